@@ -1,0 +1,44 @@
+# make book | test | lab, each in a .venv made on first use. In a conda or other environment of
+# your own: make book PY=python
+PYTHON ?= python3
+PY ?= .venv/bin/python
+# The stamp is older than its sources only when the environment has to be (re)installed.
+ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
+export PYTHONUNBUFFERED = 1
+export MPLBACKEND = agg
+
+.PHONY: help book test test-slow lint sync lab clean
+help:
+	@echo "make book       execute every chapter and build the site"
+	@echo "make test       the tests, the built pages in a browser included"
+	@echo "make lab        the chapters in JupyterLab"
+	@echo "make lint       style, types, chapters and notebooks in step"
+	@echo "make sync       write the .ipynb beside each edited chapter .md"
+	@echo "make test-slow  the tests that take minutes"
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
+	@echo "== environment: .venv (first time: a few minutes)"
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[book,test]"
+	@touch $@
+
+book: $(ENV)
+	$(PY) -m grokkit.book check
+	$(PY) -m grokkit.book execute
+	$(PY) -m grokkit.book site
+test: $(ENV)
+	$(PY) -m pytest -m "not slow"
+test-slow: $(ENV)
+	$(PY) -m pytest -m slow
+lint: $(ENV)
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m grokkit.book check
+	$(PY) -m nbstripout --verify book/*.ipynb book/chapters/*.ipynb
+sync: $(ENV)
+	$(PY) -m grokkit.book sync
+lab: $(ENV)
+	$(PY) -m jupyter lab book
+clean:
+	rm -rf build
