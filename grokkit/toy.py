@@ -19,8 +19,6 @@ def _check(where: str, **values: float) -> None:
 class Toy:
     """The two-circuit simulation of Sec. 3. Defaults are Table 1(a).
 
-    The power w^(1/kappa) is read as |w|^(1/kappa), so that a step that overshoots zero is defined.
-
     Raises: ValueError for a value outside its range. kappa stays below 2: from there on the
     gradient of the decay term has no limit at w = 0, where the paper starts.
     """
@@ -76,10 +74,13 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
-    dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 |w_c|^(2/kappa - 1) sign(w_c).
-    At w_c = 0 the second term is 0, because kappa < 2. Steps 0 and `steps` are always logged.
+    dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
+    At w_c = 0 the second term is 0, because kappa < 2. A subweight that a step would carry below 0,
+    where the power has no real value, stops at 0 (App. D also asks for w_i >= 0; choices, C3).
+    Steps 0 and `steps` are always logged.
 
-    Raises: ValueError when the descent diverges (a learning rate too large for the decay term).
+    Raises: ValueError when a step is so long that both subweights of a circuit end at 0, where
+    they would stay (a learning rate too large for the decay term).
     """
     if steps < 1 or log_every < 1:
         raise ValueError(f"steps and log_every must be 1 or more, got {steps} and {log_every}")
@@ -87,26 +88,29 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
     pull_gen = toy.alpha * (2 / toy.kappa) * toy.P_gen**2
     pull_mem = toy.alpha * (2 / toy.kappa) * toy.P_mem**2
-    log, exp, copysign = [(0, g1 * g2, m1 * m2)], math.exp, math.copysign
+    log = [(0, g1 * g2, m1 * m2)]
     for step in range(1, steps + 1):
         gen, mem = g1 * g2, m1 * m2
+        push = 1 / (1 + math.exp(min(gen + mem - offset, 700.0)))
         try:
-            push = 1 / (1 + exp(gen + mem - offset))
+            to_gen, to_mem = push - pull_gen * gen**power, push - pull_mem * mem**power
         except OverflowError:
-            push = 0.0  # the sigmoid, below the smallest float
-        try:
-            to_gen = push - copysign(pull_gen * abs(gen) ** power, gen)
-            to_mem = push - copysign(pull_mem * abs(mem) ** power, mem)
-        except OverflowError:
-            to_gen = math.inf
-        if not (math.isfinite(to_gen) and math.isfinite(to_mem)):
-            raise ValueError(f"Toy: diverges at step {step}; lr must be smaller, got {lr}")
-        g1, g2 = g1 + lr * g2 * to_gen, g2 + lr * g1 * to_gen
-        m1, m2 = m1 + lr * m2 * to_mem, m2 + lr * m1 * to_mem
+            raise _diverges(step, lr) from None
+        g1, g2 = max(0.0, g1 + lr * g2 * to_gen), max(0.0, g2 + lr * g1 * to_gen)
+        m1, m2 = max(0.0, m1 + lr * m2 * to_mem), max(0.0, m2 + lr * m1 * to_mem)
+        if (gen > 0 and g1 == g2 == 0) or (mem > 0 and m1 == m2 == 0):
+            raise _diverges(step, lr)
         if step % log_every == 0 or step == steps:
             log.append((step, g1 * g2, m1 * m2))
     step_, gen_, mem_ = (np.array(column) for column in zip(*log, strict=True))
     return _trajectory(toy, step_, gen_, mem_)
+
+
+def _diverges(step: int, lr: float) -> ValueError:
+    return ValueError(
+        f"Toy: step {step} overshoots and leaves a circuit at zero for good; "
+        f"lr (or alpha) must be smaller, got lr {lr}"
+    )
 
 
 def _trajectory(
@@ -116,9 +120,7 @@ def _trajectory(
     mem: Float[np.ndarray, " log"],
 ) -> Trajectory:
     with np.errstate(over="ignore"):
-        norm = np.hypot(
-            toy.P_gen * np.abs(gen) ** (1 / toy.kappa), toy.P_mem * np.abs(mem) ** (1 / toy.kappa)
-        )
+        norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2
     others = math.log(toy.n_labels - 1)
     rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf

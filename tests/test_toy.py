@@ -166,8 +166,15 @@ def test_a_bad_value_is_named_with_what_is_allowed(change, named):
 
 
 def test_a_descent_that_diverges_says_so():
-    with pytest.raises(ValueError, match="diverges at step"):
+    with pytest.raises(ValueError, match="overshoots and leaves a circuit at zero"):
         simulate(Toy(lr=10.0, kappa=0.3, alpha=1.0, w_mem=(2.0, 2.0)))
+
+
+def test_a_weight_that_overshoots_stops_at_zero_and_recovers():
+    toy = Toy(P_gen=2.85, P_mem=7.7, kappa=1.78, alpha=0.03, w_gen=(0.0, 0.9), w_mem=(0.0, 0.8))
+    found = simulate(toy, 5_000)
+    assert (found.mem_logit[1:] == 0).any()
+    assert found.mem_logit[-50:].max() > 0
 
 
 # --- Appendix D ---
