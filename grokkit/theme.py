@@ -22,6 +22,9 @@ MEM: str = THEME["colours"]["mem"]
 NORM: str = THEME["colours"]["norm"]  # near-black; the page turns it near-white in the dark
 ORDERED = "Cividis"  # for ordered quantities: dataset size, weight decay
 
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+ISLAND_MIME = "application/vnd.grokkit.island+json"  # an explorer's module and state
+
 MAX_POINTS = 500  # a line
 MAX_BYTES = 1_000_000  # a figure
 # What the vendored plotly bundle (cartesian) draws; any other type it draws as `scatter`, silently.
