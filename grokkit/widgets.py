@@ -1,16 +1,13 @@
 """Live explorers: one front-end module runs in JupyterLab (anywidget) and on the page (island)."""
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-from grokkit.theme import THEME
-from grokkit.toy import TABLE_1, EqualCircuits, Toy
-
-STATIC = Path(__file__).parent / "static"
-ISLAND_MIME = "application/vnd.grokkit.island+json"  # what grokkit.bookext renders on the page
+from grokkit.theme import ISLAND_MIME, STATIC, THEME
+from grokkit.theorems import EqualCircuits
+from grokkit.toy import TABLE_1, Toy
 
 
 def module(name: str) -> str:
@@ -87,7 +84,9 @@ class SimulationExplorer(_Explorer):
     presets = traitlets.Dict().tag(sync=True)
 
     def __init__(self, toy: Toy | None = None, steps: int = 10_000) -> None:
-        presets = {name: table_1_state(panel) for name, panel in TABLE_1.items()}
+        presets = {
+            name: {**table_1_state(panel), "steps": 10_000} for name, panel in TABLE_1.items()
+        }
         super().__init__(**table_1_state(toy or Toy()), steps=steps, presets=presets)
 
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grokkit import bookext, widgets
-from grokkit.toy import TABLE_1, EqualCircuits, Toy, Trajectory, optimal_weights, simulate
+from grokkit import theme, widgets
+from grokkit.theorems import EqualCircuits, optimal_weights
+from grokkit.toy import TABLE_1, Toy, Trajectory, simulate
 from grokkit.widgets import KappaExplorer, SimulationExplorer, module, table_1_state
 
 NODE = shutil.which("node")
@@ -115,7 +116,7 @@ def test_the_presets_are_table_1():
 @pytest.mark.parametrize("explorer", [SimulationExplorer, KappaExplorer])
 def test_an_explorer_prints_for_jupyter_and_for_the_page(explorer):
     data, _ = explorer()._repr_mimebundle_()
-    island = data[bookext.ISLAND_MIME]
+    island = data[theme.ISLAND_MIME]
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "export default { render }" in island["esm"]
     assert island["alt"]
@@ -145,7 +146,7 @@ def test_every_state_key_a_module_reads_is_a_trait():
 
 def test_the_stylesheet_takes_its_colours_from_the_theme():
     css = widgets.stylesheet()
-    for name, colour in widgets.THEME["dark_colours"].items():
+    for name, colour in theme.THEME["dark_colours"].items():
         assert f"--gk-{name}: {colour};" in css
 
 

@@ -1,7 +1,7 @@
-// Theorem D.4 in the browser: the twin of grokkit.toy.optimal_weights, and its explorer.
+// Theorem D.4 in the browser: the twin of grokkit.theorems.optimal_weights, and its explorer.
 const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
-// The share of the total weight of each circuit (grokkit.toy.optimal_shares).
+// The share of the total weight of each circuit (grokkit.theorems.optimal_shares).
 export function optimalShares({ P, kappa, q }) {
   const least = Math.min(...P);
   if (kappa >= q) return P.map((_, i) => (i === P.indexOf(least) ? 1 : 0));
@@ -20,13 +20,13 @@ function bisect(sign, low, high) {
   return (low + high) / 2;
 }
 
-// Eq. (6) at weights w (grokkit.toy.effective_loss).
+// Eq. (6) at weights w (grokkit.theorems.effective_loss).
 export function effectiveLoss({ P, kappa, q, alpha, n_labels }, w) {
   const fit = logaddexp(0, Math.log(n_labels - 1) - w.reduce((a, b) => a + b));
   return fit + (alpha / q) * w.reduce((sum, v, i) => sum + (v ** (1 / kappa) * P[i]) ** q, 0);
 }
 
-// The minimiser of Eq. (6) (grokkit.toy.optimal_weights, where the argument stands).
+// The minimiser of Eq. (6) (grokkit.theorems.optimal_weights, where the argument stands).
 export function optimalWeights(circuits) {
   const { P, kappa, q, alpha, n_labels } = circuits;
   const shares = optimalShares(circuits);
@@ -71,10 +71,11 @@ function render({ model, el }) {
   const exchangeHost = element("div");
   charts.append(element("div", {}, element("h4", {}, "Optimal share of the weight against κ"), shareHost),
     element("div", {}, exchangeTitle, exchangeHost));
-  const names = legend(CIRCUITS.map((style, i) => ({ ...style, name: `w${i + 1}` })));
+  const names = legend(CIRCUITS.map((style, i) => ({ ...style, name: `w${"₁₂₃₄"[i]}` })));
   const status = element("p", { class: "gk-x-status", role: "status" });
   root.append(charts, names.list, status, controls.field);
-  const share = chart(shareHost, 250, (kappa) => {
+  const share = chart(shareHost, 250, (kappa, pressed) => {
+    if (!pressed) return;
     model.set("kappa", Number(Math.max(KAPPA.low, kappa).toFixed(2)));
     model.save_changes();
   });
@@ -98,7 +99,7 @@ function render({ model, el }) {
       dots: shares.map((s, i) => ({ x: kappa, y: s, colour: CIRCUITS[i].colour })) });
     // the two most efficient circuits: what does it cost to share a total weight of 1 between them?
     const [i, j] = P.map((_, k) => k).sort((a, b) => P[a] - P[b]).slice(0, 2);
-    exchangeTitle.textContent = `Decay cost of sharing one unit between circuits ${i + 1} and ${j + 1}`;
+    exchangeTitle.textContent = `Cost of sharing between circuits ${i + 1} and ${j + 1}`;
     const cost = (t) => (t * P[i] ** kappa) ** (q / kappa) + ((1 - t) * P[j] ** kappa) ** (q / kappa);
     const x = Array.from({ length: 201 }, (_, k) => k / 200);
     const y = x.map((t) => cost(t) / cost(1));

@@ -53,12 +53,13 @@ function logTicks(low, high) {
 function tickText(value, log) {
   const v = Math.abs(value) < 1e-12 ? 0 : Number(value.toPrecision(10));
   if (log && v !== 0 && (v < 1e-3 || v >= 1e5)) return v.toExponential(0);
-  return Math.abs(v) >= 1e4 ? `${v / 1000}k` : String(v);
+  return v.toLocaleString("en-GB", { maximumFractionDigits: 10 });
 }
 
 // A line chart in SVG at its host's own width. `draw(spec)`, where spec holds
 // { label, x: {title, low, high}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
 //   rules: [{x, text}], dots: [{x, y, colour}], cursor }.
+// `onCursor(x, pressed)` hears the pointer in units of the x axis.
 function chart(host, height, onCursor) {
   const svg = shape("svg", { role: "img", height });
   host.append(svg);
@@ -81,7 +82,7 @@ function chart(host, height, onCursor) {
     const parts = [];
     const line = (x1, y1, x2, y2, name, more = {}) =>
       parts.push(shape("line", { x1, y1, x2, y2, class: name, ...more }));
-    for (const tick of linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 110)))) {
+    for (const tick of linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 85)))) {
       line(X(tick), box.bottom, X(tick), box.bottom + 4, "gk-x-axis");
       parts.push(shape("text", { x: X(tick), y: box.bottom + 17, "text-anchor": "middle" }, tickText(tick)));
     }
@@ -97,7 +98,7 @@ function chart(host, height, onCursor) {
     for (const rule of spec.rules || []) {
       line(X(rule.x), box.top, X(rule.x), box.bottom, "gk-x-axis", { "stroke-dasharray": "4 3" });
       const end = X(rule.x) > middle;
-      parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: box.top + 11, "text-anchor": end ? "end" : "start" }, rule.text));
+      parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: box.top + 60, "text-anchor": end ? "end" : "start" }, rule.text));
     }
     const clip = (v) => Math.min(Math.max(v, -1e4), 1e4).toFixed(2);
     for (const { x, y, colour, dash, width: stroke = 2 } of spec.lines) {
@@ -117,7 +118,7 @@ function chart(host, height, onCursor) {
       const bounds = svg.getBoundingClientRect();
       const at = ((event.clientX - bounds.left) * frame.width) / bounds.width;
       const share = Math.min(1, Math.max(0, (at - frame.left) / (frame.right - frame.left)));
-      onCursor(spec.x.low + share * (spec.x.high - spec.x.low));
+      onCursor(spec.x.low + share * (spec.x.high - spec.x.low), event.buttons > 0);
     };
     svg.addEventListener("pointermove", read);
     svg.addEventListener("pointerdown", read);

@@ -116,10 +116,14 @@ function render({ model, el }) {
 
   function recompute() {
     const toy = Object.fromEntries(keys.map((key) => [key, model.get(key)]));
-    run = simulate(toy, toy.steps, Math.ceil(toy.steps / POINTS));
-    const first = (list) => { const i = list.findIndex((v) => v < 1); return i < 0 ? null : run.step[i]; };
-    const [train, test] = [first(run.train_loss), first(run.test_loss)];
-    const when = (step) => (step === null ? "never" : `by step ${show(step)}`);
+    const whole = simulate(toy, toy.steps);
+    const every = Math.ceil(whole.step.length / POINTS); // draw and read out some, look for crossings in all
+    const kept = (_, i) => i % every === 0 || i === whole.step.length - 1;
+    run = { diverged: whole.diverged };
+    for (const key of ["step", ...CURVES.map((c) => c.key)]) run[key] = whole[key].filter(kept);
+    const first = (list) => { const i = list.findIndex((v) => v < 1); return i < 0 ? null : whole.step[i]; };
+    const [train, test] = [first(whole.train_loss), first(whole.test_loss)];
+    const when = (step) => (step === null ? "never" : `at step ${show(step)}`);
     status.textContent = run.diverged
       ? `Step ${show(run.diverged)} overshoots and leaves a circuit at zero for good: lower λ or α.`
       : `Train loss falls below 1 ${when(train)}, test loss ${when(test)}.`;

@@ -1,0 +1,42 @@
+"""The figures of the theory chapters: fit to print, and their alt text says what the data say."""
+
+import numpy as np
+
+from grokkit import figures, theme, toy
+from grokkit.theorems import EqualCircuits
+
+
+def trajectories():
+    return {name: toy.simulate(panel) for name, panel in toy.TABLE_1.items()}
+
+
+def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
+    found = trajectories()
+    fig = theme.show(figures.fig2_simulation(found))
+    assert len(fig.data) == 15
+    for trace in fig.data:
+        assert trace.x[0] == 0
+        assert trace.x[-1] == 10_000
+    ends = [trace.y[-1] for trace in fig.data if trace.name == "test loss"]
+    assert np.allclose(ends, [t.test_loss[-1] for t in found.values()], rtol=1e-6)
+
+
+def test_fig2s_alt_text_tells_the_three_outcomes_apart():
+    text = theme.alt(figures.fig2_simulation(trajectories()))
+    assert "panel a, test loss falls below 1 at step 5,393 (train loss: step 169)" in text
+    assert "panel b, test loss stays at 1 or more" in text
+
+
+def test_fig2_shows_one_panel_too():
+    toys = {"a": toy.simulate(toy.Toy(kappa=0.8), steps=300)}
+    assert len(theme.show(figures.fig2_simulation(toys)).data) == 5
+
+
+def test_the_figures_of_appendix_d_are_fit_to_print():
+    circuits = EqualCircuits((1.0, 2.0, 1.5))
+    fig = theme.show(figures.fig_d4_shares(circuits))
+    assert np.allclose(sum(trace.y for trace in fig.data), 1)
+    assert "to all of it at kappa = q" in theme.alt(fig)
+    fig = theme.show(figures.fig_d4_exchange(circuits, (1.2, 2.0, 3.0)))
+    assert "1.00 for kappa = 2, 1.00 for kappa = 3" in theme.alt(fig)
+    theme.show(figures.fig_d1_scale(np.linspace(1, 5, 50), np.ones(50), np.linspace(1, 2, 50)))

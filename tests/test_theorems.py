@@ -1,0 +1,193 @@
+"""App. D: each statement as a property, and Theorem D.4 against a search that does not know it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from grokkit.theorems import (
+    EqualCircuits,
+    count_d1_failures,
+    count_d2_failures,
+    count_d3_failures,
+    effective_loss,
+    largest_d4_gap,
+    lemma_d3_delta,
+    minimise_weights,
+    optimal_shares,
+    optimal_weights,
+    scaled_loss,
+    sharing_cost,
+)
+
+
+def positive(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(math.log(low), math.log(high)).map(math.exp)
+
+
+# Values, not an EqualCircuits: building one inside a strategy runs beartype, which draws at random.
+EQUATION_6 = st.fixed_dictionaries(
+    {
+        "P": st.lists(positive(0.5, 4.0), min_size=1, max_size=4, unique=True).map(tuple),
+        "kappa": positive(0.2, 5.0),
+        "q": positive(0.5, 4.0),
+        "alpha": positive(1e-4, 1e-1),
+        "n_labels": st.integers(2, 500),
+    }
+)
+
+
+def circuits(drawn: dict) -> EqualCircuits:
+    """The drawn circuits, away from the ties and from kappa = q, where the shares jump."""
+    assume(abs(drawn["kappa"] / drawn["q"] - 1) > 0.02)
+    least = sorted(drawn["P"])[:2]
+    assume(len(least) == 1 or least[1] / least[0] > 1.01)
+    return EqualCircuits(**drawn)
+
+
+@given(seed=st.integers(0, 2**16), scale=st.floats(1.01, 20.0))
+def test_theorem_d1_scaling_up_a_perfect_classifier_lowers_its_loss(seed, scale):
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
+    logits[range(6), labels] = np.delete(logits, 0, 1).max(1) + logits.max(1) + 5
+    assert scaled_loss(logits, labels, scale) < scaled_loss(logits, labels, 1.0)
+
+
+def test_theorem_d1_needs_every_example_right():
+    logits, labels = np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([0, 1])
+    assert scaled_loss(logits, labels, 9.0) > scaled_loss(logits, labels, 1.0)
+
+
+@given(seed=st.integers(0, 2**16), scale=st.floats(-5.0, 5.0))
+def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
+    rng = np.random.default_rng(seed)
+    logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
+    kept = logits.copy()
+    theirs = torch.nn.functional.cross_entropy(torch.tensor(scale * logits), torch.tensor(labels))
+    assert abs(scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
+    assert np.array_equal(logits, kept)
+
+
+@given(a=st.floats(0, 1e6), b=st.floats(0, 1e6), r=st.floats(0.01, 1.0))
+def test_lemma_d2_a_power_up_to_one_is_subadditive(a, b, r):
+    assert (a + b) ** r <= (a**r + b**r) * (1 + 1e-14)
+
+
+@given(
+    x=positive(0.05, 20),
+    r=st.floats(1.0, 6.0),
+    c=positive(1e-2, 10),
+    part=st.floats(0.01, 0.99),
+)
+def test_lemma_d3_holds_with_epsilon_on_the_right(x, r, c, part):
+    delta = lemma_d3_delta(x, r, c)
+    eps = part * delta
+    assert 0 < delta <= x
+    assume(eps * c > 1e-9 * x**r)  # else the difference of the powers is lost in rounding
+    assert x**r - (x - eps) ** r > eps * (r * x ** (r - 1) - c)
+
+
+@given(x=positive(0.1, 10), r=st.floats(1.0, 4.0), delta=positive(1e-6, 1.0))
+def test_lemma_d3_fails_with_delta_on_the_right(x, r, delta):
+    c = r * x ** (r - 1) / 2
+    eps = min(delta, x) * 1e-3  # below delta: no delta will do
+    assert x**r - (x - eps) ** r < delta * (r * x ** (r - 1) - c)
+
+
+@given(EQUATION_6)
+@settings(max_examples=60)
+def test_theorem_d4_agrees_with_a_search_that_does_not_know_it(drawn):
+    found = circuits(drawn)
+    closed, searched = optimal_weights(found), minimise_weights(found)
+    assert np.abs(closed - searched).max() < 1e-6 * max(1.0, closed.sum())
+
+
+@given(EQUATION_6)
+@settings(max_examples=60)
+def test_theorem_d4_gives_weight_as_it_says(drawn):
+    found = circuits(drawn)
+    w, P = optimal_weights(found), np.array(found.P)
+    if found.kappa >= found.q:
+        assert (w[min(P) < P] == 0).all()
+    else:
+        log_w = np.log(w) + found.q * found.kappa / (found.q - found.kappa) * np.log(P)
+        assert np.ptp(log_w[w > 1e-250]) < 1e-9
+
+
+@given(EQUATION_6, st.integers(0, 2**16))
+@settings(max_examples=60)
+def test_no_weights_drawn_at_random_beat_the_optimal_ones(drawn, seed):
+    found = circuits(drawn)
+    best = optimal_weights(found)
+    rng = np.random.default_rng(seed)
+    near = best * rng.uniform(0.8, 1.25, (200, len(best)))
+    far = rng.exponential(best.sum() + 1, (200, len(best)))
+    drawn = effective_loss(found, np.concatenate([near, far]))
+    assert (drawn >= effective_loss(found, best) - 1e-12).all()
+
+
+def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():
+    P = torch.tensor([1.0, 2.0, 1.5], dtype=torch.float64)
+    found = EqualCircuits(tuple(P.tolist()), kappa=1.3, q=2.4, alpha=0.02, n_labels=50)
+    w = torch.tensor(optimal_weights(found), requires_grad=True)
+    fit = torch.log1p((found.n_labels - 1) * torch.exp(-w.sum()))
+    decay = ((w ** (1 / found.kappa) * P) ** found.q).sum()
+    (gradient,) = torch.autograd.grad(fit + found.alpha / found.q * decay, w)
+    assert gradient.abs().max() < 1e-13
+
+
+def test_tied_circuits_share_below_q_and_one_takes_all_above():
+    below = EqualCircuits((1.0, 1.0, 3.0), kappa=1.0)
+    assert optimal_shares(below)[0] == optimal_shares(below)[1]
+    above = replace(below, kappa=3.0)
+    one, split = optimal_weights(above), np.array([0.5, 0.5, 0.0])
+    assert (one > 0).sum() == 1
+    assert effective_loss(above, one) < effective_loss(above, one.sum() * split)
+
+
+def test_decay_too_strong_for_the_data_leaves_no_circuit():
+    found = EqualCircuits((1.0, 2.0), kappa=3.0, alpha=100.0)
+    assert (optimal_weights(found) == 0).all()
+    assert (minimise_weights(found) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"P": ()}, "at least one"),
+        ({"P": (1.0, 0.0)}, "P must be a positive number, got 0.0"),
+        ({"kappa": -1.0}, "kappa must be a positive number, got -1.0"),
+        ({"q": 0.0}, "q must be a positive number, got 0.0"),
+        ({"n_labels": 0}, "n_labels must be 2 or more, got 0"),
+    ],
+)
+def test_a_bad_circuit_is_named_with_what_is_allowed(change, named):
+    with pytest.raises(ValueError, match=named):
+        replace(EqualCircuits((1.0, 2.0)), **change)
+
+
+@pytest.mark.parametrize(("x", "r", "c"), [(0.0, 2.0, 1.0), (1.0, 0.5, 1.0), (1.0, 2.0, -1.0)])
+def test_lemma_d3_refuses_what_it_does_not_cover(x, r, c):
+    with pytest.raises(ValueError, match="must be"):
+        lemma_d3_delta(x, r, c)
+
+
+def test_sharing_costs_least_at_the_optimal_share():
+    for kappa in (0.5, 1.2, 1.9, 2.5):
+        found = EqualCircuits((1.0, 2.0), kappa)
+        share = np.linspace(0, 1, 10_001)
+        cost = sharing_cost(found, share)
+        assert abs(share[cost.argmin()] - optimal_shares(found)[0]) < 1e-4
+        assert cost[-1] == 1
+
+
+def test_random_draws_find_every_statement_true_and_the_printed_lemma_false():
+    assert count_d1_failures(200, seed=0) == 0
+    assert count_d2_failures(10_000, seed=0) == 0
+    assert count_d3_failures(500, seed=0, as_printed=False) == 0
+    assert count_d3_failures(500, seed=0, as_printed=True) == 500
+    assert largest_d4_gap(100, seed=0) < 1e-6
