@@ -39,4 +39,7 @@ def test_the_figures_of_appendix_d_are_fit_to_print():
     assert "to all of it at kappa = q" in theme.alt(fig)
     fig = theme.show(figures.fig_d4_exchange(circuits, (1.2, 2.0, 3.0)))
     assert "1.00 for kappa = 2, 1.00 for kappa = 3" in theme.alt(fig)
-    theme.show(figures.fig_d1_scale(np.linspace(1, 5, 50), np.ones(50), np.linspace(1, 2, 50)))
+    fig = theme.show(figures.fig_d1_scale(np.random.default_rng(0).normal(size=(20, 7))))
+    perfect, one_wrong = (trace.y for trace in fig.data)
+    assert (np.diff(perfect) < 0).all()
+    assert one_wrong[-1] > one_wrong.min()

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from grokkit.theme import GEN, MAX_POINTS, MEM, NORM, TEST, TRAIN, figure, set_alt, template
-from grokkit.theorems import EqualCircuits, optimal_shares, sharing_cost
+from grokkit.theorems import EqualCircuits, optimal_shares, scaled_loss, sharing_cost
 from grokkit.toy import Marks, Trajectory, marks
 
 LOSSES = {"train_loss": ("train loss", TRAIN, "solid"), "test_loss": ("test loss", TEST, "dash")}
@@ -104,26 +105,32 @@ def _step(step: int | None) -> str:
     return "never" if step is None else f"step {step:,}"
 
 
-def fig_d1_scale(
-    scales: np.ndarray, perfect: Sequence[float], one_wrong: Sequence[float]
-) -> go.Figure:
-    """Theorem D.1: the loss against the scale of the logits, with all and all but one right."""
+def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
+    """Theorem D.1: the loss against the scale of the logits, with all and all but one right.
+
+    The labels are the classifier's own answers; then the last of them is changed to its second.
+    """
+    scales = np.linspace(0.1, 10, 200)
+    right, wrong = logits.argmax(1), logits.argmax(1)
+    wrong[-1] = logits[-1].argsort()[-2]
+    perfect, one_wrong = (
+        np.array([scaled_loss(logits, labels, float(c)) for c in scales])
+        for labels in (right, wrong)
+    )
     fig = figure(
         xaxis={"title": "scale c of the logits"},
         yaxis={"type": "log", "title": "loss of c·h (nats)"},
     )
-    for name, loss, colour, dash in (
-        ("every example right", perfect, CIRCUITS[0][0], "solid"),
-        ("one example wrong", one_wrong, CIRCUITS[1][0], "dash"),
+    for name, loss, (colour, dash) in (
+        ("every example right", perfect, CIRCUITS[0]),
+        ("one example wrong", one_wrong, CIRCUITS[1]),
     ):
-        fig.add_scatter(
-            x=scales, y=np.asarray(loss), name=name, line={"color": colour, "dash": dash}
-        )
-    best = scales[int(np.argmin(one_wrong))]
+        fig.add_scatter(x=scales, y=loss, name=name, line={"color": colour, "dash": dash})
+    best = scales[one_wrong.argmin()]
     text = (
         f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
-        f"{perfect[0]:.3g} to {perfect[-1]:.2g} without a turn; with one example wrong it is "
-        f"lowest at scale {best:.2g} and rises from there."
+        f"{perfect[0]:.3g} to {perfect[-1]:.2g}; with one example of {len(logits)} wrong the loss "
+        f"is lowest at scale {best:.2g} and ends at {one_wrong[-1]:.2g}."
     )
     return set_alt(fig, text)
 
