@@ -7,13 +7,14 @@ ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg
 
-.PHONY: help book test test-slow lint sync lab clean
+.PHONY: help book test test-slow quick lint sync lab clean
 help:
 	@echo "make book       execute every chapter and build the site"
 	@echo "make test       the tests, the built pages in a browser included"
 	@echo "make lab        the chapters in JupyterLab"
 	@echo "make lint       style, types, chapters and notebooks in step"
 	@echo "make sync       write the .ipynb beside each edited chapter .md"
+	@echo "make quick      train every chapter's networks anew, small, and check what comes out"
 	@echo "make test-slow  the tests that take minutes"
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -31,6 +32,10 @@ test: $(ENV)
 	$(PY) -m pytest -m "not slow"
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
+quick: $(ENV)
+	rm -rf build/store
+	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick
+	$(PY) -m grokkit.book verdicts --profile quick --need grokking ungrokking
 lint: $(ENV)
 	$(PY) -m ruff check .
 	$(PY) -m mypy

@@ -23,7 +23,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Any
 
-from grokkit.theme import ISLAND_MIME, PLOTLY_MIME, STATIC
+from grokkit.theme import ISLAND_MIME, PLOTLY_MIME, STATIC, THEME
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -105,11 +105,21 @@ def stage(book: Path, to: Path) -> None:
         return hidden | {n for n in names if Path(folder) / n in twins}
 
     shutil.copytree(book, to, ignore=skip)
-    theme = (STATIC / "theme.json").read_text(encoding="utf-8")
     script = (STATIC / "gk-book.js").read_text(encoding="utf-8")
-    compact = json.dumps(json.loads(theme), separators=(",", ":"))
-    (to / "_assets" / "gk-book.js").write_text(script.replace("/*THEME*/ null", compact), "utf-8")
-    shutil.copy(STATIC / "gk-book.css", to / "_assets" / "gk-book.css")
+    script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
+    (to / "_assets" / "gk-book.js").write_text(script, encoding="utf-8")
+    style = (STATIC / "gk-book.css").read_text(encoding="utf-8")
+    (to / "_assets" / "gk-book.css").write_text(colour_variables() + style, encoding="utf-8")
+
+
+def colour_variables() -> str:
+    """The theme's colours as CSS variables, light and dark, for prose and explorers."""
+
+    def rule(selector: str, colours: dict[str, str]) -> str:
+        return selector + "{" + "".join(f"--gk-{k}:{v};" for k, v in colours.items()) + "}\n"
+
+    dark = rule('html[data-theme="dark"]', THEME["dark_colours"])
+    return rule(":root", THEME["colours"]) + dark
 
 
 def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:

@@ -1,0 +1,209 @@
+"""Chapters and notebooks: in step, short, and stopped by a parameter they do not have."""
+
+import ast
+import json
+import re
+import shutil
+
+import pytest
+
+from grokkit import book
+
+NAMES = book.documents(book.BOOK)
+HEADER = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
+CELL = "```{code-cell} ipython3\n%s\n```\n\n"
+SMALL = (
+    HEADER
+    + "# A chapter\n\n"
+    + CELL % ':tags: [parameters]\nprofile = "published"\np = 5'
+    + CELL % "from grokkit.notebook import check_parameters, glue\n"
+    "check_parameters(profile=profile, p=p)"
+    + CELL % 'glue("verdict-sum", "holds" if p > 4 else "fails")\nprint(object(), p)'
+)
+
+
+def code_cells(name: str) -> list[dict]:
+    notebook = json.loads((book.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
+    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def n_lines(cell: dict) -> int:
+    return sum(bool(line.strip()) for line in source(cell).splitlines())
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A book of a landing page and one chapter, in step."""
+    root = tmp_path / "book"
+    (root / "chapters").mkdir(parents=True)
+    (root / "_assets").mkdir()
+    for page in ("intro.md", "chapters/one.md"):
+        (root / page).write_text(SMALL, encoding="utf-8")
+    (root / "chapters/prose.md").write_text("# Prose only\n", encoding="utf-8")
+    files = "".join(f"- file: {x}\n" for x in ("chapters/one", "chapters/prose", "api"))
+    toc = f"format: jb-book\nroot: intro\nchapters:\n{files}- file: bibliography\n"
+    (root / "_toc.yml").write_text(toc, encoding="utf-8")
+    assert book.sync(root) == 0
+    return root
+
+
+def test_there_are_chapters():
+    assert NAMES[0] == "intro"
+    assert len(NAMES) > 1
+
+
+def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
+    assert book.check() == 0, capsys.readouterr().out
+
+
+def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
+    assert book.check(small) == 0
+    assert book.documents(small) == ["intro", "chapters/one"]
+    assert not (small / "chapters/prose.ipynb").exists()
+    capsys.readouterr()
+    assert book.sync(small) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("file", ["intro.md", "intro.ipynb"])
+def test_check_names_a_notebook_that_fell_behind(small, capsys, file):
+    path = small / file
+    path.write_text(path.read_text("utf-8").replace("A chapter", "Another"), encoding="utf-8")
+    assert book.check(small) == 1
+    assert "intro.ipynb is not what intro.md gives" in capsys.readouterr().out
+
+
+def test_check_names_what_the_contents_lack_or_invent(small, capsys):
+    toc = small / "_toc.yml"
+    toc.write_text(toc.read_text("utf-8").replace("chapters/one", "chapters/two"), "utf-8")
+    assert book.check(small) == 1
+    printed = capsys.readouterr().out
+    assert "lists chapters/two, which does not exist" in printed
+    assert "chapters/one is not in _toc.yml" in printed
+
+
+def test_check_names_a_notebook_without_a_chapter(small, capsys):
+    shutil.copy(small / "intro.ipynb", small / "chapters/left.ipynb")
+    assert book.check(small) == 1
+    assert "chapters/left.ipynb has no chapter" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_are_short_and_a_chapter_is_at_most_60_lines(name):
+    lines = [n_lines(c) for c in code_cells(name)]
+    assert max(lines) <= 8
+    assert sum(lines) <= 60
+
+
+FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try)
+PATH = re.compile(r"^[~./]{1,2}/|\.(parquet|json|csv|npz|safetensors|py|md)$")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_call_and_do_not_program(name):
+    for cell in code_cells(name):
+        nodes = list(ast.walk(ast.parse(source(cell))))
+        assert not [n for n in nodes if isinstance(n, FORBIDDEN)], source(cell)
+        names = {n.id for n in nodes if isinstance(n, ast.Name)}
+        assert not names & {"open", "Path", "os", "exec"}, source(cell)
+        texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        assert not [t for t in texts if PATH.search(t)], source(cell)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_come_first_and_are_checked_next(name):
+    first, second, *_ = code_cells(name)
+    assert first["metadata"]["tags"][0] == "parameters"
+    parameters = [n.targets[0].id for n in ast.parse(source(first)).body]
+    assert parameters[0] == "profile"
+    calls = [n for n in ast.walk(ast.parse(source(second))) if isinstance(n, ast.Call)]
+    [check] = [c for c in calls if ast.unparse(c.func).endswith("check_parameters")]
+    assert [k.arg for k in check.keywords] == parameters
+    assert [ast.unparse(k.value) for k in check.keywords] == parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_are_committed_without_outputs(name):
+    for cell in code_cells(name):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_plotted_cell_shows_its_figure_through_show(name):
+    for cell in code_cells(name):
+        if re.search(r"\bfig\w*\(", source(cell)):
+            assert "show(" in source(cell), source(cell)
+
+
+def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
+    to = tmp_path / "build" / "book"
+    to.parent.mkdir()
+    assert book.execute("published", [], to, 2, small) == 0
+    printed = capsys.readouterr().out
+    assert "[2/2]" in printed
+    assert re.search(r"chapters/one +done +[\d.]+ s", printed)
+    for name in book.documents(small):
+        text = (to / f"{name}.ipynb").read_text(encoding="utf-8")
+        assert str(tmp_path) not in text
+        assert "start_time" not in text
+        assert text == book.stripped(text)
+    assert book.verdicts(to) == {("chapters/one", "sum"): "holds", ("intro", "sum"): "holds"}
+    assert book.report_verdicts(to, ["sum"]) == 0
+    assert book.report_verdicts(to, ["product"]) == 1
+    assert book.report_verdicts(tmp_path / "nowhere", []) == 0
+
+
+def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
+    page = small / "chapters/one.md"
+    page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
+    book.sync(small)
+    (tmp_path / "build").mkdir()
+    assert book.execute("published", ["one"], tmp_path / "build" / "book", 1, small) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"chapters/one +FAILED", printed)
+    assert "NameError: name 'undefined' is not defined" in printed
+    assert printed.rstrip().endswith("failed: chapters/one")
+
+
+def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, capsys):
+    assert book.execute("published", ["nope"], tmp_path / "to", 1, small) == 2
+    assert "intro, chapters/one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_path):
+    target = tmp_path / "out.ipynb"
+    _, error = book.run_chapter(book.BOOK / f"{name}.ipynb", target, {"profil": "quick"})
+    assert "ValueError: unknown parameter 'profil'" in error
+    assert "did you mean 'profile'?" in error
+    ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
+    assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
+
+
+def test_the_page_script_gets_the_theme(small, tmp_path):
+    book.stage(small, tmp_path / "to")
+    script = (tmp_path / "to/_assets/gk-book.js").read_text("utf-8")
+    assert "/*THEME*/" not in script
+    assert book.THEME["colours"]["mem"] in script
+    style = (tmp_path / "to/_assets/gk-book.css").read_text("utf-8")
+    assert f"--gk-mem:{book.THEME['dark_colours']['mem']};" in style
+    assert not (tmp_path / "to/intro.md").exists()  # Sphinx reads the executed notebook instead
+    assert (tmp_path / "to/chapters/prose.md").exists()
+
+
+def test_only_the_icons_in_use_are_kept(tmp_path):
+    scripts = tmp_path / "_static" / "scripts"
+    scripts.mkdir(parents=True)
+    icons = 'x={bars:[448,512,["navicon"],"f0c9","M0 9z"],"arrow-up":[3,5,[],"f1",["M1","M2"]],'
+    icons += 'car:[1,2,[],"f3","M3"],moon:[1,2,[9],"f2","M4"]};run()'
+    (scripts / "fontawesome.js").write_text(icons)
+    (tmp_path / "a.html").write_text('<i class="fa-solid fa-navicon"></i>')
+    (scripts / "theme.js").write_text('swap("fa-arrow-up")')
+    book.subset_icons(tmp_path)
+    kept = (scripts / "fontawesome.js").read_text()
+    assert kept == icons.replace(',car:[1,2,[],"f3","M3"],moon:[1,2,[9],"f2","M4"]', "")

@@ -1,0 +1,110 @@
+"""Rendering for the book: HTML that stands without scripts, docstrings that Sphinx can read."""
+
+import html
+import json
+import re
+from types import SimpleNamespace
+
+import docutils.core
+import docutils.nodes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plotly.subplots import make_subplots
+
+from grokkit import bookext, theme
+from grokkit.theme import ISLAND_MIME, PLOTLY_MIME
+
+
+def rendered(renderer, mime: str, content: dict) -> str:
+    """The HTML of one output."""
+    data = SimpleNamespace(mime_type=mime, content=content)
+    [node] = renderer.handle_mime(None, data, inline=False)
+    return str(node.astext())
+
+
+def figure_json(**layout) -> dict:
+    fig = theme.figure(**layout).add_scatter(x=[1, 2], y=[3, 4], name="train")
+    return json.loads(theme.set_alt(fig, 'Loss < 1 & "falling".').to_json())
+
+
+def test_a_figure_carries_its_data_its_text_and_no_template():
+    text = rendered(bookext.PlotlyMime, PLOTLY_MIME, figure_json(height=300))
+    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+    assert spec["data"][0]["y"] == [3, 4]
+    assert "template" not in spec["layout"]
+    alt = html.escape('Loss < 1 & "falling".')
+    assert f'role="img" aria-label="{alt}"' in text
+    assert f"<noscript><p>{alt}</p></noscript>" in text
+    assert "height:300px" in text
+    assert "http" not in text
+
+
+@given(name=st.text(max_size=20))
+def test_no_text_in_a_figure_ends_its_script(name):
+    fig = figure_json()
+    fig["data"][0]["name"] = name + "</script><script>"
+    text = rendered(bookext.PlotlyMime, PLOTLY_MIME, fig)
+    assert text.count("</script>") == 1
+    spec = json.loads(re.search(r"json\">(.*?)</script>", text, re.DOTALL)[1])
+    assert spec["data"][0]["name"] == fig["data"][0]["name"]
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), (1, 3), (2, 2)])
+def test_panels_side_by_side_are_counted(rows, cols):
+    fig = make_subplots(rows=rows, cols=cols)
+    assert bookext.n_columns(json.loads(fig.to_json())["layout"]) == cols
+
+
+def test_an_island_carries_its_module_and_what_to_say_without_scripts():
+    content = {"esm": "export default {}; // </script>", "state": {"x": 1}, "alt": "An explorer."}
+    text = rendered(bookext.IslandMime, ISLAND_MIME, content)
+    assert json.loads(re.search(r"json\">(.*?)</script>", text)[1]) == content
+    assert "<noscript><p>An explorer.</p></noscript>" in text
+
+
+def test_other_outputs_are_left_to_others():
+    data = SimpleNamespace(mime_type="text/plain", content={})
+    assert bookext.PlotlyMime.handle_mime(None, data, inline=False) is None
+    assert bookext.IslandMime.handle_mime(None, data, inline=False) is None
+
+
+def messages(lines: list[str]) -> str:
+    """What docutils complains about."""
+    quiet = {"report_level": 1, "halt_level": 5, "warning_stream": SimpleNamespace(write=list)}
+    source = "\n".join(bookext.docstring_as_rst(lines))
+    tree = docutils.core.publish_doctree(source, settings_overrides=quiet)
+    return "\n".join(node.astext() for node in tree.findall(docutils.nodes.system_message))
+
+
+DOCSTRING = """The part of *the* logits Z[a, b, c] in |x|: Z_{h,T} of App. B, for n_ and `p_`.
+
+The formula, with `code` and ``code``:
+    w_i = P_i ** (-q kappa / (q - kappa))
+and on it goes.
+
+    indented = on_its_own
+
+Two points:
+- one, that goes on
+  in a second line;
+- two * three.
+
+Raises:
+    ValueError: for y = 0 in `x/y`.
+    TypeError: never_
+""".splitlines()
+
+
+def test_a_docstring_in_our_style_is_clean_and_keeps_its_formula():
+    without_sections = DOCSTRING[: DOCSTRING.index("Raises:")]
+    assert messages(without_sections) == ""
+    text = "\n".join(bookext.docstring_as_rst(DOCSTRING))
+    assert "    w_i = P_i ** (-q kappa / (q - kappa))" in text
+    assert "``code``" in text
+    assert "    ValueError: for y = 0 in ``x/y``." in text
+
+
+@given(st.lists(st.text("ab*|_\\:. ", max_size=12).map(str.strip).map("w{}".format), max_size=4))
+def test_marks_of_markup_in_a_docstring_are_letters(lines):
+    assert messages(lines) == ""

@@ -1,0 +1,68 @@
+"""One list of packages: pyproject.toml, and constraints.txt and environment.yml that follow it."""
+
+import importlib.metadata
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = [Requirement(r) for r in sum(EXTRAS.values(), PROJECT["dependencies"])]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+LINES = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+PINS = {
+    canonicalize_name(name): version
+    for name, version in (x.split("==") for x in LINES if not x.startswith("#"))
+}
+
+
+def test_conda_brings_the_interpreter_and_leaves_packages_to_pip():
+    plain = [d for d in CONDA["dependencies"] if isinstance(d, str)]
+    assert {re.split("[=<>]", d)[0] for d in plain} == {"python", "pip", "make"}
+    python = next(d for d in plain if d.startswith("python")).removeprefix("python=")
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
+
+
+def test_conda_installs_this_package_with_every_extra_and_the_same_pins():
+    pip = next(d["pip"] for d in CONDA["dependencies"] if isinstance(d, dict))
+    assert "-c constraints.txt" in pip
+    editable = next(line for line in pip if line.startswith("-e"))
+    assert set(re.fullmatch(r"-e \.\[(.+)\]", editable)[1].split(",")) == set(EXTRAS)
+    assert len(pip) == 2
+
+
+def test_make_installs_the_same():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    extras = re.search(r'-c constraints\.txt -e "\.\[(.+)\]"', makefile)
+    assert set(extras[1].split(",")) == set(EXTRAS)
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=lambda r: r.name)
+def test_a_requirement_is_pinned_within_its_range_and_is_what_runs_here(wanted):
+    name = canonicalize_name(wanted.name)
+    if name == "torch":
+        assert name not in PINS, "torch stays out of the pins: CPU or CUDA is the user's choice"
+    else:
+        assert wanted.specifier.contains(PINS[name])
+    assert wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
+
+
+def test_pins_are_exact_unique_and_sorted():
+    names = [x.split("==")[0] for x in LINES if not x.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", x) for x in LINES if not x.startswith("#"))
+    assert len(PINS) == len(names) > 150
+
+
+def test_nothing_names_a_package_host():
+    files = ("pyproject.toml", "constraints.txt", "environment.yml", "Makefile", ".ci/run")
+    for path in files:
+        text = (ROOT / path).read_text("utf-8")
+        assert not re.search(r"https?://|--index-url|--find-links", text)

@@ -1,0 +1,72 @@
+"""Which module may import which: the layers stay a picture that anyone can draw."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "grokkit"
+ALLOWED = {
+    "__init__": "",
+    "tasks": "",
+    "model": "",
+    "circuits": "",
+    "toy": "",
+    "theorems": "",
+    "theme": "",
+    "stack": "model",
+    "runs": "tasks model",
+    "train": "tasks model stack circuits runs",
+    "experiments": "tasks runs train",
+    "analysis": "runs circuits model tasks toy",
+    "figures": "theme analysis runs toy theorems circuits",
+    "widgets": "toy theorems figures theme",
+    "notebook": "theme",
+    "bookext": "theme notebook",
+    "book": "theme notebook",
+    "__main__": "experiments runs train",
+}
+FILES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    """The module's name in the table; a sub-package counts as one module."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of this package that a file imports, at the top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.startswith("grokkit")}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: write imports in full, from grokkit"
+            source = node.module or ""
+            if source == "grokkit":
+                found |= {f"grokkit.{a.name}" for a in node.names if a.name[:2] != "__"}
+            elif source.startswith("grokkit."):
+                found.add(source)
+    return {name.split(".")[1] for name in found if "." in name}
+
+
+def test_the_table_names_every_module_and_has_no_cycle():
+    assert {module(p) for p in FILES} <= set(ALLOWED), "a new module needs its row in ALLOWED"
+    graph = {name: set(imports.split()) for name, imports in ALLOWED.items()}
+    assert set().union(*graph.values()) <= set(graph)
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_row_allows(path):
+    assert ours(path) - {module(path)} <= set(ALLOWED[module(path)].split())
+
+
+def test_imports_are_seen_at_all():
+    assert ours(PACKAGE / "notebook.py") == {"theme"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_annotations_are_evaluated_so_that_shapes_are_checked(path):
+    assert "from __future__ import annotations" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,151 @@
+"""The theme: fixed colours, one template for Python and the page, and what `show` lets through."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.offline
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokkit import theme
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "book" / "_assets"
+
+
+def line(n: int = 3, **trace) -> go.Figure:
+    """A figure that may be shown, with one line of n points."""
+    fig = theme.figure().add_scatter(x=np.arange(float(n)), y=np.arange(float(n)), **trace)
+    return theme.set_alt(fig, "A rising line.")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as the accessibility guidelines define it."""
+    values = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_mean_what_the_book_says():
+    assert (theme.TRAIN, theme.TEST) == ("#0072B2", "#D55E00")
+    assert (theme.GEN, theme.MEM) == ("#009E73", "#882255")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_named_colour_shows_on_its_paper(mode):
+    colours = theme.THEME["colours" if mode == "light" else "dark_colours"]
+    assert set(colours) == {"train", "test", "gen", "mem", "norm"}
+    paper = theme.THEME[mode]["paper"]
+    assert min(contrast(colour, paper) for colour in colours.values()) >= 3
+    assert contrast(theme.THEME[mode]["text"], paper) >= 7
+
+
+def test_the_template_is_the_one_file_in_its_light_form():
+    layout = theme.template()["layout"]
+    shared = theme.THEME["layout"]
+    assert layout["legend"] == shared["legend"]
+    assert layout["xaxis"].items() >= shared["xaxis"].items()
+    assert json.loads((theme.STATIC / "theme.json").read_text("utf-8")) == theme.THEME
+
+
+def test_a_template_is_not_shared_between_figures():
+    theme.template()["layout"]["font"]["size"] = 1
+    assert theme.template()["layout"]["font"]["size"] == theme.THEME["layout"]["font"]["size"]
+
+
+def test_plotly_accepts_the_template():
+    fig = theme.figure(height=300)
+    assert fig.layout.height == 300
+    assert fig.layout.template.layout.font.color == theme.THEME["light"]["text"]
+
+
+@given(n=st.integers(1, 60))
+def test_ordered_colours_are_distinct_and_get_lighter(n):
+    colours = theme.ordered(n)
+    channels = [[int(v) for v in re.findall(r"\d+", c)] for c in colours]
+    light = [luminance("#" + "".join(f"{v:02x}" for v in c)) for c in channels]
+    assert len(colours) == n
+    assert light == sorted(light)
+    assert len(set(light)) == n
+
+
+def test_pale_keeps_the_colour():
+    assert theme.pale("#0072B2", 0.5) == "rgba(0, 114, 178, 0.5)"
+
+
+def test_show_returns_the_figure_it_lets_through():
+    fig = line()
+    assert theme.show(fig) is fig
+
+
+def test_alt_text_survives_other_metadata():
+    fig = theme.set_alt(theme.figure(meta={"source": "x"}), "A sentence.")
+    assert fig.layout.meta == {"source": "x", "alt": "A sentence."}
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_show_refuses_a_figure_without_alt_text(text):
+    with pytest.raises(ValueError, match="alt text"):
+        theme.show(theme.set_alt(line(), text))
+
+
+def test_show_refuses_a_long_line_and_names_it():
+    with pytest.raises(ValueError, match=r"'train'.*500 points, got 501"):
+        theme.show(line(501, name="train"))
+    theme.show(line(500))
+
+
+def test_show_refuses_a_trace_that_the_book_would_draw_as_another():
+    fig = theme.set_alt(go.Figure(go.Scatter3d(x=[1], y=[1], z=[1])), "A point.")
+    with pytest.raises(ValueError, match="scatter3d"):
+        theme.show(fig)
+
+
+def test_show_refuses_dollar_maths():
+    fig = line().update_layout(xaxis_title="$t$")
+    with pytest.raises(ValueError, match="dollar"):
+        theme.show(fig)
+
+
+def test_show_refuses_a_heavy_figure():
+    fig = theme.set_alt(go.Figure(go.Heatmap(z=np.random.default_rng(0).random((400, 400)))), "x")
+    with pytest.raises(ValueError, match="bytes"):
+        theme.show(fig)
+
+
+def test_vendored_files_are_the_ones_listed_and_no_other():
+    sums = (ASSETS / "SHA256SUMS").read_text("utf-8").splitlines()
+    listed = {name: digest for digest, name in (row.split(maxsplit=1) for row in sums)}
+    there = {"plotly.min.js", *(f"katex/{p.relative_to(ASSETS / 'katex').as_posix()}"
+                                for p in (ASSETS / "katex").rglob("*") if p.is_file())}
+    assert set(listed) == there
+    for name, digest in listed.items():
+        assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_vendored_plotly_is_the_version_that_python_writes_for():
+    head = (ASSETS / "plotly.min.js").read_text("utf-8")[:400]
+    assert f"v{plotly.offline.get_plotlyjs_version()}" in head
+
+
+def test_vendored_plotly_draws_every_type_that_show_lets_through():
+    bundle = (ASSETS / "plotly.min.js").read_text("utf-8")
+    there = set(re.findall(r'moduleType:"trace",name:"(\w+)"', bundle))
+    there |= set(re.findall(r'name:"(\w+)",basePlotModule', bundle))
+    assert there >= theme.TRACE_TYPES
+    assert "scatter3d" not in there
+
+
+def test_every_vendored_package_has_its_licence():
+    for name in ("plotly.js.txt", "katex.txt"):
+        assert "MIT License" in (ASSETS / "licences" / name).read_text("utf-8")
