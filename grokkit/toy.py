@@ -1,6 +1,7 @@
 """The two-circuit simulation of Sec. 3 and App. C: parameters, descent, marks of a trajectory."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,6 +128,11 @@ def _trajectory(
     return Trajectory(toy, step, train, test, gen, mem, norm)
 
 
+def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:
+    """The trajectories of the three panels of Fig. 2 around `toy`, by panel."""
+    return {name: simulate(panel, steps) for name, panel in panels(toy).items()}
+
+
 @dataclass(frozen=True)
 class Marks:
     """What prose quotes from a trajectory; a step is None when the event does not happen."""
@@ -166,3 +172,40 @@ def marks(trajectory: Trajectory) -> Marks:
         norm_peak=float(t.param_norm[peak]),
         test_peak=float(t.test_loss.max()),
     )
+
+
+def said(step: int | None) -> str:
+    """A step of `Marks` as words: "step 5,393", or "never"."""
+    return "never" if step is None else f"step {step:,}"
+
+
+OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
+
+
+def verdict(trajectories: Mapping[str, Trajectory]) -> str:
+    """ "holds" if each panel of Fig. 2 has the paper's outcome, "holds in part" if a panel has."""
+    met = [marks(t).outcome == OUTCOMES[panel] for panel, t in trajectories.items()]
+    return "holds" if all(met) else "holds in part" if any(met) else "fails"
+
+
+def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
+    """The curves at some logged steps, as a Markdown table."""
+    rows = ["| step | train loss | test loss | gen logit | mem logit | norm |", "|" + "--:|" * 6]
+    t = trajectory
+    for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
+        losses = f"{t.train_loss[i]:.3f} | {t.test_loss[i]:.3f}"
+        rest = f"{t.gen_logit[i]:.2f} | {t.mem_logit[i]:.2f} | {t.param_norm[i]:.2f}"
+        rows.append(f"| {t.step[i]:,} | {losses} | {rest} |")
+    return "\n".join(rows)
+
+
+def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
+    """The marks of several trajectories, as a Markdown table with one row each."""
+    head = "| | gen logit above 0.1 | norm peaks at | train loss below 1 | test loss below 1 |"
+    rows = [head, "|:--|" + "--:|" * 4]
+    for name, trajectory in trajectories.items():
+        m = marks(trajectory)
+        peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
+        steps = f"{said(m.train_fits)} | {said(m.test_fits)}"
+        rows.append(f"| {name} | {said(m.gen_rises)} | {peak} | {steps} |")
+    return "\n".join(rows)

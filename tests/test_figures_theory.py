@@ -23,8 +23,8 @@ def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
 
 def test_fig2s_alt_text_tells_the_three_outcomes_apart():
     text = theme.alt(figures.fig2_simulation(trajectories()))
-    assert "panel a, test loss falls below 1 at step 5,393 (train loss: step 169)" in text
-    assert "panel b, test loss stays at 1 or more" in text
+    assert "panel a, train loss below 1: step 169, test loss below 1: step 5,393" in text
+    assert "panel b, train loss below 1: step 169, test loss below 1: never" in text
 
 
 def test_fig2_shows_one_panel_too():

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grokkit.theorems import EqualCircuits, optimal_weights
-from grokkit.toy import TABLE_1, Toy, marks, panels, simulate
+from grokkit.toy import (
+    TABLE_1,
+    Toy,
+    curve_table,
+    marks,
+    marks_table,
+    panels,
+    simulate,
+    simulate_panels,
+    verdict,
+)
 
 CURVES = ("train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
 
@@ -41,6 +51,21 @@ def test_panels_b_and_c_have_the_reference_values():
 def test_only_panel_a_groks():
     outcomes = {panel: marks(simulate(toy)).outcome for panel, toy in TABLE_1.items()}
     assert outcomes == {"a": "groks", "b": "never", "c": "together"}
+
+
+def test_the_verdict_counts_the_panels_with_the_papers_outcome():
+    found = simulate_panels(Toy())
+    assert verdict(found) == "holds"
+    assert verdict({**found, "c": found["a"]}) == "holds in part"
+    assert verdict({"a": found["b"], "b": found["c"], "c": found["a"]}) == "fails"
+
+
+def test_tables_quote_the_curves_and_the_marks():
+    a = simulate(Toy())
+    assert curve_table(a, [1_000]).endswith("| 1,000 | 0.605 | 7.326 | 0.00 | 6.72 | 9.79 |")
+    assert curve_table(simulate(Toy(), 50), [1_000]).splitlines()[-1].startswith("| 50 |")
+    assert "| b | step 2" in marks_table({"a": a, "b": simulate(TABLE_1["b"])})
+    assert marks_table({"b": simulate(TABLE_1["b"])}).endswith("| step 169 | never |")
 
 
 def test_panels_around_the_defaults_are_table_1():

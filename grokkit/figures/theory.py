@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from grokkit.theme import GEN, MAX_POINTS, MEM, NORM, TEST, TRAIN, figure, set_alt, template
 from grokkit.theorems import EqualCircuits, optimal_shares, scaled_loss, sharing_cost
-from grokkit.toy import Marks, Trajectory, marks
+from grokkit.toy import Trajectory, marks, said
 
 LOSSES = {"train_loss": ("train loss", TRAIN, "solid"), "test_loss": ("test loss", TEST, "dash")}
 OTHERS = {
@@ -53,24 +53,19 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
                     hovertemplate=f"{name} %{{y:.4g}}<extra>step %{{x:,}}</extra>",
                 )
                 fig.add_trace(line, row=row, col=1, secondary_y=bool(right))
-        low, high = _log_range(np.concatenate([t.train_loss, t.test_loss]))
-        fig.update_yaxes(
-            type="log",
-            range=[low, high],
-            title="loss (nats)",
-            dtick=1,
-            row=row,
-            col=1,
-            secondary_y=False,
-        )
-        fig.update_yaxes(
-            title="logit, norm",
-            rangemode="tozero",
-            showgrid=False,
-            row=row,
-            col=1,
-            secondary_y=True,
-        )
+    every = list(trajectories.values())
+    losses = np.concatenate([curve for t in every for curve in (t.train_loss, t.test_loss)])
+    top = max(float(getattr(t, key).max()) for t in every for key in OTHERS)
+    fig.update_yaxes(
+        type="log",
+        range=_log_range(losses),
+        title="loss (nats)",
+        dtick=1,
+        exponentformat="none",
+        secondary_y=False,
+    )
+    fig.update_yaxes(title="logit, norm", range=[0, 1.05 * top], showgrid=False, secondary_y=True)
+    fig.update_xaxes(tickformat=",d")
     fig.update_xaxes(title="step", row=n, col=1)
     fig.update_layout(template=template(), height=80 + 230 * n, legend={"y": 1.05})
     return set_alt(fig, _fig2_alt(trajectories))
@@ -88,38 +83,29 @@ def _log_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _fig2_alt(trajectories: Mapping[str, Trajectory]) -> str:
-    def said(t: Trajectory, m: Marks) -> str:
-        fits = (
-            f"falls below 1 at step {m.test_fits:,}"
-            if m.test_fits is not None
-            else "stays at 1 or more"
-        )
-        end = f"and ends at {t.test_loss[-1]:.3g}"
-        return f"test loss {fits} (train loss: {_step(m.train_fits)}) {end}"
-
-    parts = [f"panel {name}, {said(t, marks(t))}" for name, t in trajectories.items()]
+    parts = []
+    for name, t in trajectories.items():
+        m = marks(t)
+        fits = f"train loss below 1: {said(m.train_fits)}, test loss below 1: {said(m.test_fits)}"
+        parts.append(f"panel {name}, {fits}, test loss at the end {t.test_loss[-1]:.3g}")
     return f"Loss, logits and norm against the step of the simulation: {'; '.join(parts)}."
-
-
-def _step(step: int | None) -> str:
-    return "never" if step is None else f"step {step:,}"
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
     """Theorem D.1: the loss against the scale of the logits, with all and all but one right.
 
-    The labels are the classifier's own answers; then the last of them is changed to its second.
+    The labels are the classifier's own answers; then the last becomes its least likely one.
     """
     scales = np.linspace(0.1, 10, 200)
     right, wrong = logits.argmax(1), logits.argmax(1)
-    wrong[-1] = logits[-1].argsort()[-2]
+    wrong[-1] = logits[-1].argmin()
     perfect, one_wrong = (
         np.array([scaled_loss(logits, labels, float(c)) for c in scales])
         for labels in (right, wrong)
     )
     fig = figure(
         xaxis={"title": "scale c of the logits"},
-        yaxis={"type": "log", "title": "loss of c·h (nats)"},
+        yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},
     )
     for name, loss, (colour, dash) in (
         ("every example right", perfect, CIRCUITS[0]),
@@ -148,7 +134,8 @@ def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
         fig.add_scatter(
             x=kappas, y=share, name=name, line={"color": colour, "dash": dash, "width": 2}
         )
-    fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM}, annotation_text="κ = q")
+    fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM})
+    fig.add_annotation(x=q, y=0.5, text="κ = q", showarrow=False, xanchor="left")
     least = int(np.argmin(circuits.P))
     low = float(shares[0, least])
     text = (
@@ -171,7 +158,7 @@ def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figu
     P = sorted(circuits.P)[:2]
     share = np.linspace(0, 1, 201)
     fig = figure(
-        xaxis={"title": f"share of the more efficient circuit (P = {P[0]:g})", "range": [0, 1.01]},
+        xaxis={"title": f"share of the circuit with P = {P[0]:g}", "range": [0, 1.01]},
         yaxis={"title": "decay term, relative", "rangemode": "tozero"},
     )
     at_end = []
