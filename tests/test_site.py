@@ -1,0 +1,286 @@
+"""Every page of the built site in a real browser, with every other host blocked.
+
+The site is built first where it is missing or older than its sources, so this tests what
+`make book` would publish. Without a browser the tests are skipped, and fail where CI is set.
+"""
+
+import csv
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from grokkit import book
+
+pytestmark = [pytest.mark.site]
+
+SITE = book.BUILD / "site"
+TOC = (book.BOOK / "_toc.yml").read_text(encoding="utf-8")
+PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
+OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
+MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
+COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge"]
+NO_BROWSER = (
+    "no browser for the page tests: `sudo apt-get install chromium` (Debian, Ubuntu), "
+    "`brew install --cask chromium` (macOS) or, anywhere, "
+    "`.venv/bin/python -m playwright install chromium`"
+)
+
+
+def sources() -> list[Path]:
+    """Every file that the built site depends on."""
+    roots = [book.BOOK, book.ROOT / "grokkit"]
+    files = [p for root in roots for p in root.rglob("*") if p.is_file()]
+    return [p for p in files if "__pycache__" not in p.parts and p.suffix != ".pyc"]
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The built site, up to date."""
+    index = SITE / "index.html"
+    newest = max(sources(), key=lambda p: p.stat().st_mtime)
+    if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
+        print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
+        for action in ("check", "execute", "site"):
+            assert book.main([action]) == 0, f"python -m grokkit.book {action}"
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def base(site):
+    """The address under which the site is served here."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: the system's, or playwright's own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        found = [os.environ.get("GROKKIT_BROWSER"), *map(shutil.which, COMMANDS)]
+        mac = "/Applications/%s.app/Contents/MacOS/%s"
+        found += [mac % (name, name) for name in ("Chromium", "Google Chrome")] + [own]
+        there = [path for path in found if path and Path(path).exists()]
+        if not there:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
+        chromium = playwright.chromium.launch(executable_path=there[0])
+        yield chromium
+        chromium.close()
+
+
+class Tab:
+    """A page of the site, what it asked for, and what went wrong in it."""
+
+    def __init__(self, browser, base, width=1280, mode="light"):
+        self.base = base
+        context = {"viewport": {"width": width, "height": 900}, "color_scheme": mode}
+        self.page = browser.new_page(**context)
+        self.outside: list[str] = []
+        self.problems: list[str] = []
+        self.bytes: dict[str, int] = {}
+        self.page.route("**/*", self._route)
+        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        self.page.on("console", self._console)
+        self.page.on("requestfinished", self._finished)
+        self.page.on("websocket", lambda socket: self.outside.append(socket.url))
+
+    def _route(self, route):
+        if route.request.url.startswith((self.base, "data:", "blob:")):
+            return route.continue_()
+        self.outside.append(route.request.url)
+        return route.abort()
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.problems.append(message.text)
+
+    def _finished(self, request):
+        if request.url.startswith(self.base):
+            self.bytes[request.url] = request.sizes()["responseBodySize"]
+
+    def open(self, address: str) -> "Tab":
+        """Open a page with all its figures and explorers, and wait until they stand."""
+        self.page.goto(self.base + address)
+        waiting = "[...document.querySelectorAll('.gk-plotly, .gk-island, .gk-math')]"
+        self.page.wait_for_function(f"{waiting}.every(d => d.dataset.drawn || d.dataset.failed)")
+        return self
+
+
+@pytest.fixture
+def tab(browser, base):
+    """A function that opens a page of the site; tabs are closed and checked afterwards."""
+    tabs = []
+
+    def open_tab(address, **options):
+        tabs.append(Tab(browser, base, **options))
+        return tabs[-1].open(address)
+
+    yield open_tab
+    for opened in tabs:
+        opened.page.close()
+        assert opened.outside == [], "requests that left the site"
+        assert opened.problems == [], "messages on the console"
+
+
+def test_the_pages_are_those_of_the_contents(site):
+    built = {p.relative_to(site).as_posix() for p in site.rglob("*.html")}
+    built = {p for p in built if not p.startswith(("_modules/", "_static/"))}
+    assert built - set(OTHERS) - {"index.html", "prf-prf.html"} == set(PAGES)
+    assert len(PAGES) > 3
+
+
+def n_figures(page: str) -> int:
+    """How many figure cells the page's notebook has."""
+    twin = book.BOOK / page.replace(".html", ".ipynb")
+    cells = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
+    texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    return sum(bool(re.search(r"^show\(", text, re.MULTILINE)) for text in texts)
+
+
+def test_there_are_figures_to_draw():
+    assert sum(map(n_figures, PAGES)) >= 3
+
+
+INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path, .heatmaplayer image,
+    .contourlayer path, .boxlayer path, .violinlayer path`)]
+    .some(e => e.getBoundingClientRect().width > 0)"""
+TYPESET = "[...document.querySelectorAll('.gk-math')].every(m => m.querySelector('.katex'))"
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS)
+def test_a_page_draws_everything_and_is_light(tab, page):
+    opened = tab(f"{page}?print")
+    here = opened.page
+    figures = here.query_selector_all(".gk-plotly")
+    assert len(figures) == n_figures(page)
+    for figure in figures:
+        assert figure.evaluate(INK), "a figure without a mark on it"
+        assert len(figure.get_attribute("aria-label")) > 20
+    assert here.evaluate(TYPESET)
+    assert here.query_selector(".katex-error") is None
+    assert here.query_selector('svg[data-icon="circle-question"], .fa-missing') is None
+    weight = sum(n for url, n in opened.bytes.items() if not url.endswith("/plotly.min.js"))
+    assert 100_000 < weight < MAX_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS)
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
+    here = tab(f"{page}?print", width=360, mode=mode).page
+    assert here.evaluate("document.documentElement.dataset.theme") == mode
+    assert here.evaluate("document.documentElement.scrollWidth") <= 360
+    sizes = here.evaluate(
+        """[...document.querySelectorAll('.gk-plotly text')].filter(t => t.textContent.trim()
+            && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
+    )
+    assert min(sizes, default=99) >= 9
+
+
+CONTRAST = """() => {
+  const light = (c) => c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0) + 0.05;
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  return [...document.querySelectorAll(`.gk-plotly .xtick text, .gk-plotly .ytick text,
+    .gk-plotly .legendtext`)].map((e) => light(getComputedStyle(e).fill))
+    .map((ink) => Math.max(ink, paper) / Math.min(ink, paper));
+}"""
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)])
+def test_figures_follow_the_theme_switch(tab, page):
+    here = tab(f"{page}?print").page
+    before = here.evaluate(CONTRAST)
+    assert min(before) > 4.5
+    here.evaluate("document.documentElement.dataset.theme = 'dark'")
+    here.wait_for_timeout(500)
+    after = here.evaluate(CONTRAST)
+    assert len(after) == len(before)
+    assert min(after) > 4.5
+
+
+def test_figures_wait_until_they_come_near(base, browser):
+    page = max(PAGES, key=n_figures)
+    here = browser.new_page(viewport={"width": 1280, "height": 400})
+    here.goto(base + page)
+    here.wait_for_timeout(500)
+    assert here.query_selector_all(".gk-plotly:not([data-drawn])")
+    last = "[...document.querySelectorAll('.gk-plotly')].at(-1)"
+    here.wait_for_function(f"{last}.scrollIntoView() || {last}.dataset.drawn", polling=200)
+    here.close()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)][:3])
+def test_a_figures_csv_has_a_row_for_every_point(tab, page):
+    here = tab(f"{page}?print").page
+    with here.expect_download() as download:
+        here.locator(".gk-csv").first.click()
+    assert download.value.suggested_filename.endswith(".csv")
+    rows = list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
+    assert rows[0] == ["panel", "trace", "x", "y", "z"]
+    drawn = here.evaluate(
+        "document.querySelector('.gk-plot').calcdata.map(c => [c[0].trace.type, c.length])"
+    )
+    if all(kind == "scatter" for kind, _ in drawn):
+        assert len(rows) - 1 >= sum(n for _, n in drawn) > 0
+    numbers = [float(row[3]) for row in rows[1:] if row[3]]
+    assert numbers
+
+
+def test_search_finds_a_page_and_marks_the_word(tab):
+    here = tab("search.html?q=grokking").page
+    first = here.locator("#search-results ul.search li a").first
+    first.wait_for()
+    first.click()
+    here.wait_for_load_state()
+    assert "grokking" in here.inner_text("article").lower()
+
+
+def test_search_says_so_when_nothing_is_found(tab):
+    here = tab("search.html?q=xyzzyplugh").page
+    here.locator("text=did not match any documents").wait_for()
+
+
+EXPLORERS = [("chapters/03_ingredients.html", 12), ("chapters/d_theorems.html", 3)]
+CURVES = "i => [...i.querySelectorAll('svg path')].map(p => p.getAttribute('d')).join(';')"
+
+
+@pytest.mark.parametrize(("page", "at_least"), EXPLORERS)
+def test_sliders_move_the_curves_without_a_kernel(tab, page, at_least):
+    here = tab(f"{page}?print").page
+    moved = 0
+    for island in here.query_selector_all(".gk-island"):
+        for slider in island.query_selector_all("input[type=range]"):
+            before = island.evaluate(CURVES)
+            at_end = slider.input_value() == slider.get_attribute("max")
+            slider.focus()
+            here.keyboard.press("PageDown" if at_end else "PageUp")
+            here.wait_for_timeout(150)
+            moved += island.evaluate(CURVES) != before
+    assert moved >= at_least
+
+
+def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
+    for path in [*site.rglob("*.html"), *site.rglob("*.ipynb")]:
+        text = path.read_text(encoding="utf-8")
+        assert str(book.ROOT) not in text, path
+        loads = re.findall(r'<(?:script|img|iframe|source)[^>]*src="(?:https?:)?//[^"]*', text)
+        loads += re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*', text)
+        assert loads == [], path
