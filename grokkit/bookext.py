@@ -87,6 +87,9 @@ def _math(text: str, display: bool) -> str:
     return f'<{tag} class="{kind} notranslate nohighlight">{html.escape(text)}</{tag}>'
 
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def visit_math(self: Any, node: nodes.math) -> None:
     self.body.append(_math(node.astext(), display=False))
     raise nodes.SkipNode
@@ -97,11 +100,15 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     tex = re.sub(r"\\(begin|end)\{(equation|align|gather)\}", r"\\\1{\2*}", node.astext().strip())
     if not node.get("nowrap") and r"\\" in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
+    number = node.get("number") and get_node_equation_number(self, node)
+    if any(UUID.search(name) for name in node["ids"]):
+        node["ids"] = []  # an equation that nobody named gets another name in every build
     self.body.append(self.starttag(node, "div", CLASS="gk-equation"))
     self.body.append(_math(tex, display=True))
-    if node.get("number"):
-        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
-        self.add_permalink_ref(node, "Link to this equation")
+    if number:
+        self.body.append(f'<span class="eqno">({number})')
+        if node["ids"]:
+            self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
     self.body.append("</div>")
     raise nodes.SkipNode

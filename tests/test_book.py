@@ -196,6 +196,13 @@ def test_the_page_script_gets_the_theme(small, tmp_path):
     assert (tmp_path / "to/chapters/prose.md").exists()
 
 
+def test_the_api_page_documents_every_module():
+    package = {p.stem for p in (book.ROOT / "grokkit").glob("*.py")} | {"figures"}
+    page = (book.BOOK / "api.rst").read_text(encoding="utf-8")
+    documented = re.findall(r"automodule:: grokkit\.(\w+)", page)
+    assert set(documented) == package - {"__init__", "__main__", "bookext"}
+
+
 def test_only_the_icons_in_use_are_kept(tmp_path):
     scripts = tmp_path / "_static" / "scripts"
     scripts.mkdir(parents=True)
