@@ -189,23 +189,28 @@ def verdict(trajectories: Mapping[str, Trajectory]) -> str:
 
 
 def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
-    """The curves at some logged steps, as a Markdown table."""
-    rows = ["| step | train loss | test loss | gen logit | mem logit | norm |", "|" + "--:|" * 6]
-    t = trajectory
+    """The curves at the logged steps nearest above those given, as an HTML table."""
+    rows, t = [], trajectory
     for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
-        losses = f"{t.train_loss[i]:.3f} | {t.test_loss[i]:.3f}"
-        rest = f"{t.gen_logit[i]:.2f} | {t.mem_logit[i]:.2f} | {t.param_norm[i]:.2f}"
-        rows.append(f"| {t.step[i]:,} | {losses} | {rest} |")
-    return "\n".join(rows)
+        losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
+        rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
+        rows.append([f"{t.step[i]:,}", *losses, *rest])
+    return _table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
 
 
 def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
-    """The marks of several trajectories, as a Markdown table with one row each."""
-    head = "| | gen logit above 0.1 | norm peaks at | train loss below 1 | test loss below 1 |"
-    rows = [head, "|:--|" + "--:|" * 4]
-    for name, trajectory in trajectories.items():
-        m = marks(trajectory)
+    """The marks of several trajectories, as an HTML table with one row each."""
+    head = ["", "gen logit above 0.1", "norm peaks at", "train loss below 1", "test loss below 1"]
+    rows = []
+    for name, m in ((name, marks(t)) for name, t in trajectories.items()):
         peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
-        steps = f"{said(m.train_fits)} | {said(m.test_fits)}"
-        rows.append(f"| {name} | {said(m.gen_rises)} | {peak} | {steps} |")
-    return "\n".join(rows)
+        rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table, in a box that scrolls by itself on a narrow page."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    table = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'

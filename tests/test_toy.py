@@ -1,6 +1,7 @@
 """The simulation against the paper's formulas, autograd, and the minimum it must end at."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -60,12 +61,18 @@ def test_the_verdict_counts_the_panels_with_the_papers_outcome():
     assert verdict({"a": found["b"], "b": found["c"], "c": found["a"]}) == "fails"
 
 
+def cells(table: str) -> list[list[str]]:
+    return [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", table)]
+
+
 def test_tables_quote_the_curves_and_the_marks():
-    a = simulate(Toy())
-    assert curve_table(a, [1_000]).endswith("| 1,000 | 0.605 | 7.326 | 0.00 | 6.72 | 9.79 |")
-    assert curve_table(simulate(Toy(), 50), [1_000]).splitlines()[-1].startswith("| 50 |")
-    assert "| b | step 2" in marks_table({"a": a, "b": simulate(TABLE_1["b"])})
-    assert marks_table({"b": simulate(TABLE_1["b"])}).endswith("| step 169 | never |")
+    a, b = simulate(TABLE_1["a"]), simulate(TABLE_1["b"])
+    row = ["1,000", "0.605", "7.326", "0.00", "6.72", "9.79"]
+    assert cells(curve_table(a, [1_000]))[1:] == [row]
+    assert cells(curve_table(simulate(Toy(), 50), [1_000]))[1][0] == "50"
+    first, second = cells(marks_table({"a": a, "b": b}))[1:]
+    assert first == ["a", "step 2,831", "9.79 (step 782)", "step 169", "step 5,393"]
+    assert second[-2:] == ["step 169", "never"]
 
 
 def test_panels_around_the_defaults_are_table_1():
@@ -154,6 +161,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(change, named):
 def test_a_descent_that_diverges_says_so():
     with pytest.raises(ValueError, match="overshoots and leaves a circuit at zero"):
         simulate(Toy(lr=10.0, kappa=0.3, alpha=1.0, w_mem=(2.0, 2.0)))
+
+
+def test_no_weight_of_table_1_comes_back_to_zero():
+    for toy in TABLE_1.values():
+        found = simulate(toy)
+        assert (found.gen_logit[1:] > 0).all()
+        assert (found.mem_logit[1:] > 0).all()
 
 
 def test_a_weight_that_overshoots_stops_at_zero_and_recovers():
