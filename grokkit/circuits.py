@@ -1,0 +1,113 @@
+"""App. B: what share of a network's logits for x + y mod p is the trigonometric algorithm's.
+
+Everything is in float64 and works on Z[a, b, c], the logit of label c on the input a + b.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def centred(logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*batch label"]:
+    """Class-centred logits: each row minus its mean, which no loss and no prediction can see."""
+    return logits - logits.mean(-1, keepdim=True)
+
+
+def _residue(p: int, device: torch.device) -> Int[Tensor, "p p p"]:
+    """a + b - c mod p."""
+    n = torch.arange(p, device=device)
+    return (n[:, None, None] + n[:, None] - n) % p
+
+
+def trig_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
+    """The part of the logits Z[a, b, c] in the trigonometric subspace: Z_{h,T} of App. B, in logits.
+
+    The directions cos(2 pi k (a + b - c) / p), k = 1..K, span the even, mean-zero functions of the
+    residue a + b - c, so projecting is averaging: over equal residues, then over opposite ones.
+    """
+    p = Z.shape[0]
+    residue = _residue(p, Z.device)
+    mean = Z.new_zeros(p).index_add(0, residue.flatten(), Z.flatten()) / p**2
+    even = (mean + mean[-torch.arange(p, device=Z.device) % p]) / 2
+    return (even - mean.mean())[residue]
+
+
+def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
+    """The rest of the class-centred logits, Z_{h,M} of App. B: what is not trigonometric."""
+    return centred(Z) - trig_logits(Z)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of the class-centred logits lies in the trigonometric subspace (choice C4)."""
+
+    norm: float  # ||Z_T|| / ||Z||, the quantity of the paper's 95 % gate
+    norm_squared: float  # ||Z_T||^2 / ||Z||^2
+
+
+def trig_share(Z: Float[Tensor, "p p p"]) -> Share:
+    """Share of the norm of the class-centred logits over all inputs in the trigonometric subspace."""
+    total = centred(Z).norm()
+    share = float(trig_logits(Z).norm() / total) if total > 0 else 0.0
+    return Share(share, share**2)
+
+
+def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
+    """|Z . Z_hat_k| for k = 1..(p-1)/2: the logit norm along each direction cos(2 pi k (a+b-c)/p)."""
+    p = Z.shape[0]
+    mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
+    k = torch.arange(1, (p + 1) // 2, device=Z.device, dtype=Z.dtype)
+    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
+    # Z . Z_hat_k = p^2 sum_r mean[r] cos(k r) / ||Z_k||, with ||Z_k||^2 = p^3 / 2
+    return (p**2 * (angle.cos() @ mean)).abs() / (p**3 / 2) ** 0.5
+
+
+def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
+    """Norm of the operand embedding along cos and sin of each frequency k = 1..(p-1)/2."""
+    p = W_E.shape[0]
+    spectrum = torch.fft.rfft(W_E.double(), dim=0)[1 : (p + 1) // 2]
+    return spectrum.abs().square().sum(1).sqrt() * (2 / p) ** 0.5
+
+
+def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]:
+    """The fewest frequencies that hold `share` of the squared trigonometric logit norm, strongest first.
+
+    Raises:
+        ValueError: share not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be in (0, 1], got {share}")
+    power = frequency_norms(Z).square()
+    order = power.argsort(descending=True)
+    held = power[order].cumsum(0) / power.sum()
+    count = int((held < share - 1e-12).sum()) + 1
+    return [int(k) + 1 for k in order[:count]]
+
+
+def trigonometric_algorithm(
+    amplitudes: Float[Tensor, " freq"], frequencies: list[int], p: int
+) -> Float[Tensor, "p p p"]:
+    """The algorithm of Fig. 11 built by hand: logits sum_k A_k cos(w_k (a + b - c)), w_k = 2 pi k / p.
+
+    It goes through the network's own steps (App. B): cos and sin of w a and w b from the embedding,
+    those of w (a + b) from the angle addition formulas, then the read-off for every label c.
+    """
+    n = torch.arange(p, dtype=torch.float64)
+    logits = torch.zeros(p, p, p, dtype=torch.float64)
+    for amplitude, k in zip(amplitudes, frequencies, strict=True):
+        cos, sin = (2 * torch.pi * k / p * n).cos(), (2 * torch.pi * k / p * n).sin()
+        cos_sum = torch.outer(cos, cos) - torch.outer(sin, sin)
+        sin_sum = torch.outer(sin, cos) + torch.outer(cos, sin)
+        logits += amplitude * (cos_sum[..., None] * cos + sin_sum[..., None] * sin)
+    return logits
+
+
+def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:
+    """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, for the given frequencies."""
+    p = Z.shape[0]
+    mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
+    k = torch.tensor(frequencies, dtype=Z.dtype, device=Z.device)
+    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
+    return 2 / p * (angle.cos() @ mean)

@@ -1,0 +1,120 @@
+"""The network of App. A written out plainly, its initialisation, and the loss of Eq. (1) and (2).
+
+This is the textbook model: what the book explains and what the tests compare `stack` against.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+N_CTX = 4  # <x> <op> <y> <=>
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Widths of the 1-layer decoder-only transformer. Defaults are App. A."""
+
+    d_model: int = 128
+    n_heads: int = 4
+    d_mlp: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("d_model", "n_heads", "d_mlp"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.d_model % self.n_heads:
+            raise ValueError(
+                f"n_heads must divide d_model = {self.d_model} (d_head = d_model / n_heads), "
+                f"got {self.n_heads}"
+            )
+
+    @property
+    def d_head(self) -> int:
+        return self.d_model // self.n_heads
+
+    def shapes(self, n_tokens: int) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter for n_tokens operands (and as many labels)."""
+        heads = (self.n_heads, self.d_model, self.d_head)
+        return {
+            "W_E": (n_tokens + 2, self.d_model),  # operands, then the operation, then `=`
+            "W_pos": (N_CTX, self.d_model),
+            "W_Q": heads,
+            "W_K": heads,
+            "W_V": heads,
+            "W_O": (self.n_heads, self.d_head, self.d_model),
+            "W_in": (self.d_model, self.d_mlp),
+            "b_in": (self.d_mlp,),
+            "W_out": (self.d_mlp, self.d_model),
+            "b_out": (self.d_model,),
+            "W_U": (self.d_model, n_tokens),
+        }
+
+
+def initialise(
+    config: ModelConfig, n_tokens: int, seed: int, scale: float = 1.0
+) -> dict[str, Float[Tensor, "..."]]:
+    """Parameters at epoch 0, float32: N(0, 1)/sqrt(d_model), W_U N(0, 1)/sqrt(d_vocab), biases 0.
+
+    The paper does not state its initialisation; this is choice C2. `scale` multiplies every
+    parameter (1 everywhere but in the ablation of Sec. 6 about the norm at initialisation).
+    """
+    rng = np.random.default_rng([seed, *b"init"])
+    theta = {}
+    for name, shape in config.shapes(n_tokens).items():
+        fan_in = n_tokens + 2 if name == "W_U" else config.d_model
+        draw = rng.standard_normal(shape) if name.startswith("W") else np.zeros(shape)
+        theta[name] = torch.from_numpy(scale * draw / fan_in**0.5).float()
+    return theta
+
+
+def forward(
+    theta: dict[str, Float[Tensor, "..."]], tokens: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos label"]:
+    """Logits at every position: attention over all four tokens with a causal mask, then the MLP."""
+    resid = theta["W_E"][tokens] + theta["W_pos"]
+    query = torch.einsum("bpm,hmd->bhpd", resid, theta["W_Q"])
+    key = torch.einsum("bpm,hmd->bhpd", resid, theta["W_K"])
+    value = torch.einsum("bpm,hmd->bhpd", resid, theta["W_V"])
+    score = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5  # batch head pos pos
+    future = torch.ones_like(score[0, 0], dtype=torch.bool).triu(1)
+    z = score.masked_fill(future, -torch.inf).softmax(-1) @ value
+    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
+    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
+    resid = resid + hidden @ theta["W_out"] + theta["b_out"]
+    return resid @ theta["W_U"]
+
+
+def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 4"]:
+    """The sequences <x> <op> <y> <=> of the operand pairs (x, y)."""
+    x, y = inputs.T
+    return torch.stack([x, torch.full_like(x, n_tokens), y, torch.full_like(x, n_tokens + 1)], 1)
+
+
+def cross_entropy(
+    logits: Float[Tensor, "*batch label"], labels: Int[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """Eq. (1) per example, in nats: softplus(logsumexp over y != y* of o_y - o_y*).
+
+    Equal to -log softmax(o)[y*], but exact for tiny losses: in float32 the usual form rounds to
+    multiples of 1.2e-7 and loses the gradient of the correct logit.
+    """
+    correct = labels.unsqueeze(-1)
+    others = logits.scatter(-1, correct, -torch.inf).logsumexp(-1)
+    return F.softplus(others - logits.gather(-1, correct).squeeze(-1), threshold=40.0)
+
+
+def param_norm(theta: dict[str, Float[Tensor, "..."]]) -> Float[Tensor, ""]:
+    """P = ||theta||_2 over all parameters, in float64."""
+    squares = [weight.double().square().sum() for weight in theta.values()]
+    return torch.stack(squares).sum().sqrt()
+
+
+def total_loss(
+    x_ent: Float[Tensor, ""], theta: dict[str, Float[Tensor, "..."]], alpha: float
+) -> Float[Tensor, ""]:
+    """Eq. (2): L_x-ent + alpha/2 ||theta||^2. AdamW ends at a minimum of it with alpha = eps lambda."""
+    return x_ent + alpha / 2 * param_norm(theta) ** 2

@@ -1,0 +1,145 @@
+"""The ten tasks of App. A and Fig. 8: inputs, labels, nested train sets, random labels.
+
+Every draw is a pure function of a seed. Nothing here knows about networks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+
+Operation = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def _inverse(y: np.ndarray, p: int) -> np.ndarray:
+    """y^(p-2) mod p, the inverse of y for prime p (and 0 for y = 0): Fermat's little theorem."""
+    inverse = np.array([0] + [pow(k, -1, p) for k in range(1, p)])
+    return inverse[y]
+
+
+MODULAR: dict[str, Operation] = {
+    "x+y": lambda x, y, p: (x + y) % p,
+    "x-y": lambda x, y, p: (x - y) % p,
+    "x*y": lambda x, y, p: (x * y) % p,
+    "x/y": lambda x, y, p: (x * _inverse(y, p)) % p,
+    "x/y or x-y": lambda x, y, p: np.where(y % 2 == 1, x * _inverse(y, p), x - y) % p,
+    "x^2+y^2": lambda x, y, p: (x * x + y * y) % p,
+    "x^2+xy+y^2": lambda x, y, p: (x * x + x * y + y * y) % p,
+}
+"""Operations on residues mod p; `x/y or x-y` divides where y is odd and subtracts where it is even."""
+
+DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
+PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
+NAMES = (*MODULAR, *PERMUTATION)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A finite binary operation: every input <x> <op> <y> <=> and its label.
+
+    The tokens 0..n_tokens-1 are operands, n_tokens is the operation, n_tokens + 1 is `=`.
+    """
+
+    name: str
+    p: int  # the modulus, or n of S_n
+    n_tokens: int
+    inputs: np.ndarray  # int64 [example, 2], the operands x and y, in row-major order
+    labels: np.ndarray  # int64 [example]
+
+    @property
+    def n_labels(self) -> int:
+        return self.n_tokens
+
+    @property
+    def n_examples(self) -> int:
+        return len(self.labels)
+
+
+@lru_cache
+def symmetric_group(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """S_n as (elements [n!, n], product table [n!, n!]), in lexicographic order; 0 is the identity.
+
+    The product applies the left factor first, (xy)(i) = y(x(i)), as in openai/grok (sympy's order).
+    """
+    elements = np.array(list(permutations(range(n))))
+    place = {tuple(element): index for index, element in enumerate(elements.tolist())}
+    product = np.array([[place[tuple(y[x])] for y in elements] for x in elements])
+    return elements, product
+
+
+def _is_prime(p: int) -> bool:
+    return p >= 2 and all(p % k for k in range(2, int(p**0.5) + 1))
+
+
+def _check(name: str, p: int) -> None:
+    if name not in NAMES:
+        raise ValueError(f"task must be one of {', '.join(map(repr, NAMES))}; got {name!r}")
+    if isinstance(p, bool) or not isinstance(p, (int, np.integer)):
+        raise ValueError(f"{name}: p must be an integer, got {p!r}")
+    if name in PERMUTATION:
+        if not 2 <= p <= 5:
+            raise ValueError(f"{name}: p is the n of S_n here and must be 2..5, got {p}")
+    elif p < 3:
+        raise ValueError(f"{name}: the modulus p must be at least 3, got {p}")
+    elif name in DIVISION and not _is_prime(int(p)):
+        raise ValueError(f"{name}: division needs a prime modulus p, got {p}")
+
+
+@lru_cache
+def task(name: str, p: int) -> Task:
+    """The task `name` (one of `NAMES`) at modulus p, or over S_p for the permutation tasks.
+
+    `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
+
+    Raises:
+        ValueError: unknown name, p not an integer >= 3, composite p with a division, n of S_n not 2..5.
+    """
+    _check(name, p)
+    n = factorial(p) if name in PERMUTATION else p
+    x, y = (axis.ravel() for axis in np.indices((n, n)))
+    if name == "x/y":
+        x, y = x[y != 0], y[y != 0]
+    if name in MODULAR:
+        labels = MODULAR[name](x, y, p)
+    else:
+        _elements, product = symmetric_group(p)
+        inverse = product.argmin(axis=1)  # the identity has index 0
+        right = {"S_n: xy": None, "S_n: xyx^-1": inverse[x], "S_n: xyx": x}[name]
+        labels = product[x, y] if right is None else product[product[x, y], right]
+    return Task(name, int(p), n, np.stack([x, y], axis=1), labels)
+
+
+def check_dataset_size(task: Task, dataset_size: int) -> None:
+    """Raises ValueError unless 1 <= dataset_size <= the number of examples."""
+    if not 0 < dataset_size <= task.n_examples:
+        raise ValueError(
+            f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}, "
+            f"got {dataset_size}"
+        )
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    """One independent stream per (seed, purpose)."""
+    return np.random.default_rng([seed, *purpose.encode()])
+
+
+def split(task: Task, dataset_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the train set [dataset_size] and of the test set (the rest), both shuffled.
+
+    The train set is a prefix of one permutation per seed, so smaller train sets are subsets of
+    larger ones of the same seed: ungrokking only ever removes examples (Sec. 4.2).
+
+    Raises:
+        ValueError: dataset_size outside 1..n_examples.
+    """
+    check_dataset_size(task, dataset_size)
+    order = _generator(seed, "split").permutation(task.n_examples)
+    return order[:dataset_size], order[dataset_size:]
+
+
+def random_labels(task: Task, seed: int) -> np.ndarray:
+    """One uniformly random label per example [example], the same for every dataset size (Sec. 5.1)."""
+    return _generator(seed, "labels").integers(task.n_labels, size=task.n_examples)

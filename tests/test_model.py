@@ -1,0 +1,110 @@
+"""The textbook model, the exact loss and the norm, against torch's own pieces and float64."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis.strategies import floats, integers
+from torch.testing import assert_close
+
+from grokkit import model, tasks
+
+TINY = model.ModelConfig(d_model=8, n_heads=2, d_mlp=12)
+
+
+def test_the_paper_widths_give_the_paper_parameters():
+    theta = model.initialise(model.ModelConfig(), 113, seed=0)
+    assert theta["W_E"].shape == (115, 128)
+    assert theta["W_Q"].shape == (4, 128, 32)
+    assert theta["W_U"].shape == (128, 113)
+    assert model.param_norm(theta) == pytest.approx(42, abs=0.5)  # SPEC: ||theta_0|| is about 42
+
+
+def test_initial_spreads_are_those_of_choice_c2():
+    theta = model.initialise(model.ModelConfig(), 113, seed=1)
+    for name, weight in theta.items():
+        expected = 0.0 if name.startswith("b") else (115 if name == "W_U" else 128) ** -0.5
+        spread = float(weight.double().square().mean().sqrt())
+        assert spread == pytest.approx(expected, rel=0.1), name
+
+
+def test_initialisation_depends_on_the_seed_alone():
+    one, same = (model.initialise(TINY, 5, seed=3) for _ in range(2))
+    other = model.initialise(TINY, 5, seed=4)
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["W_E"], other["W_E"])
+    scaled = model.initialise(TINY, 5, seed=3, scale=2.0)
+    assert_close(scaled["W_E"], 2 * one["W_E"])
+
+
+def test_forward_agrees_with_torchs_own_attention_head_by_head():
+    n = 5
+    theta = {k: v.double() for k, v in model.initialise(TINY, n, seed=0).items()}
+    theta["b_in"] = torch.randn(12, dtype=torch.float64)
+    inputs = torch.from_numpy(tasks.task("x+y", n).inputs)
+    seen = model.forward(theta, model.tokens(inputs, n))
+    resid = theta["W_E"][model.tokens(inputs, n)] + theta["W_pos"]
+    after = resid.clone()
+    for head in range(2):
+        q, k, v = (resid @ theta[name][head] for name in ("W_Q", "W_K", "W_V"))
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        after = after + F.linear(z, theta["W_O"][head].T)
+    after = after + F.linear(
+        F.linear(after, theta["W_in"].T, theta["b_in"]).relu(), theta["W_out"].T, theta["b_out"]
+    )
+    assert_close(seen, F.linear(after, theta["W_U"].T), rtol=1e-12, atol=1e-12)
+
+
+def test_a_later_token_never_changes_an_earlier_position():
+    theta = model.initialise(TINY, 5, seed=0)
+    before = model.forward(theta, torch.tensor([[1, 5, 2, 6]]))
+    after = model.forward(theta, torch.tensor([[1, 5, 3, 6]]))
+    assert torch.equal(before[:, :2], after[:, :2])
+    assert not torch.equal(before[:, 3], after[:, 3])
+
+
+@given(integers(0, 2**16), floats(-30, 30))
+def test_cross_entropy_equals_log_softmax_in_float64(seed, margin):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(6, 11, generator=generator, dtype=torch.float64)
+    labels = torch.randint(11, (6,), generator=generator)
+    logits = logits.scatter_add(1, labels[:, None], torch.full((6, 1), margin, dtype=torch.float64))
+    expected = F.cross_entropy(logits, labels, reduction="none")
+    assert_close(model.cross_entropy(logits, labels), expected, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("margin", [10.0, 18.0, 25.0, 40.0, 60.0])
+def test_float32_loss_and_gradient_are_exact_where_the_usual_form_fails(margin):
+    logits = torch.randn(4, 113, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(4)
+    logits[torch.arange(4), labels] = logits.max() + margin
+    single = logits.clone().requires_grad_()
+    double = logits.double().requires_grad_()
+    loss, reference = model.cross_entropy(single, labels), model.cross_entropy(double, labels)
+    loss.sum().backward()
+    reference.sum().backward()
+    assert_close(loss.double(), reference, rtol=1e-5, atol=0)
+    assert_close(single.grad.double(), double.grad, rtol=1e-5, atol=1e-45)
+    if margin >= 25:  # what the exact form is for: torch's float32 loss has no gradient left here
+        usual = logits.clone().requires_grad_()
+        F.cross_entropy(usual, labels, reduction="sum").backward()
+        assert (usual.grad[torch.arange(4), labels] == 0).all()
+
+
+def test_param_norm_is_the_norm_of_all_parameters_flattened():
+    theta = model.initialise(TINY, 5, seed=0)
+    flat = torch.cat([weight.flatten() for weight in theta.values()]).double()
+    assert_close(model.param_norm(theta), flat.norm())
+    assert_close(
+        model.total_loss(torch.tensor(0.5, dtype=torch.float64), theta, alpha=0.1),
+        0.5 + 0.05 * flat @ flat,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes", [{"d_model": 0}, {"n_heads": 3}, {"d_mlp": -1}], ids=lambda c: str(c)
+)
+def test_bad_widths_name_the_field_and_value(changes):
+    [(name, value)] = changes.items()
+    with pytest.raises(ValueError, match=rf"{name} must .*got {value}"):
+        model.ModelConfig(**changes)

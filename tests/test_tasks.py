@@ -1,0 +1,127 @@
+"""Tasks: the rules against independent arithmetic, splits, random labels, errors."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, sampled_from
+
+from grokkit import tasks
+
+SMALL = [*((name, 7) for name in tasks.MODULAR), *((name, 3) for name in tasks.PERMUTATION)]
+
+
+def rule(name: str, x: int, y: int, p: int) -> int:
+    """The label by counting: the inverse of y is the z with z y = 1."""
+    over = next((z for z in range(p) if z * y % p == 1), None)
+    return {
+        "x+y": lambda: x + y,
+        "x-y": lambda: x - y,
+        "x*y": lambda: x * y,
+        "x/y": lambda: x * over,
+        "x/y or x-y": lambda: x * over if y % 2 else x - y,
+        "x^2+y^2": lambda: x**2 + y**2,
+        "x^2+xy+y^2": lambda: x**2 + x * y + y**2,
+    }[name]() % p
+
+
+@pytest.mark.parametrize("p", [3, 5, 13])
+@pytest.mark.parametrize("name", tasks.MODULAR)
+def test_modular_labels_follow_the_rule(name, p):
+    task = tasks.task(name, p)
+    assert [rule(name, x, y, p) for x, y in task.inputs.tolist()] == task.labels.tolist()
+    assert task.n_examples == (p * (p - 1) if name == "x/y" else p * p)
+
+
+def test_the_paper_sizes():
+    assert tasks.task("x+y", 113).n_examples == 12769
+    assert tasks.task("x/y", 113).n_examples == 113 * 112
+    assert tasks.task("S_n: xyx", 5).n_examples == 14400
+    assert tasks.task("S_n: xyx", 5).n_tokens == 120
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_product_of_permutations_applies_the_left_factor_first(n):
+    elements, product = tasks.symmetric_group(n)
+    assert elements.tolist() == [list(e) for e in permutations(range(n))]
+    for x, y in np.ndindex(product.shape):
+        left_then_right = [elements[y][elements[x][i]] for i in range(n)]
+        assert elements[product[x, y]].tolist() == left_then_right
+
+
+@pytest.mark.parametrize("name", tasks.PERMUTATION)
+def test_permutation_labels_compose_matrices(name):
+    # independent: permutation matrices P_x[i, x(i)] = 1 multiply in the same order as "left first"
+    elements, _ = tasks.symmetric_group(4)
+    matrices = [np.eye(4, dtype=int)[element] for element in elements]
+    task = tasks.task(name, 4)
+    for (x, y), label in zip(task.inputs[::7], task.labels[::7], strict=True):
+        X, Y = matrices[x], matrices[y]
+        expected = {"S_n: xy": X @ Y, "S_n: xyx^-1": X @ Y @ X.T, "S_n: xyx": X @ Y @ X}[name]
+        assert (matrices[label] == expected).all()
+
+
+@pytest.mark.parametrize("name", ["x+y", "x-y", "S_n: xy"])
+def test_group_operations_are_latin_squares(name):
+    task = tasks.task(name, 4 if name in tasks.PERMUTATION else 7)
+    square = task.labels.reshape(task.n_tokens, -1)
+    everything = set(range(task.n_tokens))
+    assert all(set(row) == everything for row in [*square.tolist(), *square.T.tolist()])
+
+
+@given(sampled_from(SMALL), integers(0, 2**20), integers(0, 2**20))
+def test_a_split_covers_everything_and_never_overlaps(which, seed, size):
+    task = tasks.task(*which)
+    size = 1 + size % task.n_examples
+    train, test = tasks.split(task, size, seed)
+    assert len(train) == size
+    assert sorted([*train, *test]) == list(range(task.n_examples))
+
+
+@given(integers(0, 2**20), integers(1, 49), integers(1, 49))
+def test_smaller_train_sets_are_subsets_of_larger_ones(seed, one, other):
+    task = tasks.task("x+y", 7)
+    small, large = (set(tasks.split(task, size, seed)[0]) for size in sorted((one, other)))
+    assert small <= large
+
+
+def test_splits_differ_between_seeds_and_repeat_for_one():
+    task = tasks.task("x+y", 23)
+    first = tasks.split(task, 100, 0)[0]
+    assert (first == tasks.split(task, 100, 0)[0]).all()
+    assert (first != tasks.split(task, 100, 1)[0]).any()
+
+
+def test_random_labels_are_uniform_and_unrelated_to_the_rule():
+    task = tasks.task("x+y", 113)
+    labels = tasks.random_labels(task, 3)
+    counts = np.bincount(labels, minlength=113)
+    chi_squared = ((counts - 113) ** 2 / 113).sum()  # 112 degrees of freedom: 112 +- 15
+    assert 112 - 75 < chi_squared < 112 + 75
+    assert (labels == task.labels).mean() == pytest.approx(1 / 113, abs=0.006)
+    assert (labels == tasks.random_labels(task, 3)).all()
+    assert (labels != tasks.random_labels(task, 4)).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "p", "says"),
+    [
+        ("x/y", 4, "prime modulus p, got 4"),
+        ("x/y or x-y", 9, "prime modulus p, got 9"),
+        ("x+y", 2, "at least 3, got 2"),
+        ("x+y", -5, "at least 3, got -5"),
+        ("x^y", 113, "got 'x^y'"),
+        ("S_n: xy", 6, "must be 2..5, got 6"),
+        ("x+y", True, "must be an integer, got True"),
+    ],
+)
+def test_a_bad_task_names_the_value_and_what_is_allowed(name, p, says):
+    with pytest.raises(ValueError, match=says.replace("^", r"\^")):
+        tasks.task(name, p)
+
+
+@pytest.mark.parametrize("size", [0, -3, 50])
+def test_a_bad_dataset_size_names_the_range(size):
+    with pytest.raises(ValueError, match=rf"must be 1..49, got {size}"):
+        tasks.split(tasks.task("x+y", 7), size, 0)
