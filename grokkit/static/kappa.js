@@ -66,10 +66,10 @@ function render({ model, el }) {
   ];
   const controls = sliders(model, specs, "Parameters of Eq. (6)");
   const charts = element("div", { class: "gk-x-charts" });
-  const exchangeTitle = element("h4");
+  const exchangeTitle = element("p", { class: "gk-x-title" });
   const shareHost = element("div");
   const exchangeHost = element("div");
-  charts.append(element("div", {}, element("h4", {}, "Optimal share of the weight against κ"), shareHost),
+  charts.append(element("div", {}, element("p", { class: "gk-x-title" }, "Optimal share of the weight against κ"), shareHost),
     element("div", {}, exchangeTitle, exchangeHost));
   const names = legend(CIRCUITS.map((style, i) => ({ ...style, name: `w${"₁₂₃₄"[i]}` })));
   const status = element("p", { class: "gk-x-status", role: "status" });

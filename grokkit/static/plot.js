@@ -68,7 +68,7 @@ function chart(host, height, onCursor) {
 
   function paint() {
     const width = Math.max(host.clientWidth, 240);
-    const box = { left: 46, right: width - 10, top: 8, bottom: height - 38 };
+    const box = { left: 46, right: width - 24, top: 8, bottom: height - 38 };
     const scale = (axis, from, to) => {
       const f = axis.log ? Math.log10 : (v) => v;
       const [low, high] = [f(axis.low), f(axis.high)];
@@ -108,7 +108,8 @@ function chart(host, height, onCursor) {
     }
     for (const dot of spec.dots || [])
       parts.push(shape("circle", { cx: X(dot.x), cy: Y(dot.y), r: 4.5, style: `fill: ${dot.colour}`, class: "gk-x-dot" }));
-    if (spec.cursor !== undefined) line(X(spec.cursor), box.top, X(spec.cursor), box.bottom, "gk-x-cursor");
+    if (spec.cursor !== undefined)
+      parts.push(shape("path", { d: `M${X(spec.cursor)} ${box.top}V${box.bottom}`, class: "gk-x-cursor" }));
     svg.replaceChildren(...parts);
   }
 

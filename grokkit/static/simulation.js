@@ -76,7 +76,7 @@ function render({ model, el }) {
   const charts = element("div", { class: "gk-x-charts" });
   const [lossHost, logitHost] = ["Loss (nats, log scale)", "Logits and parameter norm"].map((title) => {
     const host = element("div");
-    charts.append(element("div", {}, element("h4", {}, title), host));
+    charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
     return host;
   });
   const names = legend(CURVES);
