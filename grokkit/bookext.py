@@ -8,7 +8,7 @@ asks another host for anything.
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -166,9 +166,43 @@ def rewrite_docstring(
     lines[:] = docstring_as_rst(lines)
 
 
+def paper_numbers(labels: Sequence[str]) -> list[str]:
+    """A figure's number from its label, in the book's order: fig-1a is Fig. 1a, fig-d4 Fig. D4.
+
+    Labels that share a number get letters; figures that the paper lacks are Fig. S1, S2, ...
+    """
+    found = [re.match(r"fig-([a-z]?\d+[a-z]?)(-|$)", label) for label in labels]
+    stems = [match[1] if match else "" for match in found]
+    numbers = []
+    for i, stem in enumerate(stems):
+        nth = stems[:i].count(stem)
+        if not stem:
+            numbers.append(f"S{nth + 1}")
+        else:
+            letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
+            numbers.append(stem[0].upper() + stem[1:] + letter)
+    return numbers
+
+
+def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
+    """Put the paper's numbers in place of Sphinx's running ones, in captions and references."""
+    running = [
+        (number, figures, label)
+        for kinds in env.toc_fignumbers.values()
+        for figures in [kinds.get("figure", {})]
+        for label, number in figures.items()
+    ]
+    running.sort(key=lambda entry: entry[0])
+    numbers = paper_numbers([label for _, _, label in running])
+    for (_, figures, label), number in zip(running, numbers, strict=True):
+        figures[label] = (number,)
+    return []
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register maths and docstrings with Sphinx; figures come through their entry points."""
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
+    app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
     app.connect("html-page-context", load_maths_where_needed)
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

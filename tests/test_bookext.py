@@ -69,6 +69,19 @@ def test_other_outputs_are_left_to_others():
     assert bookext.IslandMime.handle_mime(None, data, inline=False) is None
 
 
+def test_figures_carry_the_papers_numbers():
+    labels = ["fig-1a", "fig-9", "fig-d4-shares", "fig-d4-exchange", "fig-adamw", "fig-loop"]
+    assert bookext.paper_numbers(labels) == ["1a", "9", "D4a", "D4b", "S1", "S2"]
+
+
+LABEL = st.from_regex(r"fig-[a-d]?[1-9]?(-[a-z]+)?", fullmatch=True)
+
+
+@given(st.lists(LABEL, max_size=9, unique=True))
+def test_no_two_figures_share_a_number(labels):
+    assert len(set(bookext.paper_numbers(labels))) == len(labels)
+
+
 def messages(lines: list[str]) -> str:
     """What docutils complains about."""
     quiet = {"report_level": 1, "halt_level": 5, "warning_stream": SimpleNamespace(write=list)}

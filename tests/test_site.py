@@ -258,7 +258,7 @@ def test_search_says_so_when_nothing_is_found(tab):
     here.locator("text=did not match any documents").wait_for()
 
 
-EXPLORERS = [("chapters/03_ingredients.html", 12), ("chapters/d_theorems.html", 3)]
+EXPLORERS = [("chapters/03_ingredients.html", 11), ("chapters/d_theorems.html", 3)]
 CURVES = "i => [...i.querySelectorAll('svg path')].map(p => p.getAttribute('d')).join(';')"
 
 
