@@ -22,7 +22,7 @@ def _residue(p: int, device: torch.device) -> Int[Tensor, "p p p"]:
 
 
 def trig_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
-    """The part of the logits Z[a, b, c] in the trigonometric subspace: Z_{h,T} of App. B, in logits.
+    """The part of the logits Z[a, b, c] in the trigonometric subspace: Z_{h,T} of App. B.
 
     The directions cos(2 pi k (a + b - c) / p), k = 1..K, span the even, mean-zero functions of the
     residue a + b - c, so projecting is averaging: over equal residues, then over opposite ones.
@@ -41,21 +41,21 @@ def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
 
 @dataclass(frozen=True)
 class Share:
-    """How much of the class-centred logits lies in the trigonometric subspace (choice C4)."""
+    """How much of the class-centred logits lies in the trigonometric subspace (choice C5)."""
 
     norm: float  # ||Z_T|| / ||Z||, the quantity of the paper's 95 % gate
     norm_squared: float  # ||Z_T||^2 / ||Z||^2
 
 
 def trig_share(Z: Float[Tensor, "p p p"]) -> Share:
-    """Share of the norm of the class-centred logits over all inputs in the trigonometric subspace."""
+    """Share of the norm of the class-centred logits in the trigonometric subspace."""
     total = centred(Z).norm()
     share = float(trig_logits(Z).norm() / total) if total > 0 else 0.0
     return Share(share, share**2)
 
 
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
-    """|Z . Z_hat_k| for k = 1..(p-1)/2: the logit norm along each direction cos(2 pi k (a+b-c)/p)."""
+    """|Z . Z_hat_k|, k = 1..(p-1)/2: logit norm along each direction cos(2 pi k (a+b-c)/p)."""
     p = Z.shape[0]
     mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
     k = torch.arange(1, (p + 1) // 2, device=Z.device, dtype=Z.dtype)
@@ -72,7 +72,7 @@ def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]:
-    """The fewest frequencies that hold `share` of the squared trigonometric logit norm, strongest first.
+    """The fewest frequencies that hold `share` of the squared trig logit norm, strongest first.
 
     Raises:
         ValueError: share not in (0, 1].
@@ -89,7 +89,7 @@ def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]
 def trigonometric_algorithm(
     amplitudes: Float[Tensor, " freq"], frequencies: list[int], p: int
 ) -> Float[Tensor, "p p p"]:
-    """The algorithm of Fig. 11 built by hand: logits sum_k A_k cos(w_k (a + b - c)), w_k = 2 pi k / p.
+    """The algorithm of Fig. 11 by hand: logits sum_k A_k cos(w_k (a + b - c)), w_k = 2 pi k / p.
 
     It goes through the network's own steps (App. B): cos and sin of w a and w b from the embedding,
     those of w (a + b) from the angle addition formulas, then the read-off for every label c.
@@ -105,7 +105,7 @@ def trigonometric_algorithm(
 
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:
-    """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, for the given frequencies."""
+    """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, at given frequencies."""
     p = Z.shape[0]
     mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
     k = torch.tensor(frequencies, dtype=Z.dtype, device=Z.device)

@@ -59,7 +59,7 @@ def initialise(
 ) -> dict[str, Float[Tensor, "..."]]:
     """Parameters at epoch 0, float32: N(0, 1)/sqrt(d_model), W_U N(0, 1)/sqrt(d_vocab), biases 0.
 
-    The paper does not state its initialisation; this is choice C2. `scale` multiplies every
+    The paper does not state its initialisation; this is choice C4. `scale` multiplies every
     parameter (1 everywhere but in the ablation of Sec. 6 about the norm at initialisation).
     """
     rng = np.random.default_rng([seed, *b"init"])
@@ -116,5 +116,5 @@ def param_norm(theta: dict[str, Float[Tensor, "..."]]) -> Float[Tensor, ""]:
 def total_loss(
     x_ent: Float[Tensor, ""], theta: dict[str, Float[Tensor, "..."]], alpha: float
 ) -> Float[Tensor, ""]:
-    """Eq. (2): L_x-ent + alpha/2 ||theta||^2. AdamW ends at a minimum of it with alpha = eps lambda."""
+    """Eq. (2): L_x-ent + alpha/2 ||theta||^2. AdamW ends at its minimum for alpha = eps lambda."""
     return x_ent + alpha / 2 * param_norm(theta) ** 2

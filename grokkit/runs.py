@@ -72,9 +72,8 @@ class Run:
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if not 0 <= self.weight_decay < 1 / self.lr:
-            raise ValueError(
-                f"weight_decay must be in [0, 1/lr) = [0, {1 / self.lr:g}), got {self.weight_decay!r}"
-            )
+            allowed = f"[0, 1/lr) = [0, {1 / self.lr:g})"
+            raise ValueError(f"weight_decay must be in {allowed}, got {self.weight_decay!r}")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
@@ -128,6 +127,15 @@ class Run:
         """The run of a `config()`."""
         init = config["init"] and cls.from_config(config["init"])
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
+
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the train and of the test set among the task's examples (`tasks.split`)."""
+        return tasks.split(tasks.task(self.task, self.p), self.dataset_size, self.seed)
+
+    def example_labels(self) -> np.ndarray:
+        """The label of every example of the task [example], true or random."""
+        task = tasks.task(self.task, self.p)
+        return task.labels if self.labels == "true" else tasks.random_labels(task, self.seed)
 
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""
@@ -241,7 +249,7 @@ def _digest(tensors: dict[str, Tensor], text: str) -> str:
 
 
 def _read_checked(path: Path) -> tuple[dict[str, Tensor], dict, str]:
-    """Tensors, meta and checksum of a file of `_tensor_bytes`. Raises Damaged unless it is whole."""
+    """Tensors, meta and checksum of a `_tensor_bytes` file. Raises Damaged unless it is whole."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -378,8 +386,12 @@ class Store:
             records |= {record.run.key: record for record in rows}
         return records
 
+    def shipped_records(self) -> list[Record]:
+        """Every sound record that ships with the package."""
+        return list(self._shipped_records.values())
+
     def get(self, run: Run) -> Record | None:
-        """The record of the run, or None if it was never finished here (or its files are damaged)."""
+        """The record of the run; None if it was never finished here, or its files are damaged."""
         path = self.path / "records" / f"{run.key}.parquet"
         try:
             [record] = _read_rows(path, self.path / "weights")
@@ -398,7 +410,7 @@ class Store:
         return shipped
 
     def put(self, record: Record, weights: dict[str, Tensor] | None = None) -> Record:
-        """Store a finished run; its weights too if the run keeps them. Returns the stored record."""
+        """The stored record of a finished run, with its weights if the run keeps them."""
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")

@@ -40,7 +40,7 @@ class Batch:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> "Batch":
-        """Stack the train sets (inputs [dataset_size, 2], labels [dataset_size]) of several runs."""
+        """From the train sets of several runs: inputs [dataset_size, 2], labels [dataset_size]."""
         size = max(len(rows) for rows in labels)
         columns = np.zeros((3, len(labels), size), dtype=np.int64)
         weight = np.zeros((len(labels), size))

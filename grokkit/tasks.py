@@ -29,7 +29,7 @@ MODULAR: dict[str, Operation] = {
     "x^2+y^2": lambda x, y, p: (x * x + y * y) % p,
     "x^2+xy+y^2": lambda x, y, p: (x * x + x * y + y * y) % p,
 }
-"""Operations on residues mod p; `x/y or x-y` divides where y is odd and subtracts where it is even."""
+"""Operations on residues mod p; `x/y or x-y` divides where y is odd and subtracts elsewhere."""
 
 DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
 PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
@@ -95,7 +95,7 @@ def task(name: str, p: int) -> Task:
     `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
 
     Raises:
-        ValueError: unknown name, p not an integer >= 3, composite p with a division, n of S_n not 2..5.
+        ValueError: unknown name, p no integer >= 3, composite p with a division, S_n not n = 2..5.
     """
     _check(name, p)
     n = factorial(p) if name in PERMUTATION else p
@@ -141,5 +141,5 @@ def split(task: Task, dataset_size: int, seed: int) -> tuple[np.ndarray, np.ndar
 
 
 def random_labels(task: Task, seed: int) -> np.ndarray:
-    """One uniformly random label per example [example], the same for every dataset size (Sec. 5.1)."""
+    """One uniformly random label per example [example], the same for every D (Sec. 5.1)."""
     return _generator(seed, "labels").integers(task.n_labels, size=task.n_examples)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from grokkit.tables import html_table
+
 
 def _check(where: str, **values: float) -> None:
     for name, value in values.items():
@@ -195,7 +197,7 @@ def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
         losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
         rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
         rows.append([f"{t.step[i]:,}", *losses, *rest])
-    return _table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
+    return html_table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
 
 
 def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
@@ -205,12 +207,4 @@ def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
     for name, m in ((name, marks(t)) for name, t in trajectories.items()):
         peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
         rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
-    return _table(head, rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table, in a box that scrolls by itself on a narrow page."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    table = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'
+    return html_table(head, rows)

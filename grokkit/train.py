@@ -29,8 +29,8 @@ METRICS = (
     "correct_logit_raw",
     "trig_logit",  # its trigonometric part and the rest (App. B); x+y only
     "mem_logit",
-    "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C4); x+y only
-    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C5)
+    "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
+    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
 )
 CHECKPOINT_SECONDS = 30.0
 MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # per stack, padding included
@@ -57,12 +57,6 @@ def resolve_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def run_labels(run: Run) -> np.ndarray:
-    """The label of every example of the run's task [example], true or random."""
-    task = tasks.task(run.task, run.p)
-    return task.labels if run.labels == "true" else tasks.random_labels(task, run.seed)
-
-
 class Stack:
     """A stack of runs in training: parameters, AdamW's moments, train sets.
 
@@ -83,8 +77,7 @@ class Stack:
         self.theta = {k: v.detach().to(device, dtype).contiguous() for k, v in theta.items()}
         self.train_rows, self.test_rows = [], []
         for run in runs:
-            task = tasks.task(run.task, run.p)
-            train, test = tasks.split(task, run.dataset_size, run.seed)
+            train, test = run.split()
             self.train_rows.append(train)
             self.test_rows.append(test)
         size = 1 if device.type == "cpu" else len(runs)
@@ -114,7 +107,7 @@ class Stack:
         for i in group:
             run, rows = self.runs[i], self.train_rows[i]
             inputs.append(tasks.task(run.task, run.p).inputs[rows])
-            labels.append(run_labels(run)[rows])
+            labels.append(run.example_labels()[rows])
         return stack.Batch.of(inputs, labels, dtype, device)
 
     def gradient(self) -> list[dict[str, Float[Tensor, "..."]]]:
@@ -123,7 +116,7 @@ class Stack:
         for group, leaf, batch in zip(self.groups, self.leaves, self.batches, strict=True):
             loss = stack.train_loss(leaf, batch).sum()
             slopes = torch.autograd.grad(loss, list(leaf.values()))
-            # torch's fused AdamW on the CPU reads a gradient's memory in order, whatever its strides
+            # torch's fused AdamW on the CPU reads a gradient in memory order, whatever its strides
             whole = [slope.contiguous() for slope in slopes]
             for i in range(len(group)):
                 gradients.append({k: slope[i] for k, slope in zip(leaf, whole, strict=True)})
@@ -158,7 +151,7 @@ class Stack:
 
 
 def fresh(runs: Sequence[Run], store: Store, device: torch.device) -> Stack:
-    """A stack at epoch 0: initialised from each run's seed, or from the final weights of its `init`.
+    """A stack at epoch 0: from each run's seed, or from the final weights of its `init`.
 
     Raises:
         LookupError: an `init` run has no record in the store.
@@ -218,7 +211,7 @@ def evaluate(stack_: Stack, i: int, gradient: dict[str, Tensor]) -> Float[Tensor
     task = tasks.task(run.task, run.p)
     theta = {name: weight[i] for name, weight in stack_.theta.items()}
     logits = all_logits(theta, task)
-    labels = torch.from_numpy(run_labels(run)).to(logits.device)
+    labels = torch.from_numpy(run.example_labels()).to(logits.device)
     train = torch.from_numpy(stack_.train_rows[i]).to(logits.device)
     test = torch.from_numpy(stack_.test_rows[i]).to(logits.device)
     loss = stack.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]

@@ -20,7 +20,7 @@ def test_the_paper_widths_give_the_paper_parameters():
     assert model.param_norm(theta) == pytest.approx(42, abs=0.5)  # SPEC: ||theta_0|| is about 42
 
 
-def test_initial_spreads_are_those_of_choice_c2():
+def test_initial_spreads_are_those_of_choice_c4():
     theta = model.initialise(model.ModelConfig(), 113, seed=1)
     for name, weight in theta.items():
         expected = 0.0 if name.startswith("b") else (115 if name == "W_U" else 128) ** -0.5

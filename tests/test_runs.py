@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import warnings
 from dataclasses import replace
@@ -55,9 +56,8 @@ def store(tmp_path):
     ids=lambda c: str(c)[:40],
 )
 def test_a_bad_field_names_itself_and_what_is_allowed(changes, says):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(says)):
         Run(**changes)
-    assert says in str(error.value)
 
 
 def test_every_field_changes_the_key():
@@ -181,7 +181,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(store, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left to write .*safetensors"):
+    with pytest.raises(OSError, match=r"no space left to write .*safetensors"):
         store.put(*finished(RUN, seed=1))
     monkeypatch.undo()
     assert (store.get(RUN)["train_loss"] == record["train_loss"]).all()

@@ -44,7 +44,7 @@ def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, 
     task = tasks.task(run.task, run.p)
     rows = tasks.split(task, run.dataset_size, run.seed)[0]
     tokens = model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens)
-    labels = torch.from_numpy(trainer.run_labels(run)[rows])
+    labels = torch.from_numpy(run.example_labels()[rows])
     theta = model.initialise(run.model, task.n_tokens, run.seed)
     theta = {name: w.to(dtype).requires_grad_() for name, w in theta.items()}
     adamw = torch.optim.AdamW(

@@ -6,5 +6,23 @@ from grokkit.figures.theory import (
     fig_d4_exchange,
     fig_d4_shares,
 )
+from grokkit.figures.trained import fig11_trigonometric, fig_equilibrium
+from grokkit.figures.training import (
+    fig1a_grokking,
+    fig1b_ungrokking,
+    fig7_ungrokking_runs,
+    fig9_circuits,
+)
 
-__all__ = ["fig2_simulation", "fig_d1_scale", "fig_d4_exchange", "fig_d4_shares"]
+__all__ = [
+    "fig1a_grokking",
+    "fig1b_ungrokking",
+    "fig2_simulation",
+    "fig7_ungrokking_runs",
+    "fig9_circuits",
+    "fig11_trigonometric",
+    "fig_d1_scale",
+    "fig_d4_exchange",
+    "fig_d4_shares",
+    "fig_equilibrium",
+]

@@ -1,0 +1,173 @@
+"""The paper's experiments as lists of runs, in three sizes, and the call that gets their records.
+
+`published` is what this book shows, from stored results; `quick` trains everything anew at a small
+modulus in minutes; `paper` is the paper's own grid, for those with the hours. Any field of `Run`
+can be changed: `grokking(p=53, weight_decay=0.5)`.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from grokkit import tasks
+from grokkit.runs import Record, Run, Store
+from grokkit.train import train, with_inits
+
+PROFILES = ("published", "quick", "paper")
+QUICK_P = 23  # the smallest modulus at which all five seeds grok and ungrok clearly (choice C8)
+
+Changes = dict[str, Any]
+
+
+def check_profile(profile: str) -> None:
+    """Raises ValueError unless the profile is one of `PROFILES`."""
+    if profile not in PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
+
+
+def _apply(run: Run, changes: Changes) -> Run:
+    """The run with the changes that are not None; a new p or task keeps the share of examples.
+
+    Raises:
+        ValueError: a name that is no field of `Run`, or a value that its field does not allow.
+    """
+    changes = {name: value for name, value in changes.items() if value is not None}
+    allowed = {item.name for item in fields(Run)} - {"init"}
+    for name in changes:
+        if name not in allowed:
+            raise ValueError(f"unknown field {name!r}: a run has {', '.join(sorted(allowed))}")
+    if "dataset_size" not in changes and {"p", "task"} & set(changes):
+        before = tasks.task(run.task, run.p).n_examples
+        after = tasks.task(changes.get("task", run.task), changes.get("p", run.p)).n_examples
+        changes["dataset_size"] = max(1, round(run.dataset_size / before * after))
+    return replace(run, **changes)
+
+
+def _seeds(seeds: int | None, default: int) -> range:
+    if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
+        raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
+    return range(default if seeds is None else seeds)
+
+
+def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+    """Figs. 1a, 9, 11: from scratch on 30 % of x + y mod 113, five seeds, final weights kept.
+
+    The quick profile takes 76 % of x + y mod 23, the least at which every seed groks in minutes.
+    """
+    check_profile(profile)
+    base = Run(keep_weights=True)
+    if profile == "quick":
+        base = Run(p=QUICK_P, dataset_size=400, epochs=2000, n_logged=80, keep_weights=True)
+    return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, 5)]
+
+
+def full_data(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+    """The networks from which ungrokking starts (Sec. 5.2): trained on every example."""
+    check_profile(profile)
+    base = Run(dataset_size=12769, epochs=3000, n_logged=60, keep_weights=True)
+    if profile == "quick":
+        base = replace(base, p=QUICK_P, dataset_size=QUICK_P**2, epochs=1000)
+    default = {"published": 2, "quick": 5, "paper": 10}[profile]
+    return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, default)]
+
+
+def ungrokking(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Figs. 1b, 7: grokked networks trained further on fewer examples, by size and then by seed.
+
+    `sizes` are the reduced dataset sizes D'. A change of task, p or model also applies to the
+    networks that the runs start from; another (weight decay, lr, eps, epochs) does not (choice C7).
+    """
+    check_profile(profile)
+    shared = {name: changes.get(name) for name in ("task", "p", "model")}
+    inits = full_data(profile, seeds, **shared)
+    base = Run(epochs=20_000, n_logged=160)
+    grid = np.geomspace(390, 1494, 7) / 12769
+    if profile == "quick":
+        base, grid = Run(epochs=2000, n_logged=60), np.array([40, 100, 250]) / QUICK_P**2
+    if profile == "paper":
+        base = Run(epochs=1_000_000, n_logged=400)
+    examples = inits[0].dataset_size
+    given = np.rint(grid * examples).astype(int) if sizes is None else sizes
+    runs = []
+    for size in given:
+        for init in inits:
+            start = replace(
+                base, task=init.task, p=init.p, model=init.model, dataset_size=int(size), init=init
+            )
+            own = {**changes, **dict.fromkeys(shared), "seed": init.seed}
+            runs.append(_apply(start, own))
+    return runs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named sweep: which figures it draws and how its runs are made."""
+
+    name: str
+    figures: str
+    runs: Callable[..., list[Run]]
+
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
+        Experiment("full_data", "the start of Figs. 1b and 7", full_data),
+        Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
+    )
+}
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
+    return EXPERIMENTS[name]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """How much of a sweep a store holds, the runs it starts from included."""
+
+    stored: int
+    missing: int
+    missing_epochs: int  # of all missing runs together
+
+
+def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
+    """What `records` would load and what it would have to train."""
+    store = store or Store()
+    everything = [run for generation in with_inits(runs) for run in generation]
+    missing = [run for run in everything if store.get(run) is None]
+    return Inventory(len(everything) - len(missing), len(missing), sum(r.epochs for r in missing))
+
+
+def records(
+    runs: Sequence[Run],
+    store: Store | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    minutes: float = float("inf"),
+) -> list[Record]:
+    """The records of the runs, in order: stored ones are loaded, missing ones trained (`train`)."""
+    store = store or Store()
+    have = inventory(runs, store)
+    if have.missing and progress:
+        print(
+            f"{have.stored} runs stored, {have.missing} to train: {have.missing_epochs:,} epochs. "
+            f"They go to {store.path}; stop at any time, the next call continues.",
+            file=sys.stderr,
+        )
+    return train(runs, store, device, progress, minutes)
