@@ -5,8 +5,8 @@ the README and the tests alike. A crossing is known no better than the evaluatio
 interval; summaries are medians over seeds with their range.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,17 +14,28 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grokkit import circuits, model, tasks
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
 from grokkit.tables import html_table
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "fails", "not run"
 
 
 def verdict_of(met: Sequence[bool]) -> str:
-    """ "holds" if all parts are met, "holds in part" if some, else "fails"; of no parts "not run"."""
+    """ "holds" if all parts are met, "holds in part" if some, else "fails"; of none "not run"."""
     if not met:
         return NOT_RUN
     return HOLDS if all(met) else IN_PART if any(met) else FAILS
+
+
+def require(parts: Mapping[str, bool], when: bool = True) -> None:
+    """Nothing, if every part is met: what the quick profile holds its own runs to.
+
+    Raises:
+        AssertionError: `when` is true and a part is not met; the message names those that are not.
+    """
+    missed = [name for name, met in parts.items() if not met]
+    if when and missed:
+        raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
 
 
 @dataclass(frozen=True)
@@ -140,18 +151,34 @@ def mark_met(records: Sequence[Record], mark: Mark) -> bool:
     return summary.seen == summary.n and near
 
 
+def at_papers_setting(records: Sequence[Record]) -> bool:
+    """Whether every run is the paper's of Figs. 1a and 9 but for its seed, or a longer one."""
+
+    def same(run: Run) -> bool:
+        free = Run(seed=run.seed, n_logged=run.n_logged, keep_weights=run.keep_weights)
+        return replace(run, epochs=free.epochs) == free and run.epochs >= free.epochs
+
+    return bool(records) and all(same(record.run) for record in records)
+
+
 def grokking_verdict(records: Sequence[Record]) -> str:
-    """F1a and F9: all five marks, over at least five seeds, near the paper's epochs."""
-    if len(records) < 5:
+    """Figs. 1a and 9: all five marks near the paper's epochs, over at least five seeds.
+
+    "not run" for fewer seeds, and for other settings than the paper's, which have other epochs.
+    """
+    if len(records) < 5 or not at_papers_setting(records):
         return NOT_RUN
     return verdict_of([mark_met(records, mark) for mark in MARKS])
 
 
 def marks_table(records: Sequence[Record]) -> str:
-    """The five marks: the paper's epoch, ours over seeds, whether they agree."""
-    rows = []
+    """The five marks of Fig. 9: the paper's epoch, ours over seeds, whether they agree.
+
+    At another setting than the paper's there is nothing to agree with.
+    """
+    rows, comparable = [], at_papers_setting(records)
     for mark in MARKS:
-        met = "yes" if mark_met(records, mark) else "no"
+        met = ("yes" if mark_met(records, mark) else "no") if comparable else "other setting"
         ours = mark_epochs(records, mark).text()
         rows.append([mark.name, f"~{mark.paper:,}", ours, met])
     return html_table(["event", "paper, epoch", "ours, epoch: median (range)", "agrees"], rows)
@@ -164,6 +191,83 @@ def groks(record: Record) -> bool:
     """
     fits, general = train_fits(record), generalises(record)
     return fits is not None and general is not None and general.after >= 2 * fits.epoch
+
+
+def grokking_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What makes runs grokking runs at any setting: delayed, and in the end full, generalisation.
+
+    The epochs of Fig. 9 are another matter: `grokking_verdict`.
+    """
+    return {
+        "every run fits its train set": all(train_fits(r) is not None for r in records),
+        "every run passes test accuracy 0.98 after twice as many epochs": all(map(groks, records)),
+        "every run ends above test accuracy 0.98": all(
+            record.final("test_accuracy") > 0.98 for record in records
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric that App. A.3 sees rise or fall between two epochs of Fig. 9."""
+
+    name: str
+    metric: str
+    start: int
+    end: int
+    rises: bool
+
+
+CHANGES = (
+    Change("trig logit rises", "trig_logit", 200, 1500, True),
+    Change("mem logit rises", "mem_logit", 200, 1500, True),
+    Change("parameter norm falls", "param_norm", 200, 1500, False),
+    Change("trig logit falls", "trig_logit", 4000, 10_000, False),
+    Change("mem logit, already near 0, stays", "mem_logit", 4000, 10_000, False),
+    Change("test loss falls", "test_loss", 4000, 10_000, False),
+)
+NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 0"
+
+
+def value_at(record: Record, metric: str, epoch: int) -> float:
+    """A metric at an epoch, by linear interpolation between evaluations; NaN after the last."""
+    return float(np.interp(epoch, record["epoch"], record[metric], right=float("nan")))
+
+
+def change_met(record: Record, change: Change) -> bool:
+    """Whether the run shows a change; for the mem logit "stays", that it is near 0 at both ends."""
+    before, after = (value_at(record, change.metric, e) for e in (change.start, change.end))
+    if change.metric == "mem_logit" and not change.rises:
+        trig = [value_at(record, "trig_logit", e) for e in (change.start, change.end)]
+        return abs(before) < NEAR_ZERO * trig[0] and abs(after) < NEAR_ZERO * trig[1]
+    return after > before if change.rises else after < before
+
+
+def changes_verdict(records: Sequence[Record]) -> str:
+    """App. A.3: each change in most of the runs, over at least five seeds at Fig. 9's setting."""
+    if len(records) < 5 or not at_papers_setting(records):
+        return NOT_RUN
+    return verdict_of([2 * _count(records, change) > len(records) for change in CHANGES])
+
+
+def _count(records: Sequence[Record], change: Change) -> int:
+    return sum(change_met(record, change) for record in records)
+
+
+def changes_table(records: Sequence[Record]) -> str:
+    """The observations of App. A.3: values at both epochs over seeds, and in how many runs so."""
+    rows = []
+    for change in CHANGES:
+        ends = (
+            Summary.of([value_at(record, change.metric, epoch) for record in records])
+            for epoch in (change.start, change.end)
+        )
+        form = ".2g" if change.metric == "test_loss" else ".1f"
+        there = records[0].run.epochs >= change.end
+        row = [summary.text(form) if there else "not run" for summary in ends]
+        count = f"{_count(records, change)} of {len(records)}" if there else "not run"
+        rows.append([change.name, f"{change.start:,} to {change.end:,}", *row, count])
+    return html_table(["the paper sees", "epochs", "ours, before", "ours, after", "runs"], rows)
 
 
 # --- ungrokking: Figs. 1b and 7 --------------------------------------------------------------
@@ -198,20 +302,30 @@ def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
     return rows
 
 
-def ungrokking_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """The four parts of F1b and F7, each met or not."""
+def smallest(records: Sequence[Record]) -> list[Record]:
+    """The records with the smallest train sets: the clearest ungrokking."""
+    least = min(record.run.dataset_size for record in records)
+    return [record for record in records if record.run.dataset_size == least]
+
+
+def ungrokking_ends(records: Sequence[Record]) -> dict[str, bool]:
+    """What makes runs ungrokking runs at any setting, on every seed: both ends of Fig. 7."""
     rows = ungrokked(records)
-    middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     return {
         "the smallest train set ends near chance": rows[0].test_accuracy.high <= CHANCE,
         "the largest train set stays generalised": rows[-1].test_accuracy.low >= PERFECT,
-        "a size in between ends in the middle": bool(middle),
         "train accuracy stays 1": min(row.train_accuracy for row in rows) == 1,
     }
 
 
+def ungrokking_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """The four parts of Figs. 1b and 7, each met or not."""
+    middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
+    return {**ungrokking_ends(records), "a size in between ends in the middle": bool(middle)}
+
+
 def ungrokking_verdict(records: Sequence[Record]) -> str:
-    """F1b, F7: the four parts of `ungrokking_parts`."""
+    """Figs. 1b and 7: the four parts of `ungrokking_parts`."""
     return verdict_of(list(ungrokking_parts(records).values()) if records else [])
 
 
@@ -280,8 +394,25 @@ def trigonometric(record: Record) -> Trigonometric:
     )
 
 
+def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Record]) -> str:
+    """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
+    rows = [
+        [
+            str(record.run.seed),
+            ", ".join(str(frequency) for frequency in report.frequencies),
+            f"{report.share.norm:.3f}",
+            f"{report.share.norm_squared:.3f}",
+            f"{report.agreement:.2%}",
+            f"{report.accuracy:.2%}",
+        ]
+        for report, record in zip(reports, records, strict=True)
+    ]
+    head = ["seed", "key frequencies, strongest first", "share of norm", "share of norm²"]
+    return html_table([*head, "same answer as the network", "right answers"], rows)
+
+
 def trigonometric_verdict(reports: Sequence[Trigonometric]) -> str:
-    """F11: few key frequencies, in embedding and logits; rebuilt, they answer as the network."""
+    """Fig. 11: few key frequencies, in embedding and logits; rebuilt, they answer as it does."""
     met = []
     for report in reports:
         strongest = report.embedding_norms.argsort(descending=True)[: len(report.frequencies)] + 1
@@ -331,10 +462,43 @@ def equilibrium(record: Record) -> Equilibrium:
     return Equilibrium(gradient, run.eps * run.weight_decay * direction, alpha, cosine)
 
 
+SETTLED = 0.01  # of the norm, over the last tenth of the epochs (choice C6)
+
+
+def drift(record: Record) -> float:
+    """By what share of itself the norm moved over the last tenth of the epochs.
+
+    A sign of convergence that, unlike the residual, knows nothing of where AdamW should rest.
+    """
+    before = value_at(record, "param_norm", round(0.9 * record.run.epochs))
+    return abs(record.final("param_norm") / before - 1)
+
+
+def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) -> str:
+    """By network: fitted alpha over eps lambda, cosine, residual, and how far the norm drifts."""
+    rows = [
+        [
+            f"{record.run.seed}",
+            f"{record.run.dataset_size:,}",
+            f"{state.alpha / (record.run.eps * record.run.weight_decay):.3f}",
+            f"{state.cosine:.3f}",
+            f"{record.final('residual'):.2f}",
+            f"{drift(record):.2%}",
+        ]
+        for state, record in zip(states, records, strict=True)
+    ]
+    head = ["seed", "D", "fitted α / ελ", "cosine", "residual", "norm's drift, last tenth"]
+    return html_table(head, rows)
+
+
 def equilibrium_verdict(found: Sequence[Equilibrium], records: Sequence[Record]) -> str:
-    """Late AdamW rests at Eq. (2) with alpha = eps lambda: within a quarter, cosine above 0.95."""
+    """Late AdamW rests at Eq. (2) with alpha = eps lambda: within a quarter, cosine above 0.95.
+
+    Only networks whose norm has settled count; "not run" if none has.
+    """
     met = []
     for state, record in zip(found, records, strict=True):
-        ratio = state.alpha / (record.run.eps * record.run.weight_decay)
-        met += [0.75 < ratio < 1.33, state.cosine > 0.95]
+        if drift(record) < SETTLED:
+            ratio = state.alpha / (record.run.eps * record.run.weight_decay)
+            met += [0.75 < ratio < 1.33, state.cosine > 0.95]
     return verdict_of(met)

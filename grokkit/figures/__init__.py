@@ -1,5 +1,6 @@
 """One function per figure of the paper, grouped by what they draw."""
 
+from grokkit.figures.overview import fig1_overview
 from grokkit.figures.theory import (
     fig2_simulation,
     fig_d1_scale,
@@ -15,6 +16,7 @@ from grokkit.figures.training import (
 )
 
 __all__ = [
+    "fig1_overview",
     "fig1a_grokking",
     "fig1b_ungrokking",
     "fig2_simulation",

@@ -1,0 +1,70 @@
+"""The picture of the landing page: the three phenomena of Fig. 1, side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokkit import analysis
+from grokkit.runs import Record
+from grokkit.theme import TEST, TRAIN, pale, set_alt, template
+
+CURVES = (("train_accuracy", "train", TRAIN, "solid"), ("test_accuracy", "test", TEST, "dash"))
+
+
+def fig1_overview(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> go.Figure:
+    """Fig. 1 in one picture: accuracy while networks grok and ungrok, epochs on a log axis.
+
+    Epoch 0 is drawn at 0.8. The third panel is empty: semi-grokking (Fig. 1c) has not been run.
+    """
+    titles = ["grokking", "ungrokking", "semi-grokking"]
+    fig = make_subplots(cols=3, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
+    for col, records in enumerate((grokked, ungrokked), start=1):
+        for curve in CURVES:
+            _add(fig, records, curve, col)
+        label = f"epoch, D = {records[0].run.dataset_size:,}"
+        fig.update_xaxes(type="log", exponentformat="power", dtick=1, title=label, col=col)
+    fig.update_xaxes(range=[0, 1], showticklabels=False, title="to come", col=3)
+    fig.add_annotation(x=0.5, y=0.5, text="not run yet", showarrow=False, row=1, col=3)
+    fig.update_yaxes(range=[0, 1.03])
+    fig.update_yaxes(title="accuracy", col=1)
+    fig.update_layout(template=template(), height=400)
+    return set_alt(fig, _alt(grokked, ungrokked))
+
+
+def _add(
+    fig: go.Figure, records: Sequence[Record], curve: tuple[str, str, str, str], col: int
+) -> None:
+    metric, label, colour, dash = curve
+    x = np.maximum(records[0]["epoch"].astype(np.float64), 0.8)
+    every = np.array([record[metric] for record in records], dtype=np.float32)
+    names = [f"seed {record.run.seed}" for record in records]
+    lines = [(values, pale(colour), 1.2, name) for values, name in zip(every, names, strict=True)]
+    lines.append((np.median(every, axis=0), colour, 2.5, f"median of {len(records)} seeds"))
+    for i, (y, shade, width, name) in enumerate(lines):
+        fig.add_scatter(
+            x=x,
+            y=y,
+            name=f"{label} accuracy",
+            legendgroup=label,
+            showlegend=col == 1 and i == len(records),
+            line={"color": shade, "dash": dash, "width": width},
+            hovertemplate=f"{label} %{{y:.3f}}<extra>{name}<br>epoch %{{x:,.0f}}</extra>",
+            row=1,
+            col=col,
+        )
+
+
+def _alt(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> str:
+    fits = analysis.mark_epochs(grokked, analysis.MARKS[0]).text()
+    general = analysis.mark_epochs(grokked, analysis.MARKS[-1]).text()
+    start = analysis.Summary.of([record["test_accuracy"][0] for record in ungrokked])
+    end = analysis.Summary.of([record.final("test_accuracy") for record in ungrokked])
+    return (
+        f"Accuracy against epochs. Grokking, {len(grokked)} networks trained on "
+        f"{grokked[0].run.dataset_size:,} examples: train accuracy reaches 1 at epoch {fits}, test "
+        f"accuracy passes 0.98 at epoch {general}. Ungrokking, {len(ungrokked)} trained networks "
+        f"continued on {ungrokked[0].run.dataset_size:,} examples: test accuracy goes from "
+        f"{start.text('.2f')} to {end.text('.2f')}. Semi-grokking: not run yet."
+    )
