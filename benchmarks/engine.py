@@ -45,7 +45,7 @@ def fused_forward(theta: dict[str, Tensor], tokens: Tensor) -> Tensor:
 
 
 def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
-    """One epoch of each run in turn; with `evaluate` the test loss too, as well-known notebooks do."""
+    """One epoch of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
     loops = []
     for run in runs:
         task = tasks.task(run.task, run.p)
