@@ -247,7 +247,12 @@ def changes_verdict(records: Sequence[Record]) -> str:
     """App. A.3: each change in most of the runs, over at least five seeds at Fig. 9's setting."""
     if len(records) < 5 or not at_papers_setting(records):
         return NOT_RUN
-    return verdict_of([2 * _count(records, change) > len(records) for change in CHANGES])
+    return verdict_of([change_seen(records, change) for change in CHANGES])
+
+
+def change_seen(records: Sequence[Record], change: Change) -> bool:
+    """Whether more than half of the runs show a change."""
+    return 2 * _count(records, change) > len(records)
 
 
 def _count(records: Sequence[Record], change: Change) -> int:
@@ -370,7 +375,7 @@ def all_logits(record: Record, dtype: torch.dtype = torch.float64) -> Float[Tens
 
 
 def trigonometric(record: Record) -> Trigonometric:
-    """Key frequencies of a trained network, and the algorithm of Fig. 11 rebuilt from them.
+    """Key frequencies of a trained network (App. B), and Fig. 11's algorithm rebuilt from them.
 
     Raises:
         ValueError: the run's task is not x+y, or its record has no weights.

@@ -72,7 +72,9 @@ def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]:
-    """The fewest frequencies that hold `share` of the squared trig logit norm, strongest first.
+    """The key frequencies (App. B): the fewest that hold `share` of the squared trig logit norm.
+
+    Strongest first.
 
     Raises:
         ValueError: share not in (0, 1].

@@ -74,7 +74,7 @@ def initialise(
 def forward(
     theta: dict[str, Float[Tensor, "..."]], tokens: Int[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch pos label"]:
-    """Logits at every position: attention over all four tokens with a causal mask, then the MLP."""
+    """Logits of the network of App. A at every position: causal attention, then the MLP."""
     resid = theta["W_E"][tokens] + theta["W_pos"]
     query = torch.einsum("bpm,hmd->bhpd", resid, theta["W_Q"])
     key = torch.einsum("bpm,hmd->bhpd", resid, theta["W_K"])
@@ -108,7 +108,7 @@ def cross_entropy(
 
 
 def param_norm(theta: dict[str, Float[Tensor, "..."]]) -> Float[Tensor, ""]:
-    """P = ||theta||_2 over all parameters, in float64."""
+    """P = ||theta||_2 over all parameters (Sec. 2), in float64."""
     squares = [weight.double().square().sum() for weight in theta.values()]
     return torch.stack(squares).sum().sqrt()
 

@@ -90,7 +90,7 @@ def _check(name: str, p: int) -> None:
 
 @lru_cache
 def task(name: str, p: int) -> Task:
-    """The task `name` (one of `NAMES`) at modulus p, or over S_p for the permutation tasks.
+    """The task `name` (one of `NAMES`, Fig. 8) at modulus p, or over S_p for the permutations.
 
     `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
 

@@ -17,7 +17,7 @@ def _check(**values: float) -> None:
 
 @dataclass(frozen=True)
 class EqualCircuits:
-    """I circuits with equal logits and different parameter norms: the setting of Eq. (6).
+    """I circuits with equal logits and different parameter norms: the setting of App. D, Eq. (6).
 
     L(w) = L_train(sum w_i) + (alpha/q) sum (w_i^(1/kappa) P_i)^q with w_i >= 0, and for L_train the
     cross-entropy of one logit against n_labels - 1 zeros, as in the simulation.
@@ -168,7 +168,7 @@ def lemma_d3_delta(x: float, r: float, c: float) -> float:
 
 
 def count_d1_failures(n: int, seed: int) -> int:
-    """How many of n random perfect classifiers do not gain by a random scale c in (1, 10]."""
+    """Theorem D.1: how many of n random perfect classifiers do not gain by a scale in (1, 10]."""
     rng, failures = np.random.default_rng(seed), 0
     for _ in range(n):
         logits = rng.normal(size=(20, 7))

@@ -52,7 +52,7 @@ TABLE_1 = {"a": Toy(), "b": replace(Toy(), P_gen=4.0), "c": replace(Toy(), w_gen
 def panels(toy: Toy) -> dict[str, Toy]:
     """The three panels of Fig. 2 around `toy`: as it is, C_gen less efficient, equal speeds.
 
-    Each of b and c takes one ingredient away; around `Toy()` they are `TABLE_1`.
+    Each of b and c takes one ingredient away; around `Toy()` they are Table 1, `TABLE_1`.
     """
     slower = replace(toy, P_gen=2 * toy.P_mem)
     return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
@@ -73,6 +73,8 @@ class Trajectory:
 
 def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
+
+    The logits are those of Eqs. (3) to (5).
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
     dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).

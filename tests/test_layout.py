@@ -22,6 +22,8 @@ ALLOWED = {
     "experiments": "tasks runs train",
     "analysis": "runs circuits model tasks toy tables",
     "figures": "theme analysis runs toy theorems circuits tasks",
+    "claims": "analysis runs tables theorems toy",
+    "paper_index": "claims tables",
     "widgets": "toy theorems figures theme",
     "notebook": "theme",
     "bookext": "theme notebook",

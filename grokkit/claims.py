@@ -1,0 +1,442 @@
+"""The scoreboard: every claim of the paper, what we found, and where each item of the paper lives.
+
+`CLAIMS` and `PAPER_INDEX` are tables; `results` computes what the stored records can decide today.
+A claim without a result is "not run".
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from grokkit import analysis, theorems, toy
+from grokkit.analysis import FAILS, HOLDS, IN_PART, NOT_RUN, Summary
+from grokkit.runs import Record
+from grokkit.tables import html_table
+
+PAGES = {
+    "intro": "the first page",
+    "chapters/01_introduction": "1 Introduction",
+    "chapters/02_notation": "2 Notation",
+    "chapters/03_ingredients": "3 Three ingredients",
+    "chapters/a3_grokking_circuits": "A.3 Grokking circuits",
+    "chapters/b_trigonometric": "B. Trigonometric logits",
+    "chapters/c_simulation": "C. The simulation",
+    "chapters/d_theorems": "D. Theorems",
+    "chapters/choices": "Choices",
+}
+COMING = {  # by the name that their page will have
+    "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
+    "chapters/05_2_ungrokking": "5.2 Ungrokking",
+    "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
+    "chapters/06_related_work": "6 Rival accounts",
+    "chapters/07_discussion": "7 Discussion",
+    "chapters/a_more_evidence": "A. More evidence",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the scoreboard: what the paper says, in our words, and where we test it."""
+
+    id: str  # a figure, theorem or section of the paper; B1.. go beyond it
+    title: str
+    says: str
+    number: str  # the paper's number, or what counts as a reproduction where it gives none
+    chapter: str  # the page, as in the book's contents, or one of `COMING`
+    label: str = ""  # the target on that page
+
+
+INTRO, A3 = "chapters/01_introduction", "chapters/a3_grokking_circuits"
+EFFICIENCY, UNGROK, SEMI = list(COMING)[:3]
+RIVALS, DISCUSSION, MORE = list(COMING)[3:]
+CLAIMS = (
+    Claim(
+        "F1a",
+        "Fig. 1a, grokking",
+        "a network fits its train set first and the test set much later",
+        "train accuracy 1 by epoch ~200, generalised by ~6,000",
+        INTRO,
+        "fig-1a",
+    ),
+    Claim(
+        "F9",
+        "Fig. 9, the two circuits during grokking",
+        "train loss falls while the norm does, then C_gen overtakes C_mem and the test loss falls",
+        "five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
+        A3,
+        "fig-9",
+    ),
+    Claim(
+        "A.3",
+        "App. A.3, logits and norm",
+        "both logits rise while the norm falls; late on, the gen logit falls again",
+        "between epochs 200 and 1,500; after 4,000",
+        A3,
+        "sec-a3-observations",
+    ),
+    Claim(
+        "F1b",
+        "Fig. 1b, ungrokking",
+        "a network that has grokked, trained on on fewer examples, loses its test accuracy",
+        "from accuracy 1 to near chance; train accuracy stays 1",
+        INTRO,
+        "fig-1b",
+    ),
+    Claim(
+        "F7",
+        "Fig. 7, ungrokking over time",
+        "small train sets end near chance, large ones at 1, some in between",
+        "7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs",
+        INTRO,
+        "fig-7",
+    ),
+    Claim(
+        "F4",
+        "Fig. 4, the transition of ungrokking",
+        "final test accuracy against D′ has a sharp transition, the same for every weight decay",
+        "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
+        UNGROK,
+    ),
+    Claim(
+        "F8",
+        "Fig. 8, nine other tasks",
+        "each of them ungroks",
+        "a transition in each",
+        UNGROK,
+    ),
+    Claim(
+        "F1c",
+        "Fig. 1c, semi-grokking",
+        "near D_crit test accuracy rises late, to a middling plateau",
+        "the example ends at 83 %",
+        SEMI,
+    ),
+    Claim(
+        "F5",
+        "Fig. 5, many semi-grokking runs",
+        "some of many runs near D_crit end on a plateau",
+        "at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
+        SEMI,
+    ),
+    Claim(
+        "F6",
+        "Fig. 6, one transient plateau",
+        "a run waits at middling accuracy, then generalises; its norm drops at that moment",
+        "D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1",
+        SEMI,
+    ),
+    Claim(
+        "F2a-c",
+        "Fig. 2, three ingredients suffice",
+        "a simulation groks with all three, and not with one of them taken out",
+        "(a) groks, (b) never generalises, (c) generalises together",
+        "chapters/03_ingredients",
+        "fig-2",
+    ),
+    Claim(
+        "F3a,b",
+        "Fig. 3a, b, efficiency of C_mem",
+        "the norm for a given logit rises with the size of the train set",
+        "isologit lines rise in each of six buckets",
+        EFFICIENCY,
+    ),
+    Claim(
+        "F3c,d",
+        "Fig. 3c, d, efficiency of C_gen",
+        "the norm for a given logit does not depend on the size of the train set",
+        "isologit lines are flat",
+        EFFICIENCY,
+    ),
+    Claim(
+        "F10a",
+        "Fig. 10a, relative strength",
+        "the ratio of trig to mem logit rises with D at a fixed norm",
+        "monotone, over 6 decades",
+        MORE,
+    ),
+    Claim(
+        "F10b",
+        "Fig. 10b, accuracy and D",
+        "test accuracy after ungrokking depends smoothly on D",
+        "a smooth curve at each norm",
+        MORE,
+    ),
+    Claim(
+        "F11",
+        "Fig. 11, the trigonometric algorithm",
+        "a grokked network adds by rotations at a few key frequencies",
+        "logits are a sum of cos(ω(a + b − c))",
+        "chapters/b_trigonometric",
+        "fig-11",
+    ),
+    Claim(
+        "T-D.1",
+        "Theorem D.1",
+        "scaling up a perfect classifier lowers its loss",
+        "always",
+        "chapters/d_theorems",
+        "thm-d1",
+    ),
+    Claim(
+        "L-D.2",
+        "Lemma D.2",
+        "powers up to one are subadditive",
+        "always",
+        "chapters/d_theorems",
+        "lem-d2",
+    ),
+    Claim(
+        "L-D.3",
+        "Lemma D.3",
+        "a power falls almost as fast as its slope",
+        "always; as printed it cannot be meant, as corrected it is true",
+        "chapters/d_theorems",
+        "lem-d3",
+    ),
+    Claim(
+        "T-D.4",
+        "Theorem D.4",
+        "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
+        "weights ∝ P^(−qκ/(q − κ)) for κ < q",
+        "chapters/d_theorems",
+        "thm-d4",
+    ),
+    Claim(
+        "P1",
+        "Prediction 1, efficiency",
+        "C_gen's efficiency does not depend on D, C_mem's falls with it",
+        "Fig. 3",
+        EFFICIENCY,
+    ),
+    Claim(
+        "P2",
+        "Prediction 2, phase transition",
+        "ungrokking has a sharp transition at D_crit",
+        "Figs. 4, 7, 8",
+        UNGROK,
+    ),
+    Claim(
+        "P3",
+        "Prediction 3, weight decay",
+        "the accuracy after ungrokking does not depend on weight decay",
+        "Fig. 4",
+        UNGROK,
+    ),
+    Claim(
+        "P4",
+        "Prediction 4, semi-grokking",
+        "near D_crit a network can end with both circuits",
+        "Fig. 5",
+        SEMI,
+    ),
+    Claim(
+        "A.2",
+        "App. A.2, which start finds the better minimum",
+        "ungrokked networks reach a lower train loss than fresh ones, with less than half the D",
+        "D_crit 800 – 1,000 against ~2,000",
+        MORE,
+    ),
+    Claim(
+        "S6",
+        "Rival accounts (Sec. 6)",
+        "slingshots, loss spikes or a large norm at the start are not needed for grokking",
+        "no number",
+        RIVALS,
+    ),
+    Claim(
+        "S7",
+        "Without weight decay (Sec. 7)",
+        "grokking can happen, but later and less reliably; something else must play its part",
+        "no number",
+        DISCUSSION,
+    ),
+    Claim(
+        "B1",
+        "Beyond: D_crit before ungrokking",
+        "where the isologit lines of the two circuits meet, ungrokking should set in",
+        "not in the paper",
+        EFFICIENCY,
+    ),
+    Claim(
+        "B2",
+        "Beyond: a first-order transition",
+        "the minima of Eq. (2) of the two circuits cross at D_crit",
+        "not in the paper",
+        UNGROK,
+    ),
+    Claim(
+        "B3",
+        "Beyond: hysteresis",
+        "accuracy against D is one curve up from fresh networks, another down from grokked ones",
+        "not in the paper",
+        MORE,
+    ),
+    Claim(
+        "B4",
+        "Beyond: what AdamW minimises",
+        "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
+        "not in the paper; fitted α / ελ of 1, cosine of 1",
+        A3,
+        "fig-equilibrium",
+    ),
+    Claim(
+        "B5",
+        "Beyond: the two circuits in other tasks",
+        "characters of the task's group take the place of the cosines",
+        "not in the paper",
+        MORE,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What we found of one claim: a verdict, our numbers as text, and from how many runs."""
+
+    verdict: str = NOT_RUN
+    ours: str = ""
+    n_runs: int = 0  # networks or simulations
+
+
+def results(
+    grokked: Sequence[Record],
+    ungrokked: Sequence[Record],
+    n_draws: int = 200,
+    seed: int = 0,
+) -> dict[str, Result]:
+    """By claim id, every result that grokking and ungrokking records and pure computation give."""
+    found = theory_results(n_draws, seed)
+    if grokked:
+        found |= grokking_results(grokked)
+    if ungrokked:
+        found |= ungrokking_results(ungrokked)
+    return found
+
+
+def grokking_results(records: Sequence[Record]) -> dict[str, Result]:
+    """Figs. 1a, 9 and 11, App. A.3, and AdamW's equilibrium, from networks that grokked."""
+    n, verdict = len(records), analysis.grokking_verdict(records)
+    fits, _, _, _, general = (analysis.mark_epochs(records, mark) for mark in analysis.MARKS)
+    agree = [mark.name for mark in analysis.MARKS if analysis.mark_met(records, mark)]
+    changes = [c.name for c in analysis.CHANGES if analysis.change_seen(records, c)]
+    reports = [analysis.trigonometric(record) for record in records]
+    states = [analysis.equilibrium(record) for record in records]
+    return {
+        "F1a": Result(verdict, f"{fits.text()}; {general.text()}", n),
+        "F9": Result(verdict, f"{len(agree)} of {len(analysis.MARKS)} marks agree", n),
+        "A.3": Result(
+            analysis.changes_verdict(records),
+            f"{len(changes)} of {len(analysis.CHANGES)} changes, each in most runs",
+            n,
+        ),
+        "F11": Result(
+            analysis.trigonometric_verdict(reports),
+            f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
+            f"rebuilt, the same answer on {min(r.agreement for r in reports):.1%} or more",
+            n,
+        ),
+        "B4": _equilibrium(states, records),
+    }
+
+
+def _equilibrium(states: Sequence[analysis.Equilibrium], records: Sequence[Record]) -> Result:
+    ratios = [
+        state.alpha / (r.run.eps * r.run.weight_decay)
+        for state, r in zip(states, records, strict=True)
+    ]
+    ours = (
+        f"α / ελ {Summary.of(ratios).text('.2f')}, "
+        f"cosine {Summary.of([state.cosine for state in states]).text('.3f')}, "
+        f"residual {Summary.of([r.final('residual') for r in records]).text('.2f')}"
+    )
+    settled = sum(analysis.drift(record) < analysis.SETTLED for record in records)
+    verdict = analysis.equilibrium_verdict(states, records)
+    return Result(verdict, f"{ours}; {settled} of {len(records)} norms settled", len(records))
+
+
+def ungrokking_results(records: Sequence[Record]) -> dict[str, Result]:
+    """Figs. 1b and 7, from networks trained on on fewer examples."""
+    verdict, rows = analysis.ungrokking_verdict(records), analysis.ungrokked(records)
+    ends = ", ".join(f"{row.dataset_size:,}: {row.test_accuracy.median:.2f}" for row in rows)
+    least = f"{rows[0].test_accuracy.text('.2f')} at D′ = {rows[0].dataset_size:,}"
+    return {
+        "F1b": Result(verdict, least, rows[0].test_accuracy.n),
+        "F7": Result(verdict, f"median accuracy at the end by D′: {ends}", len(records)),
+    }
+
+
+def theory_results(n_draws: int, seed: int) -> dict[str, Result]:
+    """Fig. 2 and App. D: simulations and random draws, without any network."""
+    panels = {name: toy.simulate(panel) for name, panel in toy.TABLE_1.items()}
+    outcomes = ", ".join(f"({name}) {toy.marks(t).outcome}" for name, t in panels.items())
+    d1, d2 = theorems.count_d1_failures(n_draws, seed), theorems.count_d2_failures(n_draws, seed)
+    printed, corrected = (
+        theorems.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
+    )
+    d3 = FAILS if corrected else IN_PART if printed else HOLDS
+    gap = theorems.largest_d4_gap(n_draws, seed)
+    draws = f"of {n_draws:,} random draws"
+    return {
+        "F2a-c": Result(toy.verdict(panels), outcomes, len(panels)),
+        "T-D.1": Result(FAILS if d1 else HOLDS, f"{d1} failures {draws}"),
+        "L-D.2": Result(FAILS if d2 else HOLDS, f"{d2} failures {draws}"),
+        "L-D.3": Result(
+            d3, f"as printed {printed}, corrected {corrected} failures {draws}", n_draws
+        ),
+        "T-D.4": Result(HOLDS if gap < 1e-6 else FAILS, f"largest distance {gap:.0e} {draws}"),
+    }
+
+
+MARK = {  # a shape as well as a colour for each verdict
+    HOLDS: ("✔", "#2E9E4F"),
+    IN_PART: ("◐", "#B58900"),
+    FAILS: ("✘", "#D6455D"),
+    NOT_RUN: ("○", "#8A8A8A"),
+}
+
+
+def verdict_html(verdict: str) -> str:
+    """A verdict in words, after a mark that shows it by shape and colour."""
+    sign, colour = MARK[verdict]
+    return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{verdict}'
+
+
+def where(chapter: str, label: str = "", root: str = "") -> str:
+    """A link to a target of a chapter, from a page that reaches the first one by `root`.
+
+    Of a chapter to come, its title.
+    """
+    if chapter in COMING:
+        return f"{COMING[chapter]} (to come)"
+    target = f"#{label}" if label else ""
+    return f'<a href="{root}{chapter}.html{target}">{PAGES[chapter]}</a>'
+
+
+def scoreboard(found: Mapping[str, Result]) -> str:
+    """Every claim with the paper's number, ours, and the verdict, one row each, as HTML.
+
+    Raises:
+        ValueError: a result for an id that no claim has.
+    """
+    unknown = sorted(set(found) - {claim.id for claim in CLAIMS})
+    if unknown:
+        raise ValueError(f"no claim has the id {', '.join(unknown)}")
+    rows = []
+    for claim in CLAIMS:
+        result = found.get(claim.id, Result())
+        says = f"<strong>{claim.title}.</strong> {claim.says[0].upper()}{claim.says[1:]}."
+        says = f'<div style="min-width: 13rem">{says}</div>'
+        number, ours = (
+            f'<div style="min-width: 9rem">{text}</div>' if text else ""
+            for text in (claim.number, result.ours)
+        )
+        runs = f"{result.n_runs:,}" if result.n_runs else ""
+        rows.append([says, number, ours, runs, verdict_html(result.verdict)])
+        rows[-1].append(where(claim.chapter, claim.label))
+    return html_table(["claim", "the paper", "ours", "runs", "verdict", "where"], rows)
+
+
+def tally(found: Mapping[str, Result]) -> dict[str, int]:
+    """How many claims have each verdict, those without a result included."""
+    every = Counter(found.get(claim.id, Result()).verdict for claim in CLAIMS)
+    return {verdict: every[verdict] for verdict in MARK}

@@ -1,0 +1,153 @@
+"""From an item of the paper (figure, equation, theorem, section) to functions, runs and chapter."""
+
+from dataclasses import dataclass
+
+from grokkit.claims import where
+from grokkit.tables import html_table
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of the index. Without functions the item is still to come."""
+
+    name: str  # as docstrings cite it
+    about: str
+    calls: str  # dotted names within grokkit, apart by blanks; each docstring cites the item
+    experiment: str  # of `python -m grokkit list`; "" where nothing is trained
+    chapter: str
+    label: str = ""  # the target on that page
+
+    @property
+    def functions(self) -> list[str]:
+        """The dotted names, in full."""
+        return [f"grokkit.{name}" for name in self.calls.split()]
+
+
+INTRO, NOTATION, TOY, CHOICES = (
+    "chapters/01_introduction",
+    "chapters/02_notation",
+    "chapters/03_ingredients",
+    "chapters/choices",
+)
+A3, B, C, D = (
+    "chapters/a3_grokking_circuits",
+    "chapters/b_trigonometric",
+    "chapters/c_simulation",
+    "chapters/d_theorems",
+)
+EFFICIENCY, UNGROK, SEMI = (
+    "chapters/05_1_efficiency",
+    "chapters/05_2_ungrokking",
+    "chapters/05_3_semi_grokking",
+)
+RIVALS, DISCUSSION, MORE = (
+    "chapters/06_related_work",
+    "chapters/07_discussion",
+    "chapters/a_more_evidence",
+)
+ADD = "circuits.trig_logits circuits.mem_logits circuits.key_frequencies analysis.trigonometric"
+FIG_11 = "figures.fig11_trigonometric circuits.trigonometric_algorithm analysis.trigonometric"
+D_4 = "theorems.optimal_shares theorems.optimal_weights theorems.largest_d4_gap"
+FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking analysis.ungrokking_parts"
+FIG_9 = "figures.fig9_circuits experiments.grokking analysis.marks_table"
+
+PAPER_INDEX = (
+    Item("Fig. 1", "the three phenomena", "figures.fig1_overview", "grokking", "intro", "fig-1"),
+    Item(
+        "Fig. 1a",
+        "grokking",
+        "figures.fig1a_grokking experiments.grokking analysis.grokking_verdict",
+        "grokking",
+        INTRO,
+        "fig-1a",
+    ),
+    Item(
+        "Fig. 1b",
+        "ungrokking",
+        "figures.fig1b_ungrokking experiments.ungrokking",
+        "ungrokking",
+        INTRO,
+        "fig-1b",
+    ),
+    Item("Fig. 1c", "semi-grokking", "", "", SEMI),
+    Item("Sec. 2", "parameter norm", "model.param_norm", "", NOTATION, "sec-2"),
+    Item(
+        "Eq. (1)",
+        "cross-entropy",
+        "model.cross_entropy stack.cross_entropy",
+        "",
+        NOTATION,
+        "equation-eq-1",
+    ),
+    Item("Eq. (2)", "loss with weight decay", "model.total_loss", "", NOTATION, "equation-eq-2"),
+    Item("Sec. 3", "three ingredients", "toy.Toy", "", TOY, "sec-3"),
+    Item("Fig. 2", "the simulation", "figures.fig2_simulation toy.panels", "", TOY, "fig-2"),
+    Item("Sec. 4.1", "efficiency and dataset size", "", "", EFFICIENCY),
+    Item("Sec. 4.2", "nested train sets", "tasks.split", "", INTRO, "sec-1-ungrokking"),
+    Item("Sec. 5.1", "random labels (the sweep is to come)", "tasks.random_labels", "", EFFICIENCY),
+    Item("Fig. 3", "isologit lines", "", "", EFFICIENCY),
+    Item(
+        "Sec. 5.2",
+        "from full data to less",
+        "experiments.full_data",
+        "full_data",
+        INTRO,
+        "sec-1-ungrokking",
+    ),
+    Item("Fig. 4", "accuracy after ungrokking", "", "", UNGROK),
+    Item("Sec. 5.3", "semi-grokking", "", "", SEMI),
+    Item("Fig. 5", "many semi-grokking runs", "", "", SEMI),
+    Item("Sec. 6", "rival accounts", "", "", RIVALS),
+    Item("Sec. 7", "discussion", "", "", DISCUSSION),
+    Item("Fig. 6", "one semi-grokking run", "", "", SEMI),
+    Item("App. A", "the network", "model.ModelConfig model.forward", "", NOTATION, "sec-2-network"),
+    Item("Fig. 7", "ungrokking over time", FIG_7, "ungrokking", INTRO, "fig-7"),
+    Item("App. A.2", "which start finds the better minimum", "", "", MORE),
+    Item("Fig. 8", "nine other tasks: the tasks; runs to come", "tasks.task", "", UNGROK),
+    Item("App. A.3", "observations", "analysis.changes_table", "grokking", A3, "sec-a3"),
+    Item("Fig. 9", "the two circuits while grokking", FIG_9, "grokking", A3, "fig-9"),
+    Item("App. A.4", "trade-offs", "", "", MORE),
+    Item("Fig. 10", "relative strength", "", "", MORE),
+    Item("App. B", "trigonometric logits", ADD, "grokking", B, "app-b"),
+    Item("Fig. 11", "the trigonometric algorithm", FIG_11, "grokking", B, "fig-11"),
+    Item("App. C", "the simulation", "toy.simulate", "", C, "app-c"),
+    Item("Eq. (3)", "logits of the generalising table", "toy.simulate", "", C, "app-c"),
+    Item("Eq. (4)", "logits of the memorising table", "toy.simulate", "", C, "app-c"),
+    Item("Eq. (5)", "logits of both", "toy.simulate", "", TOY, "sec-3"),
+    Item("Table 1", "parameters of the simulation", "toy.Toy toy.panels", "", C, "app-c"),
+    Item(
+        "Theorem D.1",
+        "scaling up what is right",
+        "theorems.scaled_loss theorems.count_d1_failures figures.fig_d1_scale",
+        "",
+        D,
+        "thm-d1",
+    ),
+    Item("Lemma D.2", "powers up to one", "theorems.count_d2_failures", "", D, "lem-d2"),
+    Item(
+        "Lemma D.3",
+        "a power and its slope",
+        "theorems.lemma_d3_delta theorems.count_d3_failures",
+        "",
+        D,
+        "lem-d3",
+    ),
+    Item("App. D", "equal circuits", "theorems.EqualCircuits", "", D, "app-d"),
+    Item("Eq. (6)", "their loss", "theorems.effective_loss", "", D, "equation-eq-6"),
+    Item("Theorem D.4", "who keeps weight", D_4, "", D, "thm-d4"),
+)
+
+
+def paper_index_table() -> str:
+    """The index as HTML, for a page in the folder of the chapters; functions link to the API."""
+    rows = []
+    for item in PAPER_INDEX:
+        links = [
+            f'<a href="../api.html#{name}"><code>{name.removeprefix("grokkit.")}</code></a>'
+            for name in item.functions
+        ]
+        experiment = f"<code>{item.experiment}</code>" if item.experiment else ""
+        functions = "<br>".join(links) or "to come"
+        rows.append([f"{item.name}, {item.about}", functions, experiment])
+        rows[-1].append(where(item.chapter, item.label, "../"))
+    return html_table(["the paper", "functions", "runs", "page"], rows)

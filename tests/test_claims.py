@@ -1,0 +1,135 @@
+"""The scoreboard and the index of the paper: complete, and every name and link leads somewhere."""
+
+import importlib
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from grokkit import analysis, book, claims, experiments, paper_index
+from grokkit.claims import CLAIMS, COMING, Result
+from grokkit.paper_index import PAPER_INDEX
+
+# Every row of the specification's table of figures, claims and theorems, and what goes beyond it.
+IDS = """F1a F9 F1b F7 F4 F8 F1c F5 F6 F2a-c F3a,b F3c,d F10a F10b F11 T-D.1 L-D.2 L-D.3 T-D.4
+P1 P2 P3 P4 A.2 A.3 S6 S7 B1 B2 B3 B4 B5""".split()
+ITEMS = [
+    *(f"Fig. {n}" for n in "1 1a 1b 1c 2 3 4 5 6 7 8 9 10 11".split()),
+    *(f"Eq. ({n})" for n in range(1, 7)),
+    *"Theorem D.1,Lemma D.2,Lemma D.3,Theorem D.4,Table 1,App. B,App. C,App. D".split(","),
+]
+
+
+def rows(html: str) -> list:
+    return BeautifulSoup(html, "html.parser").select("tbody tr")
+
+
+def lookup(name: str):
+    module, attribute = name.rsplit(".", 1)
+    return getattr(importlib.import_module(module), attribute)
+
+
+def cites(text: str, item: str) -> bool:
+    """Whether a docstring names the item, alone or in a list such as "Figs. 1a, 9, 11"."""
+    kind, number = item.rsplit(" ", 1)
+    kind = re.escape(kind.rstrip("."))
+    if re.fullmatch(r"\(\d\)", number):
+        pairs = re.findall(r"Eqs?\. \((\d)\)(?:(?: to|,| and) \((\d)\))?", text)
+        return any(int(a) <= int(number[1]) <= int(b or a) for a, b in pairs)
+    return bool(re.search(rf"{kind}s?\.? (?:[\w, ]*\b)?{re.escape(number)}(?!\w|\.\w)", text))
+
+
+def targets(name: str) -> set[str]:
+    """The targets that a chapter's source defines."""
+    text = (book.BOOK / f"{name}.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\(([\w-]+)\)=$|^ *:?(?:label|name): ([\w-]+)$", text, re.MULTILINE)
+    return {first or second for first, second in named}
+
+
+def test_every_claim_has_one_row():
+    assert sorted(claim.id for claim in CLAIMS) == sorted(IDS)
+
+
+def test_every_item_of_the_paper_has_a_row():
+    names = [item.name for item in PAPER_INDEX]
+    assert set(ITEMS) <= set(names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "row", [*CLAIMS, *PAPER_INDEX], ids=lambda row: getattr(row, "id", "") or row.name
+)
+def test_a_rows_chapter_is_a_page_with_that_target_or_is_said_to_come(row):
+    pages = set(book.documents(book.BOOK))
+    assert (row.chapter in pages) != (row.chapter in COMING)
+    if row.chapter in pages:
+        assert row.label.removeprefix("equation-") in targets(row.chapter)
+
+
+@pytest.mark.parametrize("item", PAPER_INDEX, ids=lambda item: item.name)
+def test_an_items_functions_exist_and_cite_it(item):
+    for name in item.functions:
+        assert cites(lookup(name).__doc__, item.name), f"{name} does not cite {item.name}"
+    assert item.experiment in ("", *experiments.EXPERIMENTS)
+    if not item.functions:
+        assert item.chapter in COMING
+
+
+@pytest.mark.parametrize(
+    ("text", "item", "expected"),
+    [
+        ("Figs. 1a, 9, 11: from scratch", "Fig. 9", True),
+        ("Figs. 1a, 9, 11: from scratch", "Fig. 1", False),
+        ("Figs. 1b and 7: parts", "Fig. 7", True),
+        ("Fig. 11: the algorithm", "Fig. 1", False),
+        ("Eqs. (3) to (5)", "Eq. (4)", True),
+        ("Eq. (6) at weights w", "Eq. (5)", False),
+        ("observations of App. A.3.", "App. A.3", True),
+        ("observations of App. A.3", "App. A", False),
+        ("Defaults are App. A.", "App. A", True),
+    ],
+)
+def test_a_citation_is_found_where_it_is_and_nowhere_else(text, item, expected):
+    assert cites(text, item) is expected
+
+
+def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
+    found = {"F9": Result(analysis.IN_PART, "4 of 5 marks", 5)}
+    table = rows(claims.scoreboard(found))
+    assert len(table) == len(CLAIMS)
+    verdicts = [row.select("td")[4].get_text() for row in table]
+    assert [v for v in verdicts if "not run" not in v] == ["◐\xa0holds in part"]
+    assert claims.tally(found) == {"holds": 0, "holds in part": 1, "fails": 0, "not run": 31}
+
+
+def test_a_verdict_reads_without_its_colour():
+    shown = [BeautifulSoup(claims.verdict_html(v), "html.parser") for v in claims.MARK]
+    assert [html.get_text().split("\xa0")[1] for html in shown] == list(claims.MARK)
+    assert len({html.get_text()[0] for html in shown}) == len(claims.MARK)
+    assert all(html.span["aria-hidden"] == "true" for html in shown)
+
+
+def test_a_result_for_no_claim_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match=r"no claim has the id F12"):
+        claims.scoreboard({"F12": Result()})
+
+
+def test_theory_needs_no_records_and_holds():
+    found = claims.results([], [], n_draws=20)
+    assert {key: result.verdict for key, result in found.items()} == {
+        "F2a-c": "holds",
+        "T-D.1": "holds",
+        "L-D.2": "holds",
+        "L-D.3": "holds in part",
+        "T-D.4": "holds",
+    }
+    assert found["F2a-c"].ours == "(a) groks, (b) never, (c) together"
+
+
+def test_links_lead_from_the_first_page_and_from_the_chapters():
+    link = BeautifulSoup(claims.scoreboard({}), "html.parser").a
+    assert link["href"] == "chapters/01_introduction.html#fig-1a"
+    links = BeautifulSoup(paper_index.paper_index_table(), "html.parser").select("a")
+    hrefs = [link["href"] for link in links]
+    assert "../api.html#grokkit.figures.fig1a_grokking" in hrefs
+    assert "../chapters/d_theorems.html#thm-d4" in hrefs
