@@ -265,6 +265,21 @@ def _read_checked(path: Path) -> tuple[dict[str, Tensor], dict, str]:
     return tensors, meta, digest
 
 
+def _read_meta(path: Path) -> dict:
+    """The meta of a file of `_tensor_bytes`, unchecked. Raises Damaged if it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["meta"])
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _checkpoint_runs(meta: dict) -> list[Run]:
+    return [Run.from_config(config) for config in meta["runs"]]
+
+
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
         tensors, _, digest = _read_checked(path)
@@ -449,17 +464,29 @@ class Store:
         path = self._checkpoint_path(checkpoint.runs)
         _write_atomically(path, _tensor_bytes(checkpoint.tensors, meta))
 
-    def checkpoints(self) -> Iterator[Checkpoint]:
-        """Every sound checkpoint; damaged ones are reported and set aside."""
+    def checkpointed(self) -> list[list[Run]]:
+        """The runs of every stack with a checkpoint; only the headers of the files are read."""
+        stacks = []
         for path in sorted((self.path / "checkpoints").glob("*.safetensors")):
             try:
-                tensors, meta, _ = _read_checked(path)
-                runs = [Run.from_config(config) for config in meta["runs"]]
-                yield Checkpoint(runs, meta["epoch"], tensors, meta["provenance"])
+                stacks.append(_checkpoint_runs(_read_meta(path)))
             except FileNotFoundError:  # another process finished it meanwhile
                 continue
             except (ValueError, KeyError, TypeError) as error:
                 self._set_aside(path, error)
+        return stacks
+
+    def load_checkpoint(self, runs: list[Run]) -> Checkpoint | None:
+        """The checkpoint of this stack, or None; a damaged one is reported and set aside."""
+        path = self._checkpoint_path(runs)
+        try:
+            tensors, meta, _ = _read_checked(path)
+            return Checkpoint(_checkpoint_runs(meta), meta["epoch"], tensors, meta["provenance"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            self._set_aside(path, error)
+            return None
 
     def drop_checkpoint(self, runs: list[Run]) -> None:
         """Delete the checkpoint of a stack whose records are all stored."""

@@ -404,10 +404,9 @@ def _train_missing(
 ) -> None:
     """Resume the checkpointed stacks that hold missing runs, then pack and train the rest."""
     wanted = set(missing)
-    begun = [saved for saved in store.checkpoints() if wanted & set(saved.runs)]
-    resumed = {run for saved in begun for run in saved.runs}
-    packed = pack([run for run in missing if run not in resumed], device)
-    stacks = [saved.runs for saved in begun] + packed
+    begun = [runs for runs in store.checkpointed() if wanted & set(runs)]
+    resumed = {run for runs in begun for run in runs}
+    stacks = begun + pack([run for run in missing if run not in resumed], device)
     total = sum(len(runs) * runs[0].epochs for runs in stacks)
     with tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress) as bar:
         for runs in stacks:
@@ -416,7 +415,7 @@ def _train_missing(
                 if all(store.get(run) is not None for run in runs):  # another process was faster
                     store.drop_checkpoint(runs)
                     continue
-                saved = next((c for c in store.checkpoints() if c.runs == runs), None)
+                saved = store.load_checkpoint(runs)
                 if not train_stack(runs, store, device, bar, saved, deadline):
                     raise TimeoutError(
                         f"time is up with {bar.n:,.0f} of {bar.total:,.0f} epochs trained; "

@@ -191,13 +191,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(store, monkeypatch)
 def test_a_checkpoint_comes_back_and_a_damaged_one_is_set_aside(store):
     tensors = {"W": torch.randn(2, 3), "metrics": torch.full((2, 2), float("nan"))}
     store.save_checkpoint(Checkpoint([RUN], 7, tensors, [{"device": "cpu"}]))
-    [saved] = store.checkpoints()
+    assert store.checkpointed() == [[RUN]]
+    saved = store.load_checkpoint([RUN])
     assert (saved.runs, saved.epoch, saved.provenance) == ([RUN], 7, [{"device": "cpu"}])
     assert torch.equal(saved.tensors["W"], tensors["W"])
     [path] = files(store)
     damage(path, "truncate", 1)
     with pytest.warns(UserWarning, match=path.name):
-        assert list(store.checkpoints()) == []
+        assert store.load_checkpoint([RUN]) is None
+    assert store.checkpointed() == []
     assert path.with_name(path.name + ".damaged").exists()
 
 

@@ -185,7 +185,7 @@ def test_sigkill_at_ten_random_moments_leaves_the_bits_of_an_unbroken_run(tmp_pa
     code, whole = child(tmp_path / "unbroken")
     assert code == 0
     rng = np.random.default_rng(0)
-    killed = [child(tmp_path / "killed", whole * rng.uniform(0.02, 0.1))[0] for _ in range(10)]
+    killed = [child(tmp_path / "killed", whole * rng.uniform(0.01, 0.06))[0] for _ in range(10)]
     assert killed == [-signal.SIGKILL] * 10
     assert child(tmp_path / "killed")[0] == 0
     for run in RUNS_TO_KILL:
@@ -244,7 +244,7 @@ def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(stor
 def test_time_is_up_at_a_checkpoint_and_the_next_call_continues(store, tmp_path, monkeypatch):
     with pytest.raises(TimeoutError, match="continues from the checkpoint"):
         train([RUN], store, minutes=0.0)
-    assert [c.epoch for c in store.checkpoints()] == [1]
+    assert store.load_checkpoint([RUN]).epoch == 1
     resumed = train([RUN], store)[0]
     assert equal(resumed, train([RUN], Store(tmp_path / "unbroken", ""))[0])
 
