@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
     parameters = {} if profile == "published" else {"profile": profile}
     start, failed = time.perf_counter(), []
     log = to.with_suffix(".log")
-    with ProcessPoolExecutor(jobs, initializer=_errors_to, initargs=(log,)) as pool:
+    fresh = get_context("spawn")  # a fork of a process with threads may hang
+    with ProcessPoolExecutor(jobs, fresh, initializer=_errors_to, initargs=(log,)) as pool:
         running = {
             pool.submit(run_chapter, book / f"{n}.ipynb", to / f"{n}.ipynb", parameters): n
             for n in chosen

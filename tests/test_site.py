@@ -11,6 +11,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -48,7 +50,7 @@ def site() -> Path:
     if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
         print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
         for action in ("check", "execute", "site"):
-            assert book.main([action]) == 0, f"python -m grokkit.book {action}"
+            subprocess.run([sys.executable, "-m", "grokkit.book", action], check=True, cwd=book.ROOT)
     return SITE
 
 
