@@ -38,6 +38,25 @@ def require(parts: Mapping[str, bool], when: bool = True) -> None:
         raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
 
 
+def described(records: Sequence[Record]) -> str:
+    """ "5 runs of x+y, p = 113, D = 3,830, weight decay 1, 10,000 epochs": for a caption."""
+    runs = [record.run for record in records]
+    parts = [f"{len(runs)} run{'s' * (len(runs) > 1)} of {runs[0].task}", f"p = {runs[0].p}"]
+    for name, values, form in (
+        ("D", {run.dataset_size for run in runs}, ","),
+        ("weight decay", {run.weight_decay for run in runs}, "g"),
+    ):
+        low, high = f"{min(values):{form}}", f"{max(values):{form}}"
+        span = low if low == high else f"{low} – {high} ({len(values)} values)"
+        parts.append(f"{name} {'= ' * (name == 'D')}{span}")
+    return ", ".join([*parts, f"{max(run.epochs for run in runs):,} epochs"])
+
+
+def listed(parts: Mapping[str, bool]) -> str:
+    """The parts of a claim in a sentence, each with "yes" or "no"."""
+    return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+
+
 @dataclass(frozen=True)
 class Crossing:
     """An event between two evaluations: not yet at epoch `after`, but at epoch `epoch`."""
@@ -124,8 +143,8 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> "Summary":
-        """Of one value per run, None where a run had none."""
-        known = [float(value) for value in values if value is not None]
+        """Of one value per run, None or NaN where a run had none."""
+        known = [float(value) for value in values if value is not None and not np.isnan(value)]
         if not known:
             return cls(float("nan"), float("nan"), float("nan"), 0, len(values))
         return cls(float(np.median(known)), min(known), max(known), len(known), len(values))
@@ -138,10 +157,25 @@ class Summary:
         return span if self.seen == self.n else f"{span}, in {self.seen} of {self.n} runs"
 
 
+def finals(records: Sequence[Record], metric: str) -> Summary:
+    """A metric at the end of every run."""
+    return Summary.of([record.final(metric) for record in records])
+
+
+def peaks(records: Sequence[Record], metric: str) -> Summary:
+    """The largest value of a metric over each run."""
+    return Summary.of([float(record[metric].max()) for record in records])
+
+
 def mark_epochs(records: Sequence[Record], mark: Mark) -> Summary:
     """The epoch of a mark over runs: the upper end of each run's interval."""
     found = [mark.find(record) for record in records]
     return Summary.of([None if crossing is None else crossing.epoch for crossing in found])
+
+
+def mark_summaries(records: Sequence[Record]) -> list[Summary]:
+    """The epochs of all `MARKS`, in their order."""
+    return [mark_epochs(records, mark) for mark in MARKS]
 
 
 def mark_met(records: Sequence[Record], mark: Mark) -> bool:
@@ -229,9 +263,19 @@ CHANGES = (
 NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 0"
 
 
-def value_at(record: Record, metric: str, epoch: int) -> float:
+def value_at(record: Record, metric: str, epoch: float) -> float:
     """A metric at an epoch, by linear interpolation between evaluations; NaN after the last."""
     return float(np.interp(epoch, record["epoch"], record[metric], right=float("nan")))
+
+
+def values_at(records: Sequence[Record], metric: str, epoch: float) -> Summary:
+    """A metric of every run at an epoch."""
+    return Summary.of([value_at(record, metric, epoch) for record in records])
+
+
+def parts_at(records: Sequence[Record], metric: str, whole: str, epoch: float) -> Summary:
+    """One metric as a part of another, in every run at an epoch."""
+    return Summary.of([value_at(r, metric, epoch) / value_at(r, whole, epoch) for r in records])
 
 
 def change_met(record: Record, change: Change) -> bool:
@@ -263,10 +307,7 @@ def changes_table(records: Sequence[Record]) -> str:
     """The observations of App. A.3: values at both epochs over seeds, and in how many runs so."""
     rows = []
     for change in CHANGES:
-        ends = (
-            Summary.of([value_at(record, change.metric, epoch) for record in records])
-            for epoch in (change.start, change.end)
-        )
+        ends = [values_at(records, change.metric, e) for e in (change.start, change.end)]
         form = ".2g" if change.metric == "test_loss" else ".1f"
         there = records[0].run.epochs >= change.end
         row = [summary.text(form) if there else "not run" for summary in ends]

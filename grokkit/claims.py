@@ -316,7 +316,7 @@ def results(
 def grokking_results(records: Sequence[Record]) -> dict[str, Result]:
     """Figs. 1a, 9 and 11, App. A.3, and AdamW's equilibrium, from networks that grokked."""
     n, verdict = len(records), analysis.grokking_verdict(records)
-    fits, _, _, _, general = (analysis.mark_epochs(records, mark) for mark in analysis.MARKS)
+    fits, *_, general = analysis.mark_summaries(records)
     agree = [mark.name for mark in analysis.MARKS if analysis.mark_met(records, mark)]
     changes = [c.name for c in analysis.CHANGES if analysis.change_seen(records, c)]
     reports = [analysis.trigonometric(record) for record in records]
