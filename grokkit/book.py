@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from grokkit.notebook import PROFILES
 from grokkit.theme import ISLAND_MIME, PLOTLY_MIME, STATIC, THEME
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -301,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     actions = ("sync", "check", "execute", "verdicts", "site")
     parser.add_argument("action", choices=actions, metavar="|".join(actions))
-    parser.add_argument("--profile", choices=["published", "quick", "paper"], default="published")
+    parser.add_argument("--profile", choices=PROFILES, default="published")
     parser.add_argument("--chapters", nargs="*", default=[], help="part of their names; else all")
     parser.add_argument("--to", type=Path, help="folder of the executed chapters, or of the site")
     parser.add_argument("--jobs", type=int, default=2, help="chapters at a time (default 2)")

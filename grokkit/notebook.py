@@ -9,6 +9,7 @@ from grokkit.theme import show
 
 __all__ = ["check_parameters", "glue", "show"]
 
+PROFILES = ("published", "quick", "paper")  # what a chapter's `profile` may be
 INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
 
 
@@ -27,8 +28,12 @@ def check_parameters(**known: Any) -> None:
     itself only warns about a name it does not know, and the run would show the defaults.
 
     Raises:
-        ValueError: for an unknown name, with the names that exist and the one that is closest.
+        ValueError: for an unknown name, with the names that exist and the one that is closest;
+            for an unknown profile, also in a chapter that trains nothing.
     """
+    profile = known.get("profile", "published")
+    if profile not in PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
     for source in _history():
         for name in injected_names(source):
             if name not in known:

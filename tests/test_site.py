@@ -50,7 +50,8 @@ def site() -> Path:
     if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
         print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
         for action in ("check", "execute", "site"):
-            subprocess.run([sys.executable, "-m", "grokkit.book", action], check=True, cwd=book.ROOT)
+            command = [sys.executable, "-m", "grokkit.book", action]
+            subprocess.run(command, check=True, cwd=book.ROOT)
     return SITE
 
 
