@@ -16,9 +16,11 @@ SMALL = (
     HEADER
     + "# A chapter\n\n"
     + CELL % ':tags: [parameters]\nprofile = "published"\np = 5'
-    + CELL % "from grokkit.notebook import check_parameters, glue\n"
+    + CELL
+    % "from grokkit.notebook import check_parameters, glue\n"
     "check_parameters(profile=profile, p=p)"
-    + CELL % 'glue("verdict-sum", "holds" if p > 4 else "fails")\nprint(object(), p)'
+    + CELL
+    % 'glue("verdict-sum", "holds" if p > 4 else "fails")\nprint(object(), p)'
 )
 
 

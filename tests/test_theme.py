@@ -126,8 +126,14 @@ def test_show_refuses_a_heavy_figure():
 def test_vendored_files_are_the_ones_listed_and_no_other():
     sums = (ASSETS / "SHA256SUMS").read_text("utf-8").splitlines()
     listed = {name: digest for digest, name in (row.split(maxsplit=1) for row in sums)}
-    there = {"plotly.min.js", *(f"katex/{p.relative_to(ASSETS / 'katex').as_posix()}"
-                                for p in (ASSETS / "katex").rglob("*") if p.is_file())}
+    there = {
+        "plotly.min.js",
+        *(
+            f"katex/{p.relative_to(ASSETS / 'katex').as_posix()}"
+            for p in (ASSETS / "katex").rglob("*")
+            if p.is_file()
+        ),
+    }
     assert set(listed) == there
     for name, digest in listed.items():
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest, name
