@@ -19,10 +19,10 @@ from torch import Tensor
 
 from grokkit import model, stack, tasks
 from grokkit.runs import Run
-from grokkit.train import Stack, resolve_device
+from grokkit.train import Stack, resolve_device, several_at_a_time
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
-Step = Callable[[], None]
+Step = Callable[[int], None]  # train so many epochs
 
 
 def least_flop(dataset_size: int, run: Run) -> float:
@@ -45,7 +45,7 @@ def fused_forward(theta: dict[str, Tensor], tokens: Tensor) -> Tensor:
 
 
 def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
-    """One epoch of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
+    """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
     loops = []
     for run in runs:
         task = tasks.task(run.task, run.p)
@@ -59,8 +59,8 @@ def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
         )
         loops.append((theta, adamw, every[train], labels[train], every[test], labels[test]))
 
-    def step() -> None:
-        for theta, adamw, x, y, x_test, y_test in loops:
+    def epochs(n: int) -> None:
+        for theta, adamw, x, y, x_test, y_test in loops * n:
             adamw.zero_grad()
             F.cross_entropy(fused_forward(theta, x)[:, -1], y).backward()
             adamw.step()
@@ -68,22 +68,27 @@ def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
                 with torch.no_grad():
                     F.cross_entropy(fused_forward(theta, x_test)[:, -1], y_test)
 
-    return step
+    return epochs
 
 
 def stacked(runs: list[Run], device: torch.device) -> Step:
-    """One epoch of the stack, as `grokkit.train` runs it."""
+    """Epochs of the stack, as `grokkit.train` runs it."""
     n_tokens = tasks.task(runs[0].task, runs[0].p).n_tokens
     thetas = [model.initialise(run.model, n_tokens, run.seed) for run in runs]
     together = Stack(runs, stack.stacked(thetas), device)
-    return lambda: together.update(together.gradient())
+
+    def epochs(n: int) -> None:
+        with several_at_a_time(together) as each:
+            for _ in range(n):
+                together.advance(each=each)
+
+    return epochs
 
 
 def seconds(step: Step, device: torch.device, repeats: int) -> float:
-    """Mean wall time of `repeats` steps."""
+    """Mean wall time of one of `repeats` epochs."""
     began = time.perf_counter()
-    for _ in range(repeats):
-        step()
+    step(repeats)
     if device.type == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - began) / repeats
@@ -95,7 +100,12 @@ def matmul_peak(device: torch.device) -> float:
     for size in (512, 1024, 2048):
         a, b = torch.randn(2, size, size, device=device)
         torch.mm(a, b)
-        took = min(seconds(lambda: torch.mm(a, b), device, 3) for _ in range(8))  # noqa: B023
+
+        def products(n: int, a: Tensor = a, b: Tensor = b) -> None:
+            for _ in range(n):
+                torch.mm(a, b)
+
+        took = min(seconds(products, device, 3) for _ in range(8))
         best = max(best, 2 * size**3 / took)
     return best
 

@@ -17,7 +17,7 @@ from grokkit.runs import Record, Run, Store
 from grokkit.train import train, with_inits
 
 PROFILES = ("published", "quick", "paper")
-QUICK_P = 23  # the smallest modulus at which all five seeds grok and ungrok clearly (choice C8)
+QUICK_P = 31  # of those tried, the smallest where five seeds of five grok and ungrok (choice C8)
 
 Changes = dict[str, Any]
 
@@ -55,12 +55,12 @@ def _seeds(seeds: int | None, default: int) -> range:
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Figs. 1a, 9, 11: from scratch on 30 % of x + y mod 113, five seeds, final weights kept.
 
-    The quick profile takes 76 % of x + y mod 23, the least at which every seed groks in minutes.
+    The quick profile takes 65 % of x + y mod 31, where every seed groks in about a thousand epochs.
     """
     check_profile(profile)
     base = Run(keep_weights=True)
     if profile == "quick":
-        base = Run(p=QUICK_P, dataset_size=400, epochs=2000, n_logged=80, keep_weights=True)
+        base = Run(p=QUICK_P, dataset_size=620, epochs=2000, n_logged=80, keep_weights=True)
     return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, 5)]
 
 
@@ -69,8 +69,8 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     check_profile(profile)
     base = Run(dataset_size=12769, epochs=3000, n_logged=60, keep_weights=True)
     if profile == "quick":
-        base = replace(base, p=QUICK_P, dataset_size=QUICK_P**2, epochs=1000)
-    default = {"published": 2, "quick": 5, "paper": 10}[profile]
+        base = replace(base, p=QUICK_P, dataset_size=QUICK_P**2, epochs=600)
+    default = {"published": 1, "quick": 5, "paper": 10}[profile]
     return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, default)]
 
 
@@ -91,7 +91,7 @@ def ungrokking(
     base = Run(epochs=20_000, n_logged=160)
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":
-        base, grid = Run(epochs=2000, n_logged=60), np.array([40, 100, 250]) / QUICK_P**2
+        base, grid = Run(epochs=2000, n_logged=60), np.array([40, 120, 400]) / QUICK_P**2
     if profile == "paper":
         base = Run(epochs=1_000_000, n_logged=400)
     examples = inits[0].dataset_size

@@ -5,9 +5,13 @@ and trained, with a checkpoint every half minute. Killed at any moment it contin
 and on one machine (same thread count) ends with the same bits as an unbroken run.
 """
 
+import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,23 +19,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from grokkit import circuits, stack, tasks
+from grokkit import stack, tasks
+from grokkit.metrics import METRICS, evaluate
 from grokkit.model import initialise
 from grokkit.runs import Checkpoint, Record, Run, Store, provenance
 
-METRICS = (
-    "train_loss",  # Eq. (1) on the train set, nats
-    "test_loss",
-    "train_accuracy",
-    "test_accuracy",
-    "param_norm",  # P of Sec. 2
-    "correct_logit",  # mean over the train set, class-centred
-    "correct_logit_raw",
-    "trig_logit",  # its trigonometric part and the rest (App. B); x+y only
-    "mem_logit",
-    "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
-    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
-)
 CHECKPOINT_SECONDS = 30.0
 MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # per stack, padding included
 MAX_PADDING = 0.1  # share of a stack's rows
@@ -57,41 +49,37 @@ def resolve_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-class Stack:
-    """A stack of runs in training: parameters, AdamW's moments, train sets.
+Gradient = dict[str, Float[Tensor, "..."]]  # of one run, by parameter
+Each = Callable[..., Iterable]  # `map`, or one that works on several runs at a time
 
-    On an accelerator all runs of a stack go through one batched step. On the CPU they take turns,
-    which is as fast (a step of one run fits the cache), needs no padding, and makes a run's bits
-    independent of its neighbours. Either way each run has its own parameter group, on views of the
-    stacked tensors, and so its own lr, weight decay, eps and betas.
+
+class Group:
+    """Runs of a stack that go through one batched step: parameters, train sets, AdamW.
+
+    Every run has its own parameter group, on views of the stacked tensors, and so its own lr,
+    weight decay, eps and betas.
     """
 
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        theta: stack.Theta,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.runs = list(runs)
-        self.theta = {k: v.detach().to(device, dtype).contiguous() for k, v in theta.items()}
-        self.train_rows, self.test_rows = [], []
-        for run in runs:
-            train, test = run.split()
-            self.train_rows.append(train)
-            self.test_rows.append(test)
-        size = 1 if device.type == "cpu" else len(runs)
-        self.groups = [range(i, min(i + size, len(runs))) for i in range(0, len(runs), size)]
-        self.leaves = [
-            {k: v[g.start : g.stop].requires_grad_() for k, v in self.theta.items()}
-            for g in self.groups
+    def __init__(self, runs: list[Run], theta: stack.Theta) -> None:
+        """`theta` is trained in place."""
+        self.runs = runs
+        self.theta = {name: weight.requires_grad_() for name, weight in theta.items()}
+        rows = [run.split()[0] for run in runs]
+        inputs = [tasks.task(run.task, run.p).inputs for run in runs]
+        self.batch = stack.Batch.of(
+            [pairs[row] for pairs, row in zip(inputs, rows, strict=True)],
+            [run.example_labels()[row] for run, row in zip(runs, rows, strict=True)],
+            theta["W_E"].dtype,
+            theta["W_E"].device,
+        )
+        self.views = [
+            {name: weight.detach()[i].requires_grad_() for name, weight in theta.items()}
+            for i in range(len(runs))
         ]
-        self.batches = [self._batch(group, device, dtype) for group in self.groups]
-        self.views = [[weight[i] for weight in self.theta.values()] for i in range(len(runs))]
-        self.optimiser = torch.optim.AdamW(
+        self.adamw = torch.optim.AdamW(
             [
                 {
-                    "params": [view.requires_grad_() for view in views],
+                    "params": list(views.values()),
                     "lr": run.lr,
                     "betas": (run.beta1, run.beta2),
                     "eps": run.eps,
@@ -102,51 +90,82 @@ class Stack:
             fused=True,
         )
 
-    def _batch(self, group: range, device: torch.device, dtype: torch.dtype) -> stack.Batch:
-        inputs, labels = [], []
-        for i in group:
-            run, rows = self.runs[i], self.train_rows[i]
-            inputs.append(tasks.task(run.task, run.p).inputs[rows])
-            labels.append(run.example_labels()[rows])
-        return stack.Batch.of(inputs, labels, dtype, device)
-
-    def gradient(self) -> list[dict[str, Float[Tensor, "..."]]]:
+    def gradient(self) -> list[Gradient]:
         """Gradient of each run's train loss with respect to its own parameters."""
-        gradients = []
-        for group, leaf, batch in zip(self.groups, self.leaves, self.batches, strict=True):
-            loss = stack.train_loss(leaf, batch).sum()
-            slopes = torch.autograd.grad(loss, list(leaf.values()))
-            # torch's fused AdamW on the CPU reads a gradient in memory order, whatever its strides
-            whole = [slope.contiguous() for slope in slopes]
-            for i in range(len(group)):
-                gradients.append({k: slope[i] for k, slope in zip(leaf, whole, strict=True)})
-        return gradients
+        loss = stack.train_loss(self.theta, self.batch).sum()
+        slopes = torch.autograd.grad(loss, list(self.theta.values()))
+        # torch's fused AdamW on the CPU reads a gradient in memory order, whatever its strides
+        whole = {name: slope.contiguous() for name, slope in zip(self.theta, slopes, strict=True)}
+        return [{name: slope[i] for name, slope in whole.items()} for i in range(len(self.runs))]
 
-    def update(self, gradients: list[dict[str, Float[Tensor, "..."]]]) -> None:
+    def update(self, gradients: list[Gradient]) -> None:
         """One epoch: AdamW with decoupled weight decay on every parameter."""
         for views, gradient in zip(self.views, gradients, strict=True):
-            for view, slope in zip(views, gradient.values(), strict=True):
-                view.grad = slope
-        self.optimiser.step()
+            for name, view in views.items():
+                view.grad = gradient[name]
+        self.adamw.step()
+
+    def advance(self, log: bool, train: bool) -> Float[Tensor, "run metric"] | None:
+        """The metrics before the epoch, if `log`; then the epoch, if `train`."""
+        gradients = self.gradient()
+        values = None
+        if log:
+            thetas = [{name: v.detach() for name, v in views.items()} for views in self.views]
+            values = torch.stack(list(map(evaluate, self.runs, thetas, gradients)))
+        if train:
+            self.update(gradients)
+        return values
+
+
+class Stack:
+    """A stack of runs in training.
+
+    On an accelerator all of them go through one batched step. On the CPU each goes by itself, as
+    many at a time as there are threads: that is faster (a step of one run fits the cache), needs
+    no padding, and makes a run's bits independent of its neighbours.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        theta: stack.Theta,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.runs, self.device = list(runs), device
+        self.theta = {k: v.detach().to(device, dtype).contiguous() for k, v in theta.items()}
+        size = 1 if device.type == "cpu" else len(runs)
+        self.groups = [
+            Group(self.runs[i : i + size], {k: v[i : i + size] for k, v in self.theta.items()})
+            for i in range(0, len(runs), size)
+        ]
+
+    def advance(
+        self, log: bool = False, train: bool = True, each: Each = map
+    ) -> Float[Tensor, "run metric"] | None:
+        """The metrics of every run, if `log`; then one epoch, if `train`."""
+        n = len(self.groups)
+        values = list(each(Group.advance, self.groups, [log] * n, [train] * n))
+        return torch.cat(values) if log else None
 
     def moments(self) -> dict[str, Tensor]:
         """Parameters and AdamW's two moments of every run, by name."""
         saved = dict(self.theta)
         for moment in ("exp_avg", "exp_avg_sq"):
-            for j, name in enumerate(self.theta):
-                states = [self.optimiser.state[views[j]] for views in self.views]
+            for name in self.theta:
+                states = [g.adamw.state[views[name]] for g in self.groups for views in g.views]
                 saved[f"{moment}.{name}"] = torch.stack([state[moment] for state in states])
         return saved
 
     def restore(self, saved: dict[str, Tensor], epoch: int) -> None:
-        """Continue from `moments()` after `epoch` updates."""
-        for j, (name, weight) in enumerate(self.theta.items()):
-            weight.copy_(saved[name])
-            for i, views in enumerate(self.views):
-                self.optimiser.state[views[j]] = {
-                    "step": torch.tensor(float(epoch), device=weight.device),
-                    "exp_avg": saved[f"exp_avg.{name}"][i].to(weight).clone(),
-                    "exp_avg_sq": saved[f"exp_avg_sq.{name}"][i].to(weight).clone(),
+        """Continue from the moments of `moments()` after `epoch` updates."""
+        members = [(group, views) for group in self.groups for views in group.views]
+        for i, (group, views) in enumerate(members):
+            for name, view in views.items():
+                group.adamw.state[view] = {
+                    "step": torch.tensor(float(epoch), device=view.device),
+                    "exp_avg": saved[f"exp_avg.{name}"][i].to(view).clone(),
+                    "exp_avg_sq": saved[f"exp_avg_sq.{name}"][i].to(view).clone(),
                 }
 
 
@@ -169,74 +188,33 @@ def fresh(runs: Sequence[Run], store: Store, device: torch.device) -> Stack:
     return Stack(runs, stack.stacked(thetas), device)
 
 
-# --- metrics ---------------------------------------------------------------------------------
+@cache
+def _keep_freed_memory() -> None:
+    """Have glibc reuse the megabytes that a step frees: else a tenth is page faults."""
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def stationarity(
-    theta: dict[str, Tensor], gradient: dict[str, Tensor], eps: float, weight_decay: float
-) -> float:
-    """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
+@contextmanager
+def several_at_a_time(stack_: Stack) -> Iterator[Each]:
+    """A `map` over the runs of a stack; on the CPU with as many workers as there are threads.
 
-    An update g / (|g| + eps) + lambda theta vanishes there: late AdamW is gradient descent on
-    Eq. (2) with alpha = eps lambda. NaN without weight decay, which has no fixed point.
+    Two runs on one thread each take less time than one after the other on two, and, as tests
+    check, end with the same bits.
     """
-    if weight_decay == 0:
-        return float("nan")
-    off, scale = 0.0, 0.0
-    for name, weight in theta.items():
-        w, g = weight.double(), gradient[name].double()
-        pull = eps * weight_decay * w
-        # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
-        room = (1 - weight_decay * w.abs()).clamp(min=0.01)
-        off += float((g + pull / room).square().sum())
-        scale += float(pull.square().sum())
-    return (off / scale) ** 0.5 if scale else float("nan")
-
-
-@torch.no_grad()
-def all_logits(
-    theta: dict[str, Float[Tensor, "..."]], task: tasks.Task
-) -> Float[Tensor, "batch label"]:
-    """Logits of one network on every example of the task, in float64 on the weights' device."""
-    single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
-    x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)
-    logits = stack.forward(single, x, y)[0]
-    return (logits.cpu() if logits.device.type == "mps" else logits).double()
-
-
-@torch.no_grad()
-def evaluate(stack_: Stack, i: int, gradient: dict[str, Tensor]) -> Float[Tensor, " metric"]:
-    """`METRICS` of run i of the stack, in float64; NaN where a metric is not defined."""
-    run = stack_.runs[i]
-    task = tasks.task(run.task, run.p)
-    theta = {name: weight[i] for name, weight in stack_.theta.items()}
-    logits = all_logits(theta, task)
-    labels = torch.from_numpy(run.example_labels()).to(logits.device)
-    train = torch.from_numpy(stack_.train_rows[i]).to(logits.device)
-    test = torch.from_numpy(stack_.test_rows[i]).to(logits.device)
-    loss = stack.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]
-    right = (logits.argmax(-1) == labels).double()
-    raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-    correct = (raw - logits.mean(1))[train].mean()
-    value = dict.fromkeys(METRICS, torch.tensor(float("nan"), dtype=torch.float64))
-    value |= {
-        "train_loss": loss[train].mean(),
-        "test_loss": loss[test].mean(),  # NaN where the train set is everything
-        "train_accuracy": right[train].mean(),
-        "test_accuracy": right[test].mean(),
-        "param_norm": torch.stack([w.double().square().sum() for w in theta.values()]).sum().sqrt(),
-        "correct_logit": correct,
-        "correct_logit_raw": raw[train].mean(),
-    }
-    if task.name == "x+y":
-        Z = logits.view(task.p, task.p, task.p)
-        trig = circuits.trig_logits(Z).view_as(logits)
-        value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
-        value["mem_logit"] = correct - value["trig_logit"]
-        value["trig_share"] = trig.norm() / circuits.centred(logits).norm()
-    row = torch.stack([value[name].cpu() for name in METRICS])
-    row[METRICS.index("residual")] = stationarity(theta, gradient, run.eps, run.weight_decay)
-    return row
+    _keep_freed_memory()
+    threads = torch.get_num_threads()
+    if stack_.device.type != "cpu" or threads == 1 or len(stack_.runs) == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield pool.map
+        finally:
+            torch.set_num_threads(threads)
 
 
 # --- one stack -------------------------------------------------------------------------------
@@ -250,6 +228,17 @@ class _Progress:
     epoch: int
     metrics: Float[Tensor, "log run metric"]
     processes: list[dict]
+
+    def advance(self, row: int | None, each: Each = map) -> bool:
+        """Log into `row` of the metrics, unless None, and train one epoch; False at the end."""
+        more = self.epoch < self.stack.runs[0].epochs
+        values = self.stack.advance(row is not None, more, each)
+        if row is not None and values is not None:
+            self.metrics[row] = values
+        if not more:
+            return False
+        self.epoch += 1
+        return True
 
     def save(self, store: Store) -> None:
         saved = {"metrics": self.metrics, **self.stack.moments()}
@@ -284,28 +273,21 @@ def train_stack(
     Returns False if `deadline` (in time.monotonic seconds) came first; a checkpoint then holds all.
     """
     state = _resume(runs, store, device, saved)
-    here, epochs = state.processes[-1], runs[0].epochs
+    here = state.processes[-1]
     logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
     began = last_saved = time.monotonic()
     bar.update(state.epoch * len(runs))
     try:
-        while True:
-            gradients = state.stack.gradient()
-            if state.epoch in logged:
-                for i, gradient in enumerate(gradients):
-                    state.metrics[logged[state.epoch], i] = evaluate(state.stack, i, gradient)
-            if state.epoch == epochs:
-                break
-            state.stack.update(gradients)
-            state.epoch += 1
-            bar.update(len(runs))
-            now = time.monotonic()
-            if now - last_saved > CHECKPOINT_SECONDS or now > deadline:
+        with several_at_a_time(state.stack) as each:
+            while state.advance(logged.get(state.epoch), each):
+                bar.update(len(runs))
+                now = time.monotonic()
                 here["wall_seconds"] = now - began
-                state.save(store)
-                last_saved = now
-            if now > deadline:
-                return False
+                if now - last_saved > CHECKPOINT_SECONDS or now > deadline:
+                    state.save(store)
+                    last_saved = now
+                if now > deadline:
+                    return False
     except KeyboardInterrupt:
         if state.epoch > here["from_epoch"]:
             state.save(store)

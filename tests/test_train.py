@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import circuits, model, stack, tasks
+from grokkit import circuits, metrics, model, stack, tasks
 from grokkit import train as trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run, Store
@@ -73,7 +73,7 @@ def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch():
     together = trainer.Stack(runs, stack.stacked(thetas), CPU, torch.float64)
     expected = [textbook_adamw(run, 30, torch.float64) for run in runs]
     for epoch in range(30):
-        together.update(together.gradient())
+        together.advance()
         for i, history in enumerate(expected):
             for name, weight in history[epoch].items():
                 assert_close(together.theta[name][i], weight, rtol=1e-7, atol=1e-9)
@@ -94,6 +94,19 @@ def test_a_run_trained_in_a_stack_equals_the_same_run_alone(tmp_path):
     assert all(equal(one, other) for one, other in zip(together, alone, strict=True))
 
 
+def test_runs_side_by_side_on_two_threads_end_with_the_bits_of_one_thread(tmp_path):
+    alone = train(RUNS, Store(tmp_path / "one", ""))
+    torch.set_num_threads(2)
+    try:
+        together = train(RUNS, Store(tmp_path / "two", ""))
+        [single] = train([RUN], Store(tmp_path / "single", ""))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert all(equal(one, other) for one, other in zip(alone, together, strict=True))
+    assert equal(single, alone[1])
+
+
 def test_the_same_run_twice_gives_the_same_bits(tmp_path):
     one, other = (train([RUN], Store(tmp_path / name, ""))[0] for name in "ab")
     assert equal(one, other)
@@ -107,20 +120,20 @@ class Halt(Exception):
 def test_a_crash_at_any_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, after):
     unbroken = train(RUNS, Store(tmp_path / "unbroken", ""))
     broken = Store(tmp_path / "broken", "")
-    update, done = trainer.Stack.update, []
+    update, done = trainer.Group.update, []
 
     def crash(self, gradients):
-        if len(done) == after:
+        if len(done) == after * len(RUNS) + 2:  # in the middle of an epoch
             raise Halt
         update(self, gradients)
         done.append(1)
 
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1.0)  # after every epoch
-    monkeypatch.setattr(trainer.Stack, "update", crash)
+    monkeypatch.setattr(trainer.Group, "update", crash)
     if after < RUN.epochs:
         with pytest.raises(Halt):
             train(RUNS, broken)
-    monkeypatch.setattr(trainer.Stack, "update", update)
+    monkeypatch.setattr(trainer.Group, "update", update)
     resumed = train(RUNS, broken)
     assert all(equal(one, other) for one, other in zip(resumed, unbroken, strict=True))
     if after < RUN.epochs:
@@ -287,10 +300,10 @@ def test_the_residual_vanishes_where_an_update_of_adamw_does():
     rest = {"w": -eps * weight_decay * theta["w"] / (1 - weight_decay * theta["w"].abs())}
     update = rest["w"] / (rest["w"].abs() + eps) + weight_decay * theta["w"]
     assert update.abs().max() < 1e-12
-    assert trainer.stationarity(theta, rest, eps, weight_decay) < 1e-9
+    assert metrics.stationarity(theta, rest, eps, weight_decay) < 1e-9
     off = {"w": 2 * rest["w"]}
-    assert trainer.stationarity(theta, off, eps, weight_decay) > 0.9
-    assert np.isnan(trainer.stationarity(theta, rest, eps, 0.0))
+    assert metrics.stationarity(theta, off, eps, weight_decay) > 0.9
+    assert np.isnan(metrics.stationarity(theta, rest, eps, 0.0))
 
 
 def test_metrics_that_a_task_does_not_have_are_left_out(store):

@@ -1,0 +1,89 @@
+"""What is recorded of a network at an epoch, all of it in float64."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokkit import circuits, stack, tasks
+from grokkit.runs import Run
+
+METRICS = (
+    "train_loss",  # Eq. (1) on the train set, nats
+    "test_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "param_norm",  # P of Sec. 2
+    "correct_logit",  # mean over the train set, class-centred
+    "correct_logit_raw",
+    "trig_logit",  # its trigonometric part and the rest (App. B); x+y only
+    "mem_logit",
+    "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
+    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
+)
+
+
+def stationarity(
+    theta: dict[str, Tensor], gradient: dict[str, Tensor], eps: float, weight_decay: float
+) -> float:
+    """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
+
+    An update g / (|g| + eps) + lambda theta vanishes there: late AdamW is gradient descent on
+    Eq. (2) with alpha = eps lambda. NaN without weight decay, which has no fixed point.
+    """
+    if weight_decay == 0:
+        return float("nan")
+    off, scale = 0.0, 0.0
+    for name, weight in theta.items():
+        w, g = weight.double(), gradient[name].double()
+        pull = eps * weight_decay * w
+        # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
+        room = (1 - weight_decay * w.abs()).clamp(min=0.01)
+        off += float((g + pull / room).square().sum())
+        scale += float(pull.square().sum())
+    return (off / scale) ** 0.5 if scale else float("nan")
+
+
+@torch.no_grad()
+def all_logits(
+    theta: dict[str, Float[Tensor, "..."]], task: tasks.Task
+) -> Float[Tensor, "batch label"]:
+    """Logits of one network on every example of the task, in float64 on the weights' device."""
+    single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
+    x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)
+    logits = stack.forward(single, x, y)[0]
+    return (logits.cpu() if logits.device.type == "mps" else logits).double()
+
+
+@torch.no_grad()
+def evaluate(
+    run: Run, theta: dict[str, Tensor], gradient: dict[str, Tensor]
+) -> Float[Tensor, " metric"]:
+    """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined."""
+    task = tasks.task(run.task, run.p)
+    logits = all_logits(theta, task)
+    labels, train, test = (
+        torch.from_numpy(rows).to(logits.device) for rows in (run.example_labels(), *run.split())
+    )
+    loss = stack.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]
+    right = (logits.argmax(-1) == labels).double()
+    raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    correct = (raw - logits.mean(1))[train].mean()
+    value = dict.fromkeys(METRICS, torch.tensor(float("nan"), dtype=torch.float64))
+    value |= {
+        "train_loss": loss[train].mean(),
+        "test_loss": loss[test].mean(),  # NaN where the train set is everything
+        "train_accuracy": right[train].mean(),
+        "test_accuracy": right[test].mean(),
+        "param_norm": torch.stack([w.double().square().sum() for w in theta.values()]).sum().sqrt(),
+        "correct_logit": correct,
+        "correct_logit_raw": raw[train].mean(),
+    }
+    if task.name == "x+y":
+        Z = logits.view(task.p, task.p, task.p)
+        trig = circuits.trig_logits(Z).view_as(logits)
+        value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
+        value["mem_logit"] = correct - value["trig_logit"]
+        value["trig_share"] = trig.norm() / circuits.centred(logits).norm()
+    row = torch.stack([value[name].cpu() for name in METRICS])
+    row[METRICS.index("residual")] = stationarity(theta, gradient, run.eps, run.weight_decay)
+    return row
