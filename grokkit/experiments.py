@@ -60,7 +60,7 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     check_profile(profile)
     base = Run(keep_weights=True)
     if profile == "quick":
-        base = Run(p=QUICK_P, dataset_size=620, epochs=2000, n_logged=80, keep_weights=True)
+        base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80, keep_weights=True)
     return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, 5)]
 
 
