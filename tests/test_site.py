@@ -183,6 +183,26 @@ def test_a_page_draws_everything_and_is_light(tab, page):
     assert 100_000 < weight < MAX_BYTES
 
 
+LUMINANCE = """const light = (c) => c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0) + 0.05;
+  const ratio = (a, b) => Math.max(light(a), light(b)) / Math.min(light(a), light(b));"""
+IN_FIGURES = f"""() => {{ {LUMINANCE}
+  const paper = getComputedStyle(document.body).backgroundColor;
+  return [...document.querySelectorAll(`.gk-plotly .xtick text, .gk-plotly .ytick text,
+    .gk-plotly .legendtext`)].map((e) => ratio(getComputedStyle(e).fill, paper));
+}}"""
+IN_PROSE = f"""() => {{ {LUMINANCE}
+  const paper = (e) => {{  // a tint is no paper
+    const own = e ? getComputedStyle(e).backgroundColor : "rgb(255, 255, 255)";
+    return /^rgba.*, 0(\\.[0-4]\\d*)?\\)$/.test(own) ? paper(e.parentElement) : own;
+  }};
+  return [...document.querySelectorAll(`article :is(p, li, td, th, h1, h2, h3, figcaption)`)]
+    .filter((e) => e.textContent.trim() && e.getBoundingClientRect().width)
+    .map((e) => ratio(getComputedStyle(e).color, paper(e)));
+}}"""
+
+
 @pytest.mark.parametrize("page", PAGES + OTHERS)
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
@@ -194,27 +214,17 @@ def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
             && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
     )
     assert min(sizes, default=99) >= 9
-
-
-CONTRAST = """() => {
-  const light = (c) => c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0) + 0.05;
-  const paper = light(getComputedStyle(document.body).backgroundColor);
-  return [...document.querySelectorAll(`.gk-plotly .xtick text, .gk-plotly .ytick text,
-    .gk-plotly .legendtext`)].map((e) => light(getComputedStyle(e).fill))
-    .map((ink) => Math.max(ink, paper) / Math.min(ink, paper));
-}"""
+    assert min(here.evaluate(IN_PROSE), default=99) > 4.4
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)])
 def test_figures_follow_the_theme_switch(tab, page):
     here = tab(f"{page}?print").page
-    before = here.evaluate(CONTRAST)
+    before = here.evaluate(IN_FIGURES)
     assert min(before) > 4.5
     here.evaluate("document.documentElement.dataset.theme = 'dark'")
     here.wait_for_timeout(500)
-    after = here.evaluate(CONTRAST)
+    after = here.evaluate(IN_FIGURES)
     assert len(after) == len(before)
     assert min(after) > 4.5
 
