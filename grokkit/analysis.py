@@ -142,7 +142,7 @@ class Summary:
     n: int
 
     @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Summary":
+    def of(cls, values: Sequence[int | float | None]) -> "Summary":
         """Of one value per run, None or NaN where a run had none."""
         known = [float(value) for value in values if value is not None and not np.isnan(value)]
         if not known:
@@ -263,17 +263,17 @@ CHANGES = (
 NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 0"
 
 
-def value_at(record: Record, metric: str, epoch: float) -> float:
+def value_at(record: Record, metric: str, epoch: int | float) -> float:
     """A metric at an epoch, by linear interpolation between evaluations; NaN after the last."""
     return float(np.interp(epoch, record["epoch"], record[metric], right=float("nan")))
 
 
-def values_at(records: Sequence[Record], metric: str, epoch: float) -> Summary:
+def values_at(records: Sequence[Record], metric: str, epoch: int | float) -> Summary:
     """A metric of every run at an epoch."""
     return Summary.of([value_at(record, metric, epoch) for record in records])
 
 
-def parts_at(records: Sequence[Record], metric: str, whole: str, epoch: float) -> Summary:
+def parts_at(records: Sequence[Record], metric: str, whole: str, epoch: int | float) -> Summary:
     """One metric as a part of another, in every run at an epoch."""
     return Summary.of([value_at(r, metric, epoch) / value_at(r, whole, epoch) for r in records])
 
@@ -402,7 +402,7 @@ class Trigonometric:
     logit_norms: Float[Tensor, " freq"]  # along each direction of the trigonometric subspace
     embedding_norms: Float[Tensor, " freq"]  # of W_E along each frequency
     frequencies: list[int]  # the key frequencies, strongest first
-    amplitudes: Float[Tensor, " freq"]  # of the algorithm, at the key frequencies
+    amplitudes: Float[Tensor, "..."]  # of the algorithm, at the key frequencies
     agreement: float  # share of all inputs on which the rebuilt algorithm and the network agree
     accuracy: float  # of the rebuilt algorithm
 

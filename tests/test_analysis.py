@@ -1,0 +1,315 @@
+"""Marks, summaries and verdicts on curves written by hand; what is read out of trained networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from handmade import grokking, record, ungrokking
+from torch.testing import assert_close
+
+from grokkit import analysis, circuits, metrics, model, tasks
+from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary
+from grokkit.model import ModelConfig
+from grokkit.runs import Record, Run, Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=7, dataset_size=25, epochs=30)
+NAN = float("nan")
+
+
+def curve(**metrics):
+    return record(RUN, [0, 10, 20, 30], **metrics)
+
+
+# --- crossings and marks
+
+
+@pytest.mark.parametrize(
+    ("event", "start", "expected"),
+    [
+        ([0, 0, 1, 1], 0, Crossing(10, 20)),
+        ([0, 0, 0, 0], 0, None),
+        ([1, 1, 1, 1], 0, Crossing(0, 0)),
+        ([1, 0, 0, 1], 1, Crossing(20, 30)),
+        ([1, 1, 1, 0], 3, None),
+    ],
+)
+def test_the_first_epoch_of_an_event(event, start, expected):
+    assert analysis.first(curve(), np.array(event, dtype=bool), start) == expected
+
+
+def test_a_crossing_reads_as_an_interval():
+    assert str(Crossing(1000, 2500)) == "1,000 – 2,500"
+
+
+@pytest.mark.parametrize(
+    ("mark", "metrics", "expected"),
+    [
+        (analysis.train_fits, {"train_accuracy": [0, 0.999, 1, 1]}, Crossing(10, 20)),
+        (analysis.train_fits, {"train_accuracy": [0, 0.5, 0.9, 0.999]}, None),
+        (analysis.norm_peaks, {"param_norm": [99, 3, 5, 4]}, Crossing(10, 20)),  # not the start
+        (analysis.norm_peaks, {"param_norm": [1, 5, 4, 5]}, Crossing(0, 10)),  # the first of two
+        (analysis.test_falls, {"test_loss": [4, 10, 9.5, 8]}, Crossing(20, 30)),
+        (analysis.test_falls, {"test_loss": [4, 8, 10, 9.5]}, None),
+        (analysis.test_falls, {"test_loss": [10, 5, 9.5, 5]}, Crossing(20, 30)),  # for good
+        (analysis.generalises, {"test_accuracy": [0, 0.98, 0.99, 0.5]}, Crossing(10, 20)),
+        (analysis.generalises, {"test_accuracy": NAN}, None),
+        (
+            analysis.trig_leads,
+            {"trig_logit": [1, 0, 2, 3], "mem_logit": [0, 1, 1, 1]},
+            Crossing(10, 20),
+        ),
+        (analysis.trig_leads, {"trig_logit": 2, "mem_logit": 1}, Crossing(0, 0)),
+        (analysis.trig_leads, {"trig_logit": [2, 2, 2, 0], "mem_logit": 1}, None),
+        (analysis.trig_leads, {"trig_logit": NAN, "mem_logit": NAN}, None),
+    ],
+)
+def test_a_mark_is_found_where_the_curve_has_it(mark, metrics, expected):
+    assert mark(curve(**metrics)) == expected
+
+
+def test_the_handmade_run_has_the_papers_epochs():
+    run = grokking()
+    assert [mark.find(run).epoch for mark in MARKS] == [mark.paper for mark in MARKS]
+    assert analysis.groks(run)
+
+
+def test_generalising_at_once_is_not_grokking():
+    both = {"train_accuracy": [0, 1, 1, 1], "test_accuracy": [0, 0, 1, 1]}
+    assert not analysis.groks(curve(**both))
+    assert not analysis.groks(curve(**both | {"test_accuracy": 0}))
+    assert analysis.groks(curve(**both | {"test_accuracy": [0, 0, 0, 1]}))
+
+
+# --- summaries
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([200.0, 100.0, 4000.0], "200 (100 – 4,000)"),
+        ([200.0], "200 (200 – 200)"),
+        ([1.0, None, NAN, 3.0], "2 (1 – 3), in 2 of 4 runs"),
+        ([None, None], "never (0 of 2 runs)"),
+    ],
+)
+def test_a_summary_is_the_median_with_its_range_and_says_what_is_missing(values, text):
+    assert Summary.of(values).text() == text
+
+
+def test_a_caption_describes_its_runs():
+    runs = [grokking(seed) for seed in range(2)]
+    assert (
+        analysis.described(runs)
+        == "2 runs of x+y, p = 113, D = 3,830, weight decay 1, 10,000 epochs"
+    )
+    mixed = [ungrokking(390, 0), ungrokking(1494, 1)]
+    assert "D = 390 – 1,494 (2 values), weight decay 1, 1,000 epochs" in analysis.described(mixed)
+    assert analysis.described(runs[:1]).startswith("1 run of x+y")
+
+
+# --- verdicts
+
+
+@pytest.mark.parametrize(
+    ("met", "verdict"),
+    [([], NOT_RUN), ([True], HOLDS), ([True, False], IN_PART), ([False, False], FAILS)],
+)
+def test_a_verdict_counts_its_parts(met, verdict):
+    assert analysis.verdict_of(met) == verdict
+
+
+def test_require_names_what_is_not_met_and_only_where_it_applies():
+    parts = {"it groks": True, "it ungroks": False}
+    analysis.require(parts, when=False)
+    analysis.require({"it groks": True})
+    with pytest.raises(AssertionError, match="expected of these runs, but not so: it ungroks"):
+        analysis.require(parts)
+    assert analysis.listed(parts) == "it groks: yes; it ungroks: no"
+
+
+def test_grokking_holds_for_five_seeds_at_the_papers_setting_only():
+    five = [grokking(seed) for seed in range(5)]
+    assert analysis.grokking_verdict(five) == HOLDS
+    assert analysis.grokking_verdict(five[:4]) == NOT_RUN
+    assert analysis.grokking_verdict([]) == NOT_RUN
+    for changes in ({"p": 53, "dataset_size": 1200}, {"weight_decay": 0.5}, {"eps": 1e-9}):
+        other = [grokking(seed, **changes) for seed in range(5)]
+        assert analysis.grokking_verdict(other) == NOT_RUN
+        assert "other setting" in analysis.marks_table(other)
+
+
+def test_marks_agree_within_the_tolerance_of_the_median():
+    seeds = [grokking(0, 2.4), grokking(1, 2.4), grokking(2, 2.4), grokking(3), grokking(4, 9)]
+    assert analysis.grokking_verdict(seeds) == HOLDS
+    assert analysis.grokking_verdict([grokking(seed, 2.6) for seed in range(5)]) == FAILS
+    flat = grokking(5)
+    flat.metrics["test_accuracy"] = np.full(13, 0.5)
+    assert analysis.grokking_verdict([*seeds, flat]) == IN_PART
+    assert analysis.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
+    assert not analysis.grokking_parts([flat])["every run ends above test accuracy 0.98"]
+    assert all(analysis.grokking_parts(seeds).values())
+
+
+def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
+    five = [grokking(seed) for seed in range(5)]
+    assert analysis.changes_verdict(five) == HOLDS
+    assert analysis.changes_verdict(five[:4]) == NOT_RUN
+    table = analysis.changes_table(five)
+    assert "<td>200 to 1,500</td><td>4.0 (4.0 – 4.0)</td><td>21.0 (21.0 – 21.0)</td>" in table
+    for one in five[:3]:
+        one.metrics["mem_logit"] = np.full(13, 20.0)  # neither rises nor is near zero
+    assert analysis.changes_verdict(five) == IN_PART
+    assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
+
+
+def test_after_a_runs_end_a_change_is_not_run():
+    short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
+    assert np.isnan(analysis.value_at(short, "param_norm", 31))
+    assert analysis.value_at(short, "param_norm", 5) == 1
+    assert "<td>not run</td><td>not run</td><td>not run</td>" in analysis.changes_table([short])
+    assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
+
+
+def test_ungrokking_has_four_parts():
+    runs = [
+        ungrokking(size, end, seed)
+        for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
+        for seed in (0, 1)
+    ]
+    assert analysis.ungrokking_verdict(runs) == HOLDS
+    assert analysis.ungrokking_verdict([]) == NOT_RUN
+    assert [r.run.seed for r in analysis.smallest(runs)] == [0, 1]
+    rows = analysis.ungrokked(runs[::-1])
+    assert [row.dataset_size for row in rows] == [390, 800, 1494]
+    assert rows[1].test_accuracy == Summary(0.5, 0.5, 0.5, 2, 2)
+    assert rows[1].train_accuracy == 1  # the dip in the first tenth does not count
+    assert rows[1].residual == 0.2
+    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in analysis.ungrokking_table(runs)
+
+
+@pytest.mark.parametrize(
+    ("worse", "part"),
+    [
+        (ungrokking(390, 0.11, 2), "the smallest train set ends near chance"),
+        (ungrokking(1494, 0.94, 2), "the largest train set stays generalised"),
+        (ungrokking(800, 0.5, 2, train=0.99), "train accuracy stays 1"),
+    ],
+)
+def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
+    runs = [ungrokking(390, 0.02), ungrokking(800, 0.5), ungrokking(1494, 0.99), worse]
+    parts = analysis.ungrokking_parts(runs)
+    assert [name for name, met in parts.items() if not met] == [part]
+    assert analysis.ungrokking_verdict(runs) == IN_PART
+
+
+def test_one_size_can_ungrok_but_shows_no_transition():
+    parts = analysis.ungrokking_parts([ungrokking(390, 0.02)])
+    assert list(parts.values()) == [True, False, True, False]
+
+
+# --- trained networks
+
+
+def stored(run: Run, theta: dict, tmp_path, **metrics) -> Record:
+    """A record of the run with the given final weights."""
+    made = record(run, [0, run.epochs], **metrics)
+    return Store(tmp_path, shipped="").put(made, theta)
+
+
+def tiny(tmp_path, **changes) -> Record:
+    run = replace(Run(p=7, dataset_size=30, epochs=10, model=TINY, keep_weights=True), **changes)
+    return stored(run, model.initialise(TINY, 7, seed=3), tmp_path)
+
+
+def test_all_logits_are_those_that_training_measures(tmp_path):
+    found = tiny(tmp_path)
+    theta = {name: weight.double() for name, weight in found.weights().items()}
+    expected = metrics.all_logits(theta, tasks.task("x+y", 7))
+    assert_close(analysis.all_logits(found), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
+    A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
+    Z = circuits.trigonometric_algorithm(A, frequencies, 13)
+    noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    run = Run(p=13, dataset_size=100, epochs=10, model=TINY, keep_weights=True)
+    theta = model.initialise(TINY, 13, seed=0)
+    n = torch.arange(13)
+    theta["W_E"][:] = 0
+    for column, k in enumerate(frequencies):
+        theta["W_E"][:13, 2 * column] = torch.cos(2 * torch.pi * k * n / 13)
+        theta["W_E"][:13, 2 * column + 1] = torch.sin(2 * torch.pi * k * n / 13)
+    found = stored(run, theta, tmp_path)
+    monkeypatch.setattr(analysis, "all_logits", lambda _: (Z + 0.01 * noise).view(169, 13))
+    report = analysis.trigonometric(found)
+    assert report.frequencies == [5, 2]
+    assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
+    assert report.agreement == report.accuracy == 1
+    assert report.share.norm > 0.99
+    strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
+    assert sorted(strongest.tolist()) == [2, 5]
+    assert analysis.trigonometric_verdict([report]) == IN_PART  # 2 of 6 frequencies is no few
+    assert "<td>5, 2</td>" in analysis.trigonometric_table([report], [found])
+    assert analysis.trigonometric_verdict([]) == NOT_RUN
+
+
+def test_a_random_network_does_not_add_by_rotation(tmp_path):
+    report = analysis.trigonometric(tiny(tmp_path))
+    assert report.share.norm_squared == pytest.approx(report.share.norm**2)
+    assert report.share.norm < 0.5
+    assert analysis.trigonometric_verdict([report]) in (FAILS, IN_PART)
+
+
+def test_app_b_is_about_addition(tmp_path):
+    with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
+        analysis.trigonometric(tiny(tmp_path, task="x*y"))
+
+
+def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
+    """In place of the train loss, one with gradient -eps lambda theta / (1 - lambda |theta|)."""
+    eps, weight_decay = 1e-3, 0.3
+    found = tiny(tmp_path, eps=eps, weight_decay=weight_decay)
+    found = replace(found, metrics={"epoch": np.array([0, 10]), "param_norm": np.ones(2)})
+    found.metrics["residual"] = np.zeros(2)
+
+    def loss(theta):
+        sizes = torch.cat([w.flatten() for w in theta.values()]).abs()
+        return (eps * ((1 - weight_decay * sizes).log() / weight_decay + sizes)).sum()
+
+    monkeypatch.setattr(model, "forward", lambda theta, x: loss(theta).expand(len(x), 1, 1))
+    monkeypatch.setattr(model, "cross_entropy", lambda logits, labels: logits[:, 0])
+    state = analysis.equilibrium(found)
+    assert state.alpha == pytest.approx(eps * weight_decay, rel=1e-12)
+    assert state.cosine == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(state.gradient, state.expected, rtol=1e-10, atol=1e-18)
+    assert analysis.equilibrium_verdict([state], [found]) == HOLDS
+    table = analysis.equilibrium_table([state], [found])
+    assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00%</td>" in table
+
+
+def test_the_expected_gradient_is_that_of_adamws_fixed_point(tmp_path):
+    found = tiny(tmp_path, eps=1e-3, weight_decay=0.3)
+    theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
+    expected = analysis.equilibrium(found).expected
+    np.testing.assert_allclose(expected, -1e-3 * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)
+    # there an update of AdamW with m = g and sqrt(v) = |g| changes nothing
+    step = 0.3 * theta + expected / (abs(expected) + 1e-3)
+    assert abs(step).max() < 1e-12
+
+
+def test_away_from_rest_equilibrium_fails_and_unsettled_networks_do_not_count(tmp_path):
+    found = tiny(tmp_path)
+    settled = replace(found, metrics=found.metrics | {"param_norm": np.array([9.0, 9.0])})
+    moving = replace(found, metrics=found.metrics | {"param_norm": np.array([1.0, 9.0])})
+    state = analysis.equilibrium(found)
+    assert analysis.drift(settled) == 0
+    assert analysis.drift(moving) == pytest.approx(9 / 8.2 - 1)
+    assert analysis.equilibrium_verdict([state], [settled]) == FAILS
+    assert analysis.equilibrium_verdict([state], [moving]) == NOT_RUN
+
+
+def test_without_weight_decay_there_is_no_equilibrium(tmp_path):
+    with pytest.raises(ValueError, match="weight_decay is 0"):
+        analysis.equilibrium(tiny(tmp_path, weight_decay=0.0))
