@@ -1,0 +1,200 @@
+"""Sweeps by name and size, and the call that gets their records; the command line over them."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from grokkit import experiments
+from grokkit.__main__ import main
+from grokkit.model import ModelConfig
+from grokkit.runs import Run, Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store", shipped="")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A store of its own for everything that asks for the default one."""
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("GROKKIT_RESULTS", "")
+    return tmp_path / "home"
+
+
+def records(runs, store):
+    return experiments.records(runs, store, device="cpu", progress=False)
+
+
+# --- what the sweeps hold
+
+
+def test_published_grokking_is_the_papers_run_over_five_seeds():
+    runs = experiments.grokking()
+    assert [run.seed for run in runs] == [0, 1, 2, 3, 4]
+    assert {run.dataset_size for run in runs} == {3830}
+    assert all(run == Run(seed=run.seed, keep_weights=True) for run in runs)
+
+
+def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epochs():
+    runs = experiments.ungrokking("paper")
+    sizes = Counter(run.dataset_size for run in runs)
+    assert list(sizes.values()) == [10] * 7
+    assert (min(sizes), max(sizes)) == (390, 1494)
+    steps = np.diff(np.log(sorted(sizes)))
+    assert np.allclose(steps, steps.mean(), rtol=0.01)  # geometric
+    assert {run.epochs for run in runs} == {1_000_000}
+
+
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_every_run_of_a_sweep_has_its_own_key(name, profile):
+    runs = experiments.experiment(name).runs(profile)
+    assert len({run.key for run in runs}) == len(runs) > 0
+
+
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+def test_ungrokking_only_takes_examples_away(profile):
+    for run in experiments.ungrokking(profile, seeds=1):
+        assert run.init.dataset_size == run.p**2
+        assert run.init.seed == run.seed
+        reduced, whole = set(run.split()[0]), set(run.init.split()[0])
+        assert reduced < whole
+    runs = sorted(experiments.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
+    for small, large in pairwise(runs):
+        assert set(small.split()[0]) < set(large.split()[0])
+
+
+# --- changes
+
+
+def test_a_change_applies_to_every_run_and_none_leaves_the_profile():
+    runs = experiments.grokking(weight_decay=0.5, epochs=None, seeds=2)
+    assert [(run.weight_decay, run.epochs) for run in runs] == [(0.5, 10_000)] * 2
+
+
+def test_another_modulus_or_task_keeps_the_share_of_examples():
+    assert experiments.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
+    quotient = experiments.grokking(task="x/y", p=11, seeds=1)[0]
+    assert quotient.dataset_size == round(3830 / 12769 * 110)
+    assert experiments.grokking(p=53, dataset_size=1200, seeds=1)[0].dataset_size == 1200
+
+
+def test_in_ungrokking_only_task_and_network_change_the_start():
+    [run] = experiments.ungrokking(
+        p=11, model=TINY, weight_decay=0.1, epochs=50, seeds=1, sizes=[20]
+    )
+    assert (run.weight_decay, run.epochs, run.dataset_size) == (0.1, 50, 20)
+    assert (run.init.p, run.init.model, run.init.dataset_size) == (11, TINY, 121)
+    assert run.init.weight_decay == 1
+    assert run.init.epochs == experiments.full_data()[0].epochs
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: experiments.grokking("fast"), "published, quick, paper; got 'fast'"),
+        (lambda: experiments.grokking(wd=0.5), "unknown field 'wd': a run has .*weight_decay"),
+        (lambda: experiments.grokking(seeds=0), "at least 1, got 0"),
+        (lambda: experiments.grokking(seeds=True), "at least 1, got True"),
+        (lambda: experiments.grokking(dataset_size=-5), "must be 1..12769, got -5"),
+        (lambda: experiments.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
+        (lambda: experiments.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
+        (lambda: experiments.grokking(weight_decay=-1.0), r"weight_decay must be in .*got -1"),
+        (lambda: experiments.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
+        (lambda: experiments.experiment("groking"), "grokking, full_data, ungrokking; got"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- records
+
+
+def test_only_what_is_missing_is_trained(store, capsys):
+    two = experiments.grokking(seeds=2, **SMALL)
+    assert experiments.inventory(two, store) == experiments.Inventory(0, 2, 12)
+    first = records(two, store)
+    assert experiments.inventory(two, store) == experiments.Inventory(2, 0, 0)
+    three = experiments.grokking(seeds=3, **SMALL)
+    assert experiments.inventory(three, store) == experiments.Inventory(2, 1, 6)
+    experiments.records(three, store, device="cpu")
+    assert "2 runs stored, 1 to train: 6 epochs" in capsys.readouterr().err
+    again = records(three, store)
+    assert [record.run for record in again] == three
+    for one, other in zip(first, again, strict=False):
+        assert np.array_equal(one["train_loss"], other["train_loss"])
+
+
+def test_an_ungrokking_inventory_counts_the_networks_it_starts_from(store):
+    runs = experiments.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
+    start = runs[0].init.epochs
+    assert experiments.inventory(runs, store) == experiments.Inventory(0, 6, 2 * start + 16)
+
+
+# --- python -m grokkit
+
+
+def test_list_shows_every_experiment_in_every_size(home, capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 3 * len(experiments.EXPERIMENTS)
+    assert lines[1].split()[:4] == ["grokking", "published", "0", "5"]
+
+
+def test_run_trains_what_is_missing_and_prints_where_it_ended(home, monkeypatch, capsys):
+    small = experiments.grokking(seeds=2, **SMALL)
+    monkeypatch.setitem(
+        experiments.EXPERIMENTS,
+        "small",
+        experiments.Experiment("small", "no figure", lambda profile, seeds=None: small),
+    )
+    assert main(["run", "small", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == [run.key for run in small]
+    assert "test accuracy 0." in printed[0]
+    assert experiments.inventory(small, Store(home)).missing == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "groking"], "experiment must be one of grokking, full_data, ungrokking"),
+        (["run", "grokking", "--profile", "fast"], "profile must be one of published"),
+        (["run", "grokking", "--seeds", "0"], "seeds must be a whole number of at least 1"),
+        (["run", "grokking", "--device", "abacus"], "device must be one of auto, cpu"),
+        (["export", "groking"], "experiment must be one of"),
+    ],
+)
+def test_a_bad_argument_is_said_and_gives_status_2(home, arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_when_time_is_up_the_status_is_1(home, monkeypatch, capsys):
+    def stop(*_, minutes, **__):
+        raise TimeoutError(f"time is up after {minutes}")
+
+    monkeypatch.setattr(experiments, "records", stop)
+    assert main(["run", "grokking", "--minutes", "0.1"]) == 1
+    assert "time is up after 0.1" in capsys.readouterr().err
+
+
+def test_verify_reads_what_ships_and_fails_where_nothing_does(home, capsys, monkeypatch):
+    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "nothing")
+    assert main(["verify"]) == 1
+    assert capsys.readouterr().out == "0 shipped records are whole\n"
+    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "results")
+    small = experiments.grokking(seeds=2, keep_weights=True, **SMALL)
+    records(small, Store())
+    Store().export("small", small, home / "results")
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == "2 shipped records are whole\n"

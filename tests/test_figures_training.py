@@ -1,0 +1,123 @@
+"""The figures of trained networks: fit to print, true to the records, and said in words."""
+
+import numpy as np
+import pytest
+import torch
+from handmade import EPOCHS, grokking, ungrokking
+
+from grokkit import analysis, circuits, experiments, figures, theme
+
+SEEDS = [grokking(seed, shift) for seed, shift in enumerate((1.0, 1.0, 1.0))]
+UNGROKKED = [
+    ungrokking(size, end, seed)
+    for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
+    for seed in (0, 1)
+]
+OF_GROKKING = [figures.fig1a_grokking, figures.fig9_circuits]
+OF_UNGROKKING = [figures.fig1b_ungrokking, figures.fig7_ungrokking_runs]
+
+
+def traces(fig, name):
+    return [trace for trace in fig.data if trace.name == name]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("draw", OF_GROKKING)
+def test_one_run_or_many_are_fit_to_print(draw, n):
+    fig = theme.show(draw(SEEDS[:n]))
+    assert len(fig.data) == (n + 1) * len({trace.name for trace in fig.data})
+    shown = [trace.name for trace in fig.data if trace.showlegend is not False]
+    assert len(shown) == len(set(shown)) == len({trace.name for trace in fig.data})
+
+
+@pytest.mark.parametrize("draw", OF_UNGROKKING)
+@pytest.mark.parametrize("runs", [UNGROKKED[:1], UNGROKKED[:2]], ids=len)
+def test_ungrokking_runs_are_fit_to_print(draw, runs):
+    fig = theme.show(draw(runs))
+    assert all(min(trace.x) == 0.8 for trace in fig.data)  # epoch 0 on a logarithmic axis
+
+
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_no_run_logs_more_points_than_a_line_may_have(name, profile):
+    for run in experiments.experiment(name).runs(profile, seeds=1):
+        assert len(run.log_epochs()) <= theme.MAX_POINTS
+
+
+def test_the_strong_line_is_the_median_over_seeds():
+    runs = [grokking(seed) for seed in range(3)]
+    for run, factor in zip(runs, (1, 2, 10), strict=True):
+        run.metrics["param_norm"] = run["param_norm"] * factor
+    *_, strong = traces(figures.fig9_circuits(runs), "parameter norm")
+    np.testing.assert_allclose(strong.y, 2 * grokking()["param_norm"], rtol=1e-6)
+    np.testing.assert_array_equal(strong.x, EPOCHS)
+    assert strong.line.width > 2
+    assert "median of 3 seeds" in strong.hovertemplate
+
+
+def test_a_hover_names_its_run():
+    first = traces(figures.fig1a_grokking(SEEDS), "test loss")[1]
+    assert "seed 1, D 3,830, weight decay 1" in first.hovertemplate
+
+
+def test_alt_text_says_what_the_records_say():
+    text = theme.alt(figures.fig1a_grokking(SEEDS))
+    assert "3 networks over 10,000 epochs" in text
+    assert "Train accuracy reaches 1 at epoch 200 (200 – 200)" in text
+    assert "test accuracy passes 0.98 at epoch 6,000 (6,000 – 6,000)" in text
+    never = grokking()
+    never.metrics["test_accuracy"] = np.zeros(13)
+    assert "passes 0.98 at epoch never (0 of 1 runs)" in theme.alt(figures.fig1a_grokking([never]))
+    text = theme.alt(figures.fig9_circuits(SEEDS))
+    assert "trig logit overtakes mem logit at epoch 1,500 (1,500 – 1,500)" in text
+    text = theme.alt(figures.fig1b_ungrokking(UNGROKKED[:2]))
+    assert "on 390 examples: test accuracy goes from 1.00 to 0.02" in text
+    text = theme.alt(figures.fig7_ungrokking_runs(UNGROKKED))
+    assert "0.02 at 390, 0.50 at 800, 0.99 at 1,494" in text
+
+
+def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
+    fig = theme.show(figures.fig7_ungrokking_runs(UNGROKKED))
+    assert [trace.name for trace in fig.data] == [
+        f"D′ = {size}" for size in ("390", "800", "1,494") for _ in range(2)
+    ]
+    assert [trace.showlegend for trace in fig.data] == [True, False] * 3
+    colours = [trace.line.color for trace in fig.data]
+    assert len(set(colours)) == 3
+    assert len({trace.line.dash for trace in fig.data}) == 3  # said twice, not by colour alone
+
+
+def test_the_overview_leaves_the_third_panel_empty_and_says_so():
+    fig = theme.show(figures.fig1_overview(SEEDS, UNGROKKED[:2]))
+    assert {trace.xaxis for trace in fig.data} == {"x", "x2"}
+    assert "not run yet" in [note.text for note in fig.layout.annotations]
+    text = theme.alt(fig)
+    assert "test accuracy passes 0.98 at epoch 6,000" in text
+    assert "continued on 390 examples: test accuracy goes from 1.00 (1.00 – 1.00) to 0.02" in text
+    assert text.endswith("Semi-grokking: not run yet.")
+
+
+def test_fig11_shows_key_frequencies_apart():
+    norms = torch.tensor([1.0, 9.0, 2.0, 8.0], dtype=torch.float64)
+    found = analysis.Trigonometric(
+        circuits.Share(0.97, 0.94), norms, norms / 2, [2, 4], norms[[1, 3]], 0.995, 1.0
+    )
+    fig = theme.show(figures.fig11_trigonometric(found))
+    key, other = fig.data[2], fig.data[3]  # of the logits
+    assert (list(key.x), list(key.y)) == ([2, 4], [9, 8])
+    assert (list(other.x), list(other.y)) == ([1, 3], [1, 2])
+    assert key.marker.pattern.shape != other.marker.pattern.shape
+    assert "2 key frequencies, 2, 4" in theme.alt(fig)
+    assert "99.5% of all inputs" in theme.alt(fig)
+
+
+def test_the_equilibrium_draws_a_panel_a_network_on_the_line_of_rest():
+    expected = np.linspace(-1e-9, 1e-9, 1000)
+    states = [analysis.Equilibrium(1.1 * expected, expected, 1.1e-8, 0.99)] * 2
+    fig = theme.show(figures.fig_equilibrium(states, SEEDS[:2]))
+    dots = traces(fig, "a parameter")
+    assert [len(trace.x) for trace in dots] == [400, 400]
+    np.testing.assert_allclose(dots[0].y, 1.1 * np.asarray(dots[0].x), rtol=1e-5)
+    line = traces(fig, "g = −ελθ/(1 − λ|θ|)")[0]
+    assert list(line.x) == list(line.y)
+    assert "seed 1: fitted α 1.1e-08, cosine 0.990" in theme.alt(fig)
