@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from grokkit import experiments
-from grokkit.runs import SHIPPED, Store
+from grokkit.store import SHIPPED, Store
 from grokkit.train import with_inits
 
 

@@ -397,8 +397,8 @@ MARK = {  # a shape as well as a colour for each verdict
 
 def verdict_html(verdict: str) -> str:
     """A verdict in words, after a mark that shows it by shape and colour."""
-    sign, colour = MARK[verdict]
-    return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{verdict}'
+    (sign, colour), words = MARK[verdict], verdict.replace(" ", "&nbsp;")
+    return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
 
 
 def where(chapter: str, label: str = "", root: str = "") -> str:
@@ -410,6 +410,13 @@ def where(chapter: str, label: str = "", root: str = "") -> str:
         return f"{COMING[chapter]} (to come)"
     target = f"#{label}" if label else ""
     return f'<a href="{root}{chapter}.html{target}">{PAGES[chapter]}</a>'
+
+
+def _title(claim: Claim) -> str:
+    """The title, with a link to the figure or theorem where there is a page."""
+    if claim.chapter in COMING:
+        return f"<strong>{claim.title}.</strong>"
+    return f'<a href="{claim.chapter}.html#{claim.label}"><strong>{claim.title}</strong></a>.'
 
 
 def scoreboard(found: Mapping[str, Result]) -> str:
@@ -424,16 +431,15 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     rows = []
     for claim in CLAIMS:
         result = found.get(claim.id, Result())
-        says = f"<strong>{claim.title}.</strong> {claim.says[0].upper()}{claim.says[1:]}."
-        says = f'<div style="min-width: 13rem">{says}</div>'
+        says = f"{_title(claim)} {claim.says[0].upper()}{claim.says[1:]}."
+        says = f'<div style="min-width: 12rem">{says}</div>'
         number, ours = (
             f'<div style="min-width: 9rem">{text}</div>' if text else ""
             for text in (claim.number, result.ours)
         )
         runs = f"{result.n_runs:,}" if result.n_runs else ""
-        rows.append([says, number, ours, runs, verdict_html(result.verdict)])
-        rows[-1].append(where(claim.chapter, claim.label))
-    return html_table(["claim", "the paper", "ours", "runs", "verdict", "where"], rows)
+        rows.append([says, verdict_html(result.verdict), number, ours, runs])
+    return html_table(["claim", "verdict", "the paper", "ours", "runs"], rows)
 
 
 def tally(found: Mapping[str, Result]) -> dict[str, int]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from grokkit import tasks
-from grokkit.runs import Record, Run, Store
+from grokkit.runs import Record, Run
+from grokkit.store import Store
 from grokkit.train import train, with_inits
 
 PROFILES = ("published", "quick", "paper")

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from grokkit import stack, tasks
 from grokkit.metrics import METRICS, evaluate
 from grokkit.model import initialise
-from grokkit.runs import Checkpoint, Record, Run, Store, provenance
+from grokkit.runs import Record, Run
+from grokkit.store import Checkpoint, Store, provenance
 
 CHECKPOINT_SECONDS = 30.0
 MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # per stack, padding included

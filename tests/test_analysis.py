@@ -11,7 +11,8 @@ from torch.testing import assert_close
 from grokkit import analysis, circuits, metrics, model, tasks
 from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary
 from grokkit.model import ModelConfig
-from grokkit.runs import Record, Run, Store
+from grokkit.runs import Record, Run
+from grokkit.store import Store
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=30)

@@ -9,7 +9,8 @@ import pytest
 from grokkit import experiments
 from grokkit.__main__ import main
 from grokkit.model import ModelConfig
-from grokkit.runs import Run, Store
+from grokkit.runs import Run
+from grokkit.store import Store
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}

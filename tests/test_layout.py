@@ -17,10 +17,12 @@ ALLOWED = {
     "theorems": "",
     "theme": "",
     "stack": "model",
-    "runs": "tasks model",
+    "files": "",
+    "runs": "tasks model files",
+    "store": "files runs",
     "metrics": "tasks stack circuits runs",
-    "train": "tasks model stack metrics runs",
-    "experiments": "tasks runs train",
+    "train": "tasks model stack metrics runs store",
+    "experiments": "tasks runs store train",
     "analysis": "runs circuits model tasks toy tables",
     "figures": "theme analysis runs toy theorems circuits tasks",
     "claims": "analysis runs tables theorems toy",
@@ -29,7 +31,8 @@ ALLOWED = {
     "notebook": "theme",
     "bookext": "theme notebook",
     "book": "theme notebook",
-    "__main__": "experiments runs train",
+    "__main__": "experiments store train",
+    "readme": "analysis claims experiments figures",
 }
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 

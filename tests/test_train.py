@@ -16,7 +16,8 @@ from torch.testing import assert_close
 from grokkit import circuits, metrics, model, stack, tasks
 from grokkit import train as trainer
 from grokkit.model import ModelConfig
-from grokkit.runs import Run, Store
+from grokkit.runs import Run
+from grokkit.store import Store
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)

@@ -29,7 +29,7 @@ def fig1_overview(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> go.
     fig.add_annotation(x=0.5, y=0.5, text="not run yet", showarrow=False, row=1, col=3)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
-    fig.update_layout(template=template(), height=400)
+    fig.update_layout(template=template(), height=420, margin={"t": 70}, legend={"y": 1.1})
     return set_alt(fig, _alt(grokked, ungrokked))
 
 

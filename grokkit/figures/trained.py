@@ -90,7 +90,7 @@ def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) ->
         )
     fig.update_yaxes(exponentformat="power")
     fig.update_yaxes(title="gradient of the train loss", row=1, col=1)
-    fig.update_layout(template=template(), height=420)
+    fig.update_layout(template=template(), height=440, margin={"t": 70}, legend={"y": 1.1})
     return set_alt(
         fig, f"Gradient of parameters of trained networks against ε λ θ: {'; '.join(parts)}."
     )

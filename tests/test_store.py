@@ -1,0 +1,175 @@
+"""The store: records, atomic files, damage, checkpoints, shipped results."""
+
+import os
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis.strategies import integers, sampled_from
+
+from grokkit.model import ModelConfig, initialise
+from grokkit.runs import Record, Run
+from grokkit.store import Checkpoint, Store
+
+TINY = ModelConfig(d_model=8, n_heads=2, d_mlp=12)
+RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
+
+
+def finished(run: Run, seed: int = 0) -> tuple[Record, dict[str, torch.Tensor]]:
+    rng = np.random.default_rng(seed)
+    epochs = run.log_epochs()
+    metrics = {
+        "epoch": epochs,
+        "train_loss": rng.random(len(epochs)),
+        "param_norm": rng.random(len(epochs)),
+    }
+    return Record(run, metrics, {"torch": "x", "wall": 1.5}), initialise(TINY, 5, seed)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store", shipped="")
+
+
+def test_a_record_comes_back_as_it_was_put(store):
+    record, weights = finished(RUN)
+    assert store.get(RUN) is None
+    store.put(record, weights)
+    again = store.get(RUN)
+    assert again.run == RUN
+    assert again.provenance == record.provenance
+    for name, values in record.metrics.items():
+        assert (again[name] == values).all()
+        assert again[name].dtype == values.dtype
+    assert all(torch.equal(again.weights()[name], weight) for name, weight in weights.items())
+
+
+def test_a_record_without_weights_says_so(store):
+    run = replace(RUN, keep_weights=False)
+    store.put(finished(run)[0])
+    with pytest.raises(ValueError, match="not asked to keep its weights"):
+        store.get(run).weights()
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(
+        p for p in store.path.rglob("*") if p.is_file() and p.suffix in (".parquet", ".safetensors")
+    )
+
+
+def damage(path: Path, how: str, seed: int) -> None:
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    if how == "truncate":
+        data = data[: rng.integers(len(data))]
+    elif how == "flip":
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    elif how == "zero":
+        start = rng.integers(len(data))
+        data[start : start + 64] = bytes(len(data[start : start + 64]))
+    elif how == "other":
+        data = bytearray(b"not a record")
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store with one record and its weights, to be copied and damaged."""
+    store = Store(tmp_path_factory.mktemp("whole"), shipped="")
+    store.put(*finished(RUN))
+    return store
+
+
+@settings(max_examples=60)
+@given(how=sampled_from(["truncate", "flip", "zero", "other"]), seed=integers(0, 2**20))
+def test_damage_is_reported_by_path_or_harmless_never_trusted(whole, tmp_path_factory, how, seed):
+    store = Store(tmp_path_factory.mktemp("store") / "copy", shipped="")
+    shutil.copytree(whole.path, store.path)
+    record, weights = finished(RUN)
+    target = files(store)[seed % 2]
+    before = target.read_bytes()
+    damage(target, how, seed)
+    if target.read_bytes() == before:
+        return
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        again = store.get(RUN)
+    if again is not None:  # bytes that carry no information, such as unused statistics
+        assert all((again[name] == values).all() for name, values in record.metrics.items())
+        assert all(torch.equal(again.weights()[k], w) for k, w in weights.items())
+        return
+    assert any(target.name in str(warning.message) for warning in seen)
+    assert [p.name for p in store.path.rglob(f"{target.name}.damaged")]
+
+
+def test_a_record_of_another_run_under_this_name_is_refused(store):
+    other = replace(RUN, seed=9)
+    store.put(*finished(other))
+    path = store.path / "records" / f"{other.key}.parquet"
+    path.rename(path.with_name(f"{RUN.key}.parquet"))
+    with pytest.warns(UserWarning, match=RUN.key):
+        assert store.get(RUN) is None
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(store, monkeypatch):
+    record, weights = finished(RUN)
+    store.put(record, weights)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"no space left to write .*safetensors"):
+        store.put(*finished(RUN, seed=1))
+    monkeypatch.undo()
+    assert (store.get(RUN)["train_loss"] == record["train_loss"]).all()
+    assert not list(store.path.rglob("*.tmp"))
+
+
+def test_a_checkpoint_comes_back_and_a_damaged_one_is_set_aside(store):
+    tensors = {"W": torch.randn(2, 3), "metrics": torch.full((2, 2), float("nan"))}
+    store.save_checkpoint(Checkpoint([RUN], 7, tensors, [{"device": "cpu"}]))
+    assert store.checkpointed() == [[RUN]]
+    saved = store.load_checkpoint([RUN])
+    assert (saved.runs, saved.epoch, saved.provenance) == ([RUN], 7, [{"device": "cpu"}])
+    assert torch.equal(saved.tensors["W"], tensors["W"])
+    [path] = files(store)
+    damage(path, "truncate", 1)
+    with pytest.warns(UserWarning, match=path.name):
+        assert store.load_checkpoint([RUN]) is None
+    assert store.checkpointed() == []
+    assert path.with_name(path.name + ".damaged").exists()
+
+
+def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store, tmp_path):
+    record, weights = finished(RUN)
+    store.put(record, weights)
+    plain = replace(RUN, keep_weights=False, seed=2)
+    store.put(finished(plain, 2)[0])
+    shipped = tmp_path / "results"
+    store.export("some", [RUN, plain], shipped)
+    below = Store(tmp_path / "empty", shipped)
+    assert (below.get(RUN)["param_norm"] == record["param_norm"]).all()
+    assert below.get(RUN).weights().keys() == weights.keys()
+    assert below.get(plain) is not None
+    assert below.get(replace(RUN, seed=5)) is None
+    assert not below.path.exists()
+
+
+def test_damaged_shipped_results_are_named_and_count_as_missing(store, tmp_path):
+    store.put(*finished(RUN))
+    shipped = tmp_path / "results"
+    path = store.export("some", [RUN], shipped)
+    damage(path, "truncate", 3)
+    with pytest.warns(UserWarning, match=r"some\.parquet.*count as missing"):
+        assert Store(tmp_path / "empty", shipped).get(RUN) is None
+
+
+def test_exporting_a_missing_run_names_it(store, tmp_path):
+    with pytest.raises(ValueError, match=RUN.key):
+        store.export("some", [RUN], tmp_path)
