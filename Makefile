@@ -32,9 +32,10 @@ test: $(ENV)
 	$(PY) -m pytest -m "not slow"
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
+# One chapter at a time: they share runs, and training has both cores.
 quick: $(ENV)
 	rm -rf build/store
-	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick
+	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick --jobs 1
 	$(PY) -m grokkit.book verdicts --profile quick --need grokking ungrokking
 lint: $(ENV)
 	$(PY) -m ruff check .
