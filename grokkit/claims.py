@@ -412,6 +412,10 @@ def where(chapter: str, label: str = "", root: str = "") -> str:
     return f'<a href="{root}{chapter}.html{target}">{PAGES[chapter]}</a>'
 
 
+def _runs(n: int) -> str:
+    return f"{n:,} run{'s' * (n > 1)}"
+
+
 def _title(claim: Claim) -> str:
     """The title, with a link to the figure or theorem where there is a page."""
     if claim.chapter in COMING:
@@ -433,13 +437,13 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         result = found.get(claim.id, Result())
         says = f"{_title(claim)} {claim.says[0].upper()}{claim.says[1:]}."
         says = f'<div style="min-width: 12rem">{says}</div>'
+        ours = f"{result.ours} ({_runs(result.n_runs)})" if result.n_runs else result.ours
         number, ours = (
-            f'<div style="min-width: 9rem">{text}</div>' if text else ""
-            for text in (claim.number, result.ours)
+            f'<div style="min-width: 8rem">{text}</div>' if text else ""
+            for text in (claim.number, ours)
         )
-        runs = f"{result.n_runs:,}" if result.n_runs else ""
-        rows.append([says, verdict_html(result.verdict), number, ours, runs])
-    return html_table(["claim", "verdict", "the paper", "ours", "runs"], rows)
+        rows.append([says, verdict_html(result.verdict), number, ours])
+    return html_table(["claim", "verdict", "the paper", "ours"], rows)
 
 
 def tally(found: Mapping[str, Result]) -> dict[str, int]:
