@@ -26,7 +26,7 @@ from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
 
 CHECKPOINT_SECONDS = 30.0
-MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # per stack, padding included
+MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # of a stack
 MAX_PADDING = 0.1  # share of a stack's rows
 
 
@@ -319,8 +319,10 @@ def _finish(state: _Progress, store: Store) -> None:
 def pack(runs: Sequence[Run], device: torch.device) -> list[list[Run]]:
     """Stacks of runs that can train together: equal shapes, epochs and log, similar train sets.
 
-    Sorted by size, and cut where padding would pass `MAX_PADDING` or the stack `MAX_EXAMPLES`.
+    Sorted by size, and cut where a stack would pass `MAX_EXAMPLES` rows, or its padding
+    `MAX_PADDING` of them; the CPU, where each run goes by itself, needs no padding.
     """
+    padded = device.type != "cpu"
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         n_tokens = tasks.task(run.task, run.p).n_tokens
@@ -329,9 +331,8 @@ def pack(runs: Sequence[Run], device: torch.device) -> list[list[Run]]:
     for group in groups.values():
         current: list[Run] = []
         for run in sorted(group, key=lambda r: (-r.dataset_size, r.key)):
-            longest = current[0].dataset_size if current else run.dataset_size
-            rows = longest * (len(current) + 1)
             used = sum(r.dataset_size for r in current) + run.dataset_size
+            rows = current[0].dataset_size * (len(current) + 1) if current and padded else used
             if current and (rows > MAX_EXAMPLES[device.type] or used < (1 - MAX_PADDING) * rows):
                 stacks.append(current)
                 current = []

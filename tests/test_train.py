@@ -313,15 +313,21 @@ def test_metrics_that_a_task_does_not_have_are_left_out(store):
     assert "trig_logit" not in record.metrics
 
 
-def test_packing_keeps_padding_and_size_within_bounds():
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_packing_keeps_padding_and_size_within_bounds(kind):
     sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
     runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = trainer.pack(runs, CPU)
+    packed = trainer.pack(runs, torch.device(kind))
     assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
     for members in packed:
-        rows = max(r.dataset_size for r in members) * len(members)
-        assert sum(r.dataset_size for r in members) >= (1 - trainer.MAX_PADDING) * rows
-        assert rows <= trainer.MAX_EXAMPLES["cpu"] or len(members) == 1
+        used = sum(r.dataset_size for r in members)
+        rows = used if kind == "cpu" else max(r.dataset_size for r in members) * len(members)
+        assert used >= (1 - trainer.MAX_PADDING) * rows
+        assert rows <= trainer.MAX_EXAMPLES[kind] or len(members) == 1
+    assert len(packed) < len(runs) / 3
+
+
+def test_packing_parts_what_cannot_train_together():
     mixed = trainer.pack([RUN, replace(RUN, epochs=41), replace(RUN, p=5, dataset_size=25)], CPU)
     assert len(mixed) == 3
 
