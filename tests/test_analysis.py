@@ -287,7 +287,7 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     np.testing.assert_allclose(state.gradient, state.expected, rtol=1e-10, atol=1e-18)
     assert analysis.equilibrium_verdict([state], [found]) == HOLDS
     table = analysis.equilibrium_table([state], [found])
-    assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00%</td>" in table
+    assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00</td>" in table
 
 
 def test_the_expected_gradient_is_that_of_adamws_fixed_point(tmp_path):
@@ -306,9 +306,24 @@ def test_away_from_rest_equilibrium_fails_and_unsettled_networks_do_not_count(tm
     moving = replace(found, metrics=found.metrics | {"param_norm": np.array([1.0, 9.0])})
     state = analysis.equilibrium(found)
     assert analysis.drift(settled) == 0
-    assert analysis.drift(moving) == pytest.approx(9 / 8.2 - 1)
+    assert analysis.drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
     assert analysis.equilibrium_verdict([state], [settled]) == FAILS
     assert analysis.equilibrium_verdict([state], [moving]) == NOT_RUN
+
+
+def test_weight_decay_alone_is_a_drift_of_one(tmp_path):
+    run = Run(p=5, dataset_size=9, epochs=1000, weight_decay=0.5)
+    epoch = np.arange(0, 1001, 100)
+    alone = record(run, epoch, param_norm=40 * np.exp(-1e-3 * 0.5 * epoch))
+    assert analysis.drift(alone) == pytest.approx(1)
+
+
+def test_what_a_metric_is_where_another_peaks():
+    run = grokking()
+    assert analysis.peak_epochs([run], "trig_logit").median == 4000
+    assert analysis.at_peak([run], "mem_logit", "trig_logit").median == 4
+    assert analysis.peaks([run], "trig_logit").median == 50
+    assert analysis.parts_at([run], "trig_logit", "correct_logit", 200).median == 4 / 14
 
 
 def test_without_weight_decay_there_is_no_equilibrium(tmp_path):
