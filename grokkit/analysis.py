@@ -106,7 +106,12 @@ def generalises(record: Record) -> Crossing | None:
 
 
 def trig_leads(record: Record) -> Crossing | None:
-    """The trigonometric part of the correct logit overtakes the rest, for good (App. B)."""
+    """The trigonometric part of the correct logit overtakes the rest, for good (App. B).
+
+    None also where a task's logits have no such part.
+    """
+    if "trig_logit" not in record.metrics:
+        return None
     behind = np.flatnonzero(record["trig_logit"] <= record["mem_logit"])
     start = int(behind[-1]) + 1 if len(behind) else 0
     return first(record, record["trig_logit"] > record["mem_logit"], start)

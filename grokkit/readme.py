@@ -5,9 +5,7 @@ python -m grokkit.readme picture   # and the picture, which needs a browser (see
 """
 
 import json
-import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ import plotly.graph_objects as go
 
 from grokkit import analysis, claims, experiments, figures
 from grokkit.analysis import NOT_RUN
+from grokkit.browser import find_browser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -61,18 +60,13 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
         return Plotly.toImage(host, {format: "svg", width, height, imageDataOnly: true});
     }"""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_browser(), args=["--no-sandbox"])
+        chromium = find_browser(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.add_script_tag(path=str(PLOTLY))
         svg = page.evaluate(script, [json.loads(fig.to_json(engine="json")), width, height])
         browser.close()
     path.write_text(svg, encoding="utf-8")
-
-
-def _browser() -> str | None:
-    """A Chromium of this machine ($GROKKIT_BROWSER first), or None for playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, [os.environ.get("GROKKIT_BROWSER"), *map(shutil.which, names)]), None)
 
 
 def main(arguments: list[str] | None = None) -> int:

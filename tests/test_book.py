@@ -187,6 +187,27 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
     assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
 
 
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"profile": "fast"}, "profile must be one of published, quick, paper; got 'fast'"),
+        ({"weight_decay": -1.0}, "weight_decay must be in [0, 1/lr)"),
+        ({"dataset_size": -5}, "dataset_size must be 1..12769, got -5"),
+        ({"task": "x/y", "p": 4}, "x/y: division needs a prime modulus p, got 4"),
+        ({"task": "x+++y"}, "task must be one of 'x+y'"),
+        ({"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
+    ],
+    ids=str,
+)
+def test_papermill_stops_at_a_bad_value_before_training(parameters, says, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
+    chapter, target = book.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
+    _, error = book.run_chapter(chapter, target, parameters)
+    assert "ValueError" in error
+    assert says in error
+    assert not (tmp_path / "store").exists()
+
+
 def test_the_page_script_gets_the_theme(small, tmp_path):
     book.stage(small, tmp_path / "to")
     script = (tmp_path / "to/_assets/gk-book.js").read_text("utf-8")

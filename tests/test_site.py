@@ -10,7 +10,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from grokkit import book
+from grokkit.browser import find_browser
 
 pytestmark = [pytest.mark.site]
 
@@ -27,7 +27,6 @@ TOC = (book.BOOK / "_toc.yml").read_text(encoding="utf-8")
 PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
 OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
 MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
-COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge"]
 NO_BROWSER = (
     "no browser for the page tests: `sudo apt-get install chromium` (Debian, Ubuntu), "
     "`brew install --cask chromium` (macOS) or, anywhere, "
@@ -76,14 +75,10 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        found = [os.environ.get("GROKKIT_BROWSER"), *map(shutil.which, COMMANDS)]
-        mac = "/Applications/%s.app/Contents/MacOS/%s"
-        found += [mac % (name, name) for name in ("Chromium", "Google Chrome")] + [own]
-        there = [path for path in found if path and Path(path).exists()]
-        if not there:
+        path = find_browser(playwright.chromium.executable_path)
+        if path is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
-        chromium = playwright.chromium.launch(executable_path=there[0])
+        chromium = playwright.chromium.launch(executable_path=path)
         yield chromium
         chromium.close()
 
