@@ -320,7 +320,8 @@ def grokking_results(records: Sequence[Record]) -> dict[str, Result]:
     agree = [mark.name for mark in analysis.MARKS if analysis.mark_met(records, mark)]
     changes = [c.name for c in analysis.CHANGES if analysis.change_seen(records, c)]
     reports = [analysis.trigonometric(record) for record in records]
-    states = [analysis.equilibrium(record) for record in records]
+    decayed = [record for record in records if record.run.weight_decay > 0]
+    states = [analysis.equilibrium(record) for record in decayed]
     return {
         "F1a": Result(verdict, f"{fits.text()}; {general.text()}", n),
         "F9": Result(verdict, f"{len(agree)} of {len(analysis.MARKS)} marks agree", n),
@@ -335,7 +336,7 @@ def grokking_results(records: Sequence[Record]) -> dict[str, Result]:
             f"rebuilt, the same answer on {min(r.agreement for r in reports):.1%} or more",
             n,
         ),
-        "B4": _equilibrium(states, records),
+        "B4": _equilibrium(states, decayed) if decayed else Result(),
     }
 
 

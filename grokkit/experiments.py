@@ -62,7 +62,14 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     base = Run(keep_weights=True)
     if profile == "quick":
         base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80, keep_weights=True)
-    return [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, 5)]
+    runs = [_apply(base, {**changes, "seed": seed}) for seed in _seeds(seeds, 5)]
+    examples = tasks.task(runs[0].task, runs[0].p).n_examples
+    if runs[0].dataset_size == examples:
+        raise ValueError(
+            f"grokking is seen on a test set, which {runs[0].task} at p = {runs[0].p} has for "
+            f"dataset_size 1..{examples - 1}, got {examples}"
+        )
+    return runs
 
 
 def full_data(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:

@@ -199,3 +199,8 @@ def test_verify_reads_what_ships_and_fails_where_nothing_does(home, capsys, monk
     Store().export("small", small, home / "results")
     assert main(["verify"]) == 0
     assert capsys.readouterr().out == "2 shipped records are whole\n"
+
+
+def test_grokking_without_a_test_set_is_refused():
+    with pytest.raises(ValueError, match=r"dataset_size 1\.\.48, got 49"):
+        experiments.grokking(p=7, dataset_size=49)
