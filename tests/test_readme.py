@@ -1,0 +1,39 @@
+"""The README says what the shipped results say."""
+
+import pytest
+
+from grokkit import claims, experiments, readme
+
+
+def test_the_scoreboard_is_the_one_that_the_shipped_results_give():
+    text = readme.README.read_text(encoding="utf-8")
+    grokked = experiments.records(experiments.grokking())
+    ungrokked = experiments.records(experiments.ungrokking())
+    found = claims.results(grokked, ungrokked)
+    made = readme.with_scoreboard(text, readme.scoreboard(found)) == text
+    assert made, "README.md is out of date: python -m grokkit.readme picture"
+
+
+def test_claims_without_a_result_are_counted_and_not_listed():
+    table = readme.scoreboard({"F1a": claims.Result("fails", "never", 3)})
+    rows = [line for line in table.splitlines() if line.startswith("| **")]
+    assert len(rows) == 1
+    assert "Fig. 1a" in rows[0]
+    assert "fails" in rows[0]
+    assert f"{len(claims.CLAIMS) - 1} of {len(claims.CLAIMS)} claims" in table
+
+
+def test_a_readme_without_the_marks_is_named():
+    with pytest.raises(ValueError, match=r"README\.md has no <!-- scoreboard -->"):
+        readme.with_scoreboard("# grokkit", "")
+
+
+def test_the_picture_is_there_and_linked():
+    assert readme.PICTURE.read_text(encoding="utf-8").startswith("<svg")
+    linked = readme.PICTURE.relative_to(readme.ROOT).as_posix()
+    assert f"]({linked})" in readme.README.read_text(encoding="utf-8")
+
+
+def test_an_unknown_argument_is_named(capsys):
+    assert readme.main(["pictures"]) == 2
+    assert "pictures" in capsys.readouterr().err
