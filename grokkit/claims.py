@@ -77,7 +77,7 @@ CLAIMS = (
     Claim(
         "F1b",
         "Fig. 1b, ungrokking",
-        "a network that has grokked, trained on on fewer examples, loses its test accuracy",
+        "a network that has grokked, trained further on fewer examples, loses its test accuracy",
         "from accuracy 1 to near chance; train accuracy stays 1",
         INTRO,
         "fig-1b",
@@ -356,7 +356,7 @@ def _equilibrium(states: Sequence[analysis.Equilibrium], records: Sequence[Recor
 
 
 def ungrokking_results(records: Sequence[Record]) -> dict[str, Result]:
-    """Figs. 1b and 7, from networks trained on on fewer examples."""
+    """Figs. 1b and 7, from networks trained further on fewer examples."""
     verdict, rows = analysis.ungrokking_verdict(records), analysis.ungrokked(records)
     ends = ", ".join(f"{row.dataset_size:,}: {row.test_accuracy.median:.2f}" for row in rows)
     least = f"{rows[0].test_accuracy.text('.2f')} at D′ = {rows[0].dataset_size:,}"
