@@ -25,6 +25,7 @@ def fig1_overview(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> go.
             _add(fig, records, curve, col)
         label = f"epoch, D = {records[0].run.dataset_size:,}"
         fig.update_xaxes(type="log", exponentformat="power", dtick=1, title=label, col=col)
+    fig.add_scatter(x=[None], y=[None], showlegend=False, row=1, col=3)  # no trace, no axes
     fig.update_xaxes(range=[0, 1], showticklabels=False, title="to come", col=3)
     fig.add_annotation(x=0.5, y=0.5, text="not run yet", showarrow=False, row=1, col=3)
     fig.update_yaxes(range=[0, 1.03])
