@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "grokkit",
     derandomize=True,
+    max_examples=40,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

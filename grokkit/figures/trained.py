@@ -30,6 +30,7 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
                 x=k[some],
                 y=norms.numpy()[some].astype(np.float32),
                 name=name,
+                width=0.8,
                 legendgroup=name,
                 showlegend=row == 1,
                 marker={"color": colour, "pattern": {"shape": pattern}},
