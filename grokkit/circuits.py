@@ -21,6 +21,19 @@ def _residue(p: int, device: torch.device) -> Int[Tensor, "p p p"]:
     return (n[:, None, None] + n[:, None] - n) % p
 
 
+def _residue_means(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " p"]:
+    """The mean of the logits over each residue a + b - c."""
+    p = Z.shape[0]
+    return Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
+
+
+def _cosine_sums(Z: Float[Tensor, "p p p"], k: Float[Tensor, " freq"]) -> Float[Tensor, " freq"]:
+    """Z . Z_k / p^2 for the direction Z_k = cos(2 pi k (a + b - c) / p) of each frequency k."""
+    p = Z.shape[0]
+    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
+    return angle.cos() @ _residue_means(Z)
+
+
 def trig_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
     """The part of the logits Z[a, b, c] in the trigonometric subspace: Z_{h,T} of App. B.
 
@@ -28,10 +41,9 @@ def trig_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
     residue a + b - c, so projecting is averaging: over equal residues, then over opposite ones.
     """
     p = Z.shape[0]
-    residue = _residue(p, Z.device)
-    mean = Z.new_zeros(p).index_add(0, residue.flatten(), Z.flatten()) / p**2
+    mean = _residue_means(Z)
     even = (mean + mean[-torch.arange(p, device=Z.device) % p]) / 2
-    return (even - mean.mean())[residue]
+    return (even - mean.mean())[_residue(p, Z.device)]
 
 
 def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
@@ -57,11 +69,8 @@ def trig_share(Z: Float[Tensor, "p p p"]) -> Share:
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     """|Z . Z_hat_k|, k = 1..(p-1)/2: logit norm along each direction cos(2 pi k (a+b-c)/p)."""
     p = Z.shape[0]
-    mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
     k = torch.arange(1, (p + 1) // 2, device=Z.device, dtype=Z.dtype)
-    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
-    # Z . Z_hat_k = p^2 sum_r mean[r] cos(k r) / ||Z_k||, with ||Z_k||^2 = p^3 / 2
-    return (p**2 * (angle.cos() @ mean)).abs() / (p**3 / 2) ** 0.5
+    return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
 
 
 def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
@@ -108,8 +117,5 @@ def trigonometric_algorithm(
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:
     """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, at given frequencies."""
-    p = Z.shape[0]
-    mean = Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
     k = torch.tensor(frequencies, dtype=Z.dtype, device=Z.device)
-    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
-    return 2 / p * (angle.cos() @ mean)
+    return 2 / Z.shape[0] * _cosine_sums(Z, k)

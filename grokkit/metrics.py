@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import circuits, stack, tasks
+from grokkit.model import param_norm
 from grokkit.runs import Run
 
 METRICS = (
@@ -74,7 +75,7 @@ def evaluate(
         "test_loss": loss[test].mean(),  # NaN where the train set is everything
         "train_accuracy": right[train].mean(),
         "test_accuracy": right[test].mean(),
-        "param_norm": torch.stack([w.double().square().sum() for w in theta.values()]).sum().sqrt(),
+        "param_norm": param_norm(theta),
         "correct_logit": correct,
         "correct_logit_raw": raw[train].mean(),
     }

@@ -20,7 +20,7 @@ ALLOWED = {
     "files": "",
     "runs": "tasks model files",
     "store": "files runs",
-    "metrics": "tasks stack circuits runs",
+    "metrics": "tasks model stack circuits runs",
     "train": "tasks model stack metrics runs store",
     "experiments": "tasks runs store train",
     "analysis": "runs circuits model tasks toy tables",

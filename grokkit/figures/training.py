@@ -63,14 +63,12 @@ def _add(
     records: Sequence[Record],
     curve: tuple[str, str, str, str],
     row: int,
-    log: bool = False,
-    **axis: bool,
 ) -> None:
     """One metric: every run pale and thin, the median strong."""
     metric, label, colour, dash = curve
     for record in records:
-        fig.add_trace(_line(record, metric, label, pale(colour), dash), row=row, col=1, **axis)
-    fig.add_trace(_median(records, metric, label, colour, dash), row=row, col=1, **axis)
+        fig.add_trace(_line(record, metric, label, pale(colour), dash), row=row, col=1)
+    fig.add_trace(_median(records, metric, label, colour, dash), row=row, col=1)
 
 
 TRAIN_LOSS = ("train_loss", "train loss", TRAIN, "solid")
@@ -78,8 +76,8 @@ TEST_LOSS = ("test_loss", "test loss", TEST, "dash")
 LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
 
 
-def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
-    """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
+def _losses_and_accuracies(records: Sequence[Record]) -> go.Figure:
+    """Losses on a logarithmic axis above accuracies, against epochs."""
     fig = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.07)
     _add(fig, records, TRAIN_LOSS, 1)
     _add(fig, records, TEST_LOSS, 1)
@@ -87,6 +85,12 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
     _add(fig, records, ("test_accuracy", "test accuracy", TEST, "dot"), 2)
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="accuracy", range=[0, 1.03], row=2)
+    return fig
+
+
+def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
+    """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
+    fig = _losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
     fig.update_layout(template=template(), height=560)
     fits, general = (
@@ -130,14 +134,8 @@ def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
 
     Epoch 0, the network that had grokked, is drawn at epoch 0.8.
     """
-    fig = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.07)
-    _add(fig, records, TRAIN_LOSS, 1)
-    _add(fig, records, TEST_LOSS, 1)
-    _add(fig, records, ("train_accuracy", "train accuracy", TRAIN, "dashdot"), 2)
-    _add(fig, records, ("test_accuracy", "test accuracy", TEST, "dot"), 2)
+    fig = _losses_and_accuracies(records)
     _epochs_on_a_log_axis(fig)
-    fig.update_yaxes(LOSS_AXIS, row=1)
-    fig.update_yaxes(title="accuracy", range=[0, 1.03], row=2)
     fig.update_xaxes(title="epoch", row=2)
     fig.update_layout(template=template(), height=560)
     end = analysis.Summary.of([record.final("test_accuracy") for record in records])
