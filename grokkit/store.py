@@ -1,127 +1,54 @@
-"""The store: records and checkpoints on disk, over the results that ship with the package.
+"""The store: records, checkpoints and claims on disk, over the results that ship with the package.
 
-A record is one row of a parquet file: config, metrics as list columns, provenance, and a checksum
-over all of it and the final weights. Shipped records are rows of the same form, many to a file.
+`records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
+`claims/` which process trains which run. All are named by the key of the run.
 """
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from filelock import FileLock
 from torch import Tensor
 
+from grokkit import claiming
+from grokkit.claiming import Claim
 from grokkit.files import (
     Damaged,
     checksum,
     read_checked,
     read_meta,
+    reading,
+    set_aside,
     tensor_bytes,
     write_atomically,
 )
+from grokkit.records import parquet_bytes, read_records
 from grokkit.runs import Record, Run
 
-ROW = pa.schema(
-    [
-        ("key", pa.string()),
-        ("config", pa.string()),
-        ("provenance", pa.string()),
-        ("metrics", pa.map_(pa.string(), pa.list_(pa.float64()))),
-        ("weights_sha256", pa.string()),
-        ("sha256", pa.string()),
-    ]
-)
-
-
-def _row(record: Record) -> dict:
-    metrics = {name: np.asarray(v, dtype=np.float64) for name, v in sorted(record.metrics.items())}
-    row = {
-        "key": record.run.key,
-        "config": json.dumps(record.run.config(), sort_keys=True),
-        "provenance": json.dumps(record.provenance, sort_keys=True),
-        "metrics": list(metrics.items()),
-        "weights_sha256": record.weights_sha256,
-    }
-    return row | {"sha256": _row_digest(row)}
-
-
-def _row_digest(row: dict) -> str:
-    sha = hashlib.sha256()
-    for name in ("key", "config", "provenance", "weights_sha256"):
-        sha.update(row[name].encode() + b"\0")
-    for name, values in row["metrics"]:
-        sha.update(name.encode() + b"\0" + np.asarray(values, dtype=np.float64).tobytes())
-    return sha.hexdigest()
-
-
-def _record(row: dict, path: Path, weights: Path) -> Record:
-    if row["sha256"] != _row_digest(row):
-        raise Damaged(path, f"row {row['key']} does not match its checksum")
-    run = Run.from_config(json.loads(row["config"]))
-    if run.key != row["key"]:
-        raise Damaged(path, f"row {row['key']} holds the config of run {run.key}")
-    metrics = {name: np.array(values, dtype=np.float64) for name, values in row["metrics"]}
-    sha = row["weights_sha256"]
-    return Record(
-        run,
-        metrics | {"epoch": metrics["epoch"].astype(np.int64)},
-        json.loads(row["provenance"]),
-        weights / f"{run.key}.safetensors" if sha else None,
-        sha,
-    )
-
-
-def _read_rows(path: Path, weights: Path) -> list[Record]:
-    """Every record of a parquet file. Raises Damaged unless all of it is whole."""
-    try:
-        table = pq.read_table(path, schema=ROW)
-        return [_record(row, path, weights) for row in table.to_pylist()]
-    except (Damaged, FileNotFoundError):
-        raise
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(path, f"{type(error).__name__}: {error}") from error
-
-
-def _parquet_bytes(records: list[Record]) -> bytes:
-    table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=9)
-    return sink.getvalue().to_pybytes()
-
-
-def _checkpoint_runs(meta: dict) -> list[Run]:
-    return [Run.from_config(config) for config in meta["runs"]]
-
-
-# --- the store -------------------------------------------------------------------------------
-
 SHIPPED = Path(__file__).parent / "results"
+SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A stack of runs part of the way through training."""
+    """One run part of the way through training."""
 
-    runs: list[Run]
+    run: Run
     epoch: int
-    tensors: dict[str, Tensor]  # parameters, both moments, and metrics so far
+    tensors: dict[str, Tensor]  # parameters, the optimiser's state, metrics so far
     provenance: list[dict]  # one entry per process that worked on it
 
 
 class Store:
-    """Records and checkpoints in a directory, over the read-only records that ship with grokkit.
+    """Records, checkpoints and claims in a directory, over the read-only records of the package.
 
     Any number of processes may read and write one store: every file appears whole, under its final
     name, or not at all. A damaged file is reported by path, set aside, and its run trained again.
@@ -143,7 +70,7 @@ class Store:
         records: dict[str, Record] = {}
         for path in sorted(self.shipped.glob("*.parquet")) if self.shipped else []:
             try:
-                rows = _read_rows(path, path.parent / "weights")
+                rows = read_records(path, path.parent / "weights")
             except Damaged as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
                 continue
@@ -158,16 +85,16 @@ class Store:
         """The record of the run; None if it was never finished here, or its files are damaged."""
         path = self.path / "records" / f"{run.key}.parquet"
         try:
-            [record] = _read_rows(path, self.path / "weights")
-            if record.run != run:
-                raise Damaged(path, f"holds run {record.run.key}")
-            if record.weights_path:
-                record.weights()
-            return record
+            records = read_records(path, self.path / "weights")
+            if [record.run for record in records] != [run]:
+                raise Damaged(path, f"holds {', '.join(r.run.key for r in records) or 'no run'}")
+            if records[0].weights_path:
+                records[0].weights()
+            return records[0]
         except FileNotFoundError:
             pass
-        except (Damaged, ValueError) as error:
-            self._set_aside(path, error)
+        except Damaged as error:
+            _set_aside(error, path)
         shipped = self._shipped_records.get(run.key)
         if shipped is None or not _sound(shipped):
             return None
@@ -184,73 +111,81 @@ class Store:
             write_atomically(path, tensor_bytes(weights, meta))
             record = replace(record, weights_path=path, weights_sha256=digest)
         path = self.path / "records" / f"{record.run.key}.parquet"
-        write_atomically(path, _parquet_bytes([record]))
+        write_atomically(path, parquet_bytes([record]))
         return record
 
-    def _set_aside(self, path: Path, error: Exception) -> None:
-        """Move a damaged file out of the way, keeping it for inspection, and say so."""
-        damaged = error.path if isinstance(error, Damaged) else path
-        for file in {path, damaged}:
-            if file.exists():
-                file.replace(file.with_name(f"{file.name}.damaged"))
-        warnings.warn(
-            f"{error}; set aside as *.damaged, the run will be trained again", stacklevel=3
-        )
+    # --- checkpoints
 
-    # checkpoints
-
-    def _checkpoint_path(self, runs: list[Run]) -> Path:
-        name = hashlib.sha256(" ".join(run.key for run in runs).encode()).hexdigest()[:16]
-        return self.path / "checkpoints" / f"{name}.safetensors"
+    def _checkpoint_path(self, run: Run) -> Path:
+        return self.path / "checkpoints" / f"{run.key}.safetensors"
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint of this stack, atomically."""
+        """Replace the checkpoint of the run, atomically.
+
+        Raises:
+            StoreFull: the disk is full; the previous checkpoint is still there.
+        """
         meta = {
-            "runs": [run.config() for run in checkpoint.runs],
+            "schema": SCHEMA,
+            "run": checkpoint.run.config(),
             "epoch": checkpoint.epoch,
             "provenance": checkpoint.provenance,
         }
-        path = self._checkpoint_path(checkpoint.runs)
+        path = self._checkpoint_path(checkpoint.run)
         write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
 
-    def checkpointed(self) -> list[list[Run]]:
-        """The runs of every stack with a checkpoint; only the headers of the files are read."""
-        stacks = []
-        for path in sorted((self.path / "checkpoints").glob("*.safetensors")):
-            try:
-                stacks.append(_checkpoint_runs(read_meta(path)))
-            except FileNotFoundError:  # another process finished it meanwhile
-                continue
-            except (ValueError, KeyError, TypeError) as error:
-                self._set_aside(path, error)
-        return stacks
-
-    def load_checkpoint(self, runs: list[Run]) -> Checkpoint | None:
-        """The checkpoint of this stack, or None; a damaged one is reported and set aside."""
-        path = self._checkpoint_path(runs)
+    def load_checkpoint(self, run: Run) -> Checkpoint | None:
+        """The checkpoint of the run, or None; a damaged one is reported and set aside."""
+        path = self._checkpoint_path(run)
         try:
-            tensors, meta, _ = read_checked(path)
-            return Checkpoint(_checkpoint_runs(meta), meta["epoch"], tensors, meta["provenance"])
+            with reading(path):
+                tensors, meta, _ = read_checked(path)
+                return Checkpoint(_run_of(meta, path), meta["epoch"], tensors, meta["provenance"])
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            self._set_aside(path, error)
+        except Damaged as error:
+            _set_aside(error)
             return None
 
-    def drop_checkpoint(self, runs: list[Run]) -> None:
-        """Delete the checkpoint of a stack whose records are all stored."""
-        self._checkpoint_path(runs).unlink(missing_ok=True)
+    def drop_checkpoint(self, run: Run) -> None:
+        """Delete the checkpoint of a run whose record is stored."""
+        self._checkpoint_path(run).unlink(missing_ok=True)
+
+    def checkpointed(self) -> dict[Run, int]:
+        """Every run with a checkpoint, and its epoch; only the headers of the files are read."""
+        epochs = {}
+        for path in sorted((self.path / "checkpoints").glob("*.safetensors")):
+            try:
+                with reading(path):
+                    meta = read_meta(path)
+                    epochs[_run_of(meta, path)] = meta["epoch"]
+            except FileNotFoundError:  # another process finished it meanwhile
+                continue
+            except Damaged as error:
+                _set_aside(error)
+        return epochs
+
+    # --- claims
 
     @contextmanager
-    def claim(self, runs: list[Run]) -> Iterator[None]:
-        """Hold a stack, so that no other process trains it meanwhile (waits while another does).
+    def claim(self, runs: Sequence[Run]) -> Iterator[Claim]:
+        """Hold those of the runs that are neither finished nor held by anybody else.
 
-        The lock goes with its process, however that ends.
+        Never waits: `claim.runs` may be empty. All that is still held is released at the end.
         """
-        path = self._checkpoint_path(runs).with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path):
-            yield
+        claim = claiming.take(self.path / "claims", runs)
+        try:
+            # only now: a holder stores its record before it lets go
+            claim.release([run for run in claim.runs if self.get(run) is not None])
+            yield claim
+        finally:
+            claim.close()
+
+    def held(self, runs: Sequence[Run]) -> list[Run]:
+        """Those of the runs that other processes are training."""
+        return claiming.held(self.path / "claims", runs)
+
+    # --- shipped results
 
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
@@ -270,8 +205,24 @@ class Store:
                 path = target / "weights" / record.weights_path.name
                 if record.weights_path != path:
                     write_atomically(path, record.weights_path.read_bytes())
-        write_atomically(target / f"{name}.parquet", _parquet_bytes(records))
+        write_atomically(target / f"{name}.parquet", parquet_bytes(records))
         return target / f"{name}.parquet"
+
+
+def _run_of(meta: dict, path: Path) -> Run:
+    """The run of a checkpoint's meta. Raises Damaged if the file is not that run's."""
+    if meta.get("schema") != SCHEMA:
+        raise Damaged(path, f"schema {meta.get('schema')}, this version reads {SCHEMA}")
+    run = Run.from_config(meta["run"])
+    if path.stem != run.key:
+        raise Damaged(path, f"holds run {run.key}")
+    return run
+
+
+def _set_aside(error: Damaged, *also: Path) -> None:
+    """Move a damaged file, and `also`, out of the way, keeping them for inspection; say so."""
+    done = {set_aside(path) for path in (error.path, *also) if os.path.lexists(path)}
+    warnings.warn(f"{error}; {', '.join(sorted(done))}; the run counts as missing", stacklevel=4)
 
 
 def _sound(record: Record) -> bool:

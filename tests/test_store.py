@@ -131,19 +131,33 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(store, monkeypatch)
     assert not list(store.path.rglob("*.tmp"))
 
 
-def test_a_checkpoint_comes_back_and_a_damaged_one_is_set_aside(store):
+def checkpoint(run: Run, epoch: int = 2) -> Checkpoint:
     tensors = {"W": torch.randn(2, 3), "metrics": torch.full((2, 2), float("nan"))}
-    store.save_checkpoint(Checkpoint([RUN], 7, tensors, [{"device": "cpu"}]))
-    assert store.checkpointed() == [[RUN]]
-    saved = store.load_checkpoint([RUN])
-    assert (saved.runs, saved.epoch, saved.provenance) == ([RUN], 7, [{"device": "cpu"}])
-    assert torch.equal(saved.tensors["W"], tensors["W"])
+    return Checkpoint(run, epoch, tensors, [{"device": "cpu"}])
+
+
+def test_a_checkpoint_comes_back_and_a_damaged_one_is_set_aside(store):
+    saved = checkpoint(RUN, 1)
+    store.save_checkpoint(checkpoint(RUN, 2))
+    store.save_checkpoint(saved)
+    assert store.checkpointed() == {RUN: 1}
+    again = store.load_checkpoint(RUN)
+    assert (again.run, again.epoch, again.provenance) == (RUN, 1, [{"device": "cpu"}])
+    assert torch.equal(again.tensors["W"], saved.tensors["W"])
     [path] = files(store)
     damage(path, "truncate", 1)
-    with pytest.warns(UserWarning, match=path.name):
-        assert store.load_checkpoint([RUN]) is None
-    assert store.checkpointed() == []
+    with pytest.warns(UserWarning, match=rf"{path.name}: .* set aside as {path.name}.damaged"):
+        assert store.load_checkpoint(RUN) is None
+    assert store.checkpointed() == {}
     assert path.with_name(path.name + ".damaged").exists()
+
+
+def test_a_dropped_checkpoint_is_gone_and_may_be_dropped_again(store):
+    store.save_checkpoint(checkpoint(RUN))
+    store.drop_checkpoint(RUN)
+    store.drop_checkpoint(RUN)
+    assert store.load_checkpoint(RUN) is None
+    assert not files(store)
 
 
 def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store, tmp_path):
