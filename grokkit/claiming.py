@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from grokkit.files import Damaged, reading, set_aside, write_atomically
+from grokkit.files import Damaged, listed, reading, set_aside, write_atomically
 from grokkit.processes import Process, this_process
 from grokkit.runs import Run
 
@@ -143,7 +143,7 @@ def remove_stale(folder: Path) -> list[Path]:
         return []
     removed = []
     with _locked(folder) as now:
-        for path in sorted(folder.glob("*.json")):
+        for path in listed(folder, "*.json"):
             try:
                 if _holder(path, now) is None:
                     path.unlink(missing_ok=True)
@@ -187,5 +187,5 @@ def _server_time(folder: Path) -> float:
 def _locked(folder: Path) -> Iterator[float]:
     """Only one process at a time gets past this; yields the file server's time."""
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=LOCK_SECONDS, poll_interval=0.01):
+    with FileLock(folder / ".lock", timeout=LOCK_SECONDS).acquire(poll_interval=0.01):
         yield _server_time(folder)

@@ -5,9 +5,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +27,8 @@ UNREADABLE = (
 )  # what parsers raise at bytes that were never written
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
+
+ABANDONED_SECONDS = 3600.0
 
 
 class Damaged(ValueError):
@@ -66,10 +72,23 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
         raise
 
 
-def writer_of(temporary: Path) -> Process | None:
-    """The process that wrote, or writes, a temporary file; None if its name does not tell."""
+def abandoned(temporary: Path) -> bool:
+    """Whether nobody writes a temporary file any more: its process ended, or an hour has passed."""
     match = re.search(r"\.([^.]+)\.(\d+)\.(\d*)\.[0-9a-f]{8}\.tmp$", temporary.name)
-    return Process(match[1], int(match[2]), match[3]) if match else None
+    if match and Process(match[1], int(match[2]), match[3]).gone():
+        return True
+    try:
+        return time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS
+    except FileNotFoundError:  # it has just got its final name
+        return False
+
+
+def delete(path: Path) -> None:
+    """Delete a file, or a directory that stood in its place; gone already is as well."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def tensor_bytes(tensors: dict[str, Tensor], meta: dict) -> bytes:
@@ -138,13 +157,27 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     return tensors, digest
 
 
-def set_aside(path: Path) -> str:
-    """Rename a damaged file to *.damaged, for inspection; what was done, for the message."""
-    target = path.with_name(f"{path.name}.damaged")
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder, sorted; none, and a warning, if it cannot be read."""
     try:
-        path.replace(target)
+        return sorted(folder / name for name in os.listdir(folder) if fnmatch(name, pattern))
     except FileNotFoundError:
-        return "already moved away"
+        return []
     except OSError as error:
-        return f"left where it is ({error.strerror})"
-    return f"set aside as {target.name}"
+        warnings.warn(f"{folder}: {error.strerror}; its files count as missing", stacklevel=3)
+        return []
+
+
+def set_aside(*paths: Path) -> str:
+    """Rename damaged files to *.damaged, for inspection; what was done, for the message."""
+    done = []
+    for path in dict.fromkeys(paths):
+        target = path.with_name(f"{path.name}.damaged")
+        try:
+            path.replace(target)
+            done.append(f"set aside as {target.name}")
+        except FileNotFoundError:  # never there, or another process was faster
+            continue
+        except OSError as error:
+            done.append(f"left where it is ({error.strerror})")
+    return ", ".join(done) or "no longer there"

@@ -22,7 +22,10 @@ from grokkit import claiming
 from grokkit.claiming import Claim
 from grokkit.files import (
     Damaged,
+    abandoned,
     checksum,
+    delete,
+    listed,
     read_checked,
     read_meta,
     reading,
@@ -68,7 +71,7 @@ class Store:
     @cached_property
     def _shipped_records(self) -> dict[str, Record]:
         records: dict[str, Record] = {}
-        for path in sorted(self.shipped.glob("*.parquet")) if self.shipped else []:
+        for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 rows = read_records(path, path.parent / "weights")
             except Damaged as error:
@@ -94,7 +97,7 @@ class Store:
         except FileNotFoundError:
             pass
         except Damaged as error:
-            _set_aside(error, path)
+            _report(error, path)
         shipped = self._shipped_records.get(run.key)
         if shipped is None or not _sound(shipped):
             return None
@@ -144,7 +147,7 @@ class Store:
         except FileNotFoundError:
             return None
         except Damaged as error:
-            _set_aside(error)
+            _report(error)
             return None
 
     def drop_checkpoint(self, run: Run) -> None:
@@ -154,7 +157,7 @@ class Store:
     def checkpointed(self) -> dict[Run, int]:
         """Every run with a checkpoint, and its epoch; only the headers of the files are read."""
         epochs = {}
-        for path in sorted((self.path / "checkpoints").glob("*.safetensors")):
+        for path in listed(self.path / "checkpoints", "*.safetensors"):
             try:
                 with reading(path):
                     meta = read_meta(path)
@@ -162,7 +165,7 @@ class Store:
             except FileNotFoundError:  # another process finished it meanwhile
                 continue
             except Damaged as error:
-                _set_aside(error)
+                _report(error)
         return epochs
 
     # --- claims
@@ -185,7 +188,25 @@ class Store:
         """Those of the runs that other processes are training."""
         return claiming.held(self.path / "claims", runs)
 
-    # --- shipped results
+    # --- housekeeping
+
+    def collect_garbage(self, damaged: bool = False) -> list[Path]:
+        """Delete what no run needs any more; the paths that were deleted.
+
+        That is: checkpoints of runs with a sound record, claims of processes that ended, temporary
+        files of such processes or older than an hour, and, if asked, what was set aside as
+        *.damaged. The records and everything that goes on are safe, also while others train.
+        """
+        finished = [run for run in self.checkpointed() if self.get(run) is not None]
+        stray = [self._checkpoint_path(run) for run in finished]
+        stray += listed(self.path / "checkpoints", "*.lock")  # of stacks, by earlier versions
+        for folder in ("records", "weights", "checkpoints", "claims"):
+            temporaries = listed(self.path / folder, "*.tmp")
+            stray += [path for path in temporaries if abandoned(path)]
+            stray += listed(self.path / folder, "*.damaged") if damaged else []
+        for path in stray:
+            delete(path)
+        return stray + claiming.remove_stale(self.path / "claims")
 
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
@@ -219,10 +240,10 @@ def _run_of(meta: dict, path: Path) -> Run:
     return run
 
 
-def _set_aside(error: Damaged, *also: Path) -> None:
-    """Move a damaged file, and `also`, out of the way, keeping them for inspection; say so."""
-    done = {set_aside(path) for path in (error.path, *also) if os.path.lexists(path)}
-    warnings.warn(f"{error}; {', '.join(sorted(done))}; the run counts as missing", stacklevel=4)
+def _report(error: Damaged, *also: Path) -> None:
+    """Set a damaged file, and `also`, aside, and say so."""
+    done = set_aside(error.path, *also)
+    warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
 def _sound(record: Record) -> bool:
