@@ -5,7 +5,7 @@ import sys
 
 from grokkit import experiments
 from grokkit.store import SHIPPED, Store
-from grokkit.train import with_inits
+from grokkit.sweep import with_inits
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,6 @@ modulus in minutes; `paper` is the paper's own grid, for those with the hours. A
 can be changed: `grokking(p=53, weight_decay=0.5)`.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from grokkit import tasks
 from grokkit.runs import Record, Run
 from grokkit.store import Store
-from grokkit.train import train, with_inits
+from grokkit.sweep import train, with_inits
 
 PROFILES = ("published", "quick", "paper")
 QUICK_P = 31  # of those tried, the smallest where five seeds of five grok and ungrok (choice C8)
@@ -169,13 +168,8 @@ def records(
     progress: bool = True,
     minutes: float = float("inf"),
 ) -> list[Record]:
-    """The records of the runs, in order: stored ones are loaded, missing ones trained (`train`)."""
-    store = store or Store()
-    have = inventory(runs, store)
-    if have.missing and progress:
-        print(
-            f"{have.stored} runs stored, {have.missing} to train: {have.missing_epochs:,} epochs. "
-            f"They go to {store.path}; stop at any time, the next call continues.",
-            file=sys.stderr,
-        )
+    """The records of the runs, in order: stored ones are loaded, missing ones trained.
+
+    The same as `sweep.train`, whose errors it raises.
+    """
     return train(runs, store, device, progress, minutes)

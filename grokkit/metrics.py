@@ -1,5 +1,7 @@
 """What is recorded of a network at an epoch, all of it in float64."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,24 +26,23 @@ METRICS = (
 
 
 def stationarity(
-    theta: dict[str, Tensor], gradient: dict[str, Tensor], eps: float, weight_decay: float
-) -> float:
+    theta: Float[Tensor, "run parameter"],
+    gradient: Float[Tensor, "run parameter"],
+    eps: Float[Tensor, " run"],
+    weight_decay: Float[Tensor, " run"],
+) -> Float[Tensor, " run"]:
     """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
 
     An update g / (|g| + eps) + lambda theta vanishes there: late AdamW is gradient descent on
     Eq. (2) with alpha = eps lambda. NaN without weight decay, which has no fixed point.
     """
-    if weight_decay == 0:
-        return float("nan")
-    off, scale = 0.0, 0.0
-    for name, weight in theta.items():
-        w, g = weight.double(), gradient[name].double()
-        pull = eps * weight_decay * w
-        # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
-        room = (1 - weight_decay * w.abs()).clamp(min=0.01)
-        off += float((g + pull / room).square().sum())
-        scale += float(pull.square().sum())
-    return (off / scale) ** 0.5 if scale else float("nan")
+    w, decay = theta.double(), weight_decay.double().unsqueeze(1)
+    pull = eps.double().unsqueeze(1) * decay * w
+    # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
+    room = (1 - decay * w.abs()).clamp(min=0.01)
+    return (gradient.double() + pull / room).norm(dim=1) / pull.norm(dim=1).where(
+        weight_decay > 0, torch.nan
+    )
 
 
 @torch.no_grad()
@@ -57,19 +58,20 @@ def all_logits(
 
 @torch.no_grad()
 def evaluate(
-    run: Run, theta: dict[str, Tensor], gradient: dict[str, Tensor]
+    run: Run, theta: dict[str, Tensor], residual: Float[Tensor, ""]
 ) -> Float[Tensor, " metric"]:
-    """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined."""
+    """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined.
+
+    On the device of the parameters, without waiting for it. `residual` is of `stationarity`.
+    """
     task = tasks.task(run.task, run.p)
     logits = all_logits(theta, task)
-    labels, train, test = (
-        torch.from_numpy(rows).to(logits.device) for rows in (run.example_labels(), *run.split())
-    )
+    labels, train, test = _examples(run, logits.device)
     loss = stack.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]
     right = (logits.argmax(-1) == labels).double()
     raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
     correct = (raw - logits.mean(1))[train].mean()
-    value = dict.fromkeys(METRICS, torch.tensor(float("nan"), dtype=torch.float64))
+    value = dict.fromkeys(METRICS, loss.new_tensor(torch.nan))
     value |= {
         "train_loss": loss[train].mean(),
         "test_loss": loss[test].mean(),  # NaN where the train set is everything
@@ -78,6 +80,7 @@ def evaluate(
         "param_norm": param_norm(theta),
         "correct_logit": correct,
         "correct_logit_raw": raw[train].mean(),
+        "residual": residual,
     }
     if task.name == "x+y":
         Z = logits.view(task.p, task.p, task.p)
@@ -85,6 +88,13 @@ def evaluate(
         value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
         value["mem_logit"] = correct - value["trig_logit"]
         value["trig_share"] = trig.norm() / circuits.centred(logits).norm()
-    row = torch.stack([value[name].cpu() for name in METRICS])
-    row[METRICS.index("residual")] = stationarity(theta, gradient, run.eps, run.weight_decay)
-    return row
+    return torch.stack([value[name].to(logits) for name in METRICS])
+
+
+@lru_cache(maxsize=128)
+def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels of all examples, and the rows of the train and of the test set."""
+    labels, train, test = (
+        torch.from_numpy(rows).to(device) for rows in (run.example_labels(), *run.split())
+    )
+    return labels, train, test

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from operator import index
@@ -17,6 +18,12 @@ from grokkit.model import ModelConfig
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
 
+PRECISIONS = {
+    "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
+    "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
+}
+
+
 @dataclass(frozen=True)
 class Run:
     """One network and how it is trained. Defaults are App. A and the grokking run of Fig. 9.
@@ -30,7 +37,7 @@ class Run:
     dataset_size: int = 3830
     labels: str = "true"  # or "random" (Sec. 5.1)
     seed: int = 0  # of the initialisation, the split and the random labels
-    epochs: int = 10_000
+    epochs: int = 10_000  # gradients of the whole train set, of either optimiser
     lr: float = 1e-3
     weight_decay: float = 1.0
     beta1: float = 0.9
@@ -41,6 +48,9 @@ class Run:
     model: ModelConfig = field(default_factory=ModelConfig)
     n_logged: int = 200  # evaluations, half of them evenly, half geometrically spaced
     keep_weights: bool = False  # whether the record keeps the final weights
+    optimiser: str = "adamw"  # or "lbfgs": the minimum of Eq. (2) with alpha = eps * weight_decay
+    precision: str = "float32"  # see PRECISIONS
+    tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -60,6 +70,7 @@ class Run:
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
+        self._check_optimiser()
         self._check_init()
 
     def _normalise(self, name: str, kind: object) -> None:
@@ -75,6 +86,19 @@ class Run:
             wanted = "an integer" if kind is int else "a number"
             raise ValueError(f"{name} must be {wanted}, got {value!r}") from None
         object.__setattr__(self, name, plain)
+
+    def _check_optimiser(self) -> None:
+        if self.optimiser not in PRECISIONS:
+            raise ValueError(f"optimiser must be {_any(PRECISIONS)}, got {self.optimiser!r}")
+        allowed = PRECISIONS[self.optimiser]
+        if self.precision not in allowed:
+            raise ValueError(
+                f"precision of {self.optimiser} must be {_any(allowed)}, got {self.precision!r}"
+            )
+        if self.optimiser == "lbfgs" and self.weight_decay == 0:
+            raise ValueError("weight_decay of lbfgs must be positive: Eq. (2) has no minimum at 0")
+        if not 0 <= self.tolerance < np.inf:
+            raise ValueError(f"tolerance must be at least 0, got {self.tolerance!r}")
 
     def _check_init(self) -> None:
         if self.init is None:
@@ -129,7 +153,14 @@ class Run:
 
     def __str__(self) -> str:
         parts = [self.task, f"p={self.p}", f"D={self.dataset_size}", f"wd={self.weight_decay:g}"]
-        return " ".join([*parts, f"seed={self.seed}", *(["ungrokking"] if self.init else [])])
+        parts += [f"seed={self.seed}"]
+        parts += ["random labels"] if self.labels == "random" else []
+        parts += [f"from D={self.init.dataset_size}"] if self.init else []
+        return " ".join(parts + ([self.optimiser] if self.optimiser != "adamw" else []))
+
+
+def _any(allowed: Iterable[str]) -> str:
+    return " or ".join(f'"{name}"' for name in allowed)
 
 
 def _canonical(run: Run) -> dict:
@@ -161,6 +192,11 @@ class Record:
 
     def __getitem__(self, metric: str) -> np.ndarray:
         return self.metrics[metric]
+
+    @property
+    def ended(self) -> str:
+        """Why the run ended before its epochs were over; "" if it did not."""
+        return self.provenance.get("ended", "")
 
     def final(self, metric: str) -> float:
         """The metric at the last epoch."""

@@ -13,7 +13,7 @@ W_O, the MLP and the unembedding then run once per example.
 """
 
 from dataclasses import dataclass
-from math import log
+from math import log, prod
 
 import numpy as np
 import torch
@@ -147,8 +147,8 @@ def cross_entropy(
 
 def train_loss(theta: Theta, batch: Batch) -> Float[Tensor, " run"]:
     """L_x-ent of Eq. (1) of every run on its own train set, in nats."""
-    loss = cross_entropy(forward(theta, batch.x, batch.y), batch.labels)
-    return (loss * batch.weight).sum(1)
+    logits = forward(theta, batch.x, batch.y).to(batch.weight.dtype)  # they may come in bfloat16
+    return (cross_entropy(logits, batch.labels) * batch.weight).sum(1)
 
 
 def stacked(thetas: list[dict[str, Tensor]]) -> Theta:
@@ -159,3 +159,17 @@ def stacked(thetas: list[dict[str, Tensor]]) -> Theta:
 def unstacked(theta: Theta, run: int) -> dict[str, Tensor]:
     """A copy of the parameters of one run of a stack."""
     return {name: weight[run].detach().clone() for name, weight in theta.items()}
+
+
+def flat(theta: Theta) -> Float[Tensor, "run parameter"]:
+    """All parameters of each run in one row, in the order of the dict."""
+    return torch.cat([weight.flatten(1) for weight in theta.values()], 1)
+
+
+def named(rows: Float[Tensor, "run parameter"], shapes: dict[str, tuple[int, ...]]) -> Theta:
+    """The inverse of `flat`, as views: `shapes` of one run's parameters by name."""
+    parts = rows.split([prod(shape) for shape in shapes.values()], 1)
+    return {
+        name: part.unflatten(1, shape)
+        for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }

@@ -1,33 +1,39 @@
-"""Full-batch AdamW on a stack of runs, from the start or a checkpoint to the end.
+"""One stack of runs, from the start or their checkpoints to the end: full-batch AdamW or L-BFGS.
 
-`train` is the one entrance: runs that the store has are loaded, the others are packed into stacks
-and trained, with a checkpoint every half minute. Killed at any moment it continues where it was,
-and on one machine (same thread count) ends with the same bits as an unbroken run.
+A stack advances in lockstep, one gradient of every run's whole train set at a time. On an
+accelerator many runs share each operation (`stack`); on the CPU a stack is one run (`tabulated`),
+and `sweep` trains as many stacks at a time as there are threads. Killed at any moment, a run
+continues from its checkpoint, and on one machine ends with the same bits as an unbroken one.
 """
 
 import ctypes
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
 from functools import cache
+from itertools import groupby
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
-from grokkit import stack, tasks
-from grokkit.metrics import METRICS, evaluate
+from grokkit import cuda, minimise, stack, tabulated, tasks
+from grokkit.claiming import Claim
+from grokkit.files import StoreFull
+from grokkit.metrics import METRICS, evaluate, stationarity
 from grokkit.model import initialise
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
 
-CHECKPOINT_SECONDS = 30.0
-MAX_EXAMPLES = {"cpu": 20_000, "cuda": 400_000, "mps": 100_000}  # of a stack
-MAX_PADDING = 0.1  # share of a stack's rows
+CHECKPOINT_SECONDS = 30.0  # between checkpoints, and more
+CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the time
+STILL = 5  # evaluations for which a converged run of AdamW must have stayed so (choice C15)
+STILL_ACCURACY = 0.01  # and how far its test accuracy may have moved meanwhile
+
+Objective = minimise.Objective
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -50,147 +56,76 @@ def resolve_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-Gradient = dict[str, Float[Tensor, "..."]]  # of one run, by parameter
-Each = Callable[..., Iterable]  # `map`, or one that works on several runs at a time
+# --- gradients -------------------------------------------------------------------------------
 
 
-class Group:
-    """Runs of a stack that go through one batched step: parameters, train sets, AdamW.
+def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) -> Objective:
+    """L_x-ent of every run and its gradient, run by run through `tabulated`; for the CPU.
 
-    Every run has its own parameter group, on views of the stacked tensors, and so its own lr,
-    weight decay, eps and betas.
+    `threads` of its own share a run's examples. torch should use one thread itself: how many it
+    uses in a product of matrices changes the last bits.
     """
-
-    def __init__(self, runs: list[Run], theta: stack.Theta) -> None:
-        """`theta` is trained in place."""
-        self.runs = runs
-        self.theta = {name: weight.requires_grad_() for name, weight in theta.items()}
-        rows = [run.split()[0] for run in runs]
-        inputs = [tasks.task(run.task, run.p).inputs for run in runs]
-        self.batch = stack.Batch.of(
-            [pairs[row] for pairs, row in zip(inputs, rows, strict=True)],
-            [run.example_labels()[row] for run, row in zip(runs, rows, strict=True)],
-            theta["W_E"].dtype,
-            theta["W_E"].device,
-        )
-        self.views = [
-            {name: weight.detach()[i].requires_grad_() for name, weight in theta.items()}
-            for i in range(len(runs))
-        ]
-        self.adamw = torch.optim.AdamW(
-            [
-                {
-                    "params": list(views.values()),
-                    "lr": run.lr,
-                    "betas": (run.beta1, run.beta2),
-                    "eps": run.eps,
-                    "weight_decay": run.weight_decay,
-                }
-                for run, views in zip(runs, self.views, strict=True)
-            ],
-            fused=True,
-        )
-
-    def gradient(self) -> list[Gradient]:
-        """Gradient of each run's train loss with respect to its own parameters."""
-        loss = stack.train_loss(self.theta, self.batch).sum()
-        slopes = torch.autograd.grad(loss, list(self.theta.values()))
-        # torch's fused AdamW on the CPU reads a gradient in memory order, whatever its strides
-        whole = {name: slope.contiguous() for name, slope in zip(self.theta, slopes, strict=True)}
-        return [{name: slope[i] for name, slope in whole.items()} for i in range(len(self.runs))]
-
-    def update(self, gradients: list[Gradient]) -> None:
-        """One epoch: AdamW with decoupled weight decay on every parameter."""
-        for views, gradient in zip(self.views, gradients, strict=True):
-            for name, view in views.items():
-                view.grad = gradient[name]
-        self.adamw.step()
-
-    def advance(self, log: bool, train: bool) -> Float[Tensor, "run metric"] | None:
-        """The metrics before the epoch, if `log`; then the epoch, if `train`."""
-        gradients = self.gradient()
-        values = None
-        if log:
-            thetas = [{name: v.detach() for name, v in views.items()} for views in self.views]
-            values = torch.stack(list(map(evaluate, self.runs, thetas, gradients)))
-        if train:
-            self.update(gradients)
-        return values
-
-
-class Stack:
-    """A stack of runs in training.
-
-    On an accelerator all of them go through one batched step. On the CPU each goes by itself, as
-    many at a time as there are threads: that is faster (a step of one run fits the cache), needs
-    no padding, and makes a run's bits independent of its neighbours.
-    """
-
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        theta: stack.Theta,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.runs, self.device = list(runs), device
-        self.theta = {k: v.detach().to(device, dtype).contiguous() for k, v in theta.items()}
-        size = 1 if device.type == "cpu" else len(runs)
-        self.groups = [
-            Group(self.runs[i : i + size], {k: v[i : i + size] for k, v in self.theta.items()})
-            for i in range(0, len(runs), size)
-        ]
-
-    def advance(
-        self, log: bool = False, train: bool = True, each: Each = map
-    ) -> Float[Tensor, "run metric"] | None:
-        """The metrics of every run, if `log`; then one epoch, if `train`."""
-        n = len(self.groups)
-        values = list(each(Group.advance, self.groups, [log] * n, [train] * n))
-        return torch.cat(values) if log else None
-
-    def moments(self) -> dict[str, Tensor]:
-        """Parameters and AdamW's two moments of every run, by name."""
-        saved = dict(self.theta)
-        for moment in ("exp_avg", "exp_avg_sq"):
-            for name in self.theta:
-                states = [g.adamw.state[views[name]] for g in self.groups for views in g.views]
-                saved[f"{moment}.{name}"] = torch.stack([state[moment] for state in states])
-        return saved
-
-    def restore(self, saved: dict[str, Tensor], epoch: int) -> None:
-        """Continue from the moments of `moments()` after `epoch` updates."""
-        members = [(group, views) for group in self.groups for views in group.views]
-        for i, (group, views) in enumerate(members):
-            for name, view in views.items():
-                group.adamw.state[view] = {
-                    "step": torch.tensor(float(epoch), device=view.device),
-                    "exp_avg": saved[f"exp_avg.{name}"][i].to(view).clone(),
-                    "exp_avg_sq": saved[f"exp_avg_sq.{name}"][i].to(view).clone(),
-                }
-
-
-def fresh(runs: Sequence[Run], store: Store, device: torch.device) -> Stack:
-    """A stack at epoch 0: from each run's seed, or from the final weights of its `init`.
-
-    Raises:
-        LookupError: an `init` run has no record in the store.
-    """
-    thetas = []
+    keep_freed_memory()
+    each: tabulated.Each = map
+    if threads > 1:
+        each = ThreadPoolExecutor(
+            threads, initializer=torch.set_num_threads, initargs=(1,)
+        ).map
+    shapes = _shapes(runs[0])
+    examples = []
     for run in runs:
-        if run.init is None:
-            n_tokens = tasks.task(run.task, run.p).n_tokens
-            thetas.append(initialise(run.model, n_tokens, run.seed, run.init_scale))
-            continue
-        record = store.get(run.init)
-        if record is None:
-            raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
-        thetas.append(record.weights())
-    return Stack(runs, stack.stacked(thetas), device)
+        x, y, labels = map(torch.from_numpy, _train_set(run))
+        n = tasks.task(run.task, run.p).n_tokens
+        examples.append(tabulated.chunks(x, y, labels, n, run.model.n_heads, dtype))
+
+    def value_and_gradient(
+        rows: Float[Tensor, "run parameter"],
+    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+        losses, slopes = [], []
+        for row, own in zip(rows.split(1), examples, strict=True):
+            theta = {name: weight[0] for name, weight in stack.named(row, shapes).items()}
+            loss, gradient = tabulated.gradient(theta, own, each)
+            losses.append(loss)
+            slopes.append(torch.cat([slope.flatten() for slope in gradient.values()]))
+        return torch.stack(losses), torch.stack(slopes)
+
+    return value_and_gradient
+
+
+def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
+    """L_x-ent of every run and its gradient, all runs at once through `stack`; for accelerators."""
+    shapes = _shapes(runs[0])
+    x, y, labels = zip(*map(_train_set, runs), strict=True)
+    pairs = [np.stack(columns, 1) for columns in zip(x, y, strict=True)]
+    batch = stack.Batch.of(pairs, list(labels), dtype, device)
+    half = runs[0].precision == "bf16"
+
+    def value_and_gradient(
+        rows: Float[Tensor, "run parameter"],
+    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+        rows = rows.detach().requires_grad_()
+        with torch.enable_grad():
+            with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
+                loss = stack.train_loss(stack.named(rows, shapes), batch)
+            [gradient] = torch.autograd.grad(loss.sum(), rows)
+        return loss.detach(), gradient
+
+    return value_and_gradient
+
+
+def _shapes(run: Run) -> dict[str, tuple[int, ...]]:
+    return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
+
+
+def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Operands x, operands y and labels of the train set, each [batch]."""
+    rows = run.split()[0]
+    x, y = tasks.task(run.task, run.p).inputs[rows].T
+    return x.copy(), y.copy(), run.example_labels()[rows]
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Have glibc reuse the megabytes that a step frees: else a tenth is page faults."""
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     with suppress(AttributeError, OSError, TypeError):  # another C library
@@ -199,209 +134,344 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-@contextmanager
-def several_at_a_time(stack_: Stack) -> Iterator[Each]:
-    """A `map` over the runs of a stack; on the CPU with as many workers as there are threads.
+# --- a stack ---------------------------------------------------------------------------------
 
-    Two runs on one thread each take less time than one after the other on two, and, as tests
-    check, end with the same bits.
+
+def _column(values: Sequence[float], like: Tensor) -> Float[Tensor, " run"]:
+    return torch.tensor(values, dtype=like.dtype, device=like.device)
+
+
+class AdamW:
+    """Full-batch AdamW on every run of a stack, each with its own weight decay.
+
+    torch's fused Adam takes one lr, betas and eps, which the runs of a stack share; it has one
+    weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
     """
-    _keep_freed_memory()
-    threads = torch.get_num_threads()
-    if stack_.device.type != "cpu" or threads == 1 or len(stack_.runs) == 1:
-        yield map
-        return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            yield pool.map
-        finally:
-            torch.set_num_threads(threads)
+
+    def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
+        """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
+        first = runs[0]
+        self.point = tensors["point"]  # run parameter
+        decay = [1 - run.lr * run.weight_decay for run in runs]
+        self.decay = _column(decay, self.point).unsqueeze(1)
+        self.adam = torch.optim.Adam(
+            [self.point],
+            lr=first.lr,
+            betas=(first.beta1, first.beta2),
+            eps=first.eps,
+            fused=True,
+            capturable=self.point.is_cuda,
+        )
+        self.adam.state[self.point] = {
+            "step": torch.tensor(float(epoch), device=self.point.device),
+            **{
+                name: tensors.get(name, torch.zeros_like(self.point))
+                for name in ("exp_avg", "exp_avg_sq")
+            },
+        }
+
+    @torch.no_grad()
+    def step(self, train_loss: Objective) -> None:
+        """One epoch."""
+        self.point.grad = train_loss(self.point)[1]
+        self.point.mul_(self.decay)
+        self.adam.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and the two moments, each [run, parameter]."""
+        moments = self.adam.state[self.point]
+        return {"point": self.point, **{k: moments[k] for k in ("exp_avg", "exp_avg_sq")}}
 
 
-# --- one stack -------------------------------------------------------------------------------
+class Stack:
+    """Runs in lockstep, of one optimiser, precision and network; AdamW's share lr, betas, eps."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        states: Sequence[dict[str, Tensor]],
+        device: torch.device,
+        epoch: int = 0,
+        batched: bool | None = None,
+        threads: int = 1,
+    ) -> None:
+        """`states`: `state` of each run; of a fresh one just {"point": its parameters in a row}.
+
+        `batched` computes all gradients at once, by default on every device but the CPU, where
+        `threads` share the examples of a run.
+        """
+        self.runs, self.device, self.threads = list(runs), device, threads
+        self.batched = device.type != "cpu" if batched is None else batched
+        tensors = {
+            name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
+        }
+        point = tensors["point"]
+        # a minimiser that has got to float64 stays there
+        final = point.dtype == torch.float64 and len(tensors) > 1
+        exact = self.runs[0].precision == "float64" or (self._mixed and final)
+        self._begin(tensors, torch.float64 if exact else torch.float32, epoch)
+
+    @property
+    def _mixed(self) -> bool:
+        return self.runs[0].precision == "mixed"
+
+    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int) -> None:
+        """Set up the gradients and the optimiser in this dtype."""
+        if self.batched or self.runs[0].precision == "bf16":
+            self.train_loss = batched_loss(self.runs, dtype, self.device)
+        else:
+            self.train_loss = tabulated_loss(self.runs, dtype, self.threads)
+        self.optimiser: AdamW | minimise.LBFGS
+        if self.runs[0].optimiser == "adamw":
+            # a copy, of which Adam may write every element
+            tensors = {name: t.to(dtype, copy=True).contiguous() for name, t in tensors.items()}
+            self.optimiser = adamw = AdamW(self.runs, tensors, epoch)
+            self.step: Callable[[], None] = lambda: adamw.step(self.train_loss)
+            if self.device.type == "cuda":
+                self.step = cuda.Graphed(self.step)
+            return
+        point = tensors["point"].to(dtype)
+        fresh = len(tensors) == 1
+        self.optimiser = lbfgs = (
+            minimise.LBFGS(point) if fresh else minimise.LBFGS.restore(tensors)
+        )
+        eps = _column([run.eps for run in self.runs], point)
+        weight_decay = _column([run.weight_decay for run in self.runs], point)
+        objective = minimise.total(self.train_loss, eps, weight_decay)
+        self.step = lambda: lbfgs.step(objective)
+
+    def advance(self) -> None:
+        """One gradient of every run's whole train set, and what the optimiser makes of it."""
+        self.step()
+        if self._mixed and self.optimiser.point.dtype == torch.float32 and self.stuck().all():
+            self._begin({"point": self.optimiser.point}, torch.float64, 0)
+
+    def stuck(self) -> torch.Tensor:
+        """Which runs cannot go on, for want of precision [run]."""
+        if isinstance(self.optimiser, AdamW):
+            return torch.zeros(len(self.runs), dtype=torch.bool)
+        return self.optimiser.stuck.cpu()
+
+    def metrics(self) -> Float[Tensor, "run metric"]:
+        """`METRICS` of every run, on the device, without waiting for it."""
+        point = self.optimiser.point
+        gradient = self.train_loss(point)[1]
+        if self.device.type == "mps":  # it has no float64
+            point, gradient = point.cpu(), gradient.cpu()
+        eps = _column([run.eps for run in self.runs], point.double())
+        weight_decay = _column([run.weight_decay for run in self.runs], point.double())
+        residual = stationarity(point, gradient, eps, weight_decay)
+        return torch.stack(
+            [
+                evaluate(run, theta, own)
+                for run, theta, own in zip(self.runs, self._thetas(point), residual, strict=True)
+            ]
+        )
+
+    def _thetas(self, rows: Float[Tensor, "run parameter"]) -> list[dict[str, Tensor]]:
+        named = stack.named(rows, _shapes(self.runs[0]))
+        return [{name: w[i] for name, w in named.items()} for i in range(len(rows))]
+
+    def theta(self, i: int) -> dict[str, Float[Tensor, "..."]]:
+        """A copy of the parameters of the i-th run, on the CPU."""
+        own = self.optimiser.point.detach()[i : i + 1].cpu()
+        return stack.unstacked(stack.named(own, _shapes(self.runs[0])), 0)
+
+    def state(self, i: int) -> dict[str, Tensor]:
+        """All that the i-th run needs to continue, in this or another stack; on the CPU."""
+        tensors = self.optimiser.tensors()
+        return {name: t[i].detach().to("cpu", copy=True) for name, t in tensors.items()}
 
 
-@dataclass
-class _Progress:
-    """A training stack's position, in memory: what a checkpoint holds."""
+def start(run: Run, store: Store) -> dict[str, Tensor]:
+    """`Stack.state` of a run at epoch 0: from its seed, or the final weights of its `init`.
 
-    stack: Stack
-    epoch: int
-    metrics: Float[Tensor, "log run metric"]
-    processes: list[dict]
-
-    def advance(self, row: int | None, each: Each = map) -> bool:
-        """Log into `row` of the metrics, unless None, and train one epoch; False at the end."""
-        more = self.epoch < self.stack.runs[0].epochs
-        values = self.stack.advance(row is not None, more, each)
-        if row is not None and values is not None:
-            self.metrics[row] = values
-        if not more:
-            return False
-        self.epoch += 1
-        return True
-
-    def save(self, store: Store) -> None:
-        saved = {"metrics": self.metrics, **self.stack.moments()}
-        store.save_checkpoint(Checkpoint(self.stack.runs, self.epoch, saved, self.processes))
-
-
-def _resume(
-    runs: list[Run], store: Store, device: torch.device, saved: Checkpoint | None
-) -> _Progress:
-    here = provenance(device) | {"from_epoch": saved.epoch if saved else 0, "wall_seconds": 0.0}
-    if saved is None:
-        shape = (len(runs[0].log_epochs()), len(runs), len(METRICS))
-        metrics = torch.full(shape, float("nan"), dtype=torch.float64)
-        return _Progress(fresh(runs, store, device), 0, metrics, [here])
-    names = runs[0].model.shapes(tasks.task(runs[0].task, runs[0].p).n_tokens)
-    theta = {name: saved.tensors[name] for name in names}  # a file keeps no order; sums need one
-    resumed = Stack(runs, theta, device)
-    resumed.restore(saved.tensors, saved.epoch)
-    return _Progress(resumed, saved.epoch, saved.tensors["metrics"], [*saved.provenance, here])
-
-
-def train_stack(
-    runs: list[Run],
-    store: Store,
-    device: torch.device,
-    bar: tqdm,
-    saved: Checkpoint | None = None,
-    deadline: float = float("inf"),
-) -> bool:
-    """Train one stack of runs (equal epochs and shapes) to its end and store the records.
-
-    Returns False if `deadline` (in time.monotonic seconds) came first; a checkpoint then holds all.
+    Raises:
+        LookupError: the `init` run has no record in the store.
     """
-    state = _resume(runs, store, device, saved)
-    here = state.processes[-1]
-    logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
-    began = last_saved = time.monotonic()
-    bar.update(state.epoch * len(runs))
-    try:
-        with several_at_a_time(state.stack) as each:
-            while state.advance(logged.get(state.epoch), each):
-                bar.update(len(runs))
-                now = time.monotonic()
-                here["wall_seconds"] = now - began
-                if now - last_saved > CHECKPOINT_SECONDS or now > deadline:
-                    state.save(store)
-                    last_saved = now
-                if now > deadline:
-                    return False
-    except KeyboardInterrupt:
-        if state.epoch > here["from_epoch"]:
-            state.save(store)
-        raise
-    here["wall_seconds"] = time.monotonic() - began
-    _finish(state, store)
-    return True
+    if run.init is None:
+        n_tokens = tasks.task(run.task, run.p).n_tokens
+        theta = initialise(run.model, n_tokens, run.seed, run.init_scale)
+    else:
+        record = store.get(run.init)
+        if record is None:
+            raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
+        theta = record.weights()
+    return {"point": stack.flat({name: w.unsqueeze(0) for name, w in theta.items()})[0]}
 
 
-def _finish(state: _Progress, store: Store) -> None:
-    """Store the records of a finished stack. The checkpoint stays until all of them are there."""
-    runs = state.stack.runs
-    state.save(store)
-    for i, run in enumerate(runs):
-        columns = state.metrics[:, i].numpy().T
+# --- from start or checkpoint to the end -----------------------------------------------------
+
+
+class Training:
+    """A stack part of the way: its position, the metrics so far and who worked on it."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        saved: Sequence[Checkpoint | None],
+        store: Store,
+        device: torch.device,
+        threads: int,
+    ) -> None:
+        """The runs go on from their checkpoints, all of one epoch, or from their start."""
+        self.runs, self.store = list(runs), store
+        self.epoch = saved[0].epoch if saved[0] else 0
+        self.logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
+        self.metrics = torch.full(
+            (len(self.logged), len(runs), len(METRICS)), torch.nan, dtype=torch.float64
+        )
+        states = []
+        for i, (run, checkpoint) in enumerate(zip(runs, saved, strict=True)):
+            states.append(dict(checkpoint.tensors) if checkpoint else start(run, store))
+            if checkpoint:
+                self.metrics[:, i] = states[-1].pop("metrics")
+        self.stack = Stack(runs, states, device, self.epoch, threads=threads)
+        self.began = self.last_saved = time.monotonic()
+        self.save_seconds = 0.0
+        self.here = provenance(device) | {
+            "from_epoch": self.epoch,
+            "stack": len(runs),
+            "precision": runs[0].precision,
+            "wall_seconds": 0.0,
+        }
+        self.before = [checkpoint.provenance if checkpoint else [] for checkpoint in saved]
+
+    def advance(self) -> None:
+        """Log, if it is time to, store and drop the runs that end here, then train one epoch."""
+        row = self.logged.get(self.epoch)
+        if row is not None:
+            self.metrics[row] = self.stack.metrics().cpu()
+        self.here["wall_seconds"] = time.monotonic() - self.began
+        if row is not None:
+            self._end(row)
+        if self.runs:
+            self.stack.advance()
+            self.epoch += 1
+
+    def _end(self, row: int) -> None:
+        """Store the records of the runs that end at this row of the log, and drop them."""
+        over = row == len(self.logged) - 1
+        stuck = self.stack.stuck()
+        why = [
+            "" if over else _ended(run, self.metrics[: row + 1, i], bool(stuck[i]))
+            for i, run in enumerate(self.runs)
+        ]
+        if not over and not any(why):
+            return
+        if over and len(self.runs) > 1:
+            self.save()  # so that a crash between two of the records loses none
+        for i, run in enumerate(self.runs):
+            if over or why[i]:
+                self._finish(i, run, row + 1, why[i])
+        self.keep([i for i in range(len(why)) if not (over or why[i])])
+
+    def _finish(self, i: int, run: Run, rows: int, why: str) -> None:
+        columns = self.metrics[:rows, i].numpy().T
         metrics = {
             name: c for name, c in zip(METRICS, columns, strict=True) if not np.isnan(c).all()
         }
-        origin = {"stack": len(runs), "processes": state.processes}
-        theta = stack.unstacked(state.stack.theta, i) if run.keep_weights else None
-        store.put(Record(run, {"epoch": run.log_epochs()} | metrics, origin), theta)
-    store.drop_checkpoint(runs)
+        origin = {"processes": [*self.before[i], self.here]} | ({"ended": why} if why else {})
+        theta = self.stack.theta(i) if run.keep_weights else None
+        epochs = run.log_epochs()[:rows]
+        self.store.put(Record(run, {"epoch": epochs} | metrics, origin), theta)
+        self.store.drop_checkpoint(run)
+
+    def keep(self, which: list[int]) -> None:
+        """Go on with these runs of the stack only."""
+        if len(which) == len(self.runs):
+            return
+        self.metrics = self.metrics[:, which]
+        self.before = [self.before[i] for i in which]
+        self.runs = [self.runs[i] for i in which]
+        if self.runs:
+            states = [self.stack.state(i) for i in which]
+            before = self.stack
+            self.stack = Stack(
+                self.runs, states, before.device, self.epoch, threads=before.threads
+            )
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        pause = max(CHECKPOINT_SECONDS, self.save_seconds / CHECKPOINT_SHARE)
+        return time.monotonic() - self.last_saved > pause
+
+    def save(self) -> None:
+        """A checkpoint of every run. If the disk is full that is said, and training goes on."""
+        began = time.monotonic()
+        for i, run in enumerate(self.runs):
+            tensors = self.stack.state(i) | {"metrics": self.metrics[:, i]}
+            checkpoint = Checkpoint(run, self.epoch, tensors, [*self.before[i], self.here])
+            try:
+                self.store.save_checkpoint(checkpoint)
+            except StoreFull as error:
+                warnings.warn(f"{error}; training goes on without this checkpoint", stacklevel=2)
+        self.last_saved = time.monotonic()
+        self.save_seconds = self.last_saved - began
 
 
-# --- many runs -------------------------------------------------------------------------------
+def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
+    """Why the run ends at the last row of these metrics, before its epochs are over; or ""."""
+    if stuck:
+        return "no step lowers the objective at this precision"
+    rows = 1 if run.optimiser == "lbfgs" else STILL
+    residual = metrics[-rows:, METRICS.index("residual")]
+    if len(residual) < rows or not bool((residual < run.tolerance).all()):
+        return ""
+    accuracy = metrics[-rows:, METRICS.index("test_accuracy")]
+    if float(accuracy.max() - accuracy.min()) > STILL_ACCURACY:
+        return ""
+    return f"converged: residual {float(residual[-1]):.2g} below {run.tolerance:g}"
 
 
-def pack(runs: Sequence[Run], device: torch.device) -> list[list[Run]]:
-    """Stacks of runs that can train together: equal shapes, epochs and log, similar train sets.
+def train_stack(
+    claim: Claim,
+    store: Store,
+    device: torch.device,
+    threads: int = 1,
+    progress: Callable[[int], object] = lambda epochs: None,
+    halt: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train the claimed runs, which `sweep.pack` found to fit one stack, and store the records.
 
-    Sorted by size, and cut where a stack would pass `MAX_EXAMPLES` rows, or its padding
-    `MAX_PADDING` of them; the CPU, where each run goes by itself, needs no padding.
+    On the CPU `threads` share it. `progress` is told of epochs trained, times runs. Returns False if `halt()` came first; then
+    checkpoints hold everything.
     """
-    padded = device.type != "cpu"
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        n_tokens = tasks.task(run.task, run.p).n_tokens
-        groups.setdefault((n_tokens, run.model, run.epochs, run.n_logged), []).append(run)
-    stacks: list[list[Run]] = []
-    for group in groups.values():
-        current: list[Run] = []
-        for run in sorted(group, key=lambda r: (-r.dataset_size, r.key)):
-            used = sum(r.dataset_size for r in current) + run.dataset_size
-            rows = current[0].dataset_size * (len(current) + 1) if current and padded else used
-            if current and (rows > MAX_EXAMPLES[device.type] or used < (1 - MAX_PADDING) * rows):
-                stacks.append(current)
-                current = []
-            current.append(run)
-        stacks.append(current)
-    return stacks
+    saved = {run: store.load_checkpoint(run) for run in claim.runs}
+
+    def epoch(run: Run) -> int:
+        checkpoint = saved[run]
+        return checkpoint.epoch if checkpoint else 0
+
+    with cuda.matmul_precision(claim.runs[0].precision if claim.runs else "float32", device):
+        for _, members in groupby(sorted(claim.runs, key=epoch), epoch):
+            runs = list(members)
+            checkpoints = [saved.pop(run) for run in runs]
+            training = Training(runs, checkpoints, store, device, threads)
+            if not _to_the_end(training, claim, progress, halt):
+                return False
+    return True
 
 
-def with_inits(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs and all that they start from, without repeats, in generations: inits first."""
-    depth: dict[Run, int] = {}
-
-    def visit(run: Run) -> int:
-        if run not in depth:
-            depth[run] = 0 if run.init is None else visit(run.init) + 1
-        return depth[run]
-
-    for run in runs:
-        visit(run)
-    return [[r for r in depth if depth[r] == d] for d in range(max(depth.values(), default=-1) + 1)]
-
-
-def train(
-    runs: Sequence[Run],
-    store: Store | None = None,
-    device: str = "auto",
-    progress: bool = True,
-    minutes: float = float("inf"),
-) -> list[Record]:
-    """The records of the runs, in order: loaded where the store has them, trained where not.
-
-    Stops at a checkpoint after `minutes`; the same call continues from there.
-
-    Raises:
-        ValueError: an unknown or absent device.
-        TimeoutError: `minutes` were over before all runs were trained.
-    """
-    store, where = store or Store(), resolve_device(device)
-    deadline = time.monotonic() + 60 * minutes
-    for generation in with_inits(runs):
-        missing = [run for run in generation if store.get(run) is None]
-        if missing:
-            _train_missing(missing, store, where, progress, deadline)
-    records = [store.get(run) for run in runs]
-    lost = [str(run) for run, record in zip(runs, records, strict=True) if record is None]
-    if lost:
-        raise RuntimeError(f"trained but not found in {store}: {', '.join(lost)}")
-    return [record for record in records if record is not None]
-
-
-def _train_missing(
-    missing: list[Run], store: Store, device: torch.device, progress: bool, deadline: float
-) -> None:
-    """Resume the checkpointed stacks that hold missing runs, then pack and train the rest."""
-    wanted = set(missing)
-    begun = [runs for runs in store.checkpointed() if wanted & set(runs)]
-    resumed = {run for runs in begun for run in runs}
-    stacks = begun + pack([run for run in missing if run not in resumed], device)
-    total = sum(len(runs) * runs[0].epochs for runs in stacks)
-    with tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress) as bar:
-        for runs in stacks:
-            bar.set_description(f"{len(runs)} × {runs[0].task} D={runs[0].dataset_size}")
-            with store.claim(runs):
-                if all(store.get(run) is not None for run in runs):  # another process was faster
-                    store.drop_checkpoint(runs)
-                    continue
-                saved = store.load_checkpoint(runs)
-                if not train_stack(runs, store, device, bar, saved, deadline):
-                    raise TimeoutError(
-                        f"time is up with {bar.n:,.0f} of {bar.total:,.0f} epochs trained; "
-                        "the same call continues from the checkpoint"
-                    )
+def _to_the_end(
+    training: Training,
+    claim: Claim,
+    progress: Callable[[int], object],
+    halt: Callable[[], bool],
+) -> bool:
+    total = training.runs[0].epochs
+    progress(training.epoch * len(training.runs))
+    while training.runs:
+        held, epoch = len(training.runs), training.epoch
+        training.advance()
+        # a run that ended early is through with all its epochs
+        gone = held - len(training.runs)
+        progress((total - epoch) * gone + (training.epoch - epoch) * len(training.runs))
+        ends = halt()
+        if ends or training.due():
+            lost = set(claim.lost())  # to a process that took this one for dead
+            training.keep([i for i, run in enumerate(training.runs) if run not in lost])
+            training.save()
+        if ends and training.runs:
+            return False
+    return True

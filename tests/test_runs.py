@@ -45,9 +45,11 @@ def test_every_field_changes_the_key():
         "task": "x-y", "p": 7, "dataset_size": 9, "labels": "random", "seed": 1, "epochs": 4,
         "lr": 2e-3, "weight_decay": 0.5, "beta1": 0.8, "beta2": 0.9, "eps": 1e-7, "init": RUN,
         "init_scale": 2.0, "model": ModelConfig(d_model=8, n_heads=2, d_mlp=13), "n_logged": 6,
-        "keep_weights": True,
+        "keep_weights": True, "precision": "float64", "tolerance": 0.1,
     }  # fmt: skip
-    assert set(other) == set(base.config())
+    by_lbfgs = replace(base, optimiser="lbfgs", precision="float64")
+    assert by_lbfgs.key not in {base.key, replace(base, precision="float64").key}
+    assert {*other, "optimiser"} == set(base.config())
     keys = {base.key}
     for name, value in other.items():
         init = replace(RUN, model=value) if name == "model" else None

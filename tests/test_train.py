@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import circuits, metrics, model, stack, tasks
+from grokkit import circuits, metrics, model, sweep, tasks
 from grokkit import train as trainer
+from grokkit.files import StoreFull
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store import Store
@@ -30,7 +31,7 @@ def store(tmp_path):
 
 
 def train(runs, store, **kw):
-    return trainer.train(runs, store, device="cpu", progress=False, **kw)
+    return sweep.train(runs, store, device="cpu", progress=False, **kw)
 
 
 def equal(one, other):
@@ -64,20 +65,64 @@ def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, 
     return history
 
 
-def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch():
-    runs = [
-        RUN,
-        replace(RUN, seed=1, dataset_size=23, weight_decay=0.3, lr=3e-3),
-        replace(RUN, seed=2, eps=1e-4, labels="random", beta2=0.999),
-    ]
-    thetas = [model.initialise(TINY, 7, run.seed) for run in runs]
-    together = trainer.Stack(runs, stack.stacked(thetas), CPU, torch.float64)
-    expected = [textbook_adamw(run, 30, torch.float64) for run in runs]
+MIXED = [
+    RUN,
+    replace(RUN, seed=1, dataset_size=23, weight_decay=0.3),
+    replace(RUN, seed=2, weight_decay=0.0, labels="random", task="x-y"),
+]
+
+
+def stacked(runs, precision="float64", **kw):
+    """A fresh stack of these runs at this precision."""
+    runs = [replace(run, precision=precision) for run in runs]
+    states = [trainer.start(run, Store("/nonexistent", "")) for run in runs]
+    return trainer.Stack(runs, states, CPU, **kw)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(batched):
+    together = stacked(MIXED, batched=batched)
+    expected = [textbook_adamw(run, 30, torch.float64) for run in MIXED]
     for epoch in range(30):
         together.advance()
         for i, history in enumerate(expected):
-            for name, weight in history[epoch].items():
-                assert_close(together.theta[name][i], weight, rtol=1e-7, atol=1e-9)
+            for name, weight in together.theta(i).items():
+                assert_close(weight, history[epoch][name], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("field", ["lr", "beta1", "beta2", "eps"])
+def test_adamws_constants_are_the_runs(field):
+    run = replace(RUN, **{field: 0.5 * getattr(RUN, field)})
+    together, expected = stacked([run]), textbook_adamw(run, 5, torch.float64)
+    for _ in range(5):
+        together.advance()
+    for name, weight in together.theta(0).items():
+        assert_close(weight, expected[-1][name], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])
+def test_a_lower_precision_follows_float64_within_its_rounding(precision, apart):
+    low, exact = (stacked([RUN], kind) for kind in (precision, "float64"))
+    for _ in range(30):
+        low.advance()
+        exact.advance()
+    for name, weight in low.theta(0).items():
+        assert weight.dtype == torch.float32
+        assert (weight - exact.theta(0)[name]).norm() < apart * weight.norm() + 1e-6
+
+
+def test_a_stack_goes_on_from_the_states_of_its_runs_in_another_stack():
+    whole = stacked(MIXED, "float32")
+    for _ in range(5):
+        whole.advance()
+    order = [2, 0]
+    part = trainer.Stack([whole.runs[i] for i in order], [whole.state(i) for i in order], CPU, 5)
+    for _ in range(5):
+        whole.advance()
+        part.advance()
+    for i, j in enumerate(order):
+        for name, weight in part.theta(i).items():
+            assert torch.equal(weight, whole.theta(j)[name])
 
 
 RUNS = [
@@ -88,8 +133,7 @@ RUNS = [
 ]
 
 
-def test_a_run_trained_in_a_stack_equals_the_same_run_alone(tmp_path):
-    assert len(trainer.pack(RUNS, CPU)) == 1
+def test_a_run_trained_with_others_equals_the_same_run_alone(tmp_path):
     together = train(RUNS, Store(tmp_path / "together", ""))
     alone = [train([run], Store(tmp_path / run.key, ""))[0] for run in RUNS]
     assert all(equal(one, other) for one, other in zip(together, alone, strict=True))
@@ -108,6 +152,9 @@ def test_runs_side_by_side_on_two_threads_end_with_the_bits_of_one_thread(tmp_pa
     assert equal(single, alone[1])
 
 
+BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
+
+
 def test_the_same_run_twice_gives_the_same_bits(tmp_path):
     one, other = (train([RUN], Store(tmp_path / name, ""))[0] for name in "ab")
     assert equal(one, other)
@@ -117,28 +164,29 @@ class Halt(Exception):
     """Stands for any crash in the middle of training."""
 
 
-@pytest.mark.parametrize("after", [1, 13, 39, 40])
-def test_a_crash_at_any_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, after):
-    unbroken = train(RUNS, Store(tmp_path / "unbroken", ""))
+@pytest.mark.parametrize("runs", [RUNS, [BY_LBFGS]], ids=["adamw", "lbfgs"])
+@pytest.mark.parametrize("after", [1, 13, 39])
+def test_a_crash_at_any_epoch_resumes_to_the_same_bits(tmp_path, monkeypatch, after, runs):
+    unbroken = train(runs, Store(tmp_path / "unbroken", ""))
     broken = Store(tmp_path / "broken", "")
-    update, done = trainer.Group.update, []
+    advance = trainer.Stack.advance
+    done = []
 
-    def crash(self, gradients):
-        if len(done) == after * len(RUNS) + 2:  # in the middle of an epoch
+    def crash(self):
+        if len(done) == after:
             raise Halt
-        update(self, gradients)
+        advance(self)
         done.append(1)
 
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1.0)  # after every epoch
-    monkeypatch.setattr(trainer.Group, "update", crash)
-    if after < RUN.epochs:
-        with pytest.raises(Halt):
-            train(RUNS, broken)
-    monkeypatch.setattr(trainer.Group, "update", update)
-    resumed = train(RUNS, broken)
+    monkeypatch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
+    monkeypatch.setattr(trainer.Stack, "advance", crash)
+    with pytest.raises(Halt):
+        train(runs, broken)
+    monkeypatch.setattr(trainer.Stack, "advance", advance)
+    resumed = train(runs, broken)
     assert all(equal(one, other) for one, other in zip(resumed, unbroken, strict=True))
-    if after < RUN.epochs:
-        assert [p["from_epoch"] for p in resumed[0].provenance["processes"]] == [0, after]
+    from_epoch = {tuple(p["from_epoch"] for p in r.provenance["processes"]) for r in resumed}
+    assert (0, after) in from_epoch
     assert not list((broken.path / "checkpoints").glob("*.safetensors"))
 
 
@@ -154,11 +202,26 @@ def test_a_crash_between_the_records_of_a_stack_loses_none(tmp_path, monkeypatch
         return put(self, *arguments)
 
     monkeypatch.setattr(Store, "put", crash)
-    with pytest.raises(Halt):
-        train(RUNS, broken)
+    with broken.claim(RUNS) as claim, pytest.raises(Halt):
+        trainer.train_stack(claim, broken, CPU)
+    assert len(broken.checkpointed()) == 2
     monkeypatch.setattr(Store, "put", put)
     resumed = train(RUNS, broken)
     assert all(equal(one, other) for one, other in zip(resumed, unbroken, strict=True))
+    assert {p["from_epoch"] for r in resumed for p in r.provenance["processes"]} == {0, RUN.epochs}
+
+
+def test_a_full_disk_is_said_and_training_goes_on(store, tmp_path, monkeypatch):
+    unbroken = train([RUN], Store(tmp_path / "unbroken", ""))
+
+    def full(self, checkpoint):
+        raise StoreFull(28, "no space left to write x.safetensors")
+
+    monkeypatch.setattr(trainer.Training, "due", lambda self: True)
+    monkeypatch.setattr(Store, "save_checkpoint", full)
+    with pytest.warns(UserWarning, match=r"x\.safetensors; training goes on without"):
+        record = train([RUN], store)[0]
+    assert equal(record, unbroken[0])
 
 
 RUNS_TO_KILL = [replace(RUN, dataset_size=20 + s, seed=s, epochs=200) for s in range(3)]
@@ -166,7 +229,7 @@ RUNS_TO_KILL = [replace(RUN, dataset_size=20 + s, seed=s, epochs=200) for s in r
 
 def train_and_die(path, after, connection):
     """In a child process: train `RUNS_TO_KILL`; SIGKILL itself `after` seconds into training."""
-    trainer.CHECKPOINT_SECONDS = -1.0  # after every epoch
+    trainer.Training.due = lambda self: True  # after every epoch
     if after is not None:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, after)
@@ -225,13 +288,13 @@ def test_two_processes_may_train_one_sweep_in_one_store(tmp_path):
 def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
     first = train([RUN], store)[0]
     asked = []
-    real = trainer.train_stack
+    real = sweep.train_stack
 
-    def watch(runs, *arguments):
-        asked.extend(runs)
-        return real(runs, *arguments)
+    def watch(claim, *arguments):
+        asked.extend(claim.runs)
+        return real(claim, *arguments)
 
-    monkeypatch.setattr(trainer, "train_stack", watch)
+    monkeypatch.setattr(sweep, "train_stack", watch)
     other = replace(RUN, seed=8)
     records = train([RUN, other], store)
     assert asked == [other]
@@ -260,9 +323,12 @@ def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(stor
 
 
 def test_time_is_up_at_a_checkpoint_and_the_next_call_continues(store, tmp_path, monkeypatch):
-    with pytest.raises(TimeoutError, match="continues from the checkpoint"):
-        train([RUN], store, minutes=0.0)
-    assert store.load_checkpoint([RUN]).epoch == 1
+    clock = iter(range(100))
+    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: next(clock) > 5)
+    with pytest.raises(TimeoutError, match="the same call continues"):
+        train([RUN], store, minutes=1.0)
+    monkeypatch.undo()
+    assert 0 < store.load_checkpoint(RUN).epoch < RUN.epochs
     resumed = train([RUN], store)[0]
     assert equal(resumed, train([RUN], Store(tmp_path / "unbroken", ""))[0])
 
@@ -297,39 +363,22 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
 def test_the_residual_vanishes_where_an_update_of_adamw_does():
     # hold the gradient fixed: AdamW then rests where g/(|g| + eps) + lambda theta = 0
     eps, weight_decay = 1e-8, 1.0
-    theta = {"w": torch.linspace(-0.9, 0.9, 50, dtype=torch.float64)}
-    rest = {"w": -eps * weight_decay * theta["w"] / (1 - weight_decay * theta["w"].abs())}
-    update = rest["w"] / (rest["w"].abs() + eps) + weight_decay * theta["w"]
+    theta = torch.linspace(-0.9, 0.9, 50, dtype=torch.float64)
+    rest = -eps * weight_decay * theta / (1 - weight_decay * theta.abs())
+    update = rest / (rest.abs() + eps) + weight_decay * theta
     assert update.abs().max() < 1e-12
-    assert metrics.stationarity(theta, rest, eps, weight_decay) < 1e-9
-    off = {"w": 2 * rest["w"]}
-    assert metrics.stationarity(theta, off, eps, weight_decay) > 0.9
-    assert np.isnan(metrics.stationarity(theta, rest, eps, 0.0))
+    w, decay = theta.repeat(3, 1), torch.tensor([weight_decay, weight_decay, 0.0])
+    gradient = torch.stack([rest, 2 * rest, rest])
+    there, off, none = metrics.stationarity(w, gradient, torch.full((3,), eps), decay)
+    assert there < 1e-6
+    assert off > 0.9
+    assert none.isnan()
 
 
 def test_metrics_that_a_task_does_not_have_are_left_out(store):
     record = train([replace(RUN, task="x*y", epochs=2, keep_weights=False)], store)[0]
     assert "test_loss" in record.metrics
     assert "trig_logit" not in record.metrics
-
-
-@pytest.mark.parametrize("kind", ["cpu", "cuda"])
-def test_packing_keeps_padding_and_size_within_bounds(kind):
-    sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
-    runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = trainer.pack(runs, torch.device(kind))
-    assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
-    for members in packed:
-        used = sum(r.dataset_size for r in members)
-        rows = used if kind == "cpu" else max(r.dataset_size for r in members) * len(members)
-        assert used >= (1 - trainer.MAX_PADDING) * rows
-        assert rows <= trainer.MAX_EXAMPLES[kind] or len(members) == 1
-    assert len(packed) < len(runs) / 3
-
-
-def test_packing_parts_what_cannot_train_together():
-    mixed = trainer.pack([RUN, replace(RUN, epochs=41), replace(RUN, p=5, dataset_size=25)], CPU)
-    assert len(mixed) == 3
 
 
 @pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:99x", "mps:0"])

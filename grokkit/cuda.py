@@ -1,0 +1,67 @@
+"""What an NVIDIA card needs besides the code that runs everywhere: graphs, precision, memory."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+WARM_UP = 3  # calls before a graph is recorded, in which the libraries choose and allocate
+
+
+class Graphed:
+    """A step that is recorded as a CUDA graph and then replayed: one launch instead of hundreds.
+
+    The step reads and writes the same tensors each time and never waits for the card. If the card
+    or its driver cannot record it, that is said once and the step goes on as it is.
+    """
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step, self._calls = step, 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        if self._graph is not None:
+            self._graph.replay()
+            return
+        self._calls += 1
+        if self._calls <= WARM_UP:
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                self._step()
+            torch.cuda.current_stream().wait_stream(aside)
+            return
+        if self._calls > WARM_UP + 1:  # recording failed
+            self._step()
+            return
+        graph = torch.cuda.CUDAGraph()
+        try:
+            torch.cuda.synchronize()
+            with torch.cuda.graph(graph):
+                self._step()
+        except RuntimeError as error:
+            warnings.warn(f"no CUDA graph, steps are launched one by one: {error}", stacklevel=2)
+            self._step()
+            return
+        graph.replay()  # recording does not compute
+        self._graph = graph
+
+
+@contextmanager
+def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
+    """Let the card round the factors of matrix products to TF32, if `precision` is "tf32"."""
+    before = torch.get_float32_matmul_precision()
+    on_card = device.type == "cuda"
+    if on_card:
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        if on_card:
+            torch.set_float32_matmul_precision(before)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on the device; for one that does not say, 4 GB."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 4 << 30

@@ -1,0 +1,196 @@
+"""The gradient of one network on the CPU, with half of the arithmetic that `stack` needs.
+
+From a token to the pre-activations of the MLP, and to the logits past it, everything but the
+attention pattern is linear. So it is tabulated, for each of the 2 n rows (x slot, y slot) and each
+head: T[row, head] = resid_row W_V W_O [W_in | W_U]. An example's pattern picks 2 n_heads rows of
+T, which is a sparse matrix product; the rows of the operation and of `=`, and the biases, are the
+same for all examples, F. With W_OU = W_out W_U one dense product per example remains:
+
+    [pre | direct] = A T + B F,    logits = direct + relu(pre) W_OU,
+
+A [batch, rows heads] sparse, B [batch, 2 n_heads + 1]. The gradient is taken by hand from the
+logits to T, F, W_OU and the scores, in chunks that stay in the cache, and by autograd from there.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import inf
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Weights = dict[str, Float[Tensor, "..."]]  # of one network
+CHUNK = 1024  # examples at a time: their activations fit the cache of a core
+PARTS = 4  # sums of chunks that can be taken at the same time
+Each = Callable[..., Iterable]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some examples of a train set, and where their patterns stand in A and in its transpose."""
+
+    rows: Int[Tensor, "batch pos"]  # table row of each of the four tokens: x, y, operation, =
+    labels: Int[Tensor, "batch one"]
+    A: Tensor  # sparse CSR [batch, heads rows]; only its values change from epoch to epoch
+    At: Tensor  # sparse CSR [heads rows, batch]
+    order: Int[Tensor, " entry"]  # of A's values in At
+
+    @classmethod
+    def of(
+        cls,
+        x: Int[Tensor, " batch"],
+        y: Int[Tensor, " batch"],
+        labels: Int[Tensor, " batch"],
+        n: int,
+        n_heads: int,
+        dtype: torch.dtype,
+    ) -> "Chunk":
+        """The chunk of the operand pairs (x, y), of n possible operands."""
+        batch = len(x)
+        pair = torch.stack([x, y + n], 1)  # batch slot
+        n_rows = 2 * n + 2
+        columns = pair.unsqueeze(1) + n_rows * torch.arange(n_heads).unsqueeze(1)
+        columns = columns.flatten()  # batch head slot: increasing within an example
+        order = columns.argsort(stable=True)
+        example = torch.arange(batch).repeat_interleave(2 * n_heads)
+        per_example = torch.full((batch,), 2 * n_heads)
+        per_column = torch.bincount(columns, minlength=n_rows * n_heads)
+        return cls(
+            torch.cat([pair, torch.tensor([[2 * n, 2 * n + 1]]).expand(batch, 2)], 1),
+            labels.unsqueeze(1),
+            _sparse(per_example, columns, n_rows * n_heads, dtype),
+            _sparse(per_column, example[order], batch, dtype),
+            order,
+        )
+
+
+def _sparse(per_row: Tensor, columns: Tensor, width: int, dtype: torch.dtype) -> Tensor:
+    """A CSR matrix of zeros with so many entries in each row, at these columns."""
+    starts = F.pad(per_row.cumsum(0), (1, 0))
+    values = torch.zeros(len(columns), dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse")  # torch calls its CSR format beta
+        return torch.sparse_csr_tensor(
+            starts, columns, values, (len(per_row), width), check_invariants=False
+        )
+
+
+def chunks(
+    x: Int[Tensor, " batch"],
+    y: Int[Tensor, " batch"],
+    labels: Int[Tensor, " batch"],
+    n: int,
+    n_heads: int,
+    dtype: torch.dtype,
+    size: int = CHUNK,
+) -> list[Chunk]:
+    """A train set in chunks of at most `size` examples, of nearly equal size."""
+    size = -(-len(x) // -(-len(x) // size))
+    parts = zip(x.split(size), y.split(size), labels.split(size), strict=True)
+    return [Chunk.of(*part, n, n_heads, dtype) for part in parts]
+
+
+def gradient(
+    theta: Weights, examples: list[Chunk], each: Each = map
+) -> tuple[Float[Tensor, ""], Weights]:
+    """L_x-ent of Eq. (1) on the examples, in nats, and its gradient in every parameter.
+
+    `each` is `map`, or one that works on several parts of the examples at a time: the parts, and
+    the order in which they are added, do not depend on it, so neither do the bits.
+    """
+    theta = {name: weight.detach().requires_grad_() for name, weight in theta.items()}
+    with torch.enable_grad():
+        inputs = _tables(theta)
+    score, T, bias, W_OU = (table.detach() for table in inputs)
+    n_heads = score.shape[1]
+    last = torch.arange(1, n_heads + 1) * len(score)
+    special = torch.stack([last - 2, last - 1], 1).flatten()  # rows of T: operation and =, by head
+    fixed = torch.cat([T[special], bias])
+    total = sum(len(chunk.labels) for chunk in examples)
+
+    def part(chunks: list[Chunk]) -> list[Tensor]:
+        sums = [torch.zeros_like(table) for table in (score, T, fixed, W_OU)]
+        sums.append(score.new_zeros(()))  # of the loss
+        for chunk in chunks:
+            _accumulate(chunk, score, T, fixed, W_OU, sums, 1 / total)
+        return sums
+
+    parts = list(each(part, [examples[i::PARTS] for i in range(min(PARTS, len(examples)))]))
+    for sums in parts[1:]:
+        for first, more in zip(parts[0], sums, strict=True):
+            first += more
+    d_score, d_T, d_fixed, d_W_OU, loss = parts[0]
+    d_T.index_add_(0, special, d_fixed[:-1])
+    outputs = [d_score, d_T, d_fixed[-1:], d_W_OU]
+    found = torch.autograd.grad(inputs, list(theta.values()), outputs)
+    return loss, dict(zip(theta, found, strict=True))
+
+
+def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Scores [row, head], T [head row, m + n], the biases as its last row, and W_OU [m, n]."""
+    W_E, W_pos = theta["W_E"], theta["W_pos"]
+    rows = torch.cat([W_E[:-2] + W_pos[0], W_E[:-2] + W_pos[2], W_E[-2:] + W_pos[1::2]])
+    resid_eq = rows[-1:]
+    d_head = theta["W_Q"].shape[-1]
+    query = torch.einsum("m,hmd->hd", resid_eq[0], theta["W_Q"])
+    score = rows @ torch.einsum("hmd,hd->mh", theta["W_K"], query) / d_head**0.5
+    onward = torch.cat([theta["W_in"], theta["W_U"]], 1)  # d_model (d_mlp + label)
+    value = torch.matmul(rows, theta["W_V"])  # head row d_head
+    W_O_onward = (theta["W_O"].flatten(0, 1) @ onward).unflatten(0, (-1, d_head))
+    T = torch.bmm(value, W_O_onward).flatten(0, 1)
+    b_out = (theta["b_out"] @ theta["W_U"]).unsqueeze(0)
+    bias = resid_eq @ onward + torch.cat([theta["b_in"].unsqueeze(0), b_out], 1)
+    return score, T, bias, theta["W_out"] @ theta["W_U"]
+
+
+def _accumulate(
+    chunk: Chunk,
+    score: Float[Tensor, "rows head"],
+    T: Float[Tensor, "head_row width"],
+    fixed: Float[Tensor, "special width"],
+    W_OU: Float[Tensor, "d_mlp label"],
+    sums: list[Tensor],
+    share: float,
+) -> None:
+    """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`."""
+    d_score, d_T, d_fixed, d_W_OU, loss = sums
+    n_heads, d_mlp = score.shape[1], W_OU.shape[0]
+    batch = len(chunk.labels)
+    pattern = score[chunk.rows].softmax(1).transpose(1, 2).contiguous()  # batch head pos
+    entries = pattern[:, :, :2].flatten()
+    B = torch.cat([pattern[:, :, 2:].flatten(1), pattern.new_ones(batch, 1)], 1)
+    chunk.A.values().copy_(entries)
+    chunk.At.values().copy_(entries[chunk.order])
+
+    out = torch.mm(B, fixed).addmm_(chunk.A, T)
+    hidden, logits = out[:, :d_mlp].relu_(), out[:, d_mlp:]
+    logits.addmm_(hidden, W_OU)
+    loss += _to_slopes(logits, chunk.labels, share)
+    d_W_OU.addmm_(hidden.T, logits)
+    torch.ops.aten.threshold_backward.grad_input(logits @ W_OU.T, hidden, 0, grad_input=hidden)
+
+    d_T.addmm_(chunk.At, out)  # out now holds the slopes of [pre | direct]
+    d_fixed.addmm_(B.T, out)
+    d_entries = torch.sparse.sampled_addmm(chunk.A, out, T.T, beta=0.0).values()
+    d_B = torch.mm(out, fixed[:-1].T)
+    d_pattern = torch.cat([d_entries.view(batch, n_heads, 2), d_B.view(batch, n_heads, 2)], 2)
+    d_rows = pattern * (d_pattern - (pattern * d_pattern).sum(2, keepdim=True))
+    d_score.index_add_(0, chunk.rows.flatten(), d_rows.transpose(1, 2).reshape(-1, n_heads))
+
+
+def _to_slopes(
+    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch one"], share: float
+) -> Float[Tensor, ""]:
+    """Replace logits, in place, by the slopes in them of `model.cross_entropy`; returns the loss."""
+    own = logits.gather(1, labels)
+    logits.scatter_(1, labels, -inf)
+    top = logits.amax(1, keepdim=True)
+    others = logits.sub_(top).exp_()
+    total = others.sum(1, keepdim=True)
+    margin = total.log() + top - own
+    slope = margin.sigmoid() * share
+    others.mul_(slope / total).scatter_(1, labels, -slope)
+    return F.softplus(margin, threshold=40.0).sum() * share
