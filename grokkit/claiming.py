@@ -65,7 +65,7 @@ class Claim:
         self.release(self.runs)
 
     def _take(self, run: Run) -> None:
-        held = {"token": self._token} | asdict(self._process)
+        held = {"run": run.key, "token": self._token} | asdict(self._process)
         text = json.dumps(held | {"sha256": _digest(held)})
         # a power cut ends the holder too, and a thousand fsyncs take seconds
         write_atomically(_path(self._folder, run), text.encode(), durable=False)
@@ -169,6 +169,8 @@ def _holder(path: Path, now: float) -> Process | None:
             held = json.load(file)
             if held.pop("sha256") != _digest(held):
                 raise Damaged(path, "its content does not match its checksum")
+            if held["run"] != path.stem:
+                raise Damaged(path, f"is the claim of run {held['run']}")
     except FileNotFoundError:
         return None
     process = Process(held["host"], held["pid"], held["started"])

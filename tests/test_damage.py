@@ -1,0 +1,335 @@
+"""Damage to any file of a store: never trusted, named in a message that says what was done."""
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from grokkit import experiments, files, runs, store
+from grokkit.model import ModelConfig, initialise
+from grokkit.runs import Record, Run
+from grokkit.store import Checkpoint, Store
+
+TINY = ModelConfig(d_model=4, n_heads=1, d_mlp=4)
+RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
+OTHER = replace(RUN, seed=1)
+KINDS = ("record", "weights", "checkpoint", "claim", "shipped", "shipped weights")
+FOLDERS = {"record": "records", "weights": "weights", "checkpoint": "checkpoints"}
+NOBODY = 65534
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # deleting there takes no time
+
+
+def fill(place: Path) -> Store:
+    """In `place`, a store with a record and a checkpoint of both runs, and exported results."""
+    made = Store(place / "store", "")
+    for run in (RUN, OTHER):
+        made.put(*finished(run))
+        made.save_checkpoint(checkpoint(run))
+    made.export("RUN", [RUN], place / "results")
+    made.export("OTHER", [OTHER], place / "results")
+    return made
+
+
+def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
+    epochs = run.log_epochs()
+    loss = np.random.default_rng(run.seed).random(len(epochs))
+    record = Record(run, {"epoch": epochs, "train_loss": loss}, {"torch": "x"})
+    return record, initialise(TINY, 5, run.seed)
+
+
+def checkpoint(run: Run) -> Checkpoint:
+    W = torch.randn(4, 5, generator=torch.Generator().manual_seed(run.seed))
+    return Checkpoint(run, 2, {"W": W}, [{"torch": "x"}])
+
+
+def target_of(kind: str, place: Path, run: Run) -> Path:
+    if kind == "shipped":
+        return place / "results" / ("RUN.parquet" if run == RUN else "OTHER.parquet")
+    if kind == "shipped weights":
+        return place / "results" / "weights" / f"{run.key}.safetensors"
+    if kind == "claim":
+        return place / "store" / "claims" / f"{run.key}.json"
+    ending = "parquet" if kind == "record" else "safetensors"
+    return place / "store" / FOLDERS[kind] / f"{run.key}.{ending}"
+
+
+def trusted(kind: str, place: Path) -> bool:
+    """Whether the store still gives what the file said; it must then be what was written."""
+    here, record, theta = Store(place / "store", ""), *finished(RUN)
+    if kind == "claim":
+        with here.claim([RUN]) as claim:
+            return claim.runs == []
+    if kind == "checkpoint":
+        assert set(here.checkpointed()) <= {RUN, OTHER}
+        saved = here.load_checkpoint(RUN)
+        assert saved is None or torch.equal(saved.tensors["W"], checkpoint(RUN).tensors["W"])
+        return saved is not None
+    found = (Store(place / "empty", place / "results") if "shipped" in kind else here).get(RUN)
+    if found is not None:
+        assert (found["train_loss"] == record["train_loss"]).all()
+        assert all(torch.equal(found.weights()[name], w) for name, w in theta.items())
+    return found is not None
+
+
+# --- ways to damage a file -------------------------------------------------------------------
+
+
+def truncate(data: bytes, rng: np.random.Generator) -> bytes:
+    return data[: rng.integers(1, len(data))]
+
+
+def flip(data: bytes, rng: np.random.Generator) -> bytes:
+    at = rng.integers(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << rng.integers(8)]) + data[at + 1 :]
+
+
+def zero(data: bytes, rng: np.random.Generator) -> bytes:
+    at = rng.integers(len(data))
+    return data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :]
+
+
+def empty(data: bytes, rng: np.random.Generator) -> bytes:
+    return b""
+
+
+def garbage(data: bytes, rng: np.random.Generator) -> bytes:
+    return rng.bytes(len(data))
+
+
+def longer(data: bytes, rng: np.random.Generator) -> bytes:
+    return data + rng.bytes(16)
+
+
+BYTES = {truncate: 8, flip: 14, zero: 8, empty: 1, garbage: 2, longer: 1}
+CASES = [
+    (kind, how, seed) for kind in KINDS for how, times in BYTES.items() for seed in range(times)
+]
+OTHERWISE = [
+    *((kind, "directory") for kind in KINDS),
+    *((kind, "swapped") for kind in KINDS if kind != "shipped"),  # its name means nothing
+    *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
+    *((kind, "missing") for kind in ("weights", "shipped weights")),
+]
+
+
+def test_there_are_more_than_two_hundred_cases():
+    assert len(CASES) + len(OTHERWISE) > 200
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    place = tmp_path_factory.mktemp("whole")
+    fill(place)
+    assert all(trusted(kind, place) for kind in KINDS if kind != "claim")
+    return place
+
+
+@contextmanager
+def copied(whole: Path, kind: str) -> Iterator[Path]:
+    """A copy to be damaged, in a folder that other users can reach; its claims are held here."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        place = Path(folder)
+        shutil.copytree(whole, place, dirs_exist_ok=True)
+        if kind != "claim":
+            yield place
+            return
+        for run in (RUN, OTHER):
+            (place / "store" / "records" / f"{run.key}.parquet").unlink()
+        with Store(place / "store", "").claim([RUN, OTHER]) as claim:
+            yield place
+            assert RUN in claim.lost()
+
+
+def refusal(kind: str, place: Path, target: Path) -> bool:
+    """Whether the damaged target is refused; if so a message names it and what was done."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        if trusted(kind, place):
+            return False
+    [message] = {str(warning.message) for warning in seen}
+    assert str(target) in message
+    if "shipped" in kind:
+        assert "as missing" in message
+    else:
+        assert f"set aside as {target.name}.damaged" in message or "(missing)" in message
+        assert os.path.lexists(f"{target}.damaged") or "(missing)" in message
+    return True
+
+
+@pytest.mark.parametrize(("kind", "how", "seed"), CASES)
+def test_bytes_that_were_not_written_are_refused(whole, kind, how, seed):
+    rng = np.random.default_rng(seed)
+    refused = False
+    while not refused:  # parquet has a few bytes that say nothing: go on until one that does
+        with copied(whole, kind) as place:
+            target = target_of(kind, place, RUN)
+            target.write_bytes(how(target.read_bytes(), rng))
+            refused = refusal(kind, place, target)
+
+
+@pytest.mark.parametrize(("kind", "how"), OTHERWISE)
+def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypatch):
+    with copied(whole, kind) as place:
+        target = target_of(kind, place, RUN)
+        if how == "swapped":
+            target_of(kind, place, OTHER).replace(target)
+        elif how == "schema":
+            put_another_schema(kind, place, target, monkeypatch)
+        else:
+            target.unlink()
+        if how == "directory":
+            target.mkdir()
+            (target / "file").write_text("in the way")
+        assert refusal(kind, place, target)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_may_not_be_read_is_refused(whole, kind):
+    with copied(whole, kind) as place:
+        target = target_of(kind, place, RUN)
+        target.chmod(0)
+        with unprivileged(place):
+            assert refusal(kind, place, target)
+
+
+def put_another_schema(kind, place, target, monkeypatch):
+    """Write the target as another version would, under the name that this one looks for."""
+    monkeypatch.setattr(runs, "SCHEMA", runs.SCHEMA + 1)
+    monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
+    run = replace(RUN)
+    assert run.key != RUN.key
+    there = Store(place / "later", "")
+    there.put(*finished(run))
+    there.save_checkpoint(checkpoint(run))
+    there.export("RUN", [run], place / "results")
+    if "shipped" not in kind:
+        (place / "later" / FOLDERS[kind] / f"{run.key}{target.suffix}").replace(target)
+    monkeypatch.undo()
+
+
+@contextmanager
+def unprivileged(place: Path) -> Iterator[None]:
+    """Be a user that permissions hold for, who owns all of `place`."""
+    if os.geteuid():
+        yield
+        return
+    for path in [place, *place.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole):
+    with copied(whole, "record") as place:
+        target = target_of("record", place, RUN)
+        target.write_bytes(b"not a record")
+        target.parent.chmod(0o500)
+        here = Store(place / "store", "")
+        with unprivileged(place):
+            with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
+                assert experiments.inventory([RUN], here).missing == 1
+            target.parent.chmod(0)
+            with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
+                assert experiments.inventory([RUN], here).missing == 1
+            (here.path / "checkpoints").chmod(0)
+            with pytest.warns(UserWarning, match=r"checkpoints: Permission denied; its files"):
+                assert here.checkpointed() == {}
+            target.parent.chmod(0o700)
+            (here.path / "checkpoints").chmod(0o700)
+
+
+def test_a_passing_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch):
+    with copied(whole, "record") as place:
+        def exhausted(*_):
+            raise OSError(24, "Too many open files")
+
+        monkeypatch.setattr(store, "read_records", exhausted)
+        with pytest.raises(OSError, match="Too many open files"):
+            Store(place / "store", "").get(RUN)
+        monkeypatch.undo()
+        assert trusted("record", place)
+
+
+# --- a full disk -----------------------------------------------------------------------------
+
+
+def write(kind: str, place: Path) -> None:
+    """What would replace the files of RUN by those of other content."""
+    here = Store(place / "store", "")
+    record, theta = finished(RUN)
+    if kind == "record":
+        run = replace(RUN, keep_weights=False)
+        here.put(replace(record, run=run))
+    elif kind == "weights":
+        here.put(record, {name: weight + 1 for name, weight in theta.items()})
+    elif kind == "checkpoint":
+        here.save_checkpoint(replace(checkpoint(RUN), epoch=3))
+    elif kind == "claim":
+        with here.claim([replace(RUN, seed=5)]) as claim:
+            assert claim.runs
+    else:
+        here.export("RUN", [OTHER], place / "results")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in place.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 200])
+@pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "claim", "shipped"])
+def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, kind, size):
+    with copied(whole, "record") as place:
+        before = contents(place)
+        ending = "json" if kind == "claim" else "parquet|safetensors"
+        with files_of_at_most(size), pytest.raises(files.StoreFull, match=rf"write .*\.({ending})"):
+            write(kind, place)
+        assert contents(place) == before
+
+
+def test_a_disk_that_fills_up_holds_whole_files_only(tmp_path):
+    """On a real file system of 256 KB, filled file by file and freed in between."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path)]
+    if os.geteuid() or subprocess.call(mount):
+        pytest.skip("needs to be root and to be allowed to mount")
+    try:
+        here, full, seed = Store(tmp_path, ""), Counter(), 0
+        while sum(full.values()) < 20:
+            run = replace(RUN, seed=seed)
+            seed += 1
+            try:
+                with here.claim([run]):
+                    here.save_checkpoint(checkpoint(run))
+                    here.put(*finished(run))
+                    here.drop_checkpoint(run)
+            except files.StoreFull as error:
+                full[Path(error.args[1].split()[-1]).parent.name] += 1
+                here.drop_checkpoint(run)
+        sound = [here.get(replace(RUN, seed=n)) is not None for n in range(seed)]  # no warning
+        assert 5 < sum(sound) < seed
+        assert not list(tmp_path.rglob("*.tmp"))
+    finally:
+        subprocess.check_call(["umount", str(tmp_path)])
