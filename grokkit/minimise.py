@@ -1,0 +1,316 @@
+"""L-BFGS for a stack of runs: a minimum of Eq. (2) sought directly, where AdamW would end.
+
+AdamW rests where g + eps lambda theta / (1 - lambda |theta|) = 0 (`metrics.stationarity`). That is
+the slope of `total` over eps lambda, so a minimum of `total` is a fixed point of AdamW, and
+||gradient|| / ||theta|| of `total` is the residual of choice C6.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Objective = Callable[
+    [Float[Tensor, "run parameter"]],
+    tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]],
+]
+"""Value and gradient of every run at its own point."""
+
+HISTORY = 60  # curvature pairs that a run keeps
+ROOM = 0.01  # least 1 - lambda |theta|, as in `metrics.stationarity`
+DECREASE, CURVATURE = 1e-4, 0.9  # constants of the strong Wolfe conditions
+TRIALS = 25  # of one line search
+PATIENCE = 60  # evaluations without a decrease beyond rounding, after which a run is stuck
+NOISE = 4  # rounding of a value, in units of its last place
+
+
+def penalty(
+    theta: Float[Tensor, "run parameter"], weight_decay: Float[Tensor, " run"]
+) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+    """sum psi(theta) of each run and its slope, psi'(t) = t / max(1 - lambda |t|, 0.01).
+
+    Eq. (2) has psi(t) = t^2 / 2, which this is for small lambda |t|. With a = lambda |t|,
+    psi = -(a + log(1 - a)) / lambda^2 up to a = 0.99, and then a parabola: AdamW never rests there.
+    """
+    decay = weight_decay.unsqueeze(1)
+    share = decay * theta.abs()
+    inside = share.clamp(max=1 - ROOM)
+    slope = theta / (1 - share).clamp(min=ROOM)
+    # a + log(1 - a) cancels for small a: there its series, -a^2 (1/2 + a/3 + a^2/4 + ...)
+    small = inside.clamp(max=0.05)
+    series = torch.full_like(small, 1 / 14)
+    for k in range(13, 1, -1):
+        series = series.mul_(small).add_(1 / k)
+    closed = -(inside + torch.log1p(-inside)) / inside.square().clamp(min=1e-3)
+    value = torch.where(inside < 0.05, series, closed) * (inside / decay).square()
+    beyond = (share.square() - inside.square()) / (2 * ROOM * decay.square())
+    return (value + beyond).sum(1), slope
+
+
+def total(
+    train_loss: Objective, eps: Float[Tensor, " run"], weight_decay: Float[Tensor, " run"]
+) -> Objective:
+    """Eq. (2) over alpha = eps lambda, with the `penalty` under which AdamW rests.
+
+    Raises:
+        ValueError: no weight decay: the loss then falls for ever as the weights grow.
+    """
+    for name, values in (("weight_decay", weight_decay), ("eps", eps)):
+        if not bool((values > 0).all()):
+            raise ValueError(
+                f"a minimum of Eq. (2) needs {name} above 0, got {values.min().item():g}"
+            )
+    scale = 1 / (eps * weight_decay)
+
+    def value_and_gradient(
+        theta: Float[Tensor, "run parameter"],
+    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+        loss, gradient = train_loss(theta)
+        value, slope = penalty(theta, weight_decay.to(theta))
+        alpha = scale.to(theta)
+        return loss * alpha + value, torch.addcmul(slope, gradient, alpha.unsqueeze(1))
+
+    return value_and_gradient
+
+
+class LBFGS:
+    """Limited-memory BFGS on every run of a stack, each in its own line search.
+
+    The inverse Hessian is applied in its compact form (Byrd, Nocedal and Schnabel 1994): scalar
+    products of the curvature pairs stay in small matrices, so an iteration reads the pairs twice.
+    Every tensor below has the leading axis run, and no run's numbers enter another's.
+    """
+
+    _STATE = (
+        "point",
+        "value",
+        "gradient",
+        "stuck",
+        "direction",
+        "length",  # of the trial step, in directions
+        "descent",  # slope along the direction at `point`
+        "low",  # bracket of the line search, each end as (length, value, slope)
+        "high",
+        "trials",  # of this line search
+        "lowest",  # value so far that was below all before by more than rounding
+        "idle",  # evaluations since
+        "iteration",  # accepted steps; -1 before the first evaluation
+        "count",  # pairs taken in since the last restart
+        "pairs",  # steps s, then changes of gradient y, each a ring of `history` rows
+        "products",  # s_i y_j
+        "squares",  # y_i y_j
+    )
+
+    def __init__(
+        self,
+        start: Float[Tensor, "run parameter"],
+        history: int = HISTORY,
+        pairs: torch.dtype | None = None,
+    ) -> None:
+        """At `start`; `pairs` is the type in which curvature pairs are kept, by default that of it.
+
+        Raises:
+            ValueError: a history below 1, or a start that is not finite floating-point numbers.
+        """
+        if history < 1:
+            raise ValueError(f"history must be at least 1, got {history}")
+        if not start.is_floating_point() or not bool(start.isfinite().all()):
+            raise ValueError(f"start must be finite floating-point numbers, got {start.dtype}")
+        n_runs, n = start.shape
+        self.point = start.detach().clone()
+        self.gradient = torch.full_like(start, torch.nan)
+        self.direction = torch.zeros_like(start)
+        self.value = start.new_full((n_runs,), torch.nan)
+        self.length, self.descent = start.new_zeros(2, n_runs).unbind()
+        self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
+        self.stuck = torch.zeros_like(self.value, dtype=torch.bool)
+        self.lowest = torch.full_like(self.value, torch.inf)
+        self.trials, self.count, self.idle = torch.zeros(
+            (3, n_runs), dtype=torch.int64, device=start.device
+        ).unbind()
+        self.iteration = torch.full_like(self.count, -1)
+        self.pairs = start.new_zeros((n_runs, 2 * history, n), dtype=pairs or start.dtype)
+        self.products, self.squares = start.new_zeros(2, n_runs, history, history).unbind()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything, by name, each with leading axis run: what `restore` continues from."""
+        return {name: getattr(self, name) for name in self._STATE}
+
+    @classmethod
+    def restore(cls, tensors: dict[str, Tensor]) -> "LBFGS":
+        """The minimiser whose `tensors()` these are, or the same rows of all of them."""
+        self = cls.__new__(cls)
+        for name in cls._STATE:
+            setattr(self, name, tensors[name].clone(memory_format=torch.contiguous_format))
+        return self
+
+    @torch.no_grad()
+    def step(self, objective: Objective) -> None:
+        """One evaluation of the objective: every run at its own trial point.
+
+        A run whose trial meets the strong Wolfe conditions moves there; the others try another
+        length of the same direction.
+        """
+        trial = torch.addcmul(self.point, self.length.unsqueeze(1), self.direction)
+        value, gradient = objective(trial)
+        slope = (gradient * self.direction).sum(1)
+        first = self.iteration < 0
+        taken = self._search(value, slope) & ~first & ~self.stuck
+        if bool((taken | first).any()):
+            self._remember(taken, trial - self.point, gradient - self.gradient)
+            moved = taken | first
+            self.point = torch.where(moved.unsqueeze(1), trial, self.point)
+            self.gradient = torch.where(moved.unsqueeze(1), gradient, self.gradient)
+            self.value = torch.where(moved, value, self.value)
+            self.iteration += moved
+            self._aim(moved, self._quasi_newton())
+        self._watch()
+        failed = (self.trials >= TRIALS) & ~self.stuck
+        if bool(failed.any()):  # along the gradient once more, then no further
+            self.stuck |= failed & (self.count == 0)
+            self.count = self.count.masked_fill(failed, 0)
+            self._aim(failed, -self.gradient)
+
+    def _search(
+        self, value: Float[Tensor, " run"], slope: Float[Tensor, " run"]
+    ) -> Bool[Tensor, " run"]:
+        """Which runs accept their trial; the others get a narrower bracket and a new length.
+
+        The bracket's low end has sufficient decrease and still falls too steeply; its high end
+        is too high or rises too steeply, so lengths that are acceptable lie between them.
+        """
+        noise = self._noise()
+        enough = value <= self.value + DECREASE * self.length * self.descent
+        # within rounding of the value, its slope tells (approximate Wolfe, Hager and Zhang 2005)
+        level = (value <= self.value + noise) & (slope <= -0.8 * self.descent)
+        fine = (enough & (value < self.low[:, 1])) | level
+        fine &= slope.isfinite()
+        steep = fine & (slope < CURVATURE * self.descent)
+        accepted = fine & (slope.abs() <= -CURVATURE * self.descent)
+        here = torch.stack([self.length, value, slope], 1)
+        before = self.low
+        self.low = torch.where(steep.unsqueeze(1), here, before)
+        self.high = torch.where((steep | accepted).unsqueeze(1), self.high, here)
+        open_ended = self.high[:, 0].isinf()
+        longer = _extrapolated(before, here)
+        between = _cubic_minimum(self.low, self.high)
+        self.length = torch.where(open_ended, longer, between)
+        self.trials += 1
+        return accepted
+
+    def _noise(self) -> Float[Tensor, " run"]:
+        return NOISE * torch.finfo(self.value.dtype).eps * self.value.abs()
+
+    def _watch(self) -> None:
+        """Runs that wander within rounding are stuck."""
+        lower = self.value < self.lowest - self._noise()
+        self.lowest = torch.where(lower, self.value, self.lowest)
+        self.idle = (self.idle + 1).masked_fill(lower, 0)
+        self.stuck |= self.idle >= PATIENCE
+
+    def _remember(
+        self,
+        taken: Bool[Tensor, " run"],
+        s: Float[Tensor, "run parameter"],
+        y: Float[Tensor, "run parameter"],
+    ) -> None:
+        """Take in the curvature pair of the runs that moved."""
+        curvature, square = (s * y).sum(1), y.square().sum(1)
+        useful = taken & (curvature > torch.finfo(s.dtype).eps * square)
+        runs = useful.nonzero().squeeze(1)
+        if not len(runs):
+            return
+        history = self.products.shape[1]
+        slot = self.count[runs] % history
+        self.pairs[runs, slot] = s[runs].to(self.pairs.dtype)
+        self.pairs[runs, slot + history] = y[runs].to(self.pairs.dtype)
+        self.count[runs] += 1
+        # only s_i y_j with s_i no newer than y_j is ever asked for
+        dots = self._dots(y)[runs]
+        self.products[runs, :, slot] = dots[:, :history]
+        self.squares[runs, slot] = dots[:, history:]
+        self.squares[runs, :, slot] = dots[:, history:]
+
+    def _dots(self, rows: Float[Tensor, "run parameter"]) -> Float[Tensor, "run pair"]:
+        """Products of each run's row with its steps, then with its changes of gradient."""
+        dots = _product(rows.unsqueeze(1).to(self.pairs.dtype), self.pairs.mT)
+        return dots.squeeze(1).to(rows.dtype)
+
+    def _quasi_newton(self) -> Float[Tensor, "run parameter"]:
+        """-H gradient of every run, H the inverse Hessian of its pairs."""
+        history = self.products.shape[1]
+        ring = torch.arange(history, device=self.count.device)
+        oldest_first = (self.count.unsqueeze(1) + ring) % history
+        there = ring >= history - self.count.unsqueeze(1)
+        row, column = oldest_first.unsqueeze(2), oldest_first.unsqueeze(1)
+        runs = torch.arange(len(self.count), device=self.count.device)
+        both = there.unsqueeze(2) & there.unsqueeze(1)
+        sy = self.products[runs[:, None, None], row, column]
+        yy = self.squares[runs[:, None, None], row, column].where(both, 0)
+        diagonal = sy.diagonal(dim1=1, dim2=2)
+        R = torch.where(both, sy.triu(), torch.eye(history).to(sy))
+        scale = torch.where(there[:, -1], diagonal[:, -1] / yy[:, -1, -1], 1.0)
+        dots = self._dots(self.gradient)
+        p, q = dots.gather(1, oldest_first), dots.gather(1, oldest_first + history)
+        p, q = p.where(there, 0).unsqueeze(2), q.where(there, 0).unsqueeze(2)
+        u = torch.linalg.solve_triangular(R, p, upper=True)
+        gamma = scale[:, None, None]
+        inner = diagonal.where(there, 0).unsqueeze(2) * u + gamma * (_product(yy, u) - q)
+        of_s = torch.linalg.solve_triangular(R.mT, inner, upper=False)
+        weights = torch.zeros_like(dots)
+        weights.scatter_(1, oldest_first, of_s.squeeze(2))
+        weights.scatter_(1, oldest_first + history, -(gamma * u).squeeze(2))
+        mixed = _product(weights.unsqueeze(1).to(self.pairs.dtype), self.pairs).squeeze(1)
+        return -torch.addcmul(mixed.to(sy.dtype), scale.unsqueeze(1), self.gradient)
+
+    def _aim(self, which: Bool[Tensor, " run"], direction: Float[Tensor, "run parameter"]) -> None:
+        """Begin a line search of these runs along their rows of `direction`."""
+        descent = (direction * self.gradient).sum(1)
+        uphill = ~(descent < 0)  # or not a number: then along the gradient
+        square = self.gradient.square().sum(1)
+        direction = torch.where(uphill.unsqueeze(1), -self.gradient, direction)
+        descent = torch.where(uphill, -square, descent)
+        self.count = self.count.masked_fill(which & uphill, 0)
+        self.stuck |= which & ~((square > 0) & self.value.isfinite())  # at rest, or not a number
+        # without curvature the first trial has length 1 at most
+        length = torch.where(self.count == 0, square.rsqrt().clamp(max=1), 1.0)
+        start = torch.stack([torch.zeros_like(descent), self.value, descent], 1)
+        far = torch.full_like(start, torch.inf)
+        self.direction = torch.where(which.unsqueeze(1), direction, self.direction)
+        self.descent = torch.where(which, descent, self.descent)
+        self.length = torch.where(which, length, self.length)
+        self.low = torch.where(which.unsqueeze(1), start, self.low)
+        self.high = torch.where(which.unsqueeze(1), far, self.high)
+        self.trials = self.trials.masked_fill(which, 0)
+
+
+def _product(
+    left: Float[Tensor, "run row inner"], right: Float[Tensor, "run inner column"]
+) -> Float[Tensor, "run row column"]:
+    """Matrix products run by run: on the CPU a batched one rounds by the size of the stack."""
+    if left.device.type != "cpu":
+        return torch.bmm(left, right)
+    return torch.stack([a @ b for a, b in zip(left, right, strict=True)])
+
+
+def _extrapolated(
+    before: Float[Tensor, "run 3"], here: Float[Tensor, "run 3"]
+) -> Float[Tensor, " run"]:
+    """Where the slope through two (length, value, slope) vanishes: 2 to 10 times the second's."""
+    (a, _, slope_a), (b, _, slope_b) = before.unbind(1), here.unbind(1)
+    secant = b + (b - a) * slope_b / (slope_a - slope_b)
+    return torch.where(slope_b > slope_a, secant, 10 * b).clamp(2 * b, 10 * b)
+
+
+def _cubic_minimum(
+    low: Float[Tensor, "run 3"], high: Float[Tensor, "run 3"]
+) -> Float[Tensor, " run"]:
+    """The minimum of the cubic through two (length, value, slope), kept off both ends."""
+    (a, f_a, slope_a), (b, f_b, slope_b) = low.unbind(1), high.unbind(1)
+    width = b - a
+    bend = slope_a + slope_b - 3 * (f_b - f_a) / width
+    root = (bend.square() - slope_a * slope_b).clamp(min=0).sqrt()
+    cubic = b - width * (slope_b + root - bend) / (slope_b - slope_a + 2 * root)
+    cubic = torch.where(cubic.isfinite(), cubic, a + width / 2)
+    return torch.minimum(torch.maximum(cubic, a + width / 10), b - width / 10)

@@ -1,0 +1,331 @@
+"""The minimiser finds the minima that other minimisers find, stack or not, broken off or not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate, optimize
+from torch import Tensor
+from torch.testing import assert_close
+
+from grokkit import minimise, stack
+from grokkit.metrics import stationarity
+from grokkit.minimise import LBFGS, Objective
+from grokkit.model import ModelConfig, initialise
+from grokkit.runs import Run
+from grokkit.tasks import task
+
+SMALL = ModelConfig(d_model=16, n_heads=2, d_mlp=8)
+RUNS = [
+    Run(p=5, dataset_size=4, seed=seed, model=SMALL, eps=0.02, weight_decay=0.5)
+    for seed in range(3)
+]
+SHAPES = SMALL.shapes(5)
+
+
+def column(runs: list[Run], name: str) -> Tensor:
+    return torch.tensor([getattr(run, name) for run in runs], dtype=torch.float64)
+
+
+def networks(
+    runs: list[Run], dtype: torch.dtype = torch.float64, mlp: bool = True
+) -> tuple[Tensor, Objective]:
+    """The starts of a few small runs and their objective.
+
+    Without its MLP, whose weights stay at zero then, a network has no ReLU and a smooth objective;
+    with it a minimum may lie on a kink, where no minimiser gets to a vanishing gradient.
+    """
+    rows = [run.split()[0] for run in runs]
+    batch = stack.Batch.of(
+        [task(r.task, r.p).inputs[row] for r, row in zip(runs, rows, strict=True)],
+        [r.example_labels()[row] for r, row in zip(runs, rows, strict=True)],
+        dtype,
+    )
+
+    def train_loss(theta: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            theta = theta.detach().requires_grad_()
+            loss = stack.train_loss(stack.named(theta, SHAPES), batch)
+            (gradient,) = torch.autograd.grad(loss.sum(), theta)
+        return loss.detach(), gradient
+
+    start = stack.stacked([initialise(run.model, run.p, run.seed) for run in runs])
+    if not mlp:
+        start |= {name: torch.zeros_like(start[name]) for name in ("W_in", "b_in", "W_out")}
+    columns = column(runs, "eps"), column(runs, "weight_decay")
+    return stack.flat(start).to(dtype), minimise.total(train_loss, *columns)
+
+
+def quadratics(spread: list[float], dimension: int = 12) -> tuple[Tensor, Objective]:
+    """1/2 x' A x - b' x, with condition numbers of A as given."""
+    rng = np.random.default_rng(0)
+    scale = torch.stack([torch.logspace(0, np.log10(c), dimension).double() for c in spread])
+    turn = torch.from_numpy(np.linalg.qr(rng.standard_normal((dimension, dimension)))[0])
+    A = turn @ torch.diag_embed(scale) @ turn.T
+    b = torch.ones(len(spread), dimension, dtype=torch.float64)
+
+    def objective(x: Tensor) -> tuple[Tensor, Tensor]:
+        Ax = (A @ x.unsqueeze(2)).squeeze(2)
+        return (x * (Ax / 2 - b)).sum(1), Ax - b
+
+    return torch.zeros_like(b), objective
+
+
+def stepped(optimiser: LBFGS, objective: Objective, n: int) -> LBFGS:
+    for _ in range(n):
+        optimiser.step(objective)
+    return optimiser
+
+
+def single(objective: Objective) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """The objective of a stack of one as scipy wants it."""
+
+    def value_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = objective(torch.from_numpy(x).unsqueeze(0))
+        return value.item(), gradient[0].numpy()
+
+    return value_and_gradient
+
+
+def torch_minimum(start: Tensor, objective: Objective) -> Tensor:
+    x = start.clone().requires_grad_()
+    reference = torch.optim.LBFGS(
+        [x], 1, 600, 900, 1e-10, 1e-16, history_size=20, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        value, x.grad = objective(x.detach())
+        return value.sum()
+
+    reference.step(closure)
+    return x.detach()
+
+
+# --- the penalty -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decay", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("share", [-1.7, -0.6, 1e-7, 1e-3, 0.0499, 0.0501, 0.5, 0.98, 1.0, 3.0])
+def test_the_penalty_is_the_integral_of_its_slope(decay, share):
+    theta = share / decay
+    value, slope = minimise.penalty(
+        torch.tensor([[theta]], dtype=torch.float64), torch.tensor([decay], dtype=torch.float64)
+    )
+
+    def rest(t):
+        return t / max(1 - decay * abs(t), 0.01)
+
+    kink = [np.sign(theta) * 0.99 / decay]
+    area, _ = integrate.quad(rest, 0, theta, points=kink, epsabs=0, epsrel=1e-12, limit=500)
+    assert slope.item() == pytest.approx(rest(theta), rel=1e-12)
+    assert value.item() == pytest.approx(area, rel=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_penalty_has_the_slope_that_autograd_finds(dtype):
+    decay = torch.tensor([0.2, 1.0], dtype=dtype)
+    share = torch.linspace(-1.5, 1.5, 301, dtype=dtype)
+    theta = (share / decay.unsqueeze(1)).requires_grad_()
+    value, slope = minimise.penalty(theta, decay)
+    (found,) = torch.autograd.grad(value.sum(), theta)
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-3  # of the log's own slope near 0
+    assert_close(found, slope.detach(), rtol=tolerance, atol=tolerance)
+
+
+def test_the_penalty_is_continuous_where_its_parabola_begins():
+    decay = torch.full((1,), 2.0, dtype=torch.float64)
+    edge = 0.99 / 2
+    both = torch.tensor([[edge - 1e-9], [edge + 1e-9]], dtype=torch.float64)
+    value, slope = minimise.penalty(both, decay.expand(2))
+    assert (value[1] - value[0]).item() == pytest.approx(2e-9 * slope[0].item(), rel=1e-4)
+    assert slope[1].item() == pytest.approx(slope[0].item(), rel=1e-6)
+
+
+def test_the_penalty_of_small_weights_is_that_of_eq_2():
+    theta = torch.linspace(-1e-4, 1e-4, 21, dtype=torch.float64).unsqueeze(0)
+    value, slope = minimise.penalty(theta, torch.ones(1, dtype=torch.float64))
+    assert_close(value, theta.square().sum(1) / 2, rtol=1e-4, atol=0)
+    assert_close(slope, theta, rtol=2e-4, atol=0)
+
+
+@pytest.mark.parametrize(("eps", "decay", "name"), [(1e-8, 0.0, "weight_decay"), (0.0, 1.0, "eps")])
+def test_without_weight_decay_there_is_no_minimum(eps, decay, name):
+    loss = lambda x: (x.sum(1), torch.ones_like(x))  # noqa: E731
+    with pytest.raises(ValueError, match=rf"needs {name} above 0, got 0"):
+        minimise.total(loss, torch.tensor([1e-8, eps]), torch.tensor([1.0, decay]))
+
+
+# --- the same minimum as others --------------------------------------------------------------
+
+
+def test_it_finds_the_minimum_of_a_quadratic_of_any_conditioning():
+    start, objective = quadratics([1.0, 1e3, 1e6])
+    found = stepped(LBFGS(start), objective, 300)
+    reference = optimize.minimize(
+        single(quadratics([1e3])[1]), start[0].numpy(), jac=True, method="BFGS"
+    )
+    assert found.gradient.norm(dim=1).max() < 1e-3  # of 3, at the start
+    assert_close(found.point[1], torch.from_numpy(reference.x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_finds_the_minimum_that_torch_and_scipy_find(seed):
+    start, objective = networks([RUNS[seed]], mlp=False)
+    near = stepped(LBFGS(start), objective, 80).point  # in the valley of one minimum
+    found = stepped(LBFGS(near), objective, 400)
+    theirs = torch_minimum(near, objective)
+    scipys = optimize.minimize(
+        single(objective), near[0].numpy(), jac=True, method="L-BFGS-B",
+        options={"maxiter": 1000, "maxfun": 2000, "maxcor": 60, "ftol": 0, "gtol": 1e-9},
+    )  # fmt: skip
+    assert found.value.item() == pytest.approx(objective(theirs)[0].item(), rel=1e-8)
+    assert found.value.item() == pytest.approx(scipys.fun, rel=1e-8)
+
+
+def test_the_minimum_is_where_adamw_rests():
+    start, objective = networks(RUNS, mlp=False)
+    found = stepped(LBFGS(start), objective, 500)
+    residual = found.gradient.norm(dim=1) / found.point.norm(dim=1)
+    assert residual.max() < 1e-7
+    eps, weight_decay = column(RUNS, "eps"), column(RUNS, "weight_decay")
+    _, slope = minimise.penalty(found.point, weight_decay)
+    of_loss = (eps * weight_decay).unsqueeze(1) * (found.gradient - slope)
+    rest = stationarity(found.point, of_loss, eps, weight_decay)
+    assert_close(rest, residual, rtol=1e-6, atol=1e-12)
+
+
+# --- a stack ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("history", [3, 60])
+def test_a_run_in_a_stack_has_the_bits_that_it_has_alone(dtype, history):
+    # of the objective's own bits `test_train` tells; here it works on each run by itself
+    alone = [networks([run], dtype) for run in RUNS]
+
+    def objective(x: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [one(x[i : i + 1]) for i, (_, one) in enumerate(alone)]
+        return torch.cat([v for v, _ in parts]), torch.cat([g for _, g in parts])
+
+    together = stepped(LBFGS(torch.cat([s for s, _ in alone]), history), objective, 100)
+    assert len(set(together.iteration.tolist())) > 1  # their line searches were not in step
+    for i, (start, own) in enumerate(alone):
+        by_itself = stepped(LBFGS(start, history), own, 100).tensors()
+        for name, tensor in together.tensors().items():
+            assert torch.equal(tensor[i], by_itself[name][0]), name
+
+
+def test_a_full_size_run_in_a_stack_has_the_bits_that_it_has_alone():
+    # products over 2e5 parameters, where a maths library might choose its blocks by the batch
+    n = 211_584
+    start = torch.randn(3, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    bend = torch.linspace(1, 50, n, dtype=torch.float64)
+
+    def objective(x: Tensor) -> tuple[Tensor, Tensor]:
+        return (bend * (1 - x.cos())).sum(1), bend * x.sin()
+
+    together = stepped(LBFGS(start, 10), objective, 25)
+    for i in range(3):
+        by_itself = stepped(LBFGS(start[i : i + 1], 10), objective, 25)
+        assert torch.equal(together.point[i], by_itself.point[0])
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, 30])
+def test_resumed_it_goes_on_with_the_same_bits(n):
+    start, objective = networks(RUNS)
+    unbroken = stepped(LBFGS(start, 8), objective, n + 40).tensors()
+    saved = stepped(LBFGS(start, 8), objective, n).tensors()
+    order = [2, 0, 1]  # runs may leave for another stack
+    moved = LBFGS.restore({name: tensor[order] for name, tensor in saved.items()})
+    _, reordered = networks([RUNS[i] for i in order])
+    stepped(moved, reordered, 40)
+    back = LBFGS.restore({name: tensor.clone() for name, tensor in saved.items()})
+    stepped(back, objective, 40)
+    for name, tensor in unbroken.items():
+        assert torch.equal(tensor, back.tensors()[name]), name
+        assert_close(moved.tensors()[name], tensor[order], rtol=1e-4, atol=1e-4)
+
+
+def test_a_step_is_one_evaluation_and_never_goes_uphill():
+    start, objective = networks(RUNS)
+    calls = []
+
+    def counted(x: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(x)
+        return objective(x)
+
+    optimiser = LBFGS(start)
+    assert optimiser.gradient.isnan().all()
+    last = torch.full((3,), torch.inf, dtype=torch.float64)
+    for n in range(1, 120):
+        optimiser.step(counted)
+        assert len(calls) == n
+        assert (optimiser.value <= last * (1 + 1e-14)).all()
+        last = optimiser.value.clone()
+    value, gradient = objective(optimiser.point)
+    assert torch.equal(value, optimiser.value)
+    assert torch.equal(gradient, optimiser.gradient)
+
+
+# --- the end, and bad input ------------------------------------------------------------------
+
+
+def test_in_float32_it_says_when_it_is_stuck_and_float64_goes_on_from_there():
+    start, objective = networks(RUNS, torch.float32, mlp=False)
+    low = LBFGS(start)
+    for _ in range(600):
+        low.step(objective)
+        if low.stuck.all():
+            break
+    assert low.stuck.all()
+    point, value = low.point.clone(), low.value.clone()
+    low.step(objective)
+    assert torch.equal(low.point, point)  # and stays
+    high = stepped(LBFGS(point.double()), networks(RUNS, mlp=False)[1], 400)
+    assert (high.value <= value + 1e-4 * value.abs()).all()
+    residual = high.gradient.norm(dim=1) / high.point.norm(dim=1)
+    before = low.gradient.norm(dim=1) / low.point.norm(dim=1)
+    assert (residual < before / 10).all()
+
+
+def test_at_a_minimum_it_is_stuck_at_once():
+    start, objective = quadratics([10.0])
+    rest = torch.linalg.solve(
+        torch.func.jacrev(lambda x: objective(x)[1])(start)[0, :, 0], start[0] + 1
+    )
+    optimiser = stepped(LBFGS(rest.unsqueeze(0)), objective, 80)
+    assert optimiser.stuck.all()
+    assert_close(optimiser.point[0], rest)
+
+
+def test_a_run_without_a_finite_value_is_stuck_and_does_not_disturb_others():
+    start, objective = quadratics([10.0, 10.0])
+
+    def broken(x: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = objective(x)
+        return torch.stack([value[0] * torch.nan, value[1]]), gradient
+
+    optimiser = stepped(LBFGS(start), broken, 60)
+    assert optimiser.stuck[0]
+    assert torch.equal(optimiser.point[0], start[0])
+    assert optimiser.gradient[1].norm() < 1e-8
+
+
+def test_a_cliff_on_the_way_is_no_end():
+    start, objective = quadratics([100.0])
+
+    def cliff(x: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = objective(x)
+        over = x.norm(dim=1) > 2.0  # the minimum is nearer
+        return value.masked_fill(over, torch.inf), gradient.masked_fill(over[:, None], torch.nan)
+
+    optimiser = stepped(LBFGS(100 * start + 0.3), cliff, 100)
+    assert optimiser.gradient.norm() < 1e-7
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="history must be at least 1, got 0"):
+        LBFGS(torch.zeros(1, 3), history=0)
+    with pytest.raises(ValueError, match="start must be finite"):
+        LBFGS(torch.tensor([[1.0, torch.nan]]))
