@@ -2,7 +2,7 @@
 
 A claim is a small file `<key>.json` that its holder touches every 15 seconds. It is stale, and
 anyone may take it over, when it was not touched for two minutes by the file server's clock, or
-when its holder ran on this machine and has ended. One short lock guards every change.
+when its holder ran on this machine and has ended. A short lock on `.lock` guards every change.
 """
 
 import hashlib
@@ -52,8 +52,8 @@ class Claim:
                 for run in runs:
                     if self._touch(run):
                         _path(self._folder, run).unlink(missing_ok=True)
-        except Timeout as error:
-            warnings.warn(f"{error} {len(runs)} claims are left to go stale", stacklevel=4)
+        except Timeout:
+            _say_stuck(self._folder, f"{len(runs)} claims are left to go stale")
         released = set(runs)
         self.runs = [run for run in self.runs if run not in released]
 
@@ -78,7 +78,7 @@ class Claim:
                 if json.load(file)["token"] != self._token:
                     return False
                 os.utime(file.fileno())
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # gone or damaged
             return False
         except OSError:  # the file server is away: to be seen at the next beat
             pass
@@ -99,18 +99,12 @@ def take(folder: Path, runs: Sequence[Run]) -> Claim:
     try:
         with _locked(folder) as now:
             for run in runs:
-                path = _path(folder, run)
-                try:
-                    free = _holder(path, now) is None
-                except Damaged as error:
-                    warnings.warn(f"{error}; {set_aside(path)}, the run is free", stacklevel=5)
-                    free = True
-                if free:
+                if _free(_path(folder, run), now):
                     claim._take(run)
-        claim._heart.start()
+        if claim.runs:
+            claim._heart.start()
     except Timeout:
-        lock = folder / ".lock"
-        warnings.warn(f"{lock}: held for {LOCK_SECONDS:g} s; no run is claimed", stacklevel=5)
+        _say_stuck(folder, "no run is claimed")
     except BaseException:
         claim.close()
         raise
@@ -118,7 +112,7 @@ def take(folder: Path, runs: Sequence[Run]) -> Claim:
 
 
 def held(folder: Path, runs: Sequence[Run]) -> list[Run]:
-    """Those of the runs that other processes hold."""
+    """Those of the runs that other processes hold; other threads of this one do not count."""
     try:
         names = set(os.listdir(folder))
     except FileNotFoundError:
@@ -142,14 +136,14 @@ def remove_stale(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     removed = []
-    with _locked(folder) as now:
-        for path in listed(folder, "*.json"):
-            try:
-                if _holder(path, now) is None:
+    try:
+        with _locked(folder) as now:
+            for path in listed(folder, "*.json"):
+                if _free(path, now):
                     path.unlink(missing_ok=True)
                     removed.append(path)
-            except Damaged as error:
-                warnings.warn(f"{error}; {set_aside(path)}, the run is free", stacklevel=3)
+    except Timeout:
+        _say_stuck(folder, "stale claims are left")
     return removed
 
 
@@ -178,6 +172,15 @@ def _holder(path: Path, now: float) -> Process | None:
     return None if abs(age) > STALE_SECONDS or process.gone() else process
 
 
+def _free(path: Path, now: float) -> bool:
+    """Whether nobody holds a claim; a damaged one is set aside, for it holds nothing."""
+    try:
+        return _holder(path, now) is None
+    except Damaged as error:
+        warnings.warn(f"{error}; {set_aside(path)}; the run is free", stacklevel=6)
+        return True
+
+
 def _server_time(folder: Path) -> float:
     """Now, by the clock of the file server, which is the one that dates the claims."""
     lock = folder / ".lock"
@@ -191,3 +194,7 @@ def _locked(folder: Path) -> Iterator[float]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=LOCK_SECONDS).acquire(poll_interval=0.01):
         yield _server_time(folder)
+
+
+def _say_stuck(folder: Path, so: str) -> None:
+    warnings.warn(f"{folder / '.lock'}: held for {LOCK_SECONDS:g} s; {so}", stacklevel=6)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
@@ -273,6 +273,7 @@ def provenance(device: torch.device) -> dict:
     }
 
 
+@cache
 def _commit() -> str:
     """The commit of the working copy this package is imported from, or '' outside one."""
     try:

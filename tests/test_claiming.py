@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 import pytest
 from filelock import FileLock
 
-from grokkit import claiming
+from grokkit import claiming, processes
 from grokkit.processes import Process, this_process
 from grokkit.runs import Record, Run
 from grokkit.store import Store
@@ -218,6 +218,23 @@ def test_a_claim_of_another_machine_goes_by_the_clock_of_the_files(store, age, f
         assert granted(store, [RUN]) == ([RUN] if free else [])
 
 
+def elsewhere(store, pipe):
+    """`hold` on what looks like another machine, where this one cannot see who runs."""
+    processes._host = lambda: "elsewhere-00000000"
+    hold(store, pipe)
+
+
+def test_a_killed_holder_on_another_machine_is_followed_when_its_claim_is_stale(store, quick):
+    with Child(store, elsewhere) as child:
+        assert child.hear() == [RUN]
+        assert store.held([RUN]) == [RUN]
+        child.process.kill()
+        child.process.join()
+        assert granted(store, [RUN]) == []
+        time.sleep(1.1)
+        assert granted(store, [RUN]) == [RUN]
+
+
 def test_a_claim_tells_who_holds_it(store):
     with store.claim([RUN]):
         held = json.loads(claim_file(store, RUN).read_text())
@@ -239,6 +256,9 @@ def test_a_lock_that_is_not_given_back_is_named_and_nothing_claimed(store, monke
     lock = claim_file(store, RUN).with_name(".lock")
     with FileLock(lock), pytest.warns(UserWarning, match=rf"{lock}: held for 0.1 s"):
         assert granted(store, [RUN]) == []
+    claim = claiming.take(lock.parent, [RUN])
+    with FileLock(lock), pytest.warns(UserWarning, match=rf"{lock}: .*; 1 claims are left"):
+        claim.close()
 
 
 def test_stale_claims_are_garbage_and_fresh_ones_are_not(store):

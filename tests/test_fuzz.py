@@ -1,0 +1,130 @@
+"""Two processes on one sweep, killed over and over: the records are those of an unbroken sweep."""
+
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from grokkit import sweep
+from grokkit import train as trainer
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store import Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=7, dataset_size=25, epochs=80, model=TINY, n_logged=12, keep_weights=True)
+BASE = replace(RUN, dataset_size=49, epochs=40)
+SMALLER = replace(RUN, dataset_size=30, epochs=40, init=BASE)
+MIXED = [
+    RUN,
+    replace(RUN, seed=1),
+    replace(RUN, seed=2, keep_weights=False),
+    replace(RUN, dataset_size=40),
+    replace(RUN, dataset_size=33, weight_decay=0.1),
+    replace(RUN, dataset_size=12, weight_decay=5.0, seed=3),
+    replace(RUN, labels="random", dataset_size=20),
+    replace(RUN, task="x*y", dataset_size=30),
+    replace(RUN, task="x-y", dataset_size=28, eps=1e-6),
+    replace(RUN, p=5, dataset_size=20, beta2=0.999),
+    replace(RUN, precision="float64", dataset_size=31),
+    replace(RUN, tolerance=1e9, seed=4),  # ends as soon as it may
+    replace(RUN, dataset_size=15, epochs=40, init=SMALLER),  # a chain of three
+    replace(RUN, optimiser="lbfgs", precision="float64", dataset_size=35),
+    replace(RUN, optimiser="lbfgs", precision="mixed", dataset_size=27),
+]
+FORK = multiprocessing.get_context("fork")
+
+
+def work(runs, path, threads, often=True):
+    """In a child process: the whole sweep, with a checkpoint after every epoch if `often`."""
+    torch.set_num_threads(threads)
+    if often:
+        trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, float("inf")
+    sweep.POLL_SECONDS = 0.05
+    sweep.train(runs, Store(path, ""), device="cpu", progress=False)
+
+
+def start(*arguments):
+    """A forked process in `work`."""
+    process = FORK.Process(target=work, args=arguments, daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
+        process.start()
+    return process
+
+
+def break_up(runs, path, kills, rng):
+    """Train the sweep with two processes of which one at a time is killed, up to `kills` times.
+
+    Returns how often that was; processes that end by themselves must have succeeded.
+    """
+    threads = [1, 2]
+    both = [start(runs, path, n) for n in threads]
+    done, deadline = 0, time.monotonic() + 600
+    while any(process.is_alive() for process in both):
+        assert time.monotonic() < deadline, "no end in sight"
+        time.sleep(rng.uniform(0, 0.4))
+        i = rng.randrange(2)
+        if done < kills and both[i].is_alive():
+            both[i].kill()
+            both[i].join()
+        if both[i].exitcode == -signal.SIGKILL:
+            done += 1
+            both[i] = start(runs, path, threads[i])
+    assert [process.exitcode for process in both] == [0, 0]
+    return done
+
+
+def check(runs, path, unbroken):
+    """Every record has the unbroken one's bits, and housekeeping leaves nothing else."""
+    broken = Store(path, "")
+    broken.collect_garbage()
+    expected = {path / "claims" / ".lock"}
+    for run in [run for generation in sweep.with_inits(runs) for run in generation]:
+        one, other = unbroken.get(run), broken.get(run)
+        assert one.run == other.run
+        assert one.metrics.keys() == other.metrics.keys()
+        assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics), run
+        expected.add(path / "records" / f"{run.key}.parquet")
+        if run.keep_weights:
+            assert one.weights_sha256 == other.weights_sha256
+            expected.add(path / "weights" / f"{run.key}.safetensors")
+    assert {file for file in path.rglob("*") if file.is_file()} == expected
+
+
+@pytest.fixture
+def place():
+    """A folder in memory, where there is one: thousands of checkpoints then cost little."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("runs", "kills"),
+    [
+        pytest.param(MIXED[9:14], 5, id="5 kills"),
+        pytest.param(MIXED, 50, id="50 kills", marks=pytest.mark.slow),
+    ],
+)
+def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(
+    place, runs, kills
+):
+    once = start(runs, place / "unbroken", 1, False)
+    once.join()
+    assert once.exitcode == 0
+    rng, done = random.Random(kills), 0
+    while done < kills:  # sweep after sweep, should one end before it was killed that often
+        path = place / f"killed {done}"
+        done += break_up(runs, path, kills - done, rng)
+        check(runs, path, Store(place / "unbroken", ""))
+    assert done == kills
