@@ -85,13 +85,17 @@ def break_up(runs, path, kills, rng):
 
 
 def check(runs, path, unbroken):
-    """Every record has the unbroken one's bits, and housekeeping leaves nothing else."""
-    broken = Store(path, "")
+    """Every record has the unbroken one's bits, and housekeeping leaves nothing else.
+
+    Returns how often a run was continued from its checkpoint.
+    """
+    broken, continued = Store(path, ""), 0
     broken.collect_garbage()
     expected = {path / "claims" / ".lock"}
     for run in [run for generation in sweep.with_inits(runs) for run in generation]:
         one, other = unbroken.get(run), broken.get(run)
         assert one.run == other.run
+        continued += len(other.provenance["processes"]) - 1
         assert one.metrics.keys() == other.metrics.keys()
         assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics), run
         expected.add(path / "records" / f"{run.key}.parquet")
@@ -99,6 +103,7 @@ def check(runs, path, unbroken):
             assert one.weights_sha256 == other.weights_sha256
             expected.add(path / "weights" / f"{run.key}.safetensors")
     assert {file for file in path.rglob("*") if file.is_file()} == expected
+    return continued
 
 
 @pytest.fixture
@@ -119,12 +124,15 @@ def place():
 def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(
     place, runs, kills
 ):
+    for run in (RUN, MIXED[-1]):  # so that the children begin with everything imported
+        sweep.train([replace(run, epochs=1)], Store(place / "warm", ""), "cpu", progress=False)
     once = start(runs, place / "unbroken", 1, False)
     once.join()
     assert once.exitcode == 0
-    rng, done = random.Random(kills), 0
+    rng, done, continued = random.Random(kills), 0, 0
     while done < kills:  # sweep after sweep, should one end before it was killed that often
         path = place / f"killed {done}"
         done += break_up(runs, path, kills - done, rng)
-        check(runs, path, Store(place / "unbroken", ""))
+        continued += check(runs, path, Store(place / "unbroken", ""))
     assert done == kills
+    assert continued > kills / 5, "the kills did not hit runs in training"

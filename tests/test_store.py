@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import integers, sampled_from
 
 from grokkit.model import ModelConfig, initialise
+from grokkit.processes import this_process
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store
 
@@ -158,6 +159,57 @@ def test_a_dropped_checkpoint_is_gone_and_may_be_dropped_again(store):
     store.drop_checkpoint(RUN)
     assert store.load_checkpoint(RUN) is None
     assert not files(store)
+
+
+def test_garbage_is_what_no_run_needs_and_nothing_else(store):
+    going, done = replace(RUN, seed=3), RUN
+    store.put(*finished(done))
+    for run in (going, done):
+        store.save_checkpoint(checkpoint(run))
+    kept = set(files(store)) - {store.path / "checkpoints" / f"{done.key}.safetensors"}
+    folder = store.path / "records"
+    here = this_process()
+    names = {
+        "mine": f".a.parquet.{here.host}.{here.pid}.{here.started}.00000000.tmp",
+        "dead": f".a.parquet.{here.host}.{here.pid}.1.00000000.tmp",
+        "elsewhere": ".a.parquet.elsewhere-0.1.1.00000000.tmp",
+        "old": ".a.parquet.elsewhere-0.1.1.00000001.tmp",
+        "damaged": "a.parquet.damaged",
+    }
+    paths = {name: folder / file for name, file in names.items()}
+    for path in paths.values():
+        path.write_bytes(b"half of it")
+    (folder / "b.parquet.damaged").mkdir()
+    os.utime(paths["old"], (0, 0))
+    (store.path / "checkpoints" / "stack.lock").touch()
+    removed = {path.name for path in store.collect_garbage()}
+    expected = {f"{done.key}.safetensors", "stack.lock", names["dead"], names["old"]}
+    assert removed == expected
+    assert set(files(store)) == kept
+    assert paths["damaged"].exists()
+    assert {path.name for path in store.collect_garbage(damaged=True)} == {
+        "a.parquet.damaged",
+        "b.parquet.damaged",
+    }
+    assert {path.name for path in folder.iterdir()} == {
+        f"{done.key}.parquet",
+        names["mine"],
+        names["elsewhere"],
+    }
+    assert store.checkpointed() == {going: 2}
+
+
+def test_garbage_of_a_store_that_is_not_there_is_nothing(store):
+    assert store.collect_garbage(damaged=True) == []
+    assert not store.path.exists()
+
+
+def test_tensors_that_share_memory_are_stored_apart(store):
+    row = torch.arange(6.0)
+    store.save_checkpoint(Checkpoint(RUN, 1, {"row": row, "part": row[2:], "same": row}, []))
+    again = store.load_checkpoint(RUN).tensors
+    assert torch.equal(again["part"], row[2:])
+    assert torch.equal(again["same"], again["row"])
 
 
 def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store, tmp_path):
