@@ -1,37 +1,36 @@
-"""Time of one model-step: the textbook loop, the same with per-step evaluation, and the stack.
+"""Time of one model-step, from the textbook loop to the engine, one idea at a time.
 
-    python benchmarks/engine.py [--device cpu] [--rounds 5] [--quick]
+    python benchmarks/engine.py [--device cpu] [--rounds 7] [--quick] [--save]
 
-All three train the same networks on the same data in one process, in turns, so that what else the
+All ways train the same networks on the same data in one process, in turns, so that what else the
 machine does falls on each alike; the ratios are what counts. The textbook loop computes all four
-positions with torch's fused attention and steps torch.optim.AdamW, one network at a time.
+positions with torch's fused attention and steps torch.optim.AdamW, one network at a time. `last
+row` computes what the loss reads (`stack`), `side by side` several such networks at a time, a
+thread each, and `one batch` all of them in each operation. `grokkit` is the engine as it runs: on
+the CPU side by side and from tables (`tabulated`), on an accelerator in one batch.
 """
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grokkit import model, stack, tasks
+from grokkit import benchmarks, model, sweep, tasks
 from grokkit.runs import Run
-from grokkit.train import Stack, resolve_device, several_at_a_time
+from grokkit.store import Store, provenance
+from grokkit.train import Stack, resolve_device, start
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
+HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
 Step = Callable[[int], None]  # train so many epochs
-
-
-def least_flop(dataset_size: int, run: Run) -> float:
-    """The least arithmetic of one model-step, in FLOP: W_O, MLP and unembedding, three passes.
-
-    A pass is forward, gradient of the inputs, or gradient of the weights; tables are left out.
-    """
-    d, n = run.model.d_model, tasks.task(run.task, run.p).n_labels
-    return 6.0 * dataset_size * (d**2 + 2 * d * run.model.d_mlp + d * n)
 
 
 def fused_forward(theta: dict[str, Tensor], tokens: Tensor) -> Tensor:
@@ -71,18 +70,50 @@ def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
     return epochs
 
 
-def stacked(runs: list[Run], device: torch.device) -> Step:
-    """Epochs of the stack, as `grokkit.train` runs it."""
-    n_tokens = tasks.task(runs[0].task, runs[0].p).n_tokens
-    thetas = [model.initialise(run.model, n_tokens, run.seed) for run in runs]
-    together = Stack(runs, stack.stacked(thetas), device)
+def alone(runs: list[Run], device: torch.device) -> Step:
+    """Epochs of each run in turn by `stack`, with all threads."""
+    stacks = [fresh([run], device, True, 1) for run in runs]
 
     def epochs(n: int) -> None:
-        with several_at_a_time(together) as each:
-            for _ in range(n):
-                together.advance(each=each)
+        for stack in stacks * n:
+            stack.advance()
 
     return epochs
+
+
+def together(runs: list[Run], device: torch.device) -> Step:
+    """Epochs of all runs in one batch, padded to the longest: what an accelerator does."""
+    stack = fresh(runs, device, True, 1)
+
+    def epochs(n: int) -> None:
+        for _ in range(n):
+            stack.advance()
+
+    return epochs
+
+
+def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = None) -> Step:
+    """Epochs of the runs as `sweep.train` does them: on the CPU as many at a time as threads."""
+    if device.type != "cpu":
+        return together(runs, device)
+    with sweep.side_by_side(device, len(runs)) as (_, threads):
+        stacks = [fresh([run], device, batched, threads) for run in runs]
+
+    def train(stack: Stack, n: int) -> None:
+        for _ in range(n):
+            stack.advance()
+
+    def epochs(n: int) -> None:
+        with sweep.side_by_side(device, len(stacks)) as (each, _):
+            list(each(train, stacks, [n] * len(stacks)))
+
+    return epochs
+
+
+def fresh(runs: list[Run], device: torch.device, batched: bool | None, threads: int) -> Stack:
+    nowhere = Store("/nonexistent", shipped="")
+    states = [start(run, nowhere) for run in runs]
+    return Stack(runs, states, device, batched=batched, threads=threads)
 
 
 def seconds(step: Step, device: torch.device, repeats: int) -> float:
@@ -94,11 +125,11 @@ def seconds(step: Step, device: torch.device, repeats: int) -> float:
     return (time.perf_counter() - began) / repeats
 
 
-def matmul_peak(device: torch.device) -> float:
-    """FLOP/s of the best of several large float32 matrix products, the machine's measured peak."""
+def matmul_peak(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """FLOP/s of the best of several large matrix products, the machine's measured peak."""
     best = 0.0
-    for size in (512, 1024, 2048):
-        a, b = torch.randn(2, size, size, device=device)
+    for size in (512, 1024, 2048) if device.type == "cpu" else (4096, 8192):
+        a, b = torch.randn(2, size, size, device=device, dtype=dtype)
         torch.mm(a, b)
 
         def products(n: int, a: Tensor = a, b: Tensor = b) -> None:
@@ -110,61 +141,123 @@ def matmul_peak(device: torch.device) -> float:
     return best
 
 
+def ways_of(runs: list[Run], device: torch.device) -> dict[str, tuple[Step, int]]:
+    """Each way to train these runs, by name, and of how many of them one call trains an epoch."""
+    few = runs[: min(len(runs), 2)]  # one network at a time: two are enough to time
+    ways = {
+        "textbook": (textbook(few, device, False), len(few)),
+        "textbook + test set": (textbook(few, device, True), len(few)),
+        "last row": (alone(few, device), len(few)),
+    }
+    if len(runs) > 1:
+        ways["one batch"] = (together(runs, device), len(runs))
+    if device.type == "cpu":
+        if len(runs) > 1:
+            ways["side by side"] = (side_by_side(runs, device, True), len(runs))
+        exact = [replace(run, precision="float64") for run in runs]
+        ways["grokkit, float64"] = (side_by_side(exact, device), len(runs))
+    ways["grokkit"] = (side_by_side(runs, device), len(runs))
+    return ways
+
+
 @dataclass(frozen=True)
 class Row:
-    """One case: seconds of a model-step by way, medians over rounds."""
+    """A way to train a case: milliseconds of a model-step over the rounds, and what they are of."""
 
     n_runs: int
     dataset_size: int
-    textbook: float
-    evaluated: float
-    stack: float
-    peak_share: float  # of the measured matmul peak, on the least-FLOP count
-    ratios: tuple[float, float, float]  # textbook / stack over rounds: least, median, most
+    way: str
+    ms: float  # median
+    factor: float  # the textbook loop's time over this one's, in the same round: median
+    least: float  # and its range
+    most: float
+    limit_share: float  # of the measured matmul peak, on the arithmetic of `sweep.flop`
 
 
-def measure(n_runs: int, size: int, device: torch.device, rounds: int) -> Row:
-    """Time the three ways in turns, `rounds` times after a warm-up."""
+def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: float) -> list[Row]:
+    """Time all ways in turns, `rounds` times after a warm-up."""
     runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
-    few = runs[: min(n_runs, 2)]  # the textbook loop takes networks one at a time: two are enough
-    ways = (
-        (textbook(few, device, False), len(few), 2),
-        (textbook(few, device, True), len(few), 1),
-        (stacked(runs, device), n_runs, max(1, 16 // n_runs)),
-    )
-    times: list[list[float]] = [[], [], []]
+    ways = ways_of(runs, device)
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(rounds + 1):
-        for way, (step, n, repeats) in enumerate(ways):
-            took = seconds(step, device, repeats) / n
+        for name, (step, n) in ways.items():
+            slow = name.startswith("textbook")
+            took = seconds(step, device, 2 if slow else max(2, 24 // n)) / n
             if round_:
-                times[way].append(took)
-    ratios = sorted(a / b for a, b in zip(times[0], times[2], strict=True))
-    medians = [statistics.median(column) for column in times]
-    share = least_flop(size, runs[0]) / medians[2] / matmul_peak(device)
-    spread = (ratios[0], statistics.median(ratios), ratios[-1])
-    return Row(n_runs, size, medians[0], medians[1], medians[2], share, spread)
+                times[name].append(took)
+    rows = []
+    for name, column in times.items():
+        factors = sorted(a / b for a, b in zip(times["textbook"], column, strict=True))
+        middle = statistics.median(column)
+        spread = (statistics.median(factors), factors[0], factors[-1])
+        share = sweep.flop(runs[0]) / middle / peak
+        rows.append(Row(n_runs, size, name, 1e3 * middle, *spread, share))
+    return rows
+
+
+def memory(n_runs: int, size: int, device: torch.device) -> float:
+    """The most memory that a few epochs of the sweep take, in GB: of a process of its own."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        side_by_side([Run(dataset_size=size, seed=s) for s in range(n_runs)], device)(4)
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    command = [sys.executable, __file__, "--memory", str(n_runs), str(size)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def peak_of_this_process(n_runs: int, size: int) -> float:
+    """Peak resident memory, in GB, after a few epochs of the sweep in this process."""
+    runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
+    side_by_side(runs, torch.device("cpu"))(2)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as plain text, under `HEAD`."""
+    return "\n".join(
+        f"{row.n_runs:8} {row.dataset_size:9,}  {row.way:20} {row.ms:17.2f}   "
+        f"{row.factor:6.1f} ({row.least:4.1f} – {row.most:4.1f}) {row.limit_share:9.0%}"
+        for row in rows
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="one small case, to try the command")
+    parser.add_argument("--save", action="store_true", help="as the figures of the book")
+    parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.memory:
+        print(peak_of_this_process(*args.memory))
+        return
     device = resolve_device(args.device)
+    peak = matmul_peak(device)
     print(f"torch {torch.__version__}, {device.type}, {torch.get_num_threads()} threads")
-    print(f"measured matmul peak: {matmul_peak(device) / 1e9:,.0f} GFLOP/s float32\n")
-    print("milliseconds per model-step (median), and how many times faster the stack is")
-    head = "networks  examples  textbook  + test set  stack   × (least – most)       share of peak"
-    print(head + "\n" + "-" * len(head))
+    print(f"measured matmul peak: {peak / 1e9:,.0f} GFLOP/s float32\n")
+    rows: list[Row] = []
+    print(HEAD + "\n" + "-" * len(HEAD))
     for n_runs, size in ((2, 200),) if args.quick else CASES:
-        row = measure(n_runs, size, device, args.rounds)
-        low, middle, high = row.ratios
+        rows += measure(n_runs, size, device, args.rounds, peak)
+        print(table([row for row in rows if row.n_runs == n_runs]), flush=True)
+    n_runs, size = (2, 200) if args.quick else CASES[-1]
+    most = memory(n_runs, size, device)
+    print(f"\n{n_runs} networks of {size:,} examples: {most:.2f} GB at most")
+    if args.save:
+        name = "quick" if args.quick else device.type
         print(
-            f"{row.n_runs:8} {row.dataset_size:9,} {1e3 * row.textbook:9.1f} "
-            f"{1e3 * row.evaluated:11.1f} {1e3 * row.stack:6.1f}   "
-            f"{middle:4.1f} ({low:4.1f} – {high:4.1f})   {row.peak_share:12.0%}",
-            flush=True,
+            benchmarks.save(
+                f"engine-{name}",
+                {
+                    "rows": [asdict(row) for row in rows],
+                    "peak_flops": peak,
+                    "memory_gb": most,
+                    "memory_of": [n_runs, size],
+                    "provenance": provenance(device),
+                },
+            )
         )
 
 

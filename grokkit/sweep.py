@@ -100,13 +100,13 @@ def padding(stacks: Stacks) -> float:
 def flop(run: Run) -> float:
     """The least arithmetic of one epoch of the run, in FLOP (`tabulated`).
 
-    Per example W_OU, and the sparse product with T; the tables once; each forward, for the
-    gradient of its inputs, and for that of its weights.
+    For each example the products with W_OU, with its entries in A and with B; for all of them the
+    tables; each of these forward, for the gradient of one factor, and for that of the other.
     """
     n, d, m = tasks.task(run.task, run.p).n_tokens, run.model.d_model, run.model.d_mlp
     width = m + n
-    example = m * n + 4 * run.model.n_heads * width
-    tables = d * d * width + (2 * n + 2) * d * (d + width) + m * d * n
+    example = m * n + (2 + 4) * run.model.n_heads * width
+    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n
     return 6.0 * (run.dataset_size * example + tables)
 
 

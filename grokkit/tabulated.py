@@ -1,14 +1,18 @@
 """The gradient of one network on the CPU, with half of the arithmetic that `stack` needs.
 
-From a token to the pre-activations of the MLP, and to the logits past it, everything but the
-attention pattern is linear. So it is tabulated, for each of the 2 n rows (x slot, y slot) and each
-head: T[row, head] = resid_row W_V W_O [W_in | W_U]. An example's pattern picks 2 n_heads rows of
-T, which is a sparse matrix product; the rows of the operation and of `=`, and the biases, are the
-same for all examples, F. With W_OU = W_out W_U one dense product per example remains:
+From the embedding to the pre-activations of the MLP, and to the logits past it, everything but the
+attention pattern is linear. So it is tabulated, for each head, over n + 4 rows: the n operands
+(embeddings alone), the positions of x and of y, the operation and `=` (both with their position):
+
+    T[head, row] = row W_V W_O [W_in | W_U].
+
+An example's pattern picks the rows of x and y, which is a sparse matrix product; the last four
+rows, and the biases, are the same for all examples, F. With W_OU = W_out W_U one dense product per
+example remains:
 
     [pre | direct] = A T + B F,    logits = direct + relu(pre) W_OU,
 
-A [batch, rows heads] sparse, B [batch, 2 n_heads + 1]. The gradient is taken by hand from the
+A [batch, heads rows] sparse, B [batch, 4 n_heads + 1]. The gradient is taken by hand from the
 logits to T, F, W_OU and the scores, in chunks that stay in the cache, and by autograd from there.
 """
 
@@ -32,8 +36,8 @@ Each = Callable[..., Iterable]
 class Chunk:
     """Some examples of a train set, and where their patterns stand in A and in its transpose."""
 
-    rows: Int[Tensor, "batch pos"]  # table row of each of the four tokens: x, y, operation, =
-    labels: Int[Tensor, "batch one"]
+    pairs: Int[Tensor, "batch 2"]  # x and y
+    labels: Int[Tensor, "batch 1"]
     A: Tensor  # sparse CSR [batch, heads rows]; only its values change from epoch to epoch
     At: Tensor  # sparse CSR [heads rows, batch]
     order: Int[Tensor, " entry"]  # of A's values in At
@@ -41,25 +45,22 @@ class Chunk:
     @classmethod
     def of(
         cls,
-        x: Int[Tensor, " batch"],
-        y: Int[Tensor, " batch"],
+        pairs: Int[Tensor, "batch 2"],
         labels: Int[Tensor, " batch"],
         n: int,
         n_heads: int,
         dtype: torch.dtype,
     ) -> "Chunk":
-        """The chunk of the operand pairs (x, y), of n possible operands."""
-        batch = len(x)
-        pair = torch.stack([x, y + n], 1)  # batch slot
-        n_rows = 2 * n + 2
-        columns = pair.unsqueeze(1) + n_rows * torch.arange(n_heads).unsqueeze(1)
-        columns = columns.flatten()  # batch head slot: increasing within an example
+        """The chunk of these operand pairs, of n possible operands."""
+        batch, n_rows = len(pairs), n + 4
+        columns = pairs.unsqueeze(1) + n_rows * torch.arange(n_heads).unsqueeze(1)
+        columns = columns.flatten()  # batch head 2
         order = columns.argsort(stable=True)
         example = torch.arange(batch).repeat_interleave(2 * n_heads)
         per_example = torch.full((batch,), 2 * n_heads)
         per_column = torch.bincount(columns, minlength=n_rows * n_heads)
         return cls(
-            torch.cat([pair, torch.tensor([[2 * n, 2 * n + 1]]).expand(batch, 2)], 1),
+            pairs,
             labels.unsqueeze(1),
             _sparse(per_example, columns, n_rows * n_heads, dtype),
             _sparse(per_column, example[order], batch, dtype),
@@ -79,8 +80,7 @@ def _sparse(per_row: Tensor, columns: Tensor, width: int, dtype: torch.dtype) ->
 
 
 def chunks(
-    x: Int[Tensor, " batch"],
-    y: Int[Tensor, " batch"],
+    pairs: Int[Tensor, "batch 2"],
     labels: Int[Tensor, " batch"],
     n: int,
     n_heads: int,
@@ -88,8 +88,8 @@ def chunks(
     size: int = CHUNK,
 ) -> list[Chunk]:
     """A train set in chunks of at most `size` examples, of nearly equal size."""
-    size = -(-len(x) // -(-len(x) // size))
-    parts = zip(x.split(size), y.split(size), labels.split(size), strict=True)
+    size = -(-len(pairs) // -(-len(pairs) // size))
+    parts = zip(pairs.split(size), labels.split(size), strict=True)
     return [Chunk.of(*part, n, n_heads, dtype) for part in parts]
 
 
@@ -106,9 +106,9 @@ def gradient(
         inputs = _tables(theta)
     score, T, bias, W_OU = (table.detach() for table in inputs)
     n_heads = score.shape[1]
-    last = torch.arange(1, n_heads + 1) * len(score)
-    special = torch.stack([last - 2, last - 1], 1).flatten()  # rows of T: operation and =, by head
-    fixed = torch.cat([T[special], bias])
+    ends = len(score) * torch.arange(1, n_heads + 1).unsqueeze(1)
+    shared = (ends + torch.arange(-4, 0)).flatten()  # head 4: rows of T that every example has
+    fixed = torch.cat([T[shared], bias])
     total = sum(len(chunk.labels) for chunk in examples)
 
     def part(chunks: list[Chunk]) -> list[Tensor]:
@@ -123,17 +123,18 @@ def gradient(
         for first, more in zip(parts[0], sums, strict=True):
             first += more
     d_score, d_T, d_fixed, d_W_OU, loss = parts[0]
-    d_T.index_add_(0, special, d_fixed[:-1])
+    d_T[shared] += d_fixed[:-1]
     outputs = [d_score, d_T, d_fixed[-1:], d_W_OU]
     found = torch.autograd.grad(inputs, list(theta.values()), outputs)
     return loss, dict(zip(theta, found, strict=True))
 
 
 def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Scores [row, head], T [head row, m + n], the biases as its last row, and W_OU [m, n]."""
+    """Scores [row, head], T [head row, m + n], the biases as F's last row, and W_OU [m, n]."""
     W_E, W_pos = theta["W_E"], theta["W_pos"]
-    rows = torch.cat([W_E[:-2] + W_pos[0], W_E[:-2] + W_pos[2], W_E[-2:] + W_pos[1::2]])
-    resid_eq = rows[-1:]
+    last = W_E[-2:] + W_pos[1::2]  # the operation and =
+    rows = torch.cat([W_E[:-2], W_pos[::2], last])
+    resid_eq = last[1:]
     d_head = theta["W_Q"].shape[-1]
     query = torch.einsum("m,hmd->hd", resid_eq[0], theta["W_Q"])
     score = rows @ torch.einsum("hmd,hd->mh", theta["W_K"], query) / d_head**0.5
@@ -148,7 +149,7 @@ def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def _accumulate(
     chunk: Chunk,
-    score: Float[Tensor, "rows head"],
+    score: Float[Tensor, "row head"],
     T: Float[Tensor, "head_row width"],
     fixed: Float[Tensor, "special width"],
     W_OU: Float[Tensor, "d_mlp label"],
@@ -157,11 +158,12 @@ def _accumulate(
 ) -> None:
     """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`."""
     d_score, d_T, d_fixed, d_W_OU, loss = sums
-    n_heads, d_mlp = score.shape[1], W_OU.shape[0]
-    batch = len(chunk.labels)
-    pattern = score[chunk.rows].softmax(1).transpose(1, 2).contiguous()  # batch head pos
+    (batch, _), n_heads, d_mlp = chunk.pairs.shape, score.shape[1], len(W_OU)
+    scores = score[-4:].repeat(batch, 1, 1)  # batch pos head, of positions x, y, operation, =
+    scores[:, :2] += score[chunk.pairs]
+    pattern = scores.softmax(1).transpose(1, 2).contiguous()  # batch head pos
     entries = pattern[:, :, :2].flatten()
-    B = torch.cat([pattern[:, :, 2:].flatten(1), pattern.new_ones(batch, 1)], 1)
+    B = torch.cat([pattern.flatten(1), pattern.new_ones(batch, 1)], 1)
     chunk.A.values().copy_(entries)
     chunk.At.values().copy_(entries[chunk.order])
 
@@ -175,16 +177,18 @@ def _accumulate(
     d_T.addmm_(chunk.At, out)  # out now holds the slopes of [pre | direct]
     d_fixed.addmm_(B.T, out)
     d_entries = torch.sparse.sampled_addmm(chunk.A, out, T.T, beta=0.0).values()
-    d_B = torch.mm(out, fixed[:-1].T)
-    d_pattern = torch.cat([d_entries.view(batch, n_heads, 2), d_B.view(batch, n_heads, 2)], 2)
-    d_rows = pattern * (d_pattern - (pattern * d_pattern).sum(2, keepdim=True))
-    d_score.index_add_(0, chunk.rows.flatten(), d_rows.transpose(1, 2).reshape(-1, n_heads))
+    d_pattern = torch.mm(out, fixed[:-1].T).unflatten(1, (n_heads, 4))
+    d_pattern[:, :, :2] += d_entries.view(batch, n_heads, 2)
+    d_scores = pattern * (d_pattern - (pattern * d_pattern).sum(2, keepdim=True))
+    d_scores = d_scores.transpose(1, 2)  # batch pos head
+    d_score[-4:] += d_scores.sum(0)
+    d_score.index_add_(0, chunk.pairs.flatten(), d_scores[:, :2].reshape(-1, n_heads))
 
 
 def _to_slopes(
-    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch one"], share: float
+    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch 1"], share: float
 ) -> Float[Tensor, ""]:
-    """Replace logits, in place, by the slopes in them of `model.cross_entropy`; returns the loss."""
+    """Replace logits, in place, by the loss's slopes in them; returns `model.cross_entropy`."""
     own = logits.gather(1, labels)
     logits.scatter_(1, labels, -inf)
     top = logits.amax(1, keepdim=True)

@@ -74,9 +74,9 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
     shapes = _shapes(runs[0])
     examples = []
     for run in runs:
-        x, y, labels = map(torch.from_numpy, _train_set(run))
+        pairs, labels = map(torch.from_numpy, _train_set(run))
         n = tasks.task(run.task, run.p).n_tokens
-        examples.append(tabulated.chunks(x, y, labels, n, run.model.n_heads, dtype))
+        examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
 
     def value_and_gradient(
         rows: Float[Tensor, "run parameter"],
@@ -95,9 +95,8 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
     """L_x-ent of every run and its gradient, all runs at once through `stack`; for accelerators."""
     shapes = _shapes(runs[0])
-    x, y, labels = zip(*map(_train_set, runs), strict=True)
-    pairs = [np.stack(columns, 1) for columns in zip(x, y, strict=True)]
-    batch = stack.Batch.of(pairs, list(labels), dtype, device)
+    pairs, labels = zip(*map(_train_set, runs), strict=True)
+    batch = stack.Batch.of(list(pairs), list(labels), dtype, device)
     half = runs[0].precision == "bf16"
 
     def value_and_gradient(
@@ -117,11 +116,10 @@ def _shapes(run: Run) -> dict[str, tuple[int, ...]]:
     return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
 
 
-def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Operands x, operands y and labels of the train set, each [batch]."""
+def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Operand pairs [batch, 2] and labels [batch] of the train set."""
     rows = run.split()[0]
-    x, y = tasks.task(run.task, run.p).inputs[rows].T
-    return x.copy(), y.copy(), run.example_labels()[rows]
+    return tasks.task(run.task, run.p).inputs[rows], run.example_labels()[rows]
 
 
 @cache
@@ -434,8 +432,8 @@ def train_stack(
 ) -> bool:
     """Train the claimed runs, which `sweep.pack` found to fit one stack, and store the records.
 
-    On the CPU `threads` share it. `progress` is told of epochs trained, times runs. Returns False if `halt()` came first; then
-    checkpoints hold everything.
+    On the CPU `threads` share it. `progress` is told of epochs trained, times runs. Returns False
+    if `halt()` came first; then checkpoints hold everything.
     """
     saved = {run: store.load_checkpoint(run) for run in claim.runs}
 

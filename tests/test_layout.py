@@ -40,6 +40,7 @@ ALLOWED = {
     "book": "theme notebook",
     "__main__": "experiments store sweep",
     "browser": "",
+    "benchmarks": "files store",
     "readme": "analysis browser claims experiments figures",
 }
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))

@@ -22,7 +22,7 @@ def setting(p, config, size, seed, dtype, scale=1.0, task="x+y"):
         theta[name] = torch.randn(theta[name].shape, generator=generator).to(dtype)
     rows = tasks.split(task, size, seed)[0]
     inputs, labels = torch.from_numpy(task.inputs[rows]), torch.from_numpy(task.labels[rows])
-    return theta, model.tokens(inputs, task.n_tokens), inputs.T, labels
+    return theta, model.tokens(inputs, task.n_tokens), inputs, labels
 
 
 def textbook(theta, tokens, labels):
@@ -47,8 +47,8 @@ def test_the_gradient_is_that_of_the_textbook_model(p, heads, d_mlp, seed, chunk
     config = ModelConfig(d_model=8, n_heads=heads, d_mlp=d_mlp)
     n_examples = tasks.task(task, p).n_examples
     size = 1 + seed % n_examples
-    theta, tokens, (x, y), labels = setting(p, config, size, seed, torch.float64, task=task)
-    parts = tabulated.chunks(x, y, labels, p, heads, torch.float64, chunk)
+    theta, tokens, pairs, labels = setting(p, config, size, seed, torch.float64, task=task)
+    parts = tabulated.chunks(pairs, labels, p, heads, torch.float64, chunk)
     assert sum(len(part.labels) for part in parts) == size
     loss, slopes = tabulated.gradient(theta, parts)
     expected, gradient = textbook(theta, tokens, labels)
@@ -59,11 +59,11 @@ def test_the_gradient_is_that_of_the_textbook_model(p, heads, d_mlp, seed, chunk
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
 def test_float32_agrees_with_float64_at_the_papers_size(scale):
-    theta, tokens, (x, y), labels = setting(113, ModelConfig(), 3000, 0, torch.float64, scale)
+    theta, tokens, pairs, labels = setting(113, ModelConfig(), 3000, 0, torch.float64, scale)
     expected, gradient = textbook(theta, tokens, labels)
     single = {name: weight.float() for name, weight in theta.items()}
     loss, slopes = tabulated.gradient(
-        single, tabulated.chunks(x, y, labels, 113, 4, torch.float32)
+        single, tabulated.chunks(pairs, labels, 113, 4, torch.float32)
     )
     assert_close(loss.double(), expected, rtol=1e-5, atol=0)
     for name, slope in slopes.items():
@@ -72,7 +72,7 @@ def test_float32_agrees_with_float64_at_the_papers_size(scale):
 
 def test_a_gradient_far_below_float32s_epsilon_is_still_exact():
     # logits that are right by 60: the loss is 1e-26, and plain float32 cross-entropy gives 0
-    theta, tokens, (x, y), labels = setting(5, ModelConfig(8, 2, 12), 25, 0, torch.float64)
+    theta, tokens, pairs, labels = setting(5, ModelConfig(8, 2, 12), 25, 0, torch.float64)
     logits = model.forward(theta, tokens)[:, -1]
     theta["W_U"] *= 0
     fit = torch.linalg.lstsq(_features(theta, tokens), 60.0 * torch.eye(5)[labels].double())
@@ -80,7 +80,7 @@ def test_a_gradient_far_below_float32s_epsilon_is_still_exact():
     expected, gradient = textbook(theta, tokens, labels)
     assert logits.shape == (25, 5)
     single = {name: weight.float() for name, weight in theta.items()}
-    loss, slopes = tabulated.gradient(single, tabulated.chunks(x, y, labels, 5, 2, torch.float32))
+    loss, slopes = tabulated.gradient(single, tabulated.chunks(pairs, labels, 5, 2, torch.float32))
     assert_close(loss.double(), expected, rtol=1e-3, atol=0)
     for name, slope in slopes.items():
         assert (slope - gradient[name]).norm() <= 1e-2 * gradient[name].norm()
@@ -93,8 +93,8 @@ def _features(theta, tokens):
 
 
 def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
-    theta, _, (x, y), labels = setting(113, ModelConfig(), 5000, 0, torch.float32)
-    parts = tabulated.chunks(x, y, labels, 113, 4, torch.float32)
+    theta, _, pairs, labels = setting(113, ModelConfig(), 5000, 0, torch.float32)
+    parts = tabulated.chunks(pairs, labels, 113, 4, torch.float32)
     assert len(parts) == 5
     loss, alone = tabulated.gradient(theta, parts)
     with ThreadPoolExecutor(3, initializer=torch.set_num_threads, initargs=(1,)) as pool:
