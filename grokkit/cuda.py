@@ -17,7 +17,7 @@ class Graphed:
     """
 
     def __init__(self, step: Callable[[], None]) -> None:
-        self._step, self._calls = step, 0
+        self.eager, self._calls = step, 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self) -> None:
@@ -29,20 +29,20 @@ class Graphed:
             aside = torch.cuda.Stream()
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
-                self._step()
+                self.eager()
             torch.cuda.current_stream().wait_stream(aside)
             return
         if self._calls > WARM_UP + 1:  # recording failed
-            self._step()
+            self.eager()
             return
         graph = torch.cuda.CUDAGraph()
         try:
             torch.cuda.synchronize()
             with torch.cuda.graph(graph):
-                self._step()
+                self.eager()
         except RuntimeError as error:
             warnings.warn(f"no CUDA graph, steps are launched one by one: {error}", stacklevel=2)
-            self._step()
+            self.eager()
             return
         graph.replay()  # recording does not compute
         self._graph = graph

@@ -5,24 +5,34 @@ import inspect
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from grokkit import benchmarks, model, tasks
-from grokkit.runs import Run
+from grokkit.runs import Record, Run
 
-PATH = Path(__file__).resolve().parents[1] / "benchmarks" / "engine.py"
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def script(name):
+    """The module of a script, which dataclasses and other scripts look up by name."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 @pytest.fixture(scope="module")
 def engine():
-    spec = importlib.util.spec_from_file_location("engine", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["engine"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["engine"]
+    return script("engine")
+
+
+@pytest.fixture(scope="module")
+def gpu(engine):
+    return script("gpu")
 
 
 def test_the_fused_textbook_loop_is_the_textbook_model(engine):
@@ -64,6 +74,36 @@ def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine)
 
 def test_memory_is_measured_in_a_process_of_its_own(engine):
     assert 0.1 < engine.memory(2, 20, torch.device("cpu")) < 4
+
+
+CPU = torch.device("cpu")
+PEAK = {"float32": 1e11, "tf32": 2e11, "bf16": 4e11, "float64": 5e10, "bytes": 1e10}
+
+
+def test_the_limit_is_the_larger_of_arithmetic_and_bytes(gpu):
+    # W_O 128 x 128, MLP twice 128 x 512, unembedding 128 x 113; 2 FLOP each; three passes
+    flop = 3830 * 3 * 2 * (128 * 128 + 2 * 128 * 512 + 128 * 113)
+    assert flop == pytest.approx(3.7e9, rel=0.02)  # DESIGN
+    assert gpu.limit(Run(dataset_size=3830), PEAK) == pytest.approx(flop / 1e11)
+    parameters = 226_944
+    few = gpu.limit(Run(dataset_size=1), PEAK)
+    assert few == pytest.approx(7 * 4 * parameters / 1e10)
+
+
+def test_the_accelerators_command_measures_every_part_anywhere(gpu):
+    rows = list(gpu.steps([(2, 9)], CPU, PEAK))
+    assert [row["precision"] for row in rows] == ["float32", "tf32", "bf16"]
+    assert all(row["us"] > 0 for row in rows)
+    assert gpu.minimiser(1, 9, CPU)["us"] > 0
+
+
+def test_an_outcome_says_when_and_how_a_run_ended(gpu):
+    epochs = np.array([0, 10, 20])
+    names = ("param_norm", "correct_logit", "train_loss", "residual", "train_accuracy")
+    metrics = {name: np.array([3.0, 2.0, 1.0]) for name in names}
+    metrics |= {"epoch": epochs, "test_accuracy": np.array([0.0, 0.2, 1.0])}
+    found = gpu.outcome(Record(Run(epochs=20), metrics, {}))
+    assert (found["generalises"], found["param_norm"], found["seed"]) == (20, 1.0, 0)
 
 
 def test_saved_measurements_name_where_they_were_made():

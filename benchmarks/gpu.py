@@ -1,0 +1,176 @@
+"""Everything about an accelerator that this project wants to know, in one command.
+
+    python benchmarks/gpu.py [--device cuda] [--minutes 8] [--save] [--quick]
+
+1. The peaks of the card: matrix products in four precisions, and copying.
+2. The time of a model-step of AdamW by stack size, train set, precision, with and without a CUDA
+   graph, and its share of the limit: the larger of arithmetic over peak and bytes over bandwidth.
+3. The time of an evaluation of the minimiser.
+4. Whether a lower precision changes outcomes: the same five seeds of a grokking network in each
+   precision, and the epoch of generalising, final norm, logit, accuracy and residual.
+
+Parts that the time does not allow are left out and named. `--quick` tries it all small, anywhere.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from engine import matmul_peak, seconds
+
+from grokkit import benchmarks, cuda, experiments, sweep, tasks
+from grokkit.analysis import generalises
+from grokkit.runs import PRECISIONS, Record, Run
+from grokkit.store import Store, provenance
+from grokkit.train import Stack, resolve_device, start
+
+CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}
+
+
+def peaks(device: torch.device) -> dict[str, float]:
+    """FLOP/s of matrix products by precision, and bytes/s of copying."""
+    found = {name: matmul_peak(device, dtype) for name, dtype in DTYPES.items()}
+    with cuda.matmul_precision("tf32", device):
+        found["tf32"] = matmul_peak(device)
+    big = torch.empty(1 << (28 if device.type == "cuda" else 24), device=device)
+    other = torch.empty_like(big)
+
+    def copy(n: int) -> None:
+        for _ in range(n):
+            other.copy_(big)
+
+    copy(1)
+    took = min(seconds(copy, device, 5) for _ in range(5))
+    return found | {"bytes": 2 * big.numel() * 4 / took}
+
+
+def limit(run: Run, peak: dict[str, float]) -> float:
+    """Seconds that a model-step of the dense form takes at least.
+
+    Arithmetic: W_O, the MLP and the unembedding for each example, three passes. Bytes: AdamW reads
+    parameters, gradient and moments and writes three of them.
+    """
+    d, n = run.model.d_model, tasks.task(run.task, run.p).n_tokens
+    flop = 6.0 * run.dataset_size * (d * d + 2 * d * run.model.d_mlp + d * n)
+    parameters = sum(torch.Size(shape).numel() for shape in run.model.shapes(n).values())
+    return max(flop / peak[run.precision], 7 * 4 * parameters / peak["bytes"])
+
+
+def stack_of(runs: list[Run], device: torch.device) -> Stack:
+    nowhere = Store("/nonexistent", shipped="")
+    return Stack(runs, [start(run, nowhere) for run in runs], device, batched=True)
+
+
+def steps(
+    cases: list[tuple[int, int]], device: torch.device, peak: dict[str, float]
+) -> Iterator[dict]:
+    """Time of a model-step in every case, precision, eager and as a graph."""
+    for n_runs, size in cases:
+        for precision in PRECISIONS["adamw"][:3]:
+            runs = [Run(dataset_size=size, seed=s, precision=precision) for s in range(n_runs)]
+            stack = stack_of(runs, device)
+            ways = {"graph": stack.step}
+            if isinstance(stack.step, cuda.Graphed):
+                ways = {"eager": stack.step.eager, **ways}
+
+            for way, step in ways.items():
+
+                def epochs(n: int, step=step) -> None:
+                    for _ in range(n):
+                        step()
+
+                with cuda.matmul_precision(precision, device):
+                    epochs(6)  # the graph is recorded in the fourth
+                    repeats = 50 if device.type == "cuda" else 2
+                    took = statistics.median(seconds(epochs, device, repeats) for _ in range(5))
+                least = limit(runs[0], peak)
+                yield {
+                    "n_runs": n_runs,
+                    "dataset_size": size,
+                    "precision": precision,
+                    "way": way if device.type == "cuda" else "eager",
+                    "us": 1e6 * took / n_runs,
+                    "limit_share": least * n_runs / took,
+                }
+
+
+def minimiser(n_runs: int, size: int, device: torch.device) -> dict:
+    """Time of one evaluation of the minimiser, per run."""
+    run = Run(dataset_size=size, optimiser="lbfgs", precision="float64")
+    stack = stack_of([replace(run, seed=seed) for seed in range(n_runs)], device)
+
+    def evaluations(n: int) -> None:
+        for _ in range(n):
+            stack.advance()
+
+    evaluations(5)
+    took = statistics.median(seconds(evaluations, device, 5) for _ in range(3))
+    return {"n_runs": n_runs, "dataset_size": size, "us": 1e6 * took / n_runs}
+
+
+def outcome(record: Record) -> dict:
+    """How a grokking run ended, and when it generalised."""
+    mark = generalises(record)
+    names = ("param_norm", "correct_logit", "test_accuracy", "train_loss", "residual")
+    return {
+        "seed": record.run.seed,
+        "precision": record.run.precision,
+        "generalises": None if mark is None else int(mark.epoch),
+        **{name: record.final(name) for name in names},
+    }
+
+
+def outcomes(device: torch.device, quick: bool) -> Iterator[dict]:
+    """The same seeds of a grokking network in every precision."""
+    runs = experiments.grokking("quick" if quick else "published", seeds=2 if quick else 5)
+    if quick:
+        runs = [replace(run, epochs=30) for run in runs]
+    with tempfile.TemporaryDirectory() as folder:
+        for precision in PRECISIONS["adamw"]:
+            again = [replace(run, precision=precision, keep_weights=False) for run in runs]
+            for record in sweep.train(again, Store(folder, ""), str(device), progress=False):
+                yield outcome(record)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--save", action="store_true", help="as the figures of the book")
+    parser.add_argument("--quick", action="store_true", help="all parts, small")
+    args = parser.parse_args()
+    device = resolve_device(args.device)
+    deadline = time.monotonic() + 60 * args.minutes
+    peak = peaks(device)
+    print({name: f"{value:.3g}" for name, value in peak.items()}, flush=True)
+    cases, mini = (([(2, 40)], (2, 40)) if args.quick else (CASES, (16, 1800)))
+    parts = {
+        "steps": lambda: steps(cases, device, peak),
+        "minimiser": lambda: iter([minimiser(*mini, device)]),
+        "outcomes": lambda: outcomes(device, args.quick),
+    }
+    found: dict[str, list[dict]] = {name: [] for name in parts}
+    left_out = []
+    for name, part in parts.items():
+        for row in part():
+            print(name, row, flush=True)
+            found[name].append(row)
+            if time.monotonic() > deadline:
+                left_out.append(f"{name} after {len(found[name])} rows")
+                break
+    print("left out for want of time:", ", ".join(left_out) or "nothing")
+    if args.save:
+        name = "gpu-quick" if args.quick else f"gpu-{device.type}"
+        measured = {**found, "peaks": peak, "left_out": left_out}
+        print(benchmarks.save(name, measured | {"provenance": provenance(device)}))
+
+
+if __name__ == "__main__":
+    main()

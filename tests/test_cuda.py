@@ -1,0 +1,93 @@
+"""CUDA graphs and precision, on stand-ins for the card: every call is one step, come what may."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from grokkit import cuda
+
+
+class Card:
+    """Stands for the card: streams that do nothing, a graph that replays what it recorded."""
+
+    def __init__(self, monkeypatch, step, fails=False):
+        self.recording = False
+        card = self
+
+        class Graph:
+            def replay(self):
+                step(card)
+
+        class Stream:
+            def wait_stream(self, other):
+                pass
+
+        @contextmanager
+        def record(graph):
+            if fails:
+                raise RuntimeError("operation not permitted when stream is capturing")
+            card.recording = True
+            yield
+            card.recording = False
+
+        @contextmanager
+        def aside(stream):
+            yield
+
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+        monkeypatch.setattr(torch.cuda, "Stream", Stream)
+        monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+        monkeypatch.setattr(torch.cuda, "graph", record)
+        monkeypatch.setattr(torch.cuda, "stream", aside)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
+    done = []
+
+    def step(card=None):
+        if card is None and here.recording:  # recording does not compute
+            return
+        done.append(1)
+
+    here = Card(monkeypatch, step, fails)
+    graphed = cuda.Graphed(step)
+    for calls in range(1, 12):
+        graphed()
+        assert len(done) == calls
+    said = [str(w.message) for w in recwarn]
+    assert len(said) == int(fails)
+    assert all("launched one by one" in text for text in said)
+
+
+def test_the_precision_of_matrix_products_is_set_on_a_card_only_and_given_back():
+    before = torch.get_float32_matmul_precision()
+    with cuda.matmul_precision("tf32", torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == before
+    with cuda.matmul_precision("tf32", torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "high"
+    with cuda.matmul_precision("float32", torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_graph_trains_as_single_launches_do():
+    from grokkit.runs import Run
+    from grokkit.store import Store
+    from grokkit.train import Stack, start
+
+    runs = [Run(p=13, dataset_size=60 + seed, seed=seed) for seed in range(3)]
+    states = [start(run, Store("/nonexistent", "")) for run in runs]
+    device = torch.device("cuda")
+    graphed, plain = (Stack(runs, states, device) for _ in range(2))
+    plain.step = plain.step.eager
+    for _ in range(20):
+        graphed.advance()
+        plain.advance()
+    for i in range(3):
+        for name, weight in graphed.theta(i).items():
+            torch.testing.assert_close(weight, plain.theta(i)[name], rtol=1e-3, atol=1e-5)
