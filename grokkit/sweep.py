@@ -2,26 +2,28 @@
 
 `train` is the one entrance. Runs that the store has are loaded; the others are claimed, stack by
 stack, and trained, with checkpoints. Any number of processes, on machines that share the store's
-folder, may be given the same sweep: each takes what nobody holds.
+folder, may be given the same sweep: each takes what nobody holds. Or one of them gives the stacks
+to the workers of a Dask cluster (`cluster`).
 """
 
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from tqdm import tqdm
 
-from grokkit import cuda, minimise, tabulated, tasks
+from grokkit import cluster, cuda, minimise, tabulated, tasks
 from grokkit.runs import Record, Run
 from grokkit.store import Store
 from grokkit.train import resolve_device, train_stack
 
 MAX_PADDING = 0.1  # share of a stack's rows that may be padding
 POLL_SECONDS = 2.0  # between looks at runs that other processes hold
+PATIENCE = 3  # looks without a reason to wait
 
 Stacks = list[list[Run]]
 
@@ -56,17 +58,20 @@ def stack_bytes(run: Run, rows: int) -> int:
 
 
 def pack(
-    runs: Sequence[Run], device: torch.device, epochs: dict[Run, int] | None = None
+    runs: Sequence[Run],
+    device: torch.device,
+    epochs: dict[Run, int] | None = None,
+    free: int | None = None,
 ) -> Stacks:
     """Stacks of runs that can go in lockstep; on the CPU, where each goes by itself, of one.
 
     Elsewhere a stack's runs agree in network, optimiser and log, and in the epoch from which they
     continue (`epochs`, where not 0); sorted by size, and cut where it would pass half of the free
-    memory or `MAX_PADDING` of its rows would be padding.
+    memory, by default the device's, in bytes, or `MAX_PADDING` of its rows would be padding.
     """
     if device.type == "cpu":
         return [[run] for run in sorted(runs, key=lambda run: -work(run))]  # the longest first
-    room = cuda.free_bytes(device) // 2
+    room = (cuda.free_bytes(device) if free is None else free) // 2
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         alike = (run.epochs, run.n_logged, run.lr, run.beta1, run.beta2, run.eps)
@@ -119,13 +124,47 @@ def work(run: Run, done: int = 0) -> float:
 # --- training --------------------------------------------------------------------------------
 
 
-class _Sweep:
-    """What the stacks of one call share: the store, the clock, the progress bar."""
+class _Here:
+    """This process, on one device."""
 
-    def __init__(self, store: Store, device: torch.device, minutes: float, bar: tqdm) -> None:
-        self.store, self.device, self.bar = store, device, bar
-        self.deadline = time.monotonic() + 60 * minutes
-        self.stopped = False  # by the user
+    def __init__(self, store: Store, device: torch.device) -> None:
+        self.store, self.device = store, device
+
+    def survey(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
+        """The device and its free memory, in bytes."""
+        return self.device, cuda.free_bytes(self.device)
+
+    def train(
+        self, stacks: Stacks, progress: Callable[[int], object], halt: Callable[[], bool]
+    ) -> None:
+        """Train those runs of the stacks that nobody else holds."""
+        interrupted = threading.Event()
+
+        def ends() -> bool:
+            return interrupted.is_set() or halt()
+
+        def one(runs: list[Run]) -> None:
+            if ends():
+                return
+            with self.store.claim(runs) as claim:
+                if claim.runs:
+                    train_stack(claim, self.store, self.device, threads, progress, ends)
+
+        with side_by_side(self.device, len(stacks)) as (each, threads):
+            try:
+                list(each(one, stacks))
+            except BaseException:
+                interrupted.set()  # the other threads stop at a checkpoint
+                raise
+
+
+class _Sweep:
+    """What the rounds of one call share: the store, where it trains, the clock, the bar."""
+
+    def __init__(
+        self, store: Store, place: "_Here | cluster.Cluster", deadline: float, bar: tqdm
+    ) -> None:
+        self.store, self.place, self.deadline, self.bar = store, place, deadline, bar
         self._lock = threading.Lock()
 
     def progress(self, epochs: int) -> None:
@@ -133,15 +172,11 @@ class _Sweep:
             self.bar.update(epochs)
 
     def halt(self) -> bool:
-        return self.stopped or time.monotonic() > self.deadline
+        return time.monotonic() > self.deadline
 
-    def stack(self, runs: list[Run], threads: int) -> None:
-        """Train those of the stack that nobody else holds."""
-        if self.halt():
-            return
-        with self.store.claim(runs) as claim:
-            if claim.runs:
-                train_stack(claim, self.store, self.device, threads, self.progress, self.halt)
+    def say(self, text: str) -> None:
+        if not self.bar.disable:
+            self.bar.write(text, file=sys.stderr)
 
 
 @contextmanager
@@ -166,33 +201,48 @@ def train(
     device: str = "auto",
     progress: bool = True,
     minutes: float = float("inf"),
+    scheduler: str | None = None,
 ) -> list[Record]:
     """The records of the runs, in order: loaded where the store has them, trained where not.
 
-    Runs that another process holds are waited for. After `minutes` it stops at a checkpoint; the
-    same call continues from there.
+    They are trained here, or by the workers of a Dask `scheduler`: its address, or "local:N" for
+    N processes of this machine. Runs that another process holds are waited for. After `minutes`
+    it stops at a checkpoint; the same call continues from there.
 
     Raises:
-        ValueError: an unknown or absent device.
+        ValueError: an unknown or absent device, or no such scheduler.
         TimeoutError: `minutes` were over before all runs were trained.
     """
-    store, where = store or Store(), resolve_device(device)
+    store, deadline = store or Store(), time.monotonic() + 60 * minutes
     generations = with_inits(runs)
     found: dict[Run, Record] = {}
     missing = [_look_up(generation, store, found) for generation in generations]
     todo = [run for generation in missing for run in generation]
-    if todo and progress:
+    if not todo:
+        return [found[run] for run in runs]
+    total = sum(run.epochs for run in todo)
+    if progress:
         print(
-            f"{len(found)} runs stored, {len(todo)} to train: {sum(r.epochs for r in todo):,} "
-            f"epochs. They go to {store.path}; stop at any time, the next call continues.",
+            f"{len(found)} runs stored, {len(todo)} to train: {total:,} epochs. "
+            f"They go to {store.path}; stop at any time, the next call continues.",
             file=sys.stderr,
         )
-    total = sum(run.epochs for run in todo)
-    with tqdm(total=total, unit="epoch", unit_scale=True, disable=not (progress and todo)) as bar:
-        sweep = _Sweep(store, where, minutes, bar)
+    with (
+        _place(store, device, scheduler) as place,
+        tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress) as bar,
+    ):
+        sweep = _Sweep(store, place, deadline, bar)
         for generation in missing:
             _train_all(generation, sweep, found)
     return [found[run] for run in runs]
+
+
+def _place(
+    store: Store, device: str, scheduler: str | None
+) -> AbstractContextManager["_Here | cluster.Cluster"]:
+    if scheduler is None:
+        return nullcontext(_Here(store, resolve_device(device)))
+    return cluster.connect(scheduler, store, device)
 
 
 def _look_up(runs: Sequence[Run], store: Store, found: dict[Run, Record]) -> list[Run]:
@@ -206,21 +256,22 @@ def _look_up(runs: Sequence[Run], store: Store, found: dict[Run, Record]) -> lis
 
 def _train_all(missing: list[Run], sweep: _Sweep, found: dict[Run, Record]) -> None:
     """Train until every run has its record, here or in another process."""
+    idle = 0  # rounds in which no run ended, though nobody else held any
     while missing:
-        begun = sweep.store.checkpointed()
-        stacks = pack(missing, sweep.device, begun)
-        with side_by_side(sweep.device, len(stacks)) as (each, threads):
-            try:
-                list(each(sweep.stack, stacks, [threads] * len(stacks)))
-            except BaseException:
-                sweep.stopped = True  # the other threads stop at a checkpoint
-                raise
+        device, free = sweep.place.survey(sweep.halt)
+        stacks = pack(missing, device, sweep.store.checkpointed(), free)
+        if device.type != "cpu":
+            sweep.say(f"{len(stacks)} stacks, {padding(stacks):.1%} of their rows are padding")
+        sweep.place.train(stacks, sweep.progress, sweep.halt)
         before, missing = missing, _look_up(missing, sweep.store, found)
         if missing and sweep.halt():
             done = f"{sweep.bar.n:,.0f} of {sweep.bar.total:,.0f} epochs trained"
             raise TimeoutError(f"time is up with {done}; the same call continues")
-        if missing == before:
-            if not sweep.store.held(missing):
-                lost = ", ".join(map(str, missing))
-                raise RuntimeError(f"trained but not found in {sweep.store}: {lost}")
-            time.sleep(POLL_SECONDS)
+        if missing != before:
+            continue
+        # a claim may just have gone stale, or its run have ended between two looks
+        idle = 0 if sweep.store.held(missing) else idle + 1
+        if idle == PATIENCE:
+            lost = ", ".join(map(str, missing))
+            raise RuntimeError(f"trained but not found in {sweep.store}: {lost}")
+        time.sleep(POLL_SECONDS)

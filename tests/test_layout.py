@@ -28,10 +28,11 @@ ALLOWED = {
     "minimise": "stack",
     "cuda": "",
     "train": "tasks model stack tabulated minimise cuda metrics runs files claiming store",
-    "sweep": "tasks cuda tabulated minimise runs store train",
+    "cluster": "cuda runs store train",
+    "sweep": "tasks cluster cuda tabulated minimise runs store train",
     "experiments": "tasks runs store sweep",
     "analysis": "runs circuits model tasks toy tables",
-    "figures": "theme analysis runs toy theorems circuits tasks",
+    "figures": "theme analysis costs runs toy theorems circuits tasks",
     "claims": "analysis runs tables theorems toy",
     "paper_index": "claims tables",
     "widgets": "toy theorems figures theme",
@@ -41,6 +42,7 @@ ALLOWED = {
     "__main__": "experiments store sweep",
     "browser": "",
     "benchmarks": "files store",
+    "costs": "tasks model runs tables tabulated benchmarks",
     "readme": "analysis browser claims experiments figures",
 }
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))

@@ -1,0 +1,143 @@
+"""Sweeps on Dask workers: the same records as here, also when a worker is killed or time is up."""
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grokkit import cluster, sweep
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store import Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
+CHILD = replace(RUN, dataset_size=12, epochs=30, init=RUN, keep_weights=False)
+
+
+def train(runs, path, **kw):
+    return sweep.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
+
+
+def equal(one, other):
+    """Whether the metrics, and the weights if there are any, are the same, bit for bit."""
+    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
+    return same and one.metrics.keys() == other.metrics.keys() and (
+        one.weights_sha256 == other.weights_sha256
+    )
+
+
+def test_a_local_cluster_trains_inits_first_and_to_the_same_bits(tmp_path, capsys):
+    runs = [CHILD, RUN, replace(RUN, seed=1)]
+    there = sweep.train(runs, Store(tmp_path / "there", ""), device="cpu", scheduler="local:1")
+    here = train(runs, tmp_path / "here")
+    assert all(equal(one, other) for one, other in zip(there, here, strict=True))
+    printed = capsys.readouterr().err
+    assert "0 runs stored, 3 to train: 110 epochs" in printed
+    assert re.search(r"100%.*110/110", printed.replace(".00", ""))
+    assert not list((tmp_path / "there" / "claims").glob("*.json"))
+
+
+def test_what_is_stored_asks_no_scheduler(tmp_path):
+    first = train([RUN], tmp_path)
+    again = train([RUN], tmp_path, scheduler="tcp://nowhere.invalid:1")
+    assert equal(first[0], again[0])
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("local", "must be tcp://host:port or local:N, got 'local'"),
+        ("local:0", "must be tcp://host:port or local:N, got 'local:0'"),
+        ("10.0.0.1:8786", "must be tcp://host:port or local:N, got '10.0.0.1:8786'"),
+        ("carrier://pigeon:1", "carrier://pigeon:1: unknown address scheme 'carrier'"),
+        ("tcp://127.0.0.1:9", "nothing answers at tcp://127.0.0.1:9: "),
+    ],
+)
+def test_an_address_without_a_scheduler_is_named(tmp_path, monkeypatch, scheduler, message):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
+    with pytest.raises(ValueError, match=message):
+        train([RUN], tmp_path, scheduler=scheduler)
+
+
+def test_without_dask_the_message_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "grokkit\[cluster\]"'):
+        train([RUN], tmp_path, scheduler="local:2")
+
+
+LONG = [replace(RUN, seed=seed, epochs=300) for seed in range(4)]
+LONG.append(replace(CHILD, init=LONG[0], epochs=100))
+OFTEN = (
+    cluster.PRELOAD
+    + "from grokkit import train\ntrain.CHECKPOINT_SECONDS, train.CHECKPOINT_SHARE = -1.0, 1e9\n"
+)
+
+
+def kill_a_worker(path, killed):
+    """As soon as a run has a checkpoint: SIGKILL the process that trains it."""
+    while not killed:
+        for claim in (path / "claims").glob("*.json"):
+            if (path / "checkpoints" / f"{claim.stem}.safetensors").exists():
+                killed.append(json.loads(claim.read_text())["pid"])
+                os.kill(killed[0], signal.SIGKILL)
+                return
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_the_middle_costs_no_run_and_no_bit(tmp_path, monkeypatch):
+    here = train(LONG, tmp_path / "here")
+    monkeypatch.setattr(cluster, "PRELOAD", OFTEN)
+    path, killed = tmp_path / "there", []
+    killer = threading.Thread(target=kill_a_worker, args=(path, killed), daemon=True)
+    killer.start()
+    there = train(LONG, path, scheduler="local:2")
+    killer.join()
+    assert killed[0] != os.getpid()
+    assert all(equal(one, other) for one, other in zip(there, here, strict=True))
+    assert max(len(record.provenance["processes"]) for record in there) == 2
+    assert not list((path / "checkpoints").glob("*.safetensors"))
+    assert not list((path / "claims").glob("*.json"))
+
+
+@pytest.mark.slow
+def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_continues(
+    tmp_path, monkeypatch
+):
+    endless = [replace(run, epochs=100_000) for run in LONG[:3]]
+    told = []
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep._Sweep, "progress", lambda self, epochs: told.append(epochs))
+        patch.setattr(sweep._Sweep, "halt", lambda self: len(told) > 3)
+        with pytest.raises(TimeoutError, match="the same call continues"):
+            train(endless, tmp_path, scheduler="local:2")
+    first = Store(tmp_path, "").checkpointed()
+    assert len(first) == 2
+    assert min(first.values()) > 0
+    assert not list((tmp_path / "claims").glob("*.json"))
+    with pytest.raises(TimeoutError):
+        train(list(first), tmp_path, minutes=0.02)  # here
+    second = Store(tmp_path, "").checkpointed()
+    assert second.keys() == first.keys()
+    assert any(second[run] > first[run] for run in first)
+
+
+def test_workers_that_do_not_see_the_store_are_named(tmp_path):
+    class Blind:
+        def nthreads(self):
+            return {"tcp://10.0.0.2:1": 1}
+
+        def run(self, *_):
+            return {"tcp://10.0.0.2:1": ("cpu", 1 << 30, False)}
+
+    with pytest.raises(ValueError, match=f"{tmp_path} is not seen by tcp://10.0.0.2:1"):
+        cluster.Cluster(Blind(), Store(tmp_path), "auto").survey(lambda: False)
+    assert not list(tmp_path.rglob("*.tmp"))
