@@ -114,6 +114,100 @@ def ungrokking(
     return runs
 
 
+RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)
+EARLY = 400  # epochs of AdamW before the minimiser takes a network over: it has memorised
+
+
+def minimised(run: Run, evaluations: int, init: Run | None) -> Run:
+    """The run's train set and weight decay, by the minimiser of Eq. (2), from the end of `init`."""
+    return replace(
+        run,
+        optimiser="lbfgs",
+        precision="float64",
+        epochs=evaluations,
+        tolerance=RESIDUAL,
+        n_logged=100,
+        init=init,
+        keep_weights=False,
+    )
+
+
+def early(run: Run, epochs: int = EARLY) -> Run:
+    """The same run of AdamW, ended early: where the minimiser of a grokking network starts."""
+    return replace(run, epochs=epochs, n_logged=20, keep_weights=True)
+
+
+
+def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Networks taken to convergence in two ways: AdamW's run, then the minimiser's, pair by pair.
+
+    Grokking (the minimiser starts from AdamW's 400th epoch), ungrokking (both from the network
+    trained on everything) and random labels (both from random weights), at two moduli.
+    """
+    check_profile(profile)
+    small = profile == "quick"
+    base = Run(keep_weights=True)
+    p = QUICK_P if small else 53
+    p53 = replace(base, p=p, dataset_size=p**2, n_logged=80 if small else 200)
+    grok, full = (400, 600) if small else (EARLY, 3000)
+    everything = replace(p53, epochs=full, n_logged=60)
+    grokked = replace(p53, dataset_size=620 if small else 1200, epochs=2500 if small else 30_000)
+    ungrok = replace(
+        p53,
+        dataset_size=40 if small else 150,
+        epochs=2000 if small else 60_000,
+        init=everything,
+    )
+    random = replace(
+        p53,
+        dataset_size=100 if small else 300,
+        epochs=2000 if small else 100_000,
+        labels="random",
+    )
+    two = _seeds(seeds, 1 if small else 2)
+    adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
+    if not small:
+        adamw += grokking("published")[: len(two)]
+        adamw += [
+            replace(base, dataset_size=400, epochs=40_000, init=full_data("published")[0]),
+            replace(base, dataset_size=500, epochs=40_000, labels="random"),
+        ]
+    evaluations = 400 if small else 2000
+    pairs = []
+    for run in adamw:
+        groks = run.init is None and run.labels == "true"
+        start = early(run, grok) if groks else run.init
+        pairs += [run, minimised(run, evaluations, start)]
+    return pairs
+
+
+def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """(c eps, lambda / c) for c of 0.1, 1 and 10: the same alpha, so the same strength at the end.
+
+    By the minimiser, for a grokking network and one with random labels of `convergence`.
+    """
+    pairs = convergence(profile, seeds)
+    lbfgs = pairs[1::2]
+    chosen = [lbfgs[0], next(run for run in lbfgs if run.labels == "random")]
+    return [
+        replace(run, eps=run.eps * c, weight_decay=run.weight_decay / c)
+        for run in chosen
+        for c in (0.1, 1.0, 10.0)
+    ]
+
+
+def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
+
+    At the small modulus of the quick profile; by them one sees whether ending early is safe.
+    """
+    check_profile(profile)
+    epochs = 6000 if profile == "quick" else 10_000
+    runs = grokking("quick", seeds or (1 if profile == "quick" else 5), epochs=epochs)
+    stays = ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
+    return [replace(run, keep_weights=False, n_logged=200) for run in runs + stays]
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A named sweep: which figures it draws and how its runs are made."""
@@ -129,6 +223,9 @@ EXPERIMENTS = {
         Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
         Experiment("full_data", "the start of Figs. 1b and 7", full_data),
         Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
+        Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
+        Experiment("long_runs", "when a run may end early", long_runs),
+        Experiment("strength", "(c ε, λ / c): the same end", strength),
     )
 }
 

@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokkit import circuits, stack, tasks
@@ -43,6 +44,33 @@ def stationarity(
     return (gradient.double() + pull / room).norm(dim=1) / pull.norm(dim=1).where(
         weight_decay > 0, torch.nan
     )
+
+
+STILL_SHARE = 0.25  # of a run's epochs so far, and
+STILL_TIMES = 5  # times 1 / (lr lambda), over which it must have been at rest to end early
+STILL_ACCURACY = 0.002  # how far its test accuracy may have moved meanwhile
+
+
+def at_rest(
+    epochs: Int[np.ndarray, " log"],
+    residual: Float[np.ndarray, " log"],
+    test_accuracy: Float[np.ndarray, " log"],
+    tolerance: float,
+    decay_time: float,
+) -> bool:
+    """Whether a run of AdamW has converged at the last of these evaluations (choice C15).
+
+    Its median residual has been below the tolerance, and its test accuracy still, over the last
+    quarter of its epochs and at least five times `decay_time` = 1 / (lr lambda), in which weight
+    decay alone shrinks the weights by e. A small residual by itself says little: a network that is
+    about to ungrok starts with one.
+    """
+    since = min((1 - STILL_SHARE) * epochs[-1], epochs[-1] - STILL_TIMES * decay_time)
+    if since < 0:
+        return False
+    window = slice(int(np.searchsorted(epochs, since)), None)
+    moved = np.ptp(test_accuracy[window])  # NaN where the train set is everything
+    return bool(np.median(residual[window]) < tolerance and not moved > STILL_ACCURACY)
 
 
 @torch.no_grad()

@@ -135,6 +135,11 @@ class Run:
         init = config["init"] and cls.from_config(config["init"])
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
 
+    @property
+    def decay_time(self) -> float:
+        """Epochs in which weight decay alone shrinks the weights by e: 1 / (lr lambda)."""
+        return 1 / (self.lr * self.weight_decay) if self.weight_decay else np.inf
+
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the train and of the test set among the task's examples (`tasks.split`)."""
         return tasks.split(tasks.task(self.task, self.p), self.dataset_size, self.seed)

@@ -23,15 +23,13 @@ from torch import Tensor
 from grokkit import cuda, minimise, stack, tabulated, tasks
 from grokkit.claiming import Claim
 from grokkit.files import StoreFull
-from grokkit.metrics import METRICS, evaluate, stationarity
+from grokkit.metrics import METRICS, at_rest, evaluate, stationarity
 from grokkit.model import initialise
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
 
 CHECKPOINT_SECONDS = 30.0  # between checkpoints, and more
 CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the time
-STILL = 5  # evaluations for which a converged run of AdamW must have stayed so (choice C15)
-STILL_ACCURACY = 0.01  # and how far its test accuracy may have moved meanwhile
 
 Objective = minimise.Objective
 
@@ -412,14 +410,16 @@ def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
     """Why the run ends at the last row of these metrics, before its epochs are over; or ""."""
     if stuck:
         return "no step lowers the objective at this precision"
-    rows = 1 if run.optimiser == "lbfgs" else STILL
-    residual = metrics[-rows:, METRICS.index("residual")]
-    if len(residual) < rows or not bool((residual < run.tolerance).all()):
+    residual, accuracy = (
+        metrics[:, METRICS.index(name)].numpy() for name in ("residual", "test_accuracy")
+    )
+    epochs = run.log_epochs()[: len(residual)]
+    if run.optimiser == "lbfgs":
+        if not residual[-1] < run.tolerance:
+            return ""
+    elif not at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time):
         return ""
-    accuracy = metrics[-rows:, METRICS.index("test_accuracy")]
-    if float(accuracy.max() - accuracy.min()) > STILL_ACCURACY:
-        return ""
-    return f"converged: residual {float(residual[-1]):.2g} below {run.tolerance:g}"
+    return f"converged: residual {residual[-1]:.2g} below {run.tolerance:g}"
 
 
 def train_stack(
