@@ -1,0 +1,177 @@
+"""The figures of the engine: what a model-step costs, counted and measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokkit import costs
+from grokkit.runs import Run
+from grokkit.theme import NORM, figure, ordered, set_alt, template
+
+DASHES = ("solid", "dash", "dot")
+SYMBOLS = ("circle", "square", "diamond")
+PATTERNS = ("", "/", "x")
+
+
+def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
+    """FLOP of a gradient against the number of examples, in its three forms; points are timed.
+
+    A point is the time, times the matrix products that the machine does in a second.
+    """
+    forms = costs.forms(run)
+    fig = figure(
+        xaxis={"title": "examples D", "type": "log", "dtick": 1},
+        yaxis={"title": "FLOP of a gradient", "type": "log", "dtick": 1},
+        height=480,
+    )
+    sizes = np.geomspace(20, run.p**2, 60).round()
+    for cost, colour, dash in zip(forms, ordered(len(forms)), DASHES, strict=True):
+        fig.add_scatter(
+            x=sizes,
+            y=np.array([cost.flop(D) for D in sizes], dtype=np.float32),
+            name=cost.form,
+            legendgroup=cost.form,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 2},
+            hovertemplate=f"{cost.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP<extra></extra>",
+        )
+    for trace in _timed_forms(forms, measured):
+        fig.add_trace(trace)
+    meet = costs.crossover(*forms[1:])
+    at = forms[1].flop(meet)
+    fig.add_scatter(
+        x=[meet, meet],
+        y=[at / 4, at * 4],
+        name=f"as many FLOP at D = {meet:,.0f}",
+        mode="lines",
+        line={"color": NORM, "dash": "dashdot", "width": 1.5},
+        hoverinfo="skip",
+    )
+    return set_alt(fig, _forms_in_words(forms, measured, run))
+
+
+def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[go.Scatter]:
+    traces = []
+    peak = measured["peak_flops"]
+    marks = zip(forms, ordered(len(forms)), SYMBOLS, strict=True)
+    for cost, colour, symbol in marks:
+        rows = [row for row in measured["rows"] if row["form"] == cost.form]
+        ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
+        flop = ms / 1e3 * peak
+        share = [cost.flop(row["dataset_size"]) for row in rows] / flop[1]
+        traces.append(
+            go.Scatter(
+                x=[row["dataset_size"] for row in rows],
+                y=flop[1].astype(np.float32),
+                error_y={
+                    "symmetric": False,
+                    "array": flop[2] - flop[1],
+                    "arrayminus": flop[1] - flop[0],
+                    "thickness": 1,
+                    "width": 3,
+                },
+                customdata=np.stack([*ms, share], 1).round(4),
+                name=f"{cost.form}, measured",
+                legendgroup=cost.form,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 8},
+                hovertemplate=f"{cost.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
+                "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
+                "%{customdata[3]:.0%} of the matmul peak<extra></extra>",
+            )
+        )
+    return traces
+
+
+def _forms_in_words(forms: Sequence[costs.Cost], measured: dict[str, Any], run: Run) -> str:
+    counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
+    faster = costs.faster_from(measured, forms[1].form, forms[2].form)
+    return (
+        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
+        f"The tables have the fewest from D = {costs.crossover(*forms[1:]):,.0f}; measured, they "
+        f"are the faster form {faster}."
+    )
+
+
+def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
+    """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
+    titles = ("ms a model-step", "times the textbook's speed", "share of the matmul peak")
+    fig = make_subplots(rows=3, shared_yaxes=True, vertical_spacing=0.12)
+    cases = costs.by_case(measured)
+    marks = zip(cases.items(), ordered(len(cases)), SYMBOLS, strict=False)
+    for (case, ways), colour, symbol in marks:
+        rows = list(ways.values())
+        factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
+        columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
+        for i, column in enumerate(columns, start=1):
+            fig.add_scatter(
+                x=column,
+                y=[t.way for t in rows],
+                error_x={
+                    "symmetric": False,
+                    "array": factor[2] - factor[1],
+                    "arrayminus": factor[1] - factor[0],
+                    "thickness": 1,
+                    "width": 3,
+                    "visible": i == 2,
+                },
+                text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
+                name=case,
+                legendgroup=case,
+                showlegend=i == 1,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 9},
+                hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
+                row=i,
+                col=1,
+            )
+    for i, title in enumerate(titles, start=1):
+        fig.update_xaxes(title=title, row=i)
+    fig.update_xaxes(type="log", dtick="D2", row=1)
+    fig.update_xaxes(rangemode="tozero", row=2)
+    fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
+    order = list(dict.fromkeys(t.way for t in costs.timings(measured)))
+    longest = max((list(ways) for ways in cases.values()), key=len)
+    fig.update_yaxes(
+        categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1]
+    )
+    fig.update_layout(template=template(), height=820)
+    ends = "; ".join(
+        f"{case}: {ways['grokkit'].ms:.3g} ms, {ways['grokkit'].gain} times the textbook's speed, "
+        f"{ways['grokkit'].limit_share:.0%} of the matmul peak"
+        for case, ways in cases.items()
+    )
+    return set_alt(fig, f"Time of a model-step by way. The engine, {ends}.")
+
+
+def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
+    """The factor that each idea gains, by case."""
+    fig = figure(
+        yaxis={"title": "times the speed without it", "rangemode": "tozero"},
+        barmode="group",
+        height=420,
+    )
+    gains = costs.gains(measured)
+    cases = list(costs.by_case(measured))
+    for case, colour, pattern in zip(cases, ordered(len(cases)), PATTERNS, strict=False):
+        own = [gain for gain in gains if gain.after.case == case]
+        fig.add_bar(
+            x=[gain.idea for gain in own],
+            y=[gain.factor for gain in own],
+            name=case,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            text=[f"{gain.before.way} → {gain.after.way}" for gain in own],
+            textposition="none",
+            hovertemplate=f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}<extra></extra>",
+        )
+    ideas = [idea for idea, *_ in costs.IDEAS if any(gain.idea == idea for gain in gains)]
+    fig.update_xaxes(categoryorder="array", categoryarray=ideas)
+    fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
+    words = "; ".join(
+        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.after.case})" for g in gains if g.idea == idea)
+        for idea in ideas
+    )
+    return set_alt(fig, f"Factor of speed of each idea: {words}.")

@@ -1,0 +1,228 @@
+"""Costs: the counts are those of the code that runs, and a measurement is read as it was saved."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from grokkit import benchmarks, costs, model, stack, sweep, tabulated, tasks
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+
+SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_mlp=48))
+
+
+def network(run):
+    """Parameters, operand pairs and labels of the train set."""
+    task = tasks.task(run.task, run.p)
+    rows = run.split()[0]
+    theta = model.initialise(run.model, task.n_tokens, run.seed)
+    pairs, labels = torch.from_numpy(task.inputs[rows]), torch.from_numpy(task.labels[rows])
+    return {k: w.requires_grad_() for k, w in theta.items()}, pairs, labels
+
+
+def textbook_loss(run):
+    theta, pairs, labels = network(run)
+    logits = model.forward(theta, model.tokens(pairs, run.p))
+    # the slopes of all positions count, though all but the last are zero
+    return model.cross_entropy(logits[:, -1], labels).mean(), theta
+
+
+def last_row_loss(run):
+    theta, pairs, labels = network(run)
+    rows = {name: weight[None] for name, weight in theta.items()}
+    batch = stack.Batch.of([pairs.numpy()], [labels.numpy()])
+    return stack.train_loss(rows, batch).sum(), theta
+
+
+def counted(loss_of, run):
+    with FlopCounterMode(display=False) as counter:
+        loss, theta = loss_of(run)
+        torch.autograd.grad(loss, list(theta.values()))
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("count", "loss_of"),
+    [(costs.textbook, textbook_loss), (costs.last_row, last_row_loss)],
+    ids=["textbook", "last row"],
+)
+@pytest.mark.parametrize("run", [SMALL, Run(dataset_size=300)], ids=["small", "paper"])
+def test_flop_are_those_that_torch_counts(count, loss_of, run):
+    assert counted(loss_of, run) == pytest.approx(count(run).flop(run.dataset_size), rel=0.01)
+
+
+def product(out, left, right, *, out_val=None, **_):
+    """FLOP of out += left @ right, where left may be sparse."""
+    entries = left.numel() if left.layout == torch.strided else left.values().numel()
+    return 2 * entries * right.shape[1]
+
+
+def sampled(pattern, left, right, *, out_val=None, **_):
+    """FLOP of left @ right, taken only where the pattern has entries."""
+    return 2 * pattern.values().numel() * left.shape[1]
+
+
+IN_PLACE = {torch.ops.aten.addmm_: product, torch.ops.aten.sparse_sampled_addmm: sampled}
+for formula in IN_PLACE.values():
+    formula._get_raw = True  # torch's counter gives them tensors instead of shapes
+
+
+@pytest.mark.parametrize(
+    ("run", "apart"), [(SMALL, 0.04), (Run(dataset_size=300), 0.01)], ids=["small", "paper"]
+)
+def test_flop_of_the_tables_are_those_that_torch_counts_but_for_the_scores(run, apart):
+    theta, pairs, labels = network(run)
+    examples = tabulated.chunks(pairs, labels, run.p, run.model.n_heads, torch.float32)
+    with FlopCounterMode(display=False, custom_mapping=IN_PLACE) as counter:
+        tabulated.gradient(theta, examples)
+    expected = costs.tabulated(run).flop(run.dataset_size)
+    assert counter.get_total_flops() == pytest.approx(expected, rel=apart)
+
+
+def test_the_packer_reckons_with_the_same_arithmetic():
+    for run in (SMALL, Run(), Run(task="S_n: xyx", p=4, dataset_size=100)):
+        assert sweep.flop(run) == costs.tabulated(run).flop(run.dataset_size)
+
+
+def saved(loss_of, run):
+    """Numbers that autograd keeps for the backward pass, shared memory once."""
+    found = {}
+
+    def keep(tensor):
+        if tensor.is_floating_point():
+            found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes() / 4
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _loss, _ = loss_of(run)  # alive until all are counted
+        return sum(found.values())
+
+
+@pytest.mark.parametrize(
+    ("count", "loss_of"),
+    [(costs.textbook, textbook_loss), (costs.last_row, last_row_loss)],
+    ids=["textbook", "last row"],
+)
+def test_autograd_keeps_what_is_counted_and_not_much_more(count, loss_of):
+    some, more = (Run(dataset_size=size) for size in (200, 300))
+    kept = (saved(loss_of, more) - saved(loss_of, some)) / 100  # an example
+    assert 1 <= kept / count(Run()).kept < 1.4
+
+
+def test_counts_by_hand_of_a_tiny_network():
+    run = Run(p=5, dataset_size=10, model=ModelConfig(d_model=2, n_heads=1, d_mlp=3))
+    textbook, last_row, tables = costs.forms(run)
+    assert textbook.example == 4 * (16 + 16 + 12 + 10)
+    assert last_row.example == 4 + 12 + 10
+    assert tables.example == 15 + 6 * 8
+    assert textbook.flop(10) == 6 * 10 * textbook.example
+    assert textbook.kept_bytes(10) == 4 * 10 * 4 * (14 + 3 + 5)
+    assert costs.n_parameters(run) == (7 + 4) * 2 + 4 * 4 + 6 + 3 + 6 + 2 + 10
+    assert costs.update_bytes(run) == 28 * costs.n_parameters(run)
+
+
+def test_forms_meet_where_their_flop_are_the_same():
+    _, last_row, tables = costs.forms(Run())
+    size = costs.crossover(last_row, tables)
+    assert last_row.flop(size) == pytest.approx(tables.flop(size))
+    assert tables.flop(size + 1) < last_row.flop(size + 1)
+
+
+def test_tables_are_kept_a_chunk_at_a_time():
+    tables = costs.tabulated(Run())
+    assert tables.kept_bytes(100) == 400 * tables.kept
+    assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept
+
+
+def row(n_runs, size, way, ms, textbook_ms=100.0):
+    factor = textbook_ms / ms
+    spread = {"factor": factor, "least": 0.9 * factor, "most": 1.1 * factor}
+    return {"n_runs": n_runs, "dataset_size": size, "way": way, "ms": ms, **spread} | {
+        "limit_share": 1 / ms,
+        "unknown": None,  # a later version may save more
+    }
+
+
+MEASURED = {
+    "rows": [
+        row(1, 3830, "textbook", 100.0),
+        row(1, 3830, "last row", 25.0),
+        row(1, 3830, "grokkit", 10.0),
+        row(8, 1000, "textbook", 50.0, 50.0),
+        row(8, 1000, "last row", 20.0, 50.0),
+        row(8, 1000, "one batch", 25.0, 50.0),
+        row(8, 1000, "side by side", 10.0, 50.0),
+        row(8, 1000, "grokkit, float64", 16.0, 50.0),
+        row(8, 1000, "grokkit", 8.0, 50.0),
+    ],
+    "provenance": {"device": "cpu x86_64", "torch": "2.0"},
+}
+
+
+def test_the_factor_of_an_idea_is_the_time_without_it_over_the_time_with_it():
+    found = {(gain.after.case, gain.idea): gain.factor for gain in costs.gains(MEASURED)}
+    assert found == {
+        ("1 network, D = 3,830", "last row only"): 4.0,
+        ("1 network, D = 3,830", "tables"): 2.5,  # nothing is side by side with one network
+        ("8 networks, D = 1,000", "last row only"): 2.5,
+        ("8 networks, D = 1,000", "one batch"): 0.8,
+        ("8 networks, D = 1,000", "side by side"): 2.0,
+        ("8 networks, D = 1,000", "tables"): 1.25,
+        ("8 networks, D = 1,000", "float32"): 2.0,
+    }
+    assert costs.ratio(MEASURED, "one batch", "side by side") == "2.5 (8 networks, D = 1,000)"
+
+
+def test_tables_print_every_way_and_every_idea():
+    ladder, gains = costs.ladder_table(MEASURED), costs.gain_table(MEASURED)
+    assert ladder.count("<tr>") == 1 + len(MEASURED["rows"])
+    assert "<td>10.0 (9.0 – 11.0)</td>" in ladder
+    assert gains.count("<tr>") == 1 + 5
+    assert "side by side or last row → grokkit" in gains
+    assert "<td>–</td>" in gains
+    counts = costs.count_table([Run(), Run(dataset_size=1000)])
+    assert "<td>848,384</td>" in counts
+    assert "GFLOP at D = 1,000" in counts
+    assert costs.place(MEASURED) == "cpu x86_64, torch 2.0"
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ([9, 4, 2], "from a size between 10 and 20"),
+        ([1, 2, 3], "at all sizes timed, from 10 to 40"),
+        ([1, 2, 8], "nowhere for good up to 40, the largest timed"),
+        ([1, 6, 3], "from a size between 20 and 40"),
+    ],
+)
+def test_where_a_form_begins_to_be_the_faster_one(tables, says):
+    rows = [
+        {"form": form, "dataset_size": size, "ms": ms}
+        for form, times in (("last row", [5, 5, 5]), ("tables", tables))
+        for size, ms in zip((10, 20, 40), times, strict=True)
+    ]
+    assert costs.faster_from({"rows": rows}, "last row", "tables") == says
+
+
+def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    assert "Not measured" in costs.on_a_card()
+    assert "python benchmarks/gpu.py --save" in costs.on_a_card()
+    step = {"n_runs": 64, "dataset_size": 1800, "precision": "tf32", "way": "graph"}
+    ends = {"param_norm": 25.0, "correct_logit": 20.0, "test_accuracy": 1.0, "residual": 0.5}
+    outcomes = [
+        {"seed": seed, "precision": "tf32", "generalises": epoch, **ends}
+        for seed, epoch in enumerate((4000, 5000, None))
+    ]
+    measured = {
+        "steps": [{**step, "us": 8.25, "limit_share": 0.5}],
+        "outcomes": outcomes,
+        "provenance": {"device": "cuda H200", "torch": "2.0"},
+    }
+    benchmarks.save("gpu-cuda", measured)
+    shown = costs.on_a_card()
+    assert "On cuda H200, torch 2.0:" in shown
+    assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in shown
+    assert "<td>2 of 3</td><td>4500 (4000 – 5000)</td><td>25 (25 – 25)</td>" in shown
+    benchmarks.save("gpu-cuda", {**measured, "outcomes": []})
+    assert "generalise" not in costs.on_a_card()
