@@ -1,82 +1,178 @@
-"""`python -m grokkit`: list the experiments, run one, export its results, verify what ships."""
+"""`python -m grokkit`: list the experiments, train them, export and verify results, tidy up."""
 
 import argparse
+import signal
 import sys
+import warnings
+from collections.abc import Sequence
 
-from grokkit import experiments
+from grokkit import estimate, experiments
+from grokkit.files import Damaged
+from grokkit.runs import Run
 from grokkit.store import SHIPPED, Store
 from grokkit.sweep import with_inits
+from grokkit.train import resolve_device
+
+INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
+COMMANDS = {
+    "list": "experiments: what is stored, what is missing, and how long that takes here",
+    "run": "train what is missing of an experiment, or of all",
+    "export": "copy an experiment's records and weights into the package's results",
+    "verify": "check every shipped record and its weights",
+    "gc": "delete from the store what no run needs any more",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
+    where = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
     parser = argparse.ArgumentParser(prog="python -m grokkit", description=__doc__)
-    parser.add_argument(
-        "--store", help="writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-    )
+    parser.add_argument("--store", help=where)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="experiments, with how many of their runs are stored")
-    for name, text in (
-        ("run", "train what is missing of an experiment"),
-        ("export", "copy an experiment's records and weights into the package's results"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("experiment")
-        command.add_argument("--profile", default="published")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--store", help=where, default=argparse.SUPPRESS)
+    for name in ("list", "run"):
+        commands.choices[name].add_argument(
+            "--device", default="auto", help="auto, cpu, cuda, cuda:1, … or mps"
+        )
+    for name in ("run", "export"):
+        command = commands.choices[name]
+        command.add_argument(
+            "experiment",
+            help=", ".join(experiments.EXPERIMENTS) + ("; or all" if name == "run" else ""),
+        )
+        command.add_argument("--profile", default="published", help=", ".join(experiments.PROFILES))
+        command.add_argument("--seeds", type=int, help="so many, instead of the profile's")
     run = commands.choices["run"]
-    run.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    run.add_argument("--minutes", type=float, default=float("inf"), help="stop cleanly after")
-    run.add_argument("--seeds", type=int)
-    commands.add_parser("verify", help="check every shipped record and its weights")
+    run.add_argument(
+        "--minutes", type=_positive, default=float("inf"), help="stop at a checkpoint after these"
+    )
+    run.add_argument(
+        "--scheduler", help="of Dask: tcp://host:port, or local:N for N processes here"
+    )
+    run.add_argument("--quiet", action="store_true", help="no progress")
+    commands.choices["gc"].add_argument(
+        "--damaged", action="store_true", help="also what was set aside as damaged"
+    )
     return parser
 
 
-def _list(store: Store) -> None:
-    head = ("experiment", "profile", "stored", "missing", "epochs left", "figures")
-    print("{:12} {:10} {:>7} {:>8} {:>13}  {}".format(*head))
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return value
+
+
+def _list(store: Store, device: str) -> None:
+    where = resolve_device(device)
+    machine = None
+    head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
+    line = "{:12} {:10} {:>6} {:>7} {:>8} {:>6} {:>8}  {}"
+    print(line.format(*head))
     for name, experiment in experiments.EXPERIMENTS.items():
         for profile in experiments.PROFILES:
             have = experiments.inventory(experiment.runs(profile), store)
-            print(
-                f"{name:12} {profile:10} {have.stored:7} {have.missing:8} "
-                f"{have.missing_epochs:13,}  {experiment.figures}"
-            )
+            begun = time = ""
+            if have.missing:
+                machine = machine or estimate.measure(where)
+                begun, time = f"{have.begun:.0%}", _duration(estimate.seconds(have.left, machine))
+            runs = have.stored + have.missing
+            columns = (runs, have.stored, have.missing, begun, time, experiment.figures)
+            print(line.format(name, profile, *columns))
+    if machine:
+        print(f"time: {machine}")
+
+
+def _duration(seconds: float) -> str:
+    """Two digits are more than the measurement deserves."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= 2 * size or unit == "s":
+            break
+    number = seconds / size
+    return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
+
+
+def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:
+    chosen = experiments.EXPERIMENTS if name == "all" else [name]
+    return [run for each in chosen for run in experiments.experiment(each).runs(profile, seeds)]
+
+
+def _run(args: argparse.Namespace, store: Store) -> None:
+    store.path.mkdir(parents=True, exist_ok=True)  # or say so before anything is looked up
+    records = experiments.records(
+        _runs(args.experiment, args.profile, args.seeds),
+        store,
+        args.device,
+        progress=not args.quiet,
+        minutes=args.minutes,
+        scheduler=args.scheduler,
+    )
+    for record in records:
+        accuracy = f"test accuracy {record.final('test_accuracy'):.3f}"
+        if "test_accuracy" not in record.metrics:
+            accuracy = f"train accuracy {record.final('train_accuracy'):.3f}"
+        print(f"{record.run.key}  {record.run}  {accuracy}  {record.ended}".rstrip())
 
 
 def _verify() -> int:
-    shipped = Store("/nonexistent", SHIPPED).shipped_records()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        shipped = Store("/nonexistent", SHIPPED).shipped_records()
+    damaged, whole = [str(warning.message) for warning in found], 0
     for record in shipped:
-        if record.weights_path:
-            record.weights()
-    print(f"{len(shipped)} shipped records are whole")
-    return 0 if shipped else 1
+        try:
+            if record.weights_path:
+                record.weights()
+            whole += 1
+        except (Damaged, FileNotFoundError) as error:
+            damaged.append(str(error))
+    for text in damaged:
+        print(text, file=sys.stderr)
+    print(f"{whole} shipped records are whole")
+    return 1 if damaged or not whole else 0
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 done, 1 time was up or nothing verified, 2 bad arguments."""
-    args = _parser().parse_args(argv)
+def _collect(store: Store, damaged: bool) -> None:
+    removed = store.collect_garbage(damaged)
+    for path in removed:
+        print(path.relative_to(store.path))
+    print(f"{len(removed)} files deleted from {store.path}")
+
+
+def _dispatch(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if args.command == "list":
-        _list(store)
-        return 0
-    if args.command == "verify":
+        _list(store, args.device)
+    elif args.command == "run":
+        _run(args, store)
+    elif args.command == "export":
+        runs = _runs(args.experiment, args.profile, args.seeds)
+        print(store.export(args.experiment, [r for g in with_inits(runs) for r in g]))
+    elif args.command == "gc":
+        _collect(store, args.damaged)
+    else:
         return _verify()
-    try:
-        make = experiments.experiment(args.experiment).runs
-        runs = make(args.profile, **({"seeds": args.seeds} if args.command == "run" else {}))
-        if args.command == "export":
-            print(store.export(args.experiment, [r for g in with_inits(runs) for r in g]))
-            return 0
-        records = experiments.records(runs, store, args.device, minutes=args.minutes)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        return 1
-    for record in records:
-        print(f"{record.run.key}  {record.run}  test accuracy {record.final('test_accuracy'):.3f}")
     return 0
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 time was up or results are damaged, 2 bad arguments, 130 Ctrl-C."""
+    args = _parser().parse_args(argv)
+    try:
+        return _dispatch(args)
+    except TimeoutError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped at a checkpoint; the same command continues", file=sys.stderr)
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
+    # what batch systems send some seconds before the end stops at a checkpoint too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise SystemExit(main())

@@ -246,16 +246,32 @@ class Inventory:
     """How much of a sweep a store holds, the runs it starts from included."""
 
     stored: int
-    missing: int
-    missing_epochs: int  # of all missing runs together
+    left: dict[Run, int]  # the runs without a record, and the epochs that their checkpoints hold
+
+    @property
+    def missing(self) -> int:
+        """How many runs have no record."""
+        return len(self.left)
+
+    @property
+    def missing_epochs(self) -> int:
+        """Epochs to train, of all missing runs together."""
+        return sum(run.epochs - done for run, done in self.left.items())
+
+    @property
+    def begun(self) -> float:
+        """The share of the missing runs' epochs that checkpoints hold; 0 if none is missing."""
+        done = sum(self.left.values())
+        return done / (done + self.missing_epochs) if done else 0.0
 
 
 def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     """What `records` would load and what it would have to train."""
     store = store or Store()
+    begun = store.checkpointed()
     everything = [run for generation in with_inits(runs) for run in generation]
-    missing = [run for run in everything if store.get(run) is None]
-    return Inventory(len(everything) - len(missing), len(missing), sum(r.epochs for r in missing))
+    left = {run: begun.get(run, 0) for run in everything if store.get(run) is None}
+    return Inventory(len(everything) - len(left), left)
 
 
 def records(
@@ -264,9 +280,10 @@ def records(
     device: str = "auto",
     progress: bool = True,
     minutes: float = float("inf"),
+    scheduler: str | None = None,
 ) -> list[Record]:
     """The records of the runs, in order: stored ones are loaded, missing ones trained.
 
     The same as `sweep.train`, whose errors it raises.
     """
-    return train(runs, store, device, progress, minutes)
+    return train(runs, store, device, progress, minutes, scheduler)

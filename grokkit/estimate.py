@@ -1,0 +1,151 @@
+"""How long a sweep takes on this machine, from a measurement of about two seconds."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from grokkit import sweep, tasks
+from grokkit.runs import Run
+from grokkit.store import Store
+from grokkit.train import Stack, start
+
+SECONDS = 0.25  # of each measurement, of which there are four
+BATCH = 32  # runs of a stack on an accelerator
+FULL_HISTORY = 2.0  # an epoch of L-BFGS with all its curvature pairs, against one of the first ones
+
+SMALL, LARGE = Run(p=31, dataset_size=620), Run()
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one epoch of a run, or of one evaluation: so many, and so many more per FLOP."""
+
+    fixed: float
+    per_flop: float
+
+    def seconds(self, flop: float) -> float:
+        return self.fixed + self.per_flop * flop
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was measured of a device."""
+
+    device: torch.device
+    at_a_time: int  # runs that go side by side, each at these speeds
+    epoch: dict[bool, Speed]  # by whether it is in float64
+    evaluation: dict[bool, Speed]
+    measured: float  # seconds that it took
+
+    def __str__(self) -> str:
+        parts = []
+        for exact, what in ((False, "float32, AdamW"), (True, "float64, L-BFGS")):
+            run = _exactly(LARGE) if exact else LARGE
+            each = _epoch_seconds(run, self)
+            rate = sweep.flop(run) / each / 1e9
+            parts.append(f"{1000 * each:.3g} ms ({rate:.3g} GFLOP/s) in {what}")
+        return (
+            f"{self.device.type}, {self.at_a_time} at a time; an epoch of p = {LARGE.p}, "
+            f"D = {LARGE.dataset_size:,} takes {' and '.join(parts)}; measured in "
+            f"{self.measured:.1f} s"
+        )
+
+
+def measure(device: torch.device) -> Machine:
+    """Time a few epochs of four stacks, small and large, in float32 and in float64.
+
+    On the CPU each run has one thread, and as many go side by side as there are.
+    """
+    began, threads = time.monotonic(), torch.get_num_threads()
+    on_cpu = device.type == "cpu"
+    torch.set_num_threads(1)
+    try:
+        times = {
+            exact: [
+                _time(_exactly(run) if exact else run, device, 1 if on_cpu else BATCH)
+                for run in (SMALL, LARGE)
+            ]
+            for exact in ((False, True) if device.type != "mps" else (False,))
+        }
+    finally:
+        torch.set_num_threads(threads)
+    times.setdefault(True, times[False])  # mps has no float64
+    epoch = {
+        exact: _fit(small[0], large[0], sweep.flop) for exact, (small, large) in times.items()
+    }
+    evaluation = {
+        exact: _fit(small[1], large[1], _evaluation_flop)
+        for exact, (small, large) in times.items()
+    }
+    took = time.monotonic() - began
+    return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)
+
+
+def seconds(left: dict[Run, int], machine: Machine) -> float:
+    """Time for the runs, each from its epoch on; those that start from others wait for them."""
+    total = 0.0
+    for generation in sweep.with_inits(list(left)):
+        each = [run_seconds(run, left[run], machine) for run in generation if run in left]
+        total += max(sum(each) / machine.at_a_time, max(each, default=0.0))
+    return total
+
+
+def run_seconds(run: Run, done: int, machine: Machine) -> float:
+    """Time for one run from epoch `done` to its end; one that ends early takes less."""
+    rest = 1 - done / run.epochs
+    evaluation = machine.evaluation[_exact(run)].seconds(_evaluation_flop(run))
+    return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
+
+
+def _exactly(run: Run) -> Run:
+    return replace(run, optimiser="lbfgs", precision="float64")
+
+
+def _exact(run: Run) -> bool:
+    return run.precision in ("float64", "mixed")
+
+
+def _epoch_seconds(run: Run, machine: Machine) -> float:
+    slower = FULL_HISTORY if run.optimiser == "lbfgs" else 1.0
+    return slower * machine.epoch[_exact(run)].seconds(sweep.flop(run))
+
+
+def _evaluation_flop(run: Run) -> float:
+    """FLOP of a forward over all examples and a gradient."""
+    everything = tasks.task(run.task, run.p).n_examples
+    return sweep.flop(replace(run, dataset_size=everything, init=None)) / 3 + sweep.flop(run)
+
+
+def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Speed:
+    """The line through the two measurements; through the origin where that has less at 0."""
+    slope = (large - small) / (flop(LARGE) - flop(SMALL))
+    fixed = small - slope * flop(SMALL)
+    if slope <= 0 or fixed < 0:
+        return Speed(0.0, large / flop(LARGE))
+    return Speed(fixed, slope)
+
+
+def _time(run: Run, device: torch.device, batch: int) -> tuple[float, float]:
+    """Seconds of an epoch and of an evaluation, per run of a stack of `batch`."""
+    nothing = Store("/nonexistent", shipped="")
+    stack = Stack([run] * batch, [start(run, nothing)] * batch, device)
+    for _ in range(1 if device.type == "cpu" else 6):  # the first ones allocate and record
+        stack.advance()
+    epochs, began = 0, _now(device)
+    while epochs < 2 or _now(device) - began < SECONDS:
+        stack.advance()
+        epochs += 1
+    middle = _now(device)
+    stack.metrics()
+    return (middle - began) / epochs / batch, (_now(device) - middle) / batch
+
+
+def _now(device: torch.device) -> float:
+    """The clock, when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()

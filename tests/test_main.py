@@ -1,0 +1,264 @@
+"""`python -m grokkit`: every command, its exit status, and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from grokkit import estimate, experiments
+from grokkit.__main__ import _duration, main
+from grokkit.estimate import Machine, Speed
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store import Checkpoint, Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
+CPU = torch.device("cpu")
+SPEED = {False: Speed(0.001, 1e-14), True: Speed(0.002, 2e-14)}
+MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A store of its own for everything that asks for the default one."""
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("GROKKIT_RESULTS", "")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The only experiment, of two tiny runs."""
+    runs = experiments.grokking(seeds=2, keep_weights=True, **SMALL)
+    one = experiments.Experiment("small", "no figure", lambda profile, seeds=None: runs)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"small": one})
+    monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
+    return runs
+
+
+# --- list
+
+
+def test_list_shows_every_experiment_in_every_size(home, capsys, monkeypatch):
+    monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 3 * len(experiments.EXPERIMENTS)
+    assert lines[1].split()[:6] == ["grokking", "published", "5", "0", "5", "0%"]
+    assert lines[-1].startswith("time: cpu, 2 at a time; an epoch of p = 113, D = 3,830 takes")
+
+
+def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsys):
+    experiments.records(small[:1], Store(), "cpu", progress=False)
+    Store().save_checkpoint(Checkpoint(small[1], 3, {"point": torch.zeros(1)}, []))
+    assert main(["list", "--store", str(home)]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split() == ["small", "published", "2", "1", "1", "50%", "0.0", "s", "no", "figure"]
+
+
+def test_list_measures_nothing_where_nothing_is_missing(home, small, capsys, monkeypatch):
+    monkeypatch.setattr(estimate, "measure", None)
+    experiments.records(small, Store(), "cpu", progress=False)
+    assert main(["list"]) == 0
+    assert "time: " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.5, "0.5 s"), (119.0, "119 s"), (300.0, "5.0 min"), (7300.0, "2.0 h"), (1e6, "12 d")],
+)
+def test_a_duration_has_the_unit_that_suits_it(seconds, text):
+    assert _duration(seconds) == text
+
+
+# --- run
+
+
+def test_run_trains_what_is_missing_and_prints_where_it_ended(home, small, capsys):
+    for name in ("small", "all"):
+        assert main(["run", name, "--device", "cpu", "--quiet"]) == 0
+        printed = capsys.readouterr()
+        assert [line.split()[0] for line in printed.out.splitlines()] == [run.key for run in small]
+        assert "test accuracy 0." in printed.out
+        assert printed.err == ""
+    assert experiments.inventory(small, Store(home)).missing == 0
+
+
+@pytest.mark.parametrize("where", [["--store", "there", "run", "small"], ["run", "small"]])
+def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path, where):
+    there = str(tmp_path / "there")
+    arguments = [there if word == "there" else word for word in where]
+    arguments += [] if there in arguments else ["--store", there]
+    assert main([*arguments, "--quiet"]) == 0
+    assert Store(there).get(small[0]) is not None
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "groking"], "experiment must be one of grokking, full_data, ungrokking"),
+        (["run", "grokking", "--profile", "fast"], "profile must be one of published"),
+        (["run", "grokking", "--seeds", "0"], "seeds must be a whole number of at least 1"),
+        (["run", "grokking", "--device", "abacus"], "device must be one of auto, cpu"),
+        (["list", "--device", "abacus"], "device must be one of auto, cpu"),
+        (["run", "grokking", "--scheduler", "here"], "scheduler must be tcp://host:port or local"),
+        (["run", "grokking", "--store", "/dev/null/x"], "/dev/null/x"),
+        (["export", "groking"], "experiment must be one of"),
+    ],
+)
+def test_a_bad_argument_is_said_and_gives_status_2(home, arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "soon"])
+def test_minutes_must_be_positive(minutes, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "grokking", "--minutes", minutes])
+    assert "argument --minutes" in capsys.readouterr().err
+
+
+def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small, capsys):
+    assert main(["run", "small", "--minutes", "1e-9"]) == 1
+    assert "the same call continues" in capsys.readouterr().err
+    assert main(["run", "small"]) == 0
+
+
+# --- Ctrl-C
+
+
+PROGRAM = """
+import sys
+from grokkit import experiments, train
+from grokkit.__main__ import main
+from grokkit.model import ModelConfig
+
+tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+runs = experiments.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
+one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
+experiments.EXPERIMENTS = {"small": one}
+train.torch.set_num_threads(2)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def call(store):
+    """`python -m grokkit run small` in a process group of its own, as a shell starts it."""
+    environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
+    arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu"]
+    return subprocess.Popen(
+        arguments,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(tmp_path):
+    process = call(tmp_path / "broken")
+    while not list((tmp_path / "broken" / "claims").glob("*.json")):
+        time.sleep(0.02)
+    time.sleep(0.15)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "stopped at a checkpoint; the same command continues"
+    assert "Traceback" not in err
+    assert out == ""
+    store = Store(tmp_path / "broken", "")
+    begun = store.checkpointed()
+    assert len(begun) == 2
+    assert all(0 < epoch < 400 for epoch in begun.values())
+    assert not list((tmp_path / "broken" / "claims").glob("*.json"))
+    again = call(tmp_path / "broken")
+    out, _ = again.communicate(timeout=60)
+    assert again.returncode == 0
+    whole = experiments.records(list(begun), Store(tmp_path / "whole", ""), "cpu", progress=False)
+    for one, epoch in zip(whole, begun.values(), strict=True):
+        other = store.get(one.run)
+        assert one.run.key in out
+        assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
+        assert [p["from_epoch"] for p in other.provenance["processes"]] == [0, epoch]
+
+
+# --- export, verify, gc
+
+
+def test_verify_reads_what_ships_and_fails_where_nothing_does(home, small, capsys, monkeypatch):
+    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "nothing")
+    assert main(["verify"]) == 1
+    assert capsys.readouterr().out == "0 shipped records are whole\n"
+    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "results")
+    experiments.records(small, Store(), "cpu", progress=False)
+    Store().export("small", small, home / "results")
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == "2 shipped records are whole\n"
+    [path, _] = (home / "results" / "weights").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["verify"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "1 shipped records are whole\n"
+    assert path.name in printed.err
+    (home / "results" / "other.parquet").write_bytes(b"no")
+    assert main(["verify"]) == 1
+    assert "other.parquet" in capsys.readouterr().err
+
+
+def test_gc_names_what_it_deletes(home, small, capsys):
+    experiments.records(small, Store(), "cpu", progress=False)
+    Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
+    aside = home / "records" / "x.parquet.damaged"
+    aside.touch()
+    assert main(["gc"]) == 0
+    assert capsys.readouterr().out == (
+        f"checkpoints/{small[0].key}.safetensors\n1 files deleted from {home}\n"
+    )
+    assert main(["gc", "--damaged"]) == 0
+    assert "records/x.parquet.damaged\n" in capsys.readouterr().out
+    assert Store().get(small[0]) is not None
+
+
+# --- the estimate
+
+
+def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
+    first = Run(p=5, dataset_size=20, epochs=1000, n_logged=50, model=TINY, keep_weights=True)
+    alone = estimate.run_seconds(first, 0, MACHINE)
+    assert alone == pytest.approx(1000 * 0.001 + 50 * 0.001, rel=0.01)  # too small for FLOP
+    assert estimate.run_seconds(first, 500, MACHINE) == pytest.approx(alone / 2)
+    runs = {Run(**{**vars(first), "seed": seed}): 0 for seed in range(4)}
+    assert estimate.seconds(runs, MACHINE) == pytest.approx(2 * alone)  # two at a time
+    assert estimate.seconds({first: 0}, MACHINE) == pytest.approx(alone)
+    child = Run(p=5, dataset_size=9, epochs=1000, n_logged=50, model=TINY, init=first)
+    both = estimate.seconds({child: 0, first: 0}, MACHINE)
+    assert both == pytest.approx(2 * alone, rel=0.01)
+    assert estimate.seconds({child: 0}, MACHINE) == pytest.approx(alone, rel=0.01)
+
+
+def test_a_line_through_two_measurements_or_through_the_origin():
+    from grokkit.estimate import LARGE, SMALL, _fit
+    from grokkit.sweep import flop
+
+    speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
+    assert speed.fixed == pytest.approx(0.001)
+    assert speed.per_flop == pytest.approx(1e-11)
+    noisy = _fit(2.0, 1.0, flop)
+    assert noisy == Speed(0.0, 1.0 / flop(LARGE))
+
+
+def test_the_measurement_takes_seconds_and_gives_seconds_above_zero(monkeypatch):
+    monkeypatch.setattr(estimate, "SECONDS", 0.0)
+    machine = estimate.measure(CPU)
+    assert machine.at_a_time == torch.get_num_threads()
+    for exact in (False, True):
+        for speed in (machine.epoch[exact], machine.evaluation[exact]):
+            assert 1e-5 < speed.seconds(1e9) < 100
