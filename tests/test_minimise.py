@@ -289,6 +289,19 @@ def test_in_float32_it_says_when_it_is_stuck_and_float64_goes_on_from_there():
     assert (residual < before / 10).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_stiff_start_is_no_reason_to_forget_curvature(dtype):
+    # the first epochs of random labels have curvatures of 1e9
+    stiff = torch.logspace(0, 9, 30, dtype=dtype)
+
+    def objective(x: Tensor) -> tuple[Tensor, Tensor]:
+        return (stiff * x.square()).sum(1) / 2, stiff * x
+
+    optimiser = stepped(LBFGS(torch.ones(1, 30, dtype=dtype)), objective, 60)
+    assert optimiser.count == optimiser.iteration
+    assert optimiser.value < 1e-4 * stiff.sum()
+
+
 def test_at_a_minimum_it_is_stuck_at_once():
     start, objective = quadratics([10.0])
     rest = torch.linalg.solve(
