@@ -10,7 +10,6 @@ from grokkit import estimate, experiments
 from grokkit.files import Damaged
 from grokkit.runs import Run
 from grokkit.store import SHIPPED, Store
-from grokkit.sweep import with_inits
 from grokkit.train import resolve_device
 
 INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
@@ -148,7 +147,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         _run(args, store)
     elif args.command == "export":
         runs = _runs(args.experiment, args.profile, args.seeds)
-        print(store.export(args.experiment, [r for g in with_inits(runs) for r in g]))
+        print(store.export(args.experiment, runs))
     elif args.command == "gc":
         _collect(store, args.damaged)
     else:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grokkit import analysis, theorems, toy
+from grokkit import analysis, convergence, theorems, toy
 from grokkit.analysis import FAILS, HOLDS, IN_PART, NOT_RUN, Summary
 from grokkit.runs import Record
 from grokkit.tables import html_table
@@ -22,6 +22,7 @@ PAGES = {
     "chapters/b_trigonometric": "B. Trigonometric logits",
     "chapters/c_simulation": "C. The simulation",
     "chapters/d_theorems": "D. Theorems",
+    "chapters/convergence": "The minimum, sought directly",
     "chapters/choices": "Choices",
 }
 COMING = {  # by the name that their page will have
@@ -47,6 +48,7 @@ class Claim:
 
 
 INTRO, A3 = "chapters/01_introduction", "chapters/a3_grokking_circuits"
+CONVERGENCE = "chapters/convergence"
 EFFICIENCY, UNGROK, SEMI = list(COMING)[:3]
 RIVALS, DISCUSSION, MORE = list(COMING)[3:]
 CLAIMS = (
@@ -286,6 +288,22 @@ CLAIMS = (
         "not in the paper",
         MORE,
     ),
+    Claim(
+        "B6",
+        "Beyond: two ways, one end",
+        "AdamW ends where the minimiser of Eq. (2) does",
+        "not in the paper",
+        CONVERGENCE,
+        "fig-two-ways",
+    ),
+    Claim(
+        "B7",
+        "Beyond: the same strength for another ε and λ",
+        "(c ε, λ / c) leads to the norm and logits of (ε, λ)",
+        "not in the paper",
+        CONVERGENCE,
+        "fig-strength",
+    ),
 )
 
 
@@ -301,15 +319,24 @@ class Result:
 def results(
     grokked: Sequence[Record],
     ungrokked: Sequence[Record],
+    converged: Sequence[Record] = (),
+    strengths: Sequence[Record] = (),
     n_draws: int = 200,
     seed: int = 0,
 ) -> dict[str, Result]:
-    """By claim id, every result that grokking and ungrokking records and pure computation give."""
+    """By claim id, every result that pure computation and the records of four experiments give.
+
+    They are those of `experiments.grokking`, `ungrokking`, `convergence` and `strength`.
+    """
     found = theory_results(n_draws, seed)
     if grokked:
         found |= grokking_results(grokked)
     if ungrokked:
         found |= ungrokking_results(ungrokked)
+    if converged:
+        found |= convergence_results(converged)
+    if strengths:
+        found |= strength_results(strengths)
     return found
 
 
@@ -364,6 +391,25 @@ def ungrokking_results(records: Sequence[Record]) -> dict[str, Result]:
         "F1b": Result(verdict, least, rows[0].test_accuracy.n),
         "F7": Result(verdict, f"median accuracy at the end by D′: {ends}", len(records)),
     }
+
+
+def convergence_results(records: Sequence[Record]) -> dict[str, Result]:
+    """Whether AdamW and the minimiser of Eq. (2) have the same end."""
+    pairs = convergence.pairs(records)
+    alike = f"{convergence.agreeing(pairs)} of {len(pairs)} pairs end alike"
+    times = convergence.savings_text(pairs, 1.0)
+    ours = f"{alike}; gradients to a residual of 1, times fewer: {times}"
+    return {"B6": Result(convergence.convergence_verdict(pairs), ours, len(records))}
+
+
+def strength_results(records: Sequence[Record]) -> dict[str, Result]:
+    """Whether (c eps, lambda / c) leads to the same strength."""
+    groups = convergence.by_alpha(records)
+    norm, logit = (
+        convergence.spread_text(groups, metric) for metric in ("param_norm", "correct_logit")
+    )
+    ours = f"spread over c by network: norm {norm}; correct logit {logit}"
+    return {"B7": Result(convergence.strength_verdict(groups), ours, len(records))}
 
 
 def theory_results(n_draws: int, seed: int) -> dict[str, Result]:

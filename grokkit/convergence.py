@@ -62,18 +62,19 @@ def objective(record: Record) -> Float[np.ndarray, " log"]:
     return record["train_loss"] / alpha + record["param_norm"] ** 2 / 2
 
 
-def evaluations(record: Record, residual: float) -> int | None:
-    """Gradients of the whole train set until the residual is first below this; None if never.
+def charged(record: Record) -> int:
+    """Gradients that were spent on the start of a minimiser: AdamW's epochs on the same train set.
 
-    A minimiser that starts from another run's end is charged that run's epochs too, unless the
-    network of that run is the common start of both ways.
+    A network trained on more data is the common start of both ways and costs neither.
     """
-    rows = np.flatnonzero(record["residual"] < residual)
-    if not len(rows):
-        return None
     start = record.run.init
-    before = start.epochs if start and start.dataset_size == record.run.dataset_size else 0
-    return int(record["epoch"][rows[0]]) + before
+    return start.epochs if start and start.dataset_size == record.run.dataset_size else 0
+
+
+def evaluations(record: Record, residual: float) -> int | None:
+    """Gradients of the whole train set until the residual is first below this; None if never."""
+    rows = np.flatnonzero(record["residual"] < residual)
+    return int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None
 
 
 def saving(pair: Pair, residual: float) -> float | None:
@@ -138,6 +139,25 @@ def floor(record: Record) -> float:
     return float(np.median(record["residual"][late]))
 
 
+def _range_text(values: Sequence[float], form: str) -> str:
+    """The least to the most of some numbers, or the one there is; a dash for none."""
+    if not values:
+        return "–"
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def floors_text(records: Sequence[Record]) -> str:
+    """The range of `floor` over some runs."""
+    return _range_text([floor(record) for record in records], ".2g")
+
+
+def savings_text(found: Sequence[Pair], residual: float) -> str:
+    """The range of `saving`, and of how many pairs it is."""
+    times = savings(found, residual)
+    return f"{_range_text(times, '.0f')} (of {len(times)} of {len(found)} pairs)"
+
+
 def ends_table(found: Sequence[Pair]) -> str:
     """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
     rows = []
@@ -197,6 +217,11 @@ def strength_spread(group: Sequence[Record], metric: str) -> float:
     """(Largest - smallest) / median of a final metric over the values of c."""
     ends = [record.final(metric) for record in group]
     return (max(ends) - min(ends)) / median(ends)
+
+
+def spread_text(groups: Sequence[Sequence[Record]], metric: str) -> str:
+    """`strength_spread` of every network, as percentages."""
+    return ", ".join(f"{strength_spread(group, metric):.1%}" for group in groups)
 
 
 def strength_table(groups: Sequence[Sequence[Record]]) -> str:
@@ -265,6 +290,11 @@ def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
     """`early_end` of the runs that would have ended before their last evaluation."""
     found = (early_end(r, tolerance) for r in records if "test_accuracy" in r.metrics)
     return [end for end in found if end is not None and end.epoch < end.record["epoch"][-1]]
+
+
+def early_parts(ends: Sequence[EarlyEnd]) -> dict[str, bool]:
+    """That some runs could end early, and none of them would show something else for it."""
+    return {"some end early": bool(ends), "all look the same": all(end.same for end in ends)}
 
 
 def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:

@@ -155,7 +155,7 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     ungrok = replace(
         p53,
         dataset_size=40 if small else 150,
-        epochs=2000 if small else 60_000,
+        epochs=2000 if small else 40_000,
         init=everything,
     )
     random = replace(
@@ -169,10 +169,10 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     if not small:
         adamw += grokking("published")[: len(two)]
         adamw += [
-            replace(base, dataset_size=400, epochs=40_000, init=full_data("published")[0]),
-            replace(base, dataset_size=500, epochs=40_000, labels="random"),
+            replace(base, dataset_size=400, epochs=20_000, init=full_data("published")[0]),
+            replace(base, dataset_size=500, epochs=20_000, labels="random"),
         ]
-    evaluations = 400 if small else 2000
+    evaluations = 250 if small else 1500
     pairs = []
     for run in adamw:
         groks = run.init is None and run.labels == "true"
@@ -243,7 +243,7 @@ def experiment(name: str) -> Experiment:
 
 @dataclass(frozen=True)
 class Inventory:
-    """How much of a sweep a store holds, the runs it starts from included."""
+    """How much of a sweep a store holds, the runs that missing ones start from included."""
 
     stored: int
     left: dict[Run, int]  # the runs without a record, and the epochs that their checkpoints hold
@@ -268,10 +268,15 @@ class Inventory:
 def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     """What `records` would load and what it would have to train."""
     store = store or Store()
-    begun = store.checkpointed()
-    everything = [run for generation in with_inits(runs) for run in generation]
-    left = {run: begun.get(run, 0) for run in everything if store.get(run) is None}
-    return Inventory(len(everything) - len(left), left)
+    begun, found = store.checkpointed(), []
+
+    def stored(run: Run) -> bool:
+        if store.get(run) is not None:
+            found.append(run)
+        return run in found
+
+    missing = [run for generation in with_inits(runs, stored) for run in generation]
+    return Inventory(len(found), {run: begun.get(run, 0) for run in missing})
 
 
 def records(

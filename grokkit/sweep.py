@@ -28,13 +28,18 @@ PATIENCE = 3  # looks without a reason to wait
 Stacks = list[list[Run]]
 
 
-def with_inits(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs and all that they start from, without repeats, in generations: inits first."""
+def with_inits(
+    runs: Sequence[Run], stored: Callable[[Run], bool] = lambda run: False
+) -> list[list[Run]]:
+    """The runs and all that they start from, without repeats, in generations: inits first.
+
+    Those that are `stored` are left out, and so is what only they start from.
+    """
     depth: dict[Run, int] = {}
 
     def visit(run: Run) -> int:
         if run not in depth:
-            depth[run] = 0 if run.init is None else visit(run.init) + 1
+            depth[run] = -1 if stored(run) else 0 if run.init is None else visit(run.init) + 1
         return depth[run]
 
     for run in runs:
@@ -214,9 +219,8 @@ def train(
         TimeoutError: `minutes` were over before all runs were trained.
     """
     store, deadline = store or Store(), time.monotonic() + 60 * minutes
-    generations = with_inits(runs)
     found: dict[Run, Record] = {}
-    missing = [_look_up(generation, store, found) for generation in generations]
+    missing = with_inits(runs, lambda run: not _look_up([run], store, found))
     todo = [run for generation in missing for run in generation]
     if not todo:
         return [found[run] for run in runs]

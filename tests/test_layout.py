@@ -32,8 +32,9 @@ ALLOWED = {
     "sweep": "tasks cluster cuda tabulated minimise runs store train",
     "experiments": "tasks runs store sweep",
     "analysis": "runs circuits model tasks toy tables",
-    "figures": "theme analysis costs runs toy theorems circuits tasks",
-    "claims": "analysis runs tables theorems toy",
+    "convergence": "analysis metrics runs tables",
+    "figures": "theme analysis convergence costs timings runs toy theorems circuits tasks",
+    "claims": "analysis convergence runs tables theorems toy",
     "paper_index": "claims tables",
     "widgets": "toy theorems figures theme",
     "notebook": "theme",
@@ -43,7 +44,8 @@ ALLOWED = {
     "__main__": "experiments estimate files runs store sweep train",
     "browser": "",
     "benchmarks": "files store",
-    "costs": "tasks model runs tables tabulated benchmarks",
+    "costs": "tasks model runs tables tabulated",
+    "timings": "tables benchmarks",
     "readme": "analysis browser claims experiments figures",
 }
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))

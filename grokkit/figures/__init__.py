@@ -1,5 +1,6 @@
 """One function per figure of the paper, grouped by what they draw."""
 
+from grokkit.figures.convergence import fig_early_end, fig_strength, fig_two_ways
 from grokkit.figures.engine import fig_engine_forms, fig_engine_gains, fig_engine_ladder
 from grokkit.figures.overview import fig1_overview
 from grokkit.figures.theory import (
@@ -27,8 +28,11 @@ __all__ = [
     "fig_d1_scale",
     "fig_d4_exchange",
     "fig_d4_shares",
+    "fig_early_end",
     "fig_engine_forms",
     "fig_engine_gains",
     "fig_engine_ladder",
     "fig_equilibrium",
+    "fig_strength",
+    "fig_two_ways",
 ]

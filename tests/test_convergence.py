@@ -1,0 +1,154 @@
+"""Two ways to converge, compared on records written by hand; when a run may end early."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handmade import record
+
+from grokkit import analysis, convergence, experiments, figures, metrics, theme
+from grokkit.runs import Run
+
+ADAMW = Run(p=53, dataset_size=1200, epochs=10_000, keep_weights=True)
+LBFGS = experiments.minimised(ADAMW, 100, experiments.early(ADAMW))
+# Eq. (2) over alpha ends at 5 + 24^2 / 2 = 293
+END = {"train_loss": 5e-8, "param_norm": 24.0, "correct_logit": 45.0, "test_accuracy": 1.0}
+
+
+def ended(run, epoch, residual, **changes):
+    curves = {**END, **changes}
+    return record(run, epoch, residual=residual, train_accuracy=1.0, **curves)
+
+
+def pair(**changes):
+    """AdamW below a residual of 1 at 5,000 epochs, the minimiser at 100 evaluations after 400."""
+    adamw = ended(ADAMW, [0, 5000, 10_000], [9.0, 0.9, 0.2])
+    return convergence.Pair(adamw, ended(LBFGS, [0, 50, 100], [9.0, 2.0, 0.05], **changes))
+
+
+def test_the_objective_is_eq_2_over_alpha():
+    run = replace(ADAMW, eps=2e-8, weight_decay=0.5)
+    values = convergence.objective(ended(run, [0, 1], [1.0, 1.0]))
+    assert values == pytest.approx([293, 293])
+    assert convergence.objective(ended(ADAMW, [0], [1.0], param_norm=10.0)) == pytest.approx([55])
+
+
+def test_the_minimiser_is_charged_the_epochs_before_the_handover():
+    both = pair()
+    assert convergence.evaluations(both.adamw, 1.0) == 5000
+    assert convergence.evaluations(both.lbfgs, 1.0) == 100 + experiments.EARLY
+    assert convergence.saving(both, 1.0) == pytest.approx(10)
+    assert convergence.saving(both, 0.1) is None  # AdamW never gets there
+    more = replace(ADAMW, dataset_size=2809)
+    start = convergence.charged(ended(replace(LBFGS, init=more), [0], [1.0]))
+    assert start == 0  # the start of both ways
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({}, set()),
+        ({"param_norm": 24.1}, set()),
+        ({"param_norm": 25.0}, {"norm", "objective"}),
+        ({"correct_logit": 50.0}, {"logit"}),
+        ({"test_accuracy": 0.9}, {"test accuracy"}),
+        ({"train_loss": 5e-7}, {"objective"}),
+    ],
+)
+def test_ends_agree_in_what_they_share(changes, differs):
+    both = pair(**changes)
+    agrees = convergence.agreement(both)
+    assert {name for name, same in agrees.items() if not same} == differs
+    assert convergence.agreeing([both]) == (not differs)
+    assert (convergence.convergence_verdict([both]) == analysis.HOLDS) == (not differs)
+    assert all(name in convergence.ends_table([both]) for name in differs)
+
+
+def test_the_lower_end_is_told_from_the_higher():
+    below, same, above = pair(param_norm=20.0), pair(), pair(param_norm=28.0)
+    assert convergence.lower([below, same, above]) == [below]
+    assert convergence.higher([below, same, above]) == [above]
+
+
+def test_a_pair_is_of_one_train_set_and_two_ways():
+    one, other = pair().adamw, pair().lbfgs
+    assert convergence.pairs([one, other])[0].kind == "grokking"
+    with pytest.raises(ValueError, match="a pair is a run of adamw and one of lbfgs"):
+        convergence.pairs([one, one])
+    with pytest.raises(ValueError, match="differ in seed: they are no pair"):
+        convergence.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
+
+
+@pytest.mark.parametrize("profile", ["published", "quick"])
+def test_the_experiments_pair_up_and_keep_alpha(profile):
+    runs = experiments.convergence(profile)
+    stand_ins = [ended(run, [0, 1], [1.0, 0.5]) for run in runs]
+    kinds = [pair.kind for pair in convergence.pairs(stand_ins)]
+    assert set(kinds) == {"grokking", "ungrokking", "random labels"}
+    if profile == "published":
+        assert len(kinds) >= 6
+        assert {run.p for run in runs} == {53, 113}
+    strengths = experiments.strength(profile)
+    assert {round(run.eps * run.weight_decay, 20) for run in strengths} == {1e-8}
+    groups = convergence.by_alpha([ended(run, [0, 1], [1.0, 0.5]) for run in strengths])
+    assert [len(group) for group in groups] == [3, 3]
+
+
+def test_the_same_strength_holds_within_a_tenth():
+    runs = experiments.strength("quick")[:3]
+    same = [[ended(run, [0, 9], [1.0, 0.01]) for run in runs]]
+    assert convergence.strength_verdict(same) == analysis.HOLDS
+    weaker = [*same[0][:2], ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)]
+    assert convergence.strength_verdict([weaker]) == analysis.IN_PART
+    assert convergence.strength_spread(weaker, "correct_logit") == pytest.approx(15 / 45)
+
+
+LONG = np.arange(0, 20_001, 100)
+
+
+def rest(residual, accuracy, decay_time=1000.0, tolerance=0.3):
+    """`metrics.at_rest` of 20,000 epochs with these curves."""
+    curves = (np.broadcast_to(np.asarray(c, float), LONG.shape) for c in (residual, accuracy))
+    return metrics.at_rest(LONG, *curves, tolerance, decay_time)
+
+
+def test_rest_needs_a_low_residual_a_still_accuracy_and_time():
+    assert rest(0.1, 1.0)
+    assert not rest(0.5, 1.0)
+    assert rest(0.1, np.nan)  # no test set
+    assert not rest(0.1, np.linspace(1, 0.98, len(LONG)))  # ungrokking slowly: 0.005 a quarter
+    assert rest(np.where(LONG < 14_000, 9.0, 0.1), np.where(LONG < 14_000, 0.5, 1.0))
+    assert not rest(np.where(LONG < 18_000, 9.0, 0.1), 1.0)
+    assert not rest(0.1, 1.0, decay_time=5000.0)  # five times that is more than all its epochs
+    assert not rest(0.1, 1.0, decay_time=np.inf)  # no weight decay, no fixed point
+    assert rest(np.where(LONG % 500, 0.1, 3.0), 1.0)  # a spike now and then
+
+
+def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
+    run = replace(ADAMW, epochs=20_000)
+    arrived = np.where(LONG < 4000, 2.0, 0.1)
+    safe = record(run, LONG, residual=arrived, test_accuracy=1.0, param_norm=30.0)
+    [end] = convergence.early_ends([safe], 0.3)
+    assert 4000 < end.epoch <= 9000
+    assert end.same
+    falls = np.where(LONG < 15_000, 1.0, 0.2)  # a plateau, then not
+    late = record(run, LONG, residual=arrived, test_accuracy=falls, param_norm=30.0)
+    assert not convergence.early_ends([late], 0.3)[0].same
+    assert convergence.early_ends([safe], 0.05) == []
+    assert "1 of 2" in convergence.early_table([safe, late], [0.3])
+
+
+def test_the_figures_are_fit_to_print_and_say_what_they_show():
+    both = [pair(), pair(param_norm=20.0)]
+    fig = theme.show(figures.fig_two_ways(both))
+    assert "1 pairs end alike" in theme.alt(fig)
+    assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "L-BFGS, p = 53"}
+    first = next(t for t in fig.data if t.name.startswith("L-BFGS"))
+    np.testing.assert_array_equal(first.x, [400, 450, 500])
+    assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
+    runs = experiments.strength("quick")
+    groups = convergence.by_alpha([ended(run, [0, 9], [1.0, 0.01]) for run in runs])
+    assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
+    run = replace(ADAMW, epochs=20_000)
+    safe = record(run, LONG, residual=0.1, test_accuracy=1.0, param_norm=30.0)
+    assert "1 could have ended" in theme.alt(theme.show(figures.fig_early_end([safe], 0.3)))
