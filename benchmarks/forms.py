@@ -1,10 +1,11 @@
-"""Time of one gradient in each of its three forms, against the number of examples, on one thread.
+"""Time of one gradient in each of its three forms, and of a step of each optimiser; one thread.
 
     python benchmarks/forms.py [--rounds 7] [--quick] [--save]
 
 The textbook form computes all four positions, the last row is `stack`, the tables are `tabulated`.
-All are timed in turns in one process, without an optimiser. What the tables cost once a step shows
-at few examples, what an example costs at many.
+All are timed in turns in one process, against the number of examples: what the tables cost once a
+step shows at few, what an example costs at many. Then, for a few sizes, an epoch of AdamW against
+an evaluation of the minimiser with all its curvature pairs.
 """
 
 import argparse
@@ -16,11 +17,12 @@ import torch
 import torch.nn.functional as F
 from engine import fused_forward, matmul_peak
 
-from grokkit import benchmarks, costs, model, stack, tasks, train
+from grokkit import benchmarks, costs, minimise, model, stack, tasks, train
 from grokkit.runs import Run
-from grokkit.store import provenance
+from grokkit.store import Store, provenance
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
+STEP_SIZES = (480, 1000, 3830)
 CPU = torch.device("cpu")
 Gradient = Callable[[], tuple[torch.Tensor, torch.Tensor]]  # loss and gradient, as one row each
 
@@ -53,28 +55,37 @@ def forms_of(run: Run) -> dict[str, Gradient]:
     return dict(zip((cost.form for cost in costs.forms(run)), ways, strict=True))
 
 
-def measure(size: int, rounds: int) -> list[dict]:
-    """A row for each form: milliseconds of a gradient, median and range over rounds."""
-    ways = forms_of(Run(dataset_size=size))
-    times: dict[str, list[float]] = {form: [] for form in ways}
+def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
+    """An epoch of AdamW in both precisions, and an evaluation of the minimiser, by name."""
+    nowhere = Store("/nonexistent", shipped="")
+    ways = {}
+    for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):
+        run = Run(dataset_size=size, optimiser=optimiser, precision=precision)
+        own = train.Stack([run], [train.start(run, nowhere)], CPU)
+        for _ in range(warm_up if optimiser == "lbfgs" else 1):
+            own.advance()
+        ways[f"{optimiser}, {precision}"] = own.advance
+    return ways
+
+
+def measure(ways: dict[str, Callable], size: int, rounds: int, label: str) -> list[dict]:
+    """A row for each way, with its name under `label`: milliseconds, median and range."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
     repeats = max(1, 1000 // size)
     for round_ in range(rounds + 1):
-        for form, gradient in ways.items():
+        for name, way in ways.items():
             began = time.perf_counter()
             for _ in range(repeats):
-                gradient()
+                way()
             if round_:  # the first warms up
-                times[form].append(1e3 * (time.perf_counter() - began) / repeats)
-    return [
-        {
-            "form": form,
-            "dataset_size": size,
-            "ms": statistics.median(column),
-            "least": min(column),
-            "most": max(column),
-        }
-        for form, column in times.items()
-    ]
+                times[name].append(1e3 * (time.perf_counter() - began) / repeats)
+    rows = []
+    for name, column in times.items():
+        spread = {"ms": statistics.median(column), "least": min(column), "most": max(column)}
+        rows.append({label: name, "dataset_size": size, **spread})
+        numbers = f"{spread['ms']:10.2f} ({spread['least']:.2f} – {spread['most']:.2f})"
+        print(f"{size:8,}  {name:14} {numbers}", flush=True)
+    return rows
 
 
 def main() -> None:
@@ -86,16 +97,17 @@ def main() -> None:
     torch.set_num_threads(1)
     peak = matmul_peak(CPU)
     print(f"torch {torch.__version__}, one thread, matmul peak {peak / 1e9:,.0f} GFLOP/s float32\n")
-    print("examples  form               ms (range)")
-    rows = []
+    print("examples  of a gradient          ms (range)")
+    rows, steps = [], []
     for size in SIZES[:2] if args.quick else SIZES:
-        rows += measure(size, args.rounds)
-        for row in rows[-3:]:
-            spread = f"({row['least']:.2f} – {row['most']:.2f})"
-            print(f"{size:8,}  {row['form']:10} {row['ms']:10.2f} {spread}", flush=True)
+        rows += measure(forms_of(Run(dataset_size=size)), size, args.rounds, "form")
+    print("\nexamples  of a step              ms (range)")
+    for size in SIZES[:1] if args.quick else STEP_SIZES:
+        ways = steps_of(size, 2 if args.quick else minimise.HISTORY + 5)
+        steps += measure(ways, size, args.rounds, "optimiser")
     if args.save:
         name = "forms-quick" if args.quick else "forms-cpu"
-        saved = {"rows": rows, "peak_flops": peak, "provenance": provenance(CPU)}
+        saved = {"rows": rows, "steps": steps, "peak_flops": peak, "provenance": provenance(CPU)}
         print(benchmarks.save(name, saved))
 
 

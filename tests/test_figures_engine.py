@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from test_costs import MEASURED
+from test_timings import MEASURED
 
-from grokkit import benchmarks, costs, figures, theme
+from grokkit import benchmarks, costs, figures, theme, timings
 from grokkit.runs import Run
 
 TIMED = {
@@ -39,7 +39,7 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
 
 def test_the_ladder_has_a_point_a_way_and_case_with_its_range():
     fig = theme.show(figures.fig_engine_ladder(MEASURED))
-    assert len(fig.data) == 3 * len(costs.by_case(MEASURED))
+    assert len(fig.data) == 3 * len(timings.by_case(MEASURED))
     ms, factor, share = (trace for trace in fig.data if trace.name == "8 networks, D = 1,000")
     named = ["textbook", "last row", "one batch", "side by side", "grokkit, float64", "grokkit"]
     assert list(ms.y) == named

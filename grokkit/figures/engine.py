@@ -7,12 +7,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokkit import costs
+from grokkit import costs, timings
 from grokkit.runs import Run
 from grokkit.theme import NORM, figure, ordered, set_alt, template
 
 DASHES = ("solid", "dash", "dot")
 SYMBOLS = ("circle", "square", "diamond")
+ROUND = tuple(digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5))  # ms
 PATTERNS = ("", "/", "x")
 
 
@@ -76,6 +77,7 @@ def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[
                 customdata=np.stack([*ms, share], 1).round(4),
                 name=f"{cost.form}, measured",
                 legendgroup=cost.form,
+                showlegend=False,
                 mode="markers",
                 marker={"color": colour, "symbol": symbol, "size": 8},
                 hovertemplate=f"{cost.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
@@ -88,7 +90,7 @@ def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[
 
 def _forms_in_words(forms: Sequence[costs.Cost], measured: dict[str, Any], run: Run) -> str:
     counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    faster = costs.faster_from(measured, forms[1].form, forms[2].form)
+    faster = timings.faster_from(measured, forms[1].form, forms[2].form)
     return (
         f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
         f"The tables have the fewest from D = {costs.crossover(*forms[1:]):,.0f}; measured, they "
@@ -98,9 +100,9 @@ def _forms_in_words(forms: Sequence[costs.Cost], measured: dict[str, Any], run: 
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
-    titles = ("ms a model-step", "times the textbook's speed", "share of the matmul peak")
+    titles = ("ms a model-step", "times textbook", "share of the peak")
     fig = make_subplots(rows=3, shared_yaxes=True, vertical_spacing=0.12)
-    cases = costs.by_case(measured)
+    cases = timings.by_case(measured)
     marks = zip(cases.items(), ordered(len(cases)), SYMBOLS, strict=False)
     for (case, ways), colour, symbol in marks:
         rows = list(ways.values())
@@ -130,10 +132,10 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
             )
     for i, title in enumerate(titles, start=1):
         fig.update_xaxes(title=title, row=i)
-    fig.update_xaxes(type="log", dtick="D2", row=1)
+    fig.update_xaxes(type="log", tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
     fig.update_xaxes(rangemode="tozero", row=2)
     fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
-    order = list(dict.fromkeys(t.way for t in costs.timings(measured)))
+    order = list(dict.fromkeys(t.way for t in timings.read(measured)))
     longest = max((list(ways) for ways in cases.values()), key=len)
     fig.update_yaxes(
         categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1]
@@ -154,8 +156,8 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
         barmode="group",
         height=420,
     )
-    gains = costs.gains(measured)
-    cases = list(costs.by_case(measured))
+    gains = timings.gains(measured)
+    cases = list(timings.by_case(measured))
     for case, colour, pattern in zip(cases, ordered(len(cases)), PATTERNS, strict=False):
         own = [gain for gain in gains if gain.after.case == case]
         fig.add_bar(
@@ -167,7 +169,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
             textposition="none",
             hovertemplate=f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}<extra></extra>",
         )
-    ideas = [idea for idea, *_ in costs.IDEAS if any(gain.idea == idea for gain in gains)]
+    ideas = [idea for idea, *_ in timings.IDEAS if any(gain.idea == idea for gain in gains)]
     fig.update_xaxes(categoryorder="array", categoryarray=ideas)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
     words = "; ".join(

@@ -1,0 +1,108 @@
+"""Measurements: read as they were saved, and compared as they should be."""
+
+import pytest
+
+from grokkit import benchmarks, timings
+
+
+def row(n_runs, size, way, ms, textbook_ms=100.0):
+    factor = textbook_ms / ms
+    spread = {"factor": factor, "least": 0.9 * factor, "most": 1.1 * factor}
+    return {"n_runs": n_runs, "dataset_size": size, "way": way, "ms": ms, **spread} | {
+        "limit_share": 1 / ms,
+        "unknown": None,  # a later version may save more
+    }
+
+
+MEASURED = {
+    "rows": [
+        row(1, 3830, "textbook", 100.0),
+        row(1, 3830, "last row", 25.0),
+        row(1, 3830, "grokkit", 10.0),
+        row(8, 1000, "textbook", 50.0, 50.0),
+        row(8, 1000, "last row", 20.0, 50.0),
+        row(8, 1000, "one batch", 25.0, 50.0),
+        row(8, 1000, "side by side", 10.0, 50.0),
+        row(8, 1000, "grokkit, float64", 16.0, 50.0),
+        row(8, 1000, "grokkit", 8.0, 50.0),
+    ],
+    "provenance": {"device": "cpu x86_64", "torch": "2.0"},
+}
+
+
+def test_the_factor_of_an_idea_is_the_time_without_it_over_the_time_with_it():
+    found = {(gain.after.case, gain.idea): gain.factor for gain in timings.gains(MEASURED)}
+    assert found == {
+        ("1 network, D = 3,830", "last row only"): 4.0,
+        ("1 network, D = 3,830", "tables"): 2.5,  # nothing is side by side with one network
+        ("8 networks, D = 1,000", "last row only"): 2.5,
+        ("8 networks, D = 1,000", "one batch"): 0.8,
+        ("8 networks, D = 1,000", "side by side"): 2.0,
+        ("8 networks, D = 1,000", "tables"): 1.25,
+        ("8 networks, D = 1,000", "float32"): 2.0,
+    }
+    assert timings.ratio(MEASURED, "one batch", "side by side") == "2.5 (8 networks, D = 1,000)"
+
+
+def test_tables_print_every_way_and_every_idea():
+    ladder, gains = timings.ladder_table(MEASURED), timings.gain_table(MEASURED)
+    assert ladder.count("<tr>") == 1 + 6  # ways
+    assert "<td>10 ms<br>× 10.0 (9.0 – 11.0)<br>10% of the peak</td>" in ladder
+    assert ladder.count("<td>–</td>") == 3  # of one network
+    assert gains.count("<tr>") == 1 + 5
+    assert "side by side or last row → grokkit" in gains
+    assert "<td>–</td>" in gains
+    assert timings.place(MEASURED) == "cpu x86_64, torch 2.0"
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ([9, 4, 2], "from a size between 10 and 20"),
+        ([1, 2, 3], "at all sizes timed, from 10 to 40"),
+        ([1, 2, 8], "nowhere for good up to 40, the largest timed"),
+        ([1, 6, 3], "from a size between 20 and 40"),
+    ],
+)
+def test_where_a_form_begins_to_be_the_faster_one(tables, says):
+    rows = [
+        {"form": form, "dataset_size": size, "ms": ms}
+        for form, times in (("last row", [5, 5, 5]), ("tables", tables))
+        for size, ms in zip((10, 20, 40), times, strict=True)
+    ]
+    assert timings.faster_from({"rows": rows}, "last row", "tables") == says
+
+
+def test_a_step_of_each_optimiser_is_compared_with_adamws():
+    steps = [
+        {"optimiser": way, "dataset_size": size, "ms": ms, "least": ms - 1, "most": 1234.5}
+        for way, times in (("adamw, float32", (10, 20)), ("lbfgs, float64", (30, 50)))
+        for size, ms in zip((480, 1000), times, strict=True)
+    ]
+    table = timings.step_table({"steps": steps})
+    assert "<td>480</td><td>10 (9 – 1,230)</td><td>30 (29 – 1,230)</td><td>3.0</td>" in table
+    assert "lbfgs, float64 / adamw, float32" in table
+
+
+def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    assert "Not measured" in timings.on_a_card()
+    assert "python benchmarks/gpu.py --save" in timings.on_a_card()
+    step = {"n_runs": 64, "dataset_size": 1800, "precision": "tf32", "way": "graph"}
+    ends = {"param_norm": 25.0, "correct_logit": 20.0, "test_accuracy": 1.0, "residual": 0.5}
+    outcomes = [
+        {"seed": seed, "precision": "tf32", "generalises": epoch, **ends}
+        for seed, epoch in enumerate((4000, 5000, None))
+    ]
+    measured = {
+        "steps": [{**step, "us": 8.25, "limit_share": 0.5}],
+        "outcomes": outcomes,
+        "provenance": {"device": "cuda H200", "torch": "2.0"},
+    }
+    benchmarks.save("gpu-cuda", measured)
+    shown = timings.on_a_card()
+    assert "On cuda H200, torch 2.0:" in shown
+    assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in shown
+    assert "<td>2 of 3</td><td>4500 (4000 – 5000)</td><td>25 (25 – 25)</td>" in shown
+    benchmarks.save("gpu-cuda", {**measured, "outcomes": []})
+    assert "generalise" not in timings.on_a_card()
