@@ -1,0 +1,330 @@
+"""Sweeps: how runs pack into stacks, time boxes, stores that move, runs that end early."""
+
+import itertools
+import multiprocessing
+import shutil
+import time
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from grokkit import cuda, experiments, sweep, tasks
+from grokkit import train as trainer
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store import Store
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
+CPU, CARD = torch.device("cpu"), torch.device("cuda")
+GB = 1 << 30
+
+
+def train(runs, path, **kw):
+    return sweep.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
+
+
+def equal(one, other):
+    """Whether the records' metrics and weights are the same, bit for bit."""
+    assert one.run == other.run
+    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
+    return same and one.weights_sha256 == other.weights_sha256
+
+
+@pytest.fixture
+def on_a_card(monkeypatch):
+    """Sweeps pack as for a card with 8 GB, though it is the CPU that then trains the stacks."""
+    monkeypatch.setattr(sweep._Here, "survey", lambda self, halt: (CARD, 8 * GB))
+
+
+# --- packing
+
+
+@pytest.mark.parametrize("free", [2 * GB, 20 * GB])
+def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeypatch):
+    monkeypatch.setattr(cuda, "free_bytes", lambda device: free)
+    sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
+    runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
+    packed = sweep.pack(runs, CARD)
+    assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
+    for members in packed:
+        rows = max(run.dataset_size for run in members)
+        assert sweep.padding([members]) <= sweep.MAX_PADDING
+        assert sum(sweep.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
+    assert len(packed) < len(runs) / (3 if free > 10 * GB else 1.5)
+    assert packed == sweep.pack(runs[::-1], CARD, free=free)
+
+
+def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
+    runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
+    assert sweep.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
+
+
+def key(run):
+    return run.key
+
+
+def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
+    runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in SIZES]
+    packed = sweep.pack(runs, CPU)
+    assert [len(members) for members in packed] == [1, 1, 1, 1]
+    work = [sweep.work(run) for [run] in packed]
+    assert work == sorted(work, reverse=True)
+
+
+SIZES = [(20, 40), (40, 40), (20, 90), (30, 10)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight_decay": 0.3},
+        {"seed": 8},
+        {"labels": "random"},
+        {"task": "x-y"},
+        {"init_scale": 2.0},
+        {"tolerance": 0.1},
+        {"dataset_size": 23},
+        {"keep_weights": False},
+    ],
+    ids=str,
+)
+def test_runs_that_can_go_in_lockstep_do(change):
+    assert len(sweep.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"p": 5},
+        {"model": replace(TINY, d_mlp=32)},
+        {"epochs": 41},
+        {"n_logged": 10},
+        {"lr": 0.01},
+        {"beta1": 0.8},
+        {"beta2": 0.9},
+        {"eps": 1e-7},
+        {"precision": "float64"},
+        {"precision": "tf32"},
+        {"optimiser": "lbfgs", "precision": "float64"},
+        {"dataset_size": 10},
+    ],
+    ids=str,
+)
+def test_runs_that_cannot_go_in_lockstep_are_parted(change):
+    other = replace(RUN, dataset_size=24)
+    assert len(sweep.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
+
+
+def test_runs_at_different_epochs_are_parted():
+    runs = [replace(RUN, seed=seed) for seed in range(4)]
+    packed = sweep.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
+    assert {frozenset(members) for members in packed} == {
+        frozenset([runs[0], runs[2]]),
+        frozenset([runs[1], runs[3]]),
+    }
+
+
+NINE = [name for name in tasks.NAMES if name != "x+y"]
+
+
+def grids():
+    """The paper's sweeps, Figs. 4, 5, 7 and 8, as runs."""
+    start = experiments.full_data("paper")
+    few = np.rint(np.geomspace(390, 1494, 7)).astype(int).tolist()
+    fig4 = [
+        Run(dataset_size=size, weight_decay=decay, epochs=100_000, init=init)
+        for size, decay, init in itertools.product(few, (0.1, 0.5, 1.0, 1.5, 2.0), start)
+    ]
+    even = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
+    fig5 = [
+        Run(dataset_size=size, epochs=30_000_000, seed=seed)
+        for size, seed in itertools.product(even, range(10))
+    ]
+    fig8 = [
+        Run(
+            task=name,
+            p=5 if name in tasks.PERMUTATION else 113,
+            dataset_size=size,
+            epochs=100_000,
+            seed=seed,
+        )
+        for name, size, seed in itertools.product(NINE, few, range(10))
+    ]
+    return {"4": fig4, "5": fig5, "7": experiments.ungrokking("paper"), "8": fig8}
+
+
+@pytest.mark.parametrize("figure", ["4", "5", "7", "8"])
+def test_the_papers_grids_pack_with_little_padding(figure):
+    runs = grids()[figure]
+    for name, members in (("whole", runs), ("half of it, at random", runs[::3] + runs[1::7])):
+        members = list(dict.fromkeys(members))
+        packed = sweep.pack(members, CARD, free=140 * GB)
+        share = sweep.padding(packed)
+        print(f"Fig. {figure}, {name}: {len(members)} runs, {len(packed)} stacks, {share:.1%}")
+        assert share < 0.1
+        assert len(packed) < len(members) / 4
+
+
+def test_padding_is_the_share_of_rows_that_no_run_uses():
+    runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
+    assert sweep.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
+    assert sweep.padding([]) == 0.0
+
+
+# --- one stack of many runs
+
+
+ENDS = {"lr": 0.02, "weight_decay": 40.0, "dataset_size": 49, "tolerance": 1e9}
+STACK = [
+    replace(RUN, **ENDS),
+    replace(RUN, **ENDS | {"tolerance": 0.0, "seed": 1}),
+    replace(RUN, **ENDS | {"weight_decay": 8.0, "seed": 2}),
+    replace(RUN, **ENDS | {"dataset_size": 46, "tolerance": 0.0}),
+]
+
+
+def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(tmp_path, on_a_card):
+    together = train(STACK, tmp_path / "together")
+    assert [len(r.provenance["processes"]) for r in together] == [1] * 4
+    assert {r.provenance["processes"][0]["stack"] for r in together} == {4}
+    for record in together:
+        assert equal(record, train([record.run], tmp_path / record.run.key)[0])
+    first, second, third, fourth = together
+    assert second["epoch"][-1] == fourth["epoch"][-1] == RUN.epochs
+    assert second.ended == fourth.ended == ""
+    assert 0 < first["epoch"][-1] < third["epoch"][-1] < RUN.epochs
+    for record in (first, third):
+        assert record.ended.startswith("converged: residual ")
+        assert record.ended.endswith(" below 1e+09")
+        assert list(record["epoch"]) == list(RUN.log_epochs()[: len(record["epoch"])])
+        assert not Store(tmp_path / "together", "").load_checkpoint(record.run)
+    # what was stored is what is found again
+    assert Store(tmp_path / "together", "").get(first.run).ended == first.ended
+
+
+def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
+    tmp_path, on_a_card, monkeypatch
+):
+    class Batched(trainer.Stack):
+        def __init__(self, *arguments, **kw):
+            super().__init__(*arguments, **kw, batched=True)
+
+    monkeypatch.setattr(trainer, "Stack", Batched)
+    together = train([replace(run, precision="float64") for run in STACK], tmp_path / "together")
+    for record in together:
+        alone = train([record.run], tmp_path / record.run.key)[0]
+        assert list(record["epoch"]) == list(alone["epoch"])
+        for name in ("train_loss", "param_norm", "residual"):
+            np.testing.assert_allclose(record[name], alone[name], rtol=1e-6)
+
+
+def test_the_padding_of_an_accelerators_stacks_is_printed(tmp_path, on_a_card, capsys):
+    sweep.train(STACK, Store(tmp_path, ""), device="cpu")
+    assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
+
+
+# --- time boxes, other processes, other places
+
+
+LONG = [replace(RUN, seed=seed, epochs=60) for seed in range(2)]
+SHORT = 0.01  # minutes
+
+
+@pytest.fixture
+def slowly(monkeypatch):
+    """Epochs of at least 20 ms, so that `SHORT` minutes see some but not all."""
+    advance = trainer.Stack.advance
+
+    def slow(self):
+        time.sleep(0.02)
+        advance(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Stack, "advance", slow)
+        yield patch
+
+
+def in_a_child(runs, path, minutes):
+    """Exit code of a forked process that trains for `minutes`: 3 if time was up."""
+
+    def work():
+        try:
+            train(runs, path, minutes=minutes)
+        except TimeoutError:
+            raise SystemExit(3) from None
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
+        process.start()
+    process.join()
+    return process.exitcode
+
+
+def test_another_process_goes_on_when_time_is_up_and_the_record_lists_both(tmp_path, slowly):
+    path = tmp_path / "broken"
+    assert in_a_child(LONG[:1], path, SHORT) == 3
+    slowly.undo()
+    epoch = Store(path, "").checkpointed()[LONG[0]]
+    assert 0 < epoch < LONG[0].epochs
+    [record] = train(LONG[:1], path)
+    assert equal(record, train(LONG[:1], tmp_path / "unbroken")[0])
+    processes = record.provenance["processes"]
+    assert [p["from_epoch"] for p in processes] == [0, epoch]
+    assert all(p["wall_seconds"] > 0 for p in processes)
+
+
+def test_a_store_copied_elsewhere_goes_on_there_on_another_device(
+    tmp_path, monkeypatch, slowly
+):
+    with pytest.raises(TimeoutError, match="of 120 epochs trained; the same call continues"):
+        train(LONG, tmp_path / "first", minutes=SHORT)
+    slowly.undo()
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    here = trainer.provenance
+    monkeypatch.setattr(trainer, "provenance", lambda device: here(device) | {"device": "cuda X"})
+    begun = Store(tmp_path / "second", "").checkpointed()
+    assert begun
+    moved = train(LONG, tmp_path / "second")
+    monkeypatch.undo()
+    stayed = train(LONG, tmp_path / "first")
+    for one, other in zip(moved, stayed, strict=True):
+        assert equal(one, other)
+        devices = [p["device"] for p in one.provenance["processes"]]
+        assert devices[-1] == "cuda X"
+        assert len(devices) == 1 + (one.run in begun)
+
+
+def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.0)
+    store, looks = Store(tmp_path, ""), []
+
+    def elsewhere(self, stacks, progress, halt):
+        looks.append(1)
+        if len(looks) == 2:
+            monkeypatch.undo()
+            train([RUN], tmp_path)
+
+    monkeypatch.setattr(sweep._Here, "train", elsewhere)
+    assert sweep.train([RUN], store, "cpu", progress=False)[0].run == RUN
+    assert len(looks) == 2
+
+
+def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(sweep._Here, "train", lambda *_: None)
+    with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
+        train([RUN], tmp_path)
+
+
+# --- the arithmetic
+
+
+def test_work_is_what_is_left_and_float64_counts_twice():
+    assert sweep.work(RUN, 30) == pytest.approx(sweep.work(RUN) / 4)
+    assert sweep.work(replace(RUN, precision="float64")) == 2 * sweep.work(RUN)
+    assert sweep.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
