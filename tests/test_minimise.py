@@ -199,7 +199,7 @@ def test_the_minimum_is_where_adamw_rests():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("history", [3, 60])
+@pytest.mark.parametrize("history", [3, 40])
 def test_a_run_in_a_stack_has_the_bits_that_it_has_alone(dtype, history):
     # of the objective's own bits `test_train` tells; here it works on each run by itself
     alone = [networks([run], dtype) for run in RUNS]
@@ -208,10 +208,10 @@ def test_a_run_in_a_stack_has_the_bits_that_it_has_alone(dtype, history):
         parts = [one(x[i : i + 1]) for i, (_, one) in enumerate(alone)]
         return torch.cat([v for v, _ in parts]), torch.cat([g for _, g in parts])
 
-    together = stepped(LBFGS(torch.cat([s for s, _ in alone]), history), objective, 100)
+    together = stepped(LBFGS(torch.cat([s for s, _ in alone]), history), objective, 50)
     assert len(set(together.iteration.tolist())) > 1  # their line searches were not in step
     for i, (start, own) in enumerate(alone):
-        by_itself = stepped(LBFGS(start, history), own, 100).tensors()
+        by_itself = stepped(LBFGS(start, history), own, 50).tensors()
         for name, tensor in together.tensors().items():
             assert torch.equal(tensor[i], by_itself[name][0]), name
 
@@ -258,7 +258,7 @@ def test_a_step_is_one_evaluation_and_never_goes_uphill():
     optimiser = LBFGS(start)
     assert optimiser.gradient.isnan().all()
     last = torch.full((3,), torch.inf, dtype=torch.float64)
-    for n in range(1, 120):
+    for n in range(1, 60):
         optimiser.step(counted)
         assert len(calls) == n
         assert (optimiser.value <= last * (1 + 1e-14)).all()

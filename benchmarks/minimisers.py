@@ -1,0 +1,224 @@
+"""What beats what at the minimum of Eq. (2): evaluations and time of several minimisers.
+
+    python benchmarks/minimisers.py [--evaluations 800] [--quick] [--save]
+
+All start from the same weights and count the same thing, gradients of the whole train set; the
+objective is `minimise.total`. The residual is that of choice C6. Newton's products of the Hessian
+and a vector are differences of gradients, one evaluation each. One thread.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from grokkit import benchmarks, metrics, minimise, model, stack, tasks, train
+from grokkit.runs import Run
+from grokkit.store import provenance
+
+CPU = torch.device("cpu")
+RESIDUALS = (1.0, 0.1, 0.01)
+LARGER, STAGE = (30.0, 10.0, 3.0), 60  # multiples of alpha, and evaluations of each
+HEAD = f"{'case':20} {'method':26} evaluations to residual 1, 0.1, 0.01     f    residual  test  s"
+Point = tuple[Tensor, Tensor, Tensor]  # parameters, value and gradient of one run
+Method = Callable[["Problem"], Iterator[Point]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run, and the epochs of AdamW (of `before`, where that is another run) that it follows."""
+
+    name: str
+    run: Run
+    epochs: int
+    before: Run | None = None
+
+    def start(self) -> Tensor:
+        """The parameters of the run at its start [run parameter], float32."""
+        run = self.before or self.run
+        n_tokens = tasks.task(run.task, run.p).n_tokens
+        theta = model.initialise(run.model, n_tokens, run.seed)
+        point = stack.flat({name: w.unsqueeze(0) for name, w in theta.items()})
+        adamw = train.Stack([run], [{"point": point[0]}], CPU)
+        for _ in range(self.epochs):
+            adamw.advance()
+        return adamw.optimiser.point.detach()
+
+
+def cases(quick: bool = False) -> list[Case]:
+    """Grokking from memorised networks, ungrokking, and random labels, at p = 53."""
+    if quick:
+        small = model.ModelConfig(d_model=16, n_heads=2, d_mlp=32)
+        return [Case("quick", Run(p=7, dataset_size=30, model=small), 50)]
+    grok = Run(p=53, dataset_size=1200)
+    random = replace(grok, dataset_size=300, labels="random")
+    return [
+        Case("grokking", grok, 400),
+        Case("grokking, less data", replace(grok, dataset_size=850), 400),
+        Case("ungrokking", replace(grok, dataset_size=150), 1000, replace(grok, dataset_size=2809)),
+        Case("random labels", random, 0),
+    ]
+
+
+class Problem:
+    """The objective of a run, which counts its evaluations."""
+
+    def __init__(self, run: Run, start: Tensor) -> None:
+        self.run, self.start, self.evaluations = run, start.double(), 0
+        self.losses = {d: train.tabulated_loss([run], d) for d in (torch.float32, torch.float64)}
+
+    def __call__(self, point: Tensor, larger: float = 1.0) -> tuple[Tensor, Tensor]:
+        """f and its gradient in the type of the point; with a `larger` alpha, if asked."""
+        self.evaluations += 1
+        eps, weight_decay = torch.tensor([[self.run.eps * larger], [self.run.weight_decay]])
+        return minimise.total(self.losses[point.dtype], eps, weight_decay)(point)
+
+    def test_accuracy(self, point: Tensor) -> float:
+        shapes = self.run.model.shapes(tasks.task(self.run.task, self.run.p).n_tokens)
+        theta = {name: w[0] for name, w in stack.named(point.double(), shapes).items()}
+        none = torch.tensor(float("nan"), dtype=torch.float64)
+        row = metrics.evaluate(self.run, theta, none)
+        return float(row[metrics.METRICS.index("test_accuracy")])
+
+
+def lbfgs(history: int = minimise.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
+    def steps(problem: Problem) -> Iterator[Point]:
+        optimiser = minimise.LBFGS(problem.start, history, pairs)
+        while not optimiser.stuck:
+            optimiser.step(problem)
+            yield optimiser.point, optimiser.value, optimiser.gradient
+
+    return steps
+
+
+def mixed(problem: Problem) -> Iterator[Point]:
+    """In float32 until no step goes down, then in float64."""
+    point = problem.start
+    for dtype in (torch.float32, torch.float64):
+        optimiser = minimise.LBFGS(point.to(dtype))
+        while not optimiser.stuck:
+            optimiser.step(problem)
+            yield optimiser.point, optimiser.value, optimiser.gradient
+        point = optimiser.point
+
+
+def larger_alpha_first(problem: Problem) -> Iterator[Point]:
+    """Some evaluations of Eq. (2) with 30, then 10, then 3 alpha; then of f to the end."""
+    point = problem.start
+    for larger in LARGER:
+        optimiser = minimise.LBFGS(point)
+        for _ in range(STAGE):
+            optimiser.step(lambda x, larger=larger: problem(x, larger))
+        point = optimiser.point
+    optimiser = minimise.LBFGS(point)
+    while not optimiser.stuck:
+        optimiser.step(problem)
+        yield optimiser.point, optimiser.value, optimiser.gradient
+
+
+def newton(problem: Problem) -> Iterator[Point]:
+    """Newton's method in a trust region, by at most 40 conjugate gradients a step (Steihaug)."""
+    point, radius = problem.start, torch.tensor(1.0, dtype=torch.float64)
+    value, gradient = problem(point)
+    yield point, value, gradient
+    while radius > 1e-9:
+        step, model_fall, at_edge = _steihaug(problem, point, gradient, radius)
+        new_value, new_gradient = problem(point + step)
+        ratio = (value - new_value) / model_fall
+        if ratio > 0.75 and at_edge:
+            radius = 2 * radius
+        elif not ratio > 0.25:
+            radius = step.norm() / 4
+        if new_value < value:
+            point, value, gradient = point + step, new_value, new_gradient
+        yield point, value, gradient
+
+
+def _steihaug(
+    problem: Problem, point: Tensor, gradient: Tensor, radius: Tensor
+) -> tuple[Tensor, Tensor, bool]:
+    """The step, the fall of the quadratic model along it, and whether it ends at the radius."""
+    step, fall, r = torch.zeros_like(point), gradient.new_zeros(()), gradient
+    direction = -r
+    for _ in range(40):
+        little = 1e-5 * point.norm() / direction.norm()
+        product = (problem(point + little * direction)[1] - gradient) / little
+        bend, rr = (direction * product).sum(), r.square().sum()
+        length = rr / bend
+        if bend <= 0 or (step + length * direction).norm() > radius:
+            a, b = direction.square().sum(), (step * direction).sum()
+            length = ((b**2 - a * (step.square().sum() - radius**2)).sqrt() - b) / a
+            fall = fall + length * rr - length**2 * bend / 2
+            return step + length * direction, fall, True
+        step, fall, r = step + length * direction, fall + length * rr / 2, r + length * product
+        if r.norm() < 0.1 * gradient.norm():
+            break
+        direction = r.square().sum() / rr * direction - r
+    return step, fall, False
+
+
+METHODS: dict[str, Method] = {
+    **{f"L-BFGS, {n} pairs": lbfgs(n) for n in (5, 20, 60, 200)},
+    "60 pairs in float64": lbfgs(pairs=torch.float64),
+    "float32, then float64": mixed,
+    "larger alpha first": larger_alpha_first,
+    "Newton, conj. gradients": newton,
+}
+
+
+def measure(case: Case, start: Tensor, name: str, evaluations: int) -> dict:
+    """One method on one case, for so many evaluations or until it is stuck."""
+    problem, reached, began = Problem(case.run, start), {}, time.perf_counter()
+    for point, value, gradient in METHODS[name](problem):
+        f = float(value)
+        residual = float(gradient.norm() / point.norm())
+        for goal in RESIDUALS:
+            if residual < goal:
+                reached.setdefault(str(goal), problem.evaluations)
+        if problem.evaluations >= evaluations:
+            break
+    seconds = time.perf_counter() - began
+    return {
+        "case": case.name,
+        "method": name,
+        "evaluations": problem.evaluations,
+        "reached": reached,
+        "f": f,
+        "residual": residual,
+        "test_accuracy": problem.test_accuracy(point),
+        "seconds": seconds,
+    }
+
+
+def line(row: dict) -> str:
+    reached = " ".join(f"{row['reached'].get(str(goal), '–'):>8}" for goal in RESIDUALS)
+    return (
+        f"{row['case']:20} {row['method']:26} {reached} {row['f']:18.2f} {row['residual']:9.3f} "
+        f"{row['test_accuracy']:6.3f} {row['seconds']:5.0f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--evaluations", type=int, default=800)
+    parser.add_argument("--quick", action="store_true", help="small networks, to try the command")
+    parser.add_argument("--save", action="store_true", help="among the shipped results")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print(HEAD + "\n" + "-" * len(HEAD))
+    rows = []
+    for case in cases(args.quick):
+        start = case.start()
+        for name in METHODS:
+            rows.append(measure(case, start, name, 200 if args.quick else args.evaluations))
+            print(line(rows[-1]), flush=True)
+    if args.save:
+        name = "minimisers-quick" if args.quick else "minimisers-cpu"
+        print(benchmarks.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+
+
+if __name__ == "__main__":
+    main()
