@@ -251,7 +251,7 @@ class LBFGS:
         sy = self.products[runs[:, None, None], row, column]
         yy = self.squares[runs[:, None, None], row, column].where(both, 0)
         diagonal = sy.diagonal(dim1=1, dim2=2)
-        R = torch.where(both, sy.triu(), torch.eye(history).to(sy))
+        R = torch.where(both, sy.triu(), torch.eye(history, dtype=sy.dtype, device=sy.device))
         scale = torch.where(there[:, -1], diagonal[:, -1] / yy[:, -1, -1], 1.0)
         dots = self._dots(self.gradient)
         p, q = dots.gather(1, oldest_first), dots.gather(1, oldest_first + history)
