@@ -152,6 +152,50 @@ def step_table(measured: dict[str, Any]) -> str:
     return html_table(head, rows)
 
 
+NO_MINIMISERS = (
+    "<p><strong>Not measured.</strong> <code>python benchmarks/minimisers.py --save</code> runs "
+    "the comparison, on one thread.</p>"
+)
+
+
+def least_f(measured: dict[str, Any]) -> dict[str, float]:
+    """The lowest objective that any method ended with, by case of `benchmarks/minimisers.py`."""
+    lowest: dict[str, float] = {}
+    for row in measured["rows"]:
+        lowest[row["case"]] = min(row["f"], lowest.get(row["case"], row["f"]))
+    return lowest
+
+
+def above_least(row: dict[str, Any], lowest: dict[str, float]) -> float:
+    """By what share a method's objective ended above the lowest of its case."""
+    return float(row["f"] / lowest[row["case"]] - 1)
+
+
+def of_minimisers() -> str:
+    """The comparison of minimisers as an HTML table, or a sentence that there is none."""
+    try:
+        measured = load("minimisers-cpu")
+    except LookupError:
+        return NO_MINIMISERS
+    return f"<p>On {place(measured)}:</p>{minimiser_table(measured)}"
+
+
+def minimiser_table(measured: dict[str, Any]) -> str:
+    """Methods by case as an HTML table: evaluations to each residual, and where they ended."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in measured["rows"]:
+        goals = sorted(row["reached"], key=float, reverse=True)
+        reached = ", ".join(f"{goal}: {row['reached'][goal]:,}" for goal in goals) or "none reached"
+        end = f"f {row['f']:.2f}, test {row['test_accuracy']:.2f}"
+        pace = f"{1e3 * row['seconds'] / row['evaluations']:.3g} ms each"
+        rows.setdefault(row["method"], {})[row["case"]] = f"{reached}<br>{end}<br>{pace}"
+    cases = list(dict.fromkeys(row["case"] for row in measured["rows"]))
+    return html_table(
+        ("method", *cases),
+        [(method, *(own.get(case, "–") for case in cases)) for method, own in rows.items()],
+    )
+
+
 def place(measured: dict[str, Any]) -> str:
     """Where a measurement was made, in a few words."""
     made = measured["provenance"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_timings import MEASURED
+from test_timings import MEASURED, MINIMISED
 
 from grokkit import benchmarks, costs, figures, theme, timings
 from grokkit.runs import Run
@@ -75,3 +75,16 @@ def test_ideas_have_a_bar_a_case_in_the_order_of_the_ladder():
 )
 def test_the_shipped_measurements_are_fit_to_print(name, draw):
     assert theme.show(draw(benchmarks.load(name)))
+
+
+def test_minimisers_have_a_point_where_they_reached_the_residual():
+    fig = theme.show(figures.fig_minimisers(MINIMISED))
+    count, above = (trace for trace in fig.data if trace.name == "grokking")
+    assert list(count.x) == [150, None]
+    assert list(above.x) == [0, 0.05]
+    assert "5.0% above the lowest, after 800 and 10 s" in above.text[1]
+    text = theme.alt(fig)
+    assert "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first" in text
+    assert "by L-BFGS, 60 pairs, in 150 evaluations" in text
+    none = {"rows": MINIMISED["rows"][1:2]}
+    assert "none reached a residual of 1" in theme.alt(figures.fig_minimisers(none))

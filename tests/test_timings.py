@@ -106,3 +106,36 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
     assert "<td>2 of 3</td><td>4500 (4000 – 5000)</td><td>25 (25 – 25)</td>" in shown
     benchmarks.save("gpu-cuda", {**measured, "outcomes": []})
     assert "generalise" not in timings.on_a_card()
+
+
+def minimised(case, method, f, reached, seconds=10.0):
+    return {"case": case, "method": method, "f": f, "reached": reached, "residual": 0.5} | {
+        "evaluations": 800,
+        "test_accuracy": 0.987,
+        "seconds": seconds,
+    }
+
+
+MINIMISED = {
+    "rows": [
+        minimised("grokking", "L-BFGS, 60 pairs", 320.0, {"1.0": 150, "0.1": 1400}),
+        minimised("grokking", "Newton", 336.0, {}),
+        minimised("random labels", "L-BFGS, 60 pairs", 909.0, {"1.0": 400}),
+        minimised("random labels", "Newton", 900.0, {"1.0": 300}),
+    ],
+    "provenance": {"device": "cpu x86_64", "torch": "2.0"},
+}
+
+
+def test_an_objective_is_compared_with_the_lowest_of_its_case(tmp_path, monkeypatch):
+    lowest = timings.least_f(MINIMISED)
+    assert lowest == {"grokking": 320.0, "random labels": 900.0}
+    above = [timings.above_least(row, lowest) for row in MINIMISED["rows"]]
+    assert above == pytest.approx([0, 0.05, 0.01, 0])
+    table = timings.minimiser_table(MINIMISED)
+    assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
+    assert "none reached<br>f 336.00" in table
+    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    assert "python benchmarks/minimisers.py --save" in timings.of_minimisers()
+    benchmarks.save("minimisers-cpu", MINIMISED)
+    assert timings.of_minimisers() == f"<p>On cpu x86_64, torch 2.0:</p>{table}"

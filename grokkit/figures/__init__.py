@@ -1,7 +1,12 @@
 """One function per figure of the paper, grouped by what they draw."""
 
 from grokkit.figures.convergence import fig_early_end, fig_strength, fig_two_ways
-from grokkit.figures.engine import fig_engine_forms, fig_engine_gains, fig_engine_ladder
+from grokkit.figures.engine import (
+    fig_engine_forms,
+    fig_engine_gains,
+    fig_engine_ladder,
+    fig_minimisers,
+)
 from grokkit.figures.overview import fig1_overview
 from grokkit.figures.theory import (
     fig2_simulation,
@@ -33,6 +38,7 @@ __all__ = [
     "fig_engine_gains",
     "fig_engine_ladder",
     "fig_equilibrium",
+    "fig_minimisers",
     "fig_strength",
     "fig_two_ways",
 ]

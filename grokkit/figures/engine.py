@@ -12,7 +12,7 @@ from grokkit.runs import Run
 from grokkit.theme import NORM, figure, ordered, set_alt, template
 
 DASHES = ("solid", "dash", "dot")
-SYMBOLS = ("circle", "square", "diamond")
+SYMBOLS = ("circle", "square", "diamond", "cross")
 ROUND = tuple(digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5))  # ms
 PATTERNS = ("", "/", "x")
 
@@ -57,7 +57,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
 def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[go.Scatter]:
     traces = []
     peak = measured["peak_flops"]
-    marks = zip(forms, ordered(len(forms)), SYMBOLS, strict=True)
+    marks = zip(forms, ordered(len(forms)), SYMBOLS, strict=False)
     for cost, colour, symbol in marks:
         rows = [row for row in measured["rows"] if row["form"] == cost.form]
         ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
@@ -177,3 +177,53 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
         for idea in ideas
     )
     return set_alt(fig, f"Factor of speed of each idea: {words}.")
+
+
+def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
+    """Methods by case: evaluations to a residual, and by how much f ended above the lowest."""
+    fig = make_subplots(rows=2, shared_yaxes=True, vertical_spacing=0.14)
+    lowest = timings.least_f(measured)
+    marks = zip(lowest, ordered(len(lowest)), SYMBOLS, strict=False)
+    for case, colour, symbol in marks:
+        rows = [row for row in measured["rows"] if row["case"] == case]
+        reached = [row["reached"].get(str(residual)) for row in rows]
+        above = [round(timings.above_least(row, lowest), 6) for row in rows]
+        told = [
+            f"residual {residual:g} after {n or 'more than all'} evaluations<br>f {row['f']:.2f}, "
+            f"{share:.1%} above the lowest, after {row['evaluations']:,} and {row['seconds']:.0f} s"
+            for row, n, share in zip(rows, reached, above, strict=True)
+        ]
+        for i, column in enumerate((reached, above), start=1):
+            fig.add_scatter(
+                x=column,
+                y=[row["method"] for row in rows],
+                text=told,
+                name=case,
+                legendgroup=case,
+                showlegend=i == 1,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 9},
+                hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
+                row=i,
+                col=1,
+            )
+    fig.update_xaxes(title=f"evaluations to {residual:g}", type="log", row=1)
+    fig.update_xaxes(tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
+    fig.update_xaxes(title="f above the lowest", rangemode="tozero", tickformat=".0%", row=2)
+    methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
+    fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
+    fig.update_layout(template=template(), height=720)
+    best = "; ".join(_best(measured, case, residual) for case in lowest)
+    return set_alt(fig, f"Minimisers from the same starts. {best}.")
+
+
+def _best(measured: dict[str, Any], case: str, residual: float) -> str:
+    rows = [row for row in measured["rows"] if row["case"] == case]
+    end = min(rows, key=lambda row: row["f"])
+    there = [row for row in rows if str(residual) in row["reached"]]
+    text = f"{case}: the lowest objective, {end['f']:.1f}, by {end['method']}"
+    if not there:
+        return f"{text}, and none reached a residual of {residual:g}"
+    first = min(there, key=lambda row: row["reached"][str(residual)])
+    count = f"{first['reached'][str(residual)]:,} evaluations"
+    return f"{text}, a residual of {residual:g} first by {first['method']}, in {count}"
