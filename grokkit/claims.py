@@ -405,10 +405,8 @@ def convergence_results(records: Sequence[Record]) -> dict[str, Result]:
 def strength_results(records: Sequence[Record]) -> dict[str, Result]:
     """Whether (c eps, lambda / c) leads to the same strength."""
     groups = convergence.by_alpha(records)
-    norm, logit = (
-        convergence.spread_text(groups, metric) for metric in ("param_norm", "correct_logit")
-    )
-    ours = f"spread over c by network: norm {norm}; correct logit {logit}"
+    less, more = (convergence.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
+    ours = f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ"
     return {"B7": Result(convergence.strength_verdict(groups), ours, len(records))}
 
 

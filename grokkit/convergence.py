@@ -5,14 +5,15 @@ Also when a run of AdamW could have ended early, and whether that would have cha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from math import isclose, prod
 
 import numpy as np
 from jaxtyping import Float
 
+from grokkit import tasks
 from grokkit.analysis import verdict_of
 from grokkit.metrics import at_rest
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
 from grokkit.tables import html_table
 
 RESIDUALS = (1.0, 0.3, 0.1)  # to which the cost of both ways is counted
@@ -213,15 +214,27 @@ def by_alpha(records: Sequence[Record]) -> list[list[Record]]:
     return [sorted(group, key=lambda r: r.run.eps) for group in groups.values()]
 
 
-def strength_spread(group: Sequence[Record], metric: str) -> float:
-    """(Largest - smallest) / median of a final metric over the values of c."""
-    ends = [record.final(metric) for record in group]
-    return (max(ends) - min(ends)) / median(ends)
+def reference(group: Sequence[Record]) -> Record:
+    """The record of c = 1: the default eps."""
+    return next(record for record in group if record.run.eps == Run().eps)
 
 
-def spread_text(groups: Sequence[Sequence[Record]], metric: str) -> str:
-    """`strength_spread` of every network, as percentages."""
-    return ", ".join(f"{strength_spread(group, metric):.1%}" for group in groups)
+def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
+    """A final metric for this c over that for c = 1, minus 1."""
+    one = reference(group)
+    other = next(r for r in group if isclose(r.run.eps, c * one.run.eps))
+    return other.final(metric) / one.final(metric) - 1
+
+
+def typical_weight(record: Record) -> float:
+    """The root mean square of the final parameters."""
+    shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)
+    return record.final("param_norm") / sum(prod(shape) for shape in shapes.values()) ** 0.5
+
+
+def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
+    """`strength_shift` of every network, as percentages."""
+    return ", ".join(f"{strength_shift(group, c, metric):+.1%}" for group in groups)
 
 
 def strength_table(groups: Sequence[Sequence[Record]]) -> str:
@@ -245,11 +258,12 @@ def strength_table(groups: Sequence[Sequence[Record]]) -> str:
 
 
 def strength_verdict(groups: Sequence[Sequence[Record]]) -> str:
-    """The same alpha, the same strength: norm and logit of each network within a tenth."""
+    """The same alpha, the same strength: norm and logit within a tenth of those of c = 1."""
     return verdict_of(
         [
-            strength_spread(group, metric) < 0.1
+            abs(strength_shift(group, c, metric)) < 0.1
             for group in groups
+            for c in (0.1, 10.0)
             for metric in ("param_norm", "correct_logit")
         ]
     )

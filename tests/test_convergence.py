@@ -98,9 +98,16 @@ def test_the_same_strength_holds_within_a_tenth():
     runs = experiments.strength("quick")[:3]
     same = [[ended(run, [0, 9], [1.0, 0.01]) for run in runs]]
     assert convergence.strength_verdict(same) == analysis.HOLDS
-    weaker = [*same[0][:2], ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)]
-    assert convergence.strength_verdict([weaker]) == analysis.IN_PART
-    assert convergence.strength_spread(weaker, "correct_logit") == pytest.approx(15 / 45)
+    less = ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)
+    weaker = convergence.by_alpha([*same[0][:2], less])
+    assert convergence.strength_verdict(weaker) == analysis.IN_PART
+    assert convergence.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
+    assert convergence.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
+
+
+def test_the_typical_weight_is_the_root_mean_square():
+    one = ended(Run(p=113), [0], [1.0])
+    assert convergence.typical_weight(one) == pytest.approx(24 / 226_944**0.5)
 
 
 LONG = np.arange(0, 20_001, 100)
