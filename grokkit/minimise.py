@@ -33,19 +33,13 @@ def penalty(
     Eq. (2) has psi(t) = t^2 / 2, which this is for small lambda |t|. With a = lambda |t|,
     psi = -(a + log(1 - a)) / lambda^2 up to a = 0.99, and then a parabola: AdamW never rests there.
     """
-    decay = weight_decay.unsqueeze(1)
-    share = decay * theta.abs()
+    share = weight_decay.unsqueeze(1) * theta.abs()
     inside = share.clamp(max=1 - ROOM)
-    slope = theta / (1 - share).clamp(min=ROOM)
-    # a + log(1 - a) cancels for small a: there its series, -a^2 (1/2 + a/3 + a^2/4 + ...)
-    small = inside.clamp(max=0.05)
-    series = torch.full_like(small, 1 / 14)
-    for k in range(13, 1, -1):
-        series = series.mul_(small).add_(1 / k)
-    closed = -(inside + torch.log1p(-inside)) / inside.square().clamp(min=1e-3)
-    value = torch.where(inside < 0.05, series, closed) * (inside / decay).square()
-    beyond = (share.square() - inside.square()) / (2 * ROOM * decay.square())
-    return (value + beyond).sum(1), slope
+    slope = theta / (1 - share).clamp_(min=ROOM)
+    a = inside.double()  # for in a + log(1 - a) all but a^2 / 2 cancels
+    psi = -(a + torch.log1p(-a)).sum(1)
+    beyond = ((share - inside) * (share + inside)).sum(1) / (2 * ROOM)
+    return ((psi + beyond) / weight_decay.double().square()).to(theta.dtype), slope
 
 
 def total(
