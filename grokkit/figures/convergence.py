@@ -141,5 +141,5 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
     return set_alt(
         fig,
         f"Test accuracy of {len(records)} runs. {len(marks)} could have ended early at a tolerance "
-        f"of {tolerance:g}; {same} of these look the same at their end.",
+        f"of {tolerance:g}; {same} of these have the same accuracy at their end.",
     )
