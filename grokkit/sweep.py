@@ -174,7 +174,11 @@ class _Sweep:
 
     def progress(self, epochs: int) -> None:
         with self._lock:
-            self.bar.update(epochs)
+            try:
+                self.bar.update(epochs)
+            except OSError:  # nobody reads it any more; tqdm has kept its lock, which would hang us
+                self.bar.disable = True
+                self.bar.get_lock().release()
 
     def halt(self) -> bool:
         return time.monotonic() > self.deadline

@@ -149,10 +149,10 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def call(store):
+def call(store, *more):
     """`python -m grokkit run small` in a process group of its own, as a shell starts it."""
     environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
-    arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu"]
+    arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *more]
     return subprocess.Popen(
         arguments,
         env=environment,
@@ -163,9 +163,15 @@ def call(store):
     )
 
 
-def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(tmp_path):
-    process = call(tmp_path / "broken")
+@pytest.mark.parametrize(
+    "where", [(), pytest.param(("--scheduler", "local:2"), marks=pytest.mark.slow)], ids=str
+)
+def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(
+    tmp_path, where
+):
+    process = call(tmp_path / "broken", *where)
     while not list((tmp_path / "broken" / "claims").glob("*.json")):
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     time.sleep(0.15)
     os.killpg(process.pid, signal.SIGINT)

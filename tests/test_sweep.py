@@ -1,5 +1,6 @@
 """Sweeps: how runs pack into stacks, time boxes, stores that move, runs that end early."""
 
+import io
 import itertools
 import multiprocessing
 import shutil
@@ -312,6 +313,22 @@ def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path,
     monkeypatch.setattr(sweep._Here, "train", elsewhere)
     assert sweep.train([RUN], store, "cpu", progress=False)[0].run == RUN
     assert len(looks) == 2
+
+
+def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def write(self, text):
+            if "epoch/s" in text and " 0.00/" not in text:
+                raise BrokenPipeError(32, "Broken pipe")
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    torch.set_num_threads(2)
+    try:
+        records = sweep.train([replace(r, epochs=400) for r in LONG], Store(tmp_path, ""), "cpu")
+    finally:
+        torch.set_num_threads(1)
+    assert len(records) == 2
 
 
 def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
