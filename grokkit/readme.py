@@ -1,6 +1,6 @@
-"""`python -m grokkit.readme`: the README's picture and scoreboard, made from the shipped results.
+"""`python -m grokkit.readme`: the README's picture and tables, made from the shipped results.
 
-python -m grokkit.readme           # the scoreboard, between its two marks
+python -m grokkit.readme           # the tables, between their marks
 python -m grokkit.readme picture   # and the picture, which needs a browser (see CONTRIBUTING)
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from grokkit import analysis, claims, experiments, figures
+from grokkit import analysis, benchmarks, claims, experiments, figures, timings
 from grokkit.analysis import NOT_RUN
 from grokkit.browser import find_browser
 
@@ -38,15 +38,34 @@ def scoreboard(found: Mapping[str, claims.Result]) -> str:
     return "\n".join(lines)
 
 
-def with_scoreboard(text: str, table: str) -> str:
+def ladder() -> str:
+    """Every way to train a network, by case, as `benchmarks/engine.py` timed them, in Markdown."""
+    measured = benchmarks.load("engine-cpu")
+    cases = timings.by_case(measured)
+    lines = [f"| | {' | '.join(cases)} |", f"|---{'|---' * len(cases)}|"]
+    for way in max(cases.values(), key=len):
+        cells = [
+            f"{own[way].ms:.1f} ms, {own[way].factor:.1f} ×" if way in own else ""
+            for own in cases.values()
+        ]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    threads, peak = measured["provenance"]["threads"], measured["peak_flops"] / 1e9
+    n_runs, size = measured["memory_of"]
+    return "\n".join(lines) + (
+        f"\n\nOn {threads} threads with a measured matmul peak of {peak:,.0f} GFLOP/s in float32; "
+        f"{n_runs} networks of {size:,} examples take {measured['memory_gb']:.1f} GB."
+    )
+
+
+def with_table(text: str, table: str, name: str = "scoreboard") -> str:
     """The README's text with the table between its marks.
 
     Raises:
         ValueError: the marks are missing.
     """
-    marks = re.compile(r"(<!-- scoreboard -->\n).*?(\n<!-- /scoreboard -->)", re.DOTALL)
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
     if not marks.search(text):
-        raise ValueError("README.md has no <!-- scoreboard --> and <!-- /scoreboard -->")
+        raise ValueError(f"README.md has no <!-- {name} --> and <!-- /{name} -->")
     return marks.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
 
 
@@ -69,17 +88,34 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
     path.write_text(svg, encoding="utf-8")
 
 
+EXPERIMENTS = (
+    experiments.grokking,
+    experiments.ungrokking,
+    experiments.convergence,
+    experiments.strength,
+)
+
+
+def shipped() -> dict[str, claims.Result]:
+    """Every result that the published runs give."""
+    grokked, ungrokked, converged, strengths = (experiments.records(make()) for make in EXPERIMENTS)
+    return claims.results(grokked, ungrokked, converged, strengths)
+
+
+def updated(text: str) -> str:
+    """The README's text with both tables as the shipped results and measurements give them."""
+    return with_table(with_table(text, scoreboard(shipped())), ladder(), "engine")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 2 for an unknown argument."""
     given = sys.argv[1:] if arguments is None else arguments
     if given not in ([], ["picture"]):
         print(f"the only argument is picture, got {' '.join(given)}", file=sys.stderr)
         return 2
-    grokked = experiments.records(experiments.grokking())
-    ungrokked = experiments.records(experiments.ungrokking())
-    table = scoreboard(claims.results(grokked, ungrokked))
-    README.write_text(with_scoreboard(README.read_text("utf-8"), table), encoding="utf-8")
+    README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")
     if given:
+        grokked, ungrokked = (experiments.records(make()) for make in EXPERIMENTS[:2])
         draw(figures.fig1_overview(grokked, analysis.smallest(ungrokked)), PICTURE)
     return 0
 

@@ -2,15 +2,12 @@
 
 import pytest
 
-from grokkit import claims, experiments, readme
+from grokkit import claims, readme
 
 
-def test_the_scoreboard_is_the_one_that_the_shipped_results_give():
+def test_its_tables_are_the_ones_that_the_shipped_results_give():
     text = readme.README.read_text(encoding="utf-8")
-    grokked = experiments.records(experiments.grokking())
-    ungrokked = experiments.records(experiments.ungrokking())
-    found = claims.results(grokked, ungrokked)
-    made = readme.with_scoreboard(text, readme.scoreboard(found)) == text
+    made = readme.updated(text) == text
     assert made, "README.md is out of date: python -m grokkit.readme picture"
 
 
@@ -25,7 +22,7 @@ def test_claims_without_a_result_are_counted_and_not_listed():
 
 def test_a_readme_without_the_marks_is_named():
     with pytest.raises(ValueError, match=r"README\.md has no <!-- scoreboard -->"):
-        readme.with_scoreboard("# grokkit", "")
+        readme.with_table("# grokkit", "")
 
 
 def test_the_picture_is_there_and_linked():

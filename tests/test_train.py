@@ -1,10 +1,5 @@
 """Training: AdamW step by step, stacks against single runs, resuming, ungrokking, metrics."""
 
-import multiprocessing
-import os
-import signal
-import time
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -222,67 +217,6 @@ def test_a_full_disk_is_said_and_training_goes_on(store, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"x\.safetensors; training goes on without"):
         record = train([RUN], store)[0]
     assert equal(record, unbroken[0])
-
-
-RUNS_TO_KILL = [replace(RUN, dataset_size=20 + s, seed=s, epochs=200) for s in range(3)]
-
-
-def train_and_die(path, after, connection):
-    """In a child process: train `RUNS_TO_KILL`; SIGKILL itself `after` seconds into training."""
-    trainer.Training.due = lambda self: True  # after every epoch
-    if after is not None:
-        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-        signal.setitimer(signal.ITIMER_REAL, after)
-    began = time.monotonic()
-    train(RUNS_TO_KILL, Store(path, ""))
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    connection.send(time.monotonic() - began)
-
-
-def start_child(path, after=None):
-    """A forked process in `train_and_die`, and the pipe with the seconds that training took."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(
-        target=train_and_die, args=(path, after, theirs)
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
-        process.start()
-    theirs.close()
-    return process, ours
-
-
-def child(path, after=None):
-    """(exit code, seconds that training took if it came to its end) of `train_and_die`."""
-    process, pipe = start_child(path, after)
-    process.join()
-    try:
-        return process.exitcode, pipe.recv()
-    except EOFError:  # killed before it could say
-        return process.exitcode, None
-
-
-def test_sigkill_at_ten_random_moments_leaves_the_bits_of_an_unbroken_run(tmp_path):
-    code, whole = child(tmp_path / "unbroken")
-    assert code == 0
-    rng = np.random.default_rng(0)
-    killed = [child(tmp_path / "killed", whole * rng.uniform(0.01, 0.06))[0] for _ in range(10)]
-    assert killed == [-signal.SIGKILL] * 10
-    assert child(tmp_path / "killed")[0] == 0
-    for run in RUNS_TO_KILL:
-        one, other = (Store(tmp_path / name, "").get(run) for name in ("unbroken", "killed"))
-        assert equal(one, other)
-    assert len(other.provenance["processes"]) > 1
-    assert not list((tmp_path / "killed").rglob("*.safetensors.damaged"))
-
-
-def test_two_processes_may_train_one_sweep_in_one_store(tmp_path):
-    both = [start_child(tmp_path / "shared")[0] for _ in range(2)]
-    for process in both:
-        process.join()
-    assert [process.exitcode for process in both] == [0, 0]
-    records = [Store(tmp_path / "shared", "").get(run) for run in RUNS_TO_KILL]
-    assert {len(record.provenance["processes"]) for record in records} == {1}  # trained once
 
 
 def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
