@@ -24,9 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from grokkit import benchmarks, model, sweep, tasks
+from grokkit.lockstep import Stack, start
 from grokkit.runs import Run
 from grokkit.store import Store, provenance
-from grokkit.train import Stack, resolve_device, start
+from grokkit.train import resolve_device
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from engine import fused_forward, matmul_peak
 
-from grokkit import benchmarks, costs, minimise, model, stack, tasks, train
+from grokkit import benchmarks, costs, gradients, lockstep, minimise, model, stack, tasks
 from grokkit.runs import Run
 from grokkit.store import Store, provenance
 
@@ -49,8 +49,8 @@ def forms_of(run: Run) -> dict[str, Gradient]:
     n_tokens = tasks.task(run.task, run.p).n_tokens
     theta = model.initialise(run.model, n_tokens, run.seed)
     point = stack.flat({name: weight[None] for name, weight in theta.items()})
-    last_row = train.batched_loss([run], torch.float32, CPU)
-    tables = train.tabulated_loss([run], torch.float32)
+    last_row = gradients.batched_loss([run], torch.float32, CPU)
+    tables = gradients.tabulated_loss([run], torch.float32)
     ways = (textbook(run), lambda: last_row(point), lambda: tables(point))
     return dict(zip((cost.form for cost in costs.forms(run)), ways, strict=True))
 
@@ -61,7 +61,7 @@ def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
     ways = {}
     for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):
         run = Run(dataset_size=size, optimiser=optimiser, precision=precision)
-        own = train.Stack([run], [train.start(run, nowhere)], CPU)
+        own = lockstep.Stack([run], [lockstep.start(run, nowhere)], CPU)
         for _ in range(warm_up if optimiser == "lbfgs" else 1):
             own.advance()
         ways[f"{optimiser}, {precision}"] = own.advance

@@ -24,9 +24,10 @@ from engine import matmul_peak, seconds
 
 from grokkit import benchmarks, cuda, experiments, sweep, tasks
 from grokkit.analysis import generalises
+from grokkit.lockstep import Stack, start
 from grokkit.runs import PRECISIONS, Record, Run
 from grokkit.store import Store, provenance
-from grokkit.train import Stack, resolve_device, start
+from grokkit.train import resolve_device
 
 CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}

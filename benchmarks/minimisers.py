@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from grokkit import benchmarks, metrics, minimise, model, stack, tasks, train
+from grokkit import benchmarks, gradients, lockstep, metrics, minimise, model, stack, tasks
 from grokkit.runs import Run
 from grokkit.store import provenance
 
@@ -42,7 +42,7 @@ class Case:
         n_tokens = tasks.task(run.task, run.p).n_tokens
         theta = model.initialise(run.model, n_tokens, run.seed)
         point = stack.flat({name: w.unsqueeze(0) for name, w in theta.items()})
-        adamw = train.Stack([run], [{"point": point[0]}], CPU)
+        adamw = lockstep.Stack([run], [{"point": point[0]}], CPU)
         for _ in range(self.epochs):
             adamw.advance()
         return adamw.optimiser.point.detach()
@@ -68,7 +68,8 @@ class Problem:
 
     def __init__(self, run: Run, start: Tensor) -> None:
         self.run, self.start, self.evaluations = run, start.double(), 0
-        self.losses = {d: train.tabulated_loss([run], d) for d in (torch.float32, torch.float64)}
+        dtypes = (torch.float32, torch.float64)
+        self.losses = {dtype: gradients.tabulated_loss([run], dtype) for dtype in dtypes}
 
     def __call__(self, point: Tensor, larger: float = 1.0) -> tuple[Tensor, Tensor]:
         """f and its gradient in the type of the point; with a `larger` alpha, if asked."""

@@ -1,18 +1,12 @@
 """One stack of runs, from the start or their checkpoints to the end: full-batch AdamW or L-BFGS.
 
-A stack advances in lockstep, one gradient of every run's whole train set at a time. On an
-accelerator many runs share each operation (`stack`); on the CPU a stack is one run (`tabulated`),
-and `sweep` trains as many stacks at a time as there are threads. Killed at any moment, a run
-continues from its checkpoint, and on one machine ends with the same bits as an unbroken one.
+`sweep` trains as many stacks at a time as there are threads. Killed at any moment, a run continues
+from its checkpoint, and on one machine ends with the same bits as an unbroken one.
 """
 
-import ctypes
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
-from functools import cache
 from itertools import groupby
 
 import numpy as np
@@ -20,18 +14,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit import cuda, minimise, stack, tabulated, tasks
+from grokkit import cuda
 from grokkit.claiming import Claim
 from grokkit.files import StoreFull
-from grokkit.metrics import METRICS, at_rest, evaluate, stationarity
-from grokkit.model import initialise
+from grokkit.lockstep import Stack, start
+from grokkit.metrics import METRICS, at_rest
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
 
 CHECKPOINT_SECONDS = 30.0  # between checkpoints, and more
 CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the time
 
-Objective = minimise.Objective
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -52,251 +45,6 @@ def resolve_device(name: str = "auto") -> torch.device:
         allowed = ["auto", *(key for key, there in available.items() if there)]
         raise ValueError(f"device must be one of {', '.join(allowed)} here, got {name!r}")
     return torch.device(name)
-
-
-# --- gradients -------------------------------------------------------------------------------
-
-
-def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) -> Objective:
-    """L_x-ent of every run and its gradient, run by run through `tabulated`; for the CPU.
-
-    `threads` of its own share a run's examples. torch should use one thread itself: how many it
-    uses in a product of matrices changes the last bits.
-    """
-    keep_freed_memory()
-    each: tabulated.Each = map
-    if threads > 1:
-        each = ThreadPoolExecutor(
-            threads, initializer=torch.set_num_threads, initargs=(1,)
-        ).map
-    shapes = _shapes(runs[0])
-    examples = []
-    for run in runs:
-        pairs, labels = map(torch.from_numpy, _train_set(run))
-        n = tasks.task(run.task, run.p).n_tokens
-        examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
-
-    def value_and_gradient(
-        rows: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
-        losses, slopes = [], []
-        for row, own in zip(rows.split(1), examples, strict=True):
-            theta = {name: weight[0] for name, weight in stack.named(row, shapes).items()}
-            loss, gradient = tabulated.gradient(theta, own, each)
-            losses.append(loss)
-            slopes.append(torch.cat([slope.flatten() for slope in gradient.values()]))
-        return torch.stack(losses), torch.stack(slopes)
-
-    return value_and_gradient
-
-
-def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
-    """L_x-ent of every run and its gradient, all runs at once through `stack`; for accelerators."""
-    shapes = _shapes(runs[0])
-    pairs, labels = zip(*map(_train_set, runs), strict=True)
-    batch = stack.Batch.of(list(pairs), list(labels), dtype, device)
-    half = runs[0].precision == "bf16"
-
-    def value_and_gradient(
-        rows: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
-        rows = rows.detach().requires_grad_()
-        with torch.enable_grad():
-            with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
-                loss = stack.train_loss(stack.named(rows, shapes), batch)
-            [gradient] = torch.autograd.grad(loss.sum(), rows)
-        return loss.detach(), gradient
-
-    return value_and_gradient
-
-
-def _shapes(run: Run) -> dict[str, tuple[int, ...]]:
-    return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
-
-
-def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Operand pairs [batch, 2] and labels [batch] of the train set."""
-    rows = run.split()[0]
-    return tasks.task(run.task, run.p).inputs[rows], run.example_labels()[rows]
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have glibc reuse the megabytes that a step frees: else a tenth is page faults."""
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-
-
-# --- a stack ---------------------------------------------------------------------------------
-
-
-def _column(values: Sequence[float], like: Tensor) -> Float[Tensor, " run"]:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)
-
-
-class AdamW:
-    """Full-batch AdamW on every run of a stack, each with its own weight decay.
-
-    torch's fused Adam takes one lr, betas and eps, which the runs of a stack share; it has one
-    weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
-    """
-
-    def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
-        """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
-        first = runs[0]
-        self.point = tensors["point"]  # run parameter
-        decay = [1 - run.lr * run.weight_decay for run in runs]
-        self.decay = _column(decay, self.point).unsqueeze(1)
-        self.adam = torch.optim.Adam(
-            [self.point],
-            lr=first.lr,
-            betas=(first.beta1, first.beta2),
-            eps=first.eps,
-            fused=True,
-            capturable=self.point.is_cuda,
-        )
-        self.adam.state[self.point] = {
-            "step": torch.tensor(float(epoch), device=self.point.device),
-            **{
-                name: tensors.get(name, torch.zeros_like(self.point))
-                for name in ("exp_avg", "exp_avg_sq")
-            },
-        }
-
-    @torch.no_grad()
-    def step(self, train_loss: Objective) -> None:
-        """One epoch."""
-        self.point.grad = train_loss(self.point)[1]
-        self.point.mul_(self.decay)
-        self.adam.step()
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Parameters and the two moments, each [run, parameter]."""
-        moments = self.adam.state[self.point]
-        return {"point": self.point, **{k: moments[k] for k in ("exp_avg", "exp_avg_sq")}}
-
-
-class Stack:
-    """Runs in lockstep, of one optimiser, precision and network; AdamW's share lr, betas, eps."""
-
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        states: Sequence[dict[str, Tensor]],
-        device: torch.device,
-        epoch: int = 0,
-        batched: bool | None = None,
-        threads: int = 1,
-    ) -> None:
-        """`states`: `state` of each run; of a fresh one just {"point": its parameters in a row}.
-
-        `batched` computes all gradients at once, by default on every device but the CPU, where
-        `threads` share the examples of a run.
-        """
-        self.runs, self.device, self.threads = list(runs), device, threads
-        self.batched = device.type != "cpu" if batched is None else batched
-        tensors = {
-            name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
-        }
-        point = tensors["point"]
-        # a minimiser that has got to float64 stays there
-        final = point.dtype == torch.float64 and len(tensors) > 1
-        exact = self.runs[0].precision == "float64" or (self._mixed and final)
-        self._begin(tensors, torch.float64 if exact else torch.float32, epoch)
-
-    @property
-    def _mixed(self) -> bool:
-        return self.runs[0].precision == "mixed"
-
-    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int) -> None:
-        """Set up the gradients and the optimiser in this dtype."""
-        if self.batched or self.runs[0].precision == "bf16":
-            self.train_loss = batched_loss(self.runs, dtype, self.device)
-        else:
-            self.train_loss = tabulated_loss(self.runs, dtype, self.threads)
-        self.optimiser: AdamW | minimise.LBFGS
-        if self.runs[0].optimiser == "adamw":
-            # a copy, of which Adam may write every element
-            tensors = {name: t.to(dtype, copy=True).contiguous() for name, t in tensors.items()}
-            self.optimiser = adamw = AdamW(self.runs, tensors, epoch)
-            self.step: Callable[[], None] = lambda: adamw.step(self.train_loss)
-            if self.device.type == "cuda":
-                self.step = cuda.Graphed(self.step)
-            return
-        point = tensors["point"].to(dtype)
-        fresh = len(tensors) == 1
-        self.optimiser = lbfgs = (
-            minimise.LBFGS(point) if fresh else minimise.LBFGS.restore(tensors)
-        )
-        eps = _column([run.eps for run in self.runs], point)
-        weight_decay = _column([run.weight_decay for run in self.runs], point)
-        objective = minimise.total(self.train_loss, eps, weight_decay)
-        self.step = lambda: lbfgs.step(objective)
-
-    def advance(self) -> None:
-        """One gradient of every run's whole train set, and what the optimiser makes of it."""
-        self.step()
-        if self._mixed and self.optimiser.point.dtype == torch.float32 and self.stuck().all():
-            self._begin({"point": self.optimiser.point}, torch.float64, 0)
-
-    def stuck(self) -> torch.Tensor:
-        """Which runs cannot go on, for want of precision [run]."""
-        if isinstance(self.optimiser, AdamW):
-            return torch.zeros(len(self.runs), dtype=torch.bool)
-        return self.optimiser.stuck.cpu()
-
-    def metrics(self) -> Float[Tensor, "run metric"]:
-        """`METRICS` of every run, on the device, without waiting for it."""
-        point = self.optimiser.point
-        gradient = self.train_loss(point)[1]
-        if self.device.type == "mps":  # it has no float64
-            point, gradient = point.cpu(), gradient.cpu()
-        eps = _column([run.eps for run in self.runs], point.double())
-        weight_decay = _column([run.weight_decay for run in self.runs], point.double())
-        residual = stationarity(point, gradient, eps, weight_decay)
-        return torch.stack(
-            [
-                evaluate(run, theta, own)
-                for run, theta, own in zip(self.runs, self._thetas(point), residual, strict=True)
-            ]
-        )
-
-    def _thetas(self, rows: Float[Tensor, "run parameter"]) -> list[dict[str, Tensor]]:
-        named = stack.named(rows, _shapes(self.runs[0]))
-        return [{name: w[i] for name, w in named.items()} for i in range(len(rows))]
-
-    def theta(self, i: int) -> dict[str, Float[Tensor, "..."]]:
-        """A copy of the parameters of the i-th run, on the CPU."""
-        own = self.optimiser.point.detach()[i : i + 1].cpu()
-        return stack.unstacked(stack.named(own, _shapes(self.runs[0])), 0)
-
-    def state(self, i: int) -> dict[str, Tensor]:
-        """All that the i-th run needs to continue, in this or another stack; on the CPU."""
-        tensors = self.optimiser.tensors()
-        return {name: t[i].detach().to("cpu", copy=True) for name, t in tensors.items()}
-
-
-def start(run: Run, store: Store) -> dict[str, Tensor]:
-    """`Stack.state` of a run at epoch 0: from its seed, or the final weights of its `init`.
-
-    Raises:
-        LookupError: the `init` run has no record in the store.
-    """
-    if run.init is None:
-        n_tokens = tasks.task(run.task, run.p).n_tokens
-        theta = initialise(run.model, n_tokens, run.seed, run.init_scale)
-    else:
-        record = store.get(run.init)
-        if record is None:
-            raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
-        theta = record.weights()
-    return {"point": stack.flat({name: w.unsqueeze(0) for name, w in theta.items()})[0]}
-
-
-# --- from start or checkpoint to the end -----------------------------------------------------
 
 
 class Training:
