@@ -7,7 +7,7 @@ On an accelerator many runs share each operation (`stack`); on the CPU a stack i
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grokkit import cuda, minimise, stack, tasks
@@ -124,12 +124,17 @@ class Stack:
     def advance(self) -> None:
         """One gradient of every run's whole train set, and what the optimiser makes of it."""
         self.step()
-        if self._mixed and self.optimiser.point.dtype == torch.float32 and self.stuck().all():
+        if self._in_float32 and self.optimiser.stuck.all():  # type: ignore[union-attr]
             self._begin({"point": self.optimiser.point}, torch.float64, 0)
 
-    def stuck(self) -> torch.Tensor:
-        """Which runs cannot go on, for want of precision [run]."""
-        if isinstance(self.optimiser, AdamW):
+    @property
+    def _in_float32(self) -> bool:
+        """Whether this is the first part of a mixed precision."""
+        return self._mixed and self.optimiser.point.dtype == torch.float32
+
+    def stuck(self) -> Bool[Tensor, " run"]:
+        """Which runs cannot go on, for want of precision; on the CPU."""
+        if isinstance(self.optimiser, AdamW) or self._in_float32:
             return torch.zeros(len(self.runs), dtype=torch.bool)
         return self.optimiser.stuck.cpu()
 

@@ -106,6 +106,25 @@ def test_a_lower_precision_follows_float64_within_its_rounding(precision, apart)
         assert (weight - exact.theta(0)[name]).norm() < apart * weight.norm() + 1e-6
 
 
+def test_a_mixed_stack_goes_to_float64_once_none_of_its_runs_can_go_on():
+    runs = [replace(RUN, seed=s, optimiser="lbfgs", precision="mixed") for s in range(2)]
+    states = [trainer.start(run, Store("/nonexistent", "")) for run in runs]
+    together = trainer.Stack(runs, states, CPU)
+    together.advance()
+    together.optimiser.stuck[:] = torch.tensor([True, False])
+    together.step = lambda: None
+    together.advance()
+    assert together.optimiser.point.dtype == torch.float32
+    assert not together.stuck().any()  # it waits for the other one, and is not at its end
+    together.optimiser.stuck[:] = True
+    together.advance()
+    assert together.optimiser.point.dtype == torch.float64
+    resumed = trainer.Stack(runs, [together.state(i) for i in range(2)], CPU, 2)
+    assert resumed.optimiser.point.dtype == torch.float64
+    resumed.optimiser.stuck[0] = True
+    assert resumed.stuck().tolist() == [True, False]
+
+
 def test_a_stack_goes_on_from_the_states_of_its_runs_in_another_stack():
     whole = stacked(MIXED, "float32")
     for _ in range(5):
