@@ -195,7 +195,7 @@ def ends_table(found: Sequence[Pair]) -> str:
         for way, record in (("AdamW", pair.adamw), ("L-BFGS", pair.lbfgs)):
             rows.append(
                 [
-                    str(pair) if way == "AdamW" else "",
+                    f'<div style="min-width: 9rem">{pair if way == "AdamW" else ""}</div>',
                     way,
                     f"{record['epoch'][-1]:,}",
                     f"{objective(record)[-1]:.1f}",
@@ -214,7 +214,7 @@ def cost_table(found: Sequence[Pair]) -> str:
     """By pair: gradients that both ways need to AdamW's end and to each residual."""
     rows = []
     for pair in found:
-        row = [str(pair)]
+        row = [f'<div style="min-width: 9rem">{pair}</div>']
         for residual in (None, *RESIDUALS):
             counts = gradients(pair, residual)
             shown = " / ".join("never" if n is None else f"{n:,}" for n in counts)

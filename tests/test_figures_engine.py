@@ -81,7 +81,7 @@ def test_minimisers_have_a_point_where_they_reached_the_residual():
     fig = theme.show(figures.fig_minimisers(MINIMISED))
     count, above = (trace for trace in fig.data if trace.name == "grokking")
     assert list(count.x) == [150, None]
-    assert list(above.x) == [0, 0.05]
+    assert list(above.x) == [1, 1.05]
     assert "5.0% above the lowest, after 800 and 10 s" in above.text[1]
     text = theme.alt(fig)
     assert "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first" in text

@@ -65,7 +65,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     fig.update_yaxes(exponentformat="power", dtick=1, row=1)
     fig.update_yaxes(exponentformat="power", dtick=2, row=2)
     fig.update_xaxes(type="log", exponentformat="power", dtick=1)
-    fig.update_xaxes(title="gradients of the train set", row=len(ROWS))
+    fig.update_xaxes(title="gradients of the train set", row=len(ROWS), col=(len(kinds) + 1) // 2)
     fig.update_layout(template=template(), height=760, margin={"t": 90}, legend={"y": 1.13})
     times = convergence.savings(pairs, convergence.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"

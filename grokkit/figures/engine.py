@@ -180,7 +180,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
 
 
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
-    """Methods by case: evaluations to a residual, and by how much f ended above the lowest."""
+    """Methods by case: evaluations to a residual, and how many times the lowest f they ended at."""
     fig = make_subplots(rows=2, shared_yaxes=True, vertical_spacing=0.14)
     lowest = timings.least_f(measured)
     marks = zip(lowest, ordered(len(lowest)), SYMBOLS, strict=False)
@@ -193,7 +193,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
             f"{share:.1%} above the lowest, after {row['evaluations']:,} and {row['seconds']:.0f} s"
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
-        for i, column in enumerate((reached, above), start=1):
+        for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             fig.add_scatter(
                 x=column,
                 y=[row["method"] for row in rows],
@@ -207,9 +207,9 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
                 row=i,
                 col=1,
             )
-    fig.update_xaxes(title=f"evaluations to {residual:g}", type="log", row=1)
+    fig.update_xaxes(title=f"evaluations to a residual of {residual:g}", type="log", row=1)
     fig.update_xaxes(tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
-    fig.update_xaxes(title="f above the lowest", rangemode="tozero", tickformat=".0%", row=2)
+    fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
     fig.update_layout(template=template(), height=720)
