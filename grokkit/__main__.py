@@ -171,7 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-if __name__ == "__main__":
-    # what batch systems send some seconds before the end stops at a checkpoint too
+def sigterm_is_ctrl_c() -> None:
+    """What batch systems send some seconds before the end stops at a checkpoint too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    sigterm_is_ctrl_c()
     raise SystemExit(main())

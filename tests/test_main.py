@@ -135,11 +135,14 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
 
 
 PROGRAM = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may have started us ignoring it
 from grokkit import experiments, train
-from grokkit.__main__ import main
+from grokkit.__main__ import main, sigterm_is_ctrl_c
 from grokkit.model import ModelConfig
 
+sigterm_is_ctrl_c()
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 runs = experiments.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
 one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
@@ -164,17 +167,23 @@ def call(store, *more):
 
 
 @pytest.mark.parametrize(
-    "where", [(), pytest.param(("--scheduler", "local:2"), marks=pytest.mark.slow)], ids=str
+    ("where", "told"),
+    [
+        ((), signal.SIGINT),
+        ((), signal.SIGTERM),
+        pytest.param(("--scheduler", "local:2"), signal.SIGINT, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(
-    tmp_path, where
+    tmp_path, where, told
 ):
     process = call(tmp_path / "broken", *where)
     while not list((tmp_path / "broken" / "claims").glob("*.json")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     time.sleep(0.15)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, told)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "stopped at a checkpoint; the same command continues"
