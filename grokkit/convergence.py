@@ -226,8 +226,8 @@ def cost_table(found: Sequence[Pair]) -> str:
 
 
 def convergence_verdict(found: Sequence[Pair]) -> str:
-    """The two ways have the same end: objective, norm, logit, accuracy of each pair."""
-    return verdict_of([all(agreement(pair).values()) for pair in found])
+    """The two ways have the same end: objective, norm, logit and accuracy of each pair."""
+    return verdict_of([same for pair in found for same in agreement(pair).values()])
 
 
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
