@@ -29,7 +29,7 @@ book: $(ENV)
 	$(PY) -m grokkit.book execute
 	$(PY) -m grokkit.book site
 test: $(ENV)
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
 # One chapter at a time: they share runs, and training has both cores.

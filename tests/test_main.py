@@ -170,7 +170,7 @@ def call(store, *more):
     ("where", "told"),
     [
         ((), signal.SIGINT),
-        ((), signal.SIGTERM),
+        pytest.param((), signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(("--scheduler", "local:2"), signal.SIGINT, marks=pytest.mark.slow),
     ],
     ids=str,
