@@ -22,7 +22,7 @@ from dataclasses import replace
 import torch
 from engine import matmul_peak, seconds
 
-from grokkit import benchmarks, cuda, experiments, sweep, tasks
+from grokkit import benchmarks, costs, cuda, experiments, sweep
 from grokkit.analysis import generalises
 from grokkit.lockstep import Stack, start
 from grokkit.runs import PRECISIONS, Record, Run
@@ -56,10 +56,8 @@ def limit(run: Run, peak: dict[str, float]) -> float:
     Arithmetic: W_O, the MLP and the unembedding for each example, three passes. Bytes: AdamW reads
     parameters, gradient and moments and writes three of them.
     """
-    d, n = run.model.d_model, tasks.task(run.task, run.p).n_tokens
-    flop = 6.0 * run.dataset_size * (d * d + 2 * d * run.model.d_mlp + d * n)
-    parameters = sum(torch.Size(shape).numel() for shape in run.model.shapes(n).values())
-    return max(flop / peak[run.precision], 7 * 4 * parameters / peak["bytes"])
+    flop = replace(costs.last_row(run), fixed=0).flop(run.dataset_size)
+    return max(flop / peak[run.precision], costs.update_bytes(run) / peak["bytes"])
 
 
 def stack_of(runs: list[Run], device: torch.device) -> Stack:

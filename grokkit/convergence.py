@@ -5,12 +5,12 @@ Also when a run of AdamW could have ended early, and whether that would have cha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isclose, prod
+from math import isclose
 
 import numpy as np
 from jaxtyping import Float
 
-from grokkit import tasks
+from grokkit import costs
 from grokkit.analysis import verdict_of
 from grokkit.metrics import at_rest
 from grokkit.runs import Record, Run
@@ -256,8 +256,7 @@ def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
 
 def typical_weight(record: Record) -> float:
     """The root mean square of the final parameters."""
-    shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)
-    return record.final("param_norm") / sum(prod(shape) for shape in shapes.values()) ** 0.5
+    return record.final("param_norm") / costs.n_parameters(record.run) ** 0.5
 
 
 def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:

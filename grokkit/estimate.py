@@ -95,7 +95,7 @@ def seconds(left: dict[Run, int], machine: Machine) -> float:
 def run_seconds(run: Run, done: int, machine: Machine) -> float:
     """Time for one run from epoch `done` to its end; one that ends early takes less."""
     rest = 1 - done / run.epochs
-    evaluation = machine.evaluation[_exact(run)].seconds(_evaluation_flop(run))
+    evaluation = machine.evaluation[run.float64].seconds(_evaluation_flop(run))
     return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
 
 
@@ -103,13 +103,9 @@ def _exactly(run: Run) -> Run:
     return replace(run, optimiser="lbfgs", precision="float64")
 
 
-def _exact(run: Run) -> bool:
-    return run.precision in ("float64", "mixed")
-
-
 def _epoch_seconds(run: Run, machine: Machine) -> float:
     slower = FULL_HISTORY if run.optimiser == "lbfgs" else 1.0
-    return slower * machine.epoch[_exact(run)].seconds(sweep.flop(run))
+    return slower * machine.epoch[run.float64].seconds(sweep.flop(run))
 
 
 def _evaluation_flop(run: Run) -> float:

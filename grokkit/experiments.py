@@ -271,9 +271,10 @@ def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     begun, found = store.checkpointed(), []
 
     def stored(run: Run) -> bool:
-        if store.get(run) is not None:
+        there = store.get(run) is not None
+        if there:
             found.append(run)
-        return run in found
+        return there
 
     missing = [run for generation in with_inits(runs, stored) for run in generation]
     return Inventory(len(found), {run: begun.get(run, 0) for run in missing})

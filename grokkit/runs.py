@@ -136,6 +136,11 @@ class Run:
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
 
     @property
+    def float64(self) -> bool:
+        """Whether it needs float64, at least in the end."""
+        return self.precision in ("float64", "mixed")
+
+    @property
     def decay_time(self) -> float:
         """Epochs in which weight decay alone shrinks the weights by e: 1 / (lr lambda)."""
         return 1 / (self.lr * self.weight_decay) if self.weight_decay else np.inf

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from tqdm import tqdm
 
-from grokkit import cluster, cuda, minimise, tabulated, tasks
+from grokkit import cluster, costs, cuda, minimise, tabulated, tasks
 from grokkit.runs import Record, Run
 from grokkit.store import Store
 from grokkit.train import resolve_device, train_stack
@@ -53,13 +53,10 @@ def with_inits(
 def stack_bytes(run: Run, rows: int) -> int:
     """Memory of a run in a stack, in bytes: its parameters, optimiser and `rows` activations."""
     n = tasks.task(run.task, run.p).n_tokens
-    parameters = sum(torch.Size(shape).numel() for shape in run.model.shapes(n).values())
     states = 2 * minimise.HISTORY + 8 if run.optimiser == "lbfgs" else 8
     # forward keeps z, resid, hidden and the logits' slopes; backward makes as much again
     activations = 2 * rows * (6 * run.model.d_model + 2 * run.model.d_mlp + 3 * n)
-    return (4 if run.optimiser == "adamw" and run.precision != "float64" else 8) * (
-        states * parameters + activations
-    )
+    return (8 if run.float64 else 4) * (states * costs.n_parameters(run) + activations)
 
 
 def pack(
@@ -108,22 +105,13 @@ def padding(stacks: Stacks) -> float:
 
 
 def flop(run: Run) -> float:
-    """The least arithmetic of one epoch of the run, in FLOP (`tabulated`).
-
-    For each example the products with W_OU, with its entries in A and with B; for all of them the
-    tables; each of these forward, for the gradient of one factor, and for that of the other.
-    """
-    n, d, m = tasks.task(run.task, run.p).n_tokens, run.model.d_model, run.model.d_mlp
-    width = m + n
-    example = m * n + (2 + 4) * run.model.n_heads * width
-    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n
-    return 6.0 * (run.dataset_size * example + tables)
+    """The arithmetic of one epoch of the run, in FLOP, as `tabulated` does it."""
+    return costs.tabulated(run).flop(run.dataset_size)
 
 
 def work(run: Run, done: int = 0) -> float:
     """FLOP from epoch `done` to the end; float64 counts twice."""
-    exact = 2 if run.precision in ("float64", "mixed") else 1
-    return exact * flop(run) * (run.epochs - done)
+    return (2 if run.float64 else 1) * flop(run) * (run.epochs - done)
 
 
 # --- training --------------------------------------------------------------------------------

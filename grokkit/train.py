@@ -26,7 +26,6 @@ CHECKPOINT_SECONDS = 30.0  # between checkpoints, and more
 CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the time
 
 
-
 def resolve_device(name: str = "auto") -> torch.device:
     """The torch device of a name; "auto" is CUDA where there is one, else the CPU.
 

@@ -98,6 +98,22 @@ def _forms_in_words(forms: Sequence[costs.Cost], measured: dict[str, Any], run: 
     )
 
 
+def _add_points(fig: go.Figure, style: tuple[str, str, str], row: int, **trace: Any) -> None:
+    """Marks of one case, which is named in the first row's legend; `style`: it, colour, symbol."""
+    case, colour, symbol = style
+    fig.add_scatter(
+        name=case,
+        legendgroup=case,
+        showlegend=row == 1,
+        mode="markers",
+        marker={"color": colour, "symbol": symbol, "size": 9},
+        hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
+        row=row,
+        col=1,
+        **trace,
+    )
+
+
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
     titles = ("ms a model-step", "times textbook", "share of the peak")
@@ -109,7 +125,10 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
         factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
         columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
         for i, column in enumerate(columns, start=1):
-            fig.add_scatter(
+            _add_points(
+                fig,
+                (case, colour, symbol),
+                i,
                 x=column,
                 y=[t.way for t in rows],
                 error_x={
@@ -121,14 +140,6 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
                     "visible": i == 2,
                 },
                 text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
-                name=case,
-                legendgroup=case,
-                showlegend=i == 1,
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 9},
-                hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
-                row=i,
-                col=1,
             )
     for i, title in enumerate(titles, start=1):
         fig.update_xaxes(title=title, row=i)
@@ -194,18 +205,13 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
-            fig.add_scatter(
+            _add_points(
+                fig,
+                (case, colour, symbol),
+                i,
                 x=column,
                 y=[row["method"] for row in rows],
                 text=told,
-                name=case,
-                legendgroup=case,
-                showlegend=i == 1,
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 9},
-                hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
-                row=i,
-                col=1,
             )
     fig.update_xaxes(title=f"evaluations to a residual of {residual:g}", type="log", row=1)
     fig.update_xaxes(tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
