@@ -29,7 +29,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
             threads, initializer=torch.set_num_threads, initargs=(1,)
         ).map
     named = shapes(runs[0])
-    examples = []
+    examples, exacts = [], [run.loss == "exact" for run in runs]
     for run in runs:
         pairs, labels = map(torch.from_numpy, _train_set(run))
         n = tasks.task(run.task, run.p).n_tokens
@@ -39,9 +39,9 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         rows: Float[Tensor, "run parameter"],
     ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
         losses, slopes = [], []
-        for row, own in zip(rows.split(1), examples, strict=True):
+        for row, own, exact in zip(rows.split(1), examples, exacts, strict=True):
             theta = {name: weight[0] for name, weight in stack.named(row, named).items()}
-            loss, gradient = tabulated.gradient(theta, own, each)
+            loss, gradient = tabulated.gradient(theta, own, each, exact)
             losses.append(loss)
             slopes.append(torch.cat([slope.flatten() for slope in gradient.values()]))
         return torch.stack(losses), torch.stack(slopes)
@@ -54,7 +54,7 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
     named = shapes(runs[0])
     pairs, labels = zip(*map(_train_set, runs), strict=True)
     batch = stack.Batch.of(list(pairs), list(labels), dtype, device)
-    half = runs[0].precision == "bf16"
+    half, exact = runs[0].precision == "bf16", runs[0].loss == "exact"
 
     def value_and_gradient(
         rows: Float[Tensor, "run parameter"],
@@ -62,7 +62,7 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
-                loss = stack.train_loss(stack.named(rows, named), batch)
+                loss = stack.train_loss(stack.named(rows, named), batch, exact)
             [gradient] = torch.autograd.grad(loss.sum(), rows)
         return loss.detach(), gradient
 

@@ -51,6 +51,7 @@ class Run:
     optimiser: str = "adamw"  # or "lbfgs": the minimum of Eq. (2) with alpha = eps * weight_decay
     precision: str = "float32"  # see PRECISIONS
     tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
+    loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -99,6 +100,10 @@ class Run:
             raise ValueError("weight_decay of lbfgs must be positive: Eq. (2) has no minimum at 0")
         if not 0 <= self.tolerance < np.inf:
             raise ValueError(f"tolerance must be at least 0, got {self.tolerance!r}")
+        if self.loss not in ("exact", "rounded"):
+            raise ValueError(f'loss must be "exact" or "rounded", got {self.loss!r}')
+        if self.loss == "rounded" and self.optimiser != "adamw":
+            raise ValueError(f"loss of {self.optimiser} must be exact, got {self.loss!r}")
 
     def _check_init(self) -> None:
         if self.init is None:

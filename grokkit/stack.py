@@ -145,10 +145,14 @@ def cross_entropy(
     return _CrossEntropy.apply(logits, labels)
 
 
-def train_loss(theta: Theta, batch: Batch) -> Float[Tensor, " run"]:
-    """L_x-ent of Eq. (1) of every run on its own train set, in nats."""
+def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, " run"]:
+    """L_x-ent of Eq. (1) of every run on its own train set, in nats; or torch's, which rounds."""
     logits = forward(theta, batch.x, batch.y).to(batch.weight.dtype)  # they may come in bfloat16
-    return (cross_entropy(logits, batch.labels) * batch.weight).sum(1)
+    if exact:
+        loss = cross_entropy(logits, batch.labels)
+    else:
+        loss = torch.nn.functional.cross_entropy(logits.mT, batch.labels, reduction="none")
+    return (loss * batch.weight).sum(1)
 
 
 def stacked(thetas: list[dict[str, Tensor]]) -> Theta:

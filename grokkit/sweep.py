@@ -79,7 +79,7 @@ def pack(
         alike = (run.epochs, run.n_logged, run.lr, run.beta1, run.beta2, run.eps)
         n_tokens = tasks.task(run.task, run.p).n_tokens
         done = (epochs or {}).get(run, 0)
-        kind = (n_tokens, run.model, run.optimiser, run.precision, *alike, done)
+        kind = (n_tokens, run.model, run.optimiser, run.precision, run.loss, *alike, done)
         groups.setdefault(kind, []).append(run)
     stacks: Stacks = []
     for group in groups.values():

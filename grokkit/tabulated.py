@@ -30,6 +30,7 @@ Weights = dict[str, Float[Tensor, "..."]]  # of one network
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
 Each = Callable[..., Iterable]
+ToSlopes = Callable[[Tensor, Tensor, float], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +95,15 @@ def chunks(
 
 
 def gradient(
-    theta: Weights, examples: list[Chunk], each: Each = map
+    theta: Weights, examples: list[Chunk], each: Each = map, exact: bool = True
 ) -> tuple[Float[Tensor, ""], Weights]:
     """L_x-ent of Eq. (1) on the examples, in nats, and its gradient in every parameter.
 
     `each` is `map`, or one that works on several parts of the examples at a time: the parts, and
-    the order in which they are added, do not depend on it, so neither do the bits.
+    the order in which they are added, do not depend on it, so neither do the bits. The loss is the
+    exact one, or else torch's, whose rounding stops the slopes of small losses.
     """
+    to_slopes = _to_slopes if exact else _to_rounded_slopes
     theta = {name: weight.detach().requires_grad_() for name, weight in theta.items()}
     with torch.enable_grad():
         inputs = _tables(theta)
@@ -115,7 +118,7 @@ def gradient(
         sums = [torch.zeros_like(table) for table in (score, T, fixed, W_OU)]
         sums.append(score.new_zeros(()))  # of the loss
         for chunk in chunks:
-            _accumulate(chunk, score, T, fixed, W_OU, sums, 1 / total)
+            _accumulate(chunk, score, T, fixed, W_OU, sums, 1 / total, to_slopes)
         return sums
 
     parts = list(each(part, [examples[i::PARTS] for i in range(min(PARTS, len(examples)))]))
@@ -155,6 +158,7 @@ def _accumulate(
     W_OU: Float[Tensor, "d_mlp label"],
     sums: list[Tensor],
     share: float,
+    to_slopes: ToSlopes,
 ) -> None:
     """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`."""
     d_score, d_T, d_fixed, d_W_OU, loss = sums
@@ -170,7 +174,7 @@ def _accumulate(
     out = torch.mm(B, fixed).addmm_(chunk.A, T)
     hidden, logits = out[:, :d_mlp].relu_(), out[:, d_mlp:]
     logits.addmm_(hidden, W_OU)
-    loss += _to_slopes(logits, chunk.labels, share)
+    loss += to_slopes(logits, chunk.labels, share)
     d_W_OU.addmm_(hidden.T, logits)
     torch.ops.aten.threshold_backward.grad_input(logits @ W_OU.T, hidden, 0, grad_input=hidden)
 
@@ -198,3 +202,17 @@ def _to_slopes(
     slope = margin.sigmoid() * share
     others.mul_(slope / total).scatter_(1, labels, -slope)
     return F.softplus(margin, threshold=40.0).sum() * share
+
+
+def _to_rounded_slopes(
+    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch 1"], share: float
+) -> Float[Tensor, ""]:
+    """As `_to_slopes`, but as torch.nn.functional.cross_entropy has them: softmax - one-hot.
+
+    In float32 the right label's slope, probability - 1, is a multiple of 6e-8.
+    """
+    log_softmax = logits.log_softmax(1)
+    loss = -log_softmax.gather(1, labels).sum() * share
+    logits.copy_(log_softmax.exp_())
+    logits.scatter_add_(1, labels, -torch.ones_like(labels, dtype=logits.dtype)).mul_(share)
+    return loss

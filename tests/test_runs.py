@@ -29,6 +29,11 @@ RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=T
         ({"weight_decay": -0.5}, "weight_decay must be in"),
         ({"weight_decay": 1000.0}, "weight_decay must be in"),
         ({"beta2": 1.0}, "beta2 must be in"),
+        ({"loss": "float32"}, 'loss must be "exact" or "rounded", got'),
+        (
+            {"loss": "rounded", "optimiser": "lbfgs", "precision": "float64"},
+            "loss of lbfgs must be exact, got 'rounded'",
+        ),
         ({"init": RUN}, "init must have the same p"),
         ({"init": Run()}, "keep_weights=True"),
     ],
@@ -46,6 +51,7 @@ def test_every_field_changes_the_key():
         "lr": 2e-3, "weight_decay": 0.5, "beta1": 0.8, "beta2": 0.9, "eps": 1e-7, "init": RUN,
         "init_scale": 2.0, "model": ModelConfig(d_model=8, n_heads=2, d_mlp=13), "n_logged": 6,
         "keep_weights": True, "precision": "float64", "tolerance": 0.1,
+        "loss": "rounded",
     }  # fmt: skip
     by_lbfgs = replace(base, optimiser="lbfgs", precision="float64")
     assert by_lbfgs.key not in {base.key, replace(base, precision="float64").key}

@@ -1,5 +1,6 @@
 """The tabulated gradient against autograd through the textbook model, in float64 and float32."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -101,3 +102,35 @@ def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
         same, shared = tabulated.gradient(theta, parts, pool.map)
     assert torch.equal(loss, same)
     assert all(torch.equal(alone[name], slope) for name, slope in shared.items())
+
+
+def test_the_rounded_loss_is_torchs_cross_entropy_in_value_and_gradient():
+    theta, tokens, pairs, labels = setting(7, ModelConfig(8, 2, 12), 30, 3, torch.float64)
+    parts = tabulated.chunks(pairs, labels, 7, 2, torch.float64, 8)
+    loss, slopes = tabulated.gradient(theta, parts, exact=False)
+    theta = {name: weight.requires_grad_() for name, weight in theta.items()}
+    logits = model.forward(theta, tokens)[:, -1]
+    expected = torch.nn.functional.cross_entropy(logits, labels)
+    gradient = torch.autograd.grad(expected, list(theta.values()))
+    assert_close(loss, expected.detach(), rtol=1e-10, atol=1e-12)
+    for slope, other in zip(slopes.values(), gradient, strict=True):
+        assert_close(slope, other, rtol=1e-8, atol=1e-11)
+
+
+def test_the_rounded_loss_loses_small_slopes_in_float32_and_the_exact_one_does_not():
+    config = ModelConfig(8, 2, 12)
+    theta, _, pairs, labels = setting(5, config, 20, 1, torch.float64)
+    for name in ("W_E", "W_pos", "W_out", "W_U", "b_out"):
+        theta[name].zero_()
+    theta["W_U"][0, 0], theta["b_out"][0] = 24.0, 1.0  # label 0 leads every other one by 24
+    sums = {}
+    for dtype in (torch.float32, torch.float64):
+        weights = {name: weight.to(dtype) for name, weight in theta.items()}
+        parts = tabulated.chunks(pairs, torch.zeros_like(labels), 5, 2, dtype)
+        for exact in (True, False):
+            _, slopes = tabulated.gradient(weights, parts, exact=exact)
+            sums[dtype, exact] = float(slopes["b_out"][0])
+    right = -24 * 4 * math.exp(-24)
+    assert sums[torch.float64, False] == pytest.approx(right, rel=1e-5)
+    assert sums[torch.float32, True] == pytest.approx(right, rel=1e-4)
+    assert sums[torch.float32, False] == 0  # beside a probability of 1 there is no room for it

@@ -1,0 +1,168 @@
+"""The paper's experiments as lists of runs, in three sizes, and the call that gets their records.
+
+`published` is what this book shows, from stored results; `quick` trains everything anew at a small
+modulus in minutes; `paper` is the paper's own grid, for those with the hours. Any field of `Run`
+can be changed: `grokking(p=53, weight_decay=0.5)`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from grokkit.experiments.base import (
+    EARLY,
+    PROFILES,
+    QUICK_P,
+    RESIDUAL,
+    check_profile,
+    early,
+    minimised,
+)
+from grokkit.experiments.convergence import convergence, long_runs, strength
+from grokkit.experiments.dynamics import ABLATIONS, ablations, grokked_tasks, semi_grokking
+from grokkit.experiments.phenomena import full_data, grokking, ungrokking
+from grokkit.experiments.predictions import (
+    OTHER_TASKS,
+    WEIGHT_DECAYS,
+    epsilon,
+    from_scratch,
+    generalising,
+    memorising,
+    other_tasks,
+    transition,
+    transition_adamw,
+)
+from grokkit.runs import Record, Run
+from grokkit.store import Store
+from grokkit.sweep import train, with_inits
+
+__all__ = [
+    "ABLATIONS",
+    "EARLY",
+    "EXPERIMENTS",
+    "OTHER_TASKS",
+    "PROFILES",
+    "QUICK_P",
+    "RESIDUAL",
+    "WEIGHT_DECAYS",
+    "Experiment",
+    "Inventory",
+    "ablations",
+    "check_profile",
+    "convergence",
+    "early",
+    "epsilon",
+    "experiment",
+    "from_scratch",
+    "full_data",
+    "generalising",
+    "grokked_tasks",
+    "grokking",
+    "inventory",
+    "long_runs",
+    "memorising",
+    "minimised",
+    "other_tasks",
+    "records",
+    "semi_grokking",
+    "strength",
+    "transition",
+    "transition_adamw",
+    "ungrokking",
+]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named sweep: which figures it draws and how its runs are made."""
+
+    name: str
+    figures: str
+    runs: Callable[..., list[Run]]
+
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
+        Experiment("full_data", "the start of Figs. 1b and 7", full_data),
+        Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
+        Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
+        Experiment("long_runs", "when a run may end early", long_runs),
+        Experiment("strength", "(c ε, λ / c): the same end", strength),
+        Experiment("transition", "Figs. 4, 10, where ungrokking ends", transition),
+        Experiment("transition_adamw", "Fig. 4 by the paper's protocol", transition_adamw),
+        Experiment("memorising", "Fig. 3a, b, the efficiency of C_mem", memorising),
+        Experiment("generalising", "Fig. 3c, d, the efficiency of C_gen", generalising),
+        Experiment("from_scratch", "App. A.2, and the ends of Fig. 5", from_scratch),
+        Experiment("other_tasks", "Fig. 8", other_tasks),
+        Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
+        Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
+        Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
+        Experiment("epsilon", "D_crit against Adam's ε", epsilon),
+    )
+}
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
+    return EXPERIMENTS[name]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """How much of a sweep a store holds, the runs that missing ones start from included."""
+
+    stored: int
+    left: dict[Run, int]  # the runs without a record, and the epochs that their checkpoints hold
+
+    @property
+    def missing(self) -> int:
+        """How many runs have no record."""
+        return len(self.left)
+
+    @property
+    def missing_epochs(self) -> int:
+        """Epochs to train, of all missing runs together."""
+        return sum(run.epochs - done for run, done in self.left.items())
+
+    @property
+    def begun(self) -> float:
+        """The share of the missing runs' epochs that checkpoints hold; 0 if none is missing."""
+        done = sum(self.left.values())
+        return done / (done + self.missing_epochs) if done else 0.0
+
+
+def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
+    """What `records` would load and what it would have to train."""
+    store = store or Store()
+    begun, found = store.checkpointed(), []
+
+    def stored(run: Run) -> bool:
+        there = store.get(run) is not None
+        if there:
+            found.append(run)
+        return there
+
+    missing = [run for generation in with_inits(runs, stored) for run in generation]
+    return Inventory(len(found), {run: begun.get(run, 0) for run in missing})
+
+
+def records(
+    runs: Sequence[Run],
+    store: Store | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    minutes: float = float("inf"),
+    scheduler: str | None = None,
+) -> list[Record]:
+    """The records of the runs, in order: stored ones are loaded, missing ones trained.
+
+    The same as `sweep.train`, whose errors it raises.
+    """
+    return train(runs, store, device, progress, minutes, scheduler)

@@ -1,0 +1,83 @@
+"""Sweeps about the course of training: semi-grokking, rival accounts; and other tasks' circuits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from grokkit import tasks
+from grokkit.experiments.base import QUICK_P, apply, check_profile, early, minimised, seed_range
+from grokkit.runs import Run
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "as the paper": {},
+    "no weight decay": {"weight_decay": 0.0},
+    "weight decay 0.3": {"weight_decay": 0.3},
+    "twice the initial weights": {"init_scale": 2.0},
+    "half the initial weights": {"init_scale": 0.5},
+    "rounded loss": {"loss": "rounded"},
+}
+"""What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
+
+
+def semi_grokking(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
+
+    The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113; the published sweep is at p = 31.
+    """
+    check_profile(profile)
+    base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
+    default = [300, 320, 340, 360, 380, 400, 420, 440]
+    if profile == "quick":
+        base, default = replace(base, epochs=2500, n_logged=100), [300, 440, 620]
+    if profile == "paper":
+        base = Run(dataset_size=1500, epochs=30_000_000, n_logged=500)
+        default = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
+    first = apply(base, changes)
+    if sizes is None:
+        before = tasks.task(base.task, base.p).n_examples
+        after = tasks.task(first.task, first.p).n_examples
+        sizes = [round(size / before * after) for size in default]
+    count = seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile])
+    return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
+
+
+def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`."""
+    check_profile(profile)
+    base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
+    if profile == "quick":
+        base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80)
+    if profile == "paper":
+        base = Run(epochs=50_000, n_logged=400)
+    base = apply(base, changes)
+    count = seed_range(seeds, {"published": 3, "quick": 1, "paper": 10}[profile])
+    return [
+        replace(base, seed=seed, **change) for change in ABLATIONS.values() for seed in count
+    ]
+
+
+def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: every task from random weights on 60 % of its examples, to the minimum.
+
+    Final weights are kept, for the circuits that they hold (`characters`).
+    """
+    check_profile(profile)
+    modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
+    evaluations = {"published": 1000, "quick": 300, "paper": 3000}[profile]
+    count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
+    runs = []
+    for task in tasks.NAMES:
+        p = n if task in tasks.PERMUTATION else modulus
+        size = round(0.6 * tasks.task(task, p).n_examples)
+        for seed in count:
+            base = Run(task=task, p=p, dataset_size=size, seed=seed)
+            run = minimised(base, evaluations, early(base), "mixed")
+            runs.append(replace(run, keep_weights=True))
+    return runs
