@@ -88,18 +88,9 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
     path.write_text(svg, encoding="utf-8")
 
 
-EXPERIMENTS = (
-    experiments.grokking,
-    experiments.ungrokking,
-    experiments.convergence,
-    experiments.strength,
-)
-
-
 def shipped() -> dict[str, claims.Result]:
     """Every result that the published runs give."""
-    grokked, ungrokked, converged, strengths = (experiments.records(make()) for make in EXPERIMENTS)
-    return claims.results(grokked, ungrokked, converged, strengths)
+    return claims.results(experiments.all_records())
 
 
 def updated(text: str) -> str:
@@ -115,7 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")
     if given:
-        grokked, ungrokked = (experiments.records(make()) for make in EXPERIMENTS[:2])
+        grokked = experiments.records(experiments.grokking())
+        ungrokked = experiments.records(experiments.ungrokking())
         draw(figures.fig1_overview(grokked, analysis.smallest(ungrokked)), PICTURE)
     return 0
 

@@ -115,7 +115,7 @@ def test_a_result_for_no_claim_is_an_error_that_names_it():
 
 
 def test_theory_needs_no_records_and_holds():
-    found = claims.results([], [], n_draws=20)
+    found = claims.results({}, n_draws=20)
     assert {key: result.verdict for key, result in found.items()} == {
         "F2a-c": "holds",
         "T-D.1": "holds",

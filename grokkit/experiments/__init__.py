@@ -47,6 +47,7 @@ __all__ = [
     "Experiment",
     "Inventory",
     "ablations",
+    "all_records",
     "check_profile",
     "convergence",
     "early",
@@ -166,3 +167,17 @@ def records(
     The same as `sweep.train`, whose errors it raises.
     """
     return train(runs, store, device, progress, minutes, scheduler)
+
+
+def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:
+    """The records of every experiment, by its name: what the scoreboard is computed from.
+
+    The quick profile trains what is missing. At the other sizes, where that takes hours, an
+    experiment that is not wholly stored is left out; `python -m grokkit run` trains it.
+    """
+    store, found = store or Store(), {}
+    for name, each in EXPERIMENTS.items():
+        runs = each.runs(profile)
+        if profile == "quick" or not inventory(runs, store).missing:
+            found[name] = records(runs, store)
+    return found

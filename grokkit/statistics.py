@@ -1,0 +1,83 @@
+"""Intervals by bootstrap over runs, and the one test of ranks that the book uses.
+
+Runs that share a seed share their first network, so what is drawn again is a whole seed (or, where
+there is one seed, nothing: then there is no interval).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from grokkit.runs import Record
+
+T = TypeVar("T")
+LEVEL, N_RESAMPLES = 0.95, 1000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the interval that holds `LEVEL` of its bootstrap distribution."""
+
+    value: float
+    low: float = nan
+    high: float = nan
+    n: int = 0  # units that were drawn from: seeds
+
+    def holds(self, value: float) -> bool:
+        """Whether the interval contains a value; False where there is no interval."""
+        return self.low <= value <= self.high
+
+    def text(self, form: str = ".2f") -> str:
+        """ "value (low – high)"; the value alone where there is no interval."""
+        if not isfinite(self.value):
+            return "none"
+        if not (isfinite(self.low) and isfinite(self.high)):
+            return f"{self.value:{form}} (no interval: {self.n} seed{'s' * (self.n != 1)})"
+        return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}})"
+
+
+def bootstrap(
+    units: Sequence[T],
+    statistic: Callable[[Sequence[T]], float],
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of the units, with its percentile interval over resampled units.
+
+    Resamples for which the statistic is not finite are left out; fewer than two units give no
+    interval.
+
+    Raises:
+        ValueError: no units.
+    """
+    if not units:
+        raise ValueError("units must hold at least one unit to draw from, got none")
+    value = float(statistic(units))
+    if len(units) < 2:
+        return Interval(value, n=len(units))
+    draws = np.random.default_rng(seed).integers(len(units), size=(n_resamples, len(units)))
+    found = np.array([statistic([units[row] for row in draw]) for draw in draws], dtype=float)
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return Interval(value, n=len(units))
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), len(units))
+
+
+def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> float:
+    """Spearman's rank correlation; NaN for fewer than three points or where one is constant."""
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return nan
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def by_seed(records: Sequence[Record]) -> list[list[Record]]:
+    """The records in groups of one seed each, in the order of seeds: what `bootstrap` draws from."""
+    seeds = sorted({record.run.seed for record in records})
+    return [[record for record in records if record.run.seed == seed] for seed in seeds]
