@@ -20,12 +20,14 @@ PAGES = {
     "chapters/choices": "Choices",
 }
 COMING = {  # by the name that their page will have
+    "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
     "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
     "chapters/05_2_ungrokking": "5.2 Ungrokking",
     "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
     "chapters/06_related_work": "6 Rival accounts",
     "chapters/07_discussion": "7 Discussion",
     "chapters/a_more_evidence": "A. More evidence",
+    "chapters/b_other_tasks": "B. Other tasks",
 }
 
 
@@ -43,8 +45,17 @@ class Claim:
 
 INTRO, A3 = "chapters/01_introduction", "chapters/a3_grokking_circuits"
 CONVERGENCE = "chapters/convergence"
-EFFICIENCY, UNGROK, SEMI = list(COMING)[:3]
-RIVALS, DISCUSSION, MORE = list(COMING)[3:]
+EFFICIENCY, UNGROK, SEMI = (
+    "chapters/05_1_efficiency",
+    "chapters/05_2_ungrokking",
+    "chapters/05_3_semi_grokking",
+)
+RIVALS, DISCUSSION, MORE = (
+    "chapters/06_related_work",
+    "chapters/07_discussion",
+    "chapters/a_more_evidence",
+)
+OTHER_TASKS = "chapters/b_other_tasks"
 CLAIMS = (
     Claim(
         "F1a",
@@ -280,7 +291,7 @@ CLAIMS = (
         "Beyond: the two circuits in other tasks",
         "characters of the task's group take the place of the cosines",
         "not in the paper",
-        MORE,
+        OTHER_TASKS,
     ),
     Claim(
         "B6",
