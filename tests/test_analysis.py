@@ -9,6 +9,7 @@ from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
 from grokkit import analysis, circuits, metrics, model, tasks
+from grokkit.analysis import trained
 from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
@@ -243,7 +244,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
         theta["W_E"][:13, 2 * column] = torch.cos(2 * torch.pi * k * n / 13)
         theta["W_E"][:13, 2 * column + 1] = torch.sin(2 * torch.pi * k * n / 13)
     found = stored(run, theta, tmp_path)
-    monkeypatch.setattr(analysis, "all_logits", lambda _: (Z + 0.01 * noise).view(169, 13))
+    monkeypatch.setattr(trained, "all_logits", lambda _: (Z + 0.01 * noise).view(169, 13))
     report = analysis.trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
