@@ -9,8 +9,7 @@ from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
 from grokkit import analysis, circuits, metrics, model, tasks
-from grokkit.analysis import trained
-from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary
+from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary, trained
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store import Store
