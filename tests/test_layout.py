@@ -37,6 +37,7 @@ ALLOWED = {
     "convergence": "analysis costs metrics runs tables",
     "figures": "theme analysis convergence costs timings runs toy theorems circuits tasks",
     "statistics": "runs",
+    "transition": "analysis convergence runs statistics tables",
     "claims": "analysis convergence runs tables theorems toy statistics",
     "paper_index": "claims tables",
     "widgets": "toy theorems figures theme",
