@@ -107,11 +107,16 @@ def stage(book: Path, to: Path) -> None:
         return hidden | {n for n in names if Path(folder) / n in twins}
 
     shutil.copytree(book, to, ignore=skip)
+    stage_assets(to / "_assets")
+
+
+def stage_assets(to: Path) -> None:
+    """Write the pages' script and stylesheet, with the theme in them."""
     script = (STATIC / "gk-book.js").read_text(encoding="utf-8")
     script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
-    (to / "_assets" / "gk-book.js").write_text(script, encoding="utf-8")
+    (to / "gk-book.js").write_text(script, encoding="utf-8")
     style = (STATIC / "gk-book.css").read_text(encoding="utf-8")
-    (to / "_assets" / "gk-book.css").write_text(colour_variables() + style, encoding="utf-8")
+    (to / "gk-book.css").write_text(colour_variables() + style, encoding="utf-8")
 
 
 def colour_variables() -> str:

@@ -1,5 +1,8 @@
-"""One profile for every property test: the same examples each time, no deadline, small."""
+"""A profile for the property tests: the same small examples each time, no deadline. A browser."""
 
+import os
+
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +16,25 @@ settings.register_profile(
 )
 settings.load_profile("grokkit")
 torch.set_num_threads(1)  # the same bits, and no quarrel over cores, whoever runs the tests
+
+NO_BROWSER = (
+    "no browser for the page tests: `sudo apt-get install chromium` (Debian, Ubuntu), "
+    "`brew install --cask chromium` (macOS) or, anywhere, "
+    "`.venv/bin/python -m playwright install chromium`"
+)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: the system's, or playwright's own."""
+    from playwright.sync_api import sync_playwright
+
+    from grokkit.browser import find_browser
+
+    with sync_playwright() as playwright:
+        path = find_browser(playwright.chromium.executable_path)
+        if path is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
+        chromium = playwright.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()

@@ -60,6 +60,18 @@ def test_a_hover_names_its_run():
     assert "seed 1, D 3,830, weight decay 1" in first.hovertemplate
 
 
+def test_a_curve_says_which_run_or_runs_it_belongs_to():
+    fig = figures.fig1a_grokking(SEEDS)
+    of_runs = [trace.meta["seed"] for trace in traces(fig, "test loss")[:-1]]
+    assert of_runs == [0, 1, 2]
+    median = traces(fig, "test loss")[-1]
+    assert median.meta == {"weight_decay": 1.0, "dataset_size": 3830}
+    sizes = [trace.meta["dataset_size"] for trace in figures.fig7_ungrokking_runs(UNGROKKED).data]
+    assert sizes == [390, 390, 800, 800, 1494, 1494]
+    overview = figures.fig1_overview(SEEDS, UNGROKKED[:2])
+    assert {trace.meta["dataset_size"] for trace in overview.data if trace.meta} == {3830, 390}
+
+
 def test_alt_text_says_what_the_records_say():
     text = theme.alt(figures.fig1a_grokking(SEEDS))
     assert "3 networks over 10,000 epochs" in text

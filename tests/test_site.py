@@ -8,7 +8,6 @@ import csv
 import functools
 import http.server
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from grokkit import book
-from grokkit.browser import find_browser
 
 pytestmark = [pytest.mark.site]
 
@@ -27,11 +25,6 @@ TOC = (book.BOOK / "_toc.yml").read_text(encoding="utf-8")
 PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
 OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
 MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
-NO_BROWSER = (
-    "no browser for the page tests: `sudo apt-get install chromium` (Debian, Ubuntu), "
-    "`brew install --cask chromium` (macOS) or, anywhere, "
-    "`.venv/bin/python -m playwright install chromium`"
-)
 
 
 def sources() -> list[Path]:
@@ -67,20 +60,6 @@ def base(site):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium: the system's, or playwright's own."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = find_browser(playwright.chromium.executable_path)
-        if path is None:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
-        chromium = playwright.chromium.launch(executable_path=path)
-        yield chromium
-        chromium.close()
 
 
 class Tab:
@@ -242,7 +221,8 @@ def test_a_figures_csv_has_a_row_for_every_point(tab, page):
         here.locator(".gk-csv").first.click()
     assert download.value.suggested_filename.endswith(".csv")
     rows = list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
-    assert rows[0] == ["panel", "trace", "x", "y", "z"]
+    assert rows[0][:5] == ["panel", "trace", "x", "y", "z"]
+    assert set(rows[0][5:]) <= {"seed", "weight_decay", "dataset_size"}
     drawn = here.evaluate(
         "document.querySelector('.gk-plot').calcdata.map(c => [c[0].trace.type, c.length])"
     )

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from grokkit import convergence
 from grokkit.convergence import Pair
+from grokkit.figures.training import meta
 from grokkit.runs import Record
 from grokkit.theme import NORM, TEST, TRAIN, ordered, set_alt, template
 
@@ -52,6 +53,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
                     name=label,
                     legendgroup=label,
                     showlegend=label not in named,
+                    meta=meta(record),
                     line={"color": colour, "dash": dash, "width": width},
                     hovertemplate=f"{title} %{{y:.4g}}<extra>{pair}<br>{way}, gradient "
                     "%{x:,.0f}</extra>",
@@ -95,6 +97,7 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
                     name=label,
                     legendgroup=label,
                     showlegend=(row, col) == (1, 1),
+                    meta=meta(record),
                     line={"color": colour, "dash": dash, "width": 2},
                     hovertemplate=f"{metric.replace('_', ' ')} %{{y:.3f}}<extra>{run}<br>{label}"
                     "</extra>",
@@ -124,6 +127,7 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
             y=record["test_accuracy"].astype(np.float32),
             line={"color": colour, "width": 1.4},
             showlegend=False,
+            meta=meta(record),
             hovertemplate=f"test accuracy %{{y:.4f}}<extra>{record.run}</extra>",
         )
     marks = [ends[id(record)] for record in records if id(record) in ends]

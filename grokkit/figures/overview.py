@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit import analysis
+from grokkit.figures.training import meta, shared_meta
 from grokkit.runs import Record
 from grokkit.theme import TEST, TRAIN, pale, set_alt, template
 
@@ -41,15 +42,20 @@ def _add(
     x = np.maximum(records[0]["epoch"].astype(np.float64), 0.8)
     every = np.array([record[metric] for record in records], dtype=np.float32)
     names = [f"seed {record.run.seed}" for record in records]
-    lines = [(values, pale(colour), 1.2, name) for values, name in zip(every, names, strict=True)]
-    lines.append((np.median(every, axis=0), colour, 2.5, f"median of {len(records)} seeds"))
-    for i, (y, shade, width, name) in enumerate(lines):
+    lines = [
+        (values, pale(colour), 1.2, name, meta(record))
+        for values, name, record in zip(every, names, records, strict=True)
+    ]
+    middle = np.median(every, axis=0)
+    lines.append((middle, colour, 2.5, f"median of {len(records)} seeds", shared_meta(records)))
+    for i, (y, shade, width, name, belongs) in enumerate(lines):
         fig.add_scatter(
             x=x,
             y=y,
             name=f"{label} accuracy",
             legendgroup=label,
             showlegend=col == 1 and i == len(records),
+            meta=belongs,
             line={"color": shade, "dash": dash, "width": width},
             hovertemplate=f"{label} %{{y:.3f}}<extra>{name}<br>epoch %{{x:,.0f}}</extra>",
             row=1,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit.analysis import Equilibrium, Trigonometric
+from grokkit.figures.training import meta
 from grokkit.runs import Record
 from grokkit.theme import GEN, NORM, TRAIN, set_alt, template
 
@@ -68,6 +69,8 @@ def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) ->
             y=state.gradient[some].astype(np.float32),
             mode="markers",
             name="a parameter",
+            legendgroup="a parameter",
+            meta=meta(record),
             showlegend=col == 1,
             marker={"color": TRAIN, "size": 4, "opacity": 0.6},
             hovertemplate="expected %{x:.2e}<br>gradient %{y:.2e}<extra></extra>",
@@ -79,6 +82,8 @@ def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) ->
             y=[-reach, reach],
             mode="lines",
             name="g = −ελθ/(1 − λ|θ|)",
+            legendgroup="rest",
+            meta=meta(record),
             showlegend=col == 1,
             line={"color": NORM, "dash": "dash", "width": 1.5},
             hoverinfo="skip",

@@ -28,6 +28,22 @@ def _name(record: Record) -> str:
     return f"seed {run.seed}, D {run.dataset_size:,}, weight decay {run.weight_decay:g}"
 
 
+def meta(record: Record) -> dict[str, int | float]:
+    """A run's `trace.meta`: on a page a reader chooses curves by each of these that varies."""
+    run = record.run
+    return {
+        "seed": run.seed,
+        "weight_decay": run.weight_decay,
+        "dataset_size": run.dataset_size,
+    }
+
+
+def shared_meta(records: Sequence[Record]) -> dict[str, int | float]:
+    """The `trace.meta` of a curve of several runs: what they share. It goes when that is hidden."""
+    first, *rest = map(meta, records)
+    return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
+
+
 def _line(
     record: Record, metric: str, label: str, colour: str, dash: str, width: float = 1.2
 ) -> go.Scatter:
@@ -37,6 +53,7 @@ def _line(
         name=label,
         legendgroup=label,
         showlegend=False,
+        meta=meta(record),
         line={"color": colour, "dash": dash, "width": width},
         hovertemplate=f"{label} %{{y:.4g}}<extra>{_name(record)}<br>epoch %{{x:,}}</extra>",
     )
@@ -52,6 +69,7 @@ def _median(
         y=together.astype(np.float32),
         name=label,
         legendgroup=label,
+        meta=shared_meta(records),
         line={"color": colour, "dash": dash, "width": 2.5},
         hovertemplate=f"{label} %{{y:.4g}}<extra>median of {len(records)} seeds<br>"
         "epoch %{x:,}</extra>",

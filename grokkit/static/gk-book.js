@@ -1,7 +1,7 @@
 // Brings the book's pages to life with files beside them: draws figures from inline JSON with the
-// vendored plotly (lazily), hosts explorers (anywidget modules) with a small in-page model, typesets
-// maths with KaTeX, saves a figure's data as CSV. `python -m grokkit.book` puts theme.json in place
-// of the marker below.
+// vendored plotly (lazily), lets a reader choose which runs they show, hosts explorers (anywidget
+// modules) with a small in-page model, typesets maths with KaTeX, saves a figure's data as CSV.
+// `python -m grokkit.book` puts theme.json in place of the marker below.
 (() => {
   const THEME = /*THEME*/ null;
   const base = new URL("./", document.currentScript.src);
@@ -49,8 +49,83 @@
       Object.assign(axis, { gridcolor: tone.grid, linecolor: tone.axis, tickcolor: tone.axis });
     return { layout };
   };
+
+  // ---- which runs a figure shows: for each key of its traces' `meta` with several values, a box a value
+  const hidden = new WeakMap(); // figure -> {key: the values whose traces are hidden}
+  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size" };
+  const meta = (trace) => (trace.meta && typeof trace.meta === "object" ? trace.meta : {});
+  const metaKeys = (data) => {
+    const all = new Set(data.flatMap((trace) => Object.keys(meta(trace))));
+    return [...new Set([...Object.keys(KEYS).filter((key) => all.has(key)), ...all])];
+  };
+  const metaValues = (data, key) => [...new Set(data.map((trace) => meta(trace)[key]))]
+    .filter((value) => value != null)
+    .sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(b)));
+  const isHidden = (trace, off) => Object.entries(off).some(([key, values]) => values.has(meta(trace)[key]));
+  const selected = (data, off = {}) => {
+    const out = data.map((trace) => (isHidden(trace, off) ? { ...trace, visible: false } : trace));
+    data.forEach((trace, i) => { // a hidden trace's legend entry passes to one of its group that shows
+      if (out[i] === trace || trace.showlegend === false || !trace.legendgroup) return;
+      const entry = out.findIndex((t) => t.legendgroup === trace.legendgroup && t.visible !== false);
+      if (entry >= 0 && out[entry].showlegend === false)
+        out[entry] = { ...out[entry], name: trace.name, showlegend: true };
+    });
+    return out;
+  };
+  const element = (parent, tag, text = "") => {
+    const child = parent.appendChild(document.createElement(tag));
+    child.textContent = text;
+    return child;
+  };
+  const choosing = (div) => {
+    const { data } = json(div);
+    const keys = metaKeys(data).filter((key) => metaValues(data, key).length > 1);
+    if (!keys.length) return;
+    const off = Object.fromEntries(keys.map((key) => [key, new Set()]));
+    hidden.set(div, off);
+    const name = (key) => KEYS[key] ?? key.replaceAll("_", " ");
+    const details = document.createElement("details");
+    details.className = "gk-runs";
+    element(details, "summary", `Choose runs by ${keys.map(name).join(", ")}`);
+    const update = () => {
+      const left = data.filter((trace) => !isHidden(trace, off)).length;
+      count.textContent = `${left} of ${data.length} curves shown`;
+      if (div.dataset.drawn) redraw(div);
+    };
+    for (const key of keys) group(details, name(key), metaValues(data, key), off[key], update);
+    const count = element(details, "output");
+    div.closest(".gk-figure").querySelector(".gk-links").before(details);
+    update();
+  };
+  const group = (details, name, values, off, update) => {
+    const field = element(details, "fieldset");
+    element(field, "legend", name);
+    const boxes = values.map((value) => {
+      const label = element(field, "label"), box = element(label, "input");
+      Object.assign(box, { type: "checkbox", checked: true });
+      label.append(` ${typeof value === "number" ? (+value.toPrecision(6)).toLocaleString("en-GB") : value}`);
+      box.addEventListener("change", () => { off[box.checked ? "delete" : "add"](value); say(); update(); });
+      return box;
+    });
+    const every = element(field, "button");
+    const say = () => {
+      every.textContent = off.size < values.length ? "none" : "all";
+      every.setAttribute("aria-label", `${every.textContent}: ${name}`);
+    };
+    every.type = "button";
+    every.addEventListener("click", () => {
+      const on = off.size === values.length;
+      boxes.forEach((box) => { box.checked = on; });
+      values.forEach((value) => off[on ? "delete" : "add"](value));
+      say();
+      update();
+    });
+    say();
+  };
+
   const themed = (div) => {
     let { data, layout, frames } = json(div);
+    data = selected(data, hidden.get(div));
     if (dark()) [data, layout, frames] = [walk(data), walk(layout), frames && walk(frames)];
     return { data, layout: { ...layout, template: template(), uirevision: "kept" }, frames };
   };
@@ -75,12 +150,12 @@
     if (frames) await Plotly.addFrames(host, frames);
     div.dataset.drawn = "1";
   };
-  const redraw = () => all(".gk-plotly[data-drawn]").forEach((div) => {
+  const redraw = (div) => {
     const { data, layout } = themed(div);
     window.Plotly.react(div.querySelector(".gk-plot"), data, layout, config);
-  });
+  };
 
-  // ---- a figure's data as CSV, one row a point
+  // ---- a figure's data as CSV, one row a point, whichever runs are shown
   const TYPED = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array,
     u4: Uint32Array, f4: Float32Array, f8: Float64Array };
   const values = (v) => {
@@ -92,12 +167,14 @@
   };
   const plain = (text) => String(text ?? "").replace(/<[^>]*>/g, "");
   const csv = (figure) => {
-    const rows = [["panel", "trace", "x", "y", "z"]];
+    const keys = metaKeys(figure.data);
+    const rows = [["panel", "trace", "x", "y", "z", ...keys]];
     figure.data.forEach((trace, i) => {
       const head = [trace.xaxis ?? "x", plain(trace.name) || `trace ${i + 1}`];
+      const of = keys.map((key) => meta(trace)[key] ?? "");
       const x = values(trace.x), y = values(trace.y), z = values(trace.z);
-      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v])));
-      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", ""]));
+      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v, ...of])));
+      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", "", ...of]));
     });
     const cell = (v) => (/[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
     return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
@@ -147,11 +224,12 @@
       lazy.unobserve(e.target);
       start(e.target);
     }), { rootMargin: "600px" });
+    all(".gk-plotly").forEach(choosing);
     const divs = all(".gk-plotly, .gk-island");
     const now = /[?&]print\b/.test(location.search); // every figure at once: printing, tests
     divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
     all(".gk-csv").forEach((link) => link.addEventListener("click", () => save(link)));
-    new MutationObserver(redraw).observe(document.documentElement,
+    new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
       { attributes: true, attributeFilter: ["data-theme"] });
   });
 })();

@@ -1,0 +1,174 @@
+"""The script of the pages: a reader chooses which runs a figure shows. On a page of its own."""
+
+import csv
+import json
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+from test_bookext import rendered
+from test_site import Tab
+
+from grokkit import book, theme
+from grokkit.bookext import PlotlyMime
+from grokkit.theme import PLOTLY_MIME
+
+pytestmark = [pytest.mark.site]
+
+SEEDS, DECAYS = (0, 1), (0.1, 0.5, 2.0)
+
+
+def two_by_three() -> go.Figure:
+    """A line for each seed and weight decay, an entry a weight decay, and a line of no run."""
+    fig = theme.figure()
+    for decay in DECAYS:
+        for seed in SEEDS:
+            fig.add_scatter(
+                x=[1, 2, 3],
+                y=[decay, decay + seed, decay],
+                name=f"weight decay {decay:g}",
+                legendgroup=f"{decay:g}",
+                showlegend=seed == 0,
+                meta={"seed": seed, "weight_decay": decay, "dataset_size": 400},
+                line={"color": theme.TRAIN},
+            )
+    fig.add_scatter(x=[1, 3], y=[1, 1], name="the paper's", line={"color": theme.NORM})
+    return theme.set_alt(fig, "Six rising and falling lines, and a level one.")
+
+
+def plain() -> go.Figure:
+    """A figure with nothing to choose: one run."""
+    fig = theme.figure().add_scatter(x=[1, 2], y=[3, 4], name="one", meta={"seed": 0})
+    return theme.set_alt(fig, "One line of one run, rising.")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    """A page with the two figures, and beside it the scripts that the book's pages have."""
+    folder = tmp_path_factory.mktemp("page")
+    book.stage_assets(folder)
+    (folder / "plotly.min.js").write_bytes((book.BOOK / "_assets/plotly.min.js").read_bytes())
+    figures = [
+        f'<figure id="fig-{i}">'
+        + rendered(PlotlyMime, PLOTLY_MIME, json.loads(fig.to_json()))
+        + "</figure>"
+        for i, fig in enumerate((two_by_three(), plain()))
+    ]
+    (folder / "page.html").write_text(
+        '<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="gk-book.css">'
+        f'<script src="gk-book.js"></script></head><body>{"".join(figures)}</body></html>',
+        encoding="utf-8",
+    )
+    return folder / "page.html"
+
+
+@pytest.fixture
+def opened(browser, page):
+    """A function that opens the page; checked for messages and requests elsewhere at the end."""
+    tabs = []
+
+    def open_page(width=1280):
+        tabs.append(Tab(browser, page.parent.as_uri() + "/", width=width))
+        return tabs[-1].open("page.html?print").page
+
+    yield open_page
+    for tab in tabs:
+        tab.page.close()
+        assert (tab.outside, tab.problems) == ([], [])
+
+
+DRAWN = """() => document.querySelector('.gk-plot').calcdata
+    .filter(c => c[0].trace.visible === true)
+    .map(c => [c[0].trace.meta?.seed ?? null, c[0].trace.meta?.weight_decay ?? null])"""
+
+
+def drawn(page) -> list[tuple]:
+    """The (seed, weight decay) of every line that the first figure draws."""
+    page.wait_for_timeout(100)
+    return [tuple(pair) for pair in page.evaluate(DRAWN)]
+
+
+def legend(page) -> list[str]:
+    return page.locator(".legendtext").all_text_contents()
+
+
+def test_a_group_of_boxes_for_each_key_that_varies_and_none_without(opened):
+    page = opened()
+    assert page.locator(".gk-runs").count() == 1
+    assert page.locator(".gk-runs").evaluate("d => d.closest('figure').id") == "fig-0"
+    page.locator(".gk-runs summary").click()
+    assert page.locator(".gk-runs legend").all_inner_texts() == ["seed", "weight decay"]
+    labels = [text.strip() for text in page.locator(".gk-runs label").all_inner_texts()]
+    assert labels == ["0", "1", "0.1", "0.5", "2"]
+    assert len(drawn(page)) == 7
+
+
+def test_the_keyboard_alone_hides_and_shows_runs(opened):
+    page = opened()
+    page.locator(".gk-runs summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # seed 0
+    page.keyboard.press("Space")
+    assert drawn(page) == [(1, 0.1), (1, 0.5), (1, 2), (None, None)]
+    assert page.locator(".gk-runs output").inner_text() == "4 of 7 curves shown"
+    page.keyboard.press("Space")
+    assert len(drawn(page)) == 7
+
+
+def test_a_hidden_lines_legend_entry_passes_to_another_of_its_group(opened):
+    page = opened()
+    before = legend(page)
+    assert before == ["weight decay 0.1", "weight decay 0.5", "weight decay 2", "the paper's"]
+    page.locator(".gk-runs summary").click()
+    page.get_by_role("checkbox", name="0", exact=True).uncheck()
+    drawn(page)
+    assert legend(page) == before
+    page.get_by_role("checkbox", name="0.5").uncheck()
+    drawn(page)
+    assert legend(page) == [before[0], *before[2:]]
+
+
+def test_all_of_a_group_go_and_come_back_with_one_button(opened):
+    page = opened()
+    page.locator(".gk-runs summary").click()
+    page.get_by_role("button", name="none: weight decay").click()
+    assert drawn(page) == [(None, None)]
+    page.get_by_role("checkbox", name="2").check()
+    assert drawn(page) == [(0, 2), (1, 2), (None, None)]
+    page.get_by_role("button", name="none: weight decay").click()
+    page.get_by_role("button", name="all: weight decay").click()
+    assert len(drawn(page)) == 7
+
+
+def test_a_choice_stays_when_the_theme_changes(opened):
+    page = opened()
+    page.locator(".gk-runs summary").click()
+    page.get_by_role("checkbox", name="0.1").uncheck()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_timeout(300)
+    assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
+
+
+def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):
+    page = opened()
+    page.locator(".gk-runs summary").click()
+    page.get_by_role("button", name="none: seed").click()
+    with page.expect_download() as download:
+        page.locator(".gk-csv").first.click()
+    text = Path(download.value.path()).read_text("utf-8")
+    head, *rows = csv.reader(text.splitlines())
+    assert head == ["panel", "trace", "x", "y", "z", "seed", "weight_decay", "dataset_size"]
+    assert len(rows) == 3 * 6 + 2
+    assert {tuple(row[5:]) for row in rows[:3]} == {("0", "0.1", "400")}
+    assert rows[-1][5:] == ["", "", ""]
+
+
+def test_the_boxes_fit_a_phone(opened):
+    page = opened(width=360)
+    page.locator(".gk-runs summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    heights = page.locator(".gk-runs label").evaluate_all(
+        "labels => labels.map(l => l.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 24
