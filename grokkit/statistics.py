@@ -62,12 +62,44 @@ def bootstrap(
         return Interval(value, n=len(units))
     draws = np.random.default_rng(seed).integers(len(units), size=(n_resamples, len(units)))
     found = np.array([statistic([units[row] for row in draw]) for draw in draws], dtype=float)
+    return _percentiles(value, found, len(units))
+
+
+def bootstrap_two(
+    one: Sequence[T],
+    other: Sequence[T],
+    statistic: Callable[[Sequence[T], Sequence[T]], float],
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The statistic of two samples, with its percentile interval over units drawn from each.
+
+    A sample of one unit stays as it is, so its part of the uncertainty is left out; `n` is the size
+    of the larger sample, and two single units give no interval.
+
+    Raises:
+        ValueError: a sample without units.
+    """
+    if not (one and other):
+        raise ValueError("both samples must hold at least one unit to draw from, got none in one")
+    value, n = float(statistic(one, other)), max(len(one), len(other))
+    if n < 2:
+        return Interval(value, n=n)
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n_resamples):
+        first, second = (rng.integers(len(units), size=len(units)) for units in (one, other))
+        found.append(statistic([one[i] for i in first], [other[i] for i in second]))
+    return _percentiles(value, np.array(found, dtype=float), n)
+
+
+def _percentiles(value: float, found: Float[np.ndarray, " log"], n: int) -> Interval:
     found = found[np.isfinite(found)]
     if not len(found):
-        return Interval(value, n=len(units))
+        return Interval(value, n=n)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), len(units))
+    return Interval(value, float(low), float(high), n)
 
 
 def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> float:
@@ -78,6 +110,6 @@ def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> floa
 
 
 def by_seed(records: Sequence[Record]) -> list[list[Record]]:
-    """The records in groups of one seed each, in the order of seeds: what `bootstrap` draws from."""
+    """The records in groups of one seed each, by seed: what `bootstrap` draws from."""
     seeds = sorted({record.run.seed for record in records})
     return [[record for record in records if record.run.seed == seed] for seed in seeds]

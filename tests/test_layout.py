@@ -38,6 +38,7 @@ ALLOWED = {
     "figures": "theme analysis convergence costs timings runs toy theorems circuits "
     "tasks semi_grokking rivals transition tradeoffs statistics",
     "statistics": "runs",
+    "efficiency": "analysis convergence runs statistics tables",
     "transition": "analysis runs statistics tables tasks",
     "dependence": "runs statistics transition",
     "tradeoffs": "analysis convergence runs statistics tables transition",

@@ -1,0 +1,110 @@
+"""D_crit, predicted from runs of one circuit each: where both cost the same (Sec. 4.1)."""
+
+from collections.abc import Sequence
+from math import exp, nan
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.convergence import objective
+from grokkit.efficiency.fits import SIZE, Fit, fit_triples
+from grokkit.efficiency.isologit import logit, select, triples, values
+from grokkit.runs import Record
+from grokkit.statistics import Interval, bootstrap_two, by_seed
+
+
+def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
+    """The D at which C_mem needs as much norm as C_gen for the same correct logit (Sec. 4.1)."""
+    if mem.exponent <= 0:
+        return nan
+    return float(SIZE * (gen.at(level) / mem.at(level)) ** (1 / mem.exponent))
+
+
+def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
+    """The middle of the correct logits that runs of both circuits have, on a log scale.
+
+    Where no logit is in the range of both, the middle of the gap between them.
+    """
+    low = max(min(map(logit, mem)), min(map(logit, gen)))
+    high = min(max(map(logit, mem)), max(map(logit, gen)))
+    return float((low * high) ** 0.5)
+
+
+def predicted_by_norm(
+    mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
+) -> Interval:
+    """D_crit as the crossing of the isologit lines of both fits (claim B1), interval over seeds.
+
+    At the correct logit `level`, by default `common_logit`.
+    """
+    at = common_logit(mem, gen) if level is None else level
+    one, other = ([triples(seed) for seed in by_seed(records)] for records in (mem, gen))
+    return bootstrap_two(
+        one,
+        other,
+        lambda first, second: equal_cost_size(
+            fit_triples(first), fit_triples(second, flat=True), at
+        ),
+    )
+
+
+def least(record: Record) -> float:
+    """Eq. (2) over alpha at the end of a run: the minimum that it found."""
+    return float(objective(record)[-1])
+
+
+def minima(records: Sequence[Record]) -> Float[np.ndarray, "run 2"]:
+    """log D and log `least` of every run."""
+    return np.log([[r.run.dataset_size, least(r)] for r in records])
+
+
+def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
+    """The mean of the second column at each value of the first, smallest first."""
+    sizes = np.unique(table[:, 0])
+    return np.array([[size, table[table[:, 0] == size, 1].mean()] for size in sizes])
+
+
+def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
+    """The first x at which y passes a level, linearly between the points (x, y) of a curve.
+
+    NaN if it never does, or lies above it from the start.
+    """
+    x, y = curve.T
+    above = np.flatnonzero(y > level)
+    if not len(above) or above[0] == 0:
+        return nan
+    row = int(above[0])
+    share = (level - y[row - 1]) / (y[row] - y[row - 1])
+    return float(x[row - 1] + share * (x[row] - x[row - 1]))
+
+
+def _equal_minima(
+    mem: Sequence[Float[np.ndarray, "_ 2"]], gen: Sequence[Float[np.ndarray, "_ 2"]]
+) -> float:
+    level = float(np.mean([table[:, 1].mean() for table in gen]))
+    return exp(crossing(by_size(np.concatenate(mem)), level))
+
+
+def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[float, Interval]:
+    """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B2).
+
+    C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
+    the same at every D, as Sec. 4.1 has it.
+    """
+    found = {}
+    for decay in sorted(set(values(mem, "weight_decay")) & set(values(gen, "weight_decay"))):
+        one, other = (
+            [minima(seed) for seed in by_seed(select(records, weight_decay=decay))]
+            for records in (mem, gen)
+        )
+        found[decay] = bootstrap_two(one, other, _equal_minima)
+    return found
+
+
+def never_cheaper(mem: Sequence[Record]) -> bool:
+    """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
+    curves = [
+        by_size(minima(select(mem, weight_decay=decay, seed=seed)))[:, 1]
+        for decay, seed in {(r.run.weight_decay, r.run.seed) for r in mem}
+    ]
+    return all(bool((np.diff(curve) > 0).all()) for curve in curves)

@@ -1,0 +1,270 @@
+"""Efficiency of the circuits on records that obey a power law, and the D_crit that it implies."""
+
+from dataclasses import replace
+from itertools import pairwise
+from math import log
+
+import numpy as np
+import pytest
+from handmade import record
+
+from grokkit import efficiency
+from grokkit.analysis import HOLDS, IN_PART, NOT_RUN
+from grokkit.runs import Record, Run
+from grokkit.statistics import Interval
+
+DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
+SIZES = (500, 1000, 2000, 4000, 8000)
+
+
+def made(run: Run, norm: float, logit: float, share: float = 0.99, minimum: float = 500) -> Record:
+    """A finished run with this norm, logit and minimum of Eq. (2)."""
+    loss = run.eps * run.weight_decay * (minimum - norm**2 / 2)
+    return record(
+        run,
+        [0, 100],
+        param_norm=norm,
+        correct_logit=logit,
+        trig_share=share,
+        train_loss=loss,
+        train_accuracy=1.0,
+        test_accuracy=1.0,
+        residual=0.1,
+    )
+
+
+def memory(seeds=(0,), exponent=0.5, kappa=4.0, noise=0.0, p=113) -> list[Record]:
+    """P = 30 (D / 1000)^exponent (logit / 60)^(1 / kappa), the logit by weight decay and D."""
+    rng, found = np.random.default_rng(0), []
+    for seed in seeds:
+        for size in SIZES if p == 113 else (100, 200, 400, 800):
+            for decay in DECAYS:
+                logit = 60 * decay**-0.3 * (size / 1000) ** rng.uniform(-0.2, 0.2)
+                norm = 30 * (size / 1000) ** exponent * (logit / 60) ** (1 / kappa)
+                norm *= 1.1**seed * np.exp(noise * rng.normal())
+                run = Run(
+                    p=p,
+                    dataset_size=size,
+                    weight_decay=decay,
+                    seed=seed,
+                    labels="random",
+                    epochs=100,
+                )
+                found.append(made(run, norm, logit, minimum=400 * (size / 1000) ** (2 * exponent)))
+    return found
+
+
+def rule(seeds=range(5), exponent=0.0, kappa=6.0, share=0.99, minimum=500.0) -> list[Record]:
+    """P = 30 1.05^seed (logit / 60)^(1 / kappa) at every D, apart from `exponent`."""
+    found = []
+    for seed in seeds:
+        for size in (4000, 6000, 8000):
+            for decay in DECAYS:
+                logit = (50 + 10 * seed) * decay**-0.1 * (1 + size / 1e6)
+                norm = 30 * 1.05**seed * (logit / 60) ** (1 / kappa) * (size / 6000) ** exponent
+                run = Run(dataset_size=size, weight_decay=decay, seed=seed, epochs=100)
+                found.append(made(run, norm, logit, share, minimum * 1.02**seed))
+    return found
+
+
+def test_the_gate_is_on_the_norm_and_the_square_is_stricter():
+    runs = [made(Run(seed=i), 30, 60, share) for i, share in enumerate((0.94, 0.96, 0.98))]
+    assert [r.run.seed for r in efficiency.gated(runs)] == [1, 2]
+    assert [r.run.seed for r in efficiency.gated(runs, squared=True)] == [2]
+
+
+def test_memory_counts_only_where_the_random_labels_are_learned():
+    good = memory()[0]
+    lost = Record(good.run, {**good.metrics, "train_accuracy": np.array([0.0, 0.9])}, {})
+    assert efficiency.memorised([good, lost, rule()[0]]) == [good]
+
+
+def test_buckets_are_geometric_and_hold_every_run_once():
+    runs = memory()
+    found = efficiency.buckets(runs)
+    assert len(found) == efficiency.N_BUCKETS
+    ratios = [bucket.high / bucket.low for bucket in found]
+    np.testing.assert_allclose(ratios, ratios[0])
+    for one, other in pairwise(found):
+        assert one.high == other.low
+    held = [record for bucket in found for record in bucket.records]
+    assert sorted(map(id, held)) == sorted(map(id, runs))
+    for bucket in found:
+        for each in bucket.records:
+            assert bucket.low * (1 - 1e-12) <= efficiency.logit(each) <= bucket.high * (1 + 1e-12)
+
+
+def test_the_slope_is_the_exponent_of_a_power_law():
+    runs = [made(Run(dataset_size=D), 3 * D**0.4, 60) for D in (100, 300, 1000, 5000)]
+    assert efficiency.slope([efficiency.triples(runs)]) == pytest.approx(0.4)
+    assert np.isnan(efficiency.slope([efficiency.triples(runs[:1])] * 3))
+    bucket = efficiency.Bucket(50.0, 70.0, runs)
+    assert efficiency.isologit_slope(bucket).text() == "0.40 (no interval: 1 seed)"
+    assert bucket.norm(100) == pytest.approx(3 * 100**0.4)
+
+
+def test_the_interval_of_a_slope_is_over_seeds():
+    """Three seeds with slopes 0.2, 0.4, 0.6 about one centre: the mean, and no less than them."""
+    runs = [
+        made(Run(dataset_size=D, seed=s), 30 * (D / 1000) ** slope, 60)
+        for s, slope in enumerate((0.2, 0.4, 0.6))
+        for D in (500, 1000, 2000)
+    ]
+    found = efficiency.isologit_slope(efficiency.Bucket(50.0, 70.0, runs))
+    assert found.value == pytest.approx(0.4)
+    assert (found.low, found.high, found.n) == (pytest.approx(0.2), pytest.approx(0.6), 3)
+
+
+def test_the_norm_at_a_logit_is_interpolated_on_logs_and_never_beyond():
+    runs = [made(Run(weight_decay=w), 30 * (o / 60) ** 0.25, o) for w, o in ((0.1, 80), (2.0, 40))]
+    assert efficiency.norm_at(runs, 60) == pytest.approx(30)
+    assert np.isnan(efficiency.norm_at(runs, 81))
+    assert np.isnan(efficiency.norm_at(runs, 39))
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_the_fit_finds_the_law_whatever_the_seeds_are_worth(seeds):
+    found = efficiency.fit(memory(seeds))
+    assert (found.exponent, found.kappa) == (pytest.approx(0.5), pytest.approx(4.0))
+    assert found.norm == pytest.approx(30 * 1.1 ** np.mean(seeds))
+    assert found.at(120, 2000) == pytest.approx(found.norm * 2**0.5 * 2**0.25)
+
+
+def test_the_fit_is_least_squares_with_dummies_for_seeds():
+    runs = memory((0, 1, 2), noise=0.1)
+    found = efficiency.fit(runs)
+    dummies = [[float(r.run.seed == s) for s in (0, 1, 2)] for r in runs]
+    features = [[log(r.run.dataset_size / 1000), log(efficiency.logit(r) / 60)] for r in runs]
+    norms = [log(efficiency.norm(r)) for r in runs]
+    solved = np.linalg.lstsq(np.hstack([features, dummies]), np.array(norms))[0]
+    assert found.exponent == pytest.approx(solved[0])
+    assert 1 / found.kappa == pytest.approx(solved[1])
+    assert log(found.norm) == pytest.approx(solved[2:].mean())
+
+
+def test_a_flat_fit_ignores_size():
+    found = efficiency.fit(rule(), flat=True)
+    assert found.exponent == 0
+    assert found.kappa == pytest.approx(6.0)
+    assert found.at(60, 10) == found.at(60, 1e6)
+
+
+def test_equal_cost_is_where_both_fits_give_one_norm():
+    mem, gen = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(33.0, 0.0, 6.0)
+    for level in (30.0, 60.0, 120.0):
+        size = efficiency.equal_cost_size(mem, gen, level)
+        assert mem.at(level, size) == pytest.approx(gen.at(level, size))
+    assert efficiency.equal_cost_size(mem, gen, 60) == pytest.approx(1000 * 1.1**2)
+    assert np.isnan(efficiency.equal_cost_size(replace(mem, exponent=0.0), gen, 60))
+
+
+def test_the_common_logit_lies_in_both_ranges_or_between_them():
+    def runs(*logits):
+        return [made(Run(seed=i), 30, o) for i, o in enumerate(logits)]
+
+    assert efficiency.common_logit(runs(20, 80), runs(40, 160)) == pytest.approx(3200**0.5)
+    assert efficiency.common_logit(runs(20, 40), runs(80, 90)) == pytest.approx(3200**0.5)
+
+
+def test_a_crossing_is_interpolated_and_not_extrapolated():
+    curve = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 30.0]])
+    for level, at in ((15, 1.5), (20, 2.0), (25, 3.0)):
+        assert efficiency.crossing(curve, float(level)) == pytest.approx(at)
+    assert np.isnan(efficiency.crossing(curve, 5.0))
+    assert np.isnan(efficiency.crossing(curve, 30.0))
+
+
+def test_equal_minima_are_found_by_weight_decay_with_the_seeds_of_both():
+    found = efficiency.predicted_by_minimum(memory(), rule(minimum=500))
+    assert list(found) == list(DECAYS)
+    level = 500 * 1.02**2  # the geometric mean over seeds; C_mem's minimum is 400 D / 1000
+    for each in found.values():
+        assert each.value == pytest.approx(level / 0.4)
+        assert 500 / 0.4 <= each.low < each.value < each.high <= 500 * 1.02**4 / 0.4
+        assert each.n == 5
+
+
+def test_predicted_by_norm_is_the_crossing_of_the_fits_with_an_interval():
+    mem, gen = memory(), rule()
+    level = efficiency.common_logit(mem, gen)
+    found = efficiency.predicted_by_norm(mem, gen)
+    fits = efficiency.fit(mem), efficiency.fit(gen, flat=True)
+    assert found.value == pytest.approx(efficiency.equal_cost_size(*fits, level))
+    assert found.low < found.value < found.high
+    assert not efficiency.has_interval(efficiency.predicted_by_norm(mem, rule([0])))
+
+
+def test_a_minimum_that_falls_with_d_is_seen():
+    runs = memory()
+    assert efficiency.never_cheaper(runs)
+    assert not efficiency.never_cheaper(memory(exponent=-0.1))
+
+
+def test_verdicts_of_c_mem_need_an_interval_to_hold_in_full():
+    assert efficiency.mem_verdict(memory((0, 1, 2), noise=0.01)) == HOLDS
+    one = efficiency.mem_parts(memory())
+    assert [name for name, met in one.items() if not met] == ["the interval over seeds is above 0"]
+    assert efficiency.mem_verdict(memory()) == IN_PART
+    assert not any(efficiency.mem_parts(memory((0, 1, 2), exponent=-0.3, noise=0.01)).values())
+    assert efficiency.mem_verdict(memory(p=53)) == NOT_RUN
+
+
+def jittered(runs: list[Record], size: float) -> list[Record]:
+    """The runs with norms off by a factor that is a seed's own at each dataset size."""
+    rng, off = np.random.default_rng(1), {}
+    found = []
+    for each in runs:
+        key = each.run.seed, each.run.dataset_size
+        factor = np.exp(off.setdefault(key, size * rng.normal()))
+        metrics = {**each.metrics, "param_norm": each.metrics["param_norm"] * factor}
+        found.append(Record(each.run, metrics, {}))
+    return found
+
+
+def test_verdicts_of_c_gen_tell_flat_from_rising():
+    mem, flat = memory(), jittered(rule(), 0.002)
+    parts = efficiency.gen_parts(flat, mem)
+    assert parts["over all runs, the interval of the slope contains 0"]
+    assert parts["the slope is less than a tenth of that of C_mem"]
+    rising = efficiency.gen_parts(jittered(rule(exponent=0.2), 0.002), mem)
+    assert not rising["over all runs, the interval of the slope contains 0"]
+    assert not rising["the slope is less than a tenth of that of C_mem"]
+    slightly = efficiency.gen_parts(jittered(rule(exponent=0.03), 0.002), mem)
+    assert not slightly["over all runs, the interval of the slope contains 0"]
+    assert slightly["the slope is less than a tenth of that of C_mem"]
+
+
+def test_prediction_1_is_not_run_unless_both_halves_were():
+    assert efficiency.efficiency_verdict(memory(p=53), rule()) == NOT_RUN
+    assert efficiency.efficiency_verdict(memory(), rule(share=0.9)[:0]) == NOT_RUN
+    assert efficiency.efficiency_verdict(memory(), jittered(rule(), 0.002)) == IN_PART
+
+
+def test_orderly_asks_for_the_order_alone():
+    assert all(efficiency.orderly(memory(p=53), rule()).values())
+    assert not any(efficiency.orderly(memory(exponent=-0.1), rule()).values())
+
+
+def test_a_prediction_agrees_within_a_quarter():
+    measured = Interval(800.0, 780.0, 820.0, 2)
+    near, far = Interval(990.0), Interval(1010.0)
+    assert efficiency.agrees(near, measured)
+    assert not efficiency.agrees(far, measured)
+    assert not efficiency.agrees(Interval(float("nan")), measured)
+    mem = memory()
+    assert efficiency.prediction_verdict([(near, measured)], mem) == HOLDS
+    assert efficiency.prediction_verdict([(near, measured), (far, measured)], mem) == IN_PART
+    assert efficiency.prediction_verdict([(near, Interval(float("nan")))], mem) == NOT_RUN
+    assert efficiency.prediction_verdict([(near, measured)], memory(p=53)) == NOT_RUN
+
+
+def test_the_tables_say_what_there_is():
+    mem, gen = memory(), rule()
+    slopes = efficiency.slopes_table(mem, gen)
+    assert slopes.count("<tr") == 1 + 2 * efficiency.N_BUCKETS
+    assert "no interval: 1 seed" in slopes
+    assert "0.500 (no interval" in efficiency.fits_table(mem, gen)
+    gate = efficiency.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
+    assert gate.count("<tr") == 3
+    table = efficiency.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
+    assert "1.20" in table
