@@ -8,12 +8,20 @@ from grokkit.figures.engine import (
     fig_minimisers,
 )
 from grokkit.figures.overview import fig1_overview
+from grokkit.figures.semi_grokking import (
+    fig1c_semi_grokking,
+    fig5_semi_grokking_runs,
+    fig6_transient,
+    fig_minimised_ends,
+    fig_outcomes,
+)
 from grokkit.figures.theory import (
     fig2_simulation,
     fig_d1_scale,
     fig_d4_exchange,
     fig_d4_shares,
 )
+from grokkit.figures.tradeoffs import fig10_relative_strength, fig_hysteresis, fig_two_starts
 from grokkit.figures.trained import fig11_trigonometric, fig_equilibrium
 from grokkit.figures.training import (
     fig1a_grokking,
@@ -21,14 +29,21 @@ from grokkit.figures.training import (
     fig7_ungrokking_runs,
     fig9_circuits,
 )
+from grokkit.figures.transition import fig4_ungrokking, fig8_other_tasks, fig_epsilon
 
 __all__ = [
     "fig1_overview",
     "fig1a_grokking",
     "fig1b_ungrokking",
+    "fig1c_semi_grokking",
     "fig2_simulation",
+    "fig4_ungrokking",
+    "fig5_semi_grokking_runs",
+    "fig6_transient",
     "fig7_ungrokking_runs",
+    "fig8_other_tasks",
     "fig9_circuits",
+    "fig10_relative_strength",
     "fig11_trigonometric",
     "fig_d1_scale",
     "fig_d4_exchange",
@@ -37,8 +52,13 @@ __all__ = [
     "fig_engine_forms",
     "fig_engine_gains",
     "fig_engine_ladder",
+    "fig_epsilon",
     "fig_equilibrium",
+    "fig_hysteresis",
+    "fig_minimised_ends",
     "fig_minimisers",
+    "fig_outcomes",
     "fig_strength",
+    "fig_two_starts",
     "fig_two_ways",
 ]

@@ -1,0 +1,226 @@
+"""The figures of the transition of ungrokking: Figs. 4 and 8, and D_crit against epsilon."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokkit import transition
+from grokkit.figures.training import shared_meta
+from grokkit.runs import Record
+from grokkit.statistics import Interval
+from grokkit.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, set_alt, template
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
+PAPER = (800, 1000)  # App. A.2: between these D' the paper's runs end at an accuracy of 0.7
+NAMES = {"weight_decay": "weight decay", "eps": "ε"}
+
+
+def size_axis(records: Sequence[Record], title: str = "D′") -> dict:
+    """A logarithmic axis for dataset sizes with round ticks."""
+    sizes = [record.run.dataset_size for record in records]
+    here = [tick for tick in TICKS if 0.8 * min(sizes) <= tick <= 1.25 * max(sizes)]
+    text = [f"{tick:,}" for tick in here]
+    reach = [float(np.log10(size)) for size in (min(sizes) * 0.93, max(sizes) * 1.07)]
+    looks = {"tickvals": here, "ticktext": text, "tickangle": 0}
+    return {"type": "log", "title": title, "range": reach, **looks}
+
+
+def curve_trace(records: Sequence[Record], hover: str, strong: bool, **looks: object) -> go.Scatter:
+    """Test accuracy at the end against D' of the runs of one curve; `looks` are plotly's."""
+    sizes, values = transition.curve(records)
+    return go.Scatter(
+        x=sizes,
+        y=values.astype(np.float32),
+        mode="lines" if strong else "lines+markers",
+        meta=shared_meta(records),
+        hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<extra>{hover}</extra>",
+        **looks,
+    )
+
+
+def _panel(fig: go.Figure, records: Sequence[Record], knob: str, col: int, named: set) -> None:
+    """Every seed's curve, thin, and the mean over seeds, by value of a field."""
+    values = sorted({getattr(record.run, knob) for record in records})
+    for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
+        here = [record for record in records if getattr(record.run, knob) == value]
+        label = f"{NAMES[knob]} {value:g}"
+        units = transition.curves(here, knob)
+        lines = [(f"seed {seed}, {label}", runs, False) for (seed, _), runs in units.items()]
+        if len(lines) > 1:
+            lines.append((f"mean of {len(units)} seeds, {label}", here, True))
+        for hover, runs, strong in lines:
+            trace = curve_trace(
+                runs,
+                hover,
+                strong,
+                name=label,
+                legendgroup=label,
+                showlegend=label not in named,
+                line={"color": colour, "dash": DASHES[i % 5], "width": 2.4 if strong else 1.4},
+                marker={"symbol": SYMBOLS[i % 5], "size": 6},
+            )
+            trace.meta = {**trace.meta, knob: value}
+            trace.opacity = 1.0 if strong or len(units) == 1 else 0.55
+            fig.add_trace(trace, row=1, col=col)
+            named.add(label)
+
+
+def _prediction(
+    fig: go.Figure, name: str, predicted: Interval, colour: str, dash: str, cols: int
+) -> None:
+    """A predicted D_crit as a vertical line, with its interval as a band, in every panel."""
+    for col in range(1, cols + 1):
+        if isfinite(predicted.low) and isfinite(predicted.high):
+            low, high = predicted.low, predicted.high
+            fig.add_scatter(
+                x=[low, high, high, low],
+                y=[0, 0, 1, 1],
+                fill="toself",
+                fillcolor=pale(colour, 0.15),
+                mode="none",
+                legendgroup=name,
+                showlegend=False,
+                hoverinfo="skip",
+                row=1,
+                col=col,
+            )
+        fig.add_scatter(
+            x=[predicted.value] * 2,
+            y=[0, 1],
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            showlegend=col == 1,
+            line={"color": colour, "dash": dash, "width": 1.6},
+            hovertemplate=f"{name}: {predicted.text(',.0f')}<extra></extra>",
+            row=1,
+            col=col,
+        )
+
+
+def fig4_ungrokking(
+    minimised: Sequence[Record],
+    adamw: Sequence[Record] = (),
+    predictions: Mapping[str, Interval] | None = None,
+) -> go.Figure:
+    """Fig. 4: test accuracy where ungrokking ends against D', by weight decay, by both routes.
+
+    `predictions` are values of D_crit from elsewhere, by name.
+    """
+    panels = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
+    panels = [(title, records) for title, records in panels if records]
+    fig = make_subplots(
+        cols=len(panels),
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
+        subplot_titles=[title for title, _ in panels],
+    )
+    named: set[str] = set()
+    for col, (_, records) in enumerate(panels, start=1):
+        _panel(fig, records, "weight_decay", col, named)
+        fig.update_xaxes(size_axis([*minimised, *adamw]), row=1, col=col)
+    for (name, predicted), colour, dash in zip(
+        (predictions or {}).items(), (GEN, MEM, NORM), ("dash", "dot", "dashdot"), strict=False
+    ):
+        _prediction(fig, name, predicted, colour, dash, len(panels))
+    first = minimised[0].run
+    if (first.task, first.p) == ("x+y", 113):
+        fig.add_scatter(
+            x=PAPER,
+            y=[0.7, 0.7],
+            mode="lines",
+            name="the paper: 0.7",
+            line={"color": TEST, "width": 5},
+            hovertemplate="the paper: 0.7 at 800 – 1,000<extra></extra>",
+            row=1,
+            col=len(panels),
+        )
+    fig.update_yaxes({**ACCURACY, "title": ""})
+    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_layout(template=template(), height=500, margin={"t": 110}, legend={"y": 1.12})
+    return set_alt(fig, _fig4_alt(minimised, adamw, predictions or {}))
+
+
+def _crossings(records: Sequence[Record], knob: str) -> str:
+    """ "864 at weight decay 1, ...": D_crit by value of a field."""
+    found = []
+    for value in sorted({getattr(record.run, knob) for record in records}):
+        here = [record for record in records if getattr(record.run, knob) == value]
+        found.append(f"{transition.d_crit(here)} at {NAMES[knob]} {value:g}")
+    return ", ".join(found)
+
+
+def _fig4_alt(
+    minimised: Sequence[Record], adamw: Sequence[Record], predictions: Mapping[str, Interval]
+) -> str:
+    (sizes, values), text = transition.curve(minimised), ""
+    if adamw:
+        text += f" By AdamW: {_crossings(adamw, 'weight_decay')}."
+    if predictions:
+        each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
+        text += f" Predicted: {each}."
+    return (
+        f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on fewer "
+        f"examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
+        f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{text}"
+    )
+
+
+def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
+    """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
+    groups = transition.by_task(records)
+    n_rows = -(-len(groups) // 3)
+    fig = make_subplots(
+        rows=n_rows,
+        cols=min(3, len(groups)),
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
+        vertical_spacing=0.16 / n_rows if n_rows > 1 else 0,
+        subplot_titles=list(groups),
+    )
+    for i, (task, here) in enumerate(groups.items()):
+        row, col = i // 3 + 1, i % 3 + 1
+        units = transition.curves(here, "seed")
+        for j, ((seed, _), runs) in enumerate(units.items()):
+            decay = runs[0].run.weight_decay
+            trace = curve_trace(
+                runs,
+                f"{task}, seed {seed}, weight decay {decay:g}",
+                False,
+                name=f"seed {seed}",
+                legendgroup=f"seed {seed}",
+                showlegend=i == 0 and len(units) > 1,
+                line={"color": TEST, "dash": DASHES[j % 5], "width": 1.8},
+                marker={"symbol": SYMBOLS[j % 5], "size": 6},
+            )
+            fig.add_trace(trace, row=row, col=col)
+        fig.update_xaxes(size_axis(here, "D′" if row == n_rows else ""), row=row, col=col)
+    fig.update_yaxes({**ACCURACY, "title": ""})
+    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_layout(template=template(), height=120 + 230 * n_rows, margin={"t": 60})
+    each = ", ".join(f"{task}: {transition.d_crit(here)}" for task, here in groups.items())
+    done = sum(transition.task_ungroks(here) for here in groups.values())
+    return set_alt(
+        fig,
+        f"Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+        f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a half "
+        f"at, by task: {each}.",
+    )
+
+
+def fig_epsilon(records: Sequence[Record]) -> go.Figure:
+    """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
+    fig = figure(xaxis=size_axis(records), yaxis=ACCURACY, height=440)
+    grid = make_subplots(figure=fig)
+    _panel(grid, records, "eps", 1, set())
+    return set_alt(
+        grid,
+        f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
+        f"examples. It crosses a half at {_crossings(records, 'eps')}.",
+    )
