@@ -1,0 +1,297 @@
+"""Semi-grokking (Sec. 5.3): which runs generalise, not at all, in full, or up to a plateau.
+
+A network that has memorised x + y and that x + y = y + x answers a test example whose mirror image
+it was trained on. That is memory, so what counts as generalising starts above it (choice C17).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit import tasks
+from grokkit.analysis import FAILS, HOLDS, NOT_RUN, PERFECT, train_fits, value_at, verdict_of
+from grokkit.runs import Record, Run
+from grokkit.statistics import Interval, bootstrap, by_seed
+from grokkit.tables import html_table
+
+NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
+    "no generalisation",
+    "under way",
+    "semi-grokked",
+    "plateau, then full",
+    "full",
+)
+OUTCOMES = (NONE, UNDER_WAY, SEMI, TRANSIENT, FULL)
+MARGIN = 0.1  # of test accuracy above what mirror images explain; this and all below: choice C17
+BAND = 0.1  # within which test accuracy stays on a plateau
+DECAY_TIMES, SHARE = 5, 0.1  # a plateau lasts so many 1 / (lr lambda), and such a part of the run
+SMOOTH = 5  # evaluations, of which the median is taken: a plateau may have spikes
+DELAY = 2  # a plateau is delayed if it starts after so many times the epochs to fit
+AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
+ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
+PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
+PAPER_P, PAPER_SIZES = 113, (1500, 2050)
+ARRIVED = 0.5  # residual below which an end of the minimiser counts
+
+
+@lru_cache(maxsize=1024)
+def mirror_share(run: Run) -> float:
+    """The share of the test set whose mirror image, y before x, is in the train set and answers it.
+
+    What memory and commutativity alone get right: about D / p^2 for x + y.
+    """
+    x, y = tasks.task(run.task, run.p).inputs.T
+    train, test = run.split()
+    labels = run.example_labels()
+    known = np.full((x.max() + 1, y.max() + 1), -1)
+    known[x[train], y[train]] = labels[train]
+    there = (y[test] < known.shape[0]) & (x[test] < known.shape[1])
+    rows = test[there]
+    return float((known[y[rows], x[rows]] == labels[rows]).sum() / len(test))
+
+
+def low(run: Run) -> float:
+    """The test accuracy above which a network has begun to generalise."""
+    return mirror_share(run) + MARGIN
+
+
+def smoothed(record: Record) -> Float[np.ndarray, " log"]:
+    """Test accuracy, the median of `SMOOTH` evaluations around each."""
+    padded = np.pad(record["test_accuracy"], SMOOTH // 2, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH), axis=-1)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """A stretch of epochs over which test accuracy stays in the middle, within `BAND`."""
+
+    start: int
+    end: int
+    level: float  # its median
+    lasting: bool  # long enough, and late enough, to count
+
+    @property
+    def epochs(self) -> int:
+        """How long it lasts."""
+        return self.end - self.start
+
+    def text(self) -> str:
+        """ "0.55 from epoch 8,000 to 18,000"."""
+        return f"{self.level:.2f} from epoch {self.start:,} to {self.end:,}"
+
+
+def _stretches(values: Float[np.ndarray, " log"], bottom: float) -> list[tuple[int, int]]:
+    """By last row in the middle: from which first row on all values are there and in one band."""
+    found, first = [], 0
+    for last, value in enumerate(values):
+        if not bottom < value <= PERFECT:
+            first = last + 1
+            continue
+        while np.ptp(values[first : last + 1]) > BAND:
+            first += 1
+        found.append((first, last))
+    return found
+
+
+def plateau(record: Record, at_end: bool = False) -> Plateau | None:
+    """The longest plateau of a run, or the one that it ends on; None if it has none at all."""
+    values, run, fits, epoch = smoothed(record), record.run, train_fits(record), record["epoch"]
+    earliest = DELAY * fits.epoch if fits else np.inf
+    least = max(DECAY_TIMES * run.decay_time, SHARE * run.epochs)
+    best: tuple[bool, int, int, int] | None = None
+    for first, last in _stretches(values, low(run)):
+        if at_end and last < len(values) - 1:
+            continue
+        start, long = int(epoch[first]), int(epoch[last] - epoch[first])
+        each = (start >= earliest and long >= least, long, first, last)
+        best = each if best is None or each[:2] > best[:2] else best
+    if best is None:
+        return None
+    lasting, _, first, last = best
+    level = float(np.median(values[first : last + 1]))
+    return Plateau(int(epoch[first]), int(epoch[last]), level, lasting)
+
+
+def outcome(record: Record) -> str:
+    """Which of `OUTCOMES` a run has, by its test accuracy (choice C17).
+
+    At the end above 0.95: full, after a lasting plateau or without. At the end in the middle:
+    semi-grokked on a lasting plateau, else under way. Otherwise no generalisation.
+    """
+    end = float(smoothed(record)[-1])
+    if end <= low(record.run):
+        return NONE
+    here = plateau(record, at_end=end <= PERFECT)
+    waits = here is not None and here.lasting
+    if end <= PERFECT:
+        return SEMI if waits else UNDER_WAY
+    return TRANSIENT if waits else FULL
+
+
+def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> dict[str, int]:
+    """How many runs have each outcome, or of the minimiser's: each `end_kind`."""
+    found = Counter(map(kind, records))
+    return {each: found[each] for each in OUTCOMES}
+
+
+def counts_text(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
+    """ "3 semi-grokked, 10 full": `counts` without those that no run has."""
+    return ", ".join(f"{n} {name}" for name, n in counts(records, kind).items() if n) or "none"
+
+
+def share_of(records: Sequence[Record], wanted: str) -> Interval:
+    """The share of runs with this outcome, with its interval over seeds."""
+
+    seeds = [[outcome(record) == wanted for record in seed] for seed in by_seed(records)]
+
+    def share(drawn: Sequence[Sequence[bool]]) -> float:
+        return float(np.mean([has for seed in drawn for has in seed]))
+
+    return bootstrap(seeds, share)
+
+
+def example(records: Sequence[Record]) -> Record:
+    """The run to show for Fig. 1c: semi-grokked for longest, else with its end nearest the middle.
+
+    Nearest the middle is: farthest from both ends of what counts as the middle.
+    """
+
+    def how_clear(record: Record) -> tuple[int, float]:
+        here, end = plateau(record, at_end=True), float(smoothed(record)[-1])
+        last = here.epochs if here is not None and here.lasting else 0
+        return last, min(end - low(record.run), PERFECT - end)
+
+    return max(records, key=how_clear)
+
+
+def transient_example(records: Sequence[Record]) -> Record:
+    """The run to show for Fig. 6: of those with a plateau and then full, the longest plateau's.
+
+    Where there is none, the run with the longest stretch in the middle.
+    """
+
+    def how_clear(record: Record) -> tuple[bool, int]:
+        here = plateau(record)
+        return outcome(record) == TRANSIENT, here.epochs if here else 0
+
+    return max(records, key=how_clear)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How the norm falls on a plateau and as it ends; rates are of log P in 1 / (lr lambda)."""
+
+    on: float  # rate on the plateau
+    after: float  # rate from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
+    before: float  # norm at the end of the plateau
+    end: float  # norm at the end of that stretch
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the norm falls much faster as the plateau ends."""
+        return self.after > AT_ONCE * max(self.on, 0.0) and self.end < self.before
+
+
+def norm_drop(record: Record) -> Drop | None:
+    """The fall of the norm as a plateau ends in full generalisation (Fig. 6); None without one."""
+    here = plateau(record)
+    if outcome(record) != TRANSIENT or here is None:
+        return None
+    epochs, time = record["epoch"], record.run.decay_time
+    full = int(epochs[(smoothed(record) > PERFECT) & (epochs > here.end)][0])
+    until = min(full + time, float(epochs[-1]))
+    at = [value_at(record, "param_norm", epoch) for epoch in (here.start, here.end, until)]
+    on = np.log(at[0] / at[1]) * time / here.epochs
+    after = np.log(at[1] / at[2]) * time / (until - here.end)
+    return Drop(float(on), float(after), at[1], at[2])
+
+
+# --- the ends of the paper's own grid, by the minimiser ---------------------------------------
+
+
+def in_papers_range(records: Sequence[Record]) -> list[Record]:
+    """The records at the modulus and between the sizes of Fig. 5, that have come to rest."""
+    least, most = PAPER_SIZES
+    return [
+        record
+        for record in records
+        if record.run.p == PAPER_P
+        and least <= record.run.dataset_size <= most
+        and record.final("residual") < ARRIVED
+    ]
+
+
+def end_kind(record: Record) -> str:
+    """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
+    end = record.final("test_accuracy")
+    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+def judged(records: Sequence[Record]) -> bool:
+    """Whether a sweep is large enough for verdicts: 20 runs, at three sizes or more."""
+    return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
+
+
+def fig5_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """The two parts of Fig. 5, each met or not."""
+    found = counts(records)
+    return {
+        "at least 3 % of runs (the paper's 6 of 200) end semi-grokked": found[SEMI]
+        >= PAPER_SHARE * len(records),
+        "some runs wait on a plateau and then generalise in full": found[TRANSIENT] > 0,
+    }
+
+
+def fig6_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """The two parts of Fig. 6: there is a transient plateau; in most, the norm drops at its end."""
+    drops = [drop for drop in map(norm_drop, records) if drop is not None]
+    return {
+        "a run waits on a plateau and then generalises in full": bool(drops),
+        "in most such runs the norm drops as the plateau ends": sum(d.at_once for d in drops)
+        > len(drops) / 2,
+    }
+
+
+def semi_grokking_parts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, bool]:
+    """Prediction 4 by both routes: AdamW's runs, and the minimiser's ends at the paper's sizes."""
+    parts = {"AdamW ends some runs on a plateau": counts(records)[SEMI] > 0}
+    there = in_papers_range(ends)
+    if len(there) >= 5:
+        some = any(end_kind(record) == SEMI for record in there)
+        parts["the minimiser ends some at middling accuracy, at the paper's sizes"] = some
+    return parts
+
+
+def verdicts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, str]:
+    """The verdicts on Figs. 1c, 5 and 6 and on Prediction 4 (Sec. 5.3), by the id of the claim.
+
+    "not run" of a sweep that is too small to be judged: a few runs need not hit D_crit.
+    """
+    if not judged(records):
+        return dict.fromkeys(("F1c", "F5", "F6", "P4"), NOT_RUN)
+    return {
+        "F1c": HOLDS if counts(records)[SEMI] else FAILS,
+        "F5": verdict_of(list(fig5_parts(records).values())),
+        "F6": verdict_of(list(fig6_parts(records).values())),
+        "P4": verdict_of(list(semi_grokking_parts(records, ends).values())),
+    }
+
+
+def outcomes_table(records: Sequence[Record]) -> str:
+    """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
+    rows = []
+    for size in sorted({record.run.dataset_size for record in records}):
+        here = [record for record in records if record.run.dataset_size == size]
+        ends = sorted(record.final("test_accuracy") for record in here)
+        bound = np.mean([low(record.run) for record in here])
+        cells = [str(n) if n else "" for n in counts(here).values()]
+        rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
+    head = ["D", "generalises above", *OUTCOMES, "test accuracy at the end, by run"]
+    return html_table(head, rows)

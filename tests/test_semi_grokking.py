@@ -1,0 +1,217 @@
+"""Semi-grokking: a rule for outcomes, on curves written by hand; the figures and the verdicts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handmade import record
+
+from grokkit import analysis, claims, experiments, figures, semi_grokking, tasks, theme
+from grokkit.runs import Run
+from grokkit.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+
+RUN = Run(p=31, dataset_size=380, epochs=50_000)
+EPOCHS = np.unique(np.concatenate([[0, 100], np.arange(500, 50_001, 500)]))
+
+
+def curve(*points):
+    """Test accuracy by straight lines between (epoch, accuracy)."""
+    return np.interp(EPOCHS, *zip(*points, strict=True))
+
+
+SHAPES = {
+    NONE: curve((0, 0.03), (1000, 0.35), (50_000, 0.4)),
+    UNDER_WAY: curve((0, 0.03), (1000, 0.35), (40_000, 0.4), (50_000, 0.9)),
+    SEMI: curve((0, 0.03), (1000, 0.35), (20_000, 0.4), (24_000, 0.78), (50_000, 0.8)),
+    TRANSIENT: curve((0, 0.03), (8000, 0.4), (9000, 0.7), (18_000, 0.7), (20_000, 1), (50_000, 1)),
+    FULL: curve((0, 0.03), (8000, 0.4), (9000, 1), (50_000, 1)),
+}
+
+
+def made(accuracy, run=RUN, **changes):
+    norm = np.where(accuracy > 0.9, 24.0, 27.0)
+    curves = {"train_loss": 1e-7, "test_loss": 1.0, "param_norm": norm, "trig_logit": 20.0}
+    curves |= {"mem_logit": 5.0, "train_accuracy": np.where(EPOCHS < 100, 0.5, 1.0)}
+    return record(run, EPOCHS, test_accuracy=accuracy, residual=0.3, **curves | changes)
+
+
+def sweep(kinds, n=4):
+    """As many runs as kinds times n, each kind at a size of its own, n seeds."""
+    return [
+        made(SHAPES[kind], replace(RUN, dataset_size=360 + 10 * i, seed=seed))
+        for i, kind in enumerate(kinds)
+        for seed in range(n)
+    ]
+
+
+def end(accuracy, residual=0.1, size=1700, seed=0):
+    base = Run(dataset_size=size, seed=seed)
+    run = experiments.minimised(base, 100, experiments.early(base), "mixed")
+    return record(run, [0, 100], test_accuracy=[0.1, accuracy], residual=residual)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
+    assert semi_grokking.outcome(made(SHAPES[kind])) == kind
+
+
+@pytest.mark.parametrize(
+    "run", [RUN, Run(task="x-y", p=11, dataset_size=40), Run(p=7, dataset_size=9)]
+)
+def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
+    inputs = tasks.task(run.task, run.p).inputs.tolist()
+    labels, (train, test) = run.example_labels(), run.split()
+    table = {tuple(inputs[row]): labels[row] for row in train}
+    right = sum(table.get((inputs[row][1], inputs[row][0]), -1) == labels[row] for row in test)
+    assert semi_grokking.mirror_share(run) == pytest.approx(right / len(test))
+
+
+def test_memory_of_mirror_images_is_no_generalisation():
+    share = semi_grokking.mirror_share(RUN)
+    assert share == pytest.approx(380 / 961, abs=0.06)
+    assert semi_grokking.outcome(made(np.full(len(EPOCHS), share + 0.05))) == NONE
+    other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory
+    late = np.where(EPOCHS < 1000, 0.01, share + 0.05)
+    assert semi_grokking.outcome(made(late, other)) == SEMI
+    early = made(np.full(len(EPOCHS), share + 0.05), other)  # there from the start: not delayed
+    assert semi_grokking.outcome(early) == UNDER_WAY
+
+
+def test_a_plateau_is_found_to_the_epoch_and_spikes_do_not_end_it():
+    here = semi_grokking.plateau(made(SHAPES[TRANSIENT]))
+    assert here.lasting
+    assert 8500 <= here.start <= 9000
+    assert 18_000 <= here.end <= 19_000
+    assert here.level == pytest.approx(0.7, abs=0.01)
+    spiky = SHAPES[SEMI].copy()
+    spiky[::9] = 0.2
+    assert semi_grokking.outcome(made(spiky)) == SEMI
+
+
+def test_a_plateau_must_last_and_come_long_after_the_fit():
+    short = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
+    assert semi_grokking.outcome(made(short)) == FULL
+    slow = replace(RUN, weight_decay=0.1)  # 1 / (lr lambda) is 10,000 epochs
+    assert semi_grokking.outcome(made(SHAPES[TRANSIENT], slow)) == FULL
+    late = np.where(EPOCHS < 30_000, 0.9, 1.0)  # fits only when it has long been on the plateau
+    assert semi_grokking.outcome(made(SHAPES[SEMI], train_accuracy=late)) == UNDER_WAY
+    never = made(SHAPES[SEMI], train_accuracy=0.9)
+    assert semi_grokking.outcome(never) == UNDER_WAY
+
+
+def test_a_drift_of_more_than_the_band_is_no_plateau():
+    rising = curve((0, 0.03), (8000, 0.55), (50_000, 0.94))
+    here = semi_grokking.plateau(made(rising))
+    assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
+    assert semi_grokking.plateau(made(SHAPES[NONE])) is None
+
+
+def test_the_norm_drops_as_the_plateau_ends_or_does_not():
+    drop = semi_grokking.norm_drop(made(SHAPES[TRANSIENT]))
+    assert (drop.before, drop.end) == (27, 24)
+    assert drop.at_once
+    # 1,000 epochs a decay time; from the plateau's end to one of them after the full accuracy
+    here = semi_grokking.plateau(made(SHAPES[TRANSIENT]))
+    full = int(EPOCHS[(SHAPES[TRANSIENT] > 0.95) & (here.end < EPOCHS)][0])
+    assert drop.after == pytest.approx(np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3)
+    steady = made(SHAPES[TRANSIENT], param_norm=27 * np.exp(-EPOCHS / 50_000))
+    assert semi_grokking.norm_drop(steady).on == pytest.approx(0.02)
+    assert not semi_grokking.norm_drop(steady).at_once
+    assert semi_grokking.norm_drop(made(SHAPES[FULL])) is None
+
+
+def test_examples_are_the_clearest():
+    runs = sweep(SHAPES)
+    assert semi_grokking.outcome(semi_grokking.example(runs)) == SEMI
+    assert semi_grokking.outcome(semi_grokking.transient_example(runs)) == TRANSIENT
+    rest = sweep([NONE, UNDER_WAY, FULL])
+    assert semi_grokking.outcome(semi_grokking.example(rest)) == UNDER_WAY
+    assert semi_grokking.example(sweep([NONE]))
+
+
+def test_the_share_has_an_interval_over_seeds():
+    runs = sweep([SEMI, FULL], n=4)
+    assert semi_grokking.counts(runs)[SEMI] == 4
+    share = semi_grokking.share_of(runs, SEMI)
+    assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 4)  # alike in each seed
+    mixed = [*sweep([FULL], n=4), *sweep([FULL, FULL, SEMI], n=1)[2:]]
+    share = semi_grokking.share_of(mixed, SEMI)
+    assert share.low == 0 < share.value == 0.2 < share.high
+
+
+def test_verdicts_need_a_sweep_and_follow_the_counts():
+    every = sweep(SHAPES)
+    assert set(semi_grokking.verdicts(every).values()) == {analysis.HOLDS}
+    assert set(semi_grokking.verdicts(every[:19]).values()) == {analysis.NOT_RUN}
+    none = sweep([NONE, FULL, UNDER_WAY], n=8)
+    assert set(semi_grokking.verdicts(none).values()) == {analysis.FAILS}
+    one = sweep([SEMI, FULL, FULL], n=8)
+    found = semi_grokking.verdicts(one)
+    assert (found["F1c"], found["F5"], found["F6"]) == ("holds", "holds in part", "fails")
+
+
+def test_both_routes_count_and_an_end_that_is_not_at_rest_does_not():
+    runs = sweep(SHAPES)
+    middle = [end(0.6, size=1500 + 50 * i) for i in range(5)]
+    assert semi_grokking.verdicts(runs, middle)["P4"] == analysis.HOLDS
+    full = [end(1.0, size=1500 + 50 * i) for i in range(5)]
+    assert semi_grokking.verdicts(runs, full)["P4"] == analysis.IN_PART
+    moving = [end(1.0, residual=3.0, size=1500 + 50 * i) for i in range(5)]
+    assert semi_grokking.in_papers_range([*moving, *full, end(1.0, size=3000)]) == full
+    assert semi_grokking.verdicts(runs, moving)["P4"] == analysis.HOLDS  # nothing to judge by
+    kinds = [semi_grokking.end_kind(end(a)) for a in (0.2, 0.6, 1.0)]
+    assert kinds == [NONE, SEMI, FULL]
+
+
+def test_the_scoreboard_gets_the_same_verdicts():
+    runs = sweep(SHAPES)
+    found = claims.semi_grokking.results({"semi_grokking": runs})
+    assert {key: result.verdict for key, result in found.items()} == semi_grokking.verdicts(runs)
+    assert "4 of 20" in found["F5"].ours
+    assert "drops at that moment in 4" in found["F6"].ours
+    assert claims.semi_grokking.results({"from_scratch": [end(1.0)]}) == {}
+
+
+def test_the_table_has_a_row_a_size():
+    table = semi_grokking.outcomes_table(sweep([NONE, SEMI]))
+    assert table.count("<tr>") == 1 + 2
+    assert "0.80, 0.80, 0.80, 0.80" in table
+
+
+def test_the_figures_are_fit_to_print_and_say_what_they_show():
+    runs = sweep(SHAPES, n=2)
+    fig = theme.show(figures.fig5_semi_grokking_runs(runs))
+    assert len(fig.data) == len(runs)
+    assert "2 semi-grokked" in theme.alt(fig)
+    colours = {trace.name: trace.line.color for trace in fig.data}
+    assert colours[NONE] != colours[SEMI] != colours[FULL]  # by the accuracy at the end
+    assert {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data} == {
+        (seed, 360 + 10 * i) for seed in (0, 1) for i in range(5)
+    }
+    bars = theme.show(figures.fig_outcomes(runs))
+    assert sum(sum(trace.y) for trace in bars.data) == len(runs)
+    assert "0 of 2 at 360" in theme.alt(bars)
+    assert "2 of 2 at 400" in theme.alt(bars)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
+    one = made(SHAPES[kind])
+    fig = theme.show(figures.fig6_transient(one))
+    assert f"({kind})" in theme.alt(fig)
+    assert len(fig.layout.shapes) == 4 * (semi_grokking.plateau(one) is not None)
+    assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
+    assert f"({kind})" in theme.alt(theme.show(figures.fig1c_semi_grokking(one)))
+
+
+def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
+    ends = [
+        end(a, size=size, seed=seed) for size, a in ((700, 0.1), (1700, 0.6)) for seed in (0, 1)
+    ]
+    fig = theme.show(figures.fig_minimised_ends(ends))
+    assert [trace.name for trace in fig.data[:2]] == ["seed 0", "seed 1"]
+    assert len(set(fig.data[0].marker.symbol)) == 2
+    assert "2 no generalisation, 2 semi-grokked" in theme.alt(fig)
+    assert list(fig.data[2].x) == [700, 1700]
+    assert len(fig.layout.shapes) == 1
+    assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes
