@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from grokkit import estimate, experiments
+from grokkit import estimate, experiments, retrain
 from grokkit.files import Damaged
 from grokkit.runs import Run
 from grokkit.store import SHIPPED, Store
@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "train what is missing of an experiment, or of all",
     "export": "copy an experiment's records and weights into the package's results",
     "verify": "check every shipped record and its weights",
+    "retrain": "train shipped runs again from nothing, and compare",
     "gc": "delete from the store what no run needs any more",
 }
 
@@ -30,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--store", help=where, default=argparse.SUPPRESS)
-    for name in ("list", "run"):
+    for name in ("list", "run", "retrain"):
         commands.choices[name].add_argument(
             "--device", default="auto", help="auto, cpu, cuda, cuda:1, … or mps"
         )
@@ -42,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--profile", default="published", help=", ".join(experiments.PROFILES))
         command.add_argument("--seeds", type=int, help="so many, instead of the profile's")
+    commands.choices["retrain"].add_argument(
+        "key", nargs="+", help="of a run, or how it begins; `run` prints the keys"
+    )
     run = commands.choices["run"]
     run.add_argument(
         "--minutes", type=_positive, default=float("inf"), help="stop at a checkpoint after these"
@@ -132,6 +136,16 @@ def _verify() -> int:
     return 1 if damaged or not whole else 0
 
 
+def _retrain(store: Store, keys: Sequence[str], device: str) -> int:
+    records = [retrain.find(store, key) for key in keys]  # all of them, before any is trained
+    agree = True
+    for record in records:
+        found = retrain.retrain(record, store, device)
+        print(found)
+        agree &= found.agrees
+    return 0 if agree else 1
+
+
 def _collect(store: Store, damaged: bool) -> None:
     removed = store.collect_garbage(damaged)
     for path in removed:
@@ -148,6 +162,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     elif args.command == "export":
         runs = _runs(args.experiment, args.profile, args.seeds)
         print(store.export(args.experiment, runs))
+    elif args.command == "retrain":
+        return _retrain(store, args.key, args.device)
     elif args.command == "gc":
         _collect(store, args.damaged)
     else:
@@ -156,7 +172,8 @@ def _dispatch(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 time was up or results are damaged, 2 bad arguments, 130 Ctrl-C."""
+    """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments,
+    130 Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         return _dispatch(args)

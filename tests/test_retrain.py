@@ -1,0 +1,86 @@
+"""Shipped records come out again when their runs are trained again."""
+
+import numpy as np
+import pytest
+import torch
+
+from grokkit import experiments, retrain
+from grokkit.__main__ import main
+from grokkit.files import write_atomically
+from grokkit.metrics import METRICS
+from grokkit.model import ModelConfig
+from grokkit.records import parquet_bytes
+from grokkit.runs import Run
+from grokkit.store import Store
+from grokkit.train import Training
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=5, dataset_size=12, epochs=60, n_logged=6, model=TINY)
+
+
+def published(runs):
+    """The first of the runs whose record is shipped."""
+    store = Store("/nonexistent")
+    return next(record for run in runs if (record := store.get(run)))
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "epochs"),
+    [("long_runs", "adamw", 300), ("convergence", "lbfgs", 40)],
+)
+def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs):
+    runs = experiments.experiment(name).runs("published")
+    record = published(r for r in runs if r.init is None and r.p < 100 and r.optimiser == which)
+    store = Store(tmp_path, shipped="")
+    training = Training([record.run], [None], store, torch.device("cpu"), 1)
+    while training.epoch <= epochs:
+        training.advance()
+    rows = int(np.searchsorted(record["epoch"], epochs, side="right"))
+    assert rows > 10
+    for i, name in enumerate(METRICS):
+        if name in record.metrics:
+            again = training.metrics[:rows, 0, i].numpy()
+            assert np.allclose(again, record[name][:rows], rtol=0.01, atol=1e-3), name
+
+
+@pytest.mark.slow
+def test_a_published_run_leaves_its_record_again():
+    runs = experiments.experiment("convergence").runs("published")
+    record = published(r for r in runs if r.optimiser == "lbfgs" and r.labels == "random")
+    found = retrain.retrain(record, Store("/nonexistent"), "cpu", progress=False)
+    assert found.agrees, str(found)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A package whose results hold one tiny run, and that record."""
+    own = Store(tmp_path / "own", shipped="")
+    [record] = experiments.records([RUN], own, "cpu", progress=False)
+    write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([record]))
+    monkeypatch.setenv("GROKKIT_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
+    return record
+
+
+def test_on_the_same_machine_the_bits_are_the_same(shipped, capsys):
+    assert main(["retrain", shipped.run.key[:6], "--device", "cpu"]) == 0
+    assert "the same bits" in capsys.readouterr().out
+
+
+def test_a_record_that_training_does_not_give_is_found_out(shipped, tmp_path, capsys):
+    shipped.metrics["param_norm"] *= 1.1
+    write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([shipped]))
+    assert main(["retrain", shipped.run.key, "--device", "cpu"]) == 1
+    assert "differs: " in capsys.readouterr().out
+    shipped.metrics["param_norm"] /= 1.09
+    write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([shipped]))
+    assert main(["retrain", shipped.run.key, "--device", "cpu"]) == 0
+    assert "agrees: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", ["", "0", "zzz"])
+def test_a_key_that_names_no_one_run_is_an_error(shipped, key, capsys):
+    if key and shipped.run.key.startswith(key):
+        key = "zzzz"
+    assert main(["retrain", key]) == 2
+    assert "key must begin the key of one shipped run" in capsys.readouterr().err
