@@ -19,9 +19,9 @@ from grokkit.statistics import Interval
 from grokkit.tables import html_table
 from grokkit.transition import at_the_end, curve, curves, d_crit
 
-N_BUCKETS = 4  # of the parameter norm (choice C19)
-MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C19)
-SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C19)
+N_BUCKETS = 4  # of the parameter norm (choice C20)
+MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
+SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
 
 
 def ratio(record: Record) -> float:
@@ -104,7 +104,7 @@ def decades(records: Sequence[Record]) -> float:
 
 
 def smooth_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C19)."""
+    """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
     ends = [curve(runs)[1] for runs in curves(records).values()]
     middling = [int(((end > CHANCE) & (end < PERFECT)).sum()) for end in ends]
     return {

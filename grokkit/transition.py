@@ -18,8 +18,8 @@ from grokkit.statistics import Interval
 from grokkit.tables import html_table
 
 Accuracy = Callable[[Record], float]
-SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C18)
-JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C18)
+SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
+JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
 
 
 def at_the_end(record: Record) -> float:
@@ -130,7 +130,7 @@ def width(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> float:
 def transition_parts(
     records: Sequence[Record], knob: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> dict[str, bool]:
-    """What makes a transition, on every curve: both ends, and a short way between (choice C18)."""
+    """What makes a transition, on every curve: both ends, and a short way between (choice C19)."""
     ends = [curve(runs, accuracy)[1] for runs in curves(records, knob).values()]
     widths = [width(runs, accuracy) for runs in curves(records, knob).values()]
     return {
@@ -198,6 +198,8 @@ def adamw_table(records: Sequence[Record]) -> str:
 
 
 # --- other tasks: Fig. 8 ---------------------------------------------------------------------
+
+N_OTHER_TASKS = len(tasks.NAMES) - 1
 
 
 def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:

@@ -309,6 +309,13 @@ CLAIMS = (
         CONVERGENCE,
         "fig-strength",
     ),
+    Claim(
+        "B8",
+        "Beyond: D_crit and Adam's ε",
+        "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
+        "not in the paper",
+        MORE,
+    ),
 )
 
 
