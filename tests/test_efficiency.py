@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from handmade import record
 
-from grokkit import efficiency
+from grokkit import efficiency, figures, theme
 from grokkit.analysis import HOLDS, IN_PART, NOT_RUN
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval
@@ -268,3 +268,27 @@ def test_the_tables_say_what_there_is():
     assert gate.count("<tr") == 3
     table = efficiency.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
     assert "1.20" in table
+
+
+def test_the_figures_are_fit_to_print_and_say_whose_each_trace_is():
+    mem, gen = memory(), jittered(rule(), 0.002)
+    measured = Interval(900.0, 850.0, 950.0, 2)
+    fig = theme.show(figures.fig3_efficiency(mem, gen))
+    assert "0.500 (no interval: 1 seed)" in theme.alt(fig)
+    points = [trace for trace in fig.data if trace.mode == "markers"]
+    assert len(points) == len(mem) + len(gen)
+    drawn = {
+        (t.meta["dataset_size"], t.meta["weight_decay"], t.meta["seed"]): (t.x[0], t.y[0])
+        for t in points[: len(mem)]
+    }
+    for one in mem:
+        run = one.run
+        found = drawn[run.dataset_size, run.weight_decay, run.seed]
+        assert found == pytest.approx((efficiency.norm(one), efficiency.logit(one)))
+    fig = theme.show(figures.fig_equal_cost(mem, gen, measured))
+    predicted = efficiency.predicted_by_norm(mem, gen)
+    assert predicted.text(",.0f") in theme.alt(fig)
+    assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
+    fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
+    marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
+    assert [trace.meta["weight_decay"] for trace in marks] == list(DECAYS)

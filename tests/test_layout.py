@@ -36,7 +36,7 @@ ALLOWED = {
     "analysis": "runs circuits model tasks toy tables",
     "convergence": "analysis costs metrics runs tables",
     "figures": "theme analysis convergence costs timings runs toy theorems circuits "
-    "tasks semi_grokking rivals transition tradeoffs statistics",
+    "tasks semi_grokking rivals transition tradeoffs statistics efficiency",
     "statistics": "runs",
     "efficiency": "analysis convergence runs statistics tables",
     "transition": "analysis runs statistics tables tasks",
@@ -53,6 +53,7 @@ ALLOWED = {
     "book": "theme notebook",
     "estimate": "tasks runs store train sweep",
     "retrain": "runs store sweep",
+    "catalogue": "experiments runs tables",
     "__main__": "experiments estimate files retrain runs store sweep train",
     "browser": "",
     "benchmarks": "files store",

@@ -1,6 +1,7 @@
 """One function per figure of the paper, grouped by what they draw."""
 
 from grokkit.figures.convergence import fig_early_end, fig_strength, fig_two_ways
+from grokkit.figures.efficiency import fig3_efficiency, fig_equal_cost, fig_first_order
 from grokkit.figures.engine import (
     fig_engine_forms,
     fig_engine_gains,
@@ -37,6 +38,7 @@ __all__ = [
     "fig1b_ungrokking",
     "fig1c_semi_grokking",
     "fig2_simulation",
+    "fig3_efficiency",
     "fig4_ungrokking",
     "fig5_semi_grokking_runs",
     "fig6_transient",
@@ -53,7 +55,9 @@ __all__ = [
     "fig_engine_gains",
     "fig_engine_ladder",
     "fig_epsilon",
+    "fig_equal_cost",
     "fig_equilibrium",
+    "fig_first_order",
     "fig_hysteresis",
     "fig_minimised_ends",
     "fig_minimisers",
