@@ -18,6 +18,7 @@ PAGES = {
     "chapters/d_theorems": "D. Theorems",
     "chapters/convergence": "The minimum, sought directly",
     "chapters/choices": "Choices",
+    "chapters/runs": "The runs",
 }
 COMING = {  # by the name that their page will have
     "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
