@@ -1,4 +1,4 @@
-"""Where every number of the book comes from: the shipped runs by experiment, and how to redo them."""
+"""Where the numbers of the book come from: the shipped runs by experiment, and how to redo them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from grokkit.runs import Record, Run
 from grokkit.tables import html_table
 
 
-def span(values: Sequence[float], form: str = "g") -> str:
+def span(values: Sequence[int | float], form: str = "g") -> str:
     """ "300 – 3,000 (9 values)"; one value alone."""
     low, high, n = min(values), max(values), len(set(values))
     text = f"{low:{form}}"
