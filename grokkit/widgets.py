@@ -5,6 +5,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from grokkit.efficiency import Fit
 from grokkit.theme import ISLAND_MIME, STATIC, THEME
 from grokkit.theorems import EqualCircuits
 from grokkit.toy import TABLE_1, Toy
@@ -117,3 +118,29 @@ class KappaExplorer(_Explorer):
         norms = dict(zip(("P_1", "P_2", "P_3", "P_4"), (*c.P, 3.0, 3.5)[:4], strict=True))
         rest = {"kappa": c.kappa, "q": c.q, "alpha": c.alpha, "n_labels": c.n_labels}
         super().__init__(**rest, **norms, n_circuits=len(c.P))
+
+
+class EfficiencyExplorer(_Explorer):
+    """D_crit with sliders for what each circuit costs: the norms of both against D (Sec. 4.1).
+
+    `EfficiencyExplorer(mem, gen)` starts from fits of both circuits. One kappa, the geometric mean
+    of theirs, serves both, as in App. D.
+    """
+
+    _esm = module("efficiency")
+    _css = stylesheet()
+    alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
+
+    P_mem = traitlets.Float().tag(sync=True)  # norms at D = 1,000 and a correct logit of 60
+    P_gen = traitlets.Float().tag(sync=True)
+    exponent = traitlets.Float().tag(sync=True)
+    kappa = traitlets.Float().tag(sync=True)
+    logit = traitlets.Float(60.0).tag(sync=True)
+    size = traitlets.Int(500).tag(sync=True)
+
+    def __init__(self, mem: Fit | None = None, gen: Fit | None = None) -> None:
+        mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
+        if not (mem.kappa > 0 and gen.kappa > 0):
+            raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
+        kappa = (mem.kappa * gen.kappa) ** 0.5
+        super().__init__(P_mem=mem.norm, P_gen=gen.norm, exponent=mem.exponent, kappa=kappa)

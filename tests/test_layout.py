@@ -47,7 +47,7 @@ ALLOWED = {
     "claims": "analysis convergence runs tables theorems toy statistics "
     "semi_grokking rivals transition dependence tradeoffs",
     "paper_index": "claims tables",
-    "widgets": "toy theorems figures theme",
+    "widgets": "toy theorems figures theme efficiency",
     "notebook": "theme",
     "bookext": "theme notebook",
     "book": "theme notebook",

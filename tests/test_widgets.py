@@ -10,10 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grokkit import theme, widgets
-from grokkit.theorems import EqualCircuits, optimal_weights
+from grokkit import efficiency, theme, widgets
+from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
 from grokkit.toy import TABLE_1, Toy, Trajectory, simulate
-from grokkit.widgets import KappaExplorer, SimulationExplorer, module, table_1_state
+from grokkit.widgets import (
+    EfficiencyExplorer,
+    KappaExplorer,
+    SimulationExplorer,
+    module,
+    table_1_state,
+)
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs node: apt-get install nodejs")
@@ -106,6 +112,38 @@ def test_the_browser_finds_the_optimal_weights_as_python_does():
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-300, err_msg=str(circuits))
 
 
+@needs_node
+def test_the_browser_shares_and_crosses_as_python_does():
+    rng, cases = random.Random(2), []
+    for _ in range(100):
+        state = {
+            "P_mem": rng.uniform(5, 80),
+            "P_gen": rng.uniform(5, 80),
+            "exponent": rng.uniform(0.05, 1),
+            "kappa": rng.choice([1.0, 2.0, rng.uniform(0.3, 10)]),
+            "logit": log_uniform(rng, 20, 200),
+            "size": log_uniform(rng, 100, 12_000),
+        }
+        cases.append(state)
+    at = "(c, c.logit, c.size)"
+    read = f"[criticalSize(c), memNorm{at}, genNorm(c, c.logit), genShare{at}]"
+    for c, theirs in zip(cases, in_node("efficiency", read, cases), strict=True):
+        mem = efficiency.Fit(c["P_mem"], c["exponent"], c["kappa"])
+        gen = efficiency.Fit(c["P_gen"], 0.0, c["kappa"])
+        norms = gen.at(c["logit"]), mem.at(c["logit"], c["size"])
+        share = optimal_shares(EqualCircuits(norms, c["kappa"]))[0]
+        ours = efficiency.equal_cost_size(mem, gen, c["logit"]), norms[1], norms[0], share
+        np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12, err_msg=str(c))
+
+
+def test_the_efficiency_explorer_starts_from_the_fits():
+    mem, gen = efficiency.Fit(25.0, 0.3, 4.0), efficiency.Fit(31.0, 0.0, 9.0)
+    state = EfficiencyExplorer(mem, gen).state()
+    assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
+    with pytest.raises(ValueError, match="kappa must be positive"):
+        EfficiencyExplorer(efficiency.Fit(25.0, 0.3, -4.0), gen)
+
+
 def test_the_presets_are_table_1():
     presets = SimulationExplorer().presets
     assert list(presets) == ["a", "b", "c"]
@@ -113,7 +151,7 @@ def test_the_presets_are_table_1():
     assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
 
 
-@pytest.mark.parametrize("explorer", [SimulationExplorer, KappaExplorer])
+@pytest.mark.parametrize("explorer", [SimulationExplorer, KappaExplorer, EfficiencyExplorer])
 def test_an_explorer_prints_for_jupyter_and_for_the_page(explorer):
     data, _ = explorer()._repr_mimebundle_()
     island = data[theme.ISLAND_MIME]
@@ -139,6 +177,7 @@ def test_every_state_key_a_module_reads_is_a_trait():
     for explorer, keys in (
         (SimulationExplorer, "steps presets"),
         (KappaExplorer, "alpha n_labels"),
+        (EfficiencyExplorer, "P_mem P_gen exponent kappa logit size"),
     ):
         state = explorer().state()
         assert set(keys.split()) <= set(state)
@@ -151,7 +190,7 @@ def test_the_stylesheet_takes_its_colours_from_the_theme():
 
 
 def test_a_module_reaches_for_nothing_outside_itself():
-    for name in ("simulation", "kappa"):
+    for name in ("simulation", "kappa", "efficiency"):
         text = module(name).replace('"http://www.w3.org/2000/svg"', "")
         assert "http" not in text
         assert "import " not in text

@@ -57,7 +57,7 @@ function tickText(value, log) {
 }
 
 // A line chart in SVG at its host's own width. `draw(spec)`, where spec holds
-// { label, x: {title, low, high}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
+// { label, x: {title, low, high, log}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
 //   rules: [{x, text}], dots: [{x, y, colour}], cursor }.
 // `onCursor(x, pressed)` hears the pointer in units of the x axis.
 function chart(host, height, onCursor) {
@@ -82,7 +82,9 @@ function chart(host, height, onCursor) {
     const parts = [];
     const line = (x1, y1, x2, y2, name, more = {}) =>
       parts.push(shape("line", { x1, y1, x2, y2, class: name, ...more }));
-    for (const tick of linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 85)))) {
+    const across = spec.x.log ? logTicks(spec.x.low, spec.x.high)
+      : linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 85)));
+    for (const tick of across) {
       line(X(tick), box.bottom, X(tick), box.bottom + 4, "gk-x-axis");
       parts.push(shape("text", { x: X(tick), y: box.bottom + 17, "text-anchor": "middle" }, tickText(tick)));
     }
@@ -119,7 +121,8 @@ function chart(host, height, onCursor) {
       const bounds = svg.getBoundingClientRect();
       const at = ((event.clientX - bounds.left) * frame.width) / bounds.width;
       const share = Math.min(1, Math.max(0, (at - frame.left) / (frame.right - frame.left)));
-      onCursor(spec.x.low + share * (spec.x.high - spec.x.low), event.buttons > 0);
+      const { low, high, log } = spec.x;
+      onCursor(log ? low * (high / low) ** share : low + share * (high - low), event.buttons > 0);
     };
     svg.addEventListener("pointermove", read);
     svg.addEventListener("pointerdown", read);
