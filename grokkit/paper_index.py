@@ -48,6 +48,10 @@ RIVALS, DISCUSSION, MORE = (
 ADD = "circuits.trig_logits circuits.mem_logits circuits.key_frequencies analysis.trigonometric"
 FIG_11 = "figures.fig11_trigonometric circuits.trigonometric_algorithm analysis.trigonometric"
 D_4 = "theorems.optimal_shares theorems.optimal_weights theorems.largest_d4_gap"
+FIG_4 = "figures.fig4_ungrokking experiments.transition transition.adamw_table"
+FIG_8 = "figures.fig8_other_tasks experiments.other_tasks transition.tasks_table tasks.task"
+FIG_10 = "figures.fig10_relative_strength tradeoffs.ratio_parts tradeoffs.norms_table"
+A_2 = "figures.fig_two_starts experiments.from_scratch tradeoffs.start_parts"
 FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking analysis.ungrokking_parts"
 FIG_9 = "figures.fig9_circuits experiments.grokking analysis.marks_table"
 
@@ -94,7 +98,7 @@ PAPER_INDEX = (
         INTRO,
         "sec-1-ungrokking",
     ),
-    Item("Fig. 4", "accuracy after ungrokking", "", "", UNGROK),
+    Item("Fig. 4", "accuracy after ungrokking", FIG_4, "transition", UNGROK, "fig-4"),
     Item("Sec. 5.3", "semi-grokking", "", "", SEMI),
     Item("Fig. 5", "many semi-grokking runs", "", "", SEMI),
     Item("Sec. 6", "rival accounts", "", "", RIVALS),
@@ -102,12 +106,12 @@ PAPER_INDEX = (
     Item("Fig. 6", "one semi-grokking run", "", "", SEMI),
     Item("App. A", "the network", "model.ModelConfig model.forward", "", NOTATION, "sec-2-network"),
     Item("Fig. 7", "ungrokking over time", FIG_7, "ungrokking", INTRO, "fig-7"),
-    Item("App. A.2", "which start finds the better minimum", "", "", MORE),
-    Item("Fig. 8", "nine other tasks: the tasks; runs to come", "tasks.task", "", UNGROK),
+    Item("App. A.2", "which start finds the better minimum", A_2, "from_scratch", MORE, "sec-a2"),
+    Item("Fig. 8", "nine other tasks", FIG_8, "other_tasks", UNGROK, "fig-8"),
     Item("App. A.3", "observations", "analysis.changes_table", "grokking", A3, "sec-a3"),
     Item("Fig. 9", "the two circuits while grokking", FIG_9, "grokking", A3, "fig-9"),
-    Item("App. A.4", "trade-offs", "", "", MORE),
-    Item("Fig. 10", "relative strength", "", "", MORE),
+    Item("App. A.4", "trade-offs", "tradeoffs.ratio", "transition", MORE, "sec-a4"),
+    Item("Fig. 10", "relative strength", FIG_10, "transition", MORE, "fig-10"),
     Item("App. B", "trigonometric logits", ADD, "grokking", B, "app-b"),
     Item("Fig. 11", "the trigonometric algorithm", FIG_11, "grokking", B, "fig-11"),
     Item("App. C", "the simulation", "toy.simulate", "", C, "app-c"),

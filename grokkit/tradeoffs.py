@@ -12,7 +12,7 @@ from math import exp, isfinite, log, nan
 import numpy as np
 
 from grokkit import statistics
-from grokkit.analysis import CHANCE, PERFECT
+from grokkit.analysis import CHANCE, PERFECT, Summary
 from grokkit.convergence import objective
 from grokkit.runs import Record
 from grokkit.statistics import Interval
@@ -25,7 +25,7 @@ SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (ch
 
 
 def ratio(record: Record) -> float:
-    """The correct logit's trigonometric part over the rest at the end: Fig. 10a.
+    """The correct logit's trigonometric part over the rest at the end: Fig. 10a, App. A.4.
 
     NaN where the rest is not positive: then the proxies of App. B no longer tell how strong C_mem
     is, only that it is very weak.
@@ -80,7 +80,7 @@ def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interv
 
 
 def ratio_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """Fig. 10a: the ratio rises at every step of every curve, and with D in every bucket."""
+    """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
     rising = []
     for runs in curves(records).values():
         parts = [trig_part(r) for r in sorted(runs, key=lambda r: r.run.dataset_size)]
@@ -111,6 +111,23 @@ def smooth_parts(records: Sequence[Record]) -> dict[str, bool]:
         "no curve falls": all((np.diff(end) >= -SMOOTH).all() for end in ends),
         "every curve has at least three sizes in the middle": min(middling) >= 3,
     }
+
+
+def quick_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
+    return {
+        f"{metric} rises with D": rank_correlation(records, metric).value > 0
+        for metric in ("ratio", "accuracy")
+    }
+
+
+def norm_by_decay_text(records: Sequence[Record]) -> str:
+    """By which part the norm at one size and seed differs between weight decays: median, range."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    for record in records:
+        key = (record.run.seed, record.run.dataset_size)
+        groups.setdefault(key, []).append(record.final("param_norm"))
+    return Summary.of([max(each) / min(each) - 1 for each in groups.values()]).text(".1%")
 
 
 def norms_table(records: Sequence[Record]) -> str:
@@ -201,6 +218,12 @@ def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
         return exp(sum(logs) / len(logs))
 
     return statistics.bootstrap(seeds, of)
+
+
+def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
+    """`crit_ratio`, or that one of the two was not seen."""
+    found = crit_ratio(grokked, fresh)
+    return found.text() if isfinite(found.value) else "not known, as one of them was not seen"
 
 
 def start_parts(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:

@@ -117,7 +117,7 @@ def curves(
 def judged(records: Sequence[Record]) -> bool:
     """Whether claims about a transition can be judged by these runs: by their modulus and sizes."""
     runs = [record.run for record in records]
-    large = all(run.p >= JUDGED_P or run.task.startswith("S_n") for run in runs)
+    large = all(run.p >= 5 if run.task in tasks.PERMUTATION else run.p >= JUDGED_P for run in runs)
     return large and len({run.dataset_size for run in runs}) >= 5
 
 
@@ -182,6 +182,17 @@ def d_crit_text(
     return d_crit_interval(records, level, accuracy).text(",.0f")
 
 
+def d_crits_text(records: Sequence[Record]) -> str:
+    """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
+    units = statistics.by_seed(records)
+    return ", ".join(f"seed {unit[0].run.seed}: {d_crit(unit)}" for unit in units)
+
+
+def widths_text(records: Sequence[Record]) -> str:
+    """The `width` of every curve: median and range."""
+    return Summary.of([width(runs) for runs in curves(records).values()]).text(".1f")
+
+
 def adamw_table(records: Sequence[Record]) -> str:
     """Fig. 4 by AdamW: D_crit by weight decay, at equal epochs and at equal decay times."""
     ways = (equal_epochs(records), equal_decay_times(records))
@@ -214,6 +225,18 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
     parts = list(transition_parts(records).values())
     return parts[0] and parts[1]
+
+
+def described(records: Sequence[Record]) -> str:
+    """ "72 runs of 9 tasks, p = 113 and S5, weight decay 1, up to 1,000 evaluations"."""
+    runs = [record.run for record in records]
+    settings = {f"S{run.p}" if run.task in tasks.PERMUTATION else f"p = {run.p}" for run in runs}
+    decays = ", ".join(f"{decay:g}" for decay in sorted({run.weight_decay for run in runs}))
+    return (
+        f"{len(runs)} runs of {len({run.task for run in runs})} tasks, "
+        f"{' and '.join(sorted(settings, reverse=True))}, weight decay {decays}, up to "
+        f"{max(run.epochs for run in runs):,} evaluations"
+    )
 
 
 def tasks_table(records: Sequence[Record]) -> str:

@@ -12,6 +12,8 @@ PAGES = {
     "chapters/01_introduction": "1 Introduction",
     "chapters/02_notation": "2 Notation",
     "chapters/03_ingredients": "3 Three ingredients",
+    "chapters/05_2_ungrokking": "5.2 Ungrokking",
+    "chapters/a_more_evidence": "A. More evidence",
     "chapters/a3_grokking_circuits": "A.3 Grokking circuits",
     "chapters/b_trigonometric": "B. Trigonometric logits",
     "chapters/c_simulation": "C. The simulation",
@@ -23,11 +25,9 @@ PAGES = {
 COMING = {  # by the name that their page will have
     "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
     "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
-    "chapters/05_2_ungrokking": "5.2 Ungrokking",
     "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
     "chapters/06_related_work": "6 Rival accounts",
     "chapters/07_discussion": "7 Discussion",
-    "chapters/a_more_evidence": "A. More evidence",
     "chapters/b_other_tasks": "B. Other tasks",
 }
 
@@ -104,6 +104,7 @@ CLAIMS = (
         "final test accuracy against D′ has a sharp transition, the same for every weight decay",
         "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
         UNGROK,
+        "fig-4",
     ),
     Claim(
         "F8",
@@ -111,6 +112,7 @@ CLAIMS = (
         "each of them ungroks",
         "a transition in each",
         UNGROK,
+        "fig-8",
     ),
     Claim(
         "F1c",
@@ -161,6 +163,7 @@ CLAIMS = (
         "the ratio of trig to mem logit rises with D at a fixed norm",
         "monotone, over 6 decades",
         MORE,
+        "fig-10",
     ),
     Claim(
         "F10b",
@@ -168,6 +171,7 @@ CLAIMS = (
         "test accuracy after ungrokking depends smoothly on D",
         "a smooth curve at each norm",
         MORE,
+        "fig-10",
     ),
     Claim(
         "F11",
@@ -222,6 +226,7 @@ CLAIMS = (
         "ungrokking has a sharp transition at D_crit",
         "Figs. 4, 7, 8",
         UNGROK,
+        "sec-5-2-transition",
     ),
     Claim(
         "P3",
@@ -229,6 +234,7 @@ CLAIMS = (
         "the accuracy after ungrokking does not depend on weight decay",
         "Fig. 4",
         UNGROK,
+        "sec-5-2-weight-decay",
     ),
     Claim(
         "P4",
@@ -243,6 +249,7 @@ CLAIMS = (
         "ungrokked networks reach a lower train loss than fresh ones, with less than half the D",
         "D_crit 800 – 1,000 against ~2,000",
         MORE,
+        "fig-two-starts",
     ),
     Claim(
         "S6",
@@ -271,6 +278,7 @@ CLAIMS = (
         "the minima of Eq. (2) of the two circuits cross at D_crit",
         "not in the paper",
         UNGROK,
+        "fig-4",
     ),
     Claim(
         "B3",
@@ -278,6 +286,7 @@ CLAIMS = (
         "accuracy against D is one curve up from fresh networks, another down from grokked ones",
         "not in the paper",
         MORE,
+        "fig-hysteresis",
     ),
     Claim(
         "B4",
@@ -316,6 +325,7 @@ CLAIMS = (
         "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
         "not in the paper",
         MORE,
+        "fig-epsilon",
     ),
 )
 
