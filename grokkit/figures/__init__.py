@@ -9,6 +9,7 @@ from grokkit.figures.engine import (
     fig_minimisers,
 )
 from grokkit.figures.overview import fig1_overview
+from grokkit.figures.rivals import fig_ablations, fig_when
 from grokkit.figures.semi_grokking import (
     fig1c_semi_grokking,
     fig5_semi_grokking_runs,
@@ -47,6 +48,7 @@ __all__ = [
     "fig9_circuits",
     "fig10_relative_strength",
     "fig11_trigonometric",
+    "fig_ablations",
     "fig_d1_scale",
     "fig_d4_exchange",
     "fig_d4_shares",
@@ -65,4 +67,5 @@ __all__ = [
     "fig_strength",
     "fig_two_starts",
     "fig_two_ways",
+    "fig_when",
 ]

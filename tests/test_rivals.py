@@ -1,0 +1,159 @@
+"""Rival accounts: what was changed, spikes, delays; verdicts and figures, on records by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handmade import record
+
+from grokkit import analysis, claims, experiments, figures, rivals, theme
+from grokkit.runs import Run
+
+RUN = Run(p=53, dataset_size=1200, epochs=20_000)
+EPOCHS = np.arange(0, 20_001, 100)
+
+
+def made(run=RUN, fits=200, general=4000, start=40.0, spiky=(), **changes):
+    """Fits and generalises at these epochs (None: never); the loss is high at `spiky` ones."""
+    loss = np.where(np.isin(EPOCHS, spiky), 1e-3, np.where(fits > EPOCHS, 1.0, 1e-7))
+    norm = np.interp(EPOCHS, [0, fits, 10_000, 20_000], [start, 50, 24, 24])
+    late = (np.inf if general is None else general) > EPOCHS
+    curves = {
+        "train_loss": loss,
+        "param_norm": norm,
+        "train_accuracy": np.where(fits > EPOCHS, 0.5, 1),
+    }
+    curves |= {"test_accuracy": np.where(late, 0.4, 1.0), "test_loss": 1.0}
+    return record(run, EPOCHS, **curves | changes)
+
+
+def sweep(seeds=3, without=15_000, less=9000, small=20.0):
+    """Every ablation, `seeds` of each; no weight decay generalises at `without`, 0.3 at `less`."""
+    when = {"no weight decay": without, "weight decay 0.3": less}
+    found = []
+    for name, change in experiments.ABLATIONS.items():
+        for seed in range(seeds):
+            run = replace(RUN, seed=seed, **change)
+            start = small if run.init_scale < 1 else 40.0 * run.init_scale
+            spiky = [1000, 1100, 3000] if run.loss == "rounded" else []
+            general = when.get(name, 4000)
+            general = None if general is None else general + 100 * seed
+            found.append(made(run, general=general, start=start, spiky=spiky))
+    return found
+
+
+def test_what_was_changed_is_read_off_the_run():
+    runs = [record.run for record in sweep(1)]
+    assert [rivals.variant(run) for run in runs] == [
+        "as the paper",
+        "no weight decay",
+        "weight decay 0.3",
+        "initial weights × 2",
+        "initial weights × 0.5",
+        "rounded loss",
+    ]
+    both = replace(RUN, weight_decay=0.0, init_scale=2.0)
+    assert rivals.variant(both) == "no weight decay, initial weights × 2"
+    assert [len(group) for group in rivals.variants(sweep(2)).values()] == [2] * 6
+
+
+def test_a_spike_is_a_stretch_far_above_the_least_so_far():
+    assert rivals.spikes(made()) == 0  # the high loss before the fit is none
+    spiky = made(spiky=[1000, 1100, 3000, 8000])
+    assert rivals.spikes(spiky) == 3
+    assert rivals.spikes(spiky, before=True) == 2
+    never = made(general=None, spiky=[1000, 19_000])
+    assert rivals.spikes(never, before=True) == 2
+    half = made(train_loss=np.where(EPOCHS < 5000, 1e-7, 0.9e-5))  # rises, but not a hundredfold
+    assert rivals.spikes(half) == 0
+    assert rivals.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits
+
+
+def test_epochs_are_infinite_where_a_run_never_generalises():
+    runs = [made(general=g) for g in (4000, None, 6000)]
+    assert rivals.general_epochs(runs) == [4000, np.inf, 6000]
+    assert rivals.general_median(runs) == 6000
+    assert rivals.general_median(runs[:2]) == np.inf
+    assert rivals.delays(runs).text("g") == "25 (20 – 30), in 2 of 3 runs"
+
+
+def test_the_norm_falls_from_its_peak_to_generalisation():
+    assert rivals.norm_falls(made()) == 1
+    walk = np.where(EPOCHS % 200 == 0, 50.0, 49.0)
+    assert rivals.norm_falls(made(param_norm=walk)) == pytest.approx(0.5)
+    assert rivals.starts_low(made(start=20.0))
+    assert not rivals.starts_low(made(start=40.0))
+
+
+def test_rates_that_add_up_give_the_rate_without_decay():
+    runs = [
+        made(replace(RUN, weight_decay=decay, seed=seed), general=general)
+        for decay, general in ((0.0, None), (0.5, 5000), (1.0, 2500))
+        for seed in range(3)
+    ]
+    found = rivals.rate_at_zero(runs)  # 0.2 and 0.4 a thousand epochs: through zero
+    assert found.value == pytest.approx(0, abs=1e-9)
+    more = [*runs[:6], *(made(replace(RUN, seed=seed), general=4000) for seed in range(3))]
+    assert rivals.rate_at_zero(more).value == pytest.approx(0.15e-3)
+    assert np.isnan(rivals.rate_at_zero(runs[:6]).value)  # one weight decay makes no line
+    assert list(rivals.by_decay(sweep())) == [0.0, 0.3, 1.0]
+
+
+def test_verdicts_follow_the_parts_and_need_two_seeds():
+    every = sweep()
+    assert (rivals.rivals_verdict(every), rivals.decay_verdict(every)) == ("holds", "holds")
+    assert (rivals.rivals_verdict(sweep(1)), rivals.decay_verdict(sweep(1))) == ("not run",) * 2
+    assert rivals.decay_verdict(sweep(without=None)) == analysis.IN_PART  # later, but never seen
+    assert rivals.decay_verdict(sweep(without=2000, less=1000)) == analysis.IN_PART
+    assert rivals.rivals_verdict(sweep(small=30.0)) == analysis.NOT_RUN  # not below the end
+    slow = [r if r.run.init_scale >= 1 else made(r.run, general=None, start=20.0) for r in every]
+    assert rivals.rivals_verdict(slow) == analysis.IN_PART
+    spiky = [made(r.run, spiky=[1000]) if rivals.variant(r.run) == rivals.BASE else r for r in slow]
+    assert rivals.rivals_verdict(spiky) == analysis.FAILS
+
+
+def test_without_decay_at_once_and_with_it_later_fails():
+    runs = [
+        made(replace(RUN, weight_decay=decay, seed=seed), general=general)
+        for decay, general in ((0.0, None), (0.3, None), (1.0, None))
+        for seed in range(2)
+    ]
+    assert rivals.decay_verdict(runs) == analysis.FAILS
+
+
+def test_the_scoreboard_gets_the_same_verdicts():
+    every = sweep()
+    found = claims.rivals.results({"ablations": every})
+    assert found["S6"].verdict == rivals.rivals_verdict(every)
+    assert found["S7"].verdict == rivals.decay_verdict(every)
+    assert "0: 15,100, 0.3: 9,100, 1: 4,100" in found["S7"].ours
+    assert "without, 3 of 3 runs" in found["S7"].ours
+    assert "0: never" in claims.rivals.results({"ablations": sweep(without=None)})["S7"].ours
+    assert claims.rivals.results({"ablations": []}) == {}
+
+
+def test_tables_say_what_was_seen():
+    every = sweep(2)
+    table = rivals.ablations_table(every)
+    assert table.count("<tr>") == 1 + 6
+    assert "<td>4, 4</td>" in table  # rounded: two spikes in each of two runs, all before
+    text = rivals.rivals_table(every)
+    assert "as the paper: 0 spikes before generalising in 2 runs, 2 grok without any" in text
+    assert "rounded loss: 4 spikes before generalising in 2 runs, 0 grok without any" in text
+    assert "initial weights × 0.5: norm 20 at the start, 24 at the end, 2 of 2 grok" in text
+    assert "<td>not run</td>" in text
+
+
+def test_the_figures_are_fit_to_print_and_say_what_they_show():
+    every = sweep(2, without=None)
+    fig = theme.show(figures.fig_ablations(every))
+    assert len(fig.data) == 12 * 3
+    assert len({t.line.dash for t in fig.data}) == len({t.line.color for t in fig.data}) == 6
+    assert "no weight decay: 0 of 2; weight decay 0.3: 2 of 2" in theme.alt(fig)
+    when = theme.show(figures.fig_when(every))
+    assert "as the paper 4,050" in theme.alt(when)
+    assert "no weight decay never" in theme.alt(when)
+    general = when.data[1]
+    arrows = [y for y, s in zip(general.y, general.marker.symbol, strict=True) if "arrow" in s]
+    assert arrows == ["no weight decay"]
+    assert {trace.meta["seed"] for trace in when.data} == {0, 1}
