@@ -6,9 +6,10 @@ from math import exp, nan
 import numpy as np
 from jaxtyping import Float
 
+from grokkit.analysis import Summary
 from grokkit.convergence import objective
-from grokkit.efficiency.fits import SIZE, Fit, fit_triples
-from grokkit.efficiency.isologit import logit, select, triples, values
+from grokkit.efficiency.fits import LOGIT, SIZE, Fit, fit_triples
+from grokkit.efficiency.isologit import logit, norm, select, triples, values
 from grokkit.runs import Record
 from grokkit.statistics import Interval, bootstrap_two, by_seed
 
@@ -18,6 +19,11 @@ def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
     if mem.exponent <= 0:
         return nan
     return float(SIZE * (gen.at(level) / mem.at(level)) ** (1 / mem.exponent))
+
+
+def shift_with_logit(mem: Fit, gen: Fit) -> float:
+    """How much larger `equal_cost_size` is at twice the logit: 0 if one kappa serves both."""
+    return equal_cost_size(mem, gen, 2 * LOGIT) / equal_cost_size(mem, gen, LOGIT) - 1
 
 
 def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
@@ -51,6 +57,11 @@ def predicted_by_norm(
 def least(record: Record) -> float:
     """Eq. (2) over alpha at the end of a run: the minimum that it found."""
     return float(objective(record)[-1])
+
+
+def loss_part(records: Sequence[Record]) -> Summary:
+    """The cross-entropy's part of the minimum of Eq. (2); the rest is the decay term."""
+    return Summary.of([1 - norm(r) ** 2 / 2 / least(r) for r in records])
 
 
 def minima(records: Sequence[Record]) -> Float[np.ndarray, "run 2"]:

@@ -57,3 +57,13 @@ def fitted(records: Sequence[Record], read: Callable[[Fit], float], flat: bool =
     """What `read` takes from the fit of the runs, with its interval over seeds."""
     units = [triples(seed) for seed in by_seed(records)]
     return bootstrap(units, lambda seeds: read(fit_triples(seeds, flat)))
+
+
+def exponent(records: Sequence[Record]) -> Interval:
+    """The power of D with which the norm at a fixed logit goes, with its interval over seeds."""
+    return fitted(records, lambda found: found.exponent)
+
+
+def kappa(records: Sequence[Record], flat: bool = False) -> Interval:
+    """The power of the norm with which the logit goes at a fixed D, interval over seeds."""
+    return fitted(records, lambda found: found.kappa, flat)

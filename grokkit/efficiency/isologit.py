@@ -69,7 +69,13 @@ class Bucket:
 
 
 def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
-    """The runs in n geometric intervals of the correct logit, between the least and the largest."""
+    """The runs in n geometric intervals of the correct logit, between the least and the largest.
+
+    Raises:
+        ValueError: no records.
+    """
+    if not records:
+        raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
     edges = np.geomspace(min(map(logit, records)), max(map(logit, records)), n + 1)
     rows = np.clip(np.searchsorted(edges, [logit(r) for r in records], "right") - 1, 0, n - 1)
     return [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from grokkit.analysis import IN_PART, NOT_RUN, verdict_of
-from grokkit.efficiency.fits import LOGIT, SIZE, fit, fitted
+from grokkit.efficiency.fits import LOGIT, SIZE, exponent, fit, fitted, kappa
 from grokkit.efficiency.isologit import buckets, gated, isologit_slope, values
 from grokkit.runs import Record
 from grokkit.statistics import Interval, by_seed
@@ -36,7 +36,7 @@ def slopes(records: Sequence[Record]) -> list[Interval]:
 
 def mem_parts(mem: Sequence[Record]) -> dict[str, bool]:
     """What Fig. 3a, b say of C_mem, each part met or not."""
-    lines, whole = slopes(mem), fitted(mem, lambda found: found.exponent)
+    lines, whole = slopes(mem), exponent(mem)
     rising = [line.low > 0 if has_interval(line) else line.value > 0 for line in lines]
     return {
         "every isologit line rises": bool(rising) and all(rising),
@@ -45,11 +45,18 @@ def mem_parts(mem: Sequence[Record]) -> dict[str, bool]:
     }
 
 
+def is_flat(line: Interval, mem: Sequence[Record]) -> bool:
+    """Whether the interval of a slope contains 0; of one seed, if it is small beside C_mem's."""
+    if has_interval(line):
+        return line.holds(0.0)
+    return abs(line.value) < FLAT * fit(mem).exponent
+
+
 def gen_parts(gen: Sequence[Record], mem: Sequence[Record]) -> dict[str, bool]:
     """What Fig. 3c, d say of C_gen, each part met or not; `gen` has passed the gate."""
-    lines, whole = slopes(gen), fitted(gen, lambda found: found.exponent)
+    lines, whole = slopes(gen), exponent(gen)
     limit = FLAT * fit(mem).exponent
-    flat = [line.holds(0.0) if has_interval(line) else abs(line.value) < limit for line in lines]
+    flat = [is_flat(line, mem) for line in lines]
     return {
         "every isologit line is flat": bool(flat) and all(flat),
         "over all runs, the interval of the slope contains 0": whole.holds(0.0),
@@ -122,8 +129,8 @@ def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
                 name,
                 str(len(records)),
                 str(len(values(records, "seed"))),
-                fitted(records, lambda found: found.exponent).text(".3f"),
-                fitted(records, lambda found: found.kappa, flat).text(".1f"),
+                exponent(records).text(".3f"),
+                kappa(records, flat).text(".1f"),
                 fitted(records, lambda found: found.norm, flat).text(".1f"),
             ]
         )

@@ -142,7 +142,7 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         fig.update_yaxes(_axis(logits, "correct logit"), row=row, col=1)
         fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", sizes), row=row, col=2)
         fig.update_yaxes(_axis(norms, "parameter norm"), row=row, col=2)
-        whole = efficiency.fitted(records, lambda fit: fit.exponent)
+        whole = efficiency.exponent(records)
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
     legend = {"x": 0, "xanchor": "left", "font": {"size": 11}, "orientation": "h"}
     fig.update_layout(template=template(), height=860, margin={"t": 110, "b": 110})
