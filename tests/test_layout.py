@@ -35,17 +35,19 @@ ALLOWED = {
     "experiments": "tasks runs store sweep",
     "analysis": "runs circuits model tasks toy tables",
     "convergence": "analysis costs metrics runs tables",
-    "figures": "theme analysis convergence costs timings runs toy theorems circuits "
+    "figures": "theme analysis convergence characters costs timings runs toy theorems circuits "
     "tasks semi_grokking rivals transition tradeoffs statistics efficiency",
     "statistics": "runs",
+    "groups": "tasks",
+    "characters": "analysis circuits groups tasks runs tables",
     "efficiency": "analysis convergence runs statistics tables",
     "transition": "analysis runs statistics tables tasks",
     "dependence": "runs statistics transition",
     "tradeoffs": "analysis convergence runs statistics tables transition",
     "semi_grokking": "analysis runs statistics tables tasks",
     "rivals": "analysis runs statistics tables",
-    "claims": "analysis convergence runs tables theorems toy statistics "
-    "semi_grokking rivals transition dependence tradeoffs",
+    "claims": "analysis convergence characters runs tables theorems toy statistics "
+    "semi_grokking rivals transition dependence tradeoffs efficiency",
     "paper_index": "claims tables",
     "widgets": "toy theorems figures theme efficiency",
     "notebook": "theme",

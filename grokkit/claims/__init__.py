@@ -6,7 +6,7 @@ decide. A chapter takes its verdicts from the same functions as the scoreboard.
 
 from collections.abc import Mapping, Sequence
 
-from grokkit.claims import phenomena, rivals, semi_grokking, transition
+from grokkit.claims import characters, efficiency, phenomena, rivals, semi_grokking, transition
 from grokkit.claims.board import (
     CLAIMS,
     COMING,
@@ -44,6 +44,6 @@ def results(records: Records, n_draws: int = 200, seed: int = 0) -> dict[str, Re
     `records` are by the name of their experiment (`experiments.all_records`).
     """
     found = phenomena.theory_results(n_draws, seed)
-    for part in (phenomena, semi_grokking, transition, rivals):
+    for part in (characters, efficiency, phenomena, rivals, semi_grokking, transition):
         found |= part.results(records)
     return found

@@ -1,5 +1,6 @@
 """One function per figure of the paper, grouped by what they draw."""
 
+from grokkit.figures.characters import fig_characters, fig_representations
 from grokkit.figures.convergence import fig_early_end, fig_strength, fig_two_ways
 from grokkit.figures.efficiency import fig3_efficiency, fig_equal_cost, fig_first_order
 from grokkit.figures.engine import (
@@ -49,6 +50,7 @@ __all__ = [
     "fig10_relative_strength",
     "fig11_trigonometric",
     "fig_ablations",
+    "fig_characters",
     "fig_d1_scale",
     "fig_d4_exchange",
     "fig_d4_shares",
@@ -64,6 +66,7 @@ __all__ = [
     "fig_minimised_ends",
     "fig_minimisers",
     "fig_outcomes",
+    "fig_representations",
     "fig_strength",
     "fig_two_starts",
     "fig_two_ways",
