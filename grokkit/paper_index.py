@@ -52,6 +52,8 @@ FIG_4 = "figures.fig4_ungrokking experiments.transition transition.adamw_table"
 FIG_8 = "figures.fig8_other_tasks experiments.other_tasks transition.tasks_table tasks.task"
 FIG_10 = "figures.fig10_relative_strength tradeoffs.ratio_parts tradeoffs.norms_table"
 A_2 = "figures.fig_two_starts experiments.from_scratch tradeoffs.start_parts"
+FIG_5 = "figures.fig5_semi_grokking_runs experiments.semi_grokking semi_grokking.fig5_parts"
+FIG_6 = "figures.fig6_transient semi_grokking.transient_example semi_grokking.norm_drop"
 FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking analysis.ungrokking_parts"
 FIG_9 = "figures.fig9_circuits experiments.grokking analysis.marks_table"
 
@@ -73,7 +75,14 @@ PAPER_INDEX = (
         INTRO,
         "fig-1b",
     ),
-    Item("Fig. 1c", "semi-grokking", "", "", SEMI),
+    Item(
+        "Fig. 1c",
+        "semi-grokking",
+        "figures.fig1c_semi_grokking semi_grokking.example experiments.semi_grokking",
+        "semi_grokking",
+        SEMI,
+        "fig-1c",
+    ),
     Item("Sec. 2", "parameter norm", "model.param_norm", "", NOTATION, "sec-2"),
     Item(
         "Eq. (1)",
@@ -99,11 +108,11 @@ PAPER_INDEX = (
         "sec-1-ungrokking",
     ),
     Item("Fig. 4", "accuracy after ungrokking", FIG_4, "transition", UNGROK, "fig-4"),
-    Item("Sec. 5.3", "semi-grokking", "", "", SEMI),
-    Item("Fig. 5", "many semi-grokking runs", "", "", SEMI),
+    Item("Sec. 5.3", "semi-grokking", "semi_grokking.verdicts", "semi_grokking", SEMI, "sec-5-3"),
+    Item("Fig. 5", "many semi-grokking runs", FIG_5, "semi_grokking", SEMI, "fig-5"),
     Item("Sec. 6", "rival accounts", "", "", RIVALS),
     Item("Sec. 7", "discussion", "", "", DISCUSSION),
-    Item("Fig. 6", "one semi-grokking run", "", "", SEMI),
+    Item("Fig. 6", "one semi-grokking run", FIG_6, "semi_grokking", SEMI, "fig-6"),
     Item("App. A", "the network", "model.ModelConfig model.forward", "", NOTATION, "sec-2-network"),
     Item("Fig. 7", "ungrokking over time", FIG_7, "ungrokking", INTRO, "fig-7"),
     Item("App. A.2", "which start finds the better minimum", A_2, "from_scratch", MORE, "sec-a2"),

@@ -13,9 +13,11 @@ PAGES = {
     "chapters/02_notation": "2 Notation",
     "chapters/03_ingredients": "3 Three ingredients",
     "chapters/05_2_ungrokking": "5.2 Ungrokking",
+    "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
     "chapters/a_more_evidence": "A. More evidence",
     "chapters/a3_grokking_circuits": "A.3 Grokking circuits",
     "chapters/b_trigonometric": "B. Trigonometric logits",
+    "chapters/b_other_tasks": "B. Other tasks' circuits",
     "chapters/c_simulation": "C. The simulation",
     "chapters/d_theorems": "D. Theorems",
     "chapters/convergence": "The minimum, sought directly",
@@ -25,10 +27,8 @@ PAGES = {
 COMING = {  # by the name that their page will have
     "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
     "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
-    "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
     "chapters/06_related_work": "6 Rival accounts",
     "chapters/07_discussion": "7 Discussion",
-    "chapters/b_other_tasks": "B. Other tasks",
 }
 
 
@@ -120,6 +120,7 @@ CLAIMS = (
         "near D_crit test accuracy rises late, to a middling plateau",
         "the example ends at 83 %",
         SEMI,
+        "fig-1c",
     ),
     Claim(
         "F5",
@@ -127,6 +128,7 @@ CLAIMS = (
         "some of many runs near D_crit end on a plateau",
         "at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
         SEMI,
+        "fig-5",
     ),
     Claim(
         "F6",
@@ -134,6 +136,7 @@ CLAIMS = (
         "a run waits at middling accuracy, then generalises; its norm drops at that moment",
         "D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1",
         SEMI,
+        "fig-6",
     ),
     Claim(
         "F2a-c",
@@ -242,6 +245,7 @@ CLAIMS = (
         "near D_crit a network can end with both circuits",
         "Fig. 5",
         SEMI,
+        "sec-5-3-minimum",
     ),
     Claim(
         "A.2",
@@ -302,6 +306,7 @@ CLAIMS = (
         "characters of the task's group take the place of the cosines",
         "not in the paper",
         OTHER_TASKS,
+        "fig-characters",
     ),
     Claim(
         "B6",
