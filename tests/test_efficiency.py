@@ -6,9 +6,9 @@ from math import log
 
 import numpy as np
 import pytest
-from handmade import record
+from handmade import record, ungrokking
 
-from grokkit import efficiency, figures, theme
+from grokkit import claims, efficiency, figures, theme
 from grokkit.analysis import HOLDS, IN_PART, NOT_RUN
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval
@@ -292,3 +292,55 @@ def test_the_figures_are_fit_to_print_and_say_whose_each_trace_is():
     fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
     marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
     assert [trace.meta["weight_decay"] for trace in marks] == list(DECAYS)
+
+
+def test_one_kappa_makes_the_crossing_the_same_at_every_logit():
+    mem, gen = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(33.0, 0.0, 4.0)
+    assert efficiency.shift_with_logit(mem, gen) == pytest.approx(0)
+    other = replace(gen, kappa=8.0)  # its norm grows by 2^(1/8), C_mem's by 2^(1/4)
+    assert efficiency.shift_with_logit(mem, other) == pytest.approx(2 ** (-(1 / 8) / 0.5) - 1)
+
+
+def test_the_loss_part_is_what_the_decay_term_leaves_of_the_minimum():
+    part = efficiency.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
+    assert part.median == pytest.approx(1 - 450 / 500)
+
+
+def test_buckets_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="need a run, got none"):
+        efficiency.buckets([])
+
+
+def claimed(mem, gen, ends):
+    records = {"memorising": mem, "generalising": gen, "transition": ends}
+    return claims.efficiency.results(records)
+
+
+def falls(decays=DECAYS, seeds=(0, 1)):
+    """Ungrokking that crosses a half at 1,250 x 1.01^seed, whatever the weight decay."""
+    found = []
+    for seed in seeds:
+        for size, end in ((1000 * 1.01**seed, 0.2), (1562.5 * 1.01**seed, 0.8)):
+            for decay in decays:
+                each = ungrokking(round(size), end, seed)
+                found.append(replace(each, run=replace(each.run, weight_decay=decay)))
+    return found
+
+
+def test_the_claims_follow_from_the_three_experiments():
+    mem, gen = memory((0, 1), noise=0.001), jittered(rule(), 0.002)
+    found = claimed(mem, gen, falls())
+    assert set(found) == {"F3a,b", "F3c,d", "P1", "B1", "B2"}
+    assert found["F3a,b"].verdict == HOLDS
+    assert found["B2"].verdict == HOLDS  # predicted 500 x 1.02^2 / 0.4 = 1,300, measured 1,256
+    assert "1,301" in found["B2"].ours
+    assert "1,25" in found["B2"].ours
+    assert found["B1"].n_runs == len(mem) + len(gen) + len(falls())
+
+
+def test_claims_without_their_runs_have_no_result():
+    assert claimed([], rule(), falls()) == {}
+    assert claimed(memory(), rule(share=0.9), falls()) == {}
+    assert set(claimed(memory(), rule(), [])) == {"F3a,b", "F3c,d", "P1"}
+    quick = claimed(memory(p=53), rule(), falls())
+    assert {result.verdict for result in quick.values()} == {NOT_RUN}
