@@ -228,6 +228,26 @@ def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
     return [c for c in found if c.grokked and c.task in OPERATIONS]
 
 
+def text(found: Sequence[GroupCircuit]) -> str:
+    """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
+    each = [
+        f"{c.task}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
+        for c in found
+    ]
+    return "; ".join(each) or "none"
+
+
+def in_representations(found: Sequence[GroupCircuit], names: Sequence[str]) -> str:
+    """Share of norm^2 along the characters of these representations, by task of permutations."""
+    each = []
+    for c in found:
+        if c.task in tasks.PERMUTATION:
+            part = c.own[0]
+            held = sum(float(part.characters[part.group.names.index(name)]) for name in names)
+            each.append(f"{held:.2f} for {c.task.removeprefix('S_n: ')}")
+    return ", ".join(each) or "none"
+
+
 def parts(found: Sequence[GroupCircuit]) -> dict[str, bool]:
     """What "characters take the place of the cosines" asks of each network of `judged`, if true.
 
@@ -251,3 +271,24 @@ def verdict(found: Sequence[GroupCircuit]) -> str:
     grokked = {c.task for c in judged(large)}
     enough = len(grokked) >= LEAST_TASKS and grokked - set(tasks.PERMUTATION)
     return analysis.verdict_of(list(parts(large).values()) if enough else [])
+
+
+def agrees_with_app_b(found: Sequence[GroupCircuit]) -> bool:
+    """Whether the share of each network for x+y is the `trig_share` that its run recorded.
+
+    The run computed it in the precision of its own forward pass, so to three digits.
+    """
+    return all(abs(c.share - c.record.final("trig_share")) < 1e-3 for c in found if c.task == "x+y")
+
+
+def bounds(found: Sequence[GroupCircuit]) -> dict[str, bool]:
+    """What holds for any network: a character is a part of what belongs to it, and that of all."""
+    parts = [part for c in found for part in (*c.own, *c.other)]
+    return {
+        "a character holds no more than all functions that belong to it": all(
+            bool((part.characters <= part.entries + 1e-9).all()) for part in parts
+        ),
+        "all representations together hold no more than everything": all(
+            float(part.entries.sum()) < 1 + 1e-9 for part in parts
+        ),
+    }

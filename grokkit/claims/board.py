@@ -12,6 +12,8 @@ PAGES = {
     "chapters/01_introduction": "1 Introduction",
     "chapters/02_notation": "2 Notation",
     "chapters/03_ingredients": "3 Three ingredients",
+    "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
+    "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
     "chapters/05_2_ungrokking": "5.2 Ungrokking",
     "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
     "chapters/a_more_evidence": "A. More evidence",
@@ -25,8 +27,6 @@ PAGES = {
     "chapters/runs": "The runs",
 }
 COMING = {  # by the name that their page will have
-    "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
-    "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
     "chapters/06_related_work": "6 Rival accounts",
     "chapters/07_discussion": "7 Discussion",
 }
@@ -152,6 +152,7 @@ CLAIMS = (
         "the norm for a given logit rises with the size of the train set",
         "isologit lines rise in each of six buckets",
         EFFICIENCY,
+        "fig-3",
     ),
     Claim(
         "F3c,d",
@@ -159,6 +160,7 @@ CLAIMS = (
         "the norm for a given logit does not depend on the size of the train set",
         "isologit lines are flat",
         EFFICIENCY,
+        "fig-3",
     ),
     Claim(
         "F10a",
@@ -222,6 +224,7 @@ CLAIMS = (
         "C_gen's efficiency does not depend on D, C_mem's falls with it",
         "Fig. 3",
         EFFICIENCY,
+        "sec-5-1-lines",
     ),
     Claim(
         "P2",
@@ -275,14 +278,15 @@ CLAIMS = (
         "where the isologit lines of the two circuits meet, ungrokking should set in",
         "not in the paper",
         EFFICIENCY,
+        "fig-equal-cost",
     ),
     Claim(
         "B2",
         "Beyond: a first-order transition",
         "the minima of Eq. (2) of the two circuits cross at D_crit",
         "not in the paper",
-        UNGROK,
-        "fig-4",
+        EFFICIENCY,
+        "fig-first-order",
     ),
     Claim(
         "B3",

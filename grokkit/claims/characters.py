@@ -17,9 +17,4 @@ def results(records: Mapping[str, Sequence[Record]]) -> dict[str, Result]:
 def characters_result(found: Sequence[characters.GroupCircuit]) -> Result:
     """Whether characters take the place of the cosines, from the circuits of trained networks."""
     judged = characters.judged(found)
-    text = "; ".join(
-        f"{c.task}: {c.share:.2f} of the norm, "
-        f"{characters.n_key(c.own)} of {characters.n_characters(c.own)} characters"
-        for c in judged
-    )
-    return Result(characters.verdict(found), text, len(judged))
+    return Result(characters.verdict(found), characters.text(judged), len(judged))
