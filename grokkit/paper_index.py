@@ -54,6 +54,8 @@ FIG_10 = "figures.fig10_relative_strength tradeoffs.ratio_parts tradeoffs.norms_
 A_2 = "figures.fig_two_starts experiments.from_scratch tradeoffs.start_parts"
 FIG_5 = "figures.fig5_semi_grokking_runs experiments.semi_grokking semi_grokking.fig5_parts"
 FIG_6 = "figures.fig6_transient semi_grokking.transient_example semi_grokking.norm_drop"
+SEC_6 = "experiments.ablations rivals.rivals_table rivals.rival_parts figures.fig_ablations"
+SEC_7 = "experiments.ablations rivals.decay_parts rivals.rate_at_zero figures.fig_ablations"
 FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking analysis.ungrokking_parts"
 FIG_9 = "figures.fig9_circuits experiments.grokking analysis.marks_table"
 
@@ -95,10 +97,31 @@ PAPER_INDEX = (
     Item("Eq. (2)", "loss with weight decay", "model.total_loss", "", NOTATION, "equation-eq-2"),
     Item("Sec. 3", "three ingredients", "toy.Toy", "", TOY, "sec-3"),
     Item("Fig. 2", "the simulation", "figures.fig2_simulation toy.panels", "", TOY, "fig-2"),
-    Item("Sec. 4.1", "efficiency and dataset size", "", "", EFFICIENCY),
+    Item(
+        "Sec. 4.1",
+        "efficiency and dataset size",
+        "efficiency.equal_cost_size figures.fig_equal_cost widgets.EfficiencyExplorer",
+        "memorising",
+        "chapters/04_circuit_efficiency",
+        "sec-4-1",
+    ),
     Item("Sec. 4.2", "nested train sets", "tasks.split", "", INTRO, "sec-1-ungrokking"),
-    Item("Sec. 5.1", "random labels (the sweep is to come)", "tasks.random_labels", "", EFFICIENCY),
-    Item("Fig. 3", "isologit lines", "", "", EFFICIENCY),
+    Item(
+        "Sec. 5.1",
+        "networks of one circuit",
+        "tasks.random_labels efficiency.gated",
+        "generalising",
+        EFFICIENCY,
+        "sec-5-1-lines",
+    ),
+    Item(
+        "Fig. 3",
+        "isologit lines",
+        "figures.fig3_efficiency efficiency.efficiency_verdict",
+        "memorising",
+        EFFICIENCY,
+        "fig-3",
+    ),
     Item(
         "Sec. 5.2",
         "from full data to less",
@@ -110,8 +133,8 @@ PAPER_INDEX = (
     Item("Fig. 4", "accuracy after ungrokking", FIG_4, "transition", UNGROK, "fig-4"),
     Item("Sec. 5.3", "semi-grokking", "semi_grokking.verdicts", "semi_grokking", SEMI, "sec-5-3"),
     Item("Fig. 5", "many semi-grokking runs", FIG_5, "semi_grokking", SEMI, "fig-5"),
-    Item("Sec. 6", "rival accounts", "", "", RIVALS),
-    Item("Sec. 7", "discussion", "", "", DISCUSSION),
+    Item("Sec. 6", "rival accounts", SEC_6, "ablations", RIVALS, "sec-6"),
+    Item("Sec. 7", "discussion", SEC_7, "ablations", DISCUSSION, "sec-7"),
     Item("Fig. 6", "one semi-grokking run", FIG_6, "semi_grokking", SEMI, "fig-6"),
     Item("App. A", "the network", "model.ModelConfig model.forward", "", NOTATION, "sec-2-network"),
     Item("Fig. 7", "ungrokking over time", FIG_7, "ungrokking", INTRO, "fig-7"),

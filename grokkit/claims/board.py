@@ -16,6 +16,8 @@ PAGES = {
     "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
     "chapters/05_2_ungrokking": "5.2 Ungrokking",
     "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
+    "chapters/06_related_work": "6 Rival accounts",
+    "chapters/07_discussion": "7 Discussion",
     "chapters/a_more_evidence": "A. More evidence",
     "chapters/a3_grokking_circuits": "A.3 Grokking circuits",
     "chapters/b_trigonometric": "B. Trigonometric logits",
@@ -27,8 +29,6 @@ PAGES = {
     "chapters/runs": "The runs",
 }
 COMING = {  # by the name that their page will have
-    "chapters/06_related_work": "6 Rival accounts",
-    "chapters/07_discussion": "7 Discussion",
 }
 
 
@@ -264,6 +264,7 @@ CLAIMS = (
         "slingshots, loss spikes or a large norm at the start are not needed for grokking",
         "no number",
         RIVALS,
+        "sec-6-accounts",
     ),
     Claim(
         "S7",
@@ -271,6 +272,7 @@ CLAIMS = (
         "grokking can happen, but later and less reliably; something else must play its part",
         "no number",
         DISCUSSION,
+        "sec-7-decay",
     ),
     Claim(
         "B1",

@@ -60,6 +60,7 @@ from grokkit.efficiency.verdicts import (
     prediction_verdict,
     predictions_table,
     ratio,
+    ratios_text,
     slopes,
     slopes_table,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "prediction_verdict",
     "predictions_table",
     "ratio",
+    "ratios_text",
     "select",
     "shift_with_logit",
     "slope",

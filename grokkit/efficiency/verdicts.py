@@ -162,6 +162,12 @@ def ratio(predicted: Interval, measured: Interval) -> float:
     return predicted.value / measured.value
 
 
+def ratios_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
+    """ "0.98 – 1.07": the least and the largest `ratio`; "none" without one."""
+    known = [found for pair in pairs if isfinite(found := ratio(*pair))]
+    return _span(known, ".2f") if known else "none"
+
+
 def agrees(predicted: Interval, measured: Interval) -> bool:
     """Whether a predicted D_crit is within `NEAR` of the measured one (choice C18)."""
     return abs(ratio(predicted, measured) - 1) <= NEAR
