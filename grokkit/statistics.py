@@ -49,8 +49,8 @@ def bootstrap(
 ) -> Interval:
     """The statistic of the units, with its percentile interval over resampled units.
 
-    Resamples for which the statistic is not finite are left out; fewer than two units give no
-    interval.
+    The statistic may not depend on the order of the units. Resamples for which it is not finite are
+    left out; fewer than two units give no interval.
 
     Raises:
         ValueError: no units.
@@ -61,8 +61,10 @@ def bootstrap(
     if len(units) < 2:
         return Interval(value, n=len(units))
     draws = np.random.default_rng(seed).integers(len(units), size=(n_resamples, len(units)))
-    found = np.array([statistic([units[row] for row in draw]) for draw in draws], dtype=float)
-    return _percentiles(value, found, len(units))
+    # of few units there are few different draws, and the order of units does not matter
+    different, counts = np.unique(np.sort(draws, axis=1), axis=0, return_counts=True)
+    values = [statistic([units[row] for row in draw]) for draw in different]
+    return _percentiles(value, np.repeat(np.array(values, dtype=float), counts), len(units))
 
 
 def bootstrap_two(

@@ -1,13 +1,15 @@
 """The transition of ungrokking on curves written by hand, whose crossings are known."""
 
 from dataclasses import replace
-from math import log
+from math import exp, isnan, log
 
 import numpy as np
 import pytest
-from handmade import ungrokking
+from handmade import record, ungrokking
+from transitions import crossing, sweep
 
 from grokkit import transition
+from grokkit.runs import Run
 
 
 def curve(accuracies, seed=0, **changes):
@@ -57,3 +59,74 @@ def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
 def test_a_curve_needs_records():
     with pytest.raises(ValueError, match="at least one record"):
         transition.d_crit([])
+
+
+def test_the_width_is_the_factor_between_a_tenth_and_nine_tenths():
+    runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
+    assert transition.width(runs) == pytest.approx(exp(0.8 / 0.5))
+    assert isnan(transition.width(crossing(300)))  # 0.1 lies below the sizes
+
+
+def test_a_transition_has_two_ends_and_a_short_way_between():
+    sharp, blunt, half = crossing(800), crossing(800, steep=0.25), crossing(2500)
+    assert list(transition.transition_parts(sharp).values()) == [True, True, True]
+    assert not any(transition.transition_parts(blunt).values())
+    assert list(transition.transition_parts(half).values()) == [True, False, False]
+    assert not all(transition.transition_parts(sharp + crossing(2500, seed=1)).values())
+
+
+def test_a_small_modulus_and_few_sizes_are_not_judged():
+    assert transition.judged(crossing(800))
+    assert not transition.judged(crossing(800, sizes=(300, 800, 3000)))
+    small = Run(p=31, dataset_size=961, keep_weights=True)
+    assert not transition.judged(crossing(200, (30, 100, 200, 400, 800), p=31, init=small))
+    task = {"task": "S_n: xy", "p": 5}
+    start = Run(dataset_size=14_400, keep_weights=True, **task)
+    assert transition.judged(crossing(800, init=start, **task))
+
+
+def test_curves_are_by_seed_and_by_the_value_of_a_field():
+    found = transition.curves(sweep({0: 700, 1: 900}))
+    assert list(found) == [(seed, decay) for seed in (0, 1) for decay in (0.1, 1.0, 2.0)]
+    assert all(len(runs) == 6 for runs in found.values())
+
+
+def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
+    slow, fast = (
+        record(
+            Run(dataset_size=500, epochs=epochs, weight_decay=decay),
+            [0, epochs // 4, epochs // 2, epochs],
+            test_accuracy=[1.0, 0.75, 0.5, 0.0],
+        )
+        for decay, epochs in ((0.5, 40_000), (2.0, 20_000))
+    )
+    at = transition.equal_epochs([slow, fast])  # 20,000
+    assert (at(slow), at(fast)) == (0.5, 0.0)
+    at = transition.equal_decay_times([slow, fast])  # 20 of 2,000 and of 500 epochs
+    assert (at(slow), at(fast)) == (0.0, 0.5)
+    text = transition.adamw_table([slow, fast])
+    assert "D_crit at epoch 20,000" in text
+    assert "after 20 decay times" in text
+
+
+def test_the_tables_say_what_the_curves_do():
+    text = transition.transition_table(sweep({0: 800}))
+    assert text.count("800 (no interval: 1 seed)") == 3
+    assert "above 3,000" in transition.transition_table(crossing(9000))
+    both = crossing(800) + crossing(900, seed=1)
+    assert transition.d_crits_text(both) == "seed 0: 800, seed 1: 900"
+    assert transition.d_crit_text(both) == "849 (800 – 900)"  # the geometric mean
+    assert transition.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
+
+
+def test_tasks_are_told_apart_and_counted():
+    start = Run(task="x-y", dataset_size=12769, keep_weights=True)
+    flat = crossing(100, task="x-y", init=start)
+    records = crossing(800) + flat
+    groups = transition.by_task(records)
+    assert list(groups) == ["x+y", "x-y"]
+    assert [transition.task_ungroks(here) for here in groups.values()] == [True, False]
+    text = transition.tasks_table(records)
+    assert "below 300" in text
+    assert "6.3%" in text  # 800 of 12,769
+    assert transition.described(records).startswith("12 runs of 2 tasks, p = 113, weight decay 1")
