@@ -138,6 +138,11 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
     return bootstrap(by_seed(with_decay), intercept)
 
 
+def per_10_000(rate: Interval) -> str:
+    """A rate in 1 / epochs as text, in 10,000 epochs."""
+    return Interval(1e4 * rate.value, 1e4 * rate.low, 1e4 * rate.high, rate.n).text(".2f")
+
+
 # --- verdicts ---------------------------------------------------------------------------------
 
 

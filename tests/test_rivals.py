@@ -95,6 +95,7 @@ def test_rates_that_add_up_give_the_rate_without_decay():
     assert found.value == pytest.approx(0, abs=1e-9)
     more = [*runs[:6], *(made(replace(RUN, seed=seed), general=4000) for seed in range(3))]
     assert rivals.rate_at_zero(more).value == pytest.approx(0.15e-3)
+    assert rivals.per_10_000(rivals.rate_at_zero(more)).startswith("1.50 (")
     assert np.isnan(rivals.rate_at_zero(runs[:6]).value)  # one weight decay makes no line
     assert list(rivals.by_decay(sweep())) == [0.0, 0.3, 1.0]
 
