@@ -39,6 +39,8 @@ ALLOWED = {
     "tasks semi_grokking rivals transition tradeoffs statistics efficiency",
     "statistics": "runs",
     "groups": "tasks",
+    "budget": "benchmarks costs experiments runs store tables timings",
+    "reruns": "benchmarks tables theme",
     "characters": "analysis circuits groups tasks runs tables",
     "efficiency": "analysis convergence runs statistics tables",
     "transition": "analysis runs statistics tables tasks",

@@ -28,8 +28,7 @@ PAGES = {
     "chapters/choices": "Choices",
     "chapters/runs": "The runs",
 }
-COMING = {  # by the name that their page will have
-}
+COMING: dict[str, str] = {}  # pages that claims name before they exist, by name
 
 
 @dataclass(frozen=True)

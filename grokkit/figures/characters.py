@@ -62,13 +62,13 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     fig.update_layout(
         template=template(), height=140 + 190 * rows, margin={"t": 80}, legend={"y": 1.1}
     )
-    parts = [
+    keys = [
         f"{c.task}: {characters.n_key(c.own)} against {characters.n_key(c.other)}" for c in modular
     ]
     return set_alt(
         fig,
         f"Logits of {len(modular)} networks by character. Key characters in the task's own group "
-        f"against another: {'; '.join(parts)}.",
+        f"against another: {'; '.join(keys)}.",
     )
 
 

@@ -1,0 +1,73 @@
+"""What the paper's grid takes: counts against the paper's own numbers, times against limits."""
+
+import pytest
+
+from grokkit import budget, costs, experiments
+from grokkit.runs import Run
+
+SEMI = budget.budget("semi_grokking")
+
+
+def test_semi_grokking_is_the_papers_grid():
+    assert SEMI.runs == 200
+    assert SEMI.steps == 200 * 30_000_000
+    assert SEMI.longest_steps == 30_000_000
+
+
+def test_runs_that_others_start_from_are_counted_once():
+    of_all = budget.budget("full_data")
+    ungrok = budget.budget("ungrokking")
+    assert ungrok.runs == len(experiments.ungrokking("paper")) + of_all.runs
+    assert ungrok.flop > of_all.flop
+
+
+def test_flop_are_those_of_every_epoch_and_twice_in_double_precision():
+    runs = experiments.grokking("paper")
+    flop = sum(run.epochs * costs.tabulated(run).flop(run.dataset_size) for run in runs)
+    assert budget.budget("grokking").flop == pytest.approx(flop)
+    run = experiments.strength("paper")[0]
+    assert run.float64
+    assert budget._flop(run) == 2 * run.epochs * costs.tabulated(run).flop(run.dataset_size)
+
+
+def test_cores_help_until_each_has_one_run():
+    one, many, more = (budget.seconds_on_cores(SEMI, cores) for cores in (1, 100, 10_000))
+    assert one == pytest.approx(100 * many)
+    assert more == pytest.approx(SEMI.longest / SEMI.flop * one)  # the longest run alone
+    assert budget.seconds_on_cores(SEMI, 10**6) == more
+
+
+def test_the_rate_gives_the_measured_time_of_the_measured_run():
+    run, threads = Run(epochs=1), budget.measured_threads()
+    flop = costs.tabulated(run).flop(run.dataset_size)
+    step = budget.Budget("", "", 1, 1, flop, flop / threads, 1)
+    rows = budget.benchmarks.load("engine-cpu")["rows"]
+    [ms] = [
+        r["ms"] for r in rows if (r["n_runs"], r["dataset_size"], r["way"]) == (1, 3830, "grokkit")
+    ]
+    assert budget.seconds_on_cores(step, threads) == pytest.approx(ms / 1000)
+
+
+def test_a_gpu_has_its_rate_and_its_latency():
+    assert budget.seconds_on_gpu(SEMI, 1e9, 1.0) == pytest.approx(30_000)  # steps alone
+    assert budget.seconds_on_gpu(SEMI, 1.0, 0.0) == pytest.approx(SEMI.flop / 1e12)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (5, "5 s"),
+        (60, "1 minute"),
+        (7250, "2 hours"),
+        (86400 * 3.27, "3.3 days"),
+        (31557600 * 250, "250 years"),
+    ],
+)
+def test_durations_are_said_in_two_digits(seconds, text):
+    assert budget.duration(seconds) == text
+
+
+def test_the_table_has_a_row_an_experiment():
+    html = budget.budget_table([SEMI], 20, 1, 256)
+    assert "6.0e+09" in html
+    assert "256 cores" in html
