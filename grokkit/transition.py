@@ -110,7 +110,8 @@ def curves(
     """The records by seed and by value of a field of their runs: one curve each."""
     found: dict[tuple[int, float], list[Record]] = {}
     for record in records:
-        found.setdefault((record.run.seed, getattr(record.run, knob)), []).append(record)
+        value = float(getattr(record.run, knob))
+        found.setdefault((record.run.seed, value), []).append(record)
     return dict(sorted(found.items()))
 
 
