@@ -88,11 +88,14 @@ def bootstrap_two(
     if n < 2:
         return Interval(value, n=n)
     rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(n_resamples):
-        first, second = (rng.integers(len(units), size=len(units)) for units in (one, other))
-        found.append(statistic([one[i] for i in first], [other[i] for i in second]))
-    return _percentiles(value, np.array(found, dtype=float), n)
+    draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in (one, other)]
+    both = np.hstack([np.sort(draw, axis=1) for draw in draws])
+    different, counts = np.unique(both, axis=0, return_counts=True)  # as in `bootstrap`
+    values = [
+        statistic([one[i] for i in rows[: len(one)]], [other[i] for i in rows[len(one) :]])
+        for rows in different
+    ]
+    return _percentiles(value, np.repeat(np.array(values, dtype=float), counts), n)
 
 
 def _percentiles(value: float, found: Float[np.ndarray, " log"], n: int) -> Interval:

@@ -58,3 +58,18 @@ def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():
     assert statistics.spearman(x, -x) == pytest.approx(-1)
     assert math.isnan(statistics.spearman(x, np.ones(4)))
     assert math.isnan(statistics.spearman(x[:2], x[:2]))
+
+
+def test_two_samples_are_drawn_apart_and_a_single_unit_stays():
+    def gap(one, other):
+        return mean(one) - mean(other)
+
+    both = statistics.bootstrap_two([1.0, 2.0, 3.0], [10.0, 20.0], gap)
+    assert both.value == pytest.approx(2 - 15)
+    assert 1 - 20 <= both.low < -13 < both.high <= 3 - 10
+    assert both.n == 3
+    fixed = statistics.bootstrap_two([5.0], [10.0, 20.0], gap)
+    assert (fixed.low, fixed.value, fixed.high) == (5 - 20, 5 - 15, 5 - 10)
+    assert math.isnan(statistics.bootstrap_two([5.0], [10.0], gap).low)
+    with pytest.raises(ValueError, match="at least one unit"):
+        statistics.bootstrap_two([], [1.0], gap)

@@ -14,6 +14,7 @@ Nothing here looks at a run of ungrokking: what it says about D_crit is a predic
 from grokkit.efficiency.critical import (
     by_size,
     common_logit,
+    cost_curve,
     crossing,
     equal_cost_size,
     least,
@@ -24,7 +25,18 @@ from grokkit.efficiency.critical import (
     predicted_by_norm,
     shift_with_logit,
 )
-from grokkit.efficiency.fits import LOGIT, SIZE, Fit, exponent, fit, fit_triples, fitted, kappa
+from grokkit.efficiency.fits import (
+    LOGIT,
+    SIZE,
+    Fit,
+    at_logit,
+    exponent,
+    fit,
+    fit_triples,
+    fitted,
+    kappa,
+    per_logit,
+)
 from grokkit.efficiency.isologit import (
     FITTED,
     GATE,
@@ -76,10 +88,12 @@ __all__ = [
     "Bucket",
     "Fit",
     "agrees",
+    "at_logit",
     "at_papers_setting",
     "buckets",
     "by_size",
     "common_logit",
+    "cost_curve",
     "crossing",
     "efficiency_verdict",
     "equal_cost_size",
@@ -107,6 +121,7 @@ __all__ = [
     "norm",
     "norm_at",
     "orderly",
+    "per_logit",
     "predicted_by_minimum",
     "predicted_by_norm",
     "prediction_verdict",

@@ -1,14 +1,14 @@
 """D_crit, predicted from runs of one circuit each: where both cost the same (Sec. 4.1)."""
 
 from collections.abc import Sequence
-from math import exp, nan
+from math import exp, log, nan
 
 import numpy as np
 from jaxtyping import Float
 
 from grokkit.analysis import Summary
 from grokkit.convergence import objective
-from grokkit.efficiency.fits import LOGIT, SIZE, Fit, fit_triples
+from grokkit.efficiency.fits import LOGIT, SIZE, Fit, at_logit, fit_triples, per_logit
 from grokkit.efficiency.isologit import logit, norm, select, triples, values
 from grokkit.runs import Record
 from grokkit.statistics import Interval, bootstrap_two, by_seed
@@ -36,20 +36,29 @@ def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
     return float((low * high) ** 0.5)
 
 
+def cost_curve(
+    seeds: Sequence[Float[np.ndarray, "_ 3"]], level: float | int
+) -> Float[np.ndarray, "_ 2"]:
+    """log D and the mean log norm at each D, every norm moved to one correct logit (`at_logit`)."""
+    slope = per_logit(seeds)
+    return by_size(np.concatenate([at_logit(table, slope, level) for table in seeds]))
+
+
 def predicted_by_norm(
     mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
 ) -> Interval:
-    """D_crit as the crossing of the isologit lines of both fits (claim B1), interval over seeds.
+    """D_crit as the crossing of isologit lines (claim B1), with its interval over seeds.
 
-    At the correct logit `level`, by default `common_logit`.
+    At the correct logit `level`, by default `common_logit`. C_mem's line is interpolated between
+    sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
     """
     at = common_logit(mem, gen) if level is None else level
     one, other = ([triples(seed) for seed in by_seed(records)] for records in (mem, gen))
     return bootstrap_two(
         one,
         other,
-        lambda first, second: equal_cost_size(
-            fit_triples(first), fit_triples(second, flat=True), at
+        lambda first, second: exp(
+            crossing(cost_curve(first, at), log(fit_triples(second, flat=True).at(at)))
         ),
     )
 

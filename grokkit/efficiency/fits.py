@@ -1,8 +1,8 @@
-"""One fit of norm against correct logit and D to all runs of a circuit."""
+"""One fit of norm against correct logit and D to all runs of a circuit, by medians."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp, inf, log, nan
 
 import numpy as np
 from jaxtyping import Float
@@ -32,20 +32,48 @@ class Fit:
         )
 
 
-def fit_triples(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> Fit:
-    """The least-squares `Fit` to `triples` in groups of one seed, each with a constant of its own.
+def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
+    """1 / kappa: the median, over training sets, of the slope of log norm over log logit.
 
-    The constant of the fit is their mean; `flat` sets the exponent to 0, as Sec. 4.1 has it for
-    C_gen, so that a fit to large D can be used at small D.
+    Within one training set only weight decay differs. NaN where none has two weight decays.
     """
-    means = np.array([table.mean(0) for table in seeds])
-    inner = np.concatenate([table - mean for table, mean in zip(seeds, means, strict=True)])
-    features = inner[:, :2] * [not flat, True]
-    (exponent, per_logit), *_ = np.linalg.lstsq(features, inner[:, 2])
-    at_reference = means - np.log([SIZE, LOGIT, 1])
-    constant = float((at_reference @ [-exponent, -per_logit, 1]).mean())
-    kappa = 1 / per_logit if per_logit else inf
-    return Fit(exp(constant), float(exponent), float(kappa))
+    found = []
+    for table in seeds:
+        for size in np.unique(table[:, 0]):
+            _, x, y = table[table[:, 0] == size].T
+            x = x - x.mean()
+            found += [float(x @ y / (x @ x))] if x.any() else []
+    return float(np.median(found)) if found else nan
+
+
+def at_logit(
+    table: Float[np.ndarray, "_ 3"], slope: float, level: float | int
+) -> Float[np.ndarray, "_ 2"]:
+    """log D and log norm of every run, the norm moved along the slope to one correct logit."""
+    return np.stack([table[:, 0], table[:, 2] + slope * (np.log(level) - table[:, 1])], axis=1)
+
+
+def fit_triples(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> Fit:
+    """The `Fit` to `triples` in groups of one seed, by medians: a few odd runs do not move it.
+
+    kappa is of `per_logit`. With every norm moved to one logit, the exponent is the median of the
+    slopes between any two runs of one seed and two sizes (the estimator of Theil and Sen), and the
+    constant the mean over seeds of their medians. `flat` sets the exponent to 0, as Sec. 4.1 has it
+    for C_gen, so that a fit to large D can be used at small D.
+    """
+    slope = per_logit(seeds)
+    tables = [at_logit(table, slope, LOGIT) for table in seeds]
+    between = [np.array([0.0])] if flat else [_between(table) for table in tables]
+    power = float(np.median(np.concatenate(between)))
+    constants = [np.median(table[:, 1] - power * (table[:, 0] - log(SIZE))) for table in tables]
+    return Fit(exp(float(np.mean(constants))), power, 1 / slope if slope else inf)
+
+
+def _between(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, " pair"]:
+    """The slopes between any two points with different first coordinates."""
+    i, j = np.triu_indices(len(table), 1)
+    x, y = (table[j] - table[i]).T
+    return y[x != 0] / x[x != 0]
 
 
 def fit(records: Sequence[Record], flat: bool = False) -> Fit:

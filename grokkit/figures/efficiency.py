@@ -11,7 +11,7 @@ from grokkit import efficiency
 from grokkit.efficiency import Bucket
 from grokkit.figures.training import meta, shared_meta
 from grokkit.runs import Record
-from grokkit.statistics import Interval
+from grokkit.statistics import Interval, by_seed
 from grokkit.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, template
 
 NAMES = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
@@ -208,30 +208,32 @@ def fig_equal_cost(
     """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
     level = efficiency.common_logit(mem, gen)
     predicted = efficiency.predicted_by_norm(mem, gen)
-    fits = efficiency.fit(mem), efficiency.fit(gen, flat=True)
+    height = efficiency.fit(gen, flat=True).at(level)
+    curve = np.exp(efficiency.cost_curve([efficiency.triples(s) for s in by_seed(mem)], level))
     sizes = efficiency.values([*mem, *gen], "dataset_size")
-    ends = [value for value in (predicted.low, predicted.value) if isfinite(value)]
-    span = np.geomspace(min([*sizes, *ends]), max(sizes), 60)
     fig = figure(height=460)
-    lines = (("mem", MEM, "solid"), ("gen", GEN, "dash"))
-    for (circuit, colour, dash), found in zip(lines, fits, strict=True):
+    lines = (
+        ("mem", MEM, "solid", curve),
+        ("gen", GEN, "dash", [[sizes[0], height], [sizes[-1], height]]),
+    )
+    for circuit, colour, dash, points in lines:
+        x, y = np.array(points).T
         fig.add_scatter(
-            x=span,
-            y=[found.at(level, float(size)) for size in span],
-            name=f"{NAMES[circuit]}, fit",
+            x=x,
+            y=y,
+            mode="lines",
+            name=NAMES[circuit],
             legendgroup=circuit,
             line={"color": colour, "dash": dash, "width": 2.5},
             hovertemplate=f"norm %{{y:.2f}} at D = %{{x:,.0f}}<extra>{NAMES[circuit]}</extra>",
         )
     fig.add_traces(_interpolated(mem, level, "mem", MEM) + _interpolated(gen, level, "gen", GEN))
-    height = fits[1].at(level)
     if isfinite(predicted.value):
         fig.add_trace(_mark(predicted, height, "predicted D<sub>crit</sub>", "x"))
     if measured is not None and isfinite(measured.value):
         fig.add_trace(_mark(measured, height, "measured, ungrokking", "diamond-open"))
-    fig.update_xaxes(_axis(list(span), "D", SIZES))
-    reached = [found.at(level, float(size)) for found in fits for size in span[[0, -1]]]
-    fig.update_yaxes(_axis(reached, f"norm at a correct logit of {level:.0f}"))
+    fig.update_xaxes(_axis(sizes, "D", SIZES))
+    fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
     return set_alt(
         fig,
         f"Norm for a correct logit of {level:.0f} against D. That of C_mem rises and meets that of "
