@@ -25,6 +25,9 @@ def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUN
     """A logarithmic axis with round ticks over the range of the values."""
     low, high = 0.97 * min(values), 1.03 * max(values)
     here = [tick for tick in ticks if low <= tick <= high]
+    for step in (10, 5, 2, 1):  # a narrow range has few round numbers
+        if len(here) < 3:
+            here = [n for n in range(step, int(high) + 1, step) if low <= n]
     text = [f"{tick:,}" for tick in here]
     return {
         "type": "log",
@@ -232,12 +235,13 @@ def fig_equal_cost(
         fig.add_trace(_mark(predicted, height, "predicted D<sub>crit</sub>", "x"))
     if measured is not None and isfinite(measured.value):
         fig.add_trace(_mark(measured, height, "measured, ungrokking", "diamond-open"))
-    fig.update_xaxes(_axis(sizes, "D", SIZES))
+    seen = [found.value for found in (predicted, measured) if found and isfinite(found.value)]
+    fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
     fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
     return set_alt(
         fig,
-        f"Norm for a correct logit of {level:.0f} against D. That of C_mem rises and meets that of "
-        f"C_gen, {height:.1f}, at D = {predicted.text(',.0f')}"
+        f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
+        f"{height:.1f}, at D = {predicted.text(',.0f')}"
         + (f"; ungrokking has D_crit {measured.text(',.0f')}." if measured else "."),
     )
 
@@ -297,7 +301,8 @@ def fig_first_order(
         if isfinite(measured.get(decay, Interval(float("nan"))).value):
             mark = _mark(measured[decay], height, "measured, ungrokking", "diamond-open", hover)
             fig.add_trace(mark.update(meta=about, showlegend=i == 0))
-    fig.update_xaxes(_axis([0.9 * sizes[0], 1.1 * sizes[-1]], "D", SIZES))
+    marks = [found.value for found in (*predicted.values(), *measured.values())]
+    fig.update_xaxes(_axis([*sizes, *filter(isfinite, marks)], "D", SIZES))
     found_minima = [efficiency.least(record) for record in [*mem, *gen]]
     fig.update_yaxes(_axis(found_minima, "minimum of Eq. (2) over α"))
     ends = "; ".join(
