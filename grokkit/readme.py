@@ -108,7 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given:
         grokked = experiments.records(experiments.grokking())
         ungrokked = experiments.records(experiments.ungrokking())
-        draw(figures.fig1_overview(grokked, analysis.smallest(ungrokked)), PICTURE)
+        near = experiments.all_records().get("semi_grokking", [])
+        draw(figures.fig1_overview(grokked, analysis.smallest(ungrokked), near), PICTURE)
     return 0
 
 

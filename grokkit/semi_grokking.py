@@ -13,7 +13,16 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit import tasks
-from grokkit.analysis import FAILS, HOLDS, NOT_RUN, PERFECT, train_fits, value_at, verdict_of
+from grokkit.analysis import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    PERFECT,
+    described,
+    train_fits,
+    value_at,
+    verdict_of,
+)
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval, bootstrap, by_seed
 from grokkit.tables import html_table
@@ -166,6 +175,15 @@ def example(records: Sequence[Record]) -> Record:
         return last, min(end - low(record.run), PERFECT - end)
 
     return max(records, key=how_clear)
+
+
+def in_words(records: Sequence[Record]) -> str:
+    """What became of the clearest run, for a caption; "not run yet" of no runs."""
+    if not records:
+        return "not run yet"
+    one = example(records)
+    ends = f"ends at test accuracy {one.final('test_accuracy'):.2f} ({outcome(one)})"
+    return f"{described([one])}, {ends}"
 
 
 def transient_example(records: Sequence[Record]) -> Record:

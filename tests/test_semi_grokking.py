@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import record
+from handmade import grokking, record, ungrokking
 
 from grokkit import analysis, claims, experiments, figures, semi_grokking, tasks, theme
 from grokkit.runs import Run
@@ -192,6 +192,17 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     assert sum(sum(trace.y) for trace in bars.data) == len(runs)
     assert "0 of 2 at 360" in theme.alt(bars)
     assert "2 of 2 at 400" in theme.alt(bars)
+
+
+def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
+    first, second = [grokking(0)], [ungrokking(390, 0.02)]
+    with_points = theme.show(figures.fig1_overview(first, second, sweep(SHAPES, n=1)))
+    third = [trace for trace in with_points.data if trace.xaxis == "x3"]
+    assert third[-1].y[-1] == pytest.approx(0.8)
+    assert "test accuracy 0.80 (semi-grokked)." in theme.alt(with_points)
+    without = theme.show(figures.fig1_overview(first, second, sweep([NONE, FULL], n=1)))
+    assert "none of 2 runs" in [note.text for note in without.layout.annotations]
+    assert theme.alt(without).endswith(").")
 
 
 @pytest.mark.parametrize("kind", SHAPES)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokkit import analysis
+from grokkit import analysis, semi_grokking
 from grokkit.figures.training import meta, shared_meta
 from grokkit.runs import Record
 from grokkit.theme import TEST, TRAIN, pale, set_alt, template
@@ -14,25 +14,35 @@ from grokkit.theme import TEST, TRAIN, pale, set_alt, template
 CURVES = (("train_accuracy", "train", TRAIN, "solid"), ("test_accuracy", "test", TEST, "dash"))
 
 
-def fig1_overview(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> go.Figure:
+def fig1_overview(
+    grokked: Sequence[Record], ungrokked: Sequence[Record], near: Sequence[Record] = ()
+) -> go.Figure:
     """Fig. 1 in one picture: accuracy while networks grok and ungrok, epochs on a log axis.
 
-    Epoch 0 is drawn at 0.8. The third panel is empty: semi-grokking (Fig. 1c) has not been run.
+    Epoch 0 is drawn at 0.8. The third panel has the run of `near` that is clearest semi-grokking
+    (Fig. 1c); without runs near D_crit, or where none of them ends so, it is empty and says why.
     """
     titles = ["grokking", "ungrokking", "semi-grokking"]
     fig = make_subplots(cols=3, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
-    for col, records in enumerate((grokked, ungrokked), start=1):
+    panels = [list(grokked), list(ungrokked)]
+    shown = semi_grokking.example(near) if near else None
+    if shown is not None and semi_grokking.outcome(shown) == semi_grokking.SEMI:
+        panels.append([shown])
+    for col, records in enumerate(panels, start=1):
         for curve in CURVES:
             _add(fig, records, curve, col)
         label = f"epoch, D = {records[0].run.dataset_size:,}"
         fig.update_xaxes(type="log", exponentformat="power", dtick=1, title=label, col=col)
-    fig.add_scatter(x=[None], y=[None], showlegend=False, row=1, col=3)  # no trace, no axes
-    fig.update_xaxes(range=[0, 1], showticklabels=False, title="to come", col=3)
-    fig.add_annotation(x=0.5, y=0.5, text="not run yet", showarrow=False, row=1, col=3)
+    if len(panels) < 3:
+        fig.add_scatter(x=[None], y=[None], showlegend=False, row=1, col=3)  # no trace, no axes
+        fig.update_xaxes(range=[0, 1], showticklabels=False, title="epoch", col=3)
+        why = f"none of {len(near)} runs" if near else "not run yet"
+        fig.add_annotation(x=0.5, y=0.5, text=why, showarrow=False, row=1, col=3)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
     fig.update_layout(template=template(), height=420, margin={"t": 70}, legend={"y": 1.1})
-    return set_alt(fig, _alt(grokked, ungrokked))
+    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {semi_grokking.in_words(near)}."
+    return set_alt(fig, said)
 
 
 def _add(
@@ -47,7 +57,8 @@ def _add(
         for values, name, record in zip(every, names, records, strict=True)
     ]
     middle = np.median(every, axis=0)
-    lines.append((middle, colour, 2.5, f"median of {len(records)} seeds", shared_meta(records)))
+    strong = f"median of {len(records)} seeds" if len(records) > 1 else names[0]
+    lines.append((middle, colour, 2.5, strong, shared_meta(records)))
     for i, (y, shade, width, name, belongs) in enumerate(lines):
         fig.add_scatter(
             x=x,
@@ -73,5 +84,5 @@ def _alt(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> str:
         f"{grokked[0].run.dataset_size:,} examples: train accuracy reaches 1 at epoch {fits}, test "
         f"accuracy passes 0.98 at epoch {general}. Ungrokking, {len(ungrokked)} trained networks "
         f"continued on {ungrokked[0].run.dataset_size:,} examples: test accuracy goes from "
-        f"{start.text('.2f')} to {end.text('.2f')}. Semi-grokking: not run yet."
+        f"{start.text('.2f')} to {end.text('.2f')}."
     )

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from grokkit import semi_grokking
 from grokkit.figures.training import meta, shared_meta
+from grokkit.figures.transition import size_axis
 from grokkit.runs import Record
 from grokkit.theme import (
     GEN,
@@ -186,7 +187,7 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
 def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
     """Where the minimiser ends from random weights, over the sizes of Fig. 5: accuracy by D."""
     fig = figure(
-        xaxis={"title": "dataset size D", "type": "log"},
+        xaxis=size_axis(ends, "dataset size D"),
         yaxis={"title": "test accuracy at the end", "range": [0, 1.03]},
         height=420,
     )
