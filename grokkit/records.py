@@ -35,7 +35,8 @@ def read_records(path: Path, weights: Path) -> list[Record]:
         Damaged: a part of the file is not what was written.
     """
     with reading(path), path.open("rb") as file:  # given a path, pyarrow also reads a directory
-        table = pq.read_table(file, schema=ROW)
+        # without pyarrow's own threads: a process that ends while they sleep may abort
+        table = pq.ParquetFile(file, pre_buffer=False).read(use_threads=False).cast(ROW)
         return [_record(row, path, weights) for row in table.to_pylist()]
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -239,3 +241,25 @@ def test_damaged_shipped_results_are_named_and_count_as_missing(store, tmp_path)
 def test_exporting_a_missing_run_names_it(store, tmp_path):
     with pytest.raises(ValueError, match=RUN.key):
         store.export("some", [RUN], tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
+def test_reading_and_writing_records_starts_no_threads(store):
+    """Threads of pyarrow's own now and then abort a process that ends (exit status 134)."""
+    record, weights = finished(RUN)
+    store.put(record, weights)
+    script = """if True:
+        import os, sys
+        from grokkit import records
+        from pathlib import Path
+        threads = lambda: len(os.listdir("/proc/self/task"))
+        before, path = threads(), Path(sys.argv[1])
+        found = records.read_records(path, path.parent)
+        assert records.parquet_bytes(found)
+        print(threads() - before)
+    """
+    [path] = (store.path / "records").iterdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "0"
