@@ -62,6 +62,8 @@ def test_fig_4_draws_each_seed_and_the_mean_and_says_where_it_crosses():
     np.testing.assert_allclose(strong[0].y, np.mean([trace.y for trace in thin], axis=0), rtol=1e-6)
     np.testing.assert_array_equal(thin[0].x, [300, 500, 700, 900, 1500, 3000])
     assert "750 at weight decay 0.5" in theme.alt(fig)
+    looks = {(t.name, t.line.color, t.line.dash) for t in fig.data if "weight" in str(t.name)}
+    assert len(looks) == len({name for name, *_ in looks}) == 4  # the same in both panels
     first, second = fig.layout.xaxis.range, fig.layout.xaxis2.range
     assert first == second  # panels to be compared
 

@@ -44,9 +44,20 @@ def curve_trace(records: Sequence[Record], hover: str, strong: bool, **looks: ob
     )
 
 
-def _panel(fig: go.Figure, records: Sequence[Record], knob: str, col: int, named: set) -> None:
-    """Every seed's curve, thin, and the mean over seeds, by value of a field."""
-    values = sorted({getattr(record.run, knob) for record in records})
+def _panel(
+    fig: go.Figure,
+    records: Sequence[Record],
+    knob: str,
+    values: Sequence[float],
+    col: int = 1,
+    named: set[str] | None = None,
+) -> None:
+    """Every seed's curve, thin, and the mean over seeds, by value of a field.
+
+    `values` are those of all panels, so that one has the same look in each; `named` collects what
+    the legend has.
+    """
+    named = set() if named is None else named
     for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
         here = [record for record in records if getattr(record.run, knob) == value]
         label = f"{NAMES[knob]} {value:g}"
@@ -121,9 +132,10 @@ def fig4_ungrokking(
         horizontal_spacing=0.04,
         subplot_titles=[title for title, _ in panels],
     )
+    decays = sorted({record.run.weight_decay for record in [*minimised, *adamw]})
     named: set[str] = set()
     for col, (_, records) in enumerate(panels, start=1):
-        _panel(fig, records, "weight_decay", col, named)
+        _panel(fig, records, "weight_decay", decays, col, named)
         fig.update_xaxes(size_axis([*minimised, *adamw]), row=1, col=col)
     for (name, predicted), colour, dash in zip(
         (predictions or {}).items(), (GEN, MEM, NORM), ("dash", "dot", "dashdot"), strict=False
@@ -152,7 +164,9 @@ def _crossings(records: Sequence[Record], knob: str) -> str:
     found = []
     for value in sorted({getattr(record.run, knob) for record in records}):
         here = [record for record in records if getattr(record.run, knob) == value]
-        found.append(f"{transition.d_crit(here)} at {NAMES[knob]} {value:g}")
+        mean = transition.d_crit_interval(here).value
+        size = f"{mean:,.0f}" if isfinite(mean) else transition.d_crit_text(here)
+        found.append(f"{size} at {NAMES[knob]} {value:g}")
     return ", ".join(found)
 
 
@@ -218,7 +232,7 @@ def fig_epsilon(records: Sequence[Record]) -> go.Figure:
     """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
     fig = figure(xaxis=size_axis(records), yaxis=ACCURACY, height=440)
     grid = make_subplots(figure=fig)
-    _panel(grid, records, "eps", 1, set())
+    _panel(grid, records, "eps", sorted({record.run.eps for record in records}))
     return set_alt(
         grid,
         f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
