@@ -9,7 +9,7 @@ import pytest
 from handmade import record, ungrokking
 
 from grokkit import claims, efficiency, figures, theme
-from grokkit.analysis import HOLDS, IN_PART, NOT_RUN
+from grokkit.analysis import FAILS, HOLDS, IN_PART, NOT_RUN
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval
 
@@ -273,6 +273,13 @@ def test_a_prediction_agrees_within_a_quarter():
     assert efficiency.prediction_verdict([(near, measured), (far, measured)], mem) == IN_PART
     assert efficiency.prediction_verdict([(near, Interval(float("nan")))], mem) == NOT_RUN
     assert efficiency.prediction_verdict([(near, measured)], memory(p=53)) == NOT_RUN
+    beyond = Interval(400.0), Interval(400.0)  # below the least size of C_mem
+    assert efficiency.prediction_verdict([beyond], mem) == NOT_RUN
+    nowhere = Interval(float("nan")), measured
+    assert efficiency.prediction_verdict([nowhere], mem) == FAILS
+    assert efficiency.ratios_text([(near, measured), nowhere]) == "1.24"
+    assert efficiency.predicted_text([(near, measured), (far, measured)]) == "990 – 1,010"
+    assert efficiency.predicted_text([nowhere]) == "none"
 
 
 def test_the_tables_say_what_there_is():
@@ -361,3 +368,13 @@ def test_claims_without_their_runs_have_no_result():
     assert set(claimed(memory(), rule(), [])) == {"F3a,b", "F3c,d", "P1"}
     quick = claimed(memory(p=53), rule(), falls())
     assert {result.verdict for result in quick.values()} == {NOT_RUN}
+
+
+def test_the_exponents_at_both_ends_are_those_of_the_first_and_last_sizes():
+    sizes = {500: 20.0, 1000: 40.0, 4000: 40.0 * 4**0.3}
+    runs = [
+        made(Run(dataset_size=D, weight_decay=w), P * (o / 60) ** 0.25, o)
+        for D, P in sizes.items()
+        for w, o in ((0.1, 80), (2.0, 40))
+    ]
+    assert efficiency.end_exponents(runs) == (pytest.approx(1.0), pytest.approx(0.3))

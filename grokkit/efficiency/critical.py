@@ -44,6 +44,13 @@ def cost_curve(
     return by_size(np.concatenate([at_logit(table, slope, level) for table in seeds]))
 
 
+def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
+    """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
+    x, y = cost_curve([triples(seed) for seed in by_seed(mem)], LOGIT).T
+    slopes = np.diff(y) / np.diff(x)
+    return float(slopes[0]), float(slopes[-1])
+
+
 def predicted_by_norm(
     mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
 ) -> Interval:

@@ -168,6 +168,12 @@ def ratios_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
     return _span(known, ".2f") if known else "none"
 
 
+def predicted_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
+    """ "860 – 880": the least and the largest prediction; "none" without one."""
+    known = [predicted.value for predicted, _ in pairs if isfinite(predicted.value)]
+    return _span(known, ",.0f") if known else "none"
+
+
 def agrees(predicted: Interval, measured: Interval) -> bool:
     """Whether a predicted D_crit is within `NEAR` of the measured one (choice C18)."""
     return abs(ratio(predicted, measured) - 1) <= NEAR
@@ -187,10 +193,12 @@ def predictions_table(
 def prediction_verdict(
     pairs: Sequence[tuple[Interval, Interval]], records: Sequence[Record]
 ) -> str:
-    """Claims B1 and B2: every prediction `agrees`; "not run" where nothing was measured.
+    """Claims B1 and B2: every prediction `agrees`.
 
-    `records` are of the circuits alone: at another setting than the paper's the sizes are too few.
+    "not run" where nothing was measured between the sizes of `records`, the runs of C_mem alone,
+    which no prediction can leave, and at another setting than the paper's.
     """
-    known = [pair for pair in pairs if isfinite(pair[1].value)]
+    sizes = values(records, "dataset_size")
+    known = [pair for pair in pairs if sizes[0] <= pair[1].value <= sizes[-1]]
     there = at_papers_setting(records)
     return verdict_of([agrees(*pair) for pair in known]) if there else NOT_RUN

@@ -17,6 +17,7 @@ from grokkit.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, templa
 NAMES = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PLACES = ("bottom", "middle", "top") * 2  # of the names of neighbouring lines
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 SIZES = (50, 100, 200, 500, 1000, 2000, 4000, 8000)
 
@@ -93,7 +94,7 @@ def colour_hex(colour: str) -> str:
     return f"#{r:02x}{g:02x}{b:02x}"
 
 
-def _line(bucket: Bucket, seed: int | None, colour: str, dash: str) -> go.Scatter:
+def _line(bucket: Bucket, seed: int | None, colour: str, dash: str, at: str) -> go.Scatter:
     """One isologit line: the geometric mean norm of a bucket at each D, of one seed or of all."""
     chosen = bucket.records if seed is None else efficiency.select(bucket.records, seed=seed)
     sizes = efficiency.values(chosen, "dataset_size")
@@ -104,7 +105,7 @@ def _line(bucket: Bucket, seed: int | None, colour: str, dash: str) -> go.Scatte
         y=[bucket.norm(size, seed) for size in sizes],
         mode="lines+markers" if seed is not None else "lines+markers+text",
         text=None if seed is not None else [*[""] * (len(sizes) - 1), f" {middle}"],
-        textposition="middle right",
+        textposition=f"{at} right",
         cliponaxis=False,
         name=f"correct logit {bucket.low:.0f} – {bucket.high:.0f}",
         meta=shared_meta(chosen),
@@ -134,11 +135,12 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
         _scatter(fig, records, circuit, row)
         found = efficiency.buckets(records)
-        for bucket, colour, dash in zip(found, ordered(len(found)), DASHES, strict=False):
+        looks = zip(found, ordered(len(found)), DASHES, PLACES, strict=True)
+        for bucket, colour, dash, at in looks:
             fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
             seeds = efficiency.values(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
-                fig.add_trace(_line(bucket, seed, colour, dash), row=row, col=2)
+                fig.add_trace(_line(bucket, seed, colour, dash, at), row=row, col=2)
         norms, logits = ([read(r) for r in records] for read in (efficiency.norm, efficiency.logit))
         sizes = efficiency.values(records, "dataset_size")
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
