@@ -38,7 +38,8 @@ def two_by_three() -> go.Figure:
 
 def plain() -> go.Figure:
     """A figure with nothing to choose: one run."""
-    fig = theme.figure().add_scatter(x=[1, 2], y=[3, 4], name="one", meta={"seed": 0})
+    bars = {"array": [0.5, None], "arrayminus": [1, None]}
+    fig = theme.figure().add_scatter(x=[1, 2], y=[3, 4], error_y=bars, name="one", meta={"seed": 0})
     return theme.set_alt(fig, "One line of one run, rising.")
 
 
@@ -162,6 +163,18 @@ def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):
     assert len(rows) == 3 * 6 + 2
     assert {tuple(row[5:]) for row in rows[:3]} == {("0", "0.1", "400")}
     assert rows[-1][5:] == ["", "", ""]
+
+
+def test_the_csv_has_the_ends_of_error_bars(opened):
+    page = opened()
+    with page.expect_download() as download:
+        page.locator(".gk-csv").last.click()
+    head, *rows = csv.reader(Path(download.value.path()).read_text("utf-8").splitlines())
+    assert head == ["panel", "trace", "x", "y", "z", "seed", "low", "high"]
+    assert rows == [
+        ["x", "one", "1", "3", "", "0", "2", "3.5"],
+        ["x", "one", "2", "4", "", "0", "", ""],
+    ]
 
 
 def test_the_boxes_fit_a_phone(opened):

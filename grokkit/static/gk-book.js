@@ -168,13 +168,16 @@
   const plain = (text) => String(text ?? "").replace(/<[^>]*>/g, "");
   const csv = (figure) => {
     const keys = metaKeys(figure.data);
-    const rows = [["panel", "trace", "x", "y", "z", ...keys]];
+    const bars = figure.data.some((trace) => trace.error_y?.array);
+    const rows = [["panel", "trace", "x", "y", "z", ...keys, ...(bars ? ["low", "high"] : [])]];
     figure.data.forEach((trace, i) => {
       const head = [trace.xaxis ?? "x", plain(trace.name) || `trace ${i + 1}`];
       const of = keys.map((key) => meta(trace)[key] ?? "");
       const x = values(trace.x), y = values(trace.y), z = values(trace.z);
-      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v, ...of])));
-      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", "", ...of]));
+      const up = values(trace.error_y?.array), down = values(trace.error_y?.arrayminus) ?? up;
+      const ends = (n) => (bars ? (Number.isFinite(up?.[n]) ? [y[n] - down[n], y[n] + up[n]] : ["", ""]) : []);
+      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v, ...of, ...ends()])));
+      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", "", ...of, ...ends(n)]));
     });
     const cell = (v) => (/[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
     return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
