@@ -325,6 +325,12 @@ def test_one_kappa_makes_the_crossing_the_same_at_every_logit():
     assert efficiency.shift_with_logit(mem, other) == pytest.approx(2 ** (-(1 / 8) / 0.5) - 1)
 
 
+def test_the_theorem_has_mixtures_below_kappa_2_alone():
+    sharp, soft = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(30.0, 0.0, 1.9)
+    assert "everything" in efficiency.regime(sharp, sharp)
+    assert "a part" in efficiency.regime(sharp, soft)
+
+
 def test_the_loss_part_is_what_the_decay_term_leaves_of_the_minimum():
     part = efficiency.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
     assert part.median == pytest.approx(1 - 450 / 500)

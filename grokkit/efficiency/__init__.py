@@ -24,6 +24,7 @@ from grokkit.efficiency.critical import (
     never_cheaper,
     predicted_by_minimum,
     predicted_by_norm,
+    regime,
     shift_with_logit,
 )
 from grokkit.efficiency.fits import (
@@ -132,6 +133,7 @@ __all__ = [
     "predictions_table",
     "ratio",
     "ratios_text",
+    "regime",
     "select",
     "shift_with_logit",
     "slope",

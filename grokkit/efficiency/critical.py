@@ -26,6 +26,12 @@ def shift_with_logit(mem: Fit, gen: Fit) -> float:
     return equal_cost_size(mem, gen, 2 * LOGIT) / equal_cost_size(mem, gen, LOGIT) - 1
 
 
+def regime(mem: Fit, gen: Fit) -> str:
+    """What Theorem D.4 says of a network with both circuits, for the smaller of their kappas."""
+    sharp = min(mem.kappa, gen.kappa) >= 2
+    return "one of them should take everything" if sharp else "both should keep a part"
+
+
 def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
     """The middle of the correct logits that runs of both circuits have, on a log scale.
 
