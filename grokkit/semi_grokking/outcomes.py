@@ -1,8 +1,4 @@
-"""Semi-grokking (Sec. 5.3): which runs generalise, not at all, in full, or up to a plateau.
-
-A network that has memorised x + y and that x + y = y + x answers a test example whose mirror image
-it was trained on. That is memory, so what counts as generalising starts above it (choice C17).
-"""
+"""The outcome of one run by a stated rule (choice C17), and the runs that show it best."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,19 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit import tasks
-from grokkit.analysis import (
-    FAILS,
-    HOLDS,
-    NOT_RUN,
-    PERFECT,
-    described,
-    train_fits,
-    value_at,
-    verdict_of,
-)
+from grokkit.analysis import PERFECT, described, train_fits, value_at
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval, bootstrap, by_seed
-from grokkit.tables import html_table
 
 NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
     "no generalisation",
@@ -41,10 +27,6 @@ DECAY_TIMES, SHARE = 5, 0.1  # a plateau lasts so many 1 / (lr lambda), and such
 SMOOTH = 5  # evaluations, of which the median is taken: a plateau may have spikes
 DELAY = 2  # a plateau is delayed if it starts after so many times the epochs to fit
 AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
-ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
-PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
-PAPER_P, PAPER_SIZES = 113, (1500, 2050)
-ARRIVED = 0.5  # residual below which an end of the minimiser counts
 
 
 @lru_cache(maxsize=1024)
@@ -142,7 +124,7 @@ def outcome(record: Record) -> str:
 
 
 def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> dict[str, int]:
-    """How many runs have each outcome, or of the minimiser's: each `end_kind`."""
+    """How many runs have each outcome, or of the minimiser's ends: each `end_kind`."""
     found = Counter(map(kind, records))
     return {each: found[each] for each in OUTCOMES}
 
@@ -226,90 +208,3 @@ def norm_drop(record: Record) -> Drop | None:
     on = np.log(at[0] / at[1]) * time / here.epochs
     after = np.log(at[1] / at[2]) * time / (until - here.end)
     return Drop(float(on), float(after), at[1], at[2])
-
-
-# --- the ends of the paper's own grid, by the minimiser ---------------------------------------
-
-
-def in_papers_range(records: Sequence[Record]) -> list[Record]:
-    """The records at the modulus and between the sizes of Fig. 5, that have come to rest."""
-    least, most = PAPER_SIZES
-    return [
-        record
-        for record in records
-        if record.run.p == PAPER_P
-        and least <= record.run.dataset_size <= most
-        and record.final("residual") < ARRIVED
-    ]
-
-
-def end_kind(record: Record) -> str:
-    """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
-    end = record.final("test_accuracy")
-    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
-
-
-# --- verdicts ---------------------------------------------------------------------------------
-
-
-def judged(records: Sequence[Record]) -> bool:
-    """Whether a sweep is large enough for verdicts: 20 runs, at three sizes or more."""
-    return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
-
-
-def fig5_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """The two parts of Fig. 5, each met or not."""
-    found = counts(records)
-    return {
-        "at least 3 % of runs (the paper's 6 of 200) end semi-grokked": found[SEMI]
-        >= PAPER_SHARE * len(records),
-        "some runs wait on a plateau and then generalise in full": found[TRANSIENT] > 0,
-    }
-
-
-def fig6_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """The two parts of Fig. 6: there is a transient plateau; in most, the norm drops at its end."""
-    drops = [drop for drop in map(norm_drop, records) if drop is not None]
-    return {
-        "a run waits on a plateau and then generalises in full": bool(drops),
-        "in most such runs the norm drops as the plateau ends": sum(d.at_once for d in drops)
-        > len(drops) / 2,
-    }
-
-
-def semi_grokking_parts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, bool]:
-    """Prediction 4 by both routes: AdamW's runs, and the minimiser's ends at the paper's sizes."""
-    parts = {"AdamW ends some runs on a plateau": counts(records)[SEMI] > 0}
-    there = in_papers_range(ends)
-    if len(there) >= 5:
-        some = any(end_kind(record) == SEMI for record in there)
-        parts["the minimiser ends some at middling accuracy, at the paper's sizes"] = some
-    return parts
-
-
-def verdicts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, str]:
-    """The verdicts on Figs. 1c, 5 and 6 and on Prediction 4 (Sec. 5.3), by the id of the claim.
-
-    "not run" of a sweep that is too small to be judged: a few runs need not hit D_crit.
-    """
-    if not judged(records):
-        return dict.fromkeys(("F1c", "F5", "F6", "P4"), NOT_RUN)
-    return {
-        "F1c": HOLDS if counts(records)[SEMI] else FAILS,
-        "F5": verdict_of(list(fig5_parts(records).values())),
-        "F6": verdict_of(list(fig6_parts(records).values())),
-        "P4": verdict_of(list(semi_grokking_parts(records, ends).values())),
-    }
-
-
-def outcomes_table(records: Sequence[Record]) -> str:
-    """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
-    rows = []
-    for size in sorted({record.run.dataset_size for record in records}):
-        here = [record for record in records if record.run.dataset_size == size]
-        ends = sorted(record.final("test_accuracy") for record in here)
-        bound = np.mean([low(record.run) for record in here])
-        cells = [str(n) if n else "" for n in counts(here).values()]
-        rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
-    head = ["D", "generalises above", *OUTCOMES, "test accuracy at the end, by run"]
-    return html_table(head, rows)
