@@ -143,6 +143,12 @@ def transition_parts(
     }
 
 
+def fits_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What every run must do before its test accuracy says anything, at any setting."""
+    fit = all(record.final("train_accuracy") == 1 for record in records)
+    return {"every network fits its train set": fit}
+
+
 def equal_epochs(records: Sequence[Record]) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)

@@ -85,6 +85,13 @@ def test_a_small_modulus_and_few_sizes_are_not_judged():
     assert transition.judged(crossing(800, init=start, **task))
 
 
+def test_a_run_that_does_not_fit_is_told():
+    records = crossing(800)
+    assert all(transition.fits_parts(records).values())
+    records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
+    assert not any(transition.fits_parts(records).values())
+
+
 def test_curves_are_by_seed_and_by_the_value_of_a_field():
     found = transition.curves(sweep({0: 700, 1: 900}))
     assert list(found) == [(seed, decay) for seed in (0, 1) for decay in (0.1, 1.0, 2.0)]

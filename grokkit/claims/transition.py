@@ -1,6 +1,7 @@
 """Results of ungrokking's transition: Figs. 4, 8, 10, Predictions 2 and 3, App. A.2 and beyond."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from grokkit import dependence, statistics, tradeoffs, transition
 from grokkit.analysis import NOT_RUN, verdict_of
@@ -49,6 +50,8 @@ def shift_text(
     units = statistics.by_seed(records)
     found = dependence.dependence(units, knob, accuracy)
     moved = dependence.shift_interval(records, knob, accuracy).text("+.1%")
+    if not isfinite(found.p_value):
+        return f"{moved}, from too few curves for a test"
     return f"{moved}, p = {found.p_value:.2g}, could have seen {found.detectable:.1%}"
 
 
