@@ -16,15 +16,16 @@ from grokkit.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, set_alt, 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
 PAPER = (800, 1000)  # App. A.2: between these D' the paper's runs end at an accuracy of 0.7
 NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 
 
-def size_axis(records: Sequence[Record], title: str = "D′") -> dict:
+def size_axis(records: Sequence[Record], title: str = "D′", ticks: Sequence[int] = TICKS) -> dict:
     """A logarithmic axis for dataset sizes with round ticks."""
     sizes = [record.run.dataset_size for record in records]
-    here = [tick for tick in TICKS if 0.8 * min(sizes) <= tick <= 1.25 * max(sizes)]
+    here = [tick for tick in ticks if 0.8 * min(sizes) <= tick <= 1.25 * max(sizes)]
     text = [f"{tick:,}" for tick in here]
     reach = [float(np.log10(size)) for size in (min(sizes) * 0.93, max(sizes) * 1.07)]
     looks = {"tickvals": here, "ticktext": text, "tickangle": 0}
@@ -195,7 +196,7 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
         cols=min(3, len(groups)),
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        vertical_spacing=0.16 / n_rows if n_rows > 1 else 0,
+        vertical_spacing=0.3 / n_rows if n_rows > 1 else 0,
         subplot_titles=list(groups),
     )
     for i, (task, here) in enumerate(groups.items()):
@@ -214,7 +215,9 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
                 marker={"symbol": SYMBOLS[j % 5], "size": 6},
             )
             fig.add_trace(trace, row=row, col=col)
-        fig.update_xaxes(size_axis(here, "D′" if row == n_rows else ""), row=row, col=col)
+        fig.update_xaxes(
+            size_axis(here, "D′" if row == n_rows else "", FEW_TICKS), row=row, col=col
+        )
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     fig.update_layout(template=template(), height=120 + 230 * n_rows, margin={"t": 60})
