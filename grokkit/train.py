@@ -130,9 +130,7 @@ class Training:
         if self.runs:
             states = [self.stack.state(i) for i in which]
             before = self.stack
-            self.stack = Stack(
-                self.runs, states, before.device, self.epoch, threads=before.threads
-            )
+            self.stack = Stack(self.runs, states, before.device, self.epoch, threads=before.threads)
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
