@@ -1,0 +1,107 @@
+"""Run it yourself: the saved executions are what their commands say, and the recipe works."""
+
+import importlib.util
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from grokkit import book, experiments, reruns, tasks, theme
+from grokkit.notebook import check_parameters
+from grokkit.reruns import Rerun
+
+SAVED = reruns.load()
+CHAPTER = (book.BOOK / "chapters/run_it_yourself.md").read_text(encoding="utf-8")
+EXAMPLE = Rerun(
+    "another modulus",
+    "chapters/01_introduction",
+    {"profile": "quick", "p": 37},
+    61.4,
+    50.2,
+    5,
+    9100,
+    {"verdict-F1a": "holds", "fits": "70"},
+    {"data": [{"type": "scatter", "x": [1, 2], "y": [1, 2]}], "layout": {"meta": {"alt": "A."}}},
+)
+
+
+def script():
+    """`benchmarks/rerun.py` as a module."""
+    spec = importlib.util.spec_from_file_location("rerun", book.ROOT / "benchmarks/rerun.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_command_names_the_chapter_and_each_parameter():
+    assert EXAMPLE.command == (
+        "papermill book/chapters/01_introduction.ipynb out.ipynb -p profile quick -p p 37"
+    )
+    assert EXAMPLE.verdicts == {"F1a": "holds"}
+    assert "5 networks, 9,100 epochs, 50 s" in EXAMPLE.described()
+
+
+def test_the_tables_show_cost_and_values():
+    assert "9,100" in reruns.cost_table([EXAMPLE])
+    html = reruns.values_table(EXAMPLE, {"fits": "train accuracy 1"})
+    assert "<td>train accuracy 1</td><td>70</td>" in html
+    assert "<td>verdict on F1a</td><td>holds</td>" in html
+    with pytest.raises(KeyError):
+        reruns.values_table(EXAMPLE, {"nothing": ""})
+
+
+def test_the_saved_ones_are_those_of_the_script():
+    cases = script().CASES
+    assert [r.name for r in SAVED] == list(cases)
+    for r in SAVED:
+        chapter, _, parameters = cases[r.name]
+        assert (r.chapter, r.parameters) == (f"chapters/{chapter}", parameters)
+        assert r.verdicts
+        assert r.seconds > 0
+
+
+@pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
+def test_a_saved_one_trained_what_its_parameters_ask_for(r):
+    names = {"profile", *r.parameters}
+    chapter = json.loads((book.BOOK / f"{r.chapter}.ipynb").read_text("utf-8"))
+    [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
+    assert names <= known  # papermill would only warn about another
+    check_parameters(**dict.fromkeys(known - {"profile"}), profile=r.parameters["profile"])
+    given = {k: v for k, v in r.parameters.items() if k != "profile"}
+    runs = set(experiments.grokking("quick", **given))
+    if r.chapter.endswith("01_introduction"):
+        fewer = experiments.ungrokking("quick", **given)
+        runs |= {*fewer, *(run.init for run in fewer)}
+    assert r.networks == len(runs)
+    assert r.epochs == sum(run.epochs for run in runs)
+
+
+@pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
+def test_a_saved_figure_is_fit_to_print(r):
+    fig = theme.show(r.drawn())
+    assert len(fig.data) > 1
+    assert len(theme.alt(fig)) > 40
+
+
+@pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
+def test_the_page_prints_the_command_that_was_run(r):
+    printed = [shlex.split(line) for line in CHAPTER.splitlines() if line.startswith("papermill")]
+    assert shlex.split(r.command.replace("x*y", "'x*y'")) in printed
+
+
+def test_the_recipe_for_a_task_works(monkeypatch):
+    [name, rule] = re.search(r'^    "(.+)": (lambda .+),$', CHAPTER, re.MULTILINE).groups()
+    operation = eval(rule)
+    monkeypatch.setitem(tasks.MODULAR, name, operation)
+    monkeypatch.setattr(tasks, "NAMES", (*tasks.NAMES, name))
+    task = tasks.task(name, 11)
+    x, y = task.inputs.T
+    np.testing.assert_array_equal(
+        task.labels, [operation(a, b, 11) for a, b in zip(x, y, strict=True)]
+    )
+    runs = experiments.grokking("quick", task=name, seeds=1)
+    assert runs[0].task == name
+    tasks.task.cache_clear()
