@@ -28,6 +28,7 @@ from grokkit.experiments.predictions import (
     generalising,
     memorising,
     other_tasks,
+    starts,
     transition,
     transition_adamw,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "other_tasks",
     "records",
     "semi_grokking",
+    "starts",
     "strength",
     "transition",
     "transition_adamw",
@@ -94,6 +96,7 @@ EXPERIMENTS = {
         Experiment("transition_adamw", "Fig. 4 by the paper's protocol", transition_adamw),
         Experiment("memorising", "Fig. 3a, b, the efficiency of C_mem", memorising),
         Experiment("generalising", "Fig. 3c, d, the efficiency of C_gen", generalising),
+        Experiment("starts", "D_crit predicted, seed by seed", starts),
         Experiment("from_scratch", "App. A.2, and the ends of Fig. 5", from_scratch),
         Experiment("other_tasks", "Fig. 8", other_tasks),
         Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),

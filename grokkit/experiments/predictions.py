@@ -175,6 +175,27 @@ def generalising(
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
 
+def starts(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    weight_decays: Sequence[float] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Not in the paper: the C_gen of the very networks that `transition` starts from.
+
+    From networks trained on every example to a minimum of Eq. (2), on so many examples that nothing
+    ungroks: what D_crit is predicted from, seed by seed.
+    """
+    check_profile(profile)
+    count = len(seed_range(seeds, {"published": 2, "quick": 2, "paper": 10}[profile]))
+    inits = full_data(profile, count, **_shared(changes))
+    default = _at_quick_p(800) if profile == "quick" else [5657.0]
+    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
+    chosen = _sizes(sizes, default, inits[0])
+    return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
+
+
 def from_scratch(
     profile: str = "published",
     seeds: int | None = None,
