@@ -71,6 +71,7 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     assert names <= known  # papermill would only warn about another
     check_parameters(**dict.fromkeys(known - {"profile"}), profile=r.parameters["profile"])
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
+    given |= {k: float(v) for k, v in given.items() if k == "weight_decay"}  # as checked types
     runs = set(experiments.grokking("quick", **given))
     if r.chapter.endswith("01_introduction"):
         fewer = experiments.ungrokking("quick", **given)
