@@ -341,8 +341,8 @@ def test_buckets_of_nothing_are_refused():
         efficiency.buckets([])
 
 
-def claimed(mem, gen, ends):
-    records = {"memorising": mem, "generalising": gen, "transition": ends}
+def claimed(mem, gen, ends, starts=()):
+    records = {"memorising": mem, "generalising": gen, "transition": ends, "starts": starts}
     return claims.efficiency.results(records)
 
 
@@ -359,13 +359,27 @@ def falls(decays=DECAYS, seeds=(0, 1)):
 
 def test_the_claims_follow_from_the_three_experiments():
     mem, gen = memory((0, 1), noise=0.001), jittered(rule(), 0.002)
-    found = claimed(mem, gen, falls())
+    found = claimed(mem, gen, falls(), rule((0, 1)))
     assert set(found) == {"F3a,b", "F3c,d", "P1", "B1", "B2"}
     assert found["F3a,b"].verdict == HOLDS
-    assert found["B2"].verdict == HOLDS  # predicted 500 x 1.02^2 / 0.4 = 1,300 and measured 1,256
-    assert "1,300" in found["B2"].ours
-    assert "1,25" in found["B2"].ours
+    assert found["B2"].verdict == HOLDS
+    # C_mem's minimum is 400 D / 1000, C_gen's 500 x 1.02^seed
+    assert found["B2"].ours == (
+        "seed 0: predicted 1,250, measured 1,250; seed 1: predicted 1,275, measured 1,262"
+    )
     assert found["B1"].n_runs == len(mem) + len(gen) + len(falls())
+
+
+def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
+    pairs = claims.efficiency.start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
+    assert set(pairs) == {(seed, decay) for seed in (0, 2) for decay in DECAYS}
+    for (seed, _), (predicted, measured) in pairs.items():
+        assert predicted.value == pytest.approx(500 * 1.02**seed / 0.4)
+        assert measured.value == pytest.approx(1250 * 1.01**seed, rel=0.005)
+    assert efficiency.same_order(pairs)
+    swapped = {(2 - seed, decay): pairs[seed, decay][:1] + other[1:] for (seed, decay), other in
+               zip(pairs, reversed(pairs.values()), strict=True)}
+    assert not efficiency.same_order(swapped)
 
 
 def test_claims_without_their_runs_have_no_result():

@@ -9,14 +9,18 @@ from grokkit.statistics import Interval
 
 
 def results(records: Mapping[str, Sequence[Record]]) -> dict[str, Result]:
-    """What `memorising` and `generalising` decide, and with `transition` beside them, B1 and B2."""
+    """What `memorising` and `generalising` decide; with `transition` and `starts`, B1 and B2."""
     mem = efficiency.memorised(records.get("memorising", ()))
     gen = efficiency.gated(records.get("generalising", ()))
     if not (mem and gen):
         return {}
     found = fig3_results(mem, gen, len(records["generalising"]))
-    ends = records.get("transition", ())
-    return found | prediction_results(mem, gen, ends) if ends else found
+    ends, starts = records.get("transition", ()), records.get("starts", ())
+    if ends:
+        found |= norm_results(mem, gen, ends)
+    if ends and starts:
+        found |= minimum_results(mem, efficiency.gated(starts), ends)
+    return found
 
 
 def fig3_results(
@@ -62,36 +66,49 @@ def norm_pair(
     return {name: (efficiency.predicted_by_norm(mem, gen), transition.d_crit_interval(ends))}
 
 
-def minimum_pairs(
-    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record]
-) -> dict[str, tuple[Interval, Interval]]:
-    """Claim B2: by weight decay, D_crit where the minima of Eq. (2) meet, and ungrokking's."""
-    seen = measured(ends)
-    predicted = efficiency.predicted_by_minimum(mem, gen)
-    return {
-        f"equal minima, weight decay {decay:g}": (found, seen[decay])
-        for decay, found in predicted.items()
-        if decay in seen
-    }
+def start_pairs(
+    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
+) -> dict[tuple[int, float], tuple[Interval, Interval]]:
+    """Claim B2: by seed and weight decay, D_crit where the minima of Eq. (2) meet, and measured.
+
+    `starts` are the networks from which those of `ends` were ungrokked. A pair of single networks
+    has no interval.
+    """
+    predicted = efficiency.predicted_by_start(mem, starts)
+    pairs = {}
+    for (seed, decay), size in predicted.items():
+        own = efficiency.select(ends, seed=seed, weight_decay=decay)
+        if own:
+            seen = transition.d_crit(own).value
+            pairs[seed, decay] = (Interval(size, n=1), Interval(seen, n=1))
+    return pairs
 
 
-def pairs_text(pairs: Mapping[str, tuple[Interval, Interval]]) -> str:
-    """ "904 (870 – 940) against 840 (830 – 850)", for each pair."""
-    return "; ".join(
-        f"{one.text(',.0f')} against {other.text(',.0f')}" for one, other in pairs.values()
-    )
-
-
-def prediction_results(
+def norm_results(
     mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record]
 ) -> dict[str, Result]:
-    """B1 and B2: D_crit from runs of one circuit each, against ungrokking."""
+    """B1: D_crit where isologit lines meet, from runs of one circuit each, against ungrokking."""
     n = len(mem) + len(gen) + len(ends)
-    found = {}
-    for claim, pairs in (
-        ("B1", norm_pair(mem, gen, ends)),
-        ("B2", minimum_pairs(mem, gen, ends)),
-    ):
-        verdict = efficiency.prediction_verdict(list(pairs.values()), mem)
-        found[claim] = Result(verdict, f"predicted {pairs_text(pairs)} measured", n)
-    return found
+    [pair] = norm_pair(mem, gen, ends).values()
+    ours = f"predicted {pair[0].text(',.0f')}, measured {pair[1].text(',.0f')}"
+    return {"B1": Result(efficiency.prediction_verdict([pair], mem), ours, n)}
+
+
+def minimum_results(
+    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
+) -> dict[str, Result]:
+    """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
+    pairs = start_pairs(mem, starts, ends)
+    seeds = sorted({seed for seed, _ in pairs})
+    ours = "; ".join(
+        f"seed {seed}: predicted {efficiency.predicted_text(own)}, measured {measured_text(own)}"
+        for seed in seeds
+        for own in [[pair for (which, _), pair in pairs.items() if which == seed]]
+    )
+    n = len(mem) + len(starts) + len(ends)
+    return {"B2": Result(efficiency.prediction_verdict(list(pairs.values()), mem), ours, n)}
+
+
+def measured_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
+    """ "849 – 864": the least and the largest D_crit that was measured; "none" without one."""
+    return efficiency.predicted_text([(seen, predicted) for predicted, seen in pairs])

@@ -24,6 +24,7 @@ from grokkit.efficiency.critical import (
     never_cheaper,
     predicted_by_minimum,
     predicted_by_norm,
+    predicted_by_start,
     regime,
     shift_with_logit,
 )
@@ -76,8 +77,10 @@ from grokkit.efficiency.verdicts import (
     predictions_table,
     ratio,
     ratios_text,
+    same_order,
     slopes,
     slopes_table,
+    starts_table,
 )
 
 __all__ = [
@@ -128,17 +131,20 @@ __all__ = [
     "per_logit",
     "predicted_by_minimum",
     "predicted_by_norm",
+    "predicted_by_start",
     "predicted_text",
     "prediction_verdict",
     "predictions_table",
     "ratio",
     "ratios_text",
     "regime",
+    "same_order",
     "select",
     "shift_with_logit",
     "slope",
     "slopes",
     "slopes_table",
+    "starts_table",
     "triples",
     "values",
 ]

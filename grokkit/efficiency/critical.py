@@ -134,6 +134,23 @@ def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[f
     return found
 
 
+def predicted_by_start(
+    mem: Sequence[Record], gen: Sequence[Record]
+) -> dict[tuple[int, float], float]:
+    """By seed and weight decay, the D at which the minimum of C_mem reaches that network's.
+
+    As `predicted_by_minimum`, but each network of C_gen has its own: seeds differ in what the rule
+    costs them. C_mem's minimum is the mean over its seeds.
+    """
+    found = {}
+    for seed, decay in sorted({(r.run.seed, r.run.weight_decay) for r in gen}):
+        curve = minima(select(mem, weight_decay=decay))
+        own = minima(select(gen, weight_decay=decay, seed=seed))
+        if len(curve):
+            found[seed, decay] = _equal_minima([curve], [own])
+    return found
+
+
 def never_cheaper(mem: Sequence[Record]) -> bool:
     """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
     curves = [

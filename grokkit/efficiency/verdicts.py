@@ -190,6 +190,26 @@ def predictions_table(
     return html_table(["", "predicted D_crit", "measured D_crit", "ratio"], cells)
 
 
+def starts_table(rows: Mapping[tuple[int, float], tuple[Interval, Interval]]) -> str:
+    """By seed and weight decay: D_crit predicted from the network itself, measured, the ratio."""
+    cells = [
+        [str(seed), f"{decay:g}", *(f"{x.value:,.0f}" for x in pair), f"{ratio(*pair):.2f}"]
+        for (seed, decay), pair in rows.items()
+    ]
+    head = ["seed", "weight decay", "predicted D_crit", "measured D_crit", "ratio"]
+    return html_table(head, cells)
+
+
+def same_order(rows: Mapping[tuple[int, float], tuple[Interval, Interval]]) -> bool:
+    """Whether at each weight decay the seeds stand in the same order, predicted and measured."""
+    for decay in {decay for _, decay in rows}:
+        pairs = [pair for (_, which), pair in rows.items() if which == decay]
+        by_each = [sorted(range(len(pairs)), key=lambda i: pairs[i][k].value) for k in (0, 1)]
+        if by_each[0] != by_each[1]:
+            return False
+    return True
+
+
 def prediction_verdict(
     pairs: Sequence[tuple[Interval, Interval]], records: Sequence[Record]
 ) -> str:
