@@ -25,7 +25,7 @@ from grokkit.statistics import Interval, bootstrap, by_seed
 from grokkit.tables import html_table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
-SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C21)
+SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
 ENOUGH = 2  # seeds of a variant, for a verdict
 
 
