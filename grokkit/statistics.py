@@ -7,7 +7,7 @@ there is one seed, nothing: then there is no interval).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +15,6 @@ from scipy import stats
 
 from grokkit.runs import Record
 
-T = TypeVar("T")
 LEVEL, N_RESAMPLES = 0.95, 1000
 
 
@@ -42,8 +41,8 @@ class Interval:
 
 
 def bootstrap(
-    units: Sequence[T],
-    statistic: Callable[[Sequence[T]], float],
+    units: Sequence[Any],
+    statistic: Callable[[Sequence[Any]], float],
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
@@ -68,9 +67,9 @@ def bootstrap(
 
 
 def bootstrap_two(
-    one: Sequence[T],
-    other: Sequence[T],
-    statistic: Callable[[Sequence[T], Sequence[T]], float],
+    one: Sequence[Any],
+    other: Sequence[Any],
+    statistic: Callable[[Sequence[Any], Sequence[Any]], float],
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
