@@ -221,7 +221,8 @@ def test_the_page_script_gets_the_theme(small, tmp_path):
 
 def test_the_api_page_documents_every_module():
     code = book.ROOT / "grokkit"
-    package = {p.stem for p in code.glob("*.py")} | {p.parent.name for p in code.glob("*/__init__.py")}
+    package = {path.stem for path in code.glob("*.py")}
+    package |= {path.parent.name for path in code.glob("*/__init__.py")}
     page = (book.BOOK / "api.rst").read_text(encoding="utf-8")
     documented = re.findall(r"automodule:: grokkit\.(\w+)", page)
     assert set(documented) == package - {"__init__", "__main__", "bookext"}
