@@ -46,7 +46,9 @@ class PlotlyMime:
     def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
         if inline or data.mime_type != PLOTLY_MIME:
             return None
-        figure = {key: data.content[key] for key in ("data", "frames") if data.content.get(key)}
+        figure = {"data": data.content.get("data", [])}  # a figure may be without curves
+        if data.content.get("frames"):
+            figure["frames"] = data.content["frames"]
         layout = dict(data.content.get("layout", {}))
         layout.pop("template", None)  # the page's script applies the one of theme.json
         figure["layout"] = layout

@@ -40,6 +40,15 @@ def test_a_figure_carries_its_data_its_text_and_no_template():
     assert "http" not in text
 
 
+def test_a_figure_without_curves_still_has_a_list_of_them():
+    """The page's script walks it; without, it stopped at this figure and drew none after it."""
+    fig = json.loads(theme.set_alt(theme.figure(), "Nothing was run.").to_json())
+    spec = json.loads(
+        re.search(r"json\">(.*?)</script>", rendered(bookext.PlotlyMime, PLOTLY_MIME, fig))[1]
+    )
+    assert spec["data"] == []
+
+
 @given(name=st.text(max_size=20))
 def test_no_text_in_a_figure_ends_its_script(name):
     fig = figure_json()

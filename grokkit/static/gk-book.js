@@ -6,7 +6,7 @@
   const THEME = /*THEME*/ null;
   const base = new URL("./", document.currentScript.src);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const json = (div) => ({ data: [], ...JSON.parse(div.querySelector(":scope > script").textContent) });
+  const json = (div) => JSON.parse(div.querySelector(":scope > script").textContent);
   const dark = () => document.documentElement.dataset.theme === "dark";
   const copy = (x) => JSON.parse(JSON.stringify(x));
 
