@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from grokkit.notebook import PROFILES
+from grokkit.pages import BOOK
 from grokkit.theme import ISLAND_MIME, PLOTLY_MIME, STATIC, THEME
 
 ROOT = Path(__file__).resolve().parents[1]
-BOOK = ROOT / "book"
 BUILD = ROOT / "build"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SHOWN = (PLOTLY_MIME, ISLAND_MIME)
@@ -87,7 +87,8 @@ def check(book: Path = BOOK) -> int:
     """Whether notebooks and contents agree with the chapters, as an exit status."""
     problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in differing(book)]
     listed = set(re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text("utf-8")))
-    pages = {p.relative_to(book).with_suffix("") for p in book.glob("chapters/*.md")}
+    written = [*book.glob("chapters/*.md"), *book.glob("api/*.rst")]
+    pages = {p.relative_to(book).with_suffix("") for p in written}
     there = {"intro", "api", "bibliography", *map(str, pages)}
     problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
     problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]

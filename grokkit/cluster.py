@@ -204,13 +204,16 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
         ) from None
     store = Store(os.path.abspath(store.path), store.shipped or "")
     if workers:
-        with distributed.LocalCluster(
-            n_workers=int(workers[1]),
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            preload=PRELOAD,
-        ) as local, distributed.Client(local, set_as_default=False) as client:
+        with (
+            distributed.LocalCluster(
+                n_workers=int(workers[1]),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                preload=PRELOAD,
+            ) as local,
+            distributed.Client(local, set_as_default=False) as client,
+        ):
             yield Cluster(client, store, device)
         return
     try:

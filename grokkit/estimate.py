@@ -72,12 +72,9 @@ def measure(device: torch.device) -> Machine:
     finally:
         torch.set_num_threads(threads)
     times.setdefault(True, times[False])  # mps has no float64
-    epoch = {
-        exact: _fit(small[0], large[0], sweep.flop) for exact, (small, large) in times.items()
-    }
+    epoch = {exact: _fit(small[0], large[0], sweep.flop) for exact, (small, large) in times.items()}
     evaluation = {
-        exact: _fit(small[1], large[1], _evaluation_flop)
-        for exact, (small, large) in times.items()
+        exact: _fit(small[1], large[1], _evaluation_flop) for exact, (small, large) in times.items()
     }
     took = time.monotonic() - began
     return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)

@@ -113,9 +113,7 @@ class Stack:
             return
         point = tensors["point"].to(dtype)
         fresh = len(tensors) == 1
-        self.optimiser = lbfgs = (
-            minimise.LBFGS(point) if fresh else minimise.LBFGS.restore(tensors)
-        )
+        self.optimiser = lbfgs = minimise.LBFGS(point) if fresh else minimise.LBFGS.restore(tensors)
         eps = _column([run.eps for run in self.runs], point)
         weight_decay = _column([run.weight_decay for run in self.runs], point)
         objective = minimise.total(self.train_loss, eps, weight_decay)

@@ -2,13 +2,30 @@
 
 from dataclasses import dataclass
 
-from grokkit.claims import where
+from grokkit.pages import (
+    CIRCUITS,
+    DISCUSSION,
+    EFFICIENCY,
+    INGREDIENTS,
+    INTRO,
+    MORE,
+    NOTATION,
+    RIVALS,
+    SEMI_GROKKING,
+    SIMULATION,
+    THEOREMS,
+    TRIGONOMETRIC,
+    UNGROKKING,
+    WHY_EFFICIENT,
+    api,
+    where,
+)
 from grokkit.tables import html_table
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the index. Without functions the item is still to come."""
+    """One row of the index."""
 
     name: str  # as docstrings cite it
     about: str
@@ -23,28 +40,6 @@ class Item:
         return [f"grokkit.{name}" for name in self.calls.split()]
 
 
-INTRO, NOTATION, TOY, CHOICES = (
-    "chapters/01_introduction",
-    "chapters/02_notation",
-    "chapters/03_ingredients",
-    "chapters/choices",
-)
-A3, B, C, D = (
-    "chapters/a3_grokking_circuits",
-    "chapters/b_trigonometric",
-    "chapters/c_simulation",
-    "chapters/d_theorems",
-)
-EFFICIENCY, UNGROK, SEMI = (
-    "chapters/05_1_efficiency",
-    "chapters/05_2_ungrokking",
-    "chapters/05_3_semi_grokking",
-)
-RIVALS, DISCUSSION, MORE = (
-    "chapters/06_related_work",
-    "chapters/07_discussion",
-    "chapters/a_more_evidence",
-)
 ADD = "circuits.trig_logits circuits.mem_logits circuits.key_frequencies analysis.trigonometric"
 FIG_11 = "figures.fig11_trigonometric circuits.trigonometric_algorithm analysis.trigonometric"
 D_4 = "theorems.optimal_shares theorems.optimal_weights theorems.largest_d4_gap"
@@ -82,7 +77,7 @@ PAPER_INDEX = (
         "semi-grokking",
         "figures.fig1c_semi_grokking semi_grokking.example experiments.semi_grokking",
         "semi_grokking",
-        SEMI,
+        SEMI_GROKKING,
         "fig-1c",
     ),
     Item("Sec. 2", "parameter norm", "model.param_norm", "", NOTATION, "sec-2"),
@@ -95,14 +90,16 @@ PAPER_INDEX = (
         "equation-eq-1",
     ),
     Item("Eq. (2)", "loss with weight decay", "model.total_loss", "", NOTATION, "equation-eq-2"),
-    Item("Sec. 3", "three ingredients", "toy.Toy", "", TOY, "sec-3"),
-    Item("Fig. 2", "the simulation", "figures.fig2_simulation toy.panels", "", TOY, "fig-2"),
+    Item("Sec. 3", "three ingredients", "toy.Toy", "", INGREDIENTS, "sec-3"),
+    Item(
+        "Fig. 2", "the simulation", "figures.fig2_simulation toy.panels", "", INGREDIENTS, "fig-2"
+    ),
     Item(
         "Sec. 4.1",
         "efficiency and dataset size",
         "efficiency.equal_cost_size figures.fig_equal_cost widgets.EfficiencyExplorer",
         "memorising",
-        "chapters/04_circuit_efficiency",
+        WHY_EFFICIENT,
         "sec-4-1",
     ),
     Item("Sec. 4.2", "nested train sets", "tasks.split", "", INTRO, "sec-1-ungrokking"),
@@ -130,47 +127,54 @@ PAPER_INDEX = (
         INTRO,
         "sec-1-ungrokking",
     ),
-    Item("Fig. 4", "accuracy after ungrokking", FIG_4, "transition", UNGROK, "fig-4"),
-    Item("Sec. 5.3", "semi-grokking", "semi_grokking.verdicts", "semi_grokking", SEMI, "sec-5-3"),
-    Item("Fig. 5", "many semi-grokking runs", FIG_5, "semi_grokking", SEMI, "fig-5"),
+    Item("Fig. 4", "accuracy after ungrokking", FIG_4, "transition", UNGROKKING, "fig-4"),
+    Item(
+        "Sec. 5.3",
+        "semi-grokking",
+        "semi_grokking.verdicts",
+        "semi_grokking",
+        SEMI_GROKKING,
+        "sec-5-3",
+    ),
+    Item("Fig. 5", "many semi-grokking runs", FIG_5, "semi_grokking", SEMI_GROKKING, "fig-5"),
     Item("Sec. 6", "rival accounts", SEC_6, "ablations", RIVALS, "sec-6"),
     Item("Sec. 7", "discussion", SEC_7, "ablations", DISCUSSION, "sec-7"),
-    Item("Fig. 6", "one semi-grokking run", FIG_6, "semi_grokking", SEMI, "fig-6"),
+    Item("Fig. 6", "one semi-grokking run", FIG_6, "semi_grokking", SEMI_GROKKING, "fig-6"),
     Item("App. A", "the network", "model.ModelConfig model.forward", "", NOTATION, "sec-2-network"),
     Item("Fig. 7", "ungrokking over time", FIG_7, "ungrokking", INTRO, "fig-7"),
     Item("App. A.2", "which start finds the better minimum", A_2, "from_scratch", MORE, "sec-a2"),
-    Item("Fig. 8", "nine other tasks", FIG_8, "other_tasks", UNGROK, "fig-8"),
-    Item("App. A.3", "observations", "analysis.changes_table", "grokking", A3, "sec-a3"),
-    Item("Fig. 9", "the two circuits while grokking", FIG_9, "grokking", A3, "fig-9"),
+    Item("Fig. 8", "nine other tasks", FIG_8, "other_tasks", UNGROKKING, "fig-8"),
+    Item("App. A.3", "observations", "analysis.changes_table", "grokking", CIRCUITS, "sec-a3"),
+    Item("Fig. 9", "the two circuits while grokking", FIG_9, "grokking", CIRCUITS, "fig-9"),
     Item("App. A.4", "trade-offs", "tradeoffs.ratio", "transition", MORE, "sec-a4"),
     Item("Fig. 10", "relative strength", FIG_10, "transition", MORE, "fig-10"),
-    Item("App. B", "trigonometric logits", ADD, "grokking", B, "app-b"),
-    Item("Fig. 11", "the trigonometric algorithm", FIG_11, "grokking", B, "fig-11"),
-    Item("App. C", "the simulation", "toy.simulate", "", C, "app-c"),
-    Item("Eq. (3)", "logits of the generalising table", "toy.simulate", "", C, "app-c"),
-    Item("Eq. (4)", "logits of the memorising table", "toy.simulate", "", C, "app-c"),
-    Item("Eq. (5)", "logits of both", "toy.simulate", "", TOY, "sec-3"),
-    Item("Table 1", "parameters of the simulation", "toy.Toy toy.panels", "", C, "app-c"),
+    Item("App. B", "trigonometric logits", ADD, "grokking", TRIGONOMETRIC, "app-b"),
+    Item("Fig. 11", "the trigonometric algorithm", FIG_11, "grokking", TRIGONOMETRIC, "fig-11"),
+    Item("App. C", "the simulation", "toy.simulate", "", SIMULATION, "app-c"),
+    Item("Eq. (3)", "logits of the generalising table", "toy.simulate", "", SIMULATION, "app-c"),
+    Item("Eq. (4)", "logits of the memorising table", "toy.simulate", "", SIMULATION, "app-c"),
+    Item("Eq. (5)", "logits of both", "toy.simulate", "", INGREDIENTS, "sec-3"),
+    Item("Table 1", "parameters of the simulation", "toy.Toy toy.panels", "", SIMULATION, "app-c"),
     Item(
         "Theorem D.1",
         "scaling up what is right",
         "theorems.scaled_loss theorems.count_d1_failures figures.fig_d1_scale",
         "",
-        D,
+        THEOREMS,
         "thm-d1",
     ),
-    Item("Lemma D.2", "powers up to one", "theorems.count_d2_failures", "", D, "lem-d2"),
+    Item("Lemma D.2", "powers up to one", "theorems.count_d2_failures", "", THEOREMS, "lem-d2"),
     Item(
         "Lemma D.3",
         "a power and its slope",
         "theorems.lemma_d3_delta theorems.count_d3_failures",
         "",
-        D,
+        THEOREMS,
         "lem-d3",
     ),
-    Item("App. D", "equal circuits", "theorems.EqualCircuits", "", D, "app-d"),
-    Item("Eq. (6)", "their loss", "theorems.effective_loss", "", D, "equation-eq-6"),
-    Item("Theorem D.4", "who keeps weight", D_4, "", D, "thm-d4"),
+    Item("App. D", "equal circuits", "theorems.EqualCircuits", "", THEOREMS, "app-d"),
+    Item("Eq. (6)", "their loss", "theorems.effective_loss", "", THEOREMS, "equation-eq-6"),
+    Item("Theorem D.4", "who keeps weight", D_4, "", THEOREMS, "thm-d4"),
 )
 
 
@@ -178,12 +182,8 @@ def paper_index_table() -> str:
     """The index as HTML, for a page in the folder of the chapters; functions link to the API."""
     rows = []
     for item in PAPER_INDEX:
-        links = [
-            f'<a href="../api.html#{name}"><code>{name.removeprefix("grokkit.")}</code></a>'
-            for name in item.functions
-        ]
         experiment = f"<code>{item.experiment}</code>" if item.experiment else ""
-        functions = "<br>".join(links) or "to come"
+        functions = "<br>".join(api(name, "../") for name in item.calls.split())
         rows.append([f"{item.name}, {item.about}", functions, experiment])
         rows[-1].append(where(item.chapter, item.label, "../"))
     return html_table(["the paper", "functions", "runs", "page"], rows)

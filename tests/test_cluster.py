@@ -29,8 +29,10 @@ def train(runs, path, **kw):
 def equal(one, other):
     """Whether the metrics, and the weights if there are any, are the same, bit for bit."""
     same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
-    return same and one.metrics.keys() == other.metrics.keys() and (
-        one.weights_sha256 == other.weights_sha256
+    return (
+        same
+        and one.metrics.keys() == other.metrics.keys()
+        and (one.weights_sha256 == other.weights_sha256)
     )
 
 

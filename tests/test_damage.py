@@ -254,6 +254,7 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole)
 
 def test_a_passing_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch):
     with copied(whole, "record") as place:
+
         def exhausted(*_):
             raise OSError(24, "Too many open files")
 

@@ -377,8 +377,10 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
         assert predicted.value == pytest.approx(500 * 1.02**seed / 0.4)
         assert measured.value == pytest.approx(1250 * 1.01**seed, rel=0.005)
     assert efficiency.same_order(pairs)
-    swapped = {(2 - seed, decay): pairs[seed, decay][:1] + other[1:] for (seed, decay), other in
-               zip(pairs, reversed(pairs.values()), strict=True)}
+    swapped = {
+        (2 - seed, decay): pairs[seed, decay][:1] + other[1:]
+        for (seed, decay), other in zip(pairs, reversed(pairs.values()), strict=True)
+    }
     assert not efficiency.same_order(swapped)
 
 

@@ -121,9 +121,7 @@ def place():
         pytest.param(MIXED, 50, id="50 kills", marks=pytest.mark.slow),
     ],
 )
-def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(
-    place, runs, kills
-):
+def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(place, runs, kills):
     for run in (RUN, MIXED[-1]):  # so that the children begin with everything imported
         sweep.train([replace(run, epochs=1)], Store(place / "warm", ""), "cpu", progress=False)
     once = start(runs, place / "unbroken", 1, False)

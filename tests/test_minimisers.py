@@ -32,9 +32,7 @@ def start(case):
     return case.start()
 
 
-def test_every_method_goes_down_and_is_cut_at_the_same_count(
-    minimisers, case, start, monkeypatch
-):
+def test_every_method_goes_down_and_is_cut_at_the_same_count(minimisers, case, start, monkeypatch):
     monkeypatch.setattr(minimisers, "STAGE", 4)
     before = minimisers.Problem(case.run, start)(start.double())[0]
     for name in minimisers.METHODS:

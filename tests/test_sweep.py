@@ -279,9 +279,7 @@ def test_another_process_goes_on_when_time_is_up_and_the_record_lists_both(tmp_p
     assert all(p["wall_seconds"] > 0 for p in processes)
 
 
-def test_a_store_copied_elsewhere_goes_on_there_on_another_device(
-    tmp_path, monkeypatch, slowly
-):
+def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch, slowly):
     with pytest.raises(TimeoutError, match="of 120 epochs trained; the same call continues"):
         train(LONG, tmp_path / "first", minutes=SHORT)
     slowly.undo()

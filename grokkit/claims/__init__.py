@@ -9,30 +9,24 @@ from collections.abc import Mapping, Sequence
 from grokkit.claims import characters, efficiency, phenomena, rivals, semi_grokking, transition
 from grokkit.claims.board import (
     CLAIMS,
-    COMING,
     MARK,
-    PAGES,
     Claim,
     Result,
     scoreboard,
     tally,
     verdict_html,
-    where,
 )
 from grokkit.runs import Record
 
 __all__ = [
     "CLAIMS",
-    "COMING",
     "MARK",
-    "PAGES",
     "Claim",
     "Result",
     "results",
     "scoreboard",
     "tally",
     "verdict_html",
-    "where",
 ]
 
 Records = Mapping[str, Sequence[Record]]

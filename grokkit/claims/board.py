@@ -5,30 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grokkit.analysis import FAILS, HOLDS, IN_PART, NOT_RUN
+from grokkit.pages import (
+    CIRCUITS,
+    CONVERGENCE,
+    DISCUSSION,
+    EFFICIENCY,
+    INGREDIENTS,
+    INTRO,
+    MORE,
+    OTHER_TASKS,
+    RIVALS,
+    SEMI_GROKKING,
+    THEOREMS,
+    TRIGONOMETRIC,
+    UNGROKKING,
+)
 from grokkit.tables import html_table
-
-PAGES = {
-    "intro": "the first page",
-    "chapters/01_introduction": "1 Introduction",
-    "chapters/02_notation": "2 Notation",
-    "chapters/03_ingredients": "3 Three ingredients",
-    "chapters/04_circuit_efficiency": "4 Why generalising circuits are more efficient",
-    "chapters/05_1_efficiency": "5.1 Efficiency and dataset size",
-    "chapters/05_2_ungrokking": "5.2 Ungrokking",
-    "chapters/05_3_semi_grokking": "5.3 Semi-grokking",
-    "chapters/06_related_work": "6 Rival accounts",
-    "chapters/07_discussion": "7 Discussion",
-    "chapters/a_more_evidence": "A. More evidence",
-    "chapters/a3_grokking_circuits": "A.3 Grokking circuits",
-    "chapters/b_trigonometric": "B. Trigonometric logits",
-    "chapters/b_other_tasks": "B. Other tasks' circuits",
-    "chapters/c_simulation": "C. The simulation",
-    "chapters/d_theorems": "D. Theorems",
-    "chapters/convergence": "The minimum, sought directly",
-    "chapters/choices": "Choices",
-    "chapters/runs": "The runs",
-}
-COMING: dict[str, str] = {}  # pages that claims name before they exist, by name
 
 
 @dataclass(frozen=True)
@@ -39,23 +31,10 @@ class Claim:
     title: str
     says: str
     number: str  # the paper's number, or what counts as a reproduction where it gives none
-    chapter: str  # the page, as in the book's contents, or one of `COMING`
+    chapter: str  # the page, as in the book's contents
     label: str = ""  # the target on that page
 
 
-INTRO, A3 = "chapters/01_introduction", "chapters/a3_grokking_circuits"
-CONVERGENCE = "chapters/convergence"
-EFFICIENCY, UNGROK, SEMI = (
-    "chapters/05_1_efficiency",
-    "chapters/05_2_ungrokking",
-    "chapters/05_3_semi_grokking",
-)
-RIVALS, DISCUSSION, MORE = (
-    "chapters/06_related_work",
-    "chapters/07_discussion",
-    "chapters/a_more_evidence",
-)
-OTHER_TASKS = "chapters/b_other_tasks"
 CLAIMS = (
     Claim(
         "F1a",
@@ -70,7 +49,7 @@ CLAIMS = (
         "Fig. 9, the two circuits during grokking",
         "train loss falls while the norm does, then C_gen overtakes C_mem and the test loss falls",
         "five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
-        A3,
+        CIRCUITS,
         "fig-9",
     ),
     Claim(
@@ -78,7 +57,7 @@ CLAIMS = (
         "App. A.3, logits and norm",
         "both logits rise while the norm falls; late on, the gen logit falls again",
         "between epochs 200 and 1,500; after 4,000",
-        A3,
+        CIRCUITS,
         "sec-a3-observations",
     ),
     Claim(
@@ -102,7 +81,7 @@ CLAIMS = (
         "Fig. 4, the transition of ungrokking",
         "final test accuracy against D′ has a sharp transition, the same for every weight decay",
         "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
-        UNGROK,
+        UNGROKKING,
         "fig-4",
     ),
     Claim(
@@ -110,7 +89,7 @@ CLAIMS = (
         "Fig. 8, nine other tasks",
         "each of them ungroks",
         "a transition in each",
-        UNGROK,
+        UNGROKKING,
         "fig-8",
     ),
     Claim(
@@ -118,7 +97,7 @@ CLAIMS = (
         "Fig. 1c, semi-grokking",
         "near D_crit test accuracy rises late, to a middling plateau",
         "the example ends at 83 %",
-        SEMI,
+        SEMI_GROKKING,
         "fig-1c",
     ),
     Claim(
@@ -126,7 +105,7 @@ CLAIMS = (
         "Fig. 5, many semi-grokking runs",
         "some of many runs near D_crit end on a plateau",
         "at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
-        SEMI,
+        SEMI_GROKKING,
         "fig-5",
     ),
     Claim(
@@ -134,7 +113,7 @@ CLAIMS = (
         "Fig. 6, one transient plateau",
         "a run waits at middling accuracy, then generalises; its norm drops at that moment",
         "D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1",
-        SEMI,
+        SEMI_GROKKING,
         "fig-6",
     ),
     Claim(
@@ -142,7 +121,7 @@ CLAIMS = (
         "Fig. 2, three ingredients suffice",
         "a simulation groks with all three, and not with one of them taken out",
         "(a) groks, (b) never generalises, (c) generalises together",
-        "chapters/03_ingredients",
+        INGREDIENTS,
         "fig-2",
     ),
     Claim(
@@ -182,7 +161,7 @@ CLAIMS = (
         "Fig. 11, the trigonometric algorithm",
         "a grokked network adds by rotations at a few key frequencies",
         "logits are a sum of cos(ω(a + b − c))",
-        "chapters/b_trigonometric",
+        TRIGONOMETRIC,
         "fig-11",
     ),
     Claim(
@@ -190,7 +169,7 @@ CLAIMS = (
         "Theorem D.1",
         "scaling up a perfect classifier lowers its loss",
         "always",
-        "chapters/d_theorems",
+        THEOREMS,
         "thm-d1",
     ),
     Claim(
@@ -198,7 +177,7 @@ CLAIMS = (
         "Lemma D.2",
         "powers up to one are subadditive",
         "always",
-        "chapters/d_theorems",
+        THEOREMS,
         "lem-d2",
     ),
     Claim(
@@ -206,7 +185,7 @@ CLAIMS = (
         "Lemma D.3",
         "a power falls almost as fast as its slope",
         "always; as printed it cannot be meant, as corrected it is true",
-        "chapters/d_theorems",
+        THEOREMS,
         "lem-d3",
     ),
     Claim(
@@ -214,7 +193,7 @@ CLAIMS = (
         "Theorem D.4",
         "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
         "weights ∝ P^(−qκ/(q − κ)) for κ < q",
-        "chapters/d_theorems",
+        THEOREMS,
         "thm-d4",
     ),
     Claim(
@@ -230,7 +209,7 @@ CLAIMS = (
         "Prediction 2, phase transition",
         "ungrokking has a sharp transition at D_crit",
         "Figs. 4, 7, 8",
-        UNGROK,
+        UNGROKKING,
         "sec-5-2-transition",
     ),
     Claim(
@@ -238,7 +217,7 @@ CLAIMS = (
         "Prediction 3, weight decay",
         "the accuracy after ungrokking does not depend on weight decay",
         "Fig. 4",
-        UNGROK,
+        UNGROKKING,
         "sec-5-2-weight-decay",
     ),
     Claim(
@@ -246,7 +225,7 @@ CLAIMS = (
         "Prediction 4, semi-grokking",
         "near D_crit a network can end with both circuits",
         "Fig. 5",
-        SEMI,
+        SEMI_GROKKING,
         "sec-5-3-minimum",
     ),
     Claim(
@@ -302,7 +281,7 @@ CLAIMS = (
         "Beyond: what AdamW minimises",
         "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
         "not in the paper; fitted α / ελ of 1, cosine of 1",
-        A3,
+        CIRCUITS,
         "fig-equilibrium",
     ),
     Claim(
@@ -363,25 +342,12 @@ def verdict_html(verdict: str) -> str:
     return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
 
 
-def where(chapter: str, label: str = "", root: str = "") -> str:
-    """A link to a target of a chapter, from a page that reaches the first one by `root`.
-
-    Of a chapter to come, its title.
-    """
-    if chapter in COMING:
-        return f"{COMING[chapter]} (to come)"
-    target = f"#{label}" if label else ""
-    return f'<a href="{root}{chapter}.html{target}">{PAGES[chapter]}</a>'
-
-
 def _runs(n: int) -> str:
     return f"{n:,} run{'s' * (n > 1)}"
 
 
 def _title(claim: Claim) -> str:
-    """The title, with a link to the figure or theorem where there is a page."""
-    if claim.chapter in COMING:
-        return f"<strong>{claim.title}.</strong>"
+    """The title, with a link to the figure or theorem."""
     return f'<a href="{claim.chapter}.html#{claim.label}"><strong>{claim.title}</strong></a>.'
 
 

@@ -67,9 +67,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
     count = seed_range(seeds, {"published": 3, "quick": 1, "paper": 10}[profile])
-    return [
-        replace(base, seed=seed, **change) for change in ABLATIONS.values() for seed in count
-    ]
+    return [replace(base, seed=seed, **change) for change in ABLATIONS.values() for seed in count]
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:

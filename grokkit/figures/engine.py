@@ -148,9 +148,7 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
     order = list(dict.fromkeys(t.way for t in timings.read(measured)))
     longest = max((list(ways) for ways in cases.values()), key=len)
-    fig.update_yaxes(
-        categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1]
-    )
+    fig.update_yaxes(categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1])
     fig.update_layout(template=template(), height=820)
     ends = "; ".join(
         f"{case}: {ways['grokkit'].ms:.3g} ms, {ways['grokkit'].gain} times the textbook's speed, "
