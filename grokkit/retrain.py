@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record
 from grokkit.store import Store
 from grokkit.sweep import train
 
@@ -79,6 +79,5 @@ def retrain(
         init = record.run.init and store.get(record.run.init)
         if init:
             alone.put(init, init.weights())
-        run: Run = record.run
-        [again] = train([run], alone, device, progress)
+        [again] = train([record.run], alone, device, progress)
     return Comparison(record, again)

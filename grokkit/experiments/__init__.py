@@ -181,6 +181,9 @@ def all_records(profile: str = "published", store: Store | None = None) -> dict[
     store, found = store or Store(), {}
     for name, each in EXPERIMENTS.items():
         runs = each.runs(profile)
-        if profile == "quick" or not inventory(runs, store).missing:
+        stored = [record for run in runs if (record := store.get(run)) is not None]
+        if profile == "quick":
             found[name] = records(runs, store)
+        elif len(stored) == len(runs):
+            found[name] = stored
     return found

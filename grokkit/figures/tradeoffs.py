@@ -9,12 +9,12 @@ from plotly.subplots import make_subplots
 from grokkit import tradeoffs, transition
 from grokkit.convergence import objective
 from grokkit.figures.training import shared_meta
-from grokkit.figures.transition import ACCURACY, SYMBOLS, curve_trace, size_axis
+from grokkit.figures.transition import ACCURACY, DASHES, SYMBOLS, accuracy_traces, size_axis
 from grokkit.runs import Record
 from grokkit.theme import GEN, MEM, figure, ordered, set_alt, template
 
 Value = Callable[[Record], float]
-STARTS = (("from a grokked network", GEN, "solid"), ("from a fresh network", MEM, "dash"))
+STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 
 
 def _means(records: Sequence[Record], value: Value, logarithmic: bool) -> tuple[list, np.ndarray]:
@@ -97,7 +97,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
         lambda record: record.final("train_loss"),
         lambda record: float(objective(record)[-1]),
     )
-    for i, (label, colour, dash) in enumerate(STARTS):
+    for i, (label, colour) in enumerate(STARTS):
         ends = [pair.grokked if i == 0 else pair.fresh for pair in pairs]
         for j, ((seed, _), runs) in enumerate(transition.curves(ends, "seed").items()):
             for col, value in enumerate(values, start=1):
@@ -109,7 +109,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
                     legendgroup=label,
                     showlegend=col == 1 and j == 0,
                     meta={**shared_meta(runs), "seed": seed},
-                    line={"color": colour, "dash": dash, "width": 1.8},
+                    line={"color": colour, "dash": DASHES[i], "width": 1.8},
                     marker={"symbol": SYMBOLS[j % 5], "size": 7},
                     hovertemplate=f"%{{y:.4g}} at D = %{{x:,}}<extra>seed {seed}, {label}</extra>",
                     row=1,
@@ -131,23 +131,10 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
     down = tradeoffs.at_one_decay(grokked, fresh)
     fig = figure(xaxis=size_axis([*down, *fresh], "D"), yaxis=ACCURACY, height=460)
-    for (label, colour, dash), records in zip(STARTS, (down, list(fresh)), strict=True):
-        units = transition.curves(records, "seed")
-        lines = [(f"seed {seed}, {label}", runs, False) for (seed, _), runs in units.items()]
-        if len(lines) > 1:
-            lines.append((f"mean of {len(lines)} seeds, {label}", records, True))
-        for j, (hover, runs, strong) in enumerate(lines):
-            trace = curve_trace(
-                runs,
-                hover,
-                strong,
-                name=label,
-                legendgroup=label,
-                showlegend=j == 0,
-                line={"color": colour, "dash": dash, "width": 2.4 if strong else 1.4},
-                marker={"symbol": SYMBOLS[j % 5], "size": 6},
-            )
-            fig.add_trace(trace.update(opacity=1.0 if strong or len(units) == 1 else 0.55))
+    for look, ((label, colour), records) in enumerate(
+        zip(STARTS, (down, list(fresh)), strict=True)
+    ):
+        fig.add_traces(accuracy_traces(records, "seed", label, colour, look))
     return set_alt(
         fig,
         f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against the "

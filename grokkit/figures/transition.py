@@ -32,17 +32,39 @@ def size_axis(records: Sequence[Record], title: str = "D′", ticks: Sequence[in
     return {"type": "log", "title": title, "range": reach, **looks}
 
 
-def curve_trace(records: Sequence[Record], hover: str, strong: bool, **looks: object) -> go.Scatter:
-    """Test accuracy at the end against D' of the runs of one curve; `looks` are plotly's."""
-    sizes, values = transition.curve(records)
-    return go.Scatter(
-        x=sizes,
-        y=values.astype(np.float32),
-        mode="lines" if strong else "lines+markers",
-        meta=shared_meta(records),
-        hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<extra>{hover}</extra>",
-        **looks,
-    )
+def accuracy_traces(
+    records: Sequence[Record], knob: str, label: str, colour: str, look: int, legend: bool = True
+) -> list[go.Scatter]:
+    """Test accuracy at the end against D', a thin curve by seed and value of the field `knob`.
+
+    With several, their mean follows as a strong one. `look` counts through dashes and symbols;
+    with `legend` the first curve has an entry.
+    """
+    units = transition.curves(records, knob)
+    lines = [(f"seed {seed}, {label}", runs) for (seed, _), runs in units.items()]
+    several = len(lines) > 1
+    if several:
+        lines.append((f"mean of {len(units)} seeds, {label}", list(records)))
+    traces = []
+    for i, (hover, runs) in enumerate(lines):
+        mean = several and i == len(units)
+        sizes, values = transition.curve(runs)
+        traces.append(
+            go.Scatter(
+                x=sizes,
+                y=values.astype(np.float32),
+                mode="lines" if mean else "lines+markers",
+                name=label,
+                legendgroup=label,
+                showlegend=legend and i == 0,
+                meta=shared_meta(runs),
+                line={"color": colour, "dash": DASHES[look % 5], "width": 2.4 if mean else 1.4},
+                marker={"symbol": SYMBOLS[look % 5], "size": 6},
+                opacity=0.55 if several and not mean else 1.0,
+                hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<extra>{hover}</extra>",
+            )
+        )
+    return traces
 
 
 def _panel(
@@ -62,24 +84,8 @@ def _panel(
     for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
         here = [record for record in records if getattr(record.run, knob) == value]
         label = f"{NAMES[knob]} {value:g}"
-        units = transition.curves(here, knob)
-        lines = [(f"seed {seed}, {label}", runs, False) for (seed, _), runs in units.items()]
-        if len(lines) > 1:
-            lines.append((f"mean of {len(units)} seeds, {label}", here, True))
-        for hover, runs, strong in lines:
-            trace = curve_trace(
-                runs,
-                hover,
-                strong,
-                name=label,
-                legendgroup=label,
-                showlegend=label not in named,
-                line={"color": colour, "dash": DASHES[i % 5], "width": 2.4 if strong else 1.4},
-                marker={"symbol": SYMBOLS[i % 5], "size": 6},
-            )
-            trace.meta = {**trace.meta, knob: value}
-            trace.opacity = 1.0 if strong or len(units) == 1 else 0.55
-            fig.add_trace(trace, row=1, col=col)
+        for trace in accuracy_traces(here, knob, label, colour, i, label not in named):
+            fig.add_trace(trace.update(meta={**trace.meta, knob: value}), row=1, col=col)
             named.add(label)
 
 
@@ -201,19 +207,7 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     )
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
-        units = transition.curves(here, "seed")
-        for j, ((seed, _), runs) in enumerate(units.items()):
-            decay = runs[0].run.weight_decay
-            trace = curve_trace(
-                runs,
-                f"{task}, seed {seed}, weight decay {decay:g}",
-                False,
-                name=f"seed {seed}",
-                legendgroup=f"seed {seed}",
-                showlegend=i == 0 and len(units) > 1,
-                line={"color": TEST, "dash": DASHES[j % 5], "width": 1.8},
-                marker={"symbol": SYMBOLS[j % 5], "size": 6},
-            )
+        for trace in accuracy_traces(here, "seed", task, TEST, 0, legend=False):
             fig.add_trace(trace, row=row, col=col)
         fig.update_xaxes(
             size_axis(here, "D′" if row == n_rows else "", FEW_TICKS), row=row, col=col
