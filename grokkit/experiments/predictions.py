@@ -266,11 +266,9 @@ def epsilon(
 ) -> list[Run]:
     """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
 
-    The published sweep is to be at p = 53; so far it is the quick one.
+    The published sweep is at p = 53.
     """
     check_profile(profile)
-    if profile == "published":
-        profile = "quick"
     p = QUICK_P if profile == "quick" else 53
     count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
     inits = full_data(profile, count, p=p)
