@@ -45,8 +45,8 @@ def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs
 
 @pytest.mark.slow
 def test_a_published_run_leaves_its_record_again():
-    runs = experiments.experiment("convergence").runs("published")
-    record = published(r for r in runs if r.optimiser == "lbfgs" and r.labels == "random")
+    runs = experiments.epsilon()  # from a network on all examples, trained again as well
+    record = published(r for r in runs if r.dataset_size == max(run.dataset_size for run in runs))
     found = retrain.retrain(record, Store("/nonexistent"), "cpu", progress=False)
     assert found.agrees, str(found)
 
