@@ -34,7 +34,8 @@ from grokkit.experiments.predictions import (
 )
 from grokkit.runs import Record, Run
 from grokkit.store import Store
-from grokkit.sweep import train, with_inits
+from grokkit.sweep import train as records
+from grokkit.sweep import with_inits
 
 __all__ = [
     "ABLATIONS",
@@ -155,21 +156,6 @@ def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
 
     missing = [run for generation in with_inits(runs, stored) for run in generation]
     return Inventory(len(found), {run: begun.get(run, 0) for run in missing})
-
-
-def records(
-    runs: Sequence[Run],
-    store: Store | None = None,
-    device: str = "auto",
-    progress: bool = True,
-    minutes: float = float("inf"),
-    scheduler: str | None = None,
-) -> list[Record]:
-    """The records of the runs, in order: stored ones are loaded, missing ones trained.
-
-    The same as `sweep.train`, whose errors it raises.
-    """
-    return train(runs, store, device, progress, minutes, scheduler)
 
 
 def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:
