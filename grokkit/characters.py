@@ -145,6 +145,19 @@ class GroupCircuit:
         return self.record.run.task
 
     @property
+    def start(self) -> str:
+        """What the minimiser started from."""
+        init = self.record.run.init
+        every = tasks.task(self.task, self.record.run.p).n_examples
+        known = init is not None and init.dataset_size == every
+        return "every example" if known else "random weights"
+
+    @property
+    def name(self) -> str:
+        """The task, and of permutations the start, since both are there."""
+        return f"{self.task}, from {self.start}" if self.task in tasks.PERMUTATION else self.task
+
+    @property
     def squared_share(self) -> float:
         """Squared norm along the characters, over that of the logits that are read."""
         return float(shares(self.own).sum())
@@ -180,6 +193,7 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
     rows = [
         [
             c.task,
+            c.start,
             " and ".join(part.group.name for part in c.own),
             f"{c.record.run.seed}",
             f"{c.record.final('test_accuracy'):.3f}",
@@ -193,7 +207,7 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
         ]
         for c in found
     ]
-    head = ["task", "group", "seed", "test accuracy", "read (norm²)", "share of norm"]
+    head = ["task", "from", "group", "seed", "test accuracy", "read (norm²)", "share of norm"]
     head += ["share of norm²", "key characters", "another group", "share of norm there"]
     return html_table([*head, "key characters there"], rows)
 
@@ -212,7 +226,7 @@ def representations_table(found: Sequence[GroupCircuit]) -> str:
         f"{float(c.own[0].characters.sum()):.3f} / {float(c.own[0].entries.sum()):.3f}"
         for c in chosen
     ]
-    heads = [f"{c.task}, seed {c.record.run.seed}" for c in chosen]
+    heads = [f"{c.name}, seed {c.record.run.seed}" for c in chosen]
     return html_table(["representation", "dimension", *heads], [*rows, ["all", "", *sums]])
 
 
@@ -231,17 +245,17 @@ def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
 def text(found: Sequence[GroupCircuit]) -> str:
     """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
     each = [
-        f"{c.task}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
+        f"{c.name}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
         for c in found
     ]
     return "; ".join(each) or "none"
 
 
 def in_representations(found: Sequence[GroupCircuit], names: Sequence[str]) -> str:
-    """Share of norm^2 along the characters of these representations, by task of permutations."""
+    """Share of norm^2 along these representations' characters, by grokked permutation task."""
     each = []
     for c in found:
-        if c.task in tasks.PERMUTATION:
+        if c.task in tasks.PERMUTATION and c.grokked:
             part = c.own[0]
             held = sum(float(part.characters[part.group.names.index(name)]) for name in names)
             each.append(f"{held:.2f} for {c.task.removeprefix('S_n: ')}")
@@ -257,7 +271,7 @@ def parts(found: Sequence[GroupCircuit]) -> dict[str, bool]:
     """
     met = {}
     for c in judged(found):
-        name, key = f"{c.task}, seed {c.record.run.seed}", n_key(c.own)
+        name, key = f"{c.name}, seed {c.record.run.seed}", n_key(c.own)
         met[f"{name}: the characters hold most of the logits"] = c.share > MOST
         if c.other:
             few = key <= FEW * n_characters(c.own) and key < n_key(c.other)

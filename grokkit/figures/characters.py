@@ -51,7 +51,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
                 showlegend=c is modular[0],
                 meta={"task": c.task, "seed": c.record.run.seed},
                 line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<extra>{c.task}, seed "
+                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<extra>{c.name}, seed "
                 f"{c.record.run.seed}<br>{label}: {name}</extra>",
                 **{key: int(value) for key, value in place.items()},
             )
@@ -90,14 +90,14 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             fig.add_bar(
                 x=list(own.group.names),
                 y=values.numpy().astype(np.float32),
-                name=f"{c.task}, {label}",
+                name=f"{c.name}, {label}",
                 meta={"task": c.task, "seed": c.record.run.seed},
                 marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{c.task}, seed {c.record.run.seed}<br>"
+                hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{c.name}, seed {c.record.run.seed}<br>"
                 f"{label}</extra>",
             )
     parts = [
-        f"{c.task}: {float(c.own[0].characters.sum()):.2f}, most of it in "
+        f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
         f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
         for c in chosen
     ]
