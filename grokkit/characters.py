@@ -252,10 +252,10 @@ def text(found: Sequence[GroupCircuit]) -> str:
 
 
 def in_representations(found: Sequence[GroupCircuit], names: Sequence[str]) -> str:
-    """Share of norm^2 along these representations' characters, by grokked permutation task."""
+    """Share of norm^2 along the characters of these representations, by task of permutations."""
     each = []
     for c in found:
-        if c.task in tasks.PERMUTATION and c.grokked:
+        if c.task in tasks.PERMUTATION:
             part = c.own[0]
             held = sum(float(part.characters[part.group.names.index(name)]) for name in names)
             each.append(f"{held:.2f} for {c.task.removeprefix('S_n: ')}")
