@@ -146,15 +146,14 @@ def share_of(records: Sequence[Record], wanted: str) -> Interval:
 
 
 def example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 1c: semi-grokked for longest, else with its end nearest the middle.
+    """The run to show for Fig. 1c: of the semi-grokked, if any, the one that ends nearest the middle.
 
     Nearest the middle is: farthest from both ends of what counts as the middle.
     """
 
-    def how_clear(record: Record) -> tuple[int, float]:
-        here, end = plateau(record, at_end=True), float(smoothed(record)[-1])
-        last = here.epochs if here is not None and here.lasting else 0
-        return last, min(end - low(record.run), PERFECT - end)
+    def how_clear(record: Record) -> tuple[bool, float]:
+        end = float(smoothed(record)[-1])
+        return outcome(record) == SEMI, min(end - low(record.run), PERFECT - end)
 
     return max(records, key=how_clear)
 
