@@ -146,9 +146,10 @@ def share_of(records: Sequence[Record], wanted: str) -> Interval:
 
 
 def example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 1c: of the semi-grokked, if any, the one that ends nearest the middle.
+    """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
 
-    Nearest the middle is: farthest from both ends of what counts as the middle.
+    Nearest the middle is: farthest from both ends of what counts as the middle. Where no run is
+    semi-grokked, the nearest of all.
     """
 
     def how_clear(record: Record) -> tuple[bool, float]:
