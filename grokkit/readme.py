@@ -32,9 +32,9 @@ def scoreboard(found: Mapping[str, claims.Result]) -> str:
         says = f"**{claim.title}**: {claim.says}"
         sign = claims.MARK[result.verdict][0]
         lines.append(f"| {says} | {claim.number} | {result.ours} | {sign} {result.verdict} |")
-    waiting = claims.tally(found)[NOT_RUN]
-    lines += ["", f"{waiting} of {len(claims.CLAIMS)} claims have not been run yet; the book's"]
-    lines[-1] += " first page lists them all."
+    counts = claims.tally(found)
+    each = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    lines += ["", f"Of {len(claims.CLAIMS)} claims: {each}. The book's first page lists them all."]
     return "\n".join(lines)
 
 
