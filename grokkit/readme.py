@@ -33,8 +33,8 @@ def scoreboard(found: Mapping[str, claims.Result]) -> str:
         sign = claims.MARK[result.verdict][0]
         lines.append(f"| {says} | {claim.number} | {result.ours} | {sign} {result.verdict} |")
     counts = claims.tally(found)
-    each = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    lines += ["", f"Of {len(claims.CLAIMS)} claims: {each}. The book's first page lists them all."]
+    each = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
+    lines += ["", f"{len(claims.CLAIMS)} claims: {each}. The book's first page lists them all."]
     return "\n".join(lines)
 
 
