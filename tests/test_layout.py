@@ -48,13 +48,14 @@ ALLOWED = {
     "tradeoffs": "analysis convergence runs statistics tables transition",
     "semi_grokking": "analysis runs statistics tables tasks",
     "rivals": "analysis runs statistics tables",
-    "claims": "analysis convergence characters runs tables theorems toy statistics "
+    "pages": "",
+    "claims": "analysis convergence characters pages runs tables theorems toy statistics "
     "semi_grokking rivals transition dependence tradeoffs efficiency",
-    "paper_index": "claims tables",
+    "paper_index": "pages tables",
     "widgets": "toy theorems figures theme efficiency",
     "notebook": "theme",
     "bookext": "theme notebook",
-    "book": "theme notebook",
+    "book": "theme notebook pages",
     "estimate": "tasks runs store train sweep",
     "retrain": "runs store sweep",
     "catalogue": "experiments runs tables",
