@@ -55,12 +55,18 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
                 f"{c.record.run.seed}<br>{label}: {name}</extra>",
                 **{key: int(value) for key, value in place.items()},
             )
-    fig.update_xaxes(type="log")
-    fig.update_xaxes(title="characters, strongest first", row=rows)
+    most = max((len(held) for c in modular for _, held in map(_held, (c.own, c.other))), default=1)
+    fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
+    for col in (1, 2):  # an odd number of tasks leaves the last place empty
+        last = {"row": rows - (len(names) % 2 and col == 2 and rows > 1), "col": col}
+        fig.update_xaxes(title="characters, strongest first", showticklabels=True, **last)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="share of norm²", col=1)
     fig.update_layout(
-        template=template(), height=140 + 190 * rows, margin={"t": 80}, legend={"y": 1.1}
+        template=template(),
+        height=140 + 190 * rows,
+        margin={"t": 80},
+        legend={"y": 1 + 40 / (190 * rows)},
     )
     keys = [
         f"{c.task}: {characters.n_key(c.own)} against {characters.n_key(c.other)}" for c in modular
