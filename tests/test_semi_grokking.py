@@ -55,6 +55,11 @@ def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
     assert semi_grokking.outcome(made(SHAPES[kind])) == kind
 
 
+def test_a_run_that_rises_to_its_last_epoch_still_moves_and_one_at_rest_does_not():
+    assert semi_grokking.moves_at_end(made(SHAPES[UNDER_WAY])) == pytest.approx(0.25, abs=1e-3)
+    assert semi_grokking.moves_at_end(made(SHAPES[FULL])) == 0
+
+
 @pytest.mark.parametrize(
     "run", [RUN, Run(task="x-y", p=11, dataset_size=40), Run(p=7, dataset_size=9)]
 )

@@ -159,6 +159,12 @@ def example(records: Sequence[Record]) -> Record:
     return max(records, key=how_clear)
 
 
+def moves_at_end(record: Record) -> float:
+    """By how much test accuracy changes over the last tenth of the epochs."""
+    start = value_at(record, "test_accuracy", 0.9 * record.run.epochs)
+    return record.final("test_accuracy") - start
+
+
 def in_words(records: Sequence[Record]) -> str:
     """What became of the clearest run, for a caption; "not run yet" of no runs."""
     if not records:
