@@ -62,7 +62,7 @@ def api_pages(book: Path = BOOK) -> dict[str, str]:
 
 
 def api(name: str, root: str = "") -> str:
-    """A link to a public name, dotted and without "grokkit.", in the API reference."""
-    module = f"grokkit.{name.split('.')[0]}"
-    page = api_pages().get(module, "api")
-    return f'<a href="{root}{page}.html#grokkit.{name}"><code>{name}</code></a>'
+    """A link to a public name, "grokkit.module.name", in the API reference."""
+    page = api_pages().get(".".join(name.split(".")[:2]), "api")
+    short = name.removeprefix("grokkit.")
+    return f'<a href="{root}{page}.html#{name}"><code>{short}</code></a>'

@@ -183,7 +183,7 @@ def paper_index_table() -> str:
     rows = []
     for item in PAPER_INDEX:
         experiment = f"<code>{item.experiment}</code>" if item.experiment else ""
-        functions = "<br>".join(api(name, "../") for name in item.calls.split())
+        functions = "<br>".join(api(name, "../") for name in item.functions)
         rows.append([f"{item.name}, {item.about}", functions, experiment])
         rows[-1].append(where(item.chapter, item.label, "../"))
     return html_table(["the paper", "functions", "runs", "page"], rows)

@@ -167,9 +167,10 @@ def all_records(profile: str = "published", store: Store | None = None) -> dict[
     store, found = store or Store(), {}
     for name, each in EXPERIMENTS.items():
         runs = each.runs(profile)
-        stored = [record for run in runs if (record := store.get(run)) is not None]
         if profile == "quick":
             found[name] = records(runs, store)
-        elif len(stored) == len(runs):
+            continue
+        stored = [record for run in runs if (record := store.get(run)) is not None]
+        if len(stored) == len(runs):
             found[name] = stored
     return found

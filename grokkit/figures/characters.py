@@ -37,11 +37,13 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
         vertical_spacing=0.24 / rows,
         horizontal_spacing=0.06,
     )
+    most = 1
     for c in modular:
         place = dict(zip(("row", "col"), np.add(divmod(names.index(c.task), 2), 1), strict=True))
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
         for label, parts, colour, dash in kinds:
             count, held = _held(parts)
+            most = max(most, len(count))
             name = " and ".join(part.group.name for part in parts)
             fig.add_scatter(
                 x=count,
@@ -55,11 +57,10 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
                 f"{c.record.run.seed}<br>{label}: {name}</extra>",
                 **{key: int(value) for key, value in place.items()},
             )
-    most = max((len(held) for c in modular for _, held in map(_held, (c.own, c.other))), default=1)
     fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
-    for col in (1, 2):  # an odd number of tasks leaves the last place empty
-        last = {"row": rows - (len(names) % 2 and col == 2 and rows > 1), "col": col}
-        fig.update_xaxes(title="characters, strongest first", showticklabels=True, **last)
+    for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
+        title = "characters, strongest first"
+        fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="share of norm²", col=1)
     fig.update_layout(
