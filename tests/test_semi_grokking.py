@@ -168,6 +168,51 @@ def test_both_routes_count_and_an_end_that_is_not_at_rest_does_not():
     assert kinds == [NONE, SEMI, FULL]
 
 
+def other_way(run, accuracy, loss, norm):
+    """The minimiser's record from the random weights of a run of AdamW."""
+    [same] = experiments.semi_grokking_ends(seeds=1, sizes=[run.dataset_size])
+    same = replace(same, seed=run.seed, init=replace(same.init, seed=run.seed))
+    curves = {"train_loss": loss, "param_norm": norm, "residual": 0.1}
+    return record(same, [0, 100], test_accuracy=[0.1, accuracy], **curves)
+
+
+def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
+    runs = [made(SHAPES[SEMI], replace(RUN, seed=seed)) for seed in range(4)]
+    alpha = RUN.eps * RUN.weight_decay
+    ours = 1e-7 / alpha + 27**2 / 2  # Eq. (2) over alpha, of `made`
+    norm = 22.0
+    lower, higher = (alpha * (factor * ours - norm**2 / 2) for factor in (0.9, 1.25))
+    ends = [
+        other_way(one.run, accuracy, loss, norm)
+        for one, (accuracy, loss) in zip(
+            runs, [(1.0, lower), (0.7, lower), (1.0, higher), (0.2, higher)], strict=True
+        )
+    ]
+    ways = semi_grokking.both_ways(runs, ends)
+    assert [semi_grokking.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
+    assert semi_grokking.surpassed(ways) == ways[:1]
+    assert semi_grokking.excess_text([]) == "none"
+    table = semi_grokking.both_ways_table(ways)
+    assert "1 no generalisation, 1 semi-grokked, 2 full" in table
+    fig = theme.show(figures.fig_both_ways(ways))
+    assert len({trace.marker.symbol for trace in fig.data}) == 3
+    assert f"{SEMI} by AdamW" in theme.alt(fig)
+    every = sweep(SHAPES)
+    assert semi_grokking.verdicts(every, ways=ways[1:])["P4"] == analysis.HOLDS
+    assert semi_grokking.verdicts(every, ways=ways)["P4"] == analysis.IN_PART
+    with pytest.raises(ValueError, match="differ in seed"):
+        semi_grokking.both_ways(runs, ends[::-1])
+
+
+def test_both_ways_start_from_the_same_random_weights():
+    for profile in experiments.PROFILES:
+        runs, ends = experiments.semi_grokking(profile), experiments.semi_grokking_ends(profile)
+        for run, same in zip(runs, ends, strict=True):
+            assert (same.optimiser, same.init.init) == ("lbfgs", None)
+            for name in ("p", "dataset_size", "seed", "weight_decay", "init_scale", "task"):
+                assert getattr(run, name) == getattr(same, name) == getattr(same.init, name)
+
+
 def test_the_scoreboard_gets_the_same_verdicts():
     runs = sweep(SHAPES)
     found = claims.semi_grokking.results({"semi_grokking": runs})

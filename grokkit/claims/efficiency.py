@@ -98,17 +98,10 @@ def minimum_results(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
 ) -> dict[str, Result]:
     """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
-    pairs = start_pairs(mem, starts, ends)
-    seeds = sorted({seed for seed, _ in pairs})
-    ours = "; ".join(
-        f"seed {seed}: predicted {efficiency.predicted_text(own)}, measured {measured_text(own)}"
-        for seed in seeds
-        for own in [[pair for (which, _), pair in pairs.items() if which == seed]]
-    )
-    n = len(mem) + len(starts) + len(ends)
-    return {"B2": Result(efficiency.prediction_verdict(list(pairs.values()), mem), ours, n)}
-
-
-def measured_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
-    """ "849 – 864": the least and the largest D_crit that was measured; "none" without one."""
-    return efficiency.predicted_text([(seen, predicted) for predicted, seen in pairs])
+    pairs, texts = start_pairs(mem, starts, ends), []
+    for seed in sorted({seed for seed, _ in pairs}):
+        own = [pair for (which, _), pair in pairs.items() if which == seed]
+        predicted, seen = (efficiency.range_text(sizes) for sizes in zip(*own, strict=True))
+        texts.append(f"seed {seed}: predicted {predicted}, measured {seen}")
+    verdict = efficiency.prediction_verdict(list(pairs.values()), mem)
+    return {"B2": Result(verdict, "; ".join(texts), len(mem) + len(starts) + len(ends))}

@@ -168,9 +168,9 @@ def ratios_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
     return _span(known, ".2f") if known else "none"
 
 
-def predicted_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
-    """ "860 – 880": the least and the largest prediction; "none" without one."""
-    known = [predicted.value for predicted, _ in pairs if isfinite(predicted.value)]
+def range_text(sizes: Sequence[Interval]) -> str:
+    """ "860 – 880": the least and the largest of some D_crit; "none" without one."""
+    known = [size.value for size in sizes if isfinite(size.value)]
     return _span(known, ",.0f") if known else "none"
 
 

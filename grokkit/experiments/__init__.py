@@ -18,7 +18,13 @@ from grokkit.experiments.base import (
     minimised,
 )
 from grokkit.experiments.convergence import convergence, long_runs, strength
-from grokkit.experiments.dynamics import ABLATIONS, ablations, grokked_tasks, semi_grokking
+from grokkit.experiments.dynamics import (
+    ABLATIONS,
+    ablations,
+    grokked_tasks,
+    semi_grokking,
+    semi_grokking_ends,
+)
 from grokkit.experiments.phenomena import full_data, grokking, ungrokking
 from grokkit.experiments.predictions import (
     OTHER_TASKS,
@@ -67,6 +73,7 @@ __all__ = [
     "other_tasks",
     "records",
     "semi_grokking",
+    "semi_grokking_ends",
     "starts",
     "strength",
     "transition",
@@ -101,6 +108,7 @@ EXPERIMENTS = {
         Experiment("from_scratch", "App. A.2, and the ends of Fig. 5", from_scratch),
         Experiment("other_tasks", "Fig. 8", other_tasks),
         Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
+        Experiment("semi_grokking_ends", "the same networks, by the minimiser", semi_grokking_ends),
         Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
         Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
         Experiment("epsilon", "D_crit against Adam's ε", epsilon),

@@ -15,6 +15,7 @@ from grokkit.figures.semi_grokking import (
     fig1c_semi_grokking,
     fig5_semi_grokking_runs,
     fig6_transient,
+    fig_both_ways,
     fig_minimised_ends,
     fig_outcomes,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "fig10_relative_strength",
     "fig11_trigonometric",
     "fig_ablations",
+    "fig_both_ways",
     "fig_characters",
     "fig_d1_scale",
     "fig_d4_exchange",

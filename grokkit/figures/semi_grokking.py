@@ -8,6 +8,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from grokkit import semi_grokking
+from grokkit.convergence import Pair
 from grokkit.figures.training import meta, shared_meta
 from grokkit.figures.transition import size_axis
 from grokkit.runs import Record
@@ -228,4 +229,46 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
         f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by "
         f"the size of their train set, {min(bounds):,} to {max(bounds):,}: "
         f"{semi_grokking.counts_text(ends, semi_grokking.end_kind)}.",
+    )
+
+
+def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
+    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy.
+
+    Colour and marker give where the minimiser ends from the same random weights.
+    """
+    fig = figure(
+        xaxis={"title": "test accuracy at the end of AdamW"},
+        yaxis={"title": "Eq. (2) at that end, over the minimiser's"},
+        height=420,
+    )
+    for kind, colour in (
+        (semi_grokking.NONE, MEM),
+        (semi_grokking.SEMI, NORM),
+        (semi_grokking.FULL, GEN),
+    ):
+        here = [pair for pair in ways if semi_grokking.end_kind(pair.lbfgs) == kind]
+        for pair in here:
+            fig.add_scatter(
+                x=[pair.adamw.final("test_accuracy")],
+                y=[1 + semi_grokking.excess(pair)],
+                mode="markers",
+                name=f"minimiser: {kind}",
+                legendgroup=kind,
+                showlegend=pair is here[0],
+                meta=meta(pair.adamw),
+                marker={"color": colour, "symbol": MARKERS[kind], "size": 10},
+                hovertemplate=f"%{{x:.3f}} by AdamW ({semi_grokking.outcome(pair.adamw)}), "
+                f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): %{{y:.3f}} "
+                f"times the minimiser's<extra>{_said(pair.adamw)}</extra>",
+            )
+    fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
+    said = "; ".join(
+        f"{kind} by AdamW: {semi_grokking.excess_text(group)}"
+        for kind, group in semi_grokking.by_outcome(ways).items()
+    )
+    return set_alt(
+        fig,
+        f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends than "
+        f"where the minimiser does. {said}.",
     )

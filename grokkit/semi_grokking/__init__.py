@@ -4,6 +4,19 @@ A network that has memorised x + y and that x + y = y + x answers a test example
 it was trained on. That is memory, so what counts as generalising starts above it (choice C17).
 """
 
+from grokkit.semi_grokking.ends import (
+    ARRIVED,
+    PAPER_P,
+    PAPER_SIZES,
+    both_ways,
+    both_ways_table,
+    by_outcome,
+    end_kind,
+    excess,
+    excess_text,
+    in_papers_range,
+    surpassed,
+)
 from grokkit.semi_grokking.outcomes import (
     AT_ONCE,
     BAND,
@@ -36,15 +49,10 @@ from grokkit.semi_grokking.outcomes import (
     transient_example,
 )
 from grokkit.semi_grokking.sweeps import (
-    ARRIVED,
     ENOUGH,
-    PAPER_P,
     PAPER_SHARE,
-    PAPER_SIZES,
-    end_kind,
     fig5_parts,
     fig6_parts,
-    in_papers_range,
     judged,
     outcomes_table,
     semi_grokking_parts,
@@ -73,10 +81,15 @@ __all__ = [
     "UNDER_WAY",
     "Drop",
     "Plateau",
+    "both_ways",
+    "both_ways_table",
+    "by_outcome",
     "counts",
     "counts_text",
     "end_kind",
     "example",
+    "excess",
+    "excess_text",
     "fig5_parts",
     "fig6_parts",
     "in_papers_range",
@@ -92,6 +105,7 @@ __all__ = [
     "semi_grokking_parts",
     "share_of",
     "smoothed",
+    "surpassed",
     "transient_example",
     "verdicts",
 ]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grokkit.analysis import FAILS, HOLDS, NOT_RUN, PERFECT, verdict_of
+from grokkit.analysis import FAILS, HOLDS, NOT_RUN, verdict_of
+from grokkit.convergence import Pair
 from grokkit.runs import Record
+from grokkit.semi_grokking.ends import end_kind, in_papers_range, surpassed
 from grokkit.semi_grokking.outcomes import (
-    FULL,
-    NONE,
     OUTCOMES,
     SEMI,
     TRANSIENT,
@@ -20,29 +20,6 @@ from grokkit.tables import html_table
 
 ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
 PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
-PAPER_P, PAPER_SIZES = 113, (1500, 2050)
-ARRIVED = 0.5  # residual below which an end of the minimiser counts
-
-
-# --- the ends of the paper's own grid, by the minimiser ---------------------------------------
-
-
-def in_papers_range(records: Sequence[Record]) -> list[Record]:
-    """The records at the modulus and between the sizes of Fig. 5, that have come to rest."""
-    least, most = PAPER_SIZES
-    return [
-        record
-        for record in records
-        if record.run.p == PAPER_P
-        and least <= record.run.dataset_size <= most
-        and record.final("residual") < ARRIVED
-    ]
-
-
-def end_kind(record: Record) -> str:
-    """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
-    end = record.final("test_accuracy")
-    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
 
 
 # --- verdicts ---------------------------------------------------------------------------------
@@ -73,9 +50,17 @@ def fig6_parts(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def semi_grokking_parts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, bool]:
-    """Prediction 4 by both routes: AdamW's runs, and the minimiser's ends at the paper's sizes."""
+def semi_grokking_parts(
+    records: Sequence[Record], ends: Sequence[Record] = (), ways: Sequence[Pair] = ()
+) -> dict[str, bool]:
+    """Prediction 4 by both routes: AdamW's runs, and the minimiser's ends at the paper's sizes.
+
+    `ways` has AdamW's runs with the minimiser's from the same random weights.
+    """
     parts = {"AdamW ends some runs on a plateau": counts(records)[SEMI] > 0}
+    if ways:
+        name = "no semi-grokked run has a lower minimum, with full accuracy, from the same start"
+        parts[name] = not surpassed(ways)
     there = in_papers_range(ends)
     if len(there) >= 5:
         some = any(end_kind(record) == SEMI for record in there)
@@ -83,7 +68,9 @@ def semi_grokking_parts(records: Sequence[Record], ends: Sequence[Record] = ()) 
     return parts
 
 
-def verdicts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str, str]:
+def verdicts(
+    records: Sequence[Record], ends: Sequence[Record] = (), ways: Sequence[Pair] = ()
+) -> dict[str, str]:
     """The verdicts on Figs. 1c, 5 and 6 and on Prediction 4 (Sec. 5.3), by the id of the claim.
 
     "not run" of a sweep that is too small to be judged: a few runs need not hit D_crit.
@@ -94,7 +81,7 @@ def verdicts(records: Sequence[Record], ends: Sequence[Record] = ()) -> dict[str
         "F1c": HOLDS if counts(records)[SEMI] else FAILS,
         "F5": verdict_of(list(fig5_parts(records).values())),
         "F6": verdict_of(list(fig6_parts(records).values())),
-        "P4": verdict_of(list(semi_grokking_parts(records, ends).values())),
+        "P4": verdict_of(list(semi_grokking_parts(records, ends, ways).values())),
     }
 
 

@@ -1,0 +1,83 @@
+"""Where the minimiser of Eq. (2) ends: at the paper's sizes, and from the starts of AdamW."""
+
+from collections.abc import Sequence
+
+from grokkit.analysis import PERFECT, Summary
+from grokkit.convergence import Pair, objective, pairs
+from grokkit.runs import Record
+from grokkit.semi_grokking.outcomes import FULL, NONE, OUTCOMES, SEMI, counts_text, low, outcome
+from grokkit.tables import html_table
+
+PAPER_P, PAPER_SIZES = 113, (1500, 2050)
+ARRIVED = 0.5  # residual below which an end of the minimiser counts
+
+
+def in_papers_range(records: Sequence[Record]) -> list[Record]:
+    """The records at the modulus and between the sizes of Fig. 5, that have come to rest."""
+    least, most = PAPER_SIZES
+    return [
+        record
+        for record in records
+        if record.run.p == PAPER_P
+        and least <= record.run.dataset_size <= most
+        and record.final("residual") < ARRIVED
+    ]
+
+
+def end_kind(record: Record) -> str:
+    """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
+    end = record.final("test_accuracy")
+    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
+
+
+# --- the same random weights, in both ways ----------------------------------------------------
+
+
+def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
+    """Runs of AdamW, each with the minimiser's from the same random weights and train set.
+
+    Raises:
+        ValueError: `ends` are not those of `experiments.semi_grokking_ends`, in its order.
+    """
+    return pairs([record for both in zip(records, ends, strict=True) for record in both])
+
+
+def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The pairs by what became of the network with AdamW, in the order of `OUTCOMES`."""
+    groups = {kind: [p for p in found if outcome(p.adamw) == kind] for kind in OUTCOMES}
+    return {kind: group for kind, group in groups.items() if group}
+
+
+def excess(pair: Pair) -> float:
+    """By which part of it Eq. (2) is higher where AdamW ends than where the minimiser does."""
+    return float(objective(pair.adamw)[-1] / objective(pair.lbfgs)[-1]) - 1
+
+
+def surpassed(found: Sequence[Pair]) -> list[Pair]:
+    """The semi-grokked runs of AdamW of which the minimiser has a lower end, in full."""
+    semi = by_outcome(found).get(SEMI, [])
+    return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
+
+
+def excess_text(found: Sequence[Pair]) -> str:
+    """`excess` of some pairs, as median and range; "none" of no pairs."""
+    return Summary.of([excess(pair) for pair in found]).text("+.1%") if found else "none"
+
+
+def both_ways_table(found: Sequence[Pair]) -> str:
+    """By AdamW's outcome: the minimiser's ends, by how much they are lower, and both residuals."""
+    rows = []
+    for kind, group in by_outcome(found).items():
+        ends = [pair.lbfgs for pair in group]
+        residuals = [[r.final("residual") for r in way] for way in ([p.adamw for p in group], ends)]
+        rows.append(
+            [
+                kind,
+                str(len(group)),
+                counts_text(ends, end_kind),
+                excess_text(group),
+                *(Summary.of(each).text(".2g") for each in residuals),
+            ]
+        )
+    head = ["by AdamW", "networks", "by the minimiser", "Eq. (2) by AdamW above the minimiser's"]
+    return html_table([*head, "residual, AdamW", "residual, minimiser"], rows)
