@@ -93,10 +93,7 @@ def transition(
     }
     evaluations = {"published": 1500, "quick": 250, "paper": 3000}[profile]
     chosen = _sizes(sizes, default[profile], inits[0])
-    runs = _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
-    if profile == "published" and weight_decays is None:  # so far seed 1 has three weight decays
-        runs = [run for run in runs if run.seed == 0 or run.weight_decay not in (0.5, 1.5)]
-    return runs
+    return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
 
 def transition_adamw(
@@ -167,7 +164,7 @@ def generalising(
     From the networks of `grokking` to a minimum of Eq. (2).
     """
     check_profile(profile)
-    count = len(seed_range(seeds, {"published": 1, "quick": 2, "paper": 10}[profile]))
+    count = len(seed_range(seeds, {"published": 2, "quick": 2, "paper": 10}[profile]))
     inits = grokking(profile, count, **_shared(changes))
     default: dict[str, list[float]] = {
         "published": np.geomspace(4000, 8000, 3).tolist(),
