@@ -16,6 +16,7 @@ from scipy import stats
 from grokkit.runs import Record
 
 LEVEL, N_RESAMPLES = 0.95, 1000
+FEW = 5  # units: an interval of fewer says how many, for it hardly holds more than their range
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,13 @@ class Interval:
         return self.low <= value <= self.high
 
     def text(self, form: str = ".2f") -> str:
-        """ "value (low – high)"; the value alone where there is no interval."""
+        """ "value (low – high)", with the number of seeds if they are few or give no interval."""
         if not isfinite(self.value):
             return "none"
         if not (isfinite(self.low) and isfinite(self.high)):
             return f"{self.value:{form}} (no interval: {self.n} seed{'s' * (self.n != 1)})"
-        return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}})"
+        few = f", {self.n} seeds" if 0 < self.n < FEW else ""
+        return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}}{few})"
 
 
 def bootstrap(

@@ -50,6 +50,8 @@ def test_resamples_without_a_value_are_left_out():
     found = bootstrap([1.0, math.nan], lambda drawn: drawn[0] if drawn[0] == drawn[0] else math.nan)
     assert (found.low, found.high) == (1.0, 1.0)
     assert Interval(math.nan).text() == "none"
+    assert Interval(2.0, 1.0, 3.0, 4).text(".0f") == "2 (1 – 3, 4 seeds)"
+    assert Interval(2.0, 1.0, 3.0, 5).text(".0f") == "2 (1 – 3)"
 
 
 def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():

@@ -122,7 +122,7 @@ def test_the_tables_say_what_the_curves_do():
     assert "above 3,000" in transition.transition_table(crossing(9000))
     both = crossing(800) + crossing(900, seed=1)
     assert transition.d_crits_text(both) == "seed 0: 800, seed 1: 900"
-    assert transition.d_crit_text(both) == "849 (800 – 900)"  # the geometric mean
+    assert transition.d_crit_text(both) == "849 (800 – 900, 2 seeds)"  # the geometric mean
     assert transition.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
 
 
