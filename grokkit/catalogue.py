@@ -2,16 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from grokkit.analysis import described_runs
 from grokkit.experiments import EXPERIMENTS
-from grokkit.runs import Record, Run
+from grokkit.runs import Record
 from grokkit.tables import html_table
-
-
-def span(values: Sequence[int | float], form: str = "g") -> str:
-    """ "300 – 3,000 (9 values)"; one value alone."""
-    low, high, n = min(values), max(values), len(set(values))
-    text = f"{low:{form}}"
-    return text if n == 1 else f"{text} – {high:{form}} ({n} values)"
 
 
 def hours(records: Sequence[Record]) -> float:
@@ -32,22 +26,6 @@ def commits(records: Sequence[Record]) -> list[str]:
         for process in record.provenance.get("processes", [])
     ]
     return list(dict.fromkeys(found))
-
-
-def described_runs(runs: Sequence[Run]) -> str:
-    """Tasks, modulus, sizes, weight decays, seeds and epochs of a sweep, in a line."""
-    names = sorted({run.task for run in runs})
-    parts = [names[0] if len(names) == 1 else f"{len(names)} tasks"]
-    parts.append(f"p = {', '.join(str(p) for p in sorted({run.p for run in runs}))}")
-    parts.append(f"D = {span([run.dataset_size for run in runs], ',')}")
-    parts.append(f"weight decay {span([run.weight_decay for run in runs])}")
-    parts.append(f"{len({run.seed for run in runs})} seeds")
-    parts += [
-        f"{name} {span([r.epochs for r in runs if r.optimiser == kind], ',')} {unit}"
-        for kind, name, unit in (("adamw", "AdamW", "epochs"), ("lbfgs", "L-BFGS", "evaluations"))
-        if any(run.optimiser == kind for run in runs)
-    ]
-    return ", ".join(parts)
 
 
 def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:

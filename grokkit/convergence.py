@@ -40,18 +40,6 @@ class Pair:
         return f"{self.kind}, p = {run.p}, D = {run.dataset_size:,}, seed {run.seed}"
 
 
-def described(records: Sequence[Record]) -> str:
-    """Runs of several moduli and sizes, in words."""
-    names, moduli, sizes, epochs = (
-        sorted({getattr(record.run, name) for record in records})
-        for name in ("task", "p", "dataset_size", "epochs")
-    )
-    return (
-        f"{len(records)} runs of {', '.join(names)}, p = {' and '.join(map(str, moduli))}, "
-        f"D = {sizes[0]:,} – {sizes[-1]:,}, {epochs[0]:,} – {epochs[-1]:,} epochs"
-    )
-
-
 def pairs(records: Sequence[Record]) -> list[Pair]:
     """The records of `experiments.convergence`, two by two.
 

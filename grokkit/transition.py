@@ -234,18 +234,6 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     return parts[0] and parts[1]
 
 
-def described(records: Sequence[Record]) -> str:
-    """ "72 runs of 9 tasks, p = 113 and S5, weight decay 1, up to 1,000 evaluations"."""
-    runs = [record.run for record in records]
-    settings = {f"S{run.p}" if run.task in tasks.PERMUTATION else f"p = {run.p}" for run in runs}
-    decays = ", ".join(f"{decay:g}" for decay in sorted({run.weight_decay for run in runs}))
-    return (
-        f"{len(runs)} runs of {len({run.task for run in runs})} tasks, "
-        f"{' and '.join(sorted(settings, reverse=True))}, weight decay {decays}, up to "
-        f"{max(run.epochs for run in runs):,} evaluations"
-    )
-
-
 def tasks_table(records: Sequence[Record]) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends."""
     rows = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from grokkit import catalogue, experiments
+from grokkit import analysis, catalogue, experiments
 from grokkit.runs import Record, Run
 
 RUNS = [Run(p=5, dataset_size=size, epochs=9, seed=seed) for size in (5, 20) for seed in (0, 1)]
@@ -17,8 +17,8 @@ def record(run, seconds=3600.0, commit="abc", stack=1):
 
 
 def test_a_value_stands_alone_and_several_are_counted():
-    assert catalogue.span([3, 3]) == "3"
-    assert catalogue.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
+    assert analysis.span([3, 3]) == "3"
+    assert analysis.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
 
 
 def test_hours_are_summed_over_runs_and_shared_by_a_stack():

@@ -58,7 +58,7 @@ ALLOWED = {
     "book": "theme notebook pages",
     "estimate": "tasks runs store train sweep",
     "retrain": "runs store sweep",
-    "catalogue": "experiments runs tables",
+    "catalogue": "analysis experiments runs tables",
     "__main__": "experiments estimate files retrain runs store sweep train",
     "browser": "",
     "benchmarks": "files store",

@@ -8,7 +8,7 @@ import pytest
 from handmade import record, ungrokking
 from transitions import crossing, sweep
 
-from grokkit import transition
+from grokkit import analysis, transition
 from grokkit.runs import Run
 
 
@@ -136,4 +136,4 @@ def test_tasks_are_told_apart_and_counted():
     text = transition.tasks_table(records)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
-    assert transition.described(records).startswith("12 runs of 2 tasks, p = 113, weight decay 1")
+    assert analysis.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
+from grokkit.tasks import PERMUTATION
 
 HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "fails", "not run"
 
@@ -29,18 +30,37 @@ def require(parts: Mapping[str, bool], when: bool = True) -> None:
         raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
 
 
+def span(values: Sequence[int | float], form: str = "g") -> str:
+    """ "300 – 3,000 (9 values)"; one value alone."""
+    low, high, n = min(values), max(values), len(set(values))
+    text = f"{low:{form}}"
+    return text if n == 1 else f"{text} – {high:{form}} ({n} values)"
+
+
+def described_runs(runs: Sequence[Run]) -> str:
+    """ "x+y, p = 113, D = 3,830, weight decay 1, 5 seeds, 10,000 epochs": what all runs span."""
+    names = sorted({run.task for run in runs})
+    settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
+    seeds = len({run.seed for run in runs})
+    parts = [
+        ", ".join(names) if len(names) < 3 else f"{len(names)} tasks",
+        " and ".join(f"S{p}" if permuted else f"p = {p}" for permuted, p in settings),
+        f"D = {span([run.dataset_size for run in runs], ',')}",
+        f"weight decay {span([run.weight_decay for run in runs])}",
+        f"{seeds} seed{'s' * (seeds > 1)}",
+    ]
+    for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "evaluations")):
+        epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
+        if epochs:
+            least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""
+            parts.append(f"{least}{epochs[-1]:,} {unit}")
+    return ", ".join(parts)
+
+
 def described(records: Sequence[Record]) -> str:
-    """ "5 runs of x+y, p = 113, D = 3,830, weight decay 1, 10,000 epochs": for a caption."""
-    runs = [record.run for record in records]
-    parts = [f"{len(runs)} run{'s' * (len(runs) > 1)} of {runs[0].task}", f"p = {runs[0].p}"]
-    for name, values, form in (
-        ("D", {run.dataset_size for run in runs}, ","),
-        ("weight decay", {run.weight_decay for run in runs}, "g"),
-    ):
-        low, high = f"{min(values):{form}}", f"{max(values):{form}}"
-        span = low if low == high else f"{low} – {high} ({len(values)} values)"
-        parts.append(f"{name} {'= ' * (name == 'D')}{span}")
-    return ", ".join([*parts, f"{max(run.epochs for run in runs):,} epochs"])
+    """ "5 runs of x+y, p = 113, ...": `described_runs` with their number, for a caption."""
+    plural = "s" * (len(records) > 1)
+    return f"{len(records)} run{plural} of {described_runs([record.run for record in records])}"
 
 
 def listed(parts: Mapping[str, bool]) -> str:
