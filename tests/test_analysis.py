@@ -106,9 +106,8 @@ def test_a_caption_describes_its_runs():
         == "2 runs of x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
     )
     mixed = [ungrokking(390, 0), ungrokking(1494, 1)]
-    assert (
-        "D = 390 – 1,494 (2 values), weight decay 1, 2 seeds, 1,000 epochs"
-        in analysis.described(mixed)
+    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in analysis.described(
+        mixed
     )
     assert analysis.described(runs[:1]).startswith("1 run of x+y")
 

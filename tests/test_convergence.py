@@ -83,7 +83,7 @@ def test_a_pair_is_of_one_train_set_and_two_ways():
 def test_runs_of_several_moduli_are_described_with_all_of_them():
     runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
     text = analysis.described([ended(run, [0], [1.0]) for run in runs])
-    assert text.startswith("3 runs of x+y, p = 53 and 113, D = 500 – 1,200 (2 values)")
+    assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
     assert text.endswith("1 seed, 10,000 epochs, 100 evaluations")
 
 
