@@ -192,6 +192,10 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
     assert [semi_grokking.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
     assert semi_grokking.surpassed(ways) == ways[:1]
     assert semi_grokking.excess_text([]) == "none"
+    assert semi_grokking.middle_text(ways) == (
+        "1 of 4 (0.70 at D = 380, AdamW 0.80 with +11.1% of Eq. (2))"
+    )
+    assert semi_grokking.middle_text(ways[:1]) == "0 of 1"
     table = semi_grokking.both_ways_table(ways)
     assert "1 no generalisation, 1 semi-grokked, 2 full" in table
     fig = theme.show(figures.fig_both_ways(ways))

@@ -15,6 +15,7 @@ from grokkit.semi_grokking.ends import (
     excess,
     excess_text,
     in_papers_range,
+    middle_text,
     surpassed,
 )
 from grokkit.semi_grokking.outcomes import (
@@ -96,6 +97,7 @@ __all__ = [
     "in_words",
     "judged",
     "low",
+    "middle_text",
     "mirror_share",
     "moves_at_end",
     "norm_drop",

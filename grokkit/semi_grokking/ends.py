@@ -59,6 +59,17 @@ def surpassed(found: Sequence[Pair]) -> list[Pair]:
     return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
 
 
+def middle_text(found: Sequence[Pair]) -> str:
+    """The networks that the minimiser leaves in the middle, and how AdamW ends from their start."""
+    semi = [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+    each = "; ".join(
+        f"{pair.lbfgs.final('test_accuracy'):.2f} at D = {pair.lbfgs.run.dataset_size:,}, AdamW "
+        f"{pair.adamw.final('test_accuracy'):.2f} with {excess(pair):+.1%} of Eq. (2)"
+        for pair in semi
+    )
+    return f"{len(semi)} of {len(found)}" + (f" ({each})" if semi else "")
+
+
 def excess_text(found: Sequence[Pair]) -> str:
     """`excess` of some pairs, as median and range; "none" of no pairs."""
     return Summary.of([excess(pair) for pair in found]).text("+.1%") if found else "none"

@@ -59,6 +59,8 @@ def semi_grokking_parts(
     """
     parts = {"AdamW ends some runs on a plateau": counts(records)[SEMI] > 0}
     if ways:
+        some = any(end_kind(pair.lbfgs) == SEMI for pair in ways)
+        parts["the minimiser ends some of the same networks in the middle"] = some
         name = "no semi-grokked run has a lower minimum, with full accuracy, from the same start"
         parts[name] = not surpassed(ways)
     there = in_papers_range(ends)
