@@ -235,15 +235,20 @@ def task_ungroks(records: Sequence[Record]) -> bool:
 
 
 def tasks_table(records: Sequence[Record]) -> str:
-    """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends."""
+    """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
+
+    And the start, whose train set was all of the task: how well it knows what is taken away.
+    """
     rows = []
     for task, here in by_task(records).items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here).value, curve(here)
+        start = min(here, key=lambda record: record.run.dataset_size)
         rows.append(
             [
                 task,
                 f"{examples:,}",
+                f"{start['test_accuracy'][0]:.2f}, {start['test_loss'][0]:.1g}",
                 d_crit_text(here),
                 "–" if not isfinite(found) else f"{found / examples:.1%}",
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
@@ -251,5 +256,6 @@ def tasks_table(records: Sequence[Record]) -> str:
                 "yes" if task_ungroks(here) else "no",
             ]
         )
-    head = ["task", "examples", "D_crit", "of all examples", "accuracy at the smallest D′"]
+    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit", "of all examples"]
+    head.append("accuracy at the smallest D′")
     return html_table([*head, "at the largest", "from near chance to generalised"], rows)

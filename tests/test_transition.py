@@ -136,4 +136,5 @@ def test_tasks_are_told_apart_and_counted():
     text = transition.tasks_table(records)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
+    assert text.count("1.00, 2e-06") == 2  # what the starts know of the examples taken away
     assert analysis.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")

@@ -105,24 +105,27 @@ def transition_adamw(
 ) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example.
 
-    The paper has 100,000 epochs for every weight decay. The published runs are, so far, those of
-    `ungrokking` at weight decay 1, with 20,000; below 1 they have 40,000, so that they can be
-    compared at equal epochs and at equal decay times.
+    The paper has 100,000 epochs for every weight decay. The published runs have twenty times
+    1 / (lr lambda) each, so that they can be compared at equal decay times.
     """
     check_profile(profile)
-    default = {"published": (1.0,), "quick": (0.5, 2.0), "paper": WEIGHT_DECAYS}[profile]
-    if profile == "paper":
-        sizes, changes = sizes or _fig4_sizes(changes), {"epochs": 100_000, **changes}
+    decays: dict[str, Sequence[float]] = {
+        "published": (0.5, 1.0, 2.0),
+        "quick": (0.5, 2.0),
+        "paper": WEIGHT_DECAYS,
+    }
+    if profile != "quick":
+        default = {
+            "published": [390.0, 610.0, 763.0, 955.0, 1494.0],
+            "paper": np.geomspace(300, 10_000, 20).tolist(),
+        }[profile]
+        sizes = _sizes(sizes, default, _base(profile, changes))
     runs = []
-    for decay in default if weight_decays is None else weight_decays:
-        longer = {"epochs": 40_000} if profile == "published" and decay < 1 else {}
-        own = {**longer, **changes, "weight_decay": decay}
+    for decay in decays[profile] if weight_decays is None else weight_decays:
+        epochs = {"published": round(20_000 / decay), "quick": None, "paper": 100_000}[profile]
+        own = {"epochs": epochs, **changes, "weight_decay": decay}
         runs += ungrokking(profile, seeds or (1 if profile != "paper" else None), sizes, **own)
     return runs
-
-
-def _fig4_sizes(changes: dict[str, Any]) -> list[int]:
-    return _sizes(None, np.geomspace(300, 10_000, 20).tolist(), _base("paper", changes))
 
 
 def memorising(
@@ -206,14 +209,14 @@ def from_scratch(
     """App. A.2, and the ends of Fig. 5: random weights, taken to a minimum of Eq. (2), by size.
 
     AdamW for a few hundred epochs, until the train set is memorised, and then the minimiser. The
-    paper's sizes hold the twenty of Fig. 5, the published ones its two ends.
+    paper's sizes hold the twenty of Fig. 5, the published ones every third and its two ends.
     """
     check_profile(profile)
     count = seed_range(seeds, {"published": 1, "quick": 2, "paper": 10}[profile])
     base = _base(profile, changes)
     fig5 = np.linspace(1500, 2050, 20).tolist()
     default: dict[str, list[float]] = {
-        "published": [700.0, 1050.0, 1500.0, 2050.0, 3000.0],
+        "published": [700.0, 1050.0, *fig5[::3], fig5[-1], 3000.0],
         "quick": _at_quick_p(120, 250, 400, 620),
         "paper": sorted([*np.geomspace(300, 10_000, 20).tolist(), *fig5]),
     }
@@ -233,13 +236,11 @@ def other_tasks(
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
-    The modular ones at the paper's p = 113, the permutations in S5. Published so far: x - y.
+    The modular ones at the paper's p = 113, the permutations in S5.
     """
     check_profile(profile)
-    if tasks is None:
-        tasks = ("x-y",) if profile == "published" else OTHER_TASKS
     default: dict[str, list[float]] = {
-        "published": np.geomspace(300, 6000, 8).tolist(),
+        "published": np.geomspace(300, 6000, 8)[:-1].tolist(),
         "quick": _at_quick_p(30, 250, 700),
         "paper": np.geomspace(300, 10_000, 20).tolist(),
     }
@@ -247,7 +248,7 @@ def other_tasks(
     evaluations = {"published": 1000, "quick": 150, "paper": 3000}[profile]
     count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
     runs = []
-    for task in tasks:
+    for task in OTHER_TASKS if tasks is None else tasks:
         p = n if task.startswith("S_n") else modulus
         inits = full_data(profile, count, task=task, p=p)
         chosen = _sizes(sizes, default[profile], inits[0])
