@@ -41,7 +41,10 @@ def semi_grokking_results(
         f"{minimised} of {len(there)} at rest",
     }
     if ways:
-        lower = len(semi_grokking.surpassed(ways))
-        ours["P4"] += f"; of the semi-grokked, it has a lower end, in full, for {lower}"
+        lower, middle = len(semi_grokking.surpassed(ways)), semi_grokking.middle(ways)
+        ours["P4"] += (
+            f"; from AdamW's random weights, {len(middle)} of {len(ways)} in the middle, and an "
+            f"end that is lower, in full, for {lower} of the {counts[semi_grokking.SEMI]}"
+        )
     n_runs = {"F1c": 1, "P4": n + len(there) + len(ways)}
     return {key: Result(found[key], text, n_runs.get(key, n)) for key, text in ours.items()}

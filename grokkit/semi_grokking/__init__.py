@@ -15,6 +15,7 @@ from grokkit.semi_grokking.ends import (
     excess,
     excess_text,
     in_papers_range,
+    middle,
     middle_text,
     surpassed,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "in_words",
     "judged",
     "low",
+    "middle",
     "middle_text",
     "mirror_share",
     "moves_at_end",

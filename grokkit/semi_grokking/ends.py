@@ -59,9 +59,14 @@ def surpassed(found: Sequence[Pair]) -> list[Pair]:
     return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
 
 
+def middle(found: Sequence[Pair]) -> list[Pair]:
+    """The networks that the minimiser leaves in the middle."""
+    return [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+
+
 def middle_text(found: Sequence[Pair]) -> str:
-    """The networks that the minimiser leaves in the middle, and how AdamW ends from their start."""
-    semi = [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+    """How many are in the `middle`, and how AdamW ends from their random weights."""
+    semi = middle(found)
     each = "; ".join(
         f"{pair.lbfgs.final('test_accuracy'):.2f} at D = {pair.lbfgs.run.dataset_size:,}, AdamW "
         f"{pair.adamw.final('test_accuracy'):.2f} with {excess(pair):+.1%} of Eq. (2)"

@@ -7,7 +7,7 @@ import numpy as np
 from grokkit.analysis import FAILS, HOLDS, NOT_RUN, verdict_of
 from grokkit.convergence import Pair
 from grokkit.runs import Record
-from grokkit.semi_grokking.ends import end_kind, in_papers_range, surpassed
+from grokkit.semi_grokking.ends import end_kind, in_papers_range, middle, surpassed
 from grokkit.semi_grokking.outcomes import (
     OUTCOMES,
     SEMI,
@@ -59,8 +59,7 @@ def semi_grokking_parts(
     """
     parts = {"AdamW ends some runs on a plateau": counts(records)[SEMI] > 0}
     if ways:
-        some = any(end_kind(pair.lbfgs) == SEMI for pair in ways)
-        parts["the minimiser ends some of the same networks in the middle"] = some
+        parts["the minimiser ends some of the same networks in the middle"] = bool(middle(ways))
         name = "no semi-grokked run has a lower minimum, with full accuracy, from the same start"
         parts[name] = not surpassed(ways)
     there = in_papers_range(ends)
