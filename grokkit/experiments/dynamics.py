@@ -31,10 +31,9 @@ def semi_grokking(
     """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
 
     The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
-    to be 8 sizes x 5 seeds x 50,000 epochs; so far it has two seeds, and a third at four sizes.
+    8 sizes x 3 seeds x 50,000 epochs.
     """
     check_profile(profile)
-    whole = profile != "published" or seeds is not None or sizes is not None
     base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
     default = [300, 320, 340, 360, 380, 400, 420, 440]
     if profile == "quick":
@@ -48,13 +47,7 @@ def semi_grokking(
         after = tasks.task(first.task, first.p).n_examples
         sizes = [round(size / before * after) for size in default]
     count = seed_range(seeds, {"published": 3, "quick": 1, "paper": 10}[profile])
-    third = sizes if whole else [*sizes[2:4], *sizes[5:7]]
-    return [
-        replace(first, dataset_size=int(D), seed=seed)
-        for D in sizes
-        for seed in count
-        if seed < 2 or D in third
-    ]
+    return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
 
 
 def semi_grokking_ends(
