@@ -238,8 +238,8 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     Colour and marker give where the minimiser ends from the same random weights.
     """
     fig = figure(
-        xaxis={"title": "test accuracy at the end of AdamW"},
-        yaxis={"title": "Eq. (2) at that end, over the minimiser's"},
+        xaxis={"title": "test accuracy, by AdamW"},
+        yaxis={"title": "Eq. (2), AdamW / minimiser"},
         height=420,
     )
     for kind, colour in (
