@@ -13,7 +13,7 @@ from grokkit.paper_index import PAPER_INDEX
 
 # Every row of the specification's table of figures, claims and theorems, and what goes beyond it.
 IDS = """F1a F9 F1b F7 F4 F8 F1c F5 F6 F2a-c F3a,b F3c,d F10a F10b F11 T-D.1 L-D.2 L-D.3 T-D.4
-P1 P2 P3 P4 A.2 A.3 S6 S7 B1 B2 B3 B4 B5 B6 B7 B8""".split()
+P1 P2 P3 P4 A.2 A.3 S6 S7 B1 B2 B3 B4 B5 B6 B7 B8 B9""".split()
 ITEMS = [
     *(f"Fig. {n}" for n in "1 1a 1b 1c 2 3 4 5 6 7 8 9 10 11".split()),
     *(f"Eq. ({n})" for n in range(1, 7)),
@@ -106,7 +106,12 @@ def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
     assert len(table) == len(CLAIMS)
     verdicts = [row.select("td")[1].get_text().replace("\xa0", " ") for row in table]
     assert [v for v in verdicts if "not run" not in v] == ["◐ holds in part"]
-    assert claims.tally(found) == {"holds": 0, "holds in part": 1, "fails": 0, "not run": 34}
+    assert claims.tally(found) == {
+        "holds": 0,
+        "holds in part": 1,
+        "fails": 0,
+        "not run": len(CLAIMS) - 1,
+    }
 
 
 def test_a_verdict_reads_without_its_colour():

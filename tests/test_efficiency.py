@@ -7,6 +7,7 @@ from math import log
 import numpy as np
 import pytest
 from handmade import record, ungrokking
+from transitions import START, crossing
 
 from grokkit import claims, efficiency, figures, theme
 from grokkit.analysis import FAILS, HOLDS, IN_PART, NOT_RUN
@@ -382,6 +383,27 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
         for (seed, decay), other in zip(pairs, reversed(pairs.values()), strict=True)
     }
     assert not efficiency.same_order(swapped)
+
+
+def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
+    def task(name, cost, size):
+        ends = []
+        for each in crossing(size, task=name, init=replace(START, task=name)):
+            norm = np.full(2, np.sqrt(2 * cost - 2e-7 / 1e-8))  # Eq. (2) over alpha is the cost
+            ends.append(replace(each, metrics=each.metrics | {"param_norm": norm}))
+        return ends
+
+    mem = memory()  # its minimum at weight decay 1 is 400 D / 1000
+    ends = task("x-y", 400.0, 1000) + task("x*y", 300.0, 700) + task("x^2+y^2", 500.0, 9000)
+    pairs = claims.efficiency.task_pairs(mem, ends)
+    assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
+    assert [pair[0].value for pair in pairs.values()] == pytest.approx([1000, 750], rel=0.01)
+    assert [pair[1].value for pair in pairs.values()] == pytest.approx([1000, 700], rel=0.01)
+    found = claims.efficiency.across_tasks_results(mem, ends)["B9"]
+    assert found.verdict == HOLDS
+    assert found.ours.startswith("x-y: predicted 1,0")
+    far = claims.efficiency.across_tasks_results(mem, task("x-y", 800.0, 1000))["B9"]
+    assert far.verdict == FAILS
 
 
 def test_claims_without_their_runs_have_no_result():

@@ -316,6 +316,14 @@ CLAIMS = (
         MORE,
         "fig-epsilon",
     ),
+    Claim(
+        "B9",
+        "Beyond: D_crit of other tasks",
+        "ungrokking sets in where memorising costs what the task's own rule costs",
+        "not in the paper",
+        UNGROKKING,
+        "sec-5-2-across",
+    ),
 )
 
 

@@ -9,7 +9,10 @@ from grokkit.statistics import Interval
 
 
 def results(records: Mapping[str, Sequence[Record]]) -> dict[str, Result]:
-    """What `memorising` and `generalising` decide; with `transition` and `starts`, B1 and B2."""
+    """What `memorising` and `generalising` decide; with `transition` and `starts`, B1 and B2.
+
+    With `other_tasks`, B9.
+    """
     mem = efficiency.memorised(records.get("memorising", ()))
     gen = efficiency.gated(records.get("generalising", ()))
     if not (mem and gen):
@@ -20,6 +23,8 @@ def results(records: Mapping[str, Sequence[Record]]) -> dict[str, Result]:
         found |= norm_results(mem, gen, ends)
     if ends and starts:
         found |= minimum_results(mem, efficiency.gated(starts), ends)
+    if records.get("other_tasks"):
+        found |= across_tasks_results(mem, records["other_tasks"])
     return found
 
 
@@ -105,3 +110,32 @@ def minimum_results(
         texts.append(f"seed {seed}: predicted {predicted}, measured {seen}")
     verdict = efficiency.prediction_verdict(list(pairs.values()), mem)
     return {"B2": Result(verdict, "; ".join(texts), len(mem) + len(starts) + len(ends))}
+
+
+def task_pairs(
+    mem: Sequence[Record], ends: Sequence[Record]
+) -> dict[str, tuple[Interval, Interval]]:
+    """Claim B9: by task that ungroks, D_crit predicted from what its rule costs, and measured.
+
+    It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
+    task's own network on its largest D', C_mem's that of random labels: a table of labels costs
+    the same whatever rule they come from.
+    """
+    pairs = {}
+    for task, here in transition.by_task(ends).items():
+        if transition.task_ungroks(here):
+            rule = efficiency.select(here, dataset_size=max(r.run.dataset_size for r in here))
+            [predicted] = efficiency.predicted_by_minimum(mem, rule).values()
+            pairs[task] = predicted, transition.d_crit_interval(here)
+    return pairs
+
+
+def across_tasks_results(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Result]:
+    """B9: D_crit of other tasks, from what their rule costs."""
+    pairs = task_pairs(mem, ends)
+    ours = "; ".join(
+        f"{task}: predicted {predicted.value:,.0f}, measured {seen.value:,.0f}"
+        for task, (predicted, seen) in pairs.items()
+    )
+    verdict = efficiency.prediction_verdict(list(pairs.values()), mem)
+    return {"B9": Result(verdict, ours, len(mem) + len(ends))}
