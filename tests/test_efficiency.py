@@ -402,6 +402,7 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     found = claims.efficiency.across_tasks_results(mem, ends)["B9"]
     assert found.verdict == HOLDS
     assert found.ours.startswith("x-y: predicted 1,0")
+    assert claims.efficiency.task_pairs([], ends) == {}
     far = claims.efficiency.across_tasks_results(mem, task("x-y", 800.0, 1000))["B9"]
     assert far.verdict == FAILS
 

@@ -125,8 +125,8 @@ def task_pairs(
     for task, here in transition.by_task(ends).items():
         if transition.task_ungroks(here):
             rule = efficiency.select(here, dataset_size=max(r.run.dataset_size for r in here))
-            [predicted] = efficiency.predicted_by_minimum(mem, rule).values()
-            pairs[task] = predicted, transition.d_crit_interval(here)
+            for predicted in efficiency.predicted_by_minimum(mem, rule).values():
+                pairs[task] = predicted, transition.d_crit_interval(here)
     return pairs
 
 
