@@ -234,6 +234,12 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     return parts[0] and parts[1]
 
 
+def ungrokked_text(records: Sequence[Record]) -> str:
+    """ "5 of 9": how many tasks go from near chance to generalised (choice C10)."""
+    groups = by_task(records)
+    return f"{sum(map(task_ungroks, groups.values()))} of {len(groups)}"
+
+
 def tasks_table(records: Sequence[Record]) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
