@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments
+from grokkit import experiments, tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store import Checkpoint, Store
@@ -146,3 +146,15 @@ def test_an_inventory_counts_what_checkpoints_hold(store):
 def test_grokking_without_a_test_set_is_refused():
     with pytest.raises(ValueError, match=r"dataset_size 1\.\.48, got 49"):
         experiments.grokking(p=7, dataset_size=49)
+
+
+def test_modular_tasks_have_longer_starts_than_the_same_tasks_at_the_papers_modulus():
+    runs, before = experiments.modular_tasks(), experiments.other_tasks()
+    names = {run.task for run in runs}
+    assert names == {run.task for run in before if run.p == 113}
+    assert len(runs) == 8 * len(names)
+    assert {run.p for run in runs} == {53}
+    for run in runs:
+        assert run.init.dataset_size == tasks.task(run.task, 53).n_examples
+        assert run.init.epochs > max(other.init.epochs for other in before)
+    assert set(experiments.modular_tasks("quick")) <= set(experiments.other_tasks("quick"))

@@ -255,9 +255,7 @@ def other_tasks(
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own = modulus if task in MODULAR_TASKS else n
-        inits = full_data(
-            profile, count, task=task, p=own if p is None else p, epochs=start_epochs
-        )
+        inits = full_data(profile, count, task=task, p=own if p is None else p, epochs=start_epochs)
         chosen = _sizes(sizes, default[profile], inits[0])
         runs += _to_the_minimum(inits, chosen, [1.0], evaluations, {})
     return runs
