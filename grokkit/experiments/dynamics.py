@@ -88,8 +88,8 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """Not in the paper: every task to a minimum of Eq. (2) on 60 % of its examples.
 
     From random weights; permutations from networks trained on every example as well, since from
-    random weights S5 ends in memory. Final weights are kept, for the circuits that they hold
-    (`characters`). Published so far: from every example only x y.
+    random weights S5 ends in memory. Of these only x y is published: the starts of the other two
+    do not generalise (`other_tasks`). Final weights are kept, for their circuits (`characters`).
     """
     check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
