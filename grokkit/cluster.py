@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from grokkit import cuda
+from grokkit import cuda, tabulated
 from grokkit.runs import Run
 from grokkit.store import Store
 from grokkit.train import resolve_device, train_stack
@@ -61,7 +61,7 @@ class _Task:
                 told = time.monotonic()
                 worker.log_event(self.name, [number, done])
 
-        torch.set_num_threads(1)
+        tabulated.begin_thread()
         device, store = resolve_device(self.device), Store(self.store, self.shipped or "")
         alone = nullcontext() if device.type == "cpu" else _card
         with alone, store.claim(runs) as claim:

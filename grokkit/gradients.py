@@ -25,7 +25,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
     keep_freed_memory()
     each: tabulated.Each = map
     if threads > 1:
-        each = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)).map
+        each = ThreadPoolExecutor(threads, initializer=tabulated.begin_thread).map
     named = shapes(runs[0])
     examples, exacts = [], [run.loss == "exact" for run in runs]
     for run in runs:

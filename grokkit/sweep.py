@@ -185,7 +185,7 @@ def side_by_side(device: torch.device, stacks: int) -> Iterator[tuple[tabulated.
     """
     threads = torch.get_num_threads()
     workers = min(threads, max(stacks, 1)) if device.type == "cpu" else 1
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(workers, initializer=tabulated.begin_thread) as pool:
         try:
             yield pool.map, threads // workers
         finally:

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from grokkit import benchmarks, model, tasks
 from grokkit.runs import Record, Run
+from grokkit.store import Store
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -112,3 +113,22 @@ def test_saved_measurements_name_where_they_were_made():
         assert saved["provenance"]["device"]
     with pytest.raises(LookupError, match=r"python benchmarks/nothing\.py --save"):
         benchmarks.load("nothing-cpu")
+
+
+def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):
+    script("engine")
+    script("forms")
+    timed = script("denormals")
+    runs = timed.networks()
+    assert all(run.keep_weights and run.optimiser == "adamw" for run in runs.values())
+    run = runs["random labels"]
+    points = timed.points(run, Store(tmp_path))  # of the shipped results
+    assert list(points) == [0, run.epochs]
+    assert points[0].shape == points[run.epochs].shape
+    assert not torch.equal(*points.values())
+    rows = timed.rows_of("random labels", run, points[0], 0, 1)
+    assert [row["denormals"] for row in rows] == ["kept", "flushed"]
+    assert min(row["ms"] for row in rows) > 0
+    assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() > 0  # left as it was
+    with pytest.raises(LookupError, match=run.key):
+        timed.points(run, Store(tmp_path, shipped=""))

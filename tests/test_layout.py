@@ -30,7 +30,7 @@ ALLOWED = {
     "gradients": "tasks stack tabulated minimise runs",
     "lockstep": "tasks model stack minimise cuda gradients metrics runs store",
     "train": "cuda lockstep metrics runs files claiming store",
-    "cluster": "cuda runs store train",
+    "cluster": "cuda runs store tabulated train",
     "sweep": "tasks cluster costs cuda tabulated minimise runs store train",
     "experiments": "tasks runs store sweep",
     "analysis": "runs circuits model tasks toy tables",

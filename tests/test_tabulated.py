@@ -104,6 +104,27 @@ def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
     assert all(torch.equal(alone[name], slope) for name, slope in shared.items())
 
 
+def test_a_begun_thread_flushes_denormals_and_the_gradient_is_the_same():
+    theta, tokens, pairs, labels = setting(31, ModelConfig(), 400, 0, torch.float32)
+    theta["W_U"] *= 60
+    logits = model.forward(theta, tokens)[:, -1]
+    behind = logits.amax(1, keepdim=True) - logits
+    assert ((behind > 88) & (behind < 103)).any()  # whose exponentials are denormal
+    parts = tabulated.chunks(pairs, labels, 31, 4, torch.float32)
+
+    def product():
+        return (torch.tensor(1e-30) * torch.tensor(1e-10)).item()
+
+    with ThreadPoolExecutor(1, initializer=tabulated.begin_thread) as pool:
+        assert pool.submit(product).result() == 0
+        loss, flushed = pool.submit(tabulated.gradient, theta, parts).result()
+    assert product() > 0  # the thread that asked is left as it was
+    expected, slopes = tabulated.gradient(theta, parts)
+    assert_close(loss, expected)
+    for name, slope in slopes.items():
+        assert_close(flushed[name], slope, rtol=1e-5, atol=1e-30)
+
+
 def test_the_rounded_loss_is_torchs_cross_entropy_in_value_and_gradient():
     theta, tokens, pairs, labels = setting(7, ModelConfig(8, 2, 12), 30, 3, torch.float64)
     parts = tabulated.chunks(pairs, labels, 7, 2, torch.float64, 8)

@@ -139,3 +139,18 @@ def test_an_objective_is_compared_with_the_lowest_of_its_case(tmp_path, monkeypa
     assert "python benchmarks/minimisers.py --save" in timings.of_minimisers()
     benchmarks.save("minimisers-cpu", MINIMISED)
     assert timings.of_minimisers() == f"<p>On cpu x86_64, torch 2.0:</p>{table}"
+
+
+def test_denormals_are_compared_network_by_network():
+    def timed(denormals, ms, epoch):
+        own = {"network": "grokked", "p": 113, "epoch": epoch, "dataset_size": 3830}
+        return own | {"denormals": denormals, "ms": ms, "least": ms - 1, "most": ms + 1}
+
+    rows = [timed("kept", 10.0, 0), timed("flushed", 10.0, 0)]
+    rows += [timed("kept", 60.0, 10_000), timed("flushed", 8.0, 10_000)]
+    text = timings.denormal_table({"rows": rows})
+    assert text.count("<tr>") == 1 + 2
+    assert "<td>10,000</td><td>60 (59 – 61)</td><td>8 (7 – 9)</td><td>7.5</td>" in text.replace(
+        "\n", ""
+    )
+    assert timings.denormals_text({"rows": rows}) == "1.0 to 7.5"

@@ -1,0 +1,81 @@
+"""Time of an epoch with denormal numbers and without, for networks at their start and end.
+
+    python benchmarks/denormals.py [--rounds 7] [--quick] [--save]
+
+A network near its minimum has slopes that float32 can only hold as denormals, below 1e-38, which a
+processor takes far longer for; the engine flushes them to zero (`tabulated.begin_thread`). Both
+ways are timed in turns in one process, on one thread, from the weights of shipped runs.
+"""
+
+import argparse
+
+import torch
+from forms import CPU, measure
+from torch import Tensor
+
+from grokkit import benchmarks, experiments, lockstep, stack
+from grokkit.runs import Run
+from grokkit.store import Store, provenance
+
+
+def networks() -> dict[str, Run]:
+    """Runs of AdamW whose weights ship with the package, by what they are."""
+    adamw = experiments.convergence()[::2]
+    return {
+        "grokked": experiments.grokking()[0],
+        "ungrokked": next(run for run in adamw if run.init and run.p == 113),
+        "random labels": next(run for run in adamw if run.labels == "random" and run.p == 113),
+        "every example": experiments.full_data()[0],
+    }
+
+
+def points(run: Run, store: Store) -> dict[int, Tensor]:
+    """The parameters of the run in a row, at epoch 0 and at its end, by epoch.
+
+    Raises:
+        LookupError: the store has not got the run.
+    """
+    record = store.get(run)
+    if record is None:
+        raise LookupError(f"no run {run.key} ({run}) in {store}")
+    weights = {name: weight[None] for name, weight in record.weights().items()}
+    return {0: lockstep.start(run, store)["point"], run.epochs: stack.flat(weights)[0]}
+
+
+def rows_of(name: str, run: Run, point: Tensor, epoch: int, rounds: int) -> list[dict]:
+    """Two rows: milliseconds of an epoch from this point, with denormals kept and flushed."""
+    ways = {}
+    for flush in (False, True):
+        own = lockstep.Stack([run], [{"point": point}], CPU)
+
+        def one(own: lockstep.Stack = own, flush: bool = flush) -> None:
+            torch.set_flush_denormal(flush)
+            own.advance()
+
+        ways["flushed" if flush else "kept"] = one
+    try:
+        found = measure(ways, run.dataset_size, rounds, "denormals")
+    finally:
+        torch.set_flush_denormal(False)
+    return [{"network": name, "p": run.p, "epoch": epoch, **row} for row in found]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="one network, to try the command")
+    parser.add_argument("--save", action="store_true", help="as a table of the book")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    rows, store = [], Store()
+    for name, run in list(networks().items())[: 1 if args.quick else None]:
+        for epoch, point in points(run, store).items():
+            print(f"\n{name}, p = {run.p}, epoch {epoch:,}")
+            rows += rows_of(name, run, point, epoch, args.rounds)
+    if args.save:
+        name = "denormals-quick" if args.quick else "denormals-cpu"
+        print(benchmarks.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+
+
+if __name__ == "__main__":
+    main()
