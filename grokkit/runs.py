@@ -159,6 +159,20 @@ class Run:
         task = tasks.task(self.task, self.p)
         return task.labels if self.labels == "true" else tasks.random_labels(task, self.seed)
 
+    @cached_property
+    def mirror_share(self) -> float:
+        """The share of the test set whose mirror image, y before x, is in the train set and right.
+
+        What memory and commutativity alone get: about D / p^2 for x + y; 0 without a test set.
+        """
+        x, y = tasks.task(self.task, self.p).inputs.T
+        train, test = self.split()
+        labels = self.example_labels()
+        known = np.full((x.max() + 1, y.max() + 1), -1)
+        known[x[train], y[train]] = labels[train]
+        rows = test[(y[test] < known.shape[0]) & (x[test] < known.shape[1])]
+        return float((known[y[rows], x[rows]] == labels[rows]).sum() / max(len(test), 1))
+
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""
         half = self.n_logged // 2

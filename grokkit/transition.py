@@ -234,34 +234,33 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     return parts[0] and parts[1]
 
 
-def ungrokked_text(records: Sequence[Record]) -> str:
-    """ "5 of 9": how many tasks go from near chance to generalised (choice C10)."""
-    groups = by_task(records)
-    return f"{sum(map(task_ungroks, groups.values()))} of {len(groups)}"
-
-
 def tasks_table(records: Sequence[Record]) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
-    And the start, whose train set was all of the task: how well it knows what is taken away.
+    And the start, whose train set was all of the task: how well it knows what is taken away. And
+    what a table of the largest train set would know, if it is right that x y = y x.
     """
     rows = []
     for task, here in by_task(records).items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here).value, curve(here)
         start = min(here, key=lambda record: record.run.dataset_size)
+        mirrored = max(here, key=lambda record: record.run.dataset_size).run.mirror_share
         rows.append(
             [
                 task,
                 f"{examples:,}",
+                f"{start.run.init.epochs:,}" if start.run.init else "–",
                 f"{start['test_accuracy'][0]:.2f}, {start['test_loss'][0]:.1g}",
                 d_crit_text(here),
                 "–" if not isfinite(found) else f"{found / examples:.1%}",
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
                 f"{values[-1]:.2f} at {sizes[-1]:,.0f}",
+                f"{mirrored:.2f}",
                 "yes" if task_ungroks(here) else "no",
             ]
         )
-    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit", "of all examples"]
-    head.append("accuracy at the smallest D′")
-    return html_table([*head, "at the largest", "from near chance to generalised"], rows)
+    head = ["task", "examples", "start: epochs", "accuracy, loss (nats)", "D_crit"]
+    head += ["of all examples", "accuracy at the smallest D′", "at the largest"]
+    head += ["there by mirror images", "from near chance to generalised"]
+    return html_table(head, rows)

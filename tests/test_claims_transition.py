@@ -115,21 +115,6 @@ def test_fig_8_needs_all_nine_tasks():
     assert claimed.task_results(flat)["F8"].verdict == FAILS
 
 
-def test_a_task_that_ungroks_at_one_of_two_moduli_counts_once():
-    def task(name, d_crit, p, size):
-        start = Run(task=name, p=p, dataset_size=size, keep_weights=True)
-        return crossing(d_crit, SIZES[:6], task=name, p=p, init=start)
-
-    large = task("x-y", 800, 113, 9000) + task("x*y", 100_000, 113, 9000)
-    small = task("x-y", 800, 53, 2000) + task("x*y", 800, 53, 2000)
-    alone, both = (claimed.task_results(large, again)["F8"] for again in ([], small))
-    assert "1 of 2 tasks" in alone.ours
-    assert "at p = 53" not in alone.ours
-    assert "1 of 2 tasks; modular ones at p = 53, from longer starts, 2 of 2" in both.ours
-    assert both.ours.endswith("in one or the other, 2 tasks")
-    assert both.n_runs == alone.n_runs + len(small)
-
-
 def test_epsilon_is_asked_the_same_question():
     def of(power):
         return [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments, tasks
+from grokkit import experiments
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store import Checkpoint, Store
@@ -148,13 +148,12 @@ def test_grokking_without_a_test_set_is_refused():
         experiments.grokking(p=7, dataset_size=49)
 
 
-def test_modular_tasks_have_longer_starts_than_the_same_tasks_at_the_papers_modulus():
-    runs, before = experiments.modular_tasks(), experiments.other_tasks()
-    names = {run.task for run in runs}
-    assert names == {run.task for run in before if run.p == 113}
-    assert len(runs) == 8 * len(names)
-    assert {run.p for run in runs} == {53}
-    for run in runs:
-        assert run.init.dataset_size == tasks.task(run.task, 53).n_examples
-        assert run.init.epochs > max(other.init.epochs for other in before)
-    assert set(experiments.modular_tasks("quick")) <= set(experiments.other_tasks("quick"))
+def test_slow_tasks_start_from_longer_runs_at_every_size_but_the_quick_one():
+    for profile, longer in (("published", True), ("paper", True), ("quick", False)):
+        runs = experiments.other_tasks(profile)
+        assert [*dict.fromkeys(run.task for run in runs)] == [*experiments.OTHER_TASKS]
+        epochs = {run.task: run.init.epochs for run in runs}
+        slow = {task for task, n in epochs.items() if n > epochs["x-y"]}
+        assert slow == ({"x/y or x-y", "x^2+xy+y^2"} if longer else set())
+        assert all(run.init.dataset_size > run.dataset_size for run in runs)
+    assert {run.p for run in experiments.other_tasks(tasks=["x-y"], p=53)} == {53}

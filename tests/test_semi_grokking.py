@@ -68,11 +68,11 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
     labels, (train, test) = run.example_labels(), run.split()
     table = {tuple(inputs[row]): labels[row] for row in train}
     right = sum(table.get((inputs[row][1], inputs[row][0]), -1) == labels[row] for row in test)
-    assert semi_grokking.mirror_share(run) == pytest.approx(right / len(test))
+    assert run.mirror_share == pytest.approx(right / len(test))
 
 
 def test_memory_of_mirror_images_is_no_generalisation():
-    share = semi_grokking.mirror_share(RUN)
+    share = RUN.mirror_share
     assert share == pytest.approx(380 / 961, abs=0.06)
     assert semi_grokking.outcome(made(np.full(len(EPOCHS), share + 0.05))) == NONE
     other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory

@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
-from grokkit import tasks
 from grokkit.analysis import PERFECT, described, train_fits, value_at
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval, bootstrap, by_seed
@@ -30,24 +29,9 @@ AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
 @lru_cache(maxsize=1024)
-def mirror_share(run: Run) -> float:
-    """The share of the test set whose mirror image, y before x, is in the train set and answers it.
-
-    What memory and commutativity alone get right: about D / p^2 for x + y.
-    """
-    x, y = tasks.task(run.task, run.p).inputs.T
-    train, test = run.split()
-    labels = run.example_labels()
-    known = np.full((x.max() + 1, y.max() + 1), -1)
-    known[x[train], y[train]] = labels[train]
-    there = (y[test] < known.shape[0]) & (x[test] < known.shape[1])
-    rows = test[there]
-    return float((known[y[rows], x[rows]] == labels[rows]).sum() / len(test))
-
-
 def low(run: Run) -> float:
     """The test accuracy above which a network has begun to generalise."""
-    return mirror_share(run) + MARGIN
+    return run.mirror_share + MARGIN
 
 
 def smoothed(record: Record) -> Float[np.ndarray, " log"]:
