@@ -148,12 +148,8 @@ def test_grokking_without_a_test_set_is_refused():
         experiments.grokking(p=7, dataset_size=49)
 
 
-def test_slow_tasks_start_from_longer_runs_at_every_size_but_the_quick_one():
-    for profile, longer in (("published", True), ("paper", True), ("quick", False)):
-        runs = experiments.other_tasks(profile)
-        assert [*dict.fromkeys(run.task for run in runs)] == [*experiments.OTHER_TASKS]
-        epochs = {run.task: run.init.epochs for run in runs}
-        slow = {task for task, n in epochs.items() if n > epochs["x-y"]}
-        assert slow == ({"x/y or x-y", "x^2+xy+y^2"} if longer else set())
-        assert all(run.init.dataset_size > run.dataset_size for run in runs)
-    assert {run.p for run in experiments.other_tasks(tasks=["x-y"], p=53)} == {53}
+def test_other_tasks_can_have_another_modulus_and_longer_starts():
+    runs = experiments.other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
+    assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
+    assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
+    assert {run.init.epochs for run in experiments.other_tasks()} == {3000}

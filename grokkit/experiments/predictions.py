@@ -21,8 +21,6 @@ EVERYTHING = 113**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
 OTHER_TASKS = tuple(name for name in tasks.NAMES if name != "x+y")  # the nine of Fig. 8
 MODULAR_P, SYMMETRIC_N = 113, 5
-SLOW_TASKS = ("x/y or x-y", "x^2+xy+y^2")  # not learned in the 3,000 epochs of `full_data`
-SLOW_EPOCHS, SLOW_SIZES = 10_000, (1000.0, 2000.0, 4000.0, 6000.0, 8000.0, 10_000.0)
 
 
 def _at_quick_p(*sizes: int) -> list[float]:
@@ -236,11 +234,12 @@ def other_tasks(
     sizes: Sequence[int] | None = None,
     tasks: Sequence[str] | None = None,
     p: int | None = None,
+    start_epochs: int | None = None,
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
     The modular ones at the paper's p = 113, if no other `p` is asked for; the permutations in S5.
-    Two start from longer runs, and have larger D', where 3,000 epochs do not learn them.
+    `start_epochs`: of AdamW on every example, by default as in `full_data`.
     """
     check_profile(profile)
     default: dict[str, list[float]] = {
@@ -254,10 +253,9 @@ def other_tasks(
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own = p if p is not None else n if task.startswith("S_n") else modulus
-        slow = task in SLOW_TASKS and profile != "quick"
-        inits = full_data(profile, count, task=task, p=own, epochs=SLOW_EPOCHS if slow else None)
-        wanted = SLOW_SIZES if slow and profile == "published" else default[profile]
-        runs += _to_the_minimum(inits, _sizes(sizes, wanted, inits[0]), [1.0], evaluations, {})
+        inits = full_data(profile, count, task=task, p=own, epochs=start_epochs)
+        chosen = _sizes(sizes, default[profile], inits[0])
+        runs += _to_the_minimum(inits, chosen, [1.0], evaluations, {})
     return runs
 
 
