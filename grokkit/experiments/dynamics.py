@@ -31,7 +31,7 @@ def semi_grokking(
     """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
 
     The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
-    8 sizes x 3 seeds x 50,000 epochs.
+    8 sizes x 5 seeds x 50,000 epochs.
     """
     check_profile(profile)
     base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
@@ -46,7 +46,7 @@ def semi_grokking(
         before = tasks.task(base.task, base.p).n_examples
         after = tasks.task(first.task, first.p).n_examples
         sizes = [round(size / before * after) for size in default]
-    count = seed_range(seeds, {"published": 3, "quick": 1, "paper": 10}[profile])
+    count = seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile])
     return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
 
 
