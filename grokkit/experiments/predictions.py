@@ -140,7 +140,7 @@ def memorising(
     From AdamW's weights after a few hundred epochs to a minimum of Eq. (2).
     """
     check_profile(profile)
-    count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile])
+    count = seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile])
     base = _base(profile, changes, labels="random")
     default: dict[str, list[float]] = {
         "published": np.geomspace(500, 8000, 7).tolist(),
