@@ -271,7 +271,7 @@ def epsilon(
     """
     check_profile(profile)
     p = QUICK_P if profile == "quick" else 53
-    count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
+    count = len(seed_range(seeds, {"published": 3, "quick": 1, "paper": 10}[profile]))
     inits = full_data(profile, count, p=p)
     default = [0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3]
     shares = [0.04, 0.15, 0.45] if profile == "quick" else default
