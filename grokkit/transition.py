@@ -243,24 +243,22 @@ def tasks_table(records: Sequence[Record]) -> str:
     rows = []
     for task, here in by_task(records).items():
         examples = tasks.task(task, here[0].run.p).n_examples
-        found, (sizes, values) = d_crit_interval(here).value, curve(here)
+        found, (sizes, values) = d_crit_interval(here), curve(here)
         start = min(here, key=lambda record: record.run.dataset_size)
         mirrored = max(here, key=lambda record: record.run.dataset_size).run.mirror_share
+        share = f", {found.value / examples:.1%} of them" if isfinite(found.value) else ""
         rows.append(
             [
                 task,
                 f"{examples:,}",
-                f"{start.run.init.epochs:,}" if start.run.init else "–",
                 f"{start['test_accuracy'][0]:.2f}, {start['test_loss'][0]:.1g}",
-                d_crit_text(here),
-                "–" if not isfinite(found) else f"{found / examples:.1%}",
+                (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
                 f"{values[-1]:.2f} at {sizes[-1]:,.0f}",
                 f"{mirrored:.2f}",
                 "yes" if task_ungroks(here) else "no",
             ]
         )
-    head = ["task", "examples", "start: epochs", "accuracy, loss (nats)", "D_crit"]
-    head += ["of all examples", "accuracy at the smallest D′", "at the largest"]
-    head += ["there by mirror images", "from near chance to generalised"]
+    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit", "accuracy at least D′"]
+    head += ["at most D′", "there by mirror images", "ungroks"]
     return html_table(head, rows)

@@ -145,7 +145,8 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         sizes = efficiency.values(records, "dataset_size")
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
         fig.update_yaxes(_axis(logits, "correct logit"), row=row, col=1)
-        fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", sizes), row=row, col=2)
+        ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
+        fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", ticks), row=row, col=2)
         fig.update_yaxes(_axis(norms, "parameter norm"), row=row, col=2)
         whole = efficiency.exponent(records)
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
