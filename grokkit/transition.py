@@ -246,7 +246,7 @@ def tasks_table(records: Sequence[Record]) -> str:
         found, (sizes, values) = d_crit_interval(here), curve(here)
         start = min(here, key=lambda record: record.run.dataset_size)
         mirrored = max(here, key=lambda record: record.run.dataset_size).run.mirror_share
-        share = f", {found.value / examples:.1%} of them" if isfinite(found.value) else ""
+        share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(
             [
                 task,
@@ -259,6 +259,6 @@ def tasks_table(records: Sequence[Record]) -> str:
                 "yes" if task_ungroks(here) else "no",
             ]
         )
-    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit", "accuracy at least D′"]
-    head += ["at most D′", "there by mirror images", "ungroks"]
+    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit, of all"]
+    head += ["accuracy at smallest D′", "at largest D′", "there by mirror images", "ungroks"]
     return html_table(head, rows)
