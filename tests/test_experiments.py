@@ -153,3 +153,5 @@ def test_other_tasks_can_have_another_modulus_and_longer_starts():
     assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
     assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
     assert {run.init.epochs for run in experiments.other_tasks()} == {3000}
+    both = experiments.other_tasks(tasks=["x-y", "S_n: xy"], p=53)
+    assert {(run.task, run.p) for run in both} == {("x-y", 53), ("S_n: xy", 5)}

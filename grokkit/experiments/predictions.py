@@ -238,7 +238,7 @@ def other_tasks(
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
-    The modular ones at the paper's p = 113, if no other `p` is asked for; the permutations in S5.
+    The modular ones at the paper's p = 113, or at `p`; the permutations in S5, whatever `p` is.
     `start_epochs`: of AdamW on every example, by default as in `full_data`.
     """
     check_profile(profile)
@@ -248,11 +248,12 @@ def other_tasks(
         "paper": np.geomspace(300, 10_000, 20).tolist(),
     }
     modulus, n = (QUICK_P, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
+    modulus = modulus if p is None else p
     evaluations = {"published": 1000, "quick": 150, "paper": 3000}[profile]
     count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
-        own = p if p is not None else n if task.startswith("S_n") else modulus
+        own = n if task.startswith("S_n") else modulus
         inits = full_data(profile, count, task=task, p=own, epochs=start_epochs)
         chosen = _sizes(sizes, default[profile], inits[0])
         runs += _to_the_minimum(inits, chosen, [1.0], evaluations, {})
