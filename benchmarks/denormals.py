@@ -8,12 +8,13 @@ ways are timed in turns in one process, on one thread, from the weights of shipp
 """
 
 import argparse
+from dataclasses import replace
 
 import torch
 from forms import CPU, measure
 from torch import Tensor
 
-from grokkit import benchmarks, experiments, lockstep, stack
+from grokkit import benchmarks, experiments, lockstep
 from grokkit.runs import Run
 from grokkit.store import Store, provenance
 
@@ -35,11 +36,8 @@ def points(run: Run, store: Store) -> dict[int, Tensor]:
     Raises:
         LookupError: the store has not got the run.
     """
-    record = store.get(run)
-    if record is None:
-        raise LookupError(f"no run {run.key} ({run}) in {store}")
-    weights = {name: weight[None] for name, weight in record.weights().items()}
-    return {0: lockstep.start(run, store)["point"], run.epochs: stack.flat(weights)[0]}
+    runs = {0: run, run.epochs: replace(run, init=run)}
+    return {epoch: lockstep.start(each, store)["point"] for epoch, each in runs.items()}
 
 
 def rows_of(name: str, run: Run, point: Tensor, epoch: int, rounds: int) -> list[dict]:

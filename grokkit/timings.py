@@ -113,6 +113,11 @@ def _ms(value: int | float) -> str:
     return f"{float(f'{value:.3g}'):,g}"
 
 
+def _ms_range(row: dict[str, Any]) -> str:
+    """The median of a row's milliseconds, and their range over rounds."""
+    return f"{_ms(row['ms'])} ({_ms(row['least'])} – {_ms(row['most'])})"
+
+
 def gain_table(measured: dict[str, Any]) -> str:
     """The factor of each idea by case, as an HTML table."""
     cases = list(by_case(measured))
@@ -147,8 +152,7 @@ def step_table(measured: dict[str, Any]) -> str:
     rows = []
     for size in sizes:
         own = [ms[way, size] for way in ways]
-        cells = [f"{_ms(r['ms'])} ({_ms(r['least'])} – {_ms(r['most'])})" for r in own]
-        rows.append((f"{size:,}", *cells, f"{own[-1]['ms'] / own[0]['ms']:.1f}"))
+        rows.append((f"{size:,}", *map(_ms_range, own), f"{own[-1]['ms'] / own[0]['ms']:.1f}"))
     return html_table(head, rows)
 
 
@@ -156,9 +160,9 @@ def denormal_table(measured: dict[str, Any]) -> str:
     """Time of an epoch with denormals kept and flushed, of `benchmarks/denormals.py`, as HTML."""
     rows = []
     for (network, epoch), (kept, flushed) in _denormals(measured).items():
-        cells = [f"{_ms(r['ms'])} ({_ms(r['least'])} – {_ms(r['most'])})" for r in (kept, flushed)]
         of = f"{network}, p = {kept['p']}, D = {kept['dataset_size']:,}"
-        rows.append((of, f"{epoch:,}", *cells, f"{kept['ms'] / flushed['ms']:.1f}"))
+        times = f"{kept['ms'] / flushed['ms']:.1f}"
+        rows.append((of, f"{epoch:,}", _ms_range(kept), _ms_range(flushed), times))
     head = ("network", "after epochs", "kept (ms)", "flushed (ms)", "kept / flushed")
     return html_table(head, rows)
 

@@ -46,7 +46,7 @@ ALLOWED = {
     "transition": "analysis runs statistics tables tasks",
     "dependence": "runs statistics transition",
     "tradeoffs": "analysis convergence runs statistics tables transition",
-    "semi_grokking": "analysis convergence runs statistics tables tasks",
+    "semi_grokking": "analysis convergence runs statistics tables",
     "rivals": "analysis runs statistics tables",
     "pages": "",
     "claims": "analysis convergence characters pages runs tables theorems toy statistics "

@@ -40,11 +40,13 @@ def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs
     for i, name in enumerate(METRICS):
         if name in record.metrics:
             again = training.metrics[:rows, 0, i].numpy()
-            assert np.allclose(again, record[name][:rows], **within(name)), name
+            assert np.allclose(again, record[name][:rows], **within(name, which)), name
 
 
-def within(metric):
-    """How far another machine's rounding may take a metric in so many epochs."""
+def within(metric, which):
+    """How far a metric may be off: AdamW, in float32, parts at another machine's rounding."""
+    if which == "lbfgs":
+        return {"rtol": 0.01, "atol": 1e-3}
     if metric.endswith("accuracy"):
         return {"rtol": 0, "atol": 0.02}
     steep = {"train_loss": 0.05, "test_loss": 0.05, "residual": 0.2}

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -28,7 +27,6 @@ DELAY = 2  # a plateau is delayed if it starts after so many times the epochs to
 AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
-@lru_cache(maxsize=1024)
 def low(run: Run) -> float:
     """The test accuracy above which a network has begun to generalise."""
     return run.mirror_share + MARGIN
