@@ -185,7 +185,9 @@ def d_crit_text(
     """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
     found = [d_crit(unit, level, accuracy) for unit in statistics.by_seed(records)]
     if any(each.censored for each in found):
-        return ", ".join(map(str, found))
+        texts = [str(each) for each in found]
+        alike = len(texts) > 1 and len(set(texts)) == 1
+        return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
     return d_crit_interval(records, level, accuracy).text(",.0f")
 
 

@@ -124,6 +124,8 @@ def test_the_tables_say_what_the_curves_do():
     assert transition.d_crits_text(both) == "seed 0: 800, seed 1: 900"
     assert transition.d_crit_text(both) == "849 (800 – 900, 2 seeds)"  # the geometric mean
     assert transition.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
+    never = [*crossing(9000), *crossing(9000, seed=1)]
+    assert transition.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
 
 
 def test_tasks_are_told_apart_and_counted():
