@@ -236,6 +236,16 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     return parts[0] and parts[1]
 
 
+def _start_text(record: Record) -> str:
+    """How long the network of a run was trained before, and how well it knows its test set."""
+    epochs, before = [], record.run.init
+    while before:
+        epochs.append(f"{before.epochs:,}")
+        before = before.init
+    known = f"{record['test_accuracy'][0]:.2f}, {record['test_loss'][0]:.1g}"
+    return f"{' + '.join(reversed(epochs)) or 0}; {known}"
+
+
 def tasks_table(records: Sequence[Record]) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
@@ -253,14 +263,15 @@ def tasks_table(records: Sequence[Record]) -> str:
             [
                 task,
                 f"{examples:,}",
-                f"{start['test_accuracy'][0]:.2f}, {start['test_loss'][0]:.1g}",
+                _start_text(start),
                 (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
                 f"{values[-1]:.2f} at {sizes[-1]:,.0f}",
                 f"{mirrored:.2f}",
                 "yes" if task_ungroks(here) else "no",
+                Summary.of([record.final("residual") for record in here]).text(".2g"),
             ]
         )
-    head = ["task", "examples", "start: accuracy, loss (nats)", "D_crit, of all"]
+    head = ["task", "examples", "start: epochs; accuracy, loss (nats)", "D_crit, of all"]
     head += ["accuracy at smallest D′", "at largest D′", "there by mirror images", "ungroks"]
-    return html_table(head, rows)
+    return html_table([*head, "residual"], rows)

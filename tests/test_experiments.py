@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments
+from grokkit import experiments, tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store import Checkpoint, Store
@@ -152,6 +152,19 @@ def test_other_tasks_can_have_another_modulus_and_longer_starts():
     runs = experiments.other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
     assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
     assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
-    assert {run.init.epochs for run in experiments.other_tasks()} == {3000}
     both = experiments.other_tasks(tasks=["x-y", "S_n: xy"], p=53)
     assert {(run.task, run.p) for run in both} == {("x-y", 53), ("S_n: xy", 5)}
+
+
+def test_the_starts_of_slow_tasks_are_trained_for_longer():
+    starts = {run.task: run.init for run in experiments.other_tasks()}
+    for task, start in starts.items():
+        epochs, gradients = experiments.SLOW_TASKS.get(task, (3000, 0))
+        by_adamw = start.init if gradients else start
+        assert (by_adamw.optimiser, by_adamw.epochs) == ("adamw", epochs)
+        assert not gradients or (start.optimiser, start.epochs) == ("lbfgs", gradients)
+        every = tasks.task(task, start.p).n_examples
+        assert start.dataset_size == by_adamw.dataset_size == every
+        assert start.keep_weights
+    quick = experiments.full_data("quick", task="x/y or x-y")
+    assert {(run.optimiser, run.epochs) for run in quick} == {("adamw", 600)}

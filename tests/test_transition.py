@@ -129,8 +129,8 @@ def test_the_tables_say_what_the_curves_do():
 
 
 def test_tasks_are_told_apart_and_counted():
-    start = Run(task="x-y", dataset_size=12769, keep_weights=True)
-    flat = crossing(100, task="x-y", init=start)
+    first = Run(task="x-y", dataset_size=12769, keep_weights=True)
+    flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
     records = crossing(800) + flat
     groups = transition.by_task(records)
     assert list(groups) == ["x+y", "x-y"]
@@ -138,5 +138,6 @@ def test_tasks_are_told_apart_and_counted():
     text = transition.tasks_table(records)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
-    assert text.count("1.00, 2e-06") == 2  # what the starts know of the examples taken away
+    assert "0; 1.00, 2e-06" in text  # epochs before; accuracy and loss of what is taken away
+    assert "10,000 + 700; 1.00, 2e-06" in text
     assert analysis.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")

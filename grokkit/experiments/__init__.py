@@ -25,7 +25,7 @@ from grokkit.experiments.dynamics import (
     semi_grokking,
     semi_grokking_ends,
 )
-from grokkit.experiments.phenomena import full_data, grokking, ungrokking
+from grokkit.experiments.phenomena import SLOW_TASKS, full_data, grokking, ungrokking
 from grokkit.experiments.predictions import (
     OTHER_TASKS,
     WEIGHT_DECAYS,
@@ -51,6 +51,7 @@ __all__ = [
     "PROFILES",
     "QUICK_P",
     "RESIDUAL",
+    "SLOW_TASKS",
     "WEIGHT_DECAYS",
     "Experiment",
     "Inventory",
