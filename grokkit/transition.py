@@ -262,16 +262,14 @@ def tasks_table(records: Sequence[Record]) -> str:
         rows.append(
             [
                 task,
-                f"{examples:,}",
                 _start_text(start),
                 (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
-                f"{values[-1]:.2f} at {sizes[-1]:,.0f}",
-                f"{mirrored:.2f}",
+                f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {mirrored:.2f}",
                 "yes" if task_ungroks(here) else "no",
-                Summary.of([record.final("residual") for record in here]).text(".2g"),
+                f"{max(record.final('residual') for record in here):.2g}",
             ]
         )
-    head = ["task", "examples", "start: epochs; accuracy, loss (nats)", "D_crit, of all"]
-    head += ["accuracy at smallest D′", "at largest D′", "there by mirror images", "ungroks"]
-    return html_table([*head, "residual"], rows)
+    head = ["task", "start: epochs; accuracy, loss (nats)", "D_crit, of all"]
+    head += ["accuracy at smallest D′", "at largest D′; by mirror images", "ungroks"]
+    return html_table([*head, "residual, at most"], rows)

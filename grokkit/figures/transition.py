@@ -16,7 +16,8 @@ from grokkit.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, set_alt, 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
-FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel
+FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
+WIDE = 30  # times the smallest size are on it
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
 PAPER = (800, 1000)  # App. A.2: between these D' the paper's runs end at an accuracy of 0.7
 NAMES = {"weight_decay": "weight decay", "eps": "ε"}
@@ -205,13 +206,13 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
         vertical_spacing=0.3 / n_rows if n_rows > 1 else 0,
         subplot_titles=list(groups),
     )
+    sizes = [record.run.dataset_size for record in records]
+    ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
         for trace in accuracy_traces(here, "seed", task, TEST, 0, legend=False):
             fig.add_trace(trace, row=row, col=col)
-        fig.update_xaxes(
-            size_axis(here, "D′" if row == n_rows else "", FEW_TICKS), row=row, col=col
-        )
+        fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     fig.update_layout(template=template(), height=120 + 230 * n_rows, margin={"t": 60})
