@@ -192,6 +192,8 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
     assert [semi_grokking.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
     assert semi_grokking.surpassed(ways) == ways[:1]
     assert semi_grokking.excess_text([]) == "none"
+    assert semi_grokking.surpassed_text(ways).startswith("1 of 4 (AdamW's lie higher by ")
+    assert semi_grokking.surpassed_text([]) == "0 of 0"
     assert semi_grokking.middle_text(ways) == (
         "1 of 4 (0.70 at D = 380, AdamW 0.80 with +11.1% of Eq. (2))"
     )
@@ -230,6 +232,38 @@ def test_the_table_has_a_row_a_size():
     table = semi_grokking.outcomes_table(sweep([NONE, SEMI]))
     assert table.count("<tr>") == 1 + 2
     assert "0.80, 0.80, 0.80, 0.80" in table
+
+
+def test_the_texts_say_how_many_and_where():
+    runs = sweep(SHAPES, n=2)
+    assert semi_grokking.ends_text(runs) == "0.80, 0.80"
+    assert semi_grokking.ends_text(runs[:2]) == "none"
+    assert semi_grokking.drops_text(runs) == "2 of 2"
+    assert semi_grokking.drops_text([]) == "0 of 0"
+
+
+def test_the_longer_runs_are_two_that_end_semi_grokked_and_nearest_the_middle():
+    records = experiments.records(experiments.semi_grokking())
+    longer = experiments.semi_grokking_longer()
+    again = {replace(run, epochs=run.epochs // 4) for run in longer}
+    left = list(records)
+    nearest = [left.pop(left.index(semi_grokking.example(left))) for _ in longer]
+    assert {record.run for record in nearest} == again
+    assert {semi_grokking.outcome(record) for record in nearest} == {SEMI}
+    assert len(experiments.semi_grokking_longer("quick")) == 1
+    assert len(experiments.semi_grokking_longer("paper")) == len(experiments.semi_grokking("paper"))
+
+
+def test_a_longer_run_is_set_beside_the_shorter_one():
+    longer = replace(RUN, epochs=200_000)
+    epochs = np.arange(0, 200_001, 500)
+    accuracy = np.interp(epochs, [0, 1000, 20_000, 50_000, 200_000], [0, 0.35, 0.7, 0.9, 0.92])
+    curves = {"test_accuracy": accuracy, "train_accuracy": np.where(epochs < 100, 0.5, 1.0)}
+    one = record(longer, epochs, **curves)
+    table = semi_grokking.longer_table([made(SHAPES[SEMI])], [one])
+    for cell in ("380", "0.80 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI):
+        assert f"<td>{cell}</td>" in table
+    assert "not run" in semi_grokking.longer_table([], [one])
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():

@@ -27,7 +27,7 @@ def semi_grokking_results(
     one = semi_grokking.example(records)
     share = semi_grokking.share_of(records, semi_grokking.SEMI)
     counts = semi_grokking.counts(records)
-    drops = [drop for drop in map(semi_grokking.norm_drop, records) if drop is not None]
+    drops = semi_grokking.norm_drops(records)
     there = semi_grokking.in_papers_range(ends)
     minimised = semi_grokking.counts_text(there, semi_grokking.end_kind)
     ours = {

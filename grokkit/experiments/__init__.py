@@ -24,6 +24,7 @@ from grokkit.experiments.dynamics import (
     grokked_tasks,
     semi_grokking,
     semi_grokking_ends,
+    semi_grokking_longer,
 )
 from grokkit.experiments.phenomena import SLOW_TASKS, full_data, grokking, ungrokking
 from grokkit.experiments.predictions import (
@@ -75,6 +76,7 @@ __all__ = [
     "records",
     "semi_grokking",
     "semi_grokking_ends",
+    "semi_grokking_longer",
     "starts",
     "strength",
     "transition",
@@ -110,6 +112,7 @@ EXPERIMENTS = {
         Experiment("other_tasks", "Fig. 8", other_tasks),
         Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
         Experiment("semi_grokking_ends", "the same networks, by the minimiser", semi_grokking_ends),
+        Experiment("semi_grokking_longer", "whether semi-grokked runs stay", semi_grokking_longer),
         Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
         Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
         Experiment("epsilon", "D_crit against Adam's ε", epsilon),

@@ -21,6 +21,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
 
+LONGER = ((360, 2), (360, 3))  # D and seed of the published runs that `semi_grokking_longer` has
+
 
 def semi_grokking(
     profile: str = "published",
@@ -65,6 +67,20 @@ def semi_grokking_ends(
     return [
         minimised(run, evaluations[profile], early(run), "mixed")
         for run in semi_grokking(profile, seeds, sizes, **changes)
+    ]
+
+
+def semi_grokking_longer(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: runs of `semi_grokking` from their random weights, for four times as long.
+
+    Published are the two that end semi-grokked and nearest the middle; of the paper's grid, all.
+    """
+    runs = semi_grokking(profile, seeds)
+    wanted = {"published": LONGER, "quick": ((440, 0),)}.get(profile)
+    return [
+        replace(run, epochs=4 * run.epochs)
+        for run in runs
+        if wanted is None or (run.dataset_size, run.seed) in wanted
     ]
 
 

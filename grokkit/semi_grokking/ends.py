@@ -59,6 +59,13 @@ def surpassed(found: Sequence[Pair]) -> list[Pair]:
     return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
 
 
+def surpassed_text(found: Sequence[Pair]) -> str:
+    """How many of the semi-grokked are `surpassed`, and by how much AdamW's ends lie higher."""
+    semi = by_outcome(found).get(SEMI, [])
+    higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""
+    return f"{len(surpassed(found))} of {len(semi)}{higher}"
+
+
 def middle(found: Sequence[Pair]) -> list[Pair]:
     """The networks that the minimiser leaves in the middle."""
     return [pair for pair in found if end_kind(pair.lbfgs) == SEMI]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from grokkit.analysis import PERFECT, described, train_fits, value_at
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval, bootstrap, by_seed
+from grokkit.tables import html_table
 
 NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
     "no generalisation",
@@ -147,6 +148,35 @@ def moves_at_end(record: Record) -> float:
     return record.final("test_accuracy") - start
 
 
+def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
+    """The test accuracies at the end of the runs with this outcome; "none" of no runs."""
+    here = [record for record in records if outcome(record) == kind]
+    return ", ".join(f"{record.final('test_accuracy'):.2f}" for record in here) or "none"
+
+
+def longer_table(records: Sequence[Record], longer: Sequence[Record]) -> str:
+    """Whether semi-grokked runs stay: the same networks, trained for longer from the beginning.
+
+    By run of `longer`: the shorter run's end; its own test accuracy at that epoch, and at its end.
+    """
+    shorter = {(r.run.dataset_size, r.run.seed): r for r in records}
+    rows = []
+    for one in longer:
+        run = one.run
+        first = shorter.get((run.dataset_size, run.seed))
+        row = [f"{run.dataset_size:,}", str(run.seed)]
+        if first is None:
+            row += ["not run", ""]
+        else:
+            then = value_at(one, "test_accuracy", first.run.epochs)
+            row += [f"{first.final('test_accuracy'):.2f} at {first.run.epochs:,}", f"{then:.2f}"]
+        moves = f"{moves_at_end(one):+.3f}"
+        rows.append([*row, f"{one.final('test_accuracy'):.2f} at {run.epochs:,}", moves])
+        rows[-1].append(outcome(one))
+    head = ["D", "seed", "the shorter run ends", "the longer one, then", "and at its end"]
+    return html_table([*head, "over its last tenth", "outcome"], rows)
+
+
 def in_words(records: Sequence[Record]) -> str:
     """What became of the clearest run, for a caption; "not run yet" of no runs."""
     if not records:
@@ -196,3 +226,14 @@ def norm_drop(record: Record) -> Drop | None:
     on = np.log(at[0] / at[1]) * time / here.epochs
     after = np.log(at[1] / at[2]) * time / (until - here.end)
     return Drop(float(on), float(after), at[1], at[2])
+
+
+def norm_drops(records: Sequence[Record]) -> list[Drop]:
+    """`norm_drop` of the runs that have one."""
+    return [drop for drop in map(norm_drop, records) if drop is not None]
+
+
+def drops_text(records: Sequence[Record]) -> str:
+    """ "1 of 2": in how many of the `norm_drops` the norm falls at once."""
+    drops = norm_drops(records)
+    return f"{sum(drop.at_once for drop in drops)} of {len(drops)}"

@@ -14,7 +14,7 @@ from grokkit.semi_grokking.outcomes import (
     TRANSIENT,
     counts,
     low,
-    norm_drop,
+    norm_drops,
 )
 from grokkit.tables import html_table
 
@@ -42,7 +42,7 @@ def fig5_parts(records: Sequence[Record]) -> dict[str, bool]:
 
 def fig6_parts(records: Sequence[Record]) -> dict[str, bool]:
     """The two parts of Fig. 6: there is a transient plateau; in most, the norm drops at its end."""
-    drops = [drop for drop in map(norm_drop, records) if drop is not None]
+    drops = norm_drops(records)
     return {
         "a run waits on a plateau and then generalises in full": bool(drops),
         "in most such runs the norm drops as the plateau ends": sum(d.at_once for d in drops)
