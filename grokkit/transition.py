@@ -243,7 +243,7 @@ def _start_text(record: Record) -> str:
         epochs.append(f"{before.epochs:,}")
         before = before.init
     known = f"{record['test_accuracy'][0]:.2f}, {record['test_loss'][0]:.1g}"
-    return f"{' + '.join(reversed(epochs)) or 0}; {known}"
+    return f"{' + '.join(reversed(epochs))}; {known}"
 
 
 def tasks_table(records: Sequence[Record]) -> str:

@@ -138,6 +138,7 @@ def test_tasks_are_told_apart_and_counted():
     text = transition.tasks_table(records)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
-    assert "0; 1.00, 2e-06" in text  # epochs before; accuracy and loss of what is taken away
-    assert "10,000 + 700; 1.00, 2e-06" in text
+    # epochs before; accuracy and loss of the examples taken away
+    assert "<td>3,000; 1.00, 2e-06</td>" in text
+    assert "<td>10,000 + 700; 1.00, 2e-06</td>" in text
     assert analysis.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")

@@ -154,6 +154,10 @@ def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
     return ", ".join(f"{record.final('test_accuracy'):.2f}" for record in here) or "none"
 
 
+def _end_text(record: Record) -> str:
+    return f"{record.final('test_accuracy'):.2f} at {record.run.epochs:,}"
+
+
 def longer_table(records: Sequence[Record], longer: Sequence[Record]) -> str:
     """Whether semi-grokked runs stay: the same networks, trained for longer from the beginning.
 
@@ -162,17 +166,13 @@ def longer_table(records: Sequence[Record], longer: Sequence[Record]) -> str:
     shorter = {(r.run.dataset_size, r.run.seed): r for r in records}
     rows = []
     for one in longer:
-        run = one.run
-        first = shorter.get((run.dataset_size, run.seed))
-        row = [f"{run.dataset_size:,}", str(run.seed)]
-        if first is None:
-            row += ["not run", ""]
-        else:
+        run, begun = one.run, ["not run", ""]
+        if first := shorter.get((run.dataset_size, run.seed)):
             then = value_at(one, "test_accuracy", first.run.epochs)
-            row += [f"{first.final('test_accuracy'):.2f} at {first.run.epochs:,}", f"{then:.2f}"]
+            begun = [_end_text(first), f"{then:.2f}"]
         moves = f"{moves_at_end(one):+.3f}"
-        rows.append([*row, f"{one.final('test_accuracy'):.2f} at {run.epochs:,}", moves])
-        rows[-1].append(outcome(one))
+        row = [f"{run.dataset_size:,}", str(run.seed), *begun, _end_text(one), moves]
+        rows.append([*row, outcome(one)])
     head = ["D", "seed", "the shorter run ends", "the longer one, then", "and at its end"]
     return html_table([*head, "over its last tenth", "outcome"], rows)
 
