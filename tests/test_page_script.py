@@ -117,6 +117,17 @@ def test_the_keyboard_alone_hides_and_shows_runs(opened):
     assert len(drawn(page)) == 7
 
 
+def test_the_tools_show_when_the_pointer_comes_near(opened):
+    page = opened()
+    shown = "getComputedStyle(document.querySelector('.modebar-group')).opacity == 1"
+    assert not page.evaluate(shown)
+    page.locator(".gk-plot").first.hover()
+    page.wait_for_function(shown)
+    page.locator(".modebar").first.hover()
+    page.wait_for_timeout(500)
+    assert page.evaluate(shown)
+
+
 def test_a_hidden_lines_legend_entry_passes_to_another_of_its_group(opened):
     page = opened()
     before = legend(page)

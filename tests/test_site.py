@@ -138,6 +138,22 @@ def test_there_are_figures_to_draw():
 INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path, .heatmaplayer image,
     .contourlayer path, .boxlayer path, .violinlayer path`)]
     .some(e => e.getBoundingClientRect().width > 0)"""
+COVERED = """() => [...document.querySelectorAll('.gk-plot')].flatMap((plot) => {
+  const tools = plot.querySelector('.modebar').getBoundingClientRect();
+  return [...plot.querySelectorAll('.legend, .main-svg text, .bg')]
+    .map((e) => e.getBoundingClientRect())
+    .filter((r) => r.width && r.bottom > tools.top && r.top < tools.bottom
+      && r.right > tools.left && r.left < tools.right);
+})"""
+RAW = """() => {  // a link to a heading shows its maths as it is written
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode()) {
+    const { parentElement: parent, data } = texts.currentNode;
+    const maths = /\\\\[a-zA-Z]+/.test(data);
+    if (maths && !parent.closest('script, pre, code, .gk-math')) found.push(data);
+  }
+  return found;
+}"""
 TYPESET = "[...document.querySelectorAll('.gk-math')].every(m => m.querySelector('.katex'))"
 
 
@@ -150,7 +166,9 @@ def test_a_page_draws_everything_and_is_light(tab, page):
     for figure in figures:
         assert figure.evaluate(INK), "a figure without a mark on it"
         assert len(figure.get_attribute("aria-label")) > 20
+    assert here.evaluate(COVERED) == [], "a figure's tools lie on it"
     assert here.evaluate(TYPESET)
+    assert here.evaluate(RAW) == []
     assert here.query_selector(".katex-error") is None
     assert here.query_selector('svg[data-icon="circle-question"], .fa-missing') is None
     weight = sum(n for url, n in opened.bytes.items() if not url.endswith("/plotly.min.js"))
@@ -188,6 +206,7 @@ def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
             && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
     )
     assert min(sizes, default=99) >= 9
+    assert here.evaluate(COVERED) == [], "a figure's tools lie on it"
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
 
 

@@ -53,8 +53,8 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
                 showlegend=c is modular[0],
                 meta={"task": c.task, "seed": c.record.run.seed},
                 line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<extra>{c.name}, seed "
-                f"{c.record.run.seed}<br>{label}: {name}</extra>",
+                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<br>{c.name}, seed "
+                f"{c.record.run.seed}<br>{label}: {name}<extra></extra>",
                 **{key: int(value) for key, value in place.items()},
             )
     fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
@@ -100,8 +100,8 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
                 name=f"{c.name}, {label}",
                 meta={"task": c.task, "seed": c.record.run.seed},
                 marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{c.name}, seed {c.record.run.seed}<br>"
-                f"{label}</extra>",
+                hovertemplate=f"%{{x}}: %{{y:.3f}}<br>{c.name}, seed {c.record.run.seed}<br>"
+                f"{label}<extra></extra>",
             )
     parts = [
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "

@@ -55,8 +55,8 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
                     showlegend=label not in named,
                     meta=meta(record),
                     line={"color": colour, "dash": dash, "width": width},
-                    hovertemplate=f"{title} %{{y:.4g}}<extra>{pair}<br>{way}, gradient "
-                    "%{x:,.0f}</extra>",
+                    hovertemplate=f"{title} %{{y:.4g}}<br>{pair}<br>{way}, gradient "
+                    "%{x:,.0f}<extra></extra>",
                     row=row,
                     col=col,
                 )
@@ -99,8 +99,8 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
                     showlegend=(row, col) == (1, 1),
                     meta=meta(record),
                     line={"color": colour, "dash": dash, "width": 2},
-                    hovertemplate=f"{metric.replace('_', ' ')} %{{y:.3f}}<extra>{run}<br>{label}"
-                    "</extra>",
+                    hovertemplate=f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{run}<br>{label}"
+                    "<extra></extra>",
                     row=row,
                     col=col,
                 )
@@ -128,7 +128,7 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
             line={"color": colour, "width": 1.4},
             showlegend=False,
             meta=meta(record),
-            hovertemplate=f"test accuracy %{{y:.4f}}<extra>{record.run}</extra>",
+            hovertemplate=f"test accuracy %{{y:.4f}}<br>{record.run}<extra></extra>",
         )
     marks = [ends[id(record)] for record in records if id(record) in ends]
     fig.add_scatter(
@@ -137,7 +137,7 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
         mode="markers",
         name="could have ended",
         marker={"color": NORM, "size": 9, "symbol": "x"},
-        hovertemplate="epoch %{x:,}<br>test accuracy %{y:.4f}<extra>could have ended</extra>",
+        hovertemplate="epoch %{x:,}<br>test accuracy %{y:.4f}<br>could have ended<extra></extra>",
     )
     fig.update_xaxes(type="log", exponentformat="power", dtick=1, title="epoch")
     fig.update_yaxes(title="test accuracy", range=[0, 1.03])

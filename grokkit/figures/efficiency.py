@@ -44,8 +44,8 @@ def _hover(record: Record, circuit: str) -> str:
     run = record.run
     return (
         f"norm {efficiency.norm(record):.2f}, correct logit {efficiency.logit(record):.1f}"
-        f"<extra>{NAMES[circuit]}<br>D {run.dataset_size:,}, weight decay {run.weight_decay:g}, "
-        f"seed {run.seed}</extra>"
+        f"<br>{NAMES[circuit]}<br>D {run.dataset_size:,}, weight decay {run.weight_decay:g}, "
+        f"seed {run.seed}<extra></extra>"
     )
 
 
@@ -113,7 +113,7 @@ def _line(bucket: Bucket, seed: int | None, colour: str, dash: str, at: str) -> 
         opacity=0.6 if seed is not None else 1,
         marker={"size": 4 if seed is not None else 7},
         hovertemplate="norm %{y:.2f} at D = %{x:,}"
-        f"<extra>correct logit {bucket.low:.1f} – {bucket.high:.1f}<br>{who}</extra>",
+        f"<br>correct logit {bucket.low:.1f} – {bucket.high:.1f}<br>{who}<extra></extra>",
         showlegend=False,
     )
 
@@ -181,8 +181,8 @@ def _interpolated(
                 meta=about,
                 showlegend=False,
                 legendgroup=circuit,
-                hovertemplate="norm %{y:.2f} at D = %{x:,}<extra>"
-                f"{NAMES[circuit]}, seed {seed}, interpolated</extra>",
+                hovertemplate="norm %{y:.2f} at D = %{x:,}<br>"
+                f"{NAMES[circuit]}, seed {seed}, interpolated<extra></extra>",
             )
             for size, norm, about in points
             if isfinite(norm)
@@ -204,7 +204,7 @@ def _mark(found: Interval, y: float, name: str, symbol: str, hover: str = "") ->
         legendgroup=name,
         error_x=bar,
         marker={"color": NORM, "size": 11, "symbol": symbol},
-        hovertemplate=f"{name}: D = {found.text(',.0f')}<extra>{hover}</extra>",
+        hovertemplate=f"{name}: D = {found.text(',.0f')}<br>{hover}<extra></extra>",
     )
 
 
@@ -231,7 +231,7 @@ def fig_equal_cost(
             name=NAMES[circuit],
             legendgroup=circuit,
             line={"color": colour, "dash": dash, "width": 2.5},
-            hovertemplate=f"norm %{{y:.2f}} at D = %{{x:,.0f}}<extra>{NAMES[circuit]}</extra>",
+            hovertemplate=f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{NAMES[circuit]}<extra></extra>",
         )
     fig.add_traces(_interpolated(mem, level, "mem", MEM) + _interpolated(gen, level, "gen", GEN))
     if isfinite(predicted.value):
@@ -268,8 +268,8 @@ def _minima(
                 meta=shared_meta(curve),
                 line={"color": colour, "dash": dash, "width": 1.5},
                 marker={"size": 6, "symbol": symbol},
-                hovertemplate="f = %{y:.1f} at D = %{x:,.0f}<extra>"
-                f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}</extra>",
+                hovertemplate="f = %{y:.1f} at D = %{x:,.0f}<br>"
+                f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}<extra></extra>",
             )
 
 

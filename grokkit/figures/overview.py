@@ -68,7 +68,7 @@ def _add(
             showlegend=col == 1 and i == len(records),
             meta=belongs,
             line={"color": shade, "dash": dash, "width": width},
-            hovertemplate=f"{label} %{{y:.3f}}<extra>{name}<br>epoch %{{x:,.0f}}</extra>",
+            hovertemplate=f"{label} %{{y:.3f}}<br>{name}<br>epoch %{{x:,.0f}}<extra></extra>",
             row=1,
             col=col,
         )

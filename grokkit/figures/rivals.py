@@ -36,8 +36,8 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
                     showlegend=j == 0 and row == 1,
                     meta={**meta(record), "changed": name},
                     line={"color": colour, "dash": DASHES[i % len(DASHES)], "width": 1.5},
-                    hovertemplate=f"{title} %{{y:.4g}}<extra>{name}<br>seed {record.run.seed}, "
-                    f"D {record.run.dataset_size:,}<br>epoch %{{x:,.0f}}</extra>",
+                    hovertemplate=f"{title} %{{y:.4g}}<br>{name}<br>seed {record.run.seed}, "
+                    f"D {record.run.dataset_size:,}<br>epoch %{{x:,.0f}}<extra></extra>",
                     row=row,
                     col=1,
                 )
@@ -100,8 +100,8 @@ def fig_when(records: Sequence[Record]) -> go.Figure:
                 meta={"seed": seed},
                 marker={"color": colour, "size": 10, "symbol": symbols},
                 customdata=["" if s != "arrow-right-open" else "not by " for s in symbols],
-                hovertemplate=f"{label}: %{{customdata}}epoch %{{x:,.0f}}<extra>%{{y}}<br>"
-                f"seed {seed}</extra>",
+                hovertemplate=f"{label}: %{{customdata}}epoch %{{x:,.0f}}<br>%{{y}}<br>"
+                f"seed {seed}<extra></extra>",
             )
     said = []
     for name, group in groups.items():

@@ -65,7 +65,8 @@ def _one_run(record: Record, panels: Sequence[tuple[str, Sequence[Curve]]]) -> g
                 legendgroup=label,
                 meta=meta(record),
                 line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"{label} %{{y:.4g}}<extra>{_said(record)}<br>epoch %{{x:,}}</extra>",
+                hovertemplate=f"{label} %{{y:.4g}}<br>{_said(record)}<br>"
+                "epoch %{x:,}<extra></extra>",
                 row=row,
                 col=1,
             )
@@ -141,8 +142,8 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
                 "dash": dashes[kind],
                 "width": 2.4 if kind == semi_grokking.SEMI else 1.3,
             },
-            hovertemplate=f"test accuracy %{{y:.3f}}<extra>{_said(record)}<br>{kind}<br>"
-            "epoch %{x:,}</extra>",
+            hovertemplate=f"test accuracy %{{y:.3f}}<br>{_said(record)}<br>{kind}<br>"
+            "epoch %{x:,}<extra></extra>",
         )
         named.add(kind)
     return set_alt(
@@ -171,7 +172,7 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
             y=n,
             name=kind,
             marker={"color": colour, "pattern": {"shape": pattern}},
-            hovertemplate=f"{kind}: %{{y}} runs<extra>D %{{x}}</extra>",
+            hovertemplate=f"{kind}: %{{y}} runs<br>D %{{x}}<extra></extra>",
         )
     full = {
         D: sum(semi_grokking.smoothed(r)[-1] > semi_grokking.PERFECT for r in group)
@@ -210,7 +211,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
             },
             customdata=[[semi_grokking.end_kind(r), r.final("residual")] for r in mine],
             hovertemplate="D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual "
-            f"%{{customdata[1]:.2g}}<extra>seed {seed}</extra>",
+            f"%{{customdata[1]:.2g}}<br>seed {seed}<extra></extra>",
         )
     bounds = {r.run.dataset_size: semi_grokking.low(r.run) for r in ends}
     fig.add_scatter(
@@ -219,7 +220,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
         name="what memory explains, and 0.1",
         meta=shared_meta(ends),
         line={"color": MEM, "dash": "dash", "width": 1.5},
-        hovertemplate="generalises above %{y:.2f}<extra>D %{x:,}</extra>",
+        hovertemplate="generalises above %{y:.2f}<br>D %{x:,}<extra></extra>",
     )
     least, most = semi_grokking.PAPER_SIZES
     if min(bounds) <= most and max(bounds) >= least:
@@ -260,7 +261,7 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
                 marker={"color": colour, "symbol": MARKERS[kind], "size": 10},
                 hovertemplate=f"%{{x:.3f}} by AdamW ({semi_grokking.outcome(pair.adamw)}), "
                 f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): %{{y:.3f}} "
-                f"times the minimiser's<extra>{_said(pair.adamw)}</extra>",
+                f"times the minimiser's<br>{_said(pair.adamw)}<extra></extra>",
             )
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
     said = "; ".join(

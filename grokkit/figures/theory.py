@@ -50,7 +50,7 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
                     legendgroup=key,
                     showlegend=row == 1,
                     line={"color": colour, "dash": dash, "width": 2},
-                    hovertemplate=f"{name} %{{y:.4g}}<extra>step %{{x:,}}</extra>",
+                    hovertemplate=f"{name} %{{y:.4g}}<br>step %{{x:,}}<extra></extra>",
                 )
                 fig.add_trace(line, row=row, col=1, secondary_y=bool(right))
     every = list(trajectories.values())

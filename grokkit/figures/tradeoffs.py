@@ -53,7 +53,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
                 mode="lines",
                 line={"color": colour, "width": 2.2},
                 showlegend=False,
-                hovertemplate=f"{what} %{{y:.3g}} at %{{x:,}}<extra>mean, {label}</extra>",
+                hovertemplate=f"{what} %{{y:.3g}} at %{{x:,}}<br>mean, {label}<extra></extra>",
                 row=1,
                 col=col,
                 **looks,
@@ -70,7 +70,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
                     showlegend=col == 1 and j == 0,
                     customdata=[record.final("param_norm") for record in runs],
                     hovertemplate=f"{what} %{{y:.3g}} at %{{x:,}}<br>norm %{{customdata:.2f}}"
-                    f"<extra>{hover}</extra>",
+                    f"<br>{hover}<extra></extra>",
                     row=1,
                     col=col,
                     **looks,
@@ -111,7 +111,8 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
                     meta={**shared_meta(runs), "seed": seed},
                     line={"color": colour, "dash": DASHES[i], "width": 1.8},
                     marker={"symbol": SYMBOLS[j % 5], "size": 7},
-                    hovertemplate=f"%{{y:.4g}} at D = %{{x:,}}<extra>seed {seed}, {label}</extra>",
+                    hovertemplate=f"%{{y:.4g}} at D = %{{x:,}}<br>seed {seed}, {label}"
+                    "<extra></extra>",
                     row=1,
                     col=col,
                 )

@@ -35,7 +35,7 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
                 legendgroup=name,
                 showlegend=row == 1,
                 marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertemplate=f"k = %{{x}}: {label} norm %{{y:.3g}}<extra>{name}</extra>",
+                hovertemplate=f"k = %{{x}}: {label} norm %{{y:.3g}}<br>{name}<extra></extra>",
                 row=row,
                 col=1,
             )

@@ -55,7 +55,7 @@ def _line(
         showlegend=False,
         meta=meta(record),
         line={"color": colour, "dash": dash, "width": width},
-        hovertemplate=f"{label} %{{y:.4g}}<extra>{_name(record)}<br>epoch %{{x:,}}</extra>",
+        hovertemplate=f"{label} %{{y:.4g}}<br>{_name(record)}<br>epoch %{{x:,}}<extra></extra>",
     )
 
 
@@ -71,8 +71,8 @@ def _median(
         legendgroup=label,
         meta=shared_meta(records),
         line={"color": colour, "dash": dash, "width": 2.5},
-        hovertemplate=f"{label} %{{y:.4g}}<extra>median of {len(records)} seeds<br>"
-        "epoch %{x:,}</extra>",
+        hovertemplate=f"{label} %{{y:.4g}}<br>median of {len(records)} seeds<br>"
+        "epoch %{x:,}<extra></extra>",
     )
 
 

@@ -62,7 +62,7 @@ def accuracy_traces(
                 line={"color": colour, "dash": DASHES[look % 5], "width": 2.4 if mean else 1.4},
                 marker={"symbol": SYMBOLS[look % 5], "size": 6},
                 opacity=0.55 if several and not mean else 1.0,
-                hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<extra>{hover}</extra>",
+                hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{hover}<extra></extra>",
             )
         )
     return traces

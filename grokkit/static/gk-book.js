@@ -44,6 +44,7 @@
     layout.font.color = tone.text;
     layout.hoverlabel.bgcolor = tone.hover;
     layout.legend.bgcolor = "rgba(0,0,0,0)";
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: tone.axis, activecolor: tone.text };
     if (dark()) layout.colorway = layout.colorway.map(recolour);
     for (const axis of [layout.xaxis, layout.yaxis])
       Object.assign(axis, { gridcolor: tone.grid, linecolor: tone.axis, tickcolor: tone.axis });
