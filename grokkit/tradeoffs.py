@@ -270,8 +270,8 @@ def starts_table(pairs: Sequence[TwoStarts]) -> str:
             (".1f", lambda r: r.final("param_norm")),
             (".2f", at_the_end),
         ):
-            row += [f"{value(pair.grokked):{form}}", f"{value(pair.fresh):{form}}"]
+            row.append(f"{value(pair.grokked):{form}} / {value(pair.fresh):{form}}")
         rows.append([*row, ", ".join(name for name, is_so in pair.lower.items() if is_so) or "–"])
-    names = ["train loss", "Eq. 2 over α", "norm", "test accuracy"]
-    head = ["D", "seed", *(f"{name}, {start}" for name in names for start in ("grokked", "fresh"))]
+    names = ["train loss (nats)", "Eq. (2) over α", "norm", "test accuracy"]
+    head = ["D", "seed", *(f"{name}, grokked / fresh" for name in names)]
     return html_table([*head, "lower from the grokked start"], rows)
