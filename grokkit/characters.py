@@ -190,26 +190,20 @@ def _keys(parts: Sequence[Spectrum]) -> str:
 
 def circuits_table(found: Sequence[GroupCircuit]) -> str:
     """By network: how much its group's characters hold, with how few, and another group's."""
-    rows = [
-        [
-            c.task,
-            c.start,
-            " and ".join(part.group.name for part in c.own),
-            f"{c.record.run.seed}",
-            f"{c.record.final('test_accuracy'):.3f}",
-            f"{c.read:.3f}",
-            f"{c.share:.3f}",
-            f"{c.squared_share:.3f}",
-            _keys(c.own),
-            " and ".join(part.group.name for part in c.other),
-            f"{float(shares(c.other).sum()) ** 0.5:.3f}" if c.other else "",
-            _keys(c.other),
-        ]
-        for c in found
-    ]
-    head = ["task", "from", "group", "seed", "test accuracy", "read (norm²)", "share of norm"]
-    head += ["share of norm²", "key characters", "another group", "share of norm there"]
-    return html_table([*head, "key characters there"], rows)
+    rows = []
+    for c in found:
+        row = [c.task, c.start, _groups(c.own), f"{c.record.run.seed}"]
+        row += [f"{c.record.final('test_accuracy'):.3f}", f"{c.read:.3f}"]
+        row += [f"{c.share:.3f} ({c.squared_share:.3f})", _keys(c.own)]
+        there = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
+        rows.append([*row, f"{_groups(c.other)}: {there}" if there else ""])
+    head = ["task", "from", "group", "seed", "test accuracy", "read (norm²)"]
+    head += ["share of norm (norm²)", "key characters"]
+    return html_table([*head, "another group: share of norm, key characters"], rows)
+
+
+def _groups(parts: Sequence[Spectrum]) -> str:
+    return " and ".join(part.group.name for part in parts)
 
 
 def representations_table(found: Sequence[GroupCircuit]) -> str:

@@ -128,6 +128,13 @@ def test_parameters_come_first_and_are_checked_next(name):
     assert [ast.unparse(k.value) for k in check.keywords] == parameters
 
 
+def test_a_figure_is_referred_to_by_a_short_name():
+    """`{ref}` without one has the figure's whole caption as its text."""
+    pages = sorted(book.BOOK.glob("**/*.md"))
+    whole = re.compile(r"\{ref\}`fig-")
+    assert [page.name for page in pages if whole.search(page.read_text(encoding="utf-8"))] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_are_committed_without_outputs(name):
     for cell in code_cells(name):

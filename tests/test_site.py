@@ -138,12 +138,15 @@ def test_there_are_figures_to_draw():
 INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path, .heatmaplayer image,
     .contourlayer path, .boxlayer path, .violinlayer path`)]
     .some(e => e.getBoundingClientRect().width > 0)"""
-COVERED = """() => [...document.querySelectorAll('.gk-plot')].flatMap((plot) => {
-  const tools = plot.querySelector('.modebar').getBoundingClientRect();
-  return [...plot.querySelectorAll('.legend, .main-svg text, .bg')]
-    .map((e) => e.getBoundingClientRect())
-    .filter((r) => r.width && r.bottom > tools.top && r.top < tools.bottom
-      && r.right > tools.left && r.left < tools.right);
+MISPLACED = """() => [...document.querySelectorAll('.gk-plotly')].flatMap((figure) => {
+  const tools = figure.querySelector('.modebar').getBoundingClientRect();
+  const box = figure.closest('.gk-scroll').getBoundingClientRect();
+  const covered = (r) => r.width && r.bottom > tools.top && r.top < tools.bottom
+    && r.right > tools.left && r.left < tools.right;
+  const cut = (r) => r.top < box.top - 1 || r.bottom > box.bottom + 1;
+  return [...figure.querySelectorAll('.legend, .main-svg text, .bg')]
+    .filter((e) => [covered, cut].some((wrong) => wrong(e.getBoundingClientRect())))
+    .map((e) => e.textContent);
 })"""
 RAW = """() => {  // a link to a heading shows its maths as it is written
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
@@ -166,7 +169,7 @@ def test_a_page_draws_everything_and_is_light(tab, page):
     for figure in figures:
         assert figure.evaluate(INK), "a figure without a mark on it"
         assert len(figure.get_attribute("aria-label")) > 20
-    assert here.evaluate(COVERED) == [], "a figure's tools lie on it"
+    assert here.evaluate(MISPLACED) == [], "cut off, or under the figure's tools"
     assert here.evaluate(TYPESET)
     assert here.evaluate(RAW) == []
     assert here.query_selector(".katex-error") is None
@@ -206,7 +209,7 @@ def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
             && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
     )
     assert min(sizes, default=99) >= 9
-    assert here.evaluate(COVERED) == [], "a figure's tools lie on it"
+    assert here.evaluate(MISPLACED) == [], "cut off, or under the figure's tools"
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
 
 

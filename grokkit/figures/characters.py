@@ -86,7 +86,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         xaxis={"title": "irreducible representation", "type": "category"},
         yaxis={"title": "share of norm²", "range": [0, 1.03]},
         barmode="group",
-        height=420,
+        height=320 + 34 * len(chosen),  # two rows of the legend each
     )
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
