@@ -240,30 +240,38 @@ def test_the_texts_say_how_many_and_where():
     assert semi_grokking.ends_text(runs[:2]) == "none"
     assert semi_grokking.drops_text(runs) == "2 of 2"
     assert semi_grokking.drops_text([]) == "0 of 0"
+    stays = semi_grokking.stays_text(runs)
+    assert stays.startswith("D = 380, seed 0: 0.79 from epoch ")
+    assert stays.count("to 50,000") == 2
+    assert semi_grokking.stays_text(runs[:2]) == "none"
 
 
-def test_the_longer_runs_are_two_that_end_semi_grokked_and_nearest_the_middle():
+def test_the_runs_made_again_are_those_that_end_semi_grokked():
     records = experiments.records(experiments.semi_grokking())
-    longer = experiments.semi_grokking_longer()
-    again = {replace(run, epochs=run.epochs // 4) for run in longer}
-    left = list(records)
-    nearest = [left.pop(left.index(semi_grokking.example(left))) for _ in longer]
-    assert {record.run for record in nearest} == again
-    assert {semi_grokking.outcome(record) for record in nearest} == {SEMI}
-    assert len(experiments.semi_grokking_longer("quick")) == 1
-    assert len(experiments.semi_grokking_longer("paper")) == len(experiments.semi_grokking("paper"))
+    semi = {record.run for record in records if semi_grokking.outcome(record) == SEMI}
+    again = experiments.semi_grokking_again()
+    n = len(again) // 2
+    assert {replace(run, epochs=run.epochs // 4) for run in again[:n]} == semi
+    assert {replace(run, precision="float32") for run in again[n:]} == semi
+    assert len(experiments.semi_grokking_again("quick")) == 2
+    assert len(experiments.semi_grokking_again("paper")) == 2 * 200
 
 
-def test_a_longer_run_is_set_beside_the_shorter_one():
+def test_a_run_made_again_is_set_beside_the_first_one():
     longer = replace(RUN, epochs=200_000)
     epochs = np.arange(0, 200_001, 500)
     accuracy = np.interp(epochs, [0, 1000, 20_000, 50_000, 200_000], [0, 0.35, 0.7, 0.9, 0.92])
     curves = {"test_accuracy": accuracy, "train_accuracy": np.where(epochs < 100, 0.5, 1.0)}
     one = record(longer, epochs, **curves)
-    table = semi_grokking.longer_table([made(SHAPES[SEMI])], [one])
-    for cell in ("380", "0.80 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI):
+    precise = made(SHAPES[FULL], replace(RUN, precision="float64"))
+    assert semi_grokking.by_precision([one, precise]) == ([one], [precise])
+    table = semi_grokking.again_table([made(SHAPES[SEMI])], [one, precise])
+    ends = ("0.80 at 50,000", "1.00 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI)
+    for cell in ("380", *ends):
         assert f"<td>{cell}</td>" in table
-    assert "not run" in semi_grokking.longer_table([], [one])
+    assert semi_grokking.again_table([], [one]).count("<td>not run</td>") == 2
+    assert semi_grokking.spreads_text([made(SHAPES[SEMI])], [one, precise]) == "0.20 (0.20 – 0.20)"
+    assert semi_grokking.spreads_text([made(SHAPES[SEMI], replace(RUN, seed=1))], [one]) == "none"
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():

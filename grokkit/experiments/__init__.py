@@ -23,8 +23,8 @@ from grokkit.experiments.dynamics import (
     ablations,
     grokked_tasks,
     semi_grokking,
+    semi_grokking_again,
     semi_grokking_ends,
-    semi_grokking_longer,
 )
 from grokkit.experiments.phenomena import SLOW_TASKS, full_data, grokking, ungrokking
 from grokkit.experiments.predictions import (
@@ -75,8 +75,8 @@ __all__ = [
     "other_tasks",
     "records",
     "semi_grokking",
+    "semi_grokking_again",
     "semi_grokking_ends",
-    "semi_grokking_longer",
     "starts",
     "strength",
     "transition",
@@ -112,7 +112,7 @@ EXPERIMENTS = {
         Experiment("other_tasks", "Fig. 8", other_tasks),
         Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
         Experiment("semi_grokking_ends", "the same networks, by the minimiser", semi_grokking_ends),
-        Experiment("semi_grokking_longer", "whether semi-grokked runs stay", semi_grokking_longer),
+        Experiment("semi_grokking_again", "whether semi-grokked runs stay", semi_grokking_again),
         Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
         Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
         Experiment("epsilon", "D_crit against Adam's ε", epsilon),

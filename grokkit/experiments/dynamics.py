@@ -21,7 +21,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
 
-LONGER = ((360, 2), (360, 3))  # D and seed of the published runs that `semi_grokking_longer` has
+AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
 def semi_grokking(
@@ -70,18 +70,17 @@ def semi_grokking_ends(
     ]
 
 
-def semi_grokking_longer(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: runs of `semi_grokking` from their random weights, for four times as long.
+def semi_grokking_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: semi-grokked runs once more, from the same random weights.
 
-    Published are the two that end semi-grokked and nearest the middle; of the paper's grid, all.
+    All of them four times as long, to see whether they stay; then all in float64, to see whether
+    rounding decides. Published are those that end semi-grokked; of the paper's grid, all runs.
     """
     runs = semi_grokking(profile, seeds)
-    wanted = {"published": LONGER, "quick": ((440, 0),)}.get(profile)
-    return [
-        replace(run, epochs=4 * run.epochs)
-        for run in runs
-        if wanted is None or (run.dataset_size, run.seed) in wanted
-    ]
+    wanted = {"published": AGAIN, "quick": ((440, 0),)}.get(profile)
+    chosen = [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+    longer = [replace(run, epochs=4 * run.epochs) for run in chosen]
+    return longer + [replace(run, precision="float64") for run in chosen]
 
 
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:

@@ -116,7 +116,7 @@ def transition_adamw(
     }
     if profile != "quick":
         default = {
-            "published": [390.0, 610.0, 763.0, 955.0, 1494.0],
+            "published": [300.0, 390.0, 610.0, 763.0, 955.0, 1494.0],
             "paper": np.geomspace(300, 10_000, 20).tolist(),
         }[profile]
         sizes = _sizes(sizes, default, _base(profile, changes))
@@ -124,7 +124,7 @@ def transition_adamw(
     for decay in decays[profile] if weight_decays is None else weight_decays:
         epochs = {"published": round(20_000 / decay), "quick": None, "paper": 100_000}[profile]
         own = {"epochs": epochs, **changes, "weight_decay": decay}
-        runs += ungrokking(profile, seeds or (1 if profile != "paper" else None), sizes, **own)
+        runs += ungrokking(profile, seeds or (1 if profile == "quick" else None), sizes, **own)
     return runs
 
 

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.analysis import PERFECT, described, train_fits, value_at
+from grokkit.analysis import PERFECT, Summary, described, train_fits, value_at
 from grokkit.runs import Record, Run
 from grokkit.statistics import Interval, bootstrap, by_seed
 from grokkit.tables import html_table
@@ -158,23 +158,61 @@ def _end_text(record: Record) -> str:
     return f"{record.final('test_accuracy'):.2f} at {record.run.epochs:,}"
 
 
-def longer_table(records: Sequence[Record], longer: Sequence[Record]) -> str:
-    """Whether semi-grokked runs stay: the same networks, trained for longer from the beginning.
+def stays_text(records: Sequence[Record]) -> str:
+    """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
+    stays = [(r.run, plateau(r, at_end=True)) for r in records if outcome(r) == SEMI]
+    each = [
+        f"D = {run.dataset_size:,}, seed {run.seed}: {here.text()}" for run, here in stays if here
+    ]
+    return "; ".join(each) or "none"
 
-    By run of `longer`: the shorter run's end; its own test accuracy at that epoch, and at its end.
+
+def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The runs of `experiments.semi_grokking_again` that are longer, and those in float64."""
+    halves: tuple[list[Record], list[Record]] = ([], [])
+    for record in again:
+        halves[record.run.precision == "float64"].append(record)
+    return halves
+
+
+def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
+    """How far test accuracies of one network lie apart at one epoch: median and range; or "none".
+
+    Those of the run in `records` at its end, of the one in float64 and of the longer one there.
     """
-    shorter = {(r.run.dataset_size, r.run.seed): r for r in records}
+    first, other = _by_network(records), map(_by_network, by_precision(again))
+    here = {name: [record.final("test_accuracy")] for name, record in first.items()}
+    for found in other:
+        for name in found.keys() & here.keys():
+            epoch = first[name].run.epochs
+            here[name].append(value_at(found[name], "test_accuracy", epoch))
+    spreads = [float(np.ptp(each)) for each in here.values() if len(each) > 1]
+    return Summary.of(spreads).text(".2f") if spreads else "none"
+
+
+def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
+    """Whether semi-grokked runs stay: the same networks, trained once more from the beginning.
+
+    By network: the end of the run in `records`, of the one in float64, the test accuracy of the
+    longer one at that epoch and at its end, how far it moves over its last tenth, its outcome.
+    """
+    first = _by_network(records)
+    longer, precise = map(_by_network, by_precision(again))
     rows = []
-    for one in longer:
-        run, begun = one.run, ["not run", ""]
-        if first := shorter.get((run.dataset_size, run.seed)):
-            then = value_at(one, "test_accuracy", first.run.epochs)
-            begun = [_end_text(first), f"{then:.2f}"]
-        moves = f"{moves_at_end(one):+.3f}"
-        row = [f"{run.dataset_size:,}", str(run.seed), *begun, _end_text(one), moves]
-        rows.append([*row, outcome(one)])
-    head = ["D", "seed", "the shorter run ends", "the longer one, then", "and at its end"]
+    for name, one in longer.items():
+        ends = [_end_text(each[name]) if name in each else "not run" for each in (first, precise)]
+        then = ""
+        if name in first:
+            then = f"{value_at(one, 'test_accuracy', first[name].run.epochs):.2f}"
+        row = [f"{name.dataset_size:,}", str(name.seed), *ends, then, _end_text(one)]
+        rows.append([*row, f"{moves_at_end(one):+.3f}", outcome(one)])
+    head = ["D", "seed", "ends", "in float64", "the longer one, then", "and at its end"]
     return html_table([*head, "over its last tenth", "outcome"], rows)
+
+
+def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
+    """The records by their run, whatever its epochs and precision."""
+    return {replace(record.run, epochs=1, precision="float32"): record for record in records}
 
 
 def in_words(records: Sequence[Record]) -> str:
