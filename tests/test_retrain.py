@@ -26,7 +26,7 @@ def published(runs):
 
 @pytest.mark.parametrize(
     ("name", "which", "epochs"),
-    [("long_runs", "adamw", 300), ("convergence", "lbfgs", 40)],
+    [("long_runs", "adamw", 300), ("convergence", "lbfgs", 11)],
 )
 def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs):
     runs = experiments.experiment(name).runs("published")
@@ -44,11 +44,15 @@ def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs
 
 
 def within(metric, which):
-    """How far a metric may be off: AdamW, in float32, parts at another machine's rounding."""
-    if which == "lbfgs":
-        return {"rtol": 0.01, "atol": 1e-3}
+    """How far a metric may be off on another processor, which rounds otherwise.
+
+    AdamW is in float32. L-BFGS is in float64, but from random weights a difference in the last
+    digit grows about tenfold an evaluation: 1e-3 after eleven, seen on another processor.
+    """
     if metric.endswith("accuracy"):
         return {"rtol": 0, "atol": 0.02}
+    if which == "lbfgs":
+        return {"rtol": 0.02, "atol": 1e-3}
     steep = {"train_loss": 0.05, "test_loss": 0.05, "residual": 0.2}
     return {"rtol": steep.get(metric, 0.01), "atol": 1e-3}
 
