@@ -192,12 +192,12 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
     """By network: how much its group's characters hold, with how few, and another group's."""
     rows = []
     for c in found:
-        row = [c.task, c.start, _groups(c.own), f"{c.record.run.seed}"]
+        row = [c.task, f"{c.start}, seed {c.record.run.seed}", _groups(c.own)]
         row += [f"{c.record.final('test_accuracy'):.3f}", f"{c.read:.3f}"]
         row += [f"{c.share:.3f} ({c.squared_share:.3f})", _keys(c.own)]
         there = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
         rows.append([*row, f"{_groups(c.other)}: {there}" if there else ""])
-    head = ["task", "from", "group", "seed", "test accuracy", "read (norm²)"]
+    head = ["task", "from", "group", "test accuracy", "read (norm²)"]
     head += ["share of norm (norm²)", "key characters"]
     return html_table([*head, "another group: share of norm, key characters"], rows)
 
