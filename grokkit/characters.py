@@ -192,17 +192,18 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
     """By network: how much its group's characters hold, with how few, and another group's."""
     rows = []
     for c in found:
-        row = [c.task, f"{c.start}, seed {c.record.run.seed}", _groups(c.own)]
+        row = [c.task, f"{c.start}, seed {c.record.run.seed}", group_names(c.own)]
         row += [f"{c.record.final('test_accuracy'):.3f}", f"{c.read:.3f}"]
         row += [f"{c.share:.3f} ({c.squared_share:.3f})", _keys(c.own)]
         there = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
-        rows.append([*row, f"{_groups(c.other)}: {there}" if there else ""])
+        rows.append([*row, f"{group_names(c.other)}: {there}" if there else ""])
     head = ["task", "from", "group", "test accuracy", "read (norm²)"]
     head += ["share of norm (norm²)", "key characters"]
     return html_table([*head, "another group: share of norm, key characters"], rows)
 
 
-def _groups(parts: Sequence[Spectrum]) -> str:
+def group_names(parts: Sequence[Spectrum]) -> str:
+    """ "Z/52 and Z/53": the groups whose characters these are."""
     return " and ".join(part.group.name for part in parts)
 
 

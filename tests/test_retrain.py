@@ -47,12 +47,12 @@ def within(metric, which):
     """How far a metric may be off on another processor, which rounds otherwise.
 
     AdamW is in float32. L-BFGS is in float64, but from random weights a difference in the last
-    digit grows about tenfold an evaluation: 1e-3 after eleven, seen on another processor.
+    digit grows about tenfold an evaluation: up to 2e-3 after eleven, seen on another processor.
     """
     if metric.endswith("accuracy"):
         return {"rtol": 0, "atol": 0.02}
     if which == "lbfgs":
-        return {"rtol": 0.02, "atol": 1e-3}
+        return {"rtol": 0.01, "atol": 1e-3}
     steep = {"train_loss": 0.05, "test_loss": 0.05, "residual": 0.2}
     return {"rtol": steep.get(metric, 0.01), "atol": 1e-3}
 

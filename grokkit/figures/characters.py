@@ -44,7 +44,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
         for label, parts, colour, dash in kinds:
             count, held = _held(parts)
             most = max(most, len(count))
-            name = " and ".join(part.group.name for part in parts)
+            name = characters.group_names(parts)
             fig.add_scatter(
                 x=count,
                 y=held,

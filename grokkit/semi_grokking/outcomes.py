@@ -180,12 +180,12 @@ def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
 
     Those of the run in `records` at its end, of the one in float64 and of the longer one there.
     """
-    first, other = _by_network(records), map(_by_network, by_precision(again))
+    first = _by_network(records)
     here = {name: [record.final("test_accuracy")] for name, record in first.items()}
-    for found in other:
-        for name in found.keys() & here.keys():
-            epoch = first[name].run.epochs
-            here[name].append(value_at(found[name], "test_accuracy", epoch))
+    for record in again:
+        name = _network(record.run)
+        if name in first:
+            here[name].append(value_at(record, "test_accuracy", first[name].run.epochs))
     spreads = [float(np.ptp(each)) for each in here.values() if len(each) > 1]
     return Summary.of(spreads).text(".2f") if spreads else "none"
 
@@ -210,9 +210,13 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
     return html_table([*head, "over its last tenth", "outcome"], rows)
 
 
+def _network(run: Run) -> Run:
+    """What runs of the same network and examples have in common: all but epochs and precision."""
+    return replace(run, epochs=1, precision="float32")
+
+
 def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
-    """The records by their run, whatever its epochs and precision."""
-    return {replace(record.run, epochs=1, precision="float32"): record for record in records}
+    return {_network(record.run): record for record in records}
 
 
 def in_words(records: Sequence[Record]) -> str:
