@@ -7,10 +7,11 @@ ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg
 
-.PHONY: help book test test-slow quick lint sync lab clean
+.PHONY: help book test test-fast test-slow quick lint sync lab clean
 help:
 	@echo "make book       execute every chapter and build the site"
 	@echo "make test       the tests, the built pages in a browser included"
+	@echo "make test-fast  those of them that need neither a browser nor a kernel"
 	@echo "make lab        the chapters in JupyterLab"
 	@echo "make lint       style, types, chapters and notebooks in step"
 	@echo "make sync       write the .ipynb beside each edited chapter .md"
@@ -30,6 +31,8 @@ book: $(ENV)
 	$(PY) -m grokkit.book site
 test: $(ENV)
 	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
+test-fast: $(ENV)
+	$(PY) -m pytest -m "not slow and not site and not kernel" -n 2 --dist loadfile
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
 # One chapter at a time: they share runs, and training has both cores.

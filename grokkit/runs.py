@@ -54,8 +54,7 @@ class Run:
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            self._normalise(item.name, item.type)
+        self._normalise()
         tasks.check_dataset_size(tasks.task(self.task, self.p), self.dataset_size)
         if self.labels not in ("true", "random"):
             raise ValueError(f'labels must be "true" or "random", got {self.labels!r}')
@@ -74,19 +73,20 @@ class Run:
         self._check_optimiser()
         self._check_init()
 
-    def _normalise(self, name: str, kind: object) -> None:
+    def _normalise(self) -> None:
         """One representation per value (1 and 1.0, numpy's and Python's integers), for the key."""
-        value = getattr(self, name)
-        if kind not in (int, float):
-            return
-        try:
-            if isinstance(value, bool):
-                raise TypeError
-            plain = index(value) if kind is int else float(value)
-        except (TypeError, ValueError):
-            wanted = "an integer" if kind is int else "a number"
-            raise ValueError(f"{name} must be {wanted}, got {value!r}") from None
-        object.__setattr__(self, name, plain)
+        for item in fields(self):
+            if item.type not in (int, float):
+                continue
+            value = getattr(self, item.name)
+            try:
+                if isinstance(value, bool):
+                    raise TypeError
+                plain = index(value) if item.type is int else float(value)
+            except (TypeError, ValueError):
+                wanted = "an integer" if item.type is int else "a number"
+                raise ValueError(f"{item.name} must be {wanted}, got {value!r}") from None
+            object.__setattr__(self, item.name, plain)
 
     def _check_optimiser(self) -> None:
         if self.optimiser not in PRECISIONS:
@@ -192,12 +192,14 @@ def _any(allowed: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in allowed)
 
 
+DEFAULT = Run()
+
+
 def _canonical(run: Run) -> dict:
-    default = Run()
     changed: dict = {}
     for item in fields(run):
         value = getattr(run, item.name)
-        if value == getattr(default, item.name):
+        if value == getattr(DEFAULT, item.name):
             continue
         if isinstance(value, Run):
             value = _canonical(value)

@@ -149,6 +149,7 @@ def test_every_plotted_cell_shows_its_figure_through_show(name):
             assert "show(" in source(cell), source(cell)
 
 
+@pytest.mark.kernel
 def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
     to = tmp_path / "build" / "book"
     to.parent.mkdir()
@@ -167,6 +168,7 @@ def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_
     assert book.report_verdicts(tmp_path / "nowhere", []) == 0
 
 
+@pytest.mark.kernel
 def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     page = small / "chapters/one.md"
     page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
@@ -184,6 +186,7 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
     assert "intro, chapters/one" in capsys.readouterr().out
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("name", NAMES[:2])
 def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_path):
     target = tmp_path / "out.ipynb"
@@ -194,6 +197,7 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
     assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
