@@ -158,10 +158,12 @@ class _Sweep:
         self, store: Store, place: "_Here | cluster.Cluster", deadline: float, bar: tqdm
     ) -> None:
         self.store, self.place, self.deadline, self.bar = store, place, deadline, bar
+        self.done = 0  # epochs; a bar that is not drawn counts none
         self._lock = threading.Lock()
 
     def progress(self, epochs: int) -> None:
         with self._lock:
+            self.done += epochs
             try:
                 self.bar.update(epochs)
             except OSError:  # nobody reads it any more; tqdm has kept its lock, which would hang us
@@ -261,7 +263,7 @@ def _train_all(missing: list[Run], sweep: _Sweep, found: dict[Run, Record]) -> N
         sweep.place.train(stacks, sweep.progress, sweep.halt)
         before, missing = missing, _look_up(missing, sweep.store, found)
         if missing and sweep.halt():
-            done = f"{sweep.bar.n:,.0f} of {sweep.bar.total:,.0f} epochs trained"
+            done = f"{sweep.done:,} of {sweep.bar.total:,} epochs trained"
             raise TimeoutError(f"time is up with {done}; the same call continues")
         if missing != before:
             continue

@@ -280,9 +280,13 @@ def test_another_process_goes_on_when_time_is_up_and_the_record_lists_both(tmp_p
 
 
 def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch, slowly):
-    with pytest.raises(TimeoutError, match="of 120 epochs trained; the same call continues"):
+    with pytest.raises(TimeoutError) as stopped:
         train(LONG, tmp_path / "first", minutes=SHORT)
     slowly.undo()
+    done = sum(Store(tmp_path / "first", "").checkpointed().values())
+    assert str(stopped.value) == (
+        f"time is up with {done} of 120 epochs trained; the same call continues"
+    )
     shutil.copytree(tmp_path / "first", tmp_path / "second")
     here = trainer.provenance
     monkeypatch.setattr(trainer, "provenance", lambda device: here(device) | {"device": "cuda X"})
