@@ -10,7 +10,7 @@ from math import isclose
 import numpy as np
 from jaxtyping import Float
 
-from grokkit import costs
+from grokkit import costs, metrics
 from grokkit.analysis import verdict_of
 from grokkit.metrics import at_rest
 from grokkit.runs import Record, Run
@@ -59,8 +59,8 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 def objective(record: Record) -> Float[np.ndarray, " log"]:
     """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
-    alpha = record.run.eps * record.run.weight_decay
-    return record["train_loss"] / alpha + record["param_norm"] ** 2 / 2
+    run = record.run
+    return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
 
 
 def charged(record: Record) -> int:

@@ -73,6 +73,45 @@ def at_rest(
     return bool(np.median(residual[window]) < tolerance and not moved > STILL_ACCURACY)
 
 
+MINIMUM_SHARE = 0.2  # of a minimiser's gradients so far, over which
+MINIMUM_FALL = 0.002  # Eq. (2) has fallen by less than this share, and
+MINIMUM_RESIDUAL = 0.2  # the residual is below this: then it is at a minimum
+MINIMUM_GRADIENTS = 500  # before which nothing counts as one
+
+
+def objective(
+    train_loss: Float[np.ndarray, " log"],
+    param_norm: Float[np.ndarray, " log"],
+    eps: float,
+    weight_decay: float,
+) -> Float[np.ndarray, " log"]:
+    """Eq. (2) over alpha = eps lambda: L_x-ent / alpha + P^2 / 2."""
+    return train_loss / (eps * weight_decay) + param_norm**2 / 2
+
+
+def recent_fall(gradients: Int[np.ndarray, " log"], objective: Float[np.ndarray, " log"]) -> float:
+    """The share by which Eq. (2) fell over the last fifth of these gradients; NaN before any."""
+    if gradients[-1] == 0:
+        return np.nan
+    before = np.interp((1 - MINIMUM_SHARE) * gradients[-1], gradients, objective)
+    return float(before / objective[-1] - 1)
+
+
+def at_minimum(
+    gradients: Int[np.ndarray, " log"],
+    objective: Float[np.ndarray, " log"],
+    residual: float,
+) -> bool:
+    """Whether the minimiser has come to rest at the last of these evaluations (choice C15).
+
+    Eq. (2) fell by less than 0.2 % over the last fifth of its gradients, of which there were 500 or
+    more, and its residual is below 0.2. Everything else is still falling.
+    """
+    if gradients[-1] < MINIMUM_GRADIENTS or not residual < MINIMUM_RESIDUAL:
+        return False
+    return recent_fall(gradients, objective) < MINIMUM_FALL
+
+
 @torch.no_grad()
 def all_logits(
     theta: dict[str, Float[Tensor, "..."]], task: tasks.Task

@@ -51,6 +51,7 @@ class Run:
     optimiser: str = "adamw"  # or "lbfgs": the minimum of Eq. (2) with alpha = eps * weight_decay
     precision: str = "float32"  # see PRECISIONS
     tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
+    until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
 
     def __post_init__(self) -> None:
@@ -100,6 +101,8 @@ class Run:
             raise ValueError("weight_decay of lbfgs must be positive: Eq. (2) has no minimum at 0")
         if not 0 <= self.tolerance < np.inf:
             raise ValueError(f"tolerance must be at least 0, got {self.tolerance!r}")
+        if self.until_rest and self.optimiser != "lbfgs":
+            raise ValueError(f"until_rest is for lbfgs, got {self.optimiser!r}")
         if self.loss not in ("exact", "rounded"):
             raise ValueError(f'loss must be "exact" or "rounded", got {self.loss!r}')
         if self.loss == "rounded" and self.optimiser != "adamw":

@@ -18,7 +18,7 @@ from grokkit import cuda
 from grokkit.claiming import Claim
 from grokkit.files import StoreFull
 from grokkit.lockstep import Stack, start
-from grokkit.metrics import METRICS, at_rest
+from grokkit.metrics import METRICS, at_minimum, at_rest, objective
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
 
@@ -155,11 +155,15 @@ def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
     """Why the run ends at the last row of these metrics, before its epochs are over; or ""."""
     if stuck:
         return "no step lowers the objective at this precision"
-    residual, accuracy = (
-        metrics[:, METRICS.index(name)].numpy() for name in ("residual", "test_accuracy")
+    residual, accuracy, loss, norm = (
+        metrics[:, METRICS.index(name)].numpy()
+        for name in ("residual", "test_accuracy", "train_loss", "param_norm")
     )
     epochs = run.log_epochs()[: len(residual)]
     if run.optimiser == "lbfgs":
+        level = objective(loss, norm, run.eps, run.weight_decay) if run.until_rest else None
+        if level is not None and at_minimum(epochs, level, float(residual[-1])):
+            return f"at rest: residual {residual[-1]:.2g}"
         if not residual[-1] < run.tolerance:
             return ""
     elif not at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time):

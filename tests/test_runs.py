@@ -55,7 +55,8 @@ def test_every_field_changes_the_key():
     }  # fmt: skip
     by_lbfgs = replace(base, optimiser="lbfgs", precision="float64")
     assert by_lbfgs.key not in {base.key, replace(base, precision="float64").key}
-    assert {*other, "optimiser"} == set(base.config())
+    assert replace(by_lbfgs, until_rest=True).key != by_lbfgs.key
+    assert {*other, "optimiser", "until_rest"} == set(base.config())
     keys = {base.key}
     for name, value in other.items():
         init = replace(RUN, model=value) if name == "model" else None
