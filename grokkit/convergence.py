@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit import costs, metrics
-from grokkit.analysis import verdict_of
-from grokkit.metrics import at_rest
+from grokkit.metrics import at_minimum, at_rest
 from grokkit.runs import Record, Run
 from grokkit.tables import html_table
 
@@ -61,6 +60,24 @@ def objective(record: Record) -> Float[np.ndarray, " log"]:
     """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
     run = record.run
     return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
+
+
+ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
+
+
+def rests(record: Record) -> bool:
+    """Whether a run ended at rest (choice C15); what does not is still falling."""
+    epochs, residual, run = record["epoch"], record["residual"], record.run
+    if run.optimiser == "lbfgs":
+        return at_minimum(epochs, objective(record), float(residual[-1]))
+    accuracy = record.metrics.get("test_accuracy", np.zeros(len(epochs)))
+    return at_rest(epochs, residual, accuracy, ADAMW_RESIDUAL, run.decay_time)
+
+
+def resting(records: Sequence[Record], who: str = "every end is at rest") -> dict[str, bool]:
+    """Whether all of these runs ended at rest, as a criterion that says how many did."""
+    n = sum(map(rests, records))
+    return {f"{who} ({n} of {len(records)})": n == len(records)}
 
 
 def charged(record: Record) -> int:
@@ -144,11 +161,6 @@ def higher(found: Sequence[Pair]) -> list[Pair]:
     ]
 
 
-def best_residual(record: Record) -> float:
-    """The smallest residual of the run's evaluations."""
-    return float(np.nanmin(record["residual"]))
-
-
 def floor(record: Record) -> float:
     """The median residual over the last tenth of the epochs: where AdamW hovers."""
     late = record["epoch"] >= 0.9 * record["epoch"][-1]
@@ -213,11 +225,6 @@ def cost_table(found: Sequence[Pair]) -> str:
     return html_table(head, rows)
 
 
-def convergence_verdict(found: Sequence[Pair]) -> str:
-    """The two ways have the same end: objective, norm, logit and accuracy of each pair."""
-    return verdict_of([same for pair in found for same in agreement(pair).values()])
-
-
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
 
 
@@ -270,18 +277,6 @@ def strength_table(groups: Sequence[Sequence[Record]]) -> str:
     ]
     head = ["network", "ε", "λ", "train loss over ελ", "norm", "correct logit", "test accuracy"]
     return html_table([*head, "residual"], rows)
-
-
-def strength_verdict(groups: Sequence[Sequence[Record]]) -> str:
-    """The same alpha, the same strength: norm and logit within a tenth of those of c = 1."""
-    return verdict_of(
-        [
-            abs(strength_shift(group, c, metric)) < 0.1
-            for group in groups
-            for c in (0.1, 10.0)
-            for metric in ("param_norm", "correct_logit")
-        ]
-    )
 
 
 # --- ending early ----------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 import ast
 import difflib
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from grokkit import claims
+from grokkit.runs import Record
 from grokkit.theme import show
 
-__all__ = ["check_parameters", "glue", "show"]
+__all__ = ["check_parameters", "glue", "judge", "show"]
 
 PROFILES = ("published", "quick", "paper")  # what a chapter's `profile` may be
 INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
@@ -80,3 +83,16 @@ def glue(name: str, value: Any) -> None:
     from myst_nb import glue as keep
 
     keep(name, plain(value), display=False)
+
+
+def judge(name: str, **records: Sequence[Record]) -> claims.Result:
+    """The result of a claim (`claims.judge`), for the prose to quote.
+
+    Glues the verdict as `verdict-<name>`, our numbers as `ours-<name>` and the further criteria,
+    each with ✓, ✗ or ?, as `criteria-<name>`.
+    """
+    result = claims.judge(name, **records)
+    glue(f"verdict-{name}", result.verdict)
+    glue(f"ours-{name}", result.ours or "nothing")
+    glue(f"criteria-{name}", result.criteria)
+    return result

@@ -13,8 +13,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from grokkit import analysis, benchmarks, claims, experiments, figures, timings
-from grokkit.analysis import NOT_RUN
 from grokkit.browser import find_browser
+from grokkit.tables import capitalised
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -23,19 +23,23 @@ PLOTLY = ROOT / "book" / "_assets" / "plotly.min.js"
 
 
 def scoreboard(found: Mapping[str, claims.Result]) -> str:
-    """The claims that have a result as a Markdown table, and how many have none yet."""
-    lines = ["| claim | the paper | ours | verdict |", "|---|---|---|---|"]
-    for claim in claims.CLAIMS:
-        result = found.get(claim.id, claims.Result())
-        if result.verdict == NOT_RUN:
-            continue
-        says = f"**{claim.title}**: {claim.says}"
-        sign = claims.MARK[result.verdict][0]
-        lines.append(f"| {says} | {claim.number} | {result.ours} | {sign} {result.verdict} |")
-    counts = claims.tally(found)
-    each = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
-    lines += ["", f"{len(claims.CLAIMS)} claims: {each}. The book's first page lists them all."]
-    return "\n".join(lines)
+    """The claims that have a result, score by score, as Markdown tables."""
+    counts, lines = claims.tally(found), []
+    for score in claims.SCORES:
+        lines += ["", f"**{capitalised(score)}**: {claims.score_text(counts[score])}.", ""]
+        lines += ["| claim | the paper | ours | verdict |", "|---|---|---|---|"]
+        for claim in claims.CLAIMS:
+            if claim.score == score and claim.id in found:
+                lines.append(_row(claim, found[claim.id]))
+    return "\n".join([*lines[1:], "", "The book's first page says what is missing for each."])
+
+
+def _row(claim: claims.Claim, result: claims.Result) -> str:
+    sign, badges = claims.MARK[result.verdict][0], ""
+    if result.evidence:
+        badges = f"<br>{', '.join(result.evidence.badges)}"
+    says = f"**{claim.title}**: {claim.says}"
+    return f"| {says} | {claim.number} | {result.ours} | {sign} {result.verdict}{badges} |"
 
 
 def ladder() -> str:

@@ -16,30 +16,45 @@ from scipy import stats
 from grokkit.runs import Record
 
 LEVEL, N_RESAMPLES = 0.95, 1000
-FEW = 5  # units: an interval of fewer says how many, for it hardly holds more than their range
+FEW = 5  # units: of fewer there is no interval, and their own values are printed
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the interval that holds `LEVEL` of its bootstrap distribution."""
+    """An estimate, with the interval that holds `LEVEL` of its bootstrap distribution.
+
+    Of fewer than `FEW` seeds there is no interval, and `each` has the value of every one.
+    """
 
     value: float
     low: float = nan
     high: float = nan
     n: int = 0  # units that were drawn from: seeds
+    each: tuple[float, ...] = ()
 
-    def holds(self, value: float) -> bool:
-        """Whether the interval contains a value; False where there is no interval."""
-        return self.low <= value <= self.high
+    @property
+    def bounded(self) -> bool:
+        """Whether there were seeds enough for an interval."""
+        return isfinite(self.low) and isfinite(self.high)
+
+    def within(self, low: float, high: float) -> bool:
+        """Whether the whole interval, or of few seeds every value, lies between two bounds.
+
+        An equivalence test, where the bounds are a margin; False where nothing is known.
+        """
+        known = self.each or (self.low, self.high)
+        return all(low <= value <= high for value in known)
 
     def text(self, form: str = ".2f") -> str:
-        """ "value (low – high)", with the number of seeds if they are few or give no interval."""
+        """ "value (low – high)"; of few seeds "value (first, second; 2 seeds)"."""
         if not isfinite(self.value):
             return "none"
-        if not (isfinite(self.low) and isfinite(self.high)):
-            return f"{self.value:{form}} (no interval: {self.n} seed{'s' * (self.n != 1)})"
-        few = f", {self.n} seeds" if 0 < self.n < FEW else ""
-        return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}}{few})"
+        if len(self.each) > 1:
+            values = ", ".join(f"{value:{form}}" for value in self.each)
+            return f"{self.value:{form}} ({values}; {self.n} seeds)"
+        if not self.bounded:
+            return f"{self.value:{form}}" + (f" ({self.n} seed)" if self.n == 1 else "")
+        return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}})"
 
 
 def bootstrap(
@@ -51,7 +66,7 @@ def bootstrap(
     """The statistic of the units, with its percentile interval over resampled units.
 
     The statistic may not depend on the order of the units. Resamples for which it is not finite are
-    left out; fewer than two units give no interval.
+    left out. Fewer than `FEW` units give no interval but the statistic of each.
 
     Raises:
         ValueError: no units.
@@ -59,8 +74,9 @@ def bootstrap(
     if not units:
         raise ValueError("units must hold at least one unit to draw from, got none")
     value = float(statistic(units))
-    if len(units) < 2:
-        return Interval(value, n=len(units))
+    if len(units) < FEW:
+        each = tuple(float(statistic([unit])) for unit in units)
+        return Interval(value, n=len(units), each=each)
     draws = np.random.default_rng(seed).integers(len(units), size=(n_resamples, len(units)))
     # of few units there are few different draws, and the order of units does not matter
     different, counts = np.unique(np.sort(draws, axis=1), axis=0, return_counts=True)
@@ -77,16 +93,15 @@ def bootstrap_two(
 ) -> Interval:
     """The statistic of two samples, with its percentile interval over units drawn from each.
 
-    A sample of one unit stays as it is, so its part of the uncertainty is left out; `n` is the size
-    of the larger sample, and two single units give no interval.
+    A sample of fewer than `FEW` units gives no interval; `n` is the size of the smaller sample.
 
     Raises:
         ValueError: a sample without units.
     """
     if not (one and other):
         raise ValueError("both samples must hold at least one unit to draw from, got none in one")
-    value, n = float(statistic(one, other)), max(len(one), len(other))
-    if n < 2:
+    value, n = float(statistic(one, other)), min(len(one), len(other))
+    if n < FEW:
         return Interval(value, n=n)
     rng = np.random.default_rng(seed)
     draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in (one, other)]

@@ -186,12 +186,6 @@ def said(step: int | None) -> str:
 OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
 
 
-def verdict(trajectories: Mapping[str, Trajectory]) -> str:
-    """ "holds" if each panel of Fig. 2 has the paper's outcome, "holds in part" if a panel has."""
-    met = [marks(t).outcome == OUTCOMES[panel] for panel, t in trajectories.items()]
-    return "holds" if all(met) else "holds in part" if any(met) else "fails"
-
-
 def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
     """The curves at the logged steps nearest above those given, as an HTML table."""
     rows, t = [], trajectory

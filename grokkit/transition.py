@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from grokkit import statistics, tasks
 from grokkit.analysis import CHANCE, PERFECT, Summary, value_at
+from grokkit.convergence import rests
 from grokkit.runs import Record
 from grokkit.statistics import Interval
 from grokkit.tables import html_table
@@ -99,6 +100,27 @@ def d_crit_interval(
         return exp(np.mean([log(d_crit(unit, level, accuracy).value) for unit in units]))
 
     return statistics.bootstrap(statistics.by_seed(records), mean)
+
+
+def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
+    """Whether D_crit can be told: every curve crosses, between two sizes whose ends are at rest.
+
+    An end that is still falling bounds D_crit only (choice C15).
+    """
+    for runs in (curve for unit in by_task(records).values() for curve in _curves_of(unit)):
+        found = d_crit(runs, level)
+        beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
+        if found.censored or not all(map(rests, beside)):
+            return False
+    return bool(records)
+
+
+def _curves_of(records: Sequence[Record]) -> list[list[Record]]:
+    found: dict[tuple, list[Record]] = {}
+    for record in records:
+        run = record.run
+        found.setdefault((run.seed, run.weight_decay, run.eps), []).append(record)
+    return list(found.values())
 
 
 # --- the shape of a transition: Figs. 4, 8 ---------------------------------------------------

@@ -1,7 +1,6 @@
-"""What the records show: when a run groks, whether it ungroks, where AdamW rests; verdicts.
+"""What the records show: when a run groks, whether it ungroks, where AdamW rests.
 
-A verdict is "holds", "holds in part", "fails" or "not run", computed here and read by the book,
-the README and the tests alike. A crossing is known no better than the evaluation grid, so it is an
+A crossing is known no better than the evaluation grid, so it is an
 interval; summaries are medians over seeds with their range.
 """
 
@@ -9,17 +8,14 @@ from grokkit.analysis.grokking import (
     CHANGES,
     MARKS,
     NEAR_ZERO,
-    TOLERANCE,
     Change,
     Mark,
     at_papers_setting,
     change_met,
     change_seen,
     changes_table,
-    changes_verdict,
     generalises,
     grokking_parts,
-    grokking_verdict,
     groks,
     mark_epochs,
     mark_met,
@@ -27,14 +23,11 @@ from grokkit.analysis.grokking import (
     marks_table,
     norm_peaks,
     test_falls,
+    tolerance,
     train_fits,
     trig_leads,
 )
 from grokkit.analysis.summaries import (
-    FAILS,
-    HOLDS,
-    IN_PART,
-    NOT_RUN,
     Crossing,
     Summary,
     at_peak,
@@ -50,7 +43,6 @@ from grokkit.analysis.summaries import (
     span,
     value_at,
     values_at,
-    verdict_of,
 )
 from grokkit.analysis.trained import (
     SETTLED,
@@ -60,10 +52,9 @@ from grokkit.analysis.trained import (
     drift,
     equilibrium,
     equilibrium_table,
-    equilibrium_verdict,
     trigonometric,
+    trigonometric_parts,
     trigonometric_table,
-    trigonometric_verdict,
 )
 from grokkit.analysis.ungrokking import (
     CHANCE,
@@ -72,23 +63,16 @@ from grokkit.analysis.ungrokking import (
     smallest,
     ungrokked,
     ungrokking_ends,
-    ungrokking_parts,
     ungrokking_table,
-    ungrokking_verdict,
 )
 
 __all__ = [
     "CHANCE",
     "CHANGES",
-    "FAILS",
-    "HOLDS",
-    "IN_PART",
     "MARKS",
     "NEAR_ZERO",
-    "NOT_RUN",
     "PERFECT",
     "SETTLED",
-    "TOLERANCE",
     "Change",
     "Crossing",
     "Equilibrium",
@@ -102,18 +86,15 @@ __all__ = [
     "change_met",
     "change_seen",
     "changes_table",
-    "changes_verdict",
     "described",
     "described_runs",
     "drift",
     "equilibrium",
     "equilibrium_table",
-    "equilibrium_verdict",
     "finals",
     "first",
     "generalises",
     "grokking_parts",
-    "grokking_verdict",
     "groks",
     "listed",
     "mark_epochs",
@@ -128,17 +109,15 @@ __all__ = [
     "smallest",
     "span",
     "test_falls",
+    "tolerance",
     "train_fits",
     "trig_leads",
     "trigonometric",
+    "trigonometric_parts",
     "trigonometric_table",
-    "trigonometric_verdict",
     "ungrokked",
     "ungrokking_ends",
-    "ungrokking_parts",
     "ungrokking_table",
-    "ungrokking_verdict",
     "value_at",
     "values_at",
-    "verdict_of",
 ]

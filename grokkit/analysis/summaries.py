@@ -9,15 +9,6 @@ from jaxtyping import Bool
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
 
-HOLDS, IN_PART, FAILS, NOT_RUN = "holds", "holds in part", "fails", "not run"
-
-
-def verdict_of(met: Sequence[bool]) -> str:
-    """ "holds" if all parts are met, "holds in part" if some, else "fails"; of none "not run"."""
-    if not met:
-        return NOT_RUN
-    return HOLDS if all(met) else IN_PART if any(met) else FAILS
-
 
 def require(parts: Mapping[str, bool], when: bool = True) -> None:
     """Nothing, if every part is met: what the quick profile holds its own runs to.

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import circuits, model, tasks
-from grokkit.analysis.summaries import value_at, verdict_of
+from grokkit.analysis.summaries import value_at
 from grokkit.runs import Record
 from grokkit.tables import html_table
 
@@ -77,17 +77,15 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Reco
     return html_table([*head, "same answer as the network", "right answers"], rows)
 
 
-def trigonometric_verdict(reports: Sequence[Trigonometric]) -> str:
-    """Fig. 11: few key frequencies, in embedding and logits; rebuilt, they answer as it does."""
-    met = []
-    for report in reports:
-        strongest = report.embedding_norms.argsort(descending=True)[: len(report.frequencies)] + 1
-        met += [
-            len(report.frequencies) <= len(report.logit_norms) / 4,
-            len(set(report.frequencies) & set(strongest.tolist())) >= len(report.frequencies) - 1,
-            report.agreement > 0.99,
-        ]
-    return verdict_of(met)
+def trigonometric_parts(report: Trigonometric) -> dict[str, bool]:
+    """Fig. 11: rebuilt from a few key frequencies it answers alike; they are the embedding's."""
+    n, few = len(report.frequencies), len(report.frequencies) <= len(report.logit_norms) / 4
+    strongest = report.embedding_norms.argsort(descending=True)[:n] + 1
+    shared = len(set(report.frequencies) & set(strongest.tolist()))
+    return {
+        "rebuilt from few key frequencies, over 99 % same answers": few and report.agreement > 0.99,
+        "the key frequencies are the embedding's strongest, but for one": shared >= n - 1,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,16 +153,3 @@ def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) 
     ]
     head = ["seed", "D", "fitted α / ελ", "cosine", "residual", "drift of the norm"]
     return html_table(head, rows)
-
-
-def equilibrium_verdict(found: Sequence[Equilibrium], records: Sequence[Record]) -> str:
-    """Late AdamW rests at Eq. (2) with alpha = eps lambda: within a quarter, cosine above 0.95.
-
-    Only networks whose norm has settled count; "not run" if none has.
-    """
-    met = []
-    for state, record in zip(found, records, strict=True):
-        if drift(record) < SETTLED:
-            ratio = state.alpha / (record.run.eps * record.run.weight_decay)
-            met += [0.75 < ratio < 1.33, state.cosine > 0.95]
-    return verdict_of(met)

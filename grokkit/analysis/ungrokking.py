@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grokkit.analysis.summaries import Summary, verdict_of
+from grokkit.analysis.summaries import Summary
 from grokkit.runs import Record
 from grokkit.tables import html_table
 
@@ -51,17 +51,6 @@ def ungrokking_ends(records: Sequence[Record]) -> dict[str, bool]:
         "the largest train set stays generalised": rows[-1].test_accuracy.low >= PERFECT,
         "train accuracy stays 1": min(row.train_accuracy for row in rows) == 1,
     }
-
-
-def ungrokking_parts(records: Sequence[Record]) -> dict[str, bool]:
-    """The four parts of Figs. 1b and 7, each met or not."""
-    middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
-    return {**ungrokking_ends(records), "a size in between ends in the middle": bool(middle)}
-
-
-def ungrokking_verdict(records: Sequence[Record]) -> str:
-    """Figs. 1b and 7: the four parts of `ungrokking_parts`."""
-    return verdict_of(list(ungrokking_parts(records).values()) if records else [])
 
 
 def ungrokking_table(records: Sequence[Record]) -> str:

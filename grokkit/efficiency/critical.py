@@ -158,3 +158,24 @@ def never_cheaper(mem: Sequence[Record]) -> bool:
         for decay, seed in {(r.run.weight_decay, r.run.seed) for r in mem}
     ]
     return all(bool((np.diff(curve) > 0).all()) for curve in curves)
+
+
+def mixtures_below(
+    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record], by: float = 0.02
+) -> list[float]:
+    """By how much ends lie below the minima of both circuits alone, those by more than `by`.
+
+    At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,
+    the mean over seeds; C_gen's of the network that the end was ungrokked from. One entry an end,
+    none where C_mem was not run at so small a size.
+    """
+    found = []
+    for decay, seed in sorted({(r.run.weight_decay, r.run.seed) for r in gen}):
+        rule = float(minima(select(gen, weight_decay=decay, seed=seed))[:, 1].mean())
+        table = minima(select(mem, weight_decay=decay))
+        for end in select(ends, weight_decay=decay, seed=seed) if len(table) else []:
+            size, own = minima([end])[0]
+            x, y = by_size(table).T
+            part = 1 - exp(own - min(float(np.interp(size, x, y, left=nan)), rule))
+            found += [part] if part > by else []
+    return found

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from grokkit import efficiency
 from grokkit.efficiency import Bucket
 from grokkit.figures.training import meta, shared_meta
+from grokkit.figures.transition import rest_symbols
 from grokkit.runs import Record
 from grokkit.statistics import Interval, by_seed
 from grokkit.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, template
@@ -75,7 +76,11 @@ def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) 
                     x=[efficiency.norm(record)],
                     y=[efficiency.logit(record)],
                     mode="markers",
-                    marker={"color": colour, "size": 8, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                    marker={
+                        "color": colour,
+                        "size": 8,
+                        "symbol": rest_symbols([record], SYMBOLS[i % len(SYMBOLS)])[0],
+                    },
                     meta=meta(record),
                     hovertemplate=_hover(record, circuit),
                     showlegend=not named,
@@ -193,7 +198,7 @@ def _interpolated(
 def _mark(found: Interval, y: float, name: str, symbol: str, hover: str = "") -> go.Scatter:
     """A D_crit with its interval, at a height."""
     bar = None
-    if efficiency.has_interval(found):
+    if found.bounded:
         low, high = found.value - found.low, found.high - found.value
         bar = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
     return go.Scatter(
@@ -257,6 +262,7 @@ def _minima(
             curve = efficiency.select(records, weight_decay=decay, seed=seed)
             if not curve:
                 continue
+            symbols = rest_symbols(curve, symbol)
             log_size, log_least = efficiency.by_size(efficiency.minima(curve)).T
             fig.add_scatter(
                 x=np.exp(log_size),
@@ -267,7 +273,7 @@ def _minima(
                 showlegend=(decay, seed) == (decays[0], records[0].run.seed),
                 meta=shared_meta(curve),
                 line={"color": colour, "dash": dash, "width": 1.5},
-                marker={"size": 6, "symbol": symbol},
+                marker={"size": 6, "symbol": symbols},
                 hovertemplate="f = %{y:.1f} at D = %{x:,.0f}<br>"
                 f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}<extra></extra>",
             )

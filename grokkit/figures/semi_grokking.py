@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from grokkit import semi_grokking
 from grokkit.convergence import Pair
 from grokkit.figures.training import meta, shared_meta
-from grokkit.figures.transition import size_axis
+from grokkit.figures.transition import rest_symbols, size_axis
 from grokkit.runs import Record
 from grokkit.theme import (
     GEN,
@@ -207,7 +207,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
             marker={
                 "color": colour,
                 "size": 9,
-                "symbol": [MARKERS[semi_grokking.end_kind(r)] for r in mine],
+                "symbol": [rest_symbols([r], MARKERS[semi_grokking.end_kind(r)])[0] for r in mine],
             },
             customdata=[[semi_grokking.end_kind(r), r.final("residual")] for r in mine],
             hovertemplate="D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual "

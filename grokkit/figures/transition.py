@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit import transition
+from grokkit.convergence import rests
 from grokkit.figures.training import shared_meta
 from grokkit.runs import Record
 from grokkit.statistics import Interval
@@ -33,13 +34,20 @@ def size_axis(records: Sequence[Record], title: str = "D′", ticks: Sequence[in
     return {"type": "log", "title": title, "range": reach, **looks}
 
 
+def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
+    """The marker of each size, smallest first: open where an end was still falling (C15)."""
+    sizes = sorted({record.run.dataset_size for record in records})
+    moving = {record.run.dataset_size for record in records if not rests(record)}
+    return [f"{symbol}-open" if size in moving else symbol for size in sizes]
+
+
 def accuracy_traces(
     records: Sequence[Record], knob: str, label: str, colour: str, look: int, legend: bool = True
 ) -> list[go.Scatter]:
     """Test accuracy at the end against D', a thin curve by seed and value of the field `knob`.
 
     With several, their mean follows as a strong one. `look` counts through dashes and symbols;
-    with `legend` the first curve has an entry.
+    with `legend` the first curve has an entry. Markers are those of `rest_symbols`.
     """
     units = transition.curves(records, knob)
     lines = [(f"seed {seed}, {label}", runs) for (seed, _), runs in units.items()]
@@ -60,7 +68,7 @@ def accuracy_traces(
                 showlegend=legend and i == 0,
                 meta=shared_meta(runs),
                 line={"color": colour, "dash": DASHES[look % 5], "width": 2.4 if mean else 1.4},
-                marker={"symbol": SYMBOLS[look % 5], "size": 6},
+                marker={"symbol": rest_symbols(runs, SYMBOLS[look % 5]), "size": 6},
                 opacity=0.55 if several and not mean else 1.0,
                 hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{hover}<extra></extra>",
             )
@@ -95,7 +103,7 @@ def _prediction(
 ) -> None:
     """A predicted D_crit as a vertical line, with its interval as a band, in every panel."""
     for col in range(1, cols + 1):
-        if isfinite(predicted.low) and isfinite(predicted.high):
+        if predicted.bounded:
             low, high = predicted.low, predicted.high
             fig.add_scatter(
                 x=[low, high, high, low],

@@ -5,7 +5,6 @@ it was trained on. That is memory, so what counts as generalising starts above i
 """
 
 from grokkit.semi_grokking.ends import (
-    ARRIVED,
     PAPER_P,
     PAPER_SIZES,
     both_ways,
@@ -54,22 +53,18 @@ from grokkit.semi_grokking.outcomes import (
     share_of,
     smoothed,
     spreads_text,
+    standing,
     stays_text,
     transient_example,
 )
 from grokkit.semi_grokking.sweeps import (
     ENOUGH,
     PAPER_SHARE,
-    fig5_parts,
-    fig6_parts,
     judged,
     outcomes_table,
-    semi_grokking_parts,
-    verdicts,
 )
 
 __all__ = [
-    "ARRIVED",
     "AT_ONCE",
     "BAND",
     "DECAY_TIMES",
@@ -103,8 +98,6 @@ __all__ = [
     "example",
     "excess",
     "excess_text",
-    "fig5_parts",
-    "fig6_parts",
     "in_papers_range",
     "in_words",
     "judged",
@@ -117,13 +110,12 @@ __all__ = [
     "outcome",
     "outcomes_table",
     "plateau",
-    "semi_grokking_parts",
     "share_of",
     "smoothed",
     "spreads_text",
+    "standing",
     "stays_text",
     "surpassed",
     "surpassed_text",
     "transient_example",
-    "verdicts",
 ]

@@ -3,25 +3,23 @@
 from collections.abc import Sequence
 
 from grokkit.analysis import PERFECT, Summary
-from grokkit.convergence import Pair, objective, pairs
+from grokkit.convergence import Pair, objective, pairs, rests
 from grokkit.runs import Record
 from grokkit.semi_grokking.outcomes import FULL, NONE, OUTCOMES, SEMI, counts_text, low, outcome
 from grokkit.tables import html_table
 
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)
-ARRIVED = 0.5  # residual below which an end of the minimiser counts
 
 
-def in_papers_range(records: Sequence[Record]) -> list[Record]:
-    """The records at the modulus and between the sizes of Fig. 5, that have come to rest."""
+def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
     least, most = PAPER_SIZES
-    return [
+    there = [
         record
         for record in records
-        if record.run.p == PAPER_P
-        and least <= record.run.dataset_size <= most
-        and record.final("residual") < ARRIVED
+        if record.run.p == PAPER_P and least <= record.run.dataset_size <= most
     ]
+    return there, [record for record in there if rests(record)]
 
 
 def end_kind(record: Record) -> str:

@@ -128,6 +128,11 @@ def share_of(records: Sequence[Record], wanted: str) -> Interval:
     return bootstrap(seeds, share)
 
 
+def standing(longer: Sequence[Record]) -> list[Record]:
+    """Of the semi-grokked runs that were made once more, longer: those that stay (choice C17)."""
+    return [record for record in longer if outcome(record) == SEMI]
+
+
 def example(records: Sequence[Record]) -> Record:
     """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
 
