@@ -39,7 +39,7 @@ test-slow: $(ENV)
 quick: $(ENV)
 	rm -rf build/store
 	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick --jobs 1
-	$(PY) -m grokkit.book verdicts --profile quick --need grokking ungrokking
+	$(PY) -m grokkit.book verdicts --profile quick --need F1a F1b
 lint: $(ENV)
 	$(PY) -m ruff check .
 	$(PY) -m mypy

@@ -245,14 +245,15 @@ def verdicts(executed: Path) -> dict[tuple[str, str], str]:
 
 
 def report_verdicts(executed: Path, need: Sequence[str]) -> int:
-    """Print the verdicts; exit status 1 if one fails, or one of `need` does not hold."""
+    """Print the verdicts; exit status 1 if one of `need` does not hold, at whatever size."""
     reached = verdicts(executed)
     for (name, claim), verdict in reached.items():
         print(f"{name:32} {claim:24} {verdict}")
-    missing = {c for c in need if "holds" not in {v for (_, k), v in reached.items() if k == c}}
-    for claim in sorted(missing):
+    held = {claim for (_, claim), verdict in reached.items() if verdict.startswith("holds")}
+    missing = sorted(set(need) - held)
+    for claim in missing:
         print(f"{claim}: does not hold")
-    return int(bool(missing) or "fails" in reached.values())
+    return int(bool(missing))
 
 
 def site(staged: Path, to: Path) -> int:

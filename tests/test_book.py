@@ -235,7 +235,7 @@ def test_the_api_pages_document_every_module_once():
     package = {path.stem for path in code.glob("*.py")}
     package |= {path.parent.name for path in code.glob("*/__init__.py")}
     pages = [page.read_text(encoding="utf-8") for page in book.BOOK.glob("api/*.rst")]
-    documented = re.findall(r"automodule:: grokkit\.(\w+)", "".join(pages))
+    documented = re.findall(r"automodule:: grokkit\.(\w+)$", "".join(pages), re.MULTILINE)
     assert sorted(documented) == sorted(package - {"__init__", "__main__", "bookext"})
 
 

@@ -12,13 +12,14 @@ def test_its_tables_are_the_ones_that_the_shipped_results_give():
 
 
 def test_claims_without_a_result_are_counted_and_not_listed():
-    table = readme.scoreboard({"F1a": claims.Result("fails", "never", 3)})
+    evidence = claims.Evidence(("AdamW",), ("p = 113",), 3, 3)
+    table = readme.scoreboard({"F1a": claims.Result("never", False, {}, evidence)})
     rows = [line for line in table.splitlines() if line.startswith("| **")]
     assert len(rows) == 1
     assert "Fig. 1a" in rows[0]
-    assert "fails" in rows[0]
-    n = len(claims.CLAIMS)
-    assert f"{n} claims: fails 1, not run {n - 1}." in table
+    assert rows[0].endswith("fails<br>AdamW, p = 113, 3 seeds |")
+    n = sum(claim.score == claims.SCORES[0] for claim in claims.CLAIMS)
+    assert f"fails 1, not run {n - 1} (of {n})." in table
 
 
 def test_a_readme_without_the_marks_is_named():
