@@ -1,8 +1,8 @@
-"""Writes the fonts of the pages beside this file, from two npm packages unpacked in the folder here:
+"""Writes the pages' fonts beside this file, from two npm packages unpacked where it is called.
 
-    npm pack inter-ui@4.1.1 @fontsource/noto-sans-math@5.3.0
-    for package in *.tgz; do tar xzf "$package"; done
-    python subset.py        # fonttools 4.68, brotli 1.2
+npm pack inter-ui@4.1.1 @fontsource/noto-sans-math@5.3.0
+for package in *.tgz; do tar xzf "$package"; done
+python subset.py        # fonttools 4.68, brotli 1.2
 """
 
 import string
