@@ -107,10 +107,13 @@ def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
 
 def test_a_figure_is_as_wide_as_its_box_whatever_made_it_narrow(opened):
     page = opened()
-    fits = "[...document.querySelectorAll('.gk-plot')].every(p => p._fullLayout.width === {})"
     for width in (500, 700):
         page.evaluate(f"document.body.style.width = '{width}px'")
-        page.wait_for_function(fits.format(width))
+        page.wait_for_function(
+            """width => [...document.querySelectorAll('.gk-plot')]
+            .every(p => p.clientWidth < width && p.clientWidth === p._fullLayout.width)""",
+            arg=width,
+        )
 
 
 DRAWN = """() => document.querySelector('.gk-plot').calcdata

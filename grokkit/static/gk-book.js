@@ -150,8 +150,11 @@
   const config = { displaylogo: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
   // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
+  // Drawn once more, since plotly leaves the legend where it was before the margins were.
   const fit = new ResizeObserver((entries) => entries.forEach(({ target }) => {
-    if (target.clientWidth && target.clientWidth !== target._fullLayout.width) window.Plotly.Plots.resize(target);
+    const { Plots, redraw } = window.Plotly;
+    if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
+      Plots.resize(target).then(redraw);
   }));
   const draw = async (div) => {
     const Plotly = await plotly();
