@@ -117,17 +117,17 @@ def stage_assets(to: Path) -> None:
     script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
     (to / "gk-book.js").write_text(script, encoding="utf-8")
     style = (STATIC / "gk-book.css").read_text(encoding="utf-8")
-    (to / "gk-book.css").write_text(colour_variables() + style, encoding="utf-8")
+    (to / "gk-book.css").write_text(theme_variables() + style, encoding="utf-8")
 
 
-def colour_variables() -> str:
-    """The theme's colours as CSS variables, light and dark, for prose and explorers."""
+def theme_variables() -> str:
+    """The theme's font and colours as CSS variables, light and dark, for prose and explorers."""
 
     def rule(selector: str, colours: dict[str, str]) -> str:
         return selector + "{" + "".join(f"--gk-{k}:{v};" for k, v in colours.items()) + "}\n"
 
     dark = rule('html[data-theme="dark"]', THEME["dark_colours"])
-    return rule(":root", THEME["colours"]) + dark
+    return rule(":root", THEME["colours"] | {"font": THEME["layout"]["font"]["family"]}) + dark
 
 
 def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:

@@ -4,6 +4,7 @@ python -m grokkit.readme           # the tables, between their marks
 python -m grokkit.readme picture   # and the picture, which needs a browser (see CONTRIBUTING)
 """
 
+import base64
 import json
 import re
 import sys
@@ -19,7 +20,7 @@ from grokkit.tables import capitalised
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PICTURE = ROOT / ".github" / "overview.svg"
-PLOTLY = ROOT / "book" / "_assets" / "plotly.min.js"
+ASSETS = ROOT / "book" / "_assets"
 
 
 def scoreboard(found: Mapping[str, claims.Result]) -> str:
@@ -74,10 +75,13 @@ def with_table(text: str, table: str, name: str = "scoreboard") -> str:
 
 
 def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> None:
-    """Write the figure as SVG, drawn by the book's own plotly.js in a browser."""
+    """Write the figure as SVG, drawn by the book's own plotly.js in a browser, with its font."""
     from playwright.sync_api import sync_playwright
 
+    font = base64.b64encode((ASSETS / "fonts" / "Inter-Regular.woff2").read_bytes()).decode()
+    face = f"@font-face{{font-family:Inter;src:url(data:font/woff2;base64,{font})}}"
     script = """async ([fig, width, height]) => {
+        await document.fonts.load("1em Inter");
         const host = document.body.appendChild(document.createElement("div"));
         await Plotly.newPlot(host, fig.data, {...fig.layout, width, height});
         return Plotly.toImage(host, {format: "svg", width, height, imageDataOnly: true});
@@ -86,10 +90,11 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
         chromium = find_browser(playwright.chromium.executable_path)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
-        page.add_script_tag(path=str(PLOTLY))
+        page.add_style_tag(content=face)
+        page.add_script_tag(path=str(ASSETS / "plotly.min.js"))
         svg = page.evaluate(script, [json.loads(fig.to_json(engine="json")), width, height])
         browser.close()
-    path.write_text(svg, encoding="utf-8")
+    path.write_text(svg.replace("><", f"><style>{face}</style><", 1), encoding="utf-8")
 
 
 def shipped() -> dict[str, claims.Result]:

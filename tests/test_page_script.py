@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import time
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -48,7 +50,8 @@ def page(tmp_path_factory) -> Path:
     """A page with the two figures, and beside it the scripts that the book's pages have."""
     folder = tmp_path_factory.mktemp("page")
     book.stage_assets(folder)
-    (folder / "plotly.min.js").write_bytes((book.BOOK / "_assets/plotly.min.js").read_bytes())
+    shutil.copy(book.BOOK / "_assets/plotly.min.js", folder)
+    shutil.copytree(book.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
         f'<figure id="fig-{i}">'
         + rendered(PlotlyMime, PLOTLY_MIME, json.loads(fig.to_json()))
@@ -77,6 +80,40 @@ def opened(browser, page):
     for tab in tabs:
         tab.page.close()
         assert (tab.outside, tab.problems) == ([], [])
+
+
+def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
+    """From a file: with the fonts, with the fonts a second late, and without them."""
+
+    def late(route):
+        time.sleep(1)
+        route.continue_()
+
+    sizes = []
+    for treat in (None, late, lambda route: route.abort()):
+        tab = Tab(browser, page.parent.as_uri() + "/")
+        if treat:
+            tab.page.route("**/*.woff2", treat)
+        here = tab.open("page.html?print").page
+        status = here.evaluate("[...document.fonts].map(f => f.family + f.weight + f.status)")
+        legends = ".legendtext, .xtick text"
+        widths = here.locator(legends).evaluate_all("t => t.map(e => e.getComputedTextLength())")
+        size = here.evaluate("document.querySelector('.gk-plot')._fullLayout.legend._width")
+        sizes.append((widths, size))
+        assert ("Inter400loaded" in status) == (treat in (None, late))
+        here.close()
+    assert sizes[0] == sizes[1] != sizes[2]
+
+
+def test_a_figure_is_as_wide_as_its_box_whatever_made_it_narrow(opened):
+    page = opened()
+    for width in (500, 700):
+        page.evaluate(f"document.body.style.width = '{width}px'")
+        page.wait_for_function(
+            """width => [...document.querySelectorAll('.gk-plot')]
+            .every(p => p.clientWidth < width && p.clientWidth === p._fullLayout.width)""",
+            arg=width,
+        )
 
 
 DRAWN = """() => document.querySelector('.gk-plot').calcdata

@@ -28,7 +28,9 @@ def test_a_readme_without_the_marks_is_named():
 
 
 def test_the_picture_is_there_and_linked():
-    assert readme.PICTURE.read_text(encoding="utf-8").startswith("<svg")
+    picture = readme.PICTURE.read_text(encoding="utf-8")
+    assert picture.startswith("<svg")
+    assert "@font-face{font-family:Inter;" in picture
     linked = readme.PICTURE.relative_to(readme.ROOT).as_posix()
     assert f"]({linked})" in readme.README.read_text(encoding="utf-8")
 

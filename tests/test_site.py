@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from grokkit import book
 
@@ -65,8 +66,8 @@ def base(site):
 class Tab:
     """A page of the site, what it asked for, and what went wrong in it."""
 
-    def __init__(self, browser, base, width=1280, mode="light"):
-        self.base = base
+    def __init__(self, browser, base, width=1280, mode="light", fonts=True):
+        self.base, self.fonts = base, fonts
         context = {"viewport": {"width": width, "height": 900}, "color_scheme": mode}
         self.page = browser.new_page(**context)
         self.outside: list[str] = []
@@ -79,13 +80,16 @@ class Tab:
         self.page.on("websocket", lambda socket: self.outside.append(socket.url))
 
     def _route(self, route):
+        if route.request.url.endswith(".woff2") and not self.fonts:
+            return route.abort()
         if route.request.url.startswith((self.base, "data:", "blob:")):
             return route.continue_()
         self.outside.append(route.request.url)
         return route.abort()
 
     def _console(self, message):
-        if message.type in ("error", "warning"):
+        blocked = not self.fonts and message.text == "Failed to load resource: net::ERR_FAILED"
+        if message.type in ("error", "warning") and not blocked:
             self.problems.append(message.text)
 
     def _finished(self, request):
@@ -138,16 +142,30 @@ def test_there_are_figures_to_draw():
 INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path, .heatmaplayer image,
     .contourlayer path, .boxlayer path, .violinlayer path`)]
     .some(e => e.getBoundingClientRect().width > 0)"""
-MISPLACED = """() => [...document.querySelectorAll('.gk-plotly')].flatMap((figure) => {
-  const tools = figure.querySelector('.modebar').getBoundingClientRect();
-  const box = figure.closest('.gk-scroll').getBoundingClientRect();
-  const covered = (r) => r.width && r.bottom > tools.top && r.top < tools.bottom
-    && r.right > tools.left && r.left < tools.right;
-  const cut = (r) => r.top < box.top - 1 || r.bottom > box.bottom + 1;
-  return [...figure.querySelectorAll('.legend, .main-svg text, .bg')]
-    .filter((e) => [covered, cut].some((wrong) => wrong(e.getBoundingClientRect())))
-    .map((e) => e.textContent);
-})"""
+MISPLACED = """() => {
+  const rect = (e) => e.getBoundingClientRect();
+  const on = (r, q) => Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 0
+    && Math.min(r.right, q.right) - Math.max(r.left, q.left) > 0;
+  const check = (figure) => {
+    const box = rect(figure.querySelector('.main-svg') ?? figure);
+    const tools = figure.querySelector('.modebar');
+    const cut = (r) => r.top < box.top - 1 || r.bottom > box.bottom + 1 || r.left < box.left - 1
+      || r.right > box.right + 1;
+    const before = []; // labels of x axes
+    return [...figure.querySelectorAll('.legend, .bg, text')].flatMap((e) => {
+      const r = rect(e), tick = e.closest('.xtick');
+      const wrong = { cut: cut(r), 'under the tools': tools && on(r, rect(tools)),
+        'on another label': tick && before.some((q) => on(r, q)) };
+      if (tick) before.push(r);
+      return Object.keys(wrong).filter((key) => wrong[key])
+        .map((key) => `${key}: ${e.textContent}`);
+    });
+  };
+  return [...document.querySelectorAll('.gk-plotly, .gk-x svg[role=img]')].flatMap(check);
+}"""
+FACES = """() => [...document.querySelectorAll(`article :is(p, li, td, th, h1, h2, h3, figcaption,
+    summary, label, button, output), .gk-plotly text, .gk-x text`)]
+  .filter((e) => !getComputedStyle(e).fontFamily.startsWith('Inter')).map((e) => e.outerHTML)"""
 RAW = """() => {  // a link to a heading shows its maths as it is written
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
   while (texts.nextNode()) {
@@ -169,7 +187,8 @@ def test_a_page_draws_everything_and_is_light(tab, page):
     for figure in figures:
         assert figure.evaluate(INK), "a figure without a mark on it"
         assert len(figure.get_attribute("aria-label")) > 20
-    assert here.evaluate(MISPLACED) == [], "cut off, or under the figure's tools"
+    assert here.evaluate(MISPLACED) == []
+    assert here.evaluate(FACES) == [], "not in the book's own face"
     assert here.evaluate(TYPESET)
     assert here.evaluate(RAW) == []
     assert here.query_selector(".katex-error") is None
@@ -209,8 +228,63 @@ def test_a_page_fits_a_phone_in_both_modes(tab, page, mode):
             && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
     )
     assert min(sizes, default=99) >= 9
-    assert here.evaluate(MISPLACED) == [], "cut off, or under the figure's tools"
+    assert here.evaluate(MISPLACED) == []
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS)
+def test_a_page_fits_a_desk_and_a_phone_without_its_fonts(tab, page):
+    here = tab(f"{page}?print", fonts=False).page
+    assert here.evaluate(MISPLACED) == []
+    here.set_viewport_size({"width": 360, "height": 900})
+    plots = "[...document.querySelectorAll('.gk-plot')]"
+    here.wait_for_function(f"{plots}.every(p => p.clientWidth === p._fullLayout.width)")
+    assert here.evaluate("document.documentElement.scrollWidth") <= 360
+    assert here.evaluate(MISPLACED) == []
+
+
+def shown(page: Path) -> set[str]:
+    """The characters of a built page's text, figures and explorers, without code and maths."""
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    data = [json.loads(s.string) for s in soup.select('script[type="application/json"]')]
+    for other in soup.select("script, style, code, pre, kbd, .sig, .gk-math"):
+        other.decompose()
+    text = soup.get_text() + json.dumps(data, ensure_ascii=False)
+    return {c for c in text if c.isprintable() and not c.isspace()}
+
+
+def test_the_shipped_fonts_have_every_character_that_a_page_shows(tab, site):
+    here = tab("search.html").page
+    chars = sorted(set().union(*(shown(site / page) for page in PAGES + OTHERS)))
+    assert {"✔", "◐", "−", "λ"} < set(chars)
+    here.evaluate(
+        """chars => document.body.replaceChildren(...chars.flatMap(c => ["span", "b"].map(tag =>
+        Object.assign(document.createElement(tag), { textContent: c }))))""",
+        chars,
+    )
+    here.evaluate("document.fonts.ready.then(() => 0)")
+    session = here.context.new_cdp_session(here)
+    for domain in ("DOM", "CSS"):
+        session.send(f"{domain}.enable")
+    root = session.send("DOM.getDocument")["root"]["nodeId"]
+    nodes = session.send("DOM.querySelectorAll", {"nodeId": root, "selector": "body > *"})
+    used = [session.send("CSS.getPlatformFontsForNode", {"nodeId": n}) for n in nodes["nodeIds"]]
+    assert len(used) == 2 * len(chars)
+    own = [all(font["isCustomFont"] for font in use["fonts"]) for use in used]
+    assert {chars[i // 2] for i, ours in enumerate(own) if not ours} == set()
+
+
+def test_digits_are_of_one_width_in_both_weights(tab):
+    widths = """weight => [..."0123456789"].map((digit) => {
+      const text = document.createElementNS("http://www.w3.org/2000/svg", "text");
+      text.textContent = digit.repeat(20);
+      text.style.fontWeight = weight;
+      return document.querySelector(".main-svg").appendChild(text).getComputedTextLength();
+    })"""
+    here = tab("intro.html?print").page
+    regular, bold = (set(here.evaluate(widths, weight)) for weight in (400, 700))
+    assert (len(regular), len(bold)) == (1, 1)
+    assert regular != bold
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)])

@@ -126,15 +126,8 @@ def test_show_refuses_a_heavy_figure():
 def test_vendored_files_are_the_ones_listed_and_no_other():
     sums = (ASSETS / "SHA256SUMS").read_text("utf-8").splitlines()
     listed = {name: digest for digest, name in (row.split(maxsplit=1) for row in sums)}
-    there = {
-        "plotly.min.js",
-        *(
-            f"katex/{p.relative_to(ASSETS / 'katex').as_posix()}"
-            for p in (ASSETS / "katex").rglob("*")
-            if p.is_file()
-        ),
-    }
-    assert set(listed) == there
+    vendored = (p for p in ASSETS.rglob("*") if p.suffix in (".js", ".css", ".woff2"))
+    assert set(listed) == {p.relative_to(ASSETS).as_posix() for p in vendored}
     for name, digest in listed.items():
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest, name
 
@@ -153,5 +146,16 @@ def test_vendored_plotly_draws_every_type_that_show_lets_through():
 
 
 def test_every_vendored_package_has_its_licence():
-    for name in ("plotly.js.txt", "katex.txt"):
-        assert "MIT License" in (ASSETS / "licences" / name).read_text("utf-8")
+    mit, ofl = "MIT License", "SIL OPEN FONT LICENSE Version 1.1"
+    kinds = {"plotly.js": mit, "katex": mit, "inter": ofl, "noto-sans-math": ofl}
+    for name, kind in kinds.items():
+        assert kind in (ASSETS / "licences" / f"{name}.txt").read_text("utf-8")
+
+
+def test_the_text_fonts_are_light_and_are_what_the_theme_asks_for_first():
+    fonts = list((ASSETS / "fonts").glob("*.woff2"))
+    assert sum(font.stat().st_size for font in fonts) < 150_000
+    first = theme.THEME["layout"]["font"]["family"].replace("'", "").split(", ")[:2]
+    faces = re.findall(r"font-family: \"?([\w ]+)\"?;", (theme.STATIC / "gk-book.css").read_text())
+    assert sorted(set(faces)) == sorted(first)
+    assert {"".join(face.split()) for face in faces} == {f.stem.split("-")[0] for f in fonts}

@@ -97,7 +97,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             fig.add_bar(
                 x=list(own.group.names),
                 y=values.numpy().astype(np.float32),
-                name=f"{c.name}, {label}",
+                name=f"{c.name}, <br>{label}",  # in one line wider than a phone
                 meta={"task": c.task, "seed": c.record.run.seed},
                 marker={"color": colour, "pattern": {"shape": pattern}},
                 hovertemplate=f"%{{x}}: %{{y:.3f}}<br>{c.name}, seed {c.record.run.seed}<br>"

@@ -34,7 +34,6 @@ def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUN
     return {
         "type": "log",
         "title": title,
-        "tickangle": 0,
         "tickvals": here,
         "ticktext": text,
         "range": [float(np.log10(low)), float(np.log10(high))],

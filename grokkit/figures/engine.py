@@ -211,7 +211,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
                 y=[row["method"] for row in rows],
                 text=told,
             )
-    fig.update_xaxes(title=f"evaluations to a residual of {residual:g}", type="log", row=1)
+    fig.update_xaxes(title=f"evaluations to<br>a residual of {residual:g}", type="log", row=1)
     fig.update_xaxes(tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))

@@ -72,7 +72,6 @@ def fig_when(records: Sequence[Record]) -> go.Figure:
         xaxis={"title": "epoch", "type": "log", "exponentformat": "power", "dtick": 1},
         yaxis={"categoryorder": "array", "categoryarray": list(groups)[::-1]},
         height=140 + 50 * len(groups),
-        margin={"l": 170},
     )
     seeds = sorted({record.run.seed for record in records})
     for seed in seeds:

@@ -30,7 +30,7 @@ def size_axis(records: Sequence[Record], title: str = "D′", ticks: Sequence[in
     here = [tick for tick in ticks if 0.8 * min(sizes) <= tick <= 1.25 * max(sizes)]
     text = [f"{tick:,}" for tick in here]
     reach = [float(np.log10(size)) for size in (min(sizes) * 0.93, max(sizes) * 1.07)]
-    looks = {"tickvals": here, "ticktext": text, "tickangle": 0}
+    looks = {"tickvals": here, "ticktext": text}
     return {"type": "log", "title": title, "range": reach, **looks}
 
 

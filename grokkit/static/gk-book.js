@@ -131,6 +131,13 @@
     return { data, layout: { ...layout, template: template(), uirevision: "kept" }, frames };
   };
 
+  // ---- fonts come first, since text is measured once; without them the next best is measured
+  let fonts;
+  const fontsTried = () => (fonts ||= Promise.race([
+    Promise.allSettled([400, 700].map((w) => document.fonts.load(`${w} 1em ${THEME.layout.font.family}`))),
+    new Promise((late) => setTimeout(late, 3500)), // by then font-display has given them up
+  ]));
+
   // ---- figures
   let loading;
   const plotly = () => (loading ||= window.Plotly ? Promise.resolve(window.Plotly) : new Promise((ok, bad) => {
@@ -140,8 +147,15 @@
     script.onerror = () => bad(new Error("plotly.min.js did not load"));
     document.head.append(script);
   }));
-  const config = { responsive: true, displaylogo: false,
+  const config = { displaylogo: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
+  // Drawn once more, since plotly leaves the legend where it was before the margins were.
+  const fit = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    const { Plots, redraw } = window.Plotly;
+    if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
+      Plots.resize(target).then(redraw);
+  }));
   const draw = async (div) => {
     const Plotly = await plotly();
     const host = div.appendChild(document.createElement("div"));
@@ -149,6 +163,7 @@
     const { data, layout, frames } = themed(div);
     await Plotly.newPlot(host, data, layout, config);
     if (frames) await Plotly.addFrames(host, frames);
+    fit.observe(host);
     div.dataset.drawn = "1";
   };
   const redraw = (div) => {
@@ -220,7 +235,8 @@
   });
 
   const fail = (div, error) => { div.dataset.failed = "1"; console.error(error); };
-  const start = (div) => (div.classList.contains("gk-plotly") ? draw : island)(div).catch((e) => fail(div, e));
+  const start = (div) => fontsTried().then(() => (div.classList.contains("gk-plotly") ? draw : island)(div))
+    .catch((e) => fail(div, e));
 
   document.addEventListener("DOMContentLoaded", () => {
     if (window.katex) typeset();

@@ -68,7 +68,16 @@ function chart(host, height, onCursor) {
 
   function paint() {
     const width = Math.max(host.clientWidth, 240);
-    const box = { left: 46, right: width - 24, top: 8, bottom: height - 38 };
+    const across = spec.x.log ? logTicks(spec.x.low, spec.x.high)
+      : linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 85)));
+    const ticks = spec.y.log ? logTicks(spec.y.low, spec.y.high) : linearTicks(spec.y.low, spec.y.high, 5);
+    const below = across.map((tick) => shape("text", { "text-anchor": "middle" }, tickText(tick)));
+    const beside = ticks.map((tick) => shape("text", { "text-anchor": "end" }, tickText(tick, spec.y.log)));
+    svg.replaceChildren(...below, ...beside); // measured, so that any font finds its room
+    const widest = (labels) => Math.max(...labels.map((label) => label.getComputedTextLength()));
+    const half = widest(below) / 2 + 4;
+    const box = { left: Math.max(46, widest(beside) + 9, half), right: width - Math.max(24, half), top: 8,
+      bottom: height - 38 };
     const scale = (axis, from, to) => {
       const f = axis.log ? Math.log10 : (v) => v;
       const [low, high] = [f(axis.low), f(axis.high)];
@@ -82,17 +91,16 @@ function chart(host, height, onCursor) {
     const parts = [];
     const line = (x1, y1, x2, y2, name, more = {}) =>
       parts.push(shape("line", { x1, y1, x2, y2, class: name, ...more }));
-    const across = spec.x.log ? logTicks(spec.x.low, spec.x.high)
-      : linearTicks(spec.x.low, spec.x.high, Math.max(3, Math.floor(width / 85)));
-    for (const tick of across) {
+    const place = (label, x, y) => { label.setAttribute("x", x); label.setAttribute("y", y); };
+    across.forEach((tick, i) => {
       line(X(tick), box.bottom, X(tick), box.bottom + 4, "gk-x-axis");
-      parts.push(shape("text", { x: X(tick), y: box.bottom + 17, "text-anchor": "middle" }, tickText(tick)));
-    }
-    const ticks = spec.y.log ? logTicks(spec.y.low, spec.y.high) : linearTicks(spec.y.low, spec.y.high, 5);
-    for (const tick of ticks) {
+      place(below[i], X(tick), box.bottom + 17);
+    });
+    ticks.forEach((tick, i) => {
       line(box.left, Y(tick), box.right, Y(tick), "gk-x-grid");
-      parts.push(shape("text", { x: box.left - 5, y: Y(tick) + 4, "text-anchor": "end" }, tickText(tick, spec.y.log)));
-    }
+      place(beside[i], box.left - 5, Y(tick) + 4);
+    });
+    parts.push(...below, ...beside);
     line(box.left, box.bottom, box.right, box.bottom, "gk-x-axis");
     line(box.left, box.top, box.left, box.bottom, "gk-x-axis");
     const middle = (box.left + box.right) / 2;
