@@ -259,7 +259,7 @@ def _sound(record: Record) -> bool:
 
 
 def provenance(device: torch.device) -> dict:
-    """Where and with what this process computes: versions, commit, device, dtype, threads."""
+    """Where and with what this process computes: versions, commit, device, threads."""
     from grokkit import __version__
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
@@ -269,7 +269,6 @@ def provenance(device: torch.device) -> dict:
         "torch": torch.__version__,
         "device": f"{device.type} {name or platform.machine()}".strip(),
         "threads": torch.get_num_threads(),
-        "dtype": "float32",
     }
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from grokkit import cuda
 from grokkit.claiming import Claim
 from grokkit.files import StoreFull
+from grokkit.gradients import keep_freed_memory
 from grokkit.lockstep import Stack, start
 from grokkit.metrics import METRICS, at_minimum, at_rest, objective
 from grokkit.runs import Record, Run
@@ -73,6 +74,7 @@ class Training:
         self.began = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
         self.here = provenance(device) | {
+            "threads": threads,
             "from_epoch": self.epoch,
             "stack": len(runs),
             "precision": runs[0].precision,
@@ -181,9 +183,12 @@ def train_stack(
 ) -> bool:
     """Train the claimed runs, which `sweep.pack` found to fit one stack, and store the records.
 
-    On the CPU `threads` share it. `progress` is told of epochs trained, times runs. Returns False
+    On the CPU `threads` share it, and the process keeps the memory that it frees from then on
+    (`gradients.keep_freed_memory`). `progress` is told of epochs trained, times runs. Returns False
     if `halt()` came first; then checkpoints hold everything.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     saved = {run: store.load_checkpoint(run) for run in claim.runs}
 
     def epoch(run: Run) -> int:

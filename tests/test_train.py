@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import circuits, metrics, model, sweep, tasks
+from grokkit import circuits, gradients, metrics, model, sweep, tasks
 from grokkit import train as trainer
 from grokkit.files import StoreFull
 from grokkit.model import ModelConfig
@@ -172,6 +172,28 @@ BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
 def test_the_same_run_twice_gives_the_same_bits(tmp_path):
     one, other = (train([RUN], Store(tmp_path / name, ""))[0] for name in "ab")
     assert equal(one, other)
+
+
+def test_only_the_trainer_changes_how_the_process_keeps_memory(store, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: asked.append("trainer"))
+    monkeypatch.setattr(gradients, "keep_freed_memory", lambda: asked.append("gradient"))
+    stacked([RUN]).advance()
+    assert asked == []
+    train([replace(RUN, epochs=1)], store)
+    assert asked == ["trainer"]
+
+
+def test_provenance_tells_the_precision_and_the_threads_that_were_used(store):
+    run = replace(RUN, precision="float64", epochs=2)
+    torch.set_num_threads(2)
+    try:
+        [record] = train([run], store)
+    finally:
+        torch.set_num_threads(1)
+    [process] = record.provenance["processes"]
+    assert (process["precision"], process["threads"]) == ("float64", 2)
+    assert "dtype" not in process
 
 
 class Halt(Exception):
