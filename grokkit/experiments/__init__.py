@@ -161,7 +161,7 @@ def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     begun, found = store.checkpointed(), []
 
     def stored(run: Run) -> bool:
-        there = store.get(run) is not None
+        there = store.has(run)
         if there:
             found.append(run)
         return there
