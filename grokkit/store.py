@@ -9,10 +9,11 @@ import os
 import platform
 import subprocess
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from operator import index
 from pathlib import Path
 
 import torch
@@ -159,8 +160,12 @@ class Store:
         path = self._checkpoint_path(checkpoint.run)
         write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
 
-    def load_checkpoint(self, run: Run) -> Checkpoint | None:
+    def load_checkpoint(
+        self, run: Run, check: Callable[[Run, dict[str, Tensor]], None] = lambda run, tensors: None
+    ) -> Checkpoint | None:
         """The checkpoint of the run, or None; a damaged one is reported and set aside.
+
+        So is one whose tensors `check` refuses by a ValueError.
 
         Raises:
             Unreadable: it is there but cannot be read.
@@ -169,7 +174,11 @@ class Store:
         try:
             with reading(path):
                 tensors, meta, _ = read_checked(path)
-                return Checkpoint(_run_of(meta, path), meta["epoch"], tensors, meta["provenance"])
+                epoch = _position(meta, path)[1]
+                check(run, tensors)
+                return Checkpoint(
+                    run, epoch, tensors, [dict(entry) for entry in meta["provenance"]]
+                )
         except FileNotFoundError:
             return None
         except Damaged as error:
@@ -187,7 +196,8 @@ class Store:
             try:
                 with reading(path):
                     meta = read_meta(path)
-                    epochs[_run_of(meta, path)] = meta["epoch"]
+                    begun, epoch = _position(meta, path)
+                    epochs[begun] = epoch
             except FileNotFoundError:  # another process finished it meanwhile
                 continue
             except Damaged as error:
@@ -281,14 +291,17 @@ class Store:
         return target / f"{name}.parquet"
 
 
-def _run_of(meta: dict, path: Path) -> Run:
-    """The run of a checkpoint's meta. Raises Damaged if the file is not that run's."""
+def _position(meta: dict, path: Path) -> tuple[Run, int]:
+    """Run and epoch of a checkpoint's meta. Raises Damaged if the file is not that run's."""
     if meta.get("schema") != SCHEMA:
         raise Damaged(path, f"schema {meta.get('schema')}, this version reads {SCHEMA}")
     run = Run.from_config(meta["run"])
     if path.stem != run.key:
         raise Damaged(path, f"holds run {run.key}")
-    return run
+    epoch = index(meta["epoch"])
+    if not 0 <= epoch <= run.epochs:
+        raise Damaged(path, f"is of epoch {epoch}, of a run with {run.epochs}")
+    return run, epoch
 
 
 def _report(error: Damaged) -> None:

@@ -28,7 +28,7 @@ ALLOWED = {
     "minimise": "stack",
     "cuda": "",
     "gradients": "tasks stack tabulated minimise runs",
-    "lockstep": "tasks model stack minimise cuda gradients metrics runs store",
+    "lockstep": "tasks model stack minimise costs cuda gradients metrics runs store",
     "train": "cuda gradients lockstep metrics runs files claiming store",
     "cluster": "cuda runs store tabulated train",
     "sweep": "tasks cluster costs cuda tabulated minimise runs store train",
