@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grokkit import benchmarks, model, sweep, tasks
+from grokkit import benchmarks, gradients, model, sweep, tasks
 from grokkit.lockstep import Stack, start
 from grokkit.runs import Run
 from grokkit.store import Store, provenance
@@ -231,6 +231,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="as the figures of the book")
     parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    gradients.keep_freed_memory()  # as the trainer does
     if args.memory:
         print(peak_of_this_process(*args.memory))
         return

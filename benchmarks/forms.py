@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two sizes, to try the command")
     parser.add_argument("--save", action="store_true", help="as a figure of the book")
     args = parser.parse_args()
+    gradients.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     peak = matmul_peak(CPU)
     print(f"torch {torch.__version__}, one thread, matmul peak {peak / 1e9:,.0f} GFLOP/s float32\n")

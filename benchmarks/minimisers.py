@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small networks, to try the command")
     parser.add_argument("--save", action="store_true", help="among the shipped results")
     args = parser.parse_args()
+    gradients.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     print(HEAD + "\n" + "-" * len(HEAD))
     rows = []

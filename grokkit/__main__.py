@@ -128,7 +128,7 @@ def _verify() -> int:
             if record.weights_path:
                 record.weights()
             whole += 1
-        except (Damaged, FileNotFoundError) as error:
+        except (Damaged, OSError) as error:
             damaged.append(str(error))
     for text in damaged:
         print(text, file=sys.stderr)

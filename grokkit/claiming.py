@@ -18,7 +18,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from grokkit.files import Damaged, listed, reading, set_aside, write_atomically
+from grokkit.files import (
+    GARBAGE,
+    Damaged,
+    Unreadable,
+    listed,
+    opened,
+    reading,
+    set_aside,
+    write_atomically,
+)
 from grokkit.processes import Process, this_process
 from grokkit.runs import Run
 
@@ -74,11 +83,11 @@ class Claim:
     def _touch(self, run: Run) -> bool:
         """Whether the claim is ours; the very file that was read is touched, or none."""
         try:
-            with _path(self._folder, run).open("rb") as file:
+            with opened(_path(self._folder, run)) as file:
                 if json.load(file)["token"] != self._token:
                     return False
                 os.utime(file.fileno())
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # gone or damaged
+        except (FileNotFoundError, *GARBAGE):  # gone or damaged
             return False
         except OSError:  # the file server is away: to be seen at the next beat
             pass
@@ -123,10 +132,11 @@ def held(folder: Path, runs: Sequence[Run]) -> list[Run]:
         if path.name in names:
             now = now or _server_time(folder)
             try:
-                holder = _holder(path, now)
+                if _holder(path, now) not in (None, here):
+                    found.append(run)
             except Damaged:  # it holds nothing; whoever takes it over reports it
                 continue
-            if holder not in (None, here):
+            except Unreadable:
                 found.append(run)
     return found
 
@@ -156,10 +166,12 @@ def _digest(held: dict) -> str:
 
 
 def _holder(path: Path, now: float) -> Process | None:
-    """Who holds a claim; None if it is stale or there is none. Raises Damaged."""
+    """Who holds a claim; None if it is stale or there is none. Raises Damaged or Unreadable."""
     try:
-        with reading(path), path.open("rb") as file:
-            age = now - os.fstat(file.fileno()).st_mtime
+        # ahead of time is no sign of life either: the clock was set back, or the store copied
+        if abs(now - path.stat().st_mtime) > STALE_SECONDS:
+            return None
+        with reading(path), opened(path) as file:
             held = json.load(file)
             if held.pop("sha256") != _digest(held):
                 raise Damaged(path, "its content does not match its checksum")
@@ -168,8 +180,7 @@ def _holder(path: Path, now: float) -> Process | None:
     except FileNotFoundError:
         return None
     process = Process(held["host"], held["pid"], held["started"])
-    # ahead of time is no sign of life either: the clock was set back, or the store copied
-    return None if abs(age) > STALE_SECONDS or process.gone() else process
+    return None if process.gone() else process
 
 
 def _free(path: Path, now: float) -> bool:
@@ -179,6 +190,9 @@ def _free(path: Path, now: float) -> bool:
     except Damaged as error:
         warnings.warn(f"{error}; {set_aside(path)}; the run is free", stacklevel=6)
         return True
+    except Unreadable as error:  # of another user, say
+        warnings.warn(f"{error}; the run counts as held until it is stale", stacklevel=6)
+        return False
 
 
 def _server_time(folder: Path) -> float:

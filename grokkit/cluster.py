@@ -48,11 +48,15 @@ class _Task:
     shipped: Path | None
     device: str
 
-    def train(self, number: int, runs: list[Run]) -> None:
-        """Train those of the runs that nobody else holds; one thread each, as the CPU's stacks."""
+    def train(self, number: int, runs: list[Run]) -> str:
+        """Train those of the runs that nobody else holds; one thread each, as the CPU's stacks.
+
+        Returns what is to be said of runs that left the finite numbers: trained once more, as Dask
+        does after an exception, they would again.
+        """
         from distributed import get_worker
 
-        worker, done, told = get_worker(), 0, 0.0
+        worker, done, told, diverged = get_worker(), 0, 0.0, ""
 
         def progress(epochs: int) -> None:
             nonlocal done, told
@@ -67,8 +71,12 @@ class _Task:
         with alone, store.claim(runs) as claim:
             if claim.runs:
                 halt = lambda: self.name in _left  # noqa: E731
-                train_stack(claim, store, device, 1, progress, halt)
+                try:
+                    train_stack(claim, store, device, 1, progress, halt)
+                except FloatingPointError as error:
+                    diverged = str(error)
         worker.log_event(self.name, [number, done])
+        return diverged
 
 
 def _leave(name: str) -> None:
@@ -132,6 +140,7 @@ class Cluster:
 
         Raises:
             RuntimeError: several workers died over the same stack.
+            FloatingPointError: runs left the finite numbers; the others were trained.
         """
         task = _Task(uuid.uuid4().hex, self._store.path, self._store.shipped, self._device)
         counted: Counter[int] = Counter()
@@ -144,6 +153,7 @@ class Cluster:
         self._client.subscribe_topic(task.name, count)
         waiting = list(enumerate(stacks))[::-1]
         running: list[Any] = []
+        diverged: list[str] = []
         try:
             while (waiting or running) and not halt():
                 free = sum(self._client.nthreads().values()) - len(running)
@@ -153,10 +163,12 @@ class Cluster:
                 time.sleep(POLL_SECONDS)
                 for future in [future for future in running if future.done()]:
                     running.remove(future)
-                    _check(future)
+                    diverged.append(_result(future))
         finally:
             self._stop(task, running)
             self._client.unsubscribe_topic(task.name)
+        if any(diverged):
+            raise FloatingPointError("\n".join(filter(None, diverged)))
 
     def _submit(self, task: _Task, number: int, runs: list[Run]) -> Any:
         key = f"{runs[0].key}-{number}-{task.name}"
@@ -170,14 +182,19 @@ class Cluster:
         deadline = time.monotonic() + STOP_SECONDS
         while not all(future.done() for future in running) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        self._client.cancel(running)
+        try:
+            for future in running:
+                if future.done():  # it may have found no space for its last checkpoint
+                    _result(future)
+        finally:
+            self._client.cancel(running)
 
 
-def _check(future: Any) -> None:
+def _result(future: Any) -> str:
     from distributed import KilledWorker
 
     try:
-        future.result()
+        return future.result()
     except KilledWorker as error:
         raise RuntimeError(
             f"run {future.key.split('-')[0]}: every worker that trained it has died (out of "

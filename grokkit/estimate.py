@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from grokkit import sweep, tasks
+from grokkit.gradients import keep_freed_memory
 from grokkit.runs import Run
 from grokkit.store import Store
 from grokkit.train import Stack, start
@@ -60,6 +61,8 @@ def measure(device: torch.device) -> Machine:
     """
     began, threads = time.monotonic(), torch.get_num_threads()
     on_cpu = device.type == "cpu"
+    if on_cpu:
+        keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     try:
         times = {

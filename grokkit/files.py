@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 import warnings
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from safetensors import SafetensorError
@@ -21,22 +23,33 @@ from torch import Tensor
 
 from grokkit.processes import Process, this_process
 
-UNREADABLE = (
-    *(SafetensorError, pa.ArrowException),
+GARBAGE = (
+    *(SafetensorError, pa.ArrowException, RecursionError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
 )  # what parsers raise at bytes that were never written
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 
 ABANDONED_SECONDS = 3600.0
 
 
 class Damaged(ValueError):
-    """A stored file is not what was written, or cannot be read. Carries the path."""
+    """A stored file is not what was written. Carries the path."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: damaged ({why})")
         self.path = path
+
+
+class Missing(Damaged):
+    """A file that a record names is not there."""
+
+    def __init__(self, path: Path) -> None:
+        ValueError.__init__(self, f"{path}: missing")
+        self.path = path
+
+
+class Unreadable(OSError):
+    """The system does not give the content of a file now, which says nothing about the content."""
 
 
 class StoreFull(OSError):
@@ -85,7 +98,7 @@ def abandoned(temporary: Path) -> bool:
 
 def delete(path: Path) -> None:
     """Delete a file, or a directory that stood in its place; gone already is as well."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -115,24 +128,34 @@ def checksum(tensors: dict[str, Tensor], text: str) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what goes wrong while a file is read and parsed into Damaged, which names the file.
+    """Turns what goes wrong while a file is read and parsed into Damaged or Unreadable.
 
-    A file that does not exist, and errors that say nothing about this file, are passed on.
+    Both name the file. That it does not exist is passed on.
     """
     try:
         yield
     except (Damaged, FileNotFoundError):
         raise
-    except (OSError, *UNREADABLE) as error:
-        if isinstance(error, OSError) and error.errno in PASSING:
-            raise
+    except OSError as error:
+        if error.errno is None:  # of a parser, about the content
+            raise Damaged(path, str(error)) from error
+        why = f"{path}: cannot be read ({error.strerror}), left as it is"
+        raise Unreadable(error.errno, why) from error
+    except GARBAGE as error:
         raise Damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file, to be read. Raises Damaged for a directory in its place, or a FIFO, which blocks."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise Damaged(path, "not a file")
+    return path.open("rb")
 
 
 def read_checked(path: Path) -> tuple[dict[str, Tensor], dict, str]:
     """Tensors, meta and checksum of a `tensor_bytes` file. Raises Damaged unless it is whole."""
-    with reading(path):
-        data = path.read_bytes()  # not mapped: the page faults took 15 ms a network
+    with reading(path), opened(path) as file:
+        data = file.read()  # not mapped: the page faults took 15 ms a network
         header = _header(data)
         tensors = load(data)
         digest = checksum(tensors, header["meta"])
@@ -143,7 +166,7 @@ def read_checked(path: Path) -> tuple[dict[str, Tensor], dict, str]:
 
 def read_meta(path: Path) -> dict:
     """The meta of a file of `tensor_bytes`; the tensors stay unread and unchecked."""
-    with reading(path), path.open("rb") as file:
+    with reading(path), opened(path) as file:
         start = file.read(8)
         size = min(int.from_bytes(start, "little"), os.fstat(file.fileno()).st_size)
         header = _header(start + file.read(size))
@@ -162,7 +185,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
         tensors, _, digest = read_checked(path)
     except FileNotFoundError as error:
-        raise Damaged(path, "missing") from error
+        raise Missing(path) from error
     return tensors, digest
 
 
@@ -177,16 +200,13 @@ def listed(folder: Path, pattern: str) -> list[Path]:
         return []
 
 
-def set_aside(*paths: Path) -> str:
-    """Rename damaged files to *.damaged, for inspection; what was done, for the message."""
-    done = []
-    for path in dict.fromkeys(paths):
-        target = path.with_name(f"{path.name}.damaged")
-        try:
-            path.replace(target)
-            done.append(f"set aside as {target.name}")
-        except FileNotFoundError:  # never there, or another process was faster
-            continue
-        except OSError as error:
-            done.append(f"left where it is ({error.strerror})")
-    return ", ".join(done) or "no longer there"
+def set_aside(path: Path) -> str:
+    """Rename a damaged file to *.damaged, for inspection; what was done, for the message."""
+    target = path.with_name(f"{path.name}.damaged")
+    try:
+        path.replace(target)
+    except FileNotFoundError:  # never there, or another process was faster
+        return "no longer there"
+    except OSError as error:
+        return f"left where it is ({error.strerror})"
+    return f"set aside as {target.name}"

@@ -22,7 +22,6 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
     `threads` of its own share a run's examples. torch should use one thread itself: how many it
     uses in a product of matrices changes the last bits.
     """
-    keep_freed_memory()
     each: tabulated.Each = map
     if threads > 1:
         each = ThreadPoolExecutor(threads, initializer=tabulated.begin_thread).map
@@ -80,7 +79,10 @@ def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Have glibc reuse the megabytes that a step frees: else a tenth is page faults."""
+    """Have glibc reuse the megabytes that a step frees: else a tenth is page faults.
+
+    From here on and in all of the process, which is why only the trainer asks for it.
+    """
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     with suppress(AttributeError, OSError, TypeError):  # another C library
         libc = ctypes.CDLL(None)

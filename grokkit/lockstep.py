@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import cuda, minimise, stack, tasks
+from grokkit import costs, cuda, minimise, stack, tasks
 from grokkit.gradients import batched_loss, shapes, tabulated_loss
 from grokkit.metrics import evaluate, stationarity
 from grokkit.model import initialise
@@ -136,6 +136,12 @@ class Stack:
             return torch.zeros(len(self.runs), dtype=torch.bool)
         return self.optimiser.stuck.cpu()
 
+    def finite(self) -> Bool[Tensor, " run"]:
+        """Which runs have parameters, and AdamW's moments, that are finite; on the CPU."""
+        tensors = self.optimiser.tensors()
+        own = [tensors[name] for name in ("point", "exp_avg", "exp_avg_sq") if name in tensors]
+        return torch.stack([rows.isfinite().all(1) for rows in own]).all(0).cpu()
+
     def metrics(self) -> Float[Tensor, "run metric"]:
         """`METRICS` of every run, on the device, without waiting for it."""
         point = self.optimiser.point
@@ -165,6 +171,36 @@ class Stack:
         """All that the i-th run needs to continue, in this or another stack; on the CPU."""
         tensors = self.optimiser.tensors()
         return {name: t[i].detach().to("cpu", copy=True) for name, t in tensors.items()}
+
+
+def check_tensors(
+    tensors: dict[str, Tensor], expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
+) -> None:
+    """Nothing, if the tensors have these names, shapes and types. Raises ValueError."""
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise ValueError(f"{name} must be {expected.get(name)}, got {found.get(name)}")
+
+
+def check_state(run: Run, state: dict[str, Tensor]) -> None:
+    """Nothing, if this could be the `Stack.state` of the run. Raises ValueError."""
+    n, history = costs.n_parameters(run), minimise.HISTORY
+    point = state.get("point", torch.empty(0))
+    exact = point.dtype == torch.float64 if run.precision == "mixed" else run.float64
+    dtype = torch.float64 if exact else torch.float32
+    if run.optimiser == "adamw":
+        check_tensors(state, dict.fromkeys(("point", "exp_avg", "exp_avg_sq"), ((n,), dtype)))
+        return
+    parts: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+        **dict.fromkeys(("point", "gradient", "direction"), ((n,), dtype)),
+        **dict.fromkeys(("value", "length", "descent", "lowest"), ((), dtype)),
+        **dict.fromkeys(("low", "high"), ((3,), dtype)),
+        **dict.fromkeys(("trials", "idle", "iteration", "count"), ((), torch.int64)),
+        **dict.fromkeys(("products", "squares"), ((history, history), dtype)),
+    }
+    pairs = ((2 * history, n), torch.float32)
+    check_tensors(state, parts | {"stuck": ((), torch.bool), "pairs": pairs})
 
 
 def start(run: Run, store: Store) -> dict[str, Tensor]:

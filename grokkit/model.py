@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 N_CTX = 4  # <x> <op> <y> <=>
+MOST_WIDE = 1 << 14  # of the widths of a network
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("d_model", "n_heads", "d_mlp"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+                raise ValueError(f"{name} must be an integer, got {value!r}")
+            if not 1 <= value <= MOST_WIDE:
+                raise ValueError(f"{name} must be at least 1 and at most {MOST_WIDE}, got {value}")
+            object.__setattr__(self, name, int(value))
         if self.d_model % self.n_heads:
             raise ValueError(
                 f"n_heads must divide d_model = {self.d_model} (d_head = d_model / n_heads), "

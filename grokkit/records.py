@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grokkit.files import Damaged, reading
+from grokkit.files import Damaged, opened, reading
 from grokkit.runs import Record, Run
 
 ROW = pa.schema(
@@ -33,10 +33,12 @@ def read_records(path: Path, weights: Path) -> list[Record]:
 
     Raises:
         Damaged: a part of the file is not what was written.
+        Unreadable: the system does not let it be read.
     """
-    with reading(path), path.open("rb") as file:  # given a path, pyarrow also reads a directory
+    with reading(path), opened(path) as file:  # given a path, pyarrow also reads a directory
         # without pyarrow's own threads: a process that ends while they sleep may abort
-        table = pq.ParquetFile(file, pre_buffer=False).read(use_threads=False).cast(ROW)
+        parquet = pq.ParquetFile(pa.BufferReader(file.read()), pre_buffer=False)
+        table = parquet.read(use_threads=False).cast(ROW)
         return [_record(row, path, weights) for row in table.to_pylist()]
 
 

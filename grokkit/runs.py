@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from operator import index
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ PRECISIONS = {
     "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
 }
+
+MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,11 @@ class Run:
         if self.labels not in ("true", "random"):
             raise ValueError(f'labels must be "true" or "random", got {self.labels!r}')
         for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+            value, high = getattr(self, name), MOST[name]
+            if value < low:
+                raise ValueError(f"{name} must be at least {low}, got {value}")
+            if value > high:
+                raise ValueError(f"{name} must be at most {high:,}, got {value}")
         for name in ("lr", "eps", "init_scale"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
@@ -75,19 +80,15 @@ class Run:
         self._check_init()
 
     def _normalise(self) -> None:
-        """One representation per value (1 and 1.0, numpy's and Python's integers), for the key."""
+        """One representation per value (1 and 1.0, 0.0 and -0.0, numpy's numbers), for the key."""
         for item in fields(self):
-            if item.type not in (int, float):
-                continue
             value = getattr(self, item.name)
-            try:
-                if isinstance(value, bool):
-                    raise TypeError
-                plain = index(value) if item.type is int else float(value)
-            except (TypeError, ValueError):
-                wanted = "an integer" if item.type is int else "a number"
-                raise ValueError(f"{item.name} must be {wanted}, got {value!r}") from None
-            object.__setattr__(self, item.name, plain)
+            kinds, wanted, plain = TYPES["init" if item.name == "init" else item.type]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and item.type is not bool):
+                raise ValueError(f"{item.name} must be {wanted}, got {value!r}")
+            object.__setattr__(self, item.name, plain(value))
+        if not -MOST["p"] <= self.p <= MOST["p"]:
+            raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
     def _check_optimiser(self) -> None:
         if self.optimiser not in PRECISIONS:
@@ -189,6 +190,16 @@ class Run:
         parts += ["random labels"] if self.labels == "random" else []
         parts += [f"from D={self.init.dataset_size}"] if self.init else []
         return " ".join(parts + ([self.optimiser] if self.optimiser != "adamw" else []))
+
+
+TYPES: dict[object, tuple[type | tuple[type, ...], str, Callable]] = {
+    int: (Integral, "an integer", int),
+    float: (Real, "a number", lambda value: float(value) + 0.0),  # -0.0 + 0.0 is 0.0
+    bool: ((bool, np.bool_), "True or False", bool),
+    str: (str, "a text", str),
+    ModelConfig: (ModelConfig, "a ModelConfig", lambda value: value),
+    "init": ((Run, type(None)), "a Run or None", lambda value: value),
+}
 
 
 def _any(allowed: Iterable[str]) -> str:

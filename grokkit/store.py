@@ -9,10 +9,11 @@ import os
 import platform
 import subprocess
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from operator import index
 from pathlib import Path
 
 import torch
@@ -22,6 +23,8 @@ from grokkit import claiming
 from grokkit.claiming import Claim
 from grokkit.files import (
     Damaged,
+    Missing,
+    Unreadable,
     abandoned,
     checksum,
     delete,
@@ -54,7 +57,8 @@ class Store:
     """Records, checkpoints and claims in a directory, over the read-only records of the package.
 
     Any number of processes may read and write one store: every file appears whole, under its final
-    name, or not at all. A damaged file is reported by path, set aside, and its run trained again.
+    name, or not at all. A damaged file is reported by path, set aside, and its run trained again;
+    one that cannot be read is reported and left as it is.
     """
 
     def __init__(self, path: Path | str | None = None, shipped: Path | str | None = None) -> None:
@@ -74,7 +78,7 @@ class Store:
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 rows = read_records(path, path.parent / "weights")
-            except Damaged as error:
+            except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
                 continue
             records |= {record.run.key: record for record in rows}
@@ -85,8 +89,12 @@ class Store:
         return list(self._shipped_records.values())
 
     def get(self, run: Run) -> Record | None:
-        """The record of the run; None if it was never finished here, or its files are damaged."""
-        path = self.path / "records" / f"{run.key}.parquet"
+        """The record of the run; None if it was never finished here, or its files are damaged.
+
+        Raises:
+            Unreadable: its files are there but cannot be read, and no such record is shipped.
+        """
+        path, unreadable = self.path / "records" / f"{run.key}.parquet", None
         try:
             records = read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
@@ -97,11 +105,26 @@ class Store:
         except FileNotFoundError:
             pass
         except Damaged as error:
-            _report(error, path)
+            _report(error)
+        except Unreadable as error:
+            unreadable = error
         shipped = self._shipped_records.get(run.key)
-        if shipped is None or not _sound(shipped):
-            return None
-        return shipped
+        if shipped is not None and _sound(shipped):
+            return shipped
+        if unreadable:
+            raise unreadable
+        return None
+
+    def has(self, run: Run) -> bool:
+        """Whether there is a record to load; one that cannot be read is named, and counts as none.
+
+        So one may count and tidy. Whoever would train the run asks `get`, which raises instead.
+        """
+        try:
+            return self.get(run) is not None
+        except Unreadable as error:
+            warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
+            return False
 
     def put(self, record: Record, weights: dict[str, Tensor] | None = None) -> Record:
         """The stored record of a finished run, with its weights if the run keeps them."""
@@ -137,13 +160,25 @@ class Store:
         path = self._checkpoint_path(checkpoint.run)
         write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
 
-    def load_checkpoint(self, run: Run) -> Checkpoint | None:
-        """The checkpoint of the run, or None; a damaged one is reported and set aside."""
+    def load_checkpoint(
+        self, run: Run, check: Callable[[Run, dict[str, Tensor]], None] = lambda run, tensors: None
+    ) -> Checkpoint | None:
+        """The checkpoint of the run, or None; a damaged one is reported and set aside.
+
+        So is one whose tensors `check` refuses by a ValueError.
+
+        Raises:
+            Unreadable: it is there but cannot be read.
+        """
         path = self._checkpoint_path(run)
         try:
             with reading(path):
                 tensors, meta, _ = read_checked(path)
-                return Checkpoint(_run_of(meta, path), meta["epoch"], tensors, meta["provenance"])
+                epoch = _position(meta, path)[1]
+                check(run, tensors)
+                return Checkpoint(
+                    run, epoch, tensors, [dict(entry) for entry in meta["provenance"]]
+                )
         except FileNotFoundError:
             return None
         except Damaged as error:
@@ -161,11 +196,14 @@ class Store:
             try:
                 with reading(path):
                     meta = read_meta(path)
-                    epochs[_run_of(meta, path)] = meta["epoch"]
+                    begun, epoch = _position(meta, path)
+                    epochs[begun] = epoch
             except FileNotFoundError:  # another process finished it meanwhile
                 continue
             except Damaged as error:
                 _report(error)
+            except Unreadable as error:
+                warnings.warn(f"{error}; it counts as none", stacklevel=2)
         return epochs
 
     # --- claims
@@ -195,18 +233,41 @@ class Store:
 
         That is: checkpoints of runs with a sound record, claims of processes that ended, temporary
         files of such processes or older than an hour, and, if asked, what was set aside as
-        *.damaged. The records and everything that goes on are safe, also while others train.
+        *.damaged and is. The records and everything that goes on are safe, also while others train.
         """
-        finished = [run for run in self.checkpointed() if self.get(run) is not None]
+        finished = [run for run in self.checkpointed() if self.has(run)]
         stray = [self._checkpoint_path(run) for run in finished]
         stray += listed(self.path / "checkpoints", "*.lock")  # of stacks, by earlier versions
         for folder in ("records", "weights", "checkpoints", "claims"):
             temporaries = listed(self.path / folder, "*.tmp")
             stray += [path for path in temporaries if abandoned(path)]
-            stray += listed(self.path / folder, "*.damaged") if damaged else []
+            aside = listed(self.path / folder, "*.damaged") if damaged else []
+            stray += [path for path in aside if not self._put_back(path)]
         for path in stray:
             delete(path)
         return stray + claiming.remove_stale(self.path / "claims")
+
+    def _put_back(self, path: Path) -> bool:
+        """Whether a file that was set aside is whole: earlier versions did not read all they could.
+
+        Then it has its name again, unless another one has taken it.
+        """
+        original = path.with_suffix("")
+        try:
+            if path.parent.name == "records":
+                [record] = read_records(path, self.path / "weights")
+                whole = record.run.key == original.stem
+            else:
+                whole = read_checked(path)[1].get("key") == original.stem
+        except Unreadable:
+            return True
+        except (ValueError, OSError):  # Damaged, or not one record
+            return False
+        if not whole or original.exists():
+            return False
+        path.replace(original)
+        warnings.warn(f"{original}: whole after all, put back", stacklevel=3)
+        return True
 
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
@@ -230,19 +291,23 @@ class Store:
         return target / f"{name}.parquet"
 
 
-def _run_of(meta: dict, path: Path) -> Run:
-    """The run of a checkpoint's meta. Raises Damaged if the file is not that run's."""
+def _position(meta: dict, path: Path) -> tuple[Run, int]:
+    """Run and epoch of a checkpoint's meta. Raises Damaged if the file is not that run's."""
     if meta.get("schema") != SCHEMA:
         raise Damaged(path, f"schema {meta.get('schema')}, this version reads {SCHEMA}")
     run = Run.from_config(meta["run"])
     if path.stem != run.key:
         raise Damaged(path, f"holds run {run.key}")
-    return run
+    epoch = index(meta["epoch"])
+    if not 0 <= epoch <= run.epochs:
+        raise Damaged(path, f"is of epoch {epoch}, of a run with {run.epochs}")
+    return run, epoch
 
 
-def _report(error: Damaged, *also: Path) -> None:
-    """Set a damaged file, and `also`, aside, and say so."""
-    done = set_aside(error.path, *also)
+def _report(error: Damaged) -> None:
+    """Set a damaged file aside, and say so."""
+    missing = isinstance(error, Missing)
+    done = "its record is left as it is" if missing else set_aside(error.path)
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
@@ -252,14 +317,14 @@ def _sound(record: Record) -> bool:
         return True
     try:
         record.weights()
-    except Damaged as error:
+    except (Damaged, Unreadable) as error:
         warnings.warn(f"{error}; the run counts as missing", stacklevel=3)
         return False
     return True
 
 
 def provenance(device: torch.device) -> dict:
-    """Where and with what this process computes: versions, commit, device, dtype, threads."""
+    """Where and with what this process computes: versions, commit, device, threads."""
     from grokkit import __version__
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
@@ -269,7 +334,6 @@ def provenance(device: torch.device) -> dict:
         "torch": torch.__version__,
         "device": f"{device.type} {name or platform.machine()}".strip(),
         "threads": torch.get_num_threads(),
-        "dtype": "float32",
     }
 
 

@@ -130,8 +130,14 @@ class _Here:
     def train(
         self, stacks: Stacks, progress: Callable[[int], object], halt: Callable[[], bool]
     ) -> None:
-        """Train those runs of the stacks that nobody else holds."""
+        """Train those runs of the stacks that nobody else holds.
+
+        Raises:
+            FloatingPointError: runs left the finite numbers; the others were trained.
+        """
         interrupted = threading.Event()
+        diverged: list[str] = []
+        failed: list[Exception] = []
 
         def ends() -> bool:
             return interrupted.is_set() or halt()
@@ -139,16 +145,29 @@ class _Here:
         def one(runs: list[Run]) -> None:
             if ends():
                 return
-            with self.store.claim(runs) as claim:
-                if claim.runs:
-                    train_stack(claim, self.store, self.device, threads, progress, ends)
-
-        with side_by_side(self.device, len(stacks)) as (each, threads):
             try:
-                list(each(one, stacks))
-            except BaseException:
-                interrupted.set()  # the other threads stop at a checkpoint
+                with self.store.claim(runs) as claim:
+                    if claim.runs:
+                        train_stack(claim, self.store, self.device, threads, progress, ends)
+            except FloatingPointError as error:
+                diverged.append(str(error))
+            except Exception as error:
+                failed.append(error)
                 raise
+
+        try:
+            with side_by_side(self.device, len(stacks)) as (each, threads):
+                try:
+                    list(each(one, stacks))
+                except BaseException:
+                    interrupted.set()  # the other threads stop at a checkpoint
+                    raise
+        except KeyboardInterrupt:
+            if failed:  # to write a checkpoint, perhaps
+                raise failed[0] from None
+            raise
+        if diverged:
+            raise FloatingPointError("\n".join(diverged))
 
 
 class _Sweep:
@@ -211,6 +230,8 @@ def train(
     Raises:
         ValueError: an unknown or absent device, or no such scheduler.
         TimeoutError: `minutes` were over before all runs were trained.
+        StoreFull: no space for a record, or for the last checkpoints before a stop.
+        FloatingPointError: runs left the finite numbers; the message names them.
     """
     store, deadline = store or Store(), time.monotonic() + 60 * minutes
     found: dict[Run, Record] = {}

@@ -17,10 +17,13 @@ from torch import Tensor
 from grokkit import cuda
 from grokkit.claiming import Claim
 from grokkit.files import StoreFull
-from grokkit.lockstep import Stack, start
+from grokkit.gradients import keep_freed_memory
+from grokkit.lockstep import Stack, check_state, check_tensors, start
 from grokkit.metrics import METRICS, at_minimum, at_rest, objective
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store, provenance
+
+FINITE = [METRICS.index(name) for name in ("train_loss", "param_norm", "correct_logit_raw")]
 
 CHECKPOINT_SECONDS = 30.0  # between checkpoints, and more
 CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the time
@@ -73,12 +76,14 @@ class Training:
         self.began = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
         self.here = provenance(device) | {
+            "threads": threads,
             "from_epoch": self.epoch,
             "stack": len(runs),
             "precision": runs[0].precision,
             "wall_seconds": 0.0,
         }
         self.before = [checkpoint.provenance if checkpoint else [] for checkpoint in saved]
+        self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
 
     def advance(self) -> None:
         """Log, if it is time to, store and drop the runs that end here, then train one epoch."""
@@ -87,10 +92,26 @@ class Training:
             self.metrics[row] = self.stack.metrics().cpu()
         self.here["wall_seconds"] = time.monotonic() - self.began
         if row is not None:
+            self._part_from_diverged(row)
             self._end(row)
         if self.runs:
             self.stack.advance()
             self.epoch += 1
+
+    def _part_from_diverged(self, row: int | None = None) -> None:
+        """Drop the runs that left the finite numbers; they keep the checkpoints they have."""
+        finite = self.stack.finite()
+        if row is not None:
+            finite &= self.metrics[row][:, FINITE].isfinite().all(1)
+        for i in range(len(self.runs)):
+            if not finite[i]:
+                loss = "" if row is None else f", with a train_loss of {self.metrics[row, i, 0]:g}"
+                self.diverged.append(
+                    f"run {self.runs[i].key} ({self.runs[i]}) has left the finite numbers by epoch "
+                    f"{self.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
+                    "one, is as it was"
+                )
+        self.keep([i for i in range(len(self.runs)) if finite[i]])
 
     def _end(self, row: int) -> None:
         """Store the records of the runs that end at this row of the log, and drop them."""
@@ -103,7 +124,7 @@ class Training:
         if not over and not any(why):
             return
         if over and len(self.runs) > 1:
-            self.save()  # so that a crash between two of the records loses none
+            self.save_or_warn()  # so that a crash between two of the records loses none
         for i, run in enumerate(self.runs):
             if over or why[i]:
                 self._finish(i, run, row + 1, why[i])
@@ -138,17 +159,31 @@ class Training:
         return time.monotonic() - self.last_saved > pause
 
     def save(self) -> None:
-        """A checkpoint of every run. If the disk is full that is said, and training goes on."""
-        began = time.monotonic()
+        """A checkpoint of every run.
+
+        Raises:
+            StoreFull: the disk is full; those that could not be replaced are as they were.
+        """
+        self._part_from_diverged()
+        began, full = time.monotonic(), None
         for i, run in enumerate(self.runs):
             tensors = self.stack.state(i) | {"metrics": self.metrics[:, i]}
             checkpoint = Checkpoint(run, self.epoch, tensors, [*self.before[i], self.here])
             try:
                 self.store.save_checkpoint(checkpoint)
             except StoreFull as error:
-                warnings.warn(f"{error}; training goes on without this checkpoint", stacklevel=2)
+                full = error
         self.last_saved = time.monotonic()
         self.save_seconds = self.last_saved - began
+        if full:
+            raise full
+
+    def save_or_warn(self) -> None:
+        """A checkpoint of every run. If the disk is full that is said, and training goes on."""
+        try:
+            self.save()
+        except StoreFull as error:
+            warnings.warn(f"{error}; training goes on without this checkpoint", stacklevel=2)
 
 
 def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
@@ -171,6 +206,20 @@ def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
     return f"converged: residual {residual[-1]:.2g} below {run.tolerance:g}"
 
 
+def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
+    """Nothing, if these are the tensors of a checkpoint of the run.
+
+    Raises:
+        ValueError: they have other names, shapes or types.
+    """
+    state = dict(tensors)
+    check_tensors(
+        {"metrics": state.pop("metrics", torch.empty(0))},
+        {"metrics": ((len(run.log_epochs()), len(METRICS)), torch.float64)},
+    )
+    check_state(run, state)
+
+
 def train_stack(
     claim: Claim,
     store: Store,
@@ -181,10 +230,18 @@ def train_stack(
 ) -> bool:
     """Train the claimed runs, which `sweep.pack` found to fit one stack, and store the records.
 
-    On the CPU `threads` share it. `progress` is told of epochs trained, times runs. Returns False
+    On the CPU `threads` share it, and the process keeps the memory that it frees from then on
+    (`gradients.keep_freed_memory`). `progress` is told of epochs trained, times runs. Returns False
     if `halt()` came first; then checkpoints hold everything.
+
+    Raises:
+        StoreFull: no space for a record, or for the checkpoints after `halt()`.
+        FloatingPointError: runs left the finite numbers; the others were trained.
     """
-    saved = {run: store.load_checkpoint(run) for run in claim.runs}
+    if device.type == "cpu":
+        keep_freed_memory()
+    saved = {run: store.load_checkpoint(run, check_checkpoint) for run in claim.runs}
+    diverged: list[str] = []
 
     def epoch(run: Run) -> int:
         checkpoint = saved[run]
@@ -195,9 +252,23 @@ def train_stack(
             runs = list(members)
             checkpoints = [saved.pop(run) for run in runs]
             training = Training(runs, checkpoints, store, device, threads)
-            if not _to_the_end(training, claim, progress, halt):
-                return False
-    return True
+            ended = _to_the_end(training, claim, progress, halt)
+            diverged += training.diverged
+            if not ended:
+                break
+        else:
+            ended = True
+    if diverged:
+        raise FloatingPointError("\n".join(diverged))
+    return ended
+
+
+def _save_last(training: Training) -> None:
+    try:
+        training.save()
+    except StoreFull as error:
+        lost = "what was trained since the last checkpoint is lost; the next call continues there"
+        raise StoreFull(error.errno, f"{error.strerror}; {lost}") from error
 
 
 def _to_the_end(
@@ -218,7 +289,9 @@ def _to_the_end(
         if ends or training.due():
             lost = set(claim.lost())  # to a process that took this one for dead
             training.keep([i for i, run in enumerate(training.runs) if run not in lost])
-            training.save()
+            if not ends:
+                training.save_or_warn()
         if ends and training.runs:
+            _save_last(training)
             return False
     return True

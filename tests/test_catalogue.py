@@ -6,6 +6,7 @@ from bs4 import BeautifulSoup
 
 from grokkit import analysis, catalogue, experiments
 from grokkit.runs import Record, Run
+from grokkit.store import Store
 
 RUNS = [Run(p=5, dataset_size=size, epochs=9, seed=seed) for size in (5, 20) for seed in (0, 1)]
 
@@ -21,9 +22,27 @@ def test_a_value_stands_alone_and_several_are_counted():
     assert analysis.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
 
 
-def test_hours_are_summed_over_runs_and_shared_by_a_stack():
+def test_hours_of_threads_and_of_cards_are_summed_apart_and_shared_by_a_stack():
     records = [record(run) for run in RUNS] + [record(RUNS[0], stack=4)]
-    assert catalogue.hours(records) == pytest.approx(4.25)
+    assert catalogue.hours_text(records, 2) == "4.25 thread-hours"
+    records[0].provenance["processes"][0]["threads"] = 2
+    records[1].provenance["processes"][0]["device"] = "cuda NVIDIA X"
+    assert catalogue.hours(records) == {"thread": pytest.approx(4.25), "card": pytest.approx(1.0)}
+    assert catalogue.hours_text(records, 2) == "4.25 thread-hours and 1.00 card-hours"
+
+
+def test_published_stacks_count_their_time_once():
+    shipped = Store("/nonexistent")
+    records = [shipped.get(run) for run in experiments.grokking()]
+    # a stack of three took 3,294 s, one of two 2,112 s, each on one thread
+    assert catalogue.hours(records)["thread"] == pytest.approx((3294 + 2112) / 3600, rel=0.001)
+
+
+def test_what_a_record_says_of_itself_is_text_and_not_html():
+    made = record(RUNS[0], commit="<script>x</script>")
+    made.provenance["ended"] = "<img src=x>: y"
+    for text in (catalogue.catalogue_table({"grokking": [made]}), catalogue.runs_table([made])):
+        assert not BeautifulSoup(text, "html.parser").select("script, img")
 
 
 def test_a_resumed_run_names_every_commit_once():

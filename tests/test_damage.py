@@ -1,5 +1,6 @@
 """Damage to any file of a store: never trusted, named in a message that says what was done."""
 
+import io
 import os
 import resource
 import shutil
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments, files, runs, store
+from grokkit import experiments, files, records, runs, store
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Record, Run
 from grokkit.store import Checkpoint, Store
@@ -120,6 +121,8 @@ OTHERWISE = [
     *((kind, "swapped") for kind in KINDS if kind != "shipped"),  # its name means nothing
     *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
+    *((kind, how) for kind in KINDS for how in ("fifo", "link")),
+    *((kind, "nested") for kind in ("claim", "weights", "checkpoint", "shipped weights")),
 ]
 
 
@@ -162,8 +165,8 @@ def refusal(kind: str, place: Path, target: Path) -> bool:
     if "shipped" in kind:
         assert "as missing" in message
     else:
-        assert f"set aside as {target.name}.damaged" in message or "(missing)" in message
-        assert os.path.lexists(f"{target}.damaged") or "(missing)" in message
+        assert f"set aside as {target.name}.damaged" in message or ": missing;" in message
+        assert os.path.lexists(f"{target}.damaged") or ": missing;" in message
     return True
 
 
@@ -186,21 +189,100 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypa
             target_of(kind, place, OTHER).replace(target)
         elif how == "schema":
             put_another_schema(kind, place, target, monkeypatch)
+        elif how == "nested":
+            deep = b"[" * 100_000
+            header = b"" if kind == "claim" else len(deep).to_bytes(8, "little")
+            target.write_bytes(header + deep)
         else:
             target.unlink()
         if how == "directory":
             target.mkdir()
             (target / "file").write_text("in the way")
+        elif how == "fifo":
+            os.mkfifo(target)
+        elif how == "link":
+            target.symlink_to(place, target_is_directory=True)
         assert refusal(kind, place, target)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of weights that are now missing
+            Store(place / "store", "").collect_garbage(damaged=True)
+        assert not list((place / "store").rglob("*.damaged"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_may_not_be_read_is_refused(whole, kind):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "claim"])
+def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(whole, kind):
     with copied(whole, kind) as place:
-        target = target_of(kind, place, RUN)
+        target, here = target_of(kind, place, RUN), Store(place / "store", "")
+        before = target.read_bytes()
+        target.chmod(0)
+        said = rf"{target}: cannot be read \(Permission denied\), left as it is"
+        with unprivileged(place):
+            if "shipped" in kind:
+                with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
+                    assert not trusted(kind, place)
+            else:
+                with pytest.warns(UserWarning, match=said):
+                    removed = here.collect_garbage(damaged=True)
+                assert target not in removed
+                with pytest.raises(files.Unreadable, match=said):
+                    here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
+        target.chmod(0o600)
+        assert target.read_bytes() == before
+        assert trusted(kind, place)
+
+
+def test_a_claim_that_may_not_be_read_holds_its_run_until_it_is_stale(whole):
+    with copied(whole, "claim") as place:
+        target, here = target_of("claim", place, RUN), Store(place / "store", "")
         target.chmod(0)
         with unprivileged(place):
-            assert refusal(kind, place, target)
+            with pytest.warns(UserWarning, match=rf"{target}: cannot be read .* counts as held"):
+                assert trusted("claim", place)
+            assert here.held([RUN]) == [RUN]
+            os.utime(target, (0, 0))
+            assert not trusted("claim", place)
+        target.touch()
+
+
+def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
+    with copied(whole, "record") as place:
+        here, weights = Store(place / "store", ""), place / "store" / "weights"
+        weights.rename(place / "aside")
+        with pytest.warns(UserWarning, match=r"weights/.*missing.*the run counts as missing"):
+            assert experiments.inventory([RUN], here).missing == 1
+        (place / "aside").rename(weights)
+        assert trusted("record", place)
+
+
+def test_what_was_set_aside_though_it_is_whole_is_put_back_and_not_deleted(whole):
+    with copied(whole, "record") as place:
+        here = Store(place / "store", "")
+        for kind in ("record", "weights"):
+            target = target_of(kind, place, RUN)
+            target.replace(target.with_name(f"{target.name}.damaged"))
+        with pytest.warns(UserWarning, match="whole after all, put back"):
+            here.collect_garbage(damaged=True)
+        assert trusted("record", place)
+        other = target_of("record", place, OTHER)
+        other.replace(f"{target_of('record', place, RUN)}.damaged")
+        removed = [path.name for path in here.collect_garbage(damaged=True)]
+        assert f"{RUN.key}.parquet.damaged" in removed
+
+
+def test_an_error_of_the_disk_while_reading_says_nothing_about_the_file(whole, monkeypatch):
+    def failing(path):
+        class File(io.BytesIO):
+            def read(self, *_):
+                raise OSError(5, "Input/output error")
+
+        return File()
+
+    monkeypatch.setattr(records, "opened", failing)
+    with copied(whole, "record") as place:
+        with pytest.raises(files.Unreadable, match="cannot be read"):
+            Store(place / "store", "").get(RUN)
+        monkeypatch.undo()
+        assert trusted("record", place)
 
 
 def put_another_schema(kind, place, target, monkeypatch):
@@ -243,7 +325,7 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole)
             with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
                 assert experiments.inventory([RUN], here).missing == 1
             target.parent.chmod(0)
-            with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
+            with pytest.warns(UserWarning, match=rf"{target}: cannot be read \(Permission"):
                 assert experiments.inventory([RUN], here).missing == 1
             (here.path / "checkpoints").chmod(0)
             with pytest.warns(UserWarning, match=r"checkpoints: Permission denied; its files"):

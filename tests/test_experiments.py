@@ -1,5 +1,6 @@
 """Sweeps by name and size, and the call that gets their records."""
 
+import inspect
 from collections import Counter
 from itertools import pairwise
 
@@ -101,12 +102,68 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: experiments.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
         (lambda: experiments.grokking(weight_decay=-1.0), r"weight_decay must be in .*got -1"),
         (lambda: experiments.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
+        (lambda: experiments.ungrokking(sizes="123"), "sizes must be a list of whole .*'123'"),
+        (lambda: experiments.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),
+        (lambda: experiments.transition(sizes=[]), r"whole numbers, got \[\]"),
+        (lambda: experiments.transition(sizes=400), "whole numbers, got 400"),
+        (
+            lambda: experiments.starts(weight_decays=["1"]),
+            "weight_decays must be a list of",
+        ),
+        (lambda: experiments.epsilon(eps=1e-8), "eps must be a list of numbers, got 1e-08"),
+        (lambda: experiments.other_tasks(tasks="x-y"), "tasks must be a list of names"),
+        (lambda: experiments.transition_adamw(seeds=0), "at least 1, got 0"),
+        (lambda: experiments.long_runs(seeds=0), "at least 1, got 0"),
         (lambda: experiments.experiment("groking"), "grokking, full_data, ungrokking.*; got"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+OTHER = {
+    "seed": 7, "dataset_size": 400, "weight_decay": 3.0, "labels": "random", "epochs": 7,
+    "init_scale": 2.0, "loss": "rounded", "optimiser": "lbfgs", "precision": "float64",
+    "tolerance": 0.5, "n_logged": 9, "keep_weights": True, "lr": 2e-3, "beta1": 0.8,
+    "beta2": 0.9, "eps": 1e-7, "until_rest": True,
+}  # fmt: skip
+SWEEPS = [
+    name
+    for name, each in experiments.EXPERIMENTS.items()
+    if "changes" in inspect.signature(each.runs).parameters
+]
+
+
+@pytest.mark.parametrize("field", OTHER)
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_change_is_that_of_every_run_or_an_error_and_never_ignored(name, field):
+    """Also a change that the runs of a sweep already have, as labels of `memorising`, is one."""
+    value = OTHER[field]
+    try:
+        runs = experiments.EXPERIMENTS[name].runs(seeds=1, **{field: value})
+    except ValueError as error:  # set by the sweep, or not for this optimiser
+        said = str(error)
+        assert field in said or "precision" in said
+        return
+    assert field != "seed"
+    assert {getattr(run, field) for run in runs} == {value}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "hint"),
+    [
+        ("from_scratch", "seed", "give seeds"),
+        ("grokking", "seed", "give seeds"),
+        ("semi_grokking", "dataset_size", "give sizes"),
+        ("ungrokking", "dataset_size", "give sizes"),
+        ("transition_adamw", "weight_decay", "give weight_decays"),
+        ("memorising", "labels", "got 'random'"),
+    ],
+)
+def test_a_field_that_a_sweep_sets_names_the_argument_that_sets_it(name, field, hint):
+    with pytest.raises(ValueError, match=f"{name} sets {field} itself.*{hint}"):
+        experiments.experiment(name).runs(**{field: OTHER[field]})
 
 
 # --- records

@@ -2,15 +2,19 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis.strategies import integers
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
+from grokkit.store import SHIPPED
 
 TINY = ModelConfig(d_model=8, n_heads=2, d_mlp=12)
 RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
@@ -34,6 +38,11 @@ RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=T
             {"loss": "rounded", "optimiser": "lbfgs", "precision": "float64"},
             "loss of lbfgs must be exact, got 'rounded'",
         ),
+        ({"epochs": 2**70}, "epochs must be at most 1,000,000,000,000, got"),
+        ({"n_logged": 10**6}, "n_logged must be at most 100,000, got"),
+        ({"seed": 2**64}, "seed must be at most"),
+        ({"p": 10**6}, "p must be at most 1000, got 1000000"),
+        ({"tolerance": float("nan")}, "tolerance must be"),
         ({"init": RUN}, "init must have the same p"),
         ({"init": Run()}, "keep_weights=True"),
     ],
@@ -42,6 +51,73 @@ RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=T
 def test_a_bad_field_names_itself_and_what_is_allowed(changes, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         Run(**changes)
+
+
+TYPED = """
+import numpy as np
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+
+WRONG = [
+    (Run, {"model": None}, "model must be a ModelConfig, got None"),
+    (Run, {"model": {"d_model": 16}}, "model must be a ModelConfig, got {'d_model': 16}"),
+    (Run, {"keep_weights": "no"}, "keep_weights must be True or False, got 'no'"),
+    (Run, {"keep_weights": 1}, "keep_weights must be True or False, got 1"),
+    (Run, {"until_rest": "yes"}, "until_rest must be True or False, got 'yes'"),
+    (Run, {"init": "abc"}, "init must be a Run or None, got 'abc'"),
+    (Run, {"task": None}, "task must be a text, got None"),
+    (Run, {"labels": True}, "labels must be a text, got True"),
+    (Run, {"loss": 1}, "loss must be a text, got 1"),
+    (Run, {"seed": True}, "seed must be an integer, got True"),
+    (Run, {"seed": 0.0}, "seed must be an integer, got 0.0"),
+    (Run, {"lr": "1e-3"}, "lr must be a number, got '1e-3'"),
+    (Run, {"lr": True}, "lr must be a number, got True"),
+    *(
+        (ModelConfig, {name: value}, f"{name} must be an integer, got {value!r}")
+        for name in ("d_model", "n_heads", "d_mlp")
+        for value in (16.0, "16", None, True)
+    ),
+]
+for kind, fields, says in WRONG:
+    try:
+        kind(**fields)
+    except ValueError as error:
+        assert str(error) == says, (fields, error)
+    else:
+        raise AssertionError(fields)
+
+odd = Run(
+    task=np.str_("x+y"),
+    p=np.int32(5),
+    dataset_size=np.int64(10),
+    lr=np.float32(0.5),
+    weight_decay=-0.0,
+    keep_weights=np.True_,
+    model=ModelConfig(*(np.int64(n) for n in (8, 2, 12))),
+)
+plain = Run("x+y", 5, 10, lr=0.5, weight_decay=0, keep_weights=True, model=ModelConfig(8, 2, 12))
+assert (odd.key, odd.config(), repr(odd)) == (plain.key, plain.config(), repr(plain))
+"""
+
+
+def test_a_field_of_the_wrong_type_is_named_and_one_value_has_one_key():
+    """In a process without the checks of the tests, which would be faster."""
+    subprocess.run([sys.executable, "-c", TYPED], check=True)
+
+
+@pytest.mark.parametrize("value", [0, 10**6])
+@pytest.mark.parametrize("name", ["d_model", "n_heads", "d_mlp"])
+def test_a_width_is_within_reason(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1 and at most 16384"):
+        ModelConfig(**{name: value})
+
+
+def test_shipped_records_have_the_keys_of_their_runs():
+    """A change of `Run` must leave them: the stored key is compared with that of the config."""
+    rows = [row for path in SHIPPED.glob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    assert len(rows) > 500
+    for row in rows:
+        assert Run.from_config(json.loads(row["config"])).key == row["key"]
 
 
 def test_every_field_changes_the_key():

@@ -1,5 +1,8 @@
 """Training: AdamW step by step, stacks against single runs, resuming, ungrokking, metrics."""
 
+import signal
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import circuits, metrics, model, sweep, tasks
+from grokkit import circuits, gradients, metrics, model, sweep, tasks
 from grokkit import train as trainer
 from grokkit.files import StoreFull
 from grokkit.model import ModelConfig
@@ -174,6 +177,28 @@ def test_the_same_run_twice_gives_the_same_bits(tmp_path):
     assert equal(one, other)
 
 
+def test_only_the_trainer_changes_how_the_process_keeps_memory(store, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: asked.append("trainer"))
+    monkeypatch.setattr(gradients, "keep_freed_memory", lambda: asked.append("gradient"))
+    stacked([RUN]).advance()
+    assert asked == []
+    train([replace(RUN, epochs=1)], store)
+    assert asked == ["trainer"]
+
+
+def test_provenance_tells_the_precision_and_the_threads_that_were_used(store):
+    run = replace(RUN, precision="float64", epochs=2)
+    torch.set_num_threads(2)
+    try:
+        [record] = train([run], store)
+    finally:
+        torch.set_num_threads(1)
+    [process] = record.provenance["processes"]
+    assert (process["precision"], process["threads"]) == ("float64", 2)
+    assert "dtype" not in process
+
+
 class Halt(Exception):
     """Stands for any crash in the middle of training."""
 
@@ -238,6 +263,108 @@ def test_a_full_disk_is_said_and_training_goes_on(store, tmp_path, monkeypatch):
     assert equal(record, unbroken[0])
 
 
+def stop_soon(monkeypatch):
+    """Time is up after a few epochs of the next call."""
+    clock = iter(range(100))
+    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: next(clock) > 5)
+
+
+def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monkeypatch):
+    """Repeated jobs that cannot advance fail, each of them, however they are stopped."""
+    stop_soon(monkeypatch)
+    with pytest.raises(TimeoutError):
+        train([RUN], store)
+    saved = store.load_checkpoint(RUN)
+
+    def full(self, checkpoint):
+        raise StoreFull(28, "no space left to write x.safetensors")
+
+    monkeypatch.setattr(Store, "save_checkpoint", full)
+    for _ in range(2):
+        stop_soon(monkeypatch)
+        with pytest.raises(StoreFull, match=r"x\.safetensors; what was trained since .* is lost"):
+            train([RUN], store)
+    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: False)
+    advance, told = trainer.Stack.advance, []
+
+    def interrupted(self):
+        if not told:
+            told.append(1)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.01)
+        advance(self)
+
+    monkeypatch.setattr(trainer.Stack, "advance", interrupted)
+    with pytest.raises(StoreFull, match="is lost"):  # not KeyboardInterrupt: "at a checkpoint"
+        train([RUN], store)
+    assert store.load_checkpoint(RUN).epoch == saved.epoch
+
+
+DIVERGE = [
+    {"lr": 1e30, "weight_decay": 0.0},
+    {"init_scale": 1e15},
+    {"eps": 1e-60, "labels": "random", "dataset_size": 49},
+    {"lr": 1e30, "weight_decay": 0.0, "precision": "float64"},
+]
+
+
+@pytest.mark.parametrize("changes", DIVERGE, ids=str)
+def test_a_run_that_leaves_the_finite_numbers_is_named_and_has_no_record(store, changes):
+    runs = [replace(RUN, **changes), replace(RUN, seed=5)]
+    with pytest.raises(FloatingPointError, match=f"run {runs[0].key} .*left the finite numbers"):
+        train(runs, store)
+    assert not store.has(runs[0])
+    assert store.has(runs[1])  # trained all the same
+
+
+def test_a_run_that_diverges_keeps_its_last_finite_checkpoint(store, monkeypatch):
+    advance = trainer.Stack.advance
+
+    def diverge(self):
+        advance(self)
+        if int(self.optimiser.adam.state[self.optimiser.point]["step"]) > 20:
+            self.optimiser.point[0, 0] = torch.inf
+
+    monkeypatch.setattr(trainer.Training, "due", lambda self: True)
+    monkeypatch.setattr(trainer.Stack, "advance", diverge)
+    with pytest.raises(FloatingPointError, match=RUN.key):
+        train([RUN], store)
+    assert store.load_checkpoint(RUN, trainer.check_checkpoint).epoch == 20
+    assert not store.has(RUN)
+
+
+def test_in_a_stack_only_the_run_that_diverges_is_left_out(store):
+    runs = [replace(RUN, seed=7, init_scale=1e15), RUN]
+    with store.claim(runs) as claim, pytest.raises(FloatingPointError, match=runs[0].key):
+        trainer.train_stack(claim, store, CPU)
+    assert [store.has(run) for run in runs] == [False, True]
+
+
+@pytest.mark.parametrize("run", [RUN, BY_LBFGS, replace(BY_LBFGS, precision="mixed")], ids=str)
+def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
+    stop_soon(monkeypatch)
+    with pytest.raises(TimeoutError):
+        train([run], store)
+    sound = store.load_checkpoint(run, trainer.check_checkpoint)
+    assert sound.epoch > 0
+    for name, tensor in sound.tensors.items():
+        others = [None, tensor.flatten()[:0], torch.zeros(tensor.shape, dtype=torch.int8)]
+        for forged in others:
+            tensors = {**sound.tensors, name: forged} if forged is not None else {**sound.tensors}
+            if forged is None:
+                del tensors[name]
+            store.save_checkpoint(replace(sound, tensors=tensors))
+            with pytest.warns(UserWarning, match=f"{name} must be .* set aside"):
+                assert store.load_checkpoint(run, trainer.check_checkpoint) is None
+    store.save_checkpoint(replace(sound, tensors=sound.tensors | {"more": torch.zeros(1)}))
+    with pytest.warns(UserWarning, match="more must be None"):
+        assert store.load_checkpoint(run, trainer.check_checkpoint) is None
+    for epoch in (-1, run.epochs + 1):
+        store.save_checkpoint(replace(sound, epoch=epoch))
+        with pytest.warns(UserWarning, match="set aside"):
+            assert store.checkpointed() == {}
+
+
 def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
     first = train([RUN], store)[0]
     asked = []
@@ -276,8 +403,7 @@ def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(stor
 
 
 def test_time_is_up_at_a_checkpoint_and_the_next_call_continues(store, tmp_path, monkeypatch):
-    clock = iter(range(100))
-    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: next(clock) > 5)
+    stop_soon(monkeypatch)
     with pytest.raises(TimeoutError, match="the same call continues"):
         train([RUN], store, minutes=1.0)
     monkeypatch.undo()

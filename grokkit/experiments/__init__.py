@@ -1,8 +1,8 @@
 """The paper's experiments as lists of runs, in three sizes, and the call that gets their records.
 
 `published` is what this book shows, from stored results; `quick` trains everything anew at a small
-modulus in minutes; `paper` is the paper's own grid, for those with the hours. Any field of `Run`
-can be changed: `grokking(p=53, weight_decay=0.5)`.
+modulus in minutes; `paper` is the paper's own grid, for those with the hours. A field of
+`Run` that a sweep does not set itself can be changed: `grokking(p=53, weight_decay=0.5)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -161,7 +161,7 @@ def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     begun, found = store.checkpointed(), []
 
     def stored(run: Run) -> bool:
-        there = store.get(run) is not None
+        there = store.has(run)
         if there:
             found.append(run)
         return there

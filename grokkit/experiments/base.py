@@ -1,7 +1,11 @@
 """What the lists of runs share: three profiles, changes of a field, the minimiser's settings."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from typing import Any
+from functools import wraps
+from inspect import signature
+from numbers import Integral, Real
+from typing import Any, ParamSpec
 
 from grokkit import tasks
 from grokkit.runs import Run
@@ -10,6 +14,51 @@ PROFILES = ("published", "quick", "paper")
 QUICK_P = 31  # of those tried, the smallest where five seeds of five grok and ungrok (choice C8)
 
 Changes = dict[str, Any]
+Given = ParamSpec("Given")
+
+FROM = {"seed": "seeds", "dataset_size": "sizes", "weight_decay": "weight_decays"}
+LISTS = {
+    "sizes": (Integral, "whole numbers"),
+    "weight_decays": (Real, "numbers"),
+    "eps": (Real, "numbers"),
+    "tasks": (str, "names"),
+}
+
+
+def sets(*own: str) -> Callable[[Callable[Given, list[Run]]], Callable[Given, list[Run]]]:
+    """A sweep that sets these fields of its runs itself, and so takes no changes of them.
+
+    Raises, when the sweep is called:
+        ValueError: a change of such a field, or a list that is none; the message names it.
+    """
+
+    def decorate(make: Callable[Given, list[Run]]) -> Callable[Given, list[Run]]:
+        arguments = signature(make)
+
+        @wraps(make)
+        def checked(*positional: Given.args, **named: Given.kwargs) -> list[Run]:
+            given = arguments.bind(*positional, **named).arguments
+            for name, value in given.get("changes", {}).items():
+                if name in own and value is not None:
+                    instead = FROM.get(name)
+                    hint = f"; give {instead}" if instead in arguments.parameters else ""
+                    raise ValueError(f"{make.__name__} sets {name} itself{hint}, got {value!r}")
+            for name in LISTS.keys() & given.keys():
+                _check_list(name, given[name])
+            return make(*positional, **named)
+
+        return checked
+
+    return decorate
+
+
+def _check_list(name: str, given: Any) -> None:
+    kind, wanted = LISTS[name]
+    if given is None:
+        return
+    members = [] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not members or any(isinstance(v, bool) or not isinstance(v, kind) for v in members):
+        raise ValueError(f"{name} must be a list of {wanted}, got {given!r}")
 
 
 def check_profile(profile: str) -> None:

@@ -72,6 +72,7 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     """
     check_profile(profile)
     epochs = 6000 if profile == "quick" else 10_000
-    runs = grokking("quick", seeds or (1 if profile == "quick" else 5), epochs=epochs)
+    count = seed_range(seeds, 1 if profile == "quick" else 5)
+    runs = grokking("quick", len(count), epochs=epochs)
     stays = ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
     return [replace(run, keep_weights=False, n_logged=200) for run in runs + stays]

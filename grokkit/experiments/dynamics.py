@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from grokkit import tasks
-from grokkit.experiments.base import QUICK_P, apply, check_profile, early, minimised, seed_range
+from grokkit.experiments.base import (
+    QUICK_P,
+    apply,
+    check_profile,
+    early,
+    minimised,
+    seed_range,
+    sets,
+)
 from grokkit.experiments.phenomena import full_data
 from grokkit.runs import Run
 
@@ -21,9 +29,14 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
 
+BY_THE_MINIMISER = (
+    *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
+)  # what `minimised` sets
+
 AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
+@sets("seed", "dataset_size")
 def semi_grokking(
     profile: str = "published",
     seeds: int | None = None,
@@ -52,6 +65,7 @@ def semi_grokking(
     return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
 
 
+@sets("seed", "dataset_size", *BY_THE_MINIMISER)
 def semi_grokking_ends(
     profile: str = "published",
     seeds: int | None = None,
@@ -83,6 +97,7 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     return longer + [replace(run, precision="float64") for run in chosen]
 
 
+@sets("seed", "weight_decay", "init_scale", "loss")
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
 

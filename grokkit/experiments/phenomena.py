@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from grokkit import tasks
-from grokkit.experiments.base import QUICK_P, apply, check_profile, minimised, seed_range
+from grokkit.experiments.base import QUICK_P, apply, check_profile, minimised, seed_range, sets
 from grokkit.runs import Run
 
 SLOW_TASKS = {"x/y or x-y": (10_000, 5000), "S_n: xyx^-1": (25_000, 0), "S_n: xyx": (10_000, 0)}
 """Tasks that 3,000 epochs leave unlearned: their epochs, and gradients of the minimiser after."""
 
 
+@sets("seed")
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Figs. 1a, 9, 11: from scratch on 30 % of x + y mod 113, five seeds, final weights kept.
 
@@ -33,6 +34,7 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     return runs
 
 
+@sets("seed", "dataset_size")
 def full_data(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """The networks from which ungrokking starts (Sec. 5.2): trained on every example.
 
@@ -50,6 +52,7 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
+@sets("seed", "dataset_size")
 def ungrokking(
     profile: str = "published",
     seeds: int | None = None,

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from grokkit import tasks
-from grokkit.experiments.base import QUICK_P, apply, check_profile, early, minimised, seed_range
+from grokkit.experiments.base import (
+    QUICK_P,
+    apply,
+    check_profile,
+    early,
+    minimised,
+    seed_range,
+    sets,
+)
 from grokkit.experiments.phenomena import SLOW_TASKS, full_data, grokking, ungrokking
 from grokkit.runs import Run
 
@@ -72,6 +80,7 @@ def _to_the_minimum(
     return runs
 
 
+@sets("seed", "dataset_size", "weight_decay")
 def transition(
     profile: str = "published",
     seeds: int | None = None,
@@ -96,6 +105,7 @@ def transition(
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
 
+@sets("seed", "dataset_size", "weight_decay")
 def transition_adamw(
     profile: str = "published",
     seeds: int | None = None,
@@ -120,14 +130,16 @@ def transition_adamw(
             "paper": np.geomspace(300, 10_000, 20).tolist(),
         }[profile]
         sizes = _sizes(sizes, default, _base(profile, changes))
+    count = 1 if seeds is None and profile == "quick" else seeds
     runs = []
     for decay in decays[profile] if weight_decays is None else weight_decays:
         epochs = {"published": round(20_000 / decay), "quick": None, "paper": 100_000}[profile]
         own = {"epochs": epochs, **changes, "weight_decay": decay}
-        runs += ungrokking(profile, seeds or (1 if profile == "quick" else None), sizes, **own)
+        runs += ungrokking(profile, count, sizes, **own)
     return runs
 
 
+@sets("seed", "dataset_size", "weight_decay", "labels")
 def memorising(
     profile: str = "published",
     seeds: int | None = None,
@@ -155,6 +167,7 @@ def memorising(
     return runs
 
 
+@sets("seed", "dataset_size", "weight_decay")
 def generalising(
     profile: str = "published",
     seeds: int | None = None,
@@ -179,6 +192,7 @@ def generalising(
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
 
+@sets("seed", "dataset_size", "weight_decay")
 def starts(
     profile: str = "published",
     seeds: int | None = None,
@@ -200,6 +214,7 @@ def starts(
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
 
+@sets("seed", "dataset_size")
 def from_scratch(
     profile: str = "published",
     seeds: int | None = None,
@@ -228,6 +243,7 @@ def from_scratch(
     return runs
 
 
+@sets()
 def other_tasks(
     profile: str = "published",
     seeds: int | None = None,
@@ -267,6 +283,7 @@ def other_tasks(
     return runs
 
 
+@sets()
 def epsilon(
     profile: str = "published",
     seeds: int | None = None,
