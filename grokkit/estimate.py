@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from grokkit import sweep, tasks
+from grokkit.lockstep import Stack, start
 from grokkit.runs import Run
 from grokkit.store import Store
-from grokkit.train import Stack, start
 
 SECONDS = 0.25  # of each measurement, of which there are four
 BATCH = 32  # runs of a stack on an accelerator
