@@ -24,8 +24,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from grokkit.notebook import PROFILES
 from grokkit.pages import BOOK
+from grokkit.parameters import PROFILES
 from grokkit.theme import ISLAND_MIME, PLOTLY_MIME, STATIC, THEME
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,9 +8,9 @@ import torch
 
 from grokkit import sweep, tasks
 from grokkit.gradients import keep_freed_memory
+from grokkit.lockstep import Stack, start
 from grokkit.runs import Run
 from grokkit.store import Store
-from grokkit.train import Stack, start
 
 SECONDS = 0.25  # of each measurement, of which there are four
 BATCH = 32  # runs of a stack on an accelerator

@@ -2,17 +2,16 @@
 
 import ast
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from grokkit import claims
+from grokkit import claims, parameters
 from grokkit.runs import Record
 from grokkit.theme import show
 
 __all__ = ["check_parameters", "glue", "judge", "show"]
 
-PROFILES = ("published", "quick", "paper")  # what a chapter's `profile` may be
 INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
 
 
@@ -24,19 +23,17 @@ def injected_names(source: str) -> list[str]:
     return [t.id for node in assigned for t in node.targets if isinstance(t, ast.Name)]
 
 
-def check_parameters(**known: Any) -> None:
-    """Nothing, if every parameter papermill injected is one of the chapter's own.
+def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: Any) -> None:
+    """Nothing, if papermill set only parameters that the chapter has, to values that it can use.
 
-    A chapter calls it right after its parameters cell, with each parameter by name. papermill
-    itself only warns about a name it does not know, and the run would show the defaults.
+    A chapter calls it right after its parameters cell, with each parameter by name, before
+    anything is computed. papermill itself only warns about a name it does not know, and the run
+    would show the defaults. `first_use` and the values are as in `parameters.check`.
 
     Raises:
         ValueError: for an unknown name, with the names that exist and the one that is closest;
-            for an unknown profile, also in a chapter that trains nothing.
+            for a value that is not allowed, with what is.
     """
-    profile = known.get("profile", "published")
-    if profile not in PROFILES:
-        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
     for source in _history():
         for name in injected_names(source):
             if name not in known:
@@ -44,6 +41,7 @@ def check_parameters(**known: Any) -> None:
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 allowed = ", ".join(known)
                 raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
+    parameters.check(first_use, **known)
 
 
 def _history() -> list[str]:

@@ -167,9 +167,16 @@ def lemma_d3_delta(x: float, r: float, c: float) -> float:
 # Checks by random draws: the prose quotes what they return, the tests hold them to it.
 
 
+def _draws(n: int, seed: int) -> np.random.Generator:
+    """The generator of n draws. Raises ValueError for n < 1: no draw is no evidence."""
+    if n < 1:
+        raise ValueError(f"App. D: n, the number of draws, must be 1 or more, got {n}")
+    return np.random.default_rng(seed)
+
+
 def count_d1_failures(n: int, seed: int) -> int:
     """Theorem D.1: how many of n random perfect classifiers do not gain by a scale in (1, 10]."""
-    rng, failures = np.random.default_rng(seed), 0
+    rng, failures = _draws(n, seed), 0
     for _ in range(n):
         logits = rng.normal(size=(20, 7))
         labels = logits.argmax(1)  # so that every example is right
@@ -180,7 +187,7 @@ def count_d1_failures(n: int, seed: int) -> int:
 
 def count_d2_failures(n: int, seed: int) -> int:
     """How many of n random (a, b, r) break Lemma D.2 by more than rounding."""
-    rng = np.random.default_rng(seed)
+    rng = _draws(n, seed)
     a, b = 10 ** rng.uniform(-6, 6, (2, n))
     r = 1 - rng.random(n)
     return int(((a + b) ** r > (a**r + b**r) * (1 + 1e-14)).sum())
@@ -192,7 +199,7 @@ def count_d3_failures(n: int, seed: int, as_printed: bool) -> int:
     Each is tried at eps = delta/2 and delta/100. `as_printed` multiplies the right side by delta,
     which no delta could satisfy for all eps where it is positive; else by eps.
     """
-    rng, failures = np.random.default_rng(seed), 0
+    rng, failures = _draws(n, seed), 0
     for _ in range(n):
         x, r, share = 10 ** rng.uniform(-1, 1), rng.uniform(1, 4), rng.uniform(0.05, 0.95)
         slope = r * x ** (r - 1)
@@ -209,7 +216,7 @@ def largest_d4_gap(n: int, seed: int) -> float:
     Two to four circuits, P in 0.5..4, kappa in 0.2..5, q in 0.5..4, alpha in 1e-4..0.1, and kappa
     at least 2 % away from q. A distance is a part of the total weight, where that exceeds 1.
     """
-    rng, gap = np.random.default_rng(seed), 0.0
+    rng, gap = _draws(n, seed), 0.0
     for _ in range(n):
         q = float(np.exp(rng.uniform(np.log(0.5), np.log(4))))
         kappa = float(np.exp(rng.uniform(np.log(0.2), np.log(5))))

@@ -98,21 +98,21 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
         try:
             to_gen, to_mem = push - pull_gen * gen**power, push - pull_mem * mem**power
         except OverflowError:
-            raise _diverges(step, lr) from None
+            raise _diverges(step, toy) from None
         g1, g2 = max(0.0, g1 + lr * g2 * to_gen), max(0.0, g2 + lr * g1 * to_gen)
         m1, m2 = max(0.0, m1 + lr * m2 * to_mem), max(0.0, m2 + lr * m1 * to_mem)
         if (gen > 0 and g1 == g2 == 0) or (mem > 0 and m1 == m2 == 0):
-            raise _diverges(step, lr)
+            raise _diverges(step, toy)
         if step % log_every == 0 or step == steps:
             log.append((step, g1 * g2, m1 * m2))
     step_, gen_, mem_ = (np.array(column) for column in zip(*log, strict=True))
     return _trajectory(toy, step_, gen_, mem_)
 
 
-def _diverges(step: int, lr: float) -> ValueError:
+def _diverges(step: int, toy: Toy) -> ValueError:
     return ValueError(
-        f"Toy: step {step} overshoots and leaves a circuit at zero for good; "
-        f"lr (or alpha) must be smaller, got lr {lr}"
+        f"Toy: step {step} overshoots and leaves a circuit at zero for good; lr, alpha or a P must "
+        f"be smaller, got lr {toy.lr}, alpha {toy.alpha}, P_gen {toy.P_gen}, P_mem {toy.P_mem}"
     )
 
 

@@ -201,12 +201,8 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"profile": "fast"}, "profile must be one of published, quick, paper; got 'fast'"),
-        ({"weight_decay": -1.0}, "weight_decay must be in [0, 1/lr)"),
-        ({"dataset_size": -5}, "dataset_size must be 1..12769, got -5"),
-        ({"task": "x/y", "p": 4}, "x/y: division needs a prime modulus p, got 4"),
-        ({"task": "x+++y"}, "task must be one of 'x+y'"),
-        ({"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
+        ({"weight_decay": -1.0}, "weight_decay must be a number from 0.01 to 10; got -1.0"),
+        ({"task": "x/y", "p": 9}, "x/y: division needs a prime modulus p, got 9"),
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokkit import experiments, notebook
+from grokkit import notebook
 
 
 @pytest.fixture
@@ -32,12 +32,6 @@ def test_an_unknown_parameter_is_named_with_what_exists_and_what_is_closest(cell
         notebook.check_parameters(profile="published", p=None, weight_decay=None)
     assert "profile, p, weight_decay" in str(error.value)
     assert str(error.value).endswith("did you mean 'weight_decay'?")
-
-
-def test_an_unknown_profile_stops_every_chapter(cells):
-    with pytest.raises(ValueError, match=r"one of published, quick, paper; got 'qick'"):
-        notebook.check_parameters(profile="qick", p=None)
-    assert notebook.PROFILES == experiments.PROFILES
 
 
 def test_only_papermills_cell_is_read(cells):

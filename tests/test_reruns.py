@@ -69,7 +69,7 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
     known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
     assert names <= known  # papermill would only warn about another
-    check_parameters(**dict.fromkeys(known - {"profile"}), profile=r.parameters["profile"])
+    check_parameters(experiments.grokking, **{**dict.fromkeys(known), **r.parameters})
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
     given |= {k: float(v) for k, v in given.items() if k == "weight_decay"}  # as checked types
     runs = set(experiments.grokking("quick", **given))

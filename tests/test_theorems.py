@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -191,3 +192,12 @@ def test_random_draws_find_every_statement_true_and_the_printed_lemma_false():
     assert count_d3_failures(500, seed=0, as_printed=False) == 0
     assert count_d3_failures(500, seed=0, as_printed=True) == 500
     assert largest_d4_gap(100, seed=0) < 1e-6
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_no_draw_is_no_evidence(n):
+    """Of no draws none fails, which is not to say that the statement holds."""
+    counts = (count_d1_failures, count_d2_failures, partial(count_d3_failures, as_printed=True))
+    for count in (*counts, largest_d4_gap):
+        with pytest.raises(ValueError, match=rf"draws, must be 1 or more, got {n}"):
+            count(n, seed=0)
