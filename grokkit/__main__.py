@@ -1,15 +1,20 @@
 """`python -m grokkit`: list the experiments, train them, export and verify results, tidy up."""
 
-import argparse
 import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # while torch is imported, Ctrl-C ends the process at once and without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse
 import sys
 import warnings
 from collections.abc import Sequence
 
-from grokkit import estimate, experiments, retrain
-from grokkit.files import Damaged
+from grokkit import benchmarks, estimate, experiments, retrain
+from grokkit.files import Damaged, listed
 from grokkit.runs import Run
-from grokkit.store import SHIPPED, Store
+from grokkit.store import Store
 from grokkit.train import resolve_device
 
 INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
@@ -21,6 +26,9 @@ COMMANDS = {
     "retrain": "train shipped runs again from nothing, and compare",
     "gc": "delete from the store what no run needs any more",
 }
+
+
+PROFILES = ", ".join(experiments.PROFILES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,8 +49,11 @@ def _parser() -> argparse.ArgumentParser:
             "experiment",
             help=", ".join(experiments.EXPERIMENTS) + ("; or all" if name == "run" else ""),
         )
-        command.add_argument("--profile", default="published", help=", ".join(experiments.PROFILES))
+        command.add_argument("--profile", default="published", help=PROFILES)
         command.add_argument("--seeds", type=int, help="so many, instead of the profile's")
+    commands.choices["list"].add_argument(
+        "--profile", help=f"{PROFILES}; default: the first two, for `paper` has thousands of runs"
+    )
     commands.choices["retrain"].add_argument(
         "key", nargs="+", help="of a run, or how it begins; `run` prints the keys"
     )
@@ -67,22 +78,25 @@ def _positive(text: str) -> float:
     return value
 
 
-def _list(store: Store, device: str) -> None:
+def _list(store: Store, device: str, profile: str | None) -> None:
+    profiles = experiments.PROFILES[:2] if profile is None else (profile,)
+    experiments.check_profile(profiles[0])
     where = resolve_device(device)
     machine = None
     head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
-    line = "{:12} {:10} {:>6} {:>7} {:>8} {:>6} {:>8}  {}"
-    print(line.format(*head))
+    width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
+    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>8}}  {{}}".format
+    print(line(*head))
     for name, experiment in experiments.EXPERIMENTS.items():
-        for profile in experiments.PROFILES:
-            have = experiments.inventory(experiment.runs(profile), store)
+        for size in profiles:
+            have = experiments.inventory(experiment.runs(size), store)
             begun = time = ""
             if have.missing:
                 machine = machine or estimate.measure(where)
                 begun, time = f"{have.begun:.0%}", _duration(estimate.seconds(have.left, machine))
             runs = have.stored + have.missing
             columns = (runs, have.stored, have.missing, begun, time, experiment.figures)
-            print(line.format(name, profile, *columns))
+            print(line(name, size, *columns).rstrip())
     if machine:
         print(f"time: {machine}")
 
@@ -112,17 +126,25 @@ def _run(args: argparse.Namespace, store: Store) -> None:
         scheduler=args.scheduler,
     )
     for record in records:
-        accuracy = f"test accuracy {record.final('test_accuracy'):.3f}"
-        if "test_accuracy" not in record.metrics:
-            accuracy = f"train accuracy {record.final('train_accuracy'):.3f}"
+        # trained on every example there is no test set
+        of = "test" if "test_accuracy" in record.metrics else "train"
+        accuracy = f"{of} accuracy {record.final(f'{of}_accuracy'):.3f}"
         print(f"{record.run.key}  {record.run}  {accuracy}  {record.ended}".rstrip())
 
 
-def _verify() -> int:
+def _verify(store: Store) -> int:
+    if store.shipped is None:
+        raise ValueError("GROKKIT_RESULTS is set to nothing, so there are no results to verify")
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        shipped = Store("/nonexistent", SHIPPED).shipped_records()
-    damaged, whole = [str(warning.message) for warning in found], 0
+        shipped = store.shipped_records()
+    damaged, whole, measured = [str(warning.message) for warning in found], 0, 0
+    for path in listed(store.shipped / "benchmarks", "*.json"):
+        try:
+            benchmarks.read(path)
+            measured += 1
+        except (Damaged, OSError) as error:
+            damaged.append(str(error))
     for record in shipped:
         try:
             if record.weights_path:
@@ -132,7 +154,7 @@ def _verify() -> int:
             damaged.append(str(error))
     for text in damaged:
         print(text, file=sys.stderr)
-    print(f"{whole} shipped records are whole")
+    print(f"{whole} records and {measured} measurements of {store.shipped} are whole")
     return 1 if damaged or not whole else 0
 
 
@@ -156,40 +178,45 @@ def _collect(store: Store, damaged: bool) -> None:
 def _dispatch(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if args.command == "list":
-        _list(store, args.device)
+        _list(store, args.device, args.profile)
     elif args.command == "run":
         _run(args, store)
     elif args.command == "export":
-        runs = _runs(args.experiment, args.profile, args.seeds)
+        runs = experiments.experiment(args.experiment).runs(args.profile, args.seeds)
         print(store.export(args.experiment, runs))
     elif args.command == "retrain":
         return _retrain(store, args.key, args.device)
     elif args.command == "gc":
         _collect(store, args.damaged)
     else:
-        return _verify()
+        return _verify(store)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments,
-    130 Ctrl-C."""
-    args = _parser().parse_args(argv)
+    """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments or
+    what the message says, 130 Ctrl-C."""
+    stopped = "stopped"
     try:
+        args = _parser().parse_args(argv)
+        if args.command == "run":
+            stopped = "stopped at a checkpoint; the same command continues"
         return _dispatch(args)
     except TimeoutError as error:
         print(error, file=sys.stderr)
         return 1
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped at a checkpoint; the same command continues", file=sys.stderr)
+        print(stopped, file=sys.stderr)
         return INTERRUPTED
 
 
 def sigterm_is_ctrl_c() -> None:
     """What batch systems send some seconds before the end stops at a checkpoint too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # all is imported
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

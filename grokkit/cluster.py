@@ -202,6 +202,18 @@ def _result(future: Any) -> str:
         ) from None
 
 
+def check_address(scheduler: str) -> re.Match | None:
+    """The match of a `local:N`; None for a `tcp://host:port`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    workers = re.fullmatch(r"local:([1-9]\d*)", scheduler)
+    if not workers and not re.fullmatch(r"\w+://.+:\d+", scheduler):
+        raise ValueError(f"scheduler must be tcp://host:port or local:N, got {scheduler!r}")
+    return workers
+
+
 @contextmanager
 def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Cluster]:
     """The cluster at an address `tcp://host:port`, or `local:N`: N processes of this machine.
@@ -210,9 +222,7 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
         ValueError: neither of these, or nothing answers there.
         ModuleNotFoundError: dask is not installed; the message says how it is.
     """
-    workers = re.fullmatch(r"local:([1-9]\d*)", scheduler)
-    if not workers and not re.fullmatch(r"\w+://.+:\d+", scheduler):
-        raise ValueError(f"scheduler must be tcp://host:port or local:N, got {scheduler!r}")
+    workers = check_address(scheduler)
     try:
         import distributed
     except ModuleNotFoundError as error:

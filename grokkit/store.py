@@ -67,6 +67,8 @@ class Store:
         self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
         if shipped is None:
             shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED))
+            if shipped and not Path(shipped).is_dir():  # else everything would be trained again
+                raise ValueError(f"GROKKIT_RESULTS must be a folder or nothing, got {shipped!r}")
         self.shipped = Path(shipped) if shipped else None
 
     def __repr__(self) -> str:

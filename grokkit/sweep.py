@@ -233,6 +233,10 @@ def train(
         StoreFull: no space for a record, or for the last checkpoints before a stop.
         FloatingPointError: runs left the finite numbers; the message names them.
     """
+    if scheduler is None:
+        resolve_device(device)
+    else:
+        cluster.check_address(scheduler)
     store, deadline = store or Store(), time.monotonic() + 60 * minutes
     found: dict[Run, Record] = {}
     missing = with_inits(runs, lambda run: not _look_up([run], store, found))

@@ -11,6 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from grokkit import benchmarks, model, tasks
+from grokkit.files import Damaged
 from grokkit.runs import Record, Run
 from grokkit.store import Store
 
@@ -113,6 +114,17 @@ def test_saved_measurements_name_where_they_were_made():
         assert saved["provenance"]["device"]
     with pytest.raises(LookupError, match=r"python benchmarks/nothing\.py --save"):
         benchmarks.load("nothing-cpu")
+
+
+def test_a_measurement_that_is_not_what_was_saved_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    path = benchmarks.save("x-cpu", {"rows": [1.5]})
+    assert benchmarks.load("x-cpu") == {"rows": [1.5]}
+    whole = path.read_text()
+    for text in (whole.replace("1.5", "1.6"), whole.replace("sha", "shb"), whole[:-5], "[1]"):
+        path.write_text(text)
+        with pytest.raises(Damaged, match=str(path)):
+            benchmarks.load("x-cpu")
 
 
 def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import estimate, experiments
+from grokkit import benchmarks, estimate, experiments
 from grokkit.__main__ import _duration, main
 from grokkit.estimate import Machine, Speed
 from grokkit.model import ModelConfig
@@ -45,12 +45,14 @@ def small(monkeypatch):
 # --- list
 
 
-def test_list_shows_every_experiment_in_every_size(home, capsys, monkeypatch):
+def test_list_shows_every_experiment_in_two_sizes(home, capsys, monkeypatch):
     monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 3 * len(experiments.EXPERIMENTS)
+    assert len(lines) == 2 + 2 * len(experiments.EXPERIMENTS)
     assert lines[1].split()[:6] == ["grokking", "published", "5", "0", "5", "0%"]
+    edges = {line.index(" published ") for line in lines if " published " in line}
+    assert edges == {lines[0].index(" profile ")}  # the columns stand in line
     assert lines[-1].startswith("time: cpu, 2 at a time; an epoch of p = 113, D = 3,830 takes")
 
 
@@ -60,6 +62,11 @@ def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsy
     assert main(["list", "--store", str(home)]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.split() == ["small", "published", "2", "1", "1", "50%", "0.0", "s", "no", "figure"]
+
+
+def test_list_shows_the_papers_size_when_asked(home, small, capsys):
+    assert main(["list", "--profile", "paper"]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:-1]] == ["paper"]
 
 
 def test_list_measures_nothing_where_nothing_is_missing(home, small, capsys, monkeypatch):
@@ -111,11 +118,44 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
         (["run", "grokking", "--scheduler", "here"], "scheduler must be tcp://host:port or local"),
         (["run", "grokking", "--store", "/dev/null/x"], "/dev/null/x"),
         (["export", "groking"], "experiment must be one of"),
+        (["export", "all"], "experiment must be one of grokking, full_data"),
+        (["list", "--profile", "fast"], "profile must be one of published"),
     ],
 )
 def test_a_bad_argument_is_said_and_gives_status_2(home, arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--device", "abacus", "device must be one of auto, cpu"),
+        ("--scheduler", "here", "scheduler must be tcp://host:port or local:N"),
+    ],
+)
+def test_a_wrong_option_is_an_error_also_where_all_is_stored(
+    home, small, option, value, message, capsys
+):
+    experiments.records(small, Store(), "cpu", progress=False)
+    assert main(["run", "small", option, value]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, monkeypatch, capsys):
+    runs = experiments.full_data(seeds=1, **SMALL)
+    one = experiments.Experiment("full", "", lambda profile, seeds=None: runs)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"full": one})
+    assert main(["run", "full", "--device", "cpu", "--quiet"]) == 0
+    assert "train accuracy 0." in capsys.readouterr().out
+
+
+def test_a_run_that_diverges_is_said_without_a_traceback(home, monkeypatch, capsys):
+    runs = experiments.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL)
+    one = experiments.Experiment("wild", "", lambda profile, seeds=None: runs)
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"wild": one})
+    assert main(["run", "wild", "--device", "cpu", "--quiet"]) == 2
+    assert "left the finite numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "soon"])
@@ -132,6 +172,39 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
 
 
 # --- Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [(["list"], "grokkit.estimate.measure"), (["retrain", "0"], "grokkit.retrain.find")],
+)
+def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
+    home, small, command, where, monkeypatch, capsys
+):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    assert main(command) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_ctrl_c_while_torch_is_imported_prints_no_traceback():
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "grokkit", "list"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if "torch" in line and not process.send_signal(signal.SIGINT):
+            break
+    seen += process.stderr.readlines()
+    process.stderr.close()
+    assert process.wait(60) == -signal.SIGINT
+    assert "Traceback" not in "".join(seen)
 
 
 PROGRAM = """
@@ -208,24 +281,47 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
 # --- export, verify, gc
 
 
-def test_verify_reads_what_ships_and_fails_where_nothing_does(home, small, capsys, monkeypatch):
-    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "nothing")
-    assert main(["verify"]) == 1
-    assert capsys.readouterr().out == "0 shipped records are whole\n"
-    monkeypatch.setattr("grokkit.__main__.SHIPPED", home / "results")
+def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
+    home, small, capsys, monkeypatch
+):
+    assert main(["verify"]) == 2
+    assert "GROKKIT_RESULTS is set to nothing" in capsys.readouterr().err
+    results = home / "results"
     experiments.records(small, Store(), "cpu", progress=False)
-    Store().export("small", small, home / "results")
+    Store().export("small", small, results)
+    (results / "benchmarks").mkdir()
+    monkeypatch.setattr(benchmarks, "FOLDER", results / "benchmarks")
+    measured = benchmarks.save("engine-cpu", {"rows": [{"ms": 1.5}]})
+    monkeypatch.setenv("GROKKIT_RESULTS", str(results))
     assert main(["verify"]) == 0
-    assert capsys.readouterr().out == "2 shipped records are whole\n"
-    [path, _] = (home / "results" / "weights").iterdir()
+    said = capsys.readouterr().out
+    assert said == f"2 records and 1 measurements of {results} are whole\n"
+    [path, _] = (results / "weights").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["verify"]) == 1
     printed = capsys.readouterr()
-    assert printed.out == "1 shipped records are whole\n"
+    assert printed.out.startswith("1 records")
     assert path.name in printed.err
-    (home / "results" / "other.parquet").write_bytes(b"no")
+    (results / "other.parquet").write_bytes(b"no")
+    measured.write_text(measured.read_text().replace("1.5", "1.4"))
     assert main(["verify"]) == 1
-    assert "other.parquet" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "other.parquet" in printed.err
+    assert f"{measured}: damaged" in printed.err
+    assert " 0 measurements" in f" {printed.out.split(' and ')[1]}"
+    monkeypatch.setenv("GROKKIT_RESULTS", str(home / "nothing"))
+    home.joinpath("nothing").mkdir()
+    assert main(["verify"]) == 1
+
+
+@pytest.mark.parametrize("command", [["list"], ["run", "small"], ["verify"]])
+def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(
+    home, small, command, monkeypatch, capsys
+):
+    monkeypatch.setenv("GROKKIT_RESULTS", str(home / "resluts"))
+    assert main(command) == 2
+    assert "GROKKIT_RESULTS must be a folder or nothing, got" in capsys.readouterr().err
+    assert not list(home.rglob("*.parquet"))
 
 
 def test_gc_names_what_it_deletes(home, small, capsys):
