@@ -87,17 +87,18 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         yaxis={"title": "share of norm²", "range": [0, 1.03]},
         barmode="group",
         height=320 + 34 * len(chosen),  # two rows of the legend each
+        legend={"font": {"size": 11}},  # its rows fit a phone
     )
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
         for label, values, pattern in (
-            ("along its character", own.characters, ""),
-            ("in all its entries", own.entries, "/"),
+            ("characters", own.characters, ""),
+            ("all entries", own.entries, "/"),
         ):
             fig.add_bar(
                 x=list(own.group.names),
                 y=values.numpy().astype(np.float32),
-                name=f"{c.name}, <br>{label}",  # in one line wider than a phone
+                name=f"{c.name}, {label}",
                 meta={"task": c.task, "seed": c.record.run.seed},
                 marker={"color": colour, "pattern": {"shape": pattern}},
                 hovertemplate=f"%{{x}}: %{{y:.3f}}<br>{c.name}, seed {c.record.run.seed}<br>"
