@@ -20,7 +20,7 @@ from grokkit.pages import (
     TRIGONOMETRIC,
     UNGROKKING,
 )
-from grokkit.tables import html_table
+from grokkit.tables import capitalised, html_table
 
 
 @dataclass(frozen=True)
@@ -371,7 +371,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     rows = []
     for claim in CLAIMS:
         result = found.get(claim.id, Result())
-        says = f"{_title(claim)} {claim.says[0].upper()}{claim.says[1:]}."
+        says = f"{_title(claim)} {capitalised(claim.says)}."
         says = f'<div style="min-width: 12rem">{says}</div>'
         ours = f"{result.ours} ({_runs(result.n_runs)})" if result.n_runs else result.ours
         number, ours = (
