@@ -57,7 +57,8 @@ def test_what_the_paper_shows_or_states_is_put_to_a_claim_of_that_name(item):
     named = [c for c in CLAIMS if re.match(rf"{re.escape(item)}(?!\d)", c.title)]
     kind, number = item.rsplit(" ", 1)
     assert named
-    assert all(claim.id.startswith(SHORT[f"{kind} "] + number) for claim in named)
+    short = re.compile(re.escape(SHORT[f"{kind} "] + number) + r"(?!\d)")
+    assert all(short.match(claim.id) for claim in named)
 
 
 def test_no_two_claims_share_an_id_and_the_paper_says_all_but_those_beyond_it():
