@@ -12,5 +12,5 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def capitalised(text: str) -> str:
-    """The text with a capital first letter; a Greek symbol stays what it is."""
-    return text[0].upper() + text[1:] if text[:1].isascii() else text
+    """The text with a large first letter, as a sentence begins; a symbol such as ε stays."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text

@@ -320,6 +320,13 @@ def test_weight_decay_alone_is_a_drift_of_one(tmp_path):
     assert analysis.drift(alone) == pytest.approx(1)
 
 
+def test_the_drift_of_a_run_that_ended_early_is_that_of_its_own_last_tenth():
+    epoch = np.arange(0, 1001, 100)
+    run = Run(p=5, dataset_size=9, epochs=50_000)
+    early = record(run, epoch, param_norm=np.where(epoch < 900, 9.0, 40 * np.exp(-1e-3 * epoch)))
+    assert analysis.drift(early) == pytest.approx(1)
+
+
 def test_what_a_metric_is_where_another_peaks():
     run = grokking()
     assert analysis.peak_epochs([run], "trig_logit").median == 4000

@@ -10,10 +10,8 @@ from grokkit import analysis, book, claims, experiments, pages, paper_index
 from grokkit.claims import CLAIMS, Result
 from grokkit.pages import PAGES
 from grokkit.paper_index import PAPER_INDEX
+from grokkit.tables import capitalised
 
-# Every row of the specification's table of figures, claims and theorems, and what goes beyond it.
-IDS = """F1a F9 F1b F7 F4 F8 F1c F5 F6 F2a-c F3a,b F3c,d F10a F10b F11 T-D.1 L-D.2 L-D.3 T-D.4
-P1 P2 P3 P4 A.2 A.3 S6 S7 B1 B2 B3 B4 B5 B6 B7 B8 B9""".split()
 ITEMS = [
     *(f"Fig. {n}" for n in "1 1a 1b 1c 2 3 4 5 6 7 8 9 10 11".split()),
     *(f"Eq. ({n})" for n in range(1, 7)),
@@ -47,8 +45,27 @@ def targets(name: str) -> set[str]:
     return {first or second for first, second in named}
 
 
-def test_every_claim_has_one_row():
-    assert sorted(claim.id for claim in CLAIMS) == sorted(IDS)
+SHORT = {"Fig. ": "F", "Theorem ": "T-", "Lemma ": "L-", "App. ": "", "Prediction ": "P"}
+PUT_TO_A_CLAIM = [
+    *(item for item in ITEMS if item.split()[0] in ("Fig.", "Theorem", "Lemma")),
+    *("App. A.2", "App. A.3", *(f"Prediction {n}" for n in range(1, 5))),
+]
+
+
+@pytest.mark.parametrize("item", PUT_TO_A_CLAIM)
+def test_what_the_paper_shows_or_states_is_put_to_a_claim_of_that_name(item):
+    named = [c for c in CLAIMS if re.match(rf"{re.escape(item)}(?!\d)", c.title)]
+    kind, number = item.rsplit(" ", 1)
+    assert named
+    short = re.compile(re.escape(SHORT[f"{kind} "] + number) + r"(?!\d)")
+    assert all(short.match(claim.id) for claim in named)
+
+
+def test_no_two_claims_share_an_id_and_the_paper_says_all_but_those_beyond_it():
+    ids = [claim.id for claim in CLAIMS]
+    assert len(set(ids)) == len(ids)
+    about = {i for i in ids if any(c.title.startswith(tuple(SHORT)) for c in CLAIMS if c.id == i)}
+    assert {re.sub(r"\d", "", i) for i in set(ids) - about} == {"S", "B"}  # rivals, and beyond
 
 
 def test_every_item_of_the_paper_has_a_row():
@@ -145,3 +162,11 @@ def test_links_lead_from_the_first_page_and_from_the_chapters():
     hrefs = [link["href"] for link in links]
     assert "../api/book.html#grokkit.figures.fig1a_grokking" in hrefs
     assert "../chapters/d_theorems.html#thm-d4" in hrefs
+
+
+def test_a_sentence_begins_with_a_large_letter_and_a_symbol_stays_as_it_is():
+    assert [*map(capitalised, ("ε is half of α", "a network", "√x", "Adam", "D_crit", ""))] == [
+        *("ε is half of α", "A network", "√x", "Adam", "D_crit", "")
+    ]
+    says = [re.sub("<.*?>", "", str(row.td)) for row in rows(claims.scoreboard({}))]
+    assert not [text for text in says if re.search(r"[Α-Ω]", text)]  # large Greek letters

@@ -164,6 +164,9 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = experiments.strength("quick")
     groups = convergence.by_alpha([ended(run, [0, 9], [1.0, 0.01]) for run in runs])
     assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
+    fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
+    fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
+    assert len(fig.data) == 2 * 4  # of any number, none is dropped
     run = replace(ADAMW, epochs=20_000)
     safe = record(run, LONG, residual=0.1, test_accuracy=1.0, param_norm=30.0)
     assert "1 could have ended" in theme.alt(theme.show(figures.fig_early_end([safe], 0.3)))

@@ -317,6 +317,18 @@ def test_the_figures_are_fit_to_print_and_say_whose_each_trace_is():
     fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
     marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
     assert [trace.meta["weight_decay"] for trace in marks] == list(DECAYS)
+    seven = [0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0]
+    many = [
+        [
+            replace(r, run=replace(r.run, weight_decay=decay))
+            for decay in seven
+            for r in some
+            if r.run.weight_decay == DECAYS[0]
+        ]
+        for some in (mem, gen)
+    ]
+    hovers = " ".join(trace.hovertemplate or "" for trace in figures.fig_first_order(*many).data)
+    assert all(f"weight decay {decay:g}, seed" in hovers for decay in seven)
 
 
 def test_one_kappa_makes_the_crossing_the_same_at_every_logit():

@@ -1,11 +1,14 @@
 """The figures of trained networks: fit to print, true to the records, and said in words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from handmade import EPOCHS, grokking, ungrokking
 
 from grokkit import analysis, circuits, experiments, figures, theme
+from grokkit.runs import Record
 
 SEEDS = [grokking(seed, shift) for seed, shift in enumerate((1.0, 1.0, 1.0))]
 UNGROKKED = [
@@ -134,3 +137,21 @@ def test_the_equilibrium_draws_a_panel_a_network_on_the_line_of_rest():
     line = traces(fig, "g = −ελθ/(1 − λ|θ|)")[0]
     assert list(line.x) == list(line.y)
     assert "seed 1: fitted α 1.1e-08, cosine 0.990" in theme.alt(fig)
+
+
+def test_runs_that_ended_early_stay_where_they_ended_and_the_figure_says_so():
+    full, half = grokking(), grokking(1, shift=0.5)
+    early = Record(replace(half.run, epochs=10_000), half.metrics, {})  # ended at epoch 5,000
+    runs = [full, early, early]
+    drawn = figures.fig1a_grokking(runs), figures.fig1_overview(runs, UNGROKKED[:2])
+    for fig, name in zip(drawn, ("test loss", "test accuracy"), strict=True):
+        metric = name.replace(" ", "_")
+        lines = traces(theme.show(fig), name)[: len(runs) + 1]
+        assert [max(line.x) for line in lines] == [10_000, 5000, 5000, 10_000]
+        np.testing.assert_allclose(lines[1].y, early[metric], rtol=1e-6)
+        strong = lines[-1]
+        assert strong.y[-1] == pytest.approx(early.final(metric))
+        assert strong.y[list(EPOCHS).index(1000)] == pytest.approx(early[metric][5])
+        assert "2 of" in theme.alt(fig)
+        assert "ended early, at epoch 5,000 (5,000 – 5,000), and stay there." in theme.alt(fig)
+    assert "ended early" not in theme.alt(figures.fig1a_grokking([full]))

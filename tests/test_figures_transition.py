@@ -78,6 +78,9 @@ def test_predictions_are_lines_with_a_band_where_there_is_an_interval():
     }
     bands = [trace for trace in fig.data if trace.fill == "toself"]
     assert [tuple(band.x) for band in bands] == [(800, 1000, 1000, 800)]
+    many = {f"prediction {n}": Interval(900.0 + n, n=1) for n in range(7)}
+    drawn = {trace.name for trace in figures.fig4_ungrokking(RUNS, predictions=many).data}
+    assert set(many) <= drawn
     assert "by norm 900 (800 – 1,000)" in theme.alt(fig)
 
 

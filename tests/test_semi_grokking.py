@@ -131,7 +131,8 @@ def test_examples_are_the_clearest():
     assert semi_grokking.outcome(semi_grokking.transient_example(runs)) == TRANSIENT
     rest = sweep([NONE, UNDER_WAY, FULL])
     assert semi_grokking.outcome(semi_grokking.example(rest)) == UNDER_WAY
-    assert semi_grokking.example(sweep([NONE]))
+    low, near = made(curve((0, 0.03), (50_000, 0.1))), made(SHAPES[NONE])
+    assert semi_grokking.example([low, near]) is semi_grokking.example([near, low]) is near
 
 
 def test_the_share_has_an_interval_over_seeds():

@@ -127,15 +127,14 @@ SETTLED = 0.1  # of what decay alone would do to the norm (choice C6)
 
 
 def drift(record: Record) -> float:
-    """The norm's rate of change over the last tenth of the epochs, as a part of lr times lambda.
+    """The norm's rate of change over the last tenth of its epochs, as a part of lr times lambda.
 
     That is 1 where weight decay acts alone and 0 where the gradient holds its balance: a sign of
     convergence that, unlike the residual, knows nothing of where AdamW should rest.
     """
-    run = record.run
-    start = round(0.9 * run.epochs)
-    change = np.log(record.final("param_norm") / value_at(record, "param_norm", start))
-    return float(abs(change) / (run.lr * run.weight_decay * (run.epochs - start)))
+    run, last = record.run, int(record["epoch"][-1])  # before run.epochs where it ended early
+    change = np.log(record.final("param_norm") / value_at(record, "param_norm", 0.9 * last))
+    return float(abs(change) / (run.lr * run.weight_decay * 0.1 * last))
 
 
 def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) -> str:

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 
 from grokkit import convergence
 from grokkit.convergence import Pair
+from grokkit.figures.styles import dash_of
 from grokkit.figures.training import meta
 from grokkit.runs import Record
 from grokkit.theme import NORM, TEST, TRAIN, ordered, set_alt, template
@@ -85,9 +86,8 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     fig = make_subplots(
         rows=2, cols=len(groups), shared_xaxes=True, vertical_spacing=0.06, subplot_titles=titles
     )
-    dashes = ("solid", "dash", "dot")
     for col, group in enumerate(groups, start=1):
-        for record, colour, dash in zip(group, ordered(len(group)), dashes, strict=False):
+        for i, (record, colour) in enumerate(zip(group, ordered(len(group)), strict=True)):
             run = record.run
             label = f"ε {run.eps:g}, λ {run.weight_decay:g}"
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
@@ -98,7 +98,7 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
                     legendgroup=label,
                     showlegend=(row, col) == (1, 1),
                     meta=meta(record),
-                    line={"color": colour, "dash": dash, "width": 2},
+                    line={"color": colour, "dash": dash_of(i), "width": 2},
                     hovertemplate=f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{run}<br>{label}"
                     "<extra></extra>",
                     row=row,

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from grokkit import efficiency
 from grokkit.efficiency import Bucket
+from grokkit.figures.styles import dash_of, symbol_of
 from grokkit.figures.training import meta, shared_meta
 from grokkit.figures.transition import rest_symbols
 from grokkit.runs import Record
@@ -16,9 +17,7 @@ from grokkit.statistics import Interval, by_seed
 from grokkit.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, template
 
 NAMES = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-PLACES = ("bottom", "middle", "top") * 2  # of the names of neighbouring lines
+PLACES = ("bottom", "middle", "top")  # of the names of neighbouring lines
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 SIZES = (50, 100, 200, 500, 1000, 2000, 4000, 8000)
 
@@ -78,7 +77,7 @@ def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) 
                     marker={
                         "color": colour,
                         "size": 8,
-                        "symbol": rest_symbols([record], SYMBOLS[i % len(SYMBOLS)])[0],
+                        "symbol": rest_symbols([record], symbol_of(i))[0],
                     },
                     meta=meta(record),
                     hovertemplate=_hover(record, circuit),
@@ -139,12 +138,12 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
         _scatter(fig, records, circuit, row)
         found = efficiency.buckets(records)
-        looks = zip(found, ordered(len(found)), DASHES, PLACES, strict=True)
-        for bucket, colour, dash, at in looks:
+        for i, (bucket, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
+            look = dash_of(i), PLACES[i % 3]
             fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
             seeds = efficiency.values(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
-                fig.add_trace(_line(bucket, seed, colour, dash, at), row=row, col=2)
+                fig.add_trace(_line(bucket, seed, colour, *look), row=row, col=2)
         norms, logits = ([read(r) for r in records] for read in (efficiency.norm, efficiency.logit))
         sizes = efficiency.values(records, "dataset_size")
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
@@ -256,12 +255,11 @@ def fig_equal_cost(
 def _minima(
     fig: go.Figure, records: Sequence[Record], circuit: str, colour: str, decays: Sequence[float]
 ) -> None:
-    for decay, dash, symbol in zip(decays, DASHES, SYMBOLS, strict=False):
+    for i, decay in enumerate(decays):
         for seed in efficiency.values(records, "seed"):
             curve = efficiency.select(records, weight_decay=decay, seed=seed)
             if not curve:
                 continue
-            symbols = rest_symbols(curve, symbol)
             log_size, log_least = efficiency.by_size(efficiency.minima(curve)).T
             fig.add_scatter(
                 x=np.exp(log_size),
@@ -271,8 +269,8 @@ def _minima(
                 legendgroup=circuit,
                 showlegend=(decay, seed) == (decays[0], records[0].run.seed),
                 meta=shared_meta(curve),
-                line={"color": colour, "dash": dash, "width": 1.5},
-                marker={"size": 6, "symbol": symbols},
+                line={"color": colour, "dash": dash_of(i), "width": 1.5},
+                marker={"size": 6, "symbol": rest_symbols(curve, symbol_of(i))},
                 hovertemplate="f = %{y:.1f} at D = %{x:,.0f}<br>"
                 f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}<extra></extra>",
             )

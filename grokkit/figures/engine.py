@@ -1,6 +1,6 @@
 """The figures of the engine: what a model-step costs, counted and measured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit import costs, timings
+from grokkit.figures.styles import dash_of, symbol_of
 from grokkit.runs import Run
 from grokkit.theme import NORM, figure, ordered, set_alt, template
 
-DASHES = ("solid", "dash", "dot")
-SYMBOLS = ("circle", "square", "diamond", "cross")
 ROUND = tuple(digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5))  # ms
 PATTERNS = ("", "/", "x")
 
@@ -29,14 +28,14 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
         height=480,
     )
     sizes = np.geomspace(20, run.p**2, 60).round()
-    for cost, colour, dash in zip(forms, ordered(len(forms)), DASHES, strict=True):
+    for i, (cost, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
         fig.add_scatter(
             x=sizes,
             y=np.array([cost.flop(D) for D in sizes], dtype=np.float32),
             name=cost.form,
             legendgroup=cost.form,
             mode="lines",
-            line={"color": colour, "dash": dash, "width": 2},
+            line={"color": colour, "dash": dash_of(i), "width": 2},
             hovertemplate=f"{cost.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP<extra></extra>",
         )
     for trace in _timed_forms(forms, measured):
@@ -57,8 +56,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
 def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[go.Scatter]:
     traces = []
     peak = measured["peak_flops"]
-    marks = zip(forms, ordered(len(forms)), SYMBOLS, strict=False)
-    for cost, colour, symbol in marks:
+    for i, (cost, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
         rows = [row for row in measured["rows"] if row["form"] == cost.form]
         ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
         flop = ms / 1e3 * peak
@@ -79,7 +77,7 @@ def _timed_forms(forms: Sequence[costs.Cost], measured: dict[str, Any]) -> list[
                 legendgroup=cost.form,
                 showlegend=False,
                 mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 8},
+                marker={"color": colour, "symbol": symbol_of(i), "size": 8},
                 hovertemplate=f"{cost.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
                 "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
                 "%{customdata[3]:.0%} of the matmul peak<extra></extra>",
@@ -96,6 +94,13 @@ def _forms_in_words(forms: Sequence[costs.Cost], measured: dict[str, Any], run: 
         f"The tables have the fewest from D = {costs.crossover(*forms[1:]):,.0f}; measured, they "
         f"are the faster form {faster}."
     )
+
+
+def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Each case with its colour and symbol."""
+    names = [*cases]
+    colours = zip(names, ordered(len(names)), strict=True)
+    return [(case, colour, symbol_of(i)) for i, (case, colour) in enumerate(colours)]
 
 
 def _add_points(fig: go.Figure, style: tuple[str, str, str], row: int, **trace: Any) -> None:
@@ -119,15 +124,14 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     titles = ("ms a model-step", "times textbook", "share of the peak")
     fig = make_subplots(rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
-    marks = zip(cases.items(), ordered(len(cases)), SYMBOLS, strict=False)
-    for (case, ways), colour, symbol in marks:
+    for ways, style in zip(cases.values(), _styles(cases), strict=True):
         rows = list(ways.values())
         factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
         columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
         for i, column in enumerate(columns, start=1):
             _add_points(
                 fig,
-                (case, colour, symbol),
+                style,
                 i,
                 x=column,
                 y=[t.way for t in rows],
@@ -167,13 +171,13 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     )
     gains = timings.gains(measured)
     cases = list(timings.by_case(measured))
-    for case, colour, pattern in zip(cases, ordered(len(cases)), PATTERNS, strict=False):
+    for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
         own = [gain for gain in gains if gain.after.case == case]
         fig.add_bar(
             x=[gain.idea for gain in own],
             y=[gain.factor for gain in own],
             name=case,
-            marker={"color": colour, "pattern": {"shape": pattern}},
+            marker={"color": colour, "pattern": {"shape": PATTERNS[i % len(PATTERNS)]}},
             text=[f"{gain.before.way} → {gain.after.way}" for gain in own],
             textposition="none",
             hovertemplate=f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}<extra></extra>",
@@ -192,8 +196,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
     """Methods by case: evaluations to a residual, and how many times the lowest f they ended at."""
     fig = make_subplots(rows=2, shared_yaxes=True, vertical_spacing=0.14)
     lowest = timings.least_f(measured)
-    marks = zip(lowest, ordered(len(lowest)), SYMBOLS, strict=False)
-    for case, colour, symbol in marks:
+    for case, style in zip(lowest, _styles(lowest), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         reached = [row["reached"].get(str(residual)) for row in rows]
         above = [round(timings.above_least(row, lowest), 6) for row in rows]
@@ -205,7 +208,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             _add_points(
                 fig,
-                (case, colour, symbol),
+                style,
                 i,
                 x=column,
                 y=[row["method"] for row in rows],

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit import analysis, semi_grokking
-from grokkit.figures.training import meta, shared_meta
+from grokkit.figures.training import early_text, meta, shared_meta, together
 from grokkit.runs import Record
 from grokkit.theme import TEST, TRAIN, pale, set_alt, template
 
@@ -49,20 +49,19 @@ def _add(
     fig: go.Figure, records: Sequence[Record], curve: tuple[str, str, str, str], col: int
 ) -> None:
     metric, label, colour, dash = curve
-    x = np.maximum(records[0]["epoch"].astype(np.float64), 0.8)
-    every = np.array([record[metric] for record in records], dtype=np.float32)
+    epochs, every = together(records, metric)
     names = [f"seed {record.run.seed}" for record in records]
     lines = [
-        (values, pale(colour), 1.2, name, meta(record))
-        for values, name, record in zip(every, names, records, strict=True)
+        (record["epoch"], record[metric], pale(colour), 1.2, name, meta(record))
+        for name, record in zip(names, records, strict=True)
     ]
     middle = np.median(every, axis=0)
     strong = f"median of {len(records)} seeds" if len(records) > 1 else names[0]
-    lines.append((middle, colour, 2.5, strong, shared_meta(records)))
-    for i, (y, shade, width, name, belongs) in enumerate(lines):
+    lines.append((epochs, middle, colour, 2.5, strong, shared_meta(records)))
+    for i, (x, y, shade, width, name, belongs) in enumerate(lines):
         fig.add_scatter(
-            x=x,
-            y=y,
+            x=np.maximum(x.astype(np.float64), 0.8),
+            y=y.astype(np.float32),
             name=f"{label} accuracy",
             legendgroup=label,
             showlegend=col == 1 and i == len(records),
@@ -84,5 +83,5 @@ def _alt(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> str:
         f"{grokked[0].run.dataset_size:,} examples: train accuracy reaches 1 at epoch {fits}, test "
         f"accuracy passes 0.98 at epoch {general}. Ungrokking, {len(ungrokked)} trained networks "
         f"continued on {ungrokked[0].run.dataset_size:,} examples: test accuracy goes from "
-        f"{start.text('.2f')} to {end.text('.2f')}."
+        f"{start.text('.2f')} to {end.text('.2f')}." + early_text([*grokked, *ungrokked])
     )

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from grokkit import analysis, rivals
+from grokkit.figures.styles import dash_of
 from grokkit.figures.training import meta
 from grokkit.runs import Record
 from grokkit.theme import TEST, TRAIN, figure, ordered, set_alt, template
@@ -17,7 +18,6 @@ PANELS = (
     ("test accuracy", "test_accuracy"),
     ("parameter norm", "param_norm"),
 )
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def fig_ablations(records: Sequence[Record]) -> go.Figure:
@@ -35,7 +35,7 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
                     legendgroup=name,
                     showlegend=j == 0 and row == 1,
                     meta={**meta(record), "changed": name},
-                    line={"color": colour, "dash": DASHES[i % len(DASHES)], "width": 1.5},
+                    line={"color": colour, "dash": dash_of(i), "width": 1.5},
                     hovertemplate=f"{title} %{{y:.4g}}<br>{name}<br>seed {record.run.seed}, "
                     f"D {record.run.dataset_size:,}<br>epoch %{{x:,.0f}}<extra></extra>",
                     row=row,

@@ -8,15 +8,9 @@ from plotly.subplots import make_subplots
 
 from grokkit import tradeoffs, transition
 from grokkit.convergence import objective
+from grokkit.figures.styles import dash_of, symbol_of
 from grokkit.figures.training import shared_meta
-from grokkit.figures.transition import (
-    ACCURACY,
-    DASHES,
-    SYMBOLS,
-    accuracy_traces,
-    rest_symbols,
-    size_axis,
-)
+from grokkit.figures.transition import ACCURACY, accuracy_traces, rest_symbols, size_axis
 from grokkit.runs import Record
 from grokkit.theme import GEN, MEM, figure, ordered, set_alt, template
 
@@ -76,7 +70,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
                     marker={
                         "color": colour,
                         "size": 7,
-                        "symbol": rest_symbols(runs, SYMBOLS[i % 5]),
+                        "symbol": rest_symbols(runs, symbol_of(i)),
                     },
                     showlegend=col == 1 and j == 0,
                     customdata=[record.final("param_norm") for record in runs],
@@ -120,8 +114,8 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
                     legendgroup=label,
                     showlegend=col == 1 and j == 0,
                     meta={**shared_meta(runs), "seed": seed},
-                    line={"color": colour, "dash": DASHES[i], "width": 1.8},
-                    marker={"symbol": rest_symbols(runs, SYMBOLS[j % 5]), "size": 7},
+                    line={"color": colour, "dash": dash_of(i), "width": 1.8},
+                    marker={"symbol": rest_symbols(runs, symbol_of(j)), "size": 7},
                     hovertemplate=f"%{{y:.4g}} at D = %{{x:,}}<br>seed {seed}, {label}"
                     "<extra></extra>",
                     row=1,

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float, Int
 from plotly.subplots import make_subplots
 
 from grokkit import analysis
+from grokkit.figures.styles import dash_of
 from grokkit.runs import Record
 from grokkit.theme import (
     GEN,
@@ -59,14 +61,37 @@ def _line(
     )
 
 
+def together(
+    records: Sequence[Record], metric: str
+) -> tuple[Int[np.ndarray, " log"], Float[np.ndarray, "run log"]]:
+    """The epochs of the longest run, and a metric of every run at them.
+
+    A run that ended early stays where it ended.
+    """
+    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
+    return epochs, np.stack([np.interp(epochs, r["epoch"], r[metric]) for r in records])
+
+
+def early_text(records: Sequence[Record]) -> str:
+    """A sentence for the alternative text on the runs that ended early, with a space before it."""
+    ends = analysis.Summary.of([int(r["epoch"][-1]) for r in records if _early(r)])
+    if not ends.n:
+        return ""
+    return f" {ends.n} of {len(records)} ended early, at epoch {ends.text()}, and stay there."
+
+
+def _early(record: Record) -> bool:
+    return bool(record["epoch"][-1] < record.run.epochs)
+
+
 def _median(
     records: Sequence[Record], metric: str, label: str, colour: str, dash: str
 ) -> go.Scatter:
     """The median over seeds, strong, in front of its runs."""
-    together = np.median([record[metric] for record in records], axis=0)
+    epochs, values = together(records, metric)
     return go.Scatter(
-        x=records[0]["epoch"],
-        y=together.astype(np.float32),
+        x=epochs,
+        y=np.median(values, axis=0).astype(np.float32),
         name=label,
         legendgroup=label,
         meta=shared_meta(records),
@@ -119,7 +144,7 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
         fig,
         f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "
         f"Train accuracy reaches 1 at epoch {fits.text()}; test accuracy passes 0.98 at epoch "
-        f"{general.text()}; the test loss ends at {last.text('.2g')}.",
+        f"{general.text()}; the test loss ends at {last.text('.2g')}." + early_text(records),
     )
 
 
@@ -139,7 +164,11 @@ def fig9_circuits(records: Sequence[Record]) -> go.Figure:
         f"{mark.name} at epoch {analysis.mark_epochs(records, mark).text()}"
         for mark in analysis.MARKS
     )
-    return set_alt(fig, f"Losses, logits and norm of {len(records)} grokking networks: {marks}.")
+    return set_alt(
+        fig,
+        f"Losses, logits and norm of {len(records)} grokking networks: {marks}."
+        + early_text(records),
+    )
 
 
 def _by_size(records: Sequence[Record]) -> dict[int, list[Record]]:
@@ -162,7 +191,7 @@ def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
         f"Grokked networks trained further on {records[0].run.dataset_size:,} examples: test "
         f"accuracy goes from {records[0]['test_accuracy'][0]:.2f} to {end.text('.2f')} in "
         f"{records[0].run.epochs:,} epochs, while train accuracy stays at "
-        f"{min(r['train_accuracy'].min() for r in records):.3f} or above.",
+        f"{min(r['train_accuracy'].min() for r in records):.3f} or above." + early_text(records),
     )
 
 
@@ -180,10 +209,9 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
         height=460,
     )
     groups = _by_size(records)
-    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
         for j, record in enumerate(runs):
-            line = _line(record, "test_accuracy", f"D′ = {D:,}", colour, dashes[i % 6], 1.8)
+            line = _line(record, "test_accuracy", f"D′ = {D:,}", colour, dash_of(i), 1.8)
             fig.add_trace(line.update(showlegend=j == 0))
     _epochs_on_a_log_axis(fig)
     ends = ", ".join(
@@ -193,5 +221,5 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
     return set_alt(
         fig,
         f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
-        f"Median at the end, by number of examples: {ends}.",
+        f"Median at the end, by number of examples: {ends}." + early_text(records),
     )

@@ -9,13 +9,12 @@ from plotly.subplots import make_subplots
 
 from grokkit import transition
 from grokkit.convergence import rests
+from grokkit.figures.styles import dash_of, symbol_of
 from grokkit.figures.training import shared_meta
 from grokkit.runs import Record
 from grokkit.statistics import Interval
 from grokkit.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, set_alt, template
 
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
 WIDE = 30  # times the smallest size are on it
@@ -67,8 +66,8 @@ def accuracy_traces(
                 legendgroup=label,
                 showlegend=legend and i == 0,
                 meta=shared_meta(runs),
-                line={"color": colour, "dash": DASHES[look % 5], "width": 2.4 if mean else 1.4},
-                marker={"symbol": rest_symbols(runs, SYMBOLS[look % 5]), "size": 6},
+                line={"color": colour, "dash": dash_of(look), "width": 2.4 if mean else 1.4},
+                marker={"symbol": rest_symbols(runs, symbol_of(look)), "size": 6},
                 opacity=0.55 if several and not mean else 1.0,
                 hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{hover}<extra></extra>",
             )
@@ -153,10 +152,8 @@ def fig4_ungrokking(
     for col, (_, records) in enumerate(panels, start=1):
         _panel(fig, records, "weight_decay", decays, col, named)
         fig.update_xaxes(size_axis([*minimised, *adamw]), row=1, col=col)
-    for (name, predicted), colour, dash in zip(
-        (predictions or {}).items(), (GEN, MEM, NORM), ("dash", "dot", "dashdot"), strict=False
-    ):
-        _prediction(fig, name, predicted, colour, dash, len(panels))
+    for i, (name, predicted) in enumerate((predictions or {}).items()):
+        _prediction(fig, name, predicted, (GEN, MEM, NORM)[i % 3], dash_of(i + 1), len(panels))
     first = minimised[0].run
     if (first.task, first.p) == ("x+y", 113):
         fig.add_scatter(
