@@ -37,10 +37,10 @@ test-fast: $(ENV)
 	$(PY) -m pytest -m "not slow and not site and not kernel" $(SHARE)
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
-# One chapter at a time: they share runs, and training has both cores.
+# Two chapters side by side: what both need, whoever is first trains, and the other waits for it.
 quick: $(ENV)
 	rm -rf build/store
-	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick --jobs 1
+	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick
 	$(PY) -m grokkit.book verdicts --profile quick --need grokking ungrokking
 lint: $(ENV)
 	$(PY) -m ruff check .
