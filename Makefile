@@ -4,6 +4,8 @@ PYTHON ?= python3
 PY ?= .venv/bin/python
 # The stamp is older than its sources only when the environment has to be (re)installed.
 ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
+# two workers; one that has nothing left takes half of what the other still has
+SHARE = -n 2 --dist worksteal
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg
 
@@ -30,15 +32,15 @@ book: $(ENV)
 	$(PY) -m grokkit.book execute
 	$(PY) -m grokkit.book site
 test: $(ENV)
-	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
+	$(PY) -m pytest -m "not slow" $(SHARE) $(REPORT)
 test-fast: $(ENV)
-	$(PY) -m pytest -m "not slow and not site and not kernel" -n 2 --dist loadfile
+	$(PY) -m pytest -m "not slow and not site and not kernel" $(SHARE)
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
-# One chapter at a time: they share runs, and training has both cores.
+# Two chapters side by side: what both need, whoever is first trains, and the other waits for it.
 quick: $(ENV)
 	rm -rf build/store
-	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick --jobs 1
+	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick
 	$(PY) -m grokkit.book verdicts --profile quick --need F1a F1b
 lint: $(ENV)
 	$(PY) -m ruff check .

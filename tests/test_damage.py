@@ -392,6 +392,7 @@ def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, kind, 
         assert contents(place) == before
 
 
+@pytest.mark.slow  # and not part of CI, where it may not be allowed to mount
 def test_a_disk_that_fills_up_holds_whole_files_only(tmp_path):
     """On a real file system of 256 KB, filled file by file and freed in between."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path)]

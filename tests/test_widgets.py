@@ -3,11 +3,12 @@
 import json
 import math
 import random
-import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import playwright
 import pytest
 
 from grokkit import efficiency, theme, widgets
@@ -21,8 +22,7 @@ from grokkit.widgets import (
     table_1_state,
 )
 
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="needs node: apt-get install nodejs")
+NODE = Path(playwright.__file__).parent / "driver" / "node"  # playwright brings its own
 CURVES = ("step", "train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
 
 
@@ -30,7 +30,7 @@ def in_node(name: str, expression: str, cases: list) -> list:
     """`expression` of each case `c`, computed by the explorer's module under node."""
     driver = f"console.log(JSON.stringify({json.dumps(cases)}.map((c) => {expression})));"
     done = subprocess.run(
-        [str(NODE), "--input-type=module", "-"],
+        [NODE, "--input-type=module", "-"],
         input=module(name) + "\n" + driver,
         capture_output=True,
         text=True,
@@ -78,7 +78,6 @@ def is_settled_by_its_inputs(toy: Toy) -> bool:
     return gap(simulate(nudged, 10_000, 37), simulate(toy, 10_000, 37)) < 1e-9
 
 
-@needs_node
 def test_the_browser_simulates_as_python_does():
     settled = [toy for toy in random_toys(60) if is_settled_by_its_inputs(toy)]
     assert len(settled) > 50
@@ -91,7 +90,6 @@ def test_the_browser_simulates_as_python_does():
         assert gap(theirs, simulate(toy, 10_000, 37)) < 1e-9, toy
 
 
-@needs_node
 def test_the_browser_diverges_where_python_does():
     toy = Toy(lr=10.0, kappa=0.3, alpha=1.0, w_mem=(2.0, 2.0))
     (theirs,) = in_node("simulation", "simulate(c, 100)", [table_1_state(toy)])
@@ -99,7 +97,6 @@ def test_the_browser_diverges_where_python_does():
         simulate(toy, 100)
 
 
-@needs_node
 def test_the_browser_finds_the_optimal_weights_as_python_does():
     rng, found = random.Random(1), [EqualCircuits((1.0, 2.0), kappa=k) for k in (1.2, 2.0, 3.0)]
     for _ in range(200):
@@ -112,7 +109,6 @@ def test_the_browser_finds_the_optimal_weights_as_python_does():
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-300, err_msg=str(circuits))
 
 
-@needs_node
 def test_the_browser_shares_and_crosses_as_python_does():
     rng, cases = random.Random(2), []
     for _ in range(100):

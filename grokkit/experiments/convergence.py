@@ -71,7 +71,7 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     At the small modulus of the quick profile; by them one sees whether ending early is safe.
     """
     check_profile(profile)
-    epochs = 6000 if profile == "quick" else 10_000
+    epochs = 3000 if profile == "quick" else 10_000
     count = seed_range(seeds, 1 if profile == "quick" else 5)
     runs = grokking("quick", len(count), epochs=epochs)
     stays = ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)

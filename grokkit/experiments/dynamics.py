@@ -87,13 +87,14 @@ def semi_grokking_ends(
 def semi_grokking_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: semi-grokked runs once more, from the same random weights.
 
-    All of them four times as long, to see whether they stay; then all in float64, to see whether
-    rounding decides. Published are those that end semi-grokked; of the paper's grid, all runs.
+    All of them four times as long (twice in the quick profile), to see whether they stay; then all
+    in float64, to see whether rounding decides. Published are those that end semi-grokked; of the paper's grid, all runs.
     """
     runs = semi_grokking(profile, seeds)
-    wanted = {"published": AGAIN, "quick": ((440, 0),)}.get(profile)
+    wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
     chosen = [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
-    longer = [replace(run, epochs=4 * run.epochs) for run in chosen]
+    times = 2 if profile == "quick" else 4
+    longer = [replace(run, epochs=times * run.epochs) for run in chosen]
     return longer + [replace(run, precision="float64") for run in chosen]
 
 
@@ -106,7 +107,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     check_profile(profile)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
-        base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80)
+        base = Run(p=QUICK_P, dataset_size=720, epochs=1200, n_logged=80)  # groks by 700
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
@@ -123,7 +124,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """
     check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
-    evaluations = {"published": 1000, "quick": 300, "paper": 3000}[profile]
+    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
     count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in tasks.NAMES:

@@ -1,0 +1,76 @@
+"""The end of .ci/run: what ran, counted from the test runner's report."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GPU = '<testcase classname="t" name="gpu"><skipped message="needs a CUDA device"/></testcase>'
+NODE = '<testcase classname="t" name="node"><skipped message="needs node"/></testcase>'
+GOOD = '<testcase classname="t" name="good"/>'
+BAD = '<testcase classname="t" name="bad"><failure/></testcase>'
+BROKEN = '<testcase classname="t" name="broken"><error/></testcase>'
+TORN_DOWN = '<testcase classname="t" name="good"><error/></testcase>'  # good's own second entry
+
+
+@pytest.mark.parametrize(
+    ("cases", "line", "status"),
+    [
+        ([GOOD], "1 passed, 0 failed, 0 skipped", 0),
+        ([GOOD, GPU], "1 passed, 0 failed, 1 skipped", 0),
+        ([GOOD, BAD, BROKEN], "1 passed, 2 failed, 0 skipped", 1),
+        ([GOOD, TORN_DOWN], "0 passed, 1 failed, 0 skipped", 1),
+        ([GOOD, NODE], "1 passed, 0 failed, 1 skipped", 1),
+        ([GPU], "0 passed, 0 failed, 1 skipped", 1),
+        ([], "0 passed, 0 failed, 0 skipped", 1),
+    ],
+)
+def test_the_tally_is_the_last_line_and_fails_for_a_failure_or_another_skip(
+    tmp_path, cases, line, status
+):
+    report = tmp_path / "tests.xml"
+    report.write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
+    told = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "tally.py", report], capture_output=True, text=True
+    )
+    assert told.stdout.splitlines()[-1] == line
+    assert told.returncode == status
+    assert ("t::node: needs node" in told.stdout) == (NODE in cases)
+
+
+REPORTING = 'case "$*" in *REPORT*) echo "%s" >build/tests.xml;; esac\n'
+ENDS = [
+    ("", "", 1, "0 passed, 0 failed, 0 skipped"),
+    (GOOD, "", 0, "1 passed, 0 failed, 0 skipped"),
+    (GOOD, "lint", 7, "0 passed, 0 failed, 0 skipped"),
+    (GOOD + BAD, "test", 7, "1 passed, 1 failed, 0 skipped"),
+    (GOOD, "quick", 7, "1 passed, 0 failed, 0 skipped"),
+]
+
+
+@pytest.mark.parametrize(("cases", "failing", "status", "line"), ENDS)
+def test_a_run_ends_with_the_tally_whatever_fails(tmp_path, cases, failing, status, line):
+    """With a `make` that writes a report at the tests, and fails at one target."""
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "tests.xml").write_text(f"<a>{BAD}</a>")  # of an earlier run
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    report = f"<a>{cases}</a>".replace('"', '\\"') if cases else ""
+    make = REPORTING % report + f'test "$1" != "{failing}" || exit 7\n'
+    for name, text in (("make", make), ("chromium", "")):
+        (tools / name).write_text("#!/bin/sh\n" + text)
+        (tools / name).chmod(0o755)
+    search = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = subprocess.run(
+        [tmp_path / ".ci" / "run"], capture_output=True, text=True, env={"PATH": search}
+    )
+    assert run.stdout.splitlines()[-1] == line, run.stderr
+    assert bool(run.returncode) == bool(status)
+    assert run.stdout.endswith("\n")
+    assert len(re.findall(r"^\d+ passed, ", run.stdout, re.MULTILINE)) == 1
