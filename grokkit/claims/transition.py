@@ -48,7 +48,7 @@ def fig4(found: Records) -> Result:
 def every_decay(found: Records) -> Result:
     """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
     ends, adamw = found["transition"], found.get("transition_adamw", ())
-    if not transition.judged(ends) or len(transition.curves(ends)) < 2:
+    if not transition.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
     gap = dependence.largest_gap(ends)
     further: dict[str, Met] = {
