@@ -34,6 +34,7 @@ def fig4(found: Records) -> Result:
                 transition.transition_parts(planned).values()
             ),
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
+            **convergence.resting(adamw, "every end by AdamW is at rest"),
         }
         groups.append(adamw)
     widths = [transition.width(runs) for runs in transition.curves(ends).values()]
