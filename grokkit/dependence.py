@@ -46,10 +46,8 @@ def shift_interval(
 ) -> Interval:
     """By which part D_crit moves with a field: the mean over seeds of `log_shift`, as a ratio."""
 
-    def mean(units: Sequence[Sequence[Record]]) -> float:
-        return float(np.expm1(np.mean([log_shift(unit, field, accuracy) for unit in units])))
-
-    return statistics.bootstrap(statistics.by_seed(records), mean)
+    shifts = [log_shift(unit, field, accuracy) for unit in statistics.by_seed(records)]
+    return statistics.bootstrap(shifts, lambda drawn: float(np.expm1(np.mean(drawn))))
 
 
 def same_d_crit(

@@ -37,7 +37,7 @@ class Interval:
         """Whether there were seeds enough for an interval."""
         return isfinite(self.low) and isfinite(self.high)
 
-    def within(self, low: float, high: float) -> bool:
+    def within(self, low: float | int, high: float | int) -> bool:
         """Whether the whole interval, or of few seeds every value, lies between two bounds.
 
         An equivalence test, where the bounds are a margin; False where nothing is known.

@@ -96,10 +96,8 @@ def d_crit_interval(
     NaN if that of any seed is censored. Curves of one seed are averaged first.
     """
 
-    def mean(units: Sequence[Sequence[Record]]) -> float:
-        return exp(np.mean([log(d_crit(unit, level, accuracy).value) for unit in units]))
-
-    return statistics.bootstrap(statistics.by_seed(records), mean)
+    logs = [log(d_crit(unit, level, accuracy).value) for unit in statistics.by_seed(records)]
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
 def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
@@ -180,7 +178,13 @@ def equal_epochs(records: Sequence[Record]) -> Accuracy:
 def equal_decay_times(records: Sequence[Record]) -> Accuracy:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
     times = min(record.run.epochs / record.run.decay_time for record in records)
-    return lambda record: value_at(record, "test_accuracy", times * record.run.decay_time)
+
+    def accuracy(record: Record) -> float:
+        # by rounding, or of a run that ended early, this can lie after the last evaluation
+        epoch = min(times * record.run.decay_time, float(record["epoch"][-1]))
+        return value_at(record, "test_accuracy", epoch)
+
+    return accuracy
 
 
 def transition_table(

@@ -9,7 +9,7 @@ from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
 from grokkit import analysis, circuits, metrics, model, tasks
-from grokkit.analysis import FAILS, HOLDS, IN_PART, MARKS, NOT_RUN, Crossing, Summary, trained
+from grokkit.analysis import MARKS, Crossing, Summary, trained
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store import Store
@@ -112,15 +112,7 @@ def test_a_caption_describes_its_runs():
     assert analysis.described(runs[:1]).startswith("1 run of x+y")
 
 
-# --- verdicts
-
-
-@pytest.mark.parametrize(
-    ("met", "verdict"),
-    [([], NOT_RUN), ([True], HOLDS), ([True, False], IN_PART), ([False, False], FAILS)],
-)
-def test_a_verdict_counts_its_parts(met, verdict):
-    assert analysis.verdict_of(met) == verdict
+# --- what makes a run a grokking or ungrokking one
 
 
 def test_require_names_what_is_not_met_and_only_where_it_applies():
@@ -132,24 +124,24 @@ def test_require_names_what_is_not_met_and_only_where_it_applies():
     assert analysis.listed(parts) == "it groks: yes; it ungroks: no"
 
 
-def test_grokking_holds_for_five_seeds_at_the_papers_setting_only():
-    five = [grokking(seed) for seed in range(5)]
-    assert analysis.grokking_verdict(five) == HOLDS
-    assert analysis.grokking_verdict(five[:4]) == NOT_RUN
-    assert analysis.grokking_verdict([]) == NOT_RUN
+def test_only_the_papers_own_setting_has_its_epochs():
+    assert analysis.at_papers_setting([grokking(0), grokking(1, 2.0)])  # or a longer run
+    assert not analysis.at_papers_setting([])
     for changes in ({"p": 53, "dataset_size": 1200}, {"weight_decay": 0.5}, {"eps": 1e-9}):
-        other = [grokking(seed, **changes) for seed in range(5)]
-        assert analysis.grokking_verdict(other) == NOT_RUN
+        other = [grokking(0), grokking(1, **changes)]
+        assert not analysis.at_papers_setting(other)
         assert "other setting" in analysis.marks_table(other)
 
 
-def test_marks_agree_within_the_tolerance_of_the_median():
-    seeds = [grokking(0, 2.4), grokking(1, 2.4), grokking(2, 2.4), grokking(3), grokking(4, 9)]
-    assert analysis.grokking_verdict(seeds) == HOLDS
-    assert analysis.grokking_verdict([grokking(seed, 2.6) for seed in range(5)]) == FAILS
+def test_marks_agree_as_nearly_as_seeds_do():
+    seeds = [grokking(0, 1.5), grokking(1, 1.5), grokking(2, 1.2), grokking(3), grokking(4)]
+    assert analysis.tolerance(seeds) == pytest.approx(1.5)
+    assert all(analysis.mark_met(seeds, mark) for mark in MARKS)
+    late = [grokking(0, 1.6), grokking(1, 1.6), grokking(2, 1.1)]  # as near as 1.45, and 1.6 away
+    assert not any(analysis.mark_met(late, mark) for mark in MARKS)
     flat = grokking(5)
     flat.metrics["test_accuracy"] = np.full(13, 0.5)
-    assert analysis.grokking_verdict([*seeds, flat]) == IN_PART
+    assert not analysis.mark_met([*seeds, flat], MARKS[-1])
     assert analysis.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
     assert not analysis.grokking_parts([flat])["every run ends above test accuracy 0.98"]
     assert all(analysis.grokking_parts(seeds).values())
@@ -157,13 +149,11 @@ def test_marks_agree_within_the_tolerance_of_the_median():
 
 def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     five = [grokking(seed) for seed in range(5)]
-    assert analysis.changes_verdict(five) == HOLDS
-    assert analysis.changes_verdict(five[:4]) == NOT_RUN
+    assert all(analysis.change_seen(five, change) for change in analysis.CHANGES)
     table = analysis.changes_table(five)
     assert "<td>200 to 1,500</td><td>4.0 (4.0 – 4.0)</td><td>21.0 (21.0 – 21.0)</td>" in table
     for one in five[:3]:
         one.metrics["mem_logit"] = np.full(13, 20.0)  # neither rises nor is near zero
-    assert analysis.changes_verdict(five) == IN_PART
     assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
 
 
@@ -175,14 +165,13 @@ def test_after_a_runs_end_a_change_is_not_run():
     assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
 
 
-def test_ungrokking_has_four_parts():
+def test_ungrokking_is_summed_up_by_size():
     runs = [
         ungrokking(size, end, seed)
         for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
         for seed in (0, 1)
     ]
-    assert analysis.ungrokking_verdict(runs) == HOLDS
-    assert analysis.ungrokking_verdict([]) == NOT_RUN
+    assert all(analysis.ungrokking_ends(runs).values())
     assert [r.run.seed for r in analysis.smallest(runs)] == [0, 1]
     rows = analysis.ungrokked(runs[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
@@ -202,14 +191,13 @@ def test_ungrokking_has_four_parts():
 )
 def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
     runs = [ungrokking(390, 0.02), ungrokking(800, 0.5), ungrokking(1494, 0.99), worse]
-    parts = analysis.ungrokking_parts(runs)
+    parts = analysis.ungrokking_ends(runs)
     assert [name for name, met in parts.items() if not met] == [part]
-    assert analysis.ungrokking_verdict(runs) == IN_PART
 
 
 def test_one_size_can_ungrok_but_shows_no_transition():
-    parts = analysis.ungrokking_parts([ungrokking(390, 0.02)])
-    assert list(parts.values()) == [True, False, True, False]
+    parts = analysis.ungrokking_ends([ungrokking(390, 0.02)])
+    assert list(parts.values()) == [True, False, True]
 
 
 # --- trained networks
@@ -253,16 +241,15 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert analysis.trigonometric_verdict([report]) == IN_PART  # 2 of 6 frequencies is no few
+    assert list(analysis.trigonometric_parts(report).values()) == [False, True]  # 2 of 6: not few
     assert "<td>5, 2</td>" in analysis.trigonometric_table([report], [found])
-    assert analysis.trigonometric_verdict([]) == NOT_RUN
 
 
 def test_a_random_network_does_not_add_by_rotation(tmp_path):
     report = analysis.trigonometric(tiny(tmp_path))
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
-    assert analysis.trigonometric_verdict([report]) in (FAILS, IN_PART)
+    assert not all(analysis.trigonometric_parts(report).values())
 
 
 def test_app_b_is_about_addition(tmp_path):
@@ -287,7 +274,6 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     assert state.alpha == pytest.approx(eps * weight_decay, rel=1e-12)
     assert state.cosine == pytest.approx(1, abs=1e-12)
     np.testing.assert_allclose(state.gradient, state.expected, rtol=1e-10, atol=1e-18)
-    assert analysis.equilibrium_verdict([state], [found]) == HOLDS
     table = analysis.equilibrium_table([state], [found])
     assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00</td>" in table
 
@@ -302,15 +288,12 @@ def test_the_expected_gradient_is_that_of_adamws_fixed_point(tmp_path):
     assert abs(step).max() < 1e-12
 
 
-def test_away_from_rest_equilibrium_fails_and_unsettled_networks_do_not_count(tmp_path):
+def test_a_norm_that_does_not_move_is_settled(tmp_path):
     found = tiny(tmp_path)
     settled = replace(found, metrics=found.metrics | {"param_norm": np.array([9.0, 9.0])})
     moving = replace(found, metrics=found.metrics | {"param_norm": np.array([1.0, 9.0])})
-    state = analysis.equilibrium(found)
     assert analysis.drift(settled) == 0
     assert analysis.drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
-    assert analysis.equilibrium_verdict([state], [settled]) == FAILS
-    assert analysis.equilibrium_verdict([state], [moving]) == NOT_RUN
 
 
 def test_weight_decay_alone_is_a_drift_of_one(tmp_path):

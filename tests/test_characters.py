@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from evidence import group_circuit, group_circuits
 from handmade import record
 from torch.testing import assert_close
 
-from grokkit import analysis, characters, circuits, claims, figures, groups, tasks, theme
-from grokkit.characters import GroupCircuit
+from grokkit import characters, circuits, claims, figures, groups, tasks, theme
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
 
@@ -148,44 +148,23 @@ def test_the_tables_and_figures_have_what_was_found(stored):
     assert {trace.meta["task"] for trace in fig.data} == set(tasks.PERMUTATION)
 
 
-def with_share(name, p, share, n_key, other_key, accuracy=1.0):
-    """A circuit in which n_key characters hold `share` of the norm in equal parts."""
-
-    def part(count, share):
-        group = groups.cyclic(p)
-        values = torch.zeros(len(group.characters), dtype=torch.float64)
-        values[1 : count + 1] = share**2 / count
-        return characters.Spectrum(group, values, values, 1.0)
-
-    size = tasks.task(name, p).n_examples
-    made = record(Run(task=name, p=p, dataset_size=size // 2), [0, 1], test_accuracy=accuracy)
-    return GroupCircuit(made, (part(n_key, share),), (part(other_key, 0.5),), 1.0)
+def test_few_is_a_quarter_of_the_characters_and_fewer_than_in_the_other_group():
+    for n_key, other_key, few in ((6, 26, True), (7, 26, False), (4, 4, False)):
+        assert characters.few(group_circuit("x*y", 53, 0.9, n_key, other_key)) == few
 
 
-GOOD = [with_share(name, 53, 0.95, 4, 26) for name in ("x+y", "x-y", "x*y", "x/y")]
+def test_a_claim_needs_several_grokked_tasks_at_a_modulus_that_says_something():
+    good = group_circuits(range(1), p=53)
+    assert characters.enough(good)
+    assert not characters.enough([])
+    assert not characters.enough(good[:2])
+    assert not characters.enough(group_circuits(range(1), p=11, n_key=1, other_key=2))
+    memorised = group_circuits(range(1), p=53, accuracy=0.5)
+    assert not characters.enough(memorised)
+    assert characters.judged([*good, *memorised]) == good
+    assert "x*y: 0.97 of the norm, 4 of 26 characters" in characters.text(good)
 
 
-def test_the_verdict_asks_for_most_of_the_norm_in_few_characters():
-    assert characters.verdict(GOOD) == analysis.HOLDS
-    assert characters.verdict([*GOOD, with_share("x-y", 53, 0.5, 4, 26)]) == analysis.IN_PART
-    assert characters.verdict([*GOOD, with_share("x-y", 53, 0.9, 20, 26)]) == analysis.IN_PART
-    bad = [with_share(c.task, 53, 0.5, 20, 4) for c in GOOD]
-    assert characters.verdict(bad) == analysis.FAILS
-    result = claims.characters.characters_result(GOOD)
-    assert result.n_runs == 4
-    assert "x*y: 0.95 of the norm, 4 of 26 characters" in result.ours
-
-
-def test_the_verdict_needs_several_grokked_tasks_at_a_modulus_that_says_something():
-    assert characters.verdict([]) == analysis.NOT_RUN
-    assert characters.verdict(GOOD[:2]) == analysis.NOT_RUN
-    small = [with_share(c.task, 11, 0.1, 4, 5) for c in GOOD]
-    assert characters.verdict(small) == analysis.NOT_RUN
-    memorised = [with_share(c.task, 53, 0.1, 20, 26, accuracy=0.5) for c in GOOD]
-    assert characters.verdict(memorised) == analysis.NOT_RUN
-    assert characters.verdict(GOOD + memorised) == analysis.HOLDS
-
-
-def test_results_leave_records_without_weights_out():
-    assert claims.characters.results({}) == {}
-    assert claims.characters.results({"grokked_tasks": [GOOD[0].record]}) == {}
+def test_networks_without_weights_are_left_out():
+    records = [circuit.record for circuit in group_circuits(range(1), p=53)]
+    assert claims.judge("B5", grokked_tasks=records).verdict == claims.NOT_RUN

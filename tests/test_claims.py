@@ -6,8 +6,8 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from grokkit import analysis, book, claims, experiments, pages, paper_index
-from grokkit.claims import CLAIMS, Result
+from grokkit import book, claims, experiments, pages, paper_index
+from grokkit.claims import CLAIMS, Evidence, Result
 from grokkit.pages import PAGES
 from grokkit.paper_index import PAPER_INDEX
 from grokkit.tables import capitalised
@@ -118,17 +118,20 @@ def test_a_citation_is_found_where_it_is_and_nowhere_else(text, item, expected):
 
 
 def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
-    found = {"F9": Result(analysis.IN_PART, "4 of 5 marks", 5)}
-    table = rows(claims.scoreboard(found))
+    partly = Result("4 of 5 marks", True, {"all five": False}, Evidence(("AdamW",), seeds=1))
+    table = rows(claims.scoreboard({"F9": partly}))
     assert len(table) == len(CLAIMS)
-    verdicts = [row.select("td")[1].get_text().replace("\xa0", " ") for row in table]
-    assert [v for v in verdicts if "not run" not in v] == ["◐ holds in part"]
-    assert claims.tally(found) == {
-        "holds": 0,
-        "holds in part": 1,
-        "fails": 0,
-        "not run": len(CLAIMS) - 1,
-    }
+    verdicts = [row.select("td")[1].get_text(" ").replace("\xa0", " ") for row in table]
+    assert [v for v in verdicts if "not run" not in v] == ["◐  in part AdamW 1 seed"]
+    assert sum("✗ all five" in row.get_text() for row in table) == 1
+    counts = claims.tally({"F9": partly})
+    assert list(counts) == list(claims.SCORES)
+    for score, own in counts.items():
+        rest = {"in part": 1} if score == claims.SCORES[0] else {}
+        n = sum(claim.score == score for claim in CLAIMS)
+        expected = dict.fromkeys(claims.VERDICTS, 0) | rest
+        assert own == expected | {"not run": n - len(rest)}
+    assert claims.score_text(counts["its theorems"]) == "not run 4 (of 4)"
 
 
 def test_a_verdict_reads_without_its_colour():
@@ -139,20 +142,15 @@ def test_a_verdict_reads_without_its_colour():
 
 
 def test_a_result_for_no_claim_is_an_error_that_names_it():
-    with pytest.raises(ValueError, match=r"no claim has the id F12"):
-        claims.scoreboard({"F12": Result()})
+    for call in (lambda: claims.scoreboard({"F12": Result()}), lambda: claims.judge("F12")):
+        with pytest.raises(ValueError, match=r"claim must be one of F1a, .*; got 'F12'"):
+            call()
 
 
-def test_theory_needs_no_records_and_holds():
-    found = claims.results({}, n_draws=20)
-    assert {key: result.verdict for key, result in found.items()} == {
-        "F2a-c": "holds",
-        "T-D.1": "holds",
-        "L-D.2": "holds",
-        "L-D.3": "holds in part",
-        "T-D.4": "holds",
-    }
-    assert found["F2a-c"].ours == "(a) groks, (b) never, (c) together"
+def test_theory_needs_no_records():
+    needless = {claim.id for claim in CLAIMS if not claim.needs}
+    assert needless == {"F2a-c", "T-D.1", "L-D.2", "L-D.3", "T-D.4"}
+    assert claims.judge("F2a-c").ours == "(a) groks, (b) never, (c) together"
 
 
 def test_links_lead_from_the_first_page_and_from_the_chapters():
@@ -170,3 +168,26 @@ def test_a_sentence_begins_with_a_large_letter_and_a_symbol_stays_as_it_is():
     ]
     says = [re.sub("<.*?>", "", str(row.td)) for row in rows(claims.scoreboard({}))]
     assert not [text for text in says if re.search(r"[Α-Ω]", text)]  # large Greek letters
+
+
+# --- chapters and the board -------------------------------------------------------------------
+
+GLUED = re.compile(r"verdict-([\w.,-]+)")
+CHAPTERS = {
+    name: (book.BOOK / f"{name}.md").read_text("utf-8") for name in book.documents(book.BOOK)
+}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_quotes_verdicts_of_claims_and_types_none(name):
+    quoted = set(GLUED.findall(CHAPTERS[name]))
+    assert quoted <= {claim.id for claim in CLAIMS}
+    for call in re.findall(r"^\s*(?:glue|judge)\(.*$", CHAPTERS[name], re.MULTILINE):
+        assert not re.search(rf"[\"']({'|'.join(claims.VERDICTS)})[\"']", call), call
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claims_own_chapter_judges_and_quotes_it(claim):
+    text = CHAPTERS[claim.chapter]
+    assert f'judge("{claim.id}"' in text or f'glue("verdict-{claim.id}", theory.' in text
+    assert f"{{glue:text}}`verdict-{claim.id}`" in text

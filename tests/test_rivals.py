@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from handmade import record
 
-from grokkit import analysis, claims, experiments, figures, rivals, theme
+from grokkit import claims, experiments, figures, rivals, theme
 from grokkit.runs import Run
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
@@ -100,37 +100,19 @@ def test_rates_that_add_up_give_the_rate_without_decay():
     assert list(rivals.by_decay(sweep())) == [0.0, 0.3, 1.0]
 
 
-def test_verdicts_follow_the_parts_and_need_two_seeds():
-    every = sweep()
-    assert (rivals.rivals_verdict(every), rivals.decay_verdict(every)) == ("holds", "holds")
-    assert (rivals.rivals_verdict(sweep(1)), rivals.decay_verdict(sweep(1))) == ("not run",) * 2
-    assert rivals.decay_verdict(sweep(without=None)) == analysis.IN_PART  # later, but never seen
-    assert rivals.decay_verdict(sweep(without=2000, less=1000)) == analysis.IN_PART
-    assert rivals.rivals_verdict(sweep(small=30.0)) == analysis.NOT_RUN  # not below the end
-    slow = [r if r.run.init_scale >= 1 else made(r.run, general=None, start=20.0) for r in every]
-    assert rivals.rivals_verdict(slow) == analysis.IN_PART
-    spiky = [made(r.run, spiky=[1000]) if rivals.variant(r.run) == rivals.BASE else r for r in slow]
-    assert rivals.rivals_verdict(spiky) == analysis.FAILS
+def test_the_parts_follow_the_runs():
+    assert all(rivals.rival_parts(sweep()).values())
+    assert all(rivals.decay_parts(sweep()).values())
+    assert list(rivals.decay_parts(sweep(without=2000)).values()) == [False, True]
+    assert list(rivals.decay_parts(sweep(less=3000)).values()) == [True, False]
+    assert list(rivals.rival_parts(sweep(small=30.0)).values()) == [True, False]
 
 
-def test_without_decay_at_once_and_with_it_later_fails():
-    runs = [
-        made(replace(RUN, weight_decay=decay, seed=seed), general=general)
-        for decay, general in ((0.0, None), (0.3, None), (1.0, None))
-        for seed in range(2)
-    ]
-    assert rivals.decay_verdict(runs) == analysis.FAILS
-
-
-def test_the_scoreboard_gets_the_same_verdicts():
-    every = sweep()
-    found = claims.rivals.results({"ablations": every})
-    assert found["S6"].verdict == rivals.rivals_verdict(every)
-    assert found["S7"].verdict == rivals.decay_verdict(every)
-    assert "0: 15,100, 0.3: 9,100, 1: 4,100" in found["S7"].ours
-    assert "without, 3 of 3 runs" in found["S7"].ours
-    assert "0: never" in claims.rivals.results({"ablations": sweep(without=None)})["S7"].ours
-    assert claims.rivals.results({"ablations": []}) == {}
+def test_the_row_of_weight_decay_says_when_and_how_many():
+    ours = claims.judge("S7", ablations=sweep()).ours
+    assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
+    assert "without, 3 of 3 runs" in ours
+    assert "0: never" in claims.judge("S7", ablations=sweep(without=None)).ours
 
 
 def test_tables_say_what_was_seen():

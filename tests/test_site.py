@@ -361,6 +361,14 @@ def test_sliders_move_the_curves_without_a_kernel(tab, page, at_least):
     assert moved >= at_least
 
 
+def test_every_executed_chapter_has_the_verdicts_of_the_board(site):
+    reached = book.verdicts(book.BUILD / "book")
+    board = claims.results(experiments.all_records())
+    for (chapter, name), verdict in reached.items():
+        assert verdict == board.get(name, claims.Result()).verdict, f"{name} in {chapter}"
+    assert {(claim.chapter, claim.id) for claim in claims.CLAIMS} <= set(reached)
+
+
 def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
     for path in [*site.rglob("*.html"), *site.rglob("*.ipynb")]:
         text = path.read_text(encoding="utf-8")

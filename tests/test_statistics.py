@@ -26,32 +26,58 @@ def test_the_interval_of_a_mean_is_the_textbooks():
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     rng, hits = np.random.default_rng(1), 0
     for _ in range(200):
-        hits += bootstrap(rng.normal(0.0, 1.0, 30).tolist(), mean, 300).holds(0.0)
+        found = bootstrap(rng.normal(0.0, 1.0, 30).tolist(), mean, 300)
+        hits += found.low <= 0 <= found.high
     assert 0.87 <= hits / 200 <= 0.99
 
 
 def test_units_are_drawn_whole():
-    units = [[0.0, 10.0], [0.0, 10.0], [0.0, 10.0]]  # every unit has the same mean
+    units = [[0.0, 10.0]] * 5  # every unit has the same mean
     found = bootstrap(units, lambda drawn: mean([mean(unit) for unit in drawn]), 100)
     assert (found.low, found.high) == (5.0, 5.0)
 
 
-def test_one_unit_has_no_interval_and_says_so():
-    found = bootstrap([2.0], mean)
-    assert found.value == 2
-    assert math.isnan(found.low)
-    assert not found.holds(2.0)
-    assert found.text(".1f") == "2.0 (no interval: 1 seed)"
+@pytest.mark.parametrize("n", range(1, 7))
+def test_fewer_than_five_units_have_no_interval_but_their_own_values(n):
+    values = [float(i) for i in range(n)]
+    found = bootstrap(values, mean)
+    assert (found.value, found.n) == (np.mean(values), n)
+    assert found.bounded == (n >= statistics.FEW)
+    assert found.each == (() if found.bounded else tuple(values))
+    assert math.isnan(found.low) == math.isnan(found.high) == (not found.bounded)
+
+
+def test_a_text_has_the_interval_or_the_values_of_few_seeds():
+    assert bootstrap([2.0], mean).text(".1f") == "2.0 (1 seed)"
+    assert bootstrap([1.0, 3.0], mean).text(".1f") == "2.0 (1.0, 3.0; 2 seeds)"
+    assert Interval(2.0, 1.0, 3.0, 5).text(".0f") == "2 (1 – 3)"
+    assert Interval(math.nan).text() == "none"
     with pytest.raises(ValueError, match="at least one unit"):
         bootstrap([], mean)
 
 
+@pytest.mark.parametrize(
+    ("found", "within"),
+    [
+        (Interval(0.0, -0.9, 0.9, 5), True),
+        (Interval(0.0, -1.1, 0.9, 5), False),  # its value alone would be within
+        (Interval(0.0, -0.9, 1.1, 5), False),
+        (Interval(0.0, n=2, each=(-0.9, 0.9)), True),
+        (Interval(0.0, n=2, each=(-1.1, 1.1)), False),
+        (Interval(0.0), False),  # nothing is known
+        (Interval(math.nan, n=1, each=(math.nan,)), False),
+    ],
+)
+def test_within_asks_for_the_whole_interval_or_for_every_seed(found, within):
+    assert found.within(-1, 1) is within
+
+
 def test_resamples_without_a_value_are_left_out():
-    found = bootstrap([1.0, math.nan], lambda drawn: drawn[0] if drawn[0] == drawn[0] else math.nan)
+    def first(drawn):
+        return drawn[0] if drawn[0] == drawn[0] else math.nan
+
+    found = bootstrap([1.0, 1.0, 1.0, 1.0, math.nan], first)
     assert (found.low, found.high) == (1.0, 1.0)
-    assert Interval(math.nan).text() == "none"
-    assert Interval(2.0, 1.0, 3.0, 4).text(".0f") == "2 (1 – 3, 4 seeds)"
-    assert Interval(2.0, 1.0, 3.0, 5).text(".0f") == "2 (1 – 3)"
 
 
 def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():
@@ -62,16 +88,18 @@ def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():
     assert math.isnan(statistics.spearman(x[:2], x[:2]))
 
 
-def test_two_samples_are_drawn_apart_and_a_single_unit_stays():
+def test_two_samples_are_drawn_apart_and_few_units_have_no_interval():
     def gap(one, other):
         return mean(one) - mean(other)
 
-    both = statistics.bootstrap_two([1.0, 2.0, 3.0], [10.0, 20.0], gap)
-    assert both.value == pytest.approx(2 - 15)
-    assert 1 - 20 <= both.low < -13 < both.high <= 3 - 10
-    assert both.n == 3
-    fixed = statistics.bootstrap_two([5.0], [10.0, 20.0], gap)
-    assert (fixed.low, fixed.value, fixed.high) == (5 - 20, 5 - 15, 5 - 10)
-    assert math.isnan(statistics.bootstrap_two([5.0], [10.0], gap).low)
+    one, other = [1.0, 2.0, 3.0, 4.0, 5.0], [10.0, 20.0] * 3
+    both = statistics.bootstrap_two(one, other, gap)
+    assert both.value == pytest.approx(3 - 15)
+    assert 1 - 20 <= both.low < -12 < both.high <= 5 - 10
+    assert both.n == 5
+    fixed = statistics.bootstrap_two([5.0] * 5, other, gap)
+    assert fixed.high - fixed.low < both.high - both.low
+    few = statistics.bootstrap_two([5.0], other, gap)
+    assert (few.value, few.bounded, few.n) == (5 - 15, False, 1)
     with pytest.raises(ValueError, match="at least one unit"):
         statistics.bootstrap_two([], [1.0], gap)

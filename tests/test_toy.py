@@ -19,8 +19,6 @@ from grokkit.toy import (
     marks_table,
     panels,
     simulate,
-    simulate_panels,
-    verdict,
 )
 
 CURVES = ("train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
@@ -52,13 +50,6 @@ def test_panels_b_and_c_have_the_reference_values():
 def test_only_panel_a_groks():
     outcomes = {panel: marks(simulate(toy)).outcome for panel, toy in TABLE_1.items()}
     assert outcomes == {"a": "groks", "b": "never", "c": "together"}
-
-
-def test_the_verdict_counts_the_panels_with_the_papers_outcome():
-    found = simulate_panels(Toy())
-    assert verdict(found) == "holds"
-    assert verdict({**found, "c": found["a"]}) == "holds in part"
-    assert verdict({"a": found["b"], "b": found["c"], "c": found["a"]}) == "fails"
 
 
 def cells(table: str) -> list[list[str]]:

@@ -115,8 +115,7 @@ def test_the_lower_end_is_told_by_loss_and_by_the_objective():
 )
 def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop):
     down, up = crossing(800), fresh(d_crit)
-    parts = tradeoffs.start_parts(down, up)
-    assert list(parts.values()) == [True, True, half]
+    assert tradeoffs.half_the_size(down, up) == half
     loop_parts = tradeoffs.loop_parts(down, up)
     assert list(loop_parts.values()) == [True, loop]
     ratio = tradeoffs.crit_ratio(down, up)

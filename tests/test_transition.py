@@ -6,7 +6,7 @@ from math import exp, isnan, log
 import numpy as np
 import pytest
 from handmade import record, ungrokking
-from transitions import crossing, sweep
+from transitions import crossing, end, sweep
 
 from grokkit import analysis, transition
 from grokkit.runs import Run
@@ -52,7 +52,7 @@ def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     interval = transition.d_crit_interval(runs)
     each = [transition.d_crit(runs[:2]).value, transition.d_crit(runs[2:]).value]
     assert interval.n == 2
-    assert [interval.low, interval.high] == pytest.approx(each)
+    assert interval.each == pytest.approx(each)
     assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
 
 
@@ -116,13 +116,37 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     assert "after 20 decay times" in text
 
 
+@pytest.mark.parametrize(
+    ("decay", "epochs", "last"),
+    [(1.0, 20_000, 9000), (0.3, 3366, 3366)],  # ended early; a rounding after the last evaluation
+)
+def test_after_its_last_evaluation_a_run_counts_as_it_ended(decay, epochs, last):
+    run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
+    one = record(run, [0, last], test_accuracy=[1.0, 0.4])
+    assert transition.equal_decay_times([one])(one) == 0.4
+
+
+@pytest.mark.parametrize("rest", [{"residual": 0.3}, {"param_norm": [31.0, 30.0]}])
+def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
+    fields = {"optimiser": "lbfgs", "precision": "mixed"}
+    runs = crossing(800, **fields) + crossing(900, seed=1, **fields)
+    assert transition.crossings_rest(runs)
+    for row, each in enumerate(runs):
+        found = transition.d_crit([r for r in runs if r.run.seed == each.run.seed])
+        falling = end(each.run, transition.at_the_end(each), **rest)
+        rests = transition.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
+        assert rests == (each.run.dataset_size not in (found.low, found.high))
+    assert not transition.crossings_rest(crossing(9000, **fields))
+    assert not transition.crossings_rest([])
+
+
 def test_the_tables_say_what_the_curves_do():
     text = transition.transition_table(sweep({0: 800}))
-    assert text.count("800 (no interval: 1 seed)") == 3
+    assert text.count("800 (1 seed)") == 3
     assert "above 3,000" in transition.transition_table(crossing(9000))
     both = crossing(800) + crossing(900, seed=1)
     assert transition.d_crits_text(both) == "seed 0: 800, seed 1: 900"
-    assert transition.d_crit_text(both) == "849 (800 – 900, 2 seeds)"  # the geometric mean
+    assert transition.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
     assert transition.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
     never = [*crossing(9000), *crossing(9000, seed=1)]
     assert transition.d_crit_text(never) == "above 3,000 (each of 2 seeds)"

@@ -27,15 +27,17 @@ def two_ways(found: Records) -> Result:
 def strength(found: Records) -> Result:
     """Whether (c eps, lambda / c) leads AdamW to the norm and logit of (eps, lambda).
 
-    The minimiser cannot tell: to it only the product of the two is known.
+    The minimiser cannot tell: to it only the product of the two is known. Nor can a run of AdamW
+    that is not at rest.
     """
     records = found["strength"]
     groups = convergence.by_alpha(records)
     less, more = (convergence.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
-    by_adamw = convergence.by_alpha([r for r in records if r.run.optimiser == "adamw"])
+    adamw = [r for r in records if r.run.optimiser == "adamw"]
+    known = bool(adamw) and all(map(convergence.rests, adamw))
 
     def same(metric: str) -> bool | None:
-        return _same(by_adamw, metric) if by_adamw else None
+        return _same(convergence.by_alpha(adamw), metric) if known else None
 
     return Result(
         f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ",

@@ -166,12 +166,16 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     for task, here in transition.by_task(ends).items():
         if not transition.task_ungroks(here):
             continue
-        rule = efficiency.select(here, dataset_size=max(r.run.dataset_size for r in here))
-        for decay, predicted in efficiency.predicted_by_minimum(mem, rule).items():
+        for decay, predicted in efficiency.predicted_by_minimum(mem, _at_largest(here)).items():
             name = task if decay == 1 else f"{task}, weight decay {decay:g}"
             own = efficiency.select(here, weight_decay=decay)
             pairs[name] = predicted, transition.d_crit_interval(own)
     return pairs
+
+
+def _at_largest(records: Sequence[Record]) -> list[Record]:
+    largest = max(record.run.dataset_size for record in records)
+    return efficiency.select(records, dataset_size=largest)
 
 
 def across_tasks(found: Records) -> Result:
@@ -180,14 +184,22 @@ def across_tasks(found: Records) -> Result:
     if not mem:
         return Result()
     pairs = task_pairs(mem, ends)
-    ungrok = [r for here in transition.by_task(ends).values() if transition.task_ungroks(here)
-              for r in here]  # fmt: skip
+    ungrok: list[Record] = []
+    rules: list[Record] = []
+    for here in filter(transition.task_ungroks, transition.by_task(ends).values()):
+        ungrok += here
+        rules += _at_largest(here)
+    tasks = {record.run.task for record in ungrok}
     if not pairs:
         return Result("no task ungroks", None, {}, Evidence.of(ends))
     return Result(
         _texts(pairs),
-        _agree(list(pairs.values()), efficiency.NEAR) if _known(mem, ends=ungrok) else None,
-        convergence.resting(mem, "every network of C_mem is at rest"),
+        _agree(list(pairs.values()), efficiency.NEAR) if _known(mem, rules, ends=ungrok) else None,
+        {
+            **convergence.resting(mem, "every network of C_mem is at rest"),
+            f"in each of nine tasks ({len(tasks)} of {transition.N_OTHER_TASKS} ungrok)": len(tasks)
+            == transition.N_OTHER_TASKS,
+        },
         Evidence.of(mem, *transition.by_task(ends).values()),
     )
 
@@ -201,7 +213,8 @@ def one_winner(found: Records) -> Result:
     kappas = [efficiency.kappa(records).value for records in (mem, gen)]
     at_rest = [r for r in ends if convergence.rests(r)]
     mixed = [r for r in at_rest if CHANCE < r.final("test_accuracy") < PERFECT]
-    one = not mixed if at_rest and min(kappas) >= SHARP_KAPPA else None
+    sharp = all(kappa >= SHARP_KAPPA for kappa in kappas)  # not where one is NaN
+    one = not mixed if at_rest and sharp else None
     return Result(
         f"κ is {kappas[0]:.1f} for C_mem, {kappas[1]:.1f} for C_gen; {len(mixed)} of "
         f"{len(at_rest)} ends at rest are in the middle",

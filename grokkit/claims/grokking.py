@@ -50,7 +50,7 @@ def _overtakes(record: Record) -> bool:
     leads, general = analysis.trig_leads(record), analysis.generalises(record)
     if leads is None or general is None or leads.epoch > general.epoch:
         return False
-    return analysis.value_at(record, "param_norm", general.epoch) < record["param_norm"].max()
+    return bool(analysis.value_at(record, "param_norm", general.epoch) < record["param_norm"].max())
 
 
 def _in_order(record: Record) -> bool:

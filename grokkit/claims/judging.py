@@ -33,7 +33,7 @@ class Evidence:
     settings: tuple[str, ...] = ()  # moduli
     seeds: int | None = None  # the fewest over the groups of runs that are compared; None: no runs
     n: int = 0  # runs, simulations or random draws
-    smaller: bool = False  # a smaller modulus or width than the paper's, or too few seeds
+    smaller: bool = False  # another modulus or width than the paper's, or too few seeds
 
     @classmethod
     def of(cls, *groups: Sequence[Record]) -> "Evidence":
@@ -46,8 +46,8 @@ class Evidence:
             raise ValueError("every group of the evidence must hold a record, got an empty one")
         runs = [record.run for group in groups for record in group]
         seeds = min(len({record.run.seed for record in group}) for group in groups)
-        small = any(
-            run.p < (PAPER_N if run.task in PERMUTATION else PAPER_P) or run.model != ModelConfig()
+        other = any(
+            run.p != (PAPER_N if run.task in PERMUTATION else PAPER_P) or run.model != ModelConfig()
             for run in runs
         )
         moduli = sorted({(run.task in PERMUTATION, run.p) for run in runs})
@@ -56,7 +56,7 @@ class Evidence:
             tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
             seeds,
             len(runs),
-            small or seeds < ENOUGH_SEEDS,
+            other or seeds < ENOUGH_SEEDS,
         )
 
     @property

@@ -34,6 +34,7 @@ def fig4(found: Records) -> Result:
                 transition.transition_parts(planned).values()
             ),
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
+            **convergence.resting(adamw, "every end by AdamW is at rest"),
         }
         groups.append(adamw)
     widths = [transition.width(runs) for runs in transition.curves(ends).values()]
@@ -48,7 +49,7 @@ def fig4(found: Records) -> Result:
 def every_decay(found: Records) -> Result:
     """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
     ends, adamw = found["transition"], found.get("transition_adamw", ())
-    if not transition.judged(ends) or len(transition.curves(ends)) < 2:
+    if not transition.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
     gap = dependence.largest_gap(ends)
     further: dict[str, Met] = {

@@ -1,0 +1,389 @@
+"""Records of every experiment by hand, with parameters: at rest or falling, D_crit, powers of D.
+
+The sizes are those of p = 113; at another modulus they are the same share of all examples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import torch
+from handmade import record
+
+from grokkit import analysis, characters, circuits, experiments, groups, tasks
+from grokkit.characters import GroupCircuit
+from grokkit.runs import Record, Run
+from grokkit.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from grokkit.tasks import PERMUTATION
+
+FIVE = range(5)
+SIZES = (300, 500, 650, 800, 1000, 1500, 3000)
+D_CRIT = 750.0
+DECAYS = (0.1, 1.0, 2.0)
+CALM, RESTLESS, FALLING = {}, {"residual": 0.5}, {"slope": 0.05}
+
+
+# --- ends of training ------------------------------------------------------------------------
+
+
+def end(run: Run, rest: dict = CALM, **finals: float) -> Record:
+    """A run with these values throughout, but for test accuracy from 1 to its end.
+
+    At rest, or by `rest`: of a residual too large, or with Eq. (2) (its norm) still falling by 2 %
+    over the last fifth.
+    """
+    known = {"train_loss": 1e-7, "test_loss": 1.0, "param_norm": 24.0, "correct_logit": 60.0}
+    known |= {"train_accuracy": 1.0, "trig_share": 0.99} | finals
+    norm = known.pop("param_norm") * np.array([(1 + rest.get("slope", 0.0)) ** 1.0, 1.0])
+    accuracy = [1.0, known.pop("test_accuracy", 1.0)]
+    values = {"residual": rest.get("residual", 0.1), "param_norm": norm, "test_accuracy": accuracy}
+    return record(run, [0, run.epochs], **known, **values)
+
+
+def of_minimum(run: Run, minimum: float, norm: float, rest: dict = CALM, **finals) -> Record:
+    """An `end` whose Eq. (2) over alpha is `minimum`."""
+    loss = run.eps * run.weight_decay * (minimum - norm**2 / 2)
+    return end(run, rest, train_loss=loss, param_norm=norm, **finals)
+
+
+def lbfgs(**changes) -> Run:
+    return Run(optimiser="lbfgs", precision="mixed", **{"epochs": 1500, **changes})
+
+
+def scaled(size: float, task: str = "x+y", p: int = 113) -> int:
+    """The same share of a task's examples as `size` is of x + y mod 113."""
+    examples = tasks.task(task, p).n_examples
+    return round(size / 113**2 * examples) if task not in PERMUTATION and p != 113 else round(size)
+
+
+def sweep(
+    seeds: Sequence[int] = FIVE,
+    d_crit: float = D_CRIT,
+    power: float = 0.0,
+    field: str = "weight_decay",
+    values: Sequence[float] = DECAYS,
+    sizes: Sequence[int] = SIZES,
+    steep: float = 1.0,
+    ratio: float = 7.0,
+    norm: float = 0.1,
+    depth: float = 1.0,
+    loss: float = 1.0,
+    rest: dict = CALM,
+    adamw: bool = False,
+    fresh: bool = False,
+    **changes,
+) -> list[Record]:
+    """Ends of ungrokking, by seed, value of a field and size.
+
+    Accuracy is linear in log D', a half at `d_crit` times the field to a power, `steep` there. The
+    ratio of logits goes as D' to the power `ratio`, the norm grows by the part `norm` for each 1 of
+    the field. Eq. (2) is D' up to D_crit and D_crit from there, times `depth` in the middle and
+    `loss` everywhere.
+    """
+    made, p, task = [], changes.get("p", 113), changes.get("task", "x+y")
+    base = {"task": task, "p": p, "model": changes.get("model", Run().model)}
+    start = Run(dataset_size=tasks.task(task, p).n_examples, keep_weights=True, **base)
+    for seed in seeds:
+        for value in values:
+            crit = (
+                d_crit * value**power
+                if field == "weight_decay"
+                else d_crit * (1e8 * value) ** power
+            )
+            for size in sizes:
+                own = {**changes, field: value, "seed": seed, "dataset_size": scaled(size, task, p)}
+                own["init"] = None if fresh else start
+                run = Run(**own) if adamw else lbfgs(**own)
+                if adamw:
+                    run = replace(run, epochs=round(20 * run.decay_time))
+                accuracy = min(max(0.5 + steep * log(size / crit), 0.0), 1.0)
+                part = 1 / (1 + (size / 950) ** -ratio)
+                middle = depth if 0 < accuracy < 1 else 1.0
+                made.append(
+                    of_minimum(
+                        run,
+                        loss * middle * min(size, d_crit),
+                        20 * (1 + norm * min(value, 2.0)),
+                        rest,
+                        test_accuracy=accuracy,
+                        trig_logit=60 * part,
+                        mem_logit=60 * (1 - part),
+                    )
+                )
+    return made
+
+
+def with_rest(records: Sequence[Record], rest: dict, **fields) -> list[Record]:
+    """The records, but those whose runs have these values with another residual, or falling."""
+    made = []
+    for each in records:
+        if all(getattr(each.run, name) == value for name, value in fields.items()):
+            changed = end(each.run, rest, param_norm=each.final("param_norm"))
+            keep = {name: changed.metrics[name] for name in ("residual", "param_norm")}
+            each = Record(each.run, {**each.metrics, **keep}, {})
+        made.append(each)
+    return made
+
+
+def ungrokked(
+    ends: dict[int, float], seeds=FIVE, rest: dict | None = None, **finals
+) -> list[Record]:
+    """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
+    start = Run(dataset_size=12769, keep_weights=True)
+    return [
+        end(
+            Run(dataset_size=size, epochs=20_000, seed=seed, init=start),
+            (rest or {}).get(size, CALM),
+            test_accuracy=accuracy,
+            **finals,
+        )
+        for size, accuracy in ends.items()
+        for seed in seeds
+    ]
+
+
+def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, rest=CALM, **changes):
+    """The nine tasks of Fig. 8, each with its D_crit."""
+    return [
+        each
+        for task in experiments.OTHER_TASKS
+        for each in sweep(
+            seeds,
+            (d_crits or {}).get(task, D_CRIT),
+            values=(1.0,),
+            rest=rest,
+            task=task,
+            p=5 if task in PERMUTATION else 113,
+            **changes,
+        )
+    ]
+
+
+# --- one circuit alone: Fig. 3 ---------------------------------------------------------------
+
+ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
+MEMORY_SIZES = (500, 1000, 2000, 4000, 8000)
+
+
+def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=113) -> list[Record]:
+    """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power."""
+    found = []
+    for seed in seeds:
+        for size in sizes:
+            for decay in ALL_DECAYS:
+                logit, d = 60 * decay**-0.3, size / 1000
+                norm = 30 * d**power * (logit / 60) ** (1 / kappa)
+                own = {"p": p, "dataset_size": scaled(size, p=p), "labels": "random"}
+                run = lbfgs(weight_decay=decay, seed=seed, **own)
+                minimum = 1000 * d ** (2 * power)
+                found.append(of_minimum(run, minimum, norm, rest, correct_logit=logit))
+    return found
+
+
+def rule(
+    seeds=FIVE, power=0.0, kappa=4.0, cost=D_CRIT, sizes=(4000, 6000, 8000), share=0.99, rest=CALM
+) -> list[Record]:
+    """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`."""
+    found = []
+    for seed in seeds:
+        for size in sizes:
+            for decay in ALL_DECAYS:
+                logit = 60 * decay**-0.1
+                norm = 30 * (cost / 1000) ** 0.5 * (logit / 60) ** (1 / kappa)
+                norm *= (size / 6000) ** power
+                run = lbfgs(dataset_size=size, weight_decay=decay, seed=seed)
+                parts = {"correct_logit": logit, "trig_share": share}
+                found.append(of_minimum(run, cost, norm, rest, **parts))
+    return found
+
+
+def one_line_rises(records: Sequence[Record], power: float = 0.2) -> list[Record]:
+    """The same, but at the smallest weight decay the norm goes as D to this power."""
+    return [
+        Record(
+            r.run,
+            r.metrics | {"param_norm": r["param_norm"] * (r.run.dataset_size / 6000) ** power},
+            {},
+        )
+        if r.run.weight_decay == min(ALL_DECAYS)
+        else r
+        for r in records
+    ]
+
+
+# --- semi-grokking ---------------------------------------------------------------------------
+
+LONG = 50_000
+PLATEAU_EPOCHS = np.unique(np.concatenate([[0, 100], np.arange(500, LONG + 1, 500)]))
+
+
+def line(*points: tuple[int, float]) -> np.ndarray:
+    """Test accuracy by straight lines between (epoch, accuracy)."""
+    return np.interp(PLATEAU_EPOCHS, *zip(*points, strict=True))
+
+
+SHAPES = {
+    NONE: line((0, 0.03), (1000, 0.35), (LONG, 0.4)),
+    UNDER_WAY: line((0, 0.03), (1000, 0.35), (40_000, 0.4), (LONG, 0.9)),
+    SEMI: line((0, 0.03), (1000, 0.35), (20_000, 0.4), (24_000, 0.78), (LONG, 0.8)),
+    TRANSIENT: line((0, 0.03), (8000, 0.4), (9000, 0.7), (18_000, 0.7), (20_000, 1), (LONG, 1)),
+    FULL: line((0, 0.03), (8000, 0.4), (9000, 1), (LONG, 1)),
+}
+SMALL = Run(p=31, dataset_size=380, epochs=LONG)
+
+
+def plateau(kind: str, run: Run = SMALL, **changes) -> Record:
+    """A run of this outcome."""
+    accuracy = SHAPES[kind]
+    curves = {"train_loss": 1e-7, "test_loss": 1.0, "trig_logit": 20.0, "mem_logit": 5.0}
+    curves |= {"param_norm": np.where(accuracy > 0.9, 24.0, 27.0), "test_accuracy": accuracy}
+    curves |= {"train_accuracy": np.where(PLATEAU_EPOCHS < 100, 0.5, 1.0), "residual": 0.3}
+    return record(run, PLATEAU_EPOCHS, **curves | changes)
+
+
+PAPERS = Run(dataset_size=1500, epochs=LONG)
+
+
+def near_d_crit(kinds=tuple(SHAPES), seeds=FIVE, base: Run = PAPERS, **changes) -> list[Record]:
+    """A run a seed of each kind, each kind at a size of its own."""
+    return [
+        plateau(kind, replace(base, dataset_size=base.dataset_size + 10 * i, seed=seed), **changes)
+        for i, kind in enumerate(kinds)
+        for seed in seeds
+    ]
+
+
+def again(longer: str, precise: str | None, base: Run = PAPERS, seeds=FIVE) -> list[Record]:
+    """One run a seed made once more: longer, and in float64, with these outcomes."""
+    made = [plateau(longer, replace(base, seed=seed)) for seed in seeds]
+    if precise is None:
+        return made
+    exact = replace(base, precision="float64")
+    return made + [plateau(precise, replace(exact, seed=seed)) for seed in seeds]
+
+
+def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
+    """The minimiser's ends from random weights, at this accuracy."""
+    return [
+        end(lbfgs(dataset_size=1700, seed=seed), rest, test_accuracy=accuracy) for seed in seeds
+    ]
+
+
+# --- ablations -------------------------------------------------------------------------------
+
+
+def ablation(run: Run, general: int | None = 4000, start: float = 40.0, spiky=()) -> Record:
+    """Fits at epoch 200 and generalises at `general` (None: never); the loss is high at `spiky`."""
+    epochs = np.arange(0, run.epochs + 1, 100)
+    norm = np.interp(epochs, [0, 200, 10_000, 20_000], [start, 50, 24, 24])
+    loss = np.where(np.isin(epochs, spiky), 1e-3, np.where(epochs < 200, 1.0, 1e-7))
+    late = epochs < (np.inf if general is None else general)
+    return record(
+        run,
+        epochs,
+        train_loss=loss,
+        test_loss=1.0,
+        param_norm=norm,
+        train_accuracy=np.where(epochs < 200, 0.5, 1.0),
+        test_accuracy=np.where(late, 0.4, 1.0),
+    )
+
+
+def ablations(
+    seeds=FIVE,
+    without: int | None = 15_000,
+    less: int | None = 9000,
+    small=20.0,
+    half=4000,
+    spiky=(),
+    base: Run | None = None,
+) -> list[Record]:
+    """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
+    when = {"no weight decay": without, "weight decay 0.3": less, "half the initial weights": half}
+    base, found = base or Run(epochs=20_000), []
+    for name, change in experiments.ABLATIONS.items():
+        for seed in seeds:
+            run = replace(base, seed=seed, **change)
+            start = small if run.init_scale < 1 else 40.0 * run.init_scale
+            high = spiky if run == replace(base, seed=seed) else ()
+            if run.loss == "rounded":
+                high = (1000, 1100, 3000)
+            general = when.get(name, 4000)
+            general = None if general is None else general + 100 * seed
+            found.append(ablation(run, general, start, high))
+    return found
+
+
+# --- AdamW against the minimiser -------------------------------------------------------------
+
+
+def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = (), rest: dict = CALM) -> list[Record]:
+    """AdamW's run and the minimiser's, seed by seed; the norms of the seeds `differ` do."""
+    made = []
+    for seed in seeds:
+        run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
+        other = experiments.minimised(run, 1000, experiments.early(run))
+        norm = 30.0 if seed in differ else 24.0
+        made += [end(run, rest), end(other, param_norm=norm)]
+    return made
+
+
+def strengths(
+    seeds=FIVE, optimiser: str = "adamw", rest: dict = CALM, **of_ten: float
+) -> list[Record]:
+    """(c eps, lambda / c) of one network a seed; `of_ten` are the metrics of c = 10."""
+    base = Run(epochs=100_000) if optimiser == "adamw" else lbfgs()
+    return [
+        end(
+            replace(base, seed=seed, eps=1e-8 * c, weight_decay=1 / c),
+            rest,
+            **(of_ten if c == 10 else {}),
+        )
+        for seed in seeds
+        for c in (0.1, 1.0, 10.0)
+    ]
+
+
+# --- what is read out of networks ------------------------------------------------------------
+
+
+def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> analysis.Trigonometric:
+    """A report of n key frequencies, which are the embedding's strongest or are not."""
+    strongest = torch.zeros(56, dtype=torch.float64)
+    strongest[:n] = 1.0
+    return analysis.Trigonometric(
+        circuits.Share(0.97, 0.94),
+        torch.ones(56, dtype=torch.float64),
+        strongest if shared else strongest.flip(0),
+        list(range(1, n + 1)),
+        torch.ones(n, dtype=torch.float64),
+        agreement,
+        agreement,
+    )
+
+
+def state(alpha: float = 1e-8, cosine: float = 1.0) -> analysis.Equilibrium:
+    """Where AdamW rests, with this fitted alpha."""
+    return analysis.Equilibrium(np.ones(2), np.ones(2), alpha, cosine)
+
+
+def group_circuit(
+    name: str, p: int = 113, share=0.97, n_key=4, other_key=30, accuracy=1.0, seed=0
+) -> GroupCircuit:
+    """A circuit in which n_key characters hold `share` of the norm in equal parts."""
+
+    def part(count: int, held: float) -> characters.Spectrum:
+        group = groups.cyclic(p)
+        values = torch.zeros(len(group.characters), dtype=torch.float64)
+        values[1 : count + 1] = held**2 / count
+        return characters.Spectrum(group, values, values, 1.0)
+
+    size = tasks.task(name, p).n_examples // 2
+    made = record(Run(task=name, p=p, dataset_size=size, seed=seed), [0, 1], test_accuracy=accuracy)
+    return GroupCircuit(made, (part(n_key, share),), (part(other_key, 0.5),), 1.0)
+
+
+def group_circuits(seeds=FIVE, tasks=("x-y", "x*y", "x/y"), **changes) -> list[GroupCircuit]:
+    """`group_circuit` of several tasks and seeds."""
+    return [group_circuit(task, seed=seed, **changes) for task in tasks for seed in seeds]

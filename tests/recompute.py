@@ -1,0 +1,212 @@
+"""The headline numbers of the scoreboard, once more: from the parquet files alone.
+
+An independent reader: pyarrow and numpy, nothing of the package. Run as a script it prints what it
+found: `python tests/recompute.py grokkit/results`.
+"""
+
+import json
+import sys
+from itertools import pairwise
+from math import exp, log
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+RESULTS = Path(__file__).resolve().parents[1] / "grokkit" / "results"
+
+
+class Row(NamedTuple):
+    """One run: its config, with what older ones leave out, and its curves."""
+
+    config: dict
+    curves: dict[str, np.ndarray]
+
+    def __getattr__(self, name: str):
+        return self.config[name]
+
+    def end(self, metric: str) -> float:
+        return float(self.curves[metric][-1])
+
+
+def read(name: str, results: Path = RESULTS) -> list[Row]:
+    """The runs of an experiment."""
+    found = []
+    for row in pq.read_table(results / f"{name}.parquet").to_pylist():
+        config = {"optimiser": "adamw", "precision": "float32"} | json.loads(row["config"])
+        found.append(Row(config, {k: np.array(v, float) for k, v in row["metrics"]}))
+    return found
+
+
+def objective(row: Row) -> np.ndarray:
+    """Eq. (2) over alpha."""
+    loss, norm = row.curves["train_loss"], row.curves["param_norm"]
+    return loss / (row.eps * row.weight_decay) + norm**2 / 2
+
+
+def rests(row: Row) -> bool:
+    """The minimiser: 500 gradients, residual below 0.2, less than 0.2 % in the last fifth.
+
+    AdamW: over the last quarter, and at least five decay times, a median residual below 0.3 and a
+    test accuracy that moves by 0.002 at most.
+    """
+    epoch, residual = row.curves["epoch"], row.curves["residual"]
+    if row.optimiser == "lbfgs":
+        values = objective(row)
+        fell = float(np.interp(0.8 * epoch[-1], epoch, values)) / values[-1] - 1
+        return bool(epoch[-1] >= 500 and residual[-1] < 0.2 and fell < 0.002)
+    since = min(0.75 * epoch[-1], epoch[-1] - 5 / (row.lr * row.weight_decay))
+    late = epoch >= since
+    moved = np.ptp(row.curves["test_accuracy"][late])
+    return bool(since >= 0 and np.median(residual[late]) < 0.3 and not moved > 0.002)
+
+
+def n_resting(rows: list[Row]) -> tuple[int, int]:
+    return sum(map(rests, rows)), len(rows)
+
+
+def groups(rows: list[Row], *names: str) -> dict[tuple, list[Row]]:
+    """The runs by some fields."""
+    found: dict[tuple, list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(getattr(row, name) for name in names), []).append(row)
+    return dict(sorted(found.items()))
+
+
+def d_crit(rows: list[Row]) -> float:
+    """Where the accuracy of these runs, the mean by size, crosses a half for the last time."""
+    curve = [
+        (size, np.mean([row.end("test_accuracy") for row in here]))
+        for (size,), here in groups(rows, "dataset_size").items()
+    ]
+    for (low, below), (high, above) in reversed(list(pairwise(curve))):
+        if below < 0.5 <= above:
+            return exp(np.interp(0.5, [below, above], [log(low), log(high)]))
+    return float("nan")
+
+
+def d_crits(rows: list[Row]) -> list[float]:
+    return [d_crit(here) for here in groups(rows, "seed").values()]
+
+
+def geometric(values: list[float]) -> float:
+    return exp(np.mean(np.log(values)))
+
+
+def shifts(rows: list[Row], field: str) -> list[float]:
+    """By seed, how much D_crit changes from the least value of a field to the largest."""
+    found = []
+    for here in groups(rows, "seed").values():
+        points = [(log(v), log(d_crit(own))) for (v,), own in groups(here, field).items()]
+        x, y = np.array(points).T
+        slope = np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2)
+        found.append(exp(slope * (x.max() - x.min())) - 1)
+    return found
+
+
+def exponent(rows: list[Row]) -> float:
+    """The power of D in log norm = seed + power log D + log logit / kappa, by least squares."""
+    seeds = sorted({row.seed for row in rows})
+    columns = [[float(row.seed == seed) for seed in seeds] for row in rows]
+    known = [[log(row.dataset_size), log(row.end("correct_logit"))] for row in rows]
+    y = np.log([row.end("param_norm") for row in rows])
+    solved, *_ = np.linalg.lstsq(np.hstack([known, columns]), y, rcond=None)
+    return float(solved[0])
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's, with the mean rank of equals."""
+
+    def ranks(values: np.ndarray) -> np.ndarray:
+        return np.array([(values < v).sum() + ((values == v).sum() - 1) / 2 for v in values])
+
+    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
+
+
+def first_epoch(row: Row, metric: str, level: float) -> float:
+    """The first epoch at which a metric is at least, or for 0.98 above, a level."""
+    values = row.curves[metric]
+    return row.curves["epoch"][np.argmax(values >= 1 if level == 1 else values > level)]
+
+
+def n_alike(rows: list[Row]) -> tuple[int, int]:
+    """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
+    alike, fields = 0, ("task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
+    found = groups(rows, *fields).values()
+    for one, other in found:
+        near = {"param_norm": 0.02, "correct_logit": 0.05}
+        same = [
+            abs(one.end(m) - other.end(m)) <= part * max(abs(one.end(m)), abs(other.end(m)))
+            for m, part in near.items()
+        ]
+        a, b = objective(one)[-1], objective(other)[-1]
+        same.append(abs(a - b) <= 0.03 * max(a, b))
+        same.append(abs(one.end("test_accuracy") - other.end("test_accuracy")) <= 0.05)
+        alike += all(same)
+    return alike, len(found)
+
+
+def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
+    """Every number, by what it is."""
+    grokking, ends = read("grokking", results), read("transition", results)
+    adamw = [row for row in read("transition_adamw", results) if row.init]
+    fresh, mem, gen = (read(n, results) for n in ("from_scratch", "memorising", "generalising"))
+    ungrokked = [row for row in read("ungrokking", results) if row.init]
+    again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
+    longer = [row for row in again if row.precision == "float32"]
+    networks = {(row.dataset_size, row.seed) for row in longer}
+    semi = read("semi_grokking", results)
+    share = np.array([row.end("trig_logit") / row.end("correct_logit") for row in ends])
+    ratio = np.array([row.end("trig_logit") / row.end("mem_logit") for row in ends])
+    ratio = ratio[np.array([row.end("mem_logit") > 0 for row in ends]) & (ratio > 0)]
+    accuracy = np.array([row.end("test_accuracy") for row in ends])
+    sizes = np.array([row.dataset_size for row in ends])
+    down = [
+        r for r in ends if any((r.seed, r.weight_decay) == (f.seed, f.weight_decay) for f in fresh)
+    ]
+    by_task = groups(tasks, "task").values()
+    return {
+        "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
+        "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
+        "ungrokked": {
+            size: float(np.median([row.end("test_accuracy") for row in here]))
+            for (size,), here in groups(ungrokked, "dataset_size").items()
+        },
+        "D_crit": d_crits(ends),
+        "D_crit by AdamW": d_crits(adamw),
+        "shift": shifts(ends, "weight_decay"),
+        "shift by AdamW": shifts(adamw, "weight_decay"),
+        "D_crit down": d_crits(down),
+        "D_crit up": d_crits(fresh),
+        "at rest": {
+            "F4": n_resting(ends),
+            "F7": n_resting(ungrokked),
+            "F8": n_resting(tasks),
+            "F3a,b": n_resting(mem),
+            "A.2": n_resting([*down, *fresh]),
+            "B6": n_resting(read("convergence", results)),
+            "B8": n_resting(read("epsilon", results)),
+        },
+        "exponent of memory": exponent(mem),
+        "exponent of the rule": exponent([row for row in gen if rests(row)]),
+        "rank of the ratio": rank_correlation(sizes, share),
+        "rank of accuracy": rank_correlation(sizes, accuracy),
+        "decades": float(np.log10(ratio.max() / ratio.min())),
+        "semi-grokked": [
+            r.end("test_accuracy") for r in semi if (r.dataset_size, r.seed) in networks
+        ],
+        "longer": [row.end("test_accuracy") for row in longer],
+        "tasks that ungrok": sum(
+            min(here, key=lambda row: row.dataset_size).end("test_accuracy") <= 0.1
+            and max(here, key=lambda row: row.dataset_size).end("test_accuracy") >= 0.95
+            for here in by_task
+        ),
+        "tasks": len(by_task),
+        "pairs alike": n_alike(read("convergence", results)),
+    }
+
+
+if __name__ == "__main__":
+    for name, value in headlines(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS).items():
+        print(f"{name}: {value}")

@@ -1,0 +1,107 @@
+"""The scoreboard against `recompute.py`, which reads the same files without the package."""
+
+import re
+from pathlib import Path
+
+import pytest
+import recompute
+from recompute import geometric, headlines
+
+from grokkit import claims, experiments
+from grokkit.store import Store
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return headlines()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Every result, from the shipped records alone."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    return claims.results(experiments.all_records(store=store))
+
+
+def mean_of(values: list[float]) -> str:
+    """How the board begins the mean of some D_crit."""
+    return f"{geometric(values):,.0f} ("
+
+
+def by_seed(values: list[float]) -> str:
+    """And how it goes on where there are fewer than five seeds."""
+    return ", ".join(f"{value:,.0f}" for value in values) if len(values) < 5 else ""
+
+
+def summary(values: list[float]) -> str:
+    middle = sorted(values)[len(values) // 2]
+    return f"{middle:,.0f} ({min(values):,.0f} – {max(values):,.0f})"
+
+
+def test_grokking_and_ungrokking_have_these_epochs_and_ends(numbers, found):
+    assert found["F1a"].ours == (
+        f"{summary(numbers['epochs of fit'])}; {summary(numbers['epochs of generalisation'])}"
+    )
+    ends = numbers["ungrokked"]
+    said = ", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())
+    assert said in found["F7"].ours
+    assert found["F1b"].ours.startswith(f"{ends[min(ends)]:.2f} (")
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "before"),
+    [
+        ("F4", "D_crit", "D_crit "),
+        ("F4", "D_crit by AdamW", "by L-BFGS, "),
+        ("A.2", "D_crit down", "D_crit "),
+        ("A.2", "D_crit up", "at most "),
+        ("B3", "D_crit up", "at most "),
+    ],
+)
+def test_d_crit_is_the_same_by_both_readings(numbers, found, claim, name, before):
+    assert before + mean_of(numbers[name]) + by_seed(numbers[name]) in found[claim].ours
+
+
+@pytest.mark.parametrize(("name", "before"), [("shift", "moves by "), ("shift by AdamW", "AdamW ")])
+def test_d_crit_moves_as_far_with_weight_decay(numbers, found, name, before):
+    mean = geometric([1 + each for each in numbers[name]]) - 1
+    each = ", ".join(f"{value:+.1%}" for value in numbers[name])
+    assert f"{before}{mean:+.1%} ({each if len(numbers[name]) < 5 else ''}" in found["F4wd"].ours
+
+
+def test_as_many_ends_are_at_rest(numbers, found):
+    for name, (resting, of) in numbers["at rest"].items():
+        assert f"({resting} of {of})" in found[name].criteria, name
+
+
+def test_two_estimators_of_an_exponent_agree(numbers, found):
+    """Least squares against medians: within 0.02 for memory's 0.34, 0.005 for the rule's 0."""
+    for name, which, within in (("F3a,b", "memory", 0.02), ("F3c,d", "the rule", 0.005)):
+        ours = float(re.search(r"to the power (-?[\d.]+)", found[name].ours)[1])
+        assert ours == pytest.approx(numbers[f"exponent of {which}"], abs=within)
+    assert numbers["exponent of memory"] > 10 * abs(numbers["exponent of the rule"])
+
+
+def test_the_ratio_of_logits_has_the_rank_and_range(numbers, found):
+    assert f"rank correlation {numbers['rank of the ratio']:.2f} " in found["F10a"].ours
+    assert f"over {numbers['decades']:.1f} decades" in found["F10a"].ours
+    assert f"rank correlation {numbers['rank of accuracy']:.2f} " in found["F10b"].ours
+
+
+def test_semi_grokked_runs_end_in_the_middle_and_this_many_stay(numbers, found):
+    assert all(0.5 < end <= 0.95 for end in numbers["semi-grokked"])
+    stay = [end for end in numbers["longer"] if end <= 0.95]
+    assert found["F1c"].ours.startswith(f"{len(stay)} of {len(numbers['longer'])} stay")
+    assert f"the example is at {stay[0]:.1%}" in found["F1c"].ours
+    assert f"{len(numbers['semi-grokked'])} semi-grokked" in found["F5"].ours
+
+
+def test_as_many_tasks_ungrok_and_pairs_end_alike(numbers, found):
+    assert f"in {numbers['tasks that ungrok']} of {numbers['tasks']} tasks" in found["F8"].ours
+    alike, of = numbers["pairs alike"]
+    assert found["B6"].ours.startswith(f"{alike} of {of} pairs end alike")
+
+
+def test_the_script_reads_without_the_package():
+    text = Path(recompute.__file__).read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(from|import) grokkit", text, re.MULTILINE)
