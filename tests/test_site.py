@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from grokkit import book
+from grokkit import book, claims, experiments
 
 pytestmark = [pytest.mark.site]
 
