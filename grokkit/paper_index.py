@@ -46,12 +46,12 @@ D_4 = "theorems.optimal_shares theorems.optimal_weights theorems.largest_d4_gap"
 FIG_4 = "figures.fig4_ungrokking experiments.transition transition.adamw_table"
 FIG_8 = "figures.fig8_other_tasks experiments.other_tasks transition.tasks_table tasks.task"
 FIG_10 = "figures.fig10_relative_strength tradeoffs.ratio_parts tradeoffs.norms_table"
-A_2 = "figures.fig_two_starts experiments.from_scratch claims.transition.two_starts"
+A_2 = "figures.fig_two_starts experiments.from_scratch tradeoffs.half_the_size"
 FIG_5 = "figures.fig5_semi_grokking_runs experiments.semi_grokking claims.semi_grokking.fig5"
 FIG_6 = "figures.fig6_transient semi_grokking.transient_example semi_grokking.norm_drop"
 SEC_6 = "experiments.ablations rivals.rivals_table rivals.rival_parts figures.fig_ablations"
 SEC_7 = "experiments.ablations rivals.decay_parts rivals.rate_at_zero figures.fig_ablations"
-FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking claims.grokking.fig7"
+FIG_7 = "figures.fig7_ungrokking_runs experiments.ungrokking analysis.ungrokking_ends"
 FIG_9 = "figures.fig9_circuits experiments.grokking analysis.marks_table"
 
 PAPER_INDEX = (
@@ -114,7 +114,7 @@ PAPER_INDEX = (
     Item(
         "Fig. 3",
         "isologit lines",
-        "figures.fig3_efficiency claims.efficiency.fig3_mem claims.efficiency.fig3_gen",
+        "figures.fig3_efficiency efficiency.buckets",
         "memorising",
         EFFICIENCY,
         "fig-3",
@@ -131,7 +131,7 @@ PAPER_INDEX = (
     Item(
         "Sec. 5.3",
         "semi-grokking",
-        "claims.semi_grokking.fig1c",
+        "semi_grokking.judged",
         "semi_grokking",
         SEMI_GROKKING,
         "sec-5-3",

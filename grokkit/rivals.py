@@ -137,7 +137,8 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
 
 def per_10_000(rate: Interval) -> str:
     """A rate in 1 / epochs as text, in 10,000 epochs."""
-    return Interval(1e4 * rate.value, 1e4 * rate.low, 1e4 * rate.high, rate.n).text(".2f")
+    each = tuple(1e4 * value for value in rate.each)
+    return Interval(1e4 * rate.value, 1e4 * rate.low, 1e4 * rate.high, rate.n, each).text(".2f")
 
 
 # --- what is claimed ---------------------------------------------------------------------------

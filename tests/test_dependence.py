@@ -23,7 +23,10 @@ def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
         assert isnan(dependence.log_shift(records))
         assert dependence.same_d_crit(records) is None
     # one seed that cannot be told leaves all of them open
-    assert dependence.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1)) is None
+    assert (
+        dependence.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1, weight_decay=0.5))
+        is None
+    )
 
 
 def test_another_field_than_weight_decay_can_be_asked_about():
@@ -55,7 +58,7 @@ def test_the_same_is_an_equivalence_over_seeds(powers, same):
     ]
     assert dependence.same_d_crit(records) is same
     interval = dependence.shift_interval(records)
-    assert interval.value == pytest.approx(20 ** np.mean(powers) - 1)
+    assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)
 
 

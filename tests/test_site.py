@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from grokkit import book
+from grokkit import book, claims, experiments
 
 pytestmark = [pytest.mark.site]
 

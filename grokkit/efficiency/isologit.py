@@ -69,7 +69,7 @@ class Bucket:
 
 
 def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
-    """The runs in n geometric intervals of the correct logit, between the least and the largest.
+    """Fig. 3: the runs in n geometric intervals of the correct logit, from least to largest.
 
     Raises:
         ValueError: no records.

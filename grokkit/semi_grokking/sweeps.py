@@ -13,7 +13,7 @@ PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
 
 
 def judged(records: Sequence[Record]) -> bool:
-    """Whether a sweep is large enough for verdicts: 20 runs, at three sizes or more."""
+    """Whether a sweep is large enough for verdicts on Sec. 5.3: 20 runs, at three sizes or more."""
     return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
 
 
