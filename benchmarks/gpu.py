@@ -149,7 +149,7 @@ def main() -> None:
     deadline = time.monotonic() + 60 * args.minutes
     peak = peaks(device)
     print({name: f"{value:.3g}" for name, value in peak.items()}, flush=True)
-    cases, mini = ([(2, 40)], (2, 40)) if args.quick else (CASES, (16, 1800))
+    cases, mini = (([(2, 40)], (2, 40)) if args.quick else (CASES, (16, 1800)))
     parts = {
         "steps": lambda: steps(cases, device, peak),
         "minimiser": lambda: iter([minimiser(*mini, device)]),
