@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from filelock import FileLock
 
 from grokkit import book, claims, experiments
 
@@ -38,13 +39,15 @@ def sources() -> list[Path]:
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The built site, up to date."""
-    index = SITE / "index.html"
-    newest = max(sources(), key=lambda p: p.stat().st_mtime)
-    if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
-        print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
-        for action in ("check", "execute", "site"):
-            command = [sys.executable, "-m", "grokkit.book", action]
-            subprocess.run(command, check=True, cwd=book.ROOT)
+    book.BUILD.mkdir(exist_ok=True)
+    with FileLock(book.BUILD / "site.lock"):  # one worker builds, the other waits
+        index = SITE / "index.html"
+        newest = max(sources(), key=lambda p: p.stat().st_mtime)
+        if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
+            print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
+            for action in ("check", "execute", "site"):
+                command = [sys.executable, "-m", "grokkit.book", action]
+                subprocess.run(command, check=True, cwd=book.ROOT)
     return SITE
 
 

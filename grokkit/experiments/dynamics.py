@@ -88,7 +88,8 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     """Not in the paper: semi-grokked runs once more, from the same random weights.
 
     All of them four times as long (twice in the quick profile), to see whether they stay; then all
-    in float64, to see whether rounding decides. Published are those that end semi-grokked; of the paper's grid, all runs.
+    in float64, to see whether rounding decides. Published are those that end semi-grokked; of the
+    paper's grid, all runs.
     """
     runs = semi_grokking(profile, seeds)
     wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)

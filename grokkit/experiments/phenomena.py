@@ -25,10 +25,8 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     base = Run(keep_weights=True)
     if profile == "quick":
         base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80, keep_weights=True)
-    runs = [
-        apply(base, {**changes, "seed": seed})
-        for seed in seed_range(seeds, 1 if profile == "quick" else 5)
-    ]
+    count = seed_range(seeds, 1 if profile == "quick" else 5)
+    runs = [apply(base, {**changes, "seed": seed}) for seed in count]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
         raise ValueError(
