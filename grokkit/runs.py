@@ -251,12 +251,14 @@ class Record:
         """Final parameters of the network, on the CPU.
 
         Raises:
-            ValueError: the record keeps none, or the file does not match its checksum.
+            ValueError: the record keeps none, or the file does not match its checksum or network.
         """
         if self.weights_path is None:
             raise ValueError(f"run {self.run.key} ({self.run}) was not asked to keep its weights")
         tensors, digest = read_tensors(self.weights_path)
         if digest != self.weights_sha256:
             raise Damaged(self.weights_path, "its checksum is not the record's")
-        names = self.run.model.shapes(tasks.task(self.run.task, self.run.p).n_tokens)
-        return {name: tensors[name] for name in names}
+        shapes = self.run.model.shapes(tasks.task(self.run.task, self.run.p).n_tokens)
+        if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
+            raise Damaged(self.weights_path, "its tensors are not those of the run's network")
+        return {name: tensors[name] for name in shapes}

@@ -225,7 +225,8 @@ def train(
 
     They are trained here, or by the workers of a Dask `scheduler`: its address, or "local:N" for
     N processes of this machine. Runs that another process holds are waited for. After `minutes`
-    it stops at a checkpoint; the same call continues from there.
+    it stops at a checkpoint; the same call continues from there. On the CPU the process keeps, from
+    then on, the memory that it frees (`gradients.keep_freed_memory`).
 
     Raises:
         ValueError: an unknown or absent device, or no such scheduler.

@@ -119,6 +119,17 @@ def test_a_record_of_another_run_under_this_name_is_refused(store):
         assert store.get(RUN) is None
 
 
+def test_weights_of_another_network_are_refused(store):
+    record, weights = finished(RUN)
+    for forged in (
+        {name: weight for name, weight in weights.items() if name != "W_U"},
+        weights | {"W_U": weights["W_U"].T},
+    ):
+        store.put(record, forged)
+        with pytest.warns(UserWarning, match=r"safetensors: .*not those of the run's network"):
+            assert store.get(RUN) is None
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(store, monkeypatch):
     record, weights = finished(RUN)
     store.put(record, weights)
