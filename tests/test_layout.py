@@ -60,7 +60,7 @@ ALLOWED = {
     "estimate": "gradients tasks lockstep runs store sweep",
     "retrain": "runs store sweep",
     "catalogue": "analysis experiments runs tables",
-    "__main__": "benchmarks experiments estimate files retrain runs store sweep train",
+    "__main__": "benchmarks experiments estimate files retrain runs store train",
     "browser": "",
     "benchmarks": "files store",
     "costs": "tasks model runs tables tabulated",
