@@ -87,7 +87,7 @@ def judge(name: str, **records: Sequence[Record]) -> claims.Result:
     """The result of a claim (`claims.judge`), for the prose to quote.
 
     Glues the verdict as `verdict-<name>`, our numbers as `ours-<name>` and the further criteria,
-    each with ✓, ✗ or ?, as `criteria-<name>`.
+    each with ✔, ✘ or ?, as `criteria-<name>`.
     """
     result = claims.judge(name, **records)
     glue(f"verdict-{name}", result.verdict)

@@ -25,6 +25,16 @@ NO_BROWSER = (
 
 
 @pytest.fixture(scope="session")
+def board(tmp_path_factory):
+    """Every result that the shipped records give, by claim."""
+    from grokkit import claims, experiments
+    from grokkit.store import Store
+
+    store = Store(tmp_path_factory.mktemp("store"))
+    return claims.results(experiments.all_records(store=store))
+
+
+@pytest.fixture(scope="session")
 def browser():
     """A headless Chromium: the system's, or playwright's own."""
     from playwright.sync_api import sync_playwright

@@ -109,4 +109,4 @@ def test_the_loop_has_two_branches():
     fig = figures.fig_hysteresis(RUNS, FRESH)
     branches = {trace.name for trace in fig.data}
     assert branches == {"from a grokked network", "from a fresh network"}
-    assert "at 700 (no interval: 1 seed), up from fresh ones at 1,900" in theme.alt(fig)
+    assert "at 700 (1 seed), up from fresh ones at 1,900" in theme.alt(fig)

@@ -39,7 +39,7 @@ def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
     model = ModelConfig(d_model=32, n_heads=2, d_mlp=64)
     run = Run(
         p=7, dataset_size=40, model=model, optimiser="lbfgs", precision="float64",
-        epochs=5000, n_logged=200, until_rest=True,
+        epochs=3000, n_logged=80, until_rest=True,
     )  # fmt: skip
     (record,) = experiments.records([run], Store(tmp_path, ""), progress=False)
     level, at = objective(record), record["epoch"]

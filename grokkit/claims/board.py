@@ -40,7 +40,7 @@ CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)
 
 MARK = {  # a shape as well as a colour for each verdict
     HOLDS: ("✔", "#2E9E4F"),
-    SMALLER: ("✓", "#2E9E4F"),
+    SMALLER: ("≈", "#2E9E4F"),
     IN_PART: ("◐", "#B58900"),
     FAILS: ("✘", "#D6455D"),
     OPEN: ("?", "#3B7DD8"),
@@ -98,9 +98,19 @@ def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
 
 
 def score_text(counts: Mapping[str, int]) -> str:
-    """ "3 hold, 2 in part, of 9": the verdicts that one score has."""
-    each = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
-    return f"{each} (of {sum(counts.values())})"
+    """ "3 hold, 1 holds smaller, 2 in part, of 9": the verdicts that one score has."""
+    each = ", ".join(f"{n} {_plural(verdict, n)}" for verdict, n in counts.items() if n)
+    return f"{each}, of {sum(counts.values())}"
+
+
+def _plural(verdict: str, n: int) -> str:
+    """ "hold smaller" for several claims that "holds, smaller"."""
+    words = verdict.replace(",", "").split()
+    return (
+        " ".join([words[0].removesuffix("s") if n > 1 else words[0], *words[1:]])
+        if (words[0] in ("holds", "fails"))
+        else verdict
+    )
 
 
 def scoreboard(found: Mapping[str, Result]) -> str:
@@ -111,9 +121,8 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     """
     for name in found:
         claim(name)
-    counts = tally(found)
     return "".join(
-        f"<h3>{capitalised(score)}: {score_text(counts[score])}</h3>"
+        f"<h3>{capitalised(score)}</h3>"
         + html_table(
             ["claim", "verdict", "the paper", "ours"],
             [_row(each, found.get(each.id, Result())) for each in CLAIMS if each.score == score],

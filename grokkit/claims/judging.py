@@ -22,7 +22,7 @@ PAPER_P, PAPER_N = 113, 5  # modulus, and n of S_n
 Met = bool | None
 Records = Mapping[str, Sequence[Record]]
 """Records by the name of their experiment."""
-SIGN = {True: "✓", False: "✗", None: "?"}
+SIGN = {True: "✔", False: "✘", None: "?"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Result:
 
     @property
     def criteria(self) -> str:
-        """All further criteria in a sentence, each with ✓, ✗ or ?; "none" without one."""
+        """All further criteria in a sentence, each with ✔, ✘ or ?; "none" without one."""
         return "; ".join(f"{SIGN[plain(met)]} {says}" for says, met in self.further.items()) or (
             "none"
         )
