@@ -138,7 +138,10 @@ def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
         n = sum(claim.score == score for claim in CLAIMS)
         expected = dict.fromkeys(claims.VERDICTS, 0) | rest
         assert own == expected | {"not run": n - len(rest)}
-    assert claims.score_text(counts["its theorems"]) == "not run 4 (of 4)"
+    assert claims.score_text(counts["its theorems"]) == "4 not run, of 4"
+    assert claims.score_text({"holds": 1, "holds, smaller": 2, "fails": 2}) == (
+        "1 holds, 2 hold smaller, 2 fail, of 5"
+    )
 
 
 def test_a_verdict_reads_without_its_colour():

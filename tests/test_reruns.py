@@ -76,6 +76,7 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     if r.chapter.endswith("01_introduction"):
         fewer = experiments.ungrokking("quick", **given)
         runs |= {*fewer, *(run.init for run in fewer), *experiments.semi_grokking("quick")}
+        runs |= {*experiments.semi_grokking_again("quick")}
     assert r.networks == len(runs)
     assert r.epochs == sum(run.epochs for run in runs)
 
