@@ -40,7 +40,7 @@ test-slow: $(ENV)
 # Two chapters side by side: what both need, whoever is first trains, and the other waits for it.
 quick: $(ENV)
 	rm -rf build/store
-	GROKKIT_RESULTS= GROKKIT_STORE=$(CURDIR)/build/store $(PY) -m grokkit.book execute --profile quick
+	GROKKIT_RESULTS= GROKKIT_STORE="$(CURDIR)/build/store" $(PY) -m grokkit.book execute --profile quick
 	$(PY) -m grokkit.book verdicts --profile quick --need F1a F1b
 lint: $(ENV)
 	$(PY) -m ruff check .
