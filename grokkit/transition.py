@@ -256,6 +256,12 @@ def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
+def at_largest(records: Sequence[Record]) -> list[Record]:
+    """The records on the largest train set."""
+    largest = max(record.run.dataset_size for record in records)
+    return [record for record in records if record.run.dataset_size == largest]
+
+
 def task_ungroks(records: Sequence[Record]) -> bool:
     """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
     parts = list(transition_parts(records).values())

@@ -108,8 +108,8 @@ def _agree(pairs: Sequence[Pair], near: float) -> bool:
 def _texts(pairs: dict[str, Pair]) -> str:
     """ "seed 0: predicted 558, measured 857; ...". A prediction or measure that is none is said."""
     return "; ".join(
-        f"{name}: predicted {one.text(',.0f').split(' (')[0]}, measured "
-        f"{other.text(',.0f').split(' (')[0]}"
+        f"{name}: predicted {efficiency.range_text([one])}, measured "
+        f"{efficiency.range_text([other])}"
         for name, (one, other) in pairs.items()
     )
 
@@ -166,16 +166,13 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     for task, here in transition.by_task(ends).items():
         if not transition.task_ungroks(here):
             continue
-        for decay, predicted in efficiency.predicted_by_minimum(mem, _at_largest(here)).items():
+        for decay, predicted in efficiency.predicted_by_minimum(
+            mem, transition.at_largest(here)
+        ).items():
             name = task if decay == 1 else f"{task}, weight decay {decay:g}"
             own = efficiency.select(here, weight_decay=decay)
             pairs[name] = predicted, transition.d_crit_interval(own)
     return pairs
-
-
-def _at_largest(records: Sequence[Record]) -> list[Record]:
-    largest = max(record.run.dataset_size for record in records)
-    return efficiency.select(records, dataset_size=largest)
 
 
 def across_tasks(found: Records) -> Result:
@@ -188,7 +185,7 @@ def across_tasks(found: Records) -> Result:
     rules: list[Record] = []
     for here in filter(transition.task_ungroks, transition.by_task(ends).values()):
         ungrok += here
-        rules += _at_largest(here)
+        rules += transition.at_largest(here)
     tasks = {record.run.task for record in ungrok}
     if not pairs:
         return Result("no task ungroks", None, {}, Evidence.of(ends))

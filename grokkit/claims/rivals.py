@@ -2,7 +2,7 @@
 
 from math import isfinite
 
-from grokkit import rivals
+from grokkit import analysis, rivals
 from grokkit.claims.judging import Claim, Evidence, Met, Records, Result, every
 from grokkit.pages import DISCUSSION, RIVALS
 
@@ -17,8 +17,7 @@ def not_needed(found: Records) -> Result:
     if not (base and small):
         return Result()
     parts = rivals.rival_parts(records)
-    ours = "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
-    return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
+    return Result(analysis.listed(parts), every(parts.values()), {}, Evidence.of(base, small))
 
 
 def without_decay(found: Records) -> Result:

@@ -109,17 +109,14 @@ def fig8(found: Records) -> Result:
 
 def _holds_the_rule(records: Sequence[Record]) -> bool:
     """Whether every seed's network, on its largest train set, is generalised (choice C10)."""
-    return all(record.final("test_accuracy") >= PERFECT for record in _at_largest(records))
+    return all(
+        record.final("test_accuracy") >= PERFECT for record in transition.at_largest(records)
+    )
 
 
 def _beyond_memory(records: Sequence[Record]) -> bool:
     """Whether every seed's network, on its largest train set, answers more than memory would."""
-    return all(end_kind(record) != NONE for record in _at_largest(records))
-
-
-def _at_largest(records: Sequence[Record]) -> list[Record]:
-    largest = max(record.run.dataset_size for record in records)
-    return [record for record in records if record.run.dataset_size == largest]
+    return all(end_kind(record) != NONE for record in transition.at_largest(records))
 
 
 def fig10a(found: Records) -> Result:
