@@ -28,9 +28,9 @@ help:
 	@touch $@
 
 book: $(ENV)
-	$(PY) -m grokkit.book check
-	$(PY) -m grokkit.book execute
-	$(PY) -m grokkit.book site
+	$(PY) -m varma2023.publish check
+	$(PY) -m varma2023.publish execute
+	$(PY) -m varma2023.publish site
 test: $(ENV)
 	$(PY) -m pytest -m "not slow" $(SHARE) $(REPORT)
 test-fast: $(ENV)
@@ -40,15 +40,15 @@ test-slow: $(ENV)
 # Two chapters side by side: what both need, whoever is first trains, and the other waits for it.
 quick: $(ENV)
 	rm -rf build/store
-	GROKKIT_RESULTS= GROKKIT_STORE="$(CURDIR)/build/store" $(PY) -m grokkit.book execute --profile quick
-	$(PY) -m grokkit.book verdicts --profile quick --need F1a F1b
+	GROKKIT_RESULTS= GROKKIT_STORE="$(CURDIR)/build/store" $(PY) -m varma2023.publish execute --profile quick
+	$(PY) -m varma2023.publish verdicts --profile quick --need F1a F1b
 lint: $(ENV)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m grokkit.book check
+	$(PY) -m varma2023.publish check
 	$(PY) -m nbstripout --verify book/*.ipynb book/chapters/*.ipynb
 sync: $(ENV)
-	$(PY) -m grokkit.book sync
+	$(PY) -m varma2023.publish sync
 lab: $(ENV)
 	$(PY) -m jupyter lab book
 clean:

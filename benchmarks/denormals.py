@@ -14,9 +14,11 @@ import torch
 from forms import CPU, measure
 from torch import Tensor
 
-from grokkit import benchmarks, experiments, gradients, lockstep
+from grokkit.engine import gradients, stack
 from grokkit.runs import Run
-from grokkit.store import Store, provenance
+from grokkit.store.store import Store, provenance
+from varma2023 import experiments
+from varma2023.publish import benchmarks
 
 
 def networks() -> dict[str, Run]:
@@ -37,16 +39,16 @@ def points(run: Run, store: Store) -> dict[int, Tensor]:
         LookupError: the store has not got the run.
     """
     runs = {0: run, run.epochs: replace(run, init=run)}
-    return {epoch: lockstep.start(each, store)["point"] for epoch, each in runs.items()}
+    return {epoch: stack.start(each, store)["point"] for epoch, each in runs.items()}
 
 
 def rows_of(name: str, run: Run, point: Tensor, epoch: int, rounds: int) -> list[dict]:
     """Two rows: milliseconds of an epoch from this point, with denormals kept and flushed."""
     ways = {}
     for flush in (False, True):
-        own = lockstep.Stack([run], [{"point": point}], CPU)
+        own = stack.Stack([run], [{"point": point}], CPU)
 
-        def one(own: lockstep.Stack = own, flush: bool = flush) -> None:
+        def one(own: stack.Stack = own, flush: bool = flush) -> None:
             torch.set_flush_denormal(flush)
             own.advance()
 

@@ -23,11 +23,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grokkit import benchmarks, gradients, model, sweep, tasks
-from grokkit.lockstep import Stack, start
+from grokkit import model, tasks
+from grokkit.engine import gradients
+from grokkit.engine.stack import Stack, start
+from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
-from grokkit.store import Store, provenance
-from grokkit.train import resolve_device
+from grokkit.store.store import Store, provenance
+from grokkit.sweeps import local
+from varma2023.publish import benchmarks
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
@@ -97,7 +100,7 @@ def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = N
     """Epochs of the runs as `sweep.train` does them: on the CPU as many at a time as threads."""
     if device.type != "cpu":
         return together(runs, device)
-    with sweep.side_by_side(device, len(runs)) as (_, threads):
+    with local.side_by_side(device, len(runs)) as (_, threads):
         stacks = [fresh([run], device, batched, threads) for run in runs]
 
     def train(stack: Stack, n: int) -> None:
@@ -105,7 +108,7 @@ def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = N
             stack.advance()
 
     def epochs(n: int) -> None:
-        with sweep.side_by_side(device, len(stacks)) as (each, _):
+        with local.side_by_side(device, len(stacks)) as (each, _):
             list(each(train, stacks, [n] * len(stacks)))
 
     return epochs
@@ -191,7 +194,7 @@ def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: flo
         factors = sorted(a / b for a, b in zip(times["textbook"], column, strict=True))
         middle = statistics.median(column)
         spread = (statistics.median(factors), factors[0], factors[-1])
-        share = sweep.flop(runs[0]) / middle / peak
+        share = local.flop(runs[0]) / middle / peak
         rows.append(Row(n_runs, size, name, 1e3 * middle, *spread, share))
     return rows
 

@@ -17,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from engine import fused_forward, matmul_peak
 
-from grokkit import benchmarks, costs, gradients, lockstep, minimise, model, stack, tasks
+from grokkit import model, tasks
+from grokkit.engine import batched, cost, gradients, lbfgs, stack
 from grokkit.runs import Run
-from grokkit.store import Store, provenance
+from grokkit.store.store import Store, provenance
+from varma2023.publish import benchmarks
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
@@ -48,11 +50,11 @@ def forms_of(run: Run) -> dict[str, Gradient]:
     """The gradient at the start of a run, by the name of its form in `costs`."""
     n_tokens = tasks.task(run.task, run.p).n_tokens
     theta = model.initialise(run.model, n_tokens, run.seed)
-    point = stack.flat({name: weight[None] for name, weight in theta.items()})
+    point = batched.flat({name: weight[None] for name, weight in theta.items()})
     last_row = gradients.batched_loss([run], torch.float32, CPU)
     tables = gradients.tabulated_loss([run], torch.float32)
     ways = (textbook(run), lambda: last_row(point), lambda: tables(point))
-    return dict(zip((cost.form for cost in costs.forms(run)), ways, strict=True))
+    return dict(zip((cost.form for cost in cost.forms(run)), ways, strict=True))
 
 
 def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
@@ -61,7 +63,7 @@ def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
     ways = {}
     for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):
         run = Run(dataset_size=size, optimiser=optimiser, precision=precision)
-        own = lockstep.Stack([run], [lockstep.start(run, nowhere)], CPU)
+        own = stack.Stack([run], [stack.start(run, nowhere)], CPU)
         for _ in range(warm_up if optimiser == "lbfgs" else 1):
             own.advance()
         ways[f"{optimiser}, {precision}"] = own.advance
@@ -104,7 +106,7 @@ def main() -> None:
         rows += measure(forms_of(Run(dataset_size=size)), size, args.rounds, "form")
     print("\nexamples  of a step              ms (range)")
     for size in SIZES[:1] if args.quick else STEP_SIZES:
-        ways = steps_of(size, 2 if args.quick else minimise.HISTORY + 5)
+        ways = steps_of(size, 2 if args.quick else lbfgs.HISTORY + 5)
         steps += measure(ways, size, args.rounds, "optimiser")
     if args.save:
         name = "forms-quick" if args.quick else "forms-cpu"

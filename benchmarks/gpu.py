@@ -22,12 +22,15 @@ from dataclasses import replace
 import torch
 from engine import matmul_peak, seconds
 
-from grokkit import benchmarks, costs, cuda, experiments, sweep
-from grokkit.analysis import generalises
-from grokkit.lockstep import Stack, start
+from grokkit.engine import cost, cuda
+from grokkit.engine.stack import Stack, start
+from grokkit.engine.trainer import resolve_device
 from grokkit.runs import PRECISIONS, Record, Run
-from grokkit.store import Store, provenance
-from grokkit.train import resolve_device
+from grokkit.store.store import Store, provenance
+from grokkit.sweeps import local
+from varma2023 import experiments
+from varma2023.analysis import generalises
+from varma2023.publish import benchmarks
 
 CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}
@@ -56,8 +59,8 @@ def limit(run: Run, peak: dict[str, float]) -> float:
     Arithmetic: W_O, the MLP and the unembedding for each example, three passes. Bytes: AdamW reads
     parameters, gradient and moments and writes three of them.
     """
-    flop = replace(costs.last_row(run), fixed=0).flop(run.dataset_size)
-    return max(flop / peak[run.precision], costs.update_bytes(run) / peak["bytes"])
+    flop = replace(cost.last_row(run), fixed=0).flop(run.dataset_size)
+    return max(flop / peak[run.precision], cost.update_bytes(run) / peak["bytes"])
 
 
 def stack_of(runs: list[Run], device: torch.device) -> Stack:
@@ -132,7 +135,7 @@ def outcomes(device: torch.device, quick: bool) -> Iterator[dict]:
     with tempfile.TemporaryDirectory() as folder:
         for precision in PRECISIONS["adamw"]:
             again = [replace(run, precision=precision, keep_weights=False) for run in runs]
-            for record in sweep.train(again, Store(folder, ""), str(device), progress=False):
+            for record in local.train(again, Store(folder, ""), str(device), progress=False):
                 yield outcome(record)
 
 
@@ -149,7 +152,7 @@ def main() -> None:
     deadline = time.monotonic() + 60 * args.minutes
     peak = peaks(device)
     print({name: f"{value:.3g}" for name, value in peak.items()}, flush=True)
-    cases, mini = (([(2, 40)], (2, 40)) if args.quick else (CASES, (16, 1800)))
+    cases, mini = ([(2, 40)], (2, 40)) if args.quick else (CASES, (16, 1800))
     parts = {
         "steps": lambda: steps(cases, device, peak),
         "minimiser": lambda: iter([minimiser(*mini, device)]),

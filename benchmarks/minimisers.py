@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from grokkit import benchmarks, gradients, lockstep, metrics, minimise, model, stack, tasks
+from grokkit import model, tasks
+from grokkit.engine import batched, gradients, lbfgs, metrics, stack
 from grokkit.runs import Run
-from grokkit.store import provenance
+from grokkit.store.store import provenance
+from varma2023.publish import benchmarks
 
 CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
@@ -41,8 +43,8 @@ class Case:
         run = self.before or self.run
         n_tokens = tasks.task(run.task, run.p).n_tokens
         theta = model.initialise(run.model, n_tokens, run.seed)
-        point = stack.flat({name: w.unsqueeze(0) for name, w in theta.items()})
-        adamw = lockstep.Stack([run], [{"point": point[0]}], CPU)
+        point = batched.flat({name: w.unsqueeze(0) for name, w in theta.items()})
+        adamw = stack.Stack([run], [{"point": point[0]}], CPU)
         for _ in range(self.epochs):
             adamw.advance()
         return adamw.optimiser.point.detach()
@@ -75,19 +77,19 @@ class Problem:
         """f and its gradient in the type of the point; with a `larger` alpha, if asked."""
         self.evaluations += 1
         eps, weight_decay = torch.tensor([[self.run.eps * larger], [self.run.weight_decay]])
-        return minimise.total(self.losses[point.dtype], eps, weight_decay)(point)
+        return lbfgs.total(self.losses[point.dtype], eps, weight_decay)(point)
 
     def test_accuracy(self, point: Tensor) -> float:
         shapes = self.run.model.shapes(tasks.task(self.run.task, self.run.p).n_tokens)
-        theta = {name: w[0] for name, w in stack.named(point.double(), shapes).items()}
+        theta = {name: w[0] for name, w in batched.named(point.double(), shapes).items()}
         none = torch.tensor(float("nan"), dtype=torch.float64)
         row = metrics.evaluate(self.run, theta, none)
         return float(row[metrics.METRICS.index("test_accuracy")])
 
 
-def lbfgs(history: int = minimise.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
+def lbfgs(history: int = lbfgs.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
     def steps(problem: Problem) -> Iterator[Point]:
-        optimiser = minimise.LBFGS(problem.start, history, pairs)
+        optimiser = lbfgs.LBFGS(problem.start, history, pairs)
         while not optimiser.stuck:
             optimiser.step(problem)
             yield optimiser.point, optimiser.value, optimiser.gradient
@@ -99,7 +101,7 @@ def mixed(problem: Problem) -> Iterator[Point]:
     """In float32 until no step goes down, then in float64."""
     point = problem.start
     for dtype in (torch.float32, torch.float64):
-        optimiser = minimise.LBFGS(point.to(dtype))
+        optimiser = lbfgs.LBFGS(point.to(dtype))
         while not optimiser.stuck:
             optimiser.step(problem)
             yield optimiser.point, optimiser.value, optimiser.gradient
@@ -110,11 +112,11 @@ def larger_alpha_first(problem: Problem) -> Iterator[Point]:
     """Some evaluations of Eq. (2) with 30, then 10, then 3 alpha; then of f to the end."""
     point = problem.start
     for larger in LARGER:
-        optimiser = minimise.LBFGS(point)
+        optimiser = lbfgs.LBFGS(point)
         for _ in range(STAGE):
             optimiser.step(lambda x, larger=larger: problem(x, larger))
         point = optimiser.point
-    optimiser = minimise.LBFGS(point)
+    optimiser = lbfgs.LBFGS(point)
     while not optimiser.stuck:
         optimiser.step(problem)
         yield optimiser.point, optimiser.value, optimiser.gradient

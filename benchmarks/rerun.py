@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
-from grokkit import benchmarks, book
-from grokkit.records import read_records
-from grokkit.reruns import Rerun
-from grokkit.store import provenance
-from grokkit.theme import PLOTLY_MIME
+from grokkit.store.parquet import read_records
+from grokkit.store.store import provenance
+from varma2023.publish import benchmarks, chapters
+from varma2023.publish.reruns import Rerun
+from varma2023.theme import PLOTLY_MIME
 
 CASES = {  # name: chapter, its figure that is kept, parameters
     "another modulus": ("01_introduction", "fig-1a", {"profile": "quick", "p": 37, "seeds": 1}),
@@ -46,7 +46,7 @@ def rerun(name: str) -> Rerun:
         command = [sys.executable, "-m", "papermill", source, str(out), *given]
         environment = {**os.environ, "GROKKIT_STORE": str(store), "GROKKIT_RESULTS": ""}
         before, began = _cpu(), time.perf_counter()
-        subprocess.run(command, check=True, cwd=book.ROOT, env=environment)
+        subprocess.run(command, check=True, cwd=chapters.ROOT, env=environment)
         seconds, cpu = time.perf_counter() - began, _cpu() - before
         paths = sorted((store / "records").glob("*.parquet"))
         runs = [read_records(path, store)[0].run for path in paths]
@@ -58,7 +58,7 @@ def rerun(name: str) -> Rerun:
             cpu_seconds=round(cpu, 1),
             networks=len(runs),
             epochs=sum(run.epochs for run in runs),
-            values=book.glued(out),
+            values=chapters.glued(out),
             figure=_figure(out, label),
         )
 

@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 
 from grokkit import tasks
-from grokkit.files import Damaged, read_tensors
 from grokkit.model import ModelConfig
+from grokkit.store.files import Damaged, read_tensors
 
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 

@@ -27,8 +27,8 @@ NO_BROWSER = (
 @pytest.fixture(scope="session")
 def board(tmp_path_factory):
     """Every result that the shipped records give, by claim."""
-    from grokkit import claims, experiments
-    from grokkit.store import Store
+    from grokkit.store.store import Store
+    from varma2023 import claims, experiments
 
     store = Store(tmp_path_factory.mktemp("store"))
     return claims.results(experiments.all_records(store=store))
@@ -39,7 +39,7 @@ def browser():
     """A headless Chromium: the system's, or playwright's own."""
     from playwright.sync_api import sync_playwright
 
-    from grokkit.browser import find_browser
+    from varma2023.publish.browser import find_browser
 
     with sync_playwright() as playwright:
         path = find_browser(playwright.chromium.executable_path)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from handmade import record
 
-from grokkit import analysis, characters, circuits, experiments, groups, tasks
-from grokkit.characters import GroupCircuit
+from grokkit import decomposition, tasks
 from grokkit.runs import Record, Run
-from grokkit.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from grokkit.tasks import PERMUTATION
+from varma2023 import analysis, characters, experiments, groups
+from varma2023.characters import GroupCircuit
+from varma2023.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 
 FIVE = range(5)
 SIZES = (300, 500, 650, 800, 1000, 1500, 3000)
@@ -353,7 +354,7 @@ def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> analys
     strongest = torch.zeros(56, dtype=torch.float64)
     strongest[:n] = 1.0
     return analysis.Trigonometric(
-        circuits.Share(0.97, 0.94),
+        decomposition.Share(0.97, 0.94),
         torch.ones(56, dtype=torch.float64),
         strongest if shared else strongest.flip(0),
         list(range(1, n + 1)),

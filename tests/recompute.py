@@ -1,7 +1,7 @@
 """The headline numbers of the scoreboard, once more: from the parquet files alone.
 
 An independent reader: pyarrow and numpy, nothing of the package. Run as a script it prints what it
-found: `python tests/recompute.py grokkit/results`.
+found: `python tests/recompute.py results`.
 """
 
 import json

@@ -8,11 +8,13 @@ import torch
 from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
-from grokkit import analysis, circuits, metrics, model, tasks
-from grokkit.analysis import MARKS, Crossing, Summary, trained
+from grokkit import decomposition, model, tasks
+from grokkit.engine import metrics
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from varma2023 import analysis
+from varma2023.analysis import MARKS, Crossing, Summary, trained
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=30)
@@ -223,7 +225,7 @@ def test_all_logits_are_those_that_training_measures(tmp_path):
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
-    Z = circuits.trigonometric_algorithm(A, frequencies, 13)
+    Z = decomposition.trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     run = Run(p=13, dataset_size=100, epochs=10, model=TINY, keep_weights=True)
     theta = model.initialise(TINY, 13, seed=0)

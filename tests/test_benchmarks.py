@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from grokkit import benchmarks, model, tasks
-from grokkit.files import Damaged
+from grokkit import model, tasks
 from grokkit.runs import Record, Run
-from grokkit.store import Store
+from grokkit.store.files import Damaged
+from grokkit.store.store import Store
+from varma2023.publish import benchmarks
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from grokkit import book
+from varma2023.publish import chapters
 
-NAMES = book.documents(book.BOOK)
+NAMES = chapters.documents(chapters.BOOK)
 HEADER = "---\nkernelspec:\n  display_name: Python 3\n  language: python\n  name: python3\n---\n\n"
 CELL = "```{code-cell} ipython3\n%s\n```\n\n"
 SMALL = (
@@ -17,7 +17,7 @@ SMALL = (
     + "# A chapter\n\n"
     + CELL % ':tags: [parameters]\nprofile = "published"\np = 5'
     + CELL
-    % "from grokkit.notebook import check_parameters, glue\n"
+    % "from varma2023.publish.notebook import check_parameters, glue\n"
     "check_parameters(profile=profile, p=p)"
     + CELL
     % 'glue("verdict-sum", "holds" if p > 4 else "fails")\nprint(object(), p)'
@@ -25,7 +25,7 @@ SMALL = (
 
 
 def code_cells(name: str) -> list[dict]:
-    notebook = json.loads((book.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
     return [c for c in notebook["cells"] if c["cell_type"] == "code"]
 
 
@@ -49,7 +49,7 @@ def small(tmp_path):
     files = "".join(f"- file: {x}\n" for x in ("chapters/one", "chapters/prose", "api"))
     toc = f"format: jb-book\nroot: intro\nchapters:\n{files}- file: bibliography\n"
     (root / "_toc.yml").write_text(toc, encoding="utf-8")
-    assert book.sync(root) == 0
+    assert chapters.sync(root) == 0
     return root
 
 
@@ -59,15 +59,15 @@ def test_there_are_chapters():
 
 
 def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
-    assert book.check() == 0, capsys.readouterr().out
+    assert chapters.check() == 0, capsys.readouterr().out
 
 
 def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
-    assert book.check(small) == 0
-    assert book.documents(small) == ["intro", "chapters/one"]
+    assert chapters.check(small) == 0
+    assert chapters.documents(small) == ["intro", "chapters/one"]
     assert not (small / "chapters/prose.ipynb").exists()
     capsys.readouterr()
-    assert book.sync(small) == 0
+    assert chapters.sync(small) == 0
     assert capsys.readouterr().out == ""
 
 
@@ -75,14 +75,14 @@ def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
 def test_check_names_a_notebook_that_fell_behind(small, capsys, file):
     path = small / file
     path.write_text(path.read_text("utf-8").replace("A chapter", "Another"), encoding="utf-8")
-    assert book.check(small) == 1
+    assert chapters.check(small) == 1
     assert "intro.ipynb is not what intro.md gives" in capsys.readouterr().out
 
 
 def test_check_names_what_the_contents_lack_or_invent(small, capsys):
     toc = small / "_toc.yml"
     toc.write_text(toc.read_text("utf-8").replace("chapters/one", "chapters/two"), "utf-8")
-    assert book.check(small) == 1
+    assert chapters.check(small) == 1
     printed = capsys.readouterr().out
     assert "lists chapters/two, which does not exist" in printed
     assert "chapters/one is not in _toc.yml" in printed
@@ -90,7 +90,7 @@ def test_check_names_what_the_contents_lack_or_invent(small, capsys):
 
 def test_check_names_a_notebook_without_a_chapter(small, capsys):
     shutil.copy(small / "intro.ipynb", small / "chapters/left.ipynb")
-    assert book.check(small) == 1
+    assert chapters.check(small) == 1
     assert "chapters/left.ipynb has no chapter" in capsys.readouterr().out
 
 
@@ -130,7 +130,7 @@ def test_parameters_come_first_and_are_checked_next(name):
 
 def test_a_figure_is_referred_to_by_a_short_name():
     """`{ref}` without one has the figure's whole caption as its text."""
-    pages = sorted(book.BOOK.glob("**/*.md"))
+    pages = sorted(chapters.BOOK.glob("**/*.md"))
     whole = re.compile(r"\{ref\}`fig-")
     assert [page.name for page in pages if whole.search(page.read_text(encoding="utf-8"))] == []
 
@@ -153,28 +153,28 @@ def test_every_plotted_cell_shows_its_figure_through_show(name):
 def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
     to = tmp_path / "build" / "book"
     to.parent.mkdir()
-    assert book.execute("published", [], to, 2, small) == 0
+    assert chapters.execute("published", [], to, 2, small) == 0
     printed = capsys.readouterr().out
     assert "[2/2]" in printed
     assert re.search(r"chapters/one +done +[\d.]+ s", printed)
-    for name in book.documents(small):
+    for name in chapters.documents(small):
         text = (to / f"{name}.ipynb").read_text(encoding="utf-8")
         assert str(tmp_path) not in text
         assert "start_time" not in text
-        assert text == book.stripped(text)
-    assert book.verdicts(to) == {("chapters/one", "sum"): "holds", ("intro", "sum"): "holds"}
-    assert book.report_verdicts(to, ["sum"]) == 0
-    assert book.report_verdicts(to, ["product"]) == 1
-    assert book.report_verdicts(tmp_path / "nowhere", []) == 0
+        assert text == chapters.stripped(text)
+    assert chapters.verdicts(to) == {("chapters/one", "sum"): "holds", ("intro", "sum"): "holds"}
+    assert chapters.report_verdicts(to, ["sum"]) == 0
+    assert chapters.report_verdicts(to, ["product"]) == 1
+    assert chapters.report_verdicts(tmp_path / "nowhere", []) == 0
 
 
 @pytest.mark.kernel
 def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     page = small / "chapters/one.md"
     page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
-    book.sync(small)
+    chapters.sync(small)
     (tmp_path / "build").mkdir()
-    assert book.execute("published", ["one"], tmp_path / "build" / "book", 1, small) == 1
+    assert chapters.execute("published", ["one"], tmp_path / "build" / "book", 1, small) == 1
     printed = capsys.readouterr().out
     assert re.search(r"chapters/one +FAILED", printed)
     assert "NameError: name 'undefined' is not defined" in printed
@@ -182,7 +182,7 @@ def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
 
 
 def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, capsys):
-    assert book.execute("published", ["nope"], tmp_path / "to", 1, small) == 2
+    assert chapters.execute("published", ["nope"], tmp_path / "to", 1, small) == 2
     assert "intro, chapters/one" in capsys.readouterr().out
 
 
@@ -190,7 +190,7 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
 @pytest.mark.parametrize("name", NAMES[:2])
 def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_path):
     target = tmp_path / "out.ipynb"
-    _, error = book.run_chapter(book.BOOK / f"{name}.ipynb", target, {"profil": "quick"})
+    _, error = chapters.run_chapter(chapters.BOOK / f"{name}.ipynb", target, {"profil": "quick"})
     assert "ValueError: unknown parameter 'profil'" in error
     assert "did you mean 'profile'?" in error
     ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
@@ -208,18 +208,18 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
 )
 def test_papermill_stops_at_a_bad_value_before_training(parameters, says, tmp_path, monkeypatch):
     monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
-    chapter, target = book.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
-    _, error = book.run_chapter(chapter, target, parameters)
+    chapter, target = chapters.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
+    _, error = chapters.run_chapter(chapter, target, parameters)
     assert "ValueError" in error
     assert says in error
     assert not (tmp_path / "store").exists()
 
 
 def test_the_page_script_gets_the_theme(small, tmp_path):
-    book.stage(small, tmp_path / "to")
+    chapters.stage(small, tmp_path / "to")
     script = (tmp_path / "to/_assets/gk-book.js").read_text("utf-8")
     assert "/*THEME*/" not in script
-    assert book.THEME["colours"]["mem"] in script
+    assert chapters.THEME["colours"]["mem"] in script
     style = (tmp_path / "to/_assets/gk-book.css").read_text("utf-8")
     assert f"--gk-mem:{book.THEME['dark_colours']['mem']};" in style
     assert not (tmp_path / "to/intro.md").exists()  # Sphinx reads the executed notebook instead
@@ -227,10 +227,10 @@ def test_the_page_script_gets_the_theme(small, tmp_path):
 
 
 def test_the_api_pages_document_every_module_once():
-    code = book.ROOT / "grokkit"
+    code = chapters.ROOT / "grokkit"
     package = {path.stem for path in code.glob("*.py")}
     package |= {path.parent.name for path in code.glob("*/__init__.py")}
-    pages = [page.read_text(encoding="utf-8") for page in book.BOOK.glob("api/*.rst")]
+    pages = [page.read_text(encoding="utf-8") for page in chapters.BOOK.glob("api/*.rst")]
     documented = re.findall(r"automodule:: grokkit\.(\w+)$", "".join(pages), re.MULTILINE)
     assert sorted(documented) == sorted(package - {"__init__", "__main__", "bookext"})
 
@@ -243,6 +243,6 @@ def test_only_the_icons_in_use_are_kept(tmp_path):
     (scripts / "fontawesome.js").write_text(icons)
     (tmp_path / "a.html").write_text('<i class="fa-solid fa-navicon"></i>')
     (scripts / "theme.js").write_text('swap("fa-arrow-up")')
-    book.subset_icons(tmp_path)
+    chapters.subset_icons(tmp_path)
     kept = (scripts / "fontawesome.js").read_text()
     assert kept == icons.replace(',car:[1,2,[],"f3","M3"],moon:[1,2,[9],"f2","M4"]', "")

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly.subplots import make_subplots
 
-from grokkit import bookext, theme
-from grokkit.theme import ISLAND_MIME, PLOTLY_MIME
+from varma2023 import theme
+from varma2023.publish import sphinx_ext
+from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
 
 
 def rendered(renderer, mime: str, content: dict) -> str:
@@ -29,7 +30,7 @@ def figure_json(**layout) -> dict:
 
 
 def test_a_figure_carries_its_data_its_text_and_no_template():
-    text = rendered(bookext.PlotlyMime, PLOTLY_MIME, figure_json(height=300))
+    text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, figure_json(height=300))
     spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
     assert spec["data"][0]["y"] == [3, 4]
     assert "template" not in spec["layout"]
@@ -44,7 +45,7 @@ def test_a_figure_without_curves_still_has_a_list_of_them():
     """The page's script walks it; without, it stopped at this figure and drew none after it."""
     fig = json.loads(theme.set_alt(theme.figure(), "Nothing was run.").to_json())
     spec = json.loads(
-        re.search(r"json\">(.*?)</script>", rendered(bookext.PlotlyMime, PLOTLY_MIME, fig))[1]
+        re.search(r"json\">(.*?)</script>", rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig))[1]
     )
     assert spec["data"] == []
 
@@ -53,7 +54,7 @@ def test_a_figure_without_curves_still_has_a_list_of_them():
 def test_no_text_in_a_figure_ends_its_script(name):
     fig = figure_json()
     fig["data"][0]["name"] = name + "</script><script>"
-    text = rendered(bookext.PlotlyMime, PLOTLY_MIME, fig)
+    text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig)
     assert text.count("</script>") == 1
     spec = json.loads(re.search(r"json\">(.*?)</script>", text, re.DOTALL)[1])
     assert spec["data"][0]["name"] == fig["data"][0]["name"]
@@ -62,25 +63,25 @@ def test_no_text_in_a_figure_ends_its_script(name):
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), (1, 3), (2, 2)])
 def test_panels_side_by_side_are_counted(rows, cols):
     fig = make_subplots(rows=rows, cols=cols)
-    assert bookext.n_columns(json.loads(fig.to_json())["layout"]) == cols
+    assert sphinx_ext.n_columns(json.loads(fig.to_json())["layout"]) == cols
 
 
 def test_an_island_carries_its_module_and_what_to_say_without_scripts():
     content = {"esm": "export default {}; // </script>", "state": {"x": 1}, "alt": "An explorer."}
-    text = rendered(bookext.IslandMime, ISLAND_MIME, content)
+    text = rendered(sphinx_ext.IslandMime, ISLAND_MIME, content)
     assert json.loads(re.search(r"json\">(.*?)</script>", text)[1]) == content
     assert "<noscript><p>An explorer.</p></noscript>" in text
 
 
 def test_other_outputs_are_left_to_others():
     data = SimpleNamespace(mime_type="text/plain", content={})
-    assert bookext.PlotlyMime.handle_mime(None, data, inline=False) is None
-    assert bookext.IslandMime.handle_mime(None, data, inline=False) is None
+    assert sphinx_ext.PlotlyMime.handle_mime(None, data, inline=False) is None
+    assert sphinx_ext.IslandMime.handle_mime(None, data, inline=False) is None
 
 
 def test_figures_carry_the_papers_numbers():
     labels = ["fig-1a", "fig-9", "fig-d4-shares", "fig-d4-exchange", "fig-adamw", "fig-loop"]
-    assert bookext.paper_numbers(labels) == ["1a", "9", "D4a", "D4b", "S1", "S2"]
+    assert sphinx_ext.paper_numbers(labels) == ["1a", "9", "D4a", "D4b", "S1", "S2"]
 
 
 LABEL = st.from_regex(r"fig-[a-d]?[1-9]?(-[a-z]+)?", fullmatch=True)
@@ -88,13 +89,13 @@ LABEL = st.from_regex(r"fig-[a-d]?[1-9]?(-[a-z]+)?", fullmatch=True)
 
 @given(st.lists(LABEL, max_size=9, unique=True))
 def test_no_two_figures_share_a_number(labels):
-    assert len(set(bookext.paper_numbers(labels))) == len(labels)
+    assert len(set(sphinx_ext.paper_numbers(labels))) == len(labels)
 
 
 def messages(lines: list[str]) -> str:
     """What docutils complains about."""
     quiet = {"report_level": 1, "halt_level": 5, "warning_stream": SimpleNamespace(write=list)}
-    source = "\n".join(bookext.docstring_as_rst(lines))
+    source = "\n".join(sphinx_ext.docstring_as_rst(lines))
     tree = docutils.core.publish_doctree(source, settings_overrides=quiet)
     return "\n".join(node.astext() for node in tree.findall(docutils.nodes.system_message))
 
@@ -121,7 +122,7 @@ Raises:
 def test_a_docstring_in_our_style_is_clean_and_keeps_its_formula():
     without_sections = DOCSTRING[: DOCSTRING.index("Raises:")]
     assert messages(without_sections) == ""
-    text = "\n".join(bookext.docstring_as_rst(DOCSTRING))
+    text = "\n".join(sphinx_ext.docstring_as_rst(DOCSTRING))
     assert "    w_i = P_i ** (-q kappa / (q - kappa))" in text
     assert "``code``" in text
     assert "    ValueError: for y = 0 in ``x/y``." in text

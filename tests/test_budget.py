@@ -2,8 +2,9 @@
 
 import pytest
 
-from grokkit import budget, costs, experiments
+from grokkit.engine import cost
 from grokkit.runs import Run
+from varma2023 import budget, experiments
 
 SEMI = budget.budget("semi_grokking")
 
@@ -23,11 +24,11 @@ def test_runs_that_others_start_from_are_counted_once():
 
 def test_flop_are_those_of_every_epoch_and_twice_in_double_precision():
     runs = experiments.grokking("paper")
-    flop = sum(run.epochs * costs.tabulated(run).flop(run.dataset_size) for run in runs)
+    flop = sum(run.epochs * cost.tabulated(run).flop(run.dataset_size) for run in runs)
     assert budget.budget("grokking").flop == pytest.approx(flop)
     run = experiments.strength("paper")[0]
     assert run.float64
-    assert budget._flop(run) == 2 * run.epochs * costs.tabulated(run).flop(run.dataset_size)
+    assert budget._flop(run) == 2 * run.epochs * cost.tabulated(run).flop(run.dataset_size)
 
 
 def test_cores_help_until_each_has_one_run():
@@ -39,7 +40,7 @@ def test_cores_help_until_each_has_one_run():
 
 def test_the_rate_gives_the_measured_time_of_the_measured_run():
     run, threads = Run(epochs=1), budget.measured_threads()
-    flop = costs.tabulated(run).flop(run.dataset_size)
+    flop = cost.tabulated(run).flop(run.dataset_size)
     step = budget.Budget("", "", 1, 1, flop, flop / threads, 1)
     rows = budget.benchmarks.load("engine-cpu")["rows"]
     [ms] = [

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from grokkit import analysis, catalogue, experiments
 from grokkit.runs import Record, Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from varma2023 import analysis, experiments
+from varma2023.publish import catalogue
 
 RUNS = [Run(p=5, dataset_size=size, epochs=9, seed=seed) for size in (5, 20) for seed in (0, 1)]
 
@@ -59,7 +60,7 @@ def test_every_experiment_has_a_row_with_its_command_and_those_without_records_s
     for name, row in zip(experiments.EXPERIMENTS, rows, strict=True):
         cells = [cell.get_text() for cell in row.select("td")]
         assert cells[0].startswith(f"{name}: ")
-        assert cells[-1] == f"python -m grokkit run {name}"
+        assert cells[-1] == f"python -m varma2023 run {name}"
         assert (cells[1] == "not run") == (name != "grokking")
     assert rows[0].select("td")[1].get_text() == "4"
 

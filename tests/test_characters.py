@@ -10,9 +10,10 @@ from evidence import group_circuit, group_circuits
 from handmade import record
 from torch.testing import assert_close
 
-from grokkit import characters, circuits, claims, figures, groups, tasks, theme
+from grokkit import decomposition, tasks
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
+from varma2023 import characters, claims, figures, groups, theme
 
 NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
 
@@ -84,9 +85,9 @@ def test_addition_gives_what_app_b_gives():
     _, logits = made("x+y", p, spoil=0.5)
     Z, [reading] = logits.view(p, p, p), characters.readings(tasks.task("x+y", p))
     s = characters.spectrum(logits, reading)
-    assert float(s.characters.sum()) ** 0.5 == pytest.approx(circuits.trig_share(Z).norm)
+    assert float(s.characters.sum()) ** 0.5 == pytest.approx(decomposition.trig_share(Z).norm)
     norms = (s.characters[1:] * s.squared_norm).sqrt()
-    assert_close(norms, circuits.frequency_norms(Z))
+    assert_close(norms, decomposition.frequency_norms(Z))
 
 
 def test_a_product_is_few_characters_of_the_units_and_many_of_the_residues():

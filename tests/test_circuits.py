@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, sampled_from
 from torch.testing import assert_close
 
-from grokkit import circuits
+from grokkit import decomposition
 
 PRIMES = sampled_from([3, 5, 7, 11])
 
@@ -27,42 +27,42 @@ def basis(p):
 def test_trig_logits_are_the_projection_onto_the_explicit_basis(p, seed):
     Z, Z_hat = random_logits(p, seed), basis(p)
     expected = (Z_hat.T @ (Z_hat @ Z.flatten())).view_as(Z)
-    assert_close(circuits.trig_logits(Z), expected, rtol=0, atol=1e-12)
-    assert_close(circuits.frequency_norms(Z), (Z_hat @ Z.flatten()).abs(), rtol=0, atol=1e-11)
+    assert_close(decomposition.trig_logits(Z), expected, rtol=0, atol=1e-12)
+    assert_close(decomposition.frequency_norms(Z), (Z_hat @ Z.flatten()).abs(), rtol=0, atol=1e-11)
 
 
 @given(PRIMES, integers(0, 2**16))
 def test_trig_part_is_an_orthogonal_projection(p, seed):
     Z = random_logits(p, seed)
-    T = circuits.trig_logits(Z)
-    assert_close(circuits.trig_logits(T), T)
+    T = decomposition.trig_logits(Z)
+    assert_close(decomposition.trig_logits(T), T)
     assert abs(((Z - T) * T).sum()) < 1e-9
-    assert_close(T + circuits.mem_logits(Z), circuits.centred(Z))
-    assert abs((circuits.mem_logits(Z) * T).sum()) < 1e-9
+    assert_close(T + decomposition.mem_logits(Z), decomposition.centred(Z))
+    assert abs((decomposition.mem_logits(Z) * T).sum()) < 1e-9
 
 
 @given(PRIMES, integers(0, 2**16))
 def test_the_part_blind_to_row_shifts_is_unchanged_by_them(p, seed):
     Z = random_logits(p, seed)
     shifted = Z + torch.randn(p, p, 1, generator=torch.Generator().manual_seed(1), dtype=Z.dtype)
-    assert_close(circuits.trig_logits(shifted), circuits.trig_logits(Z))
-    assert_close(circuits.mem_logits(shifted), circuits.mem_logits(Z))
+    assert_close(decomposition.trig_logits(shifted), decomposition.trig_logits(Z))
+    assert_close(decomposition.mem_logits(shifted), decomposition.mem_logits(Z))
 
 
 def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds():
     p, frequencies = 23, [3, 7, 8]
-    Z = circuits.trigonometric_algorithm(torch.tensor([2.0, 1.5, 1.0]), frequencies, p)
+    Z = decomposition.trigonometric_algorithm(torch.tensor([2.0, 1.5, 1.0]), frequencies, p)
     n = torch.arange(p)
     assert (Z.argmax(-1) == (n[:, None] + n) % p).all()
-    assert circuits.trig_share(Z).norm == pytest.approx(1)
-    assert circuits.key_frequencies(Z, 0.999) == frequencies
-    amplitudes = circuits.amplitudes(Z, frequencies)
+    assert decomposition.trig_share(Z).norm == pytest.approx(1)
+    assert decomposition.key_frequencies(Z, 0.999) == frequencies
+    amplitudes = decomposition.amplitudes(Z, frequencies)
     assert_close(amplitudes, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
-    assert_close(circuits.trigonometric_algorithm(amplitudes, frequencies, p), Z)
+    assert_close(decomposition.trigonometric_algorithm(amplitudes, frequencies, p), Z)
 
 
 def test_a_share_of_norms_is_the_root_of_the_share_of_squares():
-    share = circuits.trig_share(random_logits(7, 0))
+    share = decomposition.trig_share(random_logits(7, 0))
     assert share.norm**2 == pytest.approx(share.norm_squared)
     assert 0 < share.norm < 1
 
@@ -72,7 +72,7 @@ def test_embedding_norms_find_a_planted_frequency():
     n = torch.arange(p, dtype=torch.float64)
     direction = torch.randn(16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     W_E = (2 * torch.pi * k / p * n).cos()[:, None] * direction + 5
-    norms = circuits.embedding_norms(W_E)
+    norms = decomposition.embedding_norms(W_E)
     assert norms.argmax() + 1 == k
     assert norms[k - 1] == pytest.approx(float(direction.norm() * (p / 2) ** 0.5))
     assert norms.sum() - norms[k - 1] < 1e-9
@@ -81,4 +81,4 @@ def test_embedding_norms_find_a_planted_frequency():
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.1])
 def test_a_bad_share_is_named(share):
     with pytest.raises(ValueError, match=f"got {share}"):
-        circuits.key_frequencies(random_logits(5, 0), share)
+        decomposition.key_frequencies(random_logits(5, 0), share)

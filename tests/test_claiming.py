@@ -13,10 +13,9 @@ from dataclasses import asdict, replace
 import pytest
 from filelock import FileLock
 
-from grokkit import claiming, processes
-from grokkit.processes import Process, this_process
 from grokkit.runs import Record, Run
-from grokkit.store import Store
+from grokkit.store.processes import Process, this_process
+from grokkit.store.store import Store, locks, processes
 
 RUN = Run(p=5, dataset_size=10, epochs=3, n_logged=4)
 RUNS = [replace(RUN, seed=seed) for seed in range(40)]
@@ -31,8 +30,8 @@ def store(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Claims that are stale after a second, here and in the children that are forked."""
-    monkeypatch.setattr(claiming, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(claiming, "STALE_SECONDS", 1.0)
+    monkeypatch.setattr(locks, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "STALE_SECONDS", 1.0)
 
 
 def finish(store: Store, run: Run) -> None:
@@ -179,7 +178,7 @@ def seize(store, pipe):
 
 
 def test_eight_processes_racing_for_the_claims_of_a_dead_one_get_each_once(store):
-    claim = claiming.take(store.path / "claims", [])
+    claim = locks.take(store.path / "claims", [])
     claim._process = Process(this_process().host, this_process().pid, "1")  # an earlier process
     for run in RUNS:
         claim._take(run)
@@ -251,12 +250,12 @@ def test_a_pid_that_the_system_gave_to_a_later_process_is_not_the_holder():
 
 
 def test_a_lock_that_is_not_given_back_is_named_and_nothing_claimed(store, monkeypatch):
-    monkeypatch.setattr(claiming, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "LOCK_SECONDS", 0.1)
     granted(store, [RUN])
     lock = claim_file(store, RUN).with_name(".lock")
     with FileLock(lock), pytest.warns(UserWarning, match=rf"{lock}: held for 0.1 s"):
         assert granted(store, [RUN]) == []
-    claim = claiming.take(lock.parent, [RUN])
+    claim = locks.take(lock.parent, [RUN])
     with FileLock(lock), pytest.warns(UserWarning, match=rf"{lock}: .*; 1 claims are left"):
         claim.close()
 

@@ -6,11 +6,12 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from grokkit import book, claims, experiments, pages, paper_index
-from grokkit.claims import CLAIMS, Evidence, Result
-from grokkit.pages import PAGES
-from grokkit.paper_index import PAPER_INDEX
-from grokkit.tables import capitalised
+from varma2023 import claims, experiments
+from varma2023.claims import CLAIMS, Evidence, Result
+from varma2023.publish import chapters, index, pages
+from varma2023.publish.index import PAPER_INDEX
+from varma2023.publish.pages import PAGES
+from varma2023.tables import capitalised
 
 ITEMS = [
     *(f"Fig. {n}" for n in "1 1a 1b 1c 2 3 4 5 6 7 8 9 10 11".split()),
@@ -40,7 +41,7 @@ def cites(text: str, item: str) -> bool:
 
 def targets(name: str) -> set[str]:
     """The targets that a chapter's source defines."""
-    text = (book.BOOK / f"{name}.md").read_text(encoding="utf-8")
+    text = (chapters.BOOK / f"{name}.md").read_text(encoding="utf-8")
     named = re.findall(r"^\(([\w-]+)\)=$|^ *:?(?:label|name): ([\w-]+)$", text, re.MULTILINE)
     return {first or second for first, second in named}
 
@@ -90,12 +91,14 @@ def test_a_rows_chapter_is_a_page_with_that_target(row):
 
 
 def test_every_page_that_rows_lead_to_is_in_the_book():
-    assert set(PAGES) <= set(book.documents(book.BOOK))
+    assert set(PAGES) <= set(chapters.documents(chapters.BOOK))
 
 
 def test_a_link_to_the_api_leads_to_the_page_of_the_module():
-    assert pages.api_pages()["grokkit.store"] == "api/runs"
-    assert 'href="../api/engine.html#grokkit.toy.Toy"' in pages.api("grokkit.toy.Toy", "../")
+    assert pages.api_pages()["grokkit.store.store"] == "api/runs"
+    assert 'href="../api/engine.html#grokkit.simulation.Toy"' in pages.api(
+        "grokkit.simulation.Toy", "../"
+    )
     assert 'href="api.html#grokkit.nowhere.x"' in pages.api("grokkit.nowhere.x")
 
 
@@ -166,9 +169,9 @@ def test_theory_needs_no_records():
 def test_links_lead_from_the_first_page_and_from_the_chapters():
     link = BeautifulSoup(claims.scoreboard({}), "html.parser").a
     assert link["href"] == "chapters/01_introduction.html#fig-1a"
-    links = BeautifulSoup(paper_index.paper_index_table(), "html.parser").select("a")
+    links = BeautifulSoup(index.paper_index_table(), "html.parser").select("a")
     hrefs = [link["href"] for link in links]
-    assert "../api/book.html#grokkit.figures.fig1a_grokking" in hrefs
+    assert "../api/book.html#varma2023.figures.fig1a_grokking" in hrefs
     assert "../chapters/d_theorems.html#thm-d4" in hrefs
 
 
@@ -184,7 +187,8 @@ def test_a_sentence_begins_with_a_large_letter_and_a_symbol_stays_as_it_is():
 
 GLUED = re.compile(r"verdict-([\w.,-]+)")
 CHAPTERS = {
-    name: (book.BOOK / f"{name}.md").read_text("utf-8") for name in book.documents(book.BOOK)
+    name: (chapters.BOOK / f"{name}.md").read_text("utf-8")
+    for name in chapters.documents(chapters.BOOK)
 }
 
 

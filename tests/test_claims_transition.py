@@ -4,8 +4,8 @@ import pytest
 from evidence import other_tasks, sweep
 from handmade import record
 
-from grokkit import claims, experiments
 from grokkit.runs import Run
+from varma2023 import claims, experiments
 
 
 def test_the_row_of_fig_4_gives_d_crit_by_both_routes():

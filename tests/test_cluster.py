@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grokkit import cluster, sweep
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from grokkit.sweeps import dask, local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
@@ -23,7 +23,7 @@ CHILD = replace(RUN, dataset_size=12, epochs=30, init=RUN, keep_weights=False)
 
 
 def train(runs, path, **kw):
-    return sweep.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
+    return local.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
 
 
 def equal(one, other):
@@ -38,7 +38,7 @@ def equal(one, other):
 
 def test_a_local_cluster_trains_inits_first_and_to_the_same_bits(tmp_path, capsys):
     runs = [CHILD, RUN, replace(RUN, seed=1)]
-    there = sweep.train(runs, Store(tmp_path / "there", ""), device="cpu", scheduler="local:1")
+    there = local.train(runs, Store(tmp_path / "there", ""), device="cpu", scheduler="local:1")
     here = train(runs, tmp_path / "here")
     assert all(equal(one, other) for one, other in zip(there, here, strict=True))
     printed = capsys.readouterr().err
@@ -64,7 +64,7 @@ def test_what_is_stored_asks_no_scheduler(tmp_path):
     ],
 )
 def test_an_address_without_a_scheduler_is_named(tmp_path, monkeypatch, scheduler, message):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.3)
     with pytest.raises(ValueError, match=message):
         train([RUN], tmp_path, scheduler=scheduler)
 
@@ -78,7 +78,7 @@ def test_without_dask_the_message_says_how_to_install_it(tmp_path, monkeypatch):
 LONG = [replace(RUN, seed=seed, epochs=300) for seed in range(4)]
 LONG.append(replace(CHILD, init=LONG[0], epochs=100))
 OFTEN = (
-    cluster.PRELOAD
+    dask.PRELOAD
     + "from grokkit import train\ntrain.CHECKPOINT_SECONDS, train.CHECKPOINT_SHARE = -1.0, 1e9\n"
 )
 
@@ -97,7 +97,7 @@ def kill_a_worker(path, killed):
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_no_run_and_no_bit(tmp_path, monkeypatch):
     here = train(LONG, tmp_path / "here")
-    monkeypatch.setattr(cluster, "PRELOAD", OFTEN)
+    monkeypatch.setattr(dask, "PRELOAD", OFTEN)
     path, killed = tmp_path / "there", []
     killer = threading.Thread(target=kill_a_worker, args=(path, killed), daemon=True)
     killer.start()
@@ -117,8 +117,8 @@ def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_conti
     endless = [replace(run, epochs=100_000) for run in LONG[:3]]
     told = []
     with monkeypatch.context() as patch:
-        patch.setattr(sweep._Sweep, "progress", lambda self, epochs: told.append(epochs))
-        patch.setattr(sweep._Sweep, "halt", lambda self: len(told) > 3)
+        patch.setattr(local._Sweep, "progress", lambda self, epochs: told.append(epochs))
+        patch.setattr(local._Sweep, "halt", lambda self: len(told) > 3)
         with pytest.raises(TimeoutError, match="the same call continues"):
             train(endless, tmp_path, scheduler="local:2")
     first = Store(tmp_path, "").checkpointed()
@@ -141,5 +141,5 @@ def test_workers_that_do_not_see_the_store_are_named(tmp_path):
             return {"tcp://10.0.0.2:1": ("cpu", 1 << 30, False)}
 
     with pytest.raises(ValueError, match=f"{tmp_path} is not seen by tcp://10.0.0.2:1"):
-        cluster.Cluster(Blind(), Store(tmp_path), "auto").survey(lambda: False)
+        dask.Cluster(Blind(), Store(tmp_path), "auto").survey(lambda: False)
     assert not list(tmp_path.rglob("*.tmp"))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from handmade import record
 
-from grokkit import analysis, convergence, experiments, figures, metrics, theme
+from grokkit.engine import metrics
 from grokkit.runs import Run
+from varma2023 import analysis, convergence, experiments, figures, theme
 
 ADAMW = Run(p=53, dataset_size=1200, epochs=10_000, keep_weights=True)
 LBFGS = experiments.minimised(ADAMW, 100, experiments.early(ADAMW))

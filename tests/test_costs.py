@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from grokkit import costs, model, stack, sweep, tabulated, tasks
+from grokkit import model, tasks
+from grokkit.engine import batched, cost, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
+from grokkit.sweeps import local
 
 SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_mlp=48))
 
@@ -30,8 +32,8 @@ def textbook_loss(run):
 def last_row_loss(run):
     theta, pairs, labels = network(run)
     rows = {name: weight[None] for name, weight in theta.items()}
-    batch = stack.Batch.of([pairs.numpy()], [labels.numpy()])
-    return stack.train_loss(rows, batch).sum(), theta
+    batch = batched.Batch.of([pairs.numpy()], [labels.numpy()])
+    return batched.train_loss(rows, batch).sum(), theta
 
 
 def counted(loss_of, run):
@@ -43,7 +45,7 @@ def counted(loss_of, run):
 
 @pytest.mark.parametrize(
     ("count", "loss_of"),
-    [(costs.textbook, textbook_loss), (costs.last_row, last_row_loss)],
+    [(cost.textbook, textbook_loss), (cost.last_row, last_row_loss)],
     ids=["textbook", "last row"],
 )
 @pytest.mark.parametrize("run", [SMALL, Run(dataset_size=300)], ids=["small", "paper"])
@@ -75,13 +77,13 @@ def test_flop_of_the_tables_are_those_that_torch_counts_but_for_the_scores(run, 
     examples = tabulated.chunks(pairs, labels, run.p, run.model.n_heads, torch.float32)
     with FlopCounterMode(display=False, custom_mapping=IN_PLACE) as counter:
         tabulated.gradient(theta, examples)
-    expected = costs.tabulated(run).flop(run.dataset_size)
+    expected = cost.tabulated(run).flop(run.dataset_size)
     assert counter.get_total_flops() == pytest.approx(expected, rel=apart)
 
 
 def test_the_packer_reckons_with_the_same_arithmetic():
     for run in (SMALL, Run(), Run(task="S_n: xyx", p=4, dataset_size=100)):
-        assert sweep.flop(run) == costs.tabulated(run).flop(run.dataset_size)
+        assert local.flop(run) == cost.tabulated(run).flop(run.dataset_size)
 
 
 def saved(loss_of, run):
@@ -100,7 +102,7 @@ def saved(loss_of, run):
 
 @pytest.mark.parametrize(
     ("count", "loss_of"),
-    [(costs.textbook, textbook_loss), (costs.last_row, last_row_loss)],
+    [(cost.textbook, textbook_loss), (cost.last_row, last_row_loss)],
     ids=["textbook", "last row"],
 )
 def test_autograd_keeps_what_is_counted_and_not_much_more(count, loss_of):
@@ -111,31 +113,31 @@ def test_autograd_keeps_what_is_counted_and_not_much_more(count, loss_of):
 
 def test_counts_by_hand_of_a_tiny_network():
     run = Run(p=5, dataset_size=10, model=ModelConfig(d_model=2, n_heads=1, d_mlp=3))
-    textbook, last_row, tables = costs.forms(run)
+    textbook, last_row, tables = cost.forms(run)
     assert textbook.example == 4 * (16 + 16 + 12 + 10)
     assert last_row.example == 4 + 12 + 10
     assert tables.example == 15 + 6 * 8
     assert textbook.flop(10) == 6 * 10 * textbook.example
     assert textbook.kept_bytes(10) == 4 * 10 * 4 * (14 + 3 + 5)
-    assert costs.n_parameters(run) == (7 + 4) * 2 + 4 * 4 + 6 + 3 + 6 + 2 + 10
-    assert costs.update_bytes(run) == 28 * costs.n_parameters(run)
+    assert cost.n_parameters(run) == (7 + 4) * 2 + 4 * 4 + 6 + 3 + 6 + 2 + 10
+    assert cost.update_bytes(run) == 28 * cost.n_parameters(run)
 
 
 def test_forms_meet_where_their_flop_are_the_same():
-    _, last_row, tables = costs.forms(Run())
-    size = costs.crossover(last_row, tables)
+    _, last_row, tables = cost.forms(Run())
+    size = cost.crossover(last_row, tables)
     assert last_row.flop(size) == pytest.approx(tables.flop(size))
     assert tables.flop(size + 1) < last_row.flop(size + 1)
 
 
 def test_tables_are_kept_a_chunk_at_a_time():
-    tables = costs.tabulated(Run())
+    tables = cost.tabulated(Run())
     assert tables.kept_bytes(100) == 400 * tables.kept
     assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept
 
 
 def test_the_table_has_a_row_a_form_and_a_column_a_size():
-    counts = costs.count_table([Run(), Run(dataset_size=1000)])
+    counts = cost.count_table([Run(), Run(dataset_size=1000)])
     assert counts.count("<tr>") == 4
     assert "<td>848,384</td>" in counts
     assert "GFLOP at D = 1,000" in counts

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from grokkit import cuda
+from grokkit.engine import cuda
 
 
 class Card:
@@ -76,9 +76,9 @@ def test_the_precision_of_matrix_products_is_set_on_a_card_only_and_given_back()
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_graph_trains_as_single_launches_do():
-    from grokkit.lockstep import Stack, start
+    from grokkit.engine.stack import Stack, start
     from grokkit.runs import Run
-    from grokkit.store import Store
+    from grokkit.store.store import Store
 
     runs = [Run(p=13, dataset_size=60 + seed, seed=seed) for seed in range(3)]
     states = [start(run, Store("/nonexistent", "")) for run in runs]

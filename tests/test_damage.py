@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments, files, records, runs, store
+from grokkit import runs
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Record, Run
-from grokkit.store import Checkpoint, Store
+from grokkit.store.store import Checkpoint, Store, files, parquet, store
+from varma2023 import experiments
 
 TINY = ModelConfig(d_model=4, n_heads=1, d_mlp=4)
 RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
@@ -276,7 +277,7 @@ def test_an_error_of_the_disk_while_reading_says_nothing_about_the_file(whole, m
 
         return File()
 
-    monkeypatch.setattr(records, "opened", failing)
+    monkeypatch.setattr(parquet, "opened", failing)
     with copied(whole, "record") as place:
         with pytest.raises(files.Unreadable, match="cannot be read"):
             Store(place / "store", "").get(RUN)

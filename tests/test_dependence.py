@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transitions import crossing, sweep
 
-from grokkit import dependence
+from varma2023 import dependence
 
 DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 

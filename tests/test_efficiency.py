@@ -9,9 +9,9 @@ import pytest
 from handmade import record, ungrokking
 from transitions import START, crossing
 
-from grokkit import claims, efficiency, figures, theme
 from grokkit.runs import Record, Run
-from grokkit.statistics import Interval
+from varma2023 import claims, efficiency, figures, theme
+from varma2023.statistics import Interval
 
 DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 SIZES = (500, 1000, 2000, 4000, 8000)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from grokkit import book
+from varma2023.publish import chapters
 
-PAGE = (book.BOOK / "chapters" / "engine.md").read_text(encoding="utf-8")
-PACKAGE = {path.stem for path in (book.ROOT / "grokkit").glob("*.py")}
+PAGE = (chapters.BOOK / "chapters" / "engine.md").read_text(encoding="utf-8")
+PACKAGE = {path.stem for path in (chapters.ROOT / "grokkit").glob("*.py")}
 NAMES = [
     name for name in re.findall(r"`([a-z]\w*\.\w+)`", PAGE) if name.partition(".")[0] in PACKAGE
 ]
@@ -30,4 +30,4 @@ def test_a_test_that_the_page_names_is_there():
 
 
 def test_a_script_that_the_page_names_is_there():
-    assert [name for name in SCRIPTS if not (book.ROOT / name).exists()] == []
+    assert [name for name in SCRIPTS if not (chapters.ROOT / name).exists()] == []

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments, tasks
+from grokkit import tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Checkpoint, Store
+from grokkit.store.store import Checkpoint, Store
+from varma2023 import experiments
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from test_timings import MEASURED, MINIMISED
 
-from grokkit import benchmarks, costs, figures, theme, timings
+from grokkit.engine import cost
 from grokkit.runs import Run
+from varma2023 import figures, theme, timings
+from varma2023.publish import benchmarks
 
 TIMED = {
     "rows": [
@@ -22,16 +24,16 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
     lines = [trace for trace in fig.data if trace.mode == "lines"]
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert [trace.name for trace in lines[:3]] == ["textbook", "last row", "tables"]
-    for line, timed, cost in zip(lines[:3], points, costs.forms(Run()), strict=True):
+    for line, timed, form in zip(lines[:3], points, cost.forms(Run()), strict=True):
         assert timed.legendgroup == line.legendgroup
-        np.testing.assert_allclose(line.y, [cost.flop(D) for D in line.x], rtol=1e-6)
+        np.testing.assert_allclose(line.y, [form.flop(D) for D in line.x], rtol=1e-6)
         ms = timed.customdata[:, 1]
         np.testing.assert_allclose(timed.y, ms * 1e8, rtol=1e-6)
         np.testing.assert_allclose(timed.error_y.array, 0.2 * ms * 1e8, rtol=1e-6)
         share = timed.customdata[:, 3]
-        np.testing.assert_allclose(share, [cost.flop(D) for D in timed.x] / timed.y, atol=1e-4)
+        np.testing.assert_allclose(share, [form.flop(D) for D in timed.x] / timed.y, atol=1e-4)
     assert len({trace.marker.symbol for trace in points}) == 3
-    assert lines[3].x[0] == lines[3].x[1] == costs.crossover(*costs.forms(Run())[1:])
+    assert lines[3].x[0] == lines[3].x[1] == cost.crossover(*cost.forms(Run())[1:])
     text = theme.alt(fig)
     assert "textbook 19.5, last row 3.7, tables 1.8" in text
     assert "from a size between 100 and 1,000" in text

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from grokkit import figures, theme, toy
+from grokkit import simulation
 from grokkit.theorems import EqualCircuits
+from varma2023 import figures, theme
 
 
 def trajectories():
-    return {name: toy.simulate(panel) for name, panel in toy.TABLE_1.items()}
+    return {name: simulation.simulate(panel) for name, panel in simulation.TABLE_1.items()}
 
 
 def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
@@ -28,7 +29,7 @@ def test_fig2s_alt_text_tells_the_three_outcomes_apart():
 
 
 def test_fig2_shows_one_panel_too():
-    toys = {"a": toy.simulate(toy.Toy(kappa=0.8), steps=300)}
+    toys = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
     assert len(theme.show(figures.fig2_simulation(toys)).data) == 5
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from handmade import EPOCHS, grokking, ungrokking
 
-from grokkit import analysis, circuits, experiments, figures, theme
+from grokkit import decomposition
 from grokkit.runs import Record
+from varma2023 import analysis, experiments, figures, theme
 
 SEEDS = [grokking(seed, shift) for seed, shift in enumerate((1.0, 1.0, 1.0))]
 UNGROKKED = [
@@ -116,7 +117,7 @@ def test_the_overview_leaves_the_third_panel_empty_and_says_so():
 def test_fig11_shows_key_frequencies_apart():
     norms = torch.tensor([1.0, 9.0, 2.0, 8.0], dtype=torch.float64)
     found = analysis.Trigonometric(
-        circuits.Share(0.97, 0.94), norms, norms / 2, [2, 4], norms[[1, 3]], 0.995, 1.0
+        decomposition.Share(0.97, 0.94), norms, norms / 2, [2, 4], norms[[1, 3]], 0.995, 1.0
     )
     fig = theme.show(figures.fig11_trigonometric(found))
     key, other = fig.data[2], fig.data[3]  # of the logits

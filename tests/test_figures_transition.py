@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from transitions import crossing, end, sweep
 
-from grokkit import figures, theme, transition
 from grokkit.runs import Run
-from grokkit.statistics import Interval
+from varma2023 import figures, theme, transition
+from varma2023.statistics import Interval
 
 RUNS = sweep({0: 700, 1: 900})
 ADAMW = sweep({0: 750}, decays=(0.5, 2.0))

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import sweep
-from grokkit import train as trainer
+from grokkit.engine import trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from grokkit.sweeps import local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=80, model=TINY, n_logged=12, keep_weights=True)
@@ -49,8 +49,8 @@ def work(runs, path, threads, often=True):
     torch.set_num_threads(threads)
     if often:
         trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, float("inf")
-    sweep.POLL_SECONDS = 0.05
-    sweep.train(runs, Store(path, ""), device="cpu", progress=False)
+    local.POLL_SECONDS = 0.05
+    local.train(runs, Store(path, ""), device="cpu", progress=False)
 
 
 def start(*arguments):
@@ -92,7 +92,7 @@ def check(runs, path, unbroken):
     broken, continued = Store(path, ""), 0
     broken.collect_garbage()
     expected = {path / "claims" / ".lock"}
-    for run in [run for generation in sweep.with_inits(runs) for run in generation]:
+    for run in [run for generation in local.with_inits(runs) for run in generation]:
         one, other = unbroken.get(run), broken.get(run)
         assert one.run == other.run
         continued += len(other.provenance["processes"]) - 1
@@ -123,7 +123,7 @@ def place():
 )
 def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(place, runs, kills):
     for run in (RUN, MIXED[-1]):  # so that the children begin with everything imported
-        sweep.train([replace(run, epochs=1)], Store(place / "warm", ""), "cpu", progress=False)
+        local.train([replace(run, epochs=1)], Store(place / "warm", ""), "cpu", progress=False)
     once = start(runs, place / "unbroken", 1, False)
     once.join()
     assert once.exitcode == 0

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from grokkit import groups, tasks
+from grokkit import tasks
+from varma2023 import groups
 
 GROUPS = [groups.cyclic(n) for n in (1, 2, 7, 10, 52)]
 GROUPS += [groups.symmetric(n) for n in (2, 3, 4, 5)]

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import benchmarks, estimate, experiments
-from grokkit.__main__ import _duration, main
-from grokkit.estimate import Machine, Speed
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Checkpoint, Store
+from grokkit.store.store import Checkpoint, Store
+from grokkit.sweeps import estimate
+from grokkit.sweeps.estimate import Machine, Speed
+from varma2023 import experiments
+from varma2023.__main__ import _duration, main
+from varma2023.publish import benchmarks
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
@@ -176,7 +178,10 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
 
 @pytest.mark.parametrize(
     ("command", "where"),
-    [(["list"], "grokkit.estimate.measure"), (["retrain", "0"], "grokkit.retrain.find")],
+    [
+        (["list"], "grokkit.sweeps.estimate.measure"),
+        (["retrain", "0"], "grokkit.sweeps.retrain.find"),
+    ],
 )
 def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
     home, small, command, where, monkeypatch, capsys
@@ -191,7 +196,7 @@ def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
 
 def test_ctrl_c_while_torch_is_imported_prints_no_traceback():
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "grokkit", "list"],
+        [sys.executable, "-X", "importtime", "-m", "varma2023", "list"],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -211,8 +216,9 @@ PROGRAM = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may have started us ignoring it
-from grokkit import experiments, train
-from grokkit.__main__ import main, sigterm_is_ctrl_c
+from grokkit.engine import trainer
+from varma2023 import experiments
+from varma2023.__main__ import main, sigterm_is_ctrl_c
 from grokkit.model import ModelConfig
 
 sigterm_is_ctrl_c()
@@ -226,7 +232,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def call(store, *more):
-    """`python -m grokkit run small` in a process group of its own, as a shell starts it."""
+    """`python -m varma2023 run small` in a process group of its own, as a shell starts it."""
     environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
     arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *more]
     return subprocess.Popen(
@@ -356,8 +362,8 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 
 
 def test_a_line_through_two_measurements_or_through_the_origin():
-    from grokkit.estimate import LARGE, SMALL, _fit
-    from grokkit.sweep import flop
+    from grokkit.sweeps.estimate import LARGE, SMALL, _fit
+    from grokkit.sweeps.local import flop
 
     speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
     assert speed.fixed == pytest.approx(0.001)

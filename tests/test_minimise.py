@@ -9,9 +9,9 @@ from scipy import integrate, optimize
 from torch import Tensor
 from torch.testing import assert_close
 
-from grokkit import minimise, stack
-from grokkit.metrics import stationarity
-from grokkit.minimise import LBFGS, Objective
+from grokkit.engine import batched, lbfgs
+from grokkit.engine.lbfgs import LBFGS, Objective
+from grokkit.engine.metrics import stationarity
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
 from grokkit.tasks import task
@@ -37,7 +37,7 @@ def networks(
     with it a minimum may lie on a kink, where no minimiser gets to a vanishing gradient.
     """
     rows = [run.split()[0] for run in runs]
-    batch = stack.Batch.of(
+    batch = batched.Batch.of(
         [task(r.task, r.p).inputs[row] for r, row in zip(runs, rows, strict=True)],
         [r.example_labels()[row] for r, row in zip(runs, rows, strict=True)],
         dtype,
@@ -46,15 +46,15 @@ def networks(
     def train_loss(theta: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             theta = theta.detach().requires_grad_()
-            loss = stack.train_loss(stack.named(theta, SHAPES), batch)
+            loss = batched.train_loss(batched.named(theta, SHAPES), batch)
             (gradient,) = torch.autograd.grad(loss.sum(), theta)
         return loss.detach(), gradient
 
-    start = stack.stacked([initialise(run.model, run.p, run.seed) for run in runs])
+    start = batched.stacked([initialise(run.model, run.p, run.seed) for run in runs])
     if not mlp:
         start |= {name: torch.zeros_like(start[name]) for name in ("W_in", "b_in", "W_out")}
     columns = column(runs, "eps"), column(runs, "weight_decay")
-    return stack.flat(start).to(dtype), minimise.total(train_loss, *columns)
+    return batched.flat(start).to(dtype), lbfgs.total(train_loss, *columns)
 
 
 def quadratics(spread: list[float], dimension: int = 12) -> tuple[Tensor, Objective]:
@@ -109,7 +109,7 @@ def torch_minimum(start: Tensor, objective: Objective) -> Tensor:
 @pytest.mark.parametrize("share", [-1.7, -0.6, 1e-7, 1e-3, 0.0499, 0.0501, 0.5, 0.98, 1.0, 3.0])
 def test_the_penalty_is_the_integral_of_its_slope(decay, share):
     theta = share / decay
-    value, slope = minimise.penalty(
+    value, slope = lbfgs.penalty(
         torch.tensor([[theta]], dtype=torch.float64), torch.tensor([decay], dtype=torch.float64)
     )
 
@@ -127,7 +127,7 @@ def test_the_penalty_has_the_slope_that_autograd_finds(dtype):
     decay = torch.tensor([0.2, 1.0], dtype=dtype)
     share = torch.linspace(-1.5, 1.5, 301, dtype=dtype)
     theta = (share / decay.unsqueeze(1)).requires_grad_()
-    value, slope = minimise.penalty(theta, decay)
+    value, slope = lbfgs.penalty(theta, decay)
     (found,) = torch.autograd.grad(value.sum(), theta)
     tolerance = 1e-10 if dtype == torch.float64 else 1e-3  # of the log's own slope near 0
     assert_close(found, slope.detach(), rtol=tolerance, atol=tolerance)
@@ -137,14 +137,14 @@ def test_the_penalty_is_continuous_where_its_parabola_begins():
     decay = torch.full((1,), 2.0, dtype=torch.float64)
     edge = 0.99 / 2
     both = torch.tensor([[edge - 1e-9], [edge + 1e-9]], dtype=torch.float64)
-    value, slope = minimise.penalty(both, decay.expand(2))
+    value, slope = lbfgs.penalty(both, decay.expand(2))
     assert (value[1] - value[0]).item() == pytest.approx(2e-9 * slope[0].item(), rel=1e-4)
     assert slope[1].item() == pytest.approx(slope[0].item(), rel=1e-6)
 
 
 def test_the_penalty_of_small_weights_is_that_of_eq_2():
     theta = torch.linspace(-1e-4, 1e-4, 21, dtype=torch.float64).unsqueeze(0)
-    value, slope = minimise.penalty(theta, torch.ones(1, dtype=torch.float64))
+    value, slope = lbfgs.penalty(theta, torch.ones(1, dtype=torch.float64))
     assert_close(value, theta.square().sum(1) / 2, rtol=1e-4, atol=0)
     assert_close(slope, theta, rtol=2e-4, atol=0)
 
@@ -153,7 +153,7 @@ def test_the_penalty_of_small_weights_is_that_of_eq_2():
 def test_without_weight_decay_there_is_no_minimum(eps, decay, name):
     loss = lambda x: (x.sum(1), torch.ones_like(x))  # noqa: E731
     with pytest.raises(ValueError, match=rf"needs {name} above 0, got 0"):
-        minimise.total(loss, torch.tensor([1e-8, eps]), torch.tensor([1.0, decay]))
+        lbfgs.total(loss, torch.tensor([1e-8, eps]), torch.tensor([1.0, decay]))
 
 
 # --- the same minimum as others --------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_the_minimum_is_where_adamw_rests():
     residual = found.gradient.norm(dim=1) / found.point.norm(dim=1)
     assert residual.max() < 1e-7
     eps, weight_decay = column(RUNS, "eps"), column(RUNS, "weight_decay")
-    _, slope = minimise.penalty(found.point, weight_decay)
+    _, slope = lbfgs.penalty(found.point, weight_decay)
     of_loss = (eps * weight_decay).unsqueeze(1) * (found.gradient - slope)
     rest = stationarity(found.point, of_loss, eps, weight_decay)
     assert_close(rest, residual, rtol=1e-6, atol=1e-12)

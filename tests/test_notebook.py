@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokkit import notebook
+from varma2023.publish import notebook
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 from test_bookext import rendered
 from test_site import Tab
 
-from grokkit import book, theme
-from grokkit.bookext import PlotlyMime
-from grokkit.theme import PLOTLY_MIME
+from varma2023 import theme
+from varma2023.publish import chapters
+from varma2023.publish.sphinx_ext import PlotlyMime
+from varma2023.theme import PLOTLY_MIME
 
 pytestmark = [pytest.mark.site]
 
@@ -49,9 +50,9 @@ def plain() -> go.Figure:
 def page(tmp_path_factory) -> Path:
     """A page with the two figures, and beside it the scripts that the book's pages have."""
     folder = tmp_path_factory.mktemp("page")
-    book.stage_assets(folder)
-    shutil.copy(book.BOOK / "_assets/plotly.min.js", folder)
-    shutil.copytree(book.BOOK / "_assets/fonts", folder / "fonts")
+    chapters.stage_assets(folder)
+    shutil.copy(chapters.BOOK / "_assets/plotly.min.js", folder)
+    shutil.copytree(chapters.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
         f'<figure id="fig-{i}">'
         + rendered(PlotlyMime, PLOTLY_MIME, json.loads(fig.to_json()))

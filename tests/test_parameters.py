@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from grokkit import book, experiments, parameters, tasks
-from grokkit.parameters import PARAMETERS
+from grokkit import tasks
+from varma2023 import experiments
+from varma2023.publish import chapters, parameters
+from varma2023.publish.parameters import PARAMETERS
 
-NAMES = book.documents(book.BOOK)
+NAMES = chapters.documents(chapters.BOOK)
 
 
 @cache
 def cells(name: str) -> list[str]:
-    notebook = json.loads((book.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
     return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
 
 

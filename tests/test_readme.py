@@ -2,14 +2,15 @@
 
 import pytest
 
-from grokkit import claims, readme
+from varma2023 import claims
+from varma2023.publish import readme
 
 
 def test_its_tables_are_the_ones_that_the_shipped_results_give(board, monkeypatch):
     monkeypatch.setattr(readme, "shipped", lambda: board)
     text = readme.README.read_text(encoding="utf-8")
     made = readme.updated(text) == text
-    assert made, "README.md is out of date: python -m grokkit.readme picture"
+    assert made, "README.md is out of date: python -m varma2023.publish.readme picture"
 
 
 def test_claims_without_a_result_are_counted_and_not_listed():

@@ -8,12 +8,14 @@ import shlex
 import numpy as np
 import pytest
 
-from grokkit import book, experiments, reruns, tasks, theme
-from grokkit.notebook import check_parameters
-from grokkit.reruns import Rerun
+from grokkit import tasks
+from varma2023 import experiments, theme
+from varma2023.publish import chapters, reruns
+from varma2023.publish.notebook import check_parameters
+from varma2023.publish.reruns import Rerun
 
 SAVED = reruns.load()
-CHAPTER = (book.BOOK / "chapters/run_it_yourself.md").read_text(encoding="utf-8")
+CHAPTER = (chapters.BOOK / "chapters/run_it_yourself.md").read_text(encoding="utf-8")
 EXAMPLE = Rerun(
     "another modulus",
     "chapters/01_introduction",
@@ -29,7 +31,7 @@ EXAMPLE = Rerun(
 
 def script():
     """`benchmarks/rerun.py` as a module."""
-    spec = importlib.util.spec_from_file_location("rerun", book.ROOT / "benchmarks/rerun.py")
+    spec = importlib.util.spec_from_file_location("rerun", chapters.ROOT / "benchmarks/rerun.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -65,7 +67,7 @@ def test_the_saved_ones_are_those_of_the_script():
 @pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
 def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     names = {"profile", *r.parameters}
-    chapter = json.loads((book.BOOK / f"{r.chapter}.ipynb").read_text("utf-8"))
+    chapter = json.loads((chapters.BOOK / f"{r.chapter}.ipynb").read_text("utf-8"))
     [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
     known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
     assert names <= known  # papermill would only warn about another

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
-from grokkit import experiments
-from grokkit.convergence import objective
-from grokkit.metrics import MINIMUM_RESIDUAL, at_minimum, recent_fall
+from grokkit.engine.metrics import MINIMUM_RESIDUAL, at_minimum, recent_fall
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from varma2023 import experiments
+from varma2023.convergence import objective
 
 
 @given(rate=floats(0.0, 0.01))

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import experiments, retrain
-from grokkit.__main__ import main
-from grokkit.files import write_atomically
-from grokkit.metrics import METRICS
+from grokkit.engine.metrics import METRICS
+from grokkit.engine.trainer import Training
 from grokkit.model import ModelConfig
-from grokkit.records import parquet_bytes
 from grokkit.runs import Run
-from grokkit.store import Store
-from grokkit.train import Training
+from grokkit.store.files import write_atomically
+from grokkit.store.parquet import parquet_bytes
+from grokkit.store.store import Store
+from grokkit.sweeps import retrain
+from varma2023 import experiments
+from varma2023.__main__ import main
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=5, dataset_size=12, epochs=60, n_logged=6, model=TINY)

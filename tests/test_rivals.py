@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from handmade import record
 
-from grokkit import claims, experiments, figures, rivals, theme
 from grokkit.runs import Run
+from varma2023 import claims, experiments, figures, rivals, theme
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
 EPOCHS = np.arange(0, 20_001, 100)

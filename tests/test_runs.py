@@ -14,7 +14,7 @@ from hypothesis.strategies import integers
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import SHIPPED
+from grokkit.store.store import SHIPPED
 
 TINY = ModelConfig(d_model=8, n_heads=2, d_mlp=12)
 RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)

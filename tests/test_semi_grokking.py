@@ -10,9 +10,10 @@ from evidence import SMALL as RUN
 from evidence import line as curve
 from handmade import grokking, record, ungrokking
 
-from grokkit import claims, experiments, figures, semi_grokking, tasks, theme
+from grokkit import tasks
 from grokkit.runs import Run
-from grokkit.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023 import claims, experiments, figures, semi_grokking, theme
+from varma2023.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 
 
 def made(accuracy, run=RUN, **changes):

@@ -18,12 +18,13 @@ import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
 
-from grokkit import book, claims
+from varma2023 import claims
+from varma2023.publish import chapters
 
 pytestmark = [pytest.mark.site]
 
-SITE = book.BUILD / "site"
-TOC = (book.BOOK / "_toc.yml").read_text(encoding="utf-8")
+SITE = chapters.BUILD / "site"
+TOC = (chapters.BOOK / "_toc.yml").read_text(encoding="utf-8")
 PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
 OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
 MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
@@ -31,7 +32,7 @@ MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
 
 def sources() -> list[Path]:
     """Every file that the built site depends on."""
-    roots = [book.BOOK, book.ROOT / "grokkit"]
+    roots = [chapters.BOOK, chapters.ROOT / "grokkit"]
     files = [p for root in roots for p in root.rglob("*") if p.is_file()]
     return [p for p in files if "__pycache__" not in p.parts and p.suffix != ".pyc"]
 
@@ -39,15 +40,15 @@ def sources() -> list[Path]:
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The built site, up to date."""
-    book.BUILD.mkdir(exist_ok=True)
-    with FileLock(book.BUILD / "site.lock"):  # one worker builds, the other waits
+    chapters.BUILD.mkdir(exist_ok=True)
+    with FileLock(chapters.BUILD / "site.lock"):  # one worker builds, the other waits
         index = SITE / "index.html"
         newest = max(sources(), key=lambda p: p.stat().st_mtime)
         if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
             print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
             for action in ("check", "execute", "site"):
-                command = [sys.executable, "-m", "grokkit.book", action]
-                subprocess.run(command, check=True, cwd=book.ROOT)
+                command = [sys.executable, "-m", "varma2023.publish.chapters", action]
+                subprocess.run(command, check=True, cwd=chapters.ROOT)
     return SITE
 
 
@@ -132,7 +133,7 @@ def test_the_pages_are_those_of_the_contents(site):
 
 def n_figures(page: str) -> int:
     """How many figure cells the page's notebook has."""
-    twin = book.BOOK / page.replace(".html", ".ipynb")
+    twin = chapters.BOOK / page.replace(".html", ".ipynb")
     cells = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
     texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     return sum(bool(re.search(r"^show\(", text, re.MULTILINE)) for text in texts)
@@ -374,7 +375,7 @@ def test_sliders_move_the_curves_without_a_kernel(tab, page, at_least):
 
 
 def test_every_executed_chapter_has_the_verdicts_of_the_board(site, board):
-    reached = book.verdicts(book.BUILD / "book")
+    reached = chapters.verdicts(chapters.BUILD / "book")
     for (chapter, name), verdict in reached.items():
         assert verdict == board.get(name, claims.Result()).verdict, f"{name} in {chapter}"
     assert {(claim.chapter, claim.id) for claim in claims.CLAIMS} <= set(reached)
@@ -383,7 +384,7 @@ def test_every_executed_chapter_has_the_verdicts_of_the_board(site, board):
 def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
     for path in [*site.rglob("*.html"), *site.rglob("*.ipynb")]:
         text = path.read_text(encoding="utf-8")
-        assert str(book.ROOT) not in text, path
+        assert str(chapters.ROOT) not in text, path
         loads = re.findall(r'<(?:script|img|iframe|source)[^>]*src="(?:https?:)?//[^"]*', text)
         loads += re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*', text)
         assert loads == [], path

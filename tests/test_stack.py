@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers
 from torch.testing import assert_close
 
-from grokkit import model, stack, tasks
+from grokkit import model, tasks
+from grokkit.engine import batched
 
 CONFIG = model.ModelConfig(d_model=16, n_heads=4, d_mlp=24)
 CASES = [*((name, 7) for name in tasks.MODULAR), *((name, 3) for name in tasks.PERMUTATION)]
@@ -39,10 +40,10 @@ def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, 
     sizes, seeds = [task.n_examples, 11, 5], [0, 1, 2]
     rows = [tasks.split(task, size, seed)[0] for size, seed in zip(sizes, seeds, strict=True)]
     thetas = networks(task.n_tokens, seeds, dtype)
-    theta = {name: w.requires_grad_() for name, w in stack.stacked(thetas).items()}
-    batch = stack.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows], dtype)
-    logits = stack.forward(theta, batch.x, batch.y)
-    losses = stack.train_loss(theta, batch)
+    theta = {name: w.requires_grad_() for name, w in batched.stacked(thetas).items()}
+    batch = batched.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows], dtype)
+    logits = batched.forward(theta, batch.x, batch.y)
+    losses = batched.train_loss(theta, batch)
     gradient = dict(
         zip(theta, torch.autograd.grad(losses.sum(), list(theta.values())), strict=True)
     )
@@ -65,14 +66,14 @@ def test_attention_survives_scores_far_apart(seed, scale):
     theta["W_K"] = theta["W_K"] * scale * 4
     expected, _, _ = textbook(theta, task, np.arange(25), task.labels)
     x, y = torch.from_numpy(task.inputs.T).unsqueeze(1)
-    assert_close(stack.forward(stack.stacked([theta]), x, y)[0], expected, rtol=1e-9, atol=1e-9)
+    assert_close(batched.forward(batched.stacked([theta]), x, y)[0], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_attention_stays_finite_where_every_denominator_would_underflow():
     [theta] = networks(5, [0], torch.float32)
     theta["W_K"] = theta["W_K"] * 1e4
     x, y = torch.from_numpy(tasks.task("x+y", 5).inputs.T).unsqueeze(1)
-    assert stack.forward(stack.stacked([theta]), x, y).isfinite().all()
+    assert batched.forward(batched.stacked([theta]), x, y).isfinite().all()
 
 
 @given(integers(0, 2**16))
@@ -81,7 +82,7 @@ def test_the_one_pass_loss_is_the_textbook_loss(seed):
     logits = 10 * torch.randn(2, 6, 9, generator=generator, dtype=torch.float64)
     labels = torch.randint(9, (2, 6), generator=generator)
     one, two = (logits.clone().requires_grad_() for _ in range(2))
-    mine, plain = stack.cross_entropy(one, labels), model.cross_entropy(two, labels)
+    mine, plain = batched.cross_entropy(one, labels), model.cross_entropy(two, labels)
     assert_close(mine, plain, rtol=1e-10, atol=1e-30)
     weight = torch.randn(2, 6, generator=generator, dtype=torch.float64)
     (mine * weight).sum().backward()
@@ -95,7 +96,7 @@ def test_the_one_pass_loss_is_exact_in_float32(margin):
     labels = torch.arange(5)[None]
     logits[0, torch.arange(5), labels[0]] = logits.max() + margin
     single, double = logits.clone().requires_grad_(), logits.double().requires_grad_()
-    loss, reference = stack.cross_entropy(single, labels), model.cross_entropy(double, labels)
+    loss, reference = batched.cross_entropy(single, labels), model.cross_entropy(double, labels)
     loss.sum().backward()
     reference.sum().backward()
     assert_close(loss.double(), reference, rtol=1e-5, atol=0)
@@ -105,7 +106,7 @@ def test_the_one_pass_loss_is_exact_in_float32(margin):
 def test_padding_has_no_weight_and_no_gradient():
     task = tasks.task("x+y", 7)
     rows = [np.arange(20), np.arange(4)]
-    batch = stack.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows])
+    batch = batched.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows])
     assert batch.weight[1, 4:].abs().sum() == 0
     assert_close(batch.weight.sum(1), torch.ones(2))
 
@@ -114,5 +115,5 @@ def test_unstacked_gives_back_what_was_stacked():
     thetas = networks(5, [0, 1], torch.float32)
     for i, theta in enumerate(thetas):
         assert all(
-            torch.equal(stack.unstacked(stack.stacked(thetas), i)[k], theta[k]) for k in theta
+            torch.equal(batched.unstacked(batched.stacked(thetas), i)[k], theta[k]) for k in theta
         )

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from grokkit import statistics
-from grokkit.statistics import Interval, bootstrap
+from varma2023 import statistics
+from varma2023.statistics import Interval, bootstrap
 
 
 def mean(units):

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis.strategies import integers, sampled_from
 
 from grokkit.model import ModelConfig, initialise
-from grokkit.processes import this_process
 from grokkit.runs import Record, Run
-from grokkit.store import Checkpoint, Store
+from grokkit.store.processes import this_process
+from grokkit.store.store import Checkpoint, Store
 
 TINY = ModelConfig(d_model=8, n_heads=2, d_mlp=12)
 RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
@@ -261,7 +261,7 @@ def test_reading_and_writing_records_starts_no_threads(store):
     store.put(record, weights)
     script = """if True:
         import os, sys
-        from grokkit import records
+        from grokkit.store.store import parquet
         from pathlib import Path
         threads = lambda: len(os.listdir("/proc/self/task"))
         before, path = threads(), Path(sys.argv[1])

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from grokkit import cuda, experiments, sweep, tasks
-from grokkit import train as trainer
+from grokkit import tasks
+from grokkit.engine import cuda, trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Store
+from grokkit.store.store import Store
+from grokkit.sweeps import local
+from varma2023 import experiments
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
@@ -25,7 +27,7 @@ GB = 1 << 30
 
 
 def train(runs, path, **kw):
-    return sweep.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
+    return local.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
 
 
 def equal(one, other):
@@ -38,7 +40,7 @@ def equal(one, other):
 @pytest.fixture
 def on_a_card(monkeypatch):
     """Sweeps pack as for a card with 8 GB, though it is the CPU that then trains the stacks."""
-    monkeypatch.setattr(sweep._Here, "survey", lambda self, halt: (CARD, 8 * GB))
+    monkeypatch.setattr(local._Here, "survey", lambda self, halt: (CARD, 8 * GB))
 
 
 # --- packing
@@ -49,19 +51,19 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeyp
     monkeypatch.setattr(cuda, "free_bytes", lambda device: free)
     sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
     runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = sweep.pack(runs, CARD)
+    packed = local.pack(runs, CARD)
     assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
     for members in packed:
         rows = max(run.dataset_size for run in members)
-        assert sweep.padding([members]) <= sweep.MAX_PADDING
-        assert sum(sweep.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
+        assert local.padding([members]) <= local.MAX_PADDING
+        assert sum(local.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
     assert len(packed) < len(runs) / (3 if free > 10 * GB else 1.5)
-    assert packed == sweep.pack(runs[::-1], CARD, free=free)
+    assert packed == local.pack(runs[::-1], CARD, free=free)
 
 
 def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
     runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
-    assert sweep.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
+    assert local.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
 
 
 def key(run):
@@ -70,9 +72,9 @@ def key(run):
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in SIZES]
-    packed = sweep.pack(runs, CPU)
+    packed = local.pack(runs, CPU)
     assert [len(members) for members in packed] == [1, 1, 1, 1]
-    work = [sweep.work(run) for [run] in packed]
+    work = [local.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
 
 
@@ -94,7 +96,7 @@ SIZES = [(20, 40), (40, 40), (20, 90), (30, 10)]
     ids=str,
 )
 def test_runs_that_can_go_in_lockstep_do(change):
-    assert len(sweep.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
+    assert len(local.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,12 @@ def test_runs_that_can_go_in_lockstep_do(change):
 )
 def test_runs_that_cannot_go_in_lockstep_are_parted(change):
     other = replace(RUN, dataset_size=24)
-    assert len(sweep.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
+    assert len(local.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
 
 
 def test_runs_at_different_epochs_are_parted():
     runs = [replace(RUN, seed=seed) for seed in range(4)]
-    packed = sweep.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
+    packed = local.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
     assert {frozenset(members) for members in packed} == {
         frozenset([runs[0], runs[2]]),
         frozenset([runs[1], runs[3]]),
@@ -163,8 +165,8 @@ def test_the_papers_grids_pack_with_little_padding(figure):
     runs = grids()[figure]
     for name, members in (("whole", runs), ("half of it, at random", runs[::3] + runs[1::7])):
         members = list(dict.fromkeys(members))
-        packed = sweep.pack(members, CARD, free=140 * GB)
-        share = sweep.padding(packed)
+        packed = local.pack(members, CARD, free=140 * GB)
+        share = local.padding(packed)
         print(f"Fig. {figure}, {name}: {len(members)} runs, {len(packed)} stacks, {share:.1%}")
         assert share < 0.1
         assert len(packed) < len(members) / 4
@@ -172,8 +174,8 @@ def test_the_papers_grids_pack_with_little_padding(figure):
 
 def test_padding_is_the_share_of_rows_that_no_run_uses():
     runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
-    assert sweep.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
-    assert sweep.padding([]) == 0.0
+    assert local.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
+    assert local.padding([]) == 0.0
 
 
 # --- one stack of many runs
@@ -224,7 +226,7 @@ def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
 
 
 def test_the_padding_of_an_accelerators_stacks_is_printed(tmp_path, on_a_card, capsys):
-    sweep.train(STACK, Store(tmp_path, ""), device="cpu")
+    local.train(STACK, Store(tmp_path, ""), device="cpu")
     assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
 
 
@@ -303,7 +305,7 @@ def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monk
 
 
 def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
     store, looks = Store(tmp_path, ""), []
 
     def elsewhere(self, stacks, progress, halt):
@@ -312,8 +314,8 @@ def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path,
             monkeypatch.undo()
             train([RUN], tmp_path)
 
-    monkeypatch.setattr(sweep._Here, "train", elsewhere)
-    assert sweep.train([RUN], store, "cpu", progress=False)[0].run == RUN
+    monkeypatch.setattr(local._Here, "train", elsewhere)
+    assert local.train([RUN], store, "cpu", progress=False)[0].run == RUN
     assert len(looks) == 2
 
 
@@ -327,15 +329,15 @@ def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monk
     monkeypatch.setattr("sys.stderr", Terminal())
     torch.set_num_threads(2)
     try:
-        records = sweep.train([replace(r, epochs=400) for r in LONG], Store(tmp_path, ""), "cpu")
+        records = local.train([replace(r, epochs=400) for r in LONG], Store(tmp_path, ""), "cpu")
     finally:
         torch.set_num_threads(1)
     assert len(records) == 2
 
 
 def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(sweep._Here, "train", lambda *_: None)
+    monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(local._Here, "train", lambda *_: None)
     with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
         train([RUN], tmp_path)
 
@@ -344,6 +346,6 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
 
 
 def test_work_is_what_is_left_and_float64_counts_twice():
-    assert sweep.work(RUN, 30) == pytest.approx(sweep.work(RUN) / 4)
-    assert sweep.work(replace(RUN, precision="float64")) == 2 * sweep.work(RUN)
-    assert sweep.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
+    assert local.work(RUN, 30) == pytest.approx(local.work(RUN) / 4)
+    assert local.work(replace(RUN, precision="float64")) == 2 * local.work(RUN)
+    assert local.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9

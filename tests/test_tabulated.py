@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis.strategies import integers, sampled_from
 from torch.testing import assert_close
 
-from grokkit import model, tabulated, tasks
+from grokkit import model, tasks
+from grokkit.engine import tabulated
 from grokkit.model import ModelConfig
 
 

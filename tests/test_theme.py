@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokkit import theme
+from varma2023 import theme
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "book" / "_assets"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from grokkit import benchmarks, timings
+from varma2023 import timings
+from varma2023.publish import benchmarks
 
 
 def row(n_runs, size, way, ms, textbook_ms=100.0):

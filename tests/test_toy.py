@@ -10,8 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokkit.theorems import EqualCircuits, optimal_weights
-from grokkit.toy import (
+from grokkit.simulation import (
     TABLE_1,
     Toy,
     curve_table,
@@ -20,6 +19,7 @@ from grokkit.toy import (
     panels,
     simulate,
 )
+from grokkit.theorems import EqualCircuits, optimal_weights
 
 CURVES = ("train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
 

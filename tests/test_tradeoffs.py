@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from transitions import SIZES, crossing, end, sweep
 
-from grokkit import tradeoffs
 from grokkit.runs import Run
-from grokkit.transition import at_the_end
+from varma2023 import tradeoffs
+from varma2023.transition import at_the_end
 
 FRESH = Run(dataset_size=500, epochs=400, keep_weights=True)
 

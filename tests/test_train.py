@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import circuits, gradients, metrics, model, sweep, tasks
-from grokkit import train as trainer
-from grokkit.files import StoreFull
+from grokkit import decomposition, model, tasks
+from grokkit.engine import gradients, metrics, trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store import Store
+from grokkit.store.files import StoreFull
+from grokkit.store.store import Store
+from grokkit.sweeps import local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
@@ -29,7 +30,7 @@ def store(tmp_path):
 
 
 def train(runs, store, **kw):
-    return sweep.train(runs, store, device="cpu", progress=False, **kw)
+    return local.train(runs, store, device="cpu", progress=False, **kw)
 
 
 def equal(one, other):
@@ -271,7 +272,7 @@ def test_a_full_disk_is_said_and_training_goes_on(store, tmp_path, monkeypatch):
 def stop_soon(monkeypatch):
     """Time is up after a few epochs of the next call."""
     clock = iter(range(100))
-    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: next(clock) > 5)
+    monkeypatch.setattr(local._Sweep, "halt", lambda self: next(clock) > 5)
 
 
 def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monkeypatch):
@@ -289,7 +290,7 @@ def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monk
         stop_soon(monkeypatch)
         with pytest.raises(StoreFull, match=r"x\.safetensors; what was trained since .* is lost"):
             train([RUN], store)
-    monkeypatch.setattr(sweep._Sweep, "halt", lambda self: False)
+    monkeypatch.setattr(local._Sweep, "halt", lambda self: False)
     advance, told = trainer.Stack.advance, []
 
     def interrupted(self):
@@ -373,13 +374,13 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
 def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
     first = train([RUN], store)[0]
     asked = []
-    real = sweep.train_stack
+    real = local.train_stack
 
     def watch(claim, *arguments):
         asked.extend(claim.runs)
         return real(claim, *arguments)
 
-    monkeypatch.setattr(sweep, "train_stack", watch)
+    monkeypatch.setattr(local, "train_stack", watch)
     other = replace(RUN, seed=8)
     records = train([RUN, other], store)
     assert asked == [other]
@@ -426,8 +427,8 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
     train_rows, test_rows = tasks.split(task, RUN.dataset_size, RUN.seed)
     loss = F.cross_entropy(Z, labels, reduction="none")
     right = (Z.argmax(1) == labels).double()
-    correct = circuits.centred(Z)[torch.arange(49), labels]
-    trig = circuits.trig_logits(Z.view(7, 7, 7)).view(49, 7)[torch.arange(49), labels]
+    correct = decomposition.centred(Z)[torch.arange(49), labels]
+    trig = decomposition.trig_logits(Z.view(7, 7, 7)).view(49, 7)[torch.arange(49), labels]
     expected = {
         "train_loss": loss[train_rows].mean(),
         "test_loss": loss[test_rows].mean(),
@@ -438,7 +439,7 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
         "correct_logit_raw": Z[torch.arange(49), labels][train_rows].mean(),
         "trig_logit": trig[train_rows].mean(),
         "mem_logit": (correct - trig)[train_rows].mean(),
-        "trig_share": circuits.trig_share(Z.view(7, 7, 7)).norm,
+        "trig_share": decomposition.trig_share(Z.view(7, 7, 7)).norm,
     }
     for name, value in expected.items():
         assert record.final(name) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name

@@ -8,8 +8,8 @@ import pytest
 from handmade import record, ungrokking
 from transitions import crossing, end, sweep
 
-from grokkit import analysis, transition
 from grokkit.runs import Run
+from varma2023 import analysis, transition
 
 
 def curve(accuracies, seed=0, **changes):

@@ -10,8 +10,11 @@ from handmade import grokking
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokkit import claims, convergence, theorems, toy
-from grokkit.claims import (
+from grokkit import simulation, theorems
+from grokkit.model import ModelConfig
+from grokkit.runs import Record, Run
+from varma2023 import claims, convergence
+from varma2023.claims import (
     FAILS,
     HOLDS,
     IN_PART,
@@ -23,15 +26,13 @@ from grokkit.claims import (
     Result,
     theory,
 )
-from grokkit.claims import characters as group_claims
-from grokkit.claims import efficiency as efficiency_claims
-from grokkit.claims import grokking as grokking_claims
-from grokkit.claims.judging import every
-from grokkit.efficiency import critical
-from grokkit.model import ModelConfig
-from grokkit.runs import Record, Run
-from grokkit.semi_grokking import FULL, SEMI, TRANSIENT, UNDER_WAY
-from grokkit.statistics import bootstrap_two
+from varma2023.claims import characters as group_claims
+from varma2023.claims import efficiency as efficiency_claims
+from varma2023.claims import grokking as grokking_claims
+from varma2023.claims.judging import every
+from varma2023.efficiency import critical
+from varma2023.semi_grokking import FULL, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.statistics import bootstrap_two
 
 TWO, ONE = range(2), range(1)
 SMALL = {"p": 53, "dataset_size": 1200}
@@ -60,7 +61,7 @@ def at_rest(state, seeds=FIVE, **changes):
 
 def panels(**swapped):
     """The simulation's panels, some of them exchanged for another."""
-    found = toy.simulate_panels(toy.Toy())
+    found = simulation.simulate_panels(simulation.Toy())
     return theory.fig2_result({name: found[swapped.get(name, name)] for name in found})
 
 

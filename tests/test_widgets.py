@@ -11,10 +11,10 @@ import numpy as np
 import playwright
 import pytest
 
-from grokkit import efficiency, theme, widgets
+from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
-from grokkit.toy import TABLE_1, Toy, Trajectory, simulate
-from grokkit.widgets import (
+from varma2023 import efficiency, explorers, theme
+from varma2023.explorers import (
     EfficiencyExplorer,
     KappaExplorer,
     SimulationExplorer,
@@ -180,7 +180,7 @@ def test_every_state_key_a_module_reads_is_a_trait():
 
 
 def test_the_stylesheet_takes_its_colours_from_the_theme():
-    css = widgets.stylesheet()
+    css = explorers.stylesheet()
     for name, colour in theme.THEME["dark_colours"].items():
         assert f"--gk-{name}: {colour};" in css
 

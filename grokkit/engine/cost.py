@@ -1,0 +1,105 @@
+"""What a model-step costs, counted from the sizes of a network; `timings` has what was measured.
+
+A model-step is one epoch of one run: the gradient of its whole train set and one update. There are
+three forms of the gradient, equal but for rounding: `model`, `stack` and `tabulated`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from grokkit import tasks
+from grokkit.engine.tabulated import CHUNK
+from grokkit.model import N_CTX
+from grokkit.runs import Run
+from varma2023.tables import html_table
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A form of the gradient: multiply-adds of its forward pass, and what it keeps meanwhile."""
+
+    form: str
+    example: int  # multiply-adds for each example
+    fixed: int  # and once a step
+    kept: int  # numbers of each example that the backward pass reads again
+    chunk: int | None = None  # examples at a time, where not all
+
+    def flop(self, dataset_size: int | float) -> float:
+        """FLOP of the gradient: 2 a multiply-add, once forward and twice backward.
+
+        Backward, each product Y = X W becomes two of its size, for the slopes in X and in W.
+        """
+        return 6.0 * (dataset_size * self.example + self.fixed)
+
+    def kept_bytes(self, dataset_size: int) -> int:
+        """What the examples leave for the backward pass at a time, in bytes of float32."""
+        return 4 * min(dataset_size, self.chunk or dataset_size) * self.kept
+
+
+def _sizes(run: Run) -> tuple[int, int, int, int]:
+    n = tasks.task(run.task, run.p).n_tokens
+    return n, run.model.d_model, run.model.d_mlp, run.model.n_heads
+
+
+def textbook(run: Run) -> Cost:
+    """`model.forward`: every matrix at all four positions, and attention among them."""
+    n, d, m, _ = _sizes(run)
+    position = 4 * d * d + 2 * N_CTX * d + 2 * d * m + d * n  # Q K V O, attention, MLP, W_U
+    return Cost("textbook", N_CTX * position, 0, N_CTX * (7 * d + m + n))
+
+
+def last_row(run: Run) -> Cost:
+    """`stack.forward`: W_O, MLP and W_U at the last position; attention from 2 n + 2 rows."""
+    n, d, m, h = _sizes(run)
+    tables = (2 * n + 2) * d * (d + h) + 2 * d * d  # values and scores; query, folded keys
+    return Cost("last row", d * d + 2 * d * m + d * n, tables, 4 * d + h + m + n)
+
+
+def tabulated(run: Run) -> Cost:
+    """`tabulated.gradient`: the entries of A and B, and W_OU; the tables T, F and W_OU."""
+    n, d, m, h = _sizes(run)
+    width = m + n
+    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n
+    return Cost("tables", m * n + (2 + 4) * h * width, tables, width + 7 * h, CHUNK)
+
+
+def forms(run: Run) -> list[Cost]:
+    """The three forms, from the textbook's to the tables."""
+    return [textbook(run), last_row(run), tabulated(run)]
+
+
+def crossover(many: Cost, few: Cost) -> float:
+    """The number of examples from which `few`, which does more once a step, has fewer FLOP."""
+    return (few.fixed - many.fixed) / (many.example - few.example)
+
+
+def n_parameters(run: Run) -> int:
+    """How many parameters the run's network has."""
+    return sum(map(prod, run.model.shapes(_sizes(run)[0]).values()))
+
+
+def update_bytes(run: Run) -> int:
+    """Least traffic of an update of AdamW in float32, in bytes.
+
+    It reads a parameter, its gradient and two moments, and writes all but the gradient.
+    """
+    return 7 * 4 * n_parameters(run)
+
+
+def count_table(runs: Sequence[Run]) -> str:
+    """The counts of each form as an HTML table, with the sums at the sizes of these runs."""
+    sums = [f"GFLOP at D = {run.dataset_size:,}" for run in runs]
+    kept = f"kept at D = {runs[0].dataset_size:,} (MB)"
+    rows = [
+        (
+            cost.form,
+            f"{cost.example:,}",
+            f"{cost.fixed:,}",
+            *(f"{cost.flop(run.dataset_size) / 1e9:.2f}" for run in runs),
+            f"{cost.kept_bytes(runs[0].dataset_size) / 1e6:.1f}",
+        )
+        for cost in forms(runs[0])
+    ]
+    head = ("form", "multiply-adds an example", "once a step", *sums, kept)
+    return html_table(head, rows)

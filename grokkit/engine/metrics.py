@@ -1,0 +1,168 @@
+"""What is recorded of a network at an epoch, all of it in float64."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokkit import decomposition, tasks
+from grokkit.engine import batched
+from grokkit.model import param_norm
+from grokkit.runs import Run
+
+METRICS = (
+    "train_loss",  # Eq. (1) on the train set, nats
+    "test_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "param_norm",  # P of Sec. 2
+    "correct_logit",  # mean over the train set, class-centred
+    "correct_logit_raw",
+    "trig_logit",  # its trigonometric part and the rest (App. B); x+y only
+    "mem_logit",
+    "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
+    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
+)
+
+
+def stationarity(
+    theta: Float[Tensor, "run parameter"],
+    gradient: Float[Tensor, "run parameter"],
+    eps: Float[Tensor, " run"],
+    weight_decay: Float[Tensor, " run"],
+) -> Float[Tensor, " run"]:
+    """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
+
+    An update g / (|g| + eps) + lambda theta vanishes there: late AdamW is gradient descent on
+    Eq. (2) with alpha = eps lambda. NaN without weight decay, which has no fixed point.
+    """
+    w, decay = theta.double(), weight_decay.double().unsqueeze(1)
+    pull = eps.double().unsqueeze(1) * decay * w
+    # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
+    room = (1 - decay * w.abs()).clamp(min=0.01)
+    return (gradient.double() + pull / room).norm(dim=1) / pull.norm(dim=1).where(
+        weight_decay > 0, torch.nan
+    )
+
+
+STILL_SHARE = 0.25  # of a run's epochs so far, and
+STILL_TIMES = 5  # times 1 / (lr lambda), over which it must have been at rest to end early
+STILL_ACCURACY = 0.002  # how far its test accuracy may have moved meanwhile
+
+
+def at_rest(
+    epochs: Int[np.ndarray, " log"],
+    residual: Float[np.ndarray, " log"],
+    test_accuracy: Float[np.ndarray, " log"],
+    tolerance: float,
+    decay_time: float,
+) -> bool:
+    """Whether a run of AdamW has converged at the last of these evaluations (choice C15).
+
+    Its median residual has been below the tolerance, and its test accuracy still, over the last
+    quarter of its epochs and at least five times `decay_time` = 1 / (lr lambda), in which weight
+    decay alone shrinks the weights by e. A small residual by itself says little: a network that is
+    about to ungrok starts with one.
+    """
+    since = min((1 - STILL_SHARE) * epochs[-1], epochs[-1] - STILL_TIMES * decay_time)
+    if since < 0:
+        return False
+    window = slice(int(np.searchsorted(epochs, since)), None)
+    moved = np.ptp(test_accuracy[window])  # NaN where the train set is everything
+    return bool(np.median(residual[window]) < tolerance and not moved > STILL_ACCURACY)
+
+
+MINIMUM_SHARE = 0.2  # of a minimiser's gradients so far, over which
+MINIMUM_FALL = 0.002  # Eq. (2) has fallen by less than this share, and
+MINIMUM_RESIDUAL = 0.2  # the residual is below this: then it is at a minimum
+MINIMUM_GRADIENTS = 500  # before which nothing counts as one
+
+
+def objective(
+    train_loss: Float[np.ndarray, " log"],
+    param_norm: Float[np.ndarray, " log"],
+    eps: float,
+    weight_decay: float,
+) -> Float[np.ndarray, " log"]:
+    """Eq. (2) over alpha = eps lambda: L_x-ent / alpha + P^2 / 2."""
+    return train_loss / (eps * weight_decay) + param_norm**2 / 2
+
+
+def recent_fall(gradients: Int[np.ndarray, " log"], objective: Float[np.ndarray, " log"]) -> float:
+    """The share by which Eq. (2) fell over the last fifth of these gradients; NaN before any."""
+    if gradients[-1] == 0:
+        return np.nan
+    before = np.interp((1 - MINIMUM_SHARE) * gradients[-1], gradients, objective)
+    return float(before / objective[-1] - 1)
+
+
+def at_minimum(
+    gradients: Int[np.ndarray, " log"],
+    objective: Float[np.ndarray, " log"],
+    residual: float,
+) -> bool:
+    """Whether the minimiser has come to rest at the last of these evaluations (choice C15).
+
+    Eq. (2) fell by less than 0.2 % over the last fifth of its gradients, of which there were 500 or
+    more, and its residual is below 0.2. Everything else is still falling.
+    """
+    if gradients[-1] < MINIMUM_GRADIENTS or not residual < MINIMUM_RESIDUAL:
+        return False
+    return recent_fall(gradients, objective) < MINIMUM_FALL
+
+
+@torch.no_grad()
+def all_logits(
+    theta: dict[str, Float[Tensor, "..."]], task: tasks.Task
+) -> Float[Tensor, "batch label"]:
+    """Logits of one network on every example of the task, in float64 on the weights' device."""
+    single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
+    x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)
+    logits = batched.forward(single, x, y)[0]
+    return (logits.cpu() if logits.device.type == "mps" else logits).double()
+
+
+@torch.no_grad()
+def evaluate(
+    run: Run, theta: dict[str, Tensor], residual: Float[Tensor, ""]
+) -> Float[Tensor, " metric"]:
+    """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined.
+
+    On the device of the parameters, without waiting for it. `residual` is of `stationarity`.
+    """
+    task = tasks.task(run.task, run.p)
+    logits = all_logits(theta, task)
+    labels, train, test = _examples(run, logits.device)
+    loss = batched.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]
+    right = (logits.argmax(-1) == labels).double()
+    raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    correct = (raw - logits.mean(1))[train].mean()
+    value = dict.fromkeys(METRICS, loss.new_tensor(torch.nan))
+    value |= {
+        "train_loss": loss[train].mean(),
+        "test_loss": loss[test].mean(),  # NaN where the train set is everything
+        "train_accuracy": right[train].mean(),
+        "test_accuracy": right[test].mean(),
+        "param_norm": param_norm(theta),
+        "correct_logit": correct,
+        "correct_logit_raw": raw[train].mean(),
+        "residual": residual,
+    }
+    if task.name == "x+y":
+        Z = logits.view(task.p, task.p, task.p)
+        trig = decomposition.trig_logits(Z).view_as(logits)
+        value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
+        value["mem_logit"] = correct - value["trig_logit"]
+        value["trig_share"] = trig.norm() / decomposition.centred(logits).norm()
+    return torch.stack([value[name].to(logits) for name in METRICS])
+
+
+@lru_cache(maxsize=128)
+def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels of all examples, and the rows of the train and of the test set."""
+    labels, train, test = (
+        torch.from_numpy(rows).to(device) for rows in (run.example_labels(), *run.split())
+    )
+    return labels, train, test

@@ -1,0 +1,206 @@
+"""The two-circuit simulation of Sec. 3 and App. C: parameters, descent, marks of a trajectory."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from varma2023.tables import html_table
+
+
+def _check(where: str, **values: float) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{where}: {name} must be a positive number, got {value}")
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The two-circuit simulation of Sec. 3. Defaults are Table 1(a).
+
+    Raises: ValueError for a value outside its range. kappa stays below 2: from there on the
+    gradient of the decay term has no limit at w = 0, where the paper starts.
+    """
+
+    P_gen: float = 1.0  # parameter norm of C_gen when its weights are one
+    P_mem: float = 2.0
+    kappa: float = 1.2  # P'_c = (w_c1 w_c2)^(1/kappa) P_c
+    alpha: float = 0.005  # scales L_wd as Eq. (2) does; App. C leaves it out (book: choices, C1)
+    w_gen: tuple[float, float] = (0.0, 0.005)  # the two subweights at step 0
+    w_mem: tuple[float, float] = (0.0, 1.0)
+    n_labels: int = 113  # App. C's q
+    lr: float = 0.01  # App. C's lambda
+
+    def __post_init__(self) -> None:
+        _check("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
+        if self.kappa >= 2:
+            raise ValueError(f"Toy: kappa must be in (0, 2), got {self.kappa}")
+        if not (math.isfinite(self.alpha) and self.alpha >= 0):
+            raise ValueError(f"Toy: alpha must be 0 or more, got {self.alpha}")
+        if self.n_labels < 2:
+            raise ValueError(f"Toy: n_labels must be 2 or more, got {self.n_labels}")
+        for name, pair in (("w_gen", self.w_gen), ("w_mem", self.w_mem)):
+            if len(pair) != 2 or not all(math.isfinite(w) and w >= 0 for w in pair):
+                raise ValueError(f"Toy: {name} must be two numbers, each 0 or more, got {pair}")
+
+
+TABLE_1 = {"a": Toy(), "b": replace(Toy(), P_gen=4.0), "c": replace(Toy(), w_gen=(0.0, 1.0))}
+
+
+def panels(toy: Toy) -> dict[str, Toy]:
+    """The three panels of Fig. 2 around `toy`: as it is, C_gen less efficient, equal speeds.
+
+    Each of b and c takes one ingredient away; around `Toy()` they are Table 1, `TABLE_1`.
+    """
+    slower = replace(toy, P_gen=2 * toy.P_mem)
+    return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What `simulate` returns: the curves of Fig. 2. Step n is the state after n updates."""
+
+    toy: Toy
+    step: Int[np.ndarray, " log"]
+    train_loss: Float[np.ndarray, " log"]  # nats, the decay term included, as in App. C
+    test_loss: Float[np.ndarray, " log"]
+    gen_logit: Float[np.ndarray, " log"]  # w_g1 w_g2
+    mem_logit: Float[np.ndarray, " log"]
+    param_norm: Float[np.ndarray, " log"]  # sqrt(P'_g^2 + P'_m^2)
+
+
+def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
+    """The trajectory of gradient descent on the four subweights (App. C), at full precision.
+
+    The logits are those of Eqs. (3) to (5).
+
+    With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
+    dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
+    At w_c = 0 the second term is 0, because kappa < 2. A subweight that a step would carry below 0,
+    where the power has no real value, stops at 0 (App. D also asks for w_i >= 0; choices, C3).
+    Steps 0 and `steps` are always logged.
+
+    Raises: ValueError when a step is so long that both subweights of a circuit end at 0, where
+    they would stay (a learning rate too large for the decay term).
+    """
+    if steps < 1 or log_every < 1:
+        raise ValueError(f"steps and log_every must be 1 or more, got {steps} and {log_every}")
+    (g1, g2), (m1, m2) = toy.w_gen, toy.w_mem
+    power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
+    pull_gen = toy.alpha * (2 / toy.kappa) * toy.P_gen**2
+    pull_mem = toy.alpha * (2 / toy.kappa) * toy.P_mem**2
+    log = [(0, g1 * g2, m1 * m2)]
+    for step in range(1, steps + 1):
+        gen, mem = g1 * g2, m1 * m2
+        push = 1 / (1 + math.exp(min(gen + mem - offset, 700.0)))
+        try:
+            to_gen, to_mem = push - pull_gen * gen**power, push - pull_mem * mem**power
+        except OverflowError:
+            raise _diverges(step, toy) from None
+        g1, g2 = max(0.0, g1 + lr * g2 * to_gen), max(0.0, g2 + lr * g1 * to_gen)
+        m1, m2 = max(0.0, m1 + lr * m2 * to_mem), max(0.0, m2 + lr * m1 * to_mem)
+        if (gen > 0 and g1 == g2 == 0) or (mem > 0 and m1 == m2 == 0):
+            raise _diverges(step, toy)
+        if step % log_every == 0 or step == steps:
+            log.append((step, g1 * g2, m1 * m2))
+    step_, gen_, mem_ = (np.array(column) for column in zip(*log, strict=True))
+    return _trajectory(toy, step_, gen_, mem_)
+
+
+def _diverges(step: int, toy: Toy) -> ValueError:
+    return ValueError(
+        f"Toy: step {step} overshoots and leaves a circuit at zero for good; lr, alpha or a P must "
+        f"be smaller, got lr {toy.lr}, alpha {toy.alpha}, P_gen {toy.P_gen}, P_mem {toy.P_mem}"
+    )
+
+
+def _trajectory(
+    toy: Toy,
+    step: Int[np.ndarray, " log"],
+    gen: Float[np.ndarray, " log"],
+    mem: Float[np.ndarray, " log"],
+) -> Trajectory:
+    with np.errstate(over="ignore"):
+        norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
+        decay = toy.alpha * norm**2
+    others = math.log(toy.n_labels - 1)
+    rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
+    train = np.logaddexp(0, others - gen - mem) + decay
+    test = np.logaddexp(0, np.logaddexp(rest, mem) - gen) + decay
+    return Trajectory(toy, step, train, test, gen, mem, norm)
+
+
+def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:
+    """The trajectories of the three panels of Fig. 2 around `toy`, by panel."""
+    return {name: simulate(panel, steps) for name, panel in panels(toy).items()}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What prose quotes from a trajectory; a step is None when the event does not happen."""
+
+    train_fits: int | None  # first logged step with train loss below 1
+    test_fits: int | None  # the same of the test loss: the simulation has generalised
+    gen_rises: int | None  # first logged step with gen logit above a tenth
+    gen_leads: int | None  # first logged step with gen logit above mem logit
+    norm_peak_step: int
+    norm_peak: float
+    test_peak: float
+
+    @property
+    def outcome(self) -> str:
+        """The kind of curve: "groks", "together", or "never" when a loss stays at 1 or above.
+
+        It groks when the test loss falls below 1 over ten times later than the train loss does.
+        """
+        if self.train_fits is None or self.test_fits is None:
+            return "never"
+        return "groks" if self.test_fits > 10 * self.train_fits else "together"
+
+
+def _first(step: Int[np.ndarray, " log"], event: Bool[np.ndarray, " log"]) -> int | None:
+    return next((int(n) for n, happens in zip(step, event, strict=True) if happens), None)
+
+
+def marks(trajectory: Trajectory) -> Marks:
+    """The marks of one trajectory, at the resolution of its log."""
+    t, peak = trajectory, int(trajectory.param_norm.argmax())
+    return Marks(
+        train_fits=_first(t.step, t.train_loss < 1),
+        test_fits=_first(t.step, t.test_loss < 1),
+        gen_rises=_first(t.step, t.gen_logit > 0.1),
+        gen_leads=_first(t.step, t.gen_logit > t.mem_logit),
+        norm_peak_step=int(t.step[peak]),
+        norm_peak=float(t.param_norm[peak]),
+        test_peak=float(t.test_loss.max()),
+    )
+
+
+def said(step: int | None) -> str:
+    """A step of `Marks` as words: "step 5,393", or "never"."""
+    return "never" if step is None else f"step {step:,}"
+
+
+OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
+
+
+def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
+    """The curves at the logged steps nearest above those given, as an HTML table."""
+    rows, t = [], trajectory
+    for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
+        losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
+        rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
+        rows.append([f"{t.step[i]:,}", *losses, *rest])
+    return html_table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
+
+
+def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
+    """The marks of several trajectories, as an HTML table with one row each."""
+    head = ["", "gen logit above 0.1", "norm peaks at", "train loss below 1", "test loss below 1"]
+    rows = []
+    for name, m in ((name, marks(t)) for name, t in trajectories.items()):
+        peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
+        rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
+    return html_table(head, rows)

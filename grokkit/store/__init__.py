@@ -1,0 +1,1 @@
+"""Records and checkpoints on disk."""

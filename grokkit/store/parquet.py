@@ -1,0 +1,88 @@
+"""A record as a row of a parquet file.
+
+Config, metrics as list columns, provenance, and a checksum over all of it and the final weights.
+A record of the store is a file of one row; shipped results are rows of the same form, many to a
+file.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grokkit.runs import Record, Run
+from grokkit.store.files import Damaged, opened, reading
+
+ROW = pa.schema(
+    [
+        ("key", pa.string()),
+        ("config", pa.string()),
+        ("provenance", pa.string()),
+        ("metrics", pa.map_(pa.string(), pa.list_(pa.float64()))),
+        ("weights_sha256", pa.string()),
+        ("sha256", pa.string()),
+    ]
+)
+
+
+def read_records(path: Path, weights: Path) -> list[Record]:
+    """Every record of a parquet file; their weights are files in `weights`.
+
+    Raises:
+        Damaged: a part of the file is not what was written.
+        Unreadable: the system does not let it be read.
+    """
+    with reading(path), opened(path) as file:  # given a path, pyarrow also reads a directory
+        # without pyarrow's own threads: a process that ends while they sleep may abort
+        parquet = pq.ParquetFile(pa.BufferReader(file.read()), pre_buffer=False)
+        table = parquet.read(use_threads=False).cast(ROW)
+        return [_record(row, path, weights) for row in table.to_pylist()]
+
+
+def parquet_bytes(records: list[Record]) -> bytes:
+    """The parquet file of `read_records`."""
+    table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", compression_level=9)
+    return sink.getvalue().to_pybytes()
+
+
+def _row(record: Record) -> dict:
+    metrics = {name: np.asarray(v, dtype=np.float64) for name, v in sorted(record.metrics.items())}
+    row = {
+        "key": record.run.key,
+        "config": json.dumps(record.run.config(), sort_keys=True),
+        "provenance": json.dumps(record.provenance, sort_keys=True),
+        "metrics": list(metrics.items()),
+        "weights_sha256": record.weights_sha256,
+    }
+    return row | {"sha256": _row_digest(row)}
+
+
+def _row_digest(row: dict) -> str:
+    sha = hashlib.sha256()
+    for name in ("key", "config", "provenance", "weights_sha256"):
+        sha.update(row[name].encode() + b"\0")
+    for name, values in row["metrics"]:
+        sha.update(name.encode() + b"\0" + np.asarray(values, dtype=np.float64).tobytes())
+    return sha.hexdigest()
+
+
+def _record(row: dict, path: Path, weights: Path) -> Record:
+    if row["sha256"] != _row_digest(row):
+        raise Damaged(path, f"row {row['key']} does not match its checksum")
+    run = Run.from_config(json.loads(row["config"]))
+    if run.key != row["key"]:
+        raise Damaged(path, f"row {row['key']} holds the config of run {run.key}")
+    metrics = {name: np.array(values, dtype=np.float64) for name, values in row["metrics"]}
+    sha = row["weights_sha256"]
+    return Record(
+        run,
+        metrics | {"epoch": metrics["epoch"].astype(np.int64)},
+        json.loads(row["provenance"]),
+        weights / f"{run.key}.safetensors" if sha else None,
+        sha,
+    )

@@ -1,0 +1,356 @@
+"""The store: records, checkpoints and claims on disk, over the results that ship with the package.
+
+`records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
+`claims/` which process trains which run. All are named by the key of the run.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from operator import index
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from grokkit.runs import Record, Run
+from grokkit.store.files import (
+    Damaged,
+    Missing,
+    Unreadable,
+    abandoned,
+    checksum,
+    delete,
+    listed,
+    read_checked,
+    read_meta,
+    reading,
+    set_aside,
+    tensor_bytes,
+    write_atomically,
+)
+from grokkit.store.locks import Claim
+from grokkit.store.parquet import parquet_bytes, read_records
+from grokkit.store import locks
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
+SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One run part of the way through training."""
+
+    run: Run
+    epoch: int
+    tensors: dict[str, Tensor]  # parameters, the optimiser's state, metrics so far
+    provenance: list[dict]  # one entry per process that worked on it
+
+
+class Store:
+    """Records, checkpoints and claims in a directory, over the read-only records of the package.
+
+    Any number of processes may read and write one store: every file appears whole, under its final
+    name, or not at all. A damaged file is reported by path, set aside, and its run trained again;
+    one that cannot be read is reported and left as it is.
+    """
+
+    def __init__(self, path: Path | str | None = None, shipped: Path | str | None = None) -> None:
+        """`path`: default $GROKKIT_STORE, else ~/.cache/grokkit. `shipped`: default the package's
+        own results, or $GROKKIT_RESULTS (empty: none)."""
+        self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
+        if shipped is None:
+            shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED))
+            if shipped and not Path(shipped).is_dir():  # else everything would be trained again
+                raise ValueError(f"GROKKIT_RESULTS must be a folder or nothing, got {shipped!r}")
+        self.shipped = Path(shipped) if shipped else None
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, shipped={str(self.shipped)!r})"
+
+    @cached_property
+    def _shipped_records(self) -> dict[str, Record]:
+        records: dict[str, Record] = {}
+        for path in listed(self.shipped, "*.parquet") if self.shipped else []:
+            try:
+                rows = read_records(path, path.parent / "weights")
+            except (Damaged, Unreadable) as error:
+                warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
+                continue
+            records |= {record.run.key: record for record in rows}
+        return records
+
+    def shipped_records(self) -> list[Record]:
+        """Every sound record that ships with the package."""
+        return list(self._shipped_records.values())
+
+    def get(self, run: Run) -> Record | None:
+        """The record of the run; None if it was never finished here, or its files are damaged.
+
+        Raises:
+            Unreadable: its files are there but cannot be read, and no such record is shipped.
+        """
+        path, unreadable = self.path / "records" / f"{run.key}.parquet", None
+        try:
+            records = read_records(path, self.path / "weights")
+            if [record.run for record in records] != [run]:
+                raise Damaged(path, f"holds {', '.join(r.run.key for r in records) or 'no run'}")
+            if records[0].weights_path:
+                records[0].weights()
+            return records[0]
+        except FileNotFoundError:
+            pass
+        except Damaged as error:
+            _report(error)
+        except Unreadable as error:
+            unreadable = error
+        shipped = self._shipped_records.get(run.key)
+        if shipped is not None and _sound(shipped):
+            return shipped
+        if unreadable:
+            raise unreadable
+        return None
+
+    def has(self, run: Run) -> bool:
+        """Whether there is a record to load; one that cannot be read is named, and counts as none.
+
+        So one may count and tidy. Whoever would train the run asks `get`, which raises instead.
+        """
+        try:
+            return self.get(run) is not None
+        except Unreadable as error:
+            warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
+            return False
+
+    def put(self, record: Record, weights: dict[str, Tensor] | None = None) -> Record:
+        """The stored record of a finished run, with its weights if the run keeps them."""
+        if record.run.keep_weights:
+            if weights is None:
+                raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
+            meta = {"key": record.run.key}
+            path = self.path / "weights" / f"{record.run.key}.safetensors"
+            digest = checksum(weights, json.dumps(meta, sort_keys=True))
+            write_atomically(path, tensor_bytes(weights, meta))
+            record = replace(record, weights_path=path, weights_sha256=digest)
+        path = self.path / "records" / f"{record.run.key}.parquet"
+        write_atomically(path, parquet_bytes([record]))
+        return record
+
+    # --- checkpoints
+
+    def _checkpoint_path(self, run: Run) -> Path:
+        return self.path / "checkpoints" / f"{run.key}.safetensors"
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint of the run, atomically.
+
+        Raises:
+            StoreFull: the disk is full; the previous checkpoint is still there.
+        """
+        meta = {
+            "schema": SCHEMA,
+            "run": checkpoint.run.config(),
+            "epoch": checkpoint.epoch,
+            "provenance": checkpoint.provenance,
+        }
+        path = self._checkpoint_path(checkpoint.run)
+        write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
+
+    def load_checkpoint(
+        self, run: Run, check: Callable[[Run, dict[str, Tensor]], None] = lambda run, tensors: None
+    ) -> Checkpoint | None:
+        """The checkpoint of the run, or None; a damaged one is reported and set aside.
+
+        So is one whose tensors `check` refuses by a ValueError.
+
+        Raises:
+            Unreadable: it is there but cannot be read.
+        """
+        path = self._checkpoint_path(run)
+        try:
+            with reading(path):
+                tensors, meta, _ = read_checked(path)
+                epoch = _position(meta, path)[1]
+                check(run, tensors)
+                return Checkpoint(
+                    run, epoch, tensors, [dict(entry) for entry in meta["provenance"]]
+                )
+        except FileNotFoundError:
+            return None
+        except Damaged as error:
+            _report(error)
+            return None
+
+    def drop_checkpoint(self, run: Run) -> None:
+        """Delete the checkpoint of a run whose record is stored."""
+        self._checkpoint_path(run).unlink(missing_ok=True)
+
+    def checkpointed(self) -> dict[Run, int]:
+        """Every run with a checkpoint, and its epoch; only the headers of the files are read."""
+        epochs = {}
+        for path in listed(self.path / "checkpoints", "*.safetensors"):
+            try:
+                with reading(path):
+                    meta = read_meta(path)
+                    begun, epoch = _position(meta, path)
+                    epochs[begun] = epoch
+            except FileNotFoundError:  # another process finished it meanwhile
+                continue
+            except Damaged as error:
+                _report(error)
+            except Unreadable as error:
+                warnings.warn(f"{error}; it counts as none", stacklevel=2)
+        return epochs
+
+    # --- claims
+
+    @contextmanager
+    def claim(self, runs: Sequence[Run]) -> Iterator[Claim]:
+        """Hold those of the runs that are neither finished nor held by anybody else.
+
+        Never waits: `claim.runs` may be empty. All that is still held is released at the end.
+        """
+        claim = locks.take(self.path / "claims", runs)
+        try:
+            # only now: a holder stores its record before it lets go
+            claim.release([run for run in claim.runs if self.get(run) is not None])
+            yield claim
+        finally:
+            claim.close()
+
+    def held(self, runs: Sequence[Run]) -> list[Run]:
+        """Those of the runs that other processes are training."""
+        return locks.held(self.path / "claims", runs)
+
+    # --- housekeeping
+
+    def collect_garbage(self, damaged: bool = False) -> list[Path]:
+        """Delete what no run needs any more; the paths that were deleted.
+
+        That is: checkpoints of runs with a sound record, claims of processes that ended, temporary
+        files of such processes or older than an hour, and, if asked, what was set aside as
+        *.damaged and is. The records and everything that goes on are safe, also while others train.
+        """
+        finished = [run for run in self.checkpointed() if self.has(run)]
+        stray = [self._checkpoint_path(run) for run in finished]
+        stray += listed(self.path / "checkpoints", "*.lock")  # of stacks, by earlier versions
+        for folder in ("records", "weights", "checkpoints", "claims"):
+            temporaries = listed(self.path / folder, "*.tmp")
+            stray += [path for path in temporaries if abandoned(path)]
+            aside = listed(self.path / folder, "*.damaged") if damaged else []
+            stray += [path for path in aside if not self._put_back(path)]
+        for path in stray:
+            delete(path)
+        return stray + locks.remove_stale(self.path / "claims")
+
+    def _put_back(self, path: Path) -> bool:
+        """Whether a file that was set aside is whole: earlier versions did not read all they could.
+
+        Then it has its name again, unless another one has taken it.
+        """
+        original = path.with_suffix("")
+        try:
+            if path.parent.name == "records":
+                [record] = read_records(path, self.path / "weights")
+                whole = record.run.key == original.stem
+            else:
+                whole = read_checked(path)[1].get("key") == original.stem
+        except Unreadable:
+            return True
+        except (ValueError, OSError):  # Damaged, or not one record
+            return False
+        if not whole or original.exists():
+            return False
+        path.replace(original)
+        warnings.warn(f"{original}: whole after all, put back", stacklevel=3)
+        return True
+
+    def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
+        """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
+
+        Raises:
+            ValueError: a run has no sound record; the message says which.
+        """
+        target = target or SHIPPED
+        records = []
+        for run in runs:
+            record = self.get(run)
+            if record is None:
+                raise ValueError(f"run {run.key} ({run}) is not in {self}")
+            records.append(record)
+        for record in records:
+            if record.weights_path:
+                path = target / "weights" / record.weights_path.name
+                if record.weights_path != path:
+                    write_atomically(path, record.weights_path.read_bytes())
+        write_atomically(target / f"{name}.parquet", parquet_bytes(records))
+        return target / f"{name}.parquet"
+
+
+def _position(meta: dict, path: Path) -> tuple[Run, int]:
+    """Run and epoch of a checkpoint's meta. Raises Damaged if the file is not that run's."""
+    if meta.get("schema") != SCHEMA:
+        raise Damaged(path, f"schema {meta.get('schema')}, this version reads {SCHEMA}")
+    run = Run.from_config(meta["run"])
+    if path.stem != run.key:
+        raise Damaged(path, f"holds run {run.key}")
+    epoch = index(meta["epoch"])
+    if not 0 <= epoch <= run.epochs:
+        raise Damaged(path, f"is of epoch {epoch}, of a run with {run.epochs}")
+    return run, epoch
+
+
+def _report(error: Damaged) -> None:
+    """Set a damaged file aside, and say so."""
+    missing = isinstance(error, Missing)
+    done = "its record is left as it is" if missing else set_aside(error.path)
+    warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
+
+
+def _sound(record: Record) -> bool:
+    """Whether the weights of a shipped record, if it has any, are whole; warns if not."""
+    if record.weights_path is None:
+        return True
+    try:
+        record.weights()
+    except (Damaged, Unreadable) as error:
+        warnings.warn(f"{error}; the run counts as missing", stacklevel=3)
+        return False
+    return True
+
+
+def provenance(device: torch.device) -> dict:
+    """Where and with what this process computes: versions, commit, device, threads."""
+    from grokkit import __version__
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "grokkit": __version__,
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "device": f"{device.type} {name or platform.machine()}".strip(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def _commit() -> str:
+    """The commit of the working copy this package is imported from, or '' outside one."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

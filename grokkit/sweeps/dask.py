@@ -1,0 +1,251 @@
+"""Past one machine: the stacks of a sweep as tasks for Dask workers that share the store's folder.
+
+The records, checkpoints and claims are those of `sweep.train` on one machine. A worker that dies
+costs what it did since its last checkpoint: Dask gives its stack to another one.
+"""
+
+import os
+import re
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from grokkit.engine import cuda, tabulated
+from grokkit.engine.trainer import resolve_device, train_stack
+from grokkit.runs import Run
+from grokkit.store.store import Store
+
+CONNECT_SECONDS = 10.0  # for which a scheduler may stay silent
+REPORT_SECONDS = 0.5  # between a worker's reports of its progress
+POLL_SECONDS = 0.1  # between looks at the tasks
+STOP_SECONDS = 120.0  # for an epoch and a checkpoint of every worker, when time is up
+RETRIES = 2  # of a stack that fails, say by a file server that was away
+
+# workers ignore the Ctrl-C that a terminal also sends to them: they are told to stop instead
+PRELOAD = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
+
+# --- in a worker -----------------------------------------------------------------------------
+
+_left: set[str] = set()  # tasks by these names stop at their next epoch
+_card = threading.Lock()  # one stack at a time fills an accelerator
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs to know besides the runs."""
+
+    name: str
+    store: Path
+    shipped: Path | None
+    device: str
+
+    def train(self, number: int, runs: list[Run]) -> str:
+        """Train those of the runs that nobody else holds; one thread each, as the CPU's stacks.
+
+        Returns what is to be said of runs that left the finite numbers: trained once more, as Dask
+        does after an exception, they would again.
+        """
+        from distributed import get_worker
+
+        worker, done, told, diverged = get_worker(), 0, 0.0, ""
+
+        def progress(epochs: int) -> None:
+            nonlocal done, told
+            done += epochs
+            if time.monotonic() - told > REPORT_SECONDS:
+                told = time.monotonic()
+                worker.log_event(self.name, [number, done])
+
+        tabulated.begin_thread()
+        device, store = resolve_device(self.device), Store(self.store, self.shipped or "")
+        alone = nullcontext() if device.type == "cpu" else _card
+        with alone, store.claim(runs) as claim:
+            if claim.runs:
+                halt = lambda: self.name in _left  # noqa: E731
+                try:
+                    train_stack(claim, store, device, 1, progress, halt)
+                except FloatingPointError as error:
+                    diverged = str(error)
+        worker.log_event(self.name, [number, done])
+        return diverged
+
+
+def _leave(name: str) -> None:
+    _left.add(name)
+
+
+def _describe(device: str, probe: Path) -> tuple[str, int, bool]:
+    """Kind of the worker's device, its free memory, and whether the worker sees a file."""
+    where = resolve_device(device)
+    return where.type, cuda.free_bytes(where), probe.exists()
+
+
+# --- in the process that asks ----------------------------------------------------------------
+
+
+class Cluster:
+    """A Dask scheduler and its workers; others may come, go or die while it trains."""
+
+    def __init__(self, client: Any, store: Store, device: str) -> None:
+        self._client, self._store, self._device = client, store, device
+
+    def survey(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
+        """The kind of device that all workers have, and the least free memory, in bytes.
+
+        Waits for the first worker. Where kinds differ it is the CPU, whose stacks suit all.
+
+        Raises:
+            ValueError: a worker has no such device, or does not see the store.
+            TimeoutError: `halt()` before there was a worker.
+        """
+        while not self._client.nthreads():
+            if halt():
+                raise TimeoutError("time is up and no worker has come; the same call continues")
+            time.sleep(POLL_SECONDS)
+        probe = self._store.path / "claims" / f"{uuid.uuid4().hex}.tmp"
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        try:
+            found = self._client.run(_describe, self._device, probe)
+        finally:
+            probe.unlink()
+        blind = [address for address, (_, _, sees) in found.items() if not sees]
+        if blind:
+            raise ValueError(
+                f"the store must be a folder that every worker sees; {self._store.path} is not "
+                f"seen by {', '.join(blind)}"
+            )
+        kinds = {kind for kind, _, _ in found.values()}
+        kind = kinds.pop() if len(kinds) == 1 else "cpu"
+        return torch.device(kind), min(free for _, free, _ in found.values())
+
+    def train(
+        self,
+        stacks: Sequence[list[Run]],
+        progress: Callable[[int], object],
+        halt: Callable[[], bool],
+    ) -> None:
+        """Train the stacks, in order, as many at a time as the workers have threads.
+
+        When `halt()`, or interrupted, it has the workers stop at a checkpoint.
+
+        Raises:
+            RuntimeError: several workers died over the same stack.
+            FloatingPointError: runs left the finite numbers; the others were trained.
+        """
+        task = _Task(uuid.uuid4().hex, self._store.path, self._store.shipped, self._device)
+        counted: Counter[int] = Counter()
+
+        def count(event: tuple[float, Sequence[int]]) -> None:
+            number, done = event[1]
+            progress(done - counted[number])  # less than none: a worker died and another began
+            counted[number] = done
+
+        self._client.subscribe_topic(task.name, count)
+        waiting = list(enumerate(stacks))[::-1]
+        running: list[Any] = []
+        diverged: list[str] = []
+        try:
+            while (waiting or running) and not halt():
+                free = sum(self._client.nthreads().values()) - len(running)
+                while waiting and free > 0:
+                    running.append(self._submit(task, *waiting.pop()))
+                    free -= 1
+                time.sleep(POLL_SECONDS)
+                for future in [future for future in running if future.done()]:
+                    running.remove(future)
+                    diverged.append(_result(future))
+        finally:
+            self._stop(task, running)
+            self._client.unsubscribe_topic(task.name)
+        if any(diverged):
+            raise FloatingPointError("\n".join(filter(None, diverged)))
+
+    def _submit(self, task: _Task, number: int, runs: list[Run]) -> Any:
+        key = f"{runs[0].key}-{number}-{task.name}"
+        return self._client.submit(task.train, number, runs, key=key, retries=RETRIES, pure=False)
+
+    def _stop(self, task: _Task, running: list) -> None:
+        """Have the workers leave their stacks, and wait until they have."""
+        if not running:
+            return
+        self._client.run(_leave, task.name)
+        deadline = time.monotonic() + STOP_SECONDS
+        while not all(future.done() for future in running) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        try:
+            for future in running:
+                if future.done():  # it may have found no space for its last checkpoint
+                    _result(future)
+        finally:
+            self._client.cancel(running)
+
+
+def _result(future: Any) -> str:
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise RuntimeError(
+            f"run {future.key.split('-')[0]}: every worker that trained it has died (out of "
+            f"memory, out of time?). What it had done is in its checkpoint. {error}"
+        ) from None
+
+
+def check_address(scheduler: str) -> re.Match | None:
+    """The match of a `local:N`; None for a `tcp://host:port`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    workers = re.fullmatch(r"local:([1-9]\d*)", scheduler)
+    if not workers and not re.fullmatch(r"\w+://.+:\d+", scheduler):
+        raise ValueError(f"scheduler must be tcp://host:port or local:N, got {scheduler!r}")
+    return workers
+
+
+@contextmanager
+def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Cluster]:
+    """The cluster at an address `tcp://host:port`, or `local:N`: N processes of this machine.
+
+    Raises:
+        ValueError: neither of these, or nothing answers there.
+        ModuleNotFoundError: dask is not installed; the message says how it is.
+    """
+    workers = check_address(scheduler)
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"', name=error.name
+        ) from None
+    store = Store(os.path.abspath(store.path), store.shipped or "")
+    if workers:
+        with (
+            distributed.LocalCluster(
+                n_workers=int(workers[1]),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                preload=PRELOAD,
+            ) as local,
+            distributed.Client(local, set_as_default=False) as client,
+        ):
+            yield Cluster(client, store, device)
+        return
+    try:
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"scheduler: nothing answers at {scheduler}: {error}") from None
+    with client:
+        yield Cluster(client, store, device)

@@ -1,0 +1,155 @@
+"""How long a sweep takes on this machine, from a measurement of about a second."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from grokkit import tasks
+from grokkit.engine.gradients import keep_freed_memory
+from grokkit.engine.stack import Stack, start
+from grokkit.runs import Run
+from grokkit.store.store import Store
+from grokkit.sweeps import local
+
+SECONDS = 0.1  # of each measurement, of which there are four
+BATCH = 32  # runs of a stack on an accelerator
+FULL_HISTORY = 2.0  # an epoch of L-BFGS with all its curvature pairs, against one of the first ones
+
+SMALL, LARGE = Run(p=31, dataset_size=620), Run()
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of one epoch of a run, or of one evaluation: so many, and so many more per FLOP."""
+
+    fixed: float
+    per_flop: float
+
+    def seconds(self, flop: float) -> float:
+        return self.fixed + self.per_flop * flop
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was measured of a device."""
+
+    device: torch.device
+    at_a_time: int  # runs that go side by side, each at these speeds
+    epoch: dict[bool, Speed]  # by whether it is in float64
+    evaluation: dict[bool, Speed]
+    measured: float  # seconds that it took
+
+    def __str__(self) -> str:
+        parts = []
+        for exact, what in ((False, "float32, AdamW"), (True, "float64, L-BFGS")):
+            run = _exactly(LARGE) if exact else LARGE
+            each = _epoch_seconds(run, self)
+            rate = local.flop(run) / each / 1e9
+            parts.append(f"{1000 * each:.3g} ms ({rate:.3g} GFLOP/s) in {what}")
+        return (
+            f"{self.device.type}, {self.at_a_time} at a time; an epoch of p = {LARGE.p}, "
+            f"D = {LARGE.dataset_size:,} takes {' and '.join(parts)}; measured in "
+            f"{self.measured:.1f} s"
+        )
+
+
+def measure(device: torch.device) -> Machine:
+    """Time a few epochs of four stacks, small and large, in float32 and in float64.
+
+    On the CPU each run has one thread, and as many go side by side as there are.
+    """
+    began, threads = time.monotonic(), torch.get_num_threads()
+    on_cpu = device.type == "cpu"
+    if on_cpu:
+        keep_freed_memory()  # as the trainer does
+    torch.set_num_threads(1)
+    try:
+        times = {
+            exact: [
+                _time(_exactly(run) if exact else run, device, 1 if on_cpu else BATCH)
+                for run in (SMALL, LARGE)
+            ]
+            for exact in ((False, True) if device.type != "mps" else (False,))
+        }
+    finally:
+        torch.set_num_threads(threads)
+    times.setdefault(True, times[False])  # mps has no float64
+    epoch = {exact: _fit(small[0], large[0], local.flop) for exact, (small, large) in times.items()}
+    evaluation = {
+        exact: _fit(small[1], large[1], _evaluation_flop) for exact, (small, large) in times.items()
+    }
+    took = time.monotonic() - began
+    return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)
+
+
+def seconds(left: dict[Run, int], machine: Machine) -> float:
+    """Time for the runs, each from its epoch on; those that start from others wait for them."""
+    total = 0.0
+    for generation in local.with_inits(list(left)):
+        each = [run_seconds(run, left[run], machine) for run in generation if run in left]
+        total += max(sum(each) / machine.at_a_time, max(each, default=0.0))
+    return total
+
+
+def run_seconds(run: Run, done: int, machine: Machine) -> float:
+    """Time for one run from epoch `done` to its end; one that ends early takes less."""
+    rest = 1 - done / run.epochs
+    evaluation = machine.evaluation[run.float64].seconds(_evaluation_flop(run))
+    return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
+
+
+def _exactly(run: Run) -> Run:
+    return replace(run, optimiser="lbfgs", precision="float64")
+
+
+def _epoch_seconds(run: Run, machine: Machine) -> float:
+    slower = FULL_HISTORY if run.optimiser == "lbfgs" else 1.0
+    return slower * machine.epoch[run.float64].seconds(local.flop(run))
+
+
+def _evaluation_flop(run: Run) -> float:
+    """FLOP of a forward over all examples and a gradient."""
+    everything = tasks.task(run.task, run.p).n_examples
+    return local.flop(replace(run, dataset_size=everything, init=None)) / 3 + local.flop(run)
+
+
+def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Speed:
+    """The line through the two measurements; through the origin where that has less at 0."""
+    slope = (large - small) / (flop(LARGE) - flop(SMALL))
+    fixed = small - slope * flop(SMALL)
+    if slope <= 0 or fixed < 0:
+        return Speed(0.0, large / flop(LARGE))
+    return Speed(fixed, slope)
+
+
+def _time(run: Run, device: torch.device, batch: int) -> tuple[float, float]:
+    """Seconds of an epoch and of an evaluation, per run of a stack of `batch`.
+
+    On the CPU an epoch of AdamW is its gradient, to a hundredth: torch's Adam imports a compiler
+    when it is made, for longer than all that is measured here.
+    """
+    nothing, on_cpu = Store("/nonexistent", shipped=""), device.type == "cpu"
+    bare = on_cpu and run.optimiser == "adamw"
+    own = replace(run, optimiser="lbfgs", precision="mixed") if bare else run
+    stack = Stack([own] * batch, [start(run, nothing)] * batch, device)
+    epoch = (lambda: stack.train_loss(stack.optimiser.point)) if bare else stack.advance
+    for _ in range(1 if on_cpu else 6):  # the first ones allocate and record
+        epoch()
+    epochs, began = 0, _now(device)
+    while epochs < 2 or _now(device) - began < SECONDS:
+        epoch()
+        epochs += 1
+    middle = _now(device)
+    stack.metrics()
+    return (middle - began) / epochs / batch, (_now(device) - middle) / batch
+
+
+def _now(device: torch.device) -> float:
+    """The clock, when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,83 @@
+"""A shipped run trained again from nothing, and how far its record comes out the same."""
+
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from grokkit.runs import Record
+from grokkit.store.store import Store
+from grokkit.sweeps.local import train
+
+ACCURACY, RELATIVE = 0.02, 0.02  # how far the ends may be apart on another machine
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The record that was stored, and the one that training left this time."""
+
+    stored: Record
+    again: Record
+
+    @property
+    def identical(self) -> bool:
+        """Whether every metric at every evaluation has the same bits."""
+        return self.stored.metrics.keys() == self.again.metrics.keys() and all(
+            np.array_equal(self.stored[name], self.again[name], equal_nan=True)
+            for name in self.stored.metrics
+        )
+
+    def ends(self) -> dict[str, tuple[float, float]]:
+        """Accuracies, norm and correct logit at the end, stored and again."""
+        names = ("train_accuracy", "test_accuracy", "param_norm", "correct_logit")
+        return {
+            name: (self.stored.final(name), self.again.final(name))
+            for name in names
+            if name in self.stored.metrics
+        }
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the ends are the same to within 0.02: of one, or of the value."""
+        return all(
+            abs(a - b) <= (ACCURACY if name.endswith("accuracy") else RELATIVE * abs(a))
+            for name, (a, b) in self.ends().items()
+        )
+
+    def __str__(self) -> str:
+        how = "the same bits" if self.identical else "agrees" if self.agrees else "differs"
+        ends = ", ".join(f"{name} {b:.4g} ({a:.4g})" for name, (a, b) in self.ends().items())
+        return f"{self.stored.run.key}  {self.stored.run}  {how}: {ends}"
+
+
+def find(store: Store, key: str) -> Record:
+    """The shipped record whose key begins so.
+
+    Raises:
+        ValueError: none, or several; the message says how many.
+    """
+    found = [r for r in store.shipped_records() if key and r.run.key.startswith(key)]
+    if len(found) != 1:
+        raise ValueError(
+            f"key must begin the key of one shipped run, got {key!r}, which begins {len(found)}; "
+            "`python -m varma2023 run NAME` prints the keys of an experiment"
+        )
+    return found[0]
+
+
+def retrain(
+    record: Record, store: Store, device: str = "auto", progress: bool = True
+) -> Comparison:
+    """Train the record's run again, in a store of its own, and compare.
+
+    A network that it starts from is taken from `store` if that has it, and else trained too.
+    Networks of AdamW in float32 part at rounding errors, so another machine, or another torch, may
+    see a network grok earlier or later; the ends should agree.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Store(folder, shipped="")
+        init = record.run.init and store.get(record.run.init)
+        if init:
+            alone.put(init, init.weights())
+        [again] = train([record.run], alone, device, progress)
+    return Comparison(record, again)

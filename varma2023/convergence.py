@@ -1,0 +1,344 @@
+"""Two ways to converge, compared: where AdamW ends, and the minimum of Eq. (2) that L-BFGS finds.
+
+Also when a run of AdamW could have ended early, and whether that would have changed what it shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isclose
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.engine import cost, metrics
+from grokkit.engine.metrics import at_minimum, at_rest
+from grokkit.runs import Record, Run
+from varma2023.tables import html_table
+
+RESIDUALS = (1.0, 0.3, 0.1)  # to which the cost of both ways is counted
+SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT, SAME_ACCURACY = 0.03, 0.02, 0.05, 0.05  # choice C16
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One train set taken to convergence in both ways."""
+
+    adamw: Record
+    lbfgs: Record
+
+    @property
+    def kind(self) -> str:
+        """What the network does on the way: "grokking", "ungrokking" or "random labels"."""
+        run = self.adamw.run
+        if run.labels == "random":
+            return "random labels"
+        return "ungrokking" if run.init else "grokking"
+
+    def __str__(self) -> str:
+        run = self.adamw.run
+        return f"{self.kind}, p = {run.p}, D = {run.dataset_size:,}, seed {run.seed}"
+
+
+def pairs(records: Sequence[Record]) -> list[Pair]:
+    """The records of `experiments.convergence`, two by two.
+
+    Raises:
+        ValueError: neighbours are not AdamW's and the minimiser's record of one train set.
+    """
+    found = []
+    for adamw, lbfgs in zip(records[::2], records[1::2], strict=True):
+        for name in ("task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps"):
+            if getattr(adamw.run, name) != getattr(lbfgs.run, name):
+                raise ValueError(f"{adamw.run} and {lbfgs.run} differ in {name}: they are no pair")
+        if (adamw.run.optimiser, lbfgs.run.optimiser) != ("adamw", "lbfgs"):
+            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {lbfgs.run}")
+        found.append(Pair(adamw, lbfgs))
+    return found
+
+
+def objective(record: Record) -> Float[np.ndarray, " log"]:
+    """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
+    run = record.run
+    return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
+
+
+ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
+
+
+def rests(record: Record) -> bool:
+    """Whether a run ended at rest (choice C15); what does not is still falling."""
+    epochs, residual, run = record["epoch"], record["residual"], record.run
+    if run.optimiser == "lbfgs":
+        return at_minimum(epochs, objective(record), float(residual[-1]))
+    accuracy = record.metrics.get("test_accuracy", np.zeros(len(epochs)))
+    return at_rest(epochs, residual, accuracy, ADAMW_RESIDUAL, run.decay_time)
+
+
+def resting(records: Sequence[Record], who: str = "every end is at rest") -> dict[str, bool]:
+    """Whether all of these runs ended at rest, as a criterion that says how many did."""
+    n = sum(map(rests, records))
+    return {f"{who} ({n} of {len(records)})": n == len(records)}
+
+
+def charged(record: Record) -> int:
+    """Gradients that were spent on the start of a minimiser: AdamW's epochs on the same train set.
+
+    A network trained on more data is the common start of both ways and costs neither.
+    """
+    start = record.run.init
+    return start.epochs if start and start.dataset_size == record.run.dataset_size else 0
+
+
+def evaluations(record: Record, residual: float) -> int | None:
+    """Gradients of the whole train set until the residual is first below this; None if never."""
+    rows = np.flatnonzero(record["residual"] < residual)
+    return int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None
+
+
+def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | None]:
+    """Gradients that AdamW and the minimiser need to a residual, or None: to where AdamW ends.
+
+    That is an objective no more than 1 % above AdamW's last one.
+    """
+    if residual is not None:
+        return evaluations(pair.adamw, residual), evaluations(pair.lbfgs, residual)
+    target = 1.01 * objective(pair.adamw)[-1]
+    found: list[int | None] = []
+    for record in (pair.adamw, pair.lbfgs):
+        rows = np.flatnonzero(objective(record) <= target)
+        found.append(int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None)
+    return found[0], found[1]
+
+
+def saving(pair: Pair, residual: float | None) -> float | None:
+    """How many times fewer `gradients` the minimiser needs, if both get there."""
+    adamw, lbfgs = gradients(pair, residual)
+    return adamw / lbfgs if adamw and lbfgs else None
+
+
+def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
+    """`saving` of every pair that has one."""
+    each = (saving(pair, residual) for pair in found)
+    return [times for times in each if times is not None]
+
+
+def agreement(pair: Pair) -> dict[str, bool]:
+    """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
+    one, other = pair.adamw, pair.lbfgs
+
+    def close(a: float, b: float, within: float) -> bool:
+        return abs(a - b) <= within * max(abs(a), abs(b))
+
+    return {
+        "objective": close(float(objective(one)[-1]), float(objective(other)[-1]), SAME_OBJECTIVE),
+        "norm": close(one.final("param_norm"), other.final("param_norm"), SAME_NORM),
+        "logit": close(one.final("correct_logit"), other.final("correct_logit"), SAME_LOGIT),
+        "test accuracy": abs(one.final("test_accuracy") - other.final("test_accuracy"))
+        <= SAME_ACCURACY,
+    }
+
+
+def agreeing(found: Sequence[Pair]) -> int:
+    """How many pairs agree in everything."""
+    return sum(all(agreement(pair).values()) for pair in found)
+
+
+def lower(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose minimiser ended clearly below AdamW: in another minimum, or further on."""
+    return [
+        pair
+        for pair in found
+        if objective(pair.lbfgs)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.adamw)[-1]
+    ]
+
+
+def higher(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose minimiser ended clearly above AdamW."""
+    return [
+        pair
+        for pair in found
+        if objective(pair.adamw)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.lbfgs)[-1]
+    ]
+
+
+def floor(record: Record) -> float:
+    """The median residual over the last tenth of the epochs: where AdamW hovers."""
+    late = record["epoch"] >= 0.9 * record["epoch"][-1]
+    return float(np.median(record["residual"][late]))
+
+
+def _range_text(values: Sequence[float], form: str) -> str:
+    """The least to the most of some numbers, or the one there is; a dash for none."""
+    if not values:
+        return "–"
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def floors_text(records: Sequence[Record]) -> str:
+    """The range of `floor` over some runs."""
+    return _range_text([floor(record) for record in records], ".2g")
+
+
+def savings_text(found: Sequence[Pair], residual: float | None) -> str:
+    """The range of `saving`, and of how many pairs it is."""
+    times = savings(found, residual)
+    return f"{_range_text(times, '.1f')} (of {len(times)} of {len(found)} pairs)"
+
+
+def ends_table(found: Sequence[Pair]) -> str:
+    """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
+    rows = []
+    for pair in found:
+        agrees = agreement(pair)
+        differs = [name for name, same in agrees.items() if not same]
+        for way, record in (("AdamW", pair.adamw), ("L-BFGS", pair.lbfgs)):
+            rows.append(
+                [
+                    f'<div style="min-width: 9rem">{pair if way == "AdamW" else ""}</div>',
+                    way,
+                    f"{record['epoch'][-1]:,}",
+                    f"{objective(record)[-1]:.1f}",
+                    f"{record.final('param_norm'):.2f}",
+                    f"{record.final('correct_logit'):.1f}",
+                    f"{record.final('test_accuracy'):.3f}",
+                    f"{floor(record):.2g}",
+                    (", ".join(differs) or "nothing") if way == "L-BFGS" else "",
+                ]
+            )
+    head = ["network", "by", "gradients", "Eq. 2 over α", "norm", "correct logit", "test accuracy"]
+    return html_table([*head, "residual", "the ends differ in"], rows)
+
+
+def cost_table(found: Sequence[Pair]) -> str:
+    """By pair: gradients that both ways need to AdamW's end and to each residual."""
+    rows = []
+    for pair in found:
+        row = [f'<div style="min-width: 9rem">{pair}</div>']
+        for residual in (None, *RESIDUALS):
+            counts = gradients(pair, residual)
+            shown = " / ".join("never" if n is None else f"{n:,}" for n in counts)
+            times = saving(pair, residual)
+            row.append(shown if times is None else f"{shown} ({times:.1f} ×)")
+        rows.append(row)
+    head = ["AdamW / L-BFGS", "to AdamW's end", *(f"to a residual of {r:g}" for r in RESIDUALS)]
+    return html_table(head, rows)
+
+
+# --- the same strength for (c eps, lambda / c) -----------------------------------------------
+
+
+def by_alpha(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of `experiments.strength` by network, each with its several c."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        run = record.run
+        groups.setdefault((run.p, run.dataset_size, run.labels, run.seed), []).append(record)
+    return [sorted(group, key=lambda r: r.run.eps) for group in groups.values()]
+
+
+def reference(group: Sequence[Record]) -> Record:
+    """The record of c = 1: the default eps."""
+    return next(record for record in group if record.run.eps == Run().eps)
+
+
+def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
+    """A final metric for this c over that for c = 1, minus 1."""
+    one = reference(group)
+    other = next(r for r in group if isclose(r.run.eps, c * one.run.eps))
+    return other.final(metric) / one.final(metric) - 1
+
+
+def typical_weight(record: Record) -> float:
+    """The root mean square of the final parameters."""
+    return record.final("param_norm") / cost.n_parameters(record.run) ** 0.5
+
+
+def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
+    """`strength_shift` of every network, as percentages."""
+    return ", ".join(f"{strength_shift(group, c, metric):+.1%}" for group in groups)
+
+
+def strength_table(groups: Sequence[Sequence[Record]]) -> str:
+    """By network and c: the strength at the end."""
+    rows = [
+        [
+            f"{record.run.labels} labels, D = {record.run.dataset_size:,}",
+            f"{record.run.eps:g}",
+            f"{record.run.weight_decay:g}",
+            f"{record.final('train_loss') / (record.run.eps * record.run.weight_decay):.2f}",
+            f"{record.final('param_norm'):.2f}",
+            f"{record.final('correct_logit'):.1f}",
+            f"{record.final('test_accuracy'):.3f}",
+            f"{record.final('residual'):.2g}",
+        ]
+        for group in groups
+        for record in group
+    ]
+    head = ["network", "ε", "λ", "train loss over ελ", "norm", "correct logit", "test accuracy"]
+    return html_table([*head, "residual"], rows)
+
+
+# --- ending early ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class EarlyEnd:
+    """Where a stored run of AdamW would have ended at a tolerance, and what it shows there."""
+
+    record: Record
+    epoch: int
+    accuracy: float  # test accuracy there
+    norm: float
+
+    @property
+    def same(self) -> bool:
+        """Whether its test accuracy is within 0.05 of that of running on."""
+        return abs(self.accuracy - self.record.final("test_accuracy")) <= SAME_ACCURACY
+
+    @property
+    def norm_shift(self) -> float:
+        """By how much the norm would have been too large, as a part of it."""
+        return self.norm / self.record.final("param_norm") - 1
+
+
+def early_end(record: Record, tolerance: float) -> EarlyEnd | None:
+    """The first evaluation at which the run was at rest (`metrics.at_rest`), if it ever was."""
+    columns = [record[name] for name in ("epoch", "residual", "test_accuracy")]
+    for row in range(1, len(record["epoch"])):
+        epochs, residual, accuracy = (column[: row + 1] for column in columns)
+        if at_rest(epochs, residual, accuracy, tolerance, record.run.decay_time):
+            norm = float(record["param_norm"][row])
+            return EarlyEnd(record, int(epochs[-1]), float(accuracy[-1]), norm)
+    return None
+
+
+def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
+    """`early_end` of the runs that would have ended before their last evaluation."""
+    found = (early_end(r, tolerance) for r in records if "test_accuracy" in r.metrics)
+    return [end for end in found if end is not None and end.epoch < end.record["epoch"][-1]]
+
+
+def norm_shift_text(ends: Sequence[EarlyEnd]) -> str:
+    """The largest `norm_shift`, as a percentage; a dash for none."""
+    return f"{max(abs(end.norm_shift) for end in ends):.1%}" if ends else "–"
+
+
+def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:
+    """By tolerance: runs that would have ended early, epochs saved, and runs that look the same."""
+    rows = []
+    for tolerance in tolerances:
+        ends = early_ends(records, tolerance)
+        saved = [1 - end.epoch / end.record.run.epochs for end in ends]
+        rows.append(
+            [
+                f"{tolerance:g}",
+                f"{len(ends)} of {len(records)}",
+                f"{np.median(saved):.0%}" if saved else "–",
+                f"{sum(end.same for end in ends)} of {len(ends)}",
+                norm_shift_text(ends),
+            ]
+        )
+    head = ["tolerance", "runs that would end early", "epochs saved (median)"]
+    head += ["with the same test accuracy at the end", "largest change of norm since"]
+    return html_table(head, rows)

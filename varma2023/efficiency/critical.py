@@ -1,0 +1,181 @@
+"""D_crit, predicted from runs of one circuit each: where both cost the same (Sec. 4.1)."""
+
+from collections.abc import Sequence
+from math import exp, log, nan
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.runs import Record
+from varma2023.analysis import Summary
+from varma2023.convergence import objective
+from varma2023.efficiency.fits import LOGIT, SIZE, Fit, at_logit, fit_triples, per_logit
+from varma2023.efficiency.isologit import logit, norm, select, triples, values
+from varma2023.statistics import Interval, bootstrap_two, by_seed
+
+
+def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
+    """The D at which C_mem needs as much norm as C_gen for the same correct logit (Sec. 4.1)."""
+    if mem.exponent <= 0:
+        return nan
+    return float(SIZE * (gen.at(level) / mem.at(level)) ** (1 / mem.exponent))
+
+
+def shift_with_logit(mem: Fit, gen: Fit) -> float:
+    """How much larger `equal_cost_size` is at twice the logit: 0 if one kappa serves both."""
+    return equal_cost_size(mem, gen, 2 * LOGIT) / equal_cost_size(mem, gen, LOGIT) - 1
+
+
+def regime(mem: Fit, gen: Fit) -> str:
+    """What Theorem D.4 says of a network with both circuits, for the smaller of their kappas."""
+    sharp = min(mem.kappa, gen.kappa) >= 2
+    return "one of them should take everything" if sharp else "both should keep a part"
+
+
+def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
+    """The middle of the correct logits that runs of both circuits have, on a log scale.
+
+    Where no logit is in the range of both, the middle of the gap between them.
+    """
+    low = max(min(map(logit, mem)), min(map(logit, gen)))
+    high = min(max(map(logit, mem)), max(map(logit, gen)))
+    return float((low * high) ** 0.5)
+
+
+def cost_curve(
+    seeds: Sequence[Float[np.ndarray, "_ 3"]], level: float | int
+) -> Float[np.ndarray, "_ 2"]:
+    """log D and the mean log norm at each D, every norm moved to one correct logit (`at_logit`)."""
+    slope = per_logit(seeds)
+    return by_size(np.concatenate([at_logit(table, slope, level) for table in seeds]))
+
+
+def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
+    """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
+    x, y = cost_curve([triples(seed) for seed in by_seed(mem)], LOGIT).T
+    slopes = np.diff(y) / np.diff(x)
+    return float(slopes[0]), float(slopes[-1])
+
+
+def predicted_by_norm(
+    mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
+) -> Interval:
+    """D_crit as the crossing of isologit lines (claim B1), with its interval over seeds.
+
+    At the correct logit `level`, by default `common_logit`. C_mem's line is interpolated between
+    sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
+    """
+    at = common_logit(mem, gen) if level is None else level
+    one, other = ([triples(seed) for seed in by_seed(records)] for records in (mem, gen))
+    return bootstrap_two(
+        one,
+        other,
+        lambda first, second: exp(
+            crossing(cost_curve(first, at), log(fit_triples(second, flat=True).at(at)))
+        ),
+    )
+
+
+def least(record: Record) -> float:
+    """Eq. (2) over alpha at the end of a run: the minimum that it found."""
+    return float(objective(record)[-1])
+
+
+def loss_part(records: Sequence[Record]) -> Summary:
+    """The cross-entropy's part of the minimum of Eq. (2); the rest is the decay term."""
+    return Summary.of([1 - norm(r) ** 2 / 2 / least(r) for r in records])
+
+
+def minima(records: Sequence[Record]) -> Float[np.ndarray, "run 2"]:
+    """log D and log `least` of every run."""
+    return np.log([[r.run.dataset_size, least(r)] for r in records])
+
+
+def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
+    """The mean of the second column at each value of the first, smallest first."""
+    sizes = np.unique(table[:, 0])
+    return np.array([[size, table[table[:, 0] == size, 1].mean()] for size in sizes])
+
+
+def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
+    """The first x at which y passes a level, linearly between the points (x, y) of a curve.
+
+    NaN if it never does, or lies above it from the start.
+    """
+    x, y = curve.T
+    above = np.flatnonzero(y > level)
+    if not len(above) or above[0] == 0:
+        return nan
+    row = int(above[0])
+    share = (level - y[row - 1]) / (y[row] - y[row - 1])
+    return float(x[row - 1] + share * (x[row] - x[row - 1]))
+
+
+def _equal_minima(
+    mem: Sequence[Float[np.ndarray, "_ 2"]], gen: Sequence[Float[np.ndarray, "_ 2"]]
+) -> float:
+    level = float(np.mean([table[:, 1].mean() for table in gen]))
+    return exp(crossing(by_size(np.concatenate(mem)), level))
+
+
+def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[float, Interval]:
+    """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B2).
+
+    C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
+    the same at every D, as Sec. 4.1 has it.
+    """
+    found = {}
+    for decay in sorted(set(values(mem, "weight_decay")) & set(values(gen, "weight_decay"))):
+        one, other = (
+            [minima(seed) for seed in by_seed(select(records, weight_decay=decay))]
+            for records in (mem, gen)
+        )
+        found[decay] = bootstrap_two(one, other, _equal_minima)
+    return found
+
+
+def predicted_by_start(
+    mem: Sequence[Record], gen: Sequence[Record]
+) -> dict[tuple[int, float], float]:
+    """By seed and weight decay, the D at which the minimum of C_mem reaches that network's.
+
+    As `predicted_by_minimum`, but each network of C_gen has its own: seeds differ in what the rule
+    costs them. C_mem's minimum is the mean over its seeds.
+    """
+    found = {}
+    for seed, decay in sorted({(r.run.seed, r.run.weight_decay) for r in gen}):
+        curve = minima(select(mem, weight_decay=decay))
+        own = minima(select(gen, weight_decay=decay, seed=seed))
+        if len(curve):
+            found[seed, decay] = _equal_minima([curve], [own])
+    return found
+
+
+def never_cheaper(mem: Sequence[Record]) -> bool:
+    """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
+    curves = [
+        by_size(minima(select(mem, weight_decay=decay, seed=seed)))[:, 1]
+        for decay, seed in {(r.run.weight_decay, r.run.seed) for r in mem}
+    ]
+    return all(bool((np.diff(curve) > 0).all()) for curve in curves)
+
+
+def mixtures_below(
+    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record], by: float = 0.02
+) -> list[float]:
+    """By how much ends lie below the minima of both circuits alone, those by more than `by`.
+
+    At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,
+    the mean over seeds; C_gen's of the network that the end was ungrokked from. One entry an end,
+    none where C_mem was not run at so small a size.
+    """
+    found = []
+    for decay, seed in sorted({(r.run.weight_decay, r.run.seed) for r in gen}):
+        rule = float(minima(select(gen, weight_decay=decay, seed=seed))[:, 1].mean())
+        table = minima(select(mem, weight_decay=decay))
+        for end in select(ends, weight_decay=decay, seed=seed) if len(table) else []:
+            size, own = minima([end])[0]
+            x, y = by_size(table).T
+            part = 1 - exp(own - min(float(np.interp(size, x, y, left=nan)), rule))
+            found += [part] if part > by else []
+    return found

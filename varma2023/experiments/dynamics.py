@@ -1,0 +1,143 @@
+"""Sweeps about the course of training: semi-grokking, rival accounts; and other tasks' circuits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from grokkit import tasks
+from grokkit.runs import Run
+from varma2023.experiments.base import (
+    QUICK_P,
+    apply,
+    check_profile,
+    early,
+    minimised,
+    seed_range,
+    sets,
+)
+from varma2023.experiments.phenomena import full_data
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "as the paper": {},
+    "no weight decay": {"weight_decay": 0.0},
+    "weight decay 0.3": {"weight_decay": 0.3},
+    "twice the initial weights": {"init_scale": 2.0},
+    "half the initial weights": {"init_scale": 0.5},
+    "rounded loss": {"loss": "rounded"},
+}
+"""What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
+
+BY_THE_MINIMISER = (
+    *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
+)  # what `minimised` sets
+
+AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
+
+
+@sets("seed", "dataset_size")
+def semi_grokking(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
+
+    The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
+    8 sizes x 5 seeds x 50,000 epochs.
+    """
+    check_profile(profile)
+    base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
+    default = [300, 320, 340, 360, 380, 400, 420, 440]
+    if profile == "quick":
+        base, default = replace(base, epochs=2500, n_logged=100), [300, 440, 620]
+    if profile == "paper":
+        base = Run(dataset_size=1500, epochs=30_000_000, n_logged=500)
+        default = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
+    first = apply(base, changes)
+    if sizes is None:
+        before = tasks.task(base.task, base.p).n_examples
+        after = tasks.task(first.task, first.p).n_examples
+        sizes = [round(size / before * after) for size in default]
+    count = seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile])
+    return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
+
+
+@sets("seed", "dataset_size", *BY_THE_MINIMISER)
+def semi_grokking_ends(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Not in the paper: the networks of `semi_grokking`, taken to a minimum of Eq. (2) instead.
+
+    From the same random weights: AdamW until the train set is memorised, then the minimiser. In
+    the order of `semi_grokking`.
+    """
+    evaluations = {"published": 1500, "quick": 250, "paper": 3000}
+    return [
+        minimised(run, evaluations[profile], early(run), "mixed")
+        for run in semi_grokking(profile, seeds, sizes, **changes)
+    ]
+
+
+def semi_grokking_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: semi-grokked runs once more, from the same random weights.
+
+    All of them four times as long (twice in the quick profile), to see whether they stay; then all
+    in float64, to see whether rounding decides. Published are those that end semi-grokked; of the
+    paper's grid, all runs.
+    """
+    runs = semi_grokking(profile, seeds)
+    wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
+    chosen = [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+    times = 2 if profile == "quick" else 4
+    longer = [replace(run, epochs=times * run.epochs) for run in chosen]
+    return longer + [replace(run, precision="float64") for run in chosen]
+
+
+@sets("seed", "weight_decay", "init_scale", "loss")
+def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
+
+    The published sweep is at p = 53.
+    """
+    check_profile(profile)
+    base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
+    if profile == "quick":
+        base = Run(p=QUICK_P, dataset_size=720, epochs=1200, n_logged=80)  # groks by 700
+    if profile == "paper":
+        base = Run(epochs=50_000, n_logged=400)
+    base = apply(base, changes)
+    count = seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile])
+    return [replace(base, seed=seed, **change) for change in ABLATIONS.values() for seed in count]
+
+
+def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: every task to a minimum of Eq. (2) on 60 % of its examples.
+
+    From random weights; permutations from networks trained on every example as well, since from
+    random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
+    generalised (`other_tasks`). Final weights are kept, for their circuits (`characters`).
+    """
+    check_profile(profile)
+    modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
+    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
+    count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
+    runs = []
+    for task in tasks.NAMES:
+        p = n if task in tasks.PERMUTATION else modulus
+        size = round(0.6 * tasks.task(task, p).n_examples)
+        for seed in count:
+            base = Run(task=task, p=p, dataset_size=size, seed=seed)
+            inits = [early(base)]
+            ungroks = task == "S_n: xyx^-1" and profile == "published"
+            if task in tasks.PERMUTATION and not ungroks:
+                inits += full_data(profile, task=task, p=p, seeds=1)
+            for init in inits:
+                run = minimised(base, evaluations, replace(init, seed=seed), "mixed")
+                runs.append(replace(run, keep_weights=True))
+    return runs

@@ -1,0 +1,89 @@
+// D_crit in the browser: the twin of varma2023.efficiency.Fit and equal_cost_size, and its explorer.
+const SIZE = 1000; // D and correct logit at which the norms P_mem and P_gen are given
+const LOGIT = 60;
+
+// The norm of each circuit at a correct logit and a dataset size (varma2023.efficiency.Fit.at).
+export function memNorm({ P_mem, exponent, kappa }, logit, size) {
+  return P_mem * (size / SIZE) ** exponent * (logit / LOGIT) ** (1 / kappa);
+}
+
+export function genNorm({ P_gen, kappa }, logit) {
+  return P_gen * (logit / LOGIT) ** (1 / kappa);
+}
+
+// The D at which both cost the same (varma2023.efficiency.equal_cost_size).
+export function criticalSize({ P_mem, P_gen, exponent }) {
+  return SIZE * (P_gen / P_mem) ** (1 / exponent);
+}
+
+// C_gen's share of the logit by Theorem D.4 with q = 2 (grokkit.theorems.optimal_shares).
+export function genShare(state, logit, size) {
+  const ratio = Math.log(memNorm(state, logit, size) / genNorm(state, logit));
+  if (state.kappa >= 2) return ratio >= 0 ? 1 : 0;
+  return 1 / (1 + Math.exp((-2 * state.kappa * ratio) / (2 - state.kappa)));
+}
+
+const RANGE = { low: 100, high: 12000 };
+
+function render({ model, el }) {
+  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Explorer of the critical dataset size" });
+  el.append(root);
+  const specs = [
+    { key: "size", html: "<i>D</i>", name: "dataset size", ...RANGE, log: true, whole: true },
+    { key: "logit", html: "correct logit", name: "correct logit", low: 20, high: 200, log: true },
+    { key: "exponent", html: "<i>b</i>: <i>P</i><sub>mem</sub> ∝ <i>D</i><sup><i>b</i></sup>", name: "exponent of memorisation", low: 0.05, high: 1, step: 0.01 },
+    { key: "P_gen", html: "cost of C<sub>gen</sub>", name: "norm of the generalising circuit at a correct logit of 60", low: 5, high: 100, step: 0.1 },
+    { key: "kappa", html: "κ", name: "kappa", low: 0.3, high: 10, step: 0.05 },
+  ];
+  const controls = sliders(model, specs, "Costs of the two circuits");
+  const charts = element("div", { class: "gk-x-charts" });
+  const costHost = element("div");
+  const shareHost = element("div");
+  charts.append(
+    element("div", {}, element("p", { class: "gk-x-title" }, "Parameter norm for that logit"), costHost),
+    element("div", {}, element("p", { class: "gk-x-title" }, "Share of the logit in the generalising circuit"), shareHost));
+  const names = legend([{ name: "C_gen, norm", colour: COLOURS.gen }, { name: "C_mem, norm", colour: COLOURS.mem, dash: "7 3" }]);
+  const status = element("p", { class: "gk-x-status", role: "status" });
+  root.append(charts, names.list, status, controls.field);
+  const move = (size, pressed) => {
+    if (!pressed) return;
+    model.set("size", Math.round(size));
+    model.save_changes();
+  };
+  const cost = chart(costHost, 250, move);
+  const share = chart(shareHost, 250, move);
+
+  function recompute() {
+    const state = Object.fromEntries(["P_mem", "P_gen", "exponent", "kappa"].map((key) => [key, model.get(key)]));
+    const [logit, size] = [model.get("logit"), model.get("size")];
+    const critical = criticalSize(state);
+    const inside = critical > RANGE.low && critical < RANGE.high;
+    const even = Array.from({ length: 300 }, (_, i) => RANGE.low * (RANGE.high / RANGE.low) ** (i / 299));
+    // two points at the crossing, so that the switch at kappa >= 2 is drawn as a step
+    const sizes = (inside ? [...even, critical * (1 - 1e-9), critical * (1 + 1e-9)] : even).sort((a, b) => a - b);
+    const [mem, gen] = [memNorm(state, logit, size), genNorm(state, logit)];
+    const part = genShare(state, logit, size);
+    const x = { title: "D (drag in the chart, or the slider)", ...RANGE, log: true };
+    const rules = inside ? [{ x: critical, text: `D_crit = ${show(Math.round(critical))}` }] : [];
+    const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
+    cost.draw({ label: `Norms at D ${show(size)}: C_mem ${show(mem)}, C_gen ${show(gen)}; they are equal at D ${show(Math.round(critical))}`,
+      x, y: { low: 0.9 * Math.min(...ends), high: 1.1 * Math.max(...ends), log: true }, rules, cursor: size,
+      lines: [{ x: sizes, y: sizes.map(() => gen), colour: COLOURS.gen },
+        { x: sizes, y: sizes.map((d) => memNorm(state, logit, d)), colour: COLOURS.mem, dash: "7 3" }],
+      dots: [{ x: size, y: gen, colour: COLOURS.gen }, { x: size, y: mem, colour: COLOURS.mem }] });
+    share.draw({ label: `Share of the logit in C_gen: ${show(Number((100 * part).toPrecision(3)))} % at D ${show(size)}`,
+      x, y: { low: 0, high: 1.02 }, rules, cursor: size,
+      lines: [{ x: sizes, y: sizes.map((d) => genShare(state, logit, d)), colour: COLOURS.gen }],
+      dots: [{ x: size, y: part, colour: COLOURS.gen }] });
+    names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)} % of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)} %)`]);
+    const cheaper = size < critical ? "C_mem is the cheaper circuit" : "C_gen is the cheaper circuit";
+    const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";
+    status.textContent = `D_crit = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;
+    controls.read();
+  }
+  const later = throttle(recompute);
+  for (const { key } of specs) model.on(`change:${key}`, later);
+  recompute();
+  return () => { cost.stop(); share.stop(); };
+}
+export default { render };

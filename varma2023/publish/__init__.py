@@ -1,0 +1,1 @@
+"""How the book is made: chapters executed, pages built, tables and links written."""

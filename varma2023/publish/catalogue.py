@@ -1,0 +1,87 @@
+"""Where the numbers of the book come from: the shipped runs by experiment, and how to redo them."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from grokkit.runs import Record
+from varma2023.analysis import described_runs
+from varma2023.experiments import EXPERIMENTS
+from varma2023.tables import html_table
+
+
+def hours(records: Sequence[Record]) -> dict[str, float]:
+    """Hours that training these records took: of single threads, and of whole cards.
+
+    A process that trained a stack of runs notes its time with each of them; a run has its share.
+    """
+    spent = {"thread": 0.0, "card": 0.0}
+    for record in records:
+        for process in record.provenance.get("processes", []):
+            # records of early versions note their stack once, beside the processes
+            stack = process.get("stack") or record.provenance.get("stack") or 1
+            share = process.get("wall_seconds", 0.0) / stack / 3600
+            if process.get("device", "cpu").startswith("cpu"):
+                spent["thread"] += share * process.get("threads", 1)
+            else:
+                spent["card"] += share
+    return spent
+
+
+def hours_text(records: Sequence[Record], digits: int = 0) -> str:
+    """`hours` in words; those of cards only where there are some."""
+    spent = hours(records)
+    named = [f"{spent[of]:,.{digits}f} {of}-hours" for of in spent if spent[of] or of == "thread"]
+    return " and ".join(named)
+
+
+def commits(records: Sequence[Record]) -> list[str]:
+    """The commits at which the records were made, in order of appearance."""
+    found = [
+        str(process.get("commit", "") or "unknown")
+        for record in records
+        for process in record.provenance.get("processes", [])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
+    """One row an experiment: what it is for, its runs, their cost and code, and the command."""
+    rows = []
+    for name, experiment in EXPERIMENTS.items():
+        here = records.get(name, ())
+        command = f"<code>python -m varma2023 run {name}</code>"
+        if here:
+            runs = [record.run for record in here]
+            cells = [str(len(here)), described_runs(runs), hours_text(here, 1)]
+            cells.append(", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here)))
+        else:
+            cells = ["not run", described_runs(experiment.runs("published")), "", ""]
+        rows.append([f"{name}: {experiment.figures}", *cells, command])
+    head = ["experiment", "runs", "what", "time", "code", "to do it again"]
+    return html_table(head, rows)
+
+
+def runs_table(records: Sequence[Record]) -> str:
+    """Every run of one experiment: its key, what it is, how it ended, what made it."""
+    rows = []
+    for record in records:
+        metric = "test_accuracy" if "test_accuracy" in record.metrics else "train_accuracy"
+        ended = escape(record.ended.split(":")[0]) or "all epochs"
+        rows.append(
+            [
+                f"<code>{record.run.key}</code>",
+                str(record.run),
+                f"{int(record['epoch'][-1]):,}",
+                ended,
+                f"{metric.replace('_', ' ')} {record.final(metric):.3f}",
+            ]
+        )
+    return html_table(["key", "run", "epochs or evaluations", "ended by", "at the end"], rows)
+
+
+def every_run(records: Mapping[str, Sequence[Record]]) -> str:
+    """The tables of all runs, folded away, one for each experiment."""
+    return "".join(
+        f"<details><summary>{name}: {len(here)} runs</summary>{runs_table(here)}</details>"
+        for name, here in records.items()
+    )

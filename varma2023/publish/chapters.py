@@ -1,0 +1,325 @@
+"""The book: keep chapters and notebooks in step, execute them, build the site.
+
+    python -m varma2023.publish sync       chapter.md -> chapter.ipynb, without outputs
+    python -m varma2023.publish check      fail if a notebook or the contents differ from them
+    python -m varma2023.publish execute    run every chapter with papermill into build/book
+    python -m varma2023.publish verdicts   the verdicts that the executed chapters reached
+    python -m varma2023.publish site       build/book -> build/site, warnings are errors
+
+Chapters are written as MyST Markdown; the notebook beside each is generated from it, so that
+anyone can open it, or give it to papermill, without any other step.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from varma2023.publish.pages import BOOK, ROOT
+from varma2023.publish.parameters import PROFILES
+from varma2023.theme import ISLAND_MIME, PLOTLY_MIME, THEME
+
+STATIC = Path(__file__).parent / "static"
+BUILD = ROOT / "build"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+SHOWN = (PLOTLY_MIME, ISLAND_MIME)
+GLUED = "application/papermill.record/"
+
+
+def documents(book: Path) -> list[str]:
+    """The book's notebooks by name without suffix, the landing page first."""
+    pages = [book / "intro.md", *sorted((book / "chapters").glob("*.md"))]
+    return [str(p.relative_to(book).with_suffix("")) for p in pages if is_notebook(p)]
+
+
+def is_notebook(page: Path) -> bool:
+    """Whether a Markdown page has a kernel in its header, and so a notebook beside it."""
+    if not page.exists():
+        return False
+    header = re.match(r"---\n(.*?)\n---\n", page.read_text(encoding="utf-8"), re.DOTALL)
+    return bool(header and re.search(r"^kernelspec:", header[1], re.MULTILINE))
+
+
+def twin_text(page: Path) -> str:
+    """The notebook of a chapter, as the text of its file: no outputs, cell ids counted from 0."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(page)
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    for i, cell in enumerate(notebook.cells):
+        cell["id"] = str(i)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
+
+
+def differing(book: Path) -> list[str]:
+    """The documents whose notebook is missing or is not the one their chapter gives."""
+
+    def same(name: str) -> bool:
+        twin = book / f"{name}.ipynb"
+        written = twin.read_text(encoding="utf-8") if twin.exists() else ""
+        return written == twin_text(book / f"{name}.md")
+
+    return [name for name in documents(book) if not same(name)]
+
+
+def sync(book: Path = BOOK) -> int:
+    """Write the notebooks that differ; the exit status."""
+    for name in differing(book):
+        (book / f"{name}.ipynb").write_text(twin_text(book / f"{name}.md"), encoding="utf-8")
+        print(f"wrote {name}.ipynb")
+    return 0
+
+
+def check(book: Path = BOOK) -> int:
+    """Whether notebooks and contents agree with the chapters, as an exit status."""
+    problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in differing(book)]
+    listed = set(re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text("utf-8")))
+    written = [*book.glob("chapters/*.md"), *book.glob("api/*.rst")]
+    pages = {p.relative_to(book).with_suffix("") for p in written}
+    there = {"intro", "api", "bibliography", *map(str, pages)}
+    problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
+    problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]
+    orphans = [p for p in book.glob("**/*.ipynb") if not p.with_suffix(".md").exists()]
+    problems += [f"{p.relative_to(book)} has no chapter .md" for p in orphans]
+    print("\n".join(problems) or f"{len(documents(book))} notebooks agree with their chapters")
+    return int(bool(problems))
+
+
+def stage(book: Path, to: Path) -> None:
+    """A fresh copy of the book's sources in `to`, with the page scripts; notebooks not yet run."""
+    shutil.rmtree(to, ignore_errors=True)
+    twins = {book / f"{name}.md" for name in documents(book)}
+
+    def skip(folder: str, names: list[str]) -> set[str]:
+        hidden = {n for n in names if n in ("_build", ".ipynb_checkpoints") or n.endswith(".ipynb")}
+        return hidden | {n for n in names if Path(folder) / n in twins}
+
+    shutil.copytree(book, to, ignore=skip)
+    stage_assets(to / "_assets")
+
+
+def stage_assets(to: Path) -> None:
+    """Write the pages' script and stylesheet, with the theme in them."""
+    script = (STATIC / "gk-book.js").read_text(encoding="utf-8")
+    script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
+    (to / "gk-book.js").write_text(script, encoding="utf-8")
+    style = (STATIC / "gk-book.css").read_text(encoding="utf-8")
+    (to / "gk-book.css").write_text(theme_variables() + style, encoding="utf-8")
+
+
+def theme_variables() -> str:
+    """The theme's font and colours as CSS variables, light and dark, for prose and explorers."""
+
+    def rule(selector: str, colours: dict[str, str]) -> str:
+        return selector + "{" + "".join(f"--gk-{k}:{v};" for k, v in colours.items()) + "}\n"
+
+    dark = rule('html[data-theme="dark"]', THEME["dark_colours"])
+    return rule(":root", THEME["colours"] | {"font": THEME["layout"]["font"]["family"]}) + dark
+
+
+def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:
+    """Seconds taken, and what went wrong ("" if nothing), of executing one notebook."""
+    import papermill
+
+    os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
+    start = time.perf_counter()
+    error = ""
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(target),
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=str(target.parent),
+            progress_bar=False,
+        )
+    except Exception as problem:  # reported by name with the others, and the exit status is 1
+        error = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(problem).__name__}: {problem}")
+    else:
+        target.write_text(stripped(target.read_text(encoding="utf-8")), encoding="utf-8")
+    return time.perf_counter() - start, error
+
+
+def stripped(text: str) -> str:
+    """An executed notebook without what differs between runs: paths, times, ids, widget state."""
+    import nbformat
+
+    notebook = nbformat.reads(text, as_version=4)
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    for i, cell in enumerate(notebook.cells):
+        cell["id"] = str(i)
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = ["injected-parameters", "remove-cell"]
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if any(mime in data for mime in SHOWN):
+                output["data"] = {mime: data[mime] for mime in SHOWN if mime in data}
+    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
+
+
+def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Path = BOOK) -> int:
+    """Run all chapters, or those whose name contains one of `chapters`; the exit status."""
+    names = documents(book)
+    chosen = [n for n in names if not chapters or any(c in n for c in chapters)]
+    if not chosen:
+        print(f"no chapter matches {', '.join(chapters)}; there are {', '.join(names)}")
+        return 2
+    stage(book, to)
+    print(f"== executing {len(chosen)} chapters, profile {profile}, {jobs} at a time", flush=True)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    parameters = {} if profile == "published" else {"profile": profile}
+    start, failed = time.perf_counter(), []
+    log = to.with_suffix(".log")
+    fresh = get_context("spawn")  # a fork of a process with threads may hang
+    with ProcessPoolExecutor(jobs, fresh, initializer=_errors_to, initargs=(log,)) as pool:
+        running = {
+            pool.submit(run_chapter, book / f"{n}.ipynb", to / f"{n}.ipynb", parameters): n
+            for n in chosen
+        }
+        for done, (name, seconds, error) in enumerate(_finished(running), 1):
+            state = "FAILED" if error else "done"
+            print(f"[{done}/{len(chosen)}] {name:32} {state} {seconds:7.1f} s", flush=True)
+            if error:
+                failed.append(name)
+                print(f"\n---- {name}.ipynb ----\n{error}\n", flush=True)
+    print(f"== {len(chosen) - len(failed)} executed in {time.perf_counter() - start:.0f} s", end="")
+    print(f", failed: {', '.join(failed)}" if failed else "")
+    return int(bool(failed))
+
+
+def _errors_to(log: Path) -> None:
+    """Send this process's stderr, and that of the kernels it starts, to a file."""
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+
+
+def _finished(running: dict[Future, str]) -> Iterator[tuple[str, float, str]]:
+    """Each chapter as it ends; every half minute without one, a line that says what still runs."""
+    left = set(running)
+    start = time.perf_counter()
+    while left:
+        ended, left = wait(left, timeout=30, return_when=FIRST_COMPLETED)
+        if not ended:
+            names = ", ".join(running[f] for f in left if f.running())
+            print(f"   {time.perf_counter() - start:5.0f} s: {names}", flush=True)
+        for future in ended:
+            yield running[future], *future.result()
+
+
+def glued(notebook: Path) -> dict[str, str]:
+    """Every value that an executed notebook keeps for its prose, as printed."""
+    values = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            key = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            for mime, text in output.get("data", {}).items():
+                if key and mime == f"{GLUED}text/plain":
+                    values[key] = "".join(text).strip("'\"")
+    return values
+
+
+def verdicts(executed: Path) -> dict[tuple[str, str], str]:
+    """Verdict by (chapter, claim): the values that chapters glue under `verdict-<claim>`."""
+    return {
+        (str(path.relative_to(executed).with_suffix("")), key.removeprefix("verdict-")): value
+        for path in sorted(executed.glob("**/*.ipynb"))
+        for key, value in glued(path).items()
+        if key.startswith("verdict-")
+    }
+
+
+def report_verdicts(executed: Path, need: Sequence[str]) -> int:
+    """Print the verdicts; exit status 1 if one of `need` does not hold, at whatever size."""
+    reached = verdicts(executed)
+    for (name, claim), verdict in reached.items():
+        print(f"{name:32} {claim:24} {verdict}")
+    held = {claim for (_, claim), verdict in reached.items() if verdict.startswith("holds")}
+    missing = sorted(set(need) - held)
+    for claim in missing:
+        print(f"{claim}: does not hold")
+    return int(bool(missing))
+
+
+def site(staged: Path, to: Path) -> int:
+    """Build the executed chapters into a site that needs no other host; the exit status."""
+    print("== building the site", flush=True)
+    start = time.perf_counter()
+    work = BUILD / "sphinx"
+    tool = Path(sys.executable).parent / "jupyter-book"
+    strict = ["--all", "-W", "-n", "--keep-going", "-q"]
+    command = [str(tool), "build", *strict, str(staged), "--path-output", str(work)]
+    built = subprocess.run(command, stdout=subprocess.PIPE, text=True)  # warnings come on stderr
+    if built.returncode:
+        print(built.stdout)
+        return built.returncode
+    made = work / "_build" / "html"
+    for path in [*made.rglob("*.map"), *made.rglob(".buildinfo*")]:
+        path.unlink()
+    subset_icons(made)
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.move(made, to)
+    pages = len(list(to.rglob("*.html")))
+    print(f"== {pages} pages in {time.perf_counter() - start:.0f} s: {to / 'index.html'}")
+    return 0
+
+
+# one icon of the library: name:[width,height,[aliases],"code point",path or [paths]],
+ICON = re.compile(
+    r'(?:"([\w-]+)"|(\w+)):\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?'
+)
+
+
+def subset_icons(made: Path) -> None:
+    """Keep, of the theme's 1.5 MB of icons, those that a page or a script names."""
+    library = made / "_static" / "scripts" / "fontawesome.js"
+    files = [p for kind in ("*.html", "*.js") for p in made.rglob(kind) if p != library]
+    text = "\n".join(p.read_text(encoding="utf-8", errors="replace") for p in files)
+    used = set(re.findall(r"fa-([a-z0-9-]+)", text))
+
+    def keep(icon: re.Match[str]) -> str:
+        names = {icon[1] or icon[2], *re.findall(r'"([\w-]+)"', icon[3])}
+        return icon[0] if names & used else ""
+
+    script = ICON.sub(keep, library.read_text(encoding="utf-8")).replace(",}", "}")
+    library.write_text(script, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m varma2023.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = ("sync", "check", "execute", "verdicts", "site")
+    parser.add_argument("action", choices=actions, metavar="|".join(actions))
+    parser.add_argument("--profile", choices=PROFILES, default="published")
+    parser.add_argument("--chapters", nargs="*", default=[], help="part of their names; else all")
+    parser.add_argument("--to", type=Path, help="folder of the executed chapters, or of the site")
+    parser.add_argument("--jobs", type=int, default=2, help="chapters at a time (default 2)")
+    parser.add_argument("--need", nargs="*", default=[], help="claims whose verdict must hold")
+    a = parser.parse_args(arguments)
+    executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
+    if a.action == "execute":
+        return execute(a.profile, a.chapters, executed, a.jobs)
+    if a.action == "verdicts":
+        return report_verdicts(executed, a.need)
+    if a.action == "site":
+        return site(BUILD / "book", a.to or BUILD / "site")
+    return sync() if a.action == "sync" else check()

@@ -1,0 +1,97 @@
+"""What a chapter's cells call besides the science: checked parameters, glued numbers, `show`."""
+
+import ast
+import difflib
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from grokkit.runs import Record
+from varma2023 import claims
+from varma2023.publish import parameters
+from varma2023.theme import show
+
+__all__ = ["check_parameters", "glue", "judge", "show"]
+
+INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
+
+
+def injected_names(source: str) -> list[str]:
+    """The names that papermill's cell assigns, in order; [] for any other cell."""
+    if not source.lstrip().startswith(INJECTED):
+        return []
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return [t.id for node in assigned for t in node.targets if isinstance(t, ast.Name)]
+
+
+def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: Any) -> None:
+    """Nothing, if papermill set only parameters that the chapter has, to values that it can use.
+
+    A chapter calls it right after its parameters cell, with each parameter by name, before
+    anything is computed. papermill itself only warns about a name it does not know, and the run
+    would show the defaults. `first_use` and the values are as in `parameters.check`.
+
+    Raises:
+        ValueError: for an unknown name, with the names that exist and the one that is closest;
+            for a value that is not allowed, with what is.
+    """
+    for source in _history():
+        for name in injected_names(source):
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1, cutoff=0)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                allowed = ", ".join(known)
+                raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
+    parameters.check(first_use, **known)
+
+
+def _history() -> list[str]:
+    """The source of each cell run so far on this kernel; [] outside IPython."""
+    try:
+        from IPython import get_ipython
+    except ModuleNotFoundError:
+        return []
+    shell = get_ipython()
+    return [] if shell is None else list(shell.user_ns.get("In", []))
+
+
+def plain(value: Any) -> int | float | str:
+    """A number or a text as Python's own; a one-element array or tensor gives its element.
+
+    Raises:
+        TypeError: for anything else. A page would print it as `tensor(0.5)` or worse.
+    """
+    if hasattr(value, "item") and _n_elements(value) == 1:
+        value = value.item()
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    raise TypeError(f"glue: a number or a text can be quoted, got {type(value).__name__}")
+
+
+def _n_elements(value: Any) -> int:
+    """How many numbers an array or tensor holds."""
+    return int(value.numel()) if hasattr(value, "numel") else int(getattr(value, "size", 0))
+
+
+def glue(name: str, value: Any) -> None:
+    """Keep a number or a text under `name`, for the prose to quote with the role `glue:text`."""
+    from myst_nb import glue as keep
+
+    keep(name, plain(value), display=False)
+
+
+def judge(name: str, **records: Sequence[Record]) -> claims.Result:
+    """The result of a claim (`claims.judge`), for the prose to quote.
+
+    Glues the verdict as `verdict-<name>`, our numbers as `ours-<name>` and the further criteria,
+    each with ✔, ✘ or ?, as `criteria-<name>`.
+    """
+    result = claims.judge(name, **records)
+    glue(f"verdict-{name}", result.verdict)
+    glue(f"ours-{name}", result.ours or "nothing")
+    glue(f"criteria-{name}", result.criteria)
+    return result

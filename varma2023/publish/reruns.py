@@ -1,0 +1,80 @@
+"""Chapters that were executed again with other parameters: what came out, and what it cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from varma2023.publish import benchmarks
+from varma2023.tables import html_table
+from varma2023.theme import template
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One execution by papermill with an empty store (`benchmarks/rerun.py`)."""
+
+    name: str
+    chapter: str
+    parameters: dict[str, Any]
+    seconds: float  # on the clock
+    cpu_seconds: float  # of processor time, in all processes
+    networks: int  # trained
+    epochs: int  # of all of them together
+    values: dict[str, str]  # what the chapter computed for its prose
+    figure: dict[str, Any]  # one of its figures, as plotly's JSON
+
+    @property
+    def command(self) -> str:
+        """What to type for the same."""
+        given = " ".join(f"-p {key} {value}" for key, value in self.parameters.items())
+        return f"papermill book/{self.chapter}.ipynb out.ipynb {given}"
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """By claim, the verdicts that the chapter reached."""
+        prefix = "verdict-"
+        return {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
+
+    def described(self) -> str:
+        """What it cost, and its verdicts, in a line."""
+        verdicts = ", ".join(f"{claim} {verdict}" for claim, verdict in self.verdicts.items())
+        return (
+            f"{self.name}: {self.networks} networks, {self.epochs:,} epochs, "
+            f"{self.cpu_seconds:.0f} s of processor time ({self.seconds:.0f} s); {verdicts}"
+        )
+
+    def drawn(self) -> go.Figure:
+        """Its figure, with the book's template."""
+        return go.Figure(self.figure).update_layout(template=template())
+
+
+def load(name: str = "rerun-cpu") -> list[Rerun]:
+    """The saved executions.
+
+    Raises:
+        LookupError: none are saved; the message says which command makes them.
+    """
+    return [Rerun(**row) for row in benchmarks.load(name)["rows"]]
+
+
+def cost_table(reruns: Sequence[Rerun]) -> str:
+    """What each cost: networks, epochs, seconds of processor time and on the clock."""
+    rows = [
+        [r.name, f"{r.networks}", f"{r.epochs:,}", f"{r.cpu_seconds:.0f}", f"{r.seconds:.0f}"]
+        for r in reruns
+    ]
+    head = ["", "networks trained", "epochs", "processor time (s)", "on the clock (s)"]
+    return html_table(head, rows)
+
+
+def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
+    """What the chapter said: some of its values by what they are, and every verdict.
+
+    Raises:
+        KeyError: the execution has no value of a name.
+    """
+    rows = [[text, rerun.values[name]] for name, text in names.items()]
+    rows += [[f"verdict on {claim}", verdict] for claim, verdict in rerun.verdicts.items()]
+    return html_table(["", "this run"], rows)

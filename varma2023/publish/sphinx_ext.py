@@ -1,0 +1,210 @@
+"""How the book renders what the chapters print: figures, explorers, maths, docstrings.
+
+A Sphinx extension and two MyST-NB mime renderers (entry points `myst_nb.mime_renderers`). All of
+it writes plain HTML that `static/gk-book.js` brings to life with files beside the page; nothing
+asks another host for anything.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from docutils import nodes
+from sphinx.util.math import get_node_equation_number
+
+from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
+
+PANEL_WIDTH = 226  # px: panels side by side scroll in their own box rather than get narrower
+
+
+def _script(content: Any) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True).replace("</", "<\\/")
+    return f'<script type="application/json">{text}</script>'
+
+
+def _raw(text: str) -> list[nodes.Element]:
+    """The HTML as the document node of a cell's output."""
+    return [nodes.raw(text=text, format="html", classes=["output", "gk-output"])]
+
+
+def n_columns(layout: dict[str, Any]) -> int:
+    """How many panels of a figure stand side by side: distinct left ends of its x axes."""
+    axes = [axis for key, axis in layout.items() if re.fullmatch(r"xaxis\d*", key)]
+    return len({round((axis.get("domain") or [0.0])[0], 3) for axis in axes}) or 1
+
+
+class PlotlyMime:
+    """A figure: its JSON, its alternative text, and a link that saves its data as CSV."""
+
+    mime_priority_overrides = (("*", PLOTLY_MIME, 5),)
+
+    @staticmethod
+    def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
+        if inline or data.mime_type != PLOTLY_MIME:
+            return None
+        figure = {"data": data.content.get("data", [])}  # a figure may be without curves
+        if data.content.get("frames"):
+            figure["frames"] = data.content["frames"]
+        layout = dict(data.content.get("layout", {}))
+        layout.pop("template", None)  # the page's script applies the one of theme.json
+        figure["layout"] = layout
+        text = html.escape(str(layout.get("meta", {}).get("alt", "")))
+        height = int(layout.get("height", 420))
+        columns = n_columns(layout)
+        width = f";min-width:{PANEL_WIDTH * columns}px" if columns > 1 else ""
+        focus = ' tabindex="0"' if columns > 1 else ""  # so that the keyboard can scroll it
+        return _raw(
+            f'<div class="gk-figure"><div class="gk-scroll"{focus}>'
+            f'<div class="gk-plotly" role="img" aria-label="{text}" '
+            f'style="height:{height}px{width}">{_script(figure)}</div></div>'
+            f"<noscript><p>{text}</p></noscript>"
+            '<p class="gk-links"><a class="gk-csv" href="#" role="button">CSV</a></p></div>'
+        )
+
+
+class IslandMime:
+    """A live explorer: an anywidget front-end module and its state, run without a kernel."""
+
+    mime_priority_overrides = (("*", ISLAND_MIME, 4),)
+
+    @staticmethod
+    def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
+        if inline or data.mime_type != ISLAND_MIME:
+            return None
+        text = html.escape(str(data.content.get("alt", "This explorer needs JavaScript.")))
+        return _raw(
+            f'<div class="gk-island">{_script(data.content)}</div>'
+            f"<noscript><p>{text}</p></noscript>"
+        )
+
+
+def _math(text: str, display: bool) -> str:
+    """TeX for the page's script to typeset; readable as it stands without scripts."""
+    tag = "div" if display else "span"
+    kind = "gk-math gk-display" if display else "gk-math"
+    return f'<{tag} class="{kind} notranslate nohighlight">{html.escape(text)}</{tag}>'
+
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def visit_math(self: Any, node: nodes.math) -> None:
+    self.body.append(_math(node.astext(), display=False))
+    raise nodes.SkipNode
+
+
+def visit_math_block(self: Any, node: nodes.math_block) -> None:
+    """Displayed TeX with its number; rows align at their ampersands."""
+    tex = re.sub(r"\\(begin|end)\{(equation|align|gather)\}", r"\\\1{\2*}", node.astext().strip())
+    if not node.get("nowrap") and r"\\" in tex:
+        tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
+    number = node.get("number") and get_node_equation_number(self, node)
+    if any(UUID.search(name) for name in node["ids"]):
+        node["ids"] = []  # an equation that nobody named gets another name in every build
+    self.body.append(self.starttag(node, "div", CLASS="gk-equation"))
+    self.body.append(_math(tex, display=True))
+    if number:
+        self.body.append(f'<span class="eqno">({number})')
+        if node["ids"]:
+            self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    self.body.append("</div>")
+    raise nodes.SkipNode
+
+
+def load_maths_where_needed(
+    app: Any, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """KaTeX's files on the pages that hold maths, and on no other."""
+    if "gk-math" in context.get("body", ""):
+        app.add_css_file("katex/katex.min.css")
+        app.add_js_file("katex/katex.min.js", defer="defer", priority=400)
+
+
+SECTION = re.compile(r"(Raises|Returns|Args|Yields|Attributes|Example|Examples|Note|Notes):$")
+
+
+def docstring_as_rst(lines: Iterable[str]) -> list[str]:
+    """A docstring written as plain text with `code`, as reStructuredText that means the same.
+
+    Indented formulas become literal blocks; `code` becomes a literal; stars, bars and trailing
+    underscores are letters. Sections such as "Raises:" keep their shape for napoleon.
+    """
+    out: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", "\n".join(lines).strip("\n")):
+        rows = paragraph.split("\n")
+        bullet = next((i for i, row in enumerate(rows) if row.startswith("- ")), None)
+        if SECTION.match(rows[0].strip()) or bullet is not None:
+            text = [_inline(row) for row in rows]
+            out += [*text[:bullet], "", *text[bullet:], ""] if bullet else [*text, ""]
+            continue
+        for indented, part in groupby(rows, key=lambda row: row.startswith(" ")):
+            body = list(part)
+            out += ["::", "", *body, ""] if indented else [*map(_inline, body), ""]
+    return out
+
+
+def _inline(line: str) -> str:
+    """One line with its `code` as literals and everything else as letters."""
+    parts = re.split(r"(`+[^`]+`+)", line)
+    return "".join(_rst_code(x) if x.startswith("`") else _rst_text(x) for x in parts)
+
+
+def _rst_code(text: str) -> str:
+    return "``" + text.strip("`") + "``"
+
+
+def _rst_text(text: str) -> str:
+    return re.sub(r"(?<=\w)_(?!\w)", r"\\_", re.sub(r"([*|\\])", r"\\\1", text))
+
+
+def rewrite_docstring(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    lines[:] = docstring_as_rst(lines)
+
+
+def paper_numbers(labels: Sequence[str]) -> list[str]:
+    """A figure's number from its label, in the book's order: fig-1a is Fig. 1a, fig-d4 Fig. D4.
+
+    Labels that share a number get letters; figures that the paper lacks are Fig. S1, S2, ...
+    """
+    found = [re.match(r"fig-([a-z]?\d+[a-z]?)(-|$)", label) for label in labels]
+    stems = [match[1] if match else "" for match in found]
+    numbers = []
+    for i, stem in enumerate(stems):
+        nth = stems[:i].count(stem)
+        if not stem:
+            numbers.append(f"S{nth + 1}")
+        else:
+            letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
+            numbers.append(stem[0].upper() + stem[1:] + letter)
+    return numbers
+
+
+def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
+    """Put the paper's numbers in place of Sphinx's running ones, in captions and references."""
+    running = [
+        (number, figures, label)
+        for kinds in env.toc_fignumbers.values()
+        for figures in [kinds.get("figure", {})]
+        for label, number in figures.items()
+    ]
+    running.sort(key=lambda entry: entry[0])
+    numbers = paper_numbers([label for _, _, label in running])
+    for (_, figures, label), number in zip(running, numbers, strict=True):
+        figures[label] = (number,)
+    return []
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register maths and docstrings with Sphinx; figures come through their entry points."""
+    app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
+    app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
+    app.connect("html-page-context", load_maths_where_needed)
+    app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,255 @@
+// Brings the book's pages to life with files beside them: draws figures from inline JSON with the
+// vendored plotly (lazily), lets a reader choose which runs they show, hosts explorers (anywidget
+// modules) with a small in-page model, typesets maths with KaTeX, saves a figure's data as CSV.
+// `python -m varma2023.publish` puts theme.json in place of the marker below.
+(() => {
+  const THEME = /*THEME*/ null;
+  const base = new URL("./", document.currentScript.src);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const json = (div) => JSON.parse(div.querySelector(":scope > script").textContent);
+  const dark = () => document.documentElement.dataset.theme === "dark";
+  const copy = (x) => JSON.parse(JSON.stringify(x));
+
+  // ---- colours: named ones have a dark form, any other is lightened until it shows on dark paper
+  const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const luminance = (c) => c.map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const named = Object.fromEntries(Object.entries(THEME.colours)
+    .map(([name, hex]) => [String(rgb(hex)), rgb(THEME.dark_colours[name])]));
+  const onDark = (c) => {
+    if (named[String(c)]) return named[String(c)];
+    const paper = luminance(rgb(THEME.dark.paper)) + 0.05;
+    for (let mix = 0; mix < 1; mix += 0.1) {
+      const lighter = c.map((v) => Math.round(v + (255 - v) * mix));
+      if ((luminance(lighter) + 0.05) / paper >= 3) return lighter;
+    }
+    return c;
+  };
+  const recolour = (text) => {
+    if (/^#[0-9a-f]{6}$/i.test(text)) return `rgb(${onDark(rgb(text)).join(",")})`;
+    const m = /^rgba?\((\d+), *(\d+), *(\d+)(?:, *([\d.]+))?\)$/.exec(text);
+    return m ? `rgba(${onDark(m.slice(1, 4).map(Number)).join(",")},${m[4] ?? 1})` : text;
+  };
+  const walk = (node) => {
+    if (typeof node === "string") return recolour(node);
+    if (Array.isArray(node)) return node.map(walk);
+    if (!node || typeof node !== "object") return node;
+    return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, k === "colorscale" ? v : walk(v)]));
+  };
+
+  const template = () => {
+    const layout = copy(THEME.layout), tone = dark() ? THEME.dark : THEME.light;
+    Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
+    layout.font.color = tone.text;
+    layout.hoverlabel.bgcolor = tone.hover;
+    layout.legend.bgcolor = "rgba(0,0,0,0)";
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: tone.axis, activecolor: tone.text };
+    if (dark()) layout.colorway = layout.colorway.map(recolour);
+    for (const axis of [layout.xaxis, layout.yaxis])
+      Object.assign(axis, { gridcolor: tone.grid, linecolor: tone.axis, tickcolor: tone.axis });
+    return { layout };
+  };
+
+  // ---- which runs a figure shows: for each key of its traces' `meta` with several values, a box a value
+  const hidden = new WeakMap(); // figure -> {key: the values whose traces are hidden}
+  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size" };
+  const meta = (trace) => (trace.meta && typeof trace.meta === "object" ? trace.meta : {});
+  const metaKeys = (data) => {
+    const all = new Set(data.flatMap((trace) => Object.keys(meta(trace))));
+    return [...new Set([...Object.keys(KEYS).filter((key) => all.has(key)), ...all])];
+  };
+  const metaValues = (data, key) => [...new Set(data.map((trace) => meta(trace)[key]))]
+    .filter((value) => value != null)
+    .sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(b)));
+  const isHidden = (trace, off) => Object.entries(off).some(([key, values]) => values.has(meta(trace)[key]));
+  const selected = (data, off = {}) => {
+    const out = data.map((trace) => (isHidden(trace, off) ? { ...trace, visible: false } : trace));
+    data.forEach((trace, i) => { // a hidden trace's legend entry passes to one of its group that shows
+      if (out[i] === trace || trace.showlegend === false || !trace.legendgroup) return;
+      const entry = out.findIndex((t) => t.legendgroup === trace.legendgroup && t.visible !== false);
+      if (entry >= 0 && out[entry].showlegend === false)
+        out[entry] = { ...out[entry], name: trace.name, showlegend: true };
+    });
+    return out;
+  };
+  const element = (parent, tag, text = "") => {
+    const child = parent.appendChild(document.createElement(tag));
+    child.textContent = text;
+    return child;
+  };
+  const choosing = (div) => {
+    const { data } = json(div);
+    const keys = metaKeys(data).filter((key) => metaValues(data, key).length > 1);
+    if (!keys.length) return;
+    const off = Object.fromEntries(keys.map((key) => [key, new Set()]));
+    hidden.set(div, off);
+    const name = (key) => KEYS[key] ?? key.replaceAll("_", " ");
+    const details = document.createElement("details");
+    details.className = "gk-runs";
+    element(details, "summary", `Choose runs by ${keys.map(name).join(", ")}`);
+    const update = () => {
+      const left = data.filter((trace) => !isHidden(trace, off)).length;
+      count.textContent = `${left} of ${data.length} curves shown`;
+      if (div.dataset.drawn) redraw(div);
+    };
+    for (const key of keys) group(details, name(key), metaValues(data, key), off[key], update);
+    const count = element(details, "output");
+    div.closest(".gk-figure").querySelector(".gk-links").before(details);
+    update();
+  };
+  const group = (details, name, values, off, update) => {
+    const field = element(details, "fieldset");
+    element(field, "legend", name);
+    const boxes = values.map((value) => {
+      const label = element(field, "label"), box = element(label, "input");
+      Object.assign(box, { type: "checkbox", checked: true });
+      label.append(` ${typeof value === "number" ? (+value.toPrecision(6)).toLocaleString("en-GB") : value}`);
+      box.addEventListener("change", () => { off[box.checked ? "delete" : "add"](value); say(); update(); });
+      return box;
+    });
+    const every = element(field, "button");
+    const say = () => {
+      every.textContent = off.size < values.length ? "none" : "all";
+      every.setAttribute("aria-label", `${every.textContent}: ${name}`);
+    };
+    every.type = "button";
+    every.addEventListener("click", () => {
+      const on = off.size === values.length;
+      boxes.forEach((box) => { box.checked = on; });
+      values.forEach((value) => off[on ? "delete" : "add"](value));
+      say();
+      update();
+    });
+    say();
+  };
+
+  const themed = (div) => {
+    let { data, layout, frames } = json(div);
+    data = selected(data, hidden.get(div));
+    if (dark()) [data, layout, frames] = [walk(data), walk(layout), frames && walk(frames)];
+    return { data, layout: { ...layout, template: template(), uirevision: "kept" }, frames };
+  };
+
+  // ---- fonts come first, since text is measured once; without them the next best is measured
+  let fonts;
+  const fontsTried = () => (fonts ||= Promise.race([
+    Promise.allSettled([400, 700].map((w) => document.fonts.load(`${w} 1em ${THEME.layout.font.family}`))),
+    new Promise((late) => setTimeout(late, 3500)), // by then font-display has given them up
+  ]));
+
+  // ---- figures
+  let loading;
+  const plotly = () => (loading ||= window.Plotly ? Promise.resolve(window.Plotly) : new Promise((ok, bad) => {
+    const script = document.createElement("script");
+    script.src = new URL("plotly.min.js", base);
+    script.onload = () => ok(window.Plotly);
+    script.onerror = () => bad(new Error("plotly.min.js did not load"));
+    document.head.append(script);
+  }));
+  const config = { displaylogo: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
+  // Drawn once more, since plotly leaves the legend where it was before the margins were.
+  const fit = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+    const { Plots, redraw } = window.Plotly;
+    if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
+      Plots.resize(target).then(redraw);
+  }));
+  const draw = async (div) => {
+    const Plotly = await plotly();
+    const host = div.appendChild(document.createElement("div"));
+    host.className = "gk-plot";
+    const { data, layout, frames } = themed(div);
+    await Plotly.newPlot(host, data, layout, config);
+    if (frames) await Plotly.addFrames(host, frames);
+    fit.observe(host);
+    div.dataset.drawn = "1";
+  };
+  const redraw = (div) => {
+    const { data, layout } = themed(div);
+    window.Plotly.react(div.querySelector(".gk-plot"), data, layout, config);
+  };
+
+  // ---- a figure's data as CSV, one row a point, whichever runs are shown
+  const TYPED = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array,
+    u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+  const values = (v) => {
+    if (v == null || Array.isArray(v)) return v;
+    const bytes = Uint8Array.from(atob(v.bdata), (c) => c.charCodeAt(0));
+    const flat = [...new TYPED[v.dtype](bytes.buffer)];
+    const [, columns] = String(v.shape ?? "").split(",").map(Number);
+    return columns ? flat.flatMap((_, i) => (i % columns ? [] : [flat.slice(i, i + columns)])) : flat;
+  };
+  const plain = (text) => String(text ?? "").replace(/<[^>]*>/g, "");
+  const csv = (figure) => {
+    const keys = metaKeys(figure.data);
+    const bars = figure.data.some((trace) => trace.error_y?.array);
+    const rows = [["panel", "trace", "x", "y", "z", ...keys, ...(bars ? ["low", "high"] : [])]];
+    figure.data.forEach((trace, i) => {
+      const head = [trace.xaxis ?? "x", plain(trace.name) || `trace ${i + 1}`];
+      const of = keys.map((key) => meta(trace)[key] ?? "");
+      const x = values(trace.x), y = values(trace.y), z = values(trace.z);
+      const up = values(trace.error_y?.array), down = values(trace.error_y?.arrayminus) ?? up;
+      const ends = (n) => (bars ? (Number.isFinite(up?.[n]) ? [y[n] - down[n], y[n] + up[n]] : ["", ""]) : []);
+      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v, ...of, ...ends()])));
+      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", "", ...of, ...ends(n)]));
+    });
+    const cell = (v) => (/[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
+    return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
+  };
+  const save = (link) => {
+    const figure = link.closest(".gk-figure");
+    const name = link.closest("figure, [id]")?.id || "figure";
+    link.download = `${name}.csv`;
+    link.href = URL.createObjectURL(new Blob([csv(json(figure.querySelector(".gk-plotly")))], { type: "text/csv" }));
+  };
+
+  // ---- explorers: the module sees the same model as in JupyterLab
+  const island = async (div) => {
+    const { esm, css, state } = json(div);
+    if (css) document.head.appendChild(document.createElement("style")).textContent = css;
+    const listeners = {};
+    const model = {
+      get: (key) => state[key],
+      set: (key, value) => { state[key] = value; (listeners[`change:${key}`] || []).forEach((f) => f()); },
+      on: (event, f) => { (listeners[event] ||= []).push(f); },
+      off: (event, f) => { listeners[event] = (listeners[event] || []).filter((g) => g !== f); },
+      save_changes: () => {},
+      send: () => {},
+      plotly, // the page's own plotly, for a module that wants it: `await model.plotly?.()`
+    };
+    const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+    const module = (await import(url)).default;
+    const el = div.appendChild(document.createElement("div"));
+    await module.initialize?.({ model });
+    await module.render({ model, el });
+    div.dataset.drawn = "1";
+  };
+
+  const typeset = () => all(".gk-math").forEach((el) => {
+    const display = el.classList.contains("gk-display");
+    window.katex.render(el.textContent, el, { displayMode: display, colorIsTextColor: true, throwOnError: true,
+      strict: "ignore" });
+    el.dataset.drawn = "1";
+  });
+
+  const fail = (div, error) => { div.dataset.failed = "1"; console.error(error); };
+  const start = (div) => fontsTried().then(() => (div.classList.contains("gk-plotly") ? draw : island)(div))
+    .catch((e) => fail(div, e));
+
+  document.addEventListener("DOMContentLoaded", () => {
+    if (window.katex) typeset();
+    const lazy = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => {
+      lazy.unobserve(e.target);
+      start(e.target);
+    }), { rootMargin: "600px" });
+    all(".gk-plotly").forEach(choosing);
+    const divs = all(".gk-plotly, .gk-island");
+    const now = /[?&]print\b/.test(location.search); // every figure at once: printing, tests
+    divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
+    all(".gk-csv").forEach((link) => link.addEventListener("click", () => save(link)));
+    new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
+      { attributes: true, attributeFilter: ["data-theme"] });
+  });
+})();

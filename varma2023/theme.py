@@ -1,0 +1,111 @@
+"""One look for every figure: the colours with their fixed meaning, the template, and `show`.
+
+`static/theme.json` is the only place where colours and layout defaults are written down; the
+book's own script draws with the same file, so a figure looks alike in JupyterLab and on a page.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_text("utf-8"))
+
+TRAIN: str = THEME["colours"]["train"]
+TEST: str = THEME["colours"]["test"]
+GEN: str = THEME["colours"]["gen"]
+MEM: str = THEME["colours"]["mem"]
+NORM: str = THEME["colours"]["norm"]  # near-black; the page turns it near-white in the dark
+ORDERED = "Cividis"  # for ordered quantities: dataset size, weight decay
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+ISLAND_MIME = "application/vnd.grokkit.island+json"  # an explorer's module and state
+
+MAX_POINTS = 500  # a line
+MAX_BYTES = 1_000_000  # a figure
+# What the vendored plotly bundle (cartesian) draws; any other type it draws as `scatter`, silently.
+TRACE_TYPES = frozenset(
+    "bar box contour heatmap histogram histogram2d histogram2dcontour image pie scatter "
+    "scatterternary violin".split()
+)
+
+
+def template() -> dict[str, Any]:
+    """The plotly template of every figure, in its light form, on white paper."""
+    light = THEME["light"]
+    layout = json.loads(json.dumps(THEME["layout"]))
+    layout |= {"paper_bgcolor": light["paper"], "plot_bgcolor": light["paper"]}
+    layout["font"]["color"] = light["text"]
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] |= {"gridcolor": light["grid"], "linecolor": light["axis"]}
+        layout[axis]["tickcolor"] = light["axis"]
+    return {"layout": layout}
+
+
+def figure(**layout: Any) -> go.Figure:
+    """An empty figure with the template; keywords are plotly layout fields."""
+    return go.Figure(layout={"template": template(), **layout})
+
+
+def ordered(n: int) -> list[str]:
+    """n colours of the Cividis scale, dark to light, without its last tenth (too pale on white)."""
+    return list(sample_colorscale(ORDERED, [0.9 * i / max(n - 1, 1) for i in range(n)]))
+
+
+def pale(colour: str, alpha: float = 0.35) -> str:
+    """A colour of the theme, `#rrggbb`, made see-through: single runs behind their average."""
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r}, {g}, {b}, {alpha:g})"
+
+
+def set_alt(fig: go.Figure, text: str) -> go.Figure:
+    """The same figure, with `text` as its alternative for those who do not see it."""
+    fig.update_layout(meta={**(fig.layout.meta or {}), "alt": text})
+    return fig
+
+
+def alt(fig: go.Figure) -> str:
+    """The figure's alternative text, empty if it has none."""
+    return str((fig.layout.meta or {}).get("alt", "")).strip()
+
+
+def show(fig: go.Figure) -> go.Figure:
+    """The figure, once it is fit to print; the last expression of a chapter's figure cell.
+
+    Raises:
+        ValueError: without alt text, with a trace type that the book's plotly lacks, with dollar
+            maths in a text, with more than 500 points in a line, or larger than 1 MB.
+    """
+    if not alt(fig):
+        raise ValueError("figure: alt text is missing; give it with set_alt(fig, 'one sentence')")
+    for trace in fig.data:
+        label = f"figure: trace {trace.name or trace.type!r}"
+        if trace.type not in TRACE_TYPES:
+            allowed = ", ".join(sorted(TRACE_TYPES))
+            raise ValueError(f"{label}: type must be one of {allowed}, got {trace.type!r}")
+        n = len(trace.x) if trace.type == "scatter" and trace.x is not None else 0
+        if n > MAX_POINTS:
+            raise ValueError(f"{label}: a line has at most {MAX_POINTS} points, got {n}")
+    spec = fig.to_plotly_json()
+    for text in _texts(spec):
+        if "$" in text:
+            raise ValueError(f"figure: write Unicode, <i> or <sub>, not dollar maths: {text!r}")
+    size = len(fig.to_json())
+    if size > MAX_BYTES:
+        raise ValueError(f"figure: at most {MAX_BYTES:,} bytes, got {size:,}")
+    return fig
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Every string anywhere in a figure's specification."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _texts(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _texts(value)
