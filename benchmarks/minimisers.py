@@ -87,7 +87,7 @@ class Problem:
         return float(row[metrics.METRICS.index("test_accuracy")])
 
 
-def lbfgs(history: int = lbfgs.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
+def with_history(history: int = lbfgs.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
     def steps(problem: Problem) -> Iterator[Point]:
         optimiser = lbfgs.LBFGS(problem.start, history, pairs)
         while not optimiser.stuck:
@@ -164,8 +164,8 @@ def _steihaug(
 
 
 METHODS: dict[str, Method] = {
-    **{f"L-BFGS, {n} pairs": lbfgs(n) for n in (5, 20, 60, 200)},
-    "60 pairs in float64": lbfgs(pairs=torch.float64),
+    **{f"L-BFGS, {n} pairs": with_history(n) for n in (5, 20, 60, 200)},
+    "60 pairs in float64": with_history(pairs=torch.float64),
     "float32, then float64": mixed,
     "larger alpha first": larger_alpha_first,
     "Newton, conj. gradients": newton,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-RESULTS = Path(__file__).resolve().parents[1] / "grokkit" / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 class Row(NamedTuple):

@@ -14,8 +14,9 @@ import pytest
 from filelock import FileLock
 
 from grokkit.runs import Record, Run
+from grokkit.store import locks, processes
 from grokkit.store.processes import Process, this_process
-from grokkit.store.store import Store, locks, processes
+from grokkit.store.store import Store
 
 RUN = Run(p=5, dataset_size=10, epochs=3, n_logged=4)
 RUNS = [replace(RUN, seed=seed) for seed in range(40)]

@@ -20,7 +20,8 @@ import torch
 from grokkit import runs
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Record, Run
-from grokkit.store.store import Checkpoint, Store, files, parquet, store
+from grokkit.store import files, parquet, store
+from grokkit.store.store import Checkpoint, Store
 from varma2023 import experiments
 
 TINY = ModelConfig(d_model=4, n_heads=1, d_mlp=4)

@@ -216,17 +216,17 @@ PROGRAM = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may have started us ignoring it
-from grokkit.engine import trainer
+import torch
+from grokkit.model import ModelConfig
 from varma2023 import experiments
 from varma2023.__main__ import main, sigterm_is_ctrl_c
-from grokkit.model import ModelConfig
 
 sigterm_is_ctrl_c()
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 runs = experiments.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
 one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
-train.torch.set_num_threads(2)
+torch.set_num_threads(2)
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -261,12 +261,12 @@ def test_reading_and_writing_records_starts_no_threads(store):
     store.put(record, weights)
     script = """if True:
         import os, sys
-        from grokkit.store.store import parquet
+        from grokkit.store import parquet
         from pathlib import Path
         threads = lambda: len(os.listdir("/proc/self/task"))
         before, path = threads(), Path(sys.argv[1])
-        found = records.read_records(path, path.parent)
-        assert records.parquet_bytes(found)
+        found = parquet.read_records(path, path.parent)
+        assert parquet.parquet_bytes(found)
         print(threads() - before)
     """
     [path] = (store.path / "records").iterdir()

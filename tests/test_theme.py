@@ -55,7 +55,9 @@ def test_the_template_is_the_one_file_in_its_light_form():
     shared = theme.THEME["layout"]
     assert layout["legend"] == shared["legend"]
     assert layout["xaxis"].items() >= shared["xaxis"].items()
-    assert json.loads((theme.STATIC / "theme.json").read_text("utf-8")) == theme.THEME
+    assert (
+        json.loads(Path(theme.__file__).with_name("theme.json").read_text("utf-8")) == theme.THEME
+    )
 
 
 def test_a_template_is_not_shared_between_figures():
@@ -156,6 +158,8 @@ def test_the_text_fonts_are_light_and_are_what_the_theme_asks_for_first():
     fonts = list((ASSETS / "fonts").glob("*.woff2"))
     assert sum(font.stat().st_size for font in fonts) < 150_000
     first = theme.THEME["layout"]["font"]["family"].replace("'", "").split(", ")[:2]
-    faces = re.findall(r"font-family: \"?([\w ]+)\"?;", (theme.STATIC / "gk-book.css").read_text())
+    faces = re.findall(
+        r"font-family: \"?([\w ]+)\"?;", (chapters.STATIC / "gk-book.css").read_text()
+    )
     assert sorted(set(faces)) == sorted(first)
     assert {"".join(face.split()) for face in faces} == {f.stem.split("-")[0] for f in fonts}

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from grokkit.runs import Record, Run
+from grokkit.store import locks
 from grokkit.store.files import (
     Damaged,
     Missing,
@@ -37,7 +38,6 @@ from grokkit.store.files import (
 )
 from grokkit.store.locks import Claim
 from grokkit.store.parquet import parquet_bytes, read_records
-from grokkit.store import locks
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none

@@ -63,7 +63,8 @@ def api_pages(book: Path = BOOK) -> dict[str, str]:
 
 
 def api(name: str, root: str = "") -> str:
-    """A link to a public name, "grokkit.module.name", in the API reference."""
-    page = api_pages().get(".".join(name.split(".")[:2]), "api")
-    short = name.removeprefix("grokkit.")
-    return f'<a href="{root}{page}.html#{name}"><code>{short}</code></a>'
+    """A link to a public name, "package.module.name", in the API reference."""
+    module, _, short = name.rpartition(".")
+    page = api_pages().get(module, "api")
+    shown = ".".join([module.rpartition(".")[2], short])
+    return f'<a href="{root}{page}.html#{name}"><code>{shown}</code></a>'
