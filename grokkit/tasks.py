@@ -127,7 +127,7 @@ def _generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 def split(task: Task, dataset_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the train set [dataset_size] and of the test set (the rest), both shuffled (Sec. 4.2).
+    """Rows of the train set [dataset_size] and of the test set (the rest), shuffled (Sec. 4.2).
 
     The train set is a prefix of one permutation per seed, so smaller train sets are subsets of
     larger ones of the same seed: ungrokking only ever removes examples.

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varma2023 import theme
+from varma2023.publish import chapters
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "book" / "_assets"
