@@ -17,18 +17,19 @@ from torch import Tensor
 from grokkit.engine import gradients, stack
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
-from varma2023 import experiments
-from varma2023.publish import benchmarks
+from varma2023 import profiles
+from varma2023.convergence import sweeps
+from varma2023.engine import measured
 
 
 def networks() -> dict[str, Run]:
     """Runs of AdamW whose weights ship with the package, by what they are."""
-    adamw = experiments.convergence()[::2]
+    adamw = sweeps.convergence()[::2]
     return {
-        "grokked": experiments.grokking()[0],
+        "grokked": profiles.grokking()[0],
         "ungrokked": next(run for run in adamw if run.init and run.p == 113),
         "random labels": next(run for run in adamw if run.labels == "random" and run.p == 113),
-        "every example": experiments.full_data()[0],
+        "every example": profiles.full_data()[0],
     }
 
 
@@ -75,7 +76,7 @@ def main() -> None:
             rows += rows_of(name, run, point, epoch, args.rounds)
     if args.save:
         name = "denormals-quick" if args.quick else "denormals-cpu"
-        print(benchmarks.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+        print(measured.save(name, {"rows": rows, "provenance": provenance(CPU)}))
 
 
 if __name__ == "__main__":

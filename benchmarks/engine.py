@@ -30,7 +30,7 @@ from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
 from grokkit.sweeps import local
-from varma2023.publish import benchmarks
+from varma2023.engine import measured
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
@@ -253,7 +253,7 @@ def main() -> None:
     if args.save:
         name = "quick" if args.quick else device.type
         print(
-            benchmarks.save(
+            measured.save(
                 f"engine-{name}",
                 {
                     "rows": [asdict(row) for row in rows],

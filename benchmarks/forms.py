@@ -21,7 +21,7 @@ from grokkit import model, tasks
 from grokkit.engine import batched, cost, gradients, lbfgs, stack
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
-from varma2023.publish import benchmarks
+from varma2023.engine import measured
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
@@ -111,7 +111,7 @@ def main() -> None:
     if args.save:
         name = "forms-quick" if args.quick else "forms-cpu"
         saved = {"rows": rows, "steps": steps, "peak_flops": peak, "provenance": provenance(CPU)}
-        print(benchmarks.save(name, saved))
+        print(measured.save(name, saved))
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from grokkit.engine.trainer import resolve_device
 from grokkit.runs import PRECISIONS, Record, Run
 from grokkit.store.store import Store, provenance
 from grokkit.sweeps import local
-from varma2023 import experiments
-from varma2023.analysis import generalises
-from varma2023.publish import benchmarks
+from varma2023 import profiles
+from varma2023.engine.measured import save
+from varma2023.measures import generalises
 
 CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "float64": torch.float64}
@@ -129,7 +129,7 @@ def outcome(record: Record) -> dict:
 
 def outcomes(device: torch.device, quick: bool) -> Iterator[dict]:
     """The same seeds of a grokking network in every precision."""
-    runs = experiments.grokking("quick" if quick else "published", seeds=2 if quick else 5)
+    runs = profiles.grokking("quick" if quick else "published", seeds=2 if quick else 5)
     if quick:
         runs = [replace(run, epochs=30) for run in runs]
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +171,7 @@ def main() -> None:
     if args.save:
         name = "gpu-quick" if args.quick else f"gpu-{device.type}"
         measured = {**found, "peaks": peak, "left_out": left_out}
-        print(benchmarks.save(name, measured | {"provenance": provenance(device)}))
+        print(save(name, measured | {"provenance": provenance(device)}))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from grokkit import model, tasks
 from grokkit.engine import batched, gradients, lbfgs, metrics, stack
 from grokkit.runs import Run
 from grokkit.store.store import provenance
-from varma2023.publish import benchmarks
+from varma2023.engine import measured
 
 CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
@@ -221,7 +221,7 @@ def main() -> None:
             print(line(rows[-1]), flush=True)
     if args.save:
         name = "minimisers-quick" if args.quick else "minimisers-cpu"
-        print(benchmarks.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+        print(measured.save(name, {"rows": rows, "provenance": provenance(CPU)}))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import torch
 
 from grokkit.store.parquet import read_records
 from grokkit.store.store import provenance
-from varma2023.publish import benchmarks, chapters
+from varma2023.engine import measured
+from varma2023.publish import chapters
 from varma2023.publish.reruns import Rerun
 from varma2023.theme import PLOTLY_MIME
 
@@ -92,7 +93,7 @@ def main() -> None:
     if a.save:
         rows = [vars(row) for row in made]
         where = provenance(torch.device("cpu"))
-        print(benchmarks.save("rerun-cpu", {"rows": rows, "provenance": where}))
+        print(measured.save("rerun-cpu", {"rows": rows, "provenance": where}))
 
 
 if __name__ == "__main__":

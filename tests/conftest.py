@@ -28,10 +28,11 @@ NO_BROWSER = (
 def board(tmp_path_factory):
     """Every result that the shipped records give, by claim."""
     from grokkit.store.store import Store
-    from varma2023 import claims, experiments
+    from varma2023 import experiments
+    from varma2023.board import results
 
     store = Store(tmp_path_factory.mktemp("store"))
-    return claims.results(experiments.all_records(store=store))
+    return results(experiments.all_records(store=store))
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,14 @@ from handmade import record
 from grokkit import decomposition, tasks
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
-from varma2023 import analysis, characters, experiments, groups
-from varma2023.characters import GroupCircuit
-from varma2023.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023 import profiles
+from varma2023.convergence.analysis import Equilibrium
+from varma2023.decomposition.analysis import Trigonometric
+from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.other_tasks import analysis, groups
+from varma2023.other_tasks.analysis import GroupCircuit
+from varma2023.other_tasks.sweeps import OTHER_TASKS
+from varma2023.rivals import sweeps
 
 FIVE = range(5)
 SIZES = (300, 500, 650, 800, 1000, 1500, 3000)
@@ -148,7 +153,7 @@ def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, rest=CALM, 
     """The nine tasks of Fig. 8, each with its D_crit."""
     return [
         each
-        for task in experiments.OTHER_TASKS
+        for task in OTHER_TASKS
         for each in sweep(
             seeds,
             (d_crits or {}).get(task, D_CRIT),
@@ -303,7 +308,7 @@ def ablations(
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
     when = {"no weight decay": without, "weight decay 0.3": less, "half the initial weights": half}
     base, found = base or Run(epochs=20_000), []
-    for name, change in experiments.ABLATIONS.items():
+    for name, change in sweeps.ABLATIONS.items():
         for seed in seeds:
             run = replace(base, seed=seed, **change)
             start = small if run.init_scale < 1 else 40.0 * run.init_scale
@@ -324,7 +329,7 @@ def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = (), rest: dict = CAL
     made = []
     for seed in seeds:
         run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
-        other = experiments.minimised(run, 1000, experiments.early(run))
+        other = profiles.minimised(run, 1000, profiles.early(run))
         norm = 30.0 if seed in differ else 24.0
         made += [end(run, rest), end(other, param_norm=norm)]
     return made
@@ -349,11 +354,11 @@ def strengths(
 # --- what is read out of networks ------------------------------------------------------------
 
 
-def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> analysis.Trigonometric:
+def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> Trigonometric:
     """A report of n key frequencies, which are the embedding's strongest or are not."""
     strongest = torch.zeros(56, dtype=torch.float64)
     strongest[:n] = 1.0
-    return analysis.Trigonometric(
+    return Trigonometric(
         decomposition.Share(0.97, 0.94),
         torch.ones(56, dtype=torch.float64),
         strongest if shared else strongest.flip(0),
@@ -364,9 +369,9 @@ def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> analys
     )
 
 
-def state(alpha: float = 1e-8, cosine: float = 1.0) -> analysis.Equilibrium:
+def state(alpha: float = 1e-8, cosine: float = 1.0) -> Equilibrium:
     """Where AdamW rests, with this fitted alpha."""
-    return analysis.Equilibrium(np.ones(2), np.ones(2), alpha, cosine)
+    return Equilibrium(np.ones(2), np.ones(2), alpha, cosine)
 
 
 def group_circuit(
@@ -374,11 +379,11 @@ def group_circuit(
 ) -> GroupCircuit:
     """A circuit in which n_key characters hold `share` of the norm in equal parts."""
 
-    def part(count: int, held: float) -> characters.Spectrum:
+    def part(count: int, held: float) -> analysis.Spectrum:
         group = groups.cyclic(p)
         values = torch.zeros(len(group.characters), dtype=torch.float64)
         values[1 : count + 1] = held**2 / count
-        return characters.Spectrum(group, values, values, 1.0)
+        return analysis.Spectrum(group, values, values, 1.0)
 
     size = tasks.task(name, p).n_examples // 2
     made = record(Run(task=name, p=p, dataset_size=size, seed=seed), [0, 1], test_accuracy=accuracy)

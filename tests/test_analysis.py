@@ -13,8 +13,12 @@ from grokkit.engine import metrics
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
-from varma2023 import analysis
-from varma2023.analysis import MARKS, Crossing, Summary, trained
+from varma2023 import measures
+from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
+from varma2023.decomposition.analysis import trigonometric, trigonometric_parts, trigonometric_table
+from varma2023.grokking import analysis
+from varma2023.measures import MARKS, Crossing, Summary
+from varma2023.ungrokking.analysis import ungrokking_ends, ungrokking_table
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=30)
@@ -39,7 +43,7 @@ def curve(**metrics):
     ],
 )
 def test_the_first_epoch_of_an_event(event, start, expected):
-    assert analysis.first(curve(), np.array(event, dtype=bool), start) == expected
+    assert measures.first(curve(), np.array(event, dtype=bool), start) == expected
 
 
 def test_a_crossing_reads_as_an_interval():
@@ -49,23 +53,23 @@ def test_a_crossing_reads_as_an_interval():
 @pytest.mark.parametrize(
     ("mark", "metrics", "expected"),
     [
-        (analysis.train_fits, {"train_accuracy": [0, 0.999, 1, 1]}, Crossing(10, 20)),
-        (analysis.train_fits, {"train_accuracy": [0, 0.5, 0.9, 0.999]}, None),
-        (analysis.norm_peaks, {"param_norm": [99, 3, 5, 4]}, Crossing(10, 20)),  # not the start
-        (analysis.norm_peaks, {"param_norm": [1, 5, 4, 5]}, Crossing(0, 10)),  # the first of two
-        (analysis.test_falls, {"test_loss": [4, 10, 9.5, 8]}, Crossing(20, 30)),
-        (analysis.test_falls, {"test_loss": [4, 8, 10, 9.5]}, None),
-        (analysis.test_falls, {"test_loss": [10, 5, 9.5, 5]}, Crossing(20, 30)),  # for good
-        (analysis.generalises, {"test_accuracy": [0, 0.98, 0.99, 0.5]}, Crossing(10, 20)),
-        (analysis.generalises, {"test_accuracy": NAN}, None),
+        (measures.train_fits, {"train_accuracy": [0, 0.999, 1, 1]}, Crossing(10, 20)),
+        (measures.train_fits, {"train_accuracy": [0, 0.5, 0.9, 0.999]}, None),
+        (measures.norm_peaks, {"param_norm": [99, 3, 5, 4]}, Crossing(10, 20)),  # not the start
+        (measures.norm_peaks, {"param_norm": [1, 5, 4, 5]}, Crossing(0, 10)),  # the first of two
+        (measures.test_falls, {"test_loss": [4, 10, 9.5, 8]}, Crossing(20, 30)),
+        (measures.test_falls, {"test_loss": [4, 8, 10, 9.5]}, None),
+        (measures.test_falls, {"test_loss": [10, 5, 9.5, 5]}, Crossing(20, 30)),  # for good
+        (measures.generalises, {"test_accuracy": [0, 0.98, 0.99, 0.5]}, Crossing(10, 20)),
+        (measures.generalises, {"test_accuracy": NAN}, None),
         (
-            analysis.trig_leads,
+            measures.trig_leads,
             {"trig_logit": [1, 0, 2, 3], "mem_logit": [0, 1, 1, 1]},
             Crossing(10, 20),
         ),
-        (analysis.trig_leads, {"trig_logit": 2, "mem_logit": 1}, Crossing(0, 0)),
-        (analysis.trig_leads, {"trig_logit": [2, 2, 2, 0], "mem_logit": 1}, None),
-        (analysis.trig_leads, {"trig_logit": NAN, "mem_logit": NAN}, None),
+        (measures.trig_leads, {"trig_logit": 2, "mem_logit": 1}, Crossing(0, 0)),
+        (measures.trig_leads, {"trig_logit": [2, 2, 2, 0], "mem_logit": 1}, None),
+        (measures.trig_leads, {"trig_logit": NAN, "mem_logit": NAN}, None),
     ],
 )
 def test_a_mark_is_found_where_the_curve_has_it(mark, metrics, expected):
@@ -75,14 +79,14 @@ def test_a_mark_is_found_where_the_curve_has_it(mark, metrics, expected):
 def test_the_handmade_run_has_the_papers_epochs():
     run = grokking()
     assert [mark.find(run).epoch for mark in MARKS] == [mark.paper for mark in MARKS]
-    assert analysis.groks(run)
+    assert measures.groks(run)
 
 
 def test_generalising_at_once_is_not_grokking():
     both = {"train_accuracy": [0, 1, 1, 1], "test_accuracy": [0, 0, 1, 1]}
-    assert not analysis.groks(curve(**both))
-    assert not analysis.groks(curve(**both | {"test_accuracy": 0}))
-    assert analysis.groks(curve(**both | {"test_accuracy": [0, 0, 0, 1]}))
+    assert not measures.groks(curve(**both))
+    assert not measures.groks(curve(**both | {"test_accuracy": 0}))
+    assert measures.groks(curve(**both | {"test_accuracy": [0, 0, 0, 1]}))
 
 
 # --- summaries
@@ -104,14 +108,14 @@ def test_a_summary_is_the_median_with_its_range_and_says_what_is_missing(values,
 def test_a_caption_describes_its_runs():
     runs = [grokking(seed) for seed in range(2)]
     assert (
-        analysis.described(runs)
+        measures.described(runs)
         == "2 runs of x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
     )
     mixed = [ungrokking(390, 0), ungrokking(1494, 1)]
-    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in analysis.described(
+    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in measures.described(
         mixed
     )
-    assert analysis.described(runs[:1]).startswith("1 run of x+y")
+    assert measures.described(runs[:1]).startswith("1 run of x+y")
 
 
 # --- what makes a run a grokking or ungrokking one
@@ -119,32 +123,32 @@ def test_a_caption_describes_its_runs():
 
 def test_require_names_what_is_not_met_and_only_where_it_applies():
     parts = {"it groks": True, "it ungroks": False}
-    analysis.require(parts, when=False)
-    analysis.require({"it groks": True})
+    measures.require(parts, when=False)
+    measures.require({"it groks": True})
     with pytest.raises(AssertionError, match="expected of these runs, but not so: it ungroks"):
-        analysis.require(parts)
-    assert analysis.listed(parts) == "it groks: yes; it ungroks: no"
+        measures.require(parts)
+    assert measures.listed(parts) == "it groks: yes; it ungroks: no"
 
 
 def test_only_the_papers_own_setting_has_its_epochs():
-    assert analysis.at_papers_setting([grokking(0), grokking(1, 2.0)])  # or a longer run
-    assert not analysis.at_papers_setting([])
+    assert measures.at_papers_setting([grokking(0), grokking(1, 2.0)])  # or a longer run
+    assert not measures.at_papers_setting([])
     for changes in ({"p": 53, "dataset_size": 1200}, {"weight_decay": 0.5}, {"eps": 1e-9}):
         other = [grokking(0), grokking(1, **changes)]
-        assert not analysis.at_papers_setting(other)
+        assert not measures.at_papers_setting(other)
         assert "other setting" in analysis.marks_table(other)
 
 
 def test_marks_agree_as_nearly_as_seeds_do():
     seeds = [grokking(0, 1.5), grokking(1, 1.5), grokking(2, 1.2), grokking(3), grokking(4)]
-    assert analysis.tolerance(seeds) == pytest.approx(1.5)
+    assert measures.tolerance(seeds) == pytest.approx(1.5)
     assert all(analysis.mark_met(seeds, mark) for mark in MARKS)
     late = [grokking(0, 1.6), grokking(1, 1.6), grokking(2, 1.1)]  # as near as 1.45, and 1.6 away
     assert not any(analysis.mark_met(late, mark) for mark in MARKS)
     flat = grokking(5)
     flat.metrics["test_accuracy"] = np.full(13, 0.5)
     assert not analysis.mark_met([*seeds, flat], MARKS[-1])
-    assert analysis.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
+    assert measures.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
     assert not analysis.grokking_parts([flat])["every run ends above test accuracy 0.98"]
     assert all(analysis.grokking_parts(seeds).values())
 
@@ -161,8 +165,8 @@ def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
 
 def test_after_a_runs_end_a_change_is_not_run():
     short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
-    assert np.isnan(analysis.value_at(short, "param_norm", 31))
-    assert analysis.value_at(short, "param_norm", 5) == 1
+    assert np.isnan(measures.value_at(short, "param_norm", 31))
+    assert measures.value_at(short, "param_norm", 5) == 1
     assert "<td>not run</td><td>not run</td><td>not run</td>" in analysis.changes_table([short])
     assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
 
@@ -173,14 +177,14 @@ def test_ungrokking_is_summed_up_by_size():
         for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
         for seed in (0, 1)
     ]
-    assert all(analysis.ungrokking_ends(runs).values())
-    assert [r.run.seed for r in analysis.smallest(runs)] == [0, 1]
-    rows = analysis.ungrokked(runs[::-1])
+    assert all(ungrokking_ends(runs).values())
+    assert [r.run.seed for r in measures.smallest(runs)] == [0, 1]
+    rows = measures.ungrokked(runs[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
     assert rows[1].test_accuracy == Summary(0.5, 0.5, 0.5, 2, 2)
     assert rows[1].train_accuracy == 1  # the dip in the first tenth does not count
     assert rows[1].residual == 0.2
-    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in analysis.ungrokking_table(runs)
+    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in ungrokking_table(runs)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +197,12 @@ def test_ungrokking_is_summed_up_by_size():
 )
 def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
     runs = [ungrokking(390, 0.02), ungrokking(800, 0.5), ungrokking(1494, 0.99), worse]
-    parts = analysis.ungrokking_ends(runs)
+    parts = ungrokking_ends(runs)
     assert [name for name, met in parts.items() if not met] == [part]
 
 
 def test_one_size_can_ungrok_but_shows_no_transition():
-    parts = analysis.ungrokking_ends([ungrokking(390, 0.02)])
+    parts = ungrokking_ends([ungrokking(390, 0.02)])
     assert list(parts.values()) == [True, False, True]
 
 
@@ -220,7 +224,7 @@ def test_all_logits_are_those_that_training_measures(tmp_path):
     found = tiny(tmp_path)
     theta = {name: weight.double() for name, weight in found.weights().items()}
     expected = metrics.all_logits(theta, tasks.task("x+y", 7))
-    assert_close(analysis.all_logits(found), expected, rtol=1e-10, atol=1e-10)
+    assert_close(measures.all_logits(found), expected, rtol=1e-10, atol=1e-10)
 
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
@@ -235,28 +239,30 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
         theta["W_E"][:13, 2 * column] = torch.cos(2 * torch.pi * k * n / 13)
         theta["W_E"][:13, 2 * column + 1] = torch.sin(2 * torch.pi * k * n / 13)
     found = stored(run, theta, tmp_path)
-    monkeypatch.setattr(trained, "all_logits", lambda _: (Z + 0.01 * noise).view(169, 13))
-    report = analysis.trigonometric(found)
+    monkeypatch.setattr(
+        "varma2023.decomposition.analysis.all_logits", lambda _: (Z + 0.01 * noise).view(169, 13)
+    )
+    report = trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
     assert report.agreement == report.accuracy == 1
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert list(analysis.trigonometric_parts(report).values()) == [False, True]  # 2 of 6: not few
-    assert "<td>5, 2</td>" in analysis.trigonometric_table([report], [found])
+    assert list(trigonometric_parts(report).values()) == [False, True]  # 2 of 6: not few
+    assert "<td>5, 2</td>" in trigonometric_table([report], [found])
 
 
 def test_a_random_network_does_not_add_by_rotation(tmp_path):
-    report = analysis.trigonometric(tiny(tmp_path))
+    report = trigonometric(tiny(tmp_path))
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
-    assert not all(analysis.trigonometric_parts(report).values())
+    assert not all(trigonometric_parts(report).values())
 
 
 def test_app_b_is_about_addition(tmp_path):
     with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
-        analysis.trigonometric(tiny(tmp_path, task="x*y"))
+        trigonometric(tiny(tmp_path, task="x*y"))
 
 
 def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
@@ -272,18 +278,18 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
 
     monkeypatch.setattr(model, "forward", lambda theta, x: loss(theta).expand(len(x), 1, 1))
     monkeypatch.setattr(model, "cross_entropy", lambda logits, labels: logits[:, 0])
-    state = analysis.equilibrium(found)
+    state = equilibrium(found)
     assert state.alpha == pytest.approx(eps * weight_decay, rel=1e-12)
     assert state.cosine == pytest.approx(1, abs=1e-12)
     np.testing.assert_allclose(state.gradient, state.expected, rtol=1e-10, atol=1e-18)
-    table = analysis.equilibrium_table([state], [found])
+    table = equilibrium_table([state], [found])
     assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00</td>" in table
 
 
 def test_the_expected_gradient_is_that_of_adamws_fixed_point(tmp_path):
     found = tiny(tmp_path, eps=1e-3, weight_decay=0.3)
     theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
-    expected = analysis.equilibrium(found).expected
+    expected = equilibrium(found).expected
     np.testing.assert_allclose(expected, -1e-3 * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)
     # there an update of AdamW with m = g and sqrt(v) = |g| changes nothing
     step = 0.3 * theta + expected / (abs(expected) + 1e-3)
@@ -294,32 +300,32 @@ def test_a_norm_that_does_not_move_is_settled(tmp_path):
     found = tiny(tmp_path)
     settled = replace(found, metrics=found.metrics | {"param_norm": np.array([9.0, 9.0])})
     moving = replace(found, metrics=found.metrics | {"param_norm": np.array([1.0, 9.0])})
-    assert analysis.drift(settled) == 0
-    assert analysis.drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
+    assert drift(settled) == 0
+    assert drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
 
 
 def test_weight_decay_alone_is_a_drift_of_one(tmp_path):
     run = Run(p=5, dataset_size=9, epochs=1000, weight_decay=0.5)
     epoch = np.arange(0, 1001, 100)
     alone = record(run, epoch, param_norm=40 * np.exp(-1e-3 * 0.5 * epoch))
-    assert analysis.drift(alone) == pytest.approx(1)
+    assert drift(alone) == pytest.approx(1)
 
 
 def test_the_drift_of_a_run_that_ended_early_is_that_of_its_own_last_tenth():
     epoch = np.arange(0, 1001, 100)
     run = Run(p=5, dataset_size=9, epochs=50_000)
     early = record(run, epoch, param_norm=np.where(epoch < 900, 9.0, 40 * np.exp(-1e-3 * epoch)))
-    assert analysis.drift(early) == pytest.approx(1)
+    assert drift(early) == pytest.approx(1)
 
 
 def test_what_a_metric_is_where_another_peaks():
     run = grokking()
-    assert analysis.peak_epochs([run], "trig_logit").median == 4000
-    assert analysis.at_peak([run], "mem_logit", "trig_logit").median == 4
-    assert analysis.peaks([run], "trig_logit").median == 50
-    assert analysis.parts_at([run], "trig_logit", "correct_logit", 200).median == 4 / 14
+    assert measures.peak_epochs([run], "trig_logit").median == 4000
+    assert measures.at_peak([run], "mem_logit", "trig_logit").median == 4
+    assert measures.peaks([run], "trig_logit").median == 50
+    assert measures.parts_at([run], "trig_logit", "correct_logit", 200).median == 4 / 14
 
 
 def test_without_weight_decay_there_is_no_equilibrium(tmp_path):
     with pytest.raises(ValueError, match="weight_decay is 0"):
-        analysis.equilibrium(tiny(tmp_path, weight_decay=0.0))
+        equilibrium(tiny(tmp_path, weight_decay=0.0))

@@ -14,7 +14,7 @@ from grokkit import model, tasks
 from grokkit.runs import Record, Run
 from grokkit.store.files import Damaged
 from grokkit.store.store import Store
-from varma2023.publish import benchmarks
+from varma2023.engine import measured
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -110,22 +110,22 @@ def test_an_outcome_says_when_and_how_a_run_ended(gpu):
 
 
 def test_saved_measurements_name_where_they_were_made():
-    for path in sorted(benchmarks.FOLDER.glob("*.json")):
-        saved = benchmarks.load(path.stem)
+    for path in sorted(measured.FOLDER.glob("*.json")):
+        saved = measured.load(path.stem)
         assert saved["provenance"]["device"]
     with pytest.raises(LookupError, match=r"python benchmarks/nothing\.py --save"):
-        benchmarks.load("nothing-cpu")
+        measured.load("nothing-cpu")
 
 
 def test_a_measurement_that_is_not_what_was_saved_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
-    path = benchmarks.save("x-cpu", {"rows": [1.5]})
-    assert benchmarks.load("x-cpu") == {"rows": [1.5]}
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    path = measured.save("x-cpu", {"rows": [1.5]})
+    assert measured.load("x-cpu") == {"rows": [1.5]}
     whole = path.read_text()
     for text in (whole.replace("1.5", "1.6"), whole.replace("sha", "shb"), whole[:-5], "[1]"):
         path.write_text(text)
         with pytest.raises(Damaged, match=str(path)):
-            benchmarks.load("x-cpu")
+            measured.load("x-cpu")
 
 
 def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):

@@ -4,7 +4,9 @@ import pytest
 
 from grokkit.engine import cost
 from grokkit.runs import Run
-from varma2023 import budget, experiments
+from varma2023 import profiles
+from varma2023.convergence import sweeps
+from varma2023.publish import budget
 
 SEMI = budget.budget("semi_grokking")
 
@@ -18,15 +20,15 @@ def test_semi_grokking_is_the_papers_grid():
 def test_runs_that_others_start_from_are_counted_once():
     of_all = budget.budget("full_data")
     ungrok = budget.budget("ungrokking")
-    assert ungrok.runs == len(experiments.ungrokking("paper")) + of_all.runs
+    assert ungrok.runs == len(profiles.ungrokking("paper")) + of_all.runs
     assert ungrok.flop > of_all.flop
 
 
 def test_flop_are_those_of_every_epoch_and_twice_in_double_precision():
-    runs = experiments.grokking("paper")
+    runs = profiles.grokking("paper")
     flop = sum(run.epochs * cost.tabulated(run).flop(run.dataset_size) for run in runs)
     assert budget.budget("grokking").flop == pytest.approx(flop)
-    run = experiments.strength("paper")[0]
+    run = sweeps.strength("paper")[0]
     assert run.float64
     assert budget._flop(run) == 2 * run.epochs * cost.tabulated(run).flop(run.dataset_size)
 

@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
-from varma2023 import analysis, experiments
+from varma2023 import experiments, measures, profiles
 from varma2023.publish import catalogue
 
 RUNS = [Run(p=5, dataset_size=size, epochs=9, seed=seed) for size in (5, 20) for seed in (0, 1)]
@@ -19,8 +19,8 @@ def record(run, seconds=3600.0, commit="abc", stack=1):
 
 
 def test_a_value_stands_alone_and_several_are_counted():
-    assert analysis.span([3, 3]) == "3"
-    assert analysis.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
+    assert measures.span([3, 3]) == "3"
+    assert measures.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
 
 
 def test_hours_of_threads_and_of_cards_are_summed_apart_and_shared_by_a_stack():
@@ -34,7 +34,7 @@ def test_hours_of_threads_and_of_cards_are_summed_apart_and_shared_by_a_stack():
 
 def test_published_stacks_count_their_time_once():
     shipped = Store("/nonexistent")
-    records = [shipped.get(run) for run in experiments.grokking()]
+    records = [shipped.get(run) for run in profiles.grokking()]
     # a stack of three took 3,294 s, one of two 2,112 s, each on one thread
     assert catalogue.hours(records)["thread"] == pytest.approx((3294 + 2112) / 3600, rel=0.001)
 

@@ -13,7 +13,8 @@ from torch.testing import assert_close
 from grokkit import decomposition, tasks
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
-from varma2023 import characters, claims, figures, groups, theme
+from varma2023 import board, claims, theme
+from varma2023.other_tasks import analysis, figures, groups
 
 NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
 
@@ -26,7 +27,7 @@ def made(name, p, spoil=0.0):
     """Logits that are one character of the relative element in each reading, and noise."""
     task = tasks.task(name, p)
     logits = spoil * noise(task.n_examples, task.n_labels)
-    for reading in characters.readings(task):
+    for reading in analysis.readings(task):
         values = reading.group.characters[1][reading.relative()]
         logits[reading.rows[:, None], reading.labels] += values
     return task, logits
@@ -35,7 +36,7 @@ def made(name, p, spoil=0.0):
 @pytest.mark.parametrize(("name", "p"), NAMES)
 def test_each_row_of_a_reading_meets_each_element_once(name, p):
     task = tasks.task(name, p)
-    for reading in [*characters.readings(task), *characters.other_readings(task)]:
+    for reading in [*analysis.readings(task), *analysis.other_readings(task)]:
         n = torch.arange(reading.group.order)
         assert (reading.relative().sort(1).values == n).all()
 
@@ -43,7 +44,7 @@ def test_each_row_of_a_reading_meets_each_element_once(name, p):
 @pytest.mark.parametrize(("name", "p"), NAMES)
 def test_the_right_label_is_where_the_relative_element_is_the_identity(name, p):
     task = tasks.task(name, p)
-    for reading in [*characters.readings(task), *characters.other_readings(task)]:
+    for reading in [*analysis.readings(task), *analysis.other_readings(task)]:
         at = (reading.relative() == 0).nonzero()
         assert_close(reading.labels[at[:, 1]], torch.from_numpy(task.labels)[reading.rows])
 
@@ -51,7 +52,7 @@ def test_the_right_label_is_where_the_relative_element_is_the_identity(name, p):
 @pytest.mark.parametrize(("name", "p"), NAMES)
 def test_the_readings_of_a_task_do_not_overlap_and_leave_zero_out_alone(name, p):
     task = tasks.task(name, p)
-    rows = torch.cat([reading.rows for reading in characters.readings(task)])
+    rows = torch.cat([reading.rows for reading in analysis.readings(task)])
     assert len(rows) == len(rows.unique())
     left = np.setdiff1d(np.arange(task.n_examples), rows.numpy())
     assert (task.labels[left] == 0).all()
@@ -62,16 +63,16 @@ def test_the_readings_of_a_task_do_not_overlap_and_leave_zero_out_alone(name, p)
 @pytest.mark.parametrize(("name", "p"), NAMES)
 def test_logits_of_one_character_are_found_in_full_and_in_that_one(name, p):
     task, logits = made(name, p)
-    for reading in characters.readings(task):
-        s = characters.spectrum(logits, reading)
+    for reading in analysis.readings(task):
+        s = analysis.spectrum(logits, reading)
         assert float(s.characters[1]) == pytest.approx(1)
-        assert characters.n_key([s]) == 1
+        assert analysis.n_key([s]) == 1
 
 
 def test_shares_are_of_a_projection_and_noise_has_little_of_it():
-    task, reading = tasks.task("x*y", 11), characters.readings(tasks.task("x*y", 11))[0]
+    task, reading = tasks.task("x*y", 11), analysis.readings(tasks.task("x*y", 11))[0]
     logits = noise(task.n_examples, task.n_labels)
-    s = characters.spectrum(logits, reading)
+    s = analysis.spectrum(logits, reading)
     block = reading.block(logits)
     f = reading.mean(logits)
     projected = f[reading.relative()]
@@ -83,8 +84,8 @@ def test_shares_are_of_a_projection_and_noise_has_little_of_it():
 def test_addition_gives_what_app_b_gives():
     p = 11
     _, logits = made("x+y", p, spoil=0.5)
-    Z, [reading] = logits.view(p, p, p), characters.readings(tasks.task("x+y", p))
-    s = characters.spectrum(logits, reading)
+    Z, [reading] = logits.view(p, p, p), analysis.readings(tasks.task("x+y", p))
+    s = analysis.spectrum(logits, reading)
     assert float(s.characters.sum()) ** 0.5 == pytest.approx(decomposition.trig_share(Z).norm)
     norms = (s.characters[1:] * s.squared_norm).sqrt()
     assert_close(norms, decomposition.frequency_norms(Z))
@@ -93,21 +94,21 @@ def test_addition_gives_what_app_b_gives():
 def test_a_product_is_few_characters_of_the_units_and_many_of_the_residues():
     task, logits = made("x*y", 11)
     own, other = (
-        [characters.spectrum(logits, reading) for reading in of(task)]
-        for of in (characters.readings, characters.other_readings)
+        [analysis.spectrum(logits, reading) for reading in of(task)]
+        for of in (analysis.readings, analysis.other_readings)
     )
-    assert characters.n_key(own) == 1
-    assert characters.n_key(other) > 3
-    assert float(characters.shares(other).sum()) < 0.6
+    assert analysis.n_key(own) == 1
+    assert analysis.n_key(other) > 3
+    assert float(analysis.shares(other).sum()) < 0.6
 
 
 def test_two_rules_count_by_the_norm_of_their_blocks():
     task, logits = made("x/y or x-y", 11)
-    first, second = (characters.spectrum(logits, r) for r in characters.readings(task))
+    first, second = (analysis.spectrum(logits, r) for r in analysis.readings(task))
     twice = replace(second, squared_norm=3 * first.squared_norm)
-    assert_close(characters.shares([first, twice])[:2], torch.tensor([0.75, 0.25]).double())
-    assert characters.n_key([first, twice]) == 2
-    assert characters.n_characters([first, twice]) == 5 + 5
+    assert_close(analysis.shares([first, twice])[:2], torch.tensor([0.75, 0.25]).double())
+    assert analysis.n_key([first, twice]) == 2
+    assert analysis.n_characters([first, twice]) == 5 + 5
 
 
 @pytest.fixture
@@ -127,19 +128,19 @@ def stored(monkeypatch):
 
 
 def test_an_untrained_network_has_no_circuit(stored):
-    c = characters.group_circuit(stored("x*y"))
+    c = analysis.group_circuit(stored("x*y"))
     assert c.share < 0.5
     assert 0 < c.read < 1
-    assert characters.n_key(c.own) > 1
+    assert analysis.n_key(c.own) > 1
 
 
 def test_the_tables_and_figures_have_what_was_found(stored):
-    found = [characters.group_circuit(stored(name, p)) for name, p in NAMES[2:3] + NAMES[-3:]]
-    html = characters.circuits_table(found)
+    found = [analysis.group_circuit(stored(name, p)) for name, p in NAMES[2:3] + NAMES[-3:]]
+    html = analysis.circuits_table(found)
     assert "Z/10" in html
     assert f"{found[0].share:.3f}" in html
     assert html.count("<tr") == 5
-    rows = characters.representations_table(found)
+    rows = analysis.representations_table(found)
     assert all(name in rows for name in groups.symmetric(4).names)
     fig = theme.show(figures.fig_characters(found))
     assert [trace.name for trace in fig.data] == ["its own group", "another group"]
@@ -151,21 +152,21 @@ def test_the_tables_and_figures_have_what_was_found(stored):
 
 def test_few_is_a_quarter_of_the_characters_and_fewer_than_in_the_other_group():
     for n_key, other_key, few in ((6, 26, True), (7, 26, False), (4, 4, False)):
-        assert characters.few(group_circuit("x*y", 53, 0.9, n_key, other_key)) == few
+        assert analysis.few(group_circuit("x*y", 53, 0.9, n_key, other_key)) == few
 
 
 def test_a_claim_needs_several_grokked_tasks_at_a_modulus_that_says_something():
     good = group_circuits(range(1), p=53)
-    assert characters.enough(good)
-    assert not characters.enough([])
-    assert not characters.enough(good[:2])
-    assert not characters.enough(group_circuits(range(1), p=11, n_key=1, other_key=2))
+    assert analysis.enough(good)
+    assert not analysis.enough([])
+    assert not analysis.enough(good[:2])
+    assert not analysis.enough(group_circuits(range(1), p=11, n_key=1, other_key=2))
     memorised = group_circuits(range(1), p=53, accuracy=0.5)
-    assert not characters.enough(memorised)
-    assert characters.judged([*good, *memorised]) == good
-    assert "x*y: 0.97 of the norm, 4 of 26 characters" in characters.text(good)
+    assert not analysis.enough(memorised)
+    assert analysis.judged([*good, *memorised]) == good
+    assert "x*y: 0.97 of the norm, 4 of 26 characters" in analysis.text(good)
 
 
 def test_networks_without_weights_are_left_out():
     records = [circuit.record for circuit in group_circuits(range(1), p=53)]
-    assert claims.judge("B5", grokked_tasks=records).verdict == claims.NOT_RUN
+    assert board.judge("B5", grokked_tasks=records).verdict == claims.NOT_RUN

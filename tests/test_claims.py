@@ -5,11 +5,12 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from varma2023 import claims, experiments
-from varma2023.claims import CLAIMS, Evidence, Result
-from varma2023.publish import chapters, index, pages
+from varma2023 import board, claims, experiments, pages
+from varma2023.board import CLAIMS
+from varma2023.claims import Evidence, Result
+from varma2023.pages import PAGES
+from varma2023.publish import chapters, index
 from varma2023.publish.index import PAPER_INDEX, cites
-from varma2023.publish.pages import PAGES
 from varma2023.tables import capitalised
 
 ITEMS = [
@@ -110,33 +111,33 @@ def test_a_citation_is_found_where_it_is_and_nowhere_else(text, item, expected):
 
 def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
     partly = Result("4 of 5 marks", True, {"all five": False}, Evidence(("AdamW",), seeds=1))
-    table = rows(claims.scoreboard({"F9": partly}))
+    table = rows(board.scoreboard({"F9": partly}))
     assert len(table) == len(CLAIMS)
     verdicts = [" ".join(row.select("td")[1].get_text(" ").split()) for row in table]
     assert [v for v in verdicts if "not run" not in v] == ["◐ in part AdamW 1 seed"]
     assert sum("✘ all five" in row.get_text() for row in table) == 1
-    counts = claims.tally({"F9": partly})
+    counts = board.tally({"F9": partly})
     assert list(counts) == list(claims.SCORES)
     for score, own in counts.items():
         rest = {"in part": 1} if score == claims.SCORES[0] else {}
         n = sum(claim.score == score for claim in CLAIMS)
         expected = dict.fromkeys(claims.VERDICTS, 0) | rest
         assert own == expected | {"not run": n - len(rest)}
-    assert claims.score_text(counts["its theorems"]) == "4 not run, of 4"
-    assert claims.score_text({"holds": 1, "holds, smaller": 2, "fails": 2}) == (
+    assert board.score_text(counts["its theorems"]) == "4 not run, of 4"
+    assert board.score_text({"holds": 1, "holds, smaller": 2, "fails": 2}) == (
         "1 holds, 2 hold smaller, 2 fail, of 5"
     )
 
 
 def test_a_verdict_reads_without_its_colour():
-    shown = [BeautifulSoup(claims.verdict_html(v), "html.parser") for v in claims.MARK]
-    assert [html.get_text().replace("\xa0", " ")[2:] for html in shown] == list(claims.MARK)
-    assert len({html.get_text()[0] for html in shown}) == len(claims.MARK)
+    shown = [BeautifulSoup(board.verdict_html(v), "html.parser") for v in board.MARK]
+    assert [html.get_text().replace("\xa0", " ")[2:] for html in shown] == list(board.MARK)
+    assert len({html.get_text()[0] for html in shown}) == len(board.MARK)
     assert all(html.span["aria-hidden"] == "true" for html in shown)
 
 
 def test_a_result_for_no_claim_is_an_error_that_names_it():
-    for call in (lambda: claims.scoreboard({"F12": Result()}), lambda: claims.judge("F12")):
+    for call in (lambda: board.scoreboard({"F12": Result()}), lambda: board.judge("F12")):
         with pytest.raises(ValueError, match=r"claim must be one of F1a, .*; got 'F12'"):
             call()
 
@@ -144,11 +145,11 @@ def test_a_result_for_no_claim_is_an_error_that_names_it():
 def test_theory_needs_no_records():
     needless = {claim.id for claim in CLAIMS if not claim.needs}
     assert needless == {"F2a-c", "T-D.1", "L-D.2", "L-D.3", "T-D.4"}
-    assert claims.judge("F2a-c").ours == "(a) groks, (b) never, (c) together"
+    assert board.judge("F2a-c").ours == "(a) groks, (b) never, (c) together"
 
 
 def test_links_lead_from_the_first_page_and_from_the_chapters():
-    link = BeautifulSoup(claims.scoreboard({}), "html.parser").a
+    link = BeautifulSoup(board.scoreboard({}), "html.parser").a
     assert link["href"] == "chapters/01_introduction.html#fig-1a"
     links = BeautifulSoup(index.paper_index_table(), "html.parser").select("a")
     hrefs = [link["href"] for link in links]
@@ -160,7 +161,7 @@ def test_a_sentence_begins_with_a_large_letter_and_a_symbol_stays_as_it_is():
     assert [*map(capitalised, ("ε is half of α", "a network", "√x", "Adam", "D_crit", ""))] == [
         *("ε is half of α", "A network", "√x", "Adam", "D_crit", "")
     ]
-    says = [re.sub("<.*?>", "", str(row.td)) for row in rows(claims.scoreboard({}))]
+    says = [re.sub("<.*?>", "", str(row.td)) for row in rows(board.scoreboard({}))]
     assert not [text for text in says if re.search(r"[Α-Ω]", text)]  # large Greek letters
 
 

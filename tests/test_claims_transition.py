@@ -5,12 +5,12 @@ from evidence import other_tasks, sweep
 from handmade import record
 
 from grokkit.runs import Run
-from varma2023 import claims, experiments
+from varma2023 import board, claims, experiments
 
 
 def test_the_row_of_fig_4_gives_d_crit_by_both_routes():
     adamw = sweep(range(2), 600, adamw=True)
-    ours = claims.judge("F4", transition=sweep(range(2)), transition_adamw=adamw).ours
+    ours = board.judge("F4", transition=sweep(range(2)), transition_adamw=adamw).ours
     assert ours.startswith("D_crit 750 (750, 750; 2 seeds) by L-BFGS, 600 (600, 600; 2 seeds) by A")
 
 
@@ -24,8 +24,8 @@ def test_the_quick_profile_is_never_judged(name):
             for run, a in zip(made, accuracies, strict=True)
         ]
 
-    found = {experiment: runs(experiment) for experiment in claims.claim(name).needs}
-    assert claims.judge(name, **found).verdict == claims.NOT_RUN
+    found = {experiment: runs(experiment) for experiment in board.claim(name).needs}
+    assert board.judge(name, **found).verdict == claims.NOT_RUN
 
 
 def test_mirror_images_alone_are_no_rule():
@@ -36,5 +36,5 @@ def test_mirror_images_alone_are_no_rule():
         one = record(Run(task="x*y", dataset_size=3000, init=start), [0, 9], test_accuracy=accuracy)
         one.metrics.update(residual=one["epoch"] * 1.0)
         swapped = [one if r.run.task == "x*y" and r.run.dataset_size == 3000 else r for r in nine]
-        ours = claims.judge("F8", other_tasks=swapped).ours
+        ours = board.judge("F8", other_tasks=swapped).ours
         assert f"8 of them hold the rule at the largest D′, {rules} more than memory" in ours

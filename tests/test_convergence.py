@@ -8,10 +8,11 @@ from handmade import record
 
 from grokkit.engine import metrics
 from grokkit.runs import Run
-from varma2023 import analysis, convergence, experiments, figures, theme
+from varma2023 import measures, profiles, theme
+from varma2023.convergence import analysis, figures, sweeps
 
 ADAMW = Run(p=53, dataset_size=1200, epochs=10_000, keep_weights=True)
-LBFGS = experiments.minimised(ADAMW, 100, experiments.early(ADAMW))
+LBFGS = profiles.minimised(ADAMW, 100, profiles.early(ADAMW))
 # Eq. (2) over alpha ends at 5 + 24^2 / 2 = 293
 END = {"train_loss": 5e-8, "param_norm": 24.0, "correct_logit": 45.0, "test_accuracy": 1.0}
 
@@ -24,24 +25,24 @@ def ended(run, epoch, residual, **changes):
 def pair(**changes):
     """AdamW below a residual of 1 at 5,000 epochs, the minimiser at 100 evaluations after 400."""
     adamw = ended(ADAMW, [0, 5000, 10_000], [9.0, 0.9, 0.2])
-    return convergence.Pair(adamw, ended(LBFGS, [0, 50, 100], [9.0, 2.0, 0.05], **changes))
+    return measures.Pair(adamw, ended(LBFGS, [0, 50, 100], [9.0, 2.0, 0.05], **changes))
 
 
 def test_the_objective_is_eq_2_over_alpha():
     run = replace(ADAMW, eps=2e-8, weight_decay=0.5)
-    values = convergence.objective(ended(run, [0, 1], [1.0, 1.0]))
+    values = measures.objective(ended(run, [0, 1], [1.0, 1.0]))
     assert values == pytest.approx([293, 293])
-    assert convergence.objective(ended(ADAMW, [0], [1.0], param_norm=10.0)) == pytest.approx([55])
+    assert measures.objective(ended(ADAMW, [0], [1.0], param_norm=10.0)) == pytest.approx([55])
 
 
 def test_the_minimiser_is_charged_the_epochs_before_the_handover():
     both = pair()
-    assert convergence.evaluations(both.adamw, 1.0) == 5000
-    assert convergence.evaluations(both.lbfgs, 1.0) == 100 + experiments.EARLY
-    assert convergence.saving(both, 1.0) == pytest.approx(10)
-    assert convergence.saving(both, 0.1) is None  # AdamW never gets there
+    assert analysis.evaluations(both.adamw, 1.0) == 5000
+    assert analysis.evaluations(both.lbfgs, 1.0) == 100 + profiles.EARLY
+    assert analysis.saving(both, 1.0) == pytest.approx(10)
+    assert analysis.saving(both, 0.1) is None  # AdamW never gets there
     more = replace(ADAMW, dataset_size=2809)
-    start = convergence.charged(ended(replace(LBFGS, init=more), [0], [1.0]))
+    start = analysis.charged(ended(replace(LBFGS, init=more), [0], [1.0]))
     assert start == 0  # the start of both ways
 
 
@@ -58,61 +59,61 @@ def test_the_minimiser_is_charged_the_epochs_before_the_handover():
 )
 def test_ends_agree_in_what_they_share(changes, differs):
     both = pair(**changes)
-    agrees = convergence.agreement(both)
+    agrees = analysis.agreement(both)
     assert {name for name, same in agrees.items() if not same} == differs
-    assert convergence.agreeing([both]) == (not differs)
-    assert all(name in convergence.ends_table([both]) for name in differs)
+    assert analysis.agreeing([both]) == (not differs)
+    assert all(name in analysis.ends_table([both]) for name in differs)
 
 
 def test_the_lower_end_is_told_from_the_higher():
     below, same, above = pair(param_norm=20.0), pair(), pair(param_norm=28.0)
-    assert convergence.lower([below, same, above]) == [below]
-    assert convergence.higher([below, same, above]) == [above]
+    assert analysis.lower([below, same, above]) == [below]
+    assert analysis.higher([below, same, above]) == [above]
 
 
 def test_a_pair_is_of_one_train_set_and_two_ways():
     one, other = pair().adamw, pair().lbfgs
-    assert convergence.pairs([one, other])[0].kind == "grokking"
+    assert measures.pairs([one, other])[0].kind == "grokking"
     with pytest.raises(ValueError, match="a pair is a run of adamw and one of lbfgs"):
-        convergence.pairs([one, one])
+        measures.pairs([one, one])
     with pytest.raises(ValueError, match="differ in seed: they are no pair"):
-        convergence.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
+        measures.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
 
 
 def test_runs_of_several_moduli_are_described_with_all_of_them():
     runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
-    text = analysis.described([ended(run, [0], [1.0]) for run in runs])
+    text = measures.described([ended(run, [0], [1.0]) for run in runs])
     assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
     assert text.endswith("1 seed, 10,000 epochs, 100 evaluations")
 
 
 @pytest.mark.parametrize("profile", ["published", "quick"])
 def test_the_experiments_pair_up_and_keep_alpha(profile):
-    runs = experiments.convergence(profile)
+    runs = sweeps.convergence(profile)
     stand_ins = [ended(run, [0, 1], [1.0, 0.5]) for run in runs]
-    kinds = [pair.kind for pair in convergence.pairs(stand_ins)]
+    kinds = [pair.kind for pair in measures.pairs(stand_ins)]
     assert set(kinds) == {"grokking", "ungrokking", "random labels"}
     if profile == "published":
         assert len(kinds) >= 6
         assert {run.p for run in runs} == {53, 113}
-    strengths = experiments.strength(profile)
+    strengths = sweeps.strength(profile)
     assert {round(run.eps * run.weight_decay, 20) for run in strengths} == {1e-8}
-    groups = convergence.by_alpha([ended(run, [0, 1], [1.0, 0.5]) for run in strengths])
+    groups = analysis.by_alpha([ended(run, [0, 1], [1.0, 0.5]) for run in strengths])
     assert [len(group) for group in groups] == [3, 3]
 
 
 def test_a_strength_is_compared_with_that_of_c_1():
-    runs = experiments.strength("quick")[:3]
+    runs = sweeps.strength("quick")[:3]
     same = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     less = ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)
-    weaker = convergence.by_alpha([*same[:2], less])
-    assert convergence.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
-    assert convergence.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
+    weaker = analysis.by_alpha([*same[:2], less])
+    assert analysis.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
+    assert analysis.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
 
 
 def test_the_typical_weight_is_the_root_mean_square():
     one = ended(Run(p=113), [0], [1.0])
-    assert convergence.typical_weight(one) == pytest.approx(24 / 226_944**0.5)
+    assert analysis.typical_weight(one) == pytest.approx(24 / 226_944**0.5)
 
 
 LONG = np.arange(0, 20_001, 100)
@@ -151,24 +152,22 @@ def test_rest_needs_a_low_residual_a_still_accuracy_and_time():
 def test_a_run_rests_by_the_rule_of_its_optimiser(optimiser, changes, at_rest):
     run = ADAMW if optimiser == "adamw" else replace(LBFGS, epochs=1000)
     one = ended(run, [0, run.epochs], **{"residual": 0.1, **changes})
-    assert convergence.rests(one) == at_rest
-    assert convergence.resting([one, one]) == {
-        f"every end is at rest ({2 * at_rest} of 2)": at_rest
-    }
+    assert measures.rests(one) == at_rest
+    assert measures.resting([one, one]) == {f"every end is at rest ({2 * at_rest} of 2)": at_rest}
 
 
 def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
     run = replace(ADAMW, epochs=20_000)
     arrived = np.where(LONG < 4000, 2.0, 0.1)
     safe = record(run, LONG, residual=arrived, test_accuracy=1.0, param_norm=30.0)
-    [end] = convergence.early_ends([safe], 0.3)
+    [end] = analysis.early_ends([safe], 0.3)
     assert 4000 < end.epoch <= 9000
     assert end.same
     falls = np.where(LONG < 15_000, 1.0, 0.2)  # a plateau, then not
     late = record(run, LONG, residual=arrived, test_accuracy=falls, param_norm=30.0)
-    assert not convergence.early_ends([late], 0.3)[0].same
-    assert convergence.early_ends([safe], 0.05) == []
-    assert "1 of 2" in convergence.early_table([safe, late], [0.3])
+    assert not analysis.early_ends([late], 0.3)[0].same
+    assert analysis.early_ends([safe], 0.05) == []
+    assert "1 of 2" in analysis.early_table([safe, late], [0.3])
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
@@ -179,8 +178,8 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     first = next(t for t in fig.data if t.name.startswith("L-BFGS"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])
     assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
-    runs = experiments.strength("quick")
-    groups = convergence.by_alpha([ended(run, [0, 9], [1.0, 0.01]) for run in runs])
+    runs = sweeps.strength("quick")
+    groups = analysis.by_alpha([ended(run, [0, 9], [1.0, 0.01]) for run in runs])
     assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
     fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])

@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 from transitions import crossing, sweep
 
-from varma2023 import dependence
+from varma2023.ungrokking import analysis
 
 DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 
 
 def test_the_shift_of_one_seed_is_that_of_a_power_law():
-    assert dependence.log_shift(sweep({0: 800}, DECAYS, 0.05)) == pytest.approx(0.05 * np.log(20))
-    assert dependence.log_shift(sweep({0: 800}, DECAYS)) == pytest.approx(0, abs=1e-12)
+    assert analysis.log_shift(sweep({0: 800}, DECAYS, 0.05)) == pytest.approx(0.05 * np.log(20))
+    assert analysis.log_shift(sweep({0: 800}, DECAYS)) == pytest.approx(0, abs=1e-12)
 
 
 def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
     one, beyond = sweep({0: 800}, (1.0,)), crossing(9000, weight_decay=0.5)
     for records in (one, sweep({0: 800}) + beyond):
-        assert isnan(dependence.log_shift(records))
-        assert dependence.same_d_crit(records) is None
+        assert isnan(analysis.log_shift(records))
+        assert analysis.same_d_crit(records) is None
     # one seed that cannot be told leaves all of them open
     assert (
-        dependence.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1, weight_decay=0.5))
+        analysis.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1, weight_decay=0.5))
         is None
     )
 
@@ -35,9 +35,9 @@ def test_another_field_than_weight_decay_can_be_asked_about():
         for eps, d_crit in ((1e-9, 800), (1e-8, 880), (1e-7, 968))
         for each in crossing(d_crit)
     ]
-    assert dependence.shift_interval(records, "eps").value == pytest.approx(0.21)
-    assert dependence.same_d_crit(records, "eps") is False
-    assert dependence.largest_gap(records, "eps") > 0.15
+    assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
+    assert analysis.same_d_crit(records, "eps") is False
+    assert analysis.largest_gap(records, "eps") > 0.15
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_the_same_is_an_equivalence_over_seeds(powers, same):
         for seed, power in enumerate(powers)
         for each in sweep({seed: 700 + 50 * seed}, DECAYS, power)
     ]
-    assert dependence.same_d_crit(records) is same
-    interval = dependence.shift_interval(records)
+    assert analysis.same_d_crit(records) is same
+    interval = analysis.shift_interval(records)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)
 
 
 def test_the_largest_gap_is_within_one_seed_and_size():
     records = sweep({0: 500, 1: 2000}, decays=(1.0, 2.0))
-    assert dependence.largest_gap(records) == pytest.approx(0)
+    assert analysis.largest_gap(records) == pytest.approx(0)
     records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
-    assert dependence.largest_gap(records) == pytest.approx(0.3)
+    assert analysis.largest_gap(records) == pytest.approx(0.3)

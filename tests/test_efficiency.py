@@ -10,7 +10,8 @@ from handmade import record, ungrokking
 from transitions import START, crossing
 
 from grokkit.runs import Record, Run
-from varma2023 import claims, efficiency, figures, theme
+from varma2023 import board, theme
+from varma2023.efficiency import analysis, critical, figures
 from varma2023.statistics import Interval
 
 DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
@@ -69,20 +70,20 @@ def rule(seeds=range(5), exponent=0.0, kappa=6.0, share=0.99, minimum=500.0) -> 
 
 def test_the_gate_is_on_the_norm_and_the_square_is_stricter():
     runs = [made(Run(seed=i), 30, 60, share) for i, share in enumerate((0.94, 0.96, 0.98))]
-    assert [r.run.seed for r in efficiency.gated(runs)] == [1, 2]
-    assert [r.run.seed for r in efficiency.gated(runs, squared=True)] == [2]
+    assert [r.run.seed for r in analysis.gated(runs)] == [1, 2]
+    assert [r.run.seed for r in analysis.gated(runs, squared=True)] == [2]
 
 
 def test_memory_counts_only_where_the_random_labels_are_learned():
     good = memory()[0]
     lost = Record(good.run, {**good.metrics, "train_accuracy": np.array([0.0, 0.9])}, {})
-    assert efficiency.memorised([good, lost, rule()[0]]) == [good]
+    assert analysis.memorised([good, lost, rule()[0]]) == [good]
 
 
 def test_buckets_are_geometric_and_hold_every_run_once():
     runs = memory()
-    found = efficiency.buckets(runs)
-    assert len(found) == efficiency.N_BUCKETS
+    found = analysis.buckets(runs)
+    assert len(found) == analysis.N_BUCKETS
     ratios = [bucket.high / bucket.low for bucket in found]
     np.testing.assert_allclose(ratios, ratios[0])
     for one, other in pairwise(found):
@@ -91,15 +92,15 @@ def test_buckets_are_geometric_and_hold_every_run_once():
     assert sorted(map(id, held)) == sorted(map(id, runs))
     for bucket in found:
         for each in bucket.records:
-            assert bucket.low * (1 - 1e-12) <= efficiency.logit(each) <= bucket.high * (1 + 1e-12)
+            assert bucket.low * (1 - 1e-12) <= analysis.logit(each) <= bucket.high * (1 + 1e-12)
 
 
 def test_the_slope_is_the_exponent_of_a_power_law():
     runs = [made(Run(dataset_size=D), 3 * D**0.4, 60) for D in (100, 300, 1000, 5000)]
-    assert efficiency.slope([efficiency.triples(runs)]) == pytest.approx(0.4)
-    assert np.isnan(efficiency.slope([efficiency.triples(runs[:1])] * 3))
-    bucket = efficiency.Bucket(50.0, 70.0, runs)
-    assert efficiency.isologit_slope(bucket).text() == "0.40 (1 seed)"
+    assert analysis.slope([analysis.triples(runs)]) == pytest.approx(0.4)
+    assert np.isnan(analysis.slope([analysis.triples(runs[:1])] * 3))
+    bucket = analysis.Bucket(50.0, 70.0, runs)
+    assert analysis.isologit_slope(bucket).text() == "0.40 (1 seed)"
     assert bucket.norm(100) == pytest.approx(3 * 100**0.4)
 
 
@@ -110,7 +111,7 @@ def test_the_interval_of_a_slope_is_over_seeds():
         for s, slope in enumerate((0.2, 0.3, 0.4, 0.5, 0.6))
         for D in (500, 1000, 2000)
     ]
-    found = efficiency.isologit_slope(efficiency.Bucket(50.0, 70.0, runs))
+    found = analysis.isologit_slope(analysis.Bucket(50.0, 70.0, runs))
     assert found.value == pytest.approx(0.4)
     assert 0.2 < found.low < 0.35 < 0.45 < found.high < 0.6
     assert found.n == 5
@@ -118,14 +119,14 @@ def test_the_interval_of_a_slope_is_over_seeds():
 
 def test_the_norm_at_a_logit_is_interpolated_on_logs_and_never_beyond():
     runs = [made(Run(weight_decay=w), 30 * (o / 60) ** 0.25, o) for w, o in ((0.1, 80), (2.0, 40))]
-    assert efficiency.norm_at(runs, 60) == pytest.approx(30)
-    assert np.isnan(efficiency.norm_at(runs, 81))
-    assert np.isnan(efficiency.norm_at(runs, 39))
+    assert analysis.norm_at(runs, 60) == pytest.approx(30)
+    assert np.isnan(analysis.norm_at(runs, 81))
+    assert np.isnan(analysis.norm_at(runs, 39))
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_the_fit_finds_the_law_whatever_the_seeds_are_worth(seeds):
-    found = efficiency.fit(memory(seeds))
+    found = analysis.fit(memory(seeds))
     assert (found.exponent, found.kappa) == (pytest.approx(0.5), pytest.approx(4.0))
     assert found.norm == pytest.approx(30 * 1.1 ** np.mean(seeds))
     assert found.at(120, 2000) == pytest.approx(found.norm * 2**0.5 * 2**0.25)
@@ -133,12 +134,12 @@ def test_the_fit_finds_the_law_whatever_the_seeds_are_worth(seeds):
 
 def test_the_fit_is_of_medians_found_by_loops():
     runs = memory((0, 1, 2), noise=0.1)
-    found = efficiency.fit(runs)
-    x, y = efficiency.logit, efficiency.norm
+    found = analysis.fit(runs)
+    x, y = analysis.logit, analysis.norm
     curves = []
     for seed in (0, 1, 2):
         for size in SIZES:
-            curve = efficiency.select(runs, seed=seed, dataset_size=size)
+            curve = analysis.select(runs, seed=seed, dataset_size=size)
             curves.append(np.polyfit([log(x(r)) for r in curve], [log(y(r)) for r in curve], 1)[0])
     assert 1 / found.kappa == pytest.approx(np.median(curves))
     moved = {id(r): log(y(r)) + log(60 / x(r)) / found.kappa for r in runs}
@@ -155,45 +156,45 @@ def test_an_odd_run_does_not_move_the_fit():
     """As when the minimiser drops from one rule to a cheaper one on the way."""
     runs = rule()
     odd = {**runs[4].metrics, "param_norm": runs[4].metrics["param_norm"] * 0.9}
-    found = efficiency.fit([*runs[:4], Record(runs[4].run, odd, {}), *runs[5:]])
+    found = analysis.fit([*runs[:4], Record(runs[4].run, odd, {}), *runs[5:]])
     assert found.kappa == pytest.approx(6.0, rel=0.01)
     assert found.exponent == pytest.approx(0.0, abs=1e-3)
 
 
 def test_a_flat_fit_ignores_size():
-    found = efficiency.fit(rule(), flat=True)
+    found = analysis.fit(rule(), flat=True)
     assert found.exponent == 0
     assert found.kappa == pytest.approx(6.0)
     assert found.at(60, 10) == found.at(60, 1e6)
 
 
 def test_equal_cost_is_where_both_fits_give_one_norm():
-    mem, gen = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(33.0, 0.0, 6.0)
+    mem, gen = analysis.Fit(30.0, 0.5, 4.0), analysis.Fit(33.0, 0.0, 6.0)
     for level in (30.0, 60.0, 120.0):
-        size = efficiency.equal_cost_size(mem, gen, level)
+        size = critical.equal_cost_size(mem, gen, level)
         assert mem.at(level, size) == pytest.approx(gen.at(level, size))
-    assert efficiency.equal_cost_size(mem, gen, 60) == pytest.approx(1000 * 1.1**2)
-    assert np.isnan(efficiency.equal_cost_size(replace(mem, exponent=0.0), gen, 60))
+    assert critical.equal_cost_size(mem, gen, 60) == pytest.approx(1000 * 1.1**2)
+    assert np.isnan(critical.equal_cost_size(replace(mem, exponent=0.0), gen, 60))
 
 
 def test_the_common_logit_lies_in_both_ranges_or_between_them():
     def runs(*logits):
         return [made(Run(seed=i), 30, o) for i, o in enumerate(logits)]
 
-    assert efficiency.common_logit(runs(20, 80), runs(40, 160)) == pytest.approx(3200**0.5)
-    assert efficiency.common_logit(runs(20, 40), runs(80, 90)) == pytest.approx(3200**0.5)
+    assert critical.common_logit(runs(20, 80), runs(40, 160)) == pytest.approx(3200**0.5)
+    assert critical.common_logit(runs(20, 40), runs(80, 90)) == pytest.approx(3200**0.5)
 
 
 def test_a_crossing_is_interpolated_and_not_extrapolated():
     curve = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 30.0]])
     for level, at in ((15, 1.5), (20, 2.0), (25, 3.0)):
-        assert efficiency.crossing(curve, float(level)) == pytest.approx(at)
-    assert np.isnan(efficiency.crossing(curve, 5.0))
-    assert np.isnan(efficiency.crossing(curve, 30.0))
+        assert critical.crossing(curve, float(level)) == pytest.approx(at)
+    assert np.isnan(critical.crossing(curve, 5.0))
+    assert np.isnan(critical.crossing(curve, 30.0))
 
 
 def test_equal_minima_are_found_by_weight_decay_with_the_seeds_of_both():
-    found = efficiency.predicted_by_minimum(memory(range(5)), rule(minimum=500))
+    found = critical.predicted_by_minimum(memory(range(5)), rule(minimum=500))
     assert list(found) == list(DECAYS)
     level = 500 * 1.02**2  # the geometric mean over seeds; C_mem's minimum is 400 D / 1000
     for each in found.values():
@@ -204,19 +205,19 @@ def test_equal_minima_are_found_by_weight_decay_with_the_seeds_of_both():
 
 def test_predicted_by_norm_is_the_crossing_of_power_laws_with_an_interval():
     mem, gen = memory(), rule()
-    level = efficiency.common_logit(mem, gen)
-    found = efficiency.predicted_by_norm(mem, gen)
-    fits = efficiency.fit(mem), efficiency.fit(gen, flat=True)
-    assert found.value == pytest.approx(efficiency.equal_cost_size(*fits, level))
-    beyond = efficiency.predicted_by_norm(memory()[10:], gen)  # C_mem's from D = 2,000 on
+    level = critical.common_logit(mem, gen)
+    found = critical.predicted_by_norm(mem, gen)
+    fits = analysis.fit(mem), analysis.fit(gen, flat=True)
+    assert found.value == pytest.approx(critical.equal_cost_size(*fits, level))
+    beyond = critical.predicted_by_norm(memory()[10:], gen)  # C_mem's from D = 2,000 on
     assert np.isnan(beyond.value)
     assert not found.bounded  # one seed of C_mem
 
 
 def test_a_minimum_that_falls_with_d_is_seen():
     runs = memory()
-    assert efficiency.never_cheaper(runs)
-    assert not efficiency.never_cheaper(memory(exponent=-0.1))
+    assert critical.never_cheaper(runs)
+    assert not critical.never_cheaper(memory(exponent=-0.1))
 
 
 def jittered(runs: list[Record], size: float) -> list[Record]:
@@ -230,54 +231,54 @@ def jittered(runs: list[Record], size: float) -> list[Record]:
 
 
 def test_flat_is_an_equivalence_and_rising_is_more_than_unfinished_runs_feign():
-    assert efficiency.flat(jittered(rule(), 0.002)) is True
-    assert efficiency.flat(jittered(rule(exponent=0.03), 0.002)) is False
-    assert efficiency.flat(rule([0], exponent=0.019)) is True  # of one seed: its own value
-    assert efficiency.flat(efficiency.select(rule(), dataset_size=4000)) is None
-    assert efficiency.flat([]) is None
+    assert analysis.flat(jittered(rule(), 0.002)) is True
+    assert analysis.flat(jittered(rule(exponent=0.03), 0.002)) is False
+    assert analysis.flat(rule([0], exponent=0.019)) is True  # of one seed: its own value
+    assert analysis.flat(analysis.select(rule(), dataset_size=4000)) is None
+    assert analysis.flat([]) is None
     mem = memory((0, 1, 2))
-    assert efficiency.least_rise(mem) == pytest.approx(log(1.1) / log(16))
-    assert efficiency.rises(mem)
-    assert not efficiency.rises(memory((0, 1, 2), exponent=0.03))
+    assert analysis.least_rise(mem) == pytest.approx(log(1.1) / log(16))
+    assert analysis.rises(mem)
+    assert not analysis.rises(memory((0, 1, 2), exponent=0.03))
 
 
 def test_runs_are_judged_from_three_sizes_and_weight_decays_on():
     mem = memory()
-    assert efficiency.can_be_judged(mem)
-    assert not efficiency.can_be_judged([])
+    assert analysis.can_be_judged(mem)
+    assert not analysis.can_be_judged([])
     for field, values in (("dataset_size", SIZES[2:]), ("weight_decay", DECAYS[2:])):
-        assert not efficiency.can_be_judged([r for r in mem if getattr(r.run, field) not in values])
+        assert not analysis.can_be_judged([r for r in mem if getattr(r.run, field) not in values])
 
 
 def test_orderly_asks_for_the_order_alone():
-    assert all(efficiency.orderly(memory(p=53), rule()).values())
-    assert not any(efficiency.orderly(memory(exponent=-0.1), rule()).values())
+    assert all(analysis.orderly(memory(p=53), rule()).values())
+    assert not any(analysis.orderly(memory(exponent=-0.1), rule()).values())
 
 
 def test_a_prediction_agrees_within_its_bound():
     measured = Interval(800.0, 780.0, 820.0, 2)
     near, far = Interval(990.0), Interval(1010.0)
-    assert efficiency.agrees(near, measured)
-    assert not efficiency.agrees(far, measured)
-    assert not efficiency.agrees(Interval(float("nan")), measured)
-    assert not efficiency.agrees(near, measured, efficiency.NEAR_NORM)
-    assert efficiency.agrees(Interval(880.0), measured, efficiency.NEAR_NORM)
+    assert analysis.agrees(near, measured)
+    assert not analysis.agrees(far, measured)
+    assert not analysis.agrees(Interval(float("nan")), measured)
+    assert not analysis.agrees(near, measured, analysis.NEAR_NORM)
+    assert analysis.agrees(Interval(880.0), measured, analysis.NEAR_NORM)
     nowhere = Interval(float("nan")), measured
-    assert not efficiency.agrees(*nowhere)
-    assert efficiency.ratios_text([(near, measured), nowhere]) == "1.24"
-    assert efficiency.range_text([near, far]) == "990 – 1,010"
-    assert efficiency.range_text([Interval(float("nan"))]) == "none"
+    assert not analysis.agrees(*nowhere)
+    assert analysis.ratios_text([(near, measured), nowhere]) == "1.24"
+    assert analysis.range_text([near, far]) == "990 – 1,010"
+    assert analysis.range_text([Interval(float("nan"))]) == "none"
 
 
 def test_the_tables_say_what_there_is():
     mem, gen = memory(), rule()
-    slopes = efficiency.slopes_table(mem, gen)
-    assert slopes.count("<tr") == 1 + 2 * efficiency.N_BUCKETS
+    slopes = analysis.slopes_table(mem, gen)
+    assert slopes.count("<tr") == 1 + 2 * analysis.N_BUCKETS
     assert "(1 seed)" in slopes
-    assert "0.500 (1 seed)" in efficiency.fits_table(mem, gen)
-    gate = efficiency.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
+    assert "0.500 (1 seed)" in analysis.fits_table(mem, gen)
+    gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
-    table = efficiency.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
+    table = analysis.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
     assert "1.20" in table
 
 
@@ -295,9 +296,9 @@ def test_the_figures_are_fit_to_print_and_say_whose_each_trace_is():
     for one in mem:
         run = one.run
         found = drawn[run.dataset_size, run.weight_decay, run.seed]
-        assert found == pytest.approx((efficiency.norm(one), efficiency.logit(one)))
+        assert found == pytest.approx((analysis.norm(one), analysis.logit(one)))
     fig = theme.show(figures.fig_equal_cost(mem, gen, measured))
-    predicted = efficiency.predicted_by_norm(mem, gen)
+    predicted = critical.predicted_by_norm(mem, gen)
     assert predicted.text(",.0f") in theme.alt(fig)
     assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
     fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
@@ -318,26 +319,26 @@ def test_the_figures_are_fit_to_print_and_say_whose_each_trace_is():
 
 
 def test_one_kappa_makes_the_crossing_the_same_at_every_logit():
-    mem, gen = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(33.0, 0.0, 4.0)
-    assert efficiency.shift_with_logit(mem, gen) == pytest.approx(0)
+    mem, gen = analysis.Fit(30.0, 0.5, 4.0), analysis.Fit(33.0, 0.0, 4.0)
+    assert critical.shift_with_logit(mem, gen) == pytest.approx(0)
     other = replace(gen, kappa=8.0)  # its norm grows by 2^(1/8), C_mem's by 2^(1/4)
-    assert efficiency.shift_with_logit(mem, other) == pytest.approx(2 ** (-(1 / 8) / 0.5) - 1)
+    assert critical.shift_with_logit(mem, other) == pytest.approx(2 ** (-(1 / 8) / 0.5) - 1)
 
 
 def test_the_theorem_has_mixtures_below_kappa_2_alone():
-    sharp, soft = efficiency.Fit(30.0, 0.5, 4.0), efficiency.Fit(30.0, 0.0, 1.9)
-    assert "everything" in efficiency.regime(sharp, sharp)
-    assert "a part" in efficiency.regime(sharp, soft)
+    sharp, soft = analysis.Fit(30.0, 0.5, 4.0), analysis.Fit(30.0, 0.0, 1.9)
+    assert "everything" in critical.regime(sharp, sharp)
+    assert "a part" in critical.regime(sharp, soft)
 
 
 def test_the_loss_part_is_what_the_decay_term_leaves_of_the_minimum():
-    part = efficiency.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
+    part = critical.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
     assert part.median == pytest.approx(1 - 450 / 500)
 
 
 def test_buckets_of_nothing_are_refused():
     with pytest.raises(ValueError, match="need a run, got none"):
-        efficiency.buckets([])
+        analysis.buckets([])
 
 
 def falls(decays=DECAYS, seeds=(0, 1)):
@@ -352,7 +353,7 @@ def falls(decays=DECAYS, seeds=(0, 1)):
 
 
 def test_the_row_of_equal_minima_says_both_by_seed():
-    found = claims.judge("B2", memorising=memory(), starts=rule((0, 1)), transition=falls())
+    found = board.judge("B2", memorising=memory(), starts=rule((0, 1)), transition=falls())
     # C_mem's minimum is 400 D / 1000, C_gen's 500 x 1.02^seed
     assert found.ours.startswith(
         "seed 0: predicted 1,250, measured 1,250; seed 1: predicted 1,275, measured 1,262"
@@ -364,21 +365,21 @@ def test_an_end_below_both_circuits_is_a_mixture():
     runs = [Run(dataset_size=D, weight_decay=1.0) for D in (400, 1000, 1000, 8000, 8000)]
     costs = (1.0, 380.0, 395.0, 450.0, 495.0)
     ends = [made(run, 20.0, 60.0, minimum=cost) for run, cost in zip(runs, costs, strict=True)]
-    assert efficiency.mixtures_below(mem, gen, ends) == pytest.approx([0.05, 0.1])
+    assert critical.mixtures_below(mem, gen, ends) == pytest.approx([0.05, 0.1])
 
 
 def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
-    pairs = claims.efficiency.start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
+    pairs = claims.start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
     assert set(pairs) == {(seed, decay) for seed in (0, 2) for decay in DECAYS}
     for (seed, _), (predicted, measured) in pairs.items():
         assert predicted.value == pytest.approx(500 * 1.02**seed / 0.4)
         assert measured.value == pytest.approx(1250 * 1.01**seed, rel=0.005)
-    assert efficiency.same_order(pairs)
+    assert analysis.same_order(pairs)
     swapped = {
         (2 - seed, decay): pairs[seed, decay][:1] + other[1:]
         for (seed, decay), other in zip(pairs, reversed(pairs.values()), strict=True)
     }
-    assert not efficiency.same_order(swapped)
+    assert not analysis.same_order(swapped)
 
 
 def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
@@ -391,11 +392,11 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
 
     mem = memory()  # its minimum at weight decay 1 is 400 D / 1000
     ends = task("x-y", 400.0, 1000) + task("x*y", 300.0, 700) + task("x^2+y^2", 500.0, 9000)
-    pairs = claims.efficiency.task_pairs(mem, ends)
+    pairs = claims.task_pairs(mem, ends)
     assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
     assert [pair[0].value for pair in pairs.values()] == pytest.approx([1000, 750], rel=0.01)
     assert [pair[1].value for pair in pairs.values()] == pytest.approx([1000, 700], rel=0.01)
-    assert claims.efficiency.task_pairs([], ends) == {}
+    assert claims.task_pairs([], ends) == {}
 
 
 def test_the_exponents_at_both_ends_are_those_of_the_first_and_last_sizes():
@@ -405,4 +406,4 @@ def test_the_exponents_at_both_ends_are_those_of_the_first_and_last_sizes():
         for D, P in sizes.items()
         for w, o in ((0.1, 80), (2.0, 40))
     ]
-    assert efficiency.end_exponents(runs) == (pytest.approx(1.0), pytest.approx(0.3))
+    assert critical.end_exponents(runs) == (pytest.approx(1.0), pytest.approx(0.3))

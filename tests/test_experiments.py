@@ -12,7 +12,11 @@ from grokkit import tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from varma2023 import experiments
+from varma2023 import experiments, profiles
+from varma2023.convergence.sweeps import long_runs
+from varma2023.efficiency import sweeps as efficiency_sweeps
+from varma2023.other_tasks.sweeps import other_tasks
+from varma2023.ungrokking import sweeps
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
@@ -24,21 +28,21 @@ def store(tmp_path):
 
 
 def records(runs, store):
-    return experiments.records(runs, store, device="cpu", progress=False)
+    return experiments.load_or_train(runs, store, device="cpu", progress=False)
 
 
 # --- what the sweeps hold
 
 
 def test_published_grokking_is_the_papers_run_over_five_seeds():
-    runs = experiments.grokking()
+    runs = profiles.grokking()
     assert [run.seed for run in runs] == [0, 1, 2, 3, 4]
     assert {run.dataset_size for run in runs} == {3830}
     assert all(run == Run(seed=run.seed, keep_weights=True) for run in runs)
 
 
 def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epochs():
-    runs = experiments.ungrokking("paper")
+    runs = profiles.ungrokking("paper")
     sizes = Counter(run.dataset_size for run in runs)
     assert list(sizes.values()) == [10] * 7
     assert (min(sizes), max(sizes)) == (390, 1494)
@@ -47,21 +51,21 @@ def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epoch
     assert {run.epochs for run in runs} == {1_000_000}
 
 
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", profiles.PROFILES)
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 def test_every_run_of_a_sweep_has_its_own_key(name, profile):
     runs = experiments.experiment(name).runs(profile)
     assert len({run.key for run in runs}) == len(runs) > 0
 
 
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_ungrokking_only_takes_examples_away(profile):
-    for run in experiments.ungrokking(profile, seeds=1):
+    for run in profiles.ungrokking(profile, seeds=1):
         assert run.init.dataset_size == run.p**2
         assert run.init.seed == run.seed
         reduced, whole = set(run.split()[0]), set(run.init.split()[0])
         assert reduced < whole
-    runs = sorted(experiments.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
+    runs = sorted(profiles.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
     for small, large in pairwise(runs):
         assert set(small.split()[0]) < set(large.split()[0])
 
@@ -70,51 +74,49 @@ def test_ungrokking_only_takes_examples_away(profile):
 
 
 def test_a_change_applies_to_every_run_and_none_leaves_the_profile():
-    runs = experiments.grokking(weight_decay=0.5, epochs=None, seeds=2)
+    runs = profiles.grokking(weight_decay=0.5, epochs=None, seeds=2)
     assert [(run.weight_decay, run.epochs) for run in runs] == [(0.5, 10_000)] * 2
 
 
 def test_another_modulus_or_task_keeps_the_share_of_examples():
-    assert experiments.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
-    quotient = experiments.grokking(task="x/y", p=11, seeds=1)[0]
+    assert profiles.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
+    quotient = profiles.grokking(task="x/y", p=11, seeds=1)[0]
     assert quotient.dataset_size == round(3830 / 12769 * 110)
-    assert experiments.grokking(p=53, dataset_size=1200, seeds=1)[0].dataset_size == 1200
+    assert profiles.grokking(p=53, dataset_size=1200, seeds=1)[0].dataset_size == 1200
 
 
 def test_in_ungrokking_only_task_and_network_change_the_start():
-    [run] = experiments.ungrokking(
-        p=11, model=TINY, weight_decay=0.1, epochs=50, seeds=1, sizes=[20]
-    )
+    [run] = profiles.ungrokking(p=11, model=TINY, weight_decay=0.1, epochs=50, seeds=1, sizes=[20])
     assert (run.weight_decay, run.epochs, run.dataset_size) == (0.1, 50, 20)
     assert (run.init.p, run.init.model, run.init.dataset_size) == (11, TINY, 121)
     assert run.init.weight_decay == 1
-    assert run.init.epochs == experiments.full_data()[0].epochs
+    assert run.init.epochs == profiles.full_data()[0].epochs
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: experiments.grokking("fast"), "published, quick, paper; got 'fast'"),
-        (lambda: experiments.grokking(wd=0.5), "unknown field 'wd': a run has .*weight_decay"),
-        (lambda: experiments.grokking(seeds=0), "at least 1, got 0"),
-        (lambda: experiments.grokking(seeds=True), "at least 1, got True"),
-        (lambda: experiments.grokking(dataset_size=-5), "must be 1..12769, got -5"),
-        (lambda: experiments.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
-        (lambda: experiments.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
-        (lambda: experiments.grokking(weight_decay=-1.0), r"weight_decay must be in .*got -1"),
-        (lambda: experiments.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
-        (lambda: experiments.ungrokking(sizes="123"), "sizes must be a list of whole .*'123'"),
-        (lambda: experiments.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),
-        (lambda: experiments.transition(sizes=[]), r"whole numbers, got \[\]"),
-        (lambda: experiments.transition(sizes=400), "whole numbers, got 400"),
+        (lambda: profiles.grokking("fast"), "published, quick, paper; got 'fast'"),
+        (lambda: profiles.grokking(wd=0.5), "unknown field 'wd': a run has .*weight_decay"),
+        (lambda: profiles.grokking(seeds=0), "at least 1, got 0"),
+        (lambda: profiles.grokking(seeds=True), "at least 1, got True"),
+        (lambda: profiles.grokking(dataset_size=-5), "must be 1..12769, got -5"),
+        (lambda: profiles.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
+        (lambda: profiles.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
+        (lambda: profiles.grokking(weight_decay=-1.0), r"weight_decay must be in .*got -1"),
+        (lambda: profiles.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
+        (lambda: profiles.ungrokking(sizes="123"), "sizes must be a list of whole .*'123'"),
+        (lambda: sweeps.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),
+        (lambda: sweeps.transition(sizes=[]), r"whole numbers, got \[\]"),
+        (lambda: sweeps.transition(sizes=400), "whole numbers, got 400"),
         (
-            lambda: experiments.starts(weight_decays=["1"]),
+            lambda: efficiency_sweeps.starts(weight_decays=["1"]),
             "weight_decays must be a list of",
         ),
-        (lambda: experiments.epsilon(eps=1e-8), "eps must be a list of numbers, got 1e-08"),
-        (lambda: experiments.other_tasks(tasks="x-y"), "tasks must be a list of names"),
-        (lambda: experiments.transition_adamw(seeds=0), "at least 1, got 0"),
-        (lambda: experiments.long_runs(seeds=0), "at least 1, got 0"),
+        (lambda: sweeps.epsilon(eps=1e-8), "eps must be a list of numbers, got 1e-08"),
+        (lambda: other_tasks(tasks="x-y"), "tasks must be a list of names"),
+        (lambda: sweeps.transition_adamw(seeds=0), "at least 1, got 0"),
+        (lambda: long_runs(seeds=0), "at least 1, got 0"),
         (lambda: experiments.experiment("groking"), "grokking, full_data, ungrokking.*; got"),
     ],
 )
@@ -171,13 +173,13 @@ def test_a_field_that_a_sweep_sets_names_the_argument_that_sets_it(name, field, 
 
 
 def test_only_what_is_missing_is_trained(store, capsys):
-    two = experiments.grokking(seeds=2, **SMALL)
+    two = profiles.grokking(seeds=2, **SMALL)
     assert experiments.inventory(two, store) == experiments.Inventory(0, dict.fromkeys(two, 0))
     first = records(two, store)
     assert experiments.inventory(two, store) == experiments.Inventory(2, {})
-    three = experiments.grokking(seeds=3, **SMALL)
+    three = profiles.grokking(seeds=3, **SMALL)
     assert experiments.inventory(three, store) == experiments.Inventory(2, {three[2]: 0})
-    experiments.records(three, store, device="cpu")
+    experiments.load_or_train(three, store, device="cpu")
     assert "2 runs stored, 1 to train: 6 epochs" in capsys.readouterr().err
     again = records(three, store)
     assert [record.run for record in again] == three
@@ -186,14 +188,14 @@ def test_only_what_is_missing_is_trained(store, capsys):
 
 
 def test_an_ungrokking_inventory_counts_the_networks_it_starts_from(store):
-    runs = experiments.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
+    runs = profiles.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
     start = runs[0].init.epochs
     have = experiments.inventory(runs, store)
     assert (have.stored, have.missing, have.missing_epochs) == (0, 6, 2 * start + 16)
 
 
 def test_an_inventory_counts_what_checkpoints_hold(store):
-    two = experiments.grokking(seeds=2, **SMALL)
+    two = profiles.grokking(seeds=2, **SMALL)
     store.save_checkpoint(Checkpoint(two[1], 3, {"point": torch.zeros(1)}, []))
     have = experiments.inventory(two, store)
     assert have.left == {two[0]: 0, two[1]: 3}
@@ -203,26 +205,26 @@ def test_an_inventory_counts_what_checkpoints_hold(store):
 
 def test_grokking_without_a_test_set_is_refused():
     with pytest.raises(ValueError, match=r"dataset_size 1\.\.48, got 49"):
-        experiments.grokking(p=7, dataset_size=49)
+        profiles.grokking(p=7, dataset_size=49)
 
 
 def test_other_tasks_can_have_another_modulus_and_longer_starts():
-    runs = experiments.other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
+    runs = other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
     assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
     assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
-    both = experiments.other_tasks(tasks=["x-y", "S_n: xy"], p=53)
+    both = other_tasks(tasks=["x-y", "S_n: xy"], p=53)
     assert {(run.task, run.p) for run in both} == {("x-y", 53), ("S_n: xy", 5)}
 
 
 def test_the_starts_of_slow_tasks_are_trained_for_longer():
-    starts = {run.task: run.init for run in experiments.other_tasks()}
+    starts = {run.task: run.init for run in other_tasks()}
     for task, start in starts.items():
-        epochs, gradients = experiments.SLOW_TASKS.get(task, (3000, 0))
+        epochs, gradients = profiles.SLOW_TASKS.get(task, (3000, 0))
         by_adamw = start.init if gradients else start
         assert (by_adamw.optimiser, by_adamw.epochs) == ("adamw", epochs)
         assert not gradients or (start.optimiser, start.epochs) == ("lbfgs", gradients)
         every = tasks.task(task, start.p).n_examples
         assert start.dataset_size == by_adamw.dataset_size == every
         assert start.keep_weights
-    quick = experiments.full_data("quick", task="x/y or x-y")
+    quick = profiles.full_data("quick", task="x/y or x-y")
     assert {(run.optimiser, run.epochs) for run in quick} == {("adamw", 600)}

@@ -6,8 +6,9 @@ from test_timings import MEASURED, MINIMISED
 
 from grokkit.engine import cost
 from grokkit.runs import Run
-from varma2023 import figures, theme, timings
-from varma2023.publish import benchmarks
+from varma2023 import theme
+from varma2023.engine import figures, timings
+from varma2023.engine.measured import load
 
 TIMED = {
     "rows": [
@@ -76,7 +77,7 @@ def test_ideas_have_a_bar_a_case_in_the_order_of_the_ladder():
     ],
 )
 def test_the_shipped_measurements_are_fit_to_print(name, draw):
-    assert theme.show(draw(benchmarks.load(name)))
+    assert theme.show(draw(load(name)))
 
 
 def test_minimisers_have_a_point_where_they_reached_the_residual():

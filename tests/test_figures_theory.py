@@ -4,7 +4,9 @@ import numpy as np
 
 from grokkit import simulation
 from grokkit.theorems import EqualCircuits
-from varma2023 import figures, theme
+from varma2023 import theme
+from varma2023.simulation.figures import fig2_simulation
+from varma2023.theorems import figures
 
 
 def trajectories():
@@ -13,7 +15,7 @@ def trajectories():
 
 def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
     found = trajectories()
-    fig = theme.show(figures.fig2_simulation(found))
+    fig = theme.show(fig2_simulation(found))
     assert len(fig.data) == 15
     for trace in fig.data:
         assert trace.x[0] == 0
@@ -23,14 +25,14 @@ def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
 
 
 def test_fig2s_alt_text_tells_the_three_outcomes_apart():
-    text = theme.alt(figures.fig2_simulation(trajectories()))
+    text = theme.alt(fig2_simulation(trajectories()))
     assert "panel a, train loss below 1: step 169, test loss below 1: step 5,393" in text
     assert "panel b, train loss below 1: step 169, test loss below 1: never" in text
 
 
 def test_fig2_shows_one_panel_too():
     toys = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
-    assert len(theme.show(figures.fig2_simulation(toys)).data) == 5
+    assert len(theme.show(fig2_simulation(toys)).data) == 5
 
 
 def test_the_figures_of_appendix_d_are_fit_to_print():

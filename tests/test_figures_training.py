@@ -9,7 +9,14 @@ from handmade import EPOCHS, grokking, ungrokking
 
 from grokkit import decomposition
 from grokkit.runs import Record
-from varma2023 import analysis, experiments, figures, theme
+from varma2023 import experiments, profiles, theme
+from varma2023.convergence.analysis import Equilibrium
+from varma2023.convergence.figures import fig_equilibrium
+from varma2023.decomposition import analysis
+from varma2023.decomposition.figures import fig11_trigonometric
+from varma2023.grokking import figures
+from varma2023.publish.overview import fig1_overview
+from varma2023.ungrokking.figures import fig1b_ungrokking, fig7_ungrokking_runs
 
 SEEDS = [grokking(seed, shift) for seed, shift in enumerate((1.0, 1.0, 1.0))]
 UNGROKKED = [
@@ -18,7 +25,7 @@ UNGROKKED = [
     for seed in (0, 1)
 ]
 OF_GROKKING = [figures.fig1a_grokking, figures.fig9_circuits]
-OF_UNGROKKING = [figures.fig1b_ungrokking, figures.fig7_ungrokking_runs]
+OF_UNGROKKING = [fig1b_ungrokking, fig7_ungrokking_runs]
 
 
 def traces(fig, name):
@@ -41,7 +48,7 @@ def test_ungrokking_runs_are_fit_to_print(draw, runs):
     assert all(min(trace.x) == 0.8 for trace in fig.data)  # epoch 0 on a logarithmic axis
 
 
-@pytest.mark.parametrize("profile", experiments.PROFILES)
+@pytest.mark.parametrize("profile", profiles.PROFILES)
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 def test_no_run_logs_more_points_than_a_line_may_have(name, profile):
     for run in experiments.experiment(name).runs(profile, seeds=1):
@@ -70,9 +77,9 @@ def test_a_curve_says_which_run_or_runs_it_belongs_to():
     assert of_runs == [0, 1, 2]
     median = traces(fig, "test loss")[-1]
     assert median.meta == {"weight_decay": 1.0, "dataset_size": 3830}
-    sizes = [trace.meta["dataset_size"] for trace in figures.fig7_ungrokking_runs(UNGROKKED).data]
+    sizes = [trace.meta["dataset_size"] for trace in fig7_ungrokking_runs(UNGROKKED).data]
     assert sizes == [390, 390, 800, 800, 1494, 1494]
-    overview = figures.fig1_overview(SEEDS, UNGROKKED[:2])
+    overview = fig1_overview(SEEDS, UNGROKKED[:2])
     assert {trace.meta["dataset_size"] for trace in overview.data if trace.meta} == {3830, 390}
 
 
@@ -86,14 +93,14 @@ def test_alt_text_says_what_the_records_say():
     assert "passes 0.98 at epoch never (0 of 1 runs)" in theme.alt(figures.fig1a_grokking([never]))
     text = theme.alt(figures.fig9_circuits(SEEDS))
     assert "trig logit overtakes mem logit at epoch 1,500 (1,500 – 1,500)" in text
-    text = theme.alt(figures.fig1b_ungrokking(UNGROKKED[:2]))
+    text = theme.alt(fig1b_ungrokking(UNGROKKED[:2]))
     assert "on 390 examples: test accuracy goes from 1.00 to 0.02" in text
-    text = theme.alt(figures.fig7_ungrokking_runs(UNGROKKED))
+    text = theme.alt(fig7_ungrokking_runs(UNGROKKED))
     assert "0.02 at 390, 0.50 at 800, 0.99 at 1,494" in text
 
 
 def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
-    fig = theme.show(figures.fig7_ungrokking_runs(UNGROKKED))
+    fig = theme.show(fig7_ungrokking_runs(UNGROKKED))
     assert [trace.name for trace in fig.data] == [
         f"D′ = {size}" for size in ("390", "800", "1,494") for _ in range(2)
     ]
@@ -104,7 +111,7 @@ def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
 
 
 def test_the_overview_leaves_the_third_panel_empty_and_says_so():
-    fig = theme.show(figures.fig1_overview(SEEDS, UNGROKKED[:2]))
+    fig = theme.show(fig1_overview(SEEDS, UNGROKKED[:2]))
     with_points = {t.xaxis for t in fig.data if any(value is not None for value in t.y)}
     assert with_points == {"x", "x2"}
     assert "not run yet" in [note.text for note in fig.layout.annotations]
@@ -119,7 +126,7 @@ def test_fig11_shows_key_frequencies_apart():
     found = analysis.Trigonometric(
         decomposition.Share(0.97, 0.94), norms, norms / 2, [2, 4], norms[[1, 3]], 0.995, 1.0
     )
-    fig = theme.show(figures.fig11_trigonometric(found))
+    fig = theme.show(fig11_trigonometric(found))
     key, other = fig.data[2], fig.data[3]  # of the logits
     assert (list(key.x), list(key.y)) == ([2, 4], [9, 8])
     assert (list(other.x), list(other.y)) == ([1, 3], [1, 2])
@@ -130,8 +137,8 @@ def test_fig11_shows_key_frequencies_apart():
 
 def test_the_equilibrium_draws_a_panel_a_network_on_the_line_of_rest():
     expected = np.linspace(-1e-9, 1e-9, 1000)
-    states = [analysis.Equilibrium(1.1 * expected, expected, 1.1e-8, 0.99)] * 2
-    fig = theme.show(figures.fig_equilibrium(states, SEEDS[:2]))
+    states = [Equilibrium(1.1 * expected, expected, 1.1e-8, 0.99)] * 2
+    fig = theme.show(fig_equilibrium(states, SEEDS[:2]))
     dots = traces(fig, "a parameter")
     assert [len(trace.x) for trace in dots] == [400, 400]
     np.testing.assert_allclose(dots[0].y, 1.1 * np.asarray(dots[0].x), rtol=1e-5)
@@ -144,7 +151,7 @@ def test_runs_that_ended_early_stay_where_they_ended_and_the_figure_says_so():
     full, half = grokking(), grokking(1, shift=0.5)
     early = Record(replace(half.run, epochs=10_000), half.metrics, {})  # ended at epoch 5,000
     runs = [full, early, early]
-    drawn = figures.fig1a_grokking(runs), figures.fig1_overview(runs, UNGROKKED[:2])
+    drawn = figures.fig1a_grokking(runs), fig1_overview(runs, UNGROKKED[:2])
     for fig, name in zip(drawn, ("test loss", "test accuracy"), strict=True):
         metric = name.replace(" ", "_")
         lines = traces(theme.show(fig), name)[: len(runs) + 1]

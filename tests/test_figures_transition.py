@@ -5,12 +5,15 @@ import pytest
 from transitions import crossing, end, sweep
 
 from grokkit.runs import Run
-from varma2023 import figures, theme, transition
+from varma2023 import measures, theme
+from varma2023.other_tasks.figures import fig8_other_tasks
 from varma2023.statistics import Interval
+from varma2023.two_starts.figures import fig10_relative_strength, fig_hysteresis, fig_two_starts
+from varma2023.ungrokking import figures
 
 RUNS = sweep({0: 700, 1: 900})
 ADAMW = sweep({0: 750}, decays=(0.5, 2.0))
-FRESH = [end(r.run, transition.at_the_end(r)) for r in crossing(1900, init=None)]
+FRESH = [end(r.run, measures.at_the_end(r)) for r in crossing(1900, init=None)]
 TASKS = crossing(800) + crossing(
     500, task="x-y", init=Run(task="x-y", dataset_size=12769, keep_weights=True)
 )
@@ -19,11 +22,11 @@ for i, each in enumerate(RUNS):
 DRAWN = {
     "4": lambda: figures.fig4_ungrokking(RUNS, ADAMW),
     "4, by one route": lambda: figures.fig4_ungrokking(RUNS),
-    "8": lambda: figures.fig8_other_tasks(TASKS),
-    "8, of one task": lambda: figures.fig8_other_tasks(TASKS[:6]),
-    "10": lambda: figures.fig10_relative_strength(RUNS),
-    "two starts": lambda: figures.fig_two_starts(RUNS, FRESH),
-    "loop": lambda: figures.fig_hysteresis(RUNS, FRESH),
+    "8": lambda: fig8_other_tasks(TASKS),
+    "8, of one task": lambda: fig8_other_tasks(TASKS[:6]),
+    "10": lambda: fig10_relative_strength(RUNS),
+    "two starts": lambda: fig_two_starts(RUNS, FRESH),
+    "loop": lambda: fig_hysteresis(RUNS, FRESH),
     "epsilon": lambda: figures.fig_epsilon(
         [end(r.run, 0.5) for eps in (1e-9, 1e-8) for r in crossing(800, eps=eps)]
     ),
@@ -85,7 +88,7 @@ def test_predictions_are_lines_with_a_band_where_there_is_an_interval():
 
 
 def test_fig_8_has_a_panel_a_task_and_counts_those_that_ungrok():
-    fig = figures.fig8_other_tasks(TASKS)
+    fig = fig8_other_tasks(TASKS)
     assert [note.text for note in fig.layout.annotations] == ["x+y", "x-y"]
     assert "2 go from near chance to generalised" in theme.alt(fig)
     assert "x+y: 800, x-y: 500" in theme.alt(fig)
@@ -96,7 +99,7 @@ def test_fig_10_leaves_out_a_ratio_over_a_negative_part():
     for i, record in enumerate(records):
         record.metrics["param_norm"] = record["param_norm"] + i
     assert records[-1].final("mem_logit") < 0
-    fig = theme.show(figures.fig10_relative_strength(records))
+    fig = theme.show(fig10_relative_strength(records))
     points = [t for t in fig.data if t.mode == "markers" and t.xaxis == "x"]
     drawn = {x: y for trace in points for x, y in zip(trace.x, trace.y, strict=True)}
     assert np.isnan(drawn[3000])
@@ -106,7 +109,7 @@ def test_fig_10_leaves_out_a_ratio_over_a_negative_part():
 
 
 def test_the_loop_has_two_branches():
-    fig = figures.fig_hysteresis(RUNS, FRESH)
+    fig = fig_hysteresis(RUNS, FRESH)
     branches = {trace.name for trace in fig.data}
     assert branches == {"from a grokked network", "from a fresh network"}
     assert "at 700 (1 seed), up from fresh ones at 1,900" in theme.alt(fig)

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from grokkit import tasks
-from varma2023 import groups
+from varma2023.other_tasks import groups
 
 GROUPS = [groups.cyclic(n) for n in (1, 2, 7, 10, 52)]
 GROUPS += [groups.symmetric(n) for n in (2, 3, 4, 5)]

@@ -15,9 +15,9 @@ from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
 from grokkit.sweeps import estimate
 from grokkit.sweeps.estimate import Machine, Speed
-from varma2023 import experiments
+from varma2023 import experiments, profiles
 from varma2023.__main__ import _duration, main
-from varma2023.publish import benchmarks
+from varma2023.engine.measured import save
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def small(monkeypatch):
     """The only experiment, of two tiny runs."""
-    runs = experiments.grokking(seeds=2, keep_weights=True, **SMALL)
+    runs = profiles.grokking(seeds=2, keep_weights=True, **SMALL)
     one = experiments.Experiment("small", "no figure", lambda profile, seeds=None: runs)
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"small": one})
     monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
@@ -59,7 +59,7 @@ def test_list_shows_every_experiment_in_two_sizes(home, capsys, monkeypatch):
 
 
 def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsys):
-    experiments.records(small[:1], Store(), "cpu", progress=False)
+    experiments.load_or_train(small[:1], Store(), "cpu", progress=False)
     Store().save_checkpoint(Checkpoint(small[1], 3, {"point": torch.zeros(1)}, []))
     assert main(["list", "--store", str(home)]) == 0
     line = capsys.readouterr().out.splitlines()[1]
@@ -73,7 +73,7 @@ def test_list_shows_the_papers_size_when_asked(home, small, capsys):
 
 def test_list_measures_nothing_where_nothing_is_missing(home, small, capsys, monkeypatch):
     monkeypatch.setattr(estimate, "measure", None)
-    experiments.records(small, Store(), "cpu", progress=False)
+    experiments.load_or_train(small, Store(), "cpu", progress=False)
     assert main(["list"]) == 0
     assert "time: " not in capsys.readouterr().out
 
@@ -139,13 +139,13 @@ def test_a_bad_argument_is_said_and_gives_status_2(home, arguments, message, cap
 def test_a_wrong_option_is_an_error_also_where_all_is_stored(
     home, small, option, value, message, capsys
 ):
-    experiments.records(small, Store(), "cpu", progress=False)
+    experiments.load_or_train(small, Store(), "cpu", progress=False)
     assert main(["run", "small", option, value]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, monkeypatch, capsys):
-    runs = experiments.full_data(seeds=1, **SMALL)
+    runs = profiles.full_data(seeds=1, **SMALL)
     one = experiments.Experiment("full", "", lambda profile, seeds=None: runs)
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"full": one})
     assert main(["run", "full", "--device", "cpu", "--quiet"]) == 0
@@ -153,7 +153,7 @@ def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, m
 
 
 def test_a_run_that_diverges_is_said_without_a_traceback(home, monkeypatch, capsys):
-    runs = experiments.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL)
+    runs = profiles.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL)
     one = experiments.Experiment("wild", "", lambda profile, seeds=None: runs)
     monkeypatch.setattr(experiments, "EXPERIMENTS", {"wild": one})
     assert main(["run", "wild", "--device", "cpu", "--quiet"]) == 2
@@ -276,7 +276,9 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     again = call(tmp_path / "broken")
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    whole = experiments.records(list(begun), Store(tmp_path / "whole", ""), "cpu", progress=False)
+    whole = experiments.load_or_train(
+        list(begun), Store(tmp_path / "whole", ""), "cpu", progress=False
+    )
     for one, epoch in zip(whole, begun.values(), strict=True):
         other = store.get(one.run)
         assert one.run.key in out
@@ -293,11 +295,11 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
     assert main(["verify"]) == 2
     assert "GROKKIT_RESULTS is set to nothing" in capsys.readouterr().err
     results = home / "results"
-    experiments.records(small, Store(), "cpu", progress=False)
+    experiments.load_or_train(small, Store(), "cpu", progress=False)
     Store().export("small", small, results)
     (results / "benchmarks").mkdir()
-    monkeypatch.setattr(benchmarks, "FOLDER", results / "benchmarks")
-    measured = benchmarks.save("engine-cpu", {"rows": [{"ms": 1.5}]})
+    monkeypatch.setattr("varma2023.engine.measured.FOLDER", results / "benchmarks")
+    measured = save("engine-cpu", {"rows": [{"ms": 1.5}]})
     monkeypatch.setenv("GROKKIT_RESULTS", str(results))
     assert main(["verify"]) == 0
     said = capsys.readouterr().out
@@ -331,7 +333,7 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(
 
 
 def test_gc_names_what_it_deletes(home, small, capsys):
-    experiments.records(small, Store(), "cpu", progress=False)
+    experiments.load_or_train(small, Store(), "cpu", progress=False)
     Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
     aside = home / "records" / "x.parquet.damaged"
     aside.touch()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from grokkit import tasks
-from varma2023 import experiments
+from varma2023 import profiles
 from varma2023.publish import chapters, parameters
 from varma2023.publish.parameters import PARAMETERS
 
@@ -74,7 +74,7 @@ def test_every_parameter_is_declared_and_its_default_passes_in_every_profile(nam
 
 def test_every_declared_parameter_is_one_of_a_chapter():
     assert {parameter for _, parameter in CASES} == set(PARAMETERS)
-    assert parameters.PROFILES == experiments.PROFILES
+    assert parameters.PROFILES == profiles.PROFILES
 
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from grokkit import tasks
-from varma2023 import experiments, theme
+from varma2023 import profiles, theme
 from varma2023.publish import chapters, reruns
 from varma2023.publish.notebook import check_parameters
 from varma2023.publish.reruns import Rerun
+from varma2023.semi_grokking import sweeps
 
 SAVED = reruns.load()
 CHAPTER = (chapters.BOOK / "chapters/run_it_yourself.md").read_text(encoding="utf-8")
@@ -71,14 +72,14 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
     known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
     assert names <= known  # papermill would only warn about another
-    check_parameters(experiments.grokking, **{**dict.fromkeys(known), **r.parameters})
+    check_parameters(profiles.grokking, **{**dict.fromkeys(known), **r.parameters})
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
     given |= {k: float(v) for k, v in given.items() if k == "weight_decay"}  # as checked types
-    runs = set(experiments.grokking("quick", **given))
+    runs = set(profiles.grokking("quick", **given))
     if r.chapter.endswith("01_introduction"):
-        fewer = experiments.ungrokking("quick", **given)
-        runs |= {*fewer, *(run.init for run in fewer), *experiments.semi_grokking("quick")}
-        runs |= {*experiments.semi_grokking_again("quick")}
+        fewer = profiles.ungrokking("quick", **given)
+        runs |= {*fewer, *(run.init for run in fewer), *sweeps.semi_grokking("quick")}
+        runs |= {*sweeps.semi_grokking_again("quick")}
     assert r.networks == len(runs)
     assert r.epochs == sum(run.epochs for run in runs)
 
@@ -106,6 +107,6 @@ def test_the_recipe_for_a_task_works(monkeypatch):
     np.testing.assert_array_equal(
         task.labels, [operation(a, b, 11) for a, b in zip(x, y, strict=True)]
     )
-    runs = experiments.grokking("quick", task=name, seeds=1)
+    runs = profiles.grokking("quick", task=name, seeds=1)
     assert runs[0].task == name
     tasks.task.cache_clear()

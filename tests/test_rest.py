@@ -10,7 +10,7 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from varma2023 import experiments
-from varma2023.convergence import objective
+from varma2023.measures import objective
 
 
 @given(rate=floats(0.0, 0.01))
@@ -41,7 +41,7 @@ def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
         p=7, dataset_size=40, model=model, optimiser="lbfgs", precision="float64",
         epochs=3000, n_logged=80, until_rest=True,
     )  # fmt: skip
-    (record,) = experiments.records([run], Store(tmp_path, ""), progress=False)
+    (record,) = experiments.load_or_train([run], Store(tmp_path, ""), progress=False)
     level, at = objective(record), record["epoch"]
     rests = [at_minimum(at[: i + 1], level[: i + 1], record["residual"][i]) for i in range(len(at))]
     assert rests[-1]

@@ -14,6 +14,7 @@ from grokkit.store.store import Store
 from grokkit.sweeps import retrain
 from varma2023 import experiments
 from varma2023.__main__ import main
+from varma2023.ungrokking import sweeps
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=5, dataset_size=12, epochs=60, n_logged=6, model=TINY)
@@ -60,7 +61,7 @@ def within(metric, which):
 
 @pytest.mark.slow
 def test_a_published_run_leaves_its_record_again():
-    runs = experiments.epsilon()  # from a network on all examples, trained again as well
+    runs = sweeps.epsilon()  # from a network on all examples, trained again as well
     record = published(r for r in runs if r.dataset_size == max(run.dataset_size for run in runs))
     found = retrain.retrain(record, Store("/nonexistent"), "cpu", progress=False)
     assert found.agrees, str(found)
@@ -70,7 +71,7 @@ def test_a_published_run_leaves_its_record_again():
 def shipped(tmp_path, monkeypatch):
     """A package whose results hold one tiny run, and that record."""
     own = Store(tmp_path / "own", shipped="")
-    [record] = experiments.records([RUN], own, "cpu", progress=False)
+    [record] = experiments.load_or_train([RUN], own, "cpu", progress=False)
     write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([record]))
     monkeypatch.setenv("GROKKIT_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))

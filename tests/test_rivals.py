@@ -7,7 +7,8 @@ import pytest
 from handmade import record
 
 from grokkit.runs import Run
-from varma2023 import claims, experiments, figures, rivals, theme
+from varma2023 import board, theme
+from varma2023.rivals import analysis, figures, sweeps
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
 EPOCHS = np.arange(0, 20_001, 100)
@@ -31,7 +32,7 @@ def sweep(seeds=3, without=15_000, less=9000, small=20.0):
     """Every ablation, `seeds` of each; no weight decay generalises at `without`, 0.3 at `less`."""
     when = {"no weight decay": without, "weight decay 0.3": less}
     found = []
-    for name, change in experiments.ABLATIONS.items():
+    for name, change in sweeps.ABLATIONS.items():
         for seed in range(seeds):
             run = replace(RUN, seed=seed, **change)
             start = small if run.init_scale < 1 else 40.0 * run.init_scale
@@ -44,7 +45,7 @@ def sweep(seeds=3, without=15_000, less=9000, small=20.0):
 
 def test_what_was_changed_is_read_off_the_run():
     runs = [record.run for record in sweep(1)]
-    assert [rivals.variant(run) for run in runs] == [
+    assert [analysis.variant(run) for run in runs] == [
         "as the paper",
         "no weight decay",
         "weight decay 0.3",
@@ -53,36 +54,36 @@ def test_what_was_changed_is_read_off_the_run():
         "rounded loss",
     ]
     both = replace(RUN, weight_decay=0.0, init_scale=2.0)
-    assert rivals.variant(both) == "no weight decay, initial weights × 2"
-    assert [len(group) for group in rivals.variants(sweep(2)).values()] == [2] * 6
+    assert analysis.variant(both) == "no weight decay, initial weights × 2"
+    assert [len(group) for group in analysis.variants(sweep(2)).values()] == [2] * 6
 
 
 def test_a_spike_is_a_stretch_far_above_the_least_so_far():
-    assert rivals.spikes(made()) == 0  # the high loss before the fit is none
+    assert analysis.spikes(made()) == 0  # the high loss before the fit is none
     spiky = made(spiky=[1000, 1100, 3000, 8000])
-    assert rivals.spikes(spiky) == 3
-    assert rivals.spikes(spiky, before=True) == 2
+    assert analysis.spikes(spiky) == 3
+    assert analysis.spikes(spiky, before=True) == 2
     never = made(general=None, spiky=[1000, 19_000])
-    assert rivals.spikes(never, before=True) == 2
+    assert analysis.spikes(never, before=True) == 2
     half = made(train_loss=np.where(EPOCHS < 5000, 1e-7, 0.9e-5))  # rises, but not a hundredfold
-    assert rivals.spikes(half) == 0
-    assert rivals.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits
+    assert analysis.spikes(half) == 0
+    assert analysis.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits
 
 
 def test_epochs_are_infinite_where_a_run_never_generalises():
     runs = [made(general=g) for g in (4000, None, 6000)]
-    assert rivals.general_epochs(runs) == [4000, np.inf, 6000]
-    assert rivals.general_median(runs) == 6000
-    assert rivals.general_median(runs[:2]) == np.inf
-    assert rivals.delays(runs).text("g") == "25 (20 – 30), in 2 of 3 runs"
+    assert analysis.general_epochs(runs) == [4000, np.inf, 6000]
+    assert analysis.general_median(runs) == 6000
+    assert analysis.general_median(runs[:2]) == np.inf
+    assert analysis.delays(runs).text("g") == "25 (20 – 30), in 2 of 3 runs"
 
 
 def test_the_norm_falls_from_its_peak_to_generalisation():
-    assert rivals.norm_falls(made()) == 1
+    assert analysis.norm_falls(made()) == 1
     walk = np.where(EPOCHS % 200 == 0, 50.0, 49.0)
-    assert rivals.norm_falls(made(param_norm=walk)) == pytest.approx(0.5)
-    assert rivals.starts_low(made(start=20.0))
-    assert not rivals.starts_low(made(start=40.0))
+    assert analysis.norm_falls(made(param_norm=walk)) == pytest.approx(0.5)
+    assert analysis.starts_low(made(start=20.0))
+    assert not analysis.starts_low(made(start=40.0))
 
 
 def test_rates_that_add_up_give_the_rate_without_decay():
@@ -91,36 +92,36 @@ def test_rates_that_add_up_give_the_rate_without_decay():
         for decay, general in ((0.0, None), (0.5, 5000), (1.0, 2500))
         for seed in range(3)
     ]
-    found = rivals.rate_at_zero(runs)  # 0.2 and 0.4 a thousand epochs: through zero
+    found = analysis.rate_at_zero(runs)  # 0.2 and 0.4 a thousand epochs: through zero
     assert found.value == pytest.approx(0, abs=1e-9)
     more = [*runs[:6], *(made(replace(RUN, seed=seed), general=4000) for seed in range(3))]
-    assert rivals.rate_at_zero(more).value == pytest.approx(0.15e-3)
-    assert rivals.per_10_000(rivals.rate_at_zero(more)).startswith("1.50 (")
-    assert np.isnan(rivals.rate_at_zero(runs[:6]).value)  # one weight decay makes no line
-    assert list(rivals.by_decay(sweep())) == [0.0, 0.3, 1.0]
+    assert analysis.rate_at_zero(more).value == pytest.approx(0.15e-3)
+    assert analysis.per_10_000(analysis.rate_at_zero(more)).startswith("1.50 (")
+    assert np.isnan(analysis.rate_at_zero(runs[:6]).value)  # one weight decay makes no line
+    assert list(analysis.by_decay(sweep())) == [0.0, 0.3, 1.0]
 
 
 def test_the_parts_follow_the_runs():
-    assert all(rivals.rival_parts(sweep()).values())
-    assert all(rivals.decay_parts(sweep()).values())
-    assert list(rivals.decay_parts(sweep(without=2000)).values()) == [False, True]
-    assert list(rivals.decay_parts(sweep(less=3000)).values()) == [True, False]
-    assert list(rivals.rival_parts(sweep(small=30.0)).values()) == [True, False]
+    assert all(analysis.rival_parts(sweep()).values())
+    assert all(analysis.decay_parts(sweep()).values())
+    assert list(analysis.decay_parts(sweep(without=2000)).values()) == [False, True]
+    assert list(analysis.decay_parts(sweep(less=3000)).values()) == [True, False]
+    assert list(analysis.rival_parts(sweep(small=30.0)).values()) == [True, False]
 
 
 def test_the_row_of_weight_decay_says_when_and_how_many():
-    ours = claims.judge("S7", ablations=sweep()).ours
+    ours = board.judge("S7", ablations=sweep()).ours
     assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
     assert "without, 3 of 3 runs" in ours
-    assert "0: never" in claims.judge("S7", ablations=sweep(without=None)).ours
+    assert "0: never" in board.judge("S7", ablations=sweep(without=None)).ours
 
 
 def test_tables_say_what_was_seen():
     every = sweep(2)
-    table = rivals.ablations_table(every)
+    table = analysis.ablations_table(every)
     assert table.count("<tr>") == 1 + 6
     assert "<td>4, 4</td>" in table  # rounded: two spikes in each of two runs, all before
-    text = rivals.rivals_table(every)
+    text = analysis.rivals_table(every)
     assert "as the paper: 0 spikes before generalising in 2 runs, 2 grok without any" in text
     assert "rounded loss: 4 spikes before generalising in 2 runs, 0 grok without any" in text
     assert "initial weights × 0.5: norm 20 at the start, 24 at the end, 2 of 2 grok" in text

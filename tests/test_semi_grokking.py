@@ -12,8 +12,10 @@ from handmade import grokking, record, ungrokking
 
 from grokkit import tasks
 from grokkit.runs import Run
-from varma2023 import claims, experiments, figures, semi_grokking, theme
-from varma2023.semi_grokking import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023 import board, experiments, measures, profiles, theme
+from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.publish import overview
+from varma2023.semi_grokking import analysis, figures, sweeps
 
 
 def made(accuracy, run=RUN, **changes):
@@ -35,19 +37,19 @@ def sweep(kinds, n=4):
 
 def end(accuracy, residual=0.1, size=1700, seed=0):
     base = Run(dataset_size=size, seed=seed)
-    run = experiments.minimised(base, 1000, experiments.early(base), "mixed")
+    run = profiles.minimised(base, 1000, profiles.early(base), "mixed")
     curves = {"train_loss": 1e-7, "param_norm": 24.0, "residual": residual}
     return record(run, [0, 1000], test_accuracy=[0.1, accuracy], **curves)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
-    assert semi_grokking.outcome(made(SHAPES[kind])) == kind
+    assert measures.outcome(made(SHAPES[kind])) == kind
 
 
 def test_a_run_that_rises_to_its_last_epoch_still_moves_and_one_at_rest_does_not():
-    assert semi_grokking.moves_at_end(made(SHAPES[UNDER_WAY])) == pytest.approx(0.25, abs=1e-3)
-    assert semi_grokking.moves_at_end(made(SHAPES[FULL])) == 0
+    assert analysis.moves_at_end(made(SHAPES[UNDER_WAY])) == pytest.approx(0.25, abs=1e-3)
+    assert analysis.moves_at_end(made(SHAPES[FULL])) == 0
 
 
 @pytest.mark.parametrize(
@@ -64,101 +66,101 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
 def test_memory_of_mirror_images_is_no_generalisation():
     share = RUN.mirror_share
     assert share == pytest.approx(380 / 961, abs=0.06)
-    assert semi_grokking.outcome(made(np.full(len(EPOCHS), share + 0.05))) == NONE
+    assert measures.outcome(made(np.full(len(EPOCHS), share + 0.05))) == NONE
     other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory
     late = np.where(EPOCHS < 1000, 0.01, share + 0.05)
-    assert semi_grokking.outcome(made(late, other)) == SEMI
+    assert measures.outcome(made(late, other)) == SEMI
     early = made(np.full(len(EPOCHS), share + 0.05), other)  # there from the start: not delayed
-    assert semi_grokking.outcome(early) == UNDER_WAY
+    assert measures.outcome(early) == UNDER_WAY
 
 
 def test_a_plateau_is_found_to_the_epoch_and_spikes_do_not_end_it():
-    here = semi_grokking.plateau(made(SHAPES[TRANSIENT]))
+    here = measures.plateau(made(SHAPES[TRANSIENT]))
     assert here.lasting
     assert 8500 <= here.start <= 9000
     assert 18_000 <= here.end <= 19_000
     assert here.level == pytest.approx(0.7, abs=0.01)
     spiky = SHAPES[SEMI].copy()
     spiky[::9] = 0.2
-    assert semi_grokking.outcome(made(spiky)) == SEMI
+    assert measures.outcome(made(spiky)) == SEMI
 
 
 def test_a_plateau_must_last_and_come_long_after_the_fit():
     short = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
-    assert semi_grokking.outcome(made(short)) == FULL
+    assert measures.outcome(made(short)) == FULL
     slow = replace(RUN, weight_decay=0.1)  # 1 / (lr lambda) is 10,000 epochs
-    assert semi_grokking.outcome(made(SHAPES[TRANSIENT], slow)) == FULL
+    assert measures.outcome(made(SHAPES[TRANSIENT], slow)) == FULL
     late = np.where(EPOCHS < 30_000, 0.9, 1.0)  # fits only when it has long been on the plateau
-    assert semi_grokking.outcome(made(SHAPES[SEMI], train_accuracy=late)) == UNDER_WAY
+    assert measures.outcome(made(SHAPES[SEMI], train_accuracy=late)) == UNDER_WAY
     never = made(SHAPES[SEMI], train_accuracy=0.9)
-    assert semi_grokking.outcome(never) == UNDER_WAY
+    assert measures.outcome(never) == UNDER_WAY
 
 
 def test_a_drift_of_more_than_the_band_is_no_plateau():
     rising = curve((0, 0.03), (8000, 0.55), (50_000, 0.94))
-    here = semi_grokking.plateau(made(rising))
+    here = measures.plateau(made(rising))
     assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
-    assert semi_grokking.plateau(made(SHAPES[NONE])) is None
+    assert measures.plateau(made(SHAPES[NONE])) is None
 
 
 def test_the_norm_drops_as_the_plateau_ends_or_does_not():
-    drop = semi_grokking.norm_drop(made(SHAPES[TRANSIENT]))
+    drop = analysis.norm_drop(made(SHAPES[TRANSIENT]))
     assert (drop.before, drop.end) == (27, 24)
     assert drop.at_once
     # 1,000 epochs a decay time; from the plateau's end to one of them after the full accuracy
-    here = semi_grokking.plateau(made(SHAPES[TRANSIENT]))
+    here = measures.plateau(made(SHAPES[TRANSIENT]))
     full = int(EPOCHS[(SHAPES[TRANSIENT] > 0.95) & (here.end < EPOCHS)][0])
     assert drop.after == pytest.approx(np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3)
     steady = made(SHAPES[TRANSIENT], param_norm=27 * np.exp(-EPOCHS / 50_000))
-    assert semi_grokking.norm_drop(steady).on == pytest.approx(0.02)
-    assert not semi_grokking.norm_drop(steady).at_once
-    assert semi_grokking.norm_drop(made(SHAPES[FULL])) is None
+    assert analysis.norm_drop(steady).on == pytest.approx(0.02)
+    assert not analysis.norm_drop(steady).at_once
+    assert analysis.norm_drop(made(SHAPES[FULL])) is None
 
 
 def test_examples_are_the_clearest():
     runs = sweep(SHAPES)
-    assert semi_grokking.outcome(semi_grokking.example(runs)) == SEMI
-    assert semi_grokking.outcome(semi_grokking.transient_example(runs)) == TRANSIENT
+    assert measures.outcome(analysis.example(runs)) == SEMI
+    assert measures.outcome(analysis.transient_example(runs)) == TRANSIENT
     rest = sweep([NONE, UNDER_WAY, FULL])
-    assert semi_grokking.outcome(semi_grokking.example(rest)) == UNDER_WAY
+    assert measures.outcome(analysis.example(rest)) == UNDER_WAY
     low, near = made(curve((0, 0.03), (50_000, 0.1))), made(SHAPES[NONE])
-    assert semi_grokking.example([low, near]) is semi_grokking.example([near, low]) is near
+    assert analysis.example([low, near]) is analysis.example([near, low]) is near
 
 
 def test_the_share_has_an_interval_over_seeds():
     runs = sweep([SEMI, FULL], n=5)
-    assert semi_grokking.counts(runs)[SEMI] == 5
-    share = semi_grokking.share_of(runs, SEMI)
+    assert analysis.counts(runs)[SEMI] == 5
+    share = analysis.share_of(runs, SEMI)
     assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 5)  # alike in each seed
     mixed = [*sweep([FULL], n=5), *sweep([FULL, FULL, SEMI], n=1)[2:]]
-    share = semi_grokking.share_of(mixed, SEMI)
+    share = analysis.share_of(mixed, SEMI)
     assert share.value == pytest.approx(1 / 6)
     assert share.low == 0 < share.value < share.high
 
 
 def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
-    assert semi_grokking.judged(sweep(SHAPES))
-    assert not semi_grokking.judged(sweep(SHAPES)[:19])
-    assert not semi_grokking.judged(sweep([SEMI, FULL], n=20))
+    assert analysis.judged(sweep(SHAPES))
+    assert not analysis.judged(sweep(SHAPES)[:19])
+    assert not analysis.judged(sweep([SEMI, FULL], n=20))
 
 
 def test_the_semi_grokked_that_stay_are_those_of_the_longer_runs():
     longer = [made(SHAPES[kind]) for kind in (SEMI, FULL, UNDER_WAY)]
-    assert semi_grokking.standing(longer) == longer[:1]
+    assert analysis.standing(longer) == longer[:1]
 
 
 def test_an_end_that_is_not_at_rest_is_told_apart_and_has_a_kind_all_the_same():
     resting, moving = minimised(0.6), minimised(1.0, {"residual": 0.5})
     elsewhere = [end(1.0, size=3000)]
-    there, rested = semi_grokking.in_papers_range([*moving, *resting, *elsewhere])
+    there, rested = analysis.in_papers_range([*moving, *resting, *elsewhere])
     assert (there, rested) == ([*moving, *resting], resting)
-    kinds = [semi_grokking.end_kind(end(a)) for a in (0.2, 0.6, 1.0)]
+    kinds = [measures.end_kind(end(a)) for a in (0.2, 0.6, 1.0)]
     assert kinds == [NONE, SEMI, FULL]
 
 
 def other_way(run, accuracy, loss, norm):
     """The minimiser's record from the random weights of a run of AdamW."""
-    [same] = experiments.semi_grokking_ends(seeds=1, sizes=[run.dataset_size])
+    [same] = sweeps.semi_grokking_ends(seeds=1, sizes=[run.dataset_size])
     same = replace(same, seed=run.seed, init=replace(same.init, seed=run.seed))
     curves = {"train_loss": loss, "param_norm": norm, "residual": 0.1}
     return record(same, [0, 100], test_accuracy=[0.1, accuracy], **curves)
@@ -176,28 +178,28 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
             runs, [(1.0, lower), (0.7, lower), (1.0, higher), (0.2, higher)], strict=True
         )
     ]
-    ways = semi_grokking.both_ways(runs, ends)
-    assert [semi_grokking.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
-    assert semi_grokking.surpassed(ways) == ways[:1]
-    assert semi_grokking.excess_text([]) == "none"
-    assert semi_grokking.surpassed_text(ways).startswith("1 of 4 (AdamW's lie higher by ")
-    assert semi_grokking.surpassed_text([]) == "0 of 0"
-    assert semi_grokking.middle_text(ways) == (
+    ways = analysis.both_ways(runs, ends)
+    assert [analysis.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
+    assert analysis.surpassed(ways) == ways[:1]
+    assert analysis.excess_text([]) == "none"
+    assert analysis.surpassed_text(ways).startswith("1 of 4 (AdamW's lie higher by ")
+    assert analysis.surpassed_text([]) == "0 of 0"
+    assert analysis.middle_text(ways) == (
         "1 of 4 (0.70 at D = 380, AdamW 0.80 with +11.1% of Eq. (2))"
     )
-    assert semi_grokking.middle_text(ways[:1]) == "0 of 1"
-    table = semi_grokking.both_ways_table(ways)
+    assert analysis.middle_text(ways[:1]) == "0 of 1"
+    table = analysis.both_ways_table(ways)
     assert "1 no generalisation, 1 semi-grokked, 2 full" in table
     fig = theme.show(figures.fig_both_ways(ways))
     assert len({trace.marker.symbol for trace in fig.data}) == 3
     assert f"{SEMI} by AdamW" in theme.alt(fig)
     with pytest.raises(ValueError, match="differ in seed"):
-        semi_grokking.both_ways(runs, ends[::-1])
+        analysis.both_ways(runs, ends[::-1])
 
 
 def test_both_ways_start_from_the_same_random_weights():
-    for profile in experiments.PROFILES:
-        runs, ends = experiments.semi_grokking(profile), experiments.semi_grokking_ends(profile)
+    for profile in profiles.PROFILES:
+        runs, ends = sweeps.semi_grokking(profile), sweeps.semi_grokking_ends(profile)
         for run, same in zip(runs, ends, strict=True):
             assert (same.optimiser, same.init.init) == ("lbfgs", None)
             for name in ("p", "dataset_size", "seed", "weight_decay", "init_scale", "task"):
@@ -205,39 +207,39 @@ def test_both_ways_start_from_the_same_random_weights():
 
 
 def test_the_rows_say_how_many():
-    found = claims.results({"semi_grokking": sweep(SHAPES)})
+    found = board.results({"semi_grokking": sweep(SHAPES)})
     assert set(found) >= {"F1c", "F5", "F6"}
     assert found["F5"].ours.startswith("4 of 20, of which 0 stay")
     assert found["F6"].ours.endswith("drops at that moment in 4")
 
 
 def test_the_table_has_a_row_a_size():
-    table = semi_grokking.outcomes_table(sweep([NONE, SEMI]))
+    table = analysis.outcomes_table(sweep([NONE, SEMI]))
     assert table.count("<tr>") == 1 + 2
     assert "0.80, 0.80, 0.80, 0.80" in table
 
 
 def test_the_texts_say_how_many_and_where():
     runs = sweep(SHAPES, n=2)
-    assert semi_grokking.ends_text(runs) == "0.80, 0.80"
-    assert semi_grokking.ends_text(runs[:2]) == "none"
-    assert semi_grokking.drops_text(runs) == "2 of 2"
-    assert semi_grokking.drops_text([]) == "0 of 0"
-    stays = semi_grokking.stays_text(runs)
+    assert analysis.ends_text(runs) == "0.80, 0.80"
+    assert analysis.ends_text(runs[:2]) == "none"
+    assert analysis.drops_text(runs) == "2 of 2"
+    assert analysis.drops_text([]) == "0 of 0"
+    stays = analysis.stays_text(runs)
     assert stays.startswith("D = 380, seed 0: 0.79 from epoch ")
     assert stays.count("to 50,000") == 2
-    assert semi_grokking.stays_text(runs[:2]) == "none"
+    assert analysis.stays_text(runs[:2]) == "none"
 
 
 def test_the_runs_made_again_are_those_that_end_semi_grokked():
-    records = experiments.records(experiments.semi_grokking())
-    semi = {record.run for record in records if semi_grokking.outcome(record) == SEMI}
-    again = experiments.semi_grokking_again()
+    records = experiments.load_or_train(sweeps.semi_grokking())
+    semi = {record.run for record in records if measures.outcome(record) == SEMI}
+    again = sweeps.semi_grokking_again()
     n = len(again) // 2
     assert {replace(run, epochs=run.epochs // 4) for run in again[:n]} == semi
     assert {replace(run, precision="float32") for run in again[n:]} == semi
-    assert len(experiments.semi_grokking_again("quick")) == 2
-    assert len(experiments.semi_grokking_again("paper")) == 2 * 200
+    assert len(sweeps.semi_grokking_again("quick")) == 2
+    assert len(sweeps.semi_grokking_again("paper")) == 2 * 200
 
 
 def test_a_run_made_again_is_set_beside_the_first_one():
@@ -247,14 +249,14 @@ def test_a_run_made_again_is_set_beside_the_first_one():
     curves = {"test_accuracy": accuracy, "train_accuracy": np.where(epochs < 100, 0.5, 1.0)}
     one = record(longer, epochs, **curves)
     precise = made(SHAPES[FULL], replace(RUN, precision="float64"))
-    assert semi_grokking.by_precision([one, precise]) == ([one], [precise])
-    table = semi_grokking.again_table([made(SHAPES[SEMI])], [one, precise])
+    assert analysis.by_precision([one, precise]) == ([one], [precise])
+    table = analysis.again_table([made(SHAPES[SEMI])], [one, precise])
     ends = ("0.80 at 50,000", "1.00 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI)
     for cell in ("380", *ends):
         assert f"<td>{cell}</td>" in table
-    assert semi_grokking.again_table([], [one]).count("<td>not run</td>") == 2
-    assert semi_grokking.spreads_text([made(SHAPES[SEMI])], [one, precise]) == "0.20 (0.20 – 0.20)"
-    assert semi_grokking.spreads_text([made(SHAPES[SEMI], replace(RUN, seed=1))], [one]) == "none"
+    assert analysis.again_table([], [one]).count("<td>not run</td>") == 2
+    assert analysis.spreads_text([made(SHAPES[SEMI])], [one, precise]) == "0.20 (0.20 – 0.20)"
+    assert analysis.spreads_text([made(SHAPES[SEMI], replace(RUN, seed=1))], [one]) == "none"
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
@@ -275,11 +277,11 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
     first, second = [grokking(0)], [ungrokking(390, 0.02)]
-    with_points = theme.show(figures.fig1_overview(first, second, sweep(SHAPES, n=1)))
+    with_points = theme.show(overview.fig1_overview(first, second, sweep(SHAPES, n=1)))
     third = [trace for trace in with_points.data if trace.xaxis == "x3"]
     assert third[-1].y[-1] == pytest.approx(0.8)
     assert "test accuracy 0.80 (semi-grokked)." in theme.alt(with_points)
-    without = theme.show(figures.fig1_overview(first, second, sweep([NONE, FULL], n=1)))
+    without = theme.show(overview.fig1_overview(first, second, sweep([NONE, FULL], n=1)))
     assert "none of 2 runs" in [note.text for note in without.layout.annotations]
     assert theme.alt(without).endswith(").")
 
@@ -289,7 +291,7 @@ def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
     one = made(SHAPES[kind])
     fig = theme.show(figures.fig6_transient(one))
     assert f"({kind})" in theme.alt(fig)
-    assert len(fig.layout.shapes) == 4 * (semi_grokking.plateau(one) is not None)
+    assert len(fig.layout.shapes) == 4 * (measures.plateau(one) is not None)
     assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
     assert f"({kind})" in theme.alt(theme.show(figures.fig1c_semi_grokking(one)))
 

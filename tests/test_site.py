@@ -19,6 +19,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 
 from varma2023 import claims
+from varma2023.board import CLAIMS
 from varma2023.publish import chapters
 
 pytestmark = [pytest.mark.site]
@@ -45,9 +46,9 @@ def site() -> Path:
         index = SITE / "index.html"
         newest = max(sources(), key=lambda p: p.stat().st_mtime)
         if not index.exists() or index.stat().st_mtime < newest.stat().st_mtime:
-            print(f"building the site first (newer: {newest.relative_to(book.ROOT)})")
+            print(f"building the site first (newer: {newest.relative_to(chapters.ROOT)})")
             for action in ("check", "execute", "site"):
-                command = [sys.executable, "-m", "varma2023.publish.chapters", action]
+                command = [sys.executable, "-m", "varma2023.publish", action]
                 subprocess.run(command, check=True, cwd=chapters.ROOT)
     return SITE
 
@@ -378,7 +379,7 @@ def test_every_executed_chapter_has_the_verdicts_of_the_board(site, board):
     reached = chapters.verdicts(chapters.BUILD / "book")
     for (chapter, name), verdict in reached.items():
         assert verdict == board.get(name, claims.Result()).verdict, f"{name} in {chapter}"
-    assert {(claim.chapter, claim.id) for claim in claims.CLAIMS} <= set(reached)
+    assert {(claim.chapter, claim.id) for claim in CLAIMS} <= set(reached)
 
 
 def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):

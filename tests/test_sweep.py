@@ -18,7 +18,7 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local
-from varma2023 import experiments
+from varma2023 import profiles
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
@@ -136,7 +136,7 @@ NINE = [name for name in tasks.NAMES if name != "x+y"]
 
 def grids():
     """The paper's sweeps, Figs. 4, 5, 7 and 8, as runs."""
-    start = experiments.full_data("paper")
+    start = profiles.full_data("paper")
     few = np.rint(np.geomspace(390, 1494, 7)).astype(int).tolist()
     fig4 = [
         Run(dataset_size=size, weight_decay=decay, epochs=100_000, init=init)
@@ -157,7 +157,7 @@ def grids():
         )
         for name, size, seed in itertools.product(NINE, few, range(10))
     ]
-    return {"4": fig4, "5": fig5, "7": experiments.ungrokking("paper"), "8": fig8}
+    return {"4": fig4, "5": fig5, "7": profiles.ungrokking("paper"), "8": fig8}
 
 
 @pytest.mark.parametrize("figure", ["4", "5", "7", "8"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from varma2023 import timings
-from varma2023.publish import benchmarks
+from varma2023.engine import timings
+from varma2023.engine.measured import save
 
 
 def row(n_runs, size, way, ms, textbook_ms=100.0):
@@ -86,7 +86,7 @@ def test_a_step_of_each_optimiser_is_compared_with_adamws():
 
 
 def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
     assert "Not measured" in timings.on_a_card()
     assert "python benchmarks/gpu.py --save" in timings.on_a_card()
     step = {"n_runs": 64, "dataset_size": 1800, "precision": "tf32", "way": "graph"}
@@ -100,12 +100,12 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
         "outcomes": outcomes,
         "provenance": {"device": "cuda H200", "torch": "2.0"},
     }
-    benchmarks.save("gpu-cuda", measured)
+    save("gpu-cuda", measured)
     shown = timings.on_a_card()
     assert "On cuda H200, torch 2.0:" in shown
     assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in shown
     assert "<td>2 of 3</td><td>4500 (4000 – 5000)</td><td>25 (25 – 25)</td>" in shown
-    benchmarks.save("gpu-cuda", {**measured, "outcomes": []})
+    save("gpu-cuda", {**measured, "outcomes": []})
     assert "generalise" not in timings.on_a_card()
 
 
@@ -136,9 +136,9 @@ def test_an_objective_is_compared_with_the_lowest_of_its_case(tmp_path, monkeypa
     table = timings.minimiser_table(MINIMISED)
     assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
     assert "none reached<br>f 336.00" in table
-    monkeypatch.setattr(benchmarks, "FOLDER", tmp_path)
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
     assert "python benchmarks/minimisers.py --save" in timings.of_minimisers()
-    benchmarks.save("minimisers-cpu", MINIMISED)
+    save("minimisers-cpu", MINIMISED)
     assert timings.of_minimisers() == f"<p>On cpu x86_64, torch 2.0:</p>{table}"
 
 

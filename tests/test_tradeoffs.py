@@ -8,8 +8,8 @@ import pytest
 from transitions import SIZES, crossing, end, sweep
 
 from grokkit.runs import Run
-from varma2023 import tradeoffs
-from varma2023.transition import at_the_end
+from varma2023.measures import at_the_end
+from varma2023.two_starts import analysis
 
 FRESH = Run(dataset_size=500, epochs=400, keep_weights=True)
 
@@ -25,8 +25,8 @@ def fresh(d_crit, **finals):
 
 
 def test_the_ratio_is_of_the_two_parts_and_is_not_drawn_over_a_negative_one():
-    assert tradeoffs.ratio(of_norm(30, trig_logit=50.0, mem_logit=10.0)) == pytest.approx(5)
-    assert isnan(tradeoffs.ratio(of_norm(30, trig_logit=70.0, mem_logit=-10.0)))
+    assert analysis.ratio(of_norm(30, trig_logit=50.0, mem_logit=10.0)) == pytest.approx(5)
+    assert isnan(analysis.ratio(of_norm(30, trig_logit=70.0, mem_logit=-10.0)))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -35,14 +35,14 @@ def test_the_part_orders_runs_as_the_ratio_does(seed):
     records = [
         of_norm(30, trig_logit=trig, mem_logit=mem, correct_logit=trig + mem) for trig, mem in parts
     ]
-    by_ratio = np.argsort([tradeoffs.ratio(record) for record in records])
-    assert list(by_ratio) == list(np.argsort([tradeoffs.trig_part(r) for r in records]))
+    by_ratio = np.argsort([analysis.ratio(record) for record in records])
+    assert list(by_ratio) == list(np.argsort([analysis.trig_part(r) for r in records]))
 
 
 @pytest.mark.parametrize("n", [1, 3, 4])
 def test_the_buckets_hold_every_run_once_and_equally_many(n):
     records = [of_norm(norm) for norm in np.random.default_rng(0).uniform(20, 40, 12)]
-    groups = tradeoffs.by_norm(records, n)
+    groups = analysis.by_norm(records, n)
     held = [record for here in groups.values() for record in here]
     assert sorted(map(id, held)) == sorted(map(id, records))
     assert {len(here) for here in groups.values()} == {12 // n}
@@ -57,27 +57,27 @@ def test_the_ratio_rises_at_every_step_or_not():
         part = log(record.run.dataset_size)
         record.metrics["trig_logit"] = np.full(2, part)
         record.metrics["mem_logit"] = record["correct_logit"] - part
-    assert all(tradeoffs.ratio_parts(records).values())
-    assert tradeoffs.rank_correlation(records).value == pytest.approx(1)
+    assert all(analysis.ratio_parts(records).values())
+    assert analysis.rank_correlation(records).value == pytest.approx(1)
     records[3].metrics["trig_logit"] = np.zeros(2)
     steps = "on every curve each larger train set has the larger ratio"
-    assert not tradeoffs.ratio_parts(records)[steps]
+    assert not analysis.ratio_parts(records)[steps]
 
 
 def test_the_ratio_goes_over_so_many_decades():
     records = [of_norm(30, trig_logit=t, mem_logit=1.0) for t in (0.01, 1.0, 1000.0)]
     records.append(of_norm(30, trig_logit=5.0, mem_logit=-1.0))
-    assert tradeoffs.decades(records) == pytest.approx(5)
+    assert analysis.decades(records) == pytest.approx(5)
 
 
 def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
-    assert all(tradeoffs.smooth_parts(crossing(800, steep=0.5)).values())
+    assert all(analysis.smooth_parts(crossing(800, steep=0.5)).values())
     jump = crossing(800, steep=50)
-    assert list(tradeoffs.smooth_parts(jump).values()) == [True, False]
+    assert list(analysis.smooth_parts(jump).values()) == [True, False]
     falls = crossing(800, steep=0.5)
     falls[3].metrics["test_accuracy"] = falls[2]["test_accuracy"] - 0.1
-    assert not tradeoffs.smooth_parts(falls)["no curve falls"]
-    assert all(tradeoffs.quick_parts(crossing(800)).values())
+    assert not analysis.smooth_parts(falls)["no curve falls"]
+    assert all(analysis.quick_parts(crossing(800)).values())
 
 
 def test_the_norm_of_one_size_is_compared_between_weight_decays():
@@ -86,26 +86,26 @@ def test_the_norm_of_one_size_is_compared_between_weight_decays():
         for size, norms in ((500, (20.0, 22.0)), (900, (30.0, 30.0)))
         for norm, decay in zip(norms, (1.0, 2.0), strict=True)
     ]
-    assert tradeoffs.norm_by_decay_text(records) == "5.0% (0.0% – 10.0%)"
+    assert analysis.norm_by_decay_text(records) == "5.0% (0.0% – 10.0%)"
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay():
     down = sweep({0: 800, 3: 900})
     up = fresh(1900)[1:]
-    pairs = tradeoffs.two_starts(down, up)
+    pairs = analysis.two_starts(down, up)
     assert [pair.grokked.run.dataset_size for pair in pairs] == list(SIZES[1:])
     assert {(p.grokked.run.seed, p.grokked.run.weight_decay) for p in pairs} == {(0, 1.0)}
-    assert len(tradeoffs.at_one_decay(down, up)) == len(SIZES)
-    assert tradeoffs.two_starts(down, []) == []
+    assert len(analysis.at_one_decay(down, up)) == len(SIZES)
+    assert analysis.two_starts(down, []) == []
 
 
 def test_the_lower_end_is_told_by_loss_and_by_the_objective():
     down = crossing(800)
-    low = tradeoffs.two_starts(down, fresh(1900))[0]
+    low = analysis.two_starts(down, fresh(1900))[0]
     assert low.lower == {"train loss": True, "objective": True}
-    small = tradeoffs.two_starts(down, fresh(1900, param_norm=20.0))[0]
+    small = analysis.two_starts(down, fresh(1900, param_norm=20.0))[0]
     assert small.lower == {"train loss": True, "objective": False}
-    table = tradeoffs.starts_table([low, small])
+    table = analysis.starts_table([low, small])
     assert table.count("<td>train loss, objective</td>") == 1
     assert table.count(f"<td>{low.grokked.final('param_norm'):.1f} / 20.0</td>") == 1
 
@@ -115,27 +115,27 @@ def test_the_lower_end_is_told_by_loss_and_by_the_objective():
 )
 def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop):
     down, up = crossing(800), fresh(d_crit)
-    assert tradeoffs.half_the_size(down, up) == half
-    loop_parts = tradeoffs.loop_parts(down, up)
+    assert analysis.half_the_size(down, up) == half
+    loop_parts = analysis.loop_parts(down, up)
     assert list(loop_parts.values()) == [True, loop]
-    ratio = tradeoffs.crit_ratio(down, up)
+    ratio = analysis.crit_ratio(down, up)
     if d_crit < 3000:
         assert ratio.value == pytest.approx(d_crit / 800)
     else:  # never seen on the way up
         assert isnan(ratio.value)
-        assert "not seen" in tradeoffs.crit_ratio_text(down, up)
+        assert "not seen" in analysis.crit_ratio_text(down, up)
 
 
 def test_one_curve_both_ways_is_no_loop():
-    parts = tradeoffs.loop_parts(crossing(800), fresh(800))
+    parts = analysis.loop_parts(crossing(800), fresh(800))
     assert not any(parts.values())
-    assert not tradeoffs.loop_parts(crossing(900), fresh(800))[next(iter(parts))]
+    assert not analysis.loop_parts(crossing(900), fresh(800))[next(iter(parts))]
 
 
 def test_the_norms_table_names_every_bucket_and_all():
     records = sweep({0: 800, 1: 900})
     for i, record in enumerate(records):
         record.metrics["param_norm"] = record["param_norm"] + i % 6
-    text = tradeoffs.norms_table(records)
-    assert text.count("<tr>") == tradeoffs.N_BUCKETS + 2
+    text = analysis.norms_table(records)
+    assert text.count("<tr>") == analysis.N_BUCKETS + 2
     assert "300, 500, 700, 900, 1,500, 3,000" in text

@@ -9,7 +9,9 @@ from handmade import record, ungrokking
 from transitions import crossing, end, sweep
 
 from grokkit.runs import Run
-from varma2023 import analysis, transition
+from varma2023 import measures
+from varma2023.other_tasks.analysis import tasks_table
+from varma2023.ungrokking import analysis
 
 
 def curve(accuracies, seed=0, **changes):
@@ -19,10 +21,10 @@ def curve(accuracies, seed=0, **changes):
 
 
 def test_a_crossing_is_linear_in_the_logarithm_of_the_size():
-    found = transition.d_crit(curve({400: 0.0, 900: 1.0}))
+    found = measures.d_crit(curve({400: 0.0, 900: 1.0}))
     assert found.value == pytest.approx((400 * 900) ** 0.5)
     assert (found.low, found.high) == (400, 900)
-    quarter = transition.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
+    quarter = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
     assert log(quarter.value / 400) == pytest.approx(log(900 / 400) / 4)
     assert not found.censored
     assert str(found) == "600"
@@ -33,24 +35,24 @@ def test_a_crossing_is_linear_in_the_logarithm_of_the_size():
     [({300: 0.6, 900: 1.0}, "below 300"), ({300: 0.0, 3000: 0.4}, "above 3,000")],
 )
 def test_a_curve_that_never_crosses_is_censored(ends, text):
-    found = transition.d_crit(curve(ends))
+    found = measures.d_crit(curve(ends))
     assert found.censored
     assert str(found) == text
 
 
 def test_the_last_crossing_counts_and_a_size_at_the_level_is_above():
-    found = transition.d_crit(curve({300: 0.2, 500: 0.9, 800: 0.3, 1000: 0.8}))
+    found = measures.d_crit(curve({300: 0.2, 500: 0.9, 800: 0.3, 1000: 0.8}))
     assert 800 < found.value < 1000
-    assert transition.d_crit(curve({300: 0.0, 600: 0.5, 900: 1.0})).value == pytest.approx(600)
+    assert measures.d_crit(curve({300: 0.0, 600: 0.5, 900: 1.0})).value == pytest.approx(600)
 
 
 def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
-    sizes, values = transition.curve(runs)
+    sizes, values = measures.curve(runs)
     np.testing.assert_allclose(sizes, [400, 900])
     np.testing.assert_allclose(values, [0, 0.8])
-    interval = transition.d_crit_interval(runs)
-    each = [transition.d_crit(runs[:2]).value, transition.d_crit(runs[2:]).value]
+    interval = measures.d_crit_interval(runs)
+    each = [measures.d_crit(runs[:2]).value, measures.d_crit(runs[2:]).value]
     assert interval.n == 2
     assert interval.each == pytest.approx(each)
     assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
@@ -58,42 +60,42 @@ def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
 
 def test_a_curve_needs_records():
     with pytest.raises(ValueError, match="at least one record"):
-        transition.d_crit([])
+        measures.d_crit([])
 
 
 def test_the_width_is_the_factor_between_a_tenth_and_nine_tenths():
     runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
-    assert transition.width(runs) == pytest.approx(exp(0.8 / 0.5))
-    assert isnan(transition.width(crossing(300)))  # 0.1 lies below the sizes
+    assert measures.width(runs) == pytest.approx(exp(0.8 / 0.5))
+    assert isnan(measures.width(crossing(300)))  # 0.1 lies below the sizes
 
 
 def test_a_transition_has_two_ends_and_a_short_way_between():
     sharp, blunt, half = crossing(800), crossing(800, steep=0.25), crossing(2500)
-    assert list(transition.transition_parts(sharp).values()) == [True, True, True]
-    assert not any(transition.transition_parts(blunt).values())
-    assert list(transition.transition_parts(half).values()) == [True, False, False]
-    assert not all(transition.transition_parts(sharp + crossing(2500, seed=1)).values())
+    assert list(measures.transition_parts(sharp).values()) == [True, True, True]
+    assert not any(measures.transition_parts(blunt).values())
+    assert list(measures.transition_parts(half).values()) == [True, False, False]
+    assert not all(measures.transition_parts(sharp + crossing(2500, seed=1)).values())
 
 
 def test_a_small_modulus_and_few_sizes_are_not_judged():
-    assert transition.judged(crossing(800))
-    assert not transition.judged(crossing(800, sizes=(300, 800, 3000)))
+    assert measures.judged(crossing(800))
+    assert not measures.judged(crossing(800, sizes=(300, 800, 3000)))
     small = Run(p=31, dataset_size=961, keep_weights=True)
-    assert not transition.judged(crossing(200, (30, 100, 200, 400, 800), p=31, init=small))
+    assert not measures.judged(crossing(200, (30, 100, 200, 400, 800), p=31, init=small))
     task = {"task": "S_n: xy", "p": 5}
     start = Run(dataset_size=14_400, keep_weights=True, **task)
-    assert transition.judged(crossing(800, init=start, **task))
+    assert measures.judged(crossing(800, init=start, **task))
 
 
 def test_a_run_that_does_not_fit_is_told():
     records = crossing(800)
-    assert all(transition.fits_parts(records).values())
+    assert all(analysis.fits_parts(records).values())
     records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
-    assert not any(transition.fits_parts(records).values())
+    assert not any(analysis.fits_parts(records).values())
 
 
 def test_curves_are_by_seed_and_by_the_value_of_a_field():
-    found = transition.curves(sweep({0: 700, 1: 900}))
+    found = measures.curves(sweep({0: 700, 1: 900}))
     assert list(found) == [(seed, decay) for seed in (0, 1) for decay in (0.1, 1.0, 2.0)]
     assert all(len(runs) == 6 for runs in found.values())
 
@@ -107,11 +109,11 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
         )
         for decay, epochs in ((0.5, 40_000), (2.0, 20_000))
     )
-    at = transition.equal_epochs([slow, fast])  # 20,000
+    at = analysis.equal_epochs([slow, fast])  # 20,000
     assert (at(slow), at(fast)) == (0.5, 0.0)
-    at = transition.equal_decay_times([slow, fast])  # 20 of 2,000 and of 500 epochs
+    at = analysis.equal_decay_times([slow, fast])  # 20 of 2,000 and of 500 epochs
     assert (at(slow), at(fast)) == (0.0, 0.5)
-    text = transition.adamw_table([slow, fast])
+    text = analysis.adamw_table([slow, fast])
     assert "D_crit at epoch 20,000" in text
     assert "after 20 decay times" in text
 
@@ -123,46 +125,46 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
 def test_after_its_last_evaluation_a_run_counts_as_it_ended(decay, epochs, last):
     run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
     one = record(run, [0, last], test_accuracy=[1.0, 0.4])
-    assert transition.equal_decay_times([one])(one) == 0.4
+    assert analysis.equal_decay_times([one])(one) == 0.4
 
 
 @pytest.mark.parametrize("rest", [{"residual": 0.3}, {"param_norm": [31.0, 30.0]}])
 def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
     fields = {"optimiser": "lbfgs", "precision": "mixed"}
     runs = crossing(800, **fields) + crossing(900, seed=1, **fields)
-    assert transition.crossings_rest(runs)
+    assert measures.crossings_rest(runs)
     for row, each in enumerate(runs):
-        found = transition.d_crit([r for r in runs if r.run.seed == each.run.seed])
-        falling = end(each.run, transition.at_the_end(each), **rest)
-        rests = transition.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
+        found = measures.d_crit([r for r in runs if r.run.seed == each.run.seed])
+        falling = end(each.run, measures.at_the_end(each), **rest)
+        rests = measures.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
         assert rests == (each.run.dataset_size not in (found.low, found.high))
-    assert not transition.crossings_rest(crossing(9000, **fields))
-    assert not transition.crossings_rest([])
+    assert not measures.crossings_rest(crossing(9000, **fields))
+    assert not measures.crossings_rest([])
 
 
 def test_the_tables_say_what_the_curves_do():
-    text = transition.transition_table(sweep({0: 800}))
+    text = analysis.transition_table(sweep({0: 800}))
     assert text.count("800 (1 seed)") == 3
-    assert "above 3,000" in transition.transition_table(crossing(9000))
+    assert "above 3,000" in analysis.transition_table(crossing(9000))
     both = crossing(800) + crossing(900, seed=1)
-    assert transition.d_crits_text(both) == "seed 0: 800, seed 1: 900"
-    assert transition.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
-    assert transition.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
+    assert analysis.d_crits_text(both) == "seed 0: 800, seed 1: 900"
+    assert measures.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
+    assert measures.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
     never = [*crossing(9000), *crossing(9000, seed=1)]
-    assert transition.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
+    assert measures.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
 
 
 def test_tasks_are_told_apart_and_counted():
     first = Run(task="x-y", dataset_size=12769, keep_weights=True)
     flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
     records = crossing(800) + flat
-    groups = transition.by_task(records)
+    groups = measures.by_task(records)
     assert list(groups) == ["x+y", "x-y"]
-    assert [transition.task_ungroks(here) for here in groups.values()] == [True, False]
-    text = transition.tasks_table(records)
+    assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
+    text = tasks_table(records)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
     # epochs before; accuracy and loss of the examples taken away
     assert "<td>3,000; 1.00, 2e-06</td>" in text
     assert "<td>10,000 + 700; 1.00, 2e-06</td>" in text
-    assert analysis.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")
+    assert measures.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")

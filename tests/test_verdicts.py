@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from grokkit import simulation, theorems
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
-from varma2023 import claims, convergence
+from varma2023 import board, measures
 from varma2023.claims import (
     FAILS,
     HOLDS,
@@ -24,15 +24,16 @@ from varma2023.claims import (
     VERDICTS,
     Evidence,
     Result,
-    theory,
+    every,
 )
-from varma2023.claims import characters as group_claims
-from varma2023.claims import efficiency as efficiency_claims
-from varma2023.claims import grokking as grokking_claims
-from varma2023.claims.judging import every
-from varma2023.efficiency import critical
-from varma2023.semi_grokking import FULL, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.convergence.claims import equilibrium_result
+from varma2023.decomposition.claims import fig11_result
+from varma2023.efficiency.claims import fig3_gen
+from varma2023.measures import FULL, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.other_tasks.claims import group_result
+from varma2023.simulation.claims import fig2_result
 from varma2023.statistics import bootstrap_two
+from varma2023.theorems import claims
 
 TWO, ONE = range(2), range(1)
 SMALL = {"p": 53, "dataset_size": 1200}
@@ -51,18 +52,18 @@ def grokked(seeds=FIVE, shift=1.0, change=None, **changes):
 
 def networks(report, seeds=FIVE, **changes):
     records = grokked(seeds, **changes)["grokking"]
-    return grokking_claims.fig11_result([report] * len(records), records)
+    return fig11_result([report] * len(records), records)
 
 
 def at_rest(state, seeds=FIVE, **changes):
     records = grokked(seeds, **changes)["grokking"]
-    return grokking_claims.equilibrium_result([state] * len(records), records)
+    return equilibrium_result([state] * len(records), records)
 
 
 def panels(**swapped):
     """The simulation's panels, some of them exchanged for another."""
     found = simulation.simulate_panels(simulation.Toy())
-    return theory.fig2_result({name: found[swapped.get(name, name)] for name in found})
+    return fig2_result({name: found[swapped.get(name, name)] for name in found})
 
 
 def ungrok(*ends, **changes):
@@ -155,7 +156,7 @@ def by_eps(power=0.0, adamw=True, seeds=FIVE, far=CALM, **changes):
 
 
 def circuits(**changes):
-    return group_claims.group_result(made.group_circuits(**changes))
+    return group_result(made.group_circuits(**changes))
 
 
 # A claim's verdicts: how to come to each, or why it cannot be. A builder gives records by the name
@@ -335,15 +336,15 @@ CASES = {
         OPEN: lambda: {"ablations": made.ablations(without=None)},
         NOT_RUN: lambda: {"ablations": made.ablations()[:10]},
     },
-    "T-D.1": {HOLDS: partial(theory.theorem_d1, {}, 20), FAILS: ("count_d1_failures", 1)} | THEORY,
-    "L-D.2": {HOLDS: partial(theory.lemma_d2, {}, 20), FAILS: ("count_d2_failures", 1)} | THEORY,
+    "T-D.1": {HOLDS: partial(claims.theorem_d1, {}, 20), FAILS: ("count_d1_failures", 1)} | THEORY,
+    "L-D.2": {HOLDS: partial(claims.lemma_d2, {}, 20), FAILS: ("count_d2_failures", 1)} | THEORY,
     "L-D.3": {
         HOLDS: ("count_d3_failures", 0),
         FAILS: ("count_d3_failures", 1),
     }
     | THEORY
-    | {IN_PART: partial(theory.lemma_d3, {}, 20)},
-    "T-D.4": {HOLDS: partial(theory.theorem_d4, {}, 20), FAILS: ("largest_d4_gap", 1e-3)} | THEORY,
+    | {IN_PART: partial(claims.lemma_d3, {}, 20)},
+    "T-D.4": {HOLDS: partial(claims.theorem_d4, {}, 20), FAILS: ("largest_d4_gap", 1e-3)} | THEORY,
     "B1": {
         HOLDS: predicted,
         SMALLER: partial(predicted, seeds=TWO),
@@ -424,15 +425,17 @@ def test_a_claim_has_the_verdict_that_its_records_were_made_for(name, verdict, b
         monkeypatch.setattr(theorems, function, lambda *_, **__: value)
         build = dict
     # the intervals of two samples take long, and no verdict reads them
-    monkeypatch.setattr(critical, "bootstrap_two", partial(bootstrap_two, n_resamples=10))
+    monkeypatch.setattr(
+        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=10)
+    )
     found = build()
-    result = found if isinstance(found, Result) else claims.judge(name, **found)
+    result = found if isinstance(found, Result) else board.judge(name, **found)
     assert result.verdict == verdict, f"{result.core} {result.criteria} {result.ours}"
 
 
 def test_the_table_is_complete_and_every_claim_can_fail():
-    assert set(CASES) == {claim.id for claim in claims.CLAIMS}
-    for claim in claims.CLAIMS:
+    assert set(CASES) == {claim.id for claim in board.CLAIMS}
+    for claim in board.CLAIMS:
         possible = {v for v, build in CASES[claim.id].items() if not isinstance(build, str)}
         assert set(CASES[claim.id]) == set(VERDICTS), claim.id
         assert FAILS in possible, claim.id
@@ -440,7 +443,7 @@ def test_the_table_is_complete_and_every_claim_can_fail():
         assert not claim.needs or NOT_RUN in possible, claim.id
 
 
-@pytest.mark.parametrize("claim", [c for c in claims.CLAIMS if c.needs], ids=lambda c: c.id)
+@pytest.mark.parametrize("claim", [c for c in board.CLAIMS if c.needs], ids=lambda c: c.id)
 def test_a_claim_without_one_of_its_experiments_is_not_run(claim):
     def stop(_):
         raise AssertionError("judged without its records")
@@ -535,15 +538,17 @@ READS = {  # by claim, what it compares, and the experiments whose ends must res
 @pytest.mark.parametrize("size", BESIDE)
 @pytest.mark.parametrize("name", READS)
 def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, monkeypatch):
-    monkeypatch.setattr(critical, "bootstrap_two", partial(bootstrap_two, n_resamples=2))
+    monkeypatch.setattr(
+        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=2)
+    )
     build, experiment = READS[name]
     found = build()
-    assert claims.judge(name, **found).core is True
+    assert board.judge(name, **found).core is True
     row = next(i for i, r in enumerate(found[experiment]) if r.run.dataset_size == size)
     one = found[experiment][row]
     found[experiment][row] = made.with_rest([one], rest)[0]
-    assert not convergence.rests(found[experiment][row])
-    assert claims.judge(name, **found).verdict == OPEN
+    assert not measures.rests(found[experiment][row])
+    assert board.judge(name, **found).verdict == OPEN
 
 
 @pytest.mark.parametrize(
@@ -558,25 +563,27 @@ def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, 
     ],
 )
 def test_one_falling_minimum_leaves_a_prediction_open(name, experiment, monkeypatch):
-    monkeypatch.setattr(critical, "bootstrap_two", partial(bootstrap_two, n_resamples=2))
+    monkeypatch.setattr(
+        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=2)
+    )
     found = READS[name][0]()
     [last] = made.with_rest(found[experiment][-1:], FALLING)  # of other tasks: the largest D'
     found[experiment][-1] = last
-    assert claims.judge(name, **found).verdict == OPEN
+    assert board.judge(name, **found).verdict == OPEN
 
 
 def test_a_falling_network_enters_no_exponent_of_the_rule():
     resting = made.rule(TWO)
     wild = [made.end(r.run, FALLING, param_norm=90.0) for r in made.rule(range(2, 5))]
-    found = claims.judge("F3c,d", generalising=[*resting, *wild])
+    found = board.judge("F3c,d", generalising=[*resting, *wild])
     assert found.verdict == SMALLER
     assert found.evidence.seeds == 2
-    assert efficiency_claims.fig3_gen({"generalising": resting}).ours in found.ours.replace(
+    assert fig3_gen({"generalising": resting}).ours in found.ours.replace(
         "75 of 75 runs pass the gate", "30 of 30 runs pass the gate"
     )
 
 
 def test_the_norm_of_memory_must_rise_by_more_than_falling_networks_could_feign():
-    falling = claims.judge("F3a,b", memorising=made.memory(TWO, power=0.03))
+    falling = board.judge("F3a,b", memorising=made.memory(TWO, power=0.03))
     assert falling.verdict == FAILS  # 10 % of the norm from D = 500 to 8,000 is a power of 0.034
-    assert claims.judge("F3a,b", memorising=made.memory(TWO, power=0.05)).verdict == SMALLER
+    assert board.judge("F3a,b", memorising=made.memory(TWO, power=0.05)).verdict == SMALLER

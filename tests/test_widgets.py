@@ -13,7 +13,8 @@ import pytest
 
 from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
-from varma2023 import efficiency, explorers, theme
+from varma2023 import explorers, theme
+from varma2023.efficiency import analysis, critical
 from varma2023.explorers import (
     EfficiencyExplorer,
     KappaExplorer,
@@ -124,20 +125,20 @@ def test_the_browser_shares_and_crosses_as_python_does():
     at = "(c, c.logit, c.size)"
     read = f"[criticalSize(c), memNorm{at}, genNorm(c, c.logit), genShare{at}]"
     for c, theirs in zip(cases, in_node("efficiency", read, cases), strict=True):
-        mem = efficiency.Fit(c["P_mem"], c["exponent"], c["kappa"])
-        gen = efficiency.Fit(c["P_gen"], 0.0, c["kappa"])
+        mem = analysis.Fit(c["P_mem"], c["exponent"], c["kappa"])
+        gen = analysis.Fit(c["P_gen"], 0.0, c["kappa"])
         norms = gen.at(c["logit"]), mem.at(c["logit"], c["size"])
         share = optimal_shares(EqualCircuits(norms, c["kappa"]))[0]
-        ours = efficiency.equal_cost_size(mem, gen, c["logit"]), norms[1], norms[0], share
+        ours = critical.equal_cost_size(mem, gen, c["logit"]), norms[1], norms[0], share
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12, err_msg=str(c))
 
 
 def test_the_efficiency_explorer_starts_from_the_fits():
-    mem, gen = efficiency.Fit(25.0, 0.3, 4.0), efficiency.Fit(31.0, 0.0, 9.0)
+    mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
     state = EfficiencyExplorer(mem, gen).state()
     assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
     with pytest.raises(ValueError, match="kappa must be positive"):
-        EfficiencyExplorer(efficiency.Fit(25.0, 0.3, -4.0), gen)
+        EfficiencyExplorer(analysis.Fit(25.0, 0.3, -4.0), gen)
 
 
 def test_the_presets_are_table_1():

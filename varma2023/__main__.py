@@ -17,7 +17,8 @@ from grokkit.store.files import Damaged, listed
 from grokkit.store.store import Store
 from grokkit.sweeps import estimate, retrain
 from varma2023 import experiments
-from varma2023.publish import benchmarks
+from varma2023.engine.measured import read
+from varma2023.profiles import PROFILES, check_profile
 
 INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 COMMANDS = {
@@ -28,9 +29,6 @@ COMMANDS = {
     "retrain": "train shipped runs again from nothing, and compare",
     "gc": "delete from the store what no run needs any more",
 }
-
-
-PROFILES = ", ".join(experiments.PROFILES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,10 +49,11 @@ def _parser() -> argparse.ArgumentParser:
             "experiment",
             help=", ".join(experiments.EXPERIMENTS) + ("; or all" if name == "run" else ""),
         )
-        command.add_argument("--profile", default="published", help=PROFILES)
+        command.add_argument("--profile", default="published", help=", ".join(PROFILES))
         command.add_argument("--seeds", type=int, help="so many, instead of the profile's")
     commands.choices["list"].add_argument(
-        "--profile", help=f"{PROFILES}; default: the first two, for `paper` has thousands of runs"
+        "--profile",
+        help=f"{', '.join(PROFILES)}; default: the first two, for `paper` has thousands of runs",
     )
     commands.choices["retrain"].add_argument(
         "key", nargs="+", help="of a run, or how it begins; `run` prints the keys"
@@ -81,8 +80,8 @@ def _positive(text: str) -> float:
 
 
 def _list(store: Store, device: str, profile: str | None) -> None:
-    profiles = experiments.PROFILES[:2] if profile is None else (profile,)
-    experiments.check_profile(profiles[0])
+    profiles = PROFILES[:2] if profile is None else (profile,)
+    check_profile(profiles[0])
     where = resolve_device(device)
     machine = None
     head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
@@ -119,7 +118,7 @@ def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:
 
 def _run(args: argparse.Namespace, store: Store) -> None:
     store.path.mkdir(parents=True, exist_ok=True)  # or say so before anything is looked up
-    records = experiments.records(
+    records = experiments.load_or_train(
         _runs(args.experiment, args.profile, args.seeds),
         store,
         args.device,
@@ -143,7 +142,7 @@ def _verify(store: Store) -> int:
     damaged, whole, measured = [str(warning.message) for warning in found], 0, 0
     for path in listed(store.shipped / "benchmarks", "*.json"):
         try:
-            benchmarks.read(path)
+            read(path)
             measured += 1
         except (Damaged, OSError) as error:
             damaged.append(str(error))

@@ -7,10 +7,20 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record
-from varma2023.analysis import Summary
-from varma2023.convergence import objective
-from varma2023.efficiency.fits import LOGIT, SIZE, Fit, at_logit, fit_triples, per_logit
-from varma2023.efficiency.isologit import logit, norm, select, triples, values
+from varma2023.efficiency.analysis import (
+    LOGIT,
+    SIZE,
+    Fit,
+    at_logit,
+    fit_triples,
+    logit,
+    norm,
+    per_logit,
+    select,
+    triples,
+    values,
+)
+from varma2023.measures import Summary, objective
 from varma2023.statistics import Interval, bootstrap_two, by_seed
 
 

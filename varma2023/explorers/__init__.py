@@ -8,7 +8,7 @@ import traitlets
 
 from grokkit.simulation import TABLE_1, Toy
 from grokkit.theorems import EqualCircuits
-from varma2023.efficiency import Fit
+from varma2023.efficiency.analysis import Fit
 from varma2023.theme import ISLAND_MIME, THEME
 
 FOLDER = Path(__file__).parent

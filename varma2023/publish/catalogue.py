@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from grokkit.runs import Record
-from varma2023.analysis import described_runs
 from varma2023.experiments import EXPERIMENTS
+from varma2023.measures import described_runs
 from varma2023.tables import html_table
 
 

@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from varma2023.publish.pages import BOOK, ROOT
+from varma2023.pages import BOOK, ROOT
 from varma2023.publish.parameters import PROFILES
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME, THEME
 

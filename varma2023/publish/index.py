@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from varma2023.publish.pages import (
+from varma2023.pages import (
     CIRCUITS,
     DISCUSSION,
     EFFICIENCY,

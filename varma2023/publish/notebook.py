@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from grokkit.runs import Record
-from varma2023 import claims
+from varma2023 import board, claims
 from varma2023.publish import parameters
 from varma2023.theme import show
 
@@ -90,7 +90,7 @@ def judge(name: str, **records: Sequence[Record]) -> claims.Result:
     Glues the verdict as `verdict-<name>`, our numbers as `ours-<name>` and the further criteria,
     each with ✔, ✘ or ?, as `criteria-<name>`.
     """
-    result = claims.judge(name, **records)
+    result = board.judge(name, **records)
     glue(f"verdict-{name}", result.verdict)
     glue(f"ours-{name}", result.ours or "nothing")
     glue(f"criteria-{name}", result.criteria)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from varma2023 import analysis, claims, experiments, figures, timings
-from varma2023.publish import benchmarks
+from varma2023 import board, claims, experiments, measures, profiles
+from varma2023.engine import timings
+from varma2023.engine.measured import load
+from varma2023.pages import ROOT
+from varma2023.publish import overview
 from varma2023.publish.browser import find_browser
-from varma2023.publish.pages import ROOT
 from varma2023.tables import capitalised
 
 README = ROOT / "README.md"
@@ -26,18 +28,18 @@ ASSETS = ROOT / "book" / "_assets"
 
 def scoreboard(found: Mapping[str, claims.Result]) -> str:
     """The claims that have a result, score by score, as Markdown tables."""
-    counts, lines = claims.tally(found), []
+    counts, lines = board.tally(found), []
     for score in claims.SCORES:
-        lines += ["", f"**{capitalised(score)}**: {claims.score_text(counts[score])}.", ""]
+        lines += ["", f"**{capitalised(score)}**: {board.score_text(counts[score])}.", ""]
         lines += ["| claim | the paper | ours | verdict |", "|---|---|---|---|"]
-        for claim in claims.CLAIMS:
+        for claim in board.CLAIMS:
             if claim.score == score and claim.id in found:
                 lines.append(_row(claim, found[claim.id]))
     return "\n".join([*lines[1:], "", "The book's first page says what is missing for each."])
 
 
 def _row(claim: claims.Claim, result: claims.Result) -> str:
-    sign, badges = claims.MARK[result.verdict][0], ""
+    sign, badges = board.MARK[result.verdict][0], ""
     if result.evidence:
         badges = f"<br>{', '.join(result.evidence.badges)}"
     says = f"**{claim.title}**: {claim.says}"
@@ -46,7 +48,7 @@ def _row(claim: claims.Claim, result: claims.Result) -> str:
 
 def ladder() -> str:
     """Every way to train a network, by case, as `benchmarks/engine.py` timed them, in Markdown."""
-    measured = benchmarks.load("engine-cpu")
+    measured = load("engine-cpu")
     cases = timings.by_case(measured)
     lines = [f"| | {' | '.join(cases)} |", f"|---{'|---' * len(cases)}|"]
     for way in max(cases.values(), key=len):
@@ -100,7 +102,7 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
 
 def shipped() -> dict[str, claims.Result]:
     """Every result that the published runs give."""
-    return claims.results(experiments.all_records())
+    return board.results(experiments.all_records())
 
 
 def updated(text: str) -> str:
@@ -116,10 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")
     if given:
-        grokked = experiments.records(experiments.grokking())
-        ungrokked = experiments.records(experiments.ungrokking())
+        grokked = experiments.load_or_train(profiles.grokking())
+        ungrokked = experiments.load_or_train(profiles.ungrokking())
         near = experiments.all_records().get("semi_grokking", [])
-        draw(figures.fig1_overview(grokked, analysis.smallest(ungrokked), near), PICTURE)
+        draw(overview.fig1_overview(grokked, measures.smallest(ungrokked), near), PICTURE)
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from varma2023.publish import benchmarks
+from varma2023.engine import measured
 from varma2023.tables import html_table
 from varma2023.theme import template
 
@@ -56,7 +56,7 @@ def load(name: str = "rerun-cpu") -> list[Rerun]:
     Raises:
         LookupError: none are saved; the message says which command makes them.
     """
-    return [Rerun(**row) for row in benchmarks.load(name)["rows"]]
+    return [Rerun(**row) for row in measured.load(name)["rows"]]
 
 
 def cost_table(reruns: Sequence[Rerun]) -> str:

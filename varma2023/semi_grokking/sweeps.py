@@ -1,30 +1,80 @@
-"""A sweep near D_crit as a whole: whether it can be judged, and its outcomes by size."""
+"""Sweeps about the course of training: semi-grokking, rival accounts; and other tasks' circuits."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from grokkit.runs import Record
-from varma2023.semi_grokking.outcomes import OUTCOMES, counts, low
-from varma2023.tables import html_table
+from grokkit import tasks
+from grokkit.runs import Run
+from varma2023.profiles import apply, check_profile, early, minimised, seed_range, sets
 
-ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
-PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
+BY_THE_MINIMISER = (
+    *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
+)  # what `minimised` sets
 
-
-def judged(records: Sequence[Record]) -> bool:
-    """Whether a sweep is large enough for verdicts on Sec. 5.3: 20 runs, at three sizes or more."""
-    return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
+AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
-def outcomes_table(records: Sequence[Record]) -> str:
-    """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
-    rows = []
-    for size in sorted({record.run.dataset_size for record in records}):
-        here = [record for record in records if record.run.dataset_size == size]
-        ends = sorted(record.final("test_accuracy") for record in here)
-        bound = np.mean([low(record.run) for record in here])
-        cells = [str(n) if n else "" for n in counts(here).values()]
-        rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
-    head = ["D", "generalises above", *OUTCOMES, "test accuracy at the end, by run"]
-    return html_table(head, rows)
+@sets("seed", "dataset_size")
+def semi_grokking(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
+
+    The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
+    8 sizes x 5 seeds x 50,000 epochs.
+    """
+    check_profile(profile)
+    base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
+    default = [300, 320, 340, 360, 380, 400, 420, 440]
+    if profile == "quick":
+        base, default = replace(base, epochs=2500, n_logged=100), [300, 440, 620]
+    if profile == "paper":
+        base = Run(dataset_size=1500, epochs=30_000_000, n_logged=500)
+        default = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
+    first = apply(base, changes)
+    if sizes is None:
+        before = tasks.task(base.task, base.p).n_examples
+        after = tasks.task(first.task, first.p).n_examples
+        sizes = [round(size / before * after) for size in default]
+    count = seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile])
+    return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
+
+
+@sets("seed", "dataset_size", *BY_THE_MINIMISER)
+def semi_grokking_ends(
+    profile: str = "published",
+    seeds: int | None = None,
+    sizes: Sequence[int] | None = None,
+    **changes: Any,
+) -> list[Run]:
+    """Not in the paper: the networks of `semi_grokking`, taken to a minimum of Eq. (2) instead.
+
+    From the same random weights: AdamW until the train set is memorised, then the minimiser. In
+    the order of `semi_grokking`.
+    """
+    evaluations = {"published": 1500, "quick": 250, "paper": 3000}
+    return [
+        minimised(run, evaluations[profile], early(run), "mixed")
+        for run in semi_grokking(profile, seeds, sizes, **changes)
+    ]
+
+
+def semi_grokking_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: semi-grokked runs once more, from the same random weights.
+
+    All of them four times as long (twice in the quick profile), to see whether they stay; then all
+    in float64, to see whether rounding decides. Published are those that end semi-grokked; of the
+    paper's grid, all runs.
+    """
+    runs = semi_grokking(profile, seeds)
+    wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
+    chosen = [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+    times = 2 if profile == "quick" else 4
+    longer = [replace(run, epochs=times * run.epochs) for run in chosen]
+    return longer + [replace(run, precision="float64") for run in chosen]

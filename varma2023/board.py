@@ -1,0 +1,149 @@
+"""The scoreboard: every claim, what we found of it, and on what evidence."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from grokkit.runs import Record
+from varma2023.claims import (
+    FAILS,
+    HOLDS,
+    IN_PART,
+    NOT_RUN,
+    OPEN,
+    SCORES,
+    SMALLER,
+    VERDICTS,
+    Claim,
+    Records,
+    Result,
+)
+from varma2023.convergence import claims as convergence
+from varma2023.decomposition import claims as decomposition
+from varma2023.efficiency import claims as efficiency
+from varma2023.grokking import claims as grokking
+from varma2023.other_tasks import claims as other_tasks
+from varma2023.rivals import claims as rivals
+from varma2023.semi_grokking import claims as semi_grokking
+from varma2023.simulation import claims as simulation
+from varma2023.tables import capitalised, html_table
+from varma2023.theorems import claims as theorems
+from varma2023.two_starts import claims as two_starts
+from varma2023.ungrokking import claims as ungrokking
+
+ROOMS = (
+    *(grokking, ungrokking, efficiency, semi_grokking, two_starts, decomposition, other_tasks),
+    *(rivals, simulation, theorems, convergence),
+)
+ORDER = """F1a F9 A.3 F1b F7 F2a-c F3a,b F3c,d F4 F8 F4wd F1c F5 F6 F10a F10b A.2 F11 S6 S7
+T-D.1 L-D.2 L-D.3 T-D.4 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10""".split()
+"""The rows: phenomena, predictions 1 - 4, mechanism, rivals; theorems; beyond the paper."""
+
+_known = {claim.id: claim for claim in chain(*(room.CLAIMS for room in ROOMS))}
+
+MARK = {  # a shape as well as a colour for each verdict
+    HOLDS: ("✔", "#2E9E4F"),
+    SMALLER: ("≈", "#2E9E4F"),
+    IN_PART: ("◐", "#B58900"),
+    FAILS: ("✘", "#D6455D"),
+    OPEN: ("?", "#3B7DD8"),
+    NOT_RUN: ("○", "#8A8A8A"),
+}
+
+
+def claim(name: str) -> Claim:
+    """The claim of this id.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in _known:
+        raise ValueError(f"claim must be one of {', '.join(ORDER)}; got {name!r}")
+    return _known[name]
+
+
+def judge(name: str, **records: Sequence[Record]) -> Result:
+    """The result of one claim, from records by the name of their experiment."""
+    return claim(name).result(records)
+
+
+def results(records: Records) -> dict[str, Result]:
+    """By claim id, every result that pure computation and these records give.
+
+    `records` are by the name of their experiment (`experiments.all_records`).
+    """
+    found = {each.id: each.result(records) for each in CLAIMS}
+    return {name: result for name, result in found.items() if result.verdict != NOT_RUN}
+
+
+def verdict_html(verdict: str) -> str:
+    """A verdict in words, after a mark that shows it by shape and colour."""
+    (sign, colour), words = MARK[verdict], verdict.replace(" ", "&nbsp;")
+    return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
+
+
+def badges_html(result: Result) -> str:
+    """The evidence as small labels: optimiser, modulus, number of seeds."""
+    if result.evidence is None:
+        return ""
+    return " ".join(f'<span class="gk-badge">{each}</span>' for each in result.evidence.badges)
+
+
+def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
+    """By score, how many of its claims have each verdict, those without a result included."""
+    counts = {
+        score: Counter(
+            found.get(each.id, Result()).verdict for each in CLAIMS if each.score == score
+        )
+        for score in SCORES
+    }
+    return {score: {verdict: own[verdict] for verdict in VERDICTS} for score, own in counts.items()}
+
+
+def score_text(counts: Mapping[str, int]) -> str:
+    """ "3 hold, 1 holds smaller, 2 in part, of 9": the verdicts that one score has."""
+    each = ", ".join(f"{n} {_plural(verdict, n)}" for verdict, n in counts.items() if n)
+    return f"{each}, of {sum(counts.values())}"
+
+
+def _plural(verdict: str, n: int) -> str:
+    """ "hold smaller" for several claims that "holds, smaller"."""
+    words = verdict.replace(",", "").split()
+    return (
+        " ".join([words[0].removesuffix("s") if n > 1 else words[0], *words[1:]])
+        if (words[0] in ("holds", "fails"))
+        else verdict
+    )
+
+
+def scoreboard(found: Mapping[str, Result]) -> str:
+    """Every claim with verdict, evidence, the paper's number and ours, a table a score, as HTML.
+
+    Raises:
+        ValueError: a result for an id that no claim has.
+    """
+    for name in found:
+        claim(name)
+    return "".join(
+        f"<h3>{capitalised(score)}</h3>"
+        + html_table(
+            ["claim", "verdict", "the paper", "ours"],
+            [_row(each, found.get(each.id, Result())) for each in CLAIMS if each.score == score],
+        )
+        for score in SCORES
+    )
+
+
+def _row(each: Claim, result: Result) -> list[str]:
+    heading = f"<br><em>{each.heading}</em>" if each.heading else ""
+    title = f'<a href="{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+    missing = "".join(f"<br>{text}" for text in result.missing)
+    return [
+        f'<div style="min-width: 12rem">{title} {capitalised(each.says)}.{heading}</div>',
+        f"{verdict_html(result.verdict)}<br>{badges_html(result)}",
+        f'<div style="min-width: 8rem">{each.number}</div>',
+        f'<div style="min-width: 8rem">{result.ours}{missing}</div>',
+    ]
+
+
+CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)

@@ -1,0 +1,141 @@
+"""How a claim is judged: one core criterion, further ones, and the evidence (choice C23).
+
+The core criterion is the claim's own sentence. A criterion is met, not met, or `None`: these runs
+cannot tell, because they are not at rest or too few. The unit of evidence is a seed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grokkit.model import ModelConfig
+from grokkit.runs import Record, Run
+from grokkit.tasks import PERMUTATION
+
+HOLDS, SMALLER, IN_PART = "holds", "holds, smaller", "in part"
+FAILS, OPEN, NOT_RUN = "fails", "open", "not run"
+VERDICTS = (HOLDS, SMALLER, IN_PART, FAILS, OPEN, NOT_RUN)
+PAPER, THEOREMS, BEYOND = "the paper's claims", "its theorems", "beyond the paper"
+SCORES = (PAPER, THEOREMS, BEYOND)
+ENOUGH_SEEDS = 5  # below which a claim holds only "smaller"
+PAPER_P, PAPER_N = 113, 5  # modulus, and n of S_n
+
+Met = bool | None
+Records = Mapping[str, Sequence[Record]]
+"""Records by the name of their experiment."""
+SIGN = {True: "✔", False: "✘", None: "?"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on, as badges show it."""
+
+    by: tuple[str, ...]  # optimisers, or what else was computed
+    settings: tuple[str, ...] = ()  # moduli
+    seeds: int | None = None  # the fewest over the groups of runs that are compared; None: no runs
+    n: int = 0  # runs, simulations or random draws
+    smaller: bool = False  # another modulus or width than the paper's, or too few seeds
+
+    @classmethod
+    def of(cls, *groups: Sequence[Record]) -> "Evidence":
+        """Of groups of records, each of which has seeds of its own.
+
+        Raises:
+            ValueError: a group is empty.
+        """
+        if not all(groups):
+            raise ValueError("every group of the evidence must hold a record, got an empty one")
+        runs = [record.run for group in groups for record in group]
+        seeds = min(len({record.run.seed for record in group}) for group in groups)
+        other = any(
+            run.p != (PAPER_N if run.task in PERMUTATION else PAPER_P) or run.model != ModelConfig()
+            for run in runs
+        )
+        moduli = sorted({(run.task in PERMUTATION, run.p) for run in runs})
+        return cls(
+            tuple(sorted({_optimiser(run) for run in runs})),
+            tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
+            seeds,
+            len(runs),
+            other or seeds < ENOUGH_SEEDS,
+        )
+
+    @property
+    def badges(self) -> list[str]:
+        """ "AdamW", "p = 113", "5 seeds"."""
+        seeds = [] if self.seeds is None else [f"{self.seeds} seed{'s' * (self.seeds != 1)}"]
+        return [*self.by, *self.settings, *seeds]
+
+
+def _optimiser(run: Run) -> str:
+    if run.optimiser == "lbfgs":
+        return "L-BFGS"
+    return "AdamW" if run.lr == Run().lr else f"AdamW, η = {run.lr:g}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What we found of one claim; without evidence, that nothing was run."""
+
+    ours: str = ""  # our numbers
+    core: Met = None  # whether the claim's own sentence is so
+    further: Mapping[str, Met] = field(default_factory=dict)  # what else is asked, by what it says
+    evidence: Evidence | None = None
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS` (choice C23)."""
+        if self.evidence is None:
+            return NOT_RUN
+        if self.core is None:
+            return OPEN
+        if not self.core:
+            return FAILS
+        if not all(self.further.values()):
+            return IN_PART
+        return SMALLER if self.evidence.smaller else HOLDS
+
+    @property
+    def missing(self) -> list[str]:
+        """The further criteria that are not met, or that these runs cannot tell, each marked."""
+        return [f"{SIGN[plain(met)]} {says}" for says, met in self.further.items() if not met]
+
+    @property
+    def criteria(self) -> str:
+        """All further criteria in a sentence, each with ✔, ✘ or ?; "none" without one."""
+        return "; ".join(f"{SIGN[plain(met)]} {says}" for says, met in self.further.items()) or (
+            "none"
+        )
+
+
+def plain(met: Met) -> Met:
+    """A criterion as Python's own bool or None; numpy's bool is another object."""
+    return None if met is None else bool(met)
+
+
+def every(criteria: Iterable[Met]) -> Met:
+    """Whether all of the criteria are met; None if one cannot be told and none is not met."""
+    known = [plain(met) for met in criteria]
+    return False if False in known else None if None in known else True
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the scoreboard: what the paper says, in our words, and how we judge it."""
+
+    id: str  # a figure, theorem or section of the paper; B1.. go beyond it
+    title: str
+    says: str  # the core criterion
+    number: str  # the paper's number, or what counts where it gives none
+    chapter: str  # the page, as in the book's contents
+    label: str  # the target on that page
+    judge: Callable[[Records], Result]
+    needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
+    score: str = PAPER
+    heading: str = ""  # the prediction that it tests
+
+    def result(self, records: Records) -> Result:
+        """The result that these records give; "not run" without the ones that it needs."""
+        return self.judge(records) if all(records.get(name) for name in self.needs) else Result()
+
+
+TWO, THREE = "Prediction 2, phase transition", "Prediction 3, weight decay"

@@ -1,0 +1,351 @@
+"""Two ways to converge, compared: where AdamW ends, and the minimum of Eq. (2) that L-BFGS finds.
+
+Also when a run of AdamW could have ended early, and whether that would have changed what it shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isclose
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from grokkit import model, tasks
+from grokkit.engine import cost
+from grokkit.engine.metrics import at_rest
+from grokkit.runs import Record, Run
+from varma2023.measures import RESIDUALS, Pair, objective, value_at
+from varma2023.tables import html_table
+
+SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT, SAME_ACCURACY = 0.03, 0.02, 0.05, 0.05  # choice C16
+
+
+def charged(record: Record) -> int:
+    """Gradients that were spent on the start of a minimiser: AdamW's epochs on the same train set.
+
+    A network trained on more data is the common start of both ways and costs neither.
+    """
+    start = record.run.init
+    return start.epochs if start and start.dataset_size == record.run.dataset_size else 0
+
+
+def evaluations(record: Record, residual: float) -> int | None:
+    """Gradients of the whole train set until the residual is first below this; None if never."""
+    rows = np.flatnonzero(record["residual"] < residual)
+    return int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None
+
+
+def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | None]:
+    """Gradients that AdamW and the minimiser need to a residual, or None: to where AdamW ends.
+
+    That is an objective no more than 1 % above AdamW's last one.
+    """
+    if residual is not None:
+        return evaluations(pair.adamw, residual), evaluations(pair.lbfgs, residual)
+    target = 1.01 * objective(pair.adamw)[-1]
+    found: list[int | None] = []
+    for record in (pair.adamw, pair.lbfgs):
+        rows = np.flatnonzero(objective(record) <= target)
+        found.append(int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None)
+    return found[0], found[1]
+
+
+def saving(pair: Pair, residual: float | None) -> float | None:
+    """How many times fewer `gradients` the minimiser needs, if both get there."""
+    adamw, lbfgs = gradients(pair, residual)
+    return adamw / lbfgs if adamw and lbfgs else None
+
+
+def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
+    """`saving` of every pair that has one."""
+    each = (saving(pair, residual) for pair in found)
+    return [times for times in each if times is not None]
+
+
+def agreement(pair: Pair) -> dict[str, bool]:
+    """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
+    one, other = pair.adamw, pair.lbfgs
+
+    def close(a: float, b: float, within: float) -> bool:
+        return abs(a - b) <= within * max(abs(a), abs(b))
+
+    return {
+        "objective": close(float(objective(one)[-1]), float(objective(other)[-1]), SAME_OBJECTIVE),
+        "norm": close(one.final("param_norm"), other.final("param_norm"), SAME_NORM),
+        "logit": close(one.final("correct_logit"), other.final("correct_logit"), SAME_LOGIT),
+        "test accuracy": abs(one.final("test_accuracy") - other.final("test_accuracy"))
+        <= SAME_ACCURACY,
+    }
+
+
+def agreeing(found: Sequence[Pair]) -> int:
+    """How many pairs agree in everything."""
+    return sum(all(agreement(pair).values()) for pair in found)
+
+
+def lower(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose minimiser ended clearly below AdamW: in another minimum, or further on."""
+    return [
+        pair
+        for pair in found
+        if objective(pair.lbfgs)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.adamw)[-1]
+    ]
+
+
+def higher(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose minimiser ended clearly above AdamW."""
+    return [
+        pair
+        for pair in found
+        if objective(pair.adamw)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.lbfgs)[-1]
+    ]
+
+
+def floor(record: Record) -> float:
+    """The median residual over the last tenth of the epochs: where AdamW hovers."""
+    late = record["epoch"] >= 0.9 * record["epoch"][-1]
+    return float(np.median(record["residual"][late]))
+
+
+def _range_text(values: Sequence[float], form: str) -> str:
+    """The least to the most of some numbers, or the one there is; a dash for none."""
+    if not values:
+        return "–"
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def floors_text(records: Sequence[Record]) -> str:
+    """The range of `floor` over some runs."""
+    return _range_text([floor(record) for record in records], ".2g")
+
+
+def savings_text(found: Sequence[Pair], residual: float | None) -> str:
+    """The range of `saving`, and of how many pairs it is."""
+    times = savings(found, residual)
+    return f"{_range_text(times, '.1f')} (of {len(times)} of {len(found)} pairs)"
+
+
+def ends_table(found: Sequence[Pair]) -> str:
+    """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
+    rows = []
+    for pair in found:
+        agrees = agreement(pair)
+        differs = [name for name, same in agrees.items() if not same]
+        for way, record in (("AdamW", pair.adamw), ("L-BFGS", pair.lbfgs)):
+            rows.append(
+                [
+                    f'<div style="min-width: 9rem">{pair if way == "AdamW" else ""}</div>',
+                    way,
+                    f"{record['epoch'][-1]:,}",
+                    f"{objective(record)[-1]:.1f}",
+                    f"{record.final('param_norm'):.2f}",
+                    f"{record.final('correct_logit'):.1f}",
+                    f"{record.final('test_accuracy'):.3f}",
+                    f"{floor(record):.2g}",
+                    (", ".join(differs) or "nothing") if way == "L-BFGS" else "",
+                ]
+            )
+    head = ["network", "by", "gradients", "Eq. 2 over α", "norm", "correct logit", "test accuracy"]
+    return html_table([*head, "residual", "the ends differ in"], rows)
+
+
+def cost_table(found: Sequence[Pair]) -> str:
+    """By pair: gradients that both ways need to AdamW's end and to each residual."""
+    rows = []
+    for pair in found:
+        row = [f'<div style="min-width: 9rem">{pair}</div>']
+        for residual in (None, *RESIDUALS):
+            counts = gradients(pair, residual)
+            shown = " / ".join("never" if n is None else f"{n:,}" for n in counts)
+            times = saving(pair, residual)
+            row.append(shown if times is None else f"{shown} ({times:.1f} ×)")
+        rows.append(row)
+    head = ["AdamW / L-BFGS", "to AdamW's end", *(f"to a residual of {r:g}" for r in RESIDUALS)]
+    return html_table(head, rows)
+
+
+# --- the same strength for (c eps, lambda / c) -----------------------------------------------
+
+
+def by_alpha(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of `experiments.strength` by network, each with its several c."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        run = record.run
+        groups.setdefault((run.p, run.dataset_size, run.labels, run.seed), []).append(record)
+    return [sorted(group, key=lambda r: r.run.eps) for group in groups.values()]
+
+
+def reference(group: Sequence[Record]) -> Record:
+    """The record of c = 1: the default eps."""
+    return next(record for record in group if record.run.eps == Run().eps)
+
+
+def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
+    """A final metric for this c over that for c = 1, minus 1."""
+    one = reference(group)
+    other = next(r for r in group if isclose(r.run.eps, c * one.run.eps))
+    return other.final(metric) / one.final(metric) - 1
+
+
+def typical_weight(record: Record) -> float:
+    """The root mean square of the final parameters."""
+    return record.final("param_norm") / cost.n_parameters(record.run) ** 0.5
+
+
+def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
+    """`strength_shift` of every network, as percentages."""
+    return ", ".join(f"{strength_shift(group, c, metric):+.1%}" for group in groups)
+
+
+def strength_table(groups: Sequence[Sequence[Record]]) -> str:
+    """By network and c: the strength at the end."""
+    rows = [
+        [
+            f"{record.run.labels} labels, D = {record.run.dataset_size:,}",
+            f"{record.run.eps:g}",
+            f"{record.run.weight_decay:g}",
+            f"{record.final('train_loss') / (record.run.eps * record.run.weight_decay):.2f}",
+            f"{record.final('param_norm'):.2f}",
+            f"{record.final('correct_logit'):.1f}",
+            f"{record.final('test_accuracy'):.3f}",
+            f"{record.final('residual'):.2g}",
+        ]
+        for group in groups
+        for record in group
+    ]
+    head = ["network", "ε", "λ", "train loss over ελ", "norm", "correct logit", "test accuracy"]
+    return html_table([*head, "residual"], rows)
+
+
+# --- ending early ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class EarlyEnd:
+    """Where a stored run of AdamW would have ended at a tolerance, and what it shows there."""
+
+    record: Record
+    epoch: int
+    accuracy: float  # test accuracy there
+    norm: float
+
+    @property
+    def same(self) -> bool:
+        """Whether its test accuracy is within 0.05 of that of running on."""
+        return abs(self.accuracy - self.record.final("test_accuracy")) <= SAME_ACCURACY
+
+    @property
+    def norm_shift(self) -> float:
+        """By how much the norm would have been too large, as a part of it."""
+        return self.norm / self.record.final("param_norm") - 1
+
+
+def early_end(record: Record, tolerance: float) -> EarlyEnd | None:
+    """The first evaluation at which the run was at rest (`metrics.at_rest`), if it ever was."""
+    columns = [record[name] for name in ("epoch", "residual", "test_accuracy")]
+    for row in range(1, len(record["epoch"])):
+        epochs, residual, accuracy = (column[: row + 1] for column in columns)
+        if at_rest(epochs, residual, accuracy, tolerance, record.run.decay_time):
+            norm = float(record["param_norm"][row])
+            return EarlyEnd(record, int(epochs[-1]), float(accuracy[-1]), norm)
+    return None
+
+
+def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
+    """`early_end` of the runs that would have ended before their last evaluation."""
+    found = (early_end(r, tolerance) for r in records if "test_accuracy" in r.metrics)
+    return [end for end in found if end is not None and end.epoch < end.record["epoch"][-1]]
+
+
+def norm_shift_text(ends: Sequence[EarlyEnd]) -> str:
+    """The largest `norm_shift`, as a percentage; a dash for none."""
+    return f"{max(abs(end.norm_shift) for end in ends):.1%}" if ends else "–"
+
+
+def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:
+    """By tolerance: runs that would have ended early, epochs saved, and runs that look the same."""
+    rows = []
+    for tolerance in tolerances:
+        ends = early_ends(records, tolerance)
+        saved = [1 - end.epoch / end.record.run.epochs for end in ends]
+        rows.append(
+            [
+                f"{tolerance:g}",
+                f"{len(ends)} of {len(records)}",
+                f"{np.median(saved):.0%}" if saved else "–",
+                f"{sum(end.same for end in ends)} of {len(ends)}",
+                norm_shift_text(ends),
+            ]
+        )
+    head = ["tolerance", "runs that would end early", "epochs saved (median)"]
+    head += ["with the same test accuracy at the end", "largest change of norm since"]
+    return html_table(head, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """The gradient of one converged network against what Eq. (2) with alpha = eps lambda wants."""
+
+    gradient: Float[np.ndarray, " log"]  # of the train loss, one entry per parameter
+    expected: Float[np.ndarray, " log"]  # -eps lambda theta / (1 - lambda |theta|)
+    alpha: float  # fitted: the slope of the gradient against -theta / (1 - lambda |theta|)
+    cosine: float
+
+
+def equilibrium(record: Record) -> Equilibrium:
+    """The float64 gradient at the final weights, and the fixed point of AdamW it should be at.
+
+    Raises:
+        ValueError: the record has no weights, or the run has no weight decay.
+    """
+    run = record.run
+    if run.weight_decay == 0:
+        raise ValueError("without weight decay AdamW has no fixed point: weight_decay is 0")
+    task = tasks.task(run.task, run.p)
+    rows, _ = run.split()
+    theta = {k: w.double().requires_grad_() for k, w in record.weights().items()}
+    logits = model.forward(theta, model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens))
+    labels = torch.from_numpy(run.example_labels()[rows])
+    loss = model.cross_entropy(logits[:, -1], labels).mean()
+    slopes = torch.autograd.grad(loss, list(theta.values()))
+    gradient = torch.cat([slope.flatten() for slope in slopes]).numpy()
+    flat = torch.cat([weight.detach().flatten() for weight in theta.values()]).numpy()
+    room = np.maximum(1 - run.weight_decay * np.abs(flat), 0.01)
+    direction = -flat / room
+    alpha = float(gradient @ direction / (direction @ direction))
+    cosine = float(gradient @ direction / np.linalg.norm(gradient) / np.linalg.norm(direction))
+    return Equilibrium(gradient, run.eps * run.weight_decay * direction, alpha, cosine)
+
+
+SETTLED = 0.1  # of what decay alone would do to the norm (choice C6)
+
+
+def drift(record: Record) -> float:
+    """The norm's rate of change over the last tenth of its epochs, as a part of lr times lambda.
+
+    That is 1 where weight decay acts alone and 0 where the gradient holds its balance: a sign of
+    convergence that, unlike the residual, knows nothing of where AdamW should rest.
+    """
+    run, last = record.run, int(record["epoch"][-1])  # before run.epochs where it ended early
+    change = np.log(record.final("param_norm") / value_at(record, "param_norm", 0.9 * last))
+    return float(abs(change) / (run.lr * run.weight_decay * 0.1 * last))
+
+
+def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) -> str:
+    """By network: fitted alpha over eps lambda, cosine, residual, and how far the norm drifts."""
+    rows = [
+        [
+            f"{record.run.seed}",
+            f"{record.run.dataset_size:,}",
+            f"{state.alpha / (record.run.eps * record.run.weight_decay):.3f}",
+            f"{state.cosine:.3f}",
+            f"{record.final('residual'):.2f}",
+            f"{drift(record):.2f}",
+        ]
+        for state, record in zip(states, records, strict=True)
+    ]
+    head = ["seed", "D", "fitted α / ελ", "cosine", "residual", "drift of the norm"]
+    return html_table(head, rows)

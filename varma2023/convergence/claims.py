@@ -1,0 +1,122 @@
+"""Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
+
+from collections.abc import Sequence
+
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.convergence import analysis
+from varma2023.measures import Summary
+from varma2023.pages import CIRCUITS, CONVERGENCE
+
+SAME_STRENGTH = 0.1  # by which norm and logit may differ from those of c = 1
+
+
+def two_ways(found: Records) -> Result:
+    """Whether AdamW and the minimiser of Eq. (2) have the same end, on most train sets."""
+    records = found["convergence"]
+    pairs = measures.pairs(records)
+    alike, times = analysis.agreeing(pairs), analysis.savings_text(pairs, 1.0)
+    return Result(
+        f"{alike} of {len(pairs)} pairs end alike; gradients to a residual of 1, times fewer: "
+        f"{times}",
+        2 * alike > len(pairs),
+        {"every pair ends alike": alike == len(pairs), **measures.resting(records)},
+        Evidence.of(records),
+    )
+
+
+def strength(found: Records) -> Result:
+    """Whether (c eps, lambda / c) leads AdamW to the norm and logit of (eps, lambda).
+
+    The minimiser cannot tell: to it only the product of the two is known. Nor can a run of AdamW
+    that is not at rest.
+    """
+    records = found["strength"]
+    groups = analysis.by_alpha(records)
+    less, more = (analysis.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
+    adamw = [r for r in records if r.run.optimiser == "adamw"]
+    known = bool(adamw) and all(map(measures.rests, adamw))
+
+    def same(metric: str) -> bool | None:
+        return _same(analysis.by_alpha(adamw), metric) if known else None
+
+    return Result(
+        f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ",
+        same("param_norm"),
+        {"the correct logit is the same, too": same("correct_logit")},
+        Evidence.of(records),
+    )
+
+
+def _same(groups: Sequence[Sequence[Record]], metric: str) -> bool:
+    shifts = [analysis.strength_shift(each, c, metric) for each in groups for c in (0.1, 10.0)]
+    return all(abs(shift) < SAME_STRENGTH for shift in shifts)
+
+
+def equilibrium(found: Records) -> Result:
+    """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
+    records = [r for r in found["grokking"] if r.run.weight_decay > 0 and r.weights_path]
+    if not records:
+        return Result()
+    return equilibrium_result([analysis.equilibrium(record) for record in records], records)
+
+
+def equilibrium_result(states: Sequence[analysis.Equilibrium], records: Sequence[Record]) -> Result:
+    """`equilibrium` from the states of these records' networks."""
+    settled = [
+        (state, record)
+        for state, record in zip(states, records, strict=True)
+        if analysis.drift(record) < analysis.SETTLED
+    ]
+    if not settled:
+        return Result("no norm has settled", None, {}, Evidence.of(records))
+    ratios = [state.alpha / (r.run.eps * r.run.weight_decay) for state, r in settled]
+    cosines = [state.cosine for state, _ in settled]
+    residuals = [record.final("residual") for _, record in settled]
+    near = all(0.75 < ratio < 1.33 for ratio in ratios) and min(cosines) > 0.95
+    return Result(
+        f"α / ελ {Summary.of(ratios).text('.2f')}, cosine {Summary.of(cosines).text('.3f')}, "
+        f"residual {Summary.of(residuals).text('.2f')}; "
+        f"{len(settled)} of {len(records)} norms settled",
+        near,
+        {},
+        Evidence.of([record for _, record in settled]),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "B6",
+        "Beyond: two ways, one end",
+        "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
+        "not in the paper",
+        CONVERGENCE,
+        "fig-two-ways",
+        two_ways,
+        ("convergence",),
+        BEYOND,
+    ),
+    Claim(
+        "B7",
+        "Beyond: the same strength for another ε and λ",
+        "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
+        "not in the paper",
+        CONVERGENCE,
+        "fig-strength",
+        strength,
+        ("strength",),
+        BEYOND,
+    ),
+    Claim(
+        "B4",
+        "Beyond: what AdamW minimises",
+        "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
+        "not in the paper; fitted α / ελ of 1, cosine of 1",
+        CIRCUITS,
+        "fig-equilibrium",
+        equilibrium,
+        ("grokking",),
+        BEYOND,
+    ),
+)

@@ -1,0 +1,87 @@
+"""Where training ends: AdamW's runs, the minimiser's, and what may end early."""
+
+from dataclasses import replace
+
+from grokkit.runs import Run
+from varma2023.profiles import (
+    EARLY,
+    QUICK_P,
+    check_profile,
+    early,
+    full_data,
+    grokking,
+    minimised,
+    seed_range,
+    ungrokking,
+)
+
+
+def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Networks taken to convergence in two ways: AdamW's run, then the minimiser's, pair by pair.
+
+    Grokking (the minimiser starts from AdamW's 400th epoch), ungrokking (both from the network
+    trained on everything) and random labels (both from random weights), at two moduli.
+    """
+    check_profile(profile)
+    small = profile == "quick"
+    base = Run(keep_weights=True)
+    p = QUICK_P if small else 53
+    p53 = replace(base, p=p, dataset_size=p**2, n_logged=80 if small else 200)
+    grok, full = (400, 600) if small else (EARLY, 3000)
+    everything = replace(p53, epochs=full, n_logged=60)
+    grokked = replace(p53, dataset_size=620 if small else 1200, epochs=2500 if small else 30_000)
+    ungrok = replace(
+        p53,
+        dataset_size=40 if small else 150,
+        epochs=2000 if small else 40_000,
+        init=everything,
+    )
+    random = replace(
+        p53,
+        dataset_size=100 if small else 300,
+        epochs=2000 if small else 100_000,
+        labels="random",
+    )
+    two = seed_range(seeds, 1 if small else 2)
+    adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
+    if not small:
+        adamw += grokking("published")[: len(two)]
+        adamw += [
+            replace(base, dataset_size=400, epochs=20_000, init=full_data("published")[0]),
+            replace(base, dataset_size=500, epochs=20_000, labels="random"),
+        ]
+    evaluations = 250 if small else 1500
+    pairs = []
+    for run in adamw:
+        groks = run.init is None and run.labels == "true"
+        start = early(run, grok) if groks else run.init
+        pairs += [run, minimised(run, evaluations, start)]
+    return pairs
+
+
+def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """(c eps, lambda / c) for c of 0.1, 1 and 10: the same alpha, so the same strength at the end.
+
+    By the minimiser, for a grokking network and one with random labels of `convergence`.
+    """
+    pairs = convergence(profile, seeds)
+    lbfgs = pairs[1::2]
+    chosen = [lbfgs[0], next(run for run in lbfgs if run.labels == "random")]
+    return [
+        replace(run, eps=run.eps * c, weight_decay=run.weight_decay / c)
+        for run in chosen
+        for c in (0.1, 1.0, 10.0)
+    ]
+
+
+def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
+
+    At the small modulus of the quick profile; by them one sees whether ending early is safe.
+    """
+    check_profile(profile)
+    epochs = 3000 if profile == "quick" else 10_000
+    count = seed_range(seeds, 1 if profile == "quick" else 5)
+    runs = grokking("quick", len(count), epochs=epochs)
+    stays = ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
+    return [replace(run, keep_weights=False, n_logged=200) for run in runs + stays]

@@ -1,0 +1,79 @@
+"""What is inside trained networks: the algorithm of Fig. 11, and where AdamW rests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokkit import decomposition
+from grokkit.runs import Record
+from varma2023.measures import all_logits
+from varma2023.tables import html_table
+
+
+@dataclass(frozen=True, eq=False)
+class Trigonometric:
+    """What App. B says about one trained network for x + y mod p."""
+
+    share: decomposition.Share
+    logit_norms: Float[Tensor, " freq"]  # along each direction of the trigonometric subspace
+    embedding_norms: Float[Tensor, " freq"]  # of W_E along each frequency
+    frequencies: list[int]  # the key frequencies, strongest first
+    amplitudes: Float[Tensor, "..."]  # of the algorithm, at the key frequencies
+    agreement: float  # share of all inputs on which the rebuilt algorithm and the network agree
+    accuracy: float  # of the rebuilt algorithm
+
+
+def trigonometric(record: Record) -> Trigonometric:
+    """Key frequencies of a trained network (App. B), and Fig. 11's algorithm rebuilt from them.
+
+    Raises:
+        ValueError: the run's task is not x+y, or its record has no weights.
+    """
+    p = record.run.p
+    if record.run.task != "x+y":
+        raise ValueError(f"App. B is about x+y, got a run of {record.run.task!r}")
+    Z = all_logits(record).view(p, p, p)
+    frequencies = decomposition.key_frequencies(Z)
+    A = decomposition.amplitudes(Z, frequencies)
+    rebuilt = decomposition.trigonometric_algorithm(A, frequencies, p).argmax(-1)
+    n = torch.arange(p)
+    return Trigonometric(
+        decomposition.trig_share(Z),
+        decomposition.frequency_norms(Z),
+        decomposition.embedding_norms(record.weights()["W_E"][:p]),
+        frequencies,
+        A,
+        float((rebuilt == Z.argmax(-1)).double().mean()),
+        float((rebuilt == (n[:, None] + n) % p).double().mean()),
+    )
+
+
+def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Record]) -> str:
+    """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
+    rows = [
+        [
+            str(record.run.seed),
+            ", ".join(str(frequency) for frequency in report.frequencies),
+            f"{report.share.norm:.3f}",
+            f"{report.share.norm_squared:.3f}",
+            f"{report.agreement:.2%}",
+            f"{report.accuracy:.2%}",
+        ]
+        for report, record in zip(reports, records, strict=True)
+    ]
+    head = ["seed", "key frequencies, strongest first", "share of norm", "share of norm²"]
+    return html_table([*head, "same answer as the network", "right answers"], rows)
+
+
+def trigonometric_parts(report: Trigonometric) -> dict[str, bool]:
+    """Fig. 11: rebuilt from a few key frequencies it answers alike; they are the embedding's."""
+    n, few = len(report.frequencies), len(report.frequencies) <= len(report.logit_norms) / 4
+    strongest = report.embedding_norms.argsort(descending=True)[:n] + 1
+    shared = len(set(report.frequencies) & set(strongest.tolist()))
+    return {
+        "rebuilt from few key frequencies, over 99 % same answers": few and report.agreement > 0.99,
+        "the key frequencies are the embedding's strongest, but for one": shared >= n - 1,
+    }

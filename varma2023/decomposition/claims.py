@@ -1,0 +1,44 @@
+"""Claims about grokking and ungrokking over time (Figs. 1a, 1b, 7, 9, 11; App. A.3; AdamW)."""
+
+from collections.abc import Sequence
+
+from grokkit.runs import Record
+from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.decomposition import analysis
+from varma2023.measures import Summary
+from varma2023.pages import TRIGONOMETRIC
+
+
+def fig11(found: Records) -> Result:
+    """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
+    records = [r for r in found["grokking"] if r.run.task == "x+y" and r.weights_path]
+    if not records:
+        return Result()
+    return fig11_result([analysis.trigonometric(record) for record in records], records)
+
+
+def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Record]) -> Result:
+    """`fig11` from the reports on these records' networks."""
+    parts = [analysis.trigonometric_parts(report) for report in reports]
+    core, *further = parts[0]
+    return Result(
+        f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
+        f"rebuilt, the same answer on {min(r.agreement for r in reports):.1%} or more",
+        all(part[core] for part in parts),
+        {name: all(part[name] for part in parts) for name in further},
+        Evidence.of(records),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "F11",
+        "Fig. 11, the trigonometric algorithm",
+        "a grokked network adds by rotations at a few key frequencies",
+        "logits are a sum of cos(ω(a + b − c))",
+        TRIGONOMETRIC,
+        "fig-11",
+        fig11,
+        ("grokking",),
+    ),
+)

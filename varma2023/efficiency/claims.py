@@ -1,0 +1,291 @@
+"""Claims about efficiency: Fig. 3 (Prediction 1), and D_crit predicted from it (B1, B2, B9, B10).
+
+A prediction compares minima, so where one that it rests on is still falling it cannot be told.
+"""
+
+from collections.abc import Sequence
+
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.efficiency import analysis, critical
+from varma2023.measures import CHANCE, PERFECT
+from varma2023.pages import EFFICIENCY, UNGROKKING
+from varma2023.statistics import Interval, by_seed
+
+ONE = "Prediction 1, efficiency"
+Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
+SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
+
+
+def memory(found: Records) -> list[Record]:
+    """The networks with C_mem alone, if they can be judged."""
+    mem = analysis.memorised(found["memorising"])
+    return mem if analysis.can_be_judged(mem) else []
+
+
+def fig3_mem(found: Records) -> Result:
+    """Fig. 3a, b: at a fixed logit the norm rises with D, by more than unfinished runs feign."""
+    mem = memory(found)
+    if not mem:
+        return Result()
+    lines = analysis.slopes(mem)
+    up = [line.within(0, float("inf")) for line in lines]
+    return Result(
+        f"norm ∝ D to the power {analysis.exponent(mem).text('.3f')}; {sum(up)} of {len(up)} "
+        "lines rise",
+        analysis.rises(mem),
+        {"every isologit line rises": bool(up) and all(up), **measures.resting(mem)},
+        Evidence.of(mem),
+    )
+
+
+def fig3_gen(found: Records) -> Result:
+    """Fig. 3c, d: of the networks with C_gen alone that rest, the norm at a logit is flat in D."""
+    every_gen = analysis.gated(found["generalising"])
+    gen = [record for record in every_gen if measures.rests(record)]
+    if not analysis.can_be_judged(every_gen):
+        return Result()
+    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {len(gen)} rest"
+    if analysis.flat(gen) is None:
+        return Result(ours, None, {}, Evidence.of(every_gen))
+    lines = analysis.slopes(gen)
+    level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in lines]
+    return Result(
+        f"norm ∝ D to the power {analysis.exponent(gen).text('.3f')}; {sum(level)} of "
+        f"{len(level)} lines flat; {ours}",
+        analysis.flat(gen),
+        {"every isologit line is flat": bool(level) and all(level)},
+        Evidence.of(gen),
+    )
+
+
+def norm_pairs(
+    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
+) -> dict[str, Pair]:
+    """Claim B1, by seed: D_crit where the isologit lines meet, and that of ungrokking.
+
+    `starts` are the very networks that `ends` were ungrokked from: seeds differ in what the rule
+    costs them.
+    """
+    level, pairs = critical.common_logit(mem, starts), {}
+    for own in by_seed(starts):
+        seed = own[0].run.seed
+        if fell := analysis.select(ends, seed=seed):
+            predicted = critical.predicted_by_norm(mem, own, level).value
+            pairs[f"seed {seed}"] = _pair(predicted, measures.d_crit(fell).value)
+    return pairs
+
+
+def _pair(predicted: float, measured: float) -> Pair:
+    return Interval(predicted, n=1), Interval(measured, n=1)
+
+
+def start_pairs(
+    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
+) -> dict[tuple[int, float], Pair]:
+    """Claim B2: by seed and weight decay, D_crit where the minima of Eq. (2) meet, and measured.
+
+    `starts` are the networks from which those of `ends` were ungrokked. A pair of single networks
+    has no interval.
+    """
+    return {
+        (seed, decay): _pair(size, measures.d_crit(own).value)
+        for (seed, decay), size in critical.predicted_by_start(mem, starts).items()
+        if (own := analysis.select(ends, seed=seed, weight_decay=decay))
+    }
+
+
+def _known(*minima: Sequence[Record], ends: Sequence[Record]) -> bool:
+    """Whether a prediction can be told: its minima, and the ends at the crossing, are at rest."""
+    resting = all(measures.rests(record) for records in minima for record in records)
+    return resting and measures.crossings_rest(ends)
+
+
+def _agree(pairs: Sequence[Pair], near: float) -> bool:
+    return bool(pairs) and all(analysis.agrees(*pair, near) for pair in pairs)
+
+
+def _texts(pairs: dict[str, Pair]) -> str:
+    """ "seed 0: predicted 558, measured 857; ...". A prediction or measure that is none is said."""
+    return "; ".join(
+        f"{name}: predicted {analysis.range_text([one])}, measured {analysis.range_text([other])}"
+        for name, (one, other) in pairs.items()
+    )
+
+
+def equal_norm(found: Records) -> Result:
+    """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
+    mem, starts = memory(found), analysis.gated(found["starts"])
+    if not (mem and starts):
+        return Result()
+    pairs = norm_pairs(mem, starts, found["transition"])
+    known = _known(mem, starts, ends=found["transition"])
+    return Result(
+        _texts(pairs),
+        _agree(list(pairs.values()), analysis.NEAR_NORM) if known else None,
+        measures.resting(mem, "every network of C_mem is at rest"),
+        Evidence.of(mem, starts, found["transition"]),
+    )
+
+
+def equal_minimum(found: Records) -> Result:
+    """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
+    mem, starts = memory(found), analysis.gated(found["starts"])
+    ends = found["transition"]
+    if not (mem and starts):
+        return Result()
+    pairs, texts = start_pairs(mem, starts, ends), []
+    for seed in sorted({seed for seed, _ in pairs}):
+        own = [pair for (which, _), pair in pairs.items() if which == seed]
+        predicted, seen = (analysis.range_text(sizes) for sizes in zip(*own, strict=True))
+        texts.append(f"seed {seed}: predicted {predicted}, measured {seen}")
+    below = critical.mixtures_below(mem, starts, ends)
+    if below:
+        texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
+    known = _known(mem, starts, ends=ends)
+    return Result(
+        "; ".join(texts),
+        _agree(list(pairs.values()), analysis.NEAR) if known else None,
+        {
+            **measures.resting(mem, "every network of C_mem is at rest"),
+            "no end in between lies below both circuits: a jump": not below,
+        },
+        Evidence.of(mem, starts, ends),
+    )
+
+
+def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]:
+    """Claim B9: by task that ungroks and weight decay, D_crit predicted from its rule's cost.
+
+    It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
+    task's own network on its largest D', C_mem's that of random labels: a table of labels costs
+    the same whatever rule they come from. The second of each pair is the measured D_crit.
+    """
+    pairs = {}
+    for task, here in measures.by_task(ends).items():
+        if not measures.task_ungroks(here):
+            continue
+        for decay, predicted in critical.predicted_by_minimum(
+            mem, measures.at_largest(here)
+        ).items():
+            name = task if decay == 1 else f"{task}, weight decay {decay:g}"
+            own = analysis.select(here, weight_decay=decay)
+            pairs[name] = predicted, measures.d_crit_interval(own)
+    return pairs
+
+
+def across_tasks(found: Records) -> Result:
+    """B9: D_crit of other tasks, from what their rule costs."""
+    mem, ends = memory(found), found["other_tasks"]
+    if not mem:
+        return Result()
+    pairs = task_pairs(mem, ends)
+    ungrok: list[Record] = []
+    rules: list[Record] = []
+    for here in filter(measures.task_ungroks, measures.by_task(ends).values()):
+        ungrok += here
+        rules += measures.at_largest(here)
+    tasks = {record.run.task for record in ungrok}
+    if not pairs:
+        return Result("no task ungroks", None, {}, Evidence.of(ends))
+    return Result(
+        _texts(pairs),
+        _agree(list(pairs.values()), analysis.NEAR) if _known(mem, rules, ends=ungrok) else None,
+        {
+            **measures.resting(mem, "every network of C_mem is at rest"),
+            f"in each of nine tasks ({len(tasks)} of {measures.N_OTHER_TASKS} ungrok)": len(tasks)
+            == measures.N_OTHER_TASKS,
+        },
+        Evidence.of(mem, *measures.by_task(ends).values()),
+    )
+
+
+def one_winner(found: Records) -> Result:
+    """B10: Theorem D.4 on networks: with both kappas above q, no minimum keeps both circuits."""
+    mem, ends = memory(found), found["transition"]
+    gen = analysis.gated(found["generalising"])
+    if not (mem and gen):
+        return Result()
+    kappas = [analysis.kappa(records).value for records in (mem, gen)]
+    at_rest = [r for r in ends if measures.rests(r)]
+    mixed = [r for r in at_rest if CHANCE < r.final("test_accuracy") < PERFECT]
+    sharp = all(kappa >= SHARP_KAPPA for kappa in kappas)  # not where one is NaN
+    one = not mixed if at_rest and sharp else None
+    return Result(
+        f"κ is {kappas[0]:.1f} for C_mem, {kappas[1]:.1f} for C_gen; {len(mixed)} of "
+        f"{len(at_rest)} ends at rest are in the middle",
+        one,
+        measures.resting(ends),
+        Evidence.of(mem, gen, ends),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "F3a,b",
+        "Fig. 3a, b, efficiency of C_mem",
+        "the norm for a given logit rises with the size of the train set",
+        "isologit lines rise in each of six buckets",
+        EFFICIENCY,
+        "fig-3",
+        fig3_mem,
+        ("memorising",),
+        heading=ONE,
+    ),
+    Claim(
+        "F3c,d",
+        "Fig. 3c, d, efficiency of C_gen",
+        "the norm for a given logit does not depend on the size of the train set",
+        "isologit lines are flat",
+        EFFICIENCY,
+        "fig-3",
+        fig3_gen,
+        ("generalising",),
+        heading=ONE,
+    ),
+    Claim(
+        "B1",
+        "Beyond: D_crit before ungrokking",
+        "where a network's isologit line meets that of memory, it ungroks",
+        "not in the paper",
+        EFFICIENCY,
+        "fig-equal-cost",
+        equal_norm,
+        ("memorising", "starts", "transition"),
+        BEYOND,
+    ),
+    Claim(
+        "B2",
+        "Beyond: a first-order transition",
+        "the minima of Eq. (2) of the two circuits cross at D_crit",
+        "not in the paper",
+        EFFICIENCY,
+        "fig-first-order",
+        equal_minimum,
+        ("memorising", "starts", "transition"),
+        BEYOND,
+    ),
+    Claim(
+        "B9",
+        "Beyond: D_crit of other tasks",
+        "ungrokking sets in where memorising costs what the task's own rule costs",
+        "not in the paper",
+        UNGROKKING,
+        "sec-5-2-across",
+        across_tasks,
+        ("memorising", "other_tasks"),
+        BEYOND,
+    ),
+    Claim(
+        "B10",
+        "Beyond: one winner in networks",
+        "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
+        "not in the paper",
+        EFFICIENCY,
+        "sec-5-1-first-order",
+        one_winner,
+        ("memorising", "generalising", "transition"),
+        BEYOND,
+    ),
+)

@@ -1,0 +1,125 @@
+"""The paper's experiments as lists of runs, in three sizes, and the call that gets their records.
+
+`published` is what this book shows, from stored results; `quick` trains everything anew at a small
+modulus in minutes; `paper` is the paper's own grid, for those with the hours. A field of
+`Run` that a sweep does not set itself can be changed: `grokking(p=53, weight_decay=0.5)`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from grokkit.runs import Record, Run
+from grokkit.store.store import Store
+from grokkit.sweeps.local import train as load_or_train
+from grokkit.sweeps.local import with_inits
+from varma2023.convergence.sweeps import convergence, long_runs, strength
+from varma2023.efficiency.sweeps import generalising, memorising, starts
+from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
+from varma2023.profiles import full_data, grokking, ungrokking
+from varma2023.rivals.sweeps import ablations
+from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
+from varma2023.two_starts.sweeps import from_scratch
+from varma2023.ungrokking.sweeps import epsilon, transition, transition_adamw
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named sweep: which figures it draws and how its runs are made."""
+
+    name: str
+    figures: str
+    runs: Callable[..., list[Run]]
+
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
+        Experiment("full_data", "the start of Figs. 1b and 7", full_data),
+        Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
+        Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
+        Experiment("long_runs", "when a run may end early", long_runs),
+        Experiment("strength", "(c ε, λ / c): the same end", strength),
+        Experiment("transition", "Figs. 4, 10, where ungrokking ends", transition),
+        Experiment("transition_adamw", "Fig. 4 by the paper's protocol", transition_adamw),
+        Experiment("memorising", "Fig. 3a, b, the efficiency of C_mem", memorising),
+        Experiment("generalising", "Fig. 3c, d, the efficiency of C_gen", generalising),
+        Experiment("starts", "D_crit predicted, seed by seed", starts),
+        Experiment("from_scratch", "App. A.2, and the ends of Fig. 5", from_scratch),
+        Experiment("other_tasks", "Fig. 8", other_tasks),
+        Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
+        Experiment("semi_grokking_ends", "the same networks, by the minimiser", semi_grokking_ends),
+        Experiment("semi_grokking_again", "whether semi-grokked runs stay", semi_grokking_again),
+        Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
+        Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
+        Experiment("epsilon", "D_crit against Adam's ε", epsilon),
+    )
+}
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
+    return EXPERIMENTS[name]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """How much of a sweep a store holds, the runs that missing ones start from included."""
+
+    stored: int
+    left: dict[Run, int]  # the runs without a record, and the epochs that their checkpoints hold
+
+    @property
+    def missing(self) -> int:
+        """How many runs have no record."""
+        return len(self.left)
+
+    @property
+    def missing_epochs(self) -> int:
+        """Epochs to train, of all missing runs together."""
+        return sum(run.epochs - done for run, done in self.left.items())
+
+    @property
+    def begun(self) -> float:
+        """The share of the missing runs' epochs that checkpoints hold; 0 if none is missing."""
+        done = sum(self.left.values())
+        return done / (done + self.missing_epochs) if done else 0.0
+
+
+def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
+    """What `load_or_train` would load and what it would have to train."""
+    store = store or Store()
+    begun, found = store.checkpointed(), []
+
+    def stored(run: Run) -> bool:
+        there = store.has(run)
+        if there:
+            found.append(run)
+        return there
+
+    missing = [run for generation in with_inits(runs, stored) for run in generation]
+    return Inventory(len(found), {run: begun.get(run, 0) for run in missing})
+
+
+def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:
+    """The records of every experiment, by its name: what the scoreboard is computed from.
+
+    The quick profile trains what is missing. At the other sizes, where that takes hours, an
+    experiment that is not wholly stored is left out; `python -m varma2023 run` trains it.
+    """
+    store, found = store or Store(), {}
+    for name, each in EXPERIMENTS.items():
+        runs = each.runs(profile)
+        if profile == "quick":
+            found[name] = load_or_train(runs, store)
+            continue
+        stored = [record for run in runs if (record := store.get(run)) is not None]
+        if len(stored) == len(runs):
+            found[name] = stored
+    return found

@@ -1,0 +1,105 @@
+"""When a network groks: the marks of Figs. 1a and 9, and the observations of App. A.3."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grokkit.runs import Record
+from varma2023.measures import (
+    MARKS,
+    Mark,
+    at_papers_setting,
+    groks,
+    mark_epochs,
+    tolerance,
+    train_fits,
+    value_at,
+    values_at,
+)
+from varma2023.tables import html_table
+
+
+def mark_met(records: Sequence[Record], mark: Mark) -> bool:
+    """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9)."""
+    summary, factor = mark_epochs(records, mark), tolerance(records)
+    near = 1 / factor <= summary.median / mark.paper <= factor
+    return summary.seen == summary.n and near
+
+
+def marks_table(records: Sequence[Record]) -> str:
+    """The five marks of Fig. 9: the paper's epoch, ours over seeds, whether they agree.
+
+    At another setting than the paper's there is nothing to agree with.
+    """
+    rows, comparable = [], at_papers_setting(records)
+    for mark in MARKS:
+        met = ("yes" if mark_met(records, mark) else "no") if comparable else "other setting"
+        ours = mark_epochs(records, mark).text()
+        rows.append([mark.name, f"~{mark.paper:,}", ours, met])
+    return html_table(["event", "paper, epoch", "ours, epoch: median (range)", "agrees"], rows)
+
+
+def grokking_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What makes runs grokking runs at any setting: delayed, and in the end full, generalisation.
+
+    The epochs of Fig. 9 are another matter: `mark_met`.
+    """
+    return {
+        "every run fits its train set": all(train_fits(r) is not None for r in records),
+        "every run passes test accuracy 0.98 after twice as many epochs": all(map(groks, records)),
+        "every run ends above test accuracy 0.98": all(
+            record.final("test_accuracy") > 0.98 for record in records
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric that App. A.3 sees rise or fall between two epochs of Fig. 9."""
+
+    name: str
+    metric: str
+    start: int
+    end: int
+    rises: bool
+
+
+CHANGES = (
+    Change("trig logit rises", "trig_logit", 200, 1500, True),
+    Change("mem logit rises", "mem_logit", 200, 1500, True),
+    Change("parameter norm falls", "param_norm", 200, 1500, False),
+    Change("trig logit falls", "trig_logit", 4000, 10_000, False),
+    Change("mem logit, already near 0, stays", "mem_logit", 4000, 10_000, False),
+    Change("test loss falls", "test_loss", 4000, 10_000, False),
+)
+NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 0"
+
+
+def change_met(record: Record, change: Change) -> bool:
+    """Whether the run shows a change; for the mem logit "stays", that it is near 0 at both ends."""
+    before, after = (value_at(record, change.metric, e) for e in (change.start, change.end))
+    if change.metric == "mem_logit" and not change.rises:
+        trig = [value_at(record, "trig_logit", e) for e in (change.start, change.end)]
+        return abs(before) < NEAR_ZERO * trig[0] and abs(after) < NEAR_ZERO * trig[1]
+    return after > before if change.rises else after < before
+
+
+def change_seen(records: Sequence[Record], change: Change) -> bool:
+    """Whether more than half of the runs show a change."""
+    return 2 * _count(records, change) > len(records)
+
+
+def _count(records: Sequence[Record], change: Change) -> int:
+    return sum(change_met(record, change) for record in records)
+
+
+def changes_table(records: Sequence[Record]) -> str:
+    """The observations of App. A.3: values at both epochs over seeds, and in how many runs so."""
+    rows = []
+    for change in CHANGES:
+        ends = [values_at(records, change.metric, e) for e in (change.start, change.end)]
+        form = ".2g" if change.metric == "test_loss" else ".1f"
+        there = records[0].run.epochs >= change.end
+        row = [summary.text(form) if there else "not run" for summary in ends]
+        count = f"{_count(records, change)} of {len(records)}" if there else "not run"
+        rows.append([change.name, f"{change.start:,} to {change.end:,}", *row, count])
+    return html_table(["the paper sees", "epochs", "ours, before", "ours, after", "runs"], rows)

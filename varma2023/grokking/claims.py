@@ -1,0 +1,120 @@
+"""Claims about grokking and ungrokking over time (Figs. 1a, 1b, 7, 9, 11; App. A.3; AdamW)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.claims import Claim, Evidence, Met, Records, Result
+from varma2023.grokking import analysis
+from varma2023.pages import CIRCUITS, INTRO
+
+
+def near_papers_epochs(records: Sequence[Record], marks: Sequence[measures.Mark]) -> dict[str, Met]:
+    """Whether these marks come at the paper's epochs; nothing to ask at another setting."""
+    if not measures.at_papers_setting(records):
+        return {}
+    return {
+        f"{mark.name} near epoch {mark.paper:,}": analysis.mark_met(records, mark) for mark in marks
+    }
+
+
+def fig1a(found: Records) -> Result:
+    """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
+    records = found["grokking"]
+    fits, *_, general = measures.mark_summaries(records)
+    return Result(
+        f"{fits.text()}; {general.text()}",
+        all(analysis.grokking_parts(records).values()),
+        near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1])),
+        _evidence(records),
+    )
+
+
+def _evidence(records: Sequence[Record]) -> Evidence:
+    """At another weight decay or length than the paper's a claim holds only "smaller"."""
+    found = Evidence.of(records)
+    return replace(found, smaller=found.smaller or not measures.at_papers_setting(records))
+
+
+def fig9(found: Records) -> Result:
+    """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
+    records = found["grokking"]
+    if "trig_logit" not in records[0].metrics:
+        return Result()
+    marks = near_papers_epochs(records, measures.MARKS)
+    order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
+    agree = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree"
+    return Result(
+        agree if marks else "another setting than the paper's",
+        all(map(_overtakes, records)),
+        marks | (order if marks else {}),
+        _evidence(records),
+    )
+
+
+def _overtakes(record: Record) -> bool:
+    """Whether the trig logit leads before the network generalises, at a norm below its peak."""
+    leads, general = measures.trig_leads(record), measures.generalises(record)
+    if leads is None or general is None or leads.epoch > general.epoch:
+        return False
+    return bool(measures.value_at(record, "param_norm", general.epoch) < record["param_norm"].max())
+
+
+def _in_order(record: Record) -> bool:
+    epochs = [None if (at := mark.find(record)) is None else at.epoch for mark in measures.MARKS]
+    known = [epoch for epoch in epochs if epoch is not None]
+    return len(known) == len(epochs) and known == sorted(known)
+
+
+def app_a3(found: Records) -> Result:
+    """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
+    records = found["grokking"]
+    if "trig_logit" not in records[0].metrics or not measures.at_papers_setting(records):
+        return Result()
+    seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}
+    late = {
+        f"{change.name} from epoch {change.start:,} to {change.end:,}": met
+        for change, met in seen.items()
+        if change.start > 1000
+    }
+    return Result(
+        f"{sum(seen.values())} of {len(seen)} changes, each in most runs",
+        all(met for change, met in seen.items() if change.start <= 1000),
+        dict(late),
+        Evidence.of(records),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "F1a",
+        "Fig. 1a, grokking",
+        "a network fits its train set first and the test set much later",
+        "train accuracy 1 by epoch ~200, generalised by ~6,000",
+        INTRO,
+        "fig-1a",
+        fig1a,
+        ("grokking",),
+    ),
+    Claim(
+        "F9",
+        "Fig. 9, the two circuits during grokking",
+        "C_gen overtakes C_mem, at a falling norm, before the network generalises",
+        "five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
+        CIRCUITS,
+        "fig-9",
+        fig9,
+        ("grokking",),
+    ),
+    Claim(
+        "A.3",
+        "App. A.3, logits and norm",
+        "both logits rise while the norm falls, long before the network generalises",
+        "epochs 200 to 1,500; from 4,000 on the gen logit falls again",
+        CIRCUITS,
+        "sec-a3-observations",
+        app_a3,
+        ("grokking",),
+    ),
+)

@@ -1,0 +1,628 @@
+"""Readings of records that several rooms share: marks, rest, D_crit, outcomes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp, inf, isfinite, log, nan
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from grokkit import model, tasks
+from grokkit.engine import metrics
+from grokkit.engine.metrics import at_minimum, at_rest
+from grokkit.runs import Record, Run
+from grokkit.tasks import PERMUTATION
+from varma2023 import statistics
+from varma2023.statistics import Interval
+
+
+def require(parts: Mapping[str, bool], when: bool = True) -> None:
+    """Nothing, if every part is met: what the quick profile holds its own runs to.
+
+    Raises:
+        AssertionError: `when` is true and a part is not met; the message names those that are not.
+    """
+    missed = [name for name, met in parts.items() if not met]
+    if when and missed:
+        raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
+
+
+def span(values: Sequence[int | float], form: str = "g") -> str:
+    """ "300 – 3,000 (9 values)"; one value alone."""
+    low, high, n = min(values), max(values), len(set(values))
+    text = f"{low:{form}}"
+    return text if n == 1 else f"{text} – {high:{form}} ({n} values)"
+
+
+def described_runs(runs: Sequence[Run]) -> str:
+    """ "x+y, p = 113, D = 3,830, weight decay 1, 5 seeds, 10,000 epochs": what all runs span."""
+    names = sorted({run.task for run in runs})
+    settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
+    seeds = len({run.seed for run in runs})
+    parts = [
+        ", ".join(names) if len(names) < 3 else f"{len(names)} tasks",
+        " and ".join(f"S{p}" if permuted else f"p = {p}" for permuted, p in settings),
+        f"D = {span([run.dataset_size for run in runs], ',')}",
+        f"weight decay {span([run.weight_decay for run in runs])}",
+        f"{seeds} seed{'s' * (seeds > 1)}",
+    ]
+    for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "evaluations")):
+        epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
+        if epochs:
+            least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""
+            parts.append(f"{least}{epochs[-1]:,} {unit}")
+    return ", ".join(parts)
+
+
+def described(records: Sequence[Record]) -> str:
+    """ "5 runs of x+y, p = 113, ...": `described_runs` with their number, for a caption."""
+    plural = "s" * (len(records) > 1)
+    return f"{len(records)} run{plural} of {described_runs([record.run for record in records])}"
+
+
+def listed(parts: Mapping[str, bool]) -> str:
+    """The parts of a claim in a sentence, each with "yes" or "no"."""
+    return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """An event between two evaluations: not yet at epoch `after`, but at epoch `epoch`."""
+
+    after: int
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.after:,} – {self.epoch:,}"
+
+
+def first(record: Record, event: Bool[np.ndarray, " log"], start: int = 0) -> Crossing | None:
+    """The first logged epoch from index `start` at which `event` is true, or None."""
+    rows = np.flatnonzero(event[start:])
+    if not len(rows):
+        return None
+    row, epoch = int(rows[0]) + start, record["epoch"]
+    return Crossing(int(epoch[max(row - 1, 0)]), int(epoch[row]))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Median and range over seeds; `seen` of `n` runs had a value."""
+
+    median: float
+    low: float
+    high: float
+    seen: int
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[int | float | None]) -> "Summary":
+        """Of one value per run, None or NaN where a run had none."""
+        known = [float(value) for value in values if value is not None and not np.isnan(value)]
+        if not known:
+            return cls(float("nan"), float("nan"), float("nan"), 0, len(values))
+        return cls(float(np.median(known)), min(known), max(known), len(known), len(values))
+
+    def text(self, form: str = ",.0f") -> str:
+        """ "median (low – high)", with how many runs had a value where not all had."""
+        if not self.seen:
+            return f"never (0 of {self.n} runs)"
+        span = f"{self.median:{form}} ({self.low:{form}} – {self.high:{form}})"
+        return span if self.seen == self.n else f"{span}, in {self.seen} of {self.n} runs"
+
+
+def finals(records: Sequence[Record], metric: str) -> Summary:
+    """A metric at the end of every run."""
+    return Summary.of([record.final(metric) for record in records])
+
+
+def peaks(records: Sequence[Record], metric: str) -> Summary:
+    """The largest value of a metric over each run."""
+    return Summary.of([float(record[metric].max()) for record in records])
+
+
+def peak_epochs(records: Sequence[Record], metric: str) -> Summary:
+    """The epoch at which a metric is largest, in every run."""
+    return Summary.of([int(record["epoch"][record[metric].argmax()]) for record in records])
+
+
+def at_peak(records: Sequence[Record], metric: str, of: str) -> Summary:
+    """A metric of every run at the epoch at which the metric `of` is largest."""
+    return Summary.of([float(record[metric][record[of].argmax()]) for record in records])
+
+
+def value_at(record: Record, metric: str, epoch: int | float) -> float:
+    """A metric at an epoch, by linear interpolation between evaluations; NaN after the last."""
+    return float(np.interp(epoch, record["epoch"], record[metric], right=float("nan")))
+
+
+def values_at(records: Sequence[Record], metric: str, epoch: int | float) -> Summary:
+    """A metric of every run at an epoch."""
+    return Summary.of([value_at(record, metric, epoch) for record in records])
+
+
+def parts_at(records: Sequence[Record], metric: str, whole: str, epoch: int | float) -> Summary:
+    """One metric as a part of another, in every run at an epoch."""
+    return Summary.of([value_at(r, metric, epoch) / value_at(r, whole, epoch) for r in records])
+
+
+def train_fits(record: Record) -> Crossing | None:
+    """Train accuracy reaches 1."""
+    return first(record, record["train_accuracy"] == 1)
+
+
+def norm_peaks(record: Record) -> Crossing | None:
+    """The parameter norm is at its largest after the start."""
+    peak = record["param_norm"][1:].max()
+    return first(record, record["param_norm"] == peak, 1)
+
+
+def test_falls(record: Record) -> Crossing | None:
+    """The test loss has lost a tenth of its largest value, for good."""
+    loss = record["test_loss"]
+    top = int(loss.argmax())
+    above = np.flatnonzero(loss > 0.9 * loss[top])
+    start = int(above[-1]) + 1
+    return first(record, loss <= 0.9 * loss[top], start) if start < len(loss) else None
+
+
+def generalises(record: Record) -> Crossing | None:
+    """Test accuracy passes 0.98."""
+    return first(record, record["test_accuracy"] > 0.98)
+
+
+def trig_leads(record: Record) -> Crossing | None:
+    """The trigonometric part of the correct logit overtakes the rest, for good (App. B).
+
+    None also where a task's logits have no such part.
+    """
+    if "trig_logit" not in record.metrics:
+        return None
+    behind = np.flatnonzero(record["trig_logit"] <= record["mem_logit"])
+    start = int(behind[-1]) + 1 if len(behind) else 0
+    return first(record, record["trig_logit"] > record["mem_logit"], start)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An event of a grokking run, with the epoch at which the paper sees it (Fig. 9, App. A.3)."""
+
+    name: str
+    paper: int
+    find: Callable[[Record], Crossing | None]
+
+
+MARKS = (
+    Mark("train accuracy reaches 1", 200, train_fits),
+    Mark("parameter norm peaks", 200, norm_peaks),
+    Mark("trig logit overtakes mem logit", 1500, trig_leads),
+    Mark("test loss starts to fall", 3500, test_falls),
+    Mark("generalised (test accuracy > 0.98)", 6000, generalises),
+)
+
+
+def mark_epochs(records: Sequence[Record], mark: Mark) -> Summary:
+    """The epoch of a mark over runs: the upper end of each run's interval."""
+    found = [mark.find(record) for record in records]
+    return Summary.of([None if crossing is None else crossing.epoch for crossing in found])
+
+
+def mark_summaries(records: Sequence[Record]) -> list[Summary]:
+    """The epochs of all `MARKS`, in their order."""
+    return [mark_epochs(records, mark) for mark in MARKS]
+
+
+def tolerance(records: Sequence[Record]) -> float:
+    """The factor between the latest and the earliest seed in the epoch of generalisation."""
+    epochs = mark_epochs(records, MARKS[-1])
+    return epochs.high / epochs.low
+
+
+def at_papers_setting(records: Sequence[Record]) -> bool:
+    """Whether every run is the paper's of Figs. 1a and 9 but for its seed, or a longer one."""
+
+    def same(run: Run) -> bool:
+        free = Run(seed=run.seed, n_logged=run.n_logged, keep_weights=run.keep_weights)
+        return replace(run, epochs=free.epochs) == free and run.epochs >= free.epochs
+
+    return bool(records) and all(same(record.run) for record in records)
+
+
+def groks(record: Record) -> bool:
+    """Whether train accuracy is 1 well before test accuracy passes 0.98: delayed generalisation.
+
+    "Well before" is a factor of two in epochs.
+    """
+    fits, general = train_fits(record), generalises(record)
+    return fits is not None and general is not None and general.after >= 2 * fits.epoch
+
+
+def all_logits(record: Record, dtype: torch.dtype = torch.float64) -> Float[Tensor, "batch label"]:
+    """The trained network's logits on every example, by the textbook model."""
+    task = tasks.task(record.run.task, record.run.p)
+    theta = {name: weight.to(dtype) for name, weight in record.weights().items()}
+    inputs = model.tokens(torch.from_numpy(task.inputs), task.n_tokens)
+    return model.forward(theta, inputs)[:, -1]
+
+
+RESIDUALS = (1.0, 0.3, 0.1)  # to which the cost of both ways is counted
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One train set taken to convergence in both ways."""
+
+    adamw: Record
+    lbfgs: Record
+
+    @property
+    def kind(self) -> str:
+        """What the network does on the way: "grokking", "ungrokking" or "random labels"."""
+        run = self.adamw.run
+        if run.labels == "random":
+            return "random labels"
+        return "ungrokking" if run.init else "grokking"
+
+    def __str__(self) -> str:
+        run = self.adamw.run
+        return f"{self.kind}, p = {run.p}, D = {run.dataset_size:,}, seed {run.seed}"
+
+
+def pairs(records: Sequence[Record]) -> list[Pair]:
+    """The records of `experiments.convergence`, two by two.
+
+    Raises:
+        ValueError: neighbours are not AdamW's and the minimiser's record of one train set.
+    """
+    found = []
+    for adamw, lbfgs in zip(records[::2], records[1::2], strict=True):
+        for name in ("task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps"):
+            if getattr(adamw.run, name) != getattr(lbfgs.run, name):
+                raise ValueError(f"{adamw.run} and {lbfgs.run} differ in {name}: they are no pair")
+        if (adamw.run.optimiser, lbfgs.run.optimiser) != ("adamw", "lbfgs"):
+            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {lbfgs.run}")
+        found.append(Pair(adamw, lbfgs))
+    return found
+
+
+def objective(record: Record) -> Float[np.ndarray, " log"]:
+    """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
+    run = record.run
+    return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
+
+
+ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
+
+
+def rests(record: Record) -> bool:
+    """Whether a run ended at rest (choice C15); what does not is still falling."""
+    epochs, residual, run = record["epoch"], record["residual"], record.run
+    if run.optimiser == "lbfgs":
+        return at_minimum(epochs, objective(record), float(residual[-1]))
+    accuracy = record.metrics.get("test_accuracy", np.zeros(len(epochs)))
+    return at_rest(epochs, residual, accuracy, ADAMW_RESIDUAL, run.decay_time)
+
+
+def resting(records: Sequence[Record], who: str = "every end is at rest") -> dict[str, bool]:
+    """Whether all of these runs ended at rest, as a criterion that says how many did."""
+    n = sum(map(rests, records))
+    return {f"{who} ({n} of {len(records)})": n == len(records)}
+
+
+Accuracy = Callable[[Record], float]
+SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
+JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
+
+
+def at_the_end(record: Record) -> float:
+    """Test accuracy at the last evaluation."""
+    return record.final("test_accuracy")
+
+
+@dataclass(frozen=True)
+class Critical:
+    """A dataset size at which a curve crosses a level, between two sizes that were run.
+
+    Without a crossing `value` is NaN, and one of the bounds is 0 or infinite.
+    """
+
+    value: float
+    low: float  # the largest size that is still below the level
+    high: float  # the next larger size
+
+    @property
+    def censored(self) -> bool:
+        """Whether the crossing lies outside the sizes that were run."""
+        return not isfinite(self.value)
+
+    def __str__(self) -> str:
+        if self.low == 0:
+            return f"below {self.high:,.0f}"
+        return f"above {self.low:,.0f}" if self.high == inf else f"{self.value:,.0f}"
+
+
+def curve(
+    records: Sequence[Record], accuracy: Accuracy = at_the_end
+) -> tuple[Float[np.ndarray, " run"], Float[np.ndarray, " run"]]:
+    """Dataset sizes in their order, and test accuracy at each: the mean over its records.
+
+    Raises:
+        ValueError: no records.
+    """
+    if not records:
+        raise ValueError("a curve needs at least one record, got none")
+    found: dict[int, list[float]] = {}
+    for record in records:
+        found.setdefault(record.run.dataset_size, []).append(accuracy(record))
+    sizes = sorted(found)
+    return np.array(sizes, dtype=float), np.array([np.mean(found[D]) for D in sizes])
+
+
+def d_crit(
+    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
+) -> Critical:
+    """D_crit of one curve: where test accuracy crosses `level`, linearly in log D.
+
+    Of a curve that crosses more than once, the last time: at every larger size that was run it is
+    at or above the level. Censored where the smallest size is above it, or the largest below.
+    """
+    sizes, values = curve(records, accuracy)
+    below = np.flatnonzero(values < level)
+    if not len(below):
+        return Critical(nan, 0.0, float(sizes[0]))
+    last = int(below[-1])
+    if last == len(sizes) - 1:
+        return Critical(nan, float(sizes[-1]), inf)
+    low, high = sizes[last : last + 2].tolist()
+    start, end = values[last : last + 2].tolist()
+    part = (level - start) / (end - start)
+    return Critical(exp(log(low) + part * log(high / low)), low, high)
+
+
+def d_crit_interval(
+    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
+) -> Interval:
+    """The geometric mean of every seed's `d_crit`, with its interval over seeds.
+
+    NaN if that of any seed is censored. Curves of one seed are averaged first.
+    """
+
+    logs = [log(d_crit(unit, level, accuracy).value) for unit in statistics.by_seed(records)]
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+
+
+def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
+    """Whether D_crit can be told: every curve crosses, between two sizes whose ends are at rest.
+
+    An end that is still falling bounds D_crit only (choice C15).
+    """
+    for runs in (curve for unit in by_task(records).values() for curve in _curves_of(unit)):
+        found = d_crit(runs, level)
+        beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
+        if found.censored or not all(map(rests, beside)):
+            return False
+    return bool(records)
+
+
+def _curves_of(records: Sequence[Record]) -> list[list[Record]]:
+    found: dict[tuple, list[Record]] = {}
+    for record in records:
+        run = record.run
+        found.setdefault((run.seed, run.weight_decay, run.eps), []).append(record)
+    return list(found.values())
+
+
+# --- the shape of a transition: Figs. 4, 8 ---------------------------------------------------
+
+
+def curves(
+    records: Sequence[Record], knob: str = "weight_decay"
+) -> dict[tuple[int, float], list[Record]]:
+    """The records by seed and by value of a field of their runs: one curve each."""
+    found: dict[tuple[int, float], list[Record]] = {}
+    for record in records:
+        value = float(getattr(record.run, knob))
+        found.setdefault((record.run.seed, value), []).append(record)
+    return dict(sorted(found.items()))
+
+
+def judged(records: Sequence[Record]) -> bool:
+    """Whether claims about a transition can be judged by these runs: by their modulus and sizes."""
+    runs = [record.run for record in records]
+    large = all(run.p >= 5 if run.task in tasks.PERMUTATION else run.p >= JUDGED_P for run in runs)
+    return large and len({run.dataset_size for run in runs}) >= 5
+
+
+def width(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> float:
+    """The factor in D from test accuracy 0.1 to 0.9 of one curve; NaN if either is censored."""
+    low, high = (d_crit(records, level, accuracy) for level in (0.1, 0.9))
+    return high.value / low.value
+
+
+def transition_parts(
+    records: Sequence[Record], knob: str = "weight_decay", accuracy: Accuracy = at_the_end
+) -> dict[str, bool]:
+    """What makes a transition, on every curve: both ends, and a short way between (choice C19)."""
+    ends = [curve(runs, accuracy)[1] for runs in curves(records, knob).values()]
+    widths = [width(runs, accuracy) for runs in curves(records, knob).values()]
+    return {
+        "the smallest train set ends near chance": all(end[0] <= CHANCE for end in ends),
+        "the largest train set stays generalised": all(end[-1] >= PERFECT for end in ends),
+        f"accuracy rises from 0.1 to 0.9 within a factor of {SHARP:.1f} in D": all(
+            factor <= SHARP for factor in widths
+        ),
+    }
+
+
+def d_crit_text(
+    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
+) -> str:
+    """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
+    found = [d_crit(unit, level, accuracy) for unit in statistics.by_seed(records)]
+    if any(each.censored for each in found):
+        texts = [str(each) for each in found]
+        alike = len(texts) > 1 and len(set(texts)) == 1
+        return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
+    return d_crit_interval(records, level, accuracy).text(",.0f")
+
+
+# --- other tasks: Fig. 8 ---------------------------------------------------------------------
+
+N_OTHER_TASKS = len(tasks.NAMES) - 1
+
+
+def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each task, in the order in which they come."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.run.task, []).append(record)
+    return found
+
+
+def at_largest(records: Sequence[Record]) -> list[Record]:
+    """The records on the largest train set."""
+    largest = max(record.run.dataset_size for record in records)
+    return [record for record in records if record.run.dataset_size == largest]
+
+
+def task_ungroks(records: Sequence[Record]) -> bool:
+    """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
+    parts = list(transition_parts(records).values())
+    return parts[0] and parts[1]
+
+
+NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
+    "no generalisation",
+    "under way",
+    "semi-grokked",
+    "plateau, then full",
+    "full",
+)
+OUTCOMES = (NONE, UNDER_WAY, SEMI, TRANSIENT, FULL)
+MARGIN = 0.1  # of test accuracy above what mirror images explain; this and all below: choice C17
+BAND = 0.1  # within which test accuracy stays on a plateau
+DECAY_TIMES, SHARE = 5, 0.1  # a plateau lasts so many 1 / (lr lambda), and such a part of the run
+SMOOTH = 5  # evaluations, of which the median is taken: a plateau may have spikes
+DELAY = 2  # a plateau is delayed if it starts after so many times the epochs to fit
+
+
+def low(run: Run) -> float:
+    """The test accuracy above which a network has begun to generalise."""
+    return run.mirror_share + MARGIN
+
+
+def smoothed(record: Record) -> Float[np.ndarray, " log"]:
+    """Test accuracy, the median of `SMOOTH` evaluations around each."""
+    padded = np.pad(record["test_accuracy"], SMOOTH // 2, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH), axis=-1)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """A stretch of epochs over which test accuracy stays in the middle, within `BAND`."""
+
+    start: int
+    end: int
+    level: float  # its median
+    lasting: bool  # long enough, and late enough, to count
+
+    @property
+    def epochs(self) -> int:
+        """How long it lasts."""
+        return self.end - self.start
+
+    def text(self) -> str:
+        """ "0.55 from epoch 8,000 to 18,000"."""
+        return f"{self.level:.2f} from epoch {self.start:,} to {self.end:,}"
+
+
+def _stretches(values: Float[np.ndarray, " log"], bottom: float) -> list[tuple[int, int]]:
+    """By last row in the middle: from which first row on all values are there and in one band."""
+    found, first = [], 0
+    for last, value in enumerate(values):
+        if not bottom < value <= PERFECT:
+            first = last + 1
+            continue
+        while np.ptp(values[first : last + 1]) > BAND:
+            first += 1
+        found.append((first, last))
+    return found
+
+
+def plateau(record: Record, at_end: bool = False) -> Plateau | None:
+    """The longest plateau of a run, or the one that it ends on; None if it has none at all."""
+    values, run, fits, epoch = smoothed(record), record.run, train_fits(record), record["epoch"]
+    earliest = DELAY * fits.epoch if fits else np.inf
+    least = max(DECAY_TIMES * run.decay_time, SHARE * run.epochs)
+    best: tuple[bool, int, int, int] | None = None
+    for first, last in _stretches(values, low(run)):
+        if at_end and last < len(values) - 1:
+            continue
+        start, long = int(epoch[first]), int(epoch[last] - epoch[first])
+        each = (start >= earliest and long >= least, long, first, last)
+        best = each if best is None or each[:2] > best[:2] else best
+    if best is None:
+        return None
+    lasting, _, first, last = best
+    level = float(np.median(values[first : last + 1]))
+    return Plateau(int(epoch[first]), int(epoch[last]), level, lasting)
+
+
+def outcome(record: Record) -> str:
+    """Which of `OUTCOMES` a run has, by its test accuracy (choice C17).
+
+    At the end above 0.95: full, after a lasting plateau or without. At the end in the middle:
+    semi-grokked on a lasting plateau, else under way. Otherwise no generalisation.
+    """
+    end = float(smoothed(record)[-1])
+    if end <= low(record.run):
+        return NONE
+    here = plateau(record, at_end=end <= PERFECT)
+    waits = here is not None and here.lasting
+    if end <= PERFECT:
+        return SEMI if waits else UNDER_WAY
+    return TRANSIENT if waits else FULL
+
+
+def end_kind(record: Record) -> str:
+    """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
+    end = record.final("test_accuracy")
+    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
+
+
+CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
+
+
+@dataclass(frozen=True)
+class Ungrokked:
+    """The ends of the runs at one reduced dataset size."""
+
+    dataset_size: int
+    test_accuracy: Summary
+    train_accuracy: float  # the lowest over runs and epochs, after the first tenth of the epochs
+    residual: float  # the largest at the end: 0 at convergence
+
+
+def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
+    """The ends of ungrokking runs, by reduced dataset size, smallest first."""
+    rows = []
+    for size in sorted({record.run.dataset_size for record in records}):
+        here = [record for record in records if record.run.dataset_size == size]
+        late = [r["train_accuracy"][r["epoch"] >= r.run.epochs / 10].min() for r in here]
+        rows.append(
+            Ungrokked(
+                size,
+                Summary.of([record.final("test_accuracy") for record in here]),
+                float(min(late)),
+                max(record.final("residual") for record in here),
+            )
+        )
+    return rows
+
+
+def smallest(records: Sequence[Record]) -> list[Record]:
+    """The records with the smallest train sets: the clearest ungrokking."""
+    least = min(record.run.dataset_size for record in records)
+    return [record for record in records if record.run.dataset_size == least]

@@ -1,0 +1,338 @@
+"""App. B for the other tasks: how much of a network's logits its group's characters hold.
+
+For x + y mod p the generalising logits are cosines of a + b - c, the real characters of Z/p at
+"answer minus label". For another group the residue becomes answer times inverse label, and its own
+characters take the place of the cosines. Everything is in float64, on class-centred logits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from grokkit import decomposition, tasks
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.measures import by_task, curve, d_crit, d_crit_interval, d_crit_text, task_ungroks
+from varma2023.other_tasks import groups
+from varma2023.other_tasks.groups import Group
+from varma2023.tables import html_table
+
+HELD = 0.98  # of the squared norm along all characters, held by the key ones (as in App. B)
+GROKKED = 0.98  # test accuracy of a network that has generalised
+TINY = 1e-300  # a norm of zero has shares of zero
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How examples and labels of a task are read as elements of a group.
+
+    Every row of the logits then is a function of the relative element, answer times inverse label,
+    and each element comes up once a row.
+    """
+
+    group: Group
+    rows: Int[Tensor, " batch"]  # the examples that are read
+    answer: Int[Tensor, " batch"]  # the element of each one's answer
+    labels: Int[Tensor, " label"]  # the labels that are read
+    element: Int[Tensor, " label"]  # the element of each
+
+    def block(self, logits: Float[Tensor, "n m"]) -> Float[Tensor, "batch label"]:
+        """The logits of these examples and labels, class-centred."""
+        return decomposition.centred(logits[self.rows][:, self.labels])
+
+    def relative(self) -> Int[Tensor, "batch label"]:
+        """Answer times inverse label, for each example and label."""
+        return self.group.quotient[self.answer][:, self.element]
+
+    def mean(self, logits: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
+        """The mean of the block over each relative element: its projection, as a function."""
+        total = torch.zeros(self.group.order, dtype=logits.dtype)
+        flat = self.block(logits).flatten()
+        return total.index_add(0, self.relative().flatten(), flat) / len(self.rows)
+
+
+def _modular(task: tasks.Task, multiplicative: bool, rows: np.ndarray) -> Reading:
+    """Residues mod p as Z/p, or the units among them as powers of a primitive root."""
+    labels = np.arange(task.p)
+    element, group = labels, groups.cyclic(task.p)
+    if multiplicative:
+        element, group = groups.discrete_log(task.p), groups.cyclic(task.p - 1)
+        labels, rows = labels[1:], rows & (task.labels != 0)
+    chosen = np.flatnonzero(rows)
+    return Reading(
+        group,
+        *map(torch.from_numpy, (chosen, element[task.labels[chosen]], labels, element[labels])),
+    )
+
+
+def readings(task: tasks.Task) -> list[Reading]:
+    """The task in its own group, zero apart where it multiplies; two where it has two rules.
+
+    The last three modular tasks combine their operands in another way: x/y or x-y divides or
+    subtracts by the parity of y; x^2 + y^2 adds squares, so its group is Z/p; x^2 + xy + y^2 is no
+    operation of a group on its operands, and is read in Z/p by its answer alone.
+    """
+    every = np.ones(task.n_examples, dtype=bool)
+    if task.name in tasks.PERMUTATION:
+        n = torch.arange(task.n_labels)
+        answer = torch.from_numpy(task.labels)
+        return [Reading(groups.symmetric(task.p), torch.arange(task.n_examples), answer, n, n)]
+    if task.name == "x/y or x-y":
+        odd = task.inputs[:, 1] % 2 == 1
+        return [_modular(task, True, odd), _modular(task, False, ~odd)]
+    return [_modular(task, task.name in ("x*y", "x/y"), every)]
+
+
+def other_readings(task: tasks.Task) -> list[Reading]:
+    """A modular task in the group that is not its own: Z/p for products and the reverse."""
+    if task.name in tasks.PERMUTATION:
+        return []
+    every = np.ones(task.n_examples, dtype=bool)
+    if task.name == "x/y or x-y":
+        odd = task.inputs[:, 1] % 2 == 1
+        return [_modular(task, False, odd), _modular(task, True, ~odd)]
+    return [_modular(task, task.name not in ("x*y", "x/y"), every)]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A block of logits by irreducible character, as shares of its squared norm."""
+
+    group: Group
+    characters: Float[Tensor, " freq"]  # along each real character of the relative element
+    entries: Float[Tensor, " freq"]  # in all functions of it that belong to the character
+    squared_norm: float  # of the block
+
+
+def spectrum(logits: Float[Tensor, "n m"], reading: Reading) -> Spectrum:
+    """The shares of a task's logits [example, label] in one reading."""
+    total = float(reading.block(logits).square().sum())
+    parts = groups.character_part(reading.mean(logits), reading.group)
+    along, entries = (part * len(reading.rows) / max(total, TINY) for part in parts)
+    return Spectrum(reading.group, along, entries, total)
+
+
+def shares(parts: Sequence[Spectrum]) -> Float[Tensor, " freq"]:
+    """Every character of these readings, strongest first, by its share of their squared norm."""
+    total = max(sum(part.squared_norm for part in parts), TINY)
+    every = [part.characters * part.squared_norm / total for part in parts]
+    return torch.cat(every).sort(descending=True).values
+
+
+def n_key(parts: Sequence[Spectrum]) -> int:
+    """How many key characters: the fewest that hold `HELD` of what all of them hold."""
+    held = shares(parts).cumsum(0)
+    return int((held < HELD * held[-1] - 1e-12).sum()) + 1
+
+
+def n_characters(parts: Sequence[Spectrum]) -> int:
+    """How many characters there are besides the trivial one, which centred logits cannot hold."""
+    return sum(len(part.characters) - 1 for part in parts)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCircuit:
+    """What App. B's projection gives for one network, in its task's own group and in another."""
+
+    record: Record
+    own: tuple[Spectrum, ...]
+    other: tuple[Spectrum, ...]  # of a modular task: sums read as products and the reverse
+    read: float  # share of the squared norm of all centred logits that the own reading covers
+
+    @property
+    def task(self) -> str:
+        return self.record.run.task
+
+    @property
+    def start(self) -> str:
+        """What the minimiser started from."""
+        init = self.record.run.init
+        every = tasks.task(self.task, self.record.run.p).n_examples
+        known = init is not None and init.dataset_size == every
+        return "every example" if known else "random weights"
+
+    @property
+    def name(self) -> str:
+        """The task, and of permutations the start, since both are there."""
+        return f"{self.task}, from {self.start}" if self.task in tasks.PERMUTATION else self.task
+
+    @property
+    def squared_share(self) -> float:
+        """Squared norm along the characters, over that of the logits that are read."""
+        return float(shares(self.own).sum())
+
+    @property
+    def share(self) -> float:
+        """The same of the norm itself, which is what the paper's 95 % gate takes (choice C5)."""
+        return self.squared_share**0.5
+
+    @property
+    def grokked(self) -> bool:
+        return self.record.final("test_accuracy") > GROKKED
+
+
+def group_circuit(record: Record) -> GroupCircuit:
+    """The circuit of one trained network whose record keeps its weights."""
+    task = tasks.task(record.run.task, record.run.p)
+    logits = measures.all_logits(record)
+    own, other = (
+        tuple(spectrum(logits, reading) for reading in of(task))
+        for of in (readings, other_readings)
+    )
+    everything = float(decomposition.centred(logits).square().sum())
+    return GroupCircuit(record, own, other, sum(part.squared_norm for part in own) / everything)
+
+
+def _keys(parts: Sequence[Spectrum]) -> str:
+    return f"{n_key(parts)} of {n_characters(parts)}" if parts else ""
+
+
+def circuits_table(found: Sequence[GroupCircuit]) -> str:
+    """By network: how much its group's characters hold, with how few, and another group's."""
+    rows = []
+    for c in found:
+        row = [c.task, f"{c.start}, seed {c.record.run.seed}", group_names(c.own)]
+        row += [f"{c.record.final('test_accuracy'):.3f}", f"{c.read:.3f}"]
+        row += [f"{c.share:.3f} ({c.squared_share:.3f})", _keys(c.own)]
+        there = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
+        rows.append([*row, f"{group_names(c.other)}: {there}" if there else ""])
+    head = ["task", "from", "group", "test accuracy", "read (norm²)"]
+    head += ["share of norm (norm²)", "key characters"]
+    return html_table([*head, "another group: share of norm, key characters"], rows)
+
+
+def group_names(parts: Sequence[Spectrum]) -> str:
+    """ "Z/52 and Z/53": the groups whose characters these are."""
+    return " and ".join(part.group.name for part in parts)
+
+
+def representations_table(found: Sequence[GroupCircuit]) -> str:
+    """By representation of S_n: the share of norm² along its character, and in all its entries."""
+    chosen = [c for c in found if c.task in tasks.PERMUTATION]
+    if not chosen:
+        return ""
+    rows = []
+    for k, name in enumerate(chosen[0].own[0].group.names):
+        parts = [c.own[0] for c in chosen]
+        cells = [f"{float(s.characters[k]):.3f} / {float(s.entries[k]):.3f}" for s in parts]
+        rows.append([name, f"{float(parts[0].group.characters[k, 0]):.0f}", *cells])
+    sums = [
+        f"{float(c.own[0].characters.sum()):.3f} / {float(c.own[0].entries.sum()):.3f}"
+        for c in chosen
+    ]
+    heads = [f"{c.name}, seed {c.record.run.seed}" for c in chosen]
+    return html_table(["representation", "dimension", *heads], [*rows, ["all", "", *sums]])
+
+
+OPERATIONS = ("x+y", "x-y", "x*y", "x/y", "x/y or x-y", "S_n: xy")
+"""Tasks whose rule is a group's operation, or one of two: here the characters should be found."""
+MOST = 0.95  # of the norm: the paper's gate for x + y (Sec. 5.1)
+FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
+LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
+
+
+def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
+    """The grokked networks of `OPERATIONS`."""
+    return [c for c in found if c.grokked and c.task in OPERATIONS]
+
+
+def text(found: Sequence[GroupCircuit]) -> str:
+    """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
+    each = [
+        f"{c.name}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
+        for c in found
+    ]
+    return "; ".join(each) or "none"
+
+
+def in_representations(found: Sequence[GroupCircuit], names: Sequence[str]) -> str:
+    """Share of norm^2 along the characters of these representations, by task of permutations."""
+    each = []
+    for c in found:
+        if c.task in tasks.PERMUTATION:
+            part = c.own[0]
+            held = sum(float(part.characters[part.group.names.index(name)]) for name in names)
+            each.append(f"{held:.2f} for {c.task.removeprefix('S_n: ')}")
+    return ", ".join(each) or "none"
+
+
+def few(circuit: GroupCircuit) -> bool:
+    """Whether few characters of the task's group are key, and fewer than of the other group's.
+
+    Any network that answers right has logits that depend on answer and label, so a large share of
+    the norm alone would prove little. Asked of modular tasks: S_n has hardly any characters.
+    """
+    key = n_key(circuit.own)
+    return key <= FEW * n_characters(circuit.own) and key < n_key(circuit.other)
+
+
+def enough(found: Sequence[GroupCircuit]) -> bool:
+    """Whether a claim can be judged by these networks: by their moduli and tasks."""
+    large = [c for c in found if c.record.run.p >= LEAST_P or c.task in tasks.PERMUTATION]
+    grokked = {c.task for c in judged(large)}
+    return len(grokked) >= LEAST_TASKS and bool(grokked - set(tasks.PERMUTATION))
+
+
+def agrees_with_app_b(found: Sequence[GroupCircuit]) -> bool:
+    """Whether the share of each network for x+y is the `trig_share` that its run recorded.
+
+    The run computed it in the precision of its own forward pass, so to three digits.
+    """
+    return all(abs(c.share - c.record.final("trig_share")) < 1e-3 for c in found if c.task == "x+y")
+
+
+def bounds(found: Sequence[GroupCircuit]) -> dict[str, bool]:
+    """What holds for any network: a character is a part of what belongs to it, and that of all."""
+    parts = [part for c in found for part in (*c.own, *c.other)]
+    return {
+        "a character holds no more than all functions that belong to it": all(
+            bool((part.characters <= part.entries + 1e-9).all()) for part in parts
+        ),
+        "all representations together hold no more than everything": all(
+            float(part.entries.sum()) < 1 + 1e-9 for part in parts
+        ),
+    }
+
+
+def _start_text(record: Record) -> str:
+    """How long the network of a run was trained before, and how well it knows its test set."""
+    epochs, before = [], record.run.init
+    while before:
+        epochs.append(f"{before.epochs:,}")
+        before = before.init
+    known = f"{record['test_accuracy'][0]:.2f}, {record['test_loss'][0]:.1g}"
+    return f"{' + '.join(reversed(epochs))}; {known}"
+
+
+def tasks_table(records: Sequence[Record]) -> str:
+    """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
+
+    And the start, whose train set was all of the task: how well it knows what is taken away. And
+    what a table of the largest train set would know, if it is right that x y = y x.
+    """
+    rows = []
+    for task, here in by_task(records).items():
+        examples = tasks.task(task, here[0].run.p).n_examples
+        found, (sizes, values) = d_crit_interval(here), curve(here)
+        start = min(here, key=lambda record: record.run.dataset_size)
+        mirrored = max(here, key=lambda record: record.run.dataset_size).run.mirror_share
+        share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
+        rows.append(
+            [
+                task,
+                _start_text(start),
+                (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
+                f"{values[0]:.2f} at {sizes[0]:,.0f}",
+                f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {mirrored:.2f}",
+                "yes" if task_ungroks(here) else "no",
+                f"{max(record.final('residual') for record in here):.2g}",
+            ]
+        )
+    head = ["task", "start: epochs; accuracy, loss (nats)", "D_crit, of all"]
+    head += ["accuracy at smallest D′", "at largest D′; by mirror images", "ungroks"]
+    return html_table([*head, "residual, at most"], rows)

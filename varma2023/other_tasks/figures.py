@@ -1,0 +1,150 @@
+"""The figures of other tasks' circuits: the logits by character of the task's group."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from grokkit import tasks
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.other_tasks import analysis
+from varma2023.other_tasks.analysis import GroupCircuit, Spectrum
+from varma2023.plots import ACCURACY, FEW_TICKS, WIDE, accuracy_traces, size_axis
+from varma2023.theme import GEN, NORM, TEST, figure, ordered, set_alt, template
+
+MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
+
+
+def _held(parts: Sequence[Spectrum]) -> tuple[np.ndarray, np.ndarray]:
+    """How many characters, strongest first, and the share of norm^2 that they hold together."""
+    held = analysis.shares(parts).cumsum(0).numpy()
+    count = analysis.n_characters(parts)
+    return np.arange(1, count + 1), held[:count].astype(np.float32)
+
+
+def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
+    """App. B for each modular task: logits held by its strongest characters, against their number.
+
+    Beside the task's own group the one that is not: products read as sums and the reverse.
+    """
+    modular = [c for c in found if c.task in MODULAR]
+    names = [name for name in MODULAR if any(c.task == name for c in modular)]
+    rows = max(1, -(-len(names) // 2))
+    fig = make_subplots(
+        rows=rows,
+        cols=2,
+        shared_xaxes=True,
+        shared_yaxes=True,
+        subplot_titles=names,
+        vertical_spacing=0.24 / rows,
+        horizontal_spacing=0.06,
+    )
+    most = 1
+    for c in modular:
+        place = dict(zip(("row", "col"), np.add(divmod(names.index(c.task), 2), 1), strict=True))
+        kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
+        for label, parts, colour, dash in kinds:
+            count, held = _held(parts)
+            most = max(most, len(count))
+            name = analysis.group_names(parts)
+            fig.add_scatter(
+                x=count,
+                y=held,
+                name=label,
+                legendgroup=label,
+                showlegend=c is modular[0],
+                meta={"task": c.task, "seed": c.record.run.seed},
+                line={"color": colour, "dash": dash, "width": 2},
+                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<br>{c.name}, seed "
+                f"{c.record.run.seed}<br>{label}: {name}<extra></extra>",
+                **{key: int(value) for key, value in place.items()},
+            )
+    fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
+    for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
+        title = "characters, strongest first"
+        fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
+    fig.update_yaxes(range=[0, 1.03])
+    fig.update_yaxes(title="share of norm²", col=1)
+    fig.update_layout(
+        template=template(),
+        height=140 + 190 * rows,
+        margin={"t": 80},
+        legend={"y": 1 + 40 / (190 * rows)},
+    )
+    keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
+    return set_alt(
+        fig,
+        f"Logits of {len(modular)} networks by character. Key characters in the task's own group "
+        f"against another: {'; '.join(keys)}.",
+    )
+
+
+def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
+    """App. B for permutations: the logits by irreducible representation of S_n."""
+    chosen = [c for c in found if c.task in tasks.PERMUTATION]
+    fig = figure(
+        xaxis={"title": "irreducible representation", "type": "category"},
+        yaxis={"title": "share of norm²", "range": [0, 1.03]},
+        barmode="group",
+        height=320 + 34 * len(chosen),  # two rows of the legend each
+        legend={"font": {"size": 11}},  # its rows fit a phone
+    )
+    for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
+        own = c.own[0]
+        for label, values, pattern in (
+            ("characters", own.characters, ""),
+            ("all entries", own.entries, "/"),
+        ):
+            fig.add_bar(
+                x=list(own.group.names),
+                y=values.numpy().astype(np.float32),
+                name=f"{c.name}, {label}",
+                meta={"task": c.task, "seed": c.record.run.seed},
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                hovertemplate=f"%{{x}}: %{{y:.3f}}<br>{c.name}, seed {c.record.run.seed}<br>"
+                f"{label}<extra></extra>",
+            )
+    parts = [
+        f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
+        f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
+        for c in chosen
+    ]
+    return set_alt(
+        fig,
+        "Share of the squared norm of the logits along the characters of the symmetric group. "
+        f"{'; '.join(parts)}.",
+    )
+
+
+def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
+    """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
+    groups = measures.by_task(records)
+    n_rows = -(-len(groups) // 3)
+    fig = make_subplots(
+        rows=n_rows,
+        cols=min(3, len(groups)),
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
+        vertical_spacing=0.3 / n_rows if n_rows > 1 else 0,
+        subplot_titles=list(groups),
+    )
+    sizes = [record.run.dataset_size for record in records]
+    ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
+    for i, (task, here) in enumerate(groups.items()):
+        row, col = i // 3 + 1, i % 3 + 1
+        for trace in accuracy_traces(here, "seed", task, TEST, 0, legend=False):
+            fig.add_trace(trace, row=row, col=col)
+        fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
+    fig.update_yaxes({**ACCURACY, "title": ""})
+    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_layout(template=template(), height=120 + 230 * n_rows, margin={"t": 60})
+    each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
+    done = sum(measures.task_ungroks(here) for here in groups.values())
+    return set_alt(
+        fig,
+        f"Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+        f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a half "
+        f"at, by task: {each}.",
+    )

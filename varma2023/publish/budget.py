@@ -1,0 +1,101 @@
+"""What the paper's own grid would take: FLOP counted, time from rates measured or assumed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grokkit.engine import cost
+from grokkit.runs import Run
+from grokkit.store.store import Store
+from varma2023 import experiments
+from varma2023.engine import measured, timings
+from varma2023.tables import html_table
+
+ENGINE = "grokkit"  # this package's way in `benchmarks/engine.py`, beside the textbook's
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An experiment in the paper's size, the runs that its runs start from included."""
+
+    experiment: str
+    figures: str
+    runs: int
+    steps: int  # model-steps, of all runs together
+    flop: float  # float64 counts as twice as much
+    longest: float  # FLOP of the longest run, which cannot be divided
+    longest_steps: int
+
+
+def budget(name: str, profile: str = "paper") -> Budget:
+    """What one experiment needs when nothing is stored."""
+    chosen = experiments.experiment(name)
+    left = list(experiments.inventory(chosen.runs(profile), _nothing()).left)
+    each = [_flop(run) for run in left]
+    steps = [run.epochs for run in left]
+    return Budget(name, chosen.figures, len(left), sum(steps), sum(each), max(each), max(steps))
+
+
+def _nothing() -> Store:
+    return Store("/nonexistent", shipped="")
+
+
+def _flop(run: Run) -> float:
+    twice = 2 if run.float64 else 1
+    return twice * run.epochs * cost.tabulated(run).flop(run.dataset_size)
+
+
+def measured_rate() -> float:
+    """FLOP a second of AdamW at the paper's grokking run, as the engine's benchmark timed it."""
+    run = Run()
+    rows = timings.read(measured.load("engine-cpu"))
+    row = next(
+        t for t in rows if (t.n_runs, t.dataset_size, t.way) == (1, run.dataset_size, ENGINE)
+    )
+    return cost.tabulated(run).flop(run.dataset_size) / (row.ms / 1000)
+
+
+def measured_threads() -> int:
+    """How many threads that benchmark had."""
+    return int(measured.load("engine-cpu")["provenance"]["threads"])
+
+
+def seconds_on_cores(b: Budget, cores: int) -> float:
+    """Time on so many cores, a run on each: never less than the longest run takes on one."""
+    one = measured_rate() / measured_threads()
+    return max(b.flop / (cores * one), b.longest / one)
+
+
+def seconds_on_gpu(b: Budget, tflops: int | float, step_ms: int | float) -> float:
+    """Time on a GPU that sustains `tflops`, and takes `step_ms` for a step however small."""
+    return max(b.flop / (tflops * 1e12), b.longest_steps * step_ms / 1000)
+
+
+def duration(seconds: int | float) -> str:
+    """ "3 hours": two digits, in the largest unit of which there is at least one."""
+    for unit, length in (("year", 365.25 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = f"{float(f'{seconds / length:.2g}'):,g}"
+            return f"{count} {unit}{'s' * (count != '1')}"
+    return f"{seconds:.0f} s"
+
+
+def budget_table(
+    budgets: Sequence[Budget], tflops: int | float, step_ms: int | float, cores: int
+) -> str:
+    """By experiment: runs, model-steps, FLOP, and time on a CPU, on one GPU, on a cluster."""
+    threads = measured_threads()
+    rows = [
+        [
+            f"<code>{b.experiment}</code>",
+            b.figures,
+            f"{b.runs:,}",
+            f"{b.steps:.1e}",
+            f"{b.flop:.1e}",
+            duration(seconds_on_cores(b, threads)),
+            duration(seconds_on_gpu(b, tflops, step_ms)),
+            duration(seconds_on_cores(b, cores)),
+        ]
+        for b in budgets
+    ]
+    head = ["experiment", "figures", "runs", "model-steps", "FLOP", f"{threads} cores"]
+    return html_table([*head, "one GPU", f"{cores} cores"], rows)

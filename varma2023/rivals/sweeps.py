@@ -1,0 +1,34 @@
+"""Sweeps about the course of training: semi-grokking, rival accounts; and other tasks' circuits."""
+
+from dataclasses import replace
+from typing import Any
+
+from grokkit.runs import Run
+from varma2023.profiles import QUICK_P, apply, check_profile, seed_range, sets
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "as the paper": {},
+    "no weight decay": {"weight_decay": 0.0},
+    "weight decay 0.3": {"weight_decay": 0.3},
+    "twice the initial weights": {"init_scale": 2.0},
+    "half the initial weights": {"init_scale": 0.5},
+    "rounded loss": {"loss": "rounded"},
+}
+"""What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
+
+
+@sets("seed", "weight_decay", "init_scale", "loss")
+def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
+
+    The published sweep is at p = 53.
+    """
+    check_profile(profile)
+    base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
+    if profile == "quick":
+        base = Run(p=QUICK_P, dataset_size=720, epochs=1200, n_logged=80)  # groks by 700
+    if profile == "paper":
+        base = Run(epochs=50_000, n_logged=400)
+    base = apply(base, changes)
+    count = seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile])
+    return [replace(base, seed=seed, **change) for change in ABLATIONS.values() for seed in count]

@@ -1,0 +1,324 @@
+"""What a run near D_crit does and where it ends."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grokkit.runs import Record, Run
+from varma2023.measures import (
+    FULL,
+    OUTCOMES,
+    PERFECT,
+    SEMI,
+    TRANSIENT,
+    Pair,
+    Summary,
+    described,
+    end_kind,
+    low,
+    objective,
+    outcome,
+    pairs,
+    plateau,
+    rests,
+    smoothed,
+    value_at,
+)
+from varma2023.statistics import Interval, bootstrap, by_seed
+from varma2023.tables import html_table
+
+AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
+
+
+def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> dict[str, int]:
+    """How many runs have each outcome, or of the minimiser's ends: each `end_kind`."""
+    found = Counter(map(kind, records))
+    return {each: found[each] for each in OUTCOMES}
+
+
+def counts_text(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
+    """ "3 semi-grokked, 10 full": `counts` without those that no run has."""
+    return ", ".join(f"{n} {name}" for name, n in counts(records, kind).items() if n) or "none"
+
+
+def share_of(records: Sequence[Record], wanted: str) -> Interval:
+    """The share of runs with this outcome, with its interval over seeds."""
+
+    seeds = [[outcome(record) == wanted for record in seed] for seed in by_seed(records)]
+
+    def share(drawn: Sequence[Sequence[bool]]) -> float:
+        return float(np.mean([has for seed in drawn for has in seed]))
+
+    return bootstrap(seeds, share)
+
+
+def standing(longer: Sequence[Record]) -> list[Record]:
+    """Of the semi-grokked runs that were made once more, longer: those that stay (choice C17)."""
+    return [record for record in longer if outcome(record) == SEMI]
+
+
+def example(records: Sequence[Record]) -> Record:
+    """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
+
+    Nearest the middle is: farthest from both ends of what counts as the middle. Where no run is
+    semi-grokked, the nearest of all.
+    """
+
+    def how_clear(record: Record) -> tuple[bool, float]:
+        end = float(smoothed(record)[-1])
+        return outcome(record) == SEMI, min(end - low(record.run), PERFECT - end)
+
+    return max(records, key=how_clear)
+
+
+def moves_at_end(record: Record) -> float:
+    """By how much test accuracy changes over the last tenth of the epochs."""
+    start = value_at(record, "test_accuracy", 0.9 * record.run.epochs)
+    return record.final("test_accuracy") - start
+
+
+def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
+    """The test accuracies at the end of the runs with this outcome; "none" of no runs."""
+    here = [record for record in records if outcome(record) == kind]
+    return ", ".join(f"{record.final('test_accuracy'):.2f}" for record in here) or "none"
+
+
+def _end_text(record: Record) -> str:
+    return f"{record.final('test_accuracy'):.2f} at {record.run.epochs:,}"
+
+
+def stays_text(records: Sequence[Record]) -> str:
+    """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
+    stays = [(r.run, plateau(r, at_end=True)) for r in records if outcome(r) == SEMI]
+    each = [
+        f"D = {run.dataset_size:,}, seed {run.seed}: {here.text()}" for run, here in stays if here
+    ]
+    return "; ".join(each) or "none"
+
+
+def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The runs of `experiments.semi_grokking_again` that are longer, and those in float64."""
+    halves: tuple[list[Record], list[Record]] = ([], [])
+    for record in again:
+        halves[record.run.precision == "float64"].append(record)
+    return halves
+
+
+def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
+    """How far test accuracies of one network lie apart at one epoch: median and range; or "none".
+
+    Those of the run in `records` at its end, of the one in float64 and of the longer one there.
+    """
+    first = _by_network(records)
+    here = {name: [record.final("test_accuracy")] for name, record in first.items()}
+    for record in again:
+        name = _network(record.run)
+        if name in first:
+            here[name].append(value_at(record, "test_accuracy", first[name].run.epochs))
+    spreads = [float(np.ptp(each)) for each in here.values() if len(each) > 1]
+    return Summary.of(spreads).text(".2f") if spreads else "none"
+
+
+def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
+    """Whether semi-grokked runs stay: the same networks, trained once more from the beginning.
+
+    By network: the end of the run in `records`, of the one in float64, the test accuracy of the
+    longer one at that epoch and at its end, how far it moves over its last tenth, its outcome.
+    """
+    first = _by_network(records)
+    longer, precise = map(_by_network, by_precision(again))
+    rows = []
+    for name, one in longer.items():
+        ends = [_end_text(each[name]) if name in each else "not run" for each in (first, precise)]
+        then = ""
+        if name in first:
+            then = f"{value_at(one, 'test_accuracy', first[name].run.epochs):.2f}"
+        row = [f"{name.dataset_size:,}", str(name.seed), *ends, then, _end_text(one)]
+        rows.append([*row, f"{moves_at_end(one):+.3f}", outcome(one)])
+    head = ["D", "seed", "ends", "in float64", "the longer one, then", "and at its end"]
+    return html_table([*head, "over its last tenth", "outcome"], rows)
+
+
+def _network(run: Run) -> Run:
+    """What runs of the same network and examples have in common: all but epochs and precision."""
+    return replace(run, epochs=1, precision="float32")
+
+
+def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
+    return {_network(record.run): record for record in records}
+
+
+def in_words(records: Sequence[Record]) -> str:
+    """What became of the clearest run, for a caption; "not run yet" of no runs."""
+    if not records:
+        return "not run yet"
+    one = example(records)
+    ends = f"ends at test accuracy {one.final('test_accuracy'):.2f} ({outcome(one)})"
+    return f"{described([one])}, {ends}"
+
+
+def transient_example(records: Sequence[Record]) -> Record:
+    """The run to show for Fig. 6: of those with a plateau and then full, the longest plateau's.
+
+    Where there is none, the run with the longest stretch in the middle.
+    """
+
+    def how_clear(record: Record) -> tuple[bool, int]:
+        here = plateau(record)
+        return outcome(record) == TRANSIENT, here.epochs if here else 0
+
+    return max(records, key=how_clear)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How the norm falls on a plateau and as it ends; rates are of log P in 1 / (lr lambda)."""
+
+    on: float  # rate on the plateau
+    after: float  # rate from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
+    before: float  # norm at the end of the plateau
+    end: float  # norm at the end of that stretch
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the norm falls much faster as the plateau ends."""
+        return self.after > AT_ONCE * max(self.on, 0.0) and self.end < self.before
+
+
+def norm_drop(record: Record) -> Drop | None:
+    """The fall of the norm as a plateau ends in full generalisation (Fig. 6); None without one."""
+    here = plateau(record)
+    if outcome(record) != TRANSIENT or here is None:
+        return None
+    epochs, time = record["epoch"], record.run.decay_time
+    full = int(epochs[(smoothed(record) > PERFECT) & (epochs > here.end)][0])
+    until = min(full + time, float(epochs[-1]))
+    at = [value_at(record, "param_norm", epoch) for epoch in (here.start, here.end, until)]
+    on = np.log(at[0] / at[1]) * time / here.epochs
+    after = np.log(at[1] / at[2]) * time / (until - here.end)
+    return Drop(float(on), float(after), at[1], at[2])
+
+
+def norm_drops(records: Sequence[Record]) -> list[Drop]:
+    """`norm_drop` of the runs that have one."""
+    return [drop for drop in map(norm_drop, records) if drop is not None]
+
+
+def drops_text(records: Sequence[Record]) -> str:
+    """ "1 of 2": in how many of the `norm_drops` the norm falls at once."""
+    drops = norm_drops(records)
+    return f"{sum(drop.at_once for drop in drops)} of {len(drops)}"
+
+
+PAPER_P, PAPER_SIZES = 113, (1500, 2050)
+
+
+def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
+    least, most = PAPER_SIZES
+    there = [
+        record
+        for record in records
+        if record.run.p == PAPER_P and least <= record.run.dataset_size <= most
+    ]
+    return there, [record for record in there if rests(record)]
+
+
+# --- the same random weights, in both ways ----------------------------------------------------
+
+
+def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
+    """Runs of AdamW, each with the minimiser's from the same random weights and train set.
+
+    Raises:
+        ValueError: `ends` are not those of `experiments.semi_grokking_ends`, in its order.
+    """
+    return pairs([record for both in zip(records, ends, strict=True) for record in both])
+
+
+def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The pairs by what became of the network with AdamW, in the order of `OUTCOMES`."""
+    groups = {kind: [p for p in found if outcome(p.adamw) == kind] for kind in OUTCOMES}
+    return {kind: group for kind, group in groups.items() if group}
+
+
+def excess(pair: Pair) -> float:
+    """By which part of it Eq. (2) is higher where AdamW ends than where the minimiser does."""
+    return float(objective(pair.adamw)[-1] / objective(pair.lbfgs)[-1]) - 1
+
+
+def surpassed(found: Sequence[Pair]) -> list[Pair]:
+    """The semi-grokked runs of AdamW of which the minimiser has a lower end, in full."""
+    semi = by_outcome(found).get(SEMI, [])
+    return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
+
+
+def surpassed_text(found: Sequence[Pair]) -> str:
+    """How many of the semi-grokked are `surpassed`, and by how much AdamW's ends lie higher."""
+    semi = by_outcome(found).get(SEMI, [])
+    higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""
+    return f"{len(surpassed(found))} of {len(semi)}{higher}"
+
+
+def middle(found: Sequence[Pair]) -> list[Pair]:
+    """The networks that the minimiser leaves in the middle."""
+    return [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+
+
+def middle_text(found: Sequence[Pair]) -> str:
+    """How many are in the `middle`, and how AdamW ends from their random weights."""
+    semi = middle(found)
+    each = "; ".join(
+        f"{pair.lbfgs.final('test_accuracy'):.2f} at D = {pair.lbfgs.run.dataset_size:,}, AdamW "
+        f"{pair.adamw.final('test_accuracy'):.2f} with {excess(pair):+.1%} of Eq. (2)"
+        for pair in semi
+    )
+    return f"{len(semi)} of {len(found)}" + (f" ({each})" if semi else "")
+
+
+def excess_text(found: Sequence[Pair]) -> str:
+    """`excess` of some pairs, as median and range; "none" of no pairs."""
+    return Summary.of([excess(pair) for pair in found]).text("+.1%") if found else "none"
+
+
+def both_ways_table(found: Sequence[Pair]) -> str:
+    """By AdamW's outcome: the minimiser's ends, by how much they are lower, and both residuals."""
+    rows = []
+    for kind, group in by_outcome(found).items():
+        ends = [pair.lbfgs for pair in group]
+        residuals = [[r.final("residual") for r in way] for way in ([p.adamw for p in group], ends)]
+        rows.append(
+            [
+                kind,
+                str(len(group)),
+                counts_text(ends, end_kind),
+                excess_text(group),
+                *(Summary.of(each).text(".2g") for each in residuals),
+            ]
+        )
+    head = ["by AdamW", "networks", "by the minimiser", "Eq. (2) by AdamW above the minimiser's"]
+    return html_table([*head, "residual, AdamW", "residual, minimiser"], rows)
+
+
+ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
+PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
+
+
+def judged(records: Sequence[Record]) -> bool:
+    """Whether a sweep is large enough for verdicts on Sec. 5.3: 20 runs, at three sizes or more."""
+    return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
+
+
+def outcomes_table(records: Sequence[Record]) -> str:
+    """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
+    rows = []
+    for size in sorted({record.run.dataset_size for record in records}):
+        here = [record for record in records if record.run.dataset_size == size]
+        ends = sorted(record.final("test_accuracy") for record in here)
+        bound = np.mean([low(record.run) for record in here])
+        cells = [str(n) if n else "" for n in counts(here).values()]
+        rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
+    head = ["D", "generalises above", *OUTCOMES, "test accuracy at the end, by run"]
+    return html_table(head, rows)

@@ -1,0 +1,88 @@
+"""Claims that need no network: the simulation of Sec. 3 and the theorems of App. D."""
+
+from grokkit import theorems
+from varma2023.claims import THEOREMS, Claim, Evidence, Records, Result
+from varma2023.pages import THEOREMS as PAGE
+
+N_DRAWS = 200
+CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
+
+
+def drawn(n_draws: int) -> Evidence:
+    """Evidence from so many random draws."""
+    return Evidence(("random draws",), (f"{n_draws:,}",), n=n_draws)
+
+
+def theorem_d1(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
+    """Theorem D.1 on random perfect classifiers, each scaled up."""
+    failures = theorems.count_d1_failures(n_draws, seed)
+    return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
+
+
+def lemma_d2(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
+    """Lemma D.2 on random sums and powers."""
+    failures = theorems.count_d2_failures(n_draws, seed)
+    return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
+
+
+def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
+    """Lemma D.3, in the form that the proof of Theorem D.4 uses, and as it is printed."""
+    printed, corrected = (
+        theorems.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
+    )
+    return Result(
+        f"as printed {printed}, corrected {corrected} failures",
+        corrected == 0,
+        {"so it is as printed, too": printed == 0},
+        drawn(n_draws),
+    )
+
+
+def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
+    """Theorem D.4: a solver of Eq. (6) finds the weights of the closed form."""
+    gap = theorems.largest_d4_gap(n_draws, seed)
+    return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, drawn(n_draws))
+
+
+CLAIMS = (
+    Claim(
+        "T-D.1",
+        "Theorem D.1",
+        "scaling up a perfect classifier lowers its loss",
+        "always",
+        PAGE,
+        "thm-d1",
+        theorem_d1,
+        score=THEOREMS,
+    ),
+    Claim(
+        "L-D.2",
+        "Lemma D.2",
+        "powers up to one are subadditive",
+        "always",
+        PAGE,
+        "lem-d2",
+        lemma_d2,
+        score=THEOREMS,
+    ),
+    Claim(
+        "L-D.3",
+        "Lemma D.3",
+        "a power falls almost as fast as its slope, with ε where the lemma prints δ",
+        "always",
+        PAGE,
+        "lem-d3",
+        lemma_d3,
+        score=THEOREMS,
+    ),
+    Claim(
+        "T-D.4",
+        "Theorem D.4",
+        "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
+        "weights ∝ P^(−qκ/(q − κ)) for κ < q",
+        PAGE,
+        "thm-d4",
+        theorem_d4,
+        score=THEOREMS,
+    ),
+)

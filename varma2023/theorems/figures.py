@@ -1,0 +1,107 @@
+"""The figures of Sec. 3 and of Appendices C and D: simulations and theorems, no trained network."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from grokkit.theorems import EqualCircuits, optimal_shares, scaled_loss, sharing_cost
+from varma2023.theme import NORM, figure, set_alt
+
+# Circuits of App. D are neither gen nor mem; these four colours mean nothing elsewhere.
+CIRCUITS = (("#B58900", "solid"), ("#7B68D9", "dash"), ("#8A8A8A", "dot"), ("#A0573A", "dashdot"))
+
+
+def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
+    """Theorem D.1: the loss against the scale of the logits, with all and all but one right.
+
+    The labels are the classifier's own answers; then the last becomes its least likely one.
+    """
+    scales = np.linspace(0.1, 10, 200)
+    right, wrong = logits.argmax(1), logits.argmax(1)
+    wrong[-1] = logits[-1].argmin()
+    perfect, one_wrong = (
+        np.array([scaled_loss(logits, labels, float(c)) for c in scales])
+        for labels in (right, wrong)
+    )
+    fig = figure(
+        xaxis={"title": "scale c of the logits"},
+        yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},
+    )
+    for name, loss, (colour, dash) in (
+        ("every example right", perfect, CIRCUITS[0]),
+        ("one example wrong", one_wrong, CIRCUITS[1]),
+    ):
+        fig.add_scatter(x=scales, y=loss, name=name, line={"color": colour, "dash": dash})
+    best = scales[one_wrong.argmin()]
+    text = (
+        f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
+        f"{perfect[0]:.3g} to {perfect[-1]:.2g}; with one example of {len(logits)} wrong the loss "
+        f"is lowest at scale {best:.2g} and ends at {one_wrong[-1]:.2g}."
+    )
+    return set_alt(fig, text)
+
+
+def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
+    """Theorem D.4: the optimal share of each circuit against kappa, with the switch at q."""
+    q = circuits.q
+    kappas = np.sort(np.append(np.linspace(0.02, 2, 397) * q, [q * (1 - 1e-9), q]))
+    shares = np.stack([optimal_shares(replace(circuits, kappa=float(k))) for k in kappas])
+    fig = figure(xaxis={"title": "κ"}, yaxis={"title": "share of the weight", "range": [0, 1.02]})
+    for (colour, dash), P, share in zip(
+        _styles(len(circuits.P)), circuits.P, shares.T, strict=True
+    ):
+        name = f"P = {P:g}"
+        fig.add_scatter(
+            x=kappas, y=share, name=name, line={"color": colour, "dash": dash, "width": 2}
+        )
+    fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM})
+    fig.add_annotation(x=q, y=0.5, text="κ = q", showarrow=False, xanchor="left")
+    least = int(np.argmin(circuits.P))
+    low = float(shares[0, least])
+    text = (
+        f"Optimal share of {len(circuits.P)} circuits against kappa, q = {q:g}: the most "
+        f"efficient (P = {circuits.P[least]:g}) rises from {low:.0%} near kappa = 0 to all of "
+        "it at kappa = q, and stays there."
+    )
+    return set_alt(fig, text)
+
+
+def _styles(n: int) -> list[tuple[str, str]]:
+    return [CIRCUITS[i % len(CIRCUITS)] for i in range(n)]
+
+
+def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figure:
+    """Why D.4 switches: the decay term while one unit of weight moves between two circuits.
+
+    Each line is relative to its value with everything in the first, more efficient, circuit.
+    """
+    P = sorted(circuits.P)[:2]
+    share = np.linspace(0, 1, 201)
+    fig = figure(
+        xaxis={"title": f"share of the circuit with P = {P[0]:g}", "range": [0, 1.01]},
+        yaxis={"title": "decay term, relative", "rangemode": "tozero"},
+    )
+    at_end = []
+    for kappa, (colour, dash) in zip(kappas, _styles(len(kappas)), strict=True):
+        cost = sharing_cost(replace(circuits, P=tuple(P), kappa=kappa), share)
+        name, best = f"κ = {kappa:g}", int(cost.argmin())
+        line: dict[str, Any] = {"color": colour, "dash": dash, "width": 2}
+        fig.add_scatter(x=share, y=cost, name=name, line=line, legendgroup=name)
+        dot = {"color": colour, "size": 9}
+        fig.add_scatter(
+            x=share[[best]],
+            y=cost[[best]],
+            mode="markers",
+            marker=dot,
+            legendgroup=name,
+            showlegend=False,
+            name=f"lowest, {name}",
+        )
+        at_end.append(f"{share[best]:.2f} for kappa = {kappa:g}")
+    where = ", ".join(at_end)
+    text = f"Share of the more efficient circuit at which the decay term is lowest: {where}."
+    return set_alt(fig, text)

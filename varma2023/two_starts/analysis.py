@@ -1,0 +1,286 @@
+"""Trade-offs of the two circuits (App. A.4), and which start finds the better minimum (App. A.2).
+
+How strong C_gen is against C_mem where ungrokking ends; and the ends of networks that had grokked
+against those of fresh ones, trained on the same examples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import exp, isfinite, log, nan
+
+import numpy as np
+
+from grokkit.runs import Record
+from varma2023 import statistics
+from varma2023.measures import (
+    CHANCE,
+    PERFECT,
+    Summary,
+    at_the_end,
+    curve,
+    curves,
+    d_crit,
+    objective,
+)
+from varma2023.statistics import Interval
+from varma2023.tables import html_table
+
+N_BUCKETS = 4  # of the parameter norm (choice C20)
+MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
+SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
+
+
+def ratio(record: Record) -> float:
+    """The correct logit's trigonometric part over the rest at the end: Fig. 10a, App. A.4.
+
+    NaN where the rest is not positive: then the proxies of App. B no longer tell how strong C_mem
+    is, only that it is very weak.
+    """
+    trig, mem = record.final("trig_logit"), record.final("mem_logit")
+    return trig / mem if mem > 0 else nan
+
+
+def trig_part(record: Record) -> float:
+    """The trigonometric part of the correct logit over all of it: rises where `ratio` does."""
+    return record.final("trig_logit") / record.final("correct_logit")
+
+
+def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[tuple[float, float]]:
+    """The bounds of buckets of the final parameter norm that hold equally many of these runs."""
+    norms = [record.final("param_norm") for record in records]
+    edges = np.quantile(norms, np.linspace(0, 1, n + 1)).tolist()
+    return list(pairwise(edges))
+
+
+def in_bucket(
+    records: Sequence[Record], bucket: tuple[float, float], last: bool = False
+) -> list[Record]:
+    """The records whose final norm is in [low, high); with `last`, at `high` too."""
+    low, high = bucket
+    norms = [record.final("param_norm") for record in records]
+    return [
+        record
+        for record, norm in zip(records, norms, strict=True)
+        if low <= norm and (norm < high or (last and norm <= high * (1 + 1e-12)))
+    ]
+
+
+def by_norm(
+    records: Sequence[Record], n: int = N_BUCKETS
+) -> dict[tuple[float, float], list[Record]]:
+    """The records in each of `buckets`."""
+    bounds = buckets(records, n)
+    return {each: in_bucket(records, each, each == bounds[-1]) for each in bounds}
+
+
+def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
+    """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
+    value = trig_part if metric == "ratio" else at_the_end
+
+    def of(units: Sequence[Sequence[Record]]) -> float:
+        runs = [record for unit in units for record in unit]
+        sizes = np.array([float(record.run.dataset_size) for record in runs])
+        return statistics.spearman(sizes, np.array([value(record) for record in runs]))
+
+    return statistics.bootstrap(statistics.by_seed(records), of)
+
+
+def ratio_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
+    rising = []
+    for runs in curves(records).values():
+        parts = [trig_part(r) for r in sorted(runs, key=lambda r: r.run.dataset_size)]
+        rising.append(all(low < high for low, high in pairwise(parts)))
+    return {
+        "on every curve each larger train set has the larger ratio": all(rising),
+        **{
+            f"rises with D at norms of {low:.1f} – {high:.1f}": rank_correlation(here).value
+            >= MONOTONE
+            for (low, high), here in by_norm(records).items()
+            if len({record.run.dataset_size for record in here}) > 2
+        },
+    }
+
+
+def decades(records: Sequence[Record]) -> float:
+    """Over how many powers of ten the ratio goes, where it is defined."""
+    found = np.array([ratio(record) for record in records])
+    found = found[np.isfinite(found) & (found > 0)]
+    return float(np.log10(found.max() / found.min())) if len(found) else nan
+
+
+def smooth_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
+    ends = [curve(runs)[1] for runs in curves(records).values()]
+    middling = [int(((end > CHANCE) & (end < PERFECT)).sum()) for end in ends]
+    return {
+        "no curve falls": all((np.diff(end) >= -SMOOTH).all() for end in ends),
+        "every curve has at least three sizes in the middle": min(middling) >= 3,
+    }
+
+
+def quick_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
+    return {
+        f"{metric} rises with D": rank_correlation(records, metric).value > 0
+        for metric in ("ratio", "accuracy")
+    }
+
+
+def _norm_spreads(records: Sequence[Record]) -> list[float]:
+    """By size and seed, by which part the norm differs between weight decays."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    for record in records:
+        key = (record.run.seed, record.run.dataset_size)
+        groups.setdefault(key, []).append(record.final("param_norm"))
+    return [max(each) / min(each) - 1 for each in groups.values()]
+
+
+def norm_spread(records: Sequence[Record]) -> float:
+    """By which part the norm at one size and seed differs between weight decays, the median."""
+    return float(np.median(_norm_spreads(records)))
+
+
+def norm_by_decay_text(records: Sequence[Record]) -> str:
+    """`norm_spread` with its range over sizes and seeds."""
+    return Summary.of(_norm_spreads(records)).text(".1%")
+
+
+def norms_table(records: Sequence[Record]) -> str:
+    """Fig. 10 by bucket of the norm: runs, sizes, the ratio's range, and both correlations."""
+    rows = []
+    for (low, high), here in [*by_norm(records).items(), ((nan, nan), list(records))]:
+        name = f"{low:.1f} – {high:.1f}" if isfinite(low) else "all"
+        sizes = sorted({record.run.dataset_size for record in here})
+        ratios = [value for value in map(ratio, here) if isfinite(value)]
+        span = f"{min(ratios):.2g} – {max(ratios):.2g}" if ratios else "–"
+        both = [rank_correlation(here, which).text() for which in ("ratio", "accuracy")]
+        rows.append([name, str(len(here)), ", ".join(f"{D:,}" for D in sizes), span, *both])
+    head = ["parameter norm", "runs", "D′", "trig / mem logit", "Spearman of D′ with the ratio"]
+    return html_table([*head, "with test accuracy"], rows)
+
+
+# --- two starts: App. A.2, and the loop ------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStarts:
+    """One train set, taken to a minimum of Eq. (2) from a grokked and from a fresh network."""
+
+    grokked: Record
+    fresh: Record
+
+    @property
+    def gap(self) -> float:
+        """By how much the test accuracy of the grokked start is the higher one."""
+        return at_the_end(self.grokked) - at_the_end(self.fresh)
+
+    @property
+    def lower(self) -> dict[str, bool]:
+        """In what the end of the grokked start is the lower one."""
+        one, other = self.grokked, self.fresh
+        return {
+            "train loss": one.final("train_loss") < other.final("train_loss"),
+            "objective": bool(objective(one)[-1] < objective(other)[-1]),
+        }
+
+
+def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoStarts]:
+    """The pairs with the same train set and weight decay, smallest first."""
+
+    def name(record: Record) -> tuple:
+        run = record.run
+        return (run.p, run.dataset_size, run.seed, run.weight_decay, run.eps)
+
+    others = {name(record): record for record in fresh}
+    found = [TwoStarts(each, others[name(each)]) for each in grokked if name(each) in others]
+    return sorted(found, key=lambda pair: name(pair.grokked))
+
+
+def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Record]:
+    """Those of the grokked starts that have a weight decay and a seed of the fresh ones."""
+    names = {(record.run.weight_decay, record.run.seed) for record in fresh}
+    return [r for r in grokked if (r.run.weight_decay, r.run.seed) in names]
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Both curves of one seed: down from a grokked network, and up from fresh ones."""
+
+    down: list[Record]
+    up: list[Record]
+
+
+def loops(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Loop]:
+    """The curves of every seed that both have."""
+    down, up = (
+        {each[0].run.seed: each for each in statistics.by_seed(records)}
+        for records in (at_one_decay(grokked, fresh), fresh)
+    )
+    return [Loop(down[seed], up[seed]) for seed in up if seed in down]
+
+
+def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
+    """D_crit up from fresh networks over D_crit down from grokked ones, over seeds.
+
+    NaN where either is censored.
+    """
+    seeds = loops(grokked, fresh)
+    if not seeds:
+        return Interval(nan)
+
+    def of(units: Sequence[Loop]) -> float:
+        logs = [log(d_crit(unit.up).value / d_crit(unit.down).value) for unit in units]
+        return exp(sum(logs) / len(logs))
+
+    return statistics.bootstrap(seeds, of)
+
+
+def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
+    """`crit_ratio`, or that one of the two was not seen."""
+    found = crit_ratio(grokked, fresh)
+    return found.text() if isfinite(found.value) else "not known, as one of them was not seen"
+
+
+def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
+    """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
+    half = True
+    for loop in loops(grokked, fresh):
+        first, second = d_crit(loop.down), d_crit(loop.up)
+        # a D_crit above the sizes is at least the largest of them
+        least = second.low if second.censored else second.value
+        half &= not first.censored and 2 * first.value < least
+    return half
+
+
+def loop_parts(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
+    """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
+    seeds = loops(grokked, fresh)
+    crossings = [(d_crit(loop.down), d_crit(loop.up)) for loop in seeds]
+    pairs = [two_starts(loop.down, loop.up) for loop in seeds]
+    gaps = [max((p.gap for p in each), default=0.0) for each in pairs]
+    return {
+        "the way up crosses later than the way down": all(
+            down.high <= up.low or down.value < up.value for down, up in crossings
+        ),
+        "at some size the two ends are more than half apart in accuracy": min(gaps) > 0.5,
+    }
+
+
+def starts_table(pairs: Sequence[TwoStarts]) -> str:
+    """App. A.2 by train set: loss, objective, norm and accuracy from both starts."""
+    rows = []
+    for pair in pairs:
+        row = [f"{pair.grokked.run.dataset_size:,}", str(pair.grokked.run.seed)]
+        for form, value in (
+            (".2e", lambda r: r.final("train_loss")),
+            (".1f", lambda r: float(objective(r)[-1])),
+            (".1f", lambda r: r.final("param_norm")),
+            (".2f", at_the_end),
+        ):
+            row.append(f"{value(pair.grokked):{form}} / {value(pair.fresh):{form}}")
+        rows.append([*row, ", ".join(name for name, is_so in pair.lower.items() if is_so) or "–"])
+    names = ["train loss (nats)", "Eq. (2) over α", "norm", "test accuracy"]
+    head = ["D", "seed", *(f"{name}, grokked / fresh" for name in names)]
+    return html_table([*head, "lower from the grokked start"], rows)

@@ -1,0 +1,124 @@
+"""Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
+
+from varma2023 import measures
+from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.pages import MORE
+from varma2023.two_starts import analysis
+
+PAPER_DECADES = 6  # over which the ratio of Fig. 10a goes in the paper
+NORM_SPREAD = 0.1  # by which the norm at one D' must differ for "at a fixed norm" to say something
+
+
+def fig10a(found: Records) -> Result:
+    """Fig. 10a: the ratio of trig to mem logit rises with D', in each bucket of the norm."""
+    ends = found["transition"]
+    if not measures.judged(ends):
+        return Result()
+    decades, spread = analysis.decades(ends), analysis.norm_spread(ends)
+    return Result(
+        f"rank correlation {analysis.rank_correlation(ends).text()}, over {decades:.1f} decades; "
+        f"at one D′ the norm differs by {spread:.1%}",
+        all(analysis.ratio_parts(ends).values()),
+        {
+            f"over {PAPER_DECADES} decades": decades >= PAPER_DECADES,
+            "weight decay moves the norm, so that “at a fixed norm” is tested": spread
+            >= NORM_SPREAD,
+            **measures.resting(ends),
+        },
+        Evidence.of(ends),
+    )
+
+
+def fig10b(found: Records) -> Result:
+    """Fig. 10b: test accuracy after ungrokking depends smoothly on D'."""
+    ends = found["transition"]
+    if not measures.judged(ends):
+        return Result()
+    return Result(
+        f"rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}",
+        all(analysis.smooth_parts(ends).values()),
+        dict(measures.resting(ends)),
+        Evidence.of(ends),
+    )
+
+
+def two_starts(found: Records) -> Result:
+    """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size."""
+    ends, fresh = found["transition"], found["from_scratch"]
+    pairs, down = analysis.two_starts(ends, fresh), analysis.at_one_decay(ends, fresh)
+    if not pairs or not measures.judged(fresh):
+        return Result()
+    lower = sum(pair.lower["train loss"] for pair in pairs)
+    rested = measures.crossings_rest(down) and measures.crossings_rest(fresh)
+    half = analysis.half_the_size(ends, fresh)
+    return Result(
+        f"lower train loss in {lower} of {len(pairs)} pairs; D_crit "
+        f"{measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
+        lower == len(pairs),
+        {
+            "a lower Eq. (2), too": all(pair.lower["objective"] for pair in pairs),
+            "its D_crit, at rest, is less than half of the fresh start's": half if rested else None,
+            **measures.resting([*down, *fresh]),
+        },
+        Evidence.of(down, fresh),
+    )
+
+
+def hysteresis(found: Records) -> Result:
+    """B3: at equal effort accuracy against D is one curve up and another down."""
+    ends, fresh = found["transition"], found["from_scratch"]
+    down = analysis.at_one_decay(ends, fresh)
+    if not down or not measures.judged(fresh):
+        return Result()
+    return Result(
+        f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
+        all(analysis.loop_parts(ends, fresh).values()),
+        dict(measures.resting([*down, *fresh])),
+        Evidence.of(down, fresh),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "F10a",
+        "Fig. 10a, relative strength",
+        "the ratio of trig to mem logit rises with D at a fixed norm",
+        "monotone, over 6 decades",
+        MORE,
+        "fig-10",
+        fig10a,
+        ("transition",),
+    ),
+    Claim(
+        "F10b",
+        "Fig. 10b, accuracy and D",
+        "test accuracy after ungrokking depends smoothly on D",
+        "a smooth curve at each norm",
+        MORE,
+        "fig-10",
+        fig10b,
+        ("transition",),
+    ),
+    Claim(
+        "A.2",
+        "App. A.2, which start finds the better minimum",
+        "ungrokked networks reach a lower train loss than fresh ones",
+        "with less than half the D: D_crit 800 – 1,000 against ~2,000",
+        MORE,
+        "fig-two-starts",
+        two_starts,
+        ("transition", "from_scratch"),
+    ),
+    Claim(
+        "B3",
+        "Beyond: hysteresis",
+        "at equal effort, accuracy against D is one curve from fresh networks, another from "
+        "grokked ones",
+        "not in the paper",
+        MORE,
+        "fig-hysteresis",
+        hysteresis,
+        ("transition", "from_scratch"),
+        BEYOND,
+    ),
+)

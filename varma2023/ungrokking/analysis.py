@@ -1,0 +1,180 @@
+"""Where ungrokking sets in, and whether that depends on weight decay."""
+
+from collections.abc import Sequence
+from math import isfinite, nan
+
+import numpy as np
+
+from grokkit.runs import Record
+from varma2023 import statistics
+from varma2023.measures import (
+    CHANCE,
+    PERFECT,
+    Accuracy,
+    Summary,
+    at_the_end,
+    curve,
+    curves,
+    d_crit,
+    d_crit_text,
+    ungrokked,
+    value_at,
+    width,
+)
+from varma2023.statistics import Interval
+from varma2023.tables import html_table
+
+
+def fits_parts(records: Sequence[Record]) -> dict[str, bool]:
+    """What every run must do before its test accuracy says anything, at any setting."""
+    fit = all(record.final("train_accuracy") == 1 for record in records)
+    return {"every network fits its train set": fit}
+
+
+def equal_epochs(records: Sequence[Record]) -> Accuracy:
+    """Test accuracy of a run at the last epoch that all of these have."""
+    last = min(record.run.epochs for record in records)
+    return lambda record: value_at(record, "test_accuracy", last)
+
+
+def equal_decay_times(records: Sequence[Record]) -> Accuracy:
+    """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
+    times = min(record.run.epochs / record.run.decay_time for record in records)
+
+    def accuracy(record: Record) -> float:
+        # by rounding, or of a run that ended early, this can lie after the last evaluation
+        epoch = min(times * record.run.decay_time, float(record["epoch"][-1]))
+        return value_at(record, "test_accuracy", epoch)
+
+    return accuracy
+
+
+def transition_table(
+    records: Sequence[Record], knob: str = "weight_decay", accuracy: Accuracy = at_the_end
+) -> str:
+    """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
+    rows = []
+    for value in sorted({getattr(record.run, knob) for record in records}):
+        here = [record for record in records if getattr(record.run, knob) == value]
+        values = curve(here, accuracy)[1]
+        widths = [width(runs, accuracy) for runs in curves(here, knob).values()]
+        row = [f"{value:g}", str(len(here))]
+        row += [d_crit_text(here, level, accuracy) for level in (0.5, 0.7)]
+        row += [Summary.of(widths).text(".1f"), f"{values[0]:.2f}", f"{values[-1]:.2f}"]
+        rows.append(row)
+    head = [knob.replace("_", " "), "runs", "D_crit (accuracy ½)", "accuracy 0.7 at D′"]
+    head += ["from 0.1 to 0.9: factor in D′", "accuracy at the smallest D′", "at the largest"]
+    return html_table(head, rows)
+
+
+def d_crits_text(records: Sequence[Record]) -> str:
+    """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
+    units = statistics.by_seed(records)
+    return ", ".join(f"seed {unit[0].run.seed}: {d_crit(unit)}" for unit in units)
+
+
+def widths_text(records: Sequence[Record]) -> str:
+    """The `width` of every curve: median and range."""
+    return Summary.of([width(runs) for runs in curves(records).values()]).text(".1f")
+
+
+def adamw_table(records: Sequence[Record]) -> str:
+    """Fig. 4 by AdamW: D_crit by weight decay, at equal epochs and at equal decay times."""
+    ways = (equal_epochs(records), equal_decay_times(records))
+    rows = []
+    for decay in sorted({record.run.weight_decay for record in records}):
+        here = [record for record in records if record.run.weight_decay == decay]
+        epochs = f"{max(record.run.epochs for record in here):,}"
+        row = [f"{decay:g}", str(len(here)), epochs]
+        rows.append(row + [d_crit_text(here, accuracy=way) for way in ways])
+    last = min(record.run.epochs for record in records)
+    times = min(record.run.epochs / record.run.decay_time for record in records)
+    head = ["weight decay", "runs", "epochs", f"D_crit at epoch {last:,}"]
+    return html_table([*head, f"after {times:g} decay times 1 / (ηλ)"], rows)
+
+
+MAX_D_CRIT_SHIFT = 0.1  # relative; by which D_crit may move and be the same (choice C19)
+MAX_ACCURACY_GAP = 0.1  # of an accuracy at one size, likewise
+
+
+def log_shift(
+    records: Sequence[Record],
+    field: str = "weight_decay",
+    accuracy: Accuracy = at_the_end,
+) -> float:
+    """How far log D_crit of one seed moves from the least to the largest value of a field.
+
+    By a regression on the field's logarithm. NaN where fewer than two values have a D_crit, or one
+    has none.
+    """
+    found = {
+        value: d_crit(runs, accuracy=accuracy)
+        for (_, value), runs in curves(records, field).items()
+    }
+    if len(found) < 2 or any(each.censored for each in found.values()):
+        return nan
+    x, y = np.log([list(found), [each.value for each in found.values()]])
+    return float(np.polyfit(x, y, 1)[0] * np.ptp(x))
+
+
+def shift_interval(
+    records: Sequence[Record],
+    field: str = "weight_decay",
+    accuracy: Accuracy = at_the_end,
+) -> Interval:
+    """By which part D_crit moves with a field: the mean over seeds of `log_shift`, as a ratio."""
+
+    shifts = [log_shift(unit, field, accuracy) for unit in statistics.by_seed(records)]
+    return statistics.bootstrap(shifts, lambda drawn: float(np.expm1(np.mean(drawn))))
+
+
+def same_d_crit(
+    records: Sequence[Record],
+    field: str = "weight_decay",
+    accuracy: Accuracy = at_the_end,
+) -> bool | None:
+    """Whether D_crit is the same for all values of a field (choice C19); None without one."""
+    found = shift_interval(records, field, accuracy)
+    if not isfinite(found.value):
+        return None
+    return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT)
+
+
+def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float:
+    """The largest difference of final accuracy between two values of a field, all else equal.
+
+    All else is what identifies the other runs of a curve: seed, size and the other of weight decay
+    and epsilon.
+    """
+    others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
+    groups: dict[tuple, list[float]] = {}
+    for record in records:
+        key = tuple(getattr(record.run, name) for name in others)
+        groups.setdefault(key, []).append(at_the_end(record))
+    return max(max(group) - min(group) for group in groups.values())
+
+
+def ungrokking_ends(records: Sequence[Record]) -> dict[str, bool]:
+    """What makes runs ungrokking runs at any setting, on every seed: both ends of Fig. 7."""
+    rows = ungrokked(records)
+    return {
+        "the smallest train set ends near chance": rows[0].test_accuracy.high <= CHANCE,
+        "the largest train set stays generalised": rows[-1].test_accuracy.low >= PERFECT,
+        "train accuracy stays 1": min(row.train_accuracy for row in rows) == 1,
+    }
+
+
+def ungrokking_table(records: Sequence[Record]) -> str:
+    """Test accuracy at the end by reduced dataset size, with train accuracy and convergence."""
+    rows = [
+        [
+            f"{row.dataset_size:,}",
+            row.test_accuracy.text(".2f"),
+            f"{row.train_accuracy:.3f}",
+            f"{row.residual:.2f}",
+            str(row.test_accuracy.n),
+        ]
+        for row in ungrokked(records)
+    ]
+    head = ["D′", "test accuracy at the end: median (range)", "least train accuracy"]
+    return html_table([*head, "largest residual", "runs"], rows)

@@ -1,0 +1,195 @@
+"""Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
+
+from collections.abc import Sequence
+
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.claims import BEYOND, THREE, TWO, Claim, Evidence, Met, Records, Result, every
+from varma2023.measures import CHANCE, PERFECT
+from varma2023.pages import INTRO, MORE, UNGROKKING
+from varma2023.ungrokking import analysis
+
+
+def fig1b(found: Records) -> Result:
+    """Fig. 1b: on the smallest train set every seed goes from accuracy 1 to near chance."""
+    records = measures.smallest(found["ungrokking"])
+    [row] = measures.ungrokked(records)
+    started = all(record["test_accuracy"][0] >= PERFECT for record in records)
+    return Result(
+        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}",
+        started and row.test_accuracy.high <= CHANCE,
+        {"train accuracy stays 1": row.train_accuracy == 1},
+        Evidence.of(records),
+    )
+
+
+def fig7(found: Records) -> Result:
+    """Fig. 7: small train sets end near chance, large ones stay at 1, some rest in between."""
+    records = found["ungrokking"]
+    rows = measures.ungrokked(records)
+    if len(rows) < 3:
+        return Result()
+    ends = ", ".join(f"{row.dataset_size:,}: {row.test_accuracy.median:.2f}" for row in rows)
+    low, high, fits = analysis.ungrokking_ends(records).values()
+    middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
+    between: Met = any(map(measures.rests, middle)) or (None if middle else False)
+    return Result(
+        f"median accuracy at the end by D′: {ends}; {max(r.run.epochs for r in records):,} epochs",
+        every([low, high]),
+        {
+            "train accuracy stays 1": fits,
+            "a size in between rests in the middle": between,
+            **measures.resting(records),
+        },
+        Evidence.of(records),
+    )
+
+
+PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in Fig. 7
+
+
+def fig4(found: Records) -> Result:
+    """Fig. 4, Prediction 2: every curve goes from near chance to 1, within a narrow range of D'."""
+    ends, adamw = found["transition"], found.get("transition_adamw", ())
+    if not measures.judged(ends):
+        return Result()
+    ours = f"D_crit {measures.d_crit_text(ends)} by L-BFGS"
+    further: dict[str, Met] = dict(measures.resting(ends))
+    groups = [ends]
+    if adamw:
+        ours += f", {measures.d_crit_text(adamw)} by AdamW"
+        planned = [r for r in adamw if r.run.dataset_size >= PLANNED]
+        decays = {record.run.weight_decay for record in ends}
+        known = {record.run.weight_decay for record in adamw}
+        further |= {
+            "by AdamW, too": all(measures.transition_parts(adamw).values()),
+            f"by AdamW from D′ = {PLANNED} on, as first planned": all(
+                measures.transition_parts(planned).values()
+            ),
+            f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
+            **measures.resting(adamw, "every end by AdamW is at rest"),
+        }
+        groups.append(adamw)
+    widths = [measures.width(runs) for runs in measures.curves(ends).values()]
+    return Result(
+        f"{ours}; from accuracy 0.1 to 0.9 by a factor of {max(widths):.1f} at most",
+        all(measures.transition_parts(ends).values()),
+        further,
+        Evidence.of(*groups),
+    )
+
+
+def every_decay(found: Records) -> Result:
+    """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
+    ends, adamw = found["transition"], found.get("transition_adamw", ())
+    if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
+        return Result()
+    gap = analysis.largest_gap(ends)
+    further: dict[str, Met] = {
+        "accuracy at one size is the same for every weight decay": gap < analysis.MAX_ACCURACY_GAP
+    }
+    ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
+    groups = [ends]
+    if adamw:
+        times = analysis.equal_decay_times(adamw)
+        epochs = analysis.equal_epochs(adamw)
+        ours += (
+            f"; by AdamW {shift_text(adamw, accuracy=times)} at equal decay times, "
+            f"{shift_text(adamw, accuracy=epochs)} at equal epochs"
+        )
+        same = analysis.same_d_crit(adamw, accuracy=times)
+        further["by AdamW at equal decay times, at rest"] = (
+            same if measures.crossings_rest(adamw) else None
+        )
+        groups.append(adamw)
+    return Result(
+        f"{ours}; accuracy at one size differs by {gap:.2f} at most",
+        analysis.same_d_crit(ends) if measures.crossings_rest(ends) else None,
+        further,
+        Evidence.of(*groups),
+    )
+
+
+def shift_text(
+    records: Sequence[Record],
+    field: str = "weight_decay",
+    accuracy: measures.Accuracy = measures.at_the_end,
+) -> str:
+    """How far D_crit moves with a field, over seeds."""
+    return analysis.shift_interval(records, field, accuracy).text("+.1%")
+
+
+def adams_epsilon(found: Records) -> Result:
+    """B8: whether AdamW's D_crit is the same for every epsilon.
+
+    The minimiser cannot tell: to it epsilon is a part of alpha = epsilon lambda and nothing else.
+    """
+    records = found["epsilon"]
+    if not measures.judged(records):
+        return Result()
+    adamw = [record for record in records if record.run.optimiser == "adamw"]
+    known = bool(adamw) and measures.crossings_rest(adamw)
+    return Result(
+        f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
+        f"{shift_text(records, 'eps')}",
+        analysis.same_d_crit(adamw, "eps") if known else None,
+        dict(measures.resting(records)),
+        Evidence.of(records),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "F1b",
+        "Fig. 1b, ungrokking",
+        "a network that has grokked, trained further on fewer examples, loses its test accuracy",
+        "from accuracy 1 to near chance; train accuracy stays 1",
+        INTRO,
+        "fig-1b",
+        fig1b,
+        ("ungrokking",),
+    ),
+    Claim(
+        "F7",
+        "Fig. 7, ungrokking over time",
+        "small train sets end near chance, large ones at 1",
+        "7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
+        INTRO,
+        "fig-7",
+        fig7,
+        ("ungrokking",),
+    ),
+    Claim(
+        "F4",
+        "Fig. 4, the transition of ungrokking",
+        "final test accuracy against D′ has a sharp transition",
+        "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
+        UNGROKKING,
+        "fig-4",
+        fig4,
+        ("transition",),
+        heading=TWO,
+    ),
+    Claim(
+        "F4wd",
+        "Fig. 4, every weight decay",
+        "D_crit is the same for every weight decay",
+        "0.1 to 2; 100,000 steps",
+        UNGROKKING,
+        "sec-5-2-weight-decay",
+        every_decay,
+        ("transition",),
+        heading=THREE,
+    ),
+    Claim(
+        "B8",
+        "Beyond: D_crit and Adam's ε",
+        "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
+        "not in the paper",
+        MORE,
+        "fig-epsilon",
+        adams_epsilon,
+        ("epsilon",),
+        BEYOND,
+    ),
+)
