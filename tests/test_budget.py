@@ -6,6 +6,7 @@ from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.convergence import sweeps
+from varma2023.engine.measured import load
 from varma2023.publish import budget
 
 SEMI = budget.budget("semi_grokking")
@@ -44,7 +45,7 @@ def test_the_rate_gives_the_measured_time_of_the_measured_run():
     run, threads = Run(epochs=1), budget.measured_threads()
     flop = cost.tabulated(run).flop(run.dataset_size)
     step = budget.Budget("", "", 1, 1, flop, flop / threads, 1)
-    rows = budget.benchmarks.load("engine-cpu")["rows"]
+    rows = load("engine-cpu")["rows"]
     [ms] = [
         r["ms"] for r in rows if (r["n_runs"], r["dataset_size"], r["way"]) == (1, 3830, "grokkit")
     ]

@@ -12,6 +12,7 @@ from transitions import START, crossing
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
+from varma2023.efficiency.claims import start_pairs, task_pairs
 from varma2023.statistics import Interval
 
 DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
@@ -369,7 +370,7 @@ def test_an_end_below_both_circuits_is_a_mixture():
 
 
 def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
-    pairs = claims.start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
+    pairs = start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
     assert set(pairs) == {(seed, decay) for seed in (0, 2) for decay in DECAYS}
     for (seed, _), (predicted, measured) in pairs.items():
         assert predicted.value == pytest.approx(500 * 1.02**seed / 0.4)
@@ -392,11 +393,11 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
 
     mem = memory()  # its minimum at weight decay 1 is 400 D / 1000
     ends = task("x-y", 400.0, 1000) + task("x*y", 300.0, 700) + task("x^2+y^2", 500.0, 9000)
-    pairs = claims.task_pairs(mem, ends)
+    pairs = task_pairs(mem, ends)
     assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
     assert [pair[0].value for pair in pairs.values()] == pytest.approx([1000, 750], rel=0.01)
     assert [pair[1].value for pair in pairs.values()] == pytest.approx([1000, 700], rel=0.01)
-    assert claims.task_pairs([], ends) == {}
+    assert task_pairs([], ends) == {}
 
 
 def test_the_exponents_at_both_ends_are_those_of_the_first_and_last_sizes():

@@ -86,7 +86,7 @@ def test_a_step_of_each_optimiser_is_compared_with_adamws():
 
 
 def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    monkeypatch.setattr("varma2023.engine.measured.FOLDER", tmp_path)
     assert "Not measured" in timings.on_a_card()
     assert "python benchmarks/gpu.py --save" in timings.on_a_card()
     step = {"n_runs": 64, "dataset_size": 1800, "precision": "tf32", "way": "graph"}
@@ -136,7 +136,7 @@ def test_an_objective_is_compared_with_the_lowest_of_its_case(tmp_path, monkeypa
     table = timings.minimiser_table(MINIMISED)
     assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
     assert "none reached<br>f 336.00" in table
-    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    monkeypatch.setattr("varma2023.engine.measured.FOLDER", tmp_path)
     assert "python benchmarks/minimisers.py --save" in timings.of_minimisers()
     save("minimisers-cpu", MINIMISED)
     assert timings.of_minimisers() == f"<p>On cpu x86_64, torch 2.0:</p>{table}"

@@ -425,9 +425,8 @@ def test_a_claim_has_the_verdict_that_its_records_were_made_for(name, verdict, b
         monkeypatch.setattr(theorems, function, lambda *_, **__: value)
         build = dict
     # the intervals of two samples take long, and no verdict reads them
-    monkeypatch.setattr(
-        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=10)
-    )
+    fast = partial(bootstrap_two, n_resamples=10)
+    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
     found = build()
     result = found if isinstance(found, Result) else board.judge(name, **found)
     assert result.verdict == verdict, f"{result.core} {result.criteria} {result.ours}"
@@ -538,9 +537,8 @@ READS = {  # by claim, what it compares, and the experiments whose ends must res
 @pytest.mark.parametrize("size", BESIDE)
 @pytest.mark.parametrize("name", READS)
 def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, monkeypatch):
-    monkeypatch.setattr(
-        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=2)
-    )
+    fast = partial(bootstrap_two, n_resamples=2)
+    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
     build, experiment = READS[name]
     found = build()
     assert board.judge(name, **found).core is True
@@ -563,9 +561,8 @@ def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, 
     ],
 )
 def test_one_falling_minimum_leaves_a_prediction_open(name, experiment, monkeypatch):
-    monkeypatch.setattr(
-        "varma2023.efficiency.critical.bootstrap_two", partial(bootstrap_two, n_resamples=2)
-    )
+    fast = partial(bootstrap_two, n_resamples=2)
+    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
     found = READS[name][0]()
     [last] = made.with_rest(found[experiment][-1:], FALLING)  # of other tasks: the largest D'
     found[experiment][-1] = last
