@@ -153,7 +153,7 @@ def test_links_lead_from_the_first_page_and_from_the_chapters():
     assert link["href"] == "chapters/01_introduction.html#fig-1a"
     links = BeautifulSoup(index.paper_index_table(), "html.parser").select("a")
     hrefs = [link["href"] for link in links]
-    assert "../api/book.html#varma2023.figures.training.fig1a_grokking" in hrefs
+    assert "../api/book.html#varma2023.grokking.figures.fig1a_grokking" in hrefs
     assert "../chapters/d_theorems.html#thm-d4" in hrefs
 
 
@@ -185,5 +185,5 @@ def test_a_chapter_quotes_verdicts_of_claims_and_types_none(name):
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_a_claims_own_chapter_judges_and_quotes_it(claim):
     text = CHAPTERS[claim.chapter]
-    assert f'judge("{claim.id}"' in text or f'glue("verdict-{claim.id}", theory.' in text
+    assert f'judge("{claim.id}"' in text or f'glue("verdict-{claim.id}", claims.' in text
     assert f"{{glue:text}}`verdict-{claim.id}`" in text

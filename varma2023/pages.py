@@ -4,7 +4,7 @@ import functools
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 
 INTRO = "chapters/01_introduction"
