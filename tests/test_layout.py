@@ -33,7 +33,7 @@ ALLOWED = {
     "cluster": "cuda runs store tabulated train",
     "sweep": "tasks cluster costs cuda tabulated minimise runs store train",
     "experiments": "tasks runs store sweep",
-    "analysis": "runs circuits model tasks tables",
+    "analysis": "runs circuits metrics tabulated tasks tables",
     "convergence": "costs metrics runs tables",
     "figures": "theme analysis convergence characters costs timings runs toy theorems "
     "tasks semi_grokking rivals transition tradeoffs statistics efficiency",

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit import circuits, model, tasks
+from grokkit import circuits, metrics, tabulated, tasks
 from grokkit.analysis.summaries import value_at
 from grokkit.runs import Record
 from grokkit.tables import html_table
@@ -27,12 +27,10 @@ class Trigonometric:
     accuracy: float  # of the rebuilt algorithm
 
 
-def all_logits(record: Record, dtype: torch.dtype = torch.float64) -> Float[Tensor, "batch label"]:
-    """The trained network's logits on every example, by the textbook model."""
-    task = tasks.task(record.run.task, record.run.p)
-    theta = {name: weight.to(dtype) for name, weight in record.weights().items()}
-    inputs = model.tokens(torch.from_numpy(task.inputs), task.n_tokens)
-    return model.forward(theta, inputs)[:, -1]
+def all_logits(record: Record) -> Float[Tensor, "batch label"]:
+    """The trained network's logits on every example, in float64."""
+    theta = {name: weight.double() for name, weight in record.weights().items()}
+    return metrics.all_logits(theta, tasks.task(record.run.task, record.run.p))
 
 
 def trigonometric(record: Record) -> Trigonometric:
@@ -109,13 +107,12 @@ def equilibrium(record: Record) -> Equilibrium:
         raise ValueError("without weight decay AdamW has no fixed point: weight_decay is 0")
     task = tasks.task(run.task, run.p)
     rows, _ = run.split()
-    theta = {k: w.double().requires_grad_() for k, w in record.weights().items()}
-    logits = model.forward(theta, model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens))
-    labels = torch.from_numpy(run.example_labels()[rows])
-    loss = model.cross_entropy(logits[:, -1], labels).mean()
-    slopes = torch.autograd.grad(loss, list(theta.values()))
-    gradient = torch.cat([slope.flatten() for slope in slopes]).numpy()
-    flat = torch.cat([weight.detach().flatten() for weight in theta.values()]).numpy()
+    theta = {name: weight.double() for name, weight in record.weights().items()}
+    pairs, labels = (torch.from_numpy(a[rows]) for a in (task.inputs, run.example_labels()))
+    examples = tabulated.chunks(pairs, labels, task.n_tokens, run.model.n_heads, torch.float64)
+    _, slopes = tabulated.gradient(theta, examples)
+    gradient = torch.cat([slopes[name].flatten() for name in theta]).numpy()
+    flat = torch.cat([weight.flatten() for weight in theta.values()]).numpy()
     room = np.maximum(1 - run.weight_decay * np.abs(flat), 0.01)
     direction = -flat / room
     alpha = float(gradient @ direction / (direction @ direction))
