@@ -32,7 +32,7 @@ ALLOWED = {
     "train": "cuda gradients lockstep metrics runs files claiming store",
     "cluster": "cuda runs store tabulated train",
     "sweep": "tasks cluster costs cuda tabulated minimise runs store train",
-    "experiments": "tasks runs store sweep",
+    "experiments": "model tasks runs store sweep",
     "analysis": "runs circuits metrics tabulated tasks tables",
     "convergence": "costs metrics runs tables",
     "figures": "theme analysis convergence characters costs timings runs toy theorems "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from grokkit.experiments.base import (
     EARLY,
     PROFILES,
+    QUICK_MODEL,
     QUICK_P,
     RESIDUAL,
     check_profile,
@@ -50,6 +51,7 @@ __all__ = [
     "EXPERIMENTS",
     "OTHER_TASKS",
     "PROFILES",
+    "QUICK_MODEL",
     "QUICK_P",
     "RESIDUAL",
     "SLOW_TASKS",

@@ -8,6 +8,7 @@ import numpy as np
 
 from grokkit import tasks
 from grokkit.experiments.base import (
+    QUICK_MODEL,
     QUICK_P,
     apply,
     check_profile,
@@ -77,7 +78,7 @@ def semi_grokking_ends(
     From the same random weights: AdamW until the train set is memorised, then the minimiser. In
     the order of `semi_grokking`.
     """
-    evaluations = {"published": 1500, "quick": 250, "paper": 3000}
+    evaluations = {"published": 1500, "quick": 80, "paper": 3000}
     return [
         minimised(run, evaluations[profile], early(run), "mixed")
         for run in semi_grokking(profile, seeds, sizes, **changes)
@@ -108,7 +109,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     check_profile(profile)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
-        base = Run(p=QUICK_P, dataset_size=720, epochs=1200, n_logged=80)  # groks by 700
+        base = Run(p=QUICK_P, dataset_size=720, epochs=900, n_logged=80)  # groks by 700
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
@@ -125,18 +126,19 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """
     check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
-    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
+    model = QUICK_MODEL if profile == "quick" else None
+    evaluations = {"published": 1000, "quick": 50, "paper": 3000}[profile]
     count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in tasks.NAMES:
         p = n if task in tasks.PERMUTATION else modulus
         size = round(0.6 * tasks.task(task, p).n_examples)
         for seed in count:
-            base = Run(task=task, p=p, dataset_size=size, seed=seed)
+            base = apply(Run(task=task, p=p, dataset_size=size, seed=seed), {"model": model})
             inits = [early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                inits += full_data(profile, task=task, p=p, seeds=1)
+                inits += full_data(profile, task=task, p=p, model=model, seeds=1)
             for init in inits:
                 run = minimised(base, evaluations, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))

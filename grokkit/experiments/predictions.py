@@ -12,6 +12,7 @@ import numpy as np
 
 from grokkit import tasks
 from grokkit.experiments.base import (
+    QUICK_MODEL,
     QUICK_P,
     apply,
     check_profile,
@@ -100,7 +101,7 @@ def transition(
         "quick": _at_quick_p(40, 120, 250, 400),
         "paper": np.geomspace(300, 10_000, 20).tolist(),
     }
-    evaluations = {"published": 1500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 1500, "quick": 80, "paper": 3000}[profile]
     chosen = _sizes(sizes, default[profile], inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
@@ -133,7 +134,7 @@ def transition_adamw(
     count = 1 if seeds is None and profile == "quick" else seeds
     runs = []
     for decay in decays[profile] if weight_decays is None else weight_decays:
-        epochs = {"published": round(20_000 / decay), "quick": None, "paper": 100_000}[profile]
+        epochs = {"published": round(20_000 / decay), "quick": 800, "paper": 100_000}[profile]
         own = {"epochs": epochs, **changes, "weight_decay": decay}
         runs += ungrokking(profile, count, sizes, **own)
     return runs
@@ -159,7 +160,7 @@ def memorising(
         "quick": _at_quick_p(60, 120, 240, 480),
         "paper": np.geomspace(500, 8000, 9).tolist(),
     }
-    evaluations = {"published": 1000, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 1000, "quick": 80, "paper": 3000}[profile]
     decays, runs = _decays(profile, weight_decays), []
     for size in _sizes(sizes, default[profile], base):
         starts = [early(replace(base, dataset_size=size, seed=seed)) for seed in count]
@@ -184,10 +185,10 @@ def generalising(
     inits = grokking(profile, count, **_shared(changes))
     default: dict[str, list[float]] = {
         "published": np.geomspace(4000, 8000, 3).tolist(),
-        "quick": _at_quick_p(640, 760, 900),
+        "quick": _at_quick_p(640, 900),
         "paper": np.linspace(4000, 8000, 9).tolist(),
     }
-    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 500, "quick": 60, "paper": 3000}[profile]
     chosen = _sizes(sizes, default[profile], inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
@@ -209,7 +210,7 @@ def starts(
     count = len(seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile]))
     inits = full_data(profile, count, **_shared(changes))
     default = _at_quick_p(800) if profile == "quick" else [5657.0]
-    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 500, "quick": 60, "paper": 3000}[profile]
     chosen = _sizes(sizes, default, inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
@@ -235,7 +236,7 @@ def from_scratch(
         "quick": _at_quick_p(120, 250, 400, 620),
         "paper": sorted([*np.geomspace(300, 10_000, 20).tolist(), *fig5]),
     }
-    evaluations = {"published": 1500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 1500, "quick": 80, "paper": 3000}[profile]
     runs = []
     for size in _sizes(sizes, default[profile], base):
         starts = [early(replace(base, dataset_size=size, seed=seed)) for seed in count]
@@ -268,12 +269,13 @@ def other_tasks(
     }
     modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
     modulus = modulus if p is None else p
-    evaluations = {"published": 1000, "quick": 150, "paper": 3000}
+    evaluations = {"published": 1000, "quick": 40, "paper": 3000}
     count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own = n if task.startswith("S_n") else modulus
-        inits = full_data(profile, count, task=task, p=own, epochs=start_epochs)
+        model = QUICK_MODEL if profile == "quick" else None
+        inits = full_data(profile, count, task=task, p=own, model=model, epochs=start_epochs)
         slow = profile == "published" and task in SLOW_TASKS
         chosen = _sizes(sizes, default["slow" if slow else profile], inits[0])
         # from a start that the minimiser made, of a large norm, it is a long way down
@@ -300,7 +302,7 @@ def epsilon(
     inits = full_data(profile, count, p=p)
     default = [0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3]
     shares = [0.04, 0.15, 0.45] if profile == "quick" else default
-    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
+    evaluations = {"published": 1000, "quick": 60, "paper": 3000}[profile]
     chosen = _sizes(sizes, [share * EVERYTHING for share in shares], inits[0])
     return [
         run
