@@ -49,3 +49,9 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=[here])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser):
+    """What all tabs share: a cache."""
+    return browser.new_context()

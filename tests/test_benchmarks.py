@@ -65,7 +65,7 @@ def test_all_ways_train_the_same_networks(engine):
 
 
 def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine):
-    rows = engine.measure(2, 20, torch.device("cpu"), rounds=2, peak=1e11)
+    rows = engine.measure(1, 20, torch.device("cpu"), rounds=1, peak=1e11)
     for row in rows:
         assert min(row.ms, row.limit_share) > 0
         assert row.least <= row.factor <= row.most
@@ -74,6 +74,7 @@ def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine)
     assert engine.table(rows).count("\n") == len(rows) - 1
 
 
+@pytest.mark.process
 def test_memory_is_measured_in_a_process_of_its_own(engine):
     assert 0.1 < engine.memory(2, 20, torch.device("cpu")) < 4
 

