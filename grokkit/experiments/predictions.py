@@ -101,7 +101,7 @@ def transition(
         "quick": _at_quick_p(40, 120, 250, 400),
         "paper": np.geomspace(300, 10_000, 20).tolist(),
     }
-    evaluations = {"published": 1500, "quick": 80, "paper": 3000}[profile]
+    evaluations = {"published": 1500, "quick": 250, "paper": 3000}[profile]
     chosen = _sizes(sizes, default[profile], inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
@@ -210,7 +210,7 @@ def starts(
     count = len(seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile]))
     inits = full_data(profile, count, **_shared(changes))
     default = _at_quick_p(800) if profile == "quick" else [5657.0]
-    evaluations = {"published": 500, "quick": 60, "paper": 3000}[profile]
+    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
     chosen = _sizes(sizes, default, inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 
