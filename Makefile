@@ -13,7 +13,7 @@ export MPLBACKEND = agg
 help:
 	@echo "make book       execute every chapter and build the site"
 	@echo "make test       the tests, the built pages in a browser included"
-	@echo "make test-fast  those of them that need neither a browser nor a kernel"
+	@echo "make test-fast  those of them that need neither a browser nor another process"
 	@echo "make lab        the chapters in JupyterLab"
 	@echo "make lint       style, types, chapters and notebooks in step"
 	@echo "make sync       write the .ipynb beside each edited chapter .md"
@@ -34,7 +34,7 @@ book: $(ENV)
 test: $(ENV)
 	$(PY) -m pytest -m "not slow" $(SHARE) $(REPORT)
 test-fast: $(ENV)
-	$(PY) -m pytest -m "not slow and not site and not kernel" $(SHARE)
+	$(PY) -m pytest -m "not slow and not site and not process" $(SHARE)
 test-slow: $(ENV)
 	$(PY) -m pytest -m slow
 # Two chapters side by side: what both need, whoever is first trains, and the other waits for it.

@@ -109,7 +109,7 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
 def _lowest(f: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
     """The minimiser of f on [low, high] by a grid, then by finer grids around its best point."""
     points = 1025
-    for _ in range(14):
+    for _ in range(9):
         grid = np.linspace(low, high, points)
         best = int(f(grid).argmin())
         low, high = grid[max(best - 1, 0)], grid[min(best + 1, points - 1)]

@@ -37,7 +37,7 @@ def board(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    """A headless Chromium: the system's, or playwright's own."""
+    """A headless Chromium, the system's or playwright's own, that knows no other host."""
     from playwright.sync_api import sync_playwright
 
     from varma2023.publish.browser import find_browser
@@ -46,6 +46,13 @@ def browser():
         path = find_browser(playwright.chromium.executable_path)
         if path is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
-        chromium = playwright.chromium.launch(executable_path=path)
+        here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        chromium = playwright.chromium.launch(executable_path=path, args=[here])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser):
+    """What all tabs share: a cache."""
+    return browser.new_context()

@@ -9,7 +9,7 @@ from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
 from grokkit import decomposition, model, tasks
-from grokkit.engine import metrics
+from grokkit.engine import tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
@@ -220,11 +220,18 @@ def tiny(tmp_path, **changes) -> Record:
     return stored(run, model.initialise(TINY, 7, seed=3), tmp_path)
 
 
-def test_all_logits_are_those_that_training_measures(tmp_path):
+def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
     found = tiny(tmp_path)
-    theta = {name: weight.double() for name, weight in found.weights().items()}
-    expected = metrics.all_logits(theta, tasks.task("x+y", 7))
-    assert_close(measures.all_logits(found), expected, rtol=1e-10, atol=1e-10)
+    theta = {name: weight.double().requires_grad_() for name, weight in found.weights().items()}
+    inputs = torch.from_numpy(tasks.task("x+y", 7).inputs)
+    logits = model.forward(theta, model.tokens(inputs, 7))[:, -1]
+    assert_close(measures.all_logits(found), logits.detach(), rtol=1e-10, atol=1e-10)
+    rows = found.run.split()[0]
+    labels = torch.from_numpy(found.run.example_labels()[rows])
+    model.cross_entropy(logits[rows], labels).mean().backward()
+    slopes = torch.cat([weight.grad.flatten() for weight in theta.values()])
+    ours = torch.from_numpy(equilibrium(found).gradient)
+    assert_close(ours, slopes, rtol=1e-9, atol=1e-12)
 
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
@@ -272,12 +279,11 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     found = replace(found, metrics={"epoch": np.array([0, 10]), "param_norm": np.ones(2)})
     found.metrics["residual"] = np.zeros(2)
 
-    def loss(theta):
-        sizes = torch.cat([w.flatten() for w in theta.values()]).abs()
-        return (eps * ((1 - weight_decay * sizes).log() / weight_decay + sizes)).sum()
+    def gradient(theta, examples):
+        decay = {k: eps * weight_decay * w / (1 - weight_decay * w.abs()) for k, w in theta.items()}
+        return torch.tensor(0.0), {name: -slope for name, slope in decay.items()}
 
-    monkeypatch.setattr(model, "forward", lambda theta, x: loss(theta).expand(len(x), 1, 1))
-    monkeypatch.setattr(model, "cross_entropy", lambda logits, labels: logits[:, 0])
+    monkeypatch.setattr(tabulated, "gradient", gradient)
     state = equilibrium(found)
     assert state.alpha == pytest.approx(eps * weight_decay, rel=1e-12)
     assert state.cosine == pytest.approx(1, abs=1e-12)

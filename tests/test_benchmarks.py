@@ -75,6 +75,7 @@ def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine)
     assert engine.table(rows).count("\n") == len(rows) - 1
 
 
+@pytest.mark.process
 def test_memory_is_measured_in_a_process_of_its_own(engine):
     assert 0.1 < engine.memory(2, 20, torch.device("cpu")) < 4
 

@@ -150,7 +150,7 @@ def test_every_plotted_cell_shows_its_figure_through_show(name):
             assert "show(" in source(cell), source(cell)
 
 
-@pytest.mark.kernel
+@pytest.mark.process
 def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
     to = tmp_path / "build" / "book"
     to.parent.mkdir()
@@ -169,7 +169,7 @@ def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_
     assert chapters.report_verdicts(tmp_path / "nowhere", []) == 0
 
 
-@pytest.mark.kernel
+@pytest.mark.process
 def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     page = small / "chapters/one.md"
     page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
@@ -187,18 +187,18 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
     assert "intro, chapters/one" in capsys.readouterr().out
 
 
-@pytest.mark.kernel
-@pytest.mark.parametrize("name", NAMES[:2])
-def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_path):
+@pytest.mark.process
+def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(tmp_path):
     target = tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapters.BOOK / f"{name}.ipynb", target, {"profil": "quick"})
+    _, error = chapters.run_chapter(
+        chapters.BOOK / f"{NAMES[1]}.ipynb", target, {"profil": "quick"}
+    )
     assert "ValueError: unknown parameter 'profil'" in error
     assert "did you mean 'profile'?" in error
     ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
     assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
@@ -207,13 +207,12 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
     ],
     ids=str,
 )
-def test_papermill_stops_at_a_bad_value_before_training(parameters, says, tmp_path, monkeypatch):
-    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
-    chapter, target = chapters.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapter, target, parameters)
-    assert "ValueError" in error
-    assert says in error
-    assert not (tmp_path / "store").exists()
+def test_a_chapters_first_cells_stop_at_a_bad_value(parameters, says):
+    first, second, *_ = map(source, code_cells("chapters/01_introduction"))
+    names: dict = {}
+    exec(first, names)
+    with pytest.raises(ValueError, match=re.escape(says)):
+        exec(second, names | parameters)
 
 
 def test_the_page_script_gets_the_theme(small, tmp_path):

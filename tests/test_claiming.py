@@ -160,6 +160,7 @@ def race(store, pipe):
     pipe.send(mine)
 
 
+@pytest.mark.process
 def test_eight_processes_racing_for_forty_runs_train_each_exactly_once(store):
     children = [Child(store, race) for _ in range(8)]
     for child in children:

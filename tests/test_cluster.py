@@ -36,6 +36,7 @@ def equal(one, other):
     )
 
 
+@pytest.mark.process
 def test_a_local_cluster_trains_inits_first_and_to_the_same_bits(tmp_path, capsys):
     runs = [CHILD, RUN, replace(RUN, seed=1)]
     there = local.train(runs, Store(tmp_path / "there", ""), device="cpu", scheduler="local:1")

@@ -114,6 +114,7 @@ def place():
         yield Path(folder)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("runs", "kills"),
     [

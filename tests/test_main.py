@@ -194,6 +194,7 @@ def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
     assert capsys.readouterr().err == "stopped\n"
 
 
+@pytest.mark.process
 def test_ctrl_c_while_torch_is_imported_prints_no_traceback():
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "varma2023", "list"],
@@ -245,6 +246,7 @@ def call(store, *more):
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("where", "told"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from test_bookext import rendered
-from test_site import Tab
+from test_site import FRAMES, Tab, switch_to
 
 from varma2023 import theme
 from varma2023.publish import chapters
@@ -69,12 +69,12 @@ def page(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def opened(browser, page):
+def opened(context, page):
     """A function that opens the page; checked for messages and requests elsewhere at the end."""
     tabs = []
 
     def open_page(width=1280):
-        tabs.append(Tab(browser, page.parent.as_uri() + "/", width=width))
+        tabs.append(Tab(context, page.parent.as_uri() + "/", width=width))
         return tabs[-1].open("page.html?print").page
 
     yield open_page
@@ -92,7 +92,7 @@ def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
 
     sizes = []
     for treat in (None, late, lambda route: route.abort()):
-        tab = Tab(browser, page.parent.as_uri() + "/")
+        tab = Tab(browser.new_context(), page.parent.as_uri() + "/")
         if treat:
             tab.page.route("**/*.woff2", treat)
         here = tab.open("page.html?print").page
@@ -124,7 +124,7 @@ DRAWN = """() => document.querySelector('.gk-plot').calcdata
 
 def drawn(page) -> list[tuple]:
     """The (seed, weight decay) of every line that the first figure draws."""
-    page.wait_for_timeout(100)
+    page.evaluate(FRAMES)
     return [tuple(pair) for pair in page.evaluate(DRAWN)]
 
 
@@ -195,8 +195,7 @@ def test_a_choice_stays_when_the_theme_changes(opened):
     page = opened()
     page.locator(".gk-runs summary").click()
     page.get_by_role("checkbox", name="0.1").uncheck()
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    page.wait_for_timeout(300)
+    switch_to(page, "dark")
     assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
 
 

@@ -36,10 +36,10 @@ def test_a_minimum_neither_falls_nor_pulls(gradients, fall, residual, rests):
 
 
 def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
-    model = ModelConfig(d_model=32, n_heads=2, d_mlp=64)
+    model = ModelConfig(d_model=16, n_heads=2, d_mlp=8)
     run = Run(
-        p=7, dataset_size=40, model=model, optimiser="lbfgs", precision="float64",
-        epochs=3000, n_logged=80, until_rest=True,
+        p=5, dataset_size=4, model=model, optimiser="lbfgs", precision="float64",
+        eps=0.02, weight_decay=0.5, epochs=3000, n_logged=40, until_rest=True,
     )  # fmt: skip
     (record,) = experiments.load_or_train([run], Store(tmp_path, ""), progress=False)
     level, at = objective(record), record["epoch"]

@@ -207,10 +207,10 @@ def test_both_ways_start_from_the_same_random_weights():
 
 
 def test_the_rows_say_how_many():
-    found = board.results({"semi_grokking": sweep(SHAPES)})
-    assert set(found) >= {"F1c", "F5", "F6"}
-    assert found["F5"].ours.startswith("4 of 20, of which 0 stay")
-    assert found["F6"].ours.endswith("drops at that moment in 4")
+    runs = sweep(SHAPES)
+    assert board.judge("F1c", semi_grokking=runs).verdict != NOT_RUN
+    assert board.judge("F5", semi_grokking=runs).ours.startswith("4 of 20, of which 0 stay")
+    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 4")
 
 
 def test_the_table_has_a_row_a_size():

@@ -254,6 +254,7 @@ def test_exporting_a_missing_run_names_it(store, tmp_path):
         store.export("some", [RUN], tmp_path)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
 def test_reading_and_writing_records_starts_no_threads(store):
     """Threads of pyarrow's own now and then abort a process that ends (exit status 134)."""

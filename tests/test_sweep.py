@@ -268,6 +268,7 @@ def in_a_child(runs, path, minutes):
     return process.exitcode
 
 
+@pytest.mark.process
 def test_another_process_goes_on_when_time_is_up_and_the_record_lists_both(tmp_path, slowly):
     path = tmp_path / "broken"
     assert in_a_child(LONG[:1], path, SHORT) == 3
@@ -329,7 +330,7 @@ def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monk
     monkeypatch.setattr("sys.stderr", Terminal())
     torch.set_num_threads(2)
     try:
-        records = local.train([replace(r, epochs=400) for r in LONG], Store(tmp_path, ""), "cpu")
+        records = local.train([replace(r, epochs=150) for r in LONG], Store(tmp_path, ""), "cpu")
     finally:
         torch.set_num_threads(1)
     assert len(records) == 2

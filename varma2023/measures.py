@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, nan
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import model, tasks
+from grokkit import tasks
 from grokkit.engine import metrics
 from grokkit.engine.metrics import at_minimum, at_rest
 from grokkit.runs import Record, Run
@@ -239,12 +238,10 @@ def groks(record: Record) -> bool:
     return fits is not None and general is not None and general.after >= 2 * fits.epoch
 
 
-def all_logits(record: Record, dtype: torch.dtype = torch.float64) -> Float[Tensor, "batch label"]:
-    """The trained network's logits on every example, by the textbook model."""
-    task = tasks.task(record.run.task, record.run.p)
-    theta = {name: weight.to(dtype) for name, weight in record.weights().items()}
-    inputs = model.tokens(torch.from_numpy(task.inputs), task.n_tokens)
-    return model.forward(theta, inputs)[:, -1]
+def all_logits(record: Record) -> Float[Tensor, "batch label"]:
+    """The trained network's logits on every example, in float64."""
+    theta = {name: weight.double() for name, weight in record.weights().items()}
+    return metrics.all_logits(theta, tasks.task(record.run.task, record.run.p))
 
 
 RESIDUALS = (1.0, 0.3, 0.1)  # to which the cost of both ways is counted

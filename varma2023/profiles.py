@@ -10,10 +10,12 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from grokkit import tasks
+from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
 PROFILES = ("published", "quick", "paper")
 QUICK_P = 31  # of those tried, the smallest where five seeds of five grok and ungrok (choice C8)
+QUICK_MODEL = ModelConfig(d_model=32, d_mlp=128)  # of other tasks, which are not judged there
 
 Changes = dict[str, Any]
 Given = ParamSpec("Given")

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from grokkit import model, tasks
-from grokkit.engine import cost
+from grokkit import tasks
+from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
 from grokkit.runs import Record, Run
 from varma2023.measures import RESIDUALS, Pair, objective, value_at
@@ -306,13 +306,12 @@ def equilibrium(record: Record) -> Equilibrium:
         raise ValueError("without weight decay AdamW has no fixed point: weight_decay is 0")
     task = tasks.task(run.task, run.p)
     rows, _ = run.split()
-    theta = {k: w.double().requires_grad_() for k, w in record.weights().items()}
-    logits = model.forward(theta, model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens))
-    labels = torch.from_numpy(run.example_labels()[rows])
-    loss = model.cross_entropy(logits[:, -1], labels).mean()
-    slopes = torch.autograd.grad(loss, list(theta.values()))
-    gradient = torch.cat([slope.flatten() for slope in slopes]).numpy()
-    flat = torch.cat([weight.detach().flatten() for weight in theta.values()]).numpy()
+    theta = {name: weight.double() for name, weight in record.weights().items()}
+    pairs, labels = (torch.from_numpy(a[rows]) for a in (task.inputs, run.example_labels()))
+    examples = tabulated.chunks(pairs, labels, task.n_tokens, run.model.n_heads, torch.float64)
+    _, slopes = tabulated.gradient(theta, examples)
+    gradient = torch.cat([slopes[name].flatten() for name in theta]).numpy()
+    flat = torch.cat([weight.flatten() for weight in theta.values()]).numpy()
     room = np.maximum(1 - run.weight_decay * np.abs(flat), 0.01)
     direction = -flat / room
     alpha = float(gradient @ direction / (direction @ direction))

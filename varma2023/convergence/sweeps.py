@@ -50,7 +50,7 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
             replace(base, dataset_size=400, epochs=20_000, init=full_data("published")[0]),
             replace(base, dataset_size=500, epochs=20_000, labels="random"),
         ]
-    evaluations = 250 if small else 1500
+    evaluations = 80 if small else 1500
     pairs = []
     for run in adamw:
         groks = run.init is None and run.labels == "true"
@@ -77,11 +77,13 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
 
-    At the small modulus of the quick profile; by them one sees whether ending early is safe.
+    At the small modulus of the quick profile, whose own runs are as long as it has time for; by
+    them one sees whether ending early is safe.
     """
     check_profile(profile)
-    epochs = 3000 if profile == "quick" else 10_000
-    count = seed_range(seeds, 1 if profile == "quick" else 5)
+    small = profile == "quick"
+    epochs = None if small else 10_000
+    count = seed_range(seeds, 1 if small else 5)
     runs = grokking("quick", len(count), epochs=epochs)
-    stays = ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
-    return [replace(run, keep_weights=False, n_logged=200) for run in runs + stays]
+    runs += ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
+    return runs if small else [replace(r, keep_weights=False, n_logged=200) for r in runs]

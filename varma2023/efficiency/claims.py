@@ -207,7 +207,7 @@ def one_winner(found: Records) -> Result:
     gen = analysis.gated(found["generalising"])
     if not (mem and gen):
         return Result()
-    kappas = [analysis.kappa(records).value for records in (mem, gen)]
+    kappas = [analysis.fit(records).kappa for records in (mem, gen)]
     at_rest = [r for r in ends if measures.rests(r)]
     mixed = [r for r in at_rest if CHANCE < r.final("test_accuracy") < PERFECT]
     sharp = all(kappa >= SHARP_KAPPA for kappa in kappas)  # not where one is NaN

@@ -47,7 +47,7 @@ def memorising(
         "quick": _at_quick_p(60, 120, 240, 480),
         "paper": np.geomspace(500, 8000, 9).tolist(),
     }
-    evaluations = {"published": 1000, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 1000, "quick": 80, "paper": 3000}[profile]
     decays, runs = _decays(profile, weight_decays), []
     for size in _sizes(sizes, default[profile], base):
         starts = [early(replace(base, dataset_size=size, seed=seed)) for seed in count]
@@ -72,10 +72,10 @@ def generalising(
     inits = grokking(profile, count, **_shared(changes))
     default: dict[str, list[float]] = {
         "published": np.geomspace(4000, 8000, 3).tolist(),
-        "quick": _at_quick_p(640, 760, 900),
+        "quick": _at_quick_p(640, 900),
         "paper": np.linspace(4000, 8000, 9).tolist(),
     }
-    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 500, "quick": 60, "paper": 3000}[profile]
     chosen = _sizes(sizes, default[profile], inits[0])
     return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
 

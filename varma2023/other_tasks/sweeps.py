@@ -13,10 +13,12 @@ from grokkit import tasks
 from grokkit.runs import Run
 from varma2023.profiles import (
     EVERYTHING,
+    QUICK_MODEL,
     SLOW_TASKS,
     _at_quick_p,
     _sizes,
     _to_the_minimum,
+    apply,
     check_profile,
     early,
     full_data,
@@ -35,18 +37,19 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """
     check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
-    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
+    model = QUICK_MODEL if profile == "quick" else None
+    evaluations = {"published": 1000, "quick": 50, "paper": 3000}[profile]
     count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in tasks.NAMES:
         p = n if task in tasks.PERMUTATION else modulus
         size = round(0.6 * tasks.task(task, p).n_examples)
         for seed in count:
-            base = Run(task=task, p=p, dataset_size=size, seed=seed)
+            base = apply(Run(task=task, p=p, dataset_size=size, seed=seed), {"model": model})
             inits = [early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                inits += full_data(profile, task=task, p=p, seeds=1)
+                inits += full_data(profile, task=task, p=p, model=model, seeds=1)
             for init in inits:
                 run = minimised(base, evaluations, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))
@@ -82,12 +85,13 @@ def other_tasks(
     }
     modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
     modulus = modulus if p is None else p
-    evaluations = {"published": 1000, "quick": 150, "paper": 3000}
+    evaluations = {"published": 1000, "quick": 40, "paper": 3000}
     count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own = n if task.startswith("S_n") else modulus
-        inits = full_data(profile, count, task=task, p=own, epochs=start_epochs)
+        model = QUICK_MODEL if profile == "quick" else None
+        inits = full_data(profile, count, task=task, p=own, model=model, epochs=start_epochs)
         slow = profile == "published" and task in SLOW_TASKS
         chosen = _sizes(sizes, default["slow" if slow else profile], inits[0])
         # from a start that the minimiser made, of a large norm, it is a long way down

@@ -58,7 +58,7 @@ def semi_grokking_ends(
     From the same random weights: AdamW until the train set is memorised, then the minimiser. In
     the order of `semi_grokking`.
     """
-    evaluations = {"published": 1500, "quick": 250, "paper": 3000}
+    evaluations = {"published": 1500, "quick": 80, "paper": 3000}
     return [
         minimised(run, evaluations[profile], early(run), "mixed")
         for run in semi_grokking(profile, seeds, sizes, **changes)

@@ -77,13 +77,11 @@ def by_norm(
 def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
     """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
     value = trig_part if metric == "ratio" else at_the_end
-
-    def of(units: Sequence[Sequence[Record]]) -> float:
-        runs = [record for unit in units for record in unit]
-        sizes = np.array([float(record.run.dataset_size) for record in runs])
-        return statistics.spearman(sizes, np.array([value(record) for record in runs]))
-
-    return statistics.bootstrap(statistics.by_seed(records), of)
+    units = [
+        np.array([[float(record.run.dataset_size), value(record)] for record in seed])
+        for seed in statistics.by_seed(records)
+    ]
+    return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 
 def ratio_parts(records: Sequence[Record]) -> dict[str, bool]:

@@ -44,7 +44,7 @@ def from_scratch(
         "quick": _at_quick_p(120, 250, 400, 620),
         "paper": sorted([*np.geomspace(300, 10_000, 20).tolist(), *fig5]),
     }
-    evaluations = {"published": 1500, "quick": 250, "paper": 3000}[profile]
+    evaluations = {"published": 1500, "quick": 80, "paper": 3000}[profile]
     runs = []
     for size in _sizes(sizes, default[profile], base):
         starts = [early(replace(base, dataset_size=size, seed=seed)) for seed in count]

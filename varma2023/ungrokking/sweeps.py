@@ -81,7 +81,7 @@ def transition_adamw(
     count = 1 if seeds is None and profile == "quick" else seeds
     runs = []
     for decay in decays[profile] if weight_decays is None else weight_decays:
-        epochs = {"published": round(20_000 / decay), "quick": None, "paper": 100_000}[profile]
+        epochs = {"published": round(20_000 / decay), "quick": 800, "paper": 100_000}[profile]
         own = {"epochs": epochs, **changes, "weight_decay": decay}
         runs += ungrokking(profile, count, sizes, **own)
     return runs
@@ -104,7 +104,7 @@ def epsilon(
     inits = full_data(profile, count, p=p)
     default = [0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3]
     shares = [0.04, 0.15, 0.45] if profile == "quick" else default
-    evaluations = {"published": 1000, "quick": 200, "paper": 3000}[profile]
+    evaluations = {"published": 1000, "quick": 60, "paper": 3000}[profile]
     chosen = _sizes(sizes, [share * EVERYTHING for share in shares], inits[0])
     return [
         run
