@@ -35,7 +35,11 @@ def source(cell: dict) -> str:
 
 def n_lines(cell: dict) -> int:
     """Lines of code; blank ones and imports are none."""
-    return len(re.findall(r"^(?!import |from |\s*$)", source(cell), re.MULTILINE))
+    imports = [
+        n for n in ast.parse(source(cell)).body if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
+    of_imports = sum(n.end_lineno - n.lineno + 1 for n in imports)
+    return sum(bool(line.strip()) for line in source(cell).splitlines()) - of_imports
 
 
 @pytest.fixture
