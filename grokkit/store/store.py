@@ -1,7 +1,7 @@
-"""The store: records, checkpoints and claims on disk, over the results that ship with the package.
+"""The store: records, checkpoints and locks on disk, over the results that ship with the package.
 
 `records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
-`claims/` which process trains which run. All are named by the key of the run.
+`locks/` a lock a run. All are named by the key of the run.
 """
 
 import json
@@ -10,7 +10,7 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from grokkit.runs import Record, Run
-from grokkit.store import locks
 from grokkit.store.files import (
     Damaged,
     Missing,
@@ -36,7 +35,7 @@ from grokkit.store.files import (
     tensor_bytes,
     write_atomically,
 )
-from grokkit.store.locks import Claim
+from grokkit.store.locks import RunLock
 from grokkit.store.parquet import parquet_bytes, read_records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +54,7 @@ class Checkpoint:
 
 
 class Store:
-    """Records, checkpoints and claims in a directory, over the read-only records of the package.
+    """Records, checkpoints and locks in a directory, over the read-only records of the package.
 
     Any number of processes may read and write one store: every file appears whole, under its final
     name, or not at all. A damaged file is reported by path, set aside, and its run trained again;
@@ -209,46 +208,56 @@ class Store:
                 warnings.warn(f"{error}; it counts as none", stacklevel=2)
         return epochs
 
-    # --- claims
+    # --- locks
 
     @contextmanager
-    def claim(self, runs: Sequence[Run]) -> Iterator[Claim]:
+    def lock(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         """Hold those of the runs that are neither finished nor held by anybody else.
 
-        Never waits: `claim.runs` may be empty. All that is still held is released at the end.
-        """
-        claim = locks.take(self.path / "claims", runs)
-        try:
-            # only now: a holder stores its record before it lets go
-            claim.release([run for run in claim.runs if self.get(run) is not None])
-            yield claim
-        finally:
-            claim.close()
+        Never waits: there may be none. A process that ends, however it does, holds nothing.
 
-    def held(self, runs: Sequence[Run]) -> list[Run]:
-        """Those of the runs that other processes are training."""
-        return locks.held(self.path / "claims", runs)
+        Raises:
+            StoreFull: no space for a lock file.
+        """
+        with ExitStack() as locks:
+            held = [run for run in runs if locks.enter_context(RunLock(self._lock_path(run.key)))]
+            # only now: a holder stores its record before it lets go
+            yield [run for run in held if self.get(run) is None]
+
+    def _lock_path(self, key: str) -> Path:
+        return self.path / "locks" / f"{key}.lock"
 
     # --- housekeeping
 
     def collect_garbage(self, damaged: bool = False) -> list[Path]:
         """Delete what no run needs any more; the paths that were deleted.
 
-        That is: checkpoints of runs with a sound record, claims of processes that ended, temporary
-        files of such processes or older than an hour, and, if asked, what was set aside as
-        *.damaged and is. The records and everything that goes on are safe, also while others train.
+        That is: checkpoints of runs with a sound record, locks of finished runs, temporary files
+        older than an hour, and, if asked, what was set aside as *.damaged and is. The records and
+        everything that goes on are safe, also while others train.
         """
         finished = [run for run in self.checkpointed() if self.has(run)]
         stray = [self._checkpoint_path(run) for run in finished]
-        stray += listed(self.path / "checkpoints", "*.lock")  # of stacks, by earlier versions
-        for folder in ("records", "weights", "checkpoints", "claims"):
+        for folder in ("records", "weights", "checkpoints"):
             temporaries = listed(self.path / folder, "*.tmp")
             stray += [path for path in temporaries if abandoned(path)]
             aside = listed(self.path / folder, "*.damaged") if damaged else []
             stray += [path for path in aside if not self._put_back(path)]
         for path in stray:
             delete(path)
-        return stray + locks.remove_stale(self.path / "claims")
+        return stray + self._delete_locks()
+
+    def _delete_locks(self) -> list[Path]:
+        """Delete the locks of finished runs: one that is not finished may be taken at any time."""
+        deleted = []
+        for record in listed(self.path / "records", "*.parquet"):
+            path = self._lock_path(record.stem)
+            if path.exists():
+                with RunLock(path) as free:
+                    if free and record.exists():
+                        path.unlink()
+                        deleted.append(path)
+        return deleted
 
     def _put_back(self, path: Path) -> bool:
         """Whether a file that was set aside is whole: earlier versions did not read all they could.
