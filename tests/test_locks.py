@@ -146,12 +146,8 @@ def test_a_forked_child_neither_releases_nor_keeps_what_its_parent_holds(store):
         assert granted(store, [RUN]) == [RUN]
 
 
-def test_garbage_are_the_locks_of_finished_runs_that_nobody_holds(store):
-    finished, held, begun = RUNS[:3]
-    granted(store, [finished, begun])
-    finish(store, finished)
-    with store.lock([held]):
-        finish(store, held)
-        assert [path.stem for path in store.collect_garbage()] == [finished.key]
-        assert granted(store, [begun]) == [begun]
-    assert [path.stem for path in store.collect_garbage()] == [held.key]
+def test_a_lock_file_goes_when_its_run_is_finished(store):
+    finished, begun = RUNS[:2]
+    with store.lock([finished, begun]):
+        finish(store, finished)
+    assert [path.stem for path in (store.path / "locks").iterdir()] == [begun.key]

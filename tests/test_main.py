@@ -260,7 +260,7 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     tmp_path, where, told
 ):
     process = call(tmp_path / "broken", *where)
-    while not list((tmp_path / "broken" / "claims").glob("*.json")):
+    while not list((tmp_path / "broken" / "locks").glob("*.lock")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     time.sleep(0.15)
@@ -274,7 +274,8 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     begun = store.checkpointed()
     assert len(begun) == 2
     assert all(0 < epoch < 400 for epoch in begun.values())
-    assert not list((tmp_path / "broken" / "claims").glob("*.json"))
+    with store.lock(list(begun)) as held:
+        assert held == list(begun)  # nobody else holds them
     again = call(tmp_path / "broken")
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
@@ -367,7 +368,7 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 
 def test_a_line_through_two_measurements_or_through_the_origin():
     from grokkit.sweeps.estimate import LARGE, SMALL, _fit
-    from grokkit.sweeps.local import flop
+    from grokkit.sweeps.plan import flop
 
     speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
     assert speed.fixed == pytest.approx(0.001)

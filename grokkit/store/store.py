@@ -96,7 +96,7 @@ class Store:
         Raises:
             Unreadable: its files are there but cannot be read, and no such record is shipped.
         """
-        path, unreadable = self.path / "records" / f"{run.key}.parquet", None
+        path, unreadable = self._record_path(run), None
         try:
             records = read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
@@ -138,9 +138,11 @@ class Store:
             digest = checksum(weights, json.dumps(meta, sort_keys=True))
             write_atomically(path, tensor_bytes(weights, meta))
             record = replace(record, weights_path=path, weights_sha256=digest)
-        path = self.path / "records" / f"{record.run.key}.parquet"
-        write_atomically(path, parquet_bytes([record]))
+        write_atomically(self._record_path(record.run), parquet_bytes([record]))
         return record
+
+    def _record_path(self, run: Run) -> Path:
+        return self.path / "records" / f"{run.key}.parquet"
 
     # --- checkpoints
 
@@ -219,22 +221,24 @@ class Store:
         Raises:
             StoreFull: no space for a lock file.
         """
+        folder = self.path / "locks"
         with ExitStack() as locks:
-            held = [run for run in runs if locks.enter_context(RunLock(self._lock_path(run.key)))]
+            paths = {run: folder / f"{run.key}.lock" for run in runs}
+            held = [run for run in runs if locks.enter_context(RunLock(paths[run]))]
             # only now: a holder stores its record before it lets go
             yield [run for run in held if self.get(run) is None]
-
-    def _lock_path(self, key: str) -> Path:
-        return self.path / "locks" / f"{key}.lock"
+            for run in held:  # whoever has just opened the file sees the record, too
+                if self._record_path(run).exists():
+                    paths[run].unlink(missing_ok=True)
 
     # --- housekeeping
 
     def collect_garbage(self, damaged: bool = False) -> list[Path]:
         """Delete what no run needs any more; the paths that were deleted.
 
-        That is: checkpoints of runs with a sound record, locks of finished runs, temporary files
-        older than an hour, and, if asked, what was set aside as *.damaged and is. The records and
-        everything that goes on are safe, also while others train.
+        That is: checkpoints of runs with a sound record, temporary files older than an hour, and,
+        if asked, what was set aside as *.damaged and is. The records and everything that goes on
+        are safe, also while others train.
         """
         finished = [run for run in self.checkpointed() if self.has(run)]
         stray = [self._checkpoint_path(run) for run in finished]
@@ -245,19 +249,7 @@ class Store:
             stray += [path for path in aside if not self._put_back(path)]
         for path in stray:
             delete(path)
-        return stray + self._delete_locks()
-
-    def _delete_locks(self) -> list[Path]:
-        """Delete the locks of finished runs: one that is not finished may be taken at any time."""
-        deleted = []
-        for record in listed(self.path / "records", "*.parquet"):
-            path = self._lock_path(record.stem)
-            if path.exists():
-                with RunLock(path) as free:
-                    if free and record.exists():
-                        path.unlink()
-                        deleted.append(path)
-        return deleted
+        return stray
 
     def _put_back(self, path: Path) -> bool:
         """Whether a file that was set aside is whole: earlier versions did not read all they could.
