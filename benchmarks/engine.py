@@ -175,7 +175,7 @@ class Row:
     factor: float  # the textbook loop's time over this one's, in the same round: median
     least: float  # and its range
     most: float
-    limit_share: float  # of the measured matmul peak, on the arithmetic of `sweep.flop`
+    limit_share: float  # of the measured matmul peak, on the arithmetic of `plan.flop`
 
 
 def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: float) -> list[Row]:

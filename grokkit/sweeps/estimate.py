@@ -64,22 +64,22 @@ def measure(device: torch.device) -> Machine:
     on_cpu = device.type == "cpu"
     if on_cpu:
         keep_freed_memory()  # as the trainer does
+    epoch: dict[bool, Speed] = {}
+    evaluation: dict[bool, Speed] = {}
     torch.set_num_threads(1)
     try:
-        times = {
-            exact: [
+        for exact in (False, True):
+            if exact and device.type == "mps":  # it has no float64
+                epoch[True], evaluation[True] = epoch[False], evaluation[False]
+                continue
+            small, large = (
                 _time(_exactly(run) if exact else run, device, 1 if on_cpu else BATCH)
                 for run in (SMALL, LARGE)
-            ]
-            for exact in ((False, True) if device.type != "mps" else (False,))
-        }
+            )
+            epoch[exact] = _fit(small[0], large[0], plan.flop)
+            evaluation[exact] = _fit(small[1], large[1], _evaluation_flop)
     finally:
         torch.set_num_threads(threads)
-    times.setdefault(True, times[False])  # mps has no float64
-    epoch = {exact: _fit(small[0], large[0], plan.flop) for exact, (small, large) in times.items()}
-    evaluation = {
-        exact: _fit(small[1], large[1], _evaluation_flop) for exact, (small, large) in times.items()
-    }
     took = time.monotonic() - began
     return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)
 
@@ -98,6 +98,15 @@ def run_seconds(run: Run, done: int, machine: Machine) -> float:
     rest = 1 - done / run.epochs
     evaluation = machine.evaluation[run.float64].seconds(_evaluation_flop(run))
     return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
+
+
+def duration(seconds: int | float) -> str:
+    """ "3 hours": two digits, in the largest unit of which there is at least one."""
+    for unit, length in (("year", 365.25 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = f"{float(f'{seconds / length:.2g}'):,g}"
+            return f"{count} {unit}{'s' * (count != '1')}"
+    return f"{seconds:.0f} s"
 
 
 def _exactly(run: Run) -> Run:
