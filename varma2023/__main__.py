@@ -86,7 +86,7 @@ def _list(store: Store, device: str, profile: str | None) -> None:
     machine = None
     head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
     width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
-    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>8}}  {{}}".format
+    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>10}}  {{}}".format
     print(line(*head))
     for name, experiment in experiments.EXPERIMENTS.items():
         for size in profiles:
@@ -94,21 +94,13 @@ def _list(store: Store, device: str, profile: str | None) -> None:
             begun = time = ""
             if have.missing:
                 machine = machine or estimate.measure(where)
-                begun, time = f"{have.begun:.0%}", _duration(estimate.seconds(have.left, machine))
+                left = estimate.seconds(have.left, machine)
+                begun, time = f"{have.begun:.0%}", estimate.duration(left)
             runs = have.stored + have.missing
             columns = (runs, have.stored, have.missing, begun, time, experiment.figures)
             print(line(name, size, *columns).rstrip())
     if machine:
         print(f"time: {machine}")
-
-
-def _duration(seconds: float) -> str:
-    """Two digits are more than the measurement deserves."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if seconds >= 2 * size or unit == "s":
-            break
-    number = seconds / size
-    return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
 
 
 def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:
