@@ -252,8 +252,8 @@ def test_runs_are_judged_from_three_sizes_and_weight_decays_on():
 
 
 def test_orderly_asks_for_the_order_alone():
-    assert all(analysis.orderly(memory(p=53), rule()).values())
-    assert not any(analysis.orderly(memory(exponent=-0.1), rule()).values())
+    assert all(analysis.order_criteria(memory(p=53), rule()).values())
+    assert not any(analysis.order_criteria(memory(exponent=-0.1), rule()).values())
 
 
 def test_a_prediction_agrees_within_its_bound():

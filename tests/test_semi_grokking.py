@@ -13,6 +13,7 @@ from handmade import grokking, record, ungrokking
 from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
+from varma2023.claims import NOT_RUN
 from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, sweeps
@@ -105,14 +106,16 @@ def test_a_drift_of_more_than_the_band_is_no_plateau():
 
 def test_the_norm_drops_as_the_plateau_ends_or_does_not():
     drop = analysis.norm_drop(made(SHAPES[TRANSIENT]))
-    assert (drop.before, drop.end) == (27, 24)
+    assert (drop.norm_before, drop.norm_after) == (27, 24)
     assert drop.at_once
     # 1,000 epochs a decay time; from the plateau's end to one of them after the full accuracy
     here = measures.plateau(made(SHAPES[TRANSIENT]))
     full = int(EPOCHS[(SHAPES[TRANSIENT] > 0.95) & (here.end < EPOCHS)][0])
-    assert drop.after == pytest.approx(np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3)
+    assert drop.rate_after == pytest.approx(
+        np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3
+    )
     steady = made(SHAPES[TRANSIENT], param_norm=27 * np.exp(-EPOCHS / 50_000))
-    assert analysis.norm_drop(steady).on == pytest.approx(0.02)
+    assert analysis.norm_drop(steady).rate_on_plateau == pytest.approx(0.02)
     assert not analysis.norm_drop(steady).at_once
     assert analysis.norm_drop(made(SHAPES[FULL])) is None
 

@@ -71,10 +71,10 @@ def test_the_width_is_the_factor_between_a_tenth_and_nine_tenths():
 
 def test_a_transition_has_two_ends_and_a_short_way_between():
     sharp, blunt, half = crossing(800), crossing(800, steep=0.25), crossing(2500)
-    assert list(measures.transition_parts(sharp).values()) == [True, True, True]
-    assert not any(measures.transition_parts(blunt).values())
-    assert list(measures.transition_parts(half).values()) == [True, False, False]
-    assert not all(measures.transition_parts(sharp + crossing(2500, seed=1)).values())
+    assert list(measures.transition_criteria(sharp).values()) == [True, True, True]
+    assert not any(measures.transition_criteria(blunt).values())
+    assert list(measures.transition_criteria(half).values()) == [True, False, False]
+    assert not all(measures.transition_criteria(sharp + crossing(2500, seed=1)).values())
 
 
 def test_a_small_modulus_and_few_sizes_are_not_judged():
@@ -89,9 +89,9 @@ def test_a_small_modulus_and_few_sizes_are_not_judged():
 
 def test_a_run_that_does_not_fit_is_told():
     records = crossing(800)
-    assert all(analysis.fits_parts(records).values())
+    assert all(analysis.fit_criteria(records).values())
     records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
-    assert not any(analysis.fits_parts(records).values())
+    assert not any(analysis.fit_criteria(records).values())
 
 
 def test_curves_are_by_seed_and_by_the_value_of_a_field():
@@ -158,7 +158,7 @@ def test_tasks_are_told_apart_and_counted():
     first = Run(task="x-y", dataset_size=12769, keep_weights=True)
     flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
     records = crossing(800) + flat
-    groups = measures.by_task(records)
+    groups = measures.group(records, "task")
     assert list(groups) == ["x+y", "x-y"]
     assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
     text = tasks_table(records)

@@ -9,12 +9,12 @@ from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
 from varma2023.efficiency import analysis, critical
-from varma2023.measures import CHANCE, PERFECT
+from varma2023.efficiency.analysis import Pair
+from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import EFFICIENCY, UNGROKKING
-from varma2023.statistics import Interval, by_seed
+from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
-Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
 SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
 
 
@@ -69,8 +69,7 @@ def norm_pairs(
     costs them.
     """
     level, pairs = critical.common_logit(mem, starts), {}
-    for own in by_seed(starts):
-        seed = own[0].run.seed
+    for seed, own in group(starts, "seed").items():
         if fell := analysis.select(ends, seed=seed):
             predicted = critical.predicted_by_norm(mem, own, level).value
             pairs[f"seed {seed}"] = _pair(predicted, measures.d_crit(fell).value)
@@ -163,7 +162,7 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     the same whatever rule they come from. The second of each pair is the measured D_crit.
     """
     pairs = {}
-    for task, here in measures.by_task(ends).items():
+    for task, here in group(ends, "task").items():
         if not measures.task_ungroks(here):
             continue
         for decay, predicted in critical.predicted_by_minimum(
@@ -183,7 +182,7 @@ def across_tasks(found: Records) -> Result:
     pairs = task_pairs(mem, ends)
     ungrok: list[Record] = []
     rules: list[Record] = []
-    for here in filter(measures.task_ungroks, measures.by_task(ends).values()):
+    for here in filter(measures.task_ungroks, group(ends, "task").values()):
         ungrok += here
         rules += measures.at_largest(here)
     tasks = {record.run.task for record in ungrok}
@@ -197,7 +196,7 @@ def across_tasks(found: Records) -> Result:
             f"in each of nine tasks ({len(tasks)} of {measures.N_OTHER_TASKS} ungrok)": len(tasks)
             == measures.N_OTHER_TASKS,
         },
-        Evidence.of(mem, *measures.by_task(ends).values()),
+        Evidence.of(mem, *group(ends, "task").values()),
     )
 
 

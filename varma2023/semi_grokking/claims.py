@@ -66,7 +66,7 @@ def fig5(found: Records) -> Result:
         further[name] = any(map(rests, middle)) or (None if middle else False)
     return Result(
         f"{counts[SEMI]} of {n}, of which {len(standing)} stay when trained for longer; "
-        f"{analysis.counts_text(records)}",
+        f"{analysis.outcome_counts(records)}",
         _stands(found),
         further,
         Evidence.of(records),
