@@ -309,8 +309,8 @@ CASES = {
     "L-D.3": {
         HOLDS: ("count_d3_failures", 0),
         FAILS: ("count_d3_failures", 1),
-    }
-    | {IN_PART: partial(claims.lemma_d3, {}, 20)},
+        IN_PART: partial(claims.lemma_d3, {}, 20),
+    },
     "T-D.4": {HOLDS: partial(claims.theorem_d4, {}, 20), FAILS: ("largest_d4_gap", 1e-3)},
     "B1": {
         HOLDS: predicted,

@@ -103,9 +103,12 @@ def triples_by_seed(records: Sequence[Record]) -> list[Float[np.ndarray, "_ 3"]]
 def slope(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
     """The least-squares slope of log norm over log D in `triples`; NaN for fewer than two sizes."""
     size, _, log_norm = np.concatenate(seeds).T
-    from_mean = size - size.mean()
-    spread = float(from_mean @ from_mean)
-    return float(from_mean @ log_norm) / spread if np.ptp(size) > 0 else nan
+    return _slope(size, log_norm) if np.ptp(size) > 0 else nan
+
+
+def _slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
+    from_mean = x - x.mean()
+    return float(from_mean @ y / (from_mean @ from_mean))
 
 
 def isologit_slope(bucket: Bucket) -> Interval:
@@ -155,8 +158,7 @@ def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
     for each in seeds:
         for size in np.unique(each[:, 0]):
             _, x, y = each[each[:, 0] == size].T
-            x = x - x.mean()
-            found += [float(x @ y / (x @ x))] if x.any() else []
+            found += [_slope(x, y)] if np.ptp(x) > 0 else []
     return float(np.median(found)) if found else nan
 
 
