@@ -86,7 +86,7 @@ def test_the_norm_of_one_size_is_compared_between_weight_decays():
         for size, norms in ((500, (20.0, 22.0)), (900, (30.0, 30.0)))
         for norm, decay in zip(norms, (1.0, 2.0), strict=True)
     ]
-    assert analysis.norm_by_decay_text(records) == "5.0% (0.0% – 10.0%)"
+    assert analysis.norm_spread(records).text(".1%") == "5.0% (0.0% – 10.0%)"
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay():

@@ -441,6 +441,13 @@ def width(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> float:
     return high.value / low.value
 
 
+def widths(
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+) -> Summary:
+    """The `width` of every curve."""
+    return Summary.of([width(runs, accuracy) for runs in curves(records, field).values()])
+
+
 def transition_criteria(
     records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> dict[str, bool]:

@@ -51,9 +51,9 @@ def share_of(records: Sequence[Record], wanted: str) -> Interval:
     return bootstrap(seeds, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def standing(longer: Sequence[Record]) -> list[Record]:
-    """Of the semi-grokked runs that were made once more, longer: those that stay (choice C17)."""
-    return [record for record in longer if outcome(record) == SEMI]
+def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
+    """The runs with this outcome; of those made once more, longer: the ones that stay (C17)."""
+    return [record for record in records if outcome(record) == kind]
 
 
 def example(records: Sequence[Record]) -> Record:
@@ -78,8 +78,8 @@ def moves_at_end(record: Record) -> float:
 
 def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
     """The test accuracies at the end of the runs with this outcome; "none" of no runs."""
-    here = [record for record in records if outcome(record) == kind]
-    return ", ".join(f"{record.final('test_accuracy'):.2f}" for record in here) or "none"
+    ends = [record.final("test_accuracy") for record in standing(records, kind)]
+    return ", ".join(f"{end:.2f}" for end in ends) or "none"
 
 
 def _end_text(record: Record) -> str:
@@ -88,7 +88,7 @@ def _end_text(record: Record) -> str:
 
 def stays_text(records: Sequence[Record]) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
-    stays = [(r.run, plateau(r, at_end=True)) for r in records if outcome(r) == SEMI]
+    stays = [(r.run, plateau(r, at_end=True)) for r in standing(records)]
     each = [
         f"D = {run.dataset_size:,}, seed {run.seed}: {here.text()}" for run, here in stays if here
     ]

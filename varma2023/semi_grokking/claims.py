@@ -36,13 +36,9 @@ def fig1c(found: Records) -> Result:
         f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs (D = "
         f"{one.run.dataset_size:,})",
         _stands(found),
-        {"one stays in float64, too": any(map(_is_semi, precise)) if precise else None},
+        {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None},
         Evidence.of(records),
     )
-
-
-def _is_semi(record: Record) -> bool:
-    return measures.outcome(record) == SEMI
 
 
 def fig5(found: Records) -> Result:

@@ -16,6 +16,7 @@ from varma2023 import statistics
 from varma2023.measures import (
     CHANCE,
     PERFECT,
+    Critical,
     Summary,
     at_the_end,
     curve,
@@ -115,21 +116,11 @@ def quick_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def _norm_spreads(records: Sequence[Record]) -> list[float]:
-    """By size and seed, by which part the norm differs between weight decays."""
+def norm_spread(records: Sequence[Record]) -> Summary:
+    """By which part the norm at one size and seed differs between weight decays."""
     groups = group(records, "seed", "dataset_size").values()
     norms = [[record.final("param_norm") for record in here] for here in groups]
-    return [max(each) / min(each) - 1 for each in norms]
-
-
-def norm_spread(records: Sequence[Record]) -> float:
-    """By which part the norm at one size and seed differs between weight decays, the median."""
-    return float(np.median(_norm_spreads(records)))
-
-
-def norm_by_decay_text(records: Sequence[Record]) -> str:
-    """`norm_spread` with its range over sizes and seeds."""
-    return Summary.of(_norm_spreads(records)).text(".1%")
+    return Summary.of([max(each) / min(each) - 1 for each in norms])
 
 
 def norms_table(records: Sequence[Record]) -> str:
@@ -183,18 +174,17 @@ def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Rec
     return [r for r in grokked if (r.run.weight_decay, r.run.seed) in names]
 
 
-@dataclass(frozen=True, eq=False)
-class Loop:
-    """Both curves of one seed: down from a grokked network, and up from fresh ones."""
-
-    down: list[Record]
-    up: list[Record]
-
-
-def loops(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Loop]:
-    """The curves of every seed that both have."""
+def loops(
+    grokked: Sequence[Record], fresh: Sequence[Record]
+) -> list[tuple[list[Record], list[Record]]]:
+    """Both curves of every seed that has both: down from a grokked network, up from fresh ones."""
     down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
-    return [Loop(down[seed], up[seed]) for seed in up if seed in down]
+    return [(down[seed], up[seed]) for seed in up if seed in down]
+
+
+def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple[Critical, ...]]:
+    """D_crit down and up, by seed."""
+    return [tuple(map(d_crit, both)) for both in loops(grokked, fresh)]
 
 
 def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
@@ -202,15 +192,8 @@ def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
 
     NaN where either is censored.
     """
-    seeds = loops(grokked, fresh)
-    if not seeds:
-        return Interval(nan)
-
-    def of(units: Sequence[Loop]) -> float:
-        logs = [log(d_crit(unit.up).value / d_crit(unit.down).value) for unit in units]
-        return exp(sum(logs) / len(logs))
-
-    return statistics.bootstrap(seeds, of)
+    logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn))) if logs else Interval(nan)
 
 
 def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
@@ -221,24 +204,19 @@ def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
 
 def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
     """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
-    half = True
-    for loop in loops(grokked, fresh):
-        first, second = d_crit(loop.down), d_crit(loop.up)
-        # a D_crit above the sizes is at least the largest of them
-        least = second.low if second.censored else second.value
-        half &= not first.censored and 2 * first.value < least
-    return half
+    return all(  # a D_crit above the sizes is at least the largest of them
+        not down.censored and 2 * down.value < (up.low if up.censored else up.value)
+        for down, up in loop_crits(grokked, fresh)
+    )
 
 
 def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
     """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
-    seeds = loops(grokked, fresh)
-    crossings = [(d_crit(loop.down), d_crit(loop.up)) for loop in seeds]
-    pairs = [two_starts(loop.down, loop.up) for loop in seeds]
+    pairs = [two_starts(down, up) for down, up in loops(grokked, fresh)]
     gaps = [max((p.gap for p in each), default=0.0) for each in pairs]
     return {
         "the way up crosses later than the way down": all(
-            down.high <= up.low or down.value < up.value for down, up in crossings
+            down.high <= up.low or down.value < up.value for down, up in loop_crits(grokked, fresh)
         ),
         "at some size the two ends are more than half apart in accuracy": min(gaps) > 0.5,
     }

@@ -14,7 +14,7 @@ def fig10a(found: Records) -> Result:
     ends = found["transition"]
     if not measures.judged(ends):
         return Result()
-    decades, spread = analysis.decades(ends), analysis.norm_spread(ends)
+    decades, spread = analysis.decades(ends), analysis.norm_spread(ends).median
     return Result(
         f"rank correlation {analysis.rank_correlation(ends).text()}, over {decades:.1f} decades; "
         f"at one D′ the norm differs by {spread:.1%}",

@@ -11,7 +11,6 @@ from varma2023.measures import (
     CHANCE,
     PERFECT,
     Accuracy,
-    Summary,
     at_the_end,
     curve,
     curves,
@@ -20,7 +19,7 @@ from varma2023.measures import (
     group,
     ungrokked,
     value_at,
-    width,
+    widths,
 )
 from varma2023.statistics import Interval
 from varma2023.tables import table
@@ -58,8 +57,8 @@ def transition_table(
     for value, here in group(records, field).items():
         crits = [d_crit_text(here, level, accuracy) for level in (0.5, 0.7)]
         ends = [f"{end:.2f}" for end in curve(here, accuracy)[1][[0, -1]]]
-        widths = [width(runs, accuracy) for runs in curves(here, field).values()]
-        rows.append([f"{value:g}", len(here), *crits, Summary.of(widths).text(".1f"), *ends])
+        factor = widths(here, field, accuracy).text(".1f")
+        rows.append([f"{value:g}", len(here), *crits, factor, *ends])
     heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
     heads += " | accuracy at the smallest D′ | at the largest"
     return table(field.replace("_", " ") + heads, rows)
@@ -69,11 +68,6 @@ def d_crits_text(records: Sequence[Record]) -> str:
     """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
     units = group(records, "seed")
     return ", ".join(f"seed {seed}: {d_crit(unit)}" for seed, unit in units.items())
-
-
-def widths_text(records: Sequence[Record]) -> str:
-    """The `width` of every curve: median and range."""
-    return Summary.of([width(runs) for runs in curves(records).values()]).text(".1f")
 
 
 def adamw_table(records: Sequence[Record]) -> str:
