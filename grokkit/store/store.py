@@ -37,7 +37,7 @@ from grokkit.store.files import (
     write_atomically,
 )
 from grokkit.store.locks import Claim
-from grokkit.store.parquet import parquet_bytes, read_records
+from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
@@ -138,7 +138,9 @@ class Store:
             path = self.path / "weights" / f"{record.run.key}.safetensors"
             digest = checksum(weights, json.dumps(meta, sort_keys=True))
             write_atomically(path, tensor_bytes(weights, meta))
-            record = replace(record, weights_path=path, weights_sha256=digest)
+            record = replace(
+                record, weights_path=path, weights_sha256=digest, read_weights=read_weights
+            )
         path = self.path / "records" / f"{record.run.key}.parquet"
         write_atomically(path, parquet_bytes([record]))
         return record
