@@ -149,6 +149,11 @@ class Run:
         return self.precision in ("float64", "mixed")
 
     @property
+    def alpha(self) -> float:
+        """The alpha of Eq. (2) at which training ends: eps lambda (`optimum`)."""
+        return self.eps * self.weight_decay
+
+    @property
     def decay_time(self) -> float:
         """Epochs in which weight decay alone shrinks the weights by e: 1 / (lr lambda)."""
         return 1 / (self.lr * self.weight_decay) if self.weight_decay else np.inf

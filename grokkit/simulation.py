@@ -15,7 +15,7 @@ def _check(where: str, **values: float) -> None:
 
 @dataclass(frozen=True)
 class Toy:
-    """The two-circuit simulation of Sec. 3. Defaults are Table 1(a).
+    """Table 1: parameters of the two-circuit simulation of Sec. 3, by default those of panel a.
 
     Raises: ValueError for a value outside its range. kappa stays below 2: from there on the
     gradient of the decay term has no limit at w = 0, where the paper starts.
@@ -55,6 +55,27 @@ def panels(toy: Toy) -> dict[str, Toy]:
     return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
 
 
+# Logits have three entries: of the true label y*, of the one y' that C_mem prefers on a test input,
+# and of each of the n_labels - 2 others.
+
+
+def gen_table() -> Float[np.ndarray, " label"]:
+    """Eq. (3): o_gen(y) = 1 if y = y*, else 0, on every input."""
+    return np.array([1.0, 0.0, 0.0])
+
+
+def mem_table(test: bool) -> Float[np.ndarray, " label"]:
+    """Eq. (4): o_mem(y) = 1 if y = y* on a train input, if y = y' on a test input, else 0."""
+    return np.array([0.0, 1.0, 0.0] if test else [1.0, 0.0, 0.0])
+
+
+def logits(
+    w_gen: Float[np.ndarray, " log"], w_mem: Float[np.ndarray, " log"], test: bool
+) -> Float[np.ndarray, "log label"]:
+    """Eq. (5): o = w_gen o_gen + w_mem o_mem."""
+    return np.multiply.outer(w_gen, gen_table()) + np.multiply.outer(w_mem, mem_table(test))
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """What `simulate` returns: the curves of Fig. 2. Step n is the state after n updates."""
@@ -70,8 +91,6 @@ class Trajectory:
 
 def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
-
-    The logits are those of Eqs. (3) to (5).
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
     dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
@@ -122,11 +141,13 @@ def _trajectory(
     with np.errstate(over="ignore"):
         norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2
-    others = math.log(toy.n_labels - 1)
-    rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
-    train = np.logaddexp(0, others - gen - mem) + decay
-    test = np.logaddexp(0, np.logaddexp(rest, mem) - gen) + decay
-    return Trajectory(toy, step, train, test, gen, mem, norm)
+    log_rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
+
+    def loss(test: bool) -> Float[np.ndarray, " log"]:
+        own, rival, other = logits(gen, mem, test).T
+        return np.logaddexp(0, np.logaddexp(rival, other + log_rest) - own) + decay
+
+    return Trajectory(toy, step, loss(test=False), loss(test=True), gen, mem, norm)
 
 
 def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:

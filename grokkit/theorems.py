@@ -18,8 +18,8 @@ def _check(**values: float) -> None:
 class EqualCircuits:
     """I circuits with equal logits and different parameter norms: the setting of App. D, Eq. (6).
 
-    L(w) = L_train(sum w_i) + (alpha/q) sum (w_i^(1/kappa) P_i)^q with w_i >= 0, and for L_train the
-    cross-entropy of one logit against n_labels - 1 zeros, as in the simulation.
+    L_train is the cross-entropy of one logit against n_labels - 1 zeros, as in the simulation, and
+    the weights w_i of the circuits are 0 or more.
     """
 
     P: tuple[float, ...]
@@ -39,14 +39,14 @@ class EqualCircuits:
 
 
 def effective_loss(circuits: EqualCircuits, w: Float[np.ndarray, "*batch circuit"]) -> np.ndarray:
-    """Eq. (6) at weights w; the last axis runs over the circuits."""
+    """Eq. (6): L = L_train(sum w_i) + (alpha/q) sum (w_i^(1/kappa) P_i)^q, last axis i."""
     fit = np.logaddexp(0, math.log(circuits.n_labels - 1) - w.sum(-1))
     norms = np.asarray(w) ** (1 / circuits.kappa) * np.array(circuits.P)
     return np.asarray(fit + circuits.alpha / circuits.q * (norms**circuits.q).sum(-1))
 
 
 def optimal_shares(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
-    """The share of the total weight of each circuit at the minimum of Eq. (6): Theorem D.4.
+    """Theorem D.4: the share of each circuit in the total weight at the minimum of Eq. (6).
 
     For kappa < q, P_i^(-q kappa / (q - kappa)) over its sum. For kappa >= q, all of it goes to the
     circuit of least P, to the first of them on a tie (splitting a tie costs more when kappa > q).
@@ -100,17 +100,27 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
 def scaled_loss(
     logits: Float[np.ndarray, "batch label"], labels: Int[np.ndarray, " batch"], scale: float
 ) -> float:
-    """L_x-ent(scale * h) of Theorem D.1: the mean cross-entropy of the scaled logits."""
+    """Theorem D.1: L_x-ent(c h) < L_x-ent(h) for c > 1 if h is right on every example.
+
+    Its left side: the mean cross-entropy of the logits h times `scale`, in nats.
+    """
     margin = scale * (logits - np.take_along_axis(logits, labels[:, None], 1))
     np.put_along_axis(margin, labels[:, None], -np.inf, 1)
     return float(np.logaddexp(0, np.logaddexp.reduce(margin, 1)).mean())
 
 
-def lemma_d3_delta(x: float, r: float, c: float) -> float:
-    """A delta in (0, x] for Lemma D.3 as corrected (book: choices, C2); x, c > 0 and r >= 1.
+def lemma_d2_gap(
+    a: Float[np.ndarray, " log"], b: Float[np.ndarray, " log"], r: Float[np.ndarray, " log"]
+) -> Float[np.ndarray, " log"]:
+    """Lemma D.2: (a + b)^r <= a^r + b^r if 0 < r <= 1; the right side over the left, less 1."""
+    return (a**r + b**r) / (a + b) ** r - 1
 
-    x^r - (x - eps)^r > eps (r x^(r-1) - c) for all 0 < eps < delta. By the mean value theorem the
-    left side is at least eps r (x - eps)^(r-1), which is above the right side while
+
+def lemma_d3_delta(x: float, r: float, c: float) -> float:
+    """Lemma D.3: x^r - (x - eps)^r > eps (r x^(r-1) - c) for all 0 < eps < delta; a delta.
+
+    It is at most x. As corrected (book: choices, C2), for x, c > 0 and r >= 1. By the mean value
+    theorem the left side is at least eps r (x - eps)^(r-1), which is above the right side while
     (x - eps)^(r-1) > x^(r-1) - c/r.
     """
     _check(x=x, c=c, r=r)

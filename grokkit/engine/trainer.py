@@ -16,8 +16,9 @@ from torch import Tensor
 
 from grokkit.engine import cuda
 from grokkit.engine.gradients import keep_freed_memory
-from grokkit.engine.metrics import METRICS, at_minimum, at_rest, objective
+from grokkit.engine.metrics import METRICS, at_minimum, at_rest
 from grokkit.engine.stack import Stack, check_state, check_tensors, start
+from grokkit.optimum import objective
 from grokkit.runs import Record, Run
 from grokkit.store.files import StoreFull
 from grokkit.store.locks import Claim
@@ -196,7 +197,7 @@ def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
     )
     epochs = run.log_epochs()[: len(residual)]
     if run.optimiser == "lbfgs":
-        level = objective(loss, norm, run.eps, run.weight_decay) if run.until_rest else None
+        level = objective(loss, norm, run.alpha) if run.until_rest else None
         if level is not None and at_minimum(epochs, level, float(residual[-1])):
             return f"at rest: residual {residual[-1]:.2g}"
         if not residual[-1] < run.tolerance:

@@ -14,19 +14,19 @@ def drawn(n_draws: int) -> Evidence:
 
 
 def theorem_d1(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Theorem D.1 on random perfect classifiers, each scaled up."""
+    """Whether Theorem D.1 holds on random perfect classifiers, each scaled up."""
     failures = analysis.count_d1_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
 
 
 def lemma_d2(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Lemma D.2 on random sums and powers."""
+    """Whether Lemma D.2 holds on random sums and powers."""
     failures = analysis.count_d2_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
 
 
 def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Lemma D.3, in the form that the proof of Theorem D.4 uses, and as it is printed."""
+    """Whether Lemma D.3 holds as the proof of Theorem D.4 uses it, and as it is printed."""
     printed, corrected = (
         analysis.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
     )
@@ -39,7 +39,7 @@ def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
 
 
 def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Theorem D.4: a solver of Eq. (6) finds the weights of the closed form."""
+    """Whether, as Theorem D.4 says, a solver of Eq. (6) finds the weights of the closed form."""
     gap = analysis.largest_d4_gap(n_draws, seed)
     return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, drawn(n_draws))
 
