@@ -2,39 +2,24 @@
 
 import io
 import itertools
-import multiprocessing
 import shutil
 import time
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny import RUN, TINY, equal, forked, train
 
 from grokkit import tasks
 from grokkit.engine import cuda, trainer
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
 from varma2023 import profiles
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 GB = 1 << 30
-
-
-def train(runs, path, **kw):
-    return local.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
-
-
-def equal(one, other):
-    """Whether the records' metrics and weights are the same, bit for bit."""
-    assert one.run == other.run
-    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
-    return same and one.weights_sha256 == other.weights_sha256
 
 
 @pytest.fixture
@@ -65,11 +50,9 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeyp
 
 def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
     runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
-    assert plan.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
-
-
-def key(run):
-    return run.key
+    assert plan.pack(runs, CARD, free=1 << 20) == [
+        [run] for run in sorted(runs, key=lambda run: run.key)
+    ]
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
@@ -262,10 +245,7 @@ def in_a_child(runs, path, minutes):
         except TimeoutError:
             raise SystemExit(3) from None
 
-    process = multiprocessing.get_context("fork").Process(target=work)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
-        process.start()
+    process = forked(work)
     process.join()
     return process.exitcode
 
