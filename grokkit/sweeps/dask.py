@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,7 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
             f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"', name=error.name
         ) from None
     store = Store(os.path.abspath(store.path), store.shipped or "")
-    local = nullcontext(scheduler)
+    local: AbstractContextManager = nullcontext(scheduler)
     if workers:
         local = distributed.LocalCluster(
             n_workers=int(workers[1]),
