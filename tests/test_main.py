@@ -1,5 +1,6 @@
-"""`python -m grokkit`: every command, its exit status, and Ctrl-C."""
+"""`python -m varma2023`: every command, its exit status, and Ctrl-C."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from grokkit.__main__ import main as grokkit_main
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
@@ -64,6 +66,13 @@ def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsy
     assert main(["list", "--store", str(home)]) == 0
     line = capsys.readouterr().out.splitlines()[1]
     assert line.split() == ["small", "published", "2", "1", "1", "50%", "0", "s", "no", "figure"]
+
+
+def test_list_is_json_for_programs(home, small, capsys):
+    assert main(["list", "--json", "--profile", "quick"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["experiment"], row["runs"], row["missing"], row["begun"]) == ("small", 2, 2, 0)
+    assert row["time"] > 0
 
 
 def test_list_shows_the_papers_size_when_asked(home, small, capsys):
@@ -328,6 +337,7 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(
 
 
 def test_gc_names_what_it_deletes(home, small, capsys):
+    main = grokkit_main
     experiments.load_or_train(small, Store(), "cpu", progress=False)
     Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
     aside = home / "records" / "x.parquet.damaged"

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from tiny import RUN, equal, train
 from torch.testing import assert_close
 
-from grokkit import decomposition, model, tasks
-from grokkit.engine import gradients, metrics, trainer
+from grokkit import decomposition, model, optimum, tasks
+from grokkit.engine import gradients, trainer
 from grokkit.runs import Run
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
@@ -425,7 +425,7 @@ def test_the_residual_vanishes_where_an_update_of_adamw_does():
     assert update.abs().max() < 1e-12
     w, decay = theta.repeat(3, 1), torch.tensor([weight_decay, weight_decay, 0.0])
     gradient = torch.stack([rest, 2 * rest, rest])
-    there, off, none = metrics.stationarity(w, gradient, torch.full((3,), eps), decay)
+    there, off, none = optimum.residual(w, gradient, torch.full((3,), eps), decay)
     assert there < 1e-6
     assert off > 0.9
     assert none.isnan()

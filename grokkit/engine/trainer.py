@@ -15,8 +15,9 @@ from torch import Tensor
 
 from grokkit.engine import cuda
 from grokkit.engine.gradients import keep_freed_memory
-from grokkit.engine.metrics import METRICS, at_minimum, at_rest, objective
+from grokkit.engine.metrics import METRICS, at_minimum, at_rest
 from grokkit.engine.stack import Stack, check_state, check_tensors, start
+from grokkit.optimum import objective
 from grokkit.runs import Record, Run
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Checkpoint, Store, provenance
@@ -205,7 +206,7 @@ def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> 
     )
     epochs = run.log_epochs()[: len(residual)]
     if run.optimiser == "lbfgs":
-        level = objective(loss, norm, run.eps, run.weight_decay) if run.until_rest else None
+        level = objective(loss, norm, run.alpha) if run.until_rest else None
         if level is not None and at_minimum(epochs, level, float(residual[-1])):
             return f"at rest: residual {residual[-1]:.2g}"
         if not residual[-1] < run.tolerance:

@@ -36,7 +36,7 @@ from grokkit.store.files import (
     write_atomically,
 )
 from grokkit.store.locks import RunLock
-from grokkit.store.parquet import parquet_bytes, read_records
+from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
@@ -137,7 +137,9 @@ class Store:
             path = self.path / "weights" / f"{record.run.key}.safetensors"
             digest = checksum(weights, json.dumps(meta, sort_keys=True))
             write_atomically(path, tensor_bytes(weights, meta))
-            record = replace(record, weights_path=path, weights_sha256=digest)
+            record = replace(
+                record, weights_path=path, weights_sha256=digest, read_weights=read_weights
+            )
         write_atomically(self._record_path(record.run), parquet_bytes([record]))
         return record
 
