@@ -4,6 +4,7 @@ import io
 import itertools
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,11 @@ def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
     assert plan.pack(runs, CARD, free=1 << 20) == [
         [run] for run in sorted(runs, key=lambda run: run.key)
     ]
+
+
+def test_a_stack_has_no_more_runs_than_a_process_may_open_lock_files():
+    packed = plan.pack([replace(RUN, seed=seed) for seed in range(450)], CARD, free=64 * GB)
+    assert [len(members) for members in packed] == [200, 200, 50]
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
@@ -287,20 +293,18 @@ def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monk
         assert len(devices) == 1 + (one.run in begun)
 
 
-def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
-    store, looks = Store(tmp_path, ""), []
+def test_a_run_that_another_process_holds_is_waited_for_and_loaded(tmp_path, monkeypatch):
+    [record] = train([RUN], tmp_path / "elsewhere")
+    store, other = Store(tmp_path / "shared", ""), ExitStack()
+    assert other.enter_context(store.lock([RUN])) == [RUN]
 
-    def elsewhere(self, stacks, progress, halt):
-        looks.append(1)
-        if len(looks) == 2:
-            monkeypatch.undo()
-            train([RUN], tmp_path)
-        return []
+    def finish(seconds):
+        store.put(record, record.weights())
+        other.close()
 
-    monkeypatch.setattr(local.LocalExecutor, "train", elsewhere)
-    assert local.train([RUN], store, "cpu", progress=False)[0].run == RUN
-    assert len(looks) == 2
+    monkeypatch.setattr(local, "train_stack", None)  # so that a call would fail
+    monkeypatch.setattr(local.time, "sleep", finish)
+    assert equal(train([RUN], store)[0], record)
 
 
 def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monkeypatch):
