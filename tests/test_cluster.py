@@ -8,32 +8,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
+from tiny import RUN, equal, train
 
-from grokkit.model import ModelConfig
-from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import dask, local
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
 CHILD = replace(RUN, dataset_size=12, epochs=30, init=RUN, keep_weights=False)
-
-
-def train(runs, path, **kw):
-    return local.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
-
-
-def equal(one, other):
-    """Whether the metrics, and the weights if there are any, are the same, bit for bit."""
-    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
-    return (
-        same
-        and one.metrics.keys() == other.metrics.keys()
-        and (one.weights_sha256 == other.weights_sha256)
-    )
 
 
 @pytest.mark.process

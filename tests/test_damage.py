@@ -243,12 +243,15 @@ def test_what_was_set_aside_though_it_is_whole_is_put_back_and_not_deleted(whole
         assert f"{RUN.key}.parquet.damaged" in removed
 
 
-def test_an_error_of_the_disk_while_reading_says_nothing_about_the_file(whole, monkeypatch):
-    def failing(path):
-        class File(io.BytesIO):
-            def read(self, *_):
-                raise OSError(5, "Input/output error")
+@pytest.mark.parametrize("at", ["open", "read"])
+def test_an_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch, at):
+    class File(io.BytesIO):
+        def read(self, *_):
+            raise OSError(5, "Input/output error")
 
+    def failing(path):
+        if at == "open":
+            raise OSError(24, "Too many open files")
         return File()
 
     monkeypatch.setattr(parquet, "opened", failing)
@@ -306,19 +309,6 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole)
                 assert here.checkpointed() == {}
             target.parent.chmod(0o700)
             (here.path / "checkpoints").chmod(0o700)
-
-
-def test_a_passing_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch):
-    with copied(whole) as place:
-
-        def exhausted(*_):
-            raise OSError(24, "Too many open files")
-
-        monkeypatch.setattr(store, "read_records", exhausted)
-        with pytest.raises(OSError, match="Too many open files"):
-            Store(place / "store", "").get(RUN)
-        monkeypatch.undo()
-        assert trusted("record", place)
 
 
 # --- a full disk -----------------------------------------------------------------------------

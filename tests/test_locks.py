@@ -1,21 +1,19 @@
 """Locks: every run is trained by one process at a time, whatever happens to that process."""
 
-import multiprocessing
 import os
 import random
 import signal
 import threading
-import warnings
 from dataclasses import replace
 
 import pytest
+from tiny import FORK, forked
 
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 
 RUN = Run(p=5, dataset_size=10, epochs=3, n_logged=4)
 RUNS = [replace(RUN, seed=seed) for seed in range(40)]
-FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
@@ -32,10 +30,7 @@ class Child:
 
     def __init__(self, store, function):
         self.pipe, theirs = FORK.Pipe()
-        self.process = FORK.Process(target=function, args=(store, theirs))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
-            self.process.start()
+        self.process = forked(function, store, theirs)
 
     def __enter__(self):
         return self

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from tiny import TINY
 
 from grokkit.engine.metrics import METRICS
 from grokkit.engine.trainer import Training
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.files import write_atomically
 from grokkit.store.parquet import parquet_bytes
@@ -16,7 +16,6 @@ from varma2023 import experiments
 from varma2023.__main__ import main
 from varma2023.ungrokking import sweeps
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=5, dataset_size=12, epochs=60, n_logged=6, model=TINY)
 
 

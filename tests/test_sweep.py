@@ -2,39 +2,25 @@
 
 import io
 import itertools
-import multiprocessing
 import shutil
 import time
-import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny import RUN, TINY, equal, forked, train
 
 from grokkit import tasks
 from grokkit.engine import cuda, trainer
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
 from varma2023 import profiles
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 GB = 1 << 30
-
-
-def train(runs, path, **kw):
-    return local.train(runs, Store(path, ""), device="cpu", progress=False, **kw)
-
-
-def equal(one, other):
-    """Whether the records' metrics and weights are the same, bit for bit."""
-    assert one.run == other.run
-    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
-    return same and one.weights_sha256 == other.weights_sha256
 
 
 @pytest.fixture
@@ -65,11 +51,14 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeyp
 
 def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
     runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
-    assert plan.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
+    assert plan.pack(runs, CARD, free=1 << 20) == [
+        [run] for run in sorted(runs, key=lambda run: run.key)
+    ]
 
 
-def key(run):
-    return run.key
+def test_a_stack_has_no_more_runs_than_a_process_may_open_lock_files():
+    packed = plan.pack([replace(RUN, seed=seed) for seed in range(450)], CARD, free=64 * GB)
+    assert [len(members) for members in packed] == [200, 200, 50]
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
@@ -262,10 +251,7 @@ def in_a_child(runs, path, minutes):
         except TimeoutError:
             raise SystemExit(3) from None
 
-    process = multiprocessing.get_context("fork").Process(target=work)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
-        process.start()
+    process = forked(work)
     process.join()
     return process.exitcode
 
@@ -307,20 +293,18 @@ def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monk
         assert len(devices) == 1 + (one.run in begun)
 
 
-def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
-    store, looks = Store(tmp_path, ""), []
+def test_a_run_that_another_process_holds_is_waited_for_and_loaded(tmp_path, monkeypatch):
+    [record] = train([RUN], tmp_path / "elsewhere")
+    store, other = Store(tmp_path / "shared", ""), ExitStack()
+    assert other.enter_context(store.lock([RUN])) == [RUN]
 
-    def elsewhere(self, stacks, progress, halt):
-        looks.append(1)
-        if len(looks) == 2:
-            monkeypatch.undo()
-            train([RUN], tmp_path)
-        return []
+    def finish(seconds):
+        store.put(record, record.weights())
+        other.close()
 
-    monkeypatch.setattr(local.LocalExecutor, "train", elsewhere)
-    assert local.train([RUN], store, "cpu", progress=False)[0].run == RUN
-    assert len(looks) == 2
+    monkeypatch.setattr(local, "train_stack", None)  # so that a call would fail
+    monkeypatch.setattr(local.time, "sleep", finish)
+    assert equal(train([RUN], store)[0], record)
 
 
 def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monkeypatch):

@@ -5,39 +5,25 @@ import threading
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny import RUN, equal, train
 from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks
 from grokkit.engine import gradients, trainer
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "store", shipped="")
-
-
-def train(runs, store, **kw):
-    return local.train(runs, store, device="cpu", progress=False, **kw)
-
-
-def equal(one, other):
-    """Whether metrics and weights are the same, bit for bit."""
-    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
-    weights = one.weights()
-    return same and all(torch.equal(weights[k], w) for k, w in other.weights().items())
 
 
 def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
@@ -171,11 +157,6 @@ def test_runs_side_by_side_on_two_threads_end_with_the_bits_of_one_thread(tmp_pa
 
 
 BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
-
-
-def test_the_same_run_twice_gives_the_same_bits(tmp_path):
-    one, other = (train([RUN], Store(tmp_path / name, ""))[0] for name in "ab")
-    assert equal(one, other)
 
 
 def test_only_the_trainer_changes_how_the_process_keeps_memory(store, monkeypatch):
@@ -406,16 +387,6 @@ def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(stor
     task = tasks.task("x+y", 7)
     subset = set(tasks.split(task, 12, run.seed)[0])
     assert subset <= set(tasks.split(task, RUN.dataset_size, RUN.seed)[0])
-
-
-def test_time_is_up_at_a_checkpoint_and_the_next_call_continues(store, tmp_path, monkeypatch):
-    stop_soon(monkeypatch)
-    with pytest.raises(TimeoutError, match="the same call continues"):
-        train([RUN], store, minutes=1.0)
-    monkeypatch.undo()
-    assert 0 < store.load_checkpoint(RUN).epoch < RUN.epochs
-    resumed = train([RUN], store)[0]
-    assert equal(resumed, train([RUN], Store(tmp_path / "unbroken", ""))[0])
 
 
 def test_metrics_are_those_of_a_slow_plain_evaluation(store):

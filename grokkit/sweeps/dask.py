@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,22 +234,19 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
             f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"', name=error.name
         ) from None
     store = Store(os.path.abspath(store.path), store.shipped or "")
+    local: AbstractContextManager = nullcontext(scheduler)
     if workers:
-        with (
-            distributed.LocalCluster(
-                n_workers=int(workers[1]),
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                preload=PRELOAD,
-            ) as local,
-            distributed.Client(local, set_as_default=False) as client,
-        ):
+        local = distributed.LocalCluster(
+            n_workers=int(workers[1]),
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            preload=PRELOAD,
+        )
+    with local as address:
+        try:
+            client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"scheduler: nothing answers at {scheduler}: {error}") from None
+        with client:
             yield Cluster(client, store, device)
-        return
-    try:
-        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"scheduler: nothing answers at {scheduler}: {error}") from None
-    with client:
-        yield Cluster(client, store, device)

@@ -1,0 +1,42 @@
+"""A network that trains in a moment, and what tests of training do with it."""
+
+import multiprocessing
+import warnings
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grokkit.model import ModelConfig
+from grokkit.runs import Record, Run
+from grokkit.store.store import Store
+from grokkit.sweeps import local
+
+TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
+RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
+FORK = multiprocessing.get_context("fork")
+
+
+def train(runs: Sequence[Run], store: Store | Path, **options: Any) -> list[Record]:
+    """The records of the runs, trained on the CPU, without progress, in a store or its folder."""
+    store = store if isinstance(store, Store) else Store(store, "")
+    return local.train(runs, store, device="cpu", progress=False, **options)
+
+
+def equal(one: Record, other: Record) -> bool:
+    """Whether metrics, and weights if there are any, are the same, bit for bit."""
+    assert one.run == other.run
+    assert one.metrics.keys() == other.metrics.keys()
+    same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
+    return same and one.weights_sha256 == other.weights_sha256
+
+
+def forked(function: Callable, *arguments: Any) -> BaseProcess:
+    """A forked process that has begun to call the function."""
+    process = FORK.Process(target=function, args=arguments, daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
+        process.start()
+    return process
