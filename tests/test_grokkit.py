@@ -82,7 +82,8 @@ class Tags(HTMLParser):
 
 def test_the_demo_prints_how_it_goes_and_makes_a_page_of_its_own(tmp_path, monkeypatch, capsys):
     short = replace(demo.GROK, p=5, dataset_size=20, epochs=8, n_logged=4)
-    monkeypatch.setattr(demo.demo, "__defaults__", (short, replace(short, dataset_size=9)))
+    monkeypatch.setattr(demo, "GROK", short)
+    monkeypatch.setattr(demo, "UNGROK", replace(short, dataset_size=9))
     page = tmp_path / "page.html"
     assert main(["demo", "--page", str(page)]) == 0
     printed = capsys.readouterr().out
