@@ -4,6 +4,7 @@ import ast
 import doctest
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -157,8 +158,25 @@ def test_the_wheel_is_small_and_its_command_runs_where_nothing_else_is_installed
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    for name in ("grokkit", "varma2023"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / "source" / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GROKKIT"))}
+    clean["GROKKIT_STORE"] = str(tmp_path / "store")
+    where = {"cwd": tmp_path, "env": clean}
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT)
+    run(
+        *pip,
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        tmp_path / "source",
+        **where,
+    )
     [wheel] = tmp_path.glob("*.whl")
     assert wheel.stat().st_size < 400_000
     names = zipfile.ZipFile(wheel).namelist()
@@ -166,13 +184,10 @@ def test_the_wheel_is_small_and_its_command_runs_where_nothing_else_is_installed
     assert not [name for name in names if name.endswith((".parquet", ".safetensors"))]
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     [site] = (tmp_path / "venv/lib").glob("python*/site-packages")
-    run(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", wheel)
+    run(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", wheel, **where)
     here = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text("\n".join(here))  # torch and the like, not this package
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GROKKIT"))}
-    clean["GROKKIT_STORE"] = str(tmp_path / "store")
     bin = tmp_path / "venv/bin"
-    where = {"cwd": tmp_path, "env": clean}
     assert run(bin / "grokkit", "--version", **where).split() == ["grokkit", grokkit.__version__]
     code = "import grokkit.runs as r; print(r.__file__)"
     assert str(site) in run(bin / "python", "-c", code, **where)
