@@ -104,24 +104,15 @@ def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None
         print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1))
         return
     width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
-    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>8}}  {{}}".format
+    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>10}}  {{}}".format
     print(line(*head))
     for name, size, runs, stored, missing, begun, seconds, figures in rows:
         share = "" if begun is None else f"{begun:.0%}"
-        time = "" if seconds is None else _duration(seconds)
+        time = "" if seconds is None else estimate.duration(seconds)
         columns = (runs, stored, missing, share, time, figures)
         print(line(name, size, *columns).rstrip())
     if machine:
         print(f"time: {machine}")
-
-
-def _duration(seconds: float) -> str:
-    """Two digits are more than the measurement deserves."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if seconds >= 2 * size or unit == "s":
-            break
-    number = seconds / size
-    return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
 
 
 def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:

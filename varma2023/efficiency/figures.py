@@ -11,7 +11,7 @@ from grokkit.runs import Record
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import Bucket
 from varma2023.plots import dash_of, meta, rest_symbols, shared_meta, symbol_of
-from varma2023.statistics import Interval, by_seed
+from varma2023.statistics import Interval
 from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, template
 
 NAMES = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
@@ -216,7 +216,7 @@ def fig_equal_cost(
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
     height = analysis.fit(gen, flat=True).at(level)
-    curve = np.exp(critical.cost_curve([analysis.triples(s) for s in by_seed(mem)], level))
+    curve = np.exp(critical.cost_curve(analysis.triples_by_seed(mem), level))
     sizes = analysis.values([*mem, *gen], "dataset_size")
     fig = figure(height=460)
     lines = (

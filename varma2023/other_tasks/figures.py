@@ -120,7 +120,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 
 def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
-    groups = measures.by_task(records)
+    groups = measures.group(records, "task")
     n_rows = -(-len(groups) // 3)
     fig = make_subplots(
         rows=n_rows,

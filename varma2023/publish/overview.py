@@ -42,7 +42,7 @@ def fig1_overview(
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
     fig.update_layout(template=template(), height=420, margin={"t": 70}, legend={"y": 1.1})
-    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.in_words(near)}."
+    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
     return set_alt(fig, said)
 
 
