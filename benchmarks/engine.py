@@ -20,10 +20,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from grokkit import model, tasks
+from grokkit import textbook
 from grokkit.engine import gradients
 from grokkit.engine.stack import Stack, start
 from grokkit.engine.trainer import resolve_device
@@ -37,39 +36,15 @@ HEAD = "networks  examples  way                   ms per model-step   × textboo
 Step = Callable[[int], None]  # train so many epochs
 
 
-def fused_forward(theta: dict[str, Tensor], tokens: Tensor) -> Tensor:
-    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
-    resid = theta["W_E"][tokens] + theta["W_pos"]
-    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
-    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
-    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
-    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
-
-
-def textbook(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
+def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
     """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
-    loops = []
-    for run in runs:
-        task = tasks.task(run.task, run.p)
-        train, test = run.split()
-        every = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
-        labels = torch.from_numpy(task.labels).to(device)
-        weights = model.initialise(run.model, task.n_tokens, run.seed)
-        theta = {k: w.to(device).requires_grad_() for k, w in weights.items()}
-        adamw = torch.optim.AdamW(
-            theta.values(), lr=run.lr, betas=(run.beta1, run.beta2), weight_decay=run.weight_decay
-        )
-        loops.append((theta, adamw, every[train], labels[train], every[test], labels[test]))
+    kind = {"device": device, "forward": textbook.fused_forward, "evaluate": evaluate}
+    loops = [textbook.train(replace(run, loss="rounded"), **kind) for run in runs]
 
     def epochs(n: int) -> None:
-        for theta, adamw, x, y, x_test, y_test in loops * n:
-            adamw.zero_grad()
-            F.cross_entropy(fused_forward(theta, x)[:, -1], y).backward()
-            adamw.step()
-            if evaluate:
-                with torch.no_grad():
-                    F.cross_entropy(fused_forward(theta, x_test)[:, -1], y_test)
+        for _ in range(n):
+            for loop in loops:
+                next(loop)
 
     return epochs
 
@@ -149,8 +124,8 @@ def ways_of(runs: list[Run], device: torch.device) -> dict[str, tuple[Step, int]
     """Each way to train these runs, by name, and of how many of them one call trains an epoch."""
     few = runs[: min(len(runs), 2)]  # one network at a time: two are enough to time
     ways = {
-        "textbook": (textbook(few, device, False), len(few)),
-        "textbook + test set": (textbook(few, device, True), len(few)),
+        "textbook": (textbook_loop(few, device, False), len(few)),
+        "textbook + test set": (textbook_loop(few, device, True), len(few)),
         "last row": (alone(few, device), len(few)),
     }
     if len(runs) > 1:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from engine import fused_forward, matmul_peak
+from engine import matmul_peak
 
 from grokkit import model, tasks
 from grokkit.engine import batched, cost, gradients, lbfgs, stack
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
+from grokkit.textbook import fused_forward
 from varma2023.engine import measured
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)

@@ -47,14 +47,14 @@ def watched(run: Run, stack: Stack) -> Iterator[tuple[int, dict[str, float]]]:
         stack.advance()
 
 
-def demo(grok: Run = GROK, ungrok: Run = UNGROK) -> str:
+def demo() -> str:
     """Train both runs one after the other, print how they go, and return a page with the curves."""
     threads = torch.get_num_threads()
     begin_thread()
     records, titles = [], []
-    state = start(grok, Store(shipped=""))
+    state = start(GROK, Store(shipped=""))
     try:
-        for run, title in ((grok, "grokking"), (ungrok, "ungrokking")):
+        for run, title in ((GROK, "grokking"), (UNGROK, "ungrokking")):
             print(f"{title}: D = {run.dataset_size:,} of {run.p**2:,} examples")
             stack, rows = Stack([run], [state], torch.device("cpu")), []
             for epoch, row in watched(run, stack):
@@ -72,9 +72,9 @@ def demo(grok: Run = GROK, ungrok: Run = UNGROK) -> str:
     finally:
         torch.set_num_threads(threads)
     return PAGE.format(
-        p=grok.p,
-        many=grok.dataset_size,
-        few=ungrok.dataset_size,
-        all=grok.p**2,
+        p=GROK.p,
+        many=GROK.dataset_size,
+        few=UNGROK.dataset_size,
+        all=GROK.p**2,
         picture=picture(records, titles),
     )

@@ -4,6 +4,7 @@ import ast
 import doctest
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -82,7 +83,8 @@ class Tags(HTMLParser):
 
 def test_the_demo_prints_how_it_goes_and_makes_a_page_of_its_own(tmp_path, monkeypatch, capsys):
     short = replace(demo.GROK, p=5, dataset_size=20, epochs=8, n_logged=4)
-    monkeypatch.setattr(demo.demo, "__defaults__", (short, replace(short, dataset_size=9)))
+    monkeypatch.setattr(demo, "GROK", short)
+    monkeypatch.setattr(demo, "UNGROK", replace(short, dataset_size=9))
     page = tmp_path / "page.html"
     assert main(["demo", "--page", str(page)]) == 0
     printed = capsys.readouterr().out
@@ -156,8 +158,25 @@ def test_the_wheel_is_small_and_its_command_runs_where_nothing_else_is_installed
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    for name in ("grokkit", "varma2023"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / "source" / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GROKKIT"))}
+    clean["GROKKIT_STORE"] = str(tmp_path / "store")
+    where = {"cwd": tmp_path, "env": clean}
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT)
+    run(
+        *pip,
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        tmp_path / "source",
+        **where,
+    )
     [wheel] = tmp_path.glob("*.whl")
     assert wheel.stat().st_size < 400_000
     names = zipfile.ZipFile(wheel).namelist()
@@ -165,13 +184,10 @@ def test_the_wheel_is_small_and_its_command_runs_where_nothing_else_is_installed
     assert not [name for name in names if name.endswith((".parquet", ".safetensors"))]
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     [site] = (tmp_path / "venv/lib").glob("python*/site-packages")
-    run(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", wheel)
+    run(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", wheel, **where)
     here = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text("\n".join(here))  # torch and the like, not this package
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GROKKIT"))}
-    clean["GROKKIT_STORE"] = str(tmp_path / "store")
     bin = tmp_path / "venv/bin"
-    where = {"cwd": tmp_path, "env": clean}
     assert run(bin / "grokkit", "--version", **where).split() == ["grokkit", grokkit.__version__]
     code = "import grokkit.runs as r; print(r.__file__)"
     assert str(site) in run(bin / "python", "-c", code, **where)

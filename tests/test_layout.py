@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARY = """tasks model optimum decomposition simulation theorems textbook runs curves store
+LIBRARY = """tasks model optimum decomposition simulation theorems runs textbook curves store
 engine sweeps demo"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition

@@ -297,7 +297,7 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
     home, small, capsys, monkeypatch
 ):
     assert main(["verify"]) == 2
-    assert "GROKKIT_RESULTS is set to nothing" in capsys.readouterr().err
+    assert "GROKKIT_RESULTS is not set or is nothing" in capsys.readouterr().err
     results = home / "results"
     experiments.load_or_train(small, Store(), "cpu", progress=False)
     Store().export("small", small, results)

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from tiny import RUN, equal, train
 from torch.testing import assert_close
 
-from grokkit import decomposition, model, optimum, tasks
+from grokkit import decomposition, model, optimum, tasks, textbook
 from grokkit.engine import gradients, trainer
 from grokkit.runs import Run
 from grokkit.store.files import StoreFull
@@ -28,26 +29,8 @@ def store(tmp_path):
 
 def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
     """Parameters after each epoch: the plain model, torch's AdamW, nothing of the stack."""
-    task = tasks.task(run.task, run.p)
-    rows = tasks.split(task, run.dataset_size, run.seed)[0]
-    tokens = model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens)
-    labels = torch.from_numpy(run.example_labels()[rows])
-    theta = model.initialise(run.model, task.n_tokens, run.seed)
-    theta = {name: w.to(dtype).requires_grad_() for name, w in theta.items()}
-    adamw = torch.optim.AdamW(
-        theta.values(),
-        lr=run.lr,
-        betas=(run.beta1, run.beta2),
-        eps=run.eps,
-        weight_decay=run.weight_decay,
-    )
-    history = []
-    for _ in range(epochs):
-        adamw.zero_grad()
-        model.cross_entropy(model.forward(theta, tokens)[:, -1], labels).mean().backward()
-        adamw.step()
-        history.append({name: w.detach().clone() for name, w in theta.items()})
-    return history
+    steps = islice(textbook.train(run, dtype), epochs)
+    return [{name: w.detach().clone() for name, w in theta.items()} for theta in steps]
 
 
 MIXED = [

@@ -8,6 +8,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ from varma2023 import experiments
 from varma2023.engine.measured import read
 from varma2023.profiles import PROFILES, check_profile
 
+NO_RESULTS = (
+    "An installed package has no results: set GROKKIT_RESULTS to the folder `results` of a copy of "
+    "the repository, or train anew."
+)
 COMMANDS = {
     "list": "experiments: what is stored, what is missing, and how long that takes here",
     "run": "train what is missing of an experiment, or of all",
@@ -134,7 +139,7 @@ def _run(args: argparse.Namespace, store: Store) -> None:
 
 def _verify(store: Store) -> int:
     if store.shipped is None:
-        raise ValueError("GROKKIT_RESULTS is set to nothing, so there are no results to verify")
+        raise ValueError("GROKKIT_RESULTS is not set or is nothing: there are no results to verify")
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         shipped = store.shipped_records()
@@ -170,6 +175,8 @@ def _retrain(store: Store, keys: Sequence[str], device: str) -> int:
 
 def _dispatch(args: argparse.Namespace) -> int:
     store = Store(args.store)
+    if store.shipped is None and "GROKKIT_RESULTS" not in os.environ:
+        print(NO_RESULTS, file=sys.stderr)
     if args.command == "list":
         _list(store, args.device, args.profile, args.json)
     elif args.command == "run":

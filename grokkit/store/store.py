@@ -66,7 +66,7 @@ class Store:
         own results, or $GROKKIT_RESULTS (empty: none)."""
         self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
         if shipped is None:
-            shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED))
+            shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED) if SHIPPED.is_dir() else "")
             if shipped and not Path(shipped).is_dir():  # else everything would be trained again
                 raise ValueError(f"GROKKIT_RESULTS must be a folder or nothing, got {shipped!r}")
         self.shipped = Path(shipped) if shipped else None
