@@ -1,5 +1,6 @@
 """Marks, summaries and verdicts on curves written by hand; what is read out of trained networks."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from grokkit.engine import tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
-from varma2023 import measures
+from varma2023 import measures, tables
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
 from varma2023.decomposition.analysis import trigonometric, trigonometric_parts, trigonometric_table
 from varma2023.grokking import analysis
@@ -103,6 +104,25 @@ def test_generalising_at_once_is_not_grokking():
 )
 def test_a_summary_is_the_median_with_its_range_and_says_what_is_missing(values, text):
     assert Summary.of(values).text() == text
+
+
+def test_a_span_is_the_least_to_the_largest_as_they_print():
+    assert tables.span([3000, 300, 800], ",") == "300 – 3,000"
+    assert tables.span(iter([0.501, 0.499]), ".1f") == "0.5"
+    assert tables.span([], none="–") == "–"
+    assert measures.counted_span([1, 2.5, 1]) == "1 – 2.5 (2 values)"
+
+
+def test_a_table_has_its_headings_and_the_cells_as_they_print():
+    html = tables.table("D | runs", [[f"{1000:,}", 3], ("–", None)])
+    assert re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html) == [
+        "D",
+        "runs",
+        "1,000",
+        "3",
+        "–",
+        "None",
+    ]
 
 
 def test_a_caption_describes_its_runs():

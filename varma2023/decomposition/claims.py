@@ -35,10 +35,10 @@ CLAIMS = (
         "F11",
         "Fig. 11, the trigonometric algorithm",
         "a grokked network adds by rotations at a few key frequencies",
-        "logits are a sum of cos(ω(a + b − c))",
         TRIGONOMETRIC,
         "fig-11",
         fig11,
         ("grokking",),
+        number="logits are a sum of cos(ω(a + b − c))",
     ),
 )
