@@ -11,7 +11,7 @@ from handmade import grokking
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokkit import simulation, theorems
+from grokkit import simulation
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from varma2023 import board, measures
@@ -34,7 +34,7 @@ from varma2023.measures import FULL, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks.claims import group_result
 from varma2023.simulation.claims import fig2_result
 from varma2023.statistics import bootstrap_two
-from varma2023.theorems import claims
+from varma2023.theorems import analysis, claims
 
 TWO, ONE = range(2), range(1)
 SMALL = {"p": 53, "dataset_size": 1200}
@@ -176,8 +176,8 @@ def circuits(**changes):
 
 # A claim's verdicts and how to come to each. A builder gives records by the name of their
 # experiment, or where a claim reads networks or draws, its result; a pair is a function of
-# `theorems` and what it is made to return. Where "holds, smaller" is left out, two seeds of what
-# makes the claim hold lead to it.
+# `theorems.analysis` and what it is made to return. Where "holds, smaller" is left out, two seeds
+# of what makes the claim hold lead to it.
 PLATEAUS = {SMALLER: partial(semi, base=made.SMALL), NOT_RUN: partial(semi, seeds=range(3))}
 
 CASES = {
@@ -405,7 +405,7 @@ POSSIBLE = [
 def test_a_claim_has_the_verdict_that_its_records_were_made_for(name, verdict, build, monkeypatch):
     if isinstance(build, tuple):
         function, value = build
-        monkeypatch.setattr(theorems, function, lambda *_, **__: value)
+        monkeypatch.setattr(analysis, function, lambda *_, **__: value)
         build = dict
     found = build()
     result = found if isinstance(found, Result) else board.judge(name, **found)

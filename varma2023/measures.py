@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import tasks
+from grokkit import optimum, tasks
 from grokkit.engine import metrics
 from grokkit.engine.metrics import at_minimum, at_rest
 from grokkit.runs import Record, Run
@@ -303,9 +303,8 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 
 def objective(record: Record) -> Float[np.ndarray, " log"]:
-    """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
-    run = record.run
-    return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
+    """`optimum.objective`, Eq. (2) over alpha = eps lambda, at every evaluation."""
+    return optimum.objective(record["train_loss"], record["param_norm"], record.run.alpha)
 
 
 ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)

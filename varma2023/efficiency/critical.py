@@ -87,7 +87,7 @@ def predicted_by_norm(
 
 
 def least(record: Record) -> float:
-    """Eq. (2) over alpha at the end of a run: the minimum that it found."""
+    """The minimum of Eq. (2) over alpha that a run found."""
     return float(objective(record)[-1])
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from grokkit.simulation import Trajectory, marks, said
+from grokkit.simulation import Trajectory
+from varma2023.simulation.analysis import marks, said
 from varma2023.theme import GEN, MAX_POINTS, MEM, NORM, TEST, TRAIN, set_alt, template
 
 LOSSES = {"train_loss": ("train loss", TRAIN, "solid"), "test_loss": ("test loss", TEST, "dash")}
