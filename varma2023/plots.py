@@ -33,7 +33,7 @@ def _name(record: Record) -> str:
 
 
 def meta(record: Record) -> dict[str, int | float]:
-    """A run's `trace.meta`: on a page a reader chooses curves by each of these that varies."""
+    """A run's `plots.meta`: on a page a reader chooses curves by each of these that varies."""
     run = record.run
     return {
         "seed": run.seed,
@@ -43,7 +43,7 @@ def meta(record: Record) -> dict[str, int | float]:
 
 
 def shared_meta(records: Sequence[Record]) -> dict[str, int | float]:
-    """The `trace.meta` of a curve of several runs: what they share. It goes when that is hidden."""
+    """The `plots.meta` of a curve of several runs: what they share. It goes when that is hidden."""
     first, *rest = map(meta, records)
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
 
