@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import evidence as made
 import pytest
@@ -58,6 +59,15 @@ def networks(report, seeds=FIVE, **changes):
 def at_rest(state, seeds=FIVE, **changes):
     records = grokked(seeds, **changes)["grokking"]
     return equilibrium_result([state] * len(records), records)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples():
+    """The intervals of two samples take long, and no verdict reads them."""
+    few = partial(bootstrap_two, n_resamples=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("varma2023.efficiency.critical.bootstrap_two", few)
+        yield
 
 
 def of(experiment, build, *args, **changes):
@@ -397,9 +407,6 @@ def test_a_claim_has_the_verdict_that_its_records_were_made_for(name, verdict, b
         function, value = build
         monkeypatch.setattr(analysis, function, lambda *_, **__: value)
         build = dict
-    # the intervals of two samples take long, and no verdict reads them
-    fast = partial(bootstrap_two, n_resamples=10)
-    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
     found = build()
     result = found if isinstance(found, Result) else board.judge(name, **found)
     assert result.verdict == verdict, f"{result.core} {result.criteria} {result.ours}"
@@ -507,9 +514,7 @@ READS = {  # by claim, what it compares, and the experiments whose ends must res
 @pytest.mark.parametrize("rest", [RESTLESS, FALLING], ids=["residual", "Eq. (2)"])
 @pytest.mark.parametrize("size", BESIDE)
 @pytest.mark.parametrize("name", READS)
-def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, monkeypatch):
-    fast = partial(bootstrap_two, n_resamples=2)
-    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
+def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest):
     build, experiment = READS[name]
     found = build()
     assert board.judge(name, **found).core is True
@@ -523,17 +528,11 @@ def test_one_falling_end_beside_a_crossing_leaves_d_crit_open(name, size, rest, 
 @pytest.mark.parametrize(
     ("name", "experiment"),
     [
-        ("B1", "memorising"),
-        ("B1", "starts"),
-        ("B2", "memorising"),
-        ("B2", "starts"),
-        ("B9", "memorising"),
-        ("B9", "other_tasks"),
+        *product(("B1", "B2"), ("memorising", "starts")),
+        *product(("B9",), ("memorising", "other_tasks")),
     ],
 )
-def test_one_falling_minimum_leaves_a_prediction_open(name, experiment, monkeypatch):
-    fast = partial(bootstrap_two, n_resamples=2)
-    monkeypatch.setattr("varma2023.efficiency.critical.bootstrap_two", fast)
+def test_one_falling_minimum_leaves_a_prediction_open(name, experiment):
     found = READS[name][0]()
     [last] = made.with_rest(found[experiment][-1:], FALLING)  # of other tasks: the largest D'
     found[experiment][-1] = last

@@ -125,13 +125,19 @@ class Claim:
     id: str  # a figure, theorem or section of the paper; B1.. go beyond it
     title: str
     says: str  # the core criterion
-    number: str  # the paper's number, or what counts where it gives none
     chapter: str  # the page, as in the book's contents
     label: str  # the target on that page
     judge: Callable[[Records], Result]
     needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
-    score: str = PAPER
+    number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests
+
+    @property
+    def score(self) -> str:
+        """One of `SCORES`, by the id: a theorem or lemma, beyond the paper, or in it."""
+        if self.id.startswith(("T-", "L-")):
+            return THEOREMS
+        return BEYOND if self.id.startswith("B") else PAPER
 
     def result(self, records: Records) -> Result:
         """The result that these records give; "not run" without the ones that it needs."""

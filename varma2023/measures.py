@@ -1,4 +1,4 @@
-"""Readings of records that several rooms share.
+"""Readings of records that several rooms share: marks, rest, D_crit, outcomes.
 
 In this order: texts about runs, marks of a run, pairs of minimisers and rest, D_crit and the shape
 of a transition, plateaus and outcomes, ends of ungrokking.

@@ -16,12 +16,14 @@ def table(heads: str, rows: Iterable[Iterable[object]]) -> str:
     return html_table(heads.split(" | "), [[str(cell) for cell in row] for row in rows])
 
 
-def span(values: Iterable[int | float], form: str = "g", none: str = "none") -> str:
+def span(
+    values: Iterable[int | float], form: str = "g", none: str = "none", to: str = " – "
+) -> str:
     """ "300 – 3,000": the least and the largest of some numbers, or the one that there is."""
     texts = [f"{value:{form}}" for value in sorted(values)]
     if not texts:
         return none
-    return texts[0] if texts[0] == texts[-1] else f"{texts[0]} – {texts[-1]}"
+    return texts[0] if texts[0] == texts[-1] else f"{texts[0]}{to}{texts[-1]}"
 
 
 def capitalised(text: str) -> str:

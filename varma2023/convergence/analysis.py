@@ -17,7 +17,7 @@ from grokkit.engine.metrics import at_rest
 from grokkit.optimum import room
 from grokkit.runs import Record, Run
 from varma2023.measures import RESIDUALS, Pair, objective, value_at
-from varma2023.tables import html_table
+from varma2023.tables import html_table, span
 
 SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT, SAME_ACCURACY = 0.03, 0.02, 0.05, 0.05  # choice C16
 
@@ -109,23 +109,15 @@ def floor(record: Record) -> float:
     return float(np.median(record["residual"][late]))
 
 
-def _range_text(values: Sequence[float], form: str) -> str:
-    """The least to the most of some numbers, or the one there is; a dash for none."""
-    if not values:
-        return "–"
-    low, high = format(min(values), form), format(max(values), form)
-    return low if low == high else f"{low} to {high}"
-
-
 def floors_text(records: Sequence[Record]) -> str:
     """The range of `floor` over some runs."""
-    return _range_text([floor(record) for record in records], ".2g")
+    return span(map(floor, records), ".2g", none="–", to=" to ")
 
 
 def savings_text(found: Sequence[Pair], residual: float | None) -> str:
     """The range of `saving`, and of how many pairs it is."""
     times = savings(found, residual)
-    return f"{_range_text(times, '.1f')} (of {len(times)} of {len(found)} pairs)"
+    return f"{span(times, '.1f', '–', ' to ')} (of {len(times)} of {len(found)} pairs)"
 
 
 def ends_table(found: Sequence[Pair]) -> str:

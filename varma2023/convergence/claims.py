@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.convergence import analysis
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
@@ -93,33 +93,28 @@ CLAIMS = (
         "B6",
         "Beyond: two ways, one end",
         "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
-        "not in the paper",
         CONVERGENCE,
         "fig-two-ways",
         two_ways,
         ("convergence",),
-        BEYOND,
     ),
     Claim(
         "B7",
         "Beyond: the same strength for another ε and λ",
         "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
-        "not in the paper",
         CONVERGENCE,
         "fig-strength",
         strength,
         ("strength",),
-        BEYOND,
     ),
     Claim(
         "B4",
         "Beyond: what AdamW minimises",
         "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
-        "not in the paper; fitted α / ελ of 1, cosine of 1",
         CIRCUITS,
         "fig-equilibrium",
         equilibrium,
         ("grokking",),
-        BEYOND,
+        number="not in the paper; fitted α / ελ of 1, cosine of 1",
     ),
 )

@@ -68,7 +68,7 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Reco
     return html_table([*head, "same answer as the network", "right answers"], rows)
 
 
-def trigonometric_parts(report: Trigonometric) -> dict[str, bool]:
+def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:
     """Fig. 11: rebuilt from a few key frequencies it answers alike; they are the embedding's."""
     n, few = len(report.frequencies), len(report.frequencies) <= len(report.logit_norms) / 4
     strongest = report.embedding_norms.argsort(descending=True)[:n] + 1

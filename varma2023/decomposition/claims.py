@@ -19,7 +19,7 @@ def fig11(found: Records) -> Result:
 
 def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Record]) -> Result:
     """`fig11` from the reports on these records' networks."""
-    parts = [analysis.trigonometric_parts(report) for report in reports]
+    parts = [analysis.trigonometric_criteria(report) for report in reports]
     core, *further = parts[0]
     return Result(
         f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
@@ -35,10 +35,10 @@ CLAIMS = (
         "F11",
         "Fig. 11, the trigonometric algorithm",
         "a grokked network adds by rotations at a few key frequencies",
-        "logits are a sum of cos(ω(a + b − c))",
         TRIGONOMETRIC,
         "fig-11",
         fig11,
         ("grokking",),
+        number="logits are a sum of cos(ω(a + b − c))",
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import Pair
 from varma2023.measures import CHANCE, PERFECT, group
@@ -228,66 +228,58 @@ CLAIMS = (
         "F3a,b",
         "Fig. 3a, b, efficiency of C_mem",
         "the norm for a given logit rises with the size of the train set",
-        "isologit lines rise in each of six buckets",
         EFFICIENCY,
         "fig-3",
         fig3_mem,
         ("memorising",),
+        number="isologit lines rise in each of six buckets",
         heading=ONE,
     ),
     Claim(
         "F3c,d",
         "Fig. 3c, d, efficiency of C_gen",
         "the norm for a given logit does not depend on the size of the train set",
-        "isologit lines are flat",
         EFFICIENCY,
         "fig-3",
         fig3_gen,
         ("generalising",),
+        number="isologit lines are flat",
         heading=ONE,
     ),
     Claim(
         "B1",
         "Beyond: D_crit before ungrokking",
         "where a network's isologit line meets that of memory, it ungroks",
-        "not in the paper",
         EFFICIENCY,
         "fig-equal-cost",
         equal_norm,
         ("memorising", "starts", "transition"),
-        BEYOND,
     ),
     Claim(
         "B2",
         "Beyond: a first-order transition",
         "the minima of Eq. (2) of the two circuits cross at D_crit",
-        "not in the paper",
         EFFICIENCY,
         "fig-first-order",
         equal_minimum,
         ("memorising", "starts", "transition"),
-        BEYOND,
     ),
     Claim(
         "B9",
         "Beyond: D_crit of other tasks",
         "ungrokking sets in where memorising costs what the task's own rule costs",
-        "not in the paper",
         UNGROKKING,
         "sec-5-2-across",
         across_tasks,
         ("memorising", "other_tasks"),
-        BEYOND,
     ),
     Claim(
         "B10",
         "Beyond: one winner in networks",
         "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
-        "not in the paper",
         EFFICIENCY,
         "sec-5-1-first-order",
         one_winner,
         ("memorising", "generalising", "transition"),
-        BEYOND,
     ),
 )

@@ -38,7 +38,7 @@ def marks_table(records: Sequence[Record]) -> str:
     return html_table(["event", "paper, epoch", "ours, epoch: median (range)", "agrees"], rows)
 
 
-def grokking_parts(records: Sequence[Record]) -> dict[str, bool]:
+def grokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What makes runs grokking runs at any setting: delayed, and in the end full, generalisation.
 
     The epochs of Fig. 9 are another matter: `mark_met`.

@@ -25,7 +25,7 @@ def fig1a(found: Records) -> Result:
     fits, *_, general = measures.mark_summaries(records)
     return Result(
         f"{fits.text()}; {general.text()}",
-        all(analysis.grokking_parts(records).values()),
+        all(analysis.grokking_criteria(records).values()),
         near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1])),
         _evidence(records),
     )
@@ -91,30 +91,30 @@ CLAIMS = (
         "F1a",
         "Fig. 1a, grokking",
         "a network fits its train set first and the test set much later",
-        "train accuracy 1 by epoch ~200, generalised by ~6,000",
         INTRO,
         "fig-1a",
         fig1a,
         ("grokking",),
+        number="train accuracy 1 by epoch ~200, generalised by ~6,000",
     ),
     Claim(
         "F9",
         "Fig. 9, the two circuits during grokking",
         "C_gen overtakes C_mem, at a falling norm, before the network generalises",
-        "five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
         CIRCUITS,
         "fig-9",
         fig9,
         ("grokking",),
+        number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
     ),
     Claim(
         "A.3",
         "App. A.3, logits and norm",
         "both logits rise while the norm falls, long before the network generalises",
-        "epochs 200 to 1,500; from 4,000 on the gen logit falls again",
         CIRCUITS,
         "sec-a3-observations",
         app_a3,
         ("grokking",),
+        number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
     ),
 )

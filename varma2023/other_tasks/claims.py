@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grokkit import tasks
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import BEYOND, TWO, Claim, Evidence, Records, Result
+from varma2023.claims import TWO, Claim, Evidence, Records, Result
 from varma2023.measures import NONE, PERFECT, end_kind
 from varma2023.other_tasks import analysis
 from varma2023.pages import OTHER_TASKS, UNGROKKING
@@ -72,22 +72,20 @@ CLAIMS = (
         "B5",
         "Beyond: the two circuits in other tasks",
         "few characters of the task's group take the place of the cosines",
-        "not in the paper",
         OTHER_TASKS,
         "fig-characters",
         group_circuits,
         ("grokked_tasks",),
-        BEYOND,
     ),
     Claim(
         "F8",
         "Fig. 8, nine other tasks",
         "each task whose network holds its rule ungroks",
-        "a transition in each of nine",
         UNGROKKING,
         "fig-8",
         fig8,
         ("other_tasks",),
+        number="a transition in each of nine",
         heading=TWO,
     ),
 )

@@ -28,9 +28,9 @@ CLAIMS = (
         "F2a-c",
         "Fig. 2, three ingredients suffice",
         "a simulation groks with all three, and not with one of them taken out",
-        "(a) groks, (b) never generalises, (c) generalises together",
         INGREDIENTS,
         "fig-2",
         fig2,
+        number="(a) groks, (b) never generalises, (c) generalises together",
     ),
 )

@@ -1,6 +1,6 @@
 """Claims that need no network: the simulation of Sec. 3 and the theorems of App. D."""
 
-from varma2023.claims import THEOREMS, Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.pages import THEOREMS as PAGE
 from varma2023.theorems import analysis
 
@@ -49,40 +49,36 @@ CLAIMS = (
         "T-D.1",
         "Theorem D.1",
         "scaling up a perfect classifier lowers its loss",
-        "always",
         PAGE,
         "thm-d1",
         theorem_d1,
-        score=THEOREMS,
+        number="always",
     ),
     Claim(
         "L-D.2",
         "Lemma D.2",
         "powers up to one are subadditive",
-        "always",
         PAGE,
         "lem-d2",
         lemma_d2,
-        score=THEOREMS,
+        number="always",
     ),
     Claim(
         "L-D.3",
         "Lemma D.3",
         "a power falls almost as fast as its slope, with ε where the lemma prints δ",
-        "always",
         PAGE,
         "lem-d3",
         lemma_d3,
-        score=THEOREMS,
+        number="always",
     ),
     Claim(
         "T-D.4",
         "Theorem D.4",
         "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
-        "weights ∝ P^(−qκ/(q − κ)) for κ < q",
         PAGE,
         "thm-d4",
         theorem_d4,
-        score=THEOREMS,
+        number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
     ),
 )

@@ -1,7 +1,7 @@
 """Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
 
 from varma2023 import measures
-from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.pages import MORE
 from varma2023.two_starts import analysis
 
@@ -83,42 +83,40 @@ CLAIMS = (
         "F10a",
         "Fig. 10a, relative strength",
         "the ratio of trig to mem logit rises with D at a fixed norm",
-        "monotone, over 6 decades",
         MORE,
         "fig-10",
         fig10a,
         ("transition",),
+        number="monotone, over 6 decades",
     ),
     Claim(
         "F10b",
         "Fig. 10b, accuracy and D",
         "test accuracy after ungrokking depends smoothly on D",
-        "a smooth curve at each norm",
         MORE,
         "fig-10",
         fig10b,
         ("transition",),
+        number="a smooth curve at each norm",
     ),
     Claim(
         "A.2",
         "App. A.2, which start finds the better minimum",
         "ungrokked networks reach a lower train loss than fresh ones",
-        "with less than half the D: D_crit 800 – 1,000 against ~2,000",
         MORE,
         "fig-two-starts",
         two_starts,
         ("transition", "from_scratch"),
+        number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
     ),
     Claim(
         "B3",
         "Beyond: hysteresis",
         "at equal effort, accuracy against D is one curve from fresh networks, another from "
         "grokked ones",
-        "not in the paper",
         MORE,
         "fig-hysteresis",
         hysteresis,
         ("transition", "from_scratch"),
-        BEYOND,
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import BEYOND, THREE, TWO, Claim, Evidence, Met, Records, Result, every
+from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every
 from varma2023.measures import CHANCE, PERFECT
 from varma2023.pages import INTRO, MORE, UNGROKKING
 from varma2023.ungrokking import analysis
@@ -142,53 +142,51 @@ CLAIMS = (
         "F1b",
         "Fig. 1b, ungrokking",
         "a network that has grokked, trained further on fewer examples, loses its test accuracy",
-        "from accuracy 1 to near chance; train accuracy stays 1",
         INTRO,
         "fig-1b",
         fig1b,
         ("ungrokking",),
+        number="from accuracy 1 to near chance; train accuracy stays 1",
     ),
     Claim(
         "F7",
         "Fig. 7, ungrokking over time",
         "small train sets end near chance, large ones at 1",
-        "7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
         INTRO,
         "fig-7",
         fig7,
         ("ungrokking",),
+        number="7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
     ),
     Claim(
         "F4",
         "Fig. 4, the transition of ungrokking",
         "final test accuracy against D′ has a sharp transition",
-        "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
         UNGROKKING,
         "fig-4",
         fig4,
         ("transition",),
+        number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
         heading=TWO,
     ),
     Claim(
         "F4wd",
         "Fig. 4, every weight decay",
         "D_crit is the same for every weight decay",
-        "0.1 to 2; 100,000 steps",
         UNGROKKING,
         "sec-5-2-weight-decay",
         every_decay,
         ("transition",),
+        number="0.1 to 2; 100,000 steps",
         heading=THREE,
     ),
     Claim(
         "B8",
         "Beyond: D_crit and Adam's ε",
         "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
-        "not in the paper",
         MORE,
         "fig-epsilon",
         adams_epsilon,
         ("epsilon",),
-        BEYOND,
     ),
 )
