@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, nan
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -64,6 +65,19 @@ def described(records: Sequence[Record]) -> str:
 def listed(parts: Mapping[str, bool]) -> str:
     """The parts of a claim in a sentence, each with "yes" or "no"."""
     return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+
+
+def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
+    """The records by the values of one field of their runs, or by the tuple of several.
+
+    Keys are sorted by their numbers; names stay in the order in which they come.
+    """
+    found: dict[tuple, list[Record]] = {}
+    for record in records:
+        key = tuple(getattr(record.run, field) for field in fields)
+        found.setdefault(key, []).append(record)
+    keys = sorted(found, key=lambda key: [part for part in key if not isinstance(part, str)])
+    return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
 
 
 @dataclass(frozen=True)
@@ -395,20 +409,12 @@ def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
 
     An end that is still falling bounds D_crit only (choice C15).
     """
-    for runs in (curve for unit in by_task(records).values() for curve in _curves_of(unit)):
+    for runs in group(records, "task", "seed", "weight_decay", "eps").values():
         found = d_crit(runs, level)
         beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
         if found.censored or not all(map(rests, beside)):
             return False
     return bool(records)
-
-
-def _curves_of(records: Sequence[Record]) -> list[list[Record]]:
-    found: dict[tuple, list[Record]] = {}
-    for record in records:
-        run = record.run
-        found.setdefault((run.seed, run.weight_decay, run.eps), []).append(record)
-    return list(found.values())
 
 
 # --- the shape of a transition: Figs. 4, 8 ---------------------------------------------------
@@ -418,11 +424,7 @@ def curves(
     records: Sequence[Record], knob: str = "weight_decay"
 ) -> dict[tuple[int, float], list[Record]]:
     """The records by seed and by value of a field of their runs: one curve each."""
-    found: dict[tuple[int, float], list[Record]] = {}
-    for record in records:
-        value = float(getattr(record.run, knob))
-        found.setdefault((record.run.seed, value), []).append(record)
-    return dict(sorted(found.items()))
+    return group(records, "seed", knob)
 
 
 def judged(records: Sequence[Record]) -> bool:
@@ -472,10 +474,7 @@ N_OTHER_TASKS = len(tasks.NAMES) - 1
 
 def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records of each task, in the order in which they come."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.run.task, []).append(record)
-    return found
+    return group(records, "task")
 
 
 def at_largest(records: Sequence[Record]) -> list[Record]:
