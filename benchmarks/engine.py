@@ -29,7 +29,7 @@ from grokkit.engine.stack import Stack, start
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
-from grokkit.sweeps import local
+from grokkit.sweeps import local, plan
 from varma2023.engine import measured
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
@@ -175,7 +175,7 @@ class Row:
     factor: float  # the textbook loop's time over this one's, in the same round: median
     least: float  # and its range
     most: float
-    limit_share: float  # of the measured matmul peak, on the arithmetic of `sweep.flop`
+    limit_share: float  # of the measured matmul peak, on the arithmetic of `plan.flop`
 
 
 def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: float) -> list[Row]:
@@ -194,7 +194,7 @@ def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: flo
         factors = sorted(a / b for a, b in zip(times["textbook"], column, strict=True))
         middle = statistics.median(column)
         spread = (statistics.median(factors), factors[0], factors[-1])
-        share = local.flop(runs[0]) / middle / peak
+        share = plan.flop(runs[0]) / middle / peak
         rows.append(Row(n_runs, size, name, 1e3 * middle, *spread, share))
     return rows
 

@@ -1,6 +1,6 @@
-"""The network of App. A written out plainly, its initialisation, and the loss of Eq. (1) and (2).
+"""The network of App. A written out plainly, its initialisation, and its loss.
 
-This is the textbook model: what the book explains and what the tests compare `stack` against.
+This is the textbook model: what the book explains and what the tests compare `engine` against.
 """
 
 from dataclasses import dataclass
@@ -116,10 +116,3 @@ def param_norm(theta: dict[str, Float[Tensor, "..."]]) -> Float[Tensor, ""]:
     """P = ||theta||_2 over all parameters (Sec. 2), in float64."""
     squares = [weight.double().square().sum() for weight in theta.values()]
     return torch.stack(squares).sum().sqrt()
-
-
-def total_loss(
-    x_ent: Float[Tensor, ""], theta: dict[str, Float[Tensor, "..."]], alpha: float
-) -> Float[Tensor, ""]:
-    """Eq. (2): L_x-ent + alpha/2 ||theta||^2. AdamW ends at its minimum for alpha = eps lambda."""
-    return x_ent + alpha / 2 * param_norm(theta) ** 2

@@ -1,13 +1,10 @@
-"""The two-circuit simulation of Sec. 3 and App. C: parameters, descent, marks of a trajectory."""
+"""The two-circuit simulation of Sec. 3 and App. C: parameters and gradient descent."""
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-
-from varma2023.tables import html_table
+from jaxtyping import Float, Int
 
 
 def _check(where: str, **values: float) -> None:
@@ -18,7 +15,7 @@ def _check(where: str, **values: float) -> None:
 
 @dataclass(frozen=True)
 class Toy:
-    """The two-circuit simulation of Sec. 3. Defaults are Table 1(a).
+    """Table 1: parameters of the two-circuit simulation of Sec. 3, by default those of panel a.
 
     Raises: ValueError for a value outside its range. kappa stays below 2: from there on the
     gradient of the decay term has no limit at w = 0, where the paper starts.
@@ -58,6 +55,27 @@ def panels(toy: Toy) -> dict[str, Toy]:
     return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
 
 
+# Logits have three entries: of the true label y*, of the one y' that C_mem prefers on a test input,
+# and of each of the n_labels - 2 others.
+
+
+def gen_table() -> Float[np.ndarray, " label"]:
+    """Eq. (3): o_gen(y) = 1 if y = y*, else 0, on every input."""
+    return np.array([1.0, 0.0, 0.0])
+
+
+def mem_table(test: bool) -> Float[np.ndarray, " label"]:
+    """Eq. (4): o_mem(y) = 1 if y = y* on a train input, if y = y' on a test input, else 0."""
+    return np.array([0.0, 1.0, 0.0] if test else [1.0, 0.0, 0.0])
+
+
+def logits(
+    w_gen: Float[np.ndarray, " log"], w_mem: Float[np.ndarray, " log"], test: bool
+) -> Float[np.ndarray, "log label"]:
+    """Eq. (5): o = w_gen o_gen + w_mem o_mem."""
+    return np.multiply.outer(w_gen, gen_table()) + np.multiply.outer(w_mem, mem_table(test))
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """What `simulate` returns: the curves of Fig. 2. Step n is the state after n updates."""
@@ -73,8 +91,6 @@ class Trajectory:
 
 def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
-
-    The logits are those of Eqs. (3) to (5).
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
     dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
@@ -125,82 +141,15 @@ def _trajectory(
     with np.errstate(over="ignore"):
         norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2
-    others = math.log(toy.n_labels - 1)
-    rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
-    train = np.logaddexp(0, others - gen - mem) + decay
-    test = np.logaddexp(0, np.logaddexp(rest, mem) - gen) + decay
-    return Trajectory(toy, step, train, test, gen, mem, norm)
+    log_rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
+
+    def loss(test: bool) -> Float[np.ndarray, " log"]:
+        own, rival, other = logits(gen, mem, test).T
+        return np.logaddexp(0, np.logaddexp(rival, other + log_rest) - own) + decay
+
+    return Trajectory(toy, step, loss(test=False), loss(test=True), gen, mem, norm)
 
 
 def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:
     """The trajectories of the three panels of Fig. 2 around `toy`, by panel."""
     return {name: simulate(panel, steps) for name, panel in panels(toy).items()}
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What prose quotes from a trajectory; a step is None when the event does not happen."""
-
-    train_fits: int | None  # first logged step with train loss below 1
-    test_fits: int | None  # the same of the test loss: the simulation has generalised
-    gen_rises: int | None  # first logged step with gen logit above a tenth
-    gen_leads: int | None  # first logged step with gen logit above mem logit
-    norm_peak_step: int
-    norm_peak: float
-    test_peak: float
-
-    @property
-    def outcome(self) -> str:
-        """The kind of curve: "groks", "together", or "never" when a loss stays at 1 or above.
-
-        It groks when the test loss falls below 1 over ten times later than the train loss does.
-        """
-        if self.train_fits is None or self.test_fits is None:
-            return "never"
-        return "groks" if self.test_fits > 10 * self.train_fits else "together"
-
-
-def _first(step: Int[np.ndarray, " log"], event: Bool[np.ndarray, " log"]) -> int | None:
-    return next((int(n) for n, happens in zip(step, event, strict=True) if happens), None)
-
-
-def marks(trajectory: Trajectory) -> Marks:
-    """The marks of one trajectory, at the resolution of its log."""
-    t, peak = trajectory, int(trajectory.param_norm.argmax())
-    return Marks(
-        train_fits=_first(t.step, t.train_loss < 1),
-        test_fits=_first(t.step, t.test_loss < 1),
-        gen_rises=_first(t.step, t.gen_logit > 0.1),
-        gen_leads=_first(t.step, t.gen_logit > t.mem_logit),
-        norm_peak_step=int(t.step[peak]),
-        norm_peak=float(t.param_norm[peak]),
-        test_peak=float(t.test_loss.max()),
-    )
-
-
-def said(step: int | None) -> str:
-    """A step of `Marks` as words: "step 5,393", or "never"."""
-    return "never" if step is None else f"step {step:,}"
-
-
-OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
-
-
-def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
-    """The curves at the logged steps nearest above those given, as an HTML table."""
-    rows, t = [], trajectory
-    for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
-        losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
-        rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
-        rows.append([f"{t.step[i]:,}", *losses, *rest])
-    return html_table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
-
-
-def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
-    """The marks of several trajectories, as an HTML table with one row each."""
-    head = ["", "gen logit above 0.1", "norm peaks at", "train loss below 1", "test loss below 1"]
-    rows = []
-    for name, m in ((name, marks(t)) for name, t in trajectories.items()):
-        peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
-        rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
-    return html_table(head, rows)

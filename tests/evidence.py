@@ -279,21 +279,16 @@ def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
 # --- ablations -------------------------------------------------------------------------------
 
 
-def ablation(run: Run, general: int | None = 4000, start: float = 40.0, spiky=()) -> Record:
+def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **changes) -> Record:
     """Fits at epoch 200 and generalises at `general` (None: never); the loss is high at `spiky`."""
     epochs = np.arange(0, run.epochs + 1, 100)
     norm = np.interp(epochs, [0, 200, 10_000, 20_000], [start, 50, 24, 24])
     loss = np.where(np.isin(epochs, spiky), 1e-3, np.where(epochs < 200, 1.0, 1e-7))
     late = epochs < (np.inf if general is None else general)
-    return record(
-        run,
-        epochs,
-        train_loss=loss,
-        test_loss=1.0,
-        param_norm=norm,
-        train_accuracy=np.where(epochs < 200, 0.5, 1.0),
-        test_accuracy=np.where(late, 0.4, 1.0),
-    )
+    curves = {"train_loss": loss, "test_loss": 1.0, "param_norm": norm}
+    curves |= {"train_accuracy": np.where(epochs < 200, 0.5, 1.0)}
+    curves |= {"test_accuracy": np.where(late, 0.4, 1.0)}
+    return record(run, epochs, **curves | changes)
 
 
 def ablations(

@@ -18,7 +18,7 @@ from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
 from varma2023.decomposition.analysis import trigonometric, trigonometric_parts, trigonometric_table
 from varma2023.grokking import analysis
 from varma2023.measures import MARKS, Crossing, Summary
-from varma2023.ungrokking.analysis import ungrokking_ends, ungrokking_table
+from varma2023.ungrokking.analysis import ungrokking_criteria, ungrokking_table
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=30)
@@ -177,7 +177,7 @@ def test_ungrokking_is_summed_up_by_size():
         for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
         for seed in (0, 1)
     ]
-    assert all(ungrokking_ends(runs).values())
+    assert all(ungrokking_criteria(runs).values())
     assert [r.run.seed for r in measures.smallest(runs)] == [0, 1]
     rows = measures.ungrokked(runs[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
@@ -197,12 +197,12 @@ def test_ungrokking_is_summed_up_by_size():
 )
 def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
     runs = [ungrokking(390, 0.02), ungrokking(800, 0.5), ungrokking(1494, 0.99), worse]
-    parts = ungrokking_ends(runs)
+    parts = ungrokking_criteria(runs)
     assert [name for name, met in parts.items() if not met] == [part]
 
 
 def test_one_size_can_ungrok_but_shows_no_transition():
-    parts = ungrokking_ends([ungrokking(390, 0.02)])
+    parts = ungrokking_criteria([ungrokking(390, 0.02)])
     assert list(parts.values()) == [True, False, True]
 
 

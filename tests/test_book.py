@@ -2,6 +2,7 @@
 
 import ast
 import json
+import pydoc
 import re
 import shutil
 
@@ -254,3 +255,14 @@ def test_only_the_icons_in_use_are_kept(tmp_path):
     chapters.subset_icons(tmp_path)
     kept = (scripts / "fontawesome.js").read_text()
     assert kept == icons.replace(',car:[1,2,[],"f3","M3"],moon:[1,2,[9],"f2","M4"]', "")
+
+
+NAMED = re.compile(r"`([a-z_]+(?:\.[A-Za-z_]\w*)+)(?:\(.*?\))?`")
+
+
+def test_the_code_that_choices_name_exists():
+    text = (chapters.BOOK / "chapters/choices.md").read_text(encoding="utf-8")
+    named = {n for line in text.splitlines() if "*In code.*" in line for n in NAMED.findall(line)}
+    packages = ("grokkit", "varma2023")
+    assert len(named) > 20
+    assert [n for n in named if not any(pydoc.locate(f"{p}.{n}") for p in packages)] == []

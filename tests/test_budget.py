@@ -4,6 +4,7 @@ import pytest
 
 from grokkit.engine import cost
 from grokkit.runs import Run
+from grokkit.sweeps import estimate, plan
 from varma2023 import profiles
 from varma2023.convergence import sweeps
 from varma2023.engine.measured import load
@@ -31,7 +32,7 @@ def test_flop_are_those_of_every_epoch_and_twice_in_double_precision():
     assert budget.budget("grokking").flop == pytest.approx(flop)
     run = sweeps.strength("paper")[0]
     assert run.float64
-    assert budget._flop(run) == 2 * run.epochs * cost.tabulated(run).flop(run.dataset_size)
+    assert plan.work(run) == 2 * run.epochs * cost.tabulated(run).flop(run.dataset_size)
 
 
 def test_cores_help_until_each_has_one_run():
@@ -68,7 +69,7 @@ def test_a_gpu_has_its_rate_and_its_latency():
     ],
 )
 def test_durations_are_said_in_two_digits(seconds, text):
-    assert budget.duration(seconds) == text
+    assert estimate.duration(seconds) == text
 
 
 def test_the_table_has_a_row_an_experiment():

@@ -8,7 +8,8 @@ from grokkit import model, tasks
 from grokkit.engine import batched, cost, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.sweeps import local
+from grokkit.sweeps import plan
+from varma2023.engine import timings
 
 SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_mlp=48))
 
@@ -83,7 +84,7 @@ def test_flop_of_the_tables_are_those_that_torch_counts_but_for_the_scores(run, 
 
 def test_the_packer_reckons_with_the_same_arithmetic():
     for run in (SMALL, Run(), Run(task="S_n: xyx", p=4, dataset_size=100)):
-        assert local.flop(run) == cost.tabulated(run).flop(run.dataset_size)
+        assert plan.flop(run) == cost.tabulated(run).flop(run.dataset_size)
 
 
 def saved(loss_of, run):
@@ -137,7 +138,7 @@ def test_tables_are_kept_a_chunk_at_a_time():
 
 
 def test_the_table_has_a_row_a_form_and_a_column_a_size():
-    counts = cost.count_table([Run(), Run(dataset_size=1000)])
+    counts = timings.count_table([Run(), Run(dataset_size=1000)])
     assert counts.count("<tr>") == 4
     assert "<td>848,384</td>" in counts
     assert "GFLOP at D = 1,000" in counts

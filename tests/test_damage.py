@@ -27,7 +27,7 @@ from varma2023 import experiments
 TINY = ModelConfig(d_model=4, n_heads=1, d_mlp=4)
 RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
 OTHER = replace(RUN, seed=1)
-KINDS = ("record", "weights", "checkpoint", "claim", "shipped", "shipped weights")
+KINDS = ("record", "weights", "checkpoint", "shipped", "shipped weights")
 FOLDERS = {"record": "records", "weights": "weights", "checkpoint": "checkpoints"}
 NOBODY = 65534
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # deleting there takes no time
@@ -61,8 +61,6 @@ def target_of(kind: str, place: Path, run: Run) -> Path:
         return place / "results" / ("RUN.parquet" if run == RUN else "OTHER.parquet")
     if kind == "shipped weights":
         return place / "results" / "weights" / f"{run.key}.safetensors"
-    if kind == "claim":
-        return place / "store" / "claims" / f"{run.key}.json"
     ending = "parquet" if kind == "record" else "safetensors"
     return place / "store" / FOLDERS[kind] / f"{run.key}.{ending}"
 
@@ -70,9 +68,6 @@ def target_of(kind: str, place: Path, run: Run) -> Path:
 def trusted(kind: str, place: Path) -> bool:
     """Whether the store still gives what the file said; it must then be what was written."""
     here, record, theta = Store(place / "store", ""), *finished(RUN)
-    if kind == "claim":
-        with here.claim([RUN]) as claim:
-            return claim.runs == []
     if kind == "checkpoint":
         assert set(here.checkpointed()) <= {RUN, OTHER}
         saved = here.load_checkpoint(RUN)
@@ -115,7 +110,7 @@ def longer(data: bytes, rng: np.random.Generator) -> bytes:
     return data + rng.bytes(16)
 
 
-BYTES = {truncate: 8, flip: 14, zero: 8, empty: 1, garbage: 2, longer: 1}
+BYTES = {truncate: 9, flip: 14, zero: 8, empty: 1, garbage: 2, longer: 1}
 CASES = [
     (kind, how, seed) for kind in KINDS for how, times in BYTES.items() for seed in range(times)
 ]
@@ -125,7 +120,7 @@ OTHERWISE = [
     *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
     *((kind, how) for kind in KINDS for how in ("fifo", "link")),
-    *((kind, "nested") for kind in ("claim", "weights", "checkpoint", "shipped weights")),
+    *((kind, "nested") for kind in ("weights", "checkpoint", "shipped weights")),
 ]
 
 
@@ -137,24 +132,16 @@ def test_there_are_more_than_two_hundred_cases():
 def whole(tmp_path_factory):
     place = tmp_path_factory.mktemp("whole")
     fill(place)
-    assert all(trusted(kind, place) for kind in KINDS if kind != "claim")
+    assert all(trusted(kind, place) for kind in KINDS)
     return place
 
 
 @contextmanager
-def copied(whole: Path, kind: str) -> Iterator[Path]:
-    """A copy to be damaged, in a folder that other users can reach; its claims are held here."""
+def copied(whole: Path) -> Iterator[Path]:
+    """A copy to be damaged, in a folder that other users can reach."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        place = Path(folder)
-        shutil.copytree(whole, place, dirs_exist_ok=True)
-        if kind != "claim":
-            yield place
-            return
-        for run in (RUN, OTHER):
-            (place / "store" / "records" / f"{run.key}.parquet").unlink()
-        with Store(place / "store", "").claim([RUN, OTHER]) as claim:
-            yield place
-            assert RUN in claim.lost()
+        shutil.copytree(whole, folder, dirs_exist_ok=True)
+        yield Path(folder)
 
 
 def refusal(kind: str, place: Path, target: Path) -> bool:
@@ -175,7 +162,7 @@ def refusal(kind: str, place: Path, target: Path) -> bool:
 
 @pytest.mark.parametrize(("kind", "how", "seed"), CASES)
 def test_bytes_that_were_not_written_are_refused(whole, kind, how, seed):
-    with copied(whole, kind) as place:
+    with copied(whole) as place:
         target = target_of(kind, place, RUN)
         target.write_bytes(how(target.read_bytes(), np.random.default_rng(seed)))
         # a few bytes say nothing: then `trusted` has found all that it read to be as written
@@ -184,7 +171,7 @@ def test_bytes_that_were_not_written_are_refused(whole, kind, how, seed):
 
 @pytest.mark.parametrize(("kind", "how"), OTHERWISE)
 def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypatch):
-    with copied(whole, kind) as place:
+    with copied(whole) as place:
         target = target_of(kind, place, RUN)
         if how == "swapped":
             target_of(kind, place, OTHER).replace(target)
@@ -192,8 +179,7 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypa
             put_another_schema(kind, place, target, monkeypatch)
         elif how == "nested":
             deep = b"[" * 100_000
-            header = b"" if kind == "claim" else len(deep).to_bytes(8, "little")
-            target.write_bytes(header + deep)
+            target.write_bytes(len(deep).to_bytes(8, "little") + deep)
         else:
             target.unlink()
         if how == "directory":
@@ -210,9 +196,9 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypa
         assert not list((place / "store").rglob("*.damaged"))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "claim"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(whole, kind):
-    with copied(whole, kind) as place:
+    with copied(whole) as place:
         target, here = target_of(kind, place, RUN), Store(place / "store", "")
         before = target.read_bytes()
         target.chmod(0)
@@ -232,21 +218,8 @@ def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_
         assert trusted(kind, place)
 
 
-def test_a_claim_that_may_not_be_read_holds_its_run_until_it_is_stale(whole):
-    with copied(whole, "claim") as place:
-        target, here = target_of("claim", place, RUN), Store(place / "store", "")
-        target.chmod(0)
-        with unprivileged(place):
-            with pytest.warns(UserWarning, match=rf"{target}: cannot be read .* counts as held"):
-                assert trusted("claim", place)
-            assert here.held([RUN]) == [RUN]
-            os.utime(target, (0, 0))
-            assert not trusted("claim", place)
-        target.touch()
-
-
 def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
         here, weights = Store(place / "store", ""), place / "store" / "weights"
         weights.rename(place / "aside")
         with pytest.warns(UserWarning, match=r"weights/.*missing.*the run counts as missing"):
@@ -256,7 +229,7 @@ def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
 
 
 def test_what_was_set_aside_though_it_is_whole_is_put_back_and_not_deleted(whole):
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
         here = Store(place / "store", "")
         for kind in ("record", "weights"):
             target = target_of(kind, place, RUN)
@@ -279,7 +252,7 @@ def test_an_error_of_the_disk_while_reading_says_nothing_about_the_file(whole, m
         return File()
 
     monkeypatch.setattr(parquet, "opened", failing)
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
         with pytest.raises(files.Unreadable, match="cannot be read"):
             Store(place / "store", "").get(RUN)
         monkeypatch.undo()
@@ -317,7 +290,7 @@ def unprivileged(place: Path) -> Iterator[None]:
 
 
 def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole):
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
         target = target_of("record", place, RUN)
         target.write_bytes(b"not a record")
         target.parent.chmod(0o500)
@@ -336,7 +309,7 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole)
 
 
 def test_a_passing_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch):
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
 
         def exhausted(*_):
             raise OSError(24, "Too many open files")
@@ -362,9 +335,6 @@ def write(kind: str, place: Path) -> None:
         here.put(record, {name: weight + 1 for name, weight in theta.items()})
     elif kind == "checkpoint":
         here.save_checkpoint(replace(checkpoint(RUN), epoch=3))
-    elif kind == "claim":
-        with here.claim([replace(RUN, seed=5)]) as claim:
-            assert claim.runs
     else:
         here.export("RUN", [OTHER], place / "results")
 
@@ -380,16 +350,16 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def contents(place: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in place.rglob("*") if p.is_file() and p.name != ".lock"}
+    return {str(p): p.read_bytes() for p in place.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 200])
-@pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "claim", "shipped"])
+@pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "shipped"])
 def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, kind, size):
-    with copied(whole, "record") as place:
+    with copied(whole) as place:
         before = contents(place)
-        ending = "json" if kind == "claim" else "parquet|safetensors"
-        with files_of_at_most(size), pytest.raises(files.StoreFull, match=rf"write .*\.({ending})"):
+        named = r"write .*\.(parquet|safetensors)"
+        with files_of_at_most(size), pytest.raises(files.StoreFull, match=named):
             write(kind, place)
         assert contents(place) == before
 
@@ -406,7 +376,7 @@ def test_a_disk_that_fills_up_holds_whole_files_only(tmp_path):
             run = replace(RUN, seed=seed)
             seed += 1
             try:
-                with here.claim([run]):
+                with here.lock([run]):
                     here.save_checkpoint(checkpoint(run))
                     here.put(*finished(run))
                     here.drop_checkpoint(run)

@@ -6,7 +6,8 @@ from math import log
 
 import numpy as np
 import pytest
-from handmade import record, ungrokking
+from evidence import of_minimum
+from handmade import ungrokking
 from transitions import START, crossing
 
 from grokkit.runs import Record, Run
@@ -21,18 +22,7 @@ SIZES = (500, 1000, 2000, 4000, 8000)
 
 def made(run: Run, norm: float, logit: float, share: float = 0.99, minimum: float = 500) -> Record:
     """A finished run with this norm, logit and minimum of Eq. (2)."""
-    loss = run.eps * run.weight_decay * (minimum - norm**2 / 2)
-    return record(
-        run,
-        [0, 100],
-        param_norm=norm,
-        correct_logit=logit,
-        trig_share=share,
-        train_loss=loss,
-        train_accuracy=1.0,
-        test_accuracy=1.0,
-        residual=0.1,
-    )
+    return of_minimum(run, minimum, norm, correct_logit=logit, trig_share=share)
 
 
 def memory(seeds=(0,), exponent=0.5, kappa=4.0, noise=0.0, p=113) -> list[Record]:
@@ -44,14 +34,8 @@ def memory(seeds=(0,), exponent=0.5, kappa=4.0, noise=0.0, p=113) -> list[Record
                 logit = 60 * decay**-0.3 * (size / 1000) ** rng.uniform(-0.2, 0.2)
                 norm = 30 * (size / 1000) ** exponent * (logit / 60) ** (1 / kappa)
                 norm *= 1.1**seed * np.exp(noise * rng.normal())
-                run = Run(
-                    p=p,
-                    dataset_size=size,
-                    weight_decay=decay,
-                    seed=seed,
-                    labels="random",
-                    epochs=100,
-                )
+                own = {"dataset_size": size, "weight_decay": decay, "seed": seed}
+                run = Run(p=p, labels="random", epochs=100, **own)
                 found.append(made(run, norm, logit, minimum=400 * (size / 1000) ** (2 * exponent)))
     return found
 
@@ -252,8 +236,8 @@ def test_runs_are_judged_from_three_sizes_and_weight_decays_on():
 
 
 def test_orderly_asks_for_the_order_alone():
-    assert all(analysis.orderly(memory(p=53), rule()).values())
-    assert not any(analysis.orderly(memory(exponent=-0.1), rule()).values())
+    assert all(analysis.order_criteria(memory(p=53), rule()).values())
+    assert not any(analysis.order_criteria(memory(exponent=-0.1), rule()).values())
 
 
 def test_a_prediction_agrees_within_its_bound():

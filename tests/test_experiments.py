@@ -14,7 +14,7 @@ from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
 from varma2023 import experiments, profiles
 from varma2023.convergence.sweeps import long_runs
-from varma2023.efficiency import sweeps as efficiency_sweeps
+from varma2023.efficiency.sweeps import starts
 from varma2023.other_tasks.sweeps import other_tasks
 from varma2023.ungrokking import sweeps
 
@@ -109,13 +109,11 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: sweeps.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),
         (lambda: sweeps.transition(sizes=[]), r"whole numbers, got \[\]"),
         (lambda: sweeps.transition(sizes=400), "whole numbers, got 400"),
-        (
-            lambda: efficiency_sweeps.starts(weight_decays=["1"]),
-            "weight_decays must be a list of",
-        ),
+        (lambda: starts(weight_decays=["1"]), "weight_decays must be a list of"),
         (lambda: sweeps.epsilon(eps=1e-8), "eps must be a list of numbers, got 1e-08"),
         (lambda: other_tasks(tasks="x-y"), "tasks must be a list of names"),
         (lambda: sweeps.transition_adamw(seeds=0), "at least 1, got 0"),
+        (lambda: sweeps.transition_adamw(weight_decays=[0.0]), r"must be above 0, got \[0.0\]"),
         (lambda: long_runs(seeds=0), "at least 1, got 0"),
         (lambda: experiments.experiment("groking"), "grokking, full_data, ungrokking.*; got"),
     ],

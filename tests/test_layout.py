@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARY = "tasks model optimum decomposition simulation theorems textbook runs store engine sweeps"
+LIBRARY = """tasks model optimum decomposition simulation theorems textbook runs curves store
+engine sweeps demo"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
 other_tasks rivals theorems convergence engine"""

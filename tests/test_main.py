@@ -1,5 +1,6 @@
-"""`python -m grokkit`: every command, its exit status, and Ctrl-C."""
+"""`python -m varma2023`: every command, its exit status, and Ctrl-C."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from grokkit.__main__ import main as grokkit_main
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
 from grokkit.sweeps import estimate
 from grokkit.sweeps.estimate import Machine, Speed
 from varma2023 import experiments, profiles
-from varma2023.__main__ import _duration, main
+from varma2023.__main__ import main
 from varma2023.engine.measured import save
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
@@ -63,7 +65,14 @@ def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsy
     Store().save_checkpoint(Checkpoint(small[1], 3, {"point": torch.zeros(1)}, []))
     assert main(["list", "--store", str(home)]) == 0
     line = capsys.readouterr().out.splitlines()[1]
-    assert line.split() == ["small", "published", "2", "1", "1", "50%", "0.0", "s", "no", "figure"]
+    assert line.split() == ["small", "published", "2", "1", "1", "50%", "0", "s", "no", "figure"]
+
+
+def test_list_is_json_for_programs(home, small, capsys):
+    assert main(["list", "--json", "--profile", "quick"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["experiment"], row["runs"], row["missing"], row["begun"]) == ("small", 2, 2, 0)
+    assert row["time"] > 0
 
 
 def test_list_shows_the_papers_size_when_asked(home, small, capsys):
@@ -76,14 +85,6 @@ def test_list_measures_nothing_where_nothing_is_missing(home, small, capsys, mon
     experiments.load_or_train(small, Store(), "cpu", progress=False)
     assert main(["list"]) == 0
     assert "time: " not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.5, "0.5 s"), (119.0, "119 s"), (300.0, "5.0 min"), (7300.0, "2.0 h"), (1e6, "12 d")],
-)
-def test_a_duration_has_the_unit_that_suits_it(seconds, text):
-    assert _duration(seconds) == text
 
 
 # --- run
@@ -260,7 +261,7 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     tmp_path, where, told
 ):
     process = call(tmp_path / "broken", *where)
-    while not list((tmp_path / "broken" / "claims").glob("*.json")):
+    while not list((tmp_path / "broken" / "locks").glob("*.lock")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     time.sleep(0.15)
@@ -274,7 +275,8 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     begun = store.checkpointed()
     assert len(begun) == 2
     assert all(0 < epoch < 400 for epoch in begun.values())
-    assert not list((tmp_path / "broken" / "claims").glob("*.json"))
+    with store.lock(list(begun)) as held:
+        assert held == list(begun)  # nobody else holds them
     again = call(tmp_path / "broken")
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
@@ -335,6 +337,7 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(
 
 
 def test_gc_names_what_it_deletes(home, small, capsys):
+    main = grokkit_main
     experiments.load_or_train(small, Store(), "cpu", progress=False)
     Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
     aside = home / "records" / "x.parquet.damaged"
@@ -367,7 +370,7 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 
 def test_a_line_through_two_measurements_or_through_the_origin():
     from grokkit.sweeps.estimate import LARGE, SMALL, _fit
-    from grokkit.sweeps.local import flop
+    from grokkit.sweeps.plan import flop
 
     speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
     assert speed.fixed == pytest.approx(0.001)

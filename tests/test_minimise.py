@@ -11,8 +11,8 @@ from torch.testing import assert_close
 
 from grokkit.engine import batched, lbfgs
 from grokkit.engine.lbfgs import LBFGS, Objective
-from grokkit.engine.metrics import stationarity
 from grokkit.model import ModelConfig, initialise
+from grokkit.optimum import penalty, residual
 from grokkit.runs import Run
 from grokkit.tasks import task
 
@@ -50,7 +50,8 @@ def networks(
             (gradient,) = torch.autograd.grad(loss.sum(), theta)
         return loss.detach(), gradient
 
-    start = batched.stacked([initialise(run.model, run.p, run.seed) for run in runs])
+    thetas = [initialise(run.model, run.p, run.seed) for run in runs]
+    start = {name: torch.stack([theta[name] for theta in thetas]) for name in SHAPES}
     if not mlp:
         start |= {name: torch.zeros_like(start[name]) for name in ("W_in", "b_in", "W_out")}
     columns = column(runs, "eps"), column(runs, "weight_decay")
@@ -109,7 +110,7 @@ def torch_minimum(start: Tensor, objective: Objective) -> Tensor:
 @pytest.mark.parametrize("share", [-1.7, -0.6, 1e-7, 1e-3, 0.0499, 0.0501, 0.5, 0.98, 1.0, 3.0])
 def test_the_penalty_is_the_integral_of_its_slope(decay, share):
     theta = share / decay
-    value, slope = lbfgs.penalty(
+    value, slope = penalty(
         torch.tensor([[theta]], dtype=torch.float64), torch.tensor([decay], dtype=torch.float64)
     )
 
@@ -127,7 +128,7 @@ def test_the_penalty_has_the_slope_that_autograd_finds(dtype):
     decay = torch.tensor([0.2, 1.0], dtype=dtype)
     share = torch.linspace(-1.5, 1.5, 301, dtype=dtype)
     theta = (share / decay.unsqueeze(1)).requires_grad_()
-    value, slope = lbfgs.penalty(theta, decay)
+    value, slope = penalty(theta, decay)
     (found,) = torch.autograd.grad(value.sum(), theta)
     tolerance = 1e-10 if dtype == torch.float64 else 1e-3  # of the log's own slope near 0
     assert_close(found, slope.detach(), rtol=tolerance, atol=tolerance)
@@ -137,14 +138,14 @@ def test_the_penalty_is_continuous_where_its_parabola_begins():
     decay = torch.full((1,), 2.0, dtype=torch.float64)
     edge = 0.99 / 2
     both = torch.tensor([[edge - 1e-9], [edge + 1e-9]], dtype=torch.float64)
-    value, slope = lbfgs.penalty(both, decay.expand(2))
+    value, slope = penalty(both, decay.expand(2))
     assert (value[1] - value[0]).item() == pytest.approx(2e-9 * slope[0].item(), rel=1e-4)
     assert slope[1].item() == pytest.approx(slope[0].item(), rel=1e-6)
 
 
 def test_the_penalty_of_small_weights_is_that_of_eq_2():
     theta = torch.linspace(-1e-4, 1e-4, 21, dtype=torch.float64).unsqueeze(0)
-    value, slope = lbfgs.penalty(theta, torch.ones(1, dtype=torch.float64))
+    value, slope = penalty(theta, torch.ones(1, dtype=torch.float64))
     assert_close(value, theta.square().sum(1) / 2, rtol=1e-4, atol=0)
     assert_close(slope, theta, rtol=2e-4, atol=0)
 
@@ -186,13 +187,13 @@ def test_it_finds_the_minimum_that_torch_and_scipy_find(seed):
 def test_the_minimum_is_where_adamw_rests():
     start, objective = networks(RUNS, mlp=False)
     found = stepped(LBFGS(start), objective, 500)
-    residual = found.gradient.norm(dim=1) / found.point.norm(dim=1)
-    assert residual.max() < 1e-7
+    expected = found.gradient.norm(dim=1) / found.point.norm(dim=1)
+    assert expected.max() < 1e-7
     eps, weight_decay = column(RUNS, "eps"), column(RUNS, "weight_decay")
-    _, slope = lbfgs.penalty(found.point, weight_decay)
+    _, slope = penalty(found.point, weight_decay)
     of_loss = (eps * weight_decay).unsqueeze(1) * (found.gradient - slope)
-    rest = stationarity(found.point, of_loss, eps, weight_decay)
-    assert_close(rest, residual, rtol=1e-6, atol=1e-12)
+    rest = residual(found.point, of_loss, eps, weight_decay)
+    assert_close(rest, expected, rtol=1e-6, atol=1e-12)
 
 
 # --- a stack ---------------------------------------------------------------------------------

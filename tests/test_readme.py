@@ -14,6 +14,13 @@ def test_its_tables_are_the_ones_that_the_shipped_results_give(board, monkeypatc
     assert made, "README.md is out of date: python -m varma2023.publish.readme picture"
 
 
+@pytest.mark.parametrize("path", readme.WITH_TREE, ids=lambda path: path.name)
+def test_its_tree_is_the_one_that_the_code_has(path):
+    text = path.read_text(encoding="utf-8")
+    made = readme.with_table(text, readme.tree(), "tree") == text
+    assert made, f"{path.name} is out of date: python -m varma2023.publish.readme"
+
+
 def test_claims_without_a_result_are_counted_and_not_listed():
     evidence = claims.Evidence(("AdamW",), ("p = 113",), 3, 3)
     table = readme.scoreboard({"F1a": claims.Result("never", False, {}, evidence)})
@@ -26,7 +33,7 @@ def test_claims_without_a_result_are_counted_and_not_listed():
 
 
 def test_a_readme_without_the_marks_is_named():
-    with pytest.raises(ValueError, match=r"README\.md has no <!-- scoreboard -->"):
+    with pytest.raises(ValueError, match="the text has no <!-- scoreboard -->"):
         readme.with_table("# grokkit", "")
 
 

@@ -2,45 +2,26 @@
 
 from dataclasses import replace
 
+import evidence
 import numpy as np
 import pytest
-from handmade import record
 
 from grokkit.runs import Run
 from varma2023 import board, theme
-from varma2023.rivals import analysis, figures, sweeps
+from varma2023.rivals import analysis, figures
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
 EPOCHS = np.arange(0, 20_001, 100)
 
 
-def made(run=RUN, fits=200, general=4000, start=40.0, spiky=(), **changes):
-    """Fits and generalises at these epochs (None: never); the loss is high at `spiky` ones."""
-    loss = np.where(np.isin(EPOCHS, spiky), 1e-3, np.where(fits > EPOCHS, 1.0, 1e-7))
-    norm = np.interp(EPOCHS, [0, fits, 10_000, 20_000], [start, 50, 24, 24])
-    late = (np.inf if general is None else general) > EPOCHS
-    curves = {
-        "train_loss": loss,
-        "param_norm": norm,
-        "train_accuracy": np.where(fits > EPOCHS, 0.5, 1),
-    }
-    curves |= {"test_accuracy": np.where(late, 0.4, 1.0), "test_loss": 1.0}
-    return record(run, EPOCHS, **curves | changes)
+def made(run=RUN, **changes):
+    """Fits at epoch 200 and generalises at 4,000, if nothing is changed."""
+    return evidence.ablation(run, **changes)
 
 
-def sweep(seeds=3, without=15_000, less=9000, small=20.0):
-    """Every ablation, `seeds` of each; no weight decay generalises at `without`, 0.3 at `less`."""
-    when = {"no weight decay": without, "weight decay 0.3": less}
-    found = []
-    for name, change in sweeps.ABLATIONS.items():
-        for seed in range(seeds):
-            run = replace(RUN, seed=seed, **change)
-            start = small if run.init_scale < 1 else 40.0 * run.init_scale
-            spiky = [1000, 1100, 3000] if run.loss == "rounded" else []
-            general = when.get(name, 4000)
-            general = None if general is None else general + 100 * seed
-            found.append(made(run, general=general, start=start, spiky=spiky))
-    return found
+def sweep(seeds=3, **changes):
+    """Every ablation, `seeds` of each; epochs of generalisation by name."""
+    return evidence.ablations(range(seeds), base=RUN, **changes)
 
 
 def test_what_was_changed_is_read_off_the_run():
@@ -102,11 +83,11 @@ def test_rates_that_add_up_give_the_rate_without_decay():
 
 
 def test_the_parts_follow_the_runs():
-    assert all(analysis.rival_parts(sweep()).values())
-    assert all(analysis.decay_parts(sweep()).values())
-    assert list(analysis.decay_parts(sweep(without=2000)).values()) == [False, True]
-    assert list(analysis.decay_parts(sweep(less=3000)).values()) == [True, False]
-    assert list(analysis.rival_parts(sweep(small=30.0)).values()) == [True, False]
+    assert all(analysis.rival_criteria(sweep()).values())
+    assert all(analysis.decay_criteria(sweep()).values())
+    assert list(analysis.decay_criteria(sweep(without=2000)).values()) == [False, True]
+    assert list(analysis.decay_criteria(sweep(less=3000)).values()) == [True, False]
+    assert list(analysis.rival_criteria(sweep(small=30.0)).values()) == [True, False]
 
 
 def test_the_row_of_weight_decay_says_when_and_how_many():

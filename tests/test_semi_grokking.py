@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import evidence
 import numpy as np
 import pytest
 from evidence import PLATEAU_EPOCHS as EPOCHS
@@ -13,6 +14,7 @@ from handmade import grokking, record, ungrokking
 from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
+from varma2023.claims import NOT_RUN
 from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, sweeps
@@ -35,11 +37,8 @@ def sweep(kinds, n=4):
     ]
 
 
-def end(accuracy, residual=0.1, size=1700, seed=0):
-    base = Run(dataset_size=size, seed=seed)
-    run = profiles.minimised(base, 1000, profiles.early(base), "mixed")
-    curves = {"train_loss": 1e-7, "param_norm": 24.0, "residual": residual}
-    return record(run, [0, 1000], test_accuracy=[0.1, accuracy], **curves)
+def end(accuracy, size=1700, seed=0):
+    return evidence.end(evidence.lbfgs(dataset_size=size, seed=seed), test_accuracy=accuracy)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -50,6 +49,8 @@ def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
 def test_a_run_that_rises_to_its_last_epoch_still_moves_and_one_at_rest_does_not():
     assert analysis.moves_at_end(made(SHAPES[UNDER_WAY])) == pytest.approx(0.25, abs=1e-3)
     assert analysis.moves_at_end(made(SHAPES[FULL])) == 0
+    early = made(SHAPES[UNDER_WAY], replace(RUN, epochs=90_000))  # ended at rest, at 50,000
+    assert analysis.moves_at_end(early) == pytest.approx(0.25, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -105,14 +106,16 @@ def test_a_drift_of_more_than_the_band_is_no_plateau():
 
 def test_the_norm_drops_as_the_plateau_ends_or_does_not():
     drop = analysis.norm_drop(made(SHAPES[TRANSIENT]))
-    assert (drop.before, drop.end) == (27, 24)
+    assert (drop.norm_before, drop.norm_after) == (27, 24)
     assert drop.at_once
     # 1,000 epochs a decay time; from the plateau's end to one of them after the full accuracy
     here = measures.plateau(made(SHAPES[TRANSIENT]))
     full = int(EPOCHS[(SHAPES[TRANSIENT] > 0.95) & (here.end < EPOCHS)][0])
-    assert drop.after == pytest.approx(np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3)
+    assert drop.rate_after == pytest.approx(
+        np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3
+    )
     steady = made(SHAPES[TRANSIENT], param_norm=27 * np.exp(-EPOCHS / 50_000))
-    assert analysis.norm_drop(steady).on == pytest.approx(0.02)
+    assert analysis.norm_drop(steady).rate_on_plateau == pytest.approx(0.02)
     assert not analysis.norm_drop(steady).at_once
     assert analysis.norm_drop(made(SHAPES[FULL])) is None
 

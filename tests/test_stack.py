@@ -23,6 +23,10 @@ def networks(n_tokens, seeds, dtype, scale=1.0):
     return [{name: weight.to(dtype) for name, weight in theta.items()} for theta in thetas]
 
 
+def stacked(thetas):
+    return {name: torch.stack([theta[name] for theta in thetas]) for name in thetas[0]}
+
+
 def textbook(theta, task, rows, labels):
     """Logits at the last position, loss and gradient of one network on the given rows."""
     theta = {name: weight.clone().requires_grad_() for name, weight in theta.items()}
@@ -40,7 +44,7 @@ def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, 
     sizes, seeds = [task.n_examples, 11, 5], [0, 1, 2]
     rows = [tasks.split(task, size, seed)[0] for size, seed in zip(sizes, seeds, strict=True)]
     thetas = networks(task.n_tokens, seeds, dtype)
-    theta = {name: w.requires_grad_() for name, w in batched.stacked(thetas).items()}
+    theta = {name: w.requires_grad_() for name, w in stacked(thetas).items()}
     batch = batched.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows], dtype)
     logits = batched.forward(theta, batch.x, batch.y)
     losses = batched.train_loss(theta, batch)
@@ -66,14 +70,14 @@ def test_attention_survives_scores_far_apart(seed, scale):
     theta["W_K"] = theta["W_K"] * scale * 4
     expected, _, _ = textbook(theta, task, np.arange(25), task.labels)
     x, y = torch.from_numpy(task.inputs.T).unsqueeze(1)
-    assert_close(batched.forward(batched.stacked([theta]), x, y)[0], expected, rtol=1e-9, atol=1e-9)
+    assert_close(batched.forward(stacked([theta]), x, y)[0], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_attention_stays_finite_where_every_denominator_would_underflow():
     [theta] = networks(5, [0], torch.float32)
     theta["W_K"] = theta["W_K"] * 1e4
     x, y = torch.from_numpy(tasks.task("x+y", 5).inputs.T).unsqueeze(1)
-    assert batched.forward(batched.stacked([theta]), x, y).isfinite().all()
+    assert batched.forward(stacked([theta]), x, y).isfinite().all()
 
 
 @given(integers(0, 2**16))
@@ -114,6 +118,4 @@ def test_padding_has_no_weight_and_no_gradient():
 def test_unstacked_gives_back_what_was_stacked():
     thetas = networks(5, [0, 1], torch.float32)
     for i, theta in enumerate(thetas):
-        assert all(
-            torch.equal(batched.unstacked(batched.stacked(thetas), i)[k], theta[k]) for k in theta
-        )
+        assert all(torch.equal(batched.unstacked(stacked(thetas), i)[k], theta[k]) for k in theta)

@@ -17,7 +17,7 @@ from grokkit.engine import cuda, trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
-from grokkit.sweeps import local
+from grokkit.sweeps import local, plan
 from varma2023 import profiles
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
@@ -40,7 +40,9 @@ def equal(one, other):
 @pytest.fixture
 def on_a_card(monkeypatch):
     """Sweeps pack as for a card with 8 GB, though it is the CPU that then trains the stacks."""
-    monkeypatch.setattr(local._Here, "survey", lambda self, halt: (CARD, 8 * GB))
+    monkeypatch.setattr(
+        local.LocalExecutor, "device_and_free_memory", lambda self, halt: (CARD, 8 * GB)
+    )
 
 
 # --- packing
@@ -51,19 +53,19 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeyp
     monkeypatch.setattr(cuda, "free_bytes", lambda device: free)
     sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
     runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = local.pack(runs, CARD)
+    packed = plan.pack(runs, CARD)
     assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
     for members in packed:
         rows = max(run.dataset_size for run in members)
-        assert local.padding([members]) <= local.MAX_PADDING
-        assert sum(local.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
+        assert plan.padding([members]) <= plan.MAX_PADDING
+        assert sum(plan.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
     assert len(packed) < len(runs) / (3 if free > 10 * GB else 1.5)
-    assert packed == local.pack(runs[::-1], CARD, free=free)
+    assert packed == plan.pack(runs[::-1], CARD, free=free)
 
 
 def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
     runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
-    assert local.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
+    assert plan.pack(runs, CARD, free=1 << 20) == [[run] for run in sorted(runs, key=key)]
 
 
 def key(run):
@@ -72,9 +74,9 @@ def key(run):
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in SIZES]
-    packed = local.pack(runs, CPU)
+    packed = plan.pack(runs, CPU)
     assert [len(members) for members in packed] == [1, 1, 1, 1]
-    work = [local.work(run) for [run] in packed]
+    work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
 
 
@@ -96,7 +98,7 @@ SIZES = [(20, 40), (40, 40), (20, 90), (30, 10)]
     ids=str,
 )
 def test_runs_that_can_go_in_lockstep_do(change):
-    assert len(local.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
+    assert len(plan.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
 
 
 @pytest.mark.parametrize(
@@ -119,12 +121,12 @@ def test_runs_that_can_go_in_lockstep_do(change):
 )
 def test_runs_that_cannot_go_in_lockstep_are_parted(change):
     other = replace(RUN, dataset_size=24)
-    assert len(local.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
+    assert len(plan.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
 
 
 def test_runs_at_different_epochs_are_parted():
     runs = [replace(RUN, seed=seed) for seed in range(4)]
-    packed = local.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
+    packed = plan.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
     assert {frozenset(members) for members in packed} == {
         frozenset([runs[0], runs[2]]),
         frozenset([runs[1], runs[3]]),
@@ -165,8 +167,8 @@ def test_the_papers_grids_pack_with_little_padding(figure):
     runs = grids()[figure]
     for name, members in (("whole", runs), ("half of it, at random", runs[::3] + runs[1::7])):
         members = list(dict.fromkeys(members))
-        packed = local.pack(members, CARD, free=140 * GB)
-        share = local.padding(packed)
+        packed = plan.pack(members, CARD, free=140 * GB)
+        share = plan.padding(packed)
         print(f"Fig. {figure}, {name}: {len(members)} runs, {len(packed)} stacks, {share:.1%}")
         assert share < 0.1
         assert len(packed) < len(members) / 4
@@ -174,8 +176,8 @@ def test_the_papers_grids_pack_with_little_padding(figure):
 
 def test_padding_is_the_share_of_rows_that_no_run_uses():
     runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
-    assert local.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
-    assert local.padding([]) == 0.0
+    assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
+    assert plan.padding([]) == 0.0
 
 
 # --- one stack of many runs
@@ -314,8 +316,9 @@ def test_a_run_that_others_end_between_two_looks_is_not_taken_for_lost(tmp_path,
         if len(looks) == 2:
             monkeypatch.undo()
             train([RUN], tmp_path)
+        return []
 
-    monkeypatch.setattr(local._Here, "train", elsewhere)
+    monkeypatch.setattr(local.LocalExecutor, "train", elsewhere)
     assert local.train([RUN], store, "cpu", progress=False)[0].run == RUN
     assert len(looks) == 2
 
@@ -338,7 +341,7 @@ def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monk
 
 def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(local._Here, "train", lambda *_: None)
+    monkeypatch.setattr(local.LocalExecutor, "train", lambda *_: [RUN])
     with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
         train([RUN], tmp_path)
 
@@ -347,6 +350,6 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
 
 
 def test_work_is_what_is_left_and_float64_counts_twice():
-    assert local.work(RUN, 30) == pytest.approx(local.work(RUN) / 4)
-    assert local.work(replace(RUN, precision="float64")) == 2 * local.work(RUN)
-    assert local.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
+    assert plan.work(RUN, 30) == pytest.approx(plan.work(RUN) / 4)
+    assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
+    assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9

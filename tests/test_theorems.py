@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 
 from grokkit.theorems import (
     EqualCircuits,
-    count_d1_failures,
-    count_d2_failures,
-    count_d3_failures,
     effective_loss,
-    largest_d4_gap,
     lemma_d3_delta,
-    minimise_weights,
     optimal_shares,
     optimal_weights,
     scaled_loss,
     sharing_cost,
+)
+from varma2023.theorems.analysis import (
+    count_d1_failures,
+    count_d2_failures,
+    count_d3_failures,
+    largest_d4_gap,
+    minimise_weights,
 )
 
 

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from grokkit.simulation import (
     TABLE_1,
     Toy,
-    curve_table,
-    marks,
-    marks_table,
     panels,
     simulate,
 )
 from grokkit.theorems import EqualCircuits, optimal_weights
+from varma2023.simulation.analysis import curve_table, marks, marks_table
 
 CURVES = ("train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
 

@@ -57,11 +57,11 @@ def test_the_ratio_rises_at_every_step_or_not():
         part = log(record.run.dataset_size)
         record.metrics["trig_logit"] = np.full(2, part)
         record.metrics["mem_logit"] = record["correct_logit"] - part
-    assert all(analysis.ratio_parts(records).values())
+    assert all(analysis.ratio_criteria(records).values())
     assert analysis.rank_correlation(records).value == pytest.approx(1)
     records[3].metrics["trig_logit"] = np.zeros(2)
     steps = "on every curve each larger train set has the larger ratio"
-    assert not analysis.ratio_parts(records)[steps]
+    assert not analysis.ratio_criteria(records)[steps]
 
 
 def test_the_ratio_goes_over_so_many_decades():
@@ -71,13 +71,13 @@ def test_the_ratio_goes_over_so_many_decades():
 
 
 def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
-    assert all(analysis.smooth_parts(crossing(800, steep=0.5)).values())
+    assert all(analysis.smooth_criteria(crossing(800, steep=0.5)).values())
     jump = crossing(800, steep=50)
-    assert list(analysis.smooth_parts(jump).values()) == [True, False]
+    assert list(analysis.smooth_criteria(jump).values()) == [True, False]
     falls = crossing(800, steep=0.5)
     falls[3].metrics["test_accuracy"] = falls[2]["test_accuracy"] - 0.1
-    assert not analysis.smooth_parts(falls)["no curve falls"]
-    assert all(analysis.quick_parts(crossing(800)).values())
+    assert not analysis.smooth_criteria(falls)["no curve falls"]
+    assert all(analysis.quick_criteria(crossing(800)).values())
 
 
 def test_the_norm_of_one_size_is_compared_between_weight_decays():
@@ -86,7 +86,7 @@ def test_the_norm_of_one_size_is_compared_between_weight_decays():
         for size, norms in ((500, (20.0, 22.0)), (900, (30.0, 30.0)))
         for norm, decay in zip(norms, (1.0, 2.0), strict=True)
     ]
-    assert analysis.norm_by_decay_text(records) == "5.0% (0.0% – 10.0%)"
+    assert analysis.norm_spread(records).text(".1%") == "5.0% (0.0% – 10.0%)"
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay():
@@ -116,8 +116,8 @@ def test_the_lower_end_is_told_by_loss_and_by_the_objective():
 def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop):
     down, up = crossing(800), fresh(d_crit)
     assert analysis.half_the_size(down, up) == half
-    loop_parts = analysis.loop_parts(down, up)
-    assert list(loop_parts.values()) == [True, loop]
+    loop_criteria = analysis.loop_criteria(down, up)
+    assert list(loop_criteria.values()) == [True, loop]
     ratio = analysis.crit_ratio(down, up)
     if d_crit < 3000:
         assert ratio.value == pytest.approx(d_crit / 800)
@@ -127,9 +127,9 @@ def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop):
 
 
 def test_one_curve_both_ways_is_no_loop():
-    parts = analysis.loop_parts(crossing(800), fresh(800))
+    parts = analysis.loop_criteria(crossing(800), fresh(800))
     assert not any(parts.values())
-    assert not analysis.loop_parts(crossing(900), fresh(800))[next(iter(parts))]
+    assert not analysis.loop_criteria(crossing(900), fresh(800))[next(iter(parts))]
 
 
 def test_the_norms_table_names_every_bucket_and_all():

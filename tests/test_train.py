@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from grokkit import decomposition, model, tasks
-from grokkit.engine import gradients, metrics, trainer
+from grokkit import decomposition, model, optimum, tasks
+from grokkit.engine import gradients, trainer
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.files import StoreFull
@@ -247,8 +247,8 @@ def test_a_crash_between_the_records_of_a_stack_loses_none(tmp_path, monkeypatch
         return put(self, *arguments)
 
     monkeypatch.setattr(Store, "put", crash)
-    with broken.claim(RUNS) as claim, pytest.raises(Halt):
-        trainer.train_stack(claim, broken, CPU)
+    with pytest.raises(Halt):
+        trainer.train_stack(RUNS, broken, CPU)
     assert len(broken.checkpointed()) == 2
     monkeypatch.setattr(Store, "put", put)
     resumed = train(RUNS, broken)
@@ -341,8 +341,8 @@ def test_a_run_that_diverges_keeps_its_last_finite_checkpoint(store, monkeypatch
 
 def test_in_a_stack_only_the_run_that_diverges_is_left_out(store):
     runs = [replace(RUN, seed=7, init_scale=1e15), RUN]
-    with store.claim(runs) as claim, pytest.raises(FloatingPointError, match=runs[0].key):
-        trainer.train_stack(claim, store, CPU)
+    with pytest.raises(FloatingPointError, match=runs[0].key):
+        trainer.train_stack(runs, store, CPU)
     assert [store.has(run) for run in runs] == [False, True]
 
 
@@ -376,9 +376,9 @@ def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monke
     asked = []
     real = local.train_stack
 
-    def watch(claim, *arguments):
-        asked.extend(claim.runs)
-        return real(claim, *arguments)
+    def watch(runs, *arguments):
+        asked.extend(runs)
+        return real(runs, *arguments)
 
     monkeypatch.setattr(local, "train_stack", watch)
     other = replace(RUN, seed=8)
@@ -454,7 +454,7 @@ def test_the_residual_vanishes_where_an_update_of_adamw_does():
     assert update.abs().max() < 1e-12
     w, decay = theta.repeat(3, 1), torch.tensor([weight_decay, weight_decay, 0.0])
     gradient = torch.stack([rest, 2 * rest, rest])
-    there, off, none = metrics.stationarity(w, gradient, torch.full((3,), eps), decay)
+    there, off, none = optimum.residual(w, gradient, torch.full((3,), eps), decay)
     assert there < 1e-6
     assert off > 0.9
     assert none.isnan()

@@ -71,10 +71,10 @@ def test_the_width_is_the_factor_between_a_tenth_and_nine_tenths():
 
 def test_a_transition_has_two_ends_and_a_short_way_between():
     sharp, blunt, half = crossing(800), crossing(800, steep=0.25), crossing(2500)
-    assert list(measures.transition_parts(sharp).values()) == [True, True, True]
-    assert not any(measures.transition_parts(blunt).values())
-    assert list(measures.transition_parts(half).values()) == [True, False, False]
-    assert not all(measures.transition_parts(sharp + crossing(2500, seed=1)).values())
+    assert list(measures.transition_criteria(sharp).values()) == [True, True, True]
+    assert not any(measures.transition_criteria(blunt).values())
+    assert list(measures.transition_criteria(half).values()) == [True, False, False]
+    assert not all(measures.transition_criteria(sharp + crossing(2500, seed=1)).values())
 
 
 def test_a_small_modulus_and_few_sizes_are_not_judged():
@@ -89,9 +89,9 @@ def test_a_small_modulus_and_few_sizes_are_not_judged():
 
 def test_a_run_that_does_not_fit_is_told():
     records = crossing(800)
-    assert all(analysis.fits_parts(records).values())
+    assert all(analysis.fit_criteria(records).values())
     records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
-    assert not any(analysis.fits_parts(records).values())
+    assert not any(analysis.fit_criteria(records).values())
 
 
 def test_curves_are_by_seed_and_by_the_value_of_a_field():
@@ -158,7 +158,7 @@ def test_tasks_are_told_apart_and_counted():
     first = Run(task="x-y", dataset_size=12769, keep_weights=True)
     flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
     records = crossing(800) + flat
-    groups = measures.by_task(records)
+    groups = measures.group(records, "task")
     assert list(groups) == ["x+y", "x-y"]
     assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
     text = tasks_table(records)
@@ -168,3 +168,65 @@ def test_tasks_are_told_apart_and_counted():
     assert "<td>3,000; 1.00, 2e-06</td>" in text
     assert "<td>10,000 + 700; 1.00, 2e-06</td>" in text
     assert measures.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")
+
+
+# --- whether D_crit moves with a field: by seed, and as an equivalence over seeds ------------
+
+ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
+
+
+def test_the_shift_of_one_seed_is_that_of_a_power_law():
+    assert analysis.log_shift(sweep({0: 800}, ALL_DECAYS, 0.05)) == pytest.approx(0.05 * np.log(20))
+    assert analysis.log_shift(sweep({0: 800}, ALL_DECAYS)) == pytest.approx(0, abs=1e-12)
+
+
+def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
+    one, beyond = sweep({0: 800}, (1.0,)), crossing(9000, weight_decay=0.5)
+    for records in (one, sweep({0: 800}) + beyond):
+        assert isnan(analysis.log_shift(records))
+        assert analysis.same_d_crit(records) is None
+    # one seed that cannot be told leaves all of them open
+    assert (
+        analysis.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1, weight_decay=0.5))
+        is None
+    )
+
+
+def test_another_field_than_weight_decay_can_be_asked_about():
+    records = [
+        replace(each, run=replace(each.run, eps=eps))
+        for eps, d_crit in ((1e-9, 800), (1e-8, 880), (1e-7, 968))
+        for each in crossing(d_crit)
+    ]
+    assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
+    assert analysis.same_d_crit(records, "eps") is False
+    assert analysis.largest_gap(records, "eps") > 0.15
+
+
+@pytest.mark.parametrize(
+    ("powers", "same"),
+    [
+        ((0.01, 0.02), True),
+        ((0.01, 0.04), False),  # 20^0.04 is 1.13: of few seeds, each must be within a tenth
+        ((-0.04, 0.04), False),  # the mean alone would be 0
+        ((0.0, 0.01, 0.02, 0.0, 0.01), True),
+        ((-0.08, 0.08, -0.08, 0.08, 0.0), False),  # a mean of 0, and an interval wider than 10 %
+    ],
+)
+def test_the_same_is_an_equivalence_over_seeds(powers, same):
+    records = [
+        each
+        for seed, power in enumerate(powers)
+        for each in sweep({seed: 700 + 50 * seed}, ALL_DECAYS, power)
+    ]
+    assert analysis.same_d_crit(records) is same
+    interval = analysis.shift_interval(records)
+    assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
+    assert interval.bounded == (len(powers) >= 5)
+
+
+def test_the_largest_gap_is_within_one_seed_and_size():
+    records = sweep({0: 500, 1: 2000}, decays=(1.0, 2.0))
+    assert analysis.largest_gap(records) == pytest.approx(0)
+    records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
+    assert analysis.largest_gap(records) == pytest.approx(0.3)

@@ -1,1 +1,1 @@
-"""The reproduction of "Explaining grokking through circuit efficiency" (Varma et al., 2023)."""
+"""The reproduction of the paper on top of the library, a room for each of its subjects."""

@@ -1,4 +1,4 @@
-"""`python -m grokkit`: list the experiments, train them, export and verify results, tidy up."""
+"""The reproduction: list the experiments, train them, export and verify results."""
 
 import signal
 
@@ -7,10 +7,13 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import json
 import sys
 import warnings
 from collections.abc import Sequence
 
+from grokkit import __version__
+from grokkit.__main__ import exit_status, sigterm_is_ctrl_c
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.files import Damaged, listed
@@ -20,21 +23,20 @@ from varma2023 import experiments
 from varma2023.engine.measured import read
 from varma2023.profiles import PROFILES, check_profile
 
-INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 COMMANDS = {
     "list": "experiments: what is stored, what is missing, and how long that takes here",
     "run": "train what is missing of an experiment, or of all",
     "export": "copy an experiment's records and weights into the package's results",
     "verify": "check every shipped record and its weights",
     "retrain": "train shipped runs again from nothing, and compare",
-    "gc": "delete from the store what no run needs any more",
 }
 
 
 def _parser() -> argparse.ArgumentParser:
     where = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-    parser = argparse.ArgumentParser(prog="python -m grokkit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="varma2023", description=__doc__)
     parser.add_argument("--store", help=where)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "--profile",
         help=f"{', '.join(PROFILES)}; default: the first two, for `paper` has thousands of runs",
     )
+    commands.choices["list"].add_argument("--json", action="store_true", help="for programs")
     commands.choices["retrain"].add_argument(
         "key", nargs="+", help="of a run, or how it begins; `run` prints the keys"
     )
@@ -66,9 +69,6 @@ def _parser() -> argparse.ArgumentParser:
         "--scheduler", help="of Dask: tcp://host:port, or local:N for N processes here"
     )
     run.add_argument("--quiet", action="store_true", help="no progress")
-    commands.choices["gc"].add_argument(
-        "--damaged", action="store_true", help="also what was set aside as damaged"
-    )
     return parser
 
 
@@ -79,36 +79,35 @@ def _positive(text: str) -> float:
     return value
 
 
-def _list(store: Store, device: str, profile: str | None) -> None:
+def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None:
     profiles = PROFILES[:2] if profile is None else (profile,)
     check_profile(profiles[0])
     where = resolve_device(device)
     machine = None
-    head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
-    width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
-    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>8}}  {{}}".format
-    print(line(*head))
+    rows = []
     for name, experiment in experiments.EXPERIMENTS.items():
         for size in profiles:
             have = experiments.inventory(experiment.runs(size), store)
-            begun = time = ""
+            begun = seconds = None
             if have.missing:
                 machine = machine or estimate.measure(where)
-                begun, time = f"{have.begun:.0%}", _duration(estimate.seconds(have.left, machine))
-            runs = have.stored + have.missing
-            columns = (runs, have.stored, have.missing, begun, time, experiment.figures)
-            print(line(name, size, *columns).rstrip())
+                begun, seconds = have.begun, estimate.seconds(have.left, machine)
+            row = (name, size, have.stored + have.missing, have.stored, have.missing)
+            rows.append((*row, begun, seconds, experiment.figures))
+    head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
+    if as_json:  # begun is a share, time in seconds; both null where nothing is missing
+        print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1))
+        return
+    width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
+    line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>10}}  {{}}".format
+    print(line(*head))
+    for name, size, runs, stored, missing, begun, seconds, figures in rows:
+        share = "" if begun is None else f"{begun:.0%}"
+        time = "" if seconds is None else estimate.duration(seconds)
+        columns = (runs, stored, missing, share, time, figures)
+        print(line(name, size, *columns).rstrip())
     if machine:
         print(f"time: {machine}")
-
-
-def _duration(seconds: float) -> str:
-    """Two digits are more than the measurement deserves."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if seconds >= 2 * size or unit == "s":
-            break
-    number = seconds / size
-    return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
 
 
 def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:
@@ -169,17 +168,10 @@ def _retrain(store: Store, keys: Sequence[str], device: str) -> int:
     return 0 if agree else 1
 
 
-def _collect(store: Store, damaged: bool) -> None:
-    removed = store.collect_garbage(damaged)
-    for path in removed:
-        print(path.relative_to(store.path))
-    print(f"{len(removed)} files deleted from {store.path}")
-
-
 def _dispatch(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if args.command == "list":
-        _list(store, args.device, args.profile)
+        _list(store, args.device, args.profile, args.json)
     elif args.command == "run":
         _run(args, store)
     elif args.command == "export":
@@ -187,8 +179,6 @@ def _dispatch(args: argparse.Namespace) -> int:
         print(store.export(args.experiment, runs))
     elif args.command == "retrain":
         return _retrain(store, args.key, args.device)
-    elif args.command == "gc":
-        _collect(store, args.damaged)
     else:
         return _verify(store)
     return 0
@@ -197,30 +187,18 @@ def _dispatch(args: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments or
     what the message says, 130 Ctrl-C."""
+    args = _parser().parse_args(argv)
     stopped = "stopped"
-    try:
-        args = _parser().parse_args(argv)
-        if args.command == "run":
-            stopped = "stopped at a checkpoint; the same command continues"
-        return _dispatch(args)
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
-        return INTERRUPTED
+    if args.command == "run":
+        stopped = "stopped at a checkpoint; the same command continues"
+    return exit_status(lambda: _dispatch(args), stopped)
 
 
-def sigterm_is_ctrl_c() -> None:
-    """What batch systems send some seconds before the end stops at a checkpoint too."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # all is imported
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def script() -> int:
+    """The installed command."""
+    sigterm_is_ctrl_c()
+    return main()
 
 
 if __name__ == "__main__":
-    sigterm_is_ctrl_c()
-    raise SystemExit(main())
+    raise SystemExit(script())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
-from grokkit.sweeps.local import with_inits
+from grokkit.sweeps.plan import with_inits
 from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks

@@ -1,4 +1,8 @@
-"""Readings of records that several rooms share: marks, rest, D_crit, outcomes."""
+"""Readings of records that several rooms share.
+
+In this order: texts about runs, marks of a run, pairs of minimisers and rest, D_crit and the shape
+of a transition, plateaus and outcomes, ends of ungrokking.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,31 +13,31 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import tasks
+from grokkit import optimum, tasks
 from grokkit.engine import metrics
 from grokkit.engine.metrics import at_minimum, at_rest
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
 from varma2023 import statistics
 from varma2023.statistics import Interval
+from varma2023.tables import span
 
 
-def require(parts: Mapping[str, bool], when: bool = True) -> None:
-    """Nothing, if every part is met: what the quick profile holds its own runs to.
+def require(criteria: Mapping[str, bool], when: bool = True) -> None:
+    """Raise unless every criterion is met: what the quick profile holds its own runs to.
 
     Raises:
-        AssertionError: `when` is true and a part is not met; the message names those that are not.
+        AssertionError: `when` is true and a criterion is not met; the message names those.
     """
-    missed = [name for name, met in parts.items() if not met]
+    missed = [name for name, met in criteria.items() if not met]
     if when and missed:
         raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
 
 
-def span(values: Sequence[int | float], form: str = "g") -> str:
+def counted_span(values: Sequence[int | float], form: str = "g") -> str:
     """ "300 – 3,000 (9 values)"; one value alone."""
-    low, high, n = min(values), max(values), len(set(values))
-    text = f"{low:{form}}"
-    return text if n == 1 else f"{text} – {high:{form}} ({n} values)"
+    n = len(set(values))
+    return span(values, form) + (f" ({n} values)" if n > 1 else "")
 
 
 def described_runs(runs: Sequence[Run]) -> str:
@@ -41,19 +45,19 @@ def described_runs(runs: Sequence[Run]) -> str:
     names = sorted({run.task for run in runs})
     settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
     seeds = len({run.seed for run in runs})
-    parts = [
+    described = [
         ", ".join(names) if len(names) < 3 else f"{len(names)} tasks",
         " and ".join(f"S{p}" if permuted else f"p = {p}" for permuted, p in settings),
-        f"D = {span([run.dataset_size for run in runs], ',')}",
-        f"weight decay {span([run.weight_decay for run in runs])}",
+        f"D = {counted_span([run.dataset_size for run in runs], ',')}",
+        f"weight decay {counted_span([run.weight_decay for run in runs])}",
         f"{seeds} seed{'s' * (seeds > 1)}",
     ]
     for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "evaluations")):
         epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
         if epochs:
             least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""
-            parts.append(f"{least}{epochs[-1]:,} {unit}")
-    return ", ".join(parts)
+            described.append(f"{least}{epochs[-1]:,} {unit}")
+    return ", ".join(described)
 
 
 def described(records: Sequence[Record]) -> str:
@@ -62,9 +66,9 @@ def described(records: Sequence[Record]) -> str:
     return f"{len(records)} run{plural} of {described_runs([record.run for record in records])}"
 
 
-def listed(parts: Mapping[str, bool]) -> str:
-    """The parts of a claim in a sentence, each with "yes" or "no"."""
-    return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+def listed(criteria: Mapping[str, bool]) -> str:
+    """The criteria of a claim in a sentence, each with "yes" or "no"."""
+    return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in criteria.items())
 
 
 def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
@@ -299,9 +303,8 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
 
 
 def objective(record: Record) -> Float[np.ndarray, " log"]:
-    """Eq. (2) over alpha = eps lambda at every evaluation: L_x-ent / alpha + P^2 / 2."""
-    run = record.run
-    return metrics.objective(record["train_loss"], record["param_norm"], run.eps, run.weight_decay)
+    """`optimum.objective`, Eq. (2) over alpha = eps lambda, at every evaluation."""
+    return optimum.objective(record["train_loss"], record["param_norm"], record.run.alpha)
 
 
 ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
@@ -364,11 +367,9 @@ def curve(
     """
     if not records:
         raise ValueError("a curve needs at least one record, got none")
-    found: dict[int, list[float]] = {}
-    for record in records:
-        found.setdefault(record.run.dataset_size, []).append(accuracy(record))
-    sizes = sorted(found)
-    return np.array(sizes, dtype=float), np.array([np.mean(found[D]) for D in sizes])
+    found = group(records, "dataset_size")
+    means = [np.mean([accuracy(record) for record in here]) for here in found.values()]
+    return np.array([*found], dtype=float), np.array(means)
 
 
 def d_crit(
@@ -399,8 +400,7 @@ def d_crit_interval(
 
     NaN if that of any seed is censored. Curves of one seed are averaged first.
     """
-
-    logs = [log(d_crit(unit, level, accuracy).value) for unit in statistics.by_seed(records)]
+    logs = [log(d_crit(unit, level, accuracy).value) for unit in group(records, "seed").values()]
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
@@ -421,10 +421,10 @@ def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
 
 
 def curves(
-    records: Sequence[Record], knob: str = "weight_decay"
+    records: Sequence[Record], field: str = "weight_decay"
 ) -> dict[tuple[int, float], list[Record]]:
     """The records by seed and by value of a field of their runs: one curve each."""
-    return group(records, "seed", knob)
+    return group(records, "seed", field)
 
 
 def judged(records: Sequence[Record]) -> bool:
@@ -440,17 +440,24 @@ def width(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> float:
     return high.value / low.value
 
 
-def transition_parts(
-    records: Sequence[Record], knob: str = "weight_decay", accuracy: Accuracy = at_the_end
+def widths(
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+) -> Summary:
+    """The `width` of every curve."""
+    return Summary.of([width(runs, accuracy) for runs in curves(records, field).values()])
+
+
+def transition_criteria(
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> dict[str, bool]:
     """What makes a transition, on every curve: both ends, and a short way between (choice C19)."""
-    ends = [curve(runs, accuracy)[1] for runs in curves(records, knob).values()]
-    widths = [width(runs, accuracy) for runs in curves(records, knob).values()]
+    found = curves(records, field).values()
+    ends = [curve(runs, accuracy)[1] for runs in found]
     return {
         "the smallest train set ends near chance": all(end[0] <= CHANCE for end in ends),
         "the largest train set stays generalised": all(end[-1] >= PERFECT for end in ends),
         f"accuracy rises from 0.1 to 0.9 within a factor of {SHARP:.1f} in D": all(
-            factor <= SHARP for factor in widths
+            width(runs, accuracy) <= SHARP for runs in found
         ),
     }
 
@@ -459,7 +466,7 @@ def d_crit_text(
     records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> str:
     """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
-    found = [d_crit(unit, level, accuracy) for unit in statistics.by_seed(records)]
+    found = [d_crit(unit, level, accuracy) for unit in group(records, "seed").values()]
     if any(each.censored for each in found):
         texts = [str(each) for each in found]
         alike = len(texts) > 1 and len(set(texts)) == 1
@@ -472,21 +479,15 @@ def d_crit_text(
 N_OTHER_TASKS = len(tasks.NAMES) - 1
 
 
-def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """The records of each task, in the order in which they come."""
-    return group(records, "task")
-
-
 def at_largest(records: Sequence[Record]) -> list[Record]:
     """The records on the largest train set."""
-    largest = max(record.run.dataset_size for record in records)
-    return [record for record in records if record.run.dataset_size == largest]
+    return [*group(records, "dataset_size").values()][-1]
 
 
 def task_ungroks(records: Sequence[Record]) -> bool:
     """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
-    parts = list(transition_parts(records).values())
-    return parts[0] and parts[1]
+    low, high, _ = transition_criteria(records).values()
+    return low and high
 
 
 NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
@@ -504,7 +505,7 @@ SMOOTH = 5  # evaluations, of which the median is taken: a plateau may have spik
 DELAY = 2  # a plateau is delayed if it starts after so many times the epochs to fit
 
 
-def low(run: Run) -> float:
+def memory_bound(run: Run) -> float:
     """The test accuracy above which a network has begun to generalise."""
     return run.mirror_share + MARGIN
 
@@ -553,7 +554,7 @@ def plateau(record: Record, at_end: bool = False) -> Plateau | None:
     earliest = DELAY * fits.epoch if fits else np.inf
     least = max(DECAY_TIMES * run.decay_time, SHARE * run.epochs)
     best: tuple[bool, int, int, int] | None = None
-    for first, last in _stretches(values, low(run)):
+    for first, last in _stretches(values, memory_bound(run)):
         if at_end and last < len(values) - 1:
             continue
         start, long = int(epoch[first]), int(epoch[last] - epoch[first])
@@ -573,7 +574,7 @@ def outcome(record: Record) -> str:
     semi-grokked on a lasting plateau, else under way. Otherwise no generalisation.
     """
     end = float(smoothed(record)[-1])
-    if end <= low(record.run):
+    if end <= memory_bound(record.run):
         return NONE
     here = plateau(record, at_end=end <= PERFECT)
     waits = here is not None and here.lasting
@@ -585,7 +586,7 @@ def outcome(record: Record) -> str:
 def end_kind(record: Record) -> str:
     """Where a minimiser ends, by test accuracy alone: no generalisation, semi-grokked, or full."""
     end = record.final("test_accuracy")
-    return NONE if end <= low(record.run) else SEMI if end <= PERFECT else FULL
+    return NONE if end <= memory_bound(record.run) else SEMI if end <= PERFECT else FULL
 
 
 CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
@@ -604,8 +605,7 @@ class Ungrokked:
 def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
     """The ends of ungrokking runs, by reduced dataset size, smallest first."""
     rows = []
-    for size in sorted({record.run.dataset_size for record in records}):
-        here = [record for record in records if record.run.dataset_size == size]
+    for size, here in group(records, "dataset_size").items():
         late = [r["train_accuracy"][r["epoch"] >= r.run.epochs / 10].min() for r in here]
         rows.append(
             Ungrokked(
@@ -620,5 +620,4 @@ def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
 
 def smallest(records: Sequence[Record]) -> list[Record]:
     """The records with the smallest train sets: the clearest ungrokking."""
-    least = min(record.run.dataset_size for record in records)
-    return [record for record in records if record.run.dataset_size == least]
+    return next(iter(group(records, "dataset_size").values()))

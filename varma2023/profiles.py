@@ -1,7 +1,7 @@
 """What sweeps share: three profiles, changes of a field, and the networks they start from."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
@@ -77,7 +77,7 @@ def apply(run: Run, changes: Changes) -> Run:
     Raises:
         ValueError: a name that is no field of `Run`, or a value that its field does not allow.
     """
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes = not_none(changes)
     allowed = {item.name for item in fields(Run)} - {"init"}
     for name in changes:
         if name not in allowed:
@@ -90,6 +90,7 @@ def apply(run: Run, changes: Changes) -> Run:
 
 
 def seed_range(seeds: int | None, default: int) -> range:
+    """The seeds from 0 on, as many as given or by default."""
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
     return range(default if seeds is None else seeds)
@@ -175,8 +176,7 @@ def ungrokking(
     networks that the runs start from; another (weight decay, lr, eps, epochs) does not (choice C7).
     """
     check_profile(profile)
-    shared = {name: changes.get(name) for name in ("task", "p", "model")}
-    inits = full_data(profile, seeds, **shared)
+    inits = full_data(profile, seeds, **shared(changes))
     base = Run(epochs=20_000, n_logged=160)
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":
@@ -184,68 +184,100 @@ def ungrokking(
     if profile == "paper":
         base = Run(epochs=1_000_000, n_logged=400)
     examples = inits[0].dataset_size
-    given = np.rint(grid * examples).astype(int) if sizes is None else sizes
-    runs = []
-    for size in given:
-        for init in inits:
-            start = replace(
-                base, task=init.task, p=init.p, model=init.model, dataset_size=int(size), init=init
-            )
-            own = {**changes, **dict.fromkeys(shared), "seed": init.seed}
-            runs.append(apply(start, own))
-    return runs
+    start = {name: getattr(inits[0], name) for name in SHARED}
+    own = {name: value for name, value in changes.items() if name not in SHARED}
+    return [
+        apply(replace(base, **start, dataset_size=int(size), init=init, seed=init.seed), own)
+        for size in (np.rint(grid * examples) if sizes is None else sizes)
+        for init in inits
+    ]
 
 
 WEIGHT_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)  # of Fig. 4
-QUICK_DECAYS = (0.5, 1.0)
 EVERYTHING = 113**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
 
 
-def _at_quick_p(*sizes: int) -> list[float]:
-    return [size / QUICK_P**2 * EVERYTHING for size in sizes]
+@dataclass(frozen=True)
+class Grid:
+    """How much of a sweep one profile runs."""
+
+    seeds: int
+    epochs: int  # of a run: updates of AdamW, or gradients of the minimiser
+    sizes: Collection[float | int]  # of x + y mod `p`; another task or modulus takes the same share
+    decays: Sequence[float | int] = WEIGHT_DECAYS
+    p: int = 113
+    exact: bool = False  # whether sizes are meant as they are, whatever the task
+
+    def sizes_of(self, run: Run) -> list[int]:
+        """The dataset sizes for this run's task and modulus."""
+        if self.exact:
+            return [int(size) for size in self.sizes]
+        examples = tasks.task(run.task, run.p).n_examples
+        return [min(examples, max(1, round(size / self.p**2 * examples))) for size in self.sizes]
+
+    def base(self, changes: Changes, **fields: Any) -> Run:
+        """A run from random weights with the changes of task, p and model; p is the grid's else."""
+        return apply(Run(**fields), {"p": self.p} | not_none(shared(changes)))
 
 
-def _sizes(given: Sequence[int] | None, default: Sequence[float], run: Run) -> list[int]:
-    """The sizes asked for, or the default ones as the same share of the task's examples."""
-    if given is not None:
-        return [int(size) for size in given]
-    examples = tasks.task(run.task, run.p).n_examples
-    return [min(examples, max(1, round(size / EVERYTHING * examples))) for size in default]
+QUICK = ((0.5, 1.0), QUICK_P)  # weight decays and modulus of the quick profile
 
 
-def _decays(profile: str, given: Sequence[float] | None) -> Sequence[float]:
-    default = QUICK_DECAYS if profile == "quick" else WEIGHT_DECAYS
-    return default if given is None else given
+def choose(
+    profile: str,
+    seeds: int | None,
+    sizes: Sequence[int] | None = None,
+    decays: Sequence[float] | None = None,
+    **grids: Grid,
+) -> Grid:
+    """The profile's grid, with the number of seeds, the sizes and weight decays that are given."""
+    check_profile(profile)
+    grid = grids[profile]
+    grid = replace(grid, seeds=len(seed_range(seeds, grid.seeds)))
+    grid = grid if sizes is None else replace(grid, sizes=sizes, exact=True)
+    return grid if decays is None else replace(grid, decays=decays)
 
 
-def _shared(changes: dict[str, Any]) -> dict[str, Any]:
+def not_none(changes: Changes) -> Changes:
+    """The changes that ask for something."""
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def shared(changes: Changes) -> Changes:
+    """The changes that also apply to the networks that runs start from; None where not given."""
     return {name: changes.get(name) for name in SHARED}
 
 
-def _base(profile: str, changes: dict[str, Any], labels: str = "true") -> Run:
-    """A run from random weights, at the profile's modulus if no other is asked for."""
-    small = {"p": QUICK_P} if profile == "quick" else {}
-    asked = {name: value for name, value in _shared(changes).items() if value is not None}
-    return apply(Run(labels=labels), small | asked)
-
-
-def _own(changes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in changes.items() if name not in SHARED}
-
-
-def _to_the_minimum(
-    inits: Sequence[Run],
-    sizes: Sequence[int],
-    decays: Sequence[float],
-    evaluations: int,
-    changes: dict[str, Any],
-) -> list[Run]:
+def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[Run]:
     """Every network at the end of `inits` taken to a minimum of Eq. (2), by size and decay."""
-    runs = []
-    for size in sizes:
-        for decay in decays:
-            for init in inits:
-                base = replace(init, dataset_size=size, weight_decay=decay)
-                runs.append(apply(minimised(base, evaluations, init, "mixed"), _own(changes)))
+    own = {name: value for name, value in changes.items() if name not in SHARED}
+    return [
+        apply(
+            minimised(
+                replace(init, dataset_size=size, weight_decay=decay), grid.epochs, init, "mixed"
+            ),
+            own,
+        )
+        for size in grid.sizes_of(inits[0])
+        for decay in grid.decays
+        for init in inits
+    ]
+
+
+def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:
+    """Random weights to a minimum of Eq. (2): AdamW until they have memorised, then the minimiser.
+
+    By size, weight decay and seed. `fields` of every run, such as random labels.
+    """
+    base, runs = grid.base(changes, **fields), []
+    for size in grid.sizes_of(base):
+        each = replace(base, dataset_size=size)
+        inits = [early(replace(each, seed=seed)) for seed in range(grid.seeds)]
+        runs += to_the_minimum(inits, replace(grid, sizes=[size], exact=True), changes)
     return runs
+
+
+def from_full_data(profile: str, grid: Grid, changes: Changes) -> list[Run]:
+    """Networks trained on every example (`full_data`) to a minimum of Eq. (2) on fewer."""
+    return to_the_minimum(full_data(profile, grid.seeds, **shared(changes)), grid, changes)

@@ -5,15 +5,13 @@ there is one seed, nothing: then there is no interval).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
-
-from grokkit.runs import Record
 
 LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
@@ -71,17 +69,10 @@ def bootstrap(
     Raises:
         ValueError: no units.
     """
-    if not units:
-        raise ValueError("units must hold at least one unit to draw from, got none")
-    value = float(statistic(units))
-    if len(units) < FEW:
-        each = tuple(float(statistic([unit])) for unit in units)
-        return Interval(value, n=len(units), each=each)
-    draws = np.random.default_rng(seed).integers(len(units), size=(n_resamples, len(units)))
-    # of few units there are few different draws, and the order of units does not matter
-    different, counts = np.unique(np.sort(draws, axis=1), axis=0, return_counts=True)
-    values = [statistic([units[row] for row in draw]) for draw in different]
-    return _percentiles(value, np.repeat(np.array(values, dtype=float), counts), len(units))
+    found = _resampled([units], statistic, n_resamples, seed)
+    if len(units) >= FEW:
+        return found
+    return replace(found, each=tuple(float(statistic([unit])) for unit in units))
 
 
 def bootstrap_two(
@@ -98,29 +89,34 @@ def bootstrap_two(
     Raises:
         ValueError: a sample without units.
     """
-    if not (one and other):
-        raise ValueError("both samples must hold at least one unit to draw from, got none in one")
-    value, n = float(statistic(one, other)), min(len(one), len(other))
-    if n < FEW:
-        return Interval(value, n=n)
+    return _resampled([one, other], statistic, n_resamples, seed)
+
+
+def _resampled(
+    samples: Sequence[Sequence[Any]], statistic: Callable[..., float], n_resamples: int, seed: int
+) -> Interval:
+    if not all(samples):
+        raise ValueError("a sample must hold at least one unit to draw from, got none")
+    found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
+    if found.n < FEW:
+        return found
     rng = np.random.default_rng(seed)
-    draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in (one, other)]
-    both = np.hstack([np.sort(draw, axis=1) for draw in draws])
-    different, counts = np.unique(both, axis=0, return_counts=True)  # as in `bootstrap`
+    draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in samples]
+    # of few units there are few different draws, and the order of units does not matter
+    sets = np.hstack([np.sort(draw, axis=1) for draw in draws])
+    different, counts = np.unique(sets, axis=0, return_counts=True)
+    ends = np.cumsum([len(units) for units in samples])[:-1]
     values = [
-        statistic([one[i] for i in rows[: len(one)]], [other[i] for i in rows[len(one) :]])
-        for rows in different
+        statistic(*([units[i] for i in rows] for units, rows in zip(samples, parts, strict=True)))
+        for parts in (np.split(rows, ends) for rows in different)
     ]
-    return _percentiles(value, np.repeat(np.array(values, dtype=float), counts), n)
-
-
-def _percentiles(value: float, found: Float[np.ndarray, " log"], n: int) -> Interval:
-    found = found[np.isfinite(found)]
-    if not len(found):
-        return Interval(value, n=n)
+    known = np.repeat(np.array(values, dtype=float), counts)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return found
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n)
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return replace(found, low=float(low), high=float(high))
 
 
 def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> float:
@@ -128,9 +124,3 @@ def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> floa
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return nan
     return float(stats.spearmanr(x, y).statistic)
-
-
-def by_seed(records: Sequence[Record]) -> list[list[Record]]:
-    """The records in groups of one seed each, by seed: what `bootstrap` draws from."""
-    seeds = sorted({record.run.seed for record in records})
-    return [[record for record in records if record.run.seed == seed] for seed in seeds]

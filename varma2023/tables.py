@@ -1,6 +1,6 @@
 """Tables of a chapter, as HTML that a page and JupyterLab both print."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -9,6 +9,19 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     table = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'
+
+
+def table(heads: str, rows: Iterable[Iterable[object]]) -> str:
+    """An HTML table of values as they print; `heads` are its headings, with | between them."""
+    return html_table(heads.split(" | "), [[str(cell) for cell in row] for row in rows])
+
+
+def span(values: Iterable[int | float], form: str = "g", none: str = "none") -> str:
+    """ "300 – 3,000": the least and the largest of some numbers, or the one that there is."""
+    texts = [f"{value:{form}}" for value in sorted(values)]
+    if not texts:
+        return none
+    return texts[0] if texts[0] == texts[-1] else f"{texts[0]} – {texts[-1]}"
 
 
 def capitalised(text: str) -> str:

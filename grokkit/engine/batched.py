@@ -1,4 +1,4 @@
-"""The same network as `model`, for many models at once and without the work that does not matter.
+"""The network of `model` for many models at once and without the work that does not matter.
 
 Every parameter has a leading `run` axis. Two facts about one layer without LayerNorm, whose loss
 reads the last position only, save four fifths of the arithmetic of `model.forward`, exactly:
@@ -117,7 +117,7 @@ def _attend(
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """`model.cross_entropy` with one pass over the logits each way. Not twice differentiable."""
+    """The loss and its slopes, (probability of a label) - (1 if it is right), by hand."""
 
     @staticmethod
     def forward(ctx, logits, labels):
@@ -141,7 +141,7 @@ class _CrossEntropy(torch.autograd.Function):
 def cross_entropy(
     logits: Float[Tensor, "run batch label"], labels: Int[Tensor, "run batch"]
 ) -> Float[Tensor, "run batch"]:
-    """Eq. (1) per example, in nats, exact in float32 (see `model.cross_entropy`)."""
+    """`model.cross_entropy`, in one pass over the logits each way; not twice differentiable."""
     return _CrossEntropy.apply(logits, labels)
 
 
@@ -153,11 +153,6 @@ def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, 
     else:
         loss = torch.nn.functional.cross_entropy(logits.mT, batch.labels, reduction="none")
     return (loss * batch.weight).sum(1)
-
-
-def stacked(thetas: list[dict[str, Tensor]]) -> Theta:
-    """One stack from the parameters of single models."""
-    return {name: torch.stack([theta[name] for theta in thetas]) for name in thetas[0]}
 
 
 def unstacked(theta: Theta, run: int) -> dict[str, Tensor]:

@@ -1,10 +1,9 @@
-"""What a model-step costs, counted from the sizes of a network; `timings` has what was measured.
+"""What a model-step costs, counted from the sizes of a network.
 
 A model-step is one epoch of one run: the gradient of its whole train set and one update. There are
 three forms of the gradient, equal but for rounding: `model`, `stack` and `tabulated`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -12,7 +11,6 @@ from grokkit import tasks
 from grokkit.engine.tabulated import CHUNK
 from grokkit.model import N_CTX
 from grokkit.runs import Run
-from varma2023.tables import html_table
 
 
 @dataclass(frozen=True)
@@ -85,21 +83,3 @@ def update_bytes(run: Run) -> int:
     It reads a parameter, its gradient and two moments, and writes all but the gradient.
     """
     return 7 * 4 * n_parameters(run)
-
-
-def count_table(runs: Sequence[Run]) -> str:
-    """The counts of each form as an HTML table, with the sums at the sizes of these runs."""
-    sums = [f"GFLOP at D = {run.dataset_size:,}" for run in runs]
-    kept = f"kept at D = {runs[0].dataset_size:,} (MB)"
-    rows = [
-        (
-            cost.form,
-            f"{cost.example:,}",
-            f"{cost.fixed:,}",
-            *(f"{cost.flop(run.dataset_size) / 1e9:.2f}" for run in runs),
-            f"{cost.kept_bytes(runs[0].dataset_size) / 1e6:.1f}",
-        )
-        for cost in forms(runs[0])
-    ]
-    head = ("form", "multiply-adds an example", "once a step", *sums, kept)
-    return html_table(head, rows)

@@ -1,8 +1,7 @@
 """L-BFGS for a stack of runs: a minimum of Eq. (2) sought directly, where AdamW would end.
 
-AdamW rests where g + eps lambda theta / (1 - lambda |theta|) = 0 (`metrics.stationarity`). That is
-the slope of `total` over eps lambda, so a minimum of `total` is a fixed point of AdamW, and
-||gradient|| / ||theta|| of `total` is the residual of choice C6.
+A minimum of `total` is a fixed point of AdamW (`optimum`), and ||gradient|| / ||theta|| of `total`
+is `optimum.residual`.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from grokkit.optimum import penalty
+
 Objective = Callable[
     [Float[Tensor, "run parameter"]],
     tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]],
@@ -18,34 +19,16 @@ Objective = Callable[
 """Value and gradient of every run at its own point."""
 
 HISTORY = 60  # curvature pairs that a run keeps
-ROOM = 0.01  # least 1 - lambda |theta|, as in `metrics.stationarity`
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the strong Wolfe conditions
 TRIALS = 25  # of one line search
 PATIENCE = 60  # evaluations without a decrease beyond rounding, after which a run is stuck
 NOISE = 4  # rounding of a value, in units of its last place
 
 
-def penalty(
-    theta: Float[Tensor, "run parameter"], weight_decay: Float[Tensor, " run"]
-) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
-    """sum psi(theta) of each run and its slope, psi'(t) = t / max(1 - lambda |t|, 0.01).
-
-    Eq. (2) has psi(t) = t^2 / 2, which this is for small lambda |t|. With a = lambda |t|,
-    psi = -(a + log(1 - a)) / lambda^2 up to a = 0.99, and then a parabola: AdamW never rests there.
-    """
-    share = weight_decay.unsqueeze(1) * theta.abs()
-    inside = share.clamp(max=1 - ROOM)
-    slope = theta / (1 - share).clamp_(min=ROOM)
-    a = inside.double()  # for in a + log(1 - a) all but a^2 / 2 cancels
-    psi = -(a + torch.log1p(-a)).sum(1)
-    beyond = ((share - inside) * (share + inside)).sum(1) / (2 * ROOM)
-    return ((psi + beyond) / weight_decay.double().square()).to(theta.dtype), slope
-
-
 def total(
     train_loss: Objective, eps: Float[Tensor, " run"], weight_decay: Float[Tensor, " run"]
 ) -> Objective:
-    """Eq. (2) over alpha = eps lambda, with the `penalty` under which AdamW rests.
+    """`optimum.objective` and its gradient, with the `penalty` under which AdamW rests.
 
     Raises:
         ValueError: no weight decay: the loss then falls for ever as the weights grow.

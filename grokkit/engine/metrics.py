@@ -27,26 +27,6 @@ METRICS = (
 )
 
 
-def stationarity(
-    theta: Float[Tensor, "run parameter"],
-    gradient: Float[Tensor, "run parameter"],
-    eps: Float[Tensor, " run"],
-    weight_decay: Float[Tensor, " run"],
-) -> Float[Tensor, " run"]:
-    """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
-
-    An update g / (|g| + eps) + lambda theta vanishes there: late AdamW is gradient descent on
-    Eq. (2) with alpha = eps lambda. NaN without weight decay, which has no fixed point.
-    """
-    w, decay = theta.double(), weight_decay.double().unsqueeze(1)
-    pull = eps.double().unsqueeze(1) * decay * w
-    # |theta| < 1 / lambda holds at any fixed point; larger weights count as just below it
-    room = (1 - decay * w.abs()).clamp(min=0.01)
-    return (gradient.double() + pull / room).norm(dim=1) / pull.norm(dim=1).where(
-        weight_decay > 0, torch.nan
-    )
-
-
 STILL_SHARE = 0.25  # of a run's epochs so far, and
 STILL_TIMES = 5  # times 1 / (lr lambda), over which it must have been at rest to end early
 STILL_ACCURACY = 0.002  # how far its test accuracy may have moved meanwhile
@@ -78,16 +58,6 @@ MINIMUM_SHARE = 0.2  # of a minimiser's gradients so far, over which
 MINIMUM_FALL = 0.002  # Eq. (2) has fallen by less than this share, and
 MINIMUM_RESIDUAL = 0.2  # the residual is below this: then it is at a minimum
 MINIMUM_GRADIENTS = 500  # before which nothing counts as one
-
-
-def objective(
-    train_loss: Float[np.ndarray, " log"],
-    param_norm: Float[np.ndarray, " log"],
-    eps: float,
-    weight_decay: float,
-) -> Float[np.ndarray, " log"]:
-    """Eq. (2) over alpha = eps lambda: L_x-ent / alpha + P^2 / 2."""
-    return train_loss / (eps * weight_decay) + param_norm**2 / 2
 
 
 def recent_fall(gradients: Int[np.ndarray, " log"], objective: Float[np.ndarray, " log"]) -> float:
@@ -130,7 +100,7 @@ def evaluate(
 ) -> Float[Tensor, " metric"]:
     """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined.
 
-    On the device of the parameters, without waiting for it. `residual` is of `stationarity`.
+    On the device of the parameters, without waiting for it. `residual`: `optimum.residual`.
     """
     task = tasks.task(run.task, run.p)
     logits = all_logits(theta, task)

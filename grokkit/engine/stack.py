@@ -13,8 +13,9 @@ from torch import Tensor
 from grokkit import tasks
 from grokkit.engine import batched, cost, cuda, lbfgs
 from grokkit.engine.gradients import batched_loss, shapes, tabulated_loss
-from grokkit.engine.metrics import evaluate, stationarity
+from grokkit.engine.metrics import evaluate
 from grokkit.model import initialise
+from grokkit.optimum import residual
 from grokkit.runs import Run
 from grokkit.store.store import Store
 
@@ -151,11 +152,11 @@ class Stack:
             point, gradient = point.cpu(), gradient.cpu()
         eps = _column([run.eps for run in self.runs], point.double())
         weight_decay = _column([run.weight_decay for run in self.runs], point.double())
-        residual = stationarity(point, gradient, eps, weight_decay)
+        off = residual(point, gradient, eps, weight_decay)
         return torch.stack(
             [
                 evaluate(run, theta, own)
-                for run, theta, own in zip(self.runs, self._thetas(point), residual, strict=True)
+                for run, theta, own in zip(self.runs, self._thetas(point), off, strict=True)
             ]
         )
 

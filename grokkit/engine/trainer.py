@@ -1,13 +1,12 @@
 """One stack of runs, from the start or their checkpoints to the end: full-batch AdamW or L-BFGS.
 
-`sweep` trains as many stacks at a time as there are threads. Killed at any moment, a run continues
-from its checkpoint, and on one machine ends with the same bits as an unbroken one.
+Killed at any moment, a run continues from its checkpoint, and on one machine ends with the same
+bits as an unbroken one.
 """
 
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
 import numpy as np
 import torch
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from grokkit.engine import cuda
 from grokkit.engine.gradients import keep_freed_memory
-from grokkit.engine.metrics import METRICS, at_minimum, at_rest, objective
+from grokkit.engine.metrics import METRICS, at_minimum, at_rest
 from grokkit.engine.stack import Stack, check_state, check_tensors, start
+from grokkit.optimum import objective
 from grokkit.runs import Record, Run
 from grokkit.store.files import StoreFull
-from grokkit.store.locks import Claim
 from grokkit.store.store import Checkpoint, Store, provenance
 
 FINITE = [METRICS.index(name) for name in ("train_loss", "param_norm", "correct_logit_raw")]
@@ -73,32 +72,47 @@ class Training:
             if checkpoint:
                 self.metrics[:, i] = states[-1].pop("metrics")
         self.stack = Stack(runs, states, device, self.epoch, threads=threads)
-        self.began = self.last_saved = time.monotonic()
+        self.started_at = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
-        self.here = provenance(device) | {
+        self.this_process = provenance(device) | {
             "threads": threads,
             "from_epoch": self.epoch,
             "stack": len(runs),
             "precision": runs[0].precision,
             "wall_seconds": 0.0,
         }
-        self.before = [checkpoint.provenance if checkpoint else [] for checkpoint in saved]
+        self.earlier_processes = [each.provenance if each else [] for each in saved]
         self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
+
+    def run(self, progress: Callable[[int], object], halt: Callable[[], bool]) -> bool:
+        """Train to the end; False if `halt()` came first, and checkpoints hold everything."""
+        epochs = self.runs[0].epochs
+        progress(self.epoch * len(self.runs))
+        while self.runs:
+            before, epoch = len(self.runs), self.epoch
+            self.advance()
+            ended = before - len(self.runs)  # through with all their epochs, also if early
+            progress((epochs - epoch) * ended + (self.epoch - epoch) * len(self.runs))
+            if halt() and self.runs:
+                self.save(stopping=True)
+                return False
+            if self.due():
+                self.save()
+        return True
 
     def advance(self) -> None:
         """Log, if it is time to, store and drop the runs that end here, then train one epoch."""
         row = self.logged.get(self.epoch)
         if row is not None:
             self.metrics[row] = self.stack.metrics().cpu()
-        self.here["wall_seconds"] = time.monotonic() - self.began
-        if row is not None:
-            self._part_from_diverged(row)
-            self._end(row)
+            self.this_process["wall_seconds"] = time.monotonic() - self.started_at
+            self._drop_diverged(row)
+            self._store_finished(row)
         if self.runs:
             self.stack.advance()
             self.epoch += 1
 
-    def _part_from_diverged(self, row: int | None = None) -> None:
+    def _drop_diverged(self, row: int | None = None) -> None:
         """Drop the runs that left the finite numbers; they keep the checkpoints they have."""
         finite = self.stack.finite()
         if row is not None:
@@ -111,83 +125,79 @@ class Training:
                     f"{self.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
                     "one, is as it was"
                 )
-        self.keep([i for i in range(len(self.runs)) if finite[i]])
+        self._keep([i for i in range(len(self.runs)) if finite[i]])
 
-    def _end(self, row: int) -> None:
+    def _store_finished(self, row: int) -> None:
         """Store the records of the runs that end at this row of the log, and drop them."""
-        over = row == len(self.logged) - 1
-        stuck = self.stack.stuck()
-        why = [
-            "" if over else _ended(run, self.metrics[: row + 1, i], bool(stuck[i]))
+        at_last_epoch, stuck = row == len(self.logged) - 1, self.stack.stuck()
+        reasons = [
+            "" if at_last_epoch else stop_reason(run, self.metrics[: row + 1, i], bool(stuck[i]))
             for i, run in enumerate(self.runs)
         ]
-        if not over and not any(why):
-            return
-        if over and len(self.runs) > 1:
-            self.save_or_warn()  # so that a crash between two of the records loses none
-        for i, run in enumerate(self.runs):
-            if over or why[i]:
-                self._finish(i, run, row + 1, why[i])
-        self.keep([i for i in range(len(why)) if not (over or why[i])])
+        if at_last_epoch and len(self.runs) > 1:
+            self.save()  # so that a crash between two of the records loses none
+        for i, (run, reason) in enumerate(zip(self.runs, reasons, strict=True)):
+            if at_last_epoch or reason:
+                self.store.put(*self._record(i, row + 1, reason))
+                self.store.drop_checkpoint(run)
+        self._keep([i for i, reason in enumerate(reasons) if not (at_last_epoch or reason)])
 
-    def _finish(self, i: int, run: Run, rows: int, why: str) -> None:
-        columns = self.metrics[:rows, i].numpy().T
+    def _record(self, i: int, rows: int, reason: str) -> tuple[Record, dict[str, Tensor] | None]:
+        """The record of the i-th run, and its weights if it keeps them."""
+        run, columns = self.runs[i], self.metrics[:rows, i].numpy().T
         metrics = {
             name: c for name, c in zip(METRICS, columns, strict=True) if not np.isnan(c).all()
         }
-        origin = {"processes": [*self.before[i], self.here]} | ({"ended": why} if why else {})
-        theta = self.stack.theta(i) if run.keep_weights else None
-        epochs = run.log_epochs()[:rows]
-        self.store.put(Record(run, {"epoch": epochs} | metrics, origin), theta)
-        self.store.drop_checkpoint(run)
+        origin = {"processes": self._processes(i)} | ({"ended": reason} if reason else {})
+        record = Record(run, {"epoch": run.log_epochs()[:rows]} | metrics, origin)
+        return record, self.stack.theta(i) if run.keep_weights else None
 
-    def keep(self, which: list[int]) -> None:
+    def _processes(self, i: int) -> list[dict]:
+        """Who worked on the i-th run."""
+        return [*self.earlier_processes[i], self.this_process]
+
+    def _keep(self, which: list[int]) -> None:
         """Go on with these runs of the stack only."""
         if len(which) == len(self.runs):
             return
         self.metrics = self.metrics[:, which]
-        self.before = [self.before[i] for i in which]
+        self.earlier_processes = [self.earlier_processes[i] for i in which]
         self.runs = [self.runs[i] for i in which]
         if self.runs:
-            states = [self.stack.state(i) for i in which]
-            before = self.stack
-            self.stack = Stack(self.runs, states, before.device, self.epoch, threads=before.threads)
+            states, old = [self.stack.state(i) for i in which], self.stack
+            self.stack = Stack(self.runs, states, old.device, self.epoch, threads=old.threads)
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
         pause = max(CHECKPOINT_SECONDS, self.save_seconds / CHECKPOINT_SHARE)
         return time.monotonic() - self.last_saved > pause
 
-    def save(self) -> None:
-        """A checkpoint of every run.
+    def save(self, stopping: bool = False) -> None:
+        """A checkpoint of every run. If the disk is full that is said, and training goes on.
 
         Raises:
-            StoreFull: the disk is full; those that could not be replaced are as they were.
+            StoreFull: `stopping`, and the disk is full; checkpoints not replaced are as they were.
         """
-        self._part_from_diverged()
+        self._drop_diverged()
         began, full = time.monotonic(), None
+        self.this_process["wall_seconds"] = began - self.started_at
         for i, run in enumerate(self.runs):
             tensors = self.stack.state(i) | {"metrics": self.metrics[:, i]}
-            checkpoint = Checkpoint(run, self.epoch, tensors, [*self.before[i], self.here])
             try:
-                self.store.save_checkpoint(checkpoint)
+                self.store.save_checkpoint(Checkpoint(run, self.epoch, tensors, self._processes(i)))
             except StoreFull as error:
                 full = error
         self.last_saved = time.monotonic()
         self.save_seconds = self.last_saved - began
+        if full and stopping:
+            lost = "what was trained since the last checkpoint is lost; the next call starts there"
+            raise StoreFull(full.errno, f"{full.strerror}; {lost}") from full
         if full:
-            raise full
-
-    def save_or_warn(self) -> None:
-        """A checkpoint of every run. If the disk is full that is said, and training goes on."""
-        try:
-            self.save()
-        except StoreFull as error:
-            warnings.warn(f"{error}; training goes on without this checkpoint", stacklevel=2)
+            warnings.warn(f"{full}; training goes on without this checkpoint", stacklevel=2)
 
 
-def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
-    """Why the run ends at the last row of these metrics, before its epochs are over; or ""."""
+def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
+    """Why the run ends at the last row of these metrics, before its last epoch; "": it goes on."""
     if stuck:
         return "no step lowers the objective at this precision"
     residual, accuracy, loss, norm = (
@@ -196,7 +206,7 @@ def _ended(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> str:
     )
     epochs = run.log_epochs()[: len(residual)]
     if run.optimiser == "lbfgs":
-        level = objective(loss, norm, run.eps, run.weight_decay) if run.until_rest else None
+        level = objective(loss, norm, run.alpha) if run.until_rest else None
         if level is not None and at_minimum(epochs, level, float(residual[-1])):
             return f"at rest: residual {residual[-1]:.2g}"
         if not residual[-1] < run.tolerance:
@@ -221,18 +231,18 @@ def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
 
 
 def train_stack(
-    claim: Claim,
+    runs: Sequence[Run],
     store: Store,
     device: torch.device,
     threads: int = 1,
     progress: Callable[[int], object] = lambda epochs: None,
     halt: Callable[[], bool] = lambda: False,
-) -> bool:
-    """Train the claimed runs, which `sweep.pack` found to fit one stack, and store the records.
+) -> None:
+    """Train runs that fit one stack (`plan.pack`) and that the caller has locked; store records.
 
     On the CPU `threads` share it, and the process keeps the memory that it frees from then on
-    (`gradients.keep_freed_memory`). `progress` is told of epochs trained, times runs. Returns False
-    if `halt()` came first; then checkpoints hold everything.
+    (`gradients.keep_freed_memory`). `progress` is told of epochs trained, times runs. If `halt()`
+    comes first, checkpoints hold everything.
 
     Raises:
         StoreFull: no space for a record, or for the checkpoints after `halt()`.
@@ -240,58 +250,18 @@ def train_stack(
     """
     if device.type == "cpu":
         keep_freed_memory()
-    saved = {run: store.load_checkpoint(run, check_checkpoint) for run in claim.runs}
+    by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}
+    for run in runs:
+        saved = store.load_checkpoint(run, check_checkpoint)
+        by_epoch.setdefault(saved.epoch if saved else 0, {})[run] = saved
     diverged: list[str] = []
-
-    def epoch(run: Run) -> int:
-        checkpoint = saved[run]
-        return checkpoint.epoch if checkpoint else 0
-
-    with cuda.matmul_precision(claim.runs[0].precision if claim.runs else "float32", device):
-        for _, members in groupby(sorted(claim.runs, key=epoch), epoch):
-            runs = list(members)
-            checkpoints = [saved.pop(run) for run in runs]
-            training = Training(runs, checkpoints, store, device, threads)
-            ended = _to_the_end(training, claim, progress, halt)
+    with cuda.matmul_precision(runs[0].precision, device):
+        for _, group in sorted(by_epoch.items()):
+            training = Training(list(group), list(group.values()), store, device, threads)
+            group.clear()  # the stack has copies
+            to_the_end = training.run(progress, halt)
             diverged += training.diverged
-            if not ended:
+            if not to_the_end:
                 break
-        else:
-            ended = True
     if diverged:
         raise FloatingPointError("\n".join(diverged))
-    return ended
-
-
-def _save_last(training: Training) -> None:
-    try:
-        training.save()
-    except StoreFull as error:
-        lost = "what was trained since the last checkpoint is lost; the next call continues there"
-        raise StoreFull(error.errno, f"{error.strerror}; {lost}") from error
-
-
-def _to_the_end(
-    training: Training,
-    claim: Claim,
-    progress: Callable[[int], object],
-    halt: Callable[[], bool],
-) -> bool:
-    total = training.runs[0].epochs
-    progress(training.epoch * len(training.runs))
-    while training.runs:
-        held, epoch = len(training.runs), training.epoch
-        training.advance()
-        # a run that ended early is through with all its epochs
-        gone = held - len(training.runs)
-        progress((total - epoch) * gone + (training.epoch - epoch) * len(training.runs))
-        ends = halt()
-        if ends or training.due():
-            lost = set(claim.lost())  # to a process that took this one for dead
-            training.keep([i for i, run in enumerate(training.runs) if run not in lost])
-            if not ends:
-                training.save_or_warn()
-        if ends and training.runs:
-            _save_last(training)
-            return False
-    return True

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 import time
@@ -21,15 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from grokkit.store.processes import Process, this_process
-
 GARBAGE = (
     *(SafetensorError, pa.ArrowException, RecursionError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
 )  # what parsers raise at bytes that were never written
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-ABANDONED_SECONDS = 3600.0
+ABANDONED_SECONDS = 3600.0  # after which nobody writes a temporary file any more
 
 
 class Damaged(ValueError):
@@ -59,37 +56,39 @@ class StoreFull(OSError):
 # --- writing ---------------------------------------------------------------------------------
 
 
-def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
-    """All of the bytes under the final name, or nothing: temporary file, fsync, rename.
-
-    `durable=False` leaves out the fsync: after a power cut the file may be empty.
-
-    Raises:
-        StoreFull: no space left; the file is as it was.
-    """
-    writer = this_process()
-    owner = f"{writer.host}.{writer.pid}.{writer.started}.{uuid.uuid4().hex[:8]}"
-    temporary = path.with_name(f".{path.name}.{owner}.tmp")
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Turns the error of a disk without space into StoreFull, which names the file."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.errno in FULL:
             raise StoreFull(error.errno, f"no space left to write {path}") from error
         raise
 
 
+def write_atomically(path: Path, data: bytes) -> None:
+    """All of the bytes under the final name, or nothing: temporary file, fsync, rename.
+
+    Raises:
+        StoreFull: no space left; the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with naming_full_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def abandoned(temporary: Path) -> bool:
-    """Whether nobody writes a temporary file any more: its process ended, or an hour has passed."""
-    match = re.search(r"\.([^.]+)\.(\d+)\.(\d*)\.[0-9a-f]{8}\.tmp$", temporary.name)
-    if match and Process(match[1], int(match[2]), match[3]).gone():
-        return True
+    """Whether a temporary file is older than an hour."""
     try:
         return time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS
     except FileNotFoundError:  # it has just got its final name

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from torch import Tensor
 
+from grokkit import tasks
 from grokkit.runs import Record, Run
-from grokkit.store.files import Damaged, opened, reading
+from grokkit.store.files import Damaged, opened, read_tensors, reading
 
 ROW = pa.schema(
     [
@@ -85,4 +87,22 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
         json.loads(row["provenance"]),
         weights / f"{run.key}.safetensors" if sha else None,
         sha,
+        read_weights if sha else None,
     )
+
+
+def read_weights(record: Record) -> dict[str, Tensor]:
+    """Final parameters of the record's network, on the CPU.
+
+    Raises:
+        Damaged: the file does not match its checksum or the run's network.
+    """
+    path = record.weights_path
+    assert path is not None
+    tensors, digest = read_tensors(path)
+    if digest != record.weights_sha256:
+        raise Damaged(path, "its checksum is not the record's")
+    shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
+        raise Damaged(path, "its tensors are not those of the run's network")
+    return {name: tensors[name] for name in shapes}

@@ -1,7 +1,7 @@
-"""The store: records, checkpoints and claims on disk, over the results that ship with the package.
+"""The store: records, checkpoints and locks on disk, over the results that ship with the package.
 
 `records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
-`claims/` which process trains which run. All are named by the key of the run.
+`locks/` a lock a run. All are named by the key of the run.
 """
 
 import json
@@ -10,7 +10,7 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from grokkit.runs import Record, Run
-from grokkit.store import locks
 from grokkit.store.files import (
     Damaged,
     Missing,
@@ -36,8 +35,8 @@ from grokkit.store.files import (
     tensor_bytes,
     write_atomically,
 )
-from grokkit.store.locks import Claim
-from grokkit.store.parquet import parquet_bytes, read_records
+from grokkit.store.locks import RunLock
+from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
@@ -55,7 +54,7 @@ class Checkpoint:
 
 
 class Store:
-    """Records, checkpoints and claims in a directory, over the read-only records of the package.
+    """Records, checkpoints and locks in a directory, over the read-only records of the package.
 
     Any number of processes may read and write one store: every file appears whole, under its final
     name, or not at all. A damaged file is reported by path, set aside, and its run trained again;
@@ -97,7 +96,7 @@ class Store:
         Raises:
             Unreadable: its files are there but cannot be read, and no such record is shipped.
         """
-        path, unreadable = self.path / "records" / f"{run.key}.parquet", None
+        path, unreadable = self._record_path(run), None
         try:
             records = read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
@@ -138,10 +137,14 @@ class Store:
             path = self.path / "weights" / f"{record.run.key}.safetensors"
             digest = checksum(weights, json.dumps(meta, sort_keys=True))
             write_atomically(path, tensor_bytes(weights, meta))
-            record = replace(record, weights_path=path, weights_sha256=digest)
-        path = self.path / "records" / f"{record.run.key}.parquet"
-        write_atomically(path, parquet_bytes([record]))
+            record = replace(
+                record, weights_path=path, weights_sha256=digest, read_weights=read_weights
+            )
+        write_atomically(self._record_path(record.run), parquet_bytes([record]))
         return record
+
+    def _record_path(self, run: Run) -> Path:
+        return self.path / "records" / f"{run.key}.parquet"
 
     # --- checkpoints
 
@@ -209,46 +212,46 @@ class Store:
                 warnings.warn(f"{error}; it counts as none", stacklevel=2)
         return epochs
 
-    # --- claims
+    # --- locks
 
     @contextmanager
-    def claim(self, runs: Sequence[Run]) -> Iterator[Claim]:
+    def lock(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         """Hold those of the runs that are neither finished nor held by anybody else.
 
-        Never waits: `claim.runs` may be empty. All that is still held is released at the end.
-        """
-        claim = locks.take(self.path / "claims", runs)
-        try:
-            # only now: a holder stores its record before it lets go
-            claim.release([run for run in claim.runs if self.get(run) is not None])
-            yield claim
-        finally:
-            claim.close()
+        Never waits: there may be none. A process that ends, however it does, holds nothing.
 
-    def held(self, runs: Sequence[Run]) -> list[Run]:
-        """Those of the runs that other processes are training."""
-        return locks.held(self.path / "claims", runs)
+        Raises:
+            StoreFull: no space for a lock file.
+        """
+        folder = self.path / "locks"
+        with ExitStack() as locks:
+            paths = {run: folder / f"{run.key}.lock" for run in runs}
+            held = [run for run in runs if locks.enter_context(RunLock(paths[run]))]
+            # only now: a holder stores its record before it lets go
+            yield [run for run in held if self.get(run) is None]
+            for run in held:  # whoever has just opened the file sees the record, too
+                if self._record_path(run).exists():
+                    paths[run].unlink(missing_ok=True)
 
     # --- housekeeping
 
     def collect_garbage(self, damaged: bool = False) -> list[Path]:
         """Delete what no run needs any more; the paths that were deleted.
 
-        That is: checkpoints of runs with a sound record, claims of processes that ended, temporary
-        files of such processes or older than an hour, and, if asked, what was set aside as
-        *.damaged and is. The records and everything that goes on are safe, also while others train.
+        That is: checkpoints of runs with a sound record, temporary files older than an hour, and,
+        if asked, what was set aside as *.damaged and is. The records and everything that goes on
+        are safe, also while others train.
         """
         finished = [run for run in self.checkpointed() if self.has(run)]
         stray = [self._checkpoint_path(run) for run in finished]
-        stray += listed(self.path / "checkpoints", "*.lock")  # of stacks, by earlier versions
-        for folder in ("records", "weights", "checkpoints", "claims"):
+        for folder in ("records", "weights", "checkpoints"):
             temporaries = listed(self.path / folder, "*.tmp")
             stray += [path for path in temporaries if abandoned(path)]
             aside = listed(self.path / folder, "*.damaged") if damaged else []
             stray += [path for path in aside if not self._put_back(path)]
         for path in stray:
             delete(path)
-        return stray + locks.remove_stale(self.path / "claims")
+        return stray
 
     def _put_back(self, path: Path) -> bool:
         """Whether a file that was set aside is whole: earlier versions did not read all they could.

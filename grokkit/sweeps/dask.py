@@ -1,6 +1,6 @@
 """Past one machine: the stacks of a sweep as tasks for Dask workers that share the store's folder.
 
-The records, checkpoints and claims are those of `sweep.train` on one machine. A worker that dies
+The records, checkpoints and locks are those of `local.train` on one machine. A worker that dies
 costs what it did since its last checkpoint: Dask gives its stack to another one.
 """
 
@@ -48,11 +48,11 @@ class _Task:
     shipped: Path | None
     device: str
 
-    def train(self, number: int, runs: list[Run]) -> str:
+    def train(self, number: int, runs: list[Run]) -> tuple[list[Run], str]:
         """Train those of the runs that nobody else holds; one thread each, as the CPU's stacks.
 
-        Returns what is to be said of runs that left the finite numbers: trained once more, as Dask
-        does after an exception, they would again.
+        Returns them, and what is to be said of those that left the finite numbers: trained once
+        more, as Dask does after an exception, they would again.
         """
         from distributed import get_worker
 
@@ -68,15 +68,14 @@ class _Task:
         tabulated.begin_thread()
         device, store = resolve_device(self.device), Store(self.store, self.shipped or "")
         alone = nullcontext() if device.type == "cpu" else _card
-        with alone, store.claim(runs) as claim:
-            if claim.runs:
-                halt = lambda: self.name in _left  # noqa: E731
+        with alone, store.lock(runs) as held:
+            if held:
                 try:
-                    train_stack(claim, store, device, 1, progress, halt)
+                    train_stack(held, store, device, 1, progress, lambda: self.name in _left)
                 except FloatingPointError as error:
                     diverged = str(error)
         worker.log_event(self.name, [number, done])
-        return diverged
+        return held, diverged
 
 
 def _leave(name: str) -> None:
@@ -98,7 +97,7 @@ class Cluster:
     def __init__(self, client: Any, store: Store, device: str) -> None:
         self._client, self._store, self._device = client, store, device
 
-    def survey(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
+    def device_and_free_memory(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
         """The kind of device that all workers have, and the least free memory, in bytes.
 
         Waits for the first worker. Where kinds differ it is the CPU, whose stacks suit all.
@@ -111,7 +110,7 @@ class Cluster:
             if halt():
                 raise TimeoutError("time is up and no worker has come; the same call continues")
             time.sleep(POLL_SECONDS)
-        probe = self._store.path / "claims" / f"{uuid.uuid4().hex}.tmp"
+        probe = self._store.path / "checkpoints" / f"{uuid.uuid4().hex}.tmp"
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         try:
@@ -133,10 +132,11 @@ class Cluster:
         stacks: Sequence[list[Run]],
         progress: Callable[[int], object],
         halt: Callable[[], bool],
-    ) -> None:
+    ) -> list[Run]:
         """Train the stacks, in order, as many at a time as the workers have threads.
 
-        When `halt()`, or interrupted, it has the workers stop at a checkpoint.
+        Returns the runs that nobody else held. When `halt()`, or interrupted, it has the workers
+        stop at a checkpoint.
 
         Raises:
             RuntimeError: several workers died over the same stack.
@@ -153,6 +153,7 @@ class Cluster:
         self._client.subscribe_topic(task.name, count)
         waiting = list(enumerate(stacks))[::-1]
         running: list[Any] = []
+        trained: list[Run] = []
         diverged: list[str] = []
         try:
             while (waiting or running) and not halt():
@@ -163,12 +164,15 @@ class Cluster:
                 time.sleep(POLL_SECONDS)
                 for future in [future for future in running if future.done()]:
                     running.remove(future)
-                    diverged.append(_result(future))
+                    held, text = _result(future)
+                    trained += held
+                    diverged.append(text)
         finally:
             self._stop(task, running)
             self._client.unsubscribe_topic(task.name)
         if any(diverged):
             raise FloatingPointError("\n".join(filter(None, diverged)))
+        return trained
 
     def _submit(self, task: _Task, number: int, runs: list[Run]) -> Any:
         key = f"{runs[0].key}-{number}-{task.name}"
@@ -190,7 +194,7 @@ class Cluster:
             self._client.cancel(running)
 
 
-def _result(future: Any) -> str:
+def _result(future: Any) -> tuple[list[Run], str]:
     from distributed import KilledWorker
 
     try:

@@ -11,7 +11,7 @@ from grokkit.engine.gradients import keep_freed_memory
 from grokkit.engine.stack import Stack, start
 from grokkit.runs import Run
 from grokkit.store.store import Store
-from grokkit.sweeps import local
+from grokkit.sweeps import plan
 
 SECONDS = 0.1  # of each measurement, of which there are four
 BATCH = 32  # runs of a stack on an accelerator
@@ -46,7 +46,7 @@ class Machine:
         for exact, what in ((False, "float32, AdamW"), (True, "float64, L-BFGS")):
             run = _exactly(LARGE) if exact else LARGE
             each = _epoch_seconds(run, self)
-            rate = local.flop(run) / each / 1e9
+            rate = plan.flop(run) / each / 1e9
             parts.append(f"{1000 * each:.3g} ms ({rate:.3g} GFLOP/s) in {what}")
         return (
             f"{self.device.type}, {self.at_a_time} at a time; an epoch of p = {LARGE.p}, "
@@ -64,22 +64,22 @@ def measure(device: torch.device) -> Machine:
     on_cpu = device.type == "cpu"
     if on_cpu:
         keep_freed_memory()  # as the trainer does
+    epoch: dict[bool, Speed] = {}
+    evaluation: dict[bool, Speed] = {}
     torch.set_num_threads(1)
     try:
-        times = {
-            exact: [
+        for exact in (False, True):
+            if exact and device.type == "mps":  # it has no float64
+                epoch[True], evaluation[True] = epoch[False], evaluation[False]
+                continue
+            small, large = (
                 _time(_exactly(run) if exact else run, device, 1 if on_cpu else BATCH)
                 for run in (SMALL, LARGE)
-            ]
-            for exact in ((False, True) if device.type != "mps" else (False,))
-        }
+            )
+            epoch[exact] = _fit(small[0], large[0], plan.flop)
+            evaluation[exact] = _fit(small[1], large[1], _evaluation_flop)
     finally:
         torch.set_num_threads(threads)
-    times.setdefault(True, times[False])  # mps has no float64
-    epoch = {exact: _fit(small[0], large[0], local.flop) for exact, (small, large) in times.items()}
-    evaluation = {
-        exact: _fit(small[1], large[1], _evaluation_flop) for exact, (small, large) in times.items()
-    }
     took = time.monotonic() - began
     return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)
 
@@ -87,7 +87,7 @@ def measure(device: torch.device) -> Machine:
 def seconds(left: dict[Run, int], machine: Machine) -> float:
     """Time for the runs, each from its epoch on; those that start from others wait for them."""
     total = 0.0
-    for generation in local.with_inits(list(left)):
+    for generation in plan.with_inits(list(left)):
         each = [run_seconds(run, left[run], machine) for run in generation if run in left]
         total += max(sum(each) / machine.at_a_time, max(each, default=0.0))
     return total
@@ -100,19 +100,28 @@ def run_seconds(run: Run, done: int, machine: Machine) -> float:
     return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
 
 
+def duration(seconds: int | float) -> str:
+    """ "3 hours": two digits, in the largest unit of which there is at least one."""
+    for unit, length in (("year", 365.25 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = f"{float(f'{seconds / length:.2g}'):,g}"
+            return f"{count} {unit}{'s' * (count != '1')}"
+    return f"{seconds:.0f} s"
+
+
 def _exactly(run: Run) -> Run:
     return replace(run, optimiser="lbfgs", precision="float64")
 
 
 def _epoch_seconds(run: Run, machine: Machine) -> float:
     slower = FULL_HISTORY if run.optimiser == "lbfgs" else 1.0
-    return slower * machine.epoch[run.float64].seconds(local.flop(run))
+    return slower * machine.epoch[run.float64].seconds(plan.flop(run))
 
 
 def _evaluation_flop(run: Run) -> float:
     """FLOP of a forward over all examples and a gradient."""
     everything = tasks.task(run.task, run.p).n_examples
-    return local.flop(replace(run, dataset_size=everything, init=None)) / 3 + local.flop(run)
+    return plan.flop(replace(run, dataset_size=everything, init=None)) / 3 + plan.flop(run)
 
 
 def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Speed:

@@ -9,7 +9,7 @@ from grokkit.runs import Record
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
-ACCURACY, RELATIVE = 0.02, 0.02  # how far the ends may be apart on another machine
+MAX_ACCURACY_GAP, MAX_RELATIVE_GAP = 0.02, 0.02  # between final values, on another machine
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Comparison:
             for name in self.stored.metrics
         )
 
-    def ends(self) -> dict[str, tuple[float, float]]:
+    def final_values(self) -> dict[str, tuple[float, float]]:
         """Accuracies, norm and correct logit at the end, stored and again."""
         names = ("train_accuracy", "test_accuracy", "param_norm", "correct_logit")
         return {
@@ -38,16 +38,17 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the ends are the same to within 0.02: of one, or of the value."""
+        """Whether final accuracies are within 0.02, the other final values within 2 %."""
         return all(
-            abs(a - b) <= (ACCURACY if name.endswith("accuracy") else RELATIVE * abs(a))
-            for name, (a, b) in self.ends().items()
+            abs(a - b)
+            <= (MAX_ACCURACY_GAP if name.endswith("accuracy") else MAX_RELATIVE_GAP * abs(a))
+            for name, (a, b) in self.final_values().items()
         )
 
     def __str__(self) -> str:
         how = "the same bits" if self.identical else "agrees" if self.agrees else "differs"
-        ends = ", ".join(f"{name} {b:.4g} ({a:.4g})" for name, (a, b) in self.ends().items())
-        return f"{self.stored.run.key}  {self.stored.run}  {how}: {ends}"
+        values = ", ".join(f"{k} {b:.4g} ({a:.4g})" for k, (a, b) in self.final_values().items())
+        return f"{self.stored.run.key}  {self.stored.run}  {how}: {values}"
 
 
 def find(store: Store, key: str) -> Record:
@@ -72,7 +73,7 @@ def retrain(
 
     A network that it starts from is taken from `store` if that has it, and else trained too.
     Networks of AdamW in float32 part at rounding errors, so another machine, or another torch, may
-    see a network grok earlier or later; the ends should agree.
+    see a network grok earlier or later; the final values should agree.
     """
     with tempfile.TemporaryDirectory() as folder:
         alone = Store(folder, shipped="")

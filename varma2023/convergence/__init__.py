@@ -1,0 +1,1 @@
+"""Whether runs have come to rest, and where AdamW rests."""

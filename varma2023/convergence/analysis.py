@@ -14,6 +14,7 @@ from jaxtyping import Float
 from grokkit import tasks
 from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
+from grokkit.optimum import room
 from grokkit.runs import Record, Run
 from varma2023.measures import RESIDUALS, Pair, objective, value_at
 from varma2023.tables import html_table
@@ -311,12 +312,11 @@ def equilibrium(record: Record) -> Equilibrium:
     examples = tabulated.chunks(pairs, labels, task.n_tokens, run.model.n_heads, torch.float64)
     _, slopes = tabulated.gradient(theta, examples)
     gradient = torch.cat([slopes[name].flatten() for name in theta]).numpy()
-    flat = torch.cat([weight.flatten() for weight in theta.values()]).numpy()
-    room = np.maximum(1 - run.weight_decay * np.abs(flat), 0.01)
-    direction = -flat / room
+    flat = torch.cat([weight.flatten() for weight in theta.values()])
+    direction = (-flat / room(flat, run.weight_decay)).numpy()
     alpha = float(gradient @ direction / (direction @ direction))
     cosine = float(gradient @ direction / np.linalg.norm(gradient) / np.linalg.norm(direction))
-    return Equilibrium(gradient, run.eps * run.weight_decay * direction, alpha, cosine)
+    return Equilibrium(gradient, run.alpha * direction, alpha, cosine)
 
 
 SETTLED = 0.1  # of what decay alone would do to the norm (choice C6)

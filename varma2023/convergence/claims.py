@@ -17,12 +17,15 @@ def two_ways(found: Records) -> Result:
     records = found["convergence"]
     pairs = measures.pairs(records)
     alike, times = analysis.agreeing(pairs), analysis.savings_text(pairs, 1.0)
+    kinds: dict[str, list[Record]] = {}  # each with seeds of its own
+    for pair in pairs:
+        kinds.setdefault(pair.kind, []).extend((pair.adamw, pair.lbfgs))
     return Result(
         f"{alike} of {len(pairs)} pairs end alike; gradients to a residual of 1, times fewer: "
         f"{times}",
         2 * alike > len(pairs),
         {"every pair ends alike": alike == len(pairs), **measures.resting(records)},
-        Evidence.of(records),
+        Evidence.of(*kinds.values()),
     )
 
 

@@ -1,0 +1,1 @@
+"""The trigonometric algorithm inside a trained network (App. B, Fig. 11)."""

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record
-from varma2023.statistics import Interval, bootstrap, by_seed
-from varma2023.tables import html_table
+from varma2023.measures import group
+from varma2023.statistics import Interval, bootstrap
+from varma2023.tables import span, table
 
 GATE = 0.95  # least trigonometric share of the logit norm of a network that counts as C_gen
 FITTED = 0.99  # least train accuracy of a network that counts as C_mem
@@ -94,19 +95,27 @@ def triples(records: Sequence[Record]) -> Float[np.ndarray, "run 3"]:
     return np.log([[r.run.dataset_size, logit(r), norm(r)] for r in records])
 
 
+def triples_by_seed(records: Sequence[Record]) -> list[Float[np.ndarray, "_ 3"]]:
+    """The `triples` of every seed: what an interval draws from."""
+    return [triples(seed) for seed in group(records, "seed").values()]
+
+
 def slope(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
     """The least-squares slope of log norm over log D in `triples`; NaN for fewer than two sizes."""
     size, _, log_norm = np.concatenate(seeds).T
-    from_mean = size - size.mean()
-    spread = float(from_mean @ from_mean)
-    return float(from_mean @ log_norm) / spread if np.ptp(size) > 0 else nan
+    return _slope(size, log_norm) if np.ptp(size) > 0 else nan
+
+
+def _slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
+    from_mean = x - x.mean()
+    return float(from_mean @ y / (from_mean @ from_mean))
 
 
 def isologit_slope(bucket: Bucket) -> Interval:
     """The `slope` of a bucket, with its interval over the seeds in it; NaN for an empty one."""
     if not bucket.records:
         return Interval(nan)
-    return bootstrap([triples(seed) for seed in by_seed(bucket.records)], slope)
+    return bootstrap(triples_by_seed(bucket.records), slope)
 
 
 def norm_at(records: Sequence[Record], level: float | int) -> float:
@@ -146,11 +155,10 @@ def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
     Within one training set only weight decay differs. NaN where none has two weight decays.
     """
     found = []
-    for table in seeds:
-        for size in np.unique(table[:, 0]):
-            _, x, y = table[table[:, 0] == size].T
-            x = x - x.mean()
-            found += [float(x @ y / (x @ x))] if x.any() else []
+    for each in seeds:
+        for size in np.unique(each[:, 0]):
+            _, x, y = each[each[:, 0] == size].T
+            found += [_slope(x, y)] if np.ptp(x) > 0 else []
     return float(np.median(found)) if found else nan
 
 
@@ -186,13 +194,12 @@ def _between(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, " pair"]:
 
 def fit(records: Sequence[Record], flat: bool = False) -> Fit:
     """The `Fit` to all the runs (`fit_triples`)."""
-    return fit_triples([triples(seed) for seed in by_seed(records)], flat)
+    return fit_triples(triples_by_seed(records), flat)
 
 
 def fitted(records: Sequence[Record], read: Callable[[Fit], float], flat: bool = False) -> Interval:
     """What `read` takes from the fit of the runs, with its interval over seeds."""
-    units = [triples(seed) for seed in by_seed(records)]
-    return bootstrap(units, lambda seeds: read(fit_triples(seeds, flat)))
+    return bootstrap(triples_by_seed(records), lambda seeds: read(fit_triples(seeds, flat)))
 
 
 def exponent(records: Sequence[Record]) -> Interval:
@@ -242,13 +249,13 @@ def flat(gen: Sequence[Record]) -> bool | None:
 
     An equivalence: the whole interval over seeds lies in the margin.
     """
-    seeds = by_seed(gen)
+    seeds = group(gen, "seed").values()
     if not seeds or any(len(values(seed, "dataset_size")) < 2 for seed in seeds):
         return None
     return exponent(gen).within(-MARGIN, MARGIN)
 
 
-def orderly(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bool]:
+def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bool]:
     """What can be asked of runs at any setting: the two circuits differ as Sec. 4.1 says."""
     memory, rule = fit(mem), fit(gen)
     return {
@@ -259,12 +266,13 @@ def orderly(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bool]:
 
 # --- tables ----------------------------------------------------------------------------------
 
+Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
 CIRCUITS = ("C<sub>mem</sub>", "C<sub>gen</sub>")
 
 
-def _span(numbers: Sequence[float | int], form: str) -> str:
-    low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
-    return low if low == high else f"{low} – {high}"
+def seeds_of(records: Sequence[Record]) -> int:
+    """How many seeds these runs have."""
+    return len(values(records, "seed"))
 
 
 def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
@@ -272,56 +280,34 @@ def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     rows = []
     for name, records in zip(CIRCUITS, (mem, gen), strict=True):
         for bucket in buckets(records):
-            found = isologit_slope(bucket)
-            rows.append(
-                [
-                    name,
-                    f"{bucket.low:.1f} – {bucket.high:.1f}",
-                    str(len(bucket.records)),
-                    str(len(values(bucket.records, "seed"))),
-                    _span(bucket.sizes, ",") if bucket.records else "–",
-                    found.text(".3f") if isfinite(found.value) else "fewer than two sizes",
-                ]
-            )
-    head = ["circuit", "correct logit", "runs", "seeds", "D", "slope of log norm over log D"]
-    return html_table(head, rows)
+            logits = f"{bucket.low:.1f} – {bucket.high:.1f}"
+            slope, sizes = isologit_slope(bucket), span(bucket.sizes, ",", none="–")
+            text = slope.text(".3f") if isfinite(slope.value) else "fewer than two sizes"
+            rows.append([name, logits, len(bucket.records), seeds_of(bucket.records), sizes, text])
+    return table("circuit | correct logit | runs | seeds | D | slope of log norm over log D", rows)
 
 
 def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     """By circuit: the exponent of D, that of the norm, and the norm at the reference."""
     rows = []
     for name, records, flat in zip(CIRCUITS, (mem, gen), (False, True), strict=True):
-        rows.append(
-            [
-                name,
-                str(len(records)),
-                str(len(values(records, "seed"))),
-                exponent(records).text(".3f"),
-                kappa(records, flat).text(".1f"),
-                fitted(records, lambda found: found.norm, flat).text(".1f"),
-            ]
-        )
-    head = ["circuit", "runs", "seeds", "exponent of D", "κ"]
-    return html_table([*head, f"norm at D = {SIZE:,}, correct logit {LOGIT:g}"], rows)
+        power, at_reference = exponent(records), fitted(records, lambda found: found.norm, flat)
+        texts = power.text(".3f"), kappa(records, flat).text(".1f"), at_reference.text(".1f")
+        rows.append([name, len(records), seeds_of(records), *texts])
+    heads = "circuit | runs | seeds | exponent of D | κ | norm at D = "
+    return table(f"{heads}{SIZE:,}, correct logit {LOGIT:g}", rows)
 
 
 def gate_table(gen: Sequence[Record]) -> str:
     """By seed: the least trigonometric share, and how many runs pass the gate of 95 %."""
+    heads = "seed | runs | least share of norm | above 0.95 | least share of norm² | above 0.95"
     rows = []
-    for seed in by_seed(gen):
-        shares = [record.final("trig_share") for record in seed]
+    for seed, runs in group(gen, "seed").items():
+        share, strict = min(r.final("trig_share") for r in runs), gated(runs, squared=True)
         rows.append(
-            [
-                str(seed[0].run.seed),
-                str(len(seed)),
-                f"{min(shares):.3f}",
-                str(len(gated(seed))),
-                f"{min(shares) ** 2:.3f}",
-                str(len(gated(seed, squared=True))),
-            ]
+            [seed, len(runs), f"{share:.3f}", len(gated(runs)), f"{share**2:.3f}", len(strict)]
         )
-    head = ["seed", "runs", "least share of norm", "above 0.95"]
-    return html_table([*head, "least share of norm²", "above 0.95"], rows)
+    return table(heads, rows)
 
 
 def ratio(predicted: Interval, measured: Interval) -> float:
@@ -329,16 +315,14 @@ def ratio(predicted: Interval, measured: Interval) -> float:
     return predicted.value / measured.value
 
 
-def ratios_text(pairs: Sequence[tuple[Interval, Interval]]) -> str:
+def ratios_text(pairs: Sequence[Pair]) -> str:
     """ "0.98 – 1.07": the least and the largest `ratio`; "none" without one."""
-    known = [found for pair in pairs if isfinite(found := ratio(*pair))]
-    return _span(known, ".2f") if known else "none"
+    return span(filter(isfinite, (ratio(*pair) for pair in pairs)), ".2f")
 
 
 def range_text(sizes: Sequence[Interval]) -> str:
     """ "860 – 880": the least and the largest of some D_crit; "none" without one."""
-    known = [size.value for size in sizes if isfinite(size.value)]
-    return _span(known, ",.0f") if known else "none"
+    return span(filter(isfinite, (size.value for size in sizes)), ",.0f")
 
 
 def agrees(predicted: Interval, measured: Interval, near: float = NEAR) -> bool:
@@ -346,28 +330,25 @@ def agrees(predicted: Interval, measured: Interval, near: float = NEAR) -> bool:
     return abs(ratio(predicted, measured) - 1) <= near
 
 
-def predictions_table(
-    rows: Mapping[str, tuple[Interval, Interval]],
-) -> str:
+def predictions_table(rows: Mapping[str, Pair]) -> str:
     """By row: D_crit predicted and measured, each with its interval, and their ratio."""
     cells = [
-        [name, one.text(",.0f"), other.text(",.0f"), f"{ratio(one, other):.2f}"]
-        for name, (one, other) in rows.items()
+        [name, *(each.text(",.0f") for each in pair), f"{ratio(*pair):.2f}"]
+        for name, pair in rows.items()
     ]
-    return html_table(["", "predicted D_crit", "measured D_crit", "ratio"], cells)
+    return table(" | predicted D_crit | measured D_crit | ratio", cells)
 
 
-def starts_table(rows: Mapping[tuple[int, float], tuple[Interval, Interval]]) -> str:
+def starts_table(rows: Mapping[tuple[int, float], Pair]) -> str:
     """By seed and weight decay: D_crit predicted from the network itself, measured, the ratio."""
     cells = [
-        [str(seed), f"{decay:g}", *(f"{x.value:,.0f}" for x in pair), f"{ratio(*pair):.2f}"]
+        [seed, f"{decay:g}", *(f"{each.value:,.0f}" for each in pair), f"{ratio(*pair):.2f}"]
         for (seed, decay), pair in rows.items()
     ]
-    head = ["seed", "weight decay", "predicted D_crit", "measured D_crit", "ratio"]
-    return html_table(head, cells)
+    return table("seed | weight decay | predicted D_crit | measured D_crit | ratio", cells)
 
 
-def same_order(rows: Mapping[tuple[int, float], tuple[Interval, Interval]]) -> bool:
+def same_order(rows: Mapping[tuple[int, float], Pair]) -> bool:
     """Whether at each weight decay the seeds stand in the same order, predicted and measured."""
     for decay in {decay for _, decay in rows}:
         pairs = [pair for (_, which), pair in rows.items() if which == decay]

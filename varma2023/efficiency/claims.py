@@ -9,12 +9,12 @@ from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import BEYOND, Claim, Evidence, Records, Result
 from varma2023.efficiency import analysis, critical
-from varma2023.measures import CHANCE, PERFECT
+from varma2023.efficiency.analysis import Pair
+from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import EFFICIENCY, UNGROKKING
-from varma2023.statistics import Interval, by_seed
+from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
-Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
 SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
 
 
@@ -69,8 +69,7 @@ def norm_pairs(
     costs them.
     """
     level, pairs = critical.common_logit(mem, starts), {}
-    for own in by_seed(starts):
-        seed = own[0].run.seed
+    for seed, own in group(starts, "seed").items():
         if fell := analysis.select(ends, seed=seed):
             predicted = critical.predicted_by_norm(mem, own, level).value
             pairs[f"seed {seed}"] = _pair(predicted, measures.d_crit(fell).value)
@@ -103,7 +102,7 @@ def _known(*minima: Sequence[Record], ends: Sequence[Record]) -> bool:
 
 
 def _agree(pairs: Sequence[Pair], near: float) -> bool:
-    return bool(pairs) and all(analysis.agrees(*pair, near) for pair in pairs)
+    return all(analysis.agrees(*pair, near) for pair in pairs)
 
 
 def _texts(pairs: dict[str, Pair]) -> str:
@@ -120,6 +119,8 @@ def equal_norm(found: Records) -> Result:
     if not (mem and starts):
         return Result()
     pairs = norm_pairs(mem, starts, found["transition"])
+    if not pairs:
+        return Result()
     known = _known(mem, starts, ends=found["transition"])
     return Result(
         _texts(pairs),
@@ -136,6 +137,8 @@ def equal_minimum(found: Records) -> Result:
     if not (mem and starts):
         return Result()
     pairs, texts = start_pairs(mem, starts, ends), []
+    if not pairs:
+        return Result()
     for seed in sorted({seed for seed, _ in pairs}):
         own = [pair for (which, _), pair in pairs.items() if which == seed]
         predicted, seen = (analysis.range_text(sizes) for sizes in zip(*own, strict=True))
@@ -155,6 +158,12 @@ def equal_minimum(found: Records) -> Result:
     )
 
 
+def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each task that ungroks."""
+    groups = group(ends, "task").items()
+    return {task: here for task, here in groups if measures.task_ungroks(here)}
+
+
 def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]:
     """Claim B9: by task that ungroks and weight decay, D_crit predicted from its rule's cost.
 
@@ -163,12 +172,9 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     the same whatever rule they come from. The second of each pair is the measured D_crit.
     """
     pairs = {}
-    for task, here in measures.by_task(ends).items():
-        if not measures.task_ungroks(here):
-            continue
-        for decay, predicted in critical.predicted_by_minimum(
-            mem, measures.at_largest(here)
-        ).items():
+    for task, here in ungrokking_tasks(ends).items():
+        predictions = critical.predicted_by_minimum(mem, measures.at_largest(here))
+        for decay, predicted in predictions.items():
             name = task if decay == 1 else f"{task}, weight decay {decay:g}"
             own = analysis.select(here, weight_decay=decay)
             pairs[name] = predicted, measures.d_crit_interval(own)
@@ -180,24 +186,20 @@ def across_tasks(found: Records) -> Result:
     mem, ends = memory(found), found["other_tasks"]
     if not mem:
         return Result()
-    pairs = task_pairs(mem, ends)
-    ungrok: list[Record] = []
-    rules: list[Record] = []
-    for here in filter(measures.task_ungroks, measures.by_task(ends).values()):
-        ungrok += here
-        rules += measures.at_largest(here)
-    tasks = {record.run.task for record in ungrok}
+    pairs, ungrok = task_pairs(mem, ends), ungrokking_tasks(ends)
+    rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
+    known = _known(mem, rules, ends=[record for here in ungrok.values() for record in here])
+    number = f"{len(ungrok)} of {measures.N_OTHER_TASKS}"
     if not pairs:
         return Result("no task ungroks", None, {}, Evidence.of(ends))
     return Result(
         _texts(pairs),
-        _agree(list(pairs.values()), analysis.NEAR) if _known(mem, rules, ends=ungrok) else None,
+        _agree(list(pairs.values()), analysis.NEAR) if known else None,
         {
             **measures.resting(mem, "every network of C_mem is at rest"),
-            f"in each of nine tasks ({len(tasks)} of {measures.N_OTHER_TASKS} ungrok)": len(tasks)
-            == measures.N_OTHER_TASKS,
+            f"in each of nine tasks ({number} ungrok)": len(ungrok) == measures.N_OTHER_TASKS,
         },
-        Evidence.of(mem, *measures.by_task(ends).values()),
+        Evidence.of(mem, *group(ends, "task").values()),
     )
 
 

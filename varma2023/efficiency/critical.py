@@ -17,11 +17,11 @@ from varma2023.efficiency.analysis import (
     norm,
     per_logit,
     select,
-    triples,
+    triples_by_seed,
     values,
 )
-from varma2023.measures import Summary, objective
-from varma2023.statistics import Interval, bootstrap_two, by_seed
+from varma2023.measures import Summary, group, objective
+from varma2023.statistics import Interval, bootstrap_two
 
 
 def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
@@ -62,7 +62,7 @@ def cost_curve(
 
 def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
     """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
-    x, y = cost_curve([triples(seed) for seed in by_seed(mem)], LOGIT).T
+    x, y = cost_curve(triples_by_seed(mem), LOGIT).T
     slopes = np.diff(y) / np.diff(x)
     return float(slopes[0]), float(slopes[-1])
 
@@ -76,7 +76,7 @@ def predicted_by_norm(
     sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
     """
     at = common_logit(mem, gen) if level is None else level
-    one, other = ([triples(seed) for seed in by_seed(records)] for records in (mem, gen))
+    one, other = map(triples_by_seed, (mem, gen))
     return bootstrap_two(
         one,
         other,
@@ -87,7 +87,7 @@ def predicted_by_norm(
 
 
 def least(record: Record) -> float:
-    """Eq. (2) over alpha at the end of a run: the minimum that it found."""
+    """The minimum of Eq. (2) over alpha that a run found."""
     return float(objective(record)[-1])
 
 
@@ -137,7 +137,7 @@ def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[f
     found = {}
     for decay in sorted(set(values(mem, "weight_decay")) & set(values(gen, "weight_decay"))):
         one, other = (
-            [minima(seed) for seed in by_seed(select(records, weight_decay=decay))]
+            [minima(seed) for seed in group(select(records, weight_decay=decay), "seed").values()]
             for records in (mem, gen)
         )
         found[decay] = bootstrap_two(one, other, _equal_minima)

@@ -198,9 +198,7 @@ def fig_equal_cost(
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
     height = analysis.fit(gen, flat=True).at(level)
-    curve = np.exp(
-        critical.cost_curve([analysis.triples(s) for s in group(mem, "seed").values()], level)
-    )
+    curve = np.exp(critical.cost_curve(analysis.triples_by_seed(mem), level))
     sizes = analysis.values([*mem, *gen], "dataset_size")
     fig = figure(height=460)
     lines = (

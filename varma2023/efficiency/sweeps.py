@@ -1,29 +1,21 @@
-"""The sweeps behind the paper's predictions, each run taken to a minimum of Eq. (2).
-
-Efficiency (Sec. 5.1), the transition of ungrokking (Sec. 5.2) and what random weights lead to
-(App. A.2). Sizes are given for the 12,769 examples of x + y mod 113, and scale with a task's.
-"""
+"""Efficiency (Sec. 5.1): networks of one circuit, each taken to a minimum of Eq. (2)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from grokkit.runs import Run
 from varma2023.profiles import (
-    _at_quick_p,
-    _base,
-    _decays,
-    _shared,
-    _sizes,
-    _to_the_minimum,
-    check_profile,
-    early,
-    full_data,
+    QUICK,
+    Grid,
+    choose,
+    from_full_data,
+    from_random,
     grokking,
-    seed_range,
     sets,
+    shared,
+    to_the_minimum,
 )
 
 
@@ -39,20 +31,13 @@ def memorising(
 
     From AdamW's weights after a few hundred epochs to a minimum of Eq. (2).
     """
-    check_profile(profile)
-    count = seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile])
-    base = _base(profile, changes, labels="random")
-    default: dict[str, list[float]] = {
-        "published": np.geomspace(500, 8000, 7).tolist(),
-        "quick": _at_quick_p(60, 120, 240, 480),
-        "paper": np.geomspace(500, 8000, 9).tolist(),
-    }
-    evaluations = {"published": 1000, "quick": 80, "paper": 3000}[profile]
-    decays, runs = _decays(profile, weight_decays), []
-    for size in _sizes(sizes, default[profile], base):
-        starts = [early(replace(base, dataset_size=size, seed=seed)) for seed in count]
-        runs += _to_the_minimum(starts, [size], decays, evaluations, changes)
-    return runs
+    grid = choose(
+        *(profile, seeds, sizes, weight_decays),
+        published=Grid(2, 1000, np.geomspace(500, 8000, 7)),
+        quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
+        paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
+    )
+    return from_random(grid, changes, labels="random")
 
 
 @sets("seed", "dataset_size", "weight_decay")
@@ -67,17 +52,13 @@ def generalising(
 
     From the networks of `grokking` to a minimum of Eq. (2).
     """
-    check_profile(profile)
-    count = len(seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile]))
-    inits = grokking(profile, count, **_shared(changes))
-    default: dict[str, list[float]] = {
-        "published": np.geomspace(4000, 8000, 3).tolist(),
-        "quick": _at_quick_p(640, 900),
-        "paper": np.linspace(4000, 8000, 9).tolist(),
-    }
-    evaluations = {"published": 500, "quick": 60, "paper": 3000}[profile]
-    chosen = _sizes(sizes, default[profile], inits[0])
-    return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
+    grid = choose(
+        *(profile, seeds, sizes, weight_decays),
+        published=Grid(2, 500, np.geomspace(4000, 8000, 3)),
+        quick=Grid(1, 60, (640, 900), *QUICK),
+        paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
+    )
+    return to_the_minimum(grokking(profile, grid.seeds, **shared(changes)), grid, changes)
 
 
 @sets("seed", "dataset_size", "weight_decay")
@@ -93,10 +74,10 @@ def starts(
     From networks trained on every example to a minimum of Eq. (2), on so many examples that nothing
     ungroks: what D_crit is predicted from, seed by seed.
     """
-    check_profile(profile)
-    count = len(seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile]))
-    inits = full_data(profile, count, **_shared(changes))
-    default = _at_quick_p(800) if profile == "quick" else [5657.0]
-    evaluations = {"published": 500, "quick": 250, "paper": 3000}[profile]
-    chosen = _sizes(sizes, default, inits[0])
-    return _to_the_minimum(inits, chosen, _decays(profile, weight_decays), evaluations, changes)
+    grid = choose(
+        *(profile, seeds, sizes, weight_decays),
+        published=Grid(2, 500, (5657,)),
+        quick=Grid(1, 250, (800,), *QUICK),
+        paper=Grid(10, 3000, (5657,)),
+    )
+    return from_full_data(profile, grid, changes)

@@ -1,0 +1,1 @@
+"""What an epoch costs, counted and measured."""

@@ -1,10 +1,12 @@
-"""What `benchmarks/` measured, as factors and as tables of the book; `costs` counts."""
+"""What `benchmarks/` measured, as factors and as tables of the book; and counts."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from grokkit.engine import cost
+from grokkit.runs import Run
 from varma2023.engine.measured import load
 from varma2023.tables import html_table
 
@@ -280,3 +282,21 @@ def _spread(values: Sequence[int | float]) -> str:
     if not values:
         return "–"
     return f"{statistics.median(values):.4g} ({min(values):.4g} – {max(values):.4g})"
+
+
+def count_table(runs: Sequence[Run]) -> str:
+    """The counts of each form as an HTML table, with the sums at the sizes of these runs."""
+    sums = [f"GFLOP at D = {run.dataset_size:,}" for run in runs]
+    kept = f"kept at D = {runs[0].dataset_size:,} (MB)"
+    rows = [
+        (
+            form.form,
+            f"{form.example:,}",
+            f"{form.fixed:,}",
+            *(f"{form.flop(run.dataset_size) / 1e9:.2f}" for run in runs),
+            f"{form.kept_bytes(runs[0].dataset_size) / 1e6:.1f}",
+        )
+        for form in cost.forms(runs[0])
+    ]
+    head = ("form", "multiply-adds an example", "once a step", *sums, kept)
+    return html_table(head, rows)

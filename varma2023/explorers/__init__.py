@@ -95,7 +95,7 @@ class SimulationExplorer(_Explorer):
 
 
 class KappaExplorer(_Explorer):
-    """Theorem D.4 with sliders for kappa, q and the parameter norms of two to four circuits.
+    """Sliders for Theorem D.4: kappa, q and the parameter norms of two to four circuits.
 
     `KappaExplorer(circuits)` starts from the values of `circuits`.
     """

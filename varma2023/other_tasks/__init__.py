@@ -1,0 +1,1 @@
+"""The nine other tasks: ungrokking and their circuits (Fig. 8)."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from grokkit import decomposition, tasks
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.measures import by_task, curve, d_crit, d_crit_interval, d_crit_text, task_ungroks
+from varma2023.measures import curve, d_crit, d_crit_interval, d_crit_text, group, task_ungroks
 from varma2023.other_tasks import groups
 from varma2023.other_tasks.groups import Group
 from varma2023.tables import html_table
@@ -316,7 +316,7 @@ def tasks_table(records: Sequence[Record]) -> str:
     what a table of the largest train set would know, if it is right that x y = y x.
     """
     rows = []
-    for task, here in by_task(records).items():
+    for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
         start = min(here, key=lambda record: record.run.dataset_size)

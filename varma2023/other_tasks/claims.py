@@ -38,7 +38,7 @@ def group_result(found: Sequence[analysis.GroupCircuit]) -> Result:
 
 def fig8(found: Records) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised."""
-    groups = measures.by_task(found["other_tasks"])
+    groups = measures.group(found["other_tasks"], "task")
     if not measures.judged(found["other_tasks"]):
         return Result()
     held = {task: here for task, here in groups.items() if _holds_the_rule(here)}

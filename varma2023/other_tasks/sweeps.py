@@ -1,8 +1,4 @@
-"""The sweeps behind the paper's predictions, each run taken to a minimum of Eq. (2).
-
-Efficiency (Sec. 5.1), the transition of ungrokking (Sec. 5.2) and what random weights lead to
-(App. A.2). Sizes are given for the 12,769 examples of x + y mod 113, and scale with a task's.
-"""
+"""Sweeps over the other tasks: Fig. 8, and the circuits that the tasks end with."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,17 +10,18 @@ from grokkit.runs import Run
 from varma2023.profiles import (
     EVERYTHING,
     QUICK_MODEL,
+    QUICK_P,
     SLOW_TASKS,
-    _at_quick_p,
-    _sizes,
-    _to_the_minimum,
+    Grid,
     apply,
     check_profile,
+    choose,
     early,
     full_data,
     minimised,
     seed_range,
     sets,
+    to_the_minimum,
 )
 
 
@@ -75,27 +72,24 @@ def other_tasks(
     `start_epochs`: of AdamW on every example, by default as in `full_data`. Of the published sizes,
     the three largest are those of `SLOW_TASKS` alone: the others stay generalised before.
     """
-    check_profile(profile)
-    published = (300 * 20 ** (np.arange(9) / 7)).tolist()
-    default: dict[str, list[float]] = {
-        "published": published[:7],
-        "slow": [*published, 0.95 * EVERYTHING],
-        "quick": _at_quick_p(30, 250, 700),
-        "paper": np.geomspace(300, 10_000, 20).tolist(),
-    }
+    published = 300 * 20 ** (np.arange(9) / 7)
+    grid = choose(
+        *(profile, seeds, sizes, (1.0,)),
+        published=Grid(1, 1000, published[:7]),
+        quick=Grid(1, 40, (30, 250, 700), p=QUICK_P),
+        paper=Grid(10, 3000, np.geomspace(300, 10_000, 20)),
+    )
     modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
     modulus = modulus if p is None else p
-    evaluations = {"published": 1000, "quick": 40, "paper": 3000}
-    count = len(seed_range(seeds, {"published": 1, "quick": 1, "paper": 10}[profile]))
+    model = QUICK_MODEL if profile == "quick" else None
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
-        own = n if task.startswith("S_n") else modulus
-        model = QUICK_MODEL if profile == "quick" else None
-        inits = full_data(profile, count, task=task, p=own, model=model, epochs=start_epochs)
-        slow = profile == "published" and task in SLOW_TASKS
-        chosen = _sizes(sizes, default["slow" if slow else profile], inits[0])
-        # from a start that the minimiser made, of a large norm, it is a long way down
-        far = slow and inits[0].optimiser == "lbfgs"
-        most = evaluations["paper" if far else profile]
-        runs += _to_the_minimum(inits, chosen, [1.0], most, {})
+        own, here = n if task.startswith("S_n") else modulus, grid
+        inits = full_data(profile, grid.seeds, task=task, p=own, model=model, epochs=start_epochs)
+        if profile == "published" and task in SLOW_TASKS:
+            if not grid.exact:
+                here = replace(grid, sizes=[*published, 0.95 * EVERYTHING])
+            if inits[0].optimiser == "lbfgs":  # from so large a norm it is a long way down
+                here = replace(here, epochs=3000)
+        runs += to_the_minimum(inits, here, {})
     return runs

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grokkit.engine import cost
 from grokkit.runs import Run
-from grokkit.store.store import Store
+from grokkit.sweeps.estimate import duration
+from grokkit.sweeps.plan import flop, with_inits, work
 from varma2023 import experiments
 from varma2023.engine import measured, timings
 from varma2023.tables import html_table
@@ -29,29 +29,18 @@ class Budget:
 def budget(name: str, profile: str = "paper") -> Budget:
     """What one experiment needs when nothing is stored."""
     chosen = experiments.experiment(name)
-    left = list(experiments.inventory(chosen.runs(profile), _nothing()).left)
-    each = [_flop(run) for run in left]
-    steps = [run.epochs for run in left]
-    return Budget(name, chosen.figures, len(left), sum(steps), sum(each), max(each), max(steps))
-
-
-def _nothing() -> Store:
-    return Store("/nonexistent", shipped="")
-
-
-def _flop(run: Run) -> float:
-    twice = 2 if run.float64 else 1
-    return twice * run.epochs * cost.tabulated(run).flop(run.dataset_size)
+    runs = [run for generation in with_inits(chosen.runs(profile)) for run in generation]
+    each, steps = [work(run) for run in runs], [run.epochs for run in runs]
+    return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), max(each), max(steps))
 
 
 def measured_rate() -> float:
     """FLOP a second of AdamW at the paper's grokking run, as the engine's benchmark timed it."""
-    run = Run()
-    rows = timings.read(measured.load("engine-cpu"))
-    row = next(
-        t for t in rows if (t.n_runs, t.dataset_size, t.way) == (1, run.dataset_size, ENGINE)
-    )
-    return cost.tabulated(run).flop(run.dataset_size) / (row.ms / 1000)
+    run, rows = Run(), timings.read(measured.load("engine-cpu"))
+    [ms] = [
+        t.ms for t in rows if (t.n_runs, t.dataset_size, t.way) == (1, run.dataset_size, ENGINE)
+    ]
+    return flop(run) / (ms / 1000)
 
 
 def measured_threads() -> int:
@@ -68,15 +57,6 @@ def seconds_on_cores(b: Budget, cores: int) -> float:
 def seconds_on_gpu(b: Budget, tflops: int | float, step_ms: int | float) -> float:
     """Time on a GPU that sustains `tflops`, and takes `step_ms` for a step however small."""
     return max(b.flop / (tflops * 1e12), b.longest_steps * step_ms / 1000)
-
-
-def duration(seconds: int | float) -> str:
-    """ "3 hours": two digits, in the largest unit of which there is at least one."""
-    for unit, length in (("year", 365.25 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            count = f"{float(f'{seconds / length:.2g}'):,g}"
-            return f"{count} {unit}{'s' * (count != '1')}"
-    return f"{seconds:.0f} s"
 
 
 def budget_table(

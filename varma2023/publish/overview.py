@@ -39,7 +39,7 @@ def fig1_overview(
         fig.add_annotation(x=0.5, y=0.5, text=why, showarrow=False, row=1, col=3)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
-    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.in_words(near)}."
+    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
     return set_alt(fig, said)
 
 

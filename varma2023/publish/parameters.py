@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from grokkit import tasks
+from varma2023.profiles import PROFILES
 from varma2023.tables import html_table
-
-PROFILES = ("published", "quick", "paper")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The README's picture and tables, made from the shipped results.
+"""The README's picture, tables and tree, made from the shipped results and the code.
 
 python -m varma2023.publish.readme           # the tables, between their marks
 python -m varma2023.publish.readme picture   # and the picture: needs a browser
 """
 
+import ast
 import base64
 import json
 import re
@@ -22,6 +23,7 @@ from varma2023.publish.browser import find_browser
 from varma2023.tables import capitalised
 
 README = ROOT / "README.md"
+WITH_TREE = (README, ROOT / "CONTRIBUTING.md")
 PICTURE = ROOT / ".github" / "overview.svg"
 ASSETS = ROOT / "book" / "_assets"
 
@@ -65,15 +67,34 @@ def ladder() -> str:
     )
 
 
+def first_line(path: Path) -> str:
+    """The first line of a module's docstring, without its full stop."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "\n"
+    return text.splitlines()[0].removesuffix(".")
+
+
+def tree() -> str:
+    """Both packages with their modules and folders, a sentence each, as preformatted text."""
+    lines = []
+    for package in ("grokkit", "varma2023"):
+        lines.append(f"{package + '/':22}{first_line(ROOT / package / '__init__.py')}")
+        for path in sorted((ROOT / package).glob("[a-z]*")):
+            if (path / "__init__.py").exists():
+                lines.append(f"  {path.name + '/':20}{first_line(path / '__init__.py')}")
+            elif path.suffix == ".py":
+                lines.append(f"  {path.name:20}{first_line(path)}")
+    return "\n".join(["```text", *lines, "```"])
+
+
 def with_table(text: str, table: str, name: str = "scoreboard") -> str:
-    """The README's text with the table between its marks.
+    """The text of a page with the table between its marks.
 
     Raises:
         ValueError: the marks are missing.
     """
     marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
     if not marks.search(text):
-        raise ValueError(f"README.md has no <!-- {name} --> and <!-- /{name} -->")
+        raise ValueError(f"the text has no <!-- {name} --> and <!-- /{name} -->")
     return marks.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
 
 
@@ -106,7 +127,7 @@ def shipped() -> dict[str, claims.Result]:
 
 
 def updated(text: str) -> str:
-    """The README's text with both tables as the shipped results and measurements give them."""
+    """The README's text with its tables as the shipped results and measurements give them."""
     return with_table(with_table(text, scoreboard(shipped())), ladder(), "engine")
 
 
@@ -117,6 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"the only argument is picture, got {' '.join(given)}", file=sys.stderr)
         return 2
     README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")
+    for path in WITH_TREE:
+        path.write_text(with_table(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
     if given:
         grokked = experiments.load_or_train(profiles.grokking())
         ungrokked = experiments.load_or_train(profiles.ungrokking())

@@ -201,10 +201,29 @@ def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
     return []
 
 
+def explain_terms(app: Any, doctree: Any, page: str) -> None:
+    """A link to a term of the glossary shows the term's meaning on hover."""
+    from docutils import nodes
+
+    glossary = app.env.get_doctree("chapters/glossary")
+    meanings = {
+        name: item.children[-1].astext()
+        for item in glossary.findall(nodes.definition_list_item)
+        for term in item.findall(nodes.term)
+        for name in term["ids"]
+    }
+    for link in doctree.findall(nodes.reference):
+        name = link.get("refuri", "").partition("#")[2] or link.get("refid", "")
+        if name.startswith("term-") and name in meanings:
+            link["reftitle"] = meanings[name]
+            link["classes"].append("gk-term")
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register maths and docstrings with Sphinx; figures come through their entry points."""
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
+    app.connect("doctree-resolved", explain_terms)
     app.connect("html-page-context", load_maths_where_needed)
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

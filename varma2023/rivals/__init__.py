@@ -1,0 +1,1 @@
+"""Other accounts of grokking, tested by ablations (Secs. 6, 7)."""

@@ -4,7 +4,7 @@ A run that leaves out what an account says is needed, and groks, speaks against 
 was changed in a run is read off the run itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import inf, isfinite, nan
 
@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from grokkit.runs import Record, Run
-from varma2023.measures import Summary, generalises, groks, train_fits, ungrokked
-from varma2023.statistics import Interval, bootstrap, by_seed
-from varma2023.tables import html_table
+from varma2023.measures import Summary, finals, generalises, groks, group, train_fits, ungrokked
+from varma2023.statistics import Interval, bootstrap
+from varma2023.tables import table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
 SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
@@ -103,12 +103,9 @@ def starts_low(record: Record) -> bool:
 
 def by_decay(records: Sequence[Record]) -> dict[float, list[Record]]:
     """The records in which nothing but weight decay differs from the paper, by it."""
-    found: dict[float, list[Record]] = {}
-    for record in records:
-        run = record.run
-        if (run.init_scale, run.loss) == (Run().init_scale, Run().loss):
-            found.setdefault(run.weight_decay, []).append(record)
-    return dict(sorted(found.items()))
+    start = Run().init_scale, Run().loss
+    same = [r for r in records if (r.run.init_scale, r.run.loss) == start]
+    return group(same, "weight_decay")
 
 
 def rate_at_zero(records: Sequence[Record]) -> Interval:
@@ -118,7 +115,7 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
     through the mean rates, 1 / epochs to generalise, of the other weight decays meets 0 there.
     A run that never generalises has rate 0.
     """
-    with_decay = [r for d, group in by_decay(records).items() if d > 0 for r in group]
+    with_decay = [r for d, runs in by_decay(records).items() if d > 0 for r in runs]
 
     def intercept(seeds: Sequence[Sequence[Record]]) -> float:
         drawn = [record for seed in seeds for record in seed]
@@ -126,7 +123,7 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
         rates = 1 / np.array(general_epochs(drawn))
         return float(np.polyfit(decay, rates, 1)[1]) if len(set(decay)) > 1 else nan
 
-    return bootstrap(by_seed(with_decay), intercept)
+    return bootstrap([*group(with_decay, "seed").values()], intercept)
 
 
 def per_10_000(rate: Interval) -> str:
@@ -138,7 +135,7 @@ def per_10_000(rate: Interval) -> str:
 # --- what is claimed ---------------------------------------------------------------------------
 
 
-def rival_parts(records: Sequence[Record]) -> dict[str, bool]:
+def rival_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What Sec. 6 says is not needed for grokking: spikes, and a large norm at the start."""
     groups = variants(records)
     base = groups.get(BASE, [])
@@ -150,9 +147,9 @@ def rival_parts(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def decay_parts(records: Sequence[Record]) -> dict[str, bool]:
+def decay_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What Sec. 7 says about weight decay besides: without it, and with less of it, later."""
-    medians = {decay: general_median(group) for decay, group in by_decay(records).items()}
+    medians = {decay: general_median(runs) for decay, runs in by_decay(records).items()}
     known = [median for decay, median in medians.items() if decay > 0]
     papers = medians.get(Run().weight_decay, nan)
     return {
@@ -167,34 +164,28 @@ def decay_parts(records: Sequence[Record]) -> dict[str, bool]:
 def ablations_table(records: Sequence[Record]) -> str:
     """By what was changed: norms, spikes, and when runs fit and generalise; medians and ranges."""
     rows = []
-    for name, group in variants(records).items():
-        fits = Summary.of([f.epoch if (f := train_fits(record)) else None for record in group])
-        rows.append(
-            [
-                name,
-                Summary.of([record["param_norm"][0] for record in group]).text(".1f"),
-                Summary.of([record.final("param_norm") for record in group]).text(".1f"),
-                fits.text(),
-                _finite(general_epochs(group)).text(),
-                Summary.of([record.final("test_accuracy") for record in group]).text(".2f"),
-                f"{sum(spikes(r, True) for r in group)}, {sum(map(spikes, group))}",
-                str(len(group)),
-            ]
-        )
-    head = ["changed", "norm at the start", "norm at the end", "epoch of the fit"]
-    head += ["epoch of test accuracy 0.98", "test accuracy at the end"]
-    return html_table([*head, "spikes before that, in all", "runs"], rows)
+    for name, runs in variants(records).items():
+        fits = Summary.of([f.epoch if (f := train_fits(record)) else None for record in runs])
+        start = Summary.of([record["param_norm"][0] for record in runs]).text(".1f")
+        norms = start, finals(runs, "param_norm").text(".1f")
+        epochs = fits.text(), _finite(general_epochs(runs)).text()
+        seen = f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))}"
+        ends = finals(runs, "test_accuracy").text(".2f")
+        rows.append([name, *norms, *epochs, ends, seen, len(runs)])
+    heads = "changed | norm at the start | norm at the end | epoch of the fit"
+    heads += " | epoch of test accuracy 0.98 | test accuracy at the end"
+    return table(f"{heads} | spikes before that, in all | runs", rows)
 
 
 def _spikes_seen(records: Sequence[Record]) -> str:
     groups, seen = variants(records), []
     for name in (BASE, ROUNDED):
-        if group := groups.get(name):
-            n = [spikes(record, before=True) for record in group]
-            calm = sum(k == 0 and groks(r) for k, r in zip(n, group, strict=True))
+        if runs := groups.get(name):
+            n = [spikes(record, before=True) for record in runs]
+            calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
             seen.append(
-                f"{name}: {sum(n)} spikes before generalising in {len(group)} runs, "
-                f"{calm} grok without any; 0.98 at epoch {_finite(general_epochs(group)).text()}"
+                f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, "
+                f"{calm} grok without any; 0.98 at epoch {_finite(general_epochs(runs)).text()}"
             )
     return "; ".join(seen)
 
@@ -203,18 +194,18 @@ def _starts_seen(records: Sequence[Record]) -> str:
     plain = [r for r in records if r.run.loss == Run().loss and r.run.weight_decay == 1]
     groups = sorted(variants(plain).items(), key=lambda pair: pair[1][0].run.init_scale)
     return "; ".join(
-        f"{name}: norm {group[0]['param_norm'][0]:.0f} at the start, "
-        f"{group[0].final('param_norm'):.0f} at the end, {sum(map(groks, group))} of {len(group)} "
-        f"grok, after {delays(group).text('.0f')} times the epochs to fit"
-        for name, group in groups
+        f"{name}: norm {runs[0]['param_norm'][0]:.0f} at the start, "
+        f"{runs[0].final('param_norm'):.0f} at the end, {sum(map(groks, runs))} of {len(runs)} "
+        f"grok, after {delays(runs).text('.0f')} times the epochs to fit"
+        for name, runs in groups
     )
 
 
 def _walks_seen(records: Sequence[Record]) -> str:
     falls = Summary.of([norm_falls(r) for r in records if r.run.weight_decay > 0])
     times = "; ".join(
-        f"weight decay {decay:g}: {_finite(general_epochs(group)).text()}"
-        for decay, group in by_decay(records).items()
+        f"weight decay {decay:g}: {_finite(general_epochs(runs)).text()}"
+        for decay, runs in by_decay(records).items()
     )
     return f"the norm falls at {falls.text('.0%')} of evaluations; epoch of 0.98 at {times}"
 
@@ -228,34 +219,28 @@ def _forgets_seen(fewer: Sequence[Record]) -> str:
     return f"test accuracy ends at {ends}"
 
 
-Seen = Callable[[Sequence[Record]], str]
-ACCOUNTS: tuple[tuple[str, str, Seen], ...] = (
-    (
-        "Slingshots, oscillations",
-        "spikes of the train loss come before generalisation; without them, none",
-        _spikes_seen,
-    ),
-    (
-        "Large weights at the start",
-        "the delay comes from shrinking them: a start below the final norm has none",
-        _starts_seen,
-    ),
-    (
-        "A random walk among solutions",
-        "no direction in between; the time does not depend on weight decay",
-        _walks_seen,
-    ),
-)
-
-
 def rivals_table(records: Sequence[Record], fewer: Sequence[Record] = ()) -> str:
     """Sec. 6: rival accounts, what each predicts, and what was seen; `fewer`: ungrokking."""
-    rows = [[name, predicts, seen(records)] for name, predicts, seen in ACCOUNTS]
-    rows.append(
+    rows = [
+        [
+            "Slingshots, oscillations",
+            "spikes of the train loss come before generalisation; without them, none",
+            _spikes_seen(records),
+        ],
+        [
+            "Large weights at the start",
+            "the delay comes from shrinking them: a start below the final norm has none",
+            _starts_seen(records),
+        ],
+        [
+            "A random walk among solutions",
+            "no direction in between; the time does not depend on weight decay",
+            _walks_seen(records),
+        ],
         [
             "Finding the representation",
             "once enough data has fixed it, it stays; less data later does not undo it",
             _forgets_seen(fewer),
-        ]
-    )
-    return html_table(["account", "predicts", "seen"], rows)
+        ],
+    ]
+    return table("account | predicts | seen", rows)

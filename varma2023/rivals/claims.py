@@ -17,7 +17,7 @@ def not_needed(found: Records) -> Result:
     small = [r for r in records if r.run.init_scale < 1 and analysis.starts_low(r)]
     if not (base and small):
         return Result()
-    parts = analysis.rival_parts(records)
+    parts = analysis.rival_criteria(records)
     return Result(measures.listed(parts), every(parts.values()), {}, Evidence.of(base, small))
 
 
@@ -44,7 +44,7 @@ def without_decay(found: Records) -> Result:
         f"median epoch of test accuracy 0.98 by weight decay {said}, within {last:,} epochs; "
         f"without, {sum(generalised)} of {len(without)} runs",
         can,
-        dict(analysis.decay_parts(records)),
+        dict(analysis.decay_criteria(records)),
         Evidence.of(*decays.values()),
     )
 

@@ -17,7 +17,8 @@ from varma2023.measures import (
     Summary,
     described,
     end_kind,
-    low,
+    group,
+    memory_bound,
     objective,
     outcome,
     pairs,
@@ -26,10 +27,10 @@ from varma2023.measures import (
     smoothed,
     value_at,
 )
-from varma2023.statistics import Interval, bootstrap, by_seed
-from varma2023.tables import html_table
+from varma2023.statistics import Interval, bootstrap
+from varma2023.tables import table
 
-AT_ONCE = 2  # the norm falls so many times faster as a plateau ends than on it
+MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
 def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> dict[str, int]:
@@ -38,25 +39,21 @@ def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -
     return {each: found[each] for each in OUTCOMES}
 
 
-def counts_text(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
+def outcome_counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
     """ "3 semi-grokked, 10 full": `counts` without those that no run has."""
     return ", ".join(f"{n} {name}" for name, n in counts(records, kind).items() if n) or "none"
 
 
 def share_of(records: Sequence[Record], wanted: str) -> Interval:
     """The share of runs with this outcome, with its interval over seeds."""
-
-    seeds = [[outcome(record) == wanted for record in seed] for seed in by_seed(records)]
-
-    def share(drawn: Sequence[Sequence[bool]]) -> float:
-        return float(np.mean([has for seed in drawn for has in seed]))
-
-    return bootstrap(seeds, share)
+    units = group(records, "seed").values()
+    seeds = [[outcome(record) == wanted for record in unit] for unit in units]
+    return bootstrap(seeds, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def standing(longer: Sequence[Record]) -> list[Record]:
-    """Of the semi-grokked runs that were made once more, longer: those that stay (choice C17)."""
-    return [record for record in longer if outcome(record) == SEMI]
+def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
+    """The runs with this outcome; of those made once more, longer: the ones that stay (C17)."""
+    return [record for record in records if outcome(record) == kind]
 
 
 def example(records: Sequence[Record]) -> Record:
@@ -68,21 +65,21 @@ def example(records: Sequence[Record]) -> Record:
 
     def how_clear(record: Record) -> tuple[bool, float]:
         end = float(smoothed(record)[-1])
-        return outcome(record) == SEMI, min(end - low(record.run), PERFECT - end)
+        return outcome(record) == SEMI, min(end - memory_bound(record.run), PERFECT - end)
 
     return max(records, key=how_clear)
 
 
 def moves_at_end(record: Record) -> float:
-    """By how much test accuracy changes over the last tenth of the epochs."""
-    start = value_at(record, "test_accuracy", 0.9 * record.run.epochs)
+    """By how much test accuracy changes over the last tenth of the epochs that were trained."""
+    start = value_at(record, "test_accuracy", 0.9 * float(record["epoch"][-1]))
     return record.final("test_accuracy") - start
 
 
 def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
     """The test accuracies at the end of the runs with this outcome; "none" of no runs."""
-    here = [record for record in records if outcome(record) == kind]
-    return ", ".join(f"{record.final('test_accuracy'):.2f}" for record in here) or "none"
+    ends = [record.final("test_accuracy") for record in standing(records, kind)]
+    return ", ".join(f"{end:.2f}" for end in ends) or "none"
 
 
 def _end_text(record: Record) -> str:
@@ -91,7 +88,7 @@ def _end_text(record: Record) -> str:
 
 def stays_text(records: Sequence[Record]) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
-    stays = [(r.run, plateau(r, at_end=True)) for r in records if outcome(r) == SEMI]
+    stays = [(r.run, plateau(r, at_end=True)) for r in standing(records)]
     each = [
         f"D = {run.dataset_size:,}, seed {run.seed}: {here.text()}" for run, here in stays if here
     ]
@@ -100,10 +97,8 @@ def stays_text(records: Sequence[Record]) -> str:
 
 def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """The runs of `experiments.semi_grokking_again` that are longer, and those in float64."""
-    halves: tuple[list[Record], list[Record]] = ([], [])
-    for record in again:
-        halves[record.run.precision == "float64"].append(record)
-    return halves
+    halves = group(again, "precision")
+    return halves.get("float32", []), halves.get("float64", [])
 
 
 def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
@@ -130,15 +125,17 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
     first = _by_network(records)
     longer, precise = map(_by_network, by_precision(again))
     rows = []
-    for name, one in longer.items():
-        ends = [_end_text(each[name]) if name in each else "not run" for each in (first, precise)]
+    for network, one in longer.items():
+        ends = [
+            _end_text(each[network]) if network in each else "not run" for each in (first, precise)
+        ]
         then = ""
-        if name in first:
-            then = f"{value_at(one, 'test_accuracy', first[name].run.epochs):.2f}"
-        row = [f"{name.dataset_size:,}", str(name.seed), *ends, then, _end_text(one)]
-        rows.append([*row, f"{moves_at_end(one):+.3f}", outcome(one)])
-    head = ["D", "seed", "ends", "in float64", "the longer one, then", "and at its end"]
-    return html_table([*head, "over its last tenth", "outcome"], rows)
+        if network in first:
+            then = f"{value_at(one, 'test_accuracy', first[network].run.epochs):.2f}"
+        row = [f"{network.dataset_size:,}", network.seed, *ends, then]
+        rows.append([*row, _end_text(one), f"{moves_at_end(one):+.3f}", outcome(one)])
+    heads = "D | seed | ends | in float64 | the longer one, then | and at its end"
+    return table(f"{heads} | over its last tenth | outcome", rows)
 
 
 def _network(run: Run) -> Run:
@@ -150,7 +147,7 @@ def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
     return {_network(record.run): record for record in records}
 
 
-def in_words(records: Sequence[Record]) -> str:
+def summary_sentence(records: Sequence[Record]) -> str:
     """What became of the clearest run, for a caption; "not run yet" of no runs."""
     if not records:
         return "not run yet"
@@ -176,15 +173,16 @@ def transient_example(records: Sequence[Record]) -> Record:
 class Drop:
     """How the norm falls on a plateau and as it ends; rates are of log P in 1 / (lr lambda)."""
 
-    on: float  # rate on the plateau
-    after: float  # rate from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
-    before: float  # norm at the end of the plateau
-    end: float  # norm at the end of that stretch
+    rate_on_plateau: float
+    rate_after: float  # from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
+    norm_before: float  # at the end of the plateau
+    norm_after: float  # at the end of that stretch
 
     @property
     def at_once(self) -> bool:
         """Whether the norm falls much faster as the plateau ends."""
-        return self.after > AT_ONCE * max(self.on, 0.0) and self.end < self.before
+        faster = self.rate_after > MIN_RATE_RATIO * max(self.rate_on_plateau, 0.0)
+        return faster and self.norm_after < self.norm_before
 
 
 def norm_drop(record: Record) -> Drop | None:
@@ -218,11 +216,7 @@ PAPER_P, PAPER_SIZES = 113, (1500, 2050)
 def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
     least, most = PAPER_SIZES
-    there = [
-        record
-        for record in records
-        if record.run.p == PAPER_P and least <= record.run.dataset_size <= most
-    ]
+    there = [r for r in records if r.run.p == PAPER_P and least <= r.run.dataset_size <= most]
     return there, [record for record in there if rests(record)]
 
 
@@ -241,7 +235,7 @@ def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
 def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
     """The pairs by what became of the network with AdamW, in the order of `OUTCOMES`."""
     groups = {kind: [p for p in found if outcome(p.adamw) == kind] for kind in OUTCOMES}
-    return {kind: group for kind, group in groups.items() if group}
+    return {kind: pairs for kind, pairs in groups.items() if pairs}
 
 
 def excess(pair: Pair) -> float:
@@ -286,20 +280,16 @@ def excess_text(found: Sequence[Pair]) -> str:
 def both_ways_table(found: Sequence[Pair]) -> str:
     """By AdamW's outcome: the minimiser's ends, by how much they are lower, and both residuals."""
     rows = []
-    for kind, group in by_outcome(found).items():
-        ends = [pair.lbfgs for pair in group]
-        residuals = [[r.final("residual") for r in way] for way in ([p.adamw for p in group], ends)]
-        rows.append(
-            [
-                kind,
-                str(len(group)),
-                counts_text(ends, end_kind),
-                excess_text(group),
-                *(Summary.of(each).text(".2g") for each in residuals),
-            ]
-        )
-    head = ["by AdamW", "networks", "by the minimiser", "Eq. (2) by AdamW above the minimiser's"]
-    return html_table([*head, "residual, AdamW", "residual, minimiser"], rows)
+    for kind, same in by_outcome(found).items():
+        ends = [pair.lbfgs for pair in same]
+        residuals = [
+            Summary.of([record.final("residual") for record in records]).text(".2g")
+            for records in ([pair.adamw for pair in same], ends)
+        ]
+        kinds = outcome_counts(ends, end_kind)
+        rows.append([kind, len(same), kinds, excess_text(same), *residuals])
+    heads = "by AdamW | networks | by the minimiser | Eq. (2) by AdamW above the minimiser's"
+    return table(f"{heads} | residual, AdamW | residual, minimiser", rows)
 
 
 ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
@@ -314,11 +304,10 @@ def judged(records: Sequence[Record]) -> bool:
 def outcomes_table(records: Sequence[Record]) -> str:
     """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
     rows = []
-    for size in sorted({record.run.dataset_size for record in records}):
-        here = [record for record in records if record.run.dataset_size == size]
+    for size, here in group(records, "dataset_size").items():
         ends = sorted(record.final("test_accuracy") for record in here)
-        bound = np.mean([low(record.run) for record in here])
-        cells = [str(n) if n else "" for n in counts(here).values()]
+        bound = np.mean([memory_bound(record.run) for record in here])
+        cells = [n or "" for n in counts(here).values()]
         rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
-    head = ["D", "generalises above", *OUTCOMES, "test accuracy at the end, by run"]
-    return html_table(head, rows)
+    heads = " | ".join(["D", "generalises above", *OUTCOMES])
+    return table(f"{heads} | test accuracy at the end, by run", rows)

@@ -36,13 +36,9 @@ def fig1c(found: Records) -> Result:
         f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs (D = "
         f"{one.run.dataset_size:,})",
         _stands(found),
-        {"one stays in float64, too": any(map(_is_semi, precise)) if precise else None},
+        {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None},
         Evidence.of(records),
     )
-
-
-def _is_semi(record: Record) -> bool:
-    return measures.outcome(record) == SEMI
 
 
 def fig5(found: Records) -> Result:
@@ -66,7 +62,7 @@ def fig5(found: Records) -> Result:
         further[name] = any(map(rests, middle)) or (None if middle else False)
     return Result(
         f"{counts[SEMI]} of {n}, of which {len(standing)} stay when trained for longer; "
-        f"{analysis.counts_text(records)}",
+        f"{analysis.outcome_counts(records)}",
         _stands(found),
         further,
         Evidence.of(records),

@@ -81,7 +81,11 @@ def fig6_transient(record: Record) -> go.Figure:
     here, drop = measures.plateau(record), analysis.norm_drop(record)
     if here:
         fig.add_vrect(x0=here.start, x1=here.end, fillcolor=NORM, opacity=0.08, line_width=0)
-    fell = f"; the norm is {drop.before:.2f} as it ends and {drop.end:.2f} after" if drop else ""
+    fell = (
+        f"; the norm is {drop.norm_before:.2f} as it ends and {drop.norm_after:.2f} after"
+        if drop
+        else ""
+    )
     return set_alt(
         fig,
         f"Accuracy, loss, norm and logits of one network on {record.run.dataset_size:,} examples: "
@@ -108,7 +112,7 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
     return set_alt(
         fig,
         f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
-        f"{analysis.counts_text(records)}.",
+        f"{analysis.outcome_counts(records)}.",
     )
 
 
@@ -165,7 +169,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
             },
             customdata=[[measures.end_kind(r), r.final("residual")] for r in mine],
         )
-    bounds = {r.run.dataset_size: measures.low(r.run) for r in ends}
+    bounds = {r.run.dataset_size: measures.memory_bound(r.run) for r in ends}
     hover = "generalises above %{y:.2f}<br>D %{x:,}"
     line: Looks = {"colour": MEM, "dash": "dash", "width": 1.5, "meta": shared_meta(ends)}
     label = "what memory explains, and 0.1"
@@ -177,7 +181,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
         fig,
         f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by "
         f"the size of their train set, {min(bounds):,} to {max(bounds):,}: "
-        f"{analysis.counts_text(ends, measures.end_kind)}.",
+        f"{analysis.outcome_counts(ends, measures.end_kind)}.",
     )
 
 

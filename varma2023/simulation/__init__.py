@@ -1,0 +1,1 @@
+"""The simulation of two circuits (Sec. 3, Fig. 2, App. C)."""

@@ -3,6 +3,7 @@
 from grokkit import simulation
 from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.pages import INGREDIENTS
+from varma2023.simulation.analysis import OUTCOMES, marks
 
 
 def fig2(found: Records) -> Result:
@@ -13,10 +14,10 @@ def fig2(found: Records) -> Result:
 
 def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:
     """`fig2` from these trajectories, by panel."""
-    seen = {name: simulation.marks(trajectory).outcome for name, trajectory in panels.items()}
+    seen = {name: marks(trajectory).outcome for name, trajectory in panels.items()}
     return Result(
         ", ".join(f"({name}) {outcome}" for name, outcome in seen.items()),
-        all(outcome == simulation.OUTCOMES[name] for name, outcome in seen.items()),
+        all(outcome == OUTCOMES[name] for name, outcome in seen.items()),
         {},
         Evidence(("simulation",), n=len(panels)),
     )

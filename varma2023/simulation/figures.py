@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.simulation import Trajectory, marks, said
+from grokkit.simulation import Trajectory
 from varma2023.plots import CURVES, Looks, draw
+from varma2023.simulation.analysis import marks, said
 from varma2023.theme import GEN, MAX_POINTS, MEM, panels, set_alt
 
 LOOKS = CURVES | {

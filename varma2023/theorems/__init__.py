@@ -1,0 +1,1 @@
+"""Theorems of App. D, tried on random problems."""

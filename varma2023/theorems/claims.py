@@ -1,8 +1,8 @@
 """Claims that need no network: the simulation of Sec. 3 and the theorems of App. D."""
 
-from grokkit import theorems
 from varma2023.claims import THEOREMS, Claim, Evidence, Records, Result
 from varma2023.pages import THEOREMS as PAGE
+from varma2023.theorems import analysis
 
 N_DRAWS = 200
 CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
@@ -14,21 +14,21 @@ def drawn(n_draws: int) -> Evidence:
 
 
 def theorem_d1(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Theorem D.1 on random perfect classifiers, each scaled up."""
-    failures = theorems.count_d1_failures(n_draws, seed)
+    """Whether Theorem D.1 holds on random perfect classifiers, each scaled up."""
+    failures = analysis.count_d1_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
 
 
 def lemma_d2(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Lemma D.2 on random sums and powers."""
-    failures = theorems.count_d2_failures(n_draws, seed)
+    """Whether Lemma D.2 holds on random sums and powers."""
+    failures = analysis.count_d2_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
 
 
 def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Lemma D.3, in the form that the proof of Theorem D.4 uses, and as it is printed."""
+    """Whether Lemma D.3 holds as the proof of Theorem D.4 uses it, and as it is printed."""
     printed, corrected = (
-        theorems.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
+        analysis.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
     )
     return Result(
         f"as printed {printed}, corrected {corrected} failures",
@@ -39,8 +39,8 @@ def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
 
 
 def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
-    """Theorem D.4: a solver of Eq. (6) finds the weights of the closed form."""
-    gap = theorems.largest_d4_gap(n_draws, seed)
+    """Whether, as Theorem D.4 says, a solver of Eq. (6) finds the weights of the closed form."""
+    gap = analysis.largest_d4_gap(n_draws, seed)
     return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, drawn(n_draws))
 
 

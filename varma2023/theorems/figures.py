@@ -20,7 +20,7 @@ CIRCUITS = [
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
-    """Theorem D.1: the loss against the scale of the logits, with all and all but one right.
+    """The loss of Theorem D.1 against the scale of the logits, with all and all but one right.
 
     The labels are the classifier's own answers; then the last becomes its least likely one.
     """
@@ -48,7 +48,7 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
 
 
 def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
-    """Theorem D.4: the optimal share of each circuit against kappa, with the switch at q."""
+    """The optimal shares of Theorem D.4 against kappa, with the switch at q."""
     q = circuits.q
     kappas = np.sort(np.append(np.linspace(0.02, 2, 397) * q, [q * (1 - 1e-9), q]))
     shares = np.stack([optimal_shares(replace(circuits, kappa=float(k))) for k in kappas])

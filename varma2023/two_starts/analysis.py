@@ -4,7 +4,7 @@ How strong C_gen is against C_mem where ungrokking ends; and the ends of network
 against those of fresh ones, trained on the same examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, isfinite, log, nan
@@ -16,15 +16,17 @@ from varma2023 import statistics
 from varma2023.measures import (
     CHANCE,
     PERFECT,
+    Critical,
     Summary,
     at_the_end,
     curve,
     curves,
     d_crit,
+    group,
     objective,
 )
 from varma2023.statistics import Interval
-from varma2023.tables import html_table
+from varma2023.tables import span, table
 
 N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
@@ -46,32 +48,20 @@ def trig_part(record: Record) -> float:
     return record.final("trig_logit") / record.final("correct_logit")
 
 
-def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[tuple[float, float]]:
-    """The bounds of buckets of the final parameter norm that hold equally many of these runs."""
-    norms = [record.final("param_norm") for record in records]
-    edges = np.quantile(norms, np.linspace(0, 1, n + 1)).tolist()
-    return list(pairwise(edges))
-
-
-def in_bucket(
-    records: Sequence[Record], bucket: tuple[float, float], last: bool = False
-) -> list[Record]:
-    """The records whose final norm is in [low, high); with `last`, at `high` too."""
-    low, high = bucket
-    norms = [record.final("param_norm") for record in records]
-    return [
-        record
-        for record, norm in zip(records, norms, strict=True)
-        if low <= norm and (norm < high or (last and norm <= high * (1 + 1e-12)))
-    ]
-
-
 def by_norm(
     records: Sequence[Record], n: int = N_BUCKETS
 ) -> dict[tuple[float, float], list[Record]]:
-    """The records in each of `buckets`."""
-    bounds = buckets(records, n)
-    return {each: in_bucket(records, each, each == bounds[-1]) for each in bounds}
+    """The records in n buckets of the final parameter norm that hold equally many, by [low, high).
+
+    The last one holds the largest norm as well.
+    """
+    norms = np.array([record.final("param_norm") for record in records])
+    edges = np.quantile(norms, np.linspace(0, 1, n + 1))
+    rows = np.clip(np.searchsorted(edges, norms, "right") - 1, 0, n - 1)
+    return {
+        bounds: [record for record, row in zip(records, rows, strict=True) if row == i]
+        for i, bounds in enumerate(pairwise(edges.tolist()))
+    }
 
 
 def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
@@ -79,12 +69,12 @@ def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interv
     value = trig_part if metric == "ratio" else at_the_end
     units = [
         np.array([[float(record.run.dataset_size), value(record)] for record in seed])
-        for seed in statistics.by_seed(records)
+        for seed in group(records, "seed").values()
     ]
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 
-def ratio_parts(records: Sequence[Record]) -> dict[str, bool]:
+def ratio_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
     rising = []
     for runs in curves(records).values():
@@ -108,7 +98,7 @@ def decades(records: Sequence[Record]) -> float:
     return float(np.log10(found.max() / found.min())) if len(found) else nan
 
 
-def smooth_parts(records: Sequence[Record]) -> dict[str, bool]:
+def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
     ends = [curve(runs)[1] for runs in curves(records).values()]
     middling = [int(((end > CHANCE) & (end < PERFECT)).sum()) for end in ends]
@@ -118,7 +108,7 @@ def smooth_parts(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def quick_parts(records: Sequence[Record]) -> dict[str, bool]:
+def quick_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
     return {
         f"{metric} rises with D": rank_correlation(records, metric).value > 0
@@ -126,23 +116,11 @@ def quick_parts(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def _norm_spreads(records: Sequence[Record]) -> list[float]:
-    """By size and seed, by which part the norm differs between weight decays."""
-    groups: dict[tuple[int, int], list[float]] = {}
-    for record in records:
-        key = (record.run.seed, record.run.dataset_size)
-        groups.setdefault(key, []).append(record.final("param_norm"))
-    return [max(each) / min(each) - 1 for each in groups.values()]
-
-
-def norm_spread(records: Sequence[Record]) -> float:
-    """By which part the norm at one size and seed differs between weight decays, the median."""
-    return float(np.median(_norm_spreads(records)))
-
-
-def norm_by_decay_text(records: Sequence[Record]) -> str:
-    """`norm_spread` with its range over sizes and seeds."""
-    return Summary.of(_norm_spreads(records)).text(".1%")
+def norm_spread(records: Sequence[Record]) -> Summary:
+    """By which part the norm at one size and seed differs between weight decays."""
+    groups = group(records, "seed", "dataset_size").values()
+    norms = [[record.final("param_norm") for record in here] for here in groups]
+    return Summary.of([max(each) / min(each) - 1 for each in norms])
 
 
 def norms_table(records: Sequence[Record]) -> str:
@@ -150,13 +128,12 @@ def norms_table(records: Sequence[Record]) -> str:
     rows = []
     for (low, high), here in [*by_norm(records).items(), ((nan, nan), list(records))]:
         name = f"{low:.1f} – {high:.1f}" if isfinite(low) else "all"
-        sizes = sorted({record.run.dataset_size for record in here})
-        ratios = [value for value in map(ratio, here) if isfinite(value)]
-        span = f"{min(ratios):.2g} – {max(ratios):.2g}" if ratios else "–"
+        sizes = ", ".join(f"{D:,}" for D in group(here, "dataset_size"))
+        ratios = span(filter(isfinite, map(ratio, here)), ".2g", none="–")
         both = [rank_correlation(here, which).text() for which in ("ratio", "accuracy")]
-        rows.append([name, str(len(here)), ", ".join(f"{D:,}" for D in sizes), span, *both])
-    head = ["parameter norm", "runs", "D′", "trig / mem logit", "Spearman of D′ with the ratio"]
-    return html_table([*head, "with test accuracy"], rows)
+        rows.append([name, len(here), sizes, ratios, *both])
+    heads = "parameter norm | runs | D′ | trig / mem logit | Spearman of D′ with the ratio"
+    return table(f"{heads} | with test accuracy", rows)
 
 
 # --- two starts: App. A.2, and the loop ------------------------------------------------------
@@ -186,14 +163,9 @@ class TwoStarts:
 
 def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoStarts]:
     """The pairs with the same train set and weight decay, smallest first."""
-
-    def name(record: Record) -> tuple:
-        run = record.run
-        return (run.p, run.dataset_size, run.seed, run.weight_decay, run.eps)
-
-    others = {name(record): record for record in fresh}
-    found = [TwoStarts(each, others[name(each)]) for each in grokked if name(each) in others]
-    return sorted(found, key=lambda pair: name(pair.grokked))
+    fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
+    one, other = (group(records, *fields) for records in (grokked, fresh))
+    return [TwoStarts(one[same][0], other[same][0]) for same in one if same in other]
 
 
 def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Record]:
@@ -202,21 +174,17 @@ def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Rec
     return [r for r in grokked if (r.run.weight_decay, r.run.seed) in names]
 
 
-@dataclass(frozen=True, eq=False)
-class Loop:
-    """Both curves of one seed: down from a grokked network, and up from fresh ones."""
+def loops(
+    grokked: Sequence[Record], fresh: Sequence[Record]
+) -> list[tuple[list[Record], list[Record]]]:
+    """Both curves of every seed that has both: down from a grokked network, up from fresh ones."""
+    down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
+    return [(down[seed], up[seed]) for seed in up if seed in down]
 
-    down: list[Record]
-    up: list[Record]
 
-
-def loops(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Loop]:
-    """The curves of every seed that both have."""
-    down, up = (
-        {each[0].run.seed: each for each in statistics.by_seed(records)}
-        for records in (at_one_decay(grokked, fresh), fresh)
-    )
-    return [Loop(down[seed], up[seed]) for seed in up if seed in down]
+def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple[Critical, ...]]:
+    """D_crit down and up, by seed."""
+    return [tuple(map(d_crit, both)) for both in loops(grokked, fresh)]
 
 
 def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
@@ -224,15 +192,8 @@ def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
 
     NaN where either is censored.
     """
-    seeds = loops(grokked, fresh)
-    if not seeds:
-        return Interval(nan)
-
-    def of(units: Sequence[Loop]) -> float:
-        logs = [log(d_crit(unit.up).value / d_crit(unit.down).value) for unit in units]
-        return exp(sum(logs) / len(logs))
-
-    return statistics.bootstrap(seeds, of)
+    logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn))) if logs else Interval(nan)
 
 
 def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
@@ -243,24 +204,19 @@ def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
 
 def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
     """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
-    half = True
-    for loop in loops(grokked, fresh):
-        first, second = d_crit(loop.down), d_crit(loop.up)
-        # a D_crit above the sizes is at least the largest of them
-        least = second.low if second.censored else second.value
-        half &= not first.censored and 2 * first.value < least
-    return half
+    return all(  # a D_crit above the sizes is at least the largest of them
+        not down.censored and 2 * down.value < (up.low if up.censored else up.value)
+        for down, up in loop_crits(grokked, fresh)
+    )
 
 
-def loop_parts(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
+def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
     """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
-    seeds = loops(grokked, fresh)
-    crossings = [(d_crit(loop.down), d_crit(loop.up)) for loop in seeds]
-    pairs = [two_starts(loop.down, loop.up) for loop in seeds]
+    pairs = [two_starts(down, up) for down, up in loops(grokked, fresh)]
     gaps = [max((p.gap for p in each), default=0.0) for each in pairs]
     return {
         "the way up crosses later than the way down": all(
-            down.high <= up.low or down.value < up.value for down, up in crossings
+            down.high <= up.low or down.value < up.value for down, up in loop_crits(grokked, fresh)
         ),
         "at some size the two ends are more than half apart in accuracy": min(gaps) > 0.5,
     }
@@ -268,17 +224,16 @@ def loop_parts(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, 
 
 def starts_table(pairs: Sequence[TwoStarts]) -> str:
     """App. A.2 by train set: loss, objective, norm and accuracy from both starts."""
+    forms: tuple[tuple[str, str, Callable[[Record], float]], ...] = (
+        ("train loss (nats)", ".2e", lambda r: r.final("train_loss")),
+        ("Eq. (2) over α", ".1f", lambda r: float(objective(r)[-1])),
+        ("norm", ".1f", lambda r: r.final("param_norm")),
+        ("test accuracy", ".2f", at_the_end),
+    )
     rows = []
     for pair in pairs:
-        row = [f"{pair.grokked.run.dataset_size:,}", str(pair.grokked.run.seed)]
-        for form, value in (
-            (".2e", lambda r: r.final("train_loss")),
-            (".1f", lambda r: float(objective(r)[-1])),
-            (".1f", lambda r: r.final("param_norm")),
-            (".2f", at_the_end),
-        ):
-            row.append(f"{value(pair.grokked):{form}} / {value(pair.fresh):{form}}")
-        rows.append([*row, ", ".join(name for name, is_so in pair.lower.items() if is_so) or "–"])
-    names = ["train loss (nats)", "Eq. (2) over α", "norm", "test accuracy"]
-    head = ["D", "seed", *(f"{name}, grokked / fresh" for name in names)]
-    return html_table([*head, "lower from the grokked start"], rows)
+        run, lower = pair.grokked.run, [name for name, is_so in pair.lower.items() if is_so]
+        both = [f"{of(pair.grokked):{form}} / {of(pair.fresh):{form}}" for _, form, of in forms]
+        rows.append([f"{run.dataset_size:,}", run.seed, *both, ", ".join(lower) or "–"])
+    heads = " | ".join(f"{name}, grokked / fresh" for name, *_ in forms)
+    return table(f"D | seed | {heads} | lower from the grokked start", rows)

@@ -14,11 +14,11 @@ def fig10a(found: Records) -> Result:
     ends = found["transition"]
     if not measures.judged(ends):
         return Result()
-    decades, spread = analysis.decades(ends), analysis.norm_spread(ends)
+    decades, spread = analysis.decades(ends), analysis.norm_spread(ends).median
     return Result(
         f"rank correlation {analysis.rank_correlation(ends).text()}, over {decades:.1f} decades; "
         f"at one D′ the norm differs by {spread:.1%}",
-        all(analysis.ratio_parts(ends).values()),
+        all(analysis.ratio_criteria(ends).values()),
         {
             f"over {PAPER_DECADES} decades": decades >= PAPER_DECADES,
             "weight decay moves the norm, so that “at a fixed norm” is tested": spread
@@ -36,7 +36,7 @@ def fig10b(found: Records) -> Result:
         return Result()
     return Result(
         f"rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}",
-        all(analysis.smooth_parts(ends).values()),
+        all(analysis.smooth_criteria(ends).values()),
         dict(measures.resting(ends)),
         Evidence.of(ends),
     )
@@ -72,7 +72,7 @@ def hysteresis(found: Records) -> Result:
         return Result()
     return Result(
         f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
-        all(analysis.loop_parts(ends, fresh).values()),
+        all(analysis.loop_criteria(ends, fresh).values()),
         dict(measures.resting([*down, *fresh])),
         Evidence.of(down, fresh),
     )

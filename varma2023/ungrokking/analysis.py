@@ -11,21 +11,21 @@ from varma2023.measures import (
     CHANCE,
     PERFECT,
     Accuracy,
-    Summary,
     at_the_end,
     curve,
     curves,
     d_crit,
     d_crit_text,
+    group,
     ungrokked,
     value_at,
-    width,
+    widths,
 )
 from varma2023.statistics import Interval
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
-def fits_parts(records: Sequence[Record]) -> dict[str, bool]:
+def fit_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What every run must do before its test accuracy says anything, at any setting."""
     fit = all(record.final("train_accuracy") == 1 for record in records)
     return {"every network fits its train set": fit}
@@ -50,47 +50,38 @@ def equal_decay_times(records: Sequence[Record]) -> Accuracy:
 
 
 def transition_table(
-    records: Sequence[Record], knob: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> str:
     """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
     rows = []
-    for value in sorted({getattr(record.run, knob) for record in records}):
-        here = [record for record in records if getattr(record.run, knob) == value]
-        values = curve(here, accuracy)[1]
-        widths = [width(runs, accuracy) for runs in curves(here, knob).values()]
-        row = [f"{value:g}", str(len(here))]
-        row += [d_crit_text(here, level, accuracy) for level in (0.5, 0.7)]
-        row += [Summary.of(widths).text(".1f"), f"{values[0]:.2f}", f"{values[-1]:.2f}"]
-        rows.append(row)
-    head = [knob.replace("_", " "), "runs", "D_crit (accuracy ½)", "accuracy 0.7 at D′"]
-    head += ["from 0.1 to 0.9: factor in D′", "accuracy at the smallest D′", "at the largest"]
-    return html_table(head, rows)
+    for value, here in group(records, field).items():
+        crits = [d_crit_text(here, level, accuracy) for level in (0.5, 0.7)]
+        ends = [f"{end:.2f}" for end in curve(here, accuracy)[1][[0, -1]]]
+        factor = widths(here, field, accuracy).text(".1f")
+        rows.append([f"{value:g}", len(here), *crits, factor, *ends])
+    heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
+    heads += " | accuracy at the smallest D′ | at the largest"
+    return table(field.replace("_", " ") + heads, rows)
 
 
 def d_crits_text(records: Sequence[Record]) -> str:
     """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
-    units = statistics.by_seed(records)
-    return ", ".join(f"seed {unit[0].run.seed}: {d_crit(unit)}" for unit in units)
-
-
-def widths_text(records: Sequence[Record]) -> str:
-    """The `width` of every curve: median and range."""
-    return Summary.of([width(runs) for runs in curves(records).values()]).text(".1f")
+    units = group(records, "seed")
+    return ", ".join(f"seed {seed}: {d_crit(unit)}" for seed, unit in units.items())
 
 
 def adamw_table(records: Sequence[Record]) -> str:
     """Fig. 4 by AdamW: D_crit by weight decay, at equal epochs and at equal decay times."""
-    ways = (equal_epochs(records), equal_decay_times(records))
+    ways = equal_epochs(records), equal_decay_times(records)
     rows = []
-    for decay in sorted({record.run.weight_decay for record in records}):
-        here = [record for record in records if record.run.weight_decay == decay]
+    for decay, here in group(records, "weight_decay").items():
         epochs = f"{max(record.run.epochs for record in here):,}"
-        row = [f"{decay:g}", str(len(here)), epochs]
-        rows.append(row + [d_crit_text(here, accuracy=way) for way in ways])
+        crits = [d_crit_text(here, accuracy=way) for way in ways]
+        rows.append([f"{decay:g}", len(here), epochs, *crits])
     last = min(record.run.epochs for record in records)
     times = min(record.run.epochs / record.run.decay_time for record in records)
-    head = ["weight decay", "runs", "epochs", f"D_crit at epoch {last:,}"]
-    return html_table([*head, f"after {times:g} decay times 1 / (ηλ)"], rows)
+    heads = f"weight decay | runs | epochs | D_crit at epoch {last:,} | after {times:g} decay times"
+    return table(f"{heads} 1 / (ηλ)", rows)
 
 
 MAX_D_CRIT_SHIFT = 0.1  # relative; by which D_crit may move and be the same (choice C19)
@@ -123,8 +114,7 @@ def shift_interval(
     accuracy: Accuracy = at_the_end,
 ) -> Interval:
     """By which part D_crit moves with a field: the mean over seeds of `log_shift`, as a ratio."""
-
-    shifts = [log_shift(unit, field, accuracy) for unit in statistics.by_seed(records)]
+    shifts = [log_shift(unit, field, accuracy) for unit in group(records, "seed").values()]
     return statistics.bootstrap(shifts, lambda drawn: float(np.expm1(np.mean(drawn))))
 
 
@@ -147,14 +137,11 @@ def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float
     and epsilon.
     """
     others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
-    groups: dict[tuple, list[float]] = {}
-    for record in records:
-        key = tuple(getattr(record.run, name) for name in others)
-        groups.setdefault(key, []).append(at_the_end(record))
-    return max(max(group) - min(group) for group in groups.values())
+    groups = [[*map(at_the_end, here)] for here in group(records, *others).values()]
+    return max(max(ends) - min(ends) for ends in groups)
 
 
-def ungrokking_ends(records: Sequence[Record]) -> dict[str, bool]:
+def ungrokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What makes runs ungrokking runs at any setting, on every seed: both ends of Fig. 7."""
     rows = ungrokked(records)
     return {
@@ -166,15 +153,10 @@ def ungrokking_ends(records: Sequence[Record]) -> dict[str, bool]:
 
 def ungrokking_table(records: Sequence[Record]) -> str:
     """Test accuracy at the end by reduced dataset size, with train accuracy and convergence."""
-    rows = [
-        [
-            f"{row.dataset_size:,}",
-            row.test_accuracy.text(".2f"),
-            f"{row.train_accuracy:.3f}",
-            f"{row.residual:.2f}",
-            str(row.test_accuracy.n),
-        ]
-        for row in ungrokked(records)
-    ]
-    head = ["D′", "test accuracy at the end: median (range)", "least train accuracy"]
-    return html_table([*head, "largest residual", "runs"], rows)
+    rows = []
+    for each in ungrokked(records):
+        accuracy, fit = each.test_accuracy.text(".2f"), f"{each.train_accuracy:.3f}"
+        row = [f"{each.dataset_size:,}", accuracy, fit, f"{each.residual:.2f}"]
+        rows.append([*row, each.test_accuracy.n])
+    heads = "D′ | test accuracy at the end: median (range) | least train accuracy"
+    return table(f"{heads} | largest residual | runs", rows)

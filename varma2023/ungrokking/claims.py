@@ -30,7 +30,7 @@ def fig7(found: Records) -> Result:
     if len(rows) < 3:
         return Result()
     ends = ", ".join(f"{row.dataset_size:,}: {row.test_accuracy.median:.2f}" for row in rows)
-    low, high, fits = analysis.ungrokking_ends(records).values()
+    low, high, fits = analysis.ungrokking_criteria(records).values()
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
     return Result(
@@ -62,18 +62,17 @@ def fig4(found: Records) -> Result:
         decays = {record.run.weight_decay for record in ends}
         known = {record.run.weight_decay for record in adamw}
         further |= {
-            "by AdamW, too": all(measures.transition_parts(adamw).values()),
+            "by AdamW, too": all(measures.transition_criteria(adamw).values()),
             f"by AdamW from D′ = {PLANNED} on, as first planned": all(
-                measures.transition_parts(planned).values()
+                measures.transition_criteria(planned).values()
             ),
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
             **measures.resting(adamw, "every end by AdamW is at rest"),
         }
         groups.append(adamw)
-    widths = [measures.width(runs) for runs in measures.curves(ends).values()]
     return Result(
-        f"{ours}; from accuracy 0.1 to 0.9 by a factor of {max(widths):.1f} at most",
-        all(measures.transition_parts(ends).values()),
+        f"{ours}; from accuracy 0.1 to 0.9 by a factor of {measures.widths(ends).high:.1f} at most",
+        all(measures.transition_criteria(ends).values()),
         further,
         Evidence.of(*groups),
     )

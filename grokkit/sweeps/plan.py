@@ -1,0 +1,98 @@
+"""What a sweep trains: its runs and all that they start from, as stacks, and their work in FLOP."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from grokkit import tasks
+from grokkit.engine import cost, cuda, lbfgs
+from grokkit.runs import Run
+
+MAX_PADDING = 0.1  # share of a stack's rows that may be padding
+MAX_RUNS = 200  # of a stack; each has its lock, an open file, of which a process has 256 on macOS
+
+Stacks = list[list[Run]]
+
+
+def with_inits(
+    runs: Sequence[Run], stored: Callable[[Run], bool] = lambda run: False
+) -> list[list[Run]]:
+    """The runs and all that they start from, without repeats, in generations: inits first.
+
+    Those that are `stored` are left out, and so is what only they start from.
+    """
+    depth: dict[Run, int] = {}
+
+    def visit(run: Run) -> int:
+        if run not in depth:
+            depth[run] = -1 if stored(run) else 0 if run.init is None else visit(run.init) + 1
+        return depth[run]
+
+    for run in runs:
+        visit(run)
+    return [[r for r in depth if depth[r] == d] for d in range(max(depth.values(), default=-1) + 1)]
+
+
+def stack_bytes(run: Run, rows: int) -> int:
+    """Memory of a run in a stack, in bytes: its parameters, optimiser and `rows` activations."""
+    n = tasks.task(run.task, run.p).n_tokens
+    states = 2 * lbfgs.HISTORY + 8 if run.optimiser == "lbfgs" else 8
+    # forward keeps z, resid, hidden and the logits' slopes; backward makes as much again
+    activations = 2 * rows * (6 * run.model.d_model + 2 * run.model.d_mlp + 3 * n)
+    return (8 if run.float64 else 4) * (states * cost.n_parameters(run) + activations)
+
+
+def pack(
+    runs: Sequence[Run],
+    device: torch.device,
+    epochs: dict[Run, int] | None = None,
+    free: int | None = None,
+) -> Stacks:
+    """Stacks of runs that can go in lockstep; on the CPU, where each goes by itself, of one.
+
+    Elsewhere a stack's runs agree in network, optimiser and log, and in the epoch from which they
+    continue (`epochs`, where not 0); sorted by size, and cut where it would pass half of the free
+    memory, by default the device's, in bytes, or `MAX_PADDING` of its rows would be padding, or it
+    has `MAX_RUNS`.
+    """
+    if device.type == "cpu":
+        return [[run] for run in sorted(runs, key=lambda run: -work(run))]  # the longest first
+    room = (cuda.free_bytes(device) if free is None else free) // 2
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        alike = (run.epochs, run.n_logged, run.lr, run.beta1, run.beta2, run.eps)
+        n_tokens = tasks.task(run.task, run.p).n_tokens
+        done = (epochs or {}).get(run, 0)
+        kind = (n_tokens, run.model, run.optimiser, run.precision, run.loss, *alike, done)
+        groups.setdefault(kind, []).append(run)
+    stacks: Stacks = []
+    for group in groups.values():
+        current: list[Run] = []
+        for run in sorted(group, key=lambda r: (-r.dataset_size, r.key)):
+            together = [*current, run]
+            used = sum(r.dataset_size for r in together)
+            rows = together[0].dataset_size
+            full = stack_bytes(run, rows) * len(together) > room or len(current) == MAX_RUNS
+            if current and (full or used < (1 - MAX_PADDING) * rows * len(together)):
+                stacks.append(current)
+                current = []
+            current.append(run)
+        stacks.append(current)
+    return stacks
+
+
+def padding(stacks: Stacks) -> float:
+    """The share of all stacks' rows that is padding."""
+    used = sum(run.dataset_size for runs in stacks for run in runs)
+    rows = sum(len(runs) * max(run.dataset_size for run in runs) for runs in stacks)
+    return 1 - used / rows if rows else 0.0
+
+
+def flop(run: Run) -> float:
+    """FLOP of one epoch of the run, as `tabulated` does it."""
+    return cost.tabulated(run).flop(run.dataset_size)
+
+
+def work(run: Run, done: int = 0) -> float:
+    """FLOP from epoch `done` to the end; float64 counts twice."""
+    return (2 if run.float64 else 1) * flop(run) * (run.epochs - done)

@@ -1,0 +1,181 @@
+"""The library as a whole: its public names, its docstring, its command, its wheel."""
+
+import ast
+import doctest
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import grokkit
+from grokkit import demo
+from grokkit.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ["--p", "5", "--dataset-size", "20", "--epochs", "6", "--n-logged", "4"]
+TINY += ["--d-model", "16", "--n-heads", "2", "--d-mlp", "8"]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path))
+    monkeypatch.setenv("GROKKIT_RESULTS", "")
+    return tmp_path
+
+
+def test_every_public_name_is_there_and_any_other_is_an_error():
+    assert len(set(grokkit.__all__)) == len(grokkit.__all__) == len(dir(grokkit))
+    assert all(getattr(grokkit, name) is not None for name in grokkit.__all__)
+    assert not {path.stem for path in (ROOT / "grokkit").glob("*.py")} & set(grokkit.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        grokkit.trian  # noqa: B018
+
+
+@pytest.mark.slow
+def test_the_five_lines_of_the_docstring_run(store):
+    found = {"grokkit": grokkit}
+    for example in doctest.DocTestParser().get_examples(grokkit.__doc__):
+        exec(example.source, found)
+    assert found["record"].final("train_accuracy") == 1
+    assert 0 < found["share"] < 1
+    assert found["picture"]._repr_svg_().count("<polyline") == 2
+
+
+@pytest.mark.process
+def test_importing_it_takes_no_longer_than_importing_torch():
+    def seconds(code):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+        return time.perf_counter() - began
+
+    first = seconds("import torch")  # from the disk
+    assert seconds("import grokkit") < 1.5 * min(first, seconds("import torch"))
+
+
+def test_both_packages_say_that_they_are_typed():
+    assert all((ROOT / name / "py.typed").exists() for name in ("grokkit", "varma2023"))
+
+
+# --- the command
+
+
+class Tags(HTMLParser):
+    """Names of the elements of a page, and every address in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.names, self.addresses = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_demo_prints_how_it_goes_and_makes_a_page_of_its_own(tmp_path, monkeypatch, capsys):
+    short = replace(demo.GROK, p=5, dataset_size=20, epochs=8, n_logged=4)
+    monkeypatch.setattr(demo.demo, "__defaults__", (short, replace(short, dataset_size=9)))
+    page = tmp_path / "page.html"
+    assert main(["demo", "--page", str(page)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("test accuracy") == 2 * len(short.log_epochs())
+    tags = Tags(page.read_text("utf-8"))
+    assert tags.names.count("polyline") == 4
+    assert tags.addresses == []
+    assert main(["demo", "--page", str(tmp_path / "no" / "page.html")]) == 2
+    assert "must lie in a folder that exists" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demo_groks_and_ungroks(capsys):
+    demo.demo()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
+    first, second = lines[: len(demo.GROK.log_epochs())], lines[len(demo.GROK.log_epochs()) :]
+    accuracy = [[float(line.split()[7]) for line in half] for half in (first, second)]
+    assert accuracy[0][0] < 0.2
+    assert accuracy[0][-1] > 0.9
+    assert accuracy[1][-1] < 0.5
+
+
+def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(store, capsys):
+    assert main(["train", *TINY, "--weight-decay", "0.5", "--keep-weights", "--quiet"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    key = printed[0].split()[0]
+    record = grokkit.Store().shipped_records() or [store / "records" / f"{key}.parquet"]
+    assert record[0].exists()
+    ends = {line.split()[0]: float(line.split()[1]) for line in printed[1:]}
+    assert ends["epoch"] == 6
+    assert 0 <= ends["test_accuracy"] <= 1
+    assert "wd=0.5" in printed[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", *TINY, "--lr", "-1"], "lr must be positive, got -1.0"),
+        (["train", *TINY, "--device", "abacus"], "device must be one of auto, cpu"),
+        (["train", *TINY, "--task", "x"], "task must be one of"),
+        (["train", *TINY, "--n-heads", "3"], "n_heads must divide"),
+        (["train", *TINY, "--store", "/dev/null/x"], "/dev/null/x"),
+    ],
+)
+def test_a_mistake_is_said_in_a_line_and_gives_status_2(store, arguments, message, capsys):
+    assert main(arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize("command", ["grokkit", "varma2023"])
+def test_the_version_is_that_of_the_project(command, capsys, monkeypatch):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    module, name = project["scripts"][command].split(":")
+    assert ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
+    called = {"grokkit": main}.get(command) or __import__(module, fromlist=["main"]).main
+    assert name == "script"
+    with pytest.raises(SystemExit, match="0"):
+        called(["--version"])
+    assert capsys.readouterr().out.split() == [command, project["version"]]
+    assert project["version"] == grokkit.__version__
+
+
+# --- the wheel
+
+
+@pytest.mark.slow
+def test_the_wheel_is_small_and_its_command_runs_where_nothing_else_is_installed(tmp_path):
+    def run(*arguments, **more):
+        done = subprocess.run([*map(str, arguments)], capture_output=True, text=True, **more)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT)
+    [wheel] = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size < 400_000
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"grokkit/py.typed", "varma2023/py.typed", "varma2023/theme.json"} <= set(names)
+    assert not [name for name in names if name.endswith((".parquet", ".safetensors"))]
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    [site] = (tmp_path / "venv/lib").glob("python*/site-packages")
+    run(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", wheel)
+    here = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "others.pth").write_text("\n".join(here))  # torch and the like, not this package
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GROKKIT"))}
+    clean["GROKKIT_STORE"] = str(tmp_path / "store")
+    bin = tmp_path / "venv/bin"
+    where = {"cwd": tmp_path, "env": clean}
+    assert run(bin / "grokkit", "--version", **where).split() == ["grokkit", grokkit.__version__]
+    code = "import grokkit.runs as r; print(r.__file__)"
+    assert str(site) in run(bin / "python", "-c", code, **where)
+    assert "test accuracy" in run(bin / "grokkit", "demo", **where)
+    assert (tmp_path / "grokkit-demo.html").exists()
+    rows = json.loads(run(bin / "varma2023", "list", "--json", "--profile", "quick", **where))
+    assert all(row["stored"] == 0 for row in rows)

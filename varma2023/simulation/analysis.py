@@ -1,0 +1,79 @@
+"""What prose quotes from the trajectories of the simulation: marks, outcomes, tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from grokkit.simulation import Trajectory
+from varma2023.tables import html_table
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What prose quotes from a trajectory; a step is None when the event does not happen."""
+
+    train_fits: int | None  # first logged step with train loss below 1
+    test_fits: int | None  # the same of the test loss: the simulation has generalised
+    gen_rises: int | None  # first logged step with gen logit above a tenth
+    gen_leads: int | None  # first logged step with gen logit above mem logit
+    norm_peak_step: int
+    norm_peak: float
+    test_peak: float
+
+    @property
+    def outcome(self) -> str:
+        """The kind of curve: "groks", "together", or "never" when a loss stays at 1 or above.
+
+        It groks when the test loss falls below 1 over ten times later than the train loss does.
+        """
+        if self.train_fits is None or self.test_fits is None:
+            return "never"
+        return "groks" if self.test_fits > 10 * self.train_fits else "together"
+
+
+def _first(step: Int[np.ndarray, " log"], event: Bool[np.ndarray, " log"]) -> int | None:
+    return next((int(n) for n, happens in zip(step, event, strict=True) if happens), None)
+
+
+def marks(trajectory: Trajectory) -> Marks:
+    """The marks of one trajectory, at the resolution of its log."""
+    t, peak = trajectory, int(trajectory.param_norm.argmax())
+    return Marks(
+        train_fits=_first(t.step, t.train_loss < 1),
+        test_fits=_first(t.step, t.test_loss < 1),
+        gen_rises=_first(t.step, t.gen_logit > 0.1),
+        gen_leads=_first(t.step, t.gen_logit > t.mem_logit),
+        norm_peak_step=int(t.step[peak]),
+        norm_peak=float(t.param_norm[peak]),
+        test_peak=float(t.test_loss.max()),
+    )
+
+
+def said(step: int | None) -> str:
+    """A step of `Marks` as words: "step 5,393", or "never"."""
+    return "never" if step is None else f"step {step:,}"
+
+
+OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
+
+
+def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
+    """The curves at the logged steps nearest above those given, as an HTML table."""
+    rows, t = [], trajectory
+    for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
+        losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
+        rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
+        rows.append([f"{t.step[i]:,}", *losses, *rest])
+    return html_table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
+
+
+def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
+    """The marks of several trajectories, as an HTML table with one row each."""
+    head = ["", "gen logit above 0.1", "norm peaks at", "train loss below 1", "test loss below 1"]
+    rows = []
+    for name, m in ((name, marks(t)) for name, t in trajectories.items()):
+        peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
+        rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
+    return html_table(head, rows)
