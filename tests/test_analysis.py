@@ -15,7 +15,11 @@ from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from varma2023 import measures
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
-from varma2023.decomposition.analysis import trigonometric, trigonometric_parts, trigonometric_table
+from varma2023.decomposition.analysis import (
+    trigonometric,
+    trigonometric_criteria,
+    trigonometric_table,
+)
 from varma2023.grokking import analysis
 from varma2023.measures import MARKS, Crossing, Summary
 from varma2023.ungrokking.analysis import ungrokking_criteria, ungrokking_table
@@ -149,8 +153,8 @@ def test_marks_agree_as_nearly_as_seeds_do():
     flat.metrics["test_accuracy"] = np.full(13, 0.5)
     assert not analysis.mark_met([*seeds, flat], MARKS[-1])
     assert measures.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
-    assert not analysis.grokking_parts([flat])["every run ends above test accuracy 0.98"]
-    assert all(analysis.grokking_parts(seeds).values())
+    assert not analysis.grokking_criteria([flat])["every run ends above test accuracy 0.98"]
+    assert all(analysis.grokking_criteria(seeds).values())
 
 
 def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
@@ -256,7 +260,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert list(trigonometric_parts(report).values()) == [False, True]  # 2 of 6: not few
+    assert list(trigonometric_criteria(report).values()) == [False, True]  # 2 of 6: not few
     assert "<td>5, 2</td>" in trigonometric_table([report], [found])
 
 
@@ -264,7 +268,7 @@ def test_a_random_network_does_not_add_by_rotation(tmp_path):
     report = trigonometric(tiny(tmp_path))
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
-    assert not all(trigonometric_parts(report).values())
+    assert not all(trigonometric_criteria(report).values())
 
 
 def test_app_b_is_about_addition(tmp_path):
