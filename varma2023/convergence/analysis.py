@@ -84,22 +84,19 @@ def agreeing(found: Sequence[Pair]) -> int:
     return sum(all(agreement(pair).values()) for pair in found)
 
 
+def _below(one: Record, other: Record) -> bool:
+    """Whether the objective of one ends clearly below that of the other (choice C16)."""
+    return bool(objective(one)[-1] < (1 - SAME_OBJECTIVE) * objective(other)[-1])
+
+
 def lower(found: Sequence[Pair]) -> list[Pair]:
     """The pairs whose minimiser ended clearly below AdamW: in another minimum, or further on."""
-    return [
-        pair
-        for pair in found
-        if objective(pair.lbfgs)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.adamw)[-1]
-    ]
+    return [pair for pair in found if _below(pair.lbfgs, pair.adamw)]
 
 
 def higher(found: Sequence[Pair]) -> list[Pair]:
     """The pairs whose minimiser ended clearly above AdamW."""
-    return [
-        pair
-        for pair in found
-        if objective(pair.adamw)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.lbfgs)[-1]
-    ]
+    return [pair for pair in found if _below(pair.adamw, pair.lbfgs)]
 
 
 def floor(record: Record) -> float:
