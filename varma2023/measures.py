@@ -286,7 +286,7 @@ class Pair:
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:
-    """The records of `experiments.convergence`, two by two.
+    """The records of `convergence.sweeps.convergence`, two by two.
 
     Raises:
         ValueError: neighbours are not AdamW's and the minimiser's record of one train set.

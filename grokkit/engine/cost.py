@@ -1,7 +1,7 @@
 """What a model-step costs, counted from the sizes of a network.
 
 A model-step is one epoch of one run: the gradient of its whole train set and one update. There are
-three forms of the gradient, equal but for rounding: `model`, `stack` and `tabulated`.
+three forms of the gradient, equal but for rounding: `model`, `batched` and `tabulated`.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def textbook(run: Run) -> Cost:
 
 
 def last_row(run: Run) -> Cost:
-    """`stack.forward`: W_O, MLP and W_U at the last position; attention from 2 n + 2 rows."""
+    """`batched.forward`: W_O, MLP and W_U at the last position; attention from 2 n + 2 rows."""
     n, d, m, h = _sizes(run)
     tables = (2 * n + 2) * d * (d + h) + 2 * d * d  # values and scores; query, folded keys
     return Cost("last row", d * d + 2 * d * m + d * n, tables, 4 * d + h + m + n)

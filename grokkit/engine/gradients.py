@@ -48,7 +48,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 
 
 def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
-    """L_x-ent of every run and its gradient, all runs at once through `stack`; for accelerators."""
+    """L_x-ent of every run and its gradient, all runs at once through `batched`; for accelerators."""
     named = shapes(runs[0])
     pairs, labels = zip(*map(_train_set, runs), strict=True)
     batch = batched.Batch.of(list(pairs), list(labels), dtype, device)

@@ -1,6 +1,6 @@
 """A stack: runs in lockstep, one gradient of every run's whole train set at a time.
 
-On an accelerator many runs share each operation (`stack`); on the CPU a stack is one run
+On an accelerator many runs share each operation (`batched`); on the CPU a stack is one run
 (`tabulated`). What a run needs to continue, in this or another stack, is its `Stack.state`.
 """
 

@@ -1,4 +1,4 @@
-"""The gradient of one network on the CPU, with half of the arithmetic that `stack` needs.
+"""The gradient of one network on the CPU, with half of the arithmetic that `batched` needs.
 
 From the embedding to the pre-activations of the MLP, and to the logits past it, everything but the
 attention pattern is linear. So it is tabulated, for each head, over n + 4 rows: the n operands

@@ -96,7 +96,7 @@ def stays_text(records: Sequence[Record]) -> str:
 
 
 def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-    """The runs of `experiments.semi_grokking_again` that are longer, and those in float64."""
+    """The runs of `sweeps.semi_grokking_again` that are longer, and those in float64."""
     halves = group(again, "precision")
     return halves.get("float32", []), halves.get("float64", [])
 
@@ -227,7 +227,7 @@ def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
     """Runs of AdamW, each with the minimiser's from the same random weights and train set.
 
     Raises:
-        ValueError: `ends` are not those of `experiments.semi_grokking_ends`, in its order.
+        ValueError: `ends` are not those of `semi_grokking.sweeps.semi_grokking_ends`, in its order.
     """
     return pairs([record for both in zip(records, ends, strict=True) for record in both])
 
