@@ -21,6 +21,7 @@ from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks import analysis, groups
 from varma2023.other_tasks.analysis import GroupCircuit
 from varma2023.other_tasks.sweeps import OTHER_TASKS
+from varma2023.rivals import analysis as rivals
 from varma2023.rivals import sweeps
 
 FIVE = range(5)
@@ -301,16 +302,16 @@ def ablations(
     base: Run | None = None,
 ) -> list[Record]:
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
-    when = {"no weight decay": without, "weight decay 0.3": less, "half the initial weights": half}
+    when = {"no weight decay": without, "weight decay 0.3": less, "initial weights × 0.5": half}
     base, found = base or Run(epochs=20_000), []
-    for name, change in sweeps.ABLATIONS.items():
+    for change in sweeps.ABLATIONS:
         for seed in seeds:
             run = replace(base, seed=seed, **change)
             start = small if run.init_scale < 1 else 40.0 * run.init_scale
             high = spiky if run == replace(base, seed=seed) else ()
             if run.loss == "rounded":
                 high = (1000, 1100, 3000)
-            general = when.get(name, 4000)
+            general = when.get(rivals.variant(run), 4000)
             general = None if general is None else general + 100 * seed
             found.append(ablation(run, general, start, high))
     return found

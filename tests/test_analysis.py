@@ -334,18 +334,12 @@ def test_a_norm_that_does_not_move_is_settled(tmp_path):
     assert drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
 
 
-def test_weight_decay_alone_is_a_drift_of_one(tmp_path):
-    run = Run(p=5, dataset_size=9, epochs=1000, weight_decay=0.5)
-    epoch = np.arange(0, 1001, 100)
-    alone = record(run, epoch, param_norm=40 * np.exp(-1e-3 * 0.5 * epoch))
-    assert drift(alone) == pytest.approx(1)
-
-
-def test_the_drift_of_a_run_that_ended_early_is_that_of_its_own_last_tenth():
-    epoch = np.arange(0, 1001, 100)
-    run = Run(p=5, dataset_size=9, epochs=50_000)
-    early = record(run, epoch, param_norm=np.where(epoch < 900, 9.0, 40 * np.exp(-1e-3 * epoch)))
-    assert drift(early) == pytest.approx(1)
+def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():
+    epoch, run = np.arange(0, 1001, 100), Run(p=5, dataset_size=9, epochs=1000, weight_decay=0.5)
+    assert drift(record(run, epoch, param_norm=np.exp(-1e-3 * 0.5 * epoch))) == pytest.approx(1)
+    long = replace(run, epochs=50_000, weight_decay=1.0)  # ended early
+    norm = np.where(epoch < 900, 9.0, 40 * np.exp(-1e-3 * epoch))
+    assert drift(record(long, epoch, param_norm=norm)) == pytest.approx(1)
 
 
 def test_what_a_metric_is_where_another_peaks():

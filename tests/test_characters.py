@@ -34,17 +34,11 @@ def made(name, p, spoil=0.0):
 
 
 @pytest.mark.parametrize(("name", "p"), NAMES)
-def test_each_row_of_a_reading_meets_each_element_once(name, p):
+def test_a_row_meets_each_element_once_and_the_identity_at_the_right_label(name, p):
     task = tasks.task(name, p)
     for reading in [*analysis.readings(task), *analysis.other_readings(task)]:
         n = torch.arange(reading.group.order)
         assert (reading.relative().sort(1).values == n).all()
-
-
-@pytest.mark.parametrize(("name", "p"), NAMES)
-def test_the_right_label_is_where_the_relative_element_is_the_identity(name, p):
-    task = tasks.task(name, p)
-    for reading in [*analysis.readings(task), *analysis.other_readings(task)]:
         at = (reading.relative() == 0).nonzero()
         assert_close(reading.labels[at[:, 1]], torch.from_numpy(task.labels)[reading.rows])
 

@@ -37,8 +37,7 @@ def test_the_objective_is_eq_2_over_alpha():
 
 def test_the_minimiser_is_charged_the_epochs_before_the_handover():
     both = pair()
-    assert analysis.evaluations(both.adamw, 1.0) == 5000
-    assert analysis.evaluations(both.lbfgs, 1.0) == 100 + profiles.EARLY
+    assert analysis.gradients(both, 1.0) == (5000, 100 + profiles.EARLY)
     assert analysis.saving(both, 1.0) == pytest.approx(10)
     assert analysis.saving(both, 0.1) is None  # AdamW never gets there
     more = replace(ADAMW, dataset_size=2809)
@@ -98,15 +97,14 @@ def test_the_experiments_pair_up_and_keep_alpha(profile):
         assert {run.p for run in runs} == {53, 113}
     strengths = sweeps.strength(profile)
     assert {round(run.eps * run.weight_decay, 20) for run in strengths} == {1e-8}
-    groups = analysis.by_alpha([ended(run, [0, 1], [1.0, 0.5]) for run in strengths])
-    assert [len(group) for group in groups] == [3, 3]
+    assert [run.labels for run in strengths] == ["true"] * 3 + ["random"] * 3
 
 
 def test_a_strength_is_compared_with_that_of_c_1():
     runs = sweeps.strength("quick")[:3]
     same = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     less = ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)
-    weaker = analysis.by_alpha([*same[:2], less])
+    weaker = [[*same[:2], less]]
     assert analysis.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
     assert analysis.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
 
@@ -179,7 +177,8 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     np.testing.assert_array_equal(first.x, [400, 450, 500])
     assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
     runs = sweeps.strength("quick")
-    groups = analysis.by_alpha([ended(run, [0, 9], [1.0, 0.01]) for run in runs])
+    found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
+    groups = list(measures.group(found, "labels").values())
     assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
     fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])

@@ -1,19 +1,38 @@
-"""What figures share: names, hover data, traces, axes, dashes and symbols."""
+"""What figures share: traces, hover texts, looks and axes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
-from plotly.subplots import make_subplots
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.measures import rests
-from varma2023.theme import TEST, TRAIN, pale
+from varma2023.measures import group, rests
+from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, pale, panels
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
+_PATTERNS = ("", "/", "x", ".")
+CURVES = {
+    "train_loss": ("train loss", TRAIN, "solid"),
+    "test_loss": ("test loss", TEST, "dash"),
+    "train_accuracy": ("train accuracy", TRAIN, "dashdot"),
+    "test_accuracy": ("test accuracy", TEST, "dot"),
+    "trig_logit": ("C<sub>trig</sub> logit", GEN, "solid"),
+    "mem_logit": ("C<sub>mem</sub> logit", MEM, "dash"),
+    "param_norm": ("parameter norm", NORM, "dot"),
+}
+"""By metric: its name, its colour and its dash."""
+LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
+LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
+ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
+TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+
+Looks = dict[str, Any]
+Place = tuple[int, int] | None
+"""Row and column of a panel, from 1; None in a figure without panels."""
 
 
 def dash_of(i: int) -> str:
@@ -26,41 +45,88 @@ def symbol_of(i: int) -> str:
     return _SYMBOLS[i % len(_SYMBOLS)]
 
 
-def _name(record: Record) -> str:
+def run_name(record: Record) -> str:
     """What the hover says a run is."""
     run = record.run
     return f"seed {run.seed}, D {run.dataset_size:,}, weight decay {run.weight_decay:g}"
 
 
-def meta(record: Record) -> dict[str, int | float]:
-    """A run's `plots.meta`: on a page a reader chooses curves by each of these that varies."""
-    run = record.run
-    return {
-        "seed": run.seed,
-        "weight_decay": run.weight_decay,
-        "dataset_size": run.dataset_size,
-    }
+def meta(record: Record, *fields: str) -> dict[str, int | float]:
+    """A run's `trace.meta`: on a page a reader chooses curves by each of these that varies."""
+    names = ("seed", "weight_decay", "dataset_size", *fields)
+    return {name: getattr(record.run, name) for name in names}
 
 
-def shared_meta(records: Sequence[Record]) -> dict[str, int | float]:
-    """The `plots.meta` of a curve of several runs: what they share. It goes when that is hidden."""
-    first, *rest = map(meta, records)
+def shared_meta(records: Sequence[Record], *fields: str) -> dict[str, int | float]:
+    """The `trace.meta` of a curve of several runs: what they share. It goes when that is hidden."""
+    first, *rest = (meta(record, *fields) for record in records)
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
 
 
-def _line(
-    record: Record, metric: str, label: str, colour: str, dash: str, width: float = 1.2
-) -> go.Scatter:
-    return go.Scatter(
-        x=record["epoch"],
-        y=record[metric].astype(np.float32),
-        name=label,
-        legendgroup=label,
-        showlegend=False,
-        meta=meta(record),
-        line={"color": colour, "dash": dash, "width": width},
-        hovertemplate=f"{label} %{{y:.4g}}<br>{_name(record)}<br>epoch %{{x:,}}<extra></extra>",
-    )
+def _add(fig: go.Figure, trace: dict[str, Any], place: Place) -> None:
+    """Add a trace, in the legend unless one of its group is; an array y in float32."""
+    if isinstance(trace["y"], np.ndarray):
+        trace["y"] = trace["y"].astype(np.float32)
+    shown = any(t.legendgroup == trace["name"] and t.showlegend for t in fig.data)
+    right, (row, col) = trace.pop("right", None), place or (None, None)
+    looks: Looks = {"legendgroup": trace["name"], "showlegend": not shown}
+    fig.add_trace(looks | trace, row=row, col=col, secondary_y=right)
+
+
+def draw(
+    fig: go.Figure,
+    x: Any,
+    y: Any,
+    label: str,
+    hover: str = "",
+    *,
+    colour: str | None = None,
+    dash: str = "solid",
+    width: float | int = 2,
+    place: Place = None,
+    **trace: Any,
+) -> None:
+    """Add a line, or with `mode` and `marker` points; the first of a label is in the legend.
+
+    Without `hover`, a plotly template, the trace has none. `right` puts it on the right axis of a
+    panel that has two. Further keywords are plotly's.
+    """
+    told = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    line: Looks = {"line": {"color": colour, "dash": dash, "width": width}} if colour else {}
+    whole = {"type": "scatter", "x": x, "y": y, "name": label, **told, **line, **trace}
+    _add(fig, whole, place)
+
+
+def draw_bars(
+    fig: go.Figure,
+    x: Any,
+    y: Any,
+    label: str,
+    hover: str,
+    colour: str,
+    i: int,
+    place: Place = None,
+    **bar: Any,
+) -> None:
+    """Add the bars of case i, told apart by colour and pattern; else as `draw`."""
+    marker = {"color": colour, "pattern": {"shape": _PATTERNS[i % len(_PATTERNS)]}}
+    told = {"hovertemplate": f"{hover}<extra></extra>", "marker": marker}
+    _add(fig, {"type": "bar", "x": x, "y": y, "name": label, **told, **bar}, place)
+
+
+def draw_run(
+    fig: go.Figure, record: Record, metric: str, place: Place = None, **looks: Any
+) -> None:
+    """A metric of one run against epochs, in the colour and dash of the metric if not told else.
+
+    A `label` other than the metric's stands in the hover, too.
+    """
+    name, colour, dash = CURVES[metric]
+    label = looks.pop("label", name)
+    about = run_name(record) if label == name else f"{label}<br>{run_name(record)}"
+    hover = f"{name} %{{y:.4g}}<br>{about}<br>epoch %{{x:,}}"
+    looks = {"colour": colour, "dash": dash, "meta": meta(record), **looks}
+    draw(fig, record["epoch"], record[metric], label, hover, place=place, **looks)
 
 
 def together(
@@ -76,130 +142,108 @@ def together(
 
 def early_text(records: Sequence[Record]) -> str:
     """A sentence for the alternative text on the runs that ended early, with a space before it."""
-    ends = measures.Summary.of([int(r["epoch"][-1]) for r in records if _early(r)])
+    last = [(int(record["epoch"][-1]), record.run.epochs) for record in records]
+    ends = measures.Summary.of([epoch for epoch, planned in last if epoch < planned])
     if not ends.n:
         return ""
     return f" {ends.n} of {len(records)} ended early, at epoch {ends.text()}, and stay there."
 
 
-def _early(record: Record) -> bool:
-    return bool(record["epoch"][-1] < record.run.epochs)
-
-
-def _median(
-    records: Sequence[Record], metric: str, label: str, colour: str, dash: str
-) -> go.Scatter:
-    """The median over seeds, strong, in front of its runs."""
-    epochs, values = together(records, metric)
-    return go.Scatter(
-        x=epochs,
-        y=np.median(values, axis=0).astype(np.float32),
-        name=label,
-        legendgroup=label,
-        meta=shared_meta(records),
-        line={"color": colour, "dash": dash, "width": 2.5},
-        hovertemplate=f"{label} %{{y:.4g}}<br>median of {len(records)} seeds<br>"
-        "epoch %{x:,}<extra></extra>",
-    )
-
-
-def _add(
-    fig: go.Figure,
-    records: Sequence[Record],
-    curve: tuple[str, str, str, str],
-    row: int,
+def draw_runs(
+    fig: go.Figure, records: Sequence[Record], metric: str, place: Place, dash: str = ""
 ) -> None:
-    """One metric: every run pale and thin, the median strong."""
-    metric, label, colour, dash = curve
+    """A metric of every run, pale and thin, and in front of them their median, strong."""
+    label, colour, own = CURVES[metric]
+    dash = dash or own
     for record in records:
-        fig.add_trace(_line(record, metric, label, pale(colour), dash), row=row, col=1)
-    fig.add_trace(_median(records, metric, label, colour, dash), row=row, col=1)
+        thin: Looks = {"colour": pale(colour), "width": 1.2, "dash": dash, "showlegend": False}
+        draw_run(fig, record, metric, place, **thin)
+    epochs, values = together(records, metric)
+    who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])
+    hover = f"{label} %{{y:.4g}}<br>{who}<br>epoch %{{x:,}}"
+    strong: Looks = {"width": 2.5, "meta": shared_meta(records), "place": place}
+    middle = np.median(values, axis=0)
+    draw(fig, epochs, middle, label, hover, colour=colour, dash=dash, **strong)
 
 
-TRAIN_LOSS = ("train_loss", "train loss", TRAIN, "solid")
-TEST_LOSS = ("test_loss", "test loss", TEST, "dash")
-LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
-
-
-def _losses_and_accuracies(records: Sequence[Record]) -> go.Figure:
+def losses_and_accuracies(records: Sequence[Record]) -> go.Figure:
     """Losses on a logarithmic axis above accuracies, against epochs."""
-    fig = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.07)
-    _add(fig, records, TRAIN_LOSS, 1)
-    _add(fig, records, TEST_LOSS, 1)
-    _add(fig, records, ("train_accuracy", "train accuracy", TRAIN, "dashdot"), 2)
-    _add(fig, records, ("test_accuracy", "test accuracy", TEST, "dot"), 2)
+    fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    for row, what in enumerate(("loss", "accuracy"), start=1):
+        for split in ("train", "test"):
+            draw_runs(fig, records, f"{split}_{what}", (row, 1))
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="accuracy", range=[0, 1.03], row=2)
     return fig
 
 
-def _by_size(records: Sequence[Record]) -> dict[int, list[Record]]:
-    sizes = sorted({record.run.dataset_size for record in records})
-    return {D: [r for r in records if r.run.dataset_size == D] for D in sizes}
-
-
-def _epochs_on_a_log_axis(fig: go.Figure) -> None:
+def log_epochs(fig: go.Figure) -> None:
+    """Put all epochs on logarithmic axes; epoch 0 is drawn at 0.8."""
     for trace in fig.data:
         trace.x = np.maximum(np.asarray(trace.x, dtype=np.float64), 0.8)
-    fig.update_xaxes(type="log", exponentformat="power", dtick=1)
+    fig.update_xaxes(LOG)
 
 
-TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
-FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
-WIDE = 30  # times the smallest size are on it
-ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
-
-
-def size_axis(records: Sequence[Record], title: str = "D′", ticks: Sequence[int] = TICKS) -> dict:
-    """A logarithmic axis for dataset sizes with round ticks."""
-    sizes = [record.run.dataset_size for record in records]
-    here = [tick for tick in ticks if 0.8 * min(sizes) <= tick <= 1.25 * max(sizes)]
-    text = [f"{tick:,}" for tick in here]
-    reach = [float(np.log10(size)) for size in (min(sizes) * 0.93, max(sizes) * 1.07)]
-    looks = {"tickvals": here, "ticktext": text}
+def log_axis(
+    values: Sequence[float | int], title: str, ticks: Sequence[int], margin: float = 0.03
+) -> dict[str, Any]:
+    """A logarithmic axis with these ticks, `margin` of the values wider than their range."""
+    low, high = (1 - margin) * min(values), (1 + margin) * max(values)
+    here = [tick for tick in ticks if low <= tick <= high]
+    looks: Looks = {"tickvals": here, "ticktext": [f"{tick:,}" for tick in here]}
+    reach = [float(np.log10(low)), float(np.log10(high))]
     return {"type": "log", "title": title, "range": reach, **looks}
+
+
+def size_axis(
+    records: Sequence[Record], title: str = "D′", ticks: Sequence[int] = TICKS
+) -> dict[str, Any]:
+    """A logarithmic axis for the dataset sizes of these records, with round ticks."""
+    return log_axis([record.run.dataset_size for record in records], title, ticks, 0.07)
 
 
 def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
     """The marker of each size, smallest first: open where an end was still falling (C15)."""
-    sizes = sorted({record.run.dataset_size for record in records})
-    moving = {record.run.dataset_size for record in records if not rests(record)}
-    return [f"{symbol}-open" if size in moving else symbol for size in sizes]
+    sizes = group(records, "dataset_size").values()
+    return [symbol if all(map(rests, here)) else f"{symbol}-open" for here in sizes]
 
 
-def accuracy_traces(
-    records: Sequence[Record], knob: str, label: str, colour: str, look: int, legend: bool = True
-) -> list[go.Scatter]:
-    """Test accuracy at the end against D', a thin curve by seed and value of the field `knob`.
+def draw_accuracy(
+    fig: go.Figure,
+    records: Sequence[Record],
+    field: str,
+    label: str,
+    colour: str,
+    look: int,
+    place: Place = None,
+    **trace: Any,
+) -> None:
+    """Test accuracy at the end against D', a thin curve by seed and value of the field of runs.
 
-    With several, their mean follows as a strong one. `look` counts through dashes and symbols;
-    with `legend` the first curve has an entry. Markers are those of `rest_symbols`.
+    With several, their mean follows as a strong one. `look` counts through dashes and symbols,
+    which are those of `rest_symbols`.
     """
-    units = measures.curves(records, knob)
+    units = group(records, "seed", field)
     lines = [(f"seed {seed}, {label}", runs) for (seed, _), runs in units.items()]
     several = len(lines) > 1
     if several:
         lines.append((f"mean of {len(units)} seeds, {label}", list(records)))
-    traces = []
-    for i, (hover, runs) in enumerate(lines):
+    for i, (who, runs) in enumerate(lines):
         mean = several and i == len(units)
         sizes, values = measures.curve(runs)
-        traces.append(
-            go.Scatter(
-                x=sizes,
-                y=values.astype(np.float32),
-                mode="lines" if mean else "lines+markers",
-                name=label,
-                legendgroup=label,
-                showlegend=legend and i == 0,
-                meta=shared_meta(runs),
-                line={"color": colour, "dash": dash_of(look), "width": 2.4 if mean else 1.4},
-                marker={"symbol": rest_symbols(runs, symbol_of(look)), "size": 6},
-                opacity=0.55 if several and not mean else 1.0,
-                hovertemplate=f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{hover}<extra></extra>",
-            )
+        draw(
+            fig,
+            sizes,
+            values,
+            label,
+            f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{who}",
+            colour=colour,
+            dash=dash_of(look),
+            width=2.4 if mean else 1.4,
+            place=place,
+            mode="lines" if mean else "lines+markers",
+            meta=shared_meta(runs, field),
+            marker={"symbol": rest_symbols(runs, symbol_of(look)), "size": 6},
+            opacity=0.55 if several and not mean else 1.0,
+            **trace,
         )
-    return traces
-
-
-DOTS = 400  # parameters drawn in the equilibrium, of about 227,000

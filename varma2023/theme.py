@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
 
 THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_text("utf-8"))
 
@@ -48,6 +49,11 @@ def template() -> dict[str, Any]:
 def figure(**layout: Any) -> go.Figure:
     """An empty figure with the template; keywords are plotly layout fields."""
     return go.Figure(layout={"template": template(), **layout})
+
+
+def panels(layout: dict[str, Any], **grid: Any) -> go.Figure:
+    """Empty panels with the template: `layout` as in `figure`, keywords as in `make_subplots`."""
+    return make_subplots(**grid).update_layout(template=template(), **layout)
 
 
 def ordered(n: int) -> list[str]:

@@ -3,23 +3,24 @@
 Also when a run of AdamW could have ended early, and whether that would have changed what it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isclose
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from grokkit import tasks
 from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
 from grokkit.optimum import room
 from grokkit.runs import Record, Run
-from varma2023.measures import RESIDUALS, Pair, objective, value_at
-from varma2023.tables import html_table, span
+from varma2023.measures import RESIDUALS, Pair, first, objective, value_at
+from varma2023.tables import span, table
 
-SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT, SAME_ACCURACY = 0.03, 0.02, 0.05, 0.05  # choice C16
+SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT = 0.03, 0.02, 0.05  # relative (choice C16)
+MAX_ACCURACY_GAP = 0.05  # absolute
 
 
 def charged(record: Record) -> int:
@@ -31,10 +32,10 @@ def charged(record: Record) -> int:
     return start.epochs if start and start.dataset_size == record.run.dataset_size else 0
 
 
-def evaluations(record: Record, residual: float) -> int | None:
-    """Gradients of the whole train set until the residual is first below this; None if never."""
-    rows = np.flatnonzero(record["residual"] < residual)
-    return int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None
+def spent(record: Record, there: Bool[np.ndarray, " log"]) -> int | None:
+    """Gradients of the whole train set until an evaluation is there; None if none is."""
+    arrival = first(record, there)
+    return arrival.epoch + charged(record) if arrival else None
 
 
 def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | None]:
@@ -43,13 +44,11 @@ def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | Non
     That is an objective no more than 1 % above AdamW's last one.
     """
     if residual is not None:
-        return evaluations(pair.adamw, residual), evaluations(pair.lbfgs, residual)
-    target = 1.01 * objective(pair.adamw)[-1]
-    found: list[int | None] = []
-    for record in (pair.adamw, pair.lbfgs):
-        rows = np.flatnonzero(objective(record) <= target)
-        found.append(int(record["epoch"][rows[0]]) + charged(record) if len(rows) else None)
-    return found[0], found[1]
+        one, other = (record["residual"] < residual for record in (pair.adamw, pair.lbfgs))
+    else:
+        target = 1.01 * objective(pair.adamw)[-1]
+        one, other = (objective(record) <= target for record in (pair.adamw, pair.lbfgs))
+    return spent(pair.adamw, one), spent(pair.lbfgs, other)
 
 
 def saving(pair: Pair, residual: float | None) -> float | None:
@@ -68,15 +67,15 @@ def agreement(pair: Pair) -> dict[str, bool]:
     """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
     one, other = pair.adamw, pair.lbfgs
 
-    def close(a: float, b: float, within: float) -> bool:
-        return abs(a - b) <= within * max(abs(a), abs(b))
+    def close(read: Callable[[Record], float], within: float) -> bool:
+        return isclose(read(one), read(other), rel_tol=within)
 
+    gap = one.final("test_accuracy") - other.final("test_accuracy")
     return {
-        "objective": close(float(objective(one)[-1]), float(objective(other)[-1]), SAME_OBJECTIVE),
-        "norm": close(one.final("param_norm"), other.final("param_norm"), SAME_NORM),
-        "logit": close(one.final("correct_logit"), other.final("correct_logit"), SAME_LOGIT),
-        "test accuracy": abs(one.final("test_accuracy") - other.final("test_accuracy"))
-        <= SAME_ACCURACY,
+        "objective": close(lambda record: float(objective(record)[-1]), SAME_OBJECTIVE),
+        "norm": close(lambda record: record.final("param_norm"), SAME_NORM),
+        "logit": close(lambda record: record.final("correct_logit"), SAME_LOGIT),
+        "test accuracy": abs(gap) <= MAX_ACCURACY_GAP,
     }
 
 
@@ -85,22 +84,19 @@ def agreeing(found: Sequence[Pair]) -> int:
     return sum(all(agreement(pair).values()) for pair in found)
 
 
+def _below(one: Record, other: Record) -> bool:
+    """Whether the objective of one ends clearly below that of the other (choice C16)."""
+    return bool(objective(one)[-1] < (1 - SAME_OBJECTIVE) * objective(other)[-1])
+
+
 def lower(found: Sequence[Pair]) -> list[Pair]:
     """The pairs whose minimiser ended clearly below AdamW: in another minimum, or further on."""
-    return [
-        pair
-        for pair in found
-        if objective(pair.lbfgs)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.adamw)[-1]
-    ]
+    return [pair for pair in found if _below(pair.lbfgs, pair.adamw)]
 
 
 def higher(found: Sequence[Pair]) -> list[Pair]:
     """The pairs whose minimiser ended clearly above AdamW."""
-    return [
-        pair
-        for pair in found
-        if objective(pair.adamw)[-1] < (1 - SAME_OBJECTIVE) * objective(pair.lbfgs)[-1]
-    ]
+    return [pair for pair in found if _below(pair.adamw, pair.lbfgs)]
 
 
 def floor(record: Record) -> float:
@@ -140,8 +136,8 @@ def ends_table(found: Sequence[Pair]) -> str:
                     (", ".join(differs) or "nothing") if way == "L-BFGS" else "",
                 ]
             )
-    head = ["network", "by", "gradients", "Eq. 2 over α", "norm", "correct logit", "test accuracy"]
-    return html_table([*head, "residual", "the ends differ in"], rows)
+    heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
+    return table(f"{heads} | residual | the ends differ in", rows)
 
 
 def cost_table(found: Sequence[Pair]) -> str:
@@ -155,20 +151,11 @@ def cost_table(found: Sequence[Pair]) -> str:
             times = saving(pair, residual)
             row.append(shown if times is None else f"{shown} ({times:.1f} ×)")
         rows.append(row)
-    head = ["AdamW / L-BFGS", "to AdamW's end", *(f"to a residual of {r:g}" for r in RESIDUALS)]
-    return html_table(head, rows)
+    heads = ["AdamW / L-BFGS", "to AdamW's end", *(f"to a residual of {r:g}" for r in RESIDUALS)]
+    return table(" | ".join(heads), rows)
 
 
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
-
-
-def by_alpha(records: Sequence[Record]) -> list[list[Record]]:
-    """The records of `experiments.strength` by network, each with its several c."""
-    groups: dict[tuple, list[Record]] = {}
-    for record in records:
-        run = record.run
-        groups.setdefault((run.p, run.dataset_size, run.labels, run.seed), []).append(record)
-    return [sorted(group, key=lambda r: r.run.eps) for group in groups.values()]
 
 
 def reference(group: Sequence[Record]) -> Record:
@@ -209,8 +196,8 @@ def strength_table(groups: Sequence[Sequence[Record]]) -> str:
         for group in groups
         for record in group
     ]
-    head = ["network", "ε", "λ", "train loss over ελ", "norm", "correct logit", "test accuracy"]
-    return html_table([*head, "residual"], rows)
+    heads = "network | ε | λ | train loss over ελ | norm | correct logit | test accuracy | residual"
+    return table(heads, rows)
 
 
 # --- ending early ----------------------------------------------------------------------------
@@ -228,11 +215,11 @@ class EarlyEnd:
     @property
     def same(self) -> bool:
         """Whether its test accuracy is within 0.05 of that of running on."""
-        return abs(self.accuracy - self.record.final("test_accuracy")) <= SAME_ACCURACY
+        return abs(self.accuracy - self.record.final("test_accuracy")) <= MAX_ACCURACY_GAP
 
     @property
     def norm_shift(self) -> float:
-        """By how much the norm would have been too large, as a part of it."""
+        """Relative excess of the norm over that of running on."""
         return self.norm / self.record.final("param_norm") - 1
 
 
@@ -273,9 +260,9 @@ def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:
                 norm_shift_text(ends),
             ]
         )
-    head = ["tolerance", "runs that would end early", "epochs saved (median)"]
-    head += ["with the same test accuracy at the end", "largest change of norm since"]
-    return html_table(head, rows)
+    heads = "tolerance | runs that would end early | epochs saved (median)"
+    heads += " | with the same test accuracy at the end | largest change of norm since"
+    return table(heads, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,5 +325,4 @@ def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) 
         ]
         for state, record in zip(states, records, strict=True)
     ]
-    head = ["seed", "D", "fitted α / ελ", "cosine", "residual", "drift of the norm"]
-    return html_table(head, rows)
+    return table("seed | D | fitted α / ελ | cosine | residual | drift of the norm", rows)

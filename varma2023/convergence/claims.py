@@ -36,13 +36,13 @@ def strength(found: Records) -> Result:
     that is not at rest.
     """
     records = found["strength"]
-    groups = analysis.by_alpha(records)
+    groups = list(measures.group(records, "labels").values())
     less, more = (analysis.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
     adamw = [r for r in records if r.run.optimiser == "adamw"]
     known = bool(adamw) and all(map(measures.rests, adamw))
 
     def same(metric: str) -> bool | None:
-        return _same(analysis.by_alpha(adamw), metric) if known else None
+        return _same(list(measures.group(adamw, "labels").values()), metric) if known else None
 
     return Result(
         f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ",

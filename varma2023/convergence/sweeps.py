@@ -29,19 +29,11 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     p53 = replace(base, p=p, dataset_size=p**2, n_logged=80 if small else 200)
     grok, full = (400, 600) if small else (EARLY, 3000)
     everything = replace(p53, epochs=full, n_logged=60)
-    grokked = replace(p53, dataset_size=620 if small else 1200, epochs=2500 if small else 30_000)
-    ungrok = replace(
-        p53,
-        dataset_size=40 if small else 150,
-        epochs=2000 if small else 40_000,
-        init=everything,
-    )
-    random = replace(
-        p53,
-        dataset_size=100 if small else 300,
-        epochs=2000 if small else 100_000,
-        labels="random",
-    )
+    lengths = ((620, 2500), (40, 2000), (100, 2000))
+    if not small:
+        lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
+    grokked, ungrok, random = (replace(p53, dataset_size=D, epochs=epochs) for D, epochs in lengths)
+    ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
     two = seed_range(seeds, 1 if small else 2)
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:

@@ -1,4 +1,4 @@
-"""What is inside trained networks: the algorithm of Fig. 11, and where AdamW rests."""
+"""The algorithm inside trained networks: App. B and Fig. 11."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from grokkit import decomposition
 from grokkit.runs import Record
 from varma2023.measures import all_logits
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Reco
     """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
     rows = [
         [
-            str(record.run.seed),
-            ", ".join(str(frequency) for frequency in report.frequencies),
+            record.run.seed,
+            ", ".join(map(str, report.frequencies)),
             f"{report.share.norm:.3f}",
             f"{report.share.norm_squared:.3f}",
             f"{report.agreement:.2%}",
@@ -64,8 +64,8 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Reco
         ]
         for report, record in zip(reports, records, strict=True)
     ]
-    head = ["seed", "key frequencies, strongest first", "share of norm", "share of norm²"]
-    return html_table([*head, "same answer as the network", "right answers"], rows)
+    heads = "seed | key frequencies, strongest first | share of norm | share of norm²"
+    return table(f"{heads} | same answer as the network | right answers", rows)
 
 
 def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:

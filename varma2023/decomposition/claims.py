@@ -1,4 +1,4 @@
-"""Claims about grokking and ungrokking over time (Figs. 1a, 1b, 7, 9, 11; App. A.3; AdamW)."""
+"""The claim about the algorithm inside a network: Fig. 11."""
 
 from collections.abc import Sequence
 
@@ -19,13 +19,13 @@ def fig11(found: Records) -> Result:
 
 def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Record]) -> Result:
     """`fig11` from the reports on these records' networks."""
-    parts = [analysis.trigonometric_criteria(report) for report in reports]
-    core, *further = parts[0]
+    criteria = [analysis.trigonometric_criteria(report) for report in reports]
+    core, *further = criteria[0]
     return Result(
         f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
         f"rebuilt, the same answer on {min(r.agreement for r in reports):.1%} or more",
-        all(part[core] for part in parts),
-        {name: all(part[name] for part in parts) for name in further},
+        all(each[core] for each in criteria),
+        {name: all(each[name] for each in criteria) for name in further},
         Evidence.of(records),
     )
 

@@ -2,17 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokkit.runs import Record
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import Bucket
-from varma2023.plots import dash_of, meta, rest_symbols, shared_meta, symbol_of
+from varma2023.measures import group
+from varma2023.plots import (
+    Looks,
+    dash_of,
+    draw,
+    log_axis,
+    meta,
+    rest_symbols,
+    run_name,
+    shared_meta,
+    symbol_of,
+)
 from varma2023.statistics import Interval
-from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, set_alt, template
+from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
 
 NAMES = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
 PLACES = ("bottom", "middle", "top")  # of the names of neighbouring lines
@@ -21,56 +32,35 @@ SIZES = (50, 100, 200, 500, 1000, 2000, 4000, 8000)
 
 
 def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUND) -> dict:
-    """A logarithmic axis with round ticks over the range of the values."""
-    low, high = 0.97 * min(values), 1.03 * max(values)
-    here = [tick for tick in ticks if low <= tick <= high]
-    for step in (10, 5, 2, 1):  # a narrow range has few round numbers
-        if len(here) < 3:
-            here = [n for n in range(step, int(high) + 1, step) if low <= n]
-    text = [f"{tick:,}" for tick in here]
-    return {
-        "type": "log",
-        "title": title,
-        "tickvals": here,
-        "ticktext": text,
-        "range": [float(np.log10(low)), float(np.log10(high))],
-    }
-
-
-def _hover(record: Record, circuit: str) -> str:
-    run = record.run
-    return (
-        f"norm {analysis.norm(record):.2f}, correct logit {analysis.logit(record):.1f}"
-        f"<br>{NAMES[circuit]}<br>D {run.dataset_size:,}, weight decay {run.weight_decay:g}, "
-        f"seed {run.seed}<extra></extra>"
-    )
+    """A logarithmic axis with these ticks, or finer ones where fewer than three would be seen."""
+    axis = log_axis(values, title, ticks)
+    for step in (10, 5, 2, 1):
+        if len(axis["tickvals"]) < 3:
+            axis = log_axis(values, title, range(step, int(1.03 * max(values)) + 1, step))
+    return axis
 
 
 def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) -> None:
     """Fig. 3a or 3c: a point a run, coloured by D, on a line through its seed's weight decays."""
-    sizes = analysis.values(records, "dataset_size")
-    for i, (size, colour) in enumerate(zip(sizes, ordered(len(sizes)), strict=True)):
-        label, named = f"{NAMES[circuit]}, D = {size:,}", False
-        for seed in analysis.values(records, "seed"):
-            curve = analysis.select(records, dataset_size=size, seed=seed)
-            curve.sort(key=lambda record: record.run.weight_decay)
-            look = {"name": label, "legendgroup": label, "legend": f"legend{row}"}
-            fig.add_scatter(
-                x=[analysis.norm(r) for r in curve],
-                y=[analysis.logit(r) for r in curve],
-                mode="lines",
-                line={"color": pale(colour_hex(colour)), "width": 1},
-                meta=shared_meta(curve) if curve else {},
-                hoverinfo="skip",
-                showlegend=False,
-                **look,
-                row=row,
-                col=1,
-            )
-            for record in curve:
-                fig.add_scatter(
-                    x=[analysis.norm(record)],
-                    y=[analysis.logit(record)],
+    sizes = group(sorted(records, key=lambda r: r.run.weight_decay), "dataset_size")
+    for i, (colour, (size, here)) in enumerate(
+        zip(ordered(len(sizes)), sizes.items(), strict=True)
+    ):
+        label, place = f"{NAMES[circuit]}, D = {size:,}", (row, 1)
+        legend: Looks = {"legend": f"legend{row}", "place": place}
+        for curve in group(here, "seed").values():
+            norms, logits = ([read(r) for r in curve] for read in (analysis.norm, analysis.logit))
+            line: Looks = {"colour": pale(colour_hex(colour)), "width": 1, "mode": "lines"}
+            about: Looks = {"meta": shared_meta(curve), "showlegend": False}
+            draw(fig, norms, logits, label, **line, **about, **legend)
+            for record, norm, logit in zip(curve, norms, logits, strict=True):
+                draw(
+                    fig,
+                    [norm],
+                    [logit],
+                    label,
+                    f"norm {norm:.2f}, correct logit {logit:.1f}<br>{NAMES[circuit]}<br>"
+                    f"{run_name(record)}",
                     mode="markers",
                     marker={
                         "color": colour,
@@ -78,13 +68,8 @@ def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) 
                         "symbol": rest_symbols([record], symbol_of(i))[0],
                     },
                     meta=meta(record),
-                    hovertemplate=_hover(record, circuit),
-                    showlegend=not named,
-                    **look,
-                    row=row,
-                    col=1,
+                    **legend,
                 )
-                named = True
 
 
 def colour_hex(colour: str) -> str:
@@ -95,33 +80,44 @@ def colour_hex(colour: str) -> str:
     return f"#{r:02x}{g:02x}{b:02x}"
 
 
-def _line(bucket: Bucket, seed: int | None, colour: str, dash: str, at: str) -> go.Scatter:
+def _isologit(
+    fig: go.Figure, bucket: Bucket, seed: int | None, place: tuple[int, int], **looks: Any
+) -> None:
     """One isologit line: the geometric mean norm of a bucket at each D, of one seed or of all."""
     chosen = bucket.records if seed is None else analysis.select(bucket.records, seed=seed)
     sizes = analysis.values(chosen, "dataset_size")
-    middle = f"{(bucket.low * bucket.high) ** 0.5:.0f}"
     who = f"{len(chosen)} runs" if seed is None else f"seed {seed}, {len(chosen)} runs"
-    return go.Scatter(
-        x=sizes,
-        y=[bucket.norm(size, seed) for size in sizes],
-        mode="lines+markers" if seed is not None else "lines+markers+text",
-        text=None if seed is not None else [*[""] * (len(sizes) - 1), f" {middle}"],
-        textposition=f"{at} right",
+    if seed is None:
+        middle = f" {(bucket.low * bucket.high) ** 0.5:.0f}"
+        looks |= {"mode": "lines+markers+text", "text": [*[""] * (len(sizes) - 1), middle]}
+        looks |= {"width": 2.5, "opacity": 1, "marker": {"size": 7}}
+    else:
+        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.6, "marker": {"size": 4}}
+    draw(
+        fig,
+        sizes,
+        [bucket.norm(size, seed) for size in sizes],
+        f"correct logit {bucket.low:.0f} – {bucket.high:.0f}",
+        "norm %{y:.2f} at D = %{x:,}"
+        f"<br>correct logit {bucket.low:.1f} – {bucket.high:.1f}<br>{who}",
+        place=place,
         cliponaxis=False,
-        name=f"correct logit {bucket.low:.0f} – {bucket.high:.0f}",
         meta=shared_meta(chosen),
-        line={"color": colour, "dash": dash, "width": 1 if seed is not None else 2.5},
-        opacity=0.6 if seed is not None else 1,
-        marker={"size": 4 if seed is not None else 7},
-        hovertemplate="norm %{y:.2f} at D = %{x:,}"
-        f"<br>correct logit {bucket.low:.1f} – {bucket.high:.1f}<br>{who}<extra></extra>",
         showlegend=False,
+        **looks,
     )
 
 
 def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
     """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d)."""
-    fig = make_subplots(
+    legend = {"x": 0, "xanchor": "left", "font": {"size": 11}, "orientation": "h"}
+    fig = panels(
+        {
+            "height": 860,
+            "margin": {"t": 110, "b": 110},
+            "legend1": {**legend, "y": 1.05, "yanchor": "bottom"},
+            "legend2": {**legend, "y": -0.09, "yanchor": "top"},
+        },
         rows=2,
         cols=2,
         horizontal_spacing=0.13,
@@ -137,11 +133,11 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         _scatter(fig, records, circuit, row)
         found = analysis.buckets(records)
         for i, (bucket, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
-            look = dash_of(i), PLACES[i % 3]
+            looks: Looks = {"dash": dash_of(i), "textposition": f"{PLACES[i % 3]} right"}
             fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
             seeds = analysis.values(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
-                fig.add_trace(_line(bucket, seed, colour, *look), row=row, col=2)
+                _isologit(fig, bucket, seed, (row, 2), colour=colour, **looks)
         norms, logits = ([read(r) for r in records] for read in (analysis.norm, analysis.logit))
         sizes = analysis.values(records, "dataset_size")
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
@@ -151,10 +147,6 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         fig.update_yaxes(_axis(norms, "parameter norm"), row=row, col=2)
         whole = analysis.exponent(records)
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
-    legend = {"x": 0, "xanchor": "left", "font": {"size": 11}, "orientation": "h"}
-    fig.update_layout(template=template(), height=860, margin={"t": 110, "b": 110})
-    fig.update_layout(legend1={**legend, "y": 1.05, "yanchor": "bottom"})
-    fig.update_layout(legend2={**legend, "y": -0.09, "yanchor": "top"})
     return set_alt(
         fig,
         f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "
@@ -163,50 +155,40 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
 
 
 def _interpolated(
-    records: Sequence[Record], level: float, circuit: str, colour: str
-) -> list[go.Scatter]:
+    fig: go.Figure, records: Sequence[Record], level: float, circuit: str, colour: str
+) -> None:
     """The norm at the logit, by interpolation, of every (D, seed) that reaches it."""
-    traces = []
-    for seed in analysis.values(records, "seed"):
-        points = [
-            (size, analysis.norm_at(curve, level), shared_meta(curve))
-            for size in analysis.values(records, "dataset_size")
-            if (curve := analysis.select(records, dataset_size=size, seed=seed))
-        ]
-        traces += [
-            go.Scatter(
-                x=[size],
-                y=[norm],
+    for (seed, size), curve in group(records, "seed", "dataset_size").items():
+        norm = analysis.norm_at(curve, level)
+        if isfinite(norm):
+            draw(
+                fig,
+                [size],
+                [norm],
+                NAMES[circuit],
+                f"norm %{{y:.2f}} at D = %{{x:,}}<br>{NAMES[circuit]}, seed {seed}, interpolated",
                 mode="markers",
                 marker={"color": colour, "size": 8, "symbol": "circle-open"},
-                meta=about,
-                showlegend=False,
-                legendgroup=circuit,
-                hovertemplate="norm %{y:.2f} at D = %{x:,}<br>"
-                f"{NAMES[circuit]}, seed {seed}, interpolated<extra></extra>",
+                meta=shared_meta(curve),
             )
-            for size, norm, about in points
-            if isfinite(norm)
-        ]
-    return traces
 
 
-def _mark(found: Interval, y: float, name: str, symbol: str, hover: str = "") -> go.Scatter:
-    """A D_crit with its interval, at a height."""
-    bar = None
+def _mark(
+    fig: go.Figure, found: Interval, y: float, name: str, symbol: str, hover: str = "", **trace: Any
+) -> None:
+    """A D_crit with its interval, at a height; nothing where it is not known."""
+    if not isfinite(found.value):
+        return
     if found.bounded:
         low, high = found.value - found.low, found.high - found.value
-        bar = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
-    return go.Scatter(
-        x=[found.value],
-        y=[y],
-        mode="markers",
-        name=name,
-        legendgroup=name,
-        error_x=bar,
-        marker={"color": NORM, "size": 11, "symbol": symbol},
-        hovertemplate=f"{name}: D = {found.text(',.0f')}<br>{hover}<extra></extra>",
-    )
+        trace["error_x"] = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
+    told = f"{name}: D = {found.text(',.0f')}<br>{hover}"
+    marker = {"color": NORM, "size": 11, "symbol": symbol}
+    draw(fig, [found.value], [y], name, told, mode="markers", marker=marker, **trace)
+
+
+PREDICTED = ("predicted D<sub>crit</sub>", "x")
+MEASURED = ("measured, ungrokking", "diamond-open")
 
 
 def fig_equal_cost(
@@ -224,21 +206,15 @@ def fig_equal_cost(
         ("gen", GEN, "dash", [[sizes[0], height], [sizes[-1], height]]),
     )
     for circuit, colour, dash, points in lines:
-        x, y = np.array(points).T
-        fig.add_scatter(
-            x=x,
-            y=y,
-            mode="lines",
-            name=NAMES[circuit],
-            legendgroup=circuit,
-            line={"color": colour, "dash": dash, "width": 2.5},
-            hovertemplate=f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{NAMES[circuit]}<extra></extra>",
-        )
-    fig.add_traces(_interpolated(mem, level, "mem", MEM) + _interpolated(gen, level, "gen", GEN))
-    if isfinite(predicted.value):
-        fig.add_trace(_mark(predicted, height, "predicted D<sub>crit</sub>", "x"))
-    if measured is not None and isfinite(measured.value):
-        fig.add_trace(_mark(measured, height, "measured, ungrokking", "diamond-open"))
+        x, y = np.array(points, dtype=float).T
+        hover = f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{NAMES[circuit]}"
+        looks: Looks = {"colour": colour, "dash": dash, "width": 2.5, "mode": "lines"}
+        draw(fig, x, y, NAMES[circuit], hover, **looks)
+    _interpolated(fig, mem, level, "mem", MEM)
+    _interpolated(fig, gen, level, "gen", GEN)
+    _mark(fig, predicted, height, *PREDICTED)
+    if measured is not None:
+        _mark(fig, measured, height, *MEASURED)
     seen = [found.value for found in (predicted, measured) if found and isfinite(found.value)]
     fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
     fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
@@ -259,18 +235,19 @@ def _minima(
             if not curve:
                 continue
             log_size, log_least = critical.by_size(critical.minima(curve)).T
-            fig.add_scatter(
-                x=np.exp(log_size),
-                y=np.exp(log_least).astype(np.float32),
+            draw(
+                fig,
+                np.exp(log_size),
+                np.exp(log_least),
+                NAMES[circuit],
+                "f = %{y:.1f} at D = %{x:,.0f}<br>"
+                f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}",
+                colour=colour,
+                dash=dash_of(i),
+                width=1.5,
                 mode="lines+markers",
-                name=NAMES[circuit],
-                legendgroup=circuit,
-                showlegend=(decay, seed) == (decays[0], records[0].run.seed),
                 meta=shared_meta(curve),
-                line={"color": colour, "dash": dash_of(i), "width": 1.5},
                 marker={"size": 6, "symbol": rest_symbols(curve, symbol_of(i))},
-                hovertemplate="f = %{y:.1f} at D = %{x:,.0f}<br>"
-                f"{NAMES[circuit]}, weight decay {decay:g}, seed {seed}<extra></extra>",
             )
 
 
@@ -286,25 +263,16 @@ def fig_first_order(
     sizes = analysis.values([*mem, *gen], "dataset_size")
     _minima(fig, mem, "mem", MEM, decays)
     _minima(fig, gen, "gen", GEN, decays)
-    for i, (decay, found) in enumerate(predicted.items()):
+    for decay, found in predicted.items():
         here = critical.minima(analysis.select(gen, weight_decay=decay))[:, 1]
         height, hover = float(np.exp(here.mean())), f"weight decay {decay:g}"
-        about = {"weight_decay": decay}
-        fig.add_scatter(
-            x=[sizes[0], sizes[-1]],
-            y=[height, height],
-            mode="lines",
-            line={"color": pale(GEN), "width": 1, "dash": "dot"},
-            meta=about,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        if isfinite(found.value):
-            mark = _mark(found, height, "predicted D<sub>crit</sub>", "x", hover)
-            fig.add_trace(mark.update(meta=about, showlegend=i == 0))
-        if isfinite(measured.get(decay, Interval(float("nan"))).value):
-            mark = _mark(measured[decay], height, "measured, ungrokking", "diamond-open", hover)
-            fig.add_trace(mark.update(meta=about, showlegend=i == 0))
+        line: Looks = {"colour": pale(GEN), "width": 1, "dash": "dot", "mode": "lines"}
+        about: Looks = {"meta": {"weight_decay": decay}}
+        x, y = [sizes[0], sizes[-1]], [height, height]
+        draw(fig, x, y, NAMES["gen"], showlegend=False, **line, **about)
+        _mark(fig, found, height, *PREDICTED, hover, **about)
+        if decay in measured:
+            _mark(fig, measured[decay], height, *MEASURED, hover, **about)
     marks = [found.value for found in (*predicted.values(), *measured.values())]
     fig.update_xaxes(_axis([*sizes, *filter(isfinite, marks)], "D", SIZES))
     found_minima = [critical.least(record) for record in [*mem, *gen]]

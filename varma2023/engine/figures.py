@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from jaxtyping import Float
 
 from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023.engine import timings
-from varma2023.plots import dash_of, symbol_of
-from varma2023.theme import NORM, figure, ordered, set_alt, template
+from varma2023.plots import Looks, dash_of, draw, draw_bars, symbol_of
+from varma2023.theme import NORM, figure, ordered, panels, set_alt
 
+Array = Float[np.ndarray, " run"]
 ROUND = tuple(digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5))  # ms
-PATTERNS = ("", "/", "x")
+TIMES = {"type": "log", "tickvals": ROUND, "ticktext": [f"{value:,}" for value in ROUND]}
 
 
 def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
@@ -29,62 +30,47 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
         height=480,
     )
     sizes = np.geomspace(20, run.p**2, 60).round()
-    for i, (form, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
-        fig.add_scatter(
-            x=sizes,
-            y=np.array([form.flop(D) for D in sizes], dtype=np.float32),
-            name=form.form,
-            legendgroup=form.form,
-            mode="lines",
-            line={"color": colour, "dash": dash_of(i), "width": 2},
-            hovertemplate=f"{form.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP<extra></extra>",
-        )
-    for trace in _timed_forms(forms, measured):
-        fig.add_trace(trace)
+    looks = _styles(form.form for form in forms)
+    for i, (form, (_, colour, _)) in enumerate(zip(forms, looks, strict=True)):
+        flop = np.array([form.flop(D) for D in sizes])
+        hover = f"{form.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP"
+        draw(fig, sizes, flop, form.form, hover, colour=colour, dash=dash_of(i), mode="lines")
+    for form, (_, colour, symbol) in zip(forms, looks, strict=True):
+        _draw_timed(fig, form, measured, {"color": colour, "symbol": symbol, "size": 8})
     meet = cost.crossover(*forms[1:])
-    at = forms[1].flop(meet)
-    fig.add_scatter(
-        x=[meet, meet],
-        y=[at / 4, at * 4],
-        name=f"as many FLOP at D = {meet:,.0f}",
-        mode="lines",
-        line={"color": NORM, "dash": "dashdot", "width": 1.5},
-        hoverinfo="skip",
-    )
+    at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
+    line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
+    draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
     return set_alt(fig, _forms_in_words(forms, measured, run))
 
 
-def _timed_forms(forms: Sequence[cost.Cost], measured: dict[str, Any]) -> list[go.Scatter]:
-    traces = []
-    peak = measured["peak_flops"]
-    for i, (form, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
-        rows = [row for row in measured["rows"] if row["form"] == form.form]
-        ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
-        flop = ms / 1e3 * peak
-        share = [form.flop(row["dataset_size"]) for row in rows] / flop[1]
-        traces.append(
-            go.Scatter(
-                x=[row["dataset_size"] for row in rows],
-                y=flop[1].astype(np.float32),
-                error_y={
-                    "symmetric": False,
-                    "array": flop[2] - flop[1],
-                    "arrayminus": flop[1] - flop[0],
-                    "thickness": 1,
-                    "width": 3,
-                },
-                customdata=np.stack([*ms, share], 1).round(4),
-                name=f"{form.form}, measured",
-                legendgroup=form.form,
-                showlegend=False,
-                mode="markers",
-                marker={"color": colour, "symbol": symbol_of(i), "size": 8},
-                hovertemplate=f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
-                "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
-                "%{customdata[3]:.0%} of the matmul peak<extra></extra>",
-            )
-        )
-    return traces
+def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
+    """Error bars from the least to the most, around the middle."""
+    looks: Looks = {"symmetric": False, "thickness": 1, "width": 3}
+    return {"array": most - middle, "arrayminus": middle - least, **looks}
+
+
+def _draw_timed(
+    fig: go.Figure, form: cost.Cost, measured: dict[str, Any], marker: dict[str, Any]
+) -> None:
+    """The times of one form, as the FLOP that the machine's matrix products do meanwhile."""
+    rows = [row for row in measured["rows"] if row["form"] == form.form]
+    ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
+    flop = ms / 1e3 * measured["peak_flops"]
+    share = [form.flop(row["dataset_size"]) for row in rows] / flop[1]
+    draw(
+        fig,
+        [row["dataset_size"] for row in rows],
+        flop[1],
+        form.form,
+        f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
+        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
+        "%{customdata[3]:.0%} of the matmul peak",
+        error_y=_bars(*flop),
+        customdata=np.stack([*ms, share], 1).round(4),
+        mode="markers",
+        marker=marker,
+    )
 
 
 def _forms_in_words(forms: Sequence[cost.Cost], measured: dict[str, Any], run: Run) -> str:
@@ -104,26 +90,20 @@ def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(case, colour, symbol_of(i)) for i, (case, colour) in enumerate(colours)]
 
 
-def _add_points(fig: go.Figure, style: tuple[str, str, str], row: int, **trace: Any) -> None:
-    """Marks of one case, which is named in the first row's legend; `style`: it, colour, symbol."""
+def _add_points(
+    fig: go.Figure, style: tuple[str, str, str], row: int, x: Any, y: list[str], **trace: Any
+) -> None:
+    """Marks of one case in a row of panels; `style`: the case, its colour and symbol."""
     case, colour, symbol = style
-    fig.add_scatter(
-        name=case,
-        legendgroup=case,
-        showlegend=row == 1,
-        mode="markers",
-        marker={"color": colour, "symbol": symbol, "size": 9},
-        hovertemplate=f"{case}<br>%{{y}}: %{{text}}<extra></extra>",
-        row=row,
-        col=1,
-        **trace,
-    )
+    marker = {"color": colour, "symbol": symbol, "size": 9}
+    hover = f"{case}<br>%{{y}}: %{{text}}"
+    draw(fig, x, y, case, hover, place=(row, 1), mode="markers", marker=marker, **trace)
 
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
     titles = ("ms a model-step", "times textbook", "share of the peak")
-    fig = make_subplots(rows=3, shared_yaxes=True, vertical_spacing=0.12)
+    fig = panels({"height": 820}, rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
     for ways, style in zip(cases.values(), _styles(cases), strict=True):
         rows = list(ways.values())
@@ -134,27 +114,19 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
                 fig,
                 style,
                 i,
-                x=column,
-                y=[t.way for t in rows],
-                error_x={
-                    "symmetric": False,
-                    "array": factor[2] - factor[1],
-                    "arrayminus": factor[1] - factor[0],
-                    "thickness": 1,
-                    "width": 3,
-                    "visible": i == 2,
-                },
+                column,
+                [t.way for t in rows],
+                error_x={**_bars(*factor), "visible": i == 2},
                 text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
             )
     for i, title in enumerate(titles, start=1):
         fig.update_xaxes(title=title, row=i)
-    fig.update_xaxes(type="log", tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
+    fig.update_xaxes(TIMES, row=1)
     fig.update_xaxes(rangemode="tozero", row=2)
     fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
     order = list(dict.fromkeys(t.way for t in timings.read(measured)))
     longest = max((list(ways) for ways in cases.values()), key=len)
     fig.update_yaxes(categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1])
-    fig.update_layout(template=template(), height=820)
     ends = "; ".join(
         f"{case}: {ways['grokkit'].ms:.3g} ms, {ways['grokkit'].gain} times the textbook's speed, "
         f"{ways['grokkit'].limit_share:.0%} of the matmul peak"
@@ -174,14 +146,16 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     cases = list(timings.by_case(measured))
     for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
         own = [gain for gain in gains if gain.after.case == case]
-        fig.add_bar(
-            x=[gain.idea for gain in own],
-            y=[gain.factor for gain in own],
-            name=case,
-            marker={"color": colour, "pattern": {"shape": PATTERNS[i % len(PATTERNS)]}},
+        draw_bars(
+            fig,
+            [gain.idea for gain in own],
+            [gain.factor for gain in own],
+            case,
+            f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}",
+            colour,
+            i,
             text=[f"{gain.before.way} → {gain.after.way}" for gain in own],
             textposition="none",
-            hovertemplate=f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}<extra></extra>",
         )
     ideas = [idea for idea, *_ in timings.IDEAS if any(gain.idea == idea for gain in gains)]
     fig.update_xaxes(categoryorder="array", categoryarray=ideas)
@@ -195,7 +169,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
 
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
     """Methods by case: evaluations to a residual, and how many times the lowest f they ended at."""
-    fig = make_subplots(rows=2, shared_yaxes=True, vertical_spacing=0.14)
+    fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     lowest = timings.least_f(measured)
     for case, style in zip(lowest, _styles(lowest), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
@@ -207,20 +181,11 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
-            _add_points(
-                fig,
-                style,
-                i,
-                x=column,
-                y=[row["method"] for row in rows],
-                text=told,
-            )
-    fig.update_xaxes(title=f"evaluations to<br>a residual of {residual:g}", type="log", row=1)
-    fig.update_xaxes(tickvals=ROUND, ticktext=[f"{v:,}" for v in ROUND], row=1)
+            _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
+    fig.update_xaxes({**TIMES, "title": f"evaluations to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
-    fig.update_layout(template=template(), height=720)
     best = "; ".join(_best(measured, case, residual) for case in lowest)
     return set_alt(fig, f"Minimisers from the same starts. {best}.")
 

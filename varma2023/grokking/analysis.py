@@ -15,7 +15,7 @@ from varma2023.measures import (
     value_at,
     values_at,
 )
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
 def mark_met(records: Sequence[Record], mark: Mark) -> bool:
@@ -33,9 +33,8 @@ def marks_table(records: Sequence[Record]) -> str:
     rows, comparable = [], at_papers_setting(records)
     for mark in MARKS:
         met = ("yes" if mark_met(records, mark) else "no") if comparable else "other setting"
-        ours = mark_epochs(records, mark).text()
-        rows.append([mark.name, f"~{mark.paper:,}", ours, met])
-    return html_table(["event", "paper, epoch", "ours, epoch: median (range)", "agrees"], rows)
+        rows.append([mark.name, f"~{mark.paper:,}", mark_epochs(records, mark).text(), met])
+    return table("event | paper, epoch | ours, epoch: median (range) | agrees", rows)
 
 
 def grokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
@@ -102,4 +101,4 @@ def changes_table(records: Sequence[Record]) -> str:
         row = [summary.text(form) if there else "not run" for summary in ends]
         count = f"{_count(records, change)} of {len(records)}" if there else "not run"
         rows.append([change.name, f"{change.start:,} to {change.end:,}", *row, count])
-    return html_table(["the paper sees", "epochs", "ours, before", "ours, after", "runs"], rows)
+    return table("the paper sees | epochs | ours, before | ours, after | runs", rows)

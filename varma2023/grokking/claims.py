@@ -1,4 +1,4 @@
-"""Claims about grokking and ungrokking over time (Figs. 1a, 1b, 7, 9, 11; App. A.3; AdamW)."""
+"""Claims about grokking over time: Figs. 1a and 9, App. A.3."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -73,15 +73,14 @@ def app_a3(found: Records) -> Result:
     if "trig_logit" not in records[0].metrics or not measures.at_papers_setting(records):
         return Result()
     seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}
-    late = {
-        f"{change.name} from epoch {change.start:,} to {change.end:,}": met
-        for change, met in seen.items()
-        if change.start > 1000
-    }
     return Result(
         f"{sum(seen.values())} of {len(seen)} changes, each in most runs",
         all(met for change, met in seen.items() if change.start <= 1000),
-        dict(late),
+        {
+            f"{change.name} from epoch {change.start:,} to {change.end:,}": met
+            for change, met in seen.items()
+            if change.start > 1000
+        },
         Evidence.of(records),
     )
 

@@ -3,26 +3,17 @@
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.plots import (
-    LOSS_AXIS,
-    TEST_LOSS,
-    TRAIN_LOSS,
-    _add,
-    _losses_and_accuracies,
-    early_text,
-)
-from varma2023.theme import GEN, MEM, NORM, set_alt, template
+from varma2023.plots import LOSS_AXIS, draw_runs, early_text, losses_and_accuracies
+from varma2023.theme import panels, set_alt
 
 
 def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
     """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
-    fig = _losses_and_accuracies(records)
+    fig = losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    fig.update_layout(template=template(), height=560)
     fits, general = (
         measures.mark_epochs(records, mark) for mark in (measures.MARKS[0], measures.MARKS[-1])
     )
@@ -37,16 +28,12 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
 
 def fig9_circuits(records: Sequence[Record]) -> go.Figure:
     """Fig. 9: losses; correct logits of the two circuits and parameter norm, against epochs."""
-    fig = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.07)
-    _add(fig, records, TRAIN_LOSS, 1)
-    _add(fig, records, TEST_LOSS, 1)
-    _add(fig, records, ("trig_logit", "C<sub>trig</sub> logit", GEN, "solid"), 2)
-    _add(fig, records, ("mem_logit", "C<sub>mem</sub> logit", MEM, "dash"), 2)
-    _add(fig, records, ("param_norm", "parameter norm", NORM, "dot"), 2)
+    fig = panels({"height": 620}, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
+        draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1))
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    fig.update_layout(template=template(), height=620)
     marks = "; ".join(
         f"{mark.name} at epoch {measures.mark_epochs(records, mark).text()}"
         for mark in measures.MARKS

@@ -20,7 +20,7 @@ from varma2023 import measures
 from varma2023.measures import curve, d_crit, d_crit_interval, d_crit_text, group, task_ungroks
 from varma2023.other_tasks import groups
 from varma2023.other_tasks.groups import Group
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 HELD = 0.98  # of the squared norm along all characters, held by the key ones (as in App. B)
 GROKKED = 0.98  # test accuracy of a network that has generalised
@@ -196,14 +196,21 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
     """By network: how much its group's characters hold, with how few, and another group's."""
     rows = []
     for c in found:
-        row = [c.task, f"{c.start}, seed {c.record.run.seed}", group_names(c.own)]
-        row += [f"{c.record.final('test_accuracy'):.3f}", f"{c.read:.3f}"]
-        row += [f"{c.share:.3f} ({c.squared_share:.3f})", _keys(c.own)]
-        there = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
-        rows.append([*row, f"{group_names(c.other)}: {there}" if there else ""])
-    head = ["task", "from", "group", "test accuracy", "read (norm²)"]
-    head += ["share of norm (norm²)", "key characters"]
-    return html_table([*head, "another group: share of norm, key characters"], rows)
+        other = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
+        rows.append(
+            [
+                c.task,
+                f"{c.start}, seed {c.record.run.seed}",
+                group_names(c.own),
+                f"{c.record.final('test_accuracy'):.3f}",
+                f"{c.read:.3f}",
+                f"{c.share:.3f} ({c.squared_share:.3f})",
+                _keys(c.own),
+                other and f"{group_names(c.other)}: {other}",
+            ]
+        )
+    heads = "task | from | group | test accuracy | read (norm²) | share of norm (norm²)"
+    return table(f"{heads} | key characters | another group: share of norm, key characters", rows)
 
 
 def group_names(parts: Sequence[Spectrum]) -> str:
@@ -216,17 +223,15 @@ def representations_table(found: Sequence[GroupCircuit]) -> str:
     chosen = [c for c in found if c.task in tasks.PERMUTATION]
     if not chosen:
         return ""
-    rows = []
-    for k, name in enumerate(chosen[0].own[0].group.names):
-        parts = [c.own[0] for c in chosen]
-        cells = [f"{float(s.characters[k]):.3f} / {float(s.entries[k]):.3f}" for s in parts]
-        rows.append([name, f"{float(parts[0].group.characters[k, 0]):.0f}", *cells])
-    sums = [
-        f"{float(c.own[0].characters.sum()):.3f} / {float(c.own[0].entries.sum()):.3f}"
-        for c in chosen
-    ]
+    columns = []
+    for own in (c.own[0] for c in chosen):  # a cell a representation, and one of all
+        held = ([*values.tolist(), float(values.sum())] for values in (own.characters, own.entries))
+        columns.append([f"{one:.3f} / {every:.3f}" for one, every in zip(*held, strict=True)])
+    group = chosen[0].own[0].group
+    dimensions = [f"{float(d):.0f}" for d in group.characters[:, 0]]
     heads = [f"{c.name}, seed {c.record.run.seed}" for c in chosen]
-    return html_table(["representation", "dimension", *heads], [*rows, ["all", "", *sums]])
+    rows = zip([*group.names, "all"], [*dimensions, ""], *columns, strict=True)
+    return table(" | ".join(["representation", "dimension", *heads]), rows)
 
 
 OPERATIONS = ("x+y", "x-y", "x*y", "x/y", "x/y or x-y", "S_n: xy")
@@ -319,20 +324,19 @@ def tasks_table(records: Sequence[Record]) -> str:
     for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
-        start = min(here, key=lambda record: record.run.dataset_size)
-        mirrored = max(here, key=lambda record: record.run.dataset_size).run.mirror_share
+        smallest, largest = (of(here, key=lambda r: r.run.dataset_size) for of in (min, max))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(
             [
                 task,
-                _start_text(start),
+                _start_text(smallest),
                 (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
                 f"{values[0]:.2f} at {sizes[0]:,.0f}",
-                f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {mirrored:.2f}",
+                f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {largest.run.mirror_share:.2f}",
                 "yes" if task_ungroks(here) else "no",
                 f"{max(record.final('residual') for record in here):.2g}",
             ]
         )
-    head = ["task", "start: epochs; accuracy, loss (nats)", "D_crit, of all"]
-    head += ["accuracy at smallest D′", "at largest D′; by mirror images", "ungroks"]
-    return html_table([*head, "residual, at most"], rows)
+    heads = "task | start: epochs; accuracy, loss (nats) | D_crit, of all | accuracy at smallest D′"
+    heads += " | at largest D′; by mirror images | ungroks | residual, at most"
+    return table(heads, rows)

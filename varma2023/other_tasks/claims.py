@@ -1,4 +1,4 @@
-"""Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
+"""Claims about the other tasks: Fig. 8, and their circuits."""
 
 from collections.abc import Sequence
 

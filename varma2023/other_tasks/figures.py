@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokkit import tasks
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.other_tasks import analysis
 from varma2023.other_tasks.analysis import GroupCircuit, Spectrum
-from varma2023.plots import ACCURACY, FEW_TICKS, WIDE, accuracy_traces, size_axis
-from varma2023.theme import GEN, NORM, TEST, figure, ordered, set_alt, template
+from varma2023.plots import ACCURACY, Looks, draw, draw_accuracy, draw_bars, size_axis
+from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
 
+FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
+WIDE = 30  # times the smallest size are on it
 MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
 
 
@@ -24,6 +25,14 @@ def _held(parts: Sequence[Spectrum]) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(1, count + 1), held[:count].astype(np.float32)
 
 
+def _name(circuit: GroupCircuit) -> str:
+    return f"{circuit.name}, seed {circuit.record.run.seed}"
+
+
+def _meta(circuit: GroupCircuit) -> dict[str, str | int]:
+    return {"task": circuit.task, "seed": circuit.record.run.seed}
+
+
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     """App. B for each modular task: logits held by its strongest characters, against their number.
 
@@ -32,7 +41,12 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     modular = [c for c in found if c.task in MODULAR]
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
-    fig = make_subplots(
+    fig = panels(
+        {
+            "height": 140 + 190 * rows,
+            "margin": {"t": 80},
+            "legend": {"y": 1 + 40 / (190 * rows)},
+        },
         rows=rows,
         cols=2,
         shared_xaxes=True,
@@ -43,36 +57,25 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     )
     most = 1
     for c in modular:
-        place = dict(zip(("row", "col"), np.add(divmod(names.index(c.task), 2), 1), strict=True))
+        row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
         for label, parts, colour, dash in kinds:
             count, held = _held(parts)
             most = max(most, len(count))
-            name = analysis.group_names(parts)
-            fig.add_scatter(
-                x=count,
-                y=held,
-                name=label,
-                legendgroup=label,
-                showlegend=c is modular[0],
-                meta={"task": c.task, "seed": c.record.run.seed},
-                line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"%{{x}} characters hold %{{y:.3f}}<br>{c.name}, seed "
-                f"{c.record.run.seed}<br>{label}: {name}<extra></extra>",
-                **{key: int(value) for key, value in place.items()},
-            )
+            hover = f"%{{x}} characters hold %{{y:.3f}}<br>{_name(c)}<br>{label}: "
+            looks: Looks = {
+                "colour": colour,
+                "dash": dash,
+                "place": (row + 1, col + 1),
+                "meta": _meta(c),
+            }
+            draw(fig, count, held, label, hover + analysis.group_names(parts), **looks)
     fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="share of norm²", col=1)
-    fig.update_layout(
-        template=template(),
-        height=140 + 190 * rows,
-        margin={"t": 80},
-        legend={"y": 1 + 40 / (190 * rows)},
-    )
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
     return set_alt(
         fig,
@@ -93,19 +96,11 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
     )
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
-        for label, values, pattern in (
-            ("characters", own.characters, ""),
-            ("all entries", own.entries, "/"),
-        ):
-            fig.add_bar(
-                x=list(own.group.names),
-                y=values.numpy().astype(np.float32),
-                name=f"{c.name}, {label}",
-                meta={"task": c.task, "seed": c.record.run.seed},
-                marker={"color": colour, "pattern": {"shape": pattern}},
-                hovertemplate=f"%{{x}}: %{{y:.3f}}<br>{c.name}, seed {c.record.run.seed}<br>"
-                f"{label}<extra></extra>",
-            )
+        kinds = (("characters", own.characters), ("all entries", own.entries))
+        for i, (label, values) in enumerate(kinds):
+            hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
+            bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
+            draw_bars(fig, *bars, colour, i, meta=_meta(c))
     parts = [
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
         f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
@@ -122,7 +117,8 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
     groups = measures.group(records, "task")
     n_rows = -(-len(groups) // 3)
-    fig = make_subplots(
+    fig = panels(
+        {"height": 120 + 230 * n_rows, "margin": {"t": 60}},
         rows=n_rows,
         cols=min(3, len(groups)),
         shared_yaxes=True,
@@ -134,12 +130,10 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
-        for trace in accuracy_traces(here, "seed", task, TEST, 0, legend=False):
-            fig.add_trace(trace, row=row, col=col)
+        draw_accuracy(fig, here, "seed", task, TEST, 0, (row, col), showlegend=False)
         fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
-    fig.update_layout(template=template(), height=120 + 230 * n_rows, margin={"t": 60})
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(measures.task_ungroks(here) for here in groups.values())
     return set_alt(

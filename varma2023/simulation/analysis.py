@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from grokkit.simulation import Trajectory
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
         losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
         rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
         rows.append([f"{t.step[i]:,}", *losses, *rest])
-    return html_table(["step", "train loss", "test loss", "gen logit", "mem logit", "norm"], rows)
+    return table("step | train loss | test loss | gen logit | mem logit | norm", rows)
 
 
 def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
     """The marks of several trajectories, as an HTML table with one row each."""
-    head = ["", "gen logit above 0.1", "norm peaks at", "train loss below 1", "test loss below 1"]
     rows = []
     for name, m in ((name, marks(t)) for name, t in trajectories.items()):
         peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
         rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
-    return html_table(head, rows)
+    heads = " | gen logit above 0.1 | norm peaks at | train loss below 1 | test loss below 1"
+    return table(heads, rows)

@@ -1,4 +1,4 @@
-"""Claims that need no network: the simulation of Sec. 3 and the theorems of App. D."""
+"""The claim about the simulation of Sec. 3: Fig. 2."""
 
 from grokkit import simulation
 from varma2023.claims import Claim, Evidence, Records, Result

@@ -1,21 +1,20 @@
-"""The figures of Sec. 3 and of Appendices C and D: simulations and theorems, no trained network."""
+"""The figure of the simulation of Sec. 3: Fig. 2."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokkit.simulation import Trajectory
+from varma2023.plots import CURVES, Looks, draw
 from varma2023.simulation.analysis import marks, said
-from varma2023.theme import GEN, MAX_POINTS, MEM, NORM, TEST, TRAIN, set_alt, template
+from varma2023.theme import GEN, MAX_POINTS, MEM, panels, set_alt
 
-LOSSES = {"train_loss": ("train loss", TRAIN, "solid"), "test_loss": ("test loss", TEST, "dash")}
-OTHERS = {
+LOOKS = CURVES | {
     "gen_logit": ("gen logit", GEN, "solid"),
     "mem_logit": ("mem logit", MEM, "dash"),
-    "param_norm": ("parameter norm", NORM, "dot"),
 }
+LOSSES, OTHERS = ("train_loss", "test_loss"), ("gen_logit", "mem_logit", "param_norm")
 PANELS = {
     "a": "a  all three ingredients",
     "b": "b  C<sub>gen</sub> less efficient",
@@ -27,7 +26,8 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     """Fig. 2: the three panels, losses on a logarithmic left axis, logits and norm on the right."""
     titles = [PANELS.get(name, name) for name in trajectories]
     n = len(titles)
-    fig = make_subplots(
+    fig = panels(
+        {"height": 80 + 230 * n, "legend": {"y": 1.05}},
         rows=n,
         shared_xaxes=True,
         vertical_spacing=0.09,
@@ -36,18 +36,12 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     )
     for row, t in enumerate(trajectories.values(), start=1):
         some = _thinned(len(t.step))
-        for right, curves in enumerate((LOSSES, OTHERS)):
-            for key, (name, colour, dash) in curves.items():
-                line = go.Scatter(
-                    x=t.step[some],
-                    y=getattr(t, key)[some].astype(np.float32),
-                    name=name,
-                    legendgroup=key,
-                    showlegend=row == 1,
-                    line={"color": colour, "dash": dash, "width": 2},
-                    hovertemplate=f"{name} %{{y:.4g}}<br>step %{{x:,}}<extra></extra>",
-                )
-                fig.add_trace(line, row=row, col=1, secondary_y=bool(right))
+        for key in (*LOSSES, *OTHERS):
+            name, colour, dash = LOOKS[key]
+            hover = f"{name} %{{y:.4g}}<br>step %{{x:,}}"
+            curve = getattr(t, key)[some]
+            looks: Looks = {"colour": colour, "dash": dash, "place": (row, 1)}
+            draw(fig, t.step[some], curve, name, hover, **looks, right=key in OTHERS)
     every = list(trajectories.values())
     losses = np.concatenate([curve for t in every for curve in (t.train_loss, t.test_loss)])
     top = max(float(getattr(t, key).max()) for t in every for key in OTHERS)
@@ -62,7 +56,6 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     fig.update_yaxes(title="logit, norm", range=[0, 1.05 * top], showgrid=False, secondary_y=True)
     fig.update_xaxes(tickformat=",d")
     fig.update_xaxes(title="step", row=n, col=1)
-    fig.update_layout(template=template(), height=80 + 230 * n, legend={"y": 1.05})
     return set_alt(fig, _fig2_alt(trajectories))
 
 

@@ -1,4 +1,4 @@
-"""Claims that need no network: the simulation of Sec. 3 and the theorems of App. D."""
+"""Claims about the theorems of App. D, each checked on random draws."""
 
 from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.pages import THEOREMS as PAGE
@@ -8,7 +8,7 @@ N_DRAWS = 200
 CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
 
 
-def drawn(n_draws: int) -> Evidence:
+def _drawn(n_draws: int) -> Evidence:
     """Evidence from so many random draws."""
     return Evidence(("random draws",), (f"{n_draws:,}",), n=n_draws)
 
@@ -16,13 +16,13 @@ def drawn(n_draws: int) -> Evidence:
 def theorem_d1(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Theorem D.1 holds on random perfect classifiers, each scaled up."""
     failures = analysis.count_d1_failures(n_draws, seed)
-    return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
+    return Result(f"{failures} failures", failures == 0, {}, _drawn(n_draws))
 
 
 def lemma_d2(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Lemma D.2 holds on random sums and powers."""
     failures = analysis.count_d2_failures(n_draws, seed)
-    return Result(f"{failures} failures", failures == 0, {}, drawn(n_draws))
+    return Result(f"{failures} failures", failures == 0, {}, _drawn(n_draws))
 
 
 def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
@@ -34,14 +34,14 @@ def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
         f"as printed {printed}, corrected {corrected} failures",
         corrected == 0,
         {"so it is as printed, too": printed == 0},
-        drawn(n_draws),
+        _drawn(n_draws),
     )
 
 
 def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether, as Theorem D.4 says, a solver of Eq. (6) finds the weights of the closed form."""
     gap = analysis.largest_d4_gap(n_draws, seed)
-    return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, drawn(n_draws))
+    return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, _drawn(n_draws))
 
 
 CLAIMS = (

@@ -1,18 +1,22 @@
-"""The figures of Sec. 3 and of Appendices C and D: simulations and theorems, no trained network."""
+"""The figures of App. D: the theorems."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
 from grokkit.theorems import EqualCircuits, optimal_shares, scaled_loss, sharing_cost
+from varma2023.plots import dash_of
 from varma2023.theme import NORM, figure, set_alt
 
 # Circuits of App. D are neither gen nor mem; these four colours mean nothing elsewhere.
-CIRCUITS = (("#B58900", "solid"), ("#7B68D9", "dash"), ("#8A8A8A", "dot"), ("#A0573A", "dashdot"))
+CIRCUITS = [
+    {"color": colour, "dash": dash_of(i)}
+    for i, colour in enumerate(("#B58900", "#7B68D9", "#8A8A8A", "#A0573A"))
+]
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
@@ -31,11 +35,9 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
         xaxis={"title": "scale c of the logits"},
         yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},
     )
-    for name, loss, (colour, dash) in (
-        ("every example right", perfect, CIRCUITS[0]),
-        ("one example wrong", one_wrong, CIRCUITS[1]),
-    ):
-        fig.add_scatter(x=scales, y=loss, name=name, line={"color": colour, "dash": dash})
+    cases = (("every example right", perfect), ("one example wrong", one_wrong))
+    for (name, loss), line in zip(cases, CIRCUITS[:2], strict=True):
+        fig.add_scatter(x=scales, y=loss, name=name, line=line)
     best = scales[one_wrong.argmin()]
     text = (
         f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
@@ -51,13 +53,8 @@ def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
     kappas = np.sort(np.append(np.linspace(0.02, 2, 397) * q, [q * (1 - 1e-9), q]))
     shares = np.stack([optimal_shares(replace(circuits, kappa=float(k))) for k in kappas])
     fig = figure(xaxis={"title": "κ"}, yaxis={"title": "share of the weight", "range": [0, 1.02]})
-    for (colour, dash), P, share in zip(
-        _styles(len(circuits.P)), circuits.P, shares.T, strict=True
-    ):
-        name = f"P = {P:g}"
-        fig.add_scatter(
-            x=kappas, y=share, name=name, line={"color": colour, "dash": dash, "width": 2}
-        )
+    for P, share, line in zip(circuits.P, shares.T, cycle(CIRCUITS), strict=False):
+        fig.add_scatter(x=kappas, y=share, name=f"P = {P:g}", line=line | {"width": 2})
     fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM})
     fig.add_annotation(x=q, y=0.5, text="κ = q", showarrow=False, xanchor="left")
     least = int(np.argmin(circuits.P))
@@ -68,10 +65,6 @@ def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
         "it at kappa = q, and stays there."
     )
     return set_alt(fig, text)
-
-
-def _styles(n: int) -> list[tuple[str, str]]:
-    return [CIRCUITS[i % len(CIRCUITS)] for i in range(n)]
 
 
 def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figure:
@@ -86,17 +79,15 @@ def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figu
         yaxis={"title": "decay term, relative", "rangemode": "tozero"},
     )
     at_end = []
-    for kappa, (colour, dash) in zip(kappas, _styles(len(kappas)), strict=True):
+    for kappa, line in zip(kappas, cycle(CIRCUITS), strict=False):
         cost = sharing_cost(replace(circuits, P=tuple(P), kappa=kappa), share)
         name, best = f"κ = {kappa:g}", int(cost.argmin())
-        line: dict[str, Any] = {"color": colour, "dash": dash, "width": 2}
-        fig.add_scatter(x=share, y=cost, name=name, line=line, legendgroup=name)
-        dot = {"color": colour, "size": 9}
+        fig.add_scatter(x=share, y=cost, name=name, line=line | {"width": 2}, legendgroup=name)
         fig.add_scatter(
             x=share[[best]],
             y=cost[[best]],
             mode="markers",
-            marker=dot,
+            marker={"color": line["color"], "size": 9},
             legendgroup=name,
             showlegend=False,
             name=f"lowest, {name}",

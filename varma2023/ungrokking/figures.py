@@ -1,26 +1,27 @@
-"""The figures of the transition of ungrokking: Figs. 4 and 8, and D_crit against epsilon."""
+"""The figures of ungrokking: Figs. 1b, 4 and 7, and D_crit against epsilon."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from grokkit.runs import Record
 from varma2023 import measures
+from varma2023.measures import group
 from varma2023.plots import (
     ACCURACY,
-    _by_size,
-    _epochs_on_a_log_axis,
-    _line,
-    _losses_and_accuracies,
-    accuracy_traces,
+    Looks,
     dash_of,
+    draw,
+    draw_accuracy,
+    draw_run,
     early_text,
+    log_epochs,
+    losses_and_accuracies,
     size_axis,
 )
 from varma2023.statistics import Interval
-from varma2023.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, set_alt, template
+from varma2023.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, panels, set_alt
 
 
 def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
@@ -28,10 +29,9 @@ def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
 
     Epoch 0, the network that had grokked, is drawn at epoch 0.8.
     """
-    fig = _losses_and_accuracies(records)
-    _epochs_on_a_log_axis(fig)
+    fig = losses_and_accuracies(records)
+    log_epochs(fig)
     fig.update_xaxes(title="epoch", row=2)
-    fig.update_layout(template=template(), height=560)
     end = measures.Summary.of([record.final("test_accuracy") for record in records])
     return set_alt(
         fig,
@@ -49,12 +49,12 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
         yaxis={"title": "test accuracy", "range": [0, 1.03]},
         height=460,
     )
-    groups = _by_size(records)
+    groups = group(records, "dataset_size")
     for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
-        for j, record in enumerate(runs):
-            line = _line(record, "test_accuracy", f"D′ = {D:,}", colour, dash_of(i), 1.8)
-            fig.add_trace(line.update(showlegend=j == 0))
-    _epochs_on_a_log_axis(fig)
+        looks: Looks = {"label": f"D′ = {D:,}", "colour": colour, "dash": dash_of(i), "width": 1.8}
+        for record in runs:
+            draw_run(fig, record, "test_accuracy", **looks)
+    log_epochs(fig)
     ends = ", ".join(
         f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
         for row in measures.ungrokked(records)
@@ -73,56 +73,35 @@ NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 def _panel(
     fig: go.Figure,
     records: Sequence[Record],
-    knob: str,
+    field: str,
     values: Sequence[float],
-    col: int = 1,
-    named: set[str] | None = None,
+    col: int | None = None,
 ) -> None:
     """Every seed's curve, thin, and the mean over seeds, by value of a field.
 
-    `values` are those of all panels, so that one has the same look in each; `named` collects what
-    the legend has.
+    `values` are those of all panels, so that one has the same look in each.
     """
-    named = set() if named is None else named
+    groups = group(records, field)
     for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
-        here = [record for record in records if getattr(record.run, knob) == value]
-        label = f"{NAMES[knob]} {value:g}"
-        for trace in accuracy_traces(here, knob, label, colour, i, label not in named):
-            fig.add_trace(trace.update(meta={**trace.meta, knob: value}), row=1, col=col)
-            named.add(label)
+        if value in groups:
+            label = f"{NAMES[field]} {value:g}"
+            place = (1, col) if col else None
+            draw_accuracy(fig, groups[value], field, label, colour, i, place)
 
 
 def _prediction(
     fig: go.Figure, name: str, predicted: Interval, colour: str, dash: str, cols: int
 ) -> None:
     """A predicted D_crit as a vertical line, with its interval as a band, in every panel."""
+    looks: Looks = {"colour": colour, "dash": dash, "width": 1.6, "mode": "lines"}
+    hover = f"{name}: {predicted.text(',.0f')}"
     for col in range(1, cols + 1):
         if predicted.bounded:
             low, high = predicted.low, predicted.high
-            fig.add_scatter(
-                x=[low, high, high, low],
-                y=[0, 0, 1, 1],
-                fill="toself",
-                fillcolor=pale(colour, 0.15),
-                mode="none",
-                legendgroup=name,
-                showlegend=False,
-                hoverinfo="skip",
-                row=1,
-                col=col,
-            )
-        fig.add_scatter(
-            x=[predicted.value] * 2,
-            y=[0, 1],
-            mode="lines",
-            name=name,
-            legendgroup=name,
-            showlegend=col == 1,
-            line={"color": colour, "dash": dash, "width": 1.6},
-            hovertemplate=f"{name}: {predicted.text(',.0f')}<extra></extra>",
-            row=1,
-            col=col,
-        )
+            area: Looks = {"fill": "toself", "fillcolor": pale(colour, 0.15), "mode": "none"}
+            band = [low, high, high, low], [0, 0, 1, 1]
+            draw(fig, *band, name, place=(1, col), showlegend=False, **area)
+        draw(fig, [predicted.value] * 2, [0, 1], name, hover, place=(1, col), **looks)
 
 
 def fig4_ungrokking(
@@ -134,47 +113,37 @@ def fig4_ungrokking(
 
     `predictions` are values of D_crit from elsewhere, by name.
     """
-    panels = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
-    panels = [(title, records) for title, records in panels if records]
-    fig = make_subplots(
-        cols=len(panels),
+    routes = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
+    routes = [(title, records) for title, records in routes if records]
+    fig = panels(
+        {"height": 500, "margin": {"t": 110}, "legend": {"y": 1.12}},
+        cols=len(routes),
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        subplot_titles=[title for title, _ in panels],
+        subplot_titles=[title for title, _ in routes],
     )
     decays = sorted({record.run.weight_decay for record in [*minimised, *adamw]})
-    named: set[str] = set()
-    for col, (_, records) in enumerate(panels, start=1):
-        _panel(fig, records, "weight_decay", decays, col, named)
+    for col, (_, records) in enumerate(routes, start=1):
+        _panel(fig, records, "weight_decay", decays, col)
         fig.update_xaxes(size_axis([*minimised, *adamw]), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
-        _prediction(fig, name, predicted, (GEN, MEM, NORM)[i % 3], dash_of(i + 1), len(panels))
+        _prediction(fig, name, predicted, (GEN, MEM, NORM)[i % 3], dash_of(i + 1), len(routes))
     first = minimised[0].run
     if (first.task, first.p) == ("x+y", 113):
-        fig.add_scatter(
-            x=PAPER,
-            y=[0.7, 0.7],
-            mode="lines",
-            name="the paper: 0.7",
-            line={"color": TEST, "width": 5},
-            hovertemplate="the paper: 0.7 at 800 – 1,000<extra></extra>",
-            row=1,
-            col=len(panels),
-        )
+        looks: Looks = {"colour": TEST, "width": 5, "mode": "lines", "place": (1, len(routes))}
+        draw(fig, PAPER, [0.7, 0.7], "the paper: 0.7", "the paper: 0.7 at 800 – 1,000", **looks)
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
-    fig.update_layout(template=template(), height=500, margin={"t": 110}, legend={"y": 1.12})
     return set_alt(fig, _fig4_alt(minimised, adamw, predictions or {}))
 
 
-def _crossings(records: Sequence[Record], knob: str) -> str:
+def _crossings(records: Sequence[Record], field: str) -> str:
     """ "864 at weight decay 1, ...": D_crit by value of a field."""
     found = []
-    for value in sorted({getattr(record.run, knob) for record in records}):
-        here = [record for record in records if getattr(record.run, knob) == value]
+    for value, here in group(records, field).items():
         mean = measures.d_crit_interval(here).value
         size = f"{mean:,.0f}" if isfinite(mean) else measures.d_crit_text(here)
-        found.append(f"{size} at {NAMES[knob]} {value:g}")
+        found.append(f"{size} at {NAMES[field]} {value:g}")
     return ", ".join(found)
 
 
@@ -197,10 +166,9 @@ def _fig4_alt(
 def fig_epsilon(records: Sequence[Record]) -> go.Figure:
     """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
     fig = figure(xaxis=size_axis(records), yaxis=ACCURACY, height=440)
-    grid = make_subplots(figure=fig)
-    _panel(grid, records, "eps", sorted({record.run.eps for record in records}))
+    _panel(fig, records, "eps", [*group(records, "eps")])
     return set_alt(
-        grid,
+        fig,
         f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
         f"examples. It crosses a half at {_crossings(records, 'eps')}.",
     )
