@@ -71,6 +71,7 @@ def demo() -> str:
             titles.append(f"{title}, D = {run.dataset_size:,}")
     finally:
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
     return PAGE.format(
         p=GROK.p,
         many=GROK.dataset_size,

@@ -20,7 +20,7 @@ def record(run, seconds=3600.0, commit="abc", stack=1):
 
 def test_a_value_stands_alone_and_several_are_counted():
     assert measures.span([3, 3]) == "3"
-    assert measures.span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
+    assert measures.counted_span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
 
 
 def test_hours_of_threads_and_of_cards_are_summed_apart_and_shared_by_a_stack():

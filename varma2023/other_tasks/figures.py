@@ -100,7 +100,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         for i, (label, values) in enumerate(kinds):
             hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
-            draw_bars(fig, *bars, colour, i, meta=_meta(c))
+            draw_bars(fig, *bars, colour, i, meta=_meta(c), legendgroup=None)
     parts = [
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
         f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
