@@ -1,4 +1,4 @@
-"""The figures of trained networks: grokking (Figs. 1a, 9) and ungrokking (Figs. 1b, 7)."""
+"""The figures of grokking: Figs. 1a and 9."""
 
 from collections.abc import Sequence
 

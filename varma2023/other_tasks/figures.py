@@ -1,4 +1,4 @@
-"""The figures of other tasks' circuits: the logits by character of the task's group."""
+"""The figures of other tasks: Fig. 8, and logits by character of the task's group."""
 
 from collections.abc import Sequence
 

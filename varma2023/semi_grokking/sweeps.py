@@ -1,4 +1,4 @@
-"""Sweeps about the course of training: semi-grokking, rival accounts; and other tasks' circuits."""
+"""Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
 from collections.abc import Sequence
 from dataclasses import replace

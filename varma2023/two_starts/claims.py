@@ -1,4 +1,4 @@
-"""Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
+"""Claims about both circuits where ungrokking ends: Fig. 10, two starts, hysteresis."""
 
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Records, Result

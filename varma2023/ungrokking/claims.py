@@ -1,4 +1,4 @@
-"""Claims about the transition of ungrokking: Figs. 4, 8, 10 (Predictions 2, 3), App. A.2."""
+"""Claims about ungrokking: Figs. 1b, 4 and 7 (Predictions 2, 3), and Adam's epsilon."""
 
 from collections.abc import Sequence
 
