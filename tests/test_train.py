@@ -239,6 +239,15 @@ def stop_soon(monkeypatch):
     monkeypatch.setattr(local._Sweep, "halt", lambda self: next(clock) > 5)
 
 
+@pytest.fixture
+def ctrl_c():
+    """SIGINT interrupts, also where what started the tests had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monkeypatch):
     """Repeated jobs that cannot advance fail, each of them, however they are stopped."""
     stop_soon(monkeypatch)
