@@ -429,3 +429,15 @@ def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
         loads = re.findall(r'<(?:script|img|iframe|source)[^>]*src="(?:https?:)?//[^"]*', text)
         loads += re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*', text)
         assert loads == [], path
+
+
+def test_a_marked_term_leads_to_the_glossary_and_shows_its_meaning(site):
+    texts = [(site / page).read_text(encoding="utf-8") for page in PAGES if "chapters/" in page]
+    soups = [BeautifulSoup(text, "html.parser") for text in texts]
+    links = [link for soup in soups for link in soup.select("a.gk-term")]
+    assert len(links) > 20
+    targets = {e["id"] for soup in soups for e in soup.select("dt[id^=term-]")}
+    for link in links:
+        assert link["href"].partition("#")[2] in targets
+        assert len(link["title"]) > 20
+        assert "\\" not in link["title"], "maths as it is written"

@@ -52,13 +52,13 @@ def run_name(record: Record) -> str:
 
 
 def meta(record: Record, *fields: str) -> dict[str, int | float]:
-    """A run's `trace.meta`: on a page a reader chooses curves by each of these that varies."""
+    """A trace's `meta`, of one run: on a page a reader chooses curves by each that varies."""
     names = ("seed", "weight_decay", "dataset_size", *fields)
     return {name: getattr(record.run, name) for name in names}
 
 
 def shared_meta(records: Sequence[Record], *fields: str) -> dict[str, int | float]:
-    """The `trace.meta` of a curve of several runs: what they share. It goes when that is hidden."""
+    """The `meta` of a curve of several runs: what they share. It goes when that is hidden."""
     first, *rest = (meta(record, *fields) for record in records)
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
 

@@ -9,6 +9,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -201,21 +202,23 @@ def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
     return []
 
 
-def explain_terms(app: Any, doctree: Any, page: str) -> None:
-    """A link to a term of the glossary shows the term's meaning on hover."""
-    from docutils import nodes
-
-    glossary = app.env.get_doctree("chapters/glossary")
-    meanings = {
+@cache
+def meanings(env: Any) -> dict[str, str]:
+    """The meaning of every term of the glossary, by the target of the term."""
+    return {
         name: item.children[-1].astext()
-        for item in glossary.findall(nodes.definition_list_item)
+        for item in env.get_doctree("chapters/glossary").findall(nodes.definition_list_item)
         for term in item.findall(nodes.term)
         for name in term["ids"]
     }
+
+
+def explain_terms(app: Any, doctree: Any, page: str) -> None:
+    """A link to a term of the glossary shows the term's meaning on hover."""
     for link in doctree.findall(nodes.reference):
         name = link.get("refuri", "").partition("#")[2] or link.get("refid", "")
-        if name.startswith("term-") and name in meanings:
-            link["reftitle"] = meanings[name]
+        if name.startswith("term-") and name in meanings(app.env):
+            link["reftitle"] = meanings(app.env)[name]
             link["classes"].append("gk-term")
 
 
