@@ -16,7 +16,7 @@ from grokkit.store.files import Damaged
 from grokkit.store.store import Store
 from varma2023.engine import measured
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def script(name):

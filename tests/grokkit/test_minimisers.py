@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-PATH = Path(__file__).resolve().parents[1] / "benchmarks" / "minimisers.py"
+PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "minimisers.py"
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import grokkit
 from grokkit import demo
 from grokkit.__main__ import main
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--p", "5", "--dataset-size", "20", "--epochs", "6", "--n-logged", "4"]
 TINY += ["--d-model", "16", "--n-heads", "2", "--d-mlp", "8"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 GPU = '<testcase classname="t" name="gpu"><skipped message="needs a CUDA device"/></testcase>'
 NODE = '<testcase classname="t" name="node"><skipped message="needs node"/></testcase>'
 GOOD = '<testcase classname="t" name="good"/>'

@@ -202,7 +202,7 @@ def test_the_minimum_is_where_adamw_rests():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("history", [3, 40])
 def test_a_run_in_a_stack_has_the_bits_that_it_has_alone(dtype, history):
-    # of the objective's own bits `test_train` tells; here it works on each run by itself
+    # of the objective's own bits `test_trainer` tells; here it works on each run by itself
     alone = [networks([run], dtype) for run in RUNS]
 
     def objective(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from varma2023 import theme
 from varma2023.publish import chapters
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "book" / "_assets"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from test_bookext import rendered
 from test_site import FRAMES, Tab, switch_to
+from test_sphinx_ext import rendered
 
 from varma2023 import theme
 from varma2023.publish import chapters
