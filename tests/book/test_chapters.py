@@ -17,11 +17,8 @@ SMALL = (
     HEADER
     + "# A chapter\n\n"
     + CELL % ':tags: [parameters]\nprofile = "published"\np = 5'
-    + CELL
-    % "from varma2023.publish.notebook import check_parameters, glue\n"
-    "check_parameters(profile=profile, p=p)"
-    + CELL
-    % 'glue("verdict-sum", "holds" if p > 4 else "fails")\nprint(object(), p)'
+    + CELL % "from myst_nb import glue"
+    + CELL % 'glue("verdict-sum", "holds" if p > 4 else "fails", display=False)\nprint(object(), p)'
 )
 
 

@@ -74,13 +74,13 @@ def opened(context, page):
     tabs = []
 
     def open_page(width=1280):
-        tabs.append(Tab(context, page.parent.as_uri() + "/", width=width))
+        tabs.append(Tab(context.new_page(), page.parent.as_uri() + "/", width=width))
         return tabs[-1].open("page.html?print").page
 
     yield open_page
     for tab in tabs:
+        tab.leave()
         tab.page.close()
-        assert (tab.outside, tab.problems) == ([], [])
 
 
 def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
@@ -92,7 +92,7 @@ def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
 
     sizes = []
     for treat in (None, late, lambda route: route.abort()):
-        tab = Tab(browser.new_context(), page.parent.as_uri() + "/")
+        tab = Tab(browser.new_page(), page.parent.as_uri() + "/")
         if treat:
             tab.page.route("**/*.woff2", treat)
         here = tab.open("page.html?print").page

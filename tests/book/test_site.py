@@ -101,20 +101,24 @@ def base_without_fonts(site):
 
 
 class Tab:
-    """A page of the site, what it asked for, and what went wrong in it."""
+    """A page of the site in a browser's tab, what it asked for, and what went wrong in it."""
 
-    def __init__(self, context, base, width=1280, mode="light", fonts=True):
+    def __init__(self, page, base, width=1280, mode="light", fonts=True):
         self.base, self.fonts = base, fonts
-        self.page = context.new_page()
+        self.page = page
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme=mode)
         self.asked: set[str] = set()  # files of the site
         self.outside: list[str] = []
         self.problems: list[str] = []
-        self.page.on("request", self._request)
-        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
-        self.page.on("console", self._console)
-        self.page.on("websocket", lambda socket: self.outside.append(socket.url))
+        self.listeners = {
+            "request": self._request,
+            "pageerror": lambda error: self.problems.append(str(error)),
+            "console": self._console,
+            "websocket": lambda socket: self.outside.append(socket.url),
+        }
+        for event, listener in self.listeners.items():
+            self.page.on(event, listener)
 
     def _request(self, request):
         if request.url.startswith(self.base):
@@ -134,22 +138,34 @@ class Tab:
         self.page.wait_for_function(f"{waiting}.every(d => d.dataset.drawn || d.dataset.failed)")
         return self
 
+    def leave(self) -> None:
+        """Leave the page and check what it did."""
+        self.page.goto("about:blank")
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
+        assert self.outside == [], "requests that left the site"
+        assert self.problems == [], "messages on the console"
+
+
+@pytest.fixture(scope="session")
+def blank(context):
+    """One tab for all pages: a new one costs more than most pages do."""
+    return context.new_page()
+
 
 @pytest.fixture
-def tab(context, base, base_without_fonts):
-    """A function that opens a page of the site; tabs are closed and checked afterwards."""
+def tab(blank, base, base_without_fonts):
+    """A function that opens a page of the site, once a test; what it did is checked afterwards."""
     tabs = []
 
     def open_tab(address, fonts=True, **options):
+        assert tabs == []
         there = base if fonts else base_without_fonts
-        tabs.append(Tab(context, there, fonts=fonts, **options))
+        tabs.append(Tab(blank, there, fonts=fonts, **options))
         return tabs[-1].open(address)
 
     yield open_tab
-    for opened in tabs:
-        opened.page.close()
-        assert opened.outside == [], "requests that left the site"
-        assert opened.problems == [], "messages on the console"
+    tabs[0].leave()
 
 
 def test_the_pages_are_those_of_the_contents(site):
@@ -272,6 +288,7 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     assert 100_000 < sum(file.stat().st_size for file in files) < MAX_BYTES
     before = here.evaluate(IN_FIGURES)
     assert min(before, default=99) > 4.5
+    assert min(here.evaluate(IN_PROSE), default=99) > 4.4
     switch_to(here, "dark")
     after = here.evaluate(IN_FIGURES)
     assert len(after) == len(before)
@@ -283,9 +300,6 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
             && !t.closest('.modebar')).map(t => parseFloat(getComputedStyle(t).fontSize))"""
     )
     assert min(sizes, default=99) >= 9
-    assert here.evaluate(MISPLACED) == []
-    assert min(here.evaluate(IN_PROSE), default=99) > 4.4
-    switch_to(here, "light")
     assert here.evaluate(MISPLACED) == []
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
 
@@ -308,13 +322,18 @@ def test_a_page_opens_on_a_phone_and_fits_a_desk_without_its_fonts(tab, page):
     assert here.evaluate(MISPLACED) == []
 
 
+DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
+
+
 def shown(page: Path) -> set[str]:
     """The characters of a built page's text, figures and explorers, without code and maths."""
-    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-    data = [json.loads(s.string) for s in soup.select('script[type="application/json"]')]
+    html = page.read_text(encoding="utf-8")
+    soup = BeautifulSoup(DATA.sub("", html), "html.parser")
     for other in soup.select("script, style, code, pre, kbd, .sig, .gk-math"):
         other.decompose()
-    text = soup.get_text() + json.dumps(data, ensure_ascii=False)
+    text = soup.get_text() + json.dumps(
+        [json.loads(x) for x in DATA.findall(html)], ensure_ascii=False
+    )
     return {c for c in text if c.isprintable() and not c.isspace()}
 
 
@@ -433,11 +452,10 @@ def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
 
 def test_a_marked_term_leads_to_the_glossary_and_shows_its_meaning(site):
     texts = [(site / page).read_text(encoding="utf-8") for page in PAGES if "chapters/" in page]
-    soups = [BeautifulSoup(text, "html.parser") for text in texts]
-    links = [link for soup in soups for link in soup.select("a.gk-term")]
-    assert len(links) > 20
-    targets = {e["id"] for soup in soups for e in soup.select("dt[id^=term-]")}
-    for link in links:
+    marked = [tag for text in texts for tag in re.findall(r"<a [^>]*gk-term[^>]*>", text)]
+    targets = {target for text in texts for target in re.findall(r'<dt id="(term-[^"]+)"', text)}
+    assert len(marked) > 20
+    for link in (BeautifulSoup(tag, "html.parser").a for tag in marked):
         assert link["href"].partition("#")[2] in targets
         assert len(link["title"]) > 20
         assert "\\" not in link["title"], "maths as it is written"
