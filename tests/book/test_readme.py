@@ -1,5 +1,8 @@
 """The README says what the shipped results say."""
 
+import ast
+import re
+
 import pytest
 
 from varma2023 import claims
@@ -7,34 +10,34 @@ from varma2023.board import CLAIMS
 from varma2023.publish import readme
 
 
-def test_its_tables_are_the_ones_that_the_shipped_results_give(board, monkeypatch):
-    monkeypatch.setattr(readme, "shipped", lambda: board)
+def test_its_results_are_those_of_the_shipped_runs(board):
     text = readme.README.read_text(encoding="utf-8")
-    made = readme.updated(text) == text
+    made = readme.with_part(text, readme.headlines(board), "results") == text
     assert made, "README.md is out of date: python -m varma2023.publish.readme picture"
+    assert len(text.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("path", readme.WITH_TREE, ids=lambda path: path.name)
 def test_its_tree_is_the_one_that_the_code_has(path):
     text = path.read_text(encoding="utf-8")
-    made = readme.with_table(text, readme.tree(), "tree") == text
+    made = readme.with_part(text, readme.tree(), "tree") == text
     assert made, f"{path.name} is out of date: python -m varma2023.publish.readme"
 
 
-def test_claims_without_a_result_are_counted_and_not_listed():
+def test_claims_without_a_result_are_not_run():
     evidence = claims.Evidence(("AdamW",), ("p = 113",), 3, 3)
-    table = readme.scoreboard({"F1a": claims.Result("never", False, {}, evidence)})
-    rows = [line for line in table.splitlines() if line.startswith("| **")]
-    assert len(rows) == 1
-    assert "Fig. 1a" in rows[0]
-    assert rows[0].endswith("fails<br>AdamW, p = 113, 3 seeds |")
+    first, second, *_, scores = readme.headlines(
+        {"F1a": claims.Result("never", False, {}, evidence)}
+    ).splitlines()
+    assert first.startswith("- ✘ **Fig. 1a, grokking** fails (AdamW, p = 113, 3 seeds): ")
+    assert second.startswith("- ○ **Fig. 1b, ungrokking** not run: ")
     n = sum(claim.score == claims.SCORES[0] for claim in CLAIMS)
-    assert f"1 fails, {n - 1} not run, of {n}." in table
+    assert f"1 fails, {n - 1} not run, of {n};" in scores
 
 
 def test_a_readme_without_the_marks_is_named():
-    with pytest.raises(ValueError, match="the text has no <!-- scoreboard -->"):
-        readme.with_table("# grokkit", "")
+    with pytest.raises(ValueError, match="the text has no <!-- results -->"):
+        readme.with_part("# grokkit", "", "results")
 
 
 def test_the_picture_is_there_and_linked():
@@ -48,3 +51,11 @@ def test_the_picture_is_there_and_linked():
 def test_an_unknown_argument_is_named(capsys):
     assert readme.main(["pictures"]) == 2
     assert "pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", [readme.README, *readme.BOOK.rglob("*.md")], ids=lambda p: p.name)
+def test_python_to_copy_imports_what_there_is(path):
+    text = path.read_text(encoding="utf-8")
+    for code in re.findall(r"^```python\n(from .*?)^```", text, re.DOTALL | re.MULTILINE):
+        imports = [node for node in ast.parse(code).body if isinstance(node, ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), {})

@@ -92,8 +92,8 @@ def check(book: Path = BOOK) -> int:
     there = {"intro", "api", "bibliography", *map(str, pages)}
     problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
     problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]
-    orphans = [p for p in book.glob("**/*.ipynb") if not p.with_suffix(".md").exists()]
-    problems += [f"{p.relative_to(book)} has no chapter .md" for p in orphans]
+    orphans = [p for p in book.glob("**/*.ipynb") if not is_notebook(p.with_suffix(".md"))]
+    problems += [f"{p.relative_to(book)} has no chapter .md with a kernel" for p in orphans]
     print("\n".join(problems) or f"{len(documents(book))} notebooks agree with their chapters")
     return int(bool(problems))
 

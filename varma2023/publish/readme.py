@@ -1,6 +1,6 @@
-"""The README's picture, tables and tree, made from the shipped results and the code.
+"""The README's results, tree and picture, made from the shipped runs and the code.
 
-python -m varma2023.publish.readme           # the tables, between their marks
+python -m varma2023.publish.readme           # results and tree, between their marks
 python -m varma2023.publish.readme picture   # and the picture: needs a browser
 """
 
@@ -15,9 +15,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from varma2023 import board, claims, experiments, measures, profiles
-from varma2023.engine import timings
-from varma2023.engine.measured import load
-from varma2023.pages import ROOT
+from varma2023.pages import BOOK, ROOT
 from varma2023.publish import overview
 from varma2023.publish.browser import find_browser
 from varma2023.tables import capitalised
@@ -25,46 +23,20 @@ from varma2023.tables import capitalised
 README = ROOT / "README.md"
 WITH_TREE = (README, ROOT / "CONTRIBUTING.md")
 PICTURE = ROOT / ".github" / "overview.svg"
-ASSETS = ROOT / "book" / "_assets"
+ASSETS = BOOK / "_assets"
+HEADLINES = ("F1a", "F1b", "F1c", "F3a,b", "F4", "F11")
 
 
-def scoreboard(found: Mapping[str, claims.Result]) -> str:
-    """The claims that have a result, score by score, as Markdown tables."""
-    counts, lines = board.tally(found), []
-    for score in claims.SCORES:
-        lines += ["", f"**{capitalised(score)}**: {board.score_text(counts[score])}.", ""]
-        lines += ["| claim | the paper | ours | verdict |", "|---|---|---|---|"]
-        for claim in board.CLAIMS:
-            if claim.score == score and claim.id in found:
-                lines.append(_row(claim, found[claim.id]))
-    return "\n".join([*lines[1:], "", "The book's first page says what is missing for each."])
-
-
-def _row(claim: claims.Claim, result: claims.Result) -> str:
-    sign, badges = board.MARK[result.verdict][0], ""
-    if result.evidence:
-        badges = f"<br>{', '.join(result.evidence.badges)}"
-    says = f"**{claim.title}**: {claim.says}"
-    return f"| {says} | {claim.number} | {result.ours} | {sign} {result.verdict}{badges} |"
-
-
-def ladder() -> str:
-    """Every way to train a network, by case, as `benchmarks/engine.py` timed them, in Markdown."""
-    measured = load("engine-cpu")
-    cases = timings.by_case(measured)
-    lines = [f"| | {' | '.join(cases)} |", f"|---{'|---' * len(cases)}|"]
-    for way in max(cases.values(), key=len):
-        cells = [
-            f"{own[way].ms:.1f} ms, {own[way].factor:.1f} ×" if way in own else ""
-            for own in cases.values()
-        ]
-        lines.append(f"| {way} | {' | '.join(cells)} |")
-    threads, peak = measured["provenance"]["threads"], measured["peak_flops"] / 1e9
-    n_runs, size = measured["memory_of"]
-    return "\n".join(lines) + (
-        f"\n\nOn {threads} threads with a measured matmul peak of {peak:,.0f} GFLOP/s in float32; "
-        f"{n_runs} networks of {size:,} examples take {measured['memory_gb']:.1f} GB."
-    )
+def headlines(found: Mapping[str, claims.Result]) -> str:
+    """Six results in a line each, and the three scores, as Markdown."""
+    lines = []
+    for claim in map(board.claim, HEADLINES):
+        result = found.get(claim.id, claims.Result())
+        badges = f" ({', '.join(result.evidence.badges)})" if result.evidence else ""
+        sign = board.MARK[result.verdict][0]
+        lines.append(f"- {sign} **{claim.title}** {result.verdict}{badges}: {claim.says}.")
+    scores = (f"{name}: {board.score_text(own)}" for name, own in board.tally(found).items())
+    return "\n".join([*lines, "", f"{capitalised('; '.join(scores))}."])
 
 
 def first_line(path: Path) -> str:
@@ -86,16 +58,16 @@ def tree() -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
-def with_table(text: str, table: str, name: str = "scoreboard") -> str:
-    """The text of a page with the table between its marks.
+def with_part(text: str, part: str, name: str) -> str:
+    """The text of a page with the part between its marks.
 
     Raises:
         ValueError: the marks are missing.
     """
-    marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not marks.search(text):
         raise ValueError(f"the text has no <!-- {name} --> and <!-- /{name} -->")
-    return marks.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
+    return marks.sub(lambda found: f"{found[1]}{part}\n{found[2]}", text)
 
 
 def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> None:
@@ -121,25 +93,17 @@ def draw(fig: go.Figure, path: Path, width: int = 900, height: int = 340) -> Non
     path.write_text(svg.replace("><", f"><style>{face}</style><", 1), encoding="utf-8")
 
 
-def shipped() -> dict[str, claims.Result]:
-    """Every result that the published runs give."""
-    return board.results(experiments.all_records())
-
-
-def updated(text: str) -> str:
-    """The README's text with its tables as the shipped results and measurements give them."""
-    return with_table(with_table(text, scoreboard(shipped())), ladder(), "engine")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 2 for an unknown argument."""
     given = sys.argv[1:] if arguments is None else arguments
     if given not in ([], ["picture"]):
         print(f"the only argument is picture, got {' '.join(given)}", file=sys.stderr)
         return 2
-    README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")
+    found = board.results(experiments.all_records())
+    text = with_part(README.read_text("utf-8"), headlines(found), "results")
+    README.write_text(text, encoding="utf-8")
     for path in WITH_TREE:
-        path.write_text(with_table(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
+        path.write_text(with_part(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
     if given:
         grokked = experiments.load_or_train(profiles.grokking())
         ungrokked = experiments.load_or_train(profiles.ungrokking())
