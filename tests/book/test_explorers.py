@@ -5,20 +5,26 @@ import math
 import random
 import subprocess
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import playwright
 import pytest
+import torch
 
+from grokkit import tasks, textbook
+from grokkit.model import cross_entropy, forward, initialise, tokens
 from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
 from varma2023 import explorers, theme
 from varma2023.efficiency import analysis, critical
 from varma2023.explorers import (
+    IN_THE_PAGE,
     EfficiencyExplorer,
     KappaExplorer,
     SimulationExplorer,
+    TrainingExplorer,
     module,
     table_1_state,
 )
@@ -133,6 +139,75 @@ def test_the_browser_shares_and_crosses_as_python_does():
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12, err_msg=str(c))
 
 
+NETWORK = {key: getattr(IN_THE_PAGE, key) for key in ("p", "lr", "weight_decay")}
+NETWORK |= vars(IN_THE_PAGE.model)
+TRAINED = """(() => {
+  const { trainer, evaluate } = engine();
+  const map = (named, f) => Object.fromEntries(Object.entries(named).map(([k, v]) => [k, f(v)]));
+  const theta = map(c.theta, (values) => Float64Array.from(values));
+  const { gradient } = evaluate(c.network, theta, c.rows, true), net = trainer(c.network, theta);
+  for (let i = 0; i < 50; i++) net.step(c.rows);
+  const [g, t] = [gradient, net.theta].map((named) => map(named, (values) => Array.from(values)));
+  return { gradient: g, theta: t, loss: evaluate(c.network, net.theta, c.rows).loss };
+})()"""
+
+
+@pytest.mark.parametrize("size", [310, 97])
+def test_the_browser_trains_as_the_textbook_does(size):
+    """The first gradient, and 50 epochs later the weights and the loss, in float64."""
+    run = replace(IN_THE_PAGE, dataset_size=size)
+    rows, start = run.split()[0], initialise(run.model, run.p, run.seed)
+    case = {"network": NETWORK, "rows": rows.tolist()}
+    case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
+    (theirs,) = in_node("training", TRAINED, [case])
+    inputs = tokens(torch.from_numpy(tasks.task("x+y", run.p).inputs[rows]), run.p)
+    labels = torch.from_numpy(run.example_labels()[rows])
+
+    def loss(theta):
+        return cross_entropy(forward(theta, inputs)[:, -1], labels).mean()
+
+    theta = {name: weight.double().requires_grad_() for name, weight in start.items()}
+    loss(theta).backward()
+    ours = next(islice(textbook.train(run, torch.float64), 49, None))
+    assert theirs["loss"] == pytest.approx(loss(ours).item(), rel=1e-9)
+    for name, weight in theta.items():
+        for found, wanted in (("gradient", weight.grad), ("theta", ours[name].detach())):
+            gap = np.linalg.norm(theirs[found][name] - wanted.numpy().ravel())
+            assert gap < 1e-9 * wanted.norm().item(), (found, name)
+
+
+LIFE = """(() => {
+  const { trainer, initialise, order, evaluate, circle } = engine();
+  const net = trainer(c, initialise(c, 0)), all = order(c.p, 0);
+  const train = (size, n) => { for (let i = 0; i < n; i++) net.step(all.subarray(0, size)); };
+  const accuracies = (size) => [all.subarray(0, size), all.subarray(size)]
+    .map((rows) => evaluate(c, net.theta, rows).accuracy);
+  train(620, 150); const memorised = accuracies(620);
+  train(620, 650); const grokked = accuracies(620), { x, y } = circle(c, net.theta);
+  net.forget(); train(60, 300);
+  const radii = x.map((along, i) => Math.hypot(along, y[i]));
+  return { memorised, grokked, ungrokked: accuracies(60), radii };
+})()"""
+
+
+@pytest.mark.slow
+def test_the_pages_network_memorises_groks_gathers_on_a_circle_and_ungroks():
+    (life,) = in_node("training", LIFE, [NETWORK])
+    assert life["memorised"][0] > 0.99
+    assert life["memorised"][1] < 0.8  # mirror images of what it knows are two thirds of the rest
+    assert min(life["grokked"]) > 0.98
+    assert life["ungrokked"][0] > 0.99
+    assert life["ungrokked"][1] < 0.4
+    radii = np.array(life["radii"])
+    assert radii.std() < 0.25 * radii.mean()
+
+
+def test_the_pages_network_adds():
+    with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
+        TrainingExplorer(replace(IN_THE_PAGE, task="x-y"))
+    assert TrainingExplorer().state()["d_model"] == 48
+
+
 def test_the_efficiency_explorer_starts_from_the_fits():
     mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
     state = EfficiencyExplorer(mem, gen).state()
@@ -148,7 +223,9 @@ def test_the_presets_are_table_1():
     assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
 
 
-@pytest.mark.parametrize("explorer", [SimulationExplorer, KappaExplorer, EfficiencyExplorer])
+@pytest.mark.parametrize(
+    "explorer", [SimulationExplorer, KappaExplorer, EfficiencyExplorer, TrainingExplorer]
+)
 def test_an_explorer_prints_for_jupyter_and_for_the_page(explorer):
     data, _ = explorer()._repr_mimebundle_()
     island = data[theme.ISLAND_MIME]
@@ -187,7 +264,7 @@ def test_the_stylesheet_takes_its_colours_from_the_theme():
 
 
 def test_a_module_reaches_for_nothing_outside_itself():
-    for name in ("simulation", "kappa", "efficiency"):
+    for name in ("simulation", "kappa", "efficiency", "training"):
         text = module(name).replace('"http://www.w3.org/2000/svg"', "")
         assert "http" not in text
         assert "import " not in text

@@ -1,17 +1,24 @@
 """Live explorers: one front-end module runs in JupyterLab (anywidget) and on the page (island)."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
 from grokkit.simulation import TABLE_1, Toy
 from grokkit.theorems import EqualCircuits
 from varma2023.efficiency.analysis import Fit
 from varma2023.theme import ISLAND_MIME, THEME
 
 FOLDER = Path(__file__).parent
+IN_THE_PAGE = Run(
+    p=31, dataset_size=620, lr=5e-3, weight_decay=2.0, model=ModelConfig(48, n_heads=2, d_mlp=96)
+)
+"""What a browser trains in half a minute; at p = 31, groks within about 600 epochs."""
 
 
 def module(name: str) -> str:
@@ -147,3 +154,32 @@ class EfficiencyExplorer(_Explorer):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
         kappa = (mem.kappa * gen.kappa) ** 0.5
         super().__init__(P_mem=mem.norm, P_gen=gen.norm, exponent=mem.exponent, kappa=kappa)
+
+
+class TrainingExplorer(_Explorer):
+    """A small network for x + y mod p that trains in the page, groks, and un-groks (Figs. 1a, b).
+
+    `TrainingExplorer(run)` starts from the task, network and settings of a `Run`.
+    """
+
+    _esm = module("training")
+    _css = stylesheet()
+    alt = (
+        "A network that groks and un-groks while you watch; it trains in the page with JavaScript."
+    )
+
+    p = traitlets.Int().tag(sync=True)
+    d_model = traitlets.Int().tag(sync=True)
+    n_heads = traitlets.Int().tag(sync=True)
+    d_mlp = traitlets.Int().tag(sync=True)
+    lr = traitlets.Float().tag(sync=True)
+    weight_decay = traitlets.Float().tag(sync=True)
+    seed = traitlets.Int().tag(sync=True)
+    size = traitlets.Int().tag(sync=True)
+    fewer = traitlets.Int(60).tag(sync=True)
+
+    def __init__(self, run: Run = IN_THE_PAGE) -> None:
+        if run.task != "x+y":
+            raise ValueError(f"TrainingExplorer: task must be x+y, got {run.task}")
+        fields = {name: getattr(run, name) for name in ("p", "lr", "weight_decay", "seed")}
+        super().__init__(**fields, **asdict(run.model), size=run.dataset_size)
