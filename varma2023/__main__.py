@@ -11,7 +11,8 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from grokkit import __version__
 from grokkit.__main__ import exit_status, sigterm_is_ctrl_c
@@ -88,8 +89,7 @@ def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None
     profiles = PROFILES[:2] if profile is None else (profile,)
     check_profile(profiles[0])
     where = resolve_device(device)
-    machine = None
-    rows = []
+    machine, rows = None, []
     for name, experiment in experiments.EXPERIMENTS.items():
         for size in profiles:
             have = experiments.inventory(experiment.runs(size), store)
@@ -143,20 +143,19 @@ def _verify(store: Store) -> int:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         shipped = store.shipped_records()
-    damaged, whole, measured = [str(warning.message) for warning in found], 0, 0
-    for path in listed(store.shipped / "benchmarks", "*.json"):
+    damaged = [str(warning.message) for warning in found]
+
+    def sound(check: Callable[[], object]) -> bool:
         try:
-            read(path)
-            measured += 1
+            check()
         except (Damaged, OSError) as error:
             damaged.append(str(error))
-    for record in shipped:
-        try:
-            if record.weights_path:
-                record.weights()
-            whole += 1
-        except (Damaged, OSError) as error:
-            damaged.append(str(error))
+            return False
+        return True
+
+    measurements = listed(store.shipped / "benchmarks", "*.json")
+    measured = sum(sound(partial(read, path)) for path in measurements)
+    whole = sum(not record.weights_path or sound(record.weights) for record in shipped)
     for text in damaged:
         print(text, file=sys.stderr)
     print(f"{whole} records and {measured} measurements of {store.shipped} are whole")

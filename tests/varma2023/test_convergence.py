@@ -38,8 +38,8 @@ def test_the_objective_is_eq_2_over_alpha():
 def test_the_minimiser_is_charged_the_epochs_before_the_handover():
     both = pair()
     assert analysis.gradients(both, 1.0) == (5000, 100 + profiles.EARLY)
-    assert analysis.saving(both, 1.0) == pytest.approx(10)
-    assert analysis.saving(both, 0.1) is None  # AdamW never gets there
+    assert analysis.savings([both], 1.0) == pytest.approx([10])
+    assert analysis.savings([both], 0.1) == []  # AdamW never gets there
     more = replace(ADAMW, dataset_size=2809)
     start = analysis.charged(ended(replace(LBFGS, init=more), [0], [1.0]))
     assert start == 0  # the start of both ways
@@ -66,8 +66,9 @@ def test_ends_agree_in_what_they_share(changes, differs):
 
 def test_the_lower_end_is_told_from_the_higher():
     below, same, above = pair(param_norm=20.0), pair(), pair(param_norm=28.0)
-    assert analysis.lower([below, same, above]) == [below]
-    assert analysis.higher([below, same, above]) == [above]
+    lower = [analysis.below(both.lbfgs, both.adamw) for both in (below, same, above)]
+    higher = [analysis.below(both.adamw, both.lbfgs) for both in (below, same, above)]
+    assert (lower, higher) == ([True, False, False], [False, False, True])
 
 
 def test_a_pair_is_of_one_train_set_and_two_ways():

@@ -36,7 +36,7 @@ def made(name, p, spoil=0.0):
 @pytest.mark.parametrize(("name", "p"), NAMES)
 def test_a_row_meets_each_element_once_and_the_identity_at_the_right_label(name, p):
     task = tasks.task(name, p)
-    for reading in [*analysis.readings(task), *analysis.other_readings(task)]:
+    for reading in [*analysis.readings(task), *analysis.readings(task, other=True)]:
         n = torch.arange(reading.group.order)
         assert (reading.relative().sort(1).values == n).all()
         at = (reading.relative() == 0).nonzero()
@@ -88,8 +88,8 @@ def test_addition_gives_what_app_b_gives():
 def test_a_product_is_few_characters_of_the_units_and_many_of_the_residues():
     task, logits = made("x*y", 11)
     own, other = (
-        [analysis.spectrum(logits, reading) for reading in of(task)]
-        for of in (analysis.readings, analysis.other_readings)
+        [analysis.spectrum(logits, reading) for reading in analysis.readings(task, other)]
+        for other in (False, True)
     )
     assert analysis.n_key(own) == 1
     assert analysis.n_key(other) > 3

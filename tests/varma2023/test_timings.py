@@ -104,7 +104,7 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
     shown = timings.on_a_card()
     assert "On cuda H200, torch 2.0:" in shown
     assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in shown
-    assert "<td>2 of 3</td><td>4500 (4000 – 5000)</td><td>25 (25 – 25)</td>" in shown
+    assert "<td>4500 (4000 – 5000), in 2 of 3 runs</td><td>25 (25 – 25)</td>" in shown
     save("gpu-cuda", {**measured, "outcomes": []})
     assert "generalise" not in timings.on_a_card()
 
@@ -128,18 +128,13 @@ MINIMISED = {
 }
 
 
-def test_an_objective_is_compared_with_the_lowest_of_its_case(tmp_path, monkeypatch):
+def test_an_objective_is_compared_with_the_lowest_of_its_case():
     lowest = timings.least_f(MINIMISED)
     assert lowest == {"grokking": 320.0, "random labels": 900.0}
-    above = [timings.above_least(row, lowest) for row in MINIMISED["rows"]]
-    assert above == pytest.approx([0, 0.05, 0.01, 0])
     table = timings.minimiser_table(MINIMISED)
     assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
     assert "none reached<br>f 336.00" in table
-    monkeypatch.setattr("varma2023.engine.measured.FOLDER", tmp_path)
-    assert "python benchmarks/minimisers.py --save" in timings.of_minimisers()
-    save("minimisers-cpu", MINIMISED)
-    assert timings.of_minimisers() == f"<p>On cpu x86_64, torch 2.0:</p>{table}"
+    assert table.startswith("<p>On cpu x86_64, torch 2.0:</p>")
 
 
 def test_denormals_are_compared_network_by_network():

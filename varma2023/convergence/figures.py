@@ -71,7 +71,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 
 
 def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
-    """Norm and correct logit against evaluations for every (c eps, lambda / c), by network."""
+    """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
     titles = [f"{group[0].run.labels} labels" for group in groups]
     fig = panels(
         {"height": 560, "margin": {"t": 80}, "legend": {"y": 1.14}},

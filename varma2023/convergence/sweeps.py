@@ -42,12 +42,11 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
             replace(base, dataset_size=400, epochs=20_000, init=full_data("published")[0]),
             replace(base, dataset_size=500, epochs=20_000, labels="random"),
         ]
-    evaluations = 80 if small else 1500
     pairs = []
     for run in adamw:
         groks = run.init is None and run.labels == "true"
         start = early(run, grok) if groks else run.init
-        pairs += [run, minimised(run, evaluations, start)]
+        pairs += [run, minimised(run, 80 if small else 1500, start)]
     return pairs
 
 

@@ -1,6 +1,6 @@
 """The figures of the engine: what a model-step costs, counted and measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,13 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
-    return set_alt(fig, _forms_in_words(forms, measured, run))
+    counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
+    return set_alt(
+        fig,
+        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
+        f"The tables have the fewest from D = {meet:,.0f}; measured, they are the faster form "
+        f"{timings.faster_from(measured, forms[1].form, forms[2].form)}.",
+    )
 
 
 def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
@@ -73,16 +79,6 @@ def _draw_timed(
     )
 
 
-def _forms_in_words(forms: Sequence[cost.Cost], measured: dict[str, Any], run: Run) -> str:
-    counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    faster = timings.faster_from(measured, forms[1].form, forms[2].form)
-    return (
-        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
-        f"The tables have the fewest from D = {cost.crossover(*forms[1:]):,.0f}; measured, they "
-        f"are the faster form {faster}."
-    )
-
-
 def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
     """Each case with its colour and symbol."""
     names = [*cases]
@@ -102,7 +98,6 @@ def _add_points(
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
-    titles = ("ms a model-step", "times textbook", "share of the peak")
     fig = panels({"height": 820}, rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
     for ways, style in zip(cases.values(), _styles(cases), strict=True):
@@ -119,14 +114,11 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
                 error_x={**_bars(*factor), "visible": i == 2},
                 text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
             )
-    for i, title in enumerate(titles, start=1):
-        fig.update_xaxes(title=title, row=i)
-    fig.update_xaxes(TIMES, row=1)
-    fig.update_xaxes(rangemode="tozero", row=2)
-    fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
-    order = list(dict.fromkeys(t.way for t in timings.read(measured)))
-    longest = max((list(ways) for ways in cases.values()), key=len)
-    fig.update_yaxes(categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1])
+    fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
+    fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
+    fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
+    longest = max(map(list, cases.values()), key=len)
+    fig.update_yaxes(categoryorder="array", categoryarray=longest[::-1])
     ends = "; ".join(
         f"{case}: {ways['grokkit'].ms:.3g} ms, {ways['grokkit'].gain} times the textbook's speed, "
         f"{ways['grokkit'].limit_share:.0%} of the matmul peak"
@@ -168,21 +160,21 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
 
 
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
-    """Methods by case: evaluations to a residual, and how many times the lowest f they ended at."""
+    """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
     fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     lowest = timings.least_f(measured)
     for case, style in zip(lowest, _styles(lowest), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         reached = [row["reached"].get(str(residual)) for row in rows]
-        above = [round(timings.above_least(row, lowest), 6) for row in rows]
+        above = [round(row["f"] / lowest[case] - 1, 6) for row in rows]
         told = [
-            f"residual {residual:g} after {n or 'more than all'} evaluations<br>f {row['f']:.2f}, "
+            f"residual {residual:g} after {n or 'more than all'} gradients<br>f {row['f']:.2f}, "
             f"{share:.1%} above the lowest, after {row['evaluations']:,} and {row['seconds']:.0f} s"
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
-    fig.update_xaxes({**TIMES, "title": f"evaluations to<br>a residual of {residual:g}"}, row=1)
+    fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
@@ -198,5 +190,5 @@ def _best(measured: dict[str, Any], case: str, residual: float) -> str:
     if not there:
         return f"{text}, and none reached a residual of {residual:g}"
     first = min(there, key=lambda row: row["reached"][str(residual)])
-    count = f"{first['reached'][str(residual)]:,} evaluations"
+    count = f"{first['reached'][str(residual)]:,} gradients"
     return f"{text}, a residual of {residual:g} first by {first['method']}, in {count}"

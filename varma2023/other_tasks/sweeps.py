@@ -35,7 +35,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
     model = QUICK_MODEL if profile == "quick" else None
-    evaluations = {"published": 1000, "quick": 50, "paper": 3000}[profile]
+    gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
     count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in tasks.NAMES:
@@ -48,7 +48,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
             if task in tasks.PERMUTATION and not ungroks:
                 inits += full_data(profile, task=task, p=p, model=model, seeds=1)
             for init in inits:
-                run = minimised(base, evaluations, replace(init, seed=seed), "mixed")
+                run = minimised(base, gradients, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))
     return runs
 
