@@ -11,17 +11,8 @@ from math import inf, nan
 import numpy as np
 
 from grokkit.runs import Record, Run
-from varma2023.measures import (
-    MARKS,
-    Summary,
-    finals,
-    generalises,
-    groks,
-    group,
-    mark_epochs,
-    train_fits,
-    ungrokked,
-)
+from varma2023 import measures
+from varma2023.measures import Summary, generalises, groks, group, train_fits
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import table
 
@@ -156,8 +147,9 @@ def ablations_table(records: Sequence[Record]) -> str:
     """By what was changed: norms, spikes, and when runs fit and generalise; medians and ranges."""
     rows = [
         f"{name} | {Summary.of([r['param_norm'][0] for r in runs]).text('.1f')} | "
-        f"{finals(runs, 'param_norm').text('.1f')} | {mark_epochs(runs, MARKS[0]).text()} | "
-        f"{general_text(runs)} | {finals(runs, 'test_accuracy').text('.2f')} | "
+        f"{measures.finals(runs, 'param_norm').text('.1f')} | "
+        f"{measures.mark_epochs(runs, measures.MARKS[0]).text()} | {general_text(runs)} | "
+        f"{measures.finals(runs, 'test_accuracy').text('.2f')} | "
         f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))} | {len(runs)}"
         for name, runs in variants(records).items()
     ]
@@ -168,7 +160,7 @@ def ablations_table(records: Sequence[Record]) -> str:
 
 def general_text(records: Sequence[Record]) -> str:
     """The median and range of the epochs at which test accuracy passes 0.98."""
-    return mark_epochs(records, MARKS[-1]).text()
+    return measures.mark_epochs(records, measures.MARKS[-1]).text()
 
 
 def spikes_seen(records: Sequence[Record]) -> str:
@@ -208,5 +200,8 @@ def walks_seen(records: Sequence[Record]) -> str:
 
 def forgets_seen(fewer: Sequence[Record]) -> str:
     """Test accuracy at the end of ungrokking, by dataset size."""
-    ends = (f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in ungrokked(fewer))
+    ends = (
+        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
+        for row in measures.ungrokked(fewer)
+    )
     return f"test accuracy ends at {', '.join(ends)}"
