@@ -137,7 +137,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     gains = timings.gains(measured)
     cases = list(timings.by_case(measured))
     for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
-        own = [gain for gain in gains if gain.after.case == case]
+        own = [gain for gain in gains if gain.case == case]
         draw_bars(
             fig,
             [gain.idea for gain in own],
@@ -146,14 +146,14 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
             f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}",
             colour,
             i,
-            text=[f"{gain.before.way} → {gain.after.way}" for gain in own],
+            text=[gain.ways for gain in own],
             textposition="none",
         )
-    ideas = [idea for idea, *_ in timings.IDEAS if any(gain.idea == idea for gain in gains)]
+    ideas = list(dict.fromkeys(gain.idea for gain in gains))
     fig.update_xaxes(categoryorder="array", categoryarray=ideas)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
     words = "; ".join(
-        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.after.case})" for g in gains if g.idea == idea)
+        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.case})" for g in gains if g.idea == idea)
         for idea in ideas
     )
     return set_alt(fig, f"Factor of speed of each idea: {words}.")
@@ -162,7 +162,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
     """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
     fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
-    lowest = timings.least_f(measured)
+    lowest, best = timings.least_f(measured), []
     for case, style in zip(lowest, _styles(lowest), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         reached = [row["reached"].get(str(residual)) for row in rows]
@@ -174,21 +174,17 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
+        counts = [(n, row["method"]) for row, n in zip(rows, reached, strict=True) if n]
+        first = (
+            f"first by {min(counts)[1]}, in {min(counts)[0]:,} gradients" if counts else "by none"
+        )
+        end = next(row["method"] for row in rows if row["f"] == lowest[case])
+        best.append(
+            f"{case}: the lowest objective, {lowest[case]:.1f}, by {end}, "
+            f"a residual of {residual:g} {first}"
+        )
     fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
-    best = "; ".join(_best(measured, case, residual) for case in lowest)
-    return set_alt(fig, f"Minimisers from the same starts. {best}.")
-
-
-def _best(measured: dict[str, Any], case: str, residual: float) -> str:
-    rows = [row for row in measured["rows"] if row["case"] == case]
-    end = min(rows, key=lambda row: row["f"])
-    there = [row for row in rows if str(residual) in row["reached"]]
-    text = f"{case}: the lowest objective, {end['f']:.1f}, by {end['method']}"
-    if not there:
-        return f"{text}, and none reached a residual of {residual:g}"
-    first = min(there, key=lambda row: row["reached"][str(residual)])
-    count = f"{first['reached'][str(residual)]:,} gradients"
-    return f"{text}, a residual of {residual:g} first by {first['method']}, in {count}"
+    return set_alt(fig, f"Minimisers from the same starts. {'; '.join(best)}.")

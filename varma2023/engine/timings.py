@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from grokkit.engine import cost
 from grokkit.runs import Run
@@ -61,27 +61,24 @@ IDEAS = (
 )
 
 
-@dataclass(frozen=True)
-class Gain:
-    """How many times less a model-step takes for one idea, in one case."""
+class Gain(NamedTuple):
+    """One idea in one case: how many times less a model-step takes, and from which way to which."""
 
     idea: str
-    before: Timing
-    after: Timing
-
-    @property
-    def factor(self) -> float:
-        return self.before.ms / self.after.ms
+    case: str
+    factor: float
+    ways: str
 
 
 def gains(measured: Measured) -> list[Gain]:
     """The factor of each idea in each case where it was timed."""
     found = []
     for idea, befores, after in IDEAS:
-        for ways in by_case(measured).values():
+        for case, ways in by_case(measured).items():
             before = next((name for name in befores if name in ways), None)
             if before and after in ways:
-                found.append(Gain(idea, ways[before], ways[after]))
+                factor = ways[before].ms / ways[after].ms
+                found.append(Gain(idea, case, factor, f"{before} → {after}"))
     return found
 
 
@@ -123,7 +120,7 @@ def gain_table(measured: Measured) -> str:
     cells = {}
     for gain in gains(measured):
         cells[gain.idea, "from → to"] = ways[gain.idea]
-        cells[gain.idea, gain.after.case] = f"{gain.factor:.2f}"
+        cells[gain.idea, gain.case] = f"{gain.factor:.2f}"
     return pivot("idea", cells)
 
 
@@ -178,10 +175,9 @@ def denormals_text(measured: Measured) -> str:
 
 def least_f(measured: Measured) -> dict[str, float]:
     """The lowest objective that any method ended with, by case of `benchmarks/minimisers.py`."""
-    lowest: dict[str, float] = {}
-    for row in measured["rows"]:
-        lowest[row["case"]] = min(row["f"], lowest.get(row["case"], row["f"]))
-    return lowest
+    rows = measured["rows"]
+    cases = dict.fromkeys(row["case"] for row in rows)
+    return {case: min(row["f"] for row in rows if row["case"] == case) for case in cases}
 
 
 def minimiser_table(measured: Measured) -> str:
