@@ -104,16 +104,9 @@ EARLY = 400  # epochs of AdamW before the minimiser takes a network over: it has
 
 def minimised(run: Run, gradients: int, init: Run | None, precision: str = "float64") -> Run:
     """The run's train set and weight decay, by the minimiser of Eq. (2), from the end of `init`."""
-    return replace(
-        run,
-        optimiser="lbfgs",
-        precision=precision,
-        epochs=gradients,
-        tolerance=RESIDUAL,
-        n_logged=100 if precision == "float64" else 40,
-        init=init,
-        keep_weights=False,
-    )
+    own: Changes = {"optimiser": "lbfgs", "precision": precision, "epochs": gradients, "init": init}
+    n_logged = 100 if precision == "float64" else 40
+    return replace(run, **own, tolerance=RESIDUAL, n_logged=n_logged, keep_weights=False)
 
 
 def early(run: Run, epochs: int = EARLY) -> Run:
@@ -140,10 +133,9 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     runs = [apply(base, changes | {"seed": seed}) for seed in count]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
-        raise ValueError(
-            f"grokking is seen on a test set, which {runs[0].task} at p = {runs[0].p} has for "
-            f"dataset_size 1..{examples - 1}, got {examples}"
-        )
+        where = f"{runs[0].task} at p = {runs[0].p}"
+        allowed = f"dataset_size 1..{examples - 1}, got {examples}"
+        raise ValueError(f"grokking is seen on a test set, which {where} has for {allowed}")
     return runs
 
 
@@ -179,19 +171,15 @@ def ungrokking(
     """
     check_profile(profile)
     inits = full_data(profile, seeds, **shared(changes))
-    base = Run(epochs=20_000, n_logged=160)
+    epochs, n_logged = {"quick": (2000, 60), "paper": (1_000_000, 400)}.get(profile, (20_000, 160))
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":
-        base, grid = Run(epochs=2000, n_logged=60), np.array([40, 120, 400]) / QUICK_P**2
-    if profile == "paper":
-        base = Run(epochs=1_000_000, n_logged=400)
-    examples = inits[0].dataset_size
+        grid = np.array([40, 120, 400]) / QUICK_P**2
+    examples, own = inits[0].dataset_size, not_shared(changes)
     start = {name: getattr(inits[0], name) for name in SHARED}
+    base = Run(**start, dataset_size=examples, epochs=epochs, n_logged=n_logged)
     return [
-        apply(
-            replace(base, **start, dataset_size=int(size), init=init, seed=init.seed),
-            not_shared(changes),
-        )
+        apply(replace(base, dataset_size=int(size), init=init, seed=init.seed), own)
         for size in (np.rint(grid * examples) if sizes is None else sizes)
         for init in inits
     ]

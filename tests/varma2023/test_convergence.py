@@ -108,11 +108,8 @@ def test_a_strength_is_compared_with_that_of_c_1():
     weaker = [[*same[:2], less]]
     assert analysis.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
     assert analysis.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
-
-
-def test_the_typical_weight_is_the_root_mean_square():
-    one = ended(Run(p=113), [0], [1.0])
-    assert analysis.typical_weight(one) == pytest.approx(24 / 226_944**0.5)
+    papers = [ended(Run(eps=eps), [0], [1.0]) for eps in (1e-7, 1e-8)]
+    assert analysis.typical_weight(papers) == pytest.approx(24 / 226_944**0.5)
 
 
 LONG = np.arange(0, 20_001, 100)

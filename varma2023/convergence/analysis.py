@@ -6,6 +6,7 @@ Also when a run of AdamW could have ended early, and whether that would have cha
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -100,21 +101,19 @@ def ends_table(found: Sequence[Pair]) -> str:
     rows = []
     for pair in found:
         differs = ", ".join(name for name, same in agreement(pair).items() if not same)
-        ends = (
-            (_wide(pair), "AdamW", pair.adamw, ""),
-            ("", "L-BFGS", pair.lbfgs, differs or "nothing"),
-        )
-        rows += [
-            f"{name} | {way} | {record['epoch'][-1]:,} | {objective(record)[-1]:.1f} | "
-            f"{_final_cells(record)} | {floor(record):.2g} | {differs}"
-            for name, way, record, differs in ends
-        ]
+        rows.append(f"{_wide(pair)} | AdamW | {_end_cells(pair.adamw)} | ")
+        rows.append(f" | L-BFGS | {_end_cells(pair.lbfgs)} | {differs or 'nothing'}")
     heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
 
 
 def _wide(pair: Pair) -> str:
     return f'<div style="min-width: 9rem">{pair}</div>'
+
+
+def _end_cells(record: Record) -> str:
+    n, f = record["epoch"][-1], objective(record)[-1]
+    return f"{n:,} | {f:.1f} | {_final_cells(record)} | {floor(record):.2g}"
 
 
 def _final_cells(record: Record) -> str:
@@ -139,21 +138,16 @@ def cost_table(found: Sequence[Pair]) -> str:
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
 
 
-def reference(group: Sequence[Record]) -> Record:
-    """The record of c = 1: the default eps."""
-    return next(record for record in group if record.run.eps == Run().eps)
-
-
 def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
-    """A final metric for this c over that for c = 1, minus 1."""
-    one = reference(group)
-    other = next(r for r in group if isclose(r.run.eps, c * one.run.eps))
-    return other.final(metric) / one.final(metric) - 1
+    """A final metric for this c over that for c = 1, the default eps, minus 1."""
+    finals = {round(record.run.eps / Run().eps, 3): record.final(metric) for record in group}
+    return finals[c] / finals[1] - 1
 
 
-def typical_weight(record: Record) -> float:
-    """The root mean square of the final parameters."""
-    return record.final("param_norm") / cost.n_parameters(record.run) ** 0.5
+def typical_weight(group: Sequence[Record]) -> float:
+    """The root mean square of the final parameters for c = 1."""
+    one = next(record for record in group if record.run.eps == Run().eps)
+    return one.final("param_norm") / cost.n_parameters(one.run) ** 0.5
 
 
 def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
@@ -178,24 +172,14 @@ def strength_table(groups: Sequence[Sequence[Record]]) -> str:
 # --- ending early ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class EarlyEnd:
+class EarlyEnd(NamedTuple):
     """Where a stored run of AdamW would have ended at a tolerance, and what it shows there."""
 
     record: Record
     epoch: int
     accuracy: float  # test accuracy there
-    norm: float
-
-    @property
-    def same(self) -> bool:
-        """Whether its test accuracy is within 0.05 of that of running on."""
-        return abs(self.accuracy - self.record.final("test_accuracy")) <= MAX_ACCURACY_GAP
-
-    @property
-    def norm_shift(self) -> float:
-        """Relative excess of the norm over that of running on."""
-        return self.norm / self.record.final("param_norm") - 1
+    same: bool  # whether that is within 0.05 of running on
+    norm_shift: float  # relative excess of the norm over that of running on
 
 
 def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
@@ -206,10 +190,11 @@ def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
             continue
         epoch, residual, accuracy = (record[k] for k in ("epoch", "residual", "test_accuracy"))
         for n in range(2, len(epoch)):
-            seen = epoch[:n], residual[:n], accuracy[:n]
-            if at_rest(*seen, tolerance, record.run.decay_time):
-                norm = float(record["param_norm"][n - 1])
-                found.append(EarlyEnd(record, int(epoch[n - 1]), float(accuracy[n - 1]), norm))
+            if at_rest(epoch[:n], residual[:n], accuracy[:n], tolerance, record.run.decay_time):
+                there, gap = float(accuracy[n - 1]), abs(accuracy[n - 1] - accuracy[-1])
+                shift = float(record["param_norm"][n - 1]) / record.final("param_norm") - 1
+                same = bool(gap <= MAX_ACCURACY_GAP)
+                found.append(EarlyEnd(record, int(epoch[n - 1]), there, same, shift))
                 break
     return found
 

@@ -62,21 +62,14 @@ def _draw_timed(
     """The times of one form, as the FLOP that the machine's matrix products do meanwhile."""
     rows = [row for row in measured["rows"] if row["form"] == form.form]
     ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
-    flop = ms / 1e3 * measured["peak_flops"]
-    share = [form.flop(row["dataset_size"]) for row in rows] / flop[1]
-    draw(
-        fig,
-        [row["dataset_size"] for row in rows],
-        flop[1],
-        form.form,
+    flop, sizes = ms / 1e3 * measured["peak_flops"], [row["dataset_size"] for row in rows]
+    share = [form.flop(size) for size in sizes] / flop[1]
+    hover = (
         f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
-        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
-        "%{customdata[3]:.0%} of the matmul peak",
-        error_y=_bars(*flop),
-        customdata=np.stack([*ms, share], 1).round(4),
-        mode="markers",
-        marker=marker,
+        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>%{customdata[3]:.0%} of the matmul peak"
     )
+    looks: Looks = {"error_y": _bars(*flop), "customdata": np.stack([*ms, share], 1).round(4)}
+    draw(fig, sizes, flop[1], form.form, hover, mode="markers", marker=marker, **looks)
 
 
 def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -104,16 +97,10 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
         rows = list(ways.values())
         factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
         columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
+        told = [f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows]
         for i, column in enumerate(columns, start=1):
-            _add_points(
-                fig,
-                style,
-                i,
-                column,
-                [t.way for t in rows],
-                error_x={**_bars(*factor), "visible": i == 2},
-                text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
-            )
+            bars = {**_bars(*factor), "visible": i == 2}
+            _add_points(fig, style, i, column, [t.way for t in rows], error_x=bars, text=told)
     fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
     fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
     fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
@@ -129,26 +116,15 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
 
 def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     """The factor that each idea gains, by case."""
-    fig = figure(
-        yaxis={"title": "times the speed without it", "rangemode": "tozero"},
-        barmode="group",
-        height=420,
-    )
-    gains = timings.gains(measured)
+    yaxis = {"title": "times the speed without it", "rangemode": "tozero"}
+    fig, gains = figure(yaxis=yaxis, barmode="group", height=420), timings.gains(measured)
     cases = list(timings.by_case(measured))
     for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
         own = [gain for gain in gains if gain.case == case]
-        draw_bars(
-            fig,
-            [gain.idea for gain in own],
-            [gain.factor for gain in own],
-            case,
-            f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}",
-            colour,
-            i,
-            text=[gain.ways for gain in own],
-            textposition="none",
-        )
+        points = [gain.idea for gain in own], [gain.factor for gain in own]
+        hover = f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}"
+        text: Looks = {"text": [gain.ways for gain in own], "textposition": "none"}
+        draw_bars(fig, *points, case, hover, colour, i, **text)
     ideas = list(dict.fromkeys(gain.idea for gain in gains))
     fig.update_xaxes(categoryorder="array", categoryarray=ideas)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
