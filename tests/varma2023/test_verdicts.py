@@ -57,7 +57,7 @@ def networks(report, seeds=FIVE, **changes):
 
 def at_rest(state, seeds=FIVE, **changes):
     records = grokked(seeds, **changes)["grokking"]
-    return equilibrium_result([state] * len(records), records)
+    return equilibrium_result(records, lambda _: state)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,6 +1,6 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
@@ -55,15 +55,16 @@ def strength(found: Records) -> Result:
 def equilibrium(found: Records) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
     records = [r for r in found["grokking"] if r.run.weight_decay > 0 and r.weights_path]
-    return equilibrium_result([analysis.equilibrium(record) for record in records], records)
+    return equilibrium_result(records, analysis.equilibrium)
 
 
-def equilibrium_result(states: Sequence[analysis.Equilibrium], records: Sequence[Record]) -> Result:
-    """`equilibrium` from the states of these records' networks."""
+def equilibrium_result(
+    records: Sequence[Record], read: Callable[[Record], analysis.Equilibrium]
+) -> Result:
+    """`equilibrium` of these records' networks, the settled ones of which are read."""
     if not records:
         return Result()
-    both = zip(states, records, strict=True)
-    settled = [(state, r) for state, r in both if analysis.drift(r) < analysis.SETTLED]
+    settled = [(read(r), r) for r in records if analysis.drift(r) < analysis.SETTLED]
     if not settled:
         return Result("no norm has settled", None, {}, Evidence.of(records))
     ratios = [state.alpha / r.run.alpha for state, r in settled]

@@ -225,9 +225,14 @@ FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
 LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
 
 
+def counts(record: Record) -> bool:
+    """Whether a network has grokked, and one of `OPERATIONS`."""
+    return record.run.task in OPERATIONS and record.final("test_accuracy") > GROKKED
+
+
 def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
-    """The grokked networks of `OPERATIONS`."""
-    return [c for c in found if c.grokked and c.task in OPERATIONS]
+    """The circuits of networks that count."""
+    return [c for c in found if counts(c.record)]
 
 
 def text(found: Sequence[GroupCircuit]) -> str:
