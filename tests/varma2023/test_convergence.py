@@ -23,7 +23,7 @@ def ended(run, epoch, residual, **changes):
 
 
 def pair(**changes):
-    """AdamW below a residual of 1 at 5,000 epochs, the minimiser at 100 evaluations after 400."""
+    """AdamW below a residual of 1 at 5,000 epochs, the minimiser at 100 gradients after 400."""
     adamw = ended(ADAMW, [0, 5000, 10_000], [9.0, 0.9, 0.2])
     return measures.Pair(adamw, ended(LBFGS, [0, 50, 100], [9.0, 2.0, 0.05], **changes))
 
@@ -84,7 +84,7 @@ def test_runs_of_several_moduli_are_described_with_all_of_them():
     runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
     text = measures.described([ended(run, [0], [1.0]) for run in runs])
     assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
-    assert text.endswith("1 seed, 10,000 epochs, 100 evaluations")
+    assert text.endswith("1 seed, 10,000 epochs, 100 gradients")
 
 
 @pytest.mark.parametrize("profile", ["published", "quick"])
