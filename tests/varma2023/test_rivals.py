@@ -1,6 +1,7 @@
 """Rival accounts: what was changed, spikes, delays; verdicts and figures, on records by hand."""
 
 from dataclasses import replace
+from functools import partial
 
 import evidence
 import numpy as np
@@ -14,9 +15,7 @@ RUN = Run(p=53, dataset_size=1200, epochs=20_000)
 EPOCHS = np.arange(0, 20_001, 100)
 
 
-def made(run=RUN, **changes):
-    """Fits at epoch 200 and generalises at 4,000, if nothing is changed."""
-    return evidence.ablation(run, **changes)
+made = partial(evidence.ablation, RUN)  # fits at epoch 200 and generalises at 4,000
 
 
 def sweep(seeds=3, **changes):
@@ -69,13 +68,13 @@ def test_the_norm_falls_from_its_peak_to_generalisation():
 
 def test_rates_that_add_up_give_the_rate_without_decay():
     runs = [
-        made(replace(RUN, weight_decay=decay, seed=seed), general=general)
+        evidence.ablation(replace(RUN, weight_decay=decay, seed=seed), general)
         for decay, general in ((0.0, None), (0.5, 5000), (1.0, 2500))
         for seed in range(3)
     ]
     found = analysis.rate_at_zero(runs)  # 0.2 and 0.4 a thousand epochs: through zero
     assert found.value == pytest.approx(0, abs=1e-9)
-    more = [*runs[:6], *(made(replace(RUN, seed=seed), general=4000) for seed in range(3))]
+    more = [*runs[:6], *(evidence.ablation(replace(RUN, seed=seed)) for seed in range(3))]
     assert analysis.rate_at_zero(more).text().startswith("1.50 (")
     assert np.isnan(analysis.rate_at_zero(runs[:6]).value)  # one weight decay makes no line
     assert list(analysis.by_decay(sweep())) == [0.0, 0.3, 1.0]
@@ -92,8 +91,7 @@ def test_the_parts_follow_the_runs():
 def test_the_row_of_weight_decay_says_when_and_how_many():
     ours = board.judge("S7", ablations=sweep()).ours
     assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
-    assert "without, 3 of 3 runs" in ours
-    assert "0: never" in board.judge("S7", ablations=sweep(without=None)).ours
+    assert ours.endswith("without, 3 of 3 runs")
 
 
 def test_tables_say_what_was_seen():
