@@ -5,6 +5,7 @@ The sizes are those of p = 113; at another modulus they are the same share of al
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from math import log
 
 import numpy as np
@@ -21,8 +22,8 @@ from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks import analysis, groups
 from varma2023.other_tasks.analysis import GroupCircuit
 from varma2023.other_tasks.sweeps import OTHER_TASKS
-from varma2023.rivals import analysis as rivals
 from varma2023.rivals import sweeps
+from varma2023.rivals.analysis import BASE, ROUNDED, variant
 
 FIVE = range(5)
 SIZES = (300, 500, 650, 800, 1000, 1500, 3000)
@@ -89,35 +90,19 @@ def sweep(
     `loss` everywhere.
     """
     made, p, task = [], changes.get("p", 113), changes.get("task", "x+y")
-    base = {"task": task, "p": p, "model": changes.get("model", Run().model)}
-    start = Run(dataset_size=tasks.task(task, p).n_examples, keep_weights=True, **base)
-    for seed in seeds:
-        for value in values:
-            crit = (
-                d_crit * value**power
-                if field == "weight_decay"
-                else d_crit * (1e8 * value) ** power
-            )
-            for size in sizes:
-                own = {**changes, field: value, "seed": seed, "dataset_size": scaled(size, task, p)}
-                own["init"] = None if fresh else start
-                run = Run(**own) if adamw else lbfgs(**own)
-                if adamw:
-                    run = replace(run, epochs=round(20 * run.decay_time))
-                accuracy = min(max(0.5 + steep * log(size / crit), 0.0), 1.0)
-                part = 1 / (1 + (size / 950) ** -ratio)
-                middle = depth if 0 < accuracy < 1 else 1.0
-                made.append(
-                    of_minimum(
-                        run,
-                        loss * middle * min(size, d_crit),
-                        20 * (1 + norm * min(value, 2.0)),
-                        rest,
-                        test_accuracy=accuracy,
-                        trig_logit=60 * part,
-                        mem_logit=60 * (1 - part),
-                    )
-                )
+    start = Run(task=task, p=p, dataset_size=tasks.task(task, p).n_examples, keep_weights=True)
+    for seed, value, size in product(seeds, values, sizes):
+        own = {**changes, field: value, "seed": seed, "dataset_size": scaled(size, task, p)}
+        run = (Run if adamw else lbfgs)(**own, init=None if fresh else start)
+        if adamw:
+            run = replace(run, epochs=round(20 * run.decay_time))
+        crit = d_crit * (value if field == "weight_decay" else 1e8 * value) ** power
+        accuracy = min(max(0.5 + steep * log(size / crit), 0.0), 1.0)
+        middle = depth if 0 < accuracy < 1 else 1.0
+        minimum = loss * middle * min(size, d_crit)
+        gen = 60 / (1 + (size / 950) ** -ratio)
+        ends = {"test_accuracy": accuracy, "trig_logit": gen, "mem_logit": 60 - gen}
+        made.append(of_minimum(run, minimum, 20 * (1 + norm * min(value, 2.0)), rest, **ends))
     return made
 
 
@@ -137,34 +122,20 @@ def ungrokked(
     ends: dict[int, float], seeds=FIVE, rest: dict | None = None, **finals
 ) -> list[Record]:
     """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
-    start = Run(dataset_size=12769, keep_weights=True)
-    return [
-        end(
-            Run(dataset_size=size, epochs=20_000, seed=seed, init=start),
-            (rest or {}).get(size, CALM),
-            test_accuracy=accuracy,
-            **finals,
-        )
-        for size, accuracy in ends.items()
-        for seed in seeds
-    ]
+    start, made = Run(dataset_size=12769, keep_weights=True), []
+    for (size, accuracy), seed in product(ends.items(), seeds):
+        run = Run(dataset_size=size, epochs=20_000, seed=seed, init=start)
+        made.append(end(run, (rest or {}).get(size, CALM), test_accuracy=accuracy, **finals))
+    return made
 
 
 def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, rest=CALM, **changes):
     """The nine tasks of Fig. 8, each with its D_crit."""
-    return [
-        each
-        for task in OTHER_TASKS
-        for each in sweep(
-            seeds,
-            (d_crits or {}).get(task, D_CRIT),
-            values=(1.0,),
-            rest=rest,
-            task=task,
-            p=5 if task in PERMUTATION else 113,
-            **changes,
-        )
-    ]
+    made = []
+    for task in OTHER_TASKS:
+        own = {"task": task, "p": 5 if task in PERMUTATION else 113, "values": (1.0,), **changes}
+        made += sweep(seeds, (d_crits or {}).get(task, D_CRIT), rest=rest, **own)
+    return made
 
 
 # --- one circuit alone: Fig. 3 ---------------------------------------------------------------
@@ -176,15 +147,12 @@ MEMORY_SIZES = (500, 1000, 2000, 4000, 8000)
 def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=113) -> list[Record]:
     """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power."""
     found = []
-    for seed in seeds:
-        for size in sizes:
-            for decay in ALL_DECAYS:
-                logit, d = 60 * decay**-0.3, size / 1000
-                norm = 30 * d**power * (logit / 60) ** (1 / kappa)
-                own = {"p": p, "dataset_size": scaled(size, p=p), "labels": "random"}
-                run = lbfgs(weight_decay=decay, seed=seed, **own)
-                minimum = 1000 * d ** (2 * power)
-                found.append(of_minimum(run, minimum, norm, rest, correct_logit=logit))
+    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
+        logit, d = 60 * decay**-0.3, size / 1000
+        norm = 30 * d**power * (logit / 60) ** (1 / kappa)
+        own = {"p": p, "dataset_size": scaled(size, p=p), "labels": "random"}
+        run = lbfgs(weight_decay=decay, seed=seed, **own)
+        found.append(of_minimum(run, 1000 * d ** (2 * power), norm, rest, correct_logit=logit))
     return found
 
 
@@ -193,30 +161,23 @@ def rule(
 ) -> list[Record]:
     """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`."""
     found = []
-    for seed in seeds:
-        for size in sizes:
-            for decay in ALL_DECAYS:
-                logit = 60 * decay**-0.1
-                norm = 30 * (cost / 1000) ** 0.5 * (logit / 60) ** (1 / kappa)
-                norm *= (size / 6000) ** power
-                run = lbfgs(dataset_size=size, weight_decay=decay, seed=seed)
-                parts = {"correct_logit": logit, "trig_share": share}
-                found.append(of_minimum(run, cost, norm, rest, **parts))
+    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
+        logit = 60 * decay**-0.1
+        norm = 30 * (cost / 1000) ** 0.5 * (logit / 60) ** (1 / kappa) * (size / 6000) ** power
+        run = lbfgs(dataset_size=size, weight_decay=decay, seed=seed)
+        parts = {"correct_logit": logit, "trig_share": share}
+        found.append(of_minimum(run, cost, norm, rest, **parts))
     return found
 
 
 def one_line_rises(records: Sequence[Record], power: float = 0.2) -> list[Record]:
     """The same, but at the smallest weight decay the norm goes as D to this power."""
-    return [
-        Record(
-            r.run,
-            r.metrics | {"param_norm": r["param_norm"] * (r.run.dataset_size / 6000) ** power},
-            {},
-        )
-        if r.run.weight_decay == min(ALL_DECAYS)
-        else r
-        for r in records
-    ]
+    made = []
+    for each in records:
+        rise = (each.run.dataset_size / 6000) ** power
+        norm = each["param_norm"] * (rise if each.run.weight_decay == min(ALL_DECAYS) else 1)
+        made.append(Record(each.run, each.metrics | {"param_norm": norm}, {}))
+    return made
 
 
 # --- semi-grokking ---------------------------------------------------------------------------
@@ -264,10 +225,8 @@ def near_d_crit(kinds=tuple(SHAPES), seeds=FIVE, base: Run = PAPERS, **changes) 
 def again(longer: str, precise: str | None, base: Run = PAPERS, seeds=FIVE) -> list[Record]:
     """One run a seed made once more: longer, and in float64, with these outcomes."""
     made = [plateau(longer, replace(base, seed=seed)) for seed in seeds]
-    if precise is None:
-        return made
     exact = replace(base, precision="float64")
-    return made + [plateau(precise, replace(exact, seed=seed)) for seed in seeds]
+    return made + [plateau(precise, replace(exact, seed=seed)) for seed in seeds if precise]
 
 
 def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
@@ -304,16 +263,12 @@ def ablations(
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
     when = {"no weight decay": without, "weight decay 0.3": less, "initial weights × 0.5": half}
     base, found = base or Run(epochs=20_000), []
-    for change in sweeps.ABLATIONS:
-        for seed in seeds:
-            run = replace(base, seed=seed, **change)
-            start = small if run.init_scale < 1 else 40.0 * run.init_scale
-            high = spiky if run == replace(base, seed=seed) else ()
-            if run.loss == "rounded":
-                high = (1000, 1100, 3000)
-            general = when.get(rivals.variant(run), 4000)
-            general = None if general is None else general + 100 * seed
-            found.append(ablation(run, general, start, high))
+    for change, seed in product(sweeps.ABLATIONS, seeds):
+        run = replace(base, seed=seed, **change)
+        start = small if run.init_scale < 1 else 40.0 * run.init_scale
+        high = {BASE: spiky, ROUNDED: (1000, 1100, 3000)}.get(variant(run), ())
+        general = when.get(variant(run), 4000)
+        found.append(ablation(run, general and general + 100 * seed, start, high))
     return found
 
 
@@ -335,16 +290,11 @@ def strengths(
     seeds=FIVE, optimiser: str = "adamw", rest: dict = CALM, **of_ten: float
 ) -> list[Record]:
     """(c eps, lambda / c) of one network a seed; `of_ten` are the metrics of c = 10."""
-    base = Run(epochs=100_000) if optimiser == "adamw" else lbfgs()
-    return [
-        end(
-            replace(base, seed=seed, eps=1e-8 * c, weight_decay=1 / c),
-            rest,
-            **(of_ten if c == 10 else {}),
-        )
-        for seed in seeds
-        for c in (0.1, 1.0, 10.0)
-    ]
+    base, made = Run(epochs=100_000) if optimiser == "adamw" else lbfgs(), []
+    for seed, c in product(seeds, (0.1, 1.0, 10.0)):
+        run = replace(base, seed=seed, eps=1e-8 * c, weight_decay=1 / c)
+        made.append(end(run, rest, **(of_ten if c == 10 else {})))
+    return made
 
 
 # --- what is read out of networks ------------------------------------------------------------

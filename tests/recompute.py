@@ -87,7 +87,7 @@ def d_crit(rows: list[Row]) -> float:
 
 
 def d_crits(rows: list[Row]) -> list[float]:
-    return [d_crit(here) for here in groups(rows, "seed").values()]
+    return [*map(d_crit, groups(rows, "seed").values())]
 
 
 def geometric(values: list[float]) -> float:
@@ -132,19 +132,22 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
 
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
-    alike, fields = 0, ("task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
-    found = groups(rows, *fields).values()
-    for one, other in found:
-        near = {"param_norm": 0.02, "correct_logit": 0.05}
-        same = [
-            abs(one.end(m) - other.end(m)) <= part * max(abs(one.end(m)), abs(other.end(m)))
-            for m, part in near.items()
-        ]
-        a, b = objective(one)[-1], objective(other)[-1]
-        same.append(abs(a - b) <= 0.03 * max(a, b))
-        same.append(abs(one.end("test_accuracy") - other.end("test_accuracy")) <= 0.05)
-        alike += all(same)
-    return alike, len(found)
+    found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
+    part, alike = np.array([0.02, 0.05, 0.03]), 0
+    for both in found.values():
+        one, other = (
+            np.array([row.end("param_norm"), row.end("correct_logit"), objective(row)[-1]])
+            for row in both
+        )
+        near = np.abs(one - other) <= part * np.maximum(np.abs(one), np.abs(other))
+        alike += near.all() and np.ptp([row.end("test_accuracy") for row in both]) <= 0.05
+    return int(alike), len(found)
+
+
+def extremes(rows: list[Row]) -> tuple[float, float]:
+    """Test accuracy at the end on the smallest train set, and on the largest."""
+    first, *_, last = sorted(rows, key=lambda row: row.dataset_size)
+    return first.end("test_accuracy"), last.end("test_accuracy")
 
 
 def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
@@ -198,9 +201,7 @@ def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
         ],
         "longer": [row.end("test_accuracy") for row in longer],
         "tasks that ungrok": sum(
-            min(here, key=lambda row: row.dataset_size).end("test_accuracy") <= 0.1
-            and max(here, key=lambda row: row.dataset_size).end("test_accuracy") >= 0.95
-            for here in by_task
+            low <= 0.1 and high >= 0.95 for low, high in map(extremes, by_task)
         ),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),

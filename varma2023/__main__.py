@@ -8,10 +8,12 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import argparse
 import json
+import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from grokkit import __version__
 from grokkit.__main__ import exit_status, sigterm_is_ctrl_c
@@ -46,34 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--store", help=where, default=argparse.SUPPRESS)
-    for name in ("list", "run", "retrain"):
-        commands.choices[name].add_argument(
-            "--device", default="auto", help="auto, cpu, cuda, cuda:1, … or mps"
-        )
-    for name in ("run", "export"):
-        command = commands.choices[name]
-        command.add_argument(
-            "experiment",
-            help=", ".join(experiments.EXPERIMENTS) + ("; or all" if name == "run" else ""),
-        )
-        command.add_argument("--profile", default="published", help=", ".join(PROFILES))
-        command.add_argument("--seeds", type=int, help="so many, instead of the profile's")
-    commands.choices["list"].add_argument(
-        "--profile",
-        help=f"{', '.join(PROFILES)}; default: the first two, for `paper` has thousands of runs",
-    )
-    commands.choices["list"].add_argument("--json", action="store_true", help="for programs")
-    commands.choices["retrain"].add_argument(
-        "key", nargs="+", help="of a run, or how it begins; `run` prints the keys"
-    )
-    run = commands.choices["run"]
-    run.add_argument(
-        "--minutes", type=_positive, default=float("inf"), help="stop at a checkpoint after these"
-    )
-    run.add_argument(
-        "--scheduler", help="of Dask: tcp://host:port, or local:N for N processes here"
-    )
-    run.add_argument("--quiet", action="store_true", help="no progress")
+    names, sizes = ", ".join(experiments.EXPERIMENTS), ", ".join(PROFILES)
+    devices = "auto, cpu, cuda, cuda:1, … or mps"
+    two = f"{sizes}; default: the first two, for `paper` has thousands of runs"
+    keys = "of a run, or how it begins; `run` prints the keys"
+    dask = "of Dask: tcp://host:port, or local:N for N processes here"
+    stop = "stop at a checkpoint after these"
+    for where, option, how in (
+        ("list run retrain", "--device", {"default": "auto", "help": devices}),
+        ("run", "experiment", {"help": f"{names}; or all"}),
+        ("export", "experiment", {"help": names}),
+        ("run export", "--profile", {"default": "published", "help": sizes}),
+        ("run export", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
+        ("list", "--profile", {"help": two}),
+        ("list", "--json", {"action": "store_true", "help": "for programs"}),
+        ("retrain", "key", {"nargs": "+", "help": keys}),
+        ("run", "--minutes", {"type": _positive, "default": math.inf, "help": stop}),
+        ("run", "--scheduler", {"help": dask}),
+        ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
+    ):
+        for name in where.split():
+            commands.choices[name].add_argument(option, **how)
     return parser
 
 
@@ -88,8 +83,7 @@ def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None
     profiles = PROFILES[:2] if profile is None else (profile,)
     check_profile(profiles[0])
     where = resolve_device(device)
-    machine = None
-    rows = []
+    machine, rows = None, []
     for name, experiment in experiments.EXPERIMENTS.items():
         for size in profiles:
             have = experiments.inventory(experiment.runs(size), store)
@@ -143,20 +137,19 @@ def _verify(store: Store) -> int:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         shipped = store.shipped_records()
-    damaged, whole, measured = [str(warning.message) for warning in found], 0, 0
-    for path in listed(store.shipped / "benchmarks", "*.json"):
+    damaged = [str(warning.message) for warning in found]
+
+    def sound(check: Callable[[], object]) -> bool:
         try:
-            read(path)
-            measured += 1
+            check()
         except (Damaged, OSError) as error:
             damaged.append(str(error))
-    for record in shipped:
-        try:
-            if record.weights_path:
-                record.weights()
-            whole += 1
-        except (Damaged, OSError) as error:
-            damaged.append(str(error))
+            return False
+        return True
+
+    measurements = listed(store.shipped / "benchmarks", "*.json")
+    measured = sum(sound(partial(read, path)) for path in measurements)
+    whole = sum(not record.weights_path or sound(record.weights) for record in shipped)
     for text in damaged:
         print(text, file=sys.stderr)
     print(f"{whole} records and {measured} measurements of {store.shipped} are whole")

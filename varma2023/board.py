@@ -5,28 +5,17 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from grokkit.runs import Record
-from varma2023.claims import (
-    FAILS,
-    HOLDS,
-    IN_PART,
-    NOT_RUN,
-    OPEN,
-    SCORES,
-    SMALLER,
-    VERDICTS,
-    Claim,
-    Records,
-    Result,
-)
+from varma2023.claims import NOT_RUN, SCORES, VERDICTS, Claim, Records, Result
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
 from varma2023.efficiency import claims as efficiency
 from varma2023.grokking import claims as grokking
 from varma2023.other_tasks import claims as other_tasks
+from varma2023.profiles import one_of
 from varma2023.rivals import claims as rivals
 from varma2023.semi_grokking import claims as semi_grokking
 from varma2023.simulation import claims as simulation
-from varma2023.tables import capitalised, html_table
+from varma2023.tables import capitalised, table
 from varma2023.theorems import claims as theorems
 from varma2023.two_starts import claims as two_starts
 from varma2023.ungrokking import claims as ungrokking
@@ -41,14 +30,9 @@ T-D.1 L-D.2 L-D.3 T-D.4 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10""".split()
 
 _known = {claim.id: claim for claim in chain(*(room.CLAIMS for room in ROOMS))}
 
-MARK = {  # a shape as well as a colour for each verdict
-    HOLDS: ("✔", "#2E9E4F"),
-    SMALLER: ("≈", "#2E9E4F"),
-    IN_PART: ("◐", "#B58900"),
-    FAILS: ("✘", "#D6455D"),
-    OPEN: ("?", "#3B7DD8"),
-    NOT_RUN: ("○", "#8A8A8A"),
-}
+COLOURS = ("#2E9E4F", "#2E9E4F", "#B58900", "#D6455D", "#3B7DD8", "#8A8A8A")
+MARK = dict(zip(VERDICTS, zip("✔≈◐✘?○", COLOURS, strict=True), strict=True))
+"""A shape as well as a colour for each verdict."""
 
 
 def claim(name: str) -> Claim:
@@ -57,9 +41,7 @@ def claim(name: str) -> Claim:
     Raises:
         ValueError: there is none; the message lists those there are.
     """
-    if name not in _known:
-        raise ValueError(f"claim must be one of {', '.join(ORDER)}; got {name!r}")
-    return _known[name]
+    return _known[one_of("claim", name, ORDER)]
 
 
 def judge(name: str, **records: Sequence[Record]) -> Result:
@@ -91,13 +73,8 @@ def badges_html(result: Result) -> str:
 
 def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
     """By score, how many of its claims have each verdict, those without a result included."""
-    counts = {
-        score: Counter(
-            found.get(each.id, Result()).verdict for each in CLAIMS if each.score == score
-        )
-        for score in SCORES
-    }
-    return {score: {verdict: own[verdict] for verdict in VERDICTS} for score, own in counts.items()}
+    n = Counter((each.score, found.get(each.id, Result()).verdict) for each in CLAIMS)
+    return {score: {verdict: n[score, verdict] for verdict in VERDICTS} for score in SCORES}
 
 
 def score_text(counts: Mapping[str, int]) -> str:
@@ -108,12 +85,9 @@ def score_text(counts: Mapping[str, int]) -> str:
 
 def _plural(verdict: str, n: int) -> str:
     """ "hold smaller" for several claims that "holds, smaller"."""
-    words = verdict.replace(",", "").split()
-    return (
-        " ".join([words[0].removesuffix("s") if n > 1 else words[0], *words[1:]])
-        if (words[0] in ("holds", "fails"))
-        else verdict
-    )
+    first, *rest = verdict.replace(",", "").split()
+    plural = n > 1 and first in ("holds", "fails")
+    return " ".join([first.removesuffix("s") if plural else first, *rest])
 
 
 def scoreboard(found: Mapping[str, Result]) -> str:
@@ -124,26 +98,23 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     """
     for name in found:
         claim(name)
-    return "".join(
-        f"<h3>{capitalised(score)}</h3>"
-        + html_table(
-            ["claim", "verdict", "the paper", "ours"],
-            [_row(each, found.get(each.id, Result())) for each in CLAIMS if each.score == score],
+    rows: dict[str, list[list[str]]] = {score: [] for score in SCORES}
+    for each in CLAIMS:
+        result = found.get(each.id, Result())
+        heading = f"<br><em>{each.heading}</em>" if each.heading else ""
+        title = f'<a href="{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+        missing = "".join(f"<br>{text}" for text in result.missing)
+        cells = f"{title} {capitalised(each.says)}.{heading}", each.number, result.ours + missing
+        says, number, ours = (
+            f'<div style="min-width: {width}rem">{cell}</div>'
+            for width, cell in zip((12, 8, 8), cells, strict=True)
         )
-        for score in SCORES
+        verdict = f"{verdict_html(result.verdict)}<br>{badges_html(result)}"
+        rows[each.score].append([says, verdict, number, ours])
+    return "".join(
+        f"<h3>{capitalised(score)}</h3>" + table("claim | verdict | the paper | ours", own)
+        for score, own in rows.items()
     )
-
-
-def _row(each: Claim, result: Result) -> list[str]:
-    heading = f"<br><em>{each.heading}</em>" if each.heading else ""
-    title = f'<a href="{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
-    missing = "".join(f"<br>{text}" for text in result.missing)
-    return [
-        f'<div style="min-width: 12rem">{title} {capitalised(each.says)}.{heading}</div>',
-        f"{verdict_html(result.verdict)}<br>{badges_html(result)}",
-        f'<div style="min-width: 8rem">{each.number}</div>',
-        f'<div style="min-width: 8rem">{result.ours}{missing}</div>',
-    ]
 
 
 CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)

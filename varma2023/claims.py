@@ -94,17 +94,18 @@ class Result:
             return IN_PART
         return SMALLER if self.evidence.smaller else HOLDS
 
+    def _marked(self) -> dict[str, Met]:
+        return {f"{SIGN[plain(met)]} {says}": met for says, met in self.further.items()}
+
     @property
     def missing(self) -> list[str]:
         """The further criteria that are not met, or that these runs cannot tell, each marked."""
-        return [f"{SIGN[plain(met)]} {says}" for says, met in self.further.items() if not met]
+        return [text for text, met in self._marked().items() if not met]
 
     @property
     def criteria(self) -> str:
         """All further criteria in a sentence, each with ✔, ✘ or ?; "none" without one."""
-        return "; ".join(f"{SIGN[plain(met)]} {says}" for says, met in self.further.items()) or (
-            "none"
-        )
+        return "; ".join(self._marked()) or "none"
 
 
 def plain(met: Met) -> Met:

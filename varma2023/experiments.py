@@ -7,6 +7,7 @@ modulus in minutes; `paper` is the paper's own grid, for those with the hours. A
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
@@ -15,7 +16,7 @@ from grokkit.sweeps.plan import with_inits
 from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
-from varma2023.profiles import full_data, grokking, ungrokking
+from varma2023.profiles import full_data, grokking, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
 from varma2023.two_starts.sweeps import from_scratch
@@ -63,9 +64,7 @@ def experiment(name: str) -> Experiment:
     Raises:
         ValueError: there is none; the message lists those there are.
     """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
-    return EXPERIMENTS[name]
+    return EXPERIMENTS[one_of("experiment", name, EXPERIMENTS)]
 
 
 @dataclass(frozen=True)
@@ -95,16 +94,14 @@ class Inventory:
 def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
     """What `load_or_train` would load and what it would have to train."""
     store = store or Store()
-    begun, found = store.checkpointed(), []
+    begun, has = store.checkpointed(), {}
 
     def stored(run: Run) -> bool:
-        there = store.has(run)
-        if there:
-            found.append(run)
-        return there
+        has[run] = store.has(run)
+        return has[run]
 
-    missing = [run for generation in with_inits(runs, stored) for run in generation]
-    return Inventory(len(found), {run: begun.get(run, 0) for run in missing})
+    missing = chain(*with_inits(runs, stored))
+    return Inventory(sum(has.values()), {run: begun.get(run, 0) for run in missing})
 
 
 def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:

@@ -52,7 +52,7 @@ def described_runs(runs: Sequence[Run]) -> str:
         f"weight decay {counted_span([run.weight_decay for run in runs])}",
         f"{seeds} seed{'s' * (seeds > 1)}",
     ]
-    for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "evaluations")):
+    for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "gradients")):
         epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
         if epochs:
             least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from inspect import signature
+from itertools import product
 from numbers import Integral, Real
 from typing import Any, ParamSpec
 
@@ -42,13 +43,17 @@ def sets(*own: str) -> Callable[[Callable[Given, list[Run]]], Callable[Given, li
         @wraps(make)
         def checked(*positional: Given.args, **named: Given.kwargs) -> list[Run]:
             given = arguments.bind(*positional, **named).arguments
-            for name, value in given.get("changes", {}).items():
-                if name in own and value is not None:
+            for name, value in not_none(given.get("changes", {})).items():
+                if name in own:
                     instead = FROM.get(name)
                     hint = f"; give {instead}" if instead in arguments.parameters else ""
                     raise ValueError(f"{make.__name__} sets {name} itself{hint}, got {value!r}")
-            for name in LISTS.keys() & given.keys():
-                _check_list(name, given[name])
+            for name in LISTS.keys() & not_none(given).keys():
+                (kind, wanted), value = LISTS[name], given[name]
+                members = list(value) if isinstance(value, Iterable) else []
+                right = [isinstance(v, kind) and not isinstance(v, bool) for v in members]
+                if isinstance(value, str) or not right or not all(right):
+                    raise ValueError(f"{name} must be a list of {wanted}, got {value!r}")
             return make(*positional, **named)
 
         return checked
@@ -56,19 +61,16 @@ def sets(*own: str) -> Callable[[Callable[Given, list[Run]]], Callable[Given, li
     return decorate
 
 
-def _check_list(name: str, given: Any) -> None:
-    kind, wanted = LISTS[name]
-    if given is None:
-        return
-    members = [] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
-    if not members or any(isinstance(v, bool) or not isinstance(v, kind) for v in members):
-        raise ValueError(f"{name} must be a list of {wanted}, got {given!r}")
+def one_of(kind: str, name: str, known: Collection[str]) -> str:
+    """The name. Raises ValueError, which lists the known ones, unless it is one of them."""
+    if name not in known:
+        raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}")
+    return name
 
 
 def check_profile(profile: str) -> None:
     """Raises ValueError unless the profile is one of `PROFILES`."""
-    if profile not in PROFILES:
-        raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
+    one_of("profile", profile, PROFILES)
 
 
 def apply(run: Run, changes: Changes) -> Run:
@@ -100,18 +102,11 @@ RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the cha
 EARLY = 400  # epochs of AdamW before the minimiser takes a network over: it has memorised
 
 
-def minimised(run: Run, evaluations: int, init: Run | None, precision: str = "float64") -> Run:
+def minimised(run: Run, gradients: int, init: Run | None, precision: str = "float64") -> Run:
     """The run's train set and weight decay, by the minimiser of Eq. (2), from the end of `init`."""
-    return replace(
-        run,
-        optimiser="lbfgs",
-        precision=precision,
-        epochs=evaluations,
-        tolerance=RESIDUAL,
-        n_logged=100 if precision == "float64" else 40,
-        init=init,
-        keep_weights=False,
-    )
+    own: Changes = {"optimiser": "lbfgs", "precision": precision, "epochs": gradients, "init": init}
+    n_logged = 100 if precision == "float64" else 40
+    return replace(run, **own, tolerance=RESIDUAL, n_logged=n_logged, keep_weights=False)
 
 
 def early(run: Run, epochs: int = EARLY) -> Run:
@@ -135,13 +130,12 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     if profile == "quick":
         base = Run(p=QUICK_P, dataset_size=620, epochs=2500, n_logged=80, keep_weights=True)
     count = seed_range(seeds, 1 if profile == "quick" else 5)
-    runs = [apply(base, {**changes, "seed": seed}) for seed in count]
+    runs = [apply(base, changes | {"seed": seed}) for seed in count]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
-        raise ValueError(
-            f"grokking is seen on a test set, which {runs[0].task} at p = {runs[0].p} has for "
-            f"dataset_size 1..{examples - 1}, got {examples}"
-        )
+        where = f"{runs[0].task} at p = {runs[0].p}"
+        allowed = f"dataset_size 1..{examples - 1}, got {examples}"
+        raise ValueError(f"grokking is seen on a test set, which {where} has for {allowed}")
     return runs
 
 
@@ -177,17 +171,15 @@ def ungrokking(
     """
     check_profile(profile)
     inits = full_data(profile, seeds, **shared(changes))
-    base = Run(epochs=20_000, n_logged=160)
+    epochs, n_logged = {"quick": (2000, 60), "paper": (1_000_000, 400)}.get(profile, (20_000, 160))
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":
-        base, grid = Run(epochs=2000, n_logged=60), np.array([40, 120, 400]) / QUICK_P**2
-    if profile == "paper":
-        base = Run(epochs=1_000_000, n_logged=400)
-    examples = inits[0].dataset_size
+        grid = np.array([40, 120, 400]) / QUICK_P**2
+    examples, own = inits[0].dataset_size, not_shared(changes)
     start = {name: getattr(inits[0], name) for name in SHARED}
-    own = {name: value for name, value in changes.items() if name not in SHARED}
+    base = Run(**start, dataset_size=examples, epochs=epochs, n_logged=n_logged)
     return [
-        apply(replace(base, **start, dataset_size=int(size), init=init, seed=init.seed), own)
+        apply(replace(base, dataset_size=int(size), init=init, seed=init.seed), own)
         for size in (np.rint(grid * examples) if sizes is None else sizes)
         for init in inits
     ]
@@ -249,20 +241,18 @@ def shared(changes: Changes) -> Changes:
     return {name: changes.get(name) for name in SHARED}
 
 
+def not_shared(changes: Changes) -> Changes:
+    """The changes that only apply to the runs themselves."""
+    return {name: value for name, value in changes.items() if name not in SHARED}
+
+
 def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[Run]:
     """Every network at the end of `inits` taken to a minimum of Eq. (2), by size and decay."""
-    own = {name: value for name, value in changes.items() if name not in SHARED}
-    return [
-        apply(
-            minimised(
-                replace(init, dataset_size=size, weight_decay=decay), grid.epochs, init, "mixed"
-            ),
-            own,
-        )
-        for size in grid.sizes_of(inits[0])
-        for decay in grid.decays
-        for init in inits
-    ]
+    runs = []
+    for size, decay, init in product(grid.sizes_of(inits[0]), grid.decays, inits):
+        same = replace(init, dataset_size=size, weight_decay=decay)
+        runs.append(apply(minimised(same, grid.epochs, init, "mixed"), not_shared(changes)))
+    return runs
 
 
 def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:

@@ -1,9 +1,9 @@
 """Tables of a chapter, as HTML that a page and JupyterLab both print."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     """An HTML table of ready-made cells, in a box that scrolls by itself on a narrow page."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
@@ -11,9 +11,21 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'
 
 
-def table(heads: str, rows: Iterable[Iterable[object]]) -> str:
-    """An HTML table of values as they print; `heads` are its headings, with | between them."""
-    return html_table(heads.split(" | "), [[str(cell) for cell in row] for row in rows])
+def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
+    """An HTML table of values as they print; `heads` are its headings, with | between them.
+
+    A row is written like the headings, or it is a list of its values.
+    """
+    cells = (row.split(" | ") if isinstance(row, str) else map(str, row) for row in rows)
+    return html_table(heads.split(" | "), cells)
+
+
+def pivot(corner: str, cells: Mapping[tuple[str, str], str]) -> str:
+    """An HTML table of cells by row and column, both in the order in which they first come."""
+    rows, heads = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    return html_table(
+        [corner, *heads], [[row, *(cells.get((row, head), "–") for head in heads)] for row in rows]
+    )
 
 
 def span(

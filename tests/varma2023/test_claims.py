@@ -47,11 +47,11 @@ def test_each_prediction_of_the_paper_heads_the_claims_that_test_it():
 
 @pytest.mark.parametrize("item", PUT_TO_A_CLAIM)
 def test_what_the_paper_shows_or_states_is_put_to_a_claim_of_that_name(item):
-    named = [c for c in CLAIMS if re.match(rf"{re.escape(item)}(?!\d)", c.title)]
     kind, number = item.rsplit(" ", 1)
-    assert named
     short = re.compile(re.escape(SHORT[f"{kind} "] + number) + r"(?!\d)")
-    assert all(short.match(claim.id) for claim in named)
+    named = [c.id for c in CLAIMS if re.match(rf"{re.escape(item)}(?!\d)", c.title)]
+    assert named
+    assert all(map(short.match, named))
 
 
 def test_no_two_claims_share_an_id_and_the_paper_says_all_but_those_beyond_it():

@@ -88,6 +88,6 @@ def test_minimisers_have_a_point_where_they_reached_the_residual():
     assert "5.0% above the lowest, after 800 and 10 s" in above.text[1]
     text = theme.alt(fig)
     assert "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first" in text
-    assert "by L-BFGS, 60 pairs, in 150 evaluations" in text
+    assert "by L-BFGS, 60 pairs, in 150 gradients" in text
     none = {"rows": MINIMISED["rows"][1:2]}
-    assert "none reached a residual of 1" in theme.alt(figures.fig_minimisers(none))
+    assert "a residual of 1 by none" in theme.alt(figures.fig_minimisers(none))

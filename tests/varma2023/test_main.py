@@ -7,21 +7,19 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
+from tiny import TINY, equal, train
 
 from grokkit.__main__ import main as grokkit_main
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from grokkit.sweeps import estimate
+from grokkit.sweeps import estimate, plan
 from grokkit.sweeps.estimate import Machine, Speed
 from varma2023 import experiments, profiles
 from varma2023.__main__ import main
 from varma2023.engine.measured import save
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
 CPU = torch.device("cpu")
 SPEED = {False: Speed(0.001, 1e-14), True: Speed(0.002, 2e-14)}
@@ -37,13 +35,22 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small(monkeypatch):
+def only(monkeypatch):
+    """A function: there is one experiment, of this name and these runs, and a known machine."""
+
+    def set_to(name, runs):
+        one = experiments.Experiment(name, "no figure", lambda profile, seeds=None: runs)
+        monkeypatch.setattr(experiments, "EXPERIMENTS", {name: one})
+        monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
+        return runs
+
+    return set_to
+
+
+@pytest.fixture
+def small(only):
     """The only experiment, of two tiny runs."""
-    runs = profiles.grokking(seeds=2, keep_weights=True, **SMALL)
-    one = experiments.Experiment("small", "no figure", lambda profile, seeds=None: runs)
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"small": one})
-    monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
-    return runs
+    return only("small", profiles.grokking(seeds=2, keep_weights=True, **SMALL))
 
 
 # --- list
@@ -61,28 +68,20 @@ def test_list_shows_every_experiment_in_two_sizes(home, capsys, monkeypatch):
 
 
 def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, capsys):
-    experiments.load_or_train(small[:1], Store(), "cpu", progress=False)
+    train(small[:1], Store())
     Store().save_checkpoint(Checkpoint(small[1], 3, {"point": torch.zeros(1)}, []))
-    assert main(["list", "--store", str(home)]) == 0
-    line = capsys.readouterr().out.splitlines()[1]
-    assert line.split() == ["small", "published", "2", "1", "1", "50%", "0", "s", "no", "figure"]
-
-
-def test_list_is_json_for_programs(home, small, capsys):
+    assert main(["list", "--store", str(home), "--profile", "paper"]) == 0
+    [_, line, _] = capsys.readouterr().out.splitlines()
+    assert line.split() == ["small", "paper", "2", "1", "1", "50%", "0", "s", "no", "figure"]
     assert main(["list", "--json", "--profile", "quick"]) == 0
     [row] = json.loads(capsys.readouterr().out)
-    assert (row["experiment"], row["runs"], row["missing"], row["begun"]) == ("small", 2, 2, 0)
+    assert (row["experiment"], row["runs"], row["missing"], row["begun"]) == ("small", 2, 1, 0.5)
     assert row["time"] > 0
-
-
-def test_list_shows_the_papers_size_when_asked(home, small, capsys):
-    assert main(["list", "--profile", "paper"]) == 0
-    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:-1]] == ["paper"]
 
 
 def test_list_measures_nothing_where_nothing_is_missing(home, small, capsys, monkeypatch):
     monkeypatch.setattr(estimate, "measure", None)
-    experiments.load_or_train(small, Store(), "cpu", progress=False)
+    train(small, Store())
     assert main(["list"]) == 0
     assert "time: " not in capsys.readouterr().out
 
@@ -100,13 +99,11 @@ def test_run_trains_what_is_missing_and_prints_where_it_ended(home, small, capsy
     assert experiments.inventory(small, Store(home)).missing == 0
 
 
-@pytest.mark.parametrize("where", [["--store", "there", "run", "small"], ["run", "small"]])
-def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path, where):
-    there = str(tmp_path / "there")
-    arguments = [there if word == "there" else word for word in where]
-    arguments += [] if there in arguments else ["--store", there]
-    assert main([*arguments, "--quiet"]) == 0
-    assert Store(there).get(small[0]) is not None
+def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path):
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    for arguments in (["--store", one, "run", "small"], ["run", "small", "--store", two]):
+        assert main([*arguments, "--quiet"]) == 0
+    assert all(Store(there).get(small[0]) for there in (one, two))
     assert not home.exists()
 
 
@@ -116,11 +113,8 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
         (["run", "groking"], "experiment must be one of grokking, full_data, ungrokking"),
         (["run", "grokking", "--profile", "fast"], "profile must be one of published"),
         (["run", "grokking", "--seeds", "0"], "seeds must be a whole number of at least 1"),
-        (["run", "grokking", "--device", "abacus"], "device must be one of auto, cpu"),
         (["list", "--device", "abacus"], "device must be one of auto, cpu"),
-        (["run", "grokking", "--scheduler", "here"], "scheduler must be tcp://host:port or local"),
         (["run", "grokking", "--store", "/dev/null/x"], "/dev/null/x"),
-        (["export", "groking"], "experiment must be one of"),
         (["export", "all"], "experiment must be one of grokking, full_data"),
         (["list", "--profile", "fast"], "profile must be one of published"),
     ],
@@ -130,33 +124,24 @@ def test_a_bad_argument_is_said_and_gives_status_2(home, arguments, message, cap
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "message"),
-    [
-        ("--device", "abacus", "device must be one of auto, cpu"),
-        ("--scheduler", "here", "scheduler must be tcp://host:port or local:N"),
-    ],
-)
-def test_a_wrong_option_is_an_error_also_where_all_is_stored(
-    home, small, option, value, message, capsys
-):
-    experiments.load_or_train(small, Store(), "cpu", progress=False)
-    assert main(["run", "small", option, value]) == 2
-    assert message in capsys.readouterr().err
+def test_a_wrong_option_is_an_error_also_where_all_is_stored(home, small, capsys):
+    train(small, Store())
+    for option, allowed in (
+        ("device", "one of auto, cpu"),
+        ("scheduler", "tcp://host:port or local:N"),
+    ):
+        assert main(["run", "small", f"--{option}", "abacus"]) == 2
+        assert f"{option} must be {allowed}" in capsys.readouterr().err
 
 
-def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, monkeypatch, capsys):
-    runs = profiles.full_data(seeds=1, **SMALL)
-    one = experiments.Experiment("full", "", lambda profile, seeds=None: runs)
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"full": one})
+def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, only, capsys):
+    only("full", profiles.full_data(seeds=1, **SMALL))
     assert main(["run", "full", "--device", "cpu", "--quiet"]) == 0
     assert "train accuracy 0." in capsys.readouterr().out
 
 
-def test_a_run_that_diverges_is_said_without_a_traceback(home, monkeypatch, capsys):
-    runs = profiles.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL)
-    one = experiments.Experiment("wild", "", lambda profile, seeds=None: runs)
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"wild": one})
+def test_a_run_that_diverges_is_said_without_a_traceback(home, only, capsys):
+    only("wild", profiles.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL))
     assert main(["run", "wild", "--device", "cpu", "--quiet"]) == 2
     assert "left the finite numbers" in capsys.readouterr().err
 
@@ -219,7 +204,6 @@ import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may have started us ignoring it
 import torch
-from grokkit.model import ModelConfig
 from varma2023 import experiments
 from varma2023.__main__ import main, sigterm_is_ctrl_c
 
@@ -235,16 +219,10 @@ sys.exit(main(sys.argv[1:]))
 
 def call(store, *more):
     """`python -m varma2023 run small` in a process group of its own, as a shell starts it."""
-    environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
     arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *more]
-    return subprocess.Popen(
-        arguments,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
+    return subprocess.Popen(arguments, env=environment, start_new_session=True, **pipes)
 
 
 @pytest.mark.process
@@ -280,13 +258,11 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     again = call(tmp_path / "broken")
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    whole = experiments.load_or_train(
-        list(begun), Store(tmp_path / "whole", ""), "cpu", progress=False
-    )
+    whole = train(list(begun), tmp_path / "whole")
     for one, epoch in zip(whole, begun.values(), strict=True):
         other = store.get(one.run)
         assert one.run.key in out
-        assert all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
+        assert equal(one, other)
         assert [p["from_epoch"] for p in other.provenance["processes"]] == [0, epoch]
 
 
@@ -299,7 +275,7 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
     assert main(["verify"]) == 2
     assert "GROKKIT_RESULTS is not set or is nothing" in capsys.readouterr().err
     results = home / "results"
-    experiments.load_or_train(small, Store(), "cpu", progress=False)
+    train(small, Store())
     Store().export("small", small, results)
     (results / "benchmarks").mkdir()
     monkeypatch.setattr("varma2023.engine.measured.FOLDER", results / "benchmarks")
@@ -326,19 +302,19 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
     assert main(["verify"]) == 1
 
 
-@pytest.mark.parametrize("command", [["list"], ["run", "small"], ["verify"]])
 def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(
-    home, small, command, monkeypatch, capsys
+    home, small, monkeypatch, capsys
 ):
     monkeypatch.setenv("GROKKIT_RESULTS", str(home / "resluts"))
-    assert main(command) == 2
-    assert "GROKKIT_RESULTS must be a folder or nothing, got" in capsys.readouterr().err
+    for command in (["list"], ["run", "small"], ["verify"]):
+        assert main(command) == 2
+        assert "GROKKIT_RESULTS must be a folder or nothing, got" in capsys.readouterr().err
     assert not list(home.rglob("*.parquet"))
 
 
 def test_gc_names_what_it_deletes(home, small, capsys):
     main = grokkit_main
-    experiments.load_or_train(small, Store(), "cpu", progress=False)
+    train(small, Store())
     Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
     aside = home / "records" / "x.parquet.damaged"
     aside.touch()
@@ -369,14 +345,10 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 
 
 def test_a_line_through_two_measurements_or_through_the_origin():
-    from grokkit.sweeps.estimate import LARGE, SMALL, _fit
-    from grokkit.sweeps.plan import flop
-
-    speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
-    assert speed.fixed == pytest.approx(0.001)
-    assert speed.per_flop == pytest.approx(1e-11)
-    noisy = _fit(2.0, 1.0, flop)
-    assert noisy == Speed(0.0, 1.0 / flop(LARGE))
+    few, many = plan.flop(estimate.SMALL), plan.flop(estimate.LARGE)
+    speed = estimate._fit(0.001 + 1e-11 * few, 0.001 + 1e-11 * many, plan.flop)
+    assert (speed.fixed, speed.per_flop) == pytest.approx((0.001, 1e-11))
+    assert estimate._fit(2.0, 1.0, plan.flop) == Speed(0.0, 1.0 / many)
 
 
 def test_the_measurement_takes_seconds_and_gives_seconds_above_zero(monkeypatch):

@@ -3,9 +3,10 @@
 Also when a run of AdamW could have ended early, and whether that would have changed what it shows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from grokkit.runs import Record, Run
 from varma2023.measures import RESIDUALS, Pair, first, objective, value_at
 from varma2023.tables import span, table
 
-SAME_OBJECTIVE, SAME_NORM, SAME_LOGIT = 0.03, 0.02, 0.05  # relative (choice C16)
+SAME = {"objective": 0.03, "norm": 0.02, "logit": 0.05}  # relative (choice C16)
 MAX_ACCURACY_GAP = 0.05  # absolute
 
 
@@ -51,32 +52,23 @@ def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | Non
     return spent(pair.adamw, one), spent(pair.lbfgs, other)
 
 
-def saving(pair: Pair, residual: float | None) -> float | None:
-    """How many times fewer `gradients` the minimiser needs, if both get there."""
-    adamw, lbfgs = gradients(pair, residual)
-    return adamw / lbfgs if adamw and lbfgs else None
-
-
 def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
-    """`saving` of every pair that has one."""
-    each = (saving(pair, residual) for pair in found)
-    return [times for times in each if times is not None]
+    """How many times fewer `gradients` the minimiser needs, of every pair where both get there."""
+    each = (gradients(pair, residual) for pair in found)
+    return [adamw / lbfgs for adamw, lbfgs in each if adamw and lbfgs]
 
 
 def agreement(pair: Pair) -> dict[str, bool]:
     """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
     one, other = pair.adamw, pair.lbfgs
-
-    def close(read: Callable[[Record], float], within: float) -> bool:
-        return isclose(read(one), read(other), rel_tol=within)
-
-    gap = one.final("test_accuracy") - other.final("test_accuracy")
-    return {
-        "objective": close(lambda record: float(objective(record)[-1]), SAME_OBJECTIVE),
-        "norm": close(lambda record: record.final("param_norm"), SAME_NORM),
-        "logit": close(lambda record: record.final("correct_logit"), SAME_LOGIT),
-        "test accuracy": abs(gap) <= MAX_ACCURACY_GAP,
+    ends = {
+        "objective": (float(objective(one)[-1]), float(objective(other)[-1])),
+        "norm": (one.final("param_norm"), other.final("param_norm")),
+        "logit": (one.final("correct_logit"), other.final("correct_logit")),
     }
+    alike = {name: isclose(*both, rel_tol=SAME[name]) for name, both in ends.items()}
+    gap = one.final("test_accuracy") - other.final("test_accuracy")
+    return alike | {"test accuracy": abs(gap) <= MAX_ACCURACY_GAP}
 
 
 def agreeing(found: Sequence[Pair]) -> int:
@@ -84,19 +76,12 @@ def agreeing(found: Sequence[Pair]) -> int:
     return sum(all(agreement(pair).values()) for pair in found)
 
 
-def _below(one: Record, other: Record) -> bool:
-    """Whether the objective of one ends clearly below that of the other (choice C16)."""
-    return bool(objective(one)[-1] < (1 - SAME_OBJECTIVE) * objective(other)[-1])
+def below(one: Record, other: Record) -> bool:
+    """Whether the objective of one ends clearly below that of the other (choice C16).
 
-
-def lower(found: Sequence[Pair]) -> list[Pair]:
-    """The pairs whose minimiser ended clearly below AdamW: in another minimum, or further on."""
-    return [pair for pair in found if _below(pair.lbfgs, pair.adamw)]
-
-
-def higher(found: Sequence[Pair]) -> list[Pair]:
-    """The pairs whose minimiser ended clearly above AdamW."""
-    return [pair for pair in found if _below(pair.adamw, pair.lbfgs)]
+    One of two ways that ends above the other is in another minimum, or not as far.
+    """
+    return bool(objective(one)[-1] < (1 - SAME["objective"]) * objective(other)[-1])
 
 
 def floor(record: Record) -> float:
@@ -105,13 +90,8 @@ def floor(record: Record) -> float:
     return float(np.median(record["residual"][late]))
 
 
-def floors_text(records: Sequence[Record]) -> str:
-    """The range of `floor` over some runs."""
-    return span(map(floor, records), ".2g", none="–", to=" to ")
-
-
 def savings_text(found: Sequence[Pair], residual: float | None) -> str:
-    """The range of `saving`, and of how many pairs it is."""
+    """The range of `savings`, and of how many pairs it is."""
     times = savings(found, residual)
     return f"{span(times, '.1f', '–', ' to ')} (of {len(times)} of {len(found)} pairs)"
 
@@ -120,59 +100,54 @@ def ends_table(found: Sequence[Pair]) -> str:
     """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
     rows = []
     for pair in found:
-        agrees = agreement(pair)
-        differs = [name for name, same in agrees.items() if not same]
-        for way, record in (("AdamW", pair.adamw), ("L-BFGS", pair.lbfgs)):
-            rows.append(
-                [
-                    f'<div style="min-width: 9rem">{pair if way == "AdamW" else ""}</div>',
-                    way,
-                    f"{record['epoch'][-1]:,}",
-                    f"{objective(record)[-1]:.1f}",
-                    f"{record.final('param_norm'):.2f}",
-                    f"{record.final('correct_logit'):.1f}",
-                    f"{record.final('test_accuracy'):.3f}",
-                    f"{floor(record):.2g}",
-                    (", ".join(differs) or "nothing") if way == "L-BFGS" else "",
-                ]
-            )
+        differs = ", ".join(name for name, same in agreement(pair).items() if not same)
+        rows.append(f"{_wide(pair)} | AdamW | {_end_cells(pair.adamw)} | ")
+        rows.append(f" | L-BFGS | {_end_cells(pair.lbfgs)} | {differs or 'nothing'}")
     heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
+
+
+def _wide(pair: Pair) -> str:
+    return f'<div style="min-width: 9rem">{pair}</div>'
+
+
+def _end_cells(record: Record) -> str:
+    n, f = record["epoch"][-1], objective(record)[-1]
+    return f"{n:,} | {f:.1f} | {_final_cells(record)} | {floor(record):.2g}"
+
+
+def _final_cells(record: Record) -> str:
+    norm, logit = record.final("param_norm"), record.final("correct_logit")
+    return f"{norm:.2f} | {logit:.1f} | {record.final('test_accuracy'):.3f}"
 
 
 def cost_table(found: Sequence[Pair]) -> str:
     """By pair: gradients that both ways need to AdamW's end and to each residual."""
     rows = []
     for pair in found:
-        row = [f'<div style="min-width: 9rem">{pair}</div>']
+        row = [_wide(pair)]
         for residual in (None, *RESIDUALS):
             counts = gradients(pair, residual)
             shown = " / ".join("never" if n is None else f"{n:,}" for n in counts)
-            times = saving(pair, residual)
-            row.append(shown if times is None else f"{shown} ({times:.1f} ×)")
+            row.append(shown + "".join(f" ({x:.1f} ×)" for x in savings([pair], residual)))
         rows.append(row)
-    heads = ["AdamW / L-BFGS", "to AdamW's end", *(f"to a residual of {r:g}" for r in RESIDUALS)]
-    return table(" | ".join(heads), rows)
+    goals = (f"to a residual of {residual:g}" for residual in RESIDUALS)
+    return table(" | ".join(["AdamW / L-BFGS", "to AdamW's end", *goals]), rows)
 
 
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
 
 
-def reference(group: Sequence[Record]) -> Record:
-    """The record of c = 1: the default eps."""
-    return next(record for record in group if record.run.eps == Run().eps)
-
-
 def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
-    """A final metric for this c over that for c = 1, minus 1."""
-    one = reference(group)
-    other = next(r for r in group if isclose(r.run.eps, c * one.run.eps))
-    return other.final(metric) / one.final(metric) - 1
+    """A final metric for this c over that for c = 1, the default eps, minus 1."""
+    finals = {round(record.run.eps / Run().eps, 3): record.final(metric) for record in group}
+    return finals[c] / finals[1] - 1
 
 
-def typical_weight(record: Record) -> float:
-    """The root mean square of the final parameters."""
-    return record.final("param_norm") / cost.n_parameters(record.run) ** 0.5
+def typical_weight(group: Sequence[Record]) -> float:
+    """The root mean square of the final parameters for c = 1."""
+    one = next(record for record in group if record.run.eps == Run().eps)
+    return one.final("param_norm") / cost.n_parameters(one.run) ** 0.5
 
 
 def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
@@ -182,62 +157,46 @@ def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str
 
 def strength_table(groups: Sequence[Sequence[Record]]) -> str:
     """By network and c: the strength at the end."""
-    rows = [
+    return table(
+        "network | ε | λ | train loss over ελ | norm | correct logit | test accuracy | residual",
         [
-            f"{record.run.labels} labels, D = {record.run.dataset_size:,}",
-            f"{record.run.eps:g}",
-            f"{record.run.weight_decay:g}",
-            f"{record.final('train_loss') / (record.run.eps * record.run.weight_decay):.2f}",
-            f"{record.final('param_norm'):.2f}",
-            f"{record.final('correct_logit'):.1f}",
-            f"{record.final('test_accuracy'):.3f}",
-            f"{record.final('residual'):.2g}",
-        ]
-        for group in groups
-        for record in group
-    ]
-    heads = "network | ε | λ | train loss over ελ | norm | correct logit | test accuracy | residual"
-    return table(heads, rows)
+            f"{r.run.labels} labels, D = {r.run.dataset_size:,} | {r.run.eps:g} | "
+            f"{r.run.weight_decay:g} | {r.final('train_loss') / r.run.alpha:.2f} | "
+            f"{_final_cells(r)} | {r.final('residual'):.2g}"
+            for group in groups
+            for r in group
+        ],
+    )
 
 
 # --- ending early ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class EarlyEnd:
+class EarlyEnd(NamedTuple):
     """Where a stored run of AdamW would have ended at a tolerance, and what it shows there."""
 
     record: Record
     epoch: int
     accuracy: float  # test accuracy there
-    norm: float
-
-    @property
-    def same(self) -> bool:
-        """Whether its test accuracy is within 0.05 of that of running on."""
-        return abs(self.accuracy - self.record.final("test_accuracy")) <= MAX_ACCURACY_GAP
-
-    @property
-    def norm_shift(self) -> float:
-        """Relative excess of the norm over that of running on."""
-        return self.norm / self.record.final("param_norm") - 1
-
-
-def early_end(record: Record, tolerance: float) -> EarlyEnd | None:
-    """The first evaluation at which the run was at rest (`metrics.at_rest`), if it ever was."""
-    columns = [record[name] for name in ("epoch", "residual", "test_accuracy")]
-    for row in range(1, len(record["epoch"])):
-        epochs, residual, accuracy = (column[: row + 1] for column in columns)
-        if at_rest(epochs, residual, accuracy, tolerance, record.run.decay_time):
-            norm = float(record["param_norm"][row])
-            return EarlyEnd(record, int(epochs[-1]), float(accuracy[-1]), norm)
-    return None
+    same: bool  # whether that is within 0.05 of running on
+    norm_shift: float  # relative excess of the norm over that of running on
 
 
 def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
-    """`early_end` of the runs that would have ended before their last evaluation."""
-    found = (early_end(r, tolerance) for r in records if "test_accuracy" in r.metrics)
-    return [end for end in found if end is not None and end.epoch < end.record["epoch"][-1]]
+    """Where runs were first at rest (`metrics.at_rest`), if before their last evaluation."""
+    found = []
+    for record in records:
+        if "test_accuracy" not in record.metrics:
+            continue
+        epoch, residual, accuracy = (record[k] for k in ("epoch", "residual", "test_accuracy"))
+        for n in range(2, len(epoch)):
+            if at_rest(epoch[:n], residual[:n], accuracy[:n], tolerance, record.run.decay_time):
+                there, gap = float(accuracy[n - 1]), abs(accuracy[n - 1] - accuracy[-1])
+                shift = float(record["param_norm"][n - 1]) / record.final("param_norm") - 1
+                same = bool(gap <= MAX_ACCURACY_GAP)
+                found.append(EarlyEnd(record, int(epoch[n - 1]), there, same, shift))
+                break
+    return found
 
 
 def norm_shift_text(ends: Sequence[EarlyEnd]) -> str:
@@ -252,13 +211,9 @@ def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:
         ends = early_ends(records, tolerance)
         saved = [1 - end.epoch / end.record.run.epochs for end in ends]
         rows.append(
-            [
-                f"{tolerance:g}",
-                f"{len(ends)} of {len(records)}",
-                f"{np.median(saved):.0%}" if saved else "–",
-                f"{sum(end.same for end in ends)} of {len(ends)}",
-                norm_shift_text(ends),
-            ]
+            f"{tolerance:g} | {len(ends)} of {len(records)} | "
+            f"{f'{np.median(saved):.0%}' if saved else '–'} | "
+            f"{sum(end.same for end in ends)} of {len(ends)} | {norm_shift_text(ends)}"
         )
     heads = "tolerance | runs that would end early | epochs saved (median)"
     heads += " | with the same test accuracy at the end | largest change of norm since"
@@ -314,15 +269,11 @@ def drift(record: Record) -> float:
 
 def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) -> str:
     """By network: fitted alpha over eps lambda, cosine, residual, and how far the norm drifts."""
-    rows = [
+    return table(
+        "seed | D | fitted α / ελ | cosine | residual | drift of the norm",
         [
-            f"{record.run.seed}",
-            f"{record.run.dataset_size:,}",
-            f"{state.alpha / (record.run.eps * record.run.weight_decay):.3f}",
-            f"{state.cosine:.3f}",
-            f"{record.final('residual'):.2f}",
-            f"{drift(record):.2f}",
-        ]
-        for state, record in zip(states, records, strict=True)
-    ]
-    return table("seed | D | fitted α / ελ | cosine | residual | drift of the norm", rows)
+            f"{r.run.seed} | {r.run.dataset_size:,} | {state.alpha / r.run.alpha:.3f} | "
+            f"{state.cosine:.3f} | {r.final('residual'):.2f} | {drift(r):.2f}"
+            for state, r in zip(states, records, strict=True)
+        ],
+    )

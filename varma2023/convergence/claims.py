@@ -1,10 +1,10 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Met, Records, Result
 from varma2023.convergence import analysis
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
@@ -38,11 +38,11 @@ def strength(found: Records) -> Result:
     records = found["strength"]
     groups = list(measures.group(records, "labels").values())
     less, more = (analysis.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
-    adamw = [r for r in records if r.run.optimiser == "adamw"]
-    known = bool(adamw) and all(map(measures.rests, adamw))
+    known = all(r.run.optimiser == "adamw" and measures.rests(r) for r in records)
 
-    def same(metric: str) -> bool | None:
-        return _same(list(measures.group(adamw, "labels").values()), metric) if known else None
+    def same(metric: str) -> Met:
+        shifts = [analysis.strength_shift(each, c, metric) for each in groups for c in (0.1, 10.0)]
+        return all(abs(shift) < SAME_STRENGTH for shift in shifts) if known else None
 
     return Result(
         f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ",
@@ -52,29 +52,22 @@ def strength(found: Records) -> Result:
     )
 
 
-def _same(groups: Sequence[Sequence[Record]], metric: str) -> bool:
-    shifts = [analysis.strength_shift(each, c, metric) for each in groups for c in (0.1, 10.0)]
-    return all(abs(shift) < SAME_STRENGTH for shift in shifts)
-
-
 def equilibrium(found: Records) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
     records = [r for r in found["grokking"] if r.run.weight_decay > 0 and r.weights_path]
+    return equilibrium_result(records, analysis.equilibrium)
+
+
+def equilibrium_result(
+    records: Sequence[Record], read: Callable[[Record], analysis.Equilibrium]
+) -> Result:
+    """`equilibrium` of these records' networks, the settled ones of which are read."""
     if not records:
         return Result()
-    return equilibrium_result([analysis.equilibrium(record) for record in records], records)
-
-
-def equilibrium_result(states: Sequence[analysis.Equilibrium], records: Sequence[Record]) -> Result:
-    """`equilibrium` from the states of these records' networks."""
-    settled = [
-        (state, record)
-        for state, record in zip(states, records, strict=True)
-        if analysis.drift(record) < analysis.SETTLED
-    ]
+    settled = [(read(r), r) for r in records if analysis.drift(r) < analysis.SETTLED]
     if not settled:
         return Result("no norm has settled", None, {}, Evidence.of(records))
-    ratios = [state.alpha / (r.run.eps * r.run.weight_decay) for state, r in settled]
+    ratios = [state.alpha / r.run.alpha for state, r in settled]
     cosines = [state.cosine for state, _ in settled]
     residuals = [record.final("residual") for _, record in settled]
     near = all(0.75 < ratio < 1.33 for ratio in ratios) and min(cosines) > 0.95
@@ -88,33 +81,14 @@ def equilibrium_result(states: Sequence[analysis.Equilibrium], records: Sequence
     )
 
 
+B6 = "AdamW ends where the minimiser of Eq. (2) does, on most train sets"
+B7 = "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)"
+B4 = "late in training AdamW rests where Eq. (2) with α = ελ is stationary"
+TITLES = "two ways, one end", "the same strength for another ε and λ", "what AdamW minimises"
+TWO, SAME, REST = (f"Beyond: {title}" for title in TITLES)
+FITTED = "not in the paper; fitted α / ελ of 1, cosine of 1"
 CLAIMS = (
-    Claim(
-        "B6",
-        "Beyond: two ways, one end",
-        "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
-        CONVERGENCE,
-        "fig-two-ways",
-        two_ways,
-        ("convergence",),
-    ),
-    Claim(
-        "B7",
-        "Beyond: the same strength for another ε and λ",
-        "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
-        CONVERGENCE,
-        "fig-strength",
-        strength,
-        ("strength",),
-    ),
-    Claim(
-        "B4",
-        "Beyond: what AdamW minimises",
-        "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
-        CIRCUITS,
-        "fig-equilibrium",
-        equilibrium,
-        ("grokking",),
-        number="not in the paper; fitted α / ελ of 1, cosine of 1",
-    ),
+    Claim("B6", TWO, B6, CONVERGENCE, "fig-two-ways", two_ways, ("convergence",)),
+    Claim("B7", SAME, B7, CONVERGENCE, "fig-strength", strength, ("strength",)),
+    Claim("B4", REST, B4, CIRCUITS, "fig-equilibrium", equilibrium, ("grokking",), FITTED),
 )

@@ -71,7 +71,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 
 
 def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
-    """Norm and correct logit against evaluations for every (c eps, lambda / c), by network."""
+    """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
     titles = [f"{group[0].run.labels} labels" for group in groups]
     fig = panels(
         {"height": 560, "margin": {"t": 80}, "legend": {"y": 1.14}},
@@ -86,9 +86,9 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
             label = f"ε {record.run.eps:g}, λ {record.run.weight_decay:g}"
             looks: Looks = {"colour": colour, "dash": dash_of(i), "meta": meta(record)}
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
-                points = _gradients(record), record[metric]
                 hover = f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{record.run}<br>{label}"
-                draw(fig, *points, label, hover, place=(row, col), **looks)
+                points = _gradients(record), record[metric], label, hover
+                draw(fig, *points, place=(row, col), **looks)
     fig.update_xaxes(LOG)
     fig.update_xaxes(title="gradients of the train set", row=2)
     fig.update_yaxes(title="parameter norm", row=1, col=1)
@@ -104,19 +104,13 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
 def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
     """Test accuracy of each run against epochs, with a mark where it could have ended."""
     fig = figure(height=420)
-    marks = analysis.early_ends(records, tolerance)
+    marks, name = analysis.early_ends(records, tolerance), "could have ended"
     for record, colour in zip(records, ordered(len(records)), strict=True):
         looks: Looks = {"colour": colour, "dash": "solid", "width": 1.4, "showlegend": False}
         draw_run(fig, record, "test_accuracy", **looks)
-    draw(
-        fig,
-        [end.epoch for end in marks],
-        [end.accuracy for end in marks],
-        "could have ended",
-        "epoch %{x:,}<br>test accuracy %{y:.4f}<br>could have ended",
-        mode="markers",
-        marker={"color": NORM, "size": 9, "symbol": "x"},
-    )
+    points = [end.epoch for end in marks], [end.accuracy for end in marks]
+    looks = {"mode": "markers", "marker": {"color": NORM, "size": 9, "symbol": "x"}}
+    draw(fig, *points, name, f"epoch %{{x:,}}<br>test accuracy %{{y:.4f}}<br>{name}", **looks)
     log_epochs(fig)
     fig.update_xaxes(title="epoch")
     fig.update_yaxes(title="test accuracy", range=[0, 1.03])

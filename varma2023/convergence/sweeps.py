@@ -3,17 +3,7 @@
 from dataclasses import replace
 
 from grokkit.runs import Run
-from varma2023.profiles import (
-    EARLY,
-    QUICK_P,
-    check_profile,
-    early,
-    full_data,
-    grokking,
-    minimised,
-    seed_range,
-    ungrokking,
-)
+from varma2023 import profiles
 
 
 def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -22,32 +12,31 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     Grokking (the minimiser starts from AdamW's 400th epoch), ungrokking (both from the network
     trained on everything) and random labels (both from random weights), at two moduli.
     """
-    check_profile(profile)
+    profiles.check_profile(profile)
     small = profile == "quick"
     base = Run(keep_weights=True)
-    p = QUICK_P if small else 53
+    p = profiles.QUICK_P if small else 53
     p53 = replace(base, p=p, dataset_size=p**2, n_logged=80 if small else 200)
-    grok, full = (400, 600) if small else (EARLY, 3000)
+    grok, full = (400, 600) if small else (profiles.EARLY, 3000)
     everything = replace(p53, epochs=full, n_logged=60)
     lengths = ((620, 2500), (40, 2000), (100, 2000))
     if not small:
         lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     grokked, ungrok, random = (replace(p53, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
-    two = seed_range(seeds, 1 if small else 2)
+    two = profiles.seed_range(seeds, 1 if small else 2)
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
-        adamw += grokking("published")[: len(two)]
+        adamw += profiles.grokking("published")[: len(two)]
         adamw += [
-            replace(base, dataset_size=400, epochs=20_000, init=full_data("published")[0]),
+            replace(base, dataset_size=400, epochs=20_000, init=profiles.full_data("published")[0]),
             replace(base, dataset_size=500, epochs=20_000, labels="random"),
         ]
-    evaluations = 80 if small else 1500
     pairs = []
     for run in adamw:
         groks = run.init is None and run.labels == "true"
-        start = early(run, grok) if groks else run.init
-        pairs += [run, minimised(run, evaluations, start)]
+        start = profiles.early(run, grok) if groks else run.init
+        pairs += [run, profiles.minimised(run, 80 if small else 1500, start)]
     return pairs
 
 
@@ -72,10 +61,10 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     At the small modulus of the quick profile, whose own runs are as long as it has time for; by
     them one sees whether ending early is safe.
     """
-    check_profile(profile)
+    profiles.check_profile(profile)
     small = profile == "quick"
     epochs = None if small else 10_000
-    count = seed_range(seeds, 1 if small else 5)
-    runs = grokking("quick", len(count), epochs=epochs)
-    runs += ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
+    count = profiles.seed_range(seeds, 1 if small else 5)
+    runs = profiles.grokking("quick", len(count), epochs=epochs)
+    runs += profiles.ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
     return runs if small else [replace(r, keep_weights=False, n_logged=200) for r in runs]

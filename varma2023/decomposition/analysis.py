@@ -54,14 +54,9 @@ def trigonometric(record: Record) -> Trigonometric:
 def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Record]) -> str:
     """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
     rows = [
-        [
-            record.run.seed,
-            ", ".join(map(str, report.frequencies)),
-            f"{report.share.norm:.3f}",
-            f"{report.share.norm_squared:.3f}",
-            f"{report.agreement:.2%}",
-            f"{report.accuracy:.2%}",
-        ]
+        f"{record.run.seed} | {', '.join(map(str, report.frequencies))} | "
+        f"{report.share.norm:.3f} | {report.share.norm_squared:.3f} | "
+        f"{report.agreement:.2%} | {report.accuracy:.2%}"
         for report, record in zip(reports, records, strict=True)
     ]
     heads = "seed | key frequencies, strongest first | share of norm | share of norm²"

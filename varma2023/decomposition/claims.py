@@ -12,13 +12,13 @@ from varma2023.pages import TRIGONOMETRIC
 def fig11(found: Records) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
     records = [r for r in found["grokking"] if r.run.task == "x+y" and r.weights_path]
-    if not records:
-        return Result()
     return fig11_result([analysis.trigonometric(record) for record in records], records)
 
 
 def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Record]) -> Result:
     """`fig11` from the reports on these records' networks."""
+    if not records:
+        return Result()
     criteria = [analysis.trigonometric_criteria(report) for report in reports]
     core, *further = criteria[0]
     return Result(

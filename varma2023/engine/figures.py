@@ -1,6 +1,6 @@
 """The figures of the engine: what a model-step costs, counted and measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,13 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
-    return set_alt(fig, _forms_in_words(forms, measured, run))
+    counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
+    return set_alt(
+        fig,
+        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
+        f"The tables have the fewest from D = {meet:,.0f}; measured, they are the faster form "
+        f"{timings.faster_from(measured, forms[1].form, forms[2].form)}.",
+    )
 
 
 def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
@@ -56,31 +62,14 @@ def _draw_timed(
     """The times of one form, as the FLOP that the machine's matrix products do meanwhile."""
     rows = [row for row in measured["rows"] if row["form"] == form.form]
     ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
-    flop = ms / 1e3 * measured["peak_flops"]
-    share = [form.flop(row["dataset_size"]) for row in rows] / flop[1]
-    draw(
-        fig,
-        [row["dataset_size"] for row in rows],
-        flop[1],
-        form.form,
+    flop, sizes = ms / 1e3 * measured["peak_flops"], [row["dataset_size"] for row in rows]
+    share = [form.flop(size) for size in sizes] / flop[1]
+    hover = (
         f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
-        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
-        "%{customdata[3]:.0%} of the matmul peak",
-        error_y=_bars(*flop),
-        customdata=np.stack([*ms, share], 1).round(4),
-        mode="markers",
-        marker=marker,
+        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>%{customdata[3]:.0%} of the matmul peak"
     )
-
-
-def _forms_in_words(forms: Sequence[cost.Cost], measured: dict[str, Any], run: Run) -> str:
-    counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    faster = timings.faster_from(measured, forms[1].form, forms[2].form)
-    return (
-        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
-        f"The tables have the fewest from D = {cost.crossover(*forms[1:]):,.0f}; measured, they "
-        f"are the faster form {faster}."
-    )
+    looks: Looks = {"error_y": _bars(*flop), "customdata": np.stack([*ms, share], 1).round(4)}
+    draw(fig, sizes, flop[1], form.form, hover, mode="markers", marker=marker, **looks)
 
 
 def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -102,31 +91,21 @@ def _add_points(
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
-    titles = ("ms a model-step", "times textbook", "share of the peak")
     fig = panels({"height": 820}, rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
     for ways, style in zip(cases.values(), _styles(cases), strict=True):
         rows = list(ways.values())
         factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
         columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
+        told = [f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows]
         for i, column in enumerate(columns, start=1):
-            _add_points(
-                fig,
-                style,
-                i,
-                column,
-                [t.way for t in rows],
-                error_x={**_bars(*factor), "visible": i == 2},
-                text=[f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows],
-            )
-    for i, title in enumerate(titles, start=1):
-        fig.update_xaxes(title=title, row=i)
-    fig.update_xaxes(TIMES, row=1)
-    fig.update_xaxes(rangemode="tozero", row=2)
-    fig.update_xaxes(rangemode="tozero", tickformat=".0%", row=3)
-    order = list(dict.fromkeys(t.way for t in timings.read(measured)))
-    longest = max((list(ways) for ways in cases.values()), key=len)
-    fig.update_yaxes(categoryorder="array", categoryarray=sorted(order, key=longest.index)[::-1])
+            bars = {**_bars(*factor), "visible": i == 2}
+            _add_points(fig, style, i, column, [t.way for t in rows], error_x=bars, text=told)
+    fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
+    fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
+    fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
+    longest = max(map(list, cases.values()), key=len)
+    fig.update_yaxes(categoryorder="array", categoryarray=longest[::-1])
     ends = "; ".join(
         f"{case}: {ways['grokkit'].ms:.3g} ms, {ways['grokkit'].gain} times the textbook's speed, "
         f"{ways['grokkit'].limit_share:.0%} of the matmul peak"
@@ -137,66 +116,51 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
 
 def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     """The factor that each idea gains, by case."""
-    fig = figure(
-        yaxis={"title": "times the speed without it", "rangemode": "tozero"},
-        barmode="group",
-        height=420,
-    )
-    gains = timings.gains(measured)
+    yaxis = {"title": "times the speed without it", "rangemode": "tozero"}
+    fig, gains = figure(yaxis=yaxis, barmode="group", height=420), timings.gains(measured)
     cases = list(timings.by_case(measured))
     for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
-        own = [gain for gain in gains if gain.after.case == case]
-        draw_bars(
-            fig,
-            [gain.idea for gain in own],
-            [gain.factor for gain in own],
-            case,
-            f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}",
-            colour,
-            i,
-            text=[f"{gain.before.way} → {gain.after.way}" for gain in own],
-            textposition="none",
-        )
-    ideas = [idea for idea, *_ in timings.IDEAS if any(gain.idea == idea for gain in gains)]
+        own = [gain for gain in gains if gain.case == case]
+        points = [gain.idea for gain in own], [gain.factor for gain in own]
+        hover = f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}"
+        text: Looks = {"text": [gain.ways for gain in own], "textposition": "none"}
+        draw_bars(fig, *points, case, hover, colour, i, **text)
+    ideas = list(dict.fromkeys(gain.idea for gain in gains))
     fig.update_xaxes(categoryorder="array", categoryarray=ideas)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
     words = "; ".join(
-        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.after.case})" for g in gains if g.idea == idea)
+        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.case})" for g in gains if g.idea == idea)
         for idea in ideas
     )
     return set_alt(fig, f"Factor of speed of each idea: {words}.")
 
 
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
-    """Methods by case: evaluations to a residual, and how many times the lowest f they ended at."""
+    """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
     fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
-    lowest = timings.least_f(measured)
+    lowest, best = timings.least_f(measured), []
     for case, style in zip(lowest, _styles(lowest), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         reached = [row["reached"].get(str(residual)) for row in rows]
-        above = [round(timings.above_least(row, lowest), 6) for row in rows]
+        above = [round(row["f"] / lowest[case] - 1, 6) for row in rows]
         told = [
-            f"residual {residual:g} after {n or 'more than all'} evaluations<br>f {row['f']:.2f}, "
+            f"residual {residual:g} after {n or 'more than all'} gradients<br>f {row['f']:.2f}, "
             f"{share:.1%} above the lowest, after {row['evaluations']:,} and {row['seconds']:.0f} s"
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
-    fig.update_xaxes({**TIMES, "title": f"evaluations to<br>a residual of {residual:g}"}, row=1)
+        counts = [(n, row["method"]) for row, n in zip(rows, reached, strict=True) if n]
+        first = (
+            f"first by {min(counts)[1]}, in {min(counts)[0]:,} gradients" if counts else "by none"
+        )
+        end = next(row["method"] for row in rows if row["f"] == lowest[case])
+        best.append(
+            f"{case}: the lowest objective, {lowest[case]:.1f}, by {end}, "
+            f"a residual of {residual:g} {first}"
+        )
+    fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
-    best = "; ".join(_best(measured, case, residual) for case in lowest)
-    return set_alt(fig, f"Minimisers from the same starts. {best}.")
-
-
-def _best(measured: dict[str, Any], case: str, residual: float) -> str:
-    rows = [row for row in measured["rows"] if row["case"] == case]
-    end = min(rows, key=lambda row: row["f"])
-    there = [row for row in rows if str(residual) in row["reached"]]
-    text = f"{case}: the lowest objective, {end['f']:.1f}, by {end['method']}"
-    if not there:
-        return f"{text}, and none reached a residual of {residual:g}"
-    first = min(there, key=lambda row: row["reached"][str(residual)])
-    count = f"{first['reached'][str(residual)]:,} evaluations"
-    return f"{text}, a residual of {residual:g} first by {first['method']}, in {count}"
+    return set_alt(fig, f"Minimisers from the same starts. {'; '.join(best)}.")

@@ -20,7 +20,7 @@ from varma2023 import measures
 from varma2023.measures import curve, d_crit, d_crit_interval, d_crit_text, group, task_ungroks
 from varma2023.other_tasks import groups
 from varma2023.other_tasks.groups import Group
-from varma2023.tables import table
+from varma2023.tables import pivot, table
 
 HELD = 0.98  # of the squared norm along all characters, held by the key ones (as in App. B)
 GROKKED = 0.98  # test accuracy of a network that has generalised
@@ -70,33 +70,23 @@ def _modular(task: tasks.Task, multiplicative: bool, rows: np.ndarray) -> Readin
     )
 
 
-def readings(task: tasks.Task) -> list[Reading]:
+def readings(task: tasks.Task, other: bool = False) -> list[Reading]:
     """The task in its own group, zero apart where it multiplies; two where it has two rules.
 
     The last three modular tasks combine their operands in another way: x/y or x-y divides or
     subtracts by the parity of y; x^2 + y^2 adds squares, so its group is Z/p; x^2 + xy + y^2 is no
     operation of a group on its operands, and is read in Z/p by its answer alone.
+    `other`: a modular task in the group that is not its own, Z/p for products and the reverse.
     """
-    every = np.ones(task.n_examples, dtype=bool)
     if task.name in tasks.PERMUTATION:
-        n = torch.arange(task.n_labels)
-        answer = torch.from_numpy(task.labels)
-        return [Reading(groups.symmetric(task.p), torch.arange(task.n_examples), answer, n, n)]
+        n, answer = torch.arange(task.n_labels), torch.from_numpy(task.labels)
+        own = Reading(groups.symmetric(task.p), torch.arange(task.n_examples), answer, n, n)
+        return [] if other else [own]
     if task.name == "x/y or x-y":
         odd = task.inputs[:, 1] % 2 == 1
-        return [_modular(task, True, odd), _modular(task, False, ~odd)]
-    return [_modular(task, task.name in ("x*y", "x/y"), every)]
-
-
-def other_readings(task: tasks.Task) -> list[Reading]:
-    """A modular task in the group that is not its own: Z/p for products and the reverse."""
-    if task.name in tasks.PERMUTATION:
-        return []
-    every = np.ones(task.n_examples, dtype=bool)
-    if task.name == "x/y or x-y":
-        odd = task.inputs[:, 1] % 2 == 1
-        return [_modular(task, False, odd), _modular(task, True, ~odd)]
-    return [_modular(task, task.name not in ("x*y", "x/y"), every)]
+        return [_modular(task, not other, odd), _modular(task, other, ~odd)]
+    multiplies = task.name in ("x*y", "x/y")
+    return [_modular(task, multiplies != other, np.ones(task.n_examples, dtype=bool))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,33 +171,27 @@ def group_circuit(record: Record) -> GroupCircuit:
     task = tasks.task(record.run.task, record.run.p)
     logits = measures.all_logits(record)
     own, other = (
-        tuple(spectrum(logits, reading) for reading in of(task))
-        for of in (readings, other_readings)
+        tuple(spectrum(logits, reading) for reading in readings(task, other))
+        for other in (False, True)
     )
     everything = float(decomposition.centred(logits).square().sum())
     return GroupCircuit(record, own, other, sum(part.squared_norm for part in own) / everything)
 
 
 def _keys(parts: Sequence[Spectrum]) -> str:
-    return f"{n_key(parts)} of {n_characters(parts)}" if parts else ""
+    return f"{n_key(parts)} of {n_characters(parts)}"
 
 
 def circuits_table(found: Sequence[GroupCircuit]) -> str:
     """By network: how much its group's characters hold, with how few, and another group's."""
     rows = []
     for c in found:
-        other = f"{float(shares(c.other).sum()) ** 0.5:.3f}, {_keys(c.other)}" if c.other else ""
+        share = float(shares(c.other).sum()) ** 0.5 if c.other else 0.0
+        other = f"{group_names(c.other)}: {share:.3f}, {_keys(c.other)}" if c.other else ""
         rows.append(
-            [
-                c.task,
-                f"{c.start}, seed {c.record.run.seed}",
-                group_names(c.own),
-                f"{c.record.final('test_accuracy'):.3f}",
-                f"{c.read:.3f}",
-                f"{c.share:.3f} ({c.squared_share:.3f})",
-                _keys(c.own),
-                other and f"{group_names(c.other)}: {other}",
-            ]
+            f"{c.task} | {c.start}, seed {c.record.run.seed} | {group_names(c.own)} | "
+            f"{c.record.final('test_accuracy'):.3f} | {c.read:.3f} | "
+            f"{c.share:.3f} ({c.squared_share:.3f}) | {_keys(c.own)} | {other}"
         )
     heads = "task | from | group | test accuracy | read (norm²) | share of norm (norm²)"
     return table(f"{heads} | key characters | another group: share of norm, key characters", rows)
@@ -220,18 +204,18 @@ def group_names(parts: Sequence[Spectrum]) -> str:
 
 def representations_table(found: Sequence[GroupCircuit]) -> str:
     """By representation of S_n: the share of norm² along its character, and in all its entries."""
-    chosen = [c for c in found if c.task in tasks.PERMUTATION]
-    if not chosen:
-        return ""
-    columns = []
-    for own in (c.own[0] for c in chosen):  # a cell a representation, and one of all
-        held = ([*values.tolist(), float(values.sum())] for values in (own.characters, own.entries))
-        columns.append([f"{one:.3f} / {every:.3f}" for one, every in zip(*held, strict=True)])
-    group = chosen[0].own[0].group
-    dimensions = [f"{float(d):.0f}" for d in group.characters[:, 0]]
-    heads = [f"{c.name}, seed {c.record.run.seed}" for c in chosen]
-    rows = zip([*group.names, "all"], [*dimensions, ""], *columns, strict=True)
-    return table(" | ".join(["representation", "dimension", *heads]), rows)
+    cells = {}
+    for c in found:
+        if c.task not in tasks.PERMUTATION:
+            continue
+        own, head = c.own[0], f"{c.name}, seed {c.record.run.seed}"
+        parts = torch.stack([own.characters, own.entries, own.group.characters[:, 0]], 1).tolist()
+        for name, (one, every, dimension) in zip(own.group.names, parts, strict=True):
+            cells[name, "dimension"] = f"{dimension:.0f}"
+            cells[name, head] = f"{one:.3f} / {every:.3f}"
+        cells["all", "dimension"] = ""
+        cells["all", head] = f"{float(own.characters.sum()):.3f} / {float(own.entries.sum()):.3f}"
+    return pivot("representation", cells)
 
 
 OPERATIONS = ("x+y", "x-y", "x*y", "x/y", "x/y or x-y", "S_n: xy")
@@ -241,9 +225,14 @@ FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
 LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
 
 
+def counts(record: Record) -> bool:
+    """Whether a network has grokked, and one of `OPERATIONS`."""
+    return record.run.task in OPERATIONS and record.final("test_accuracy") > GROKKED
+
+
 def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
-    """The grokked networks of `OPERATIONS`."""
-    return [c for c in found if c.grokked and c.task in OPERATIONS]
+    """The circuits of networks that count."""
+    return [c for c in found if counts(c.record)]
 
 
 def text(found: Sequence[GroupCircuit]) -> str:
@@ -258,11 +247,9 @@ def text(found: Sequence[GroupCircuit]) -> str:
 def in_representations(found: Sequence[GroupCircuit], names: Sequence[str]) -> str:
     """Share of norm^2 along the characters of these representations, by task of permutations."""
     each = []
-    for c in found:
-        if c.task in tasks.PERMUTATION:
-            part = c.own[0]
-            held = sum(float(part.characters[part.group.names.index(name)]) for name in names)
-            each.append(f"{held:.2f} for {c.task.removeprefix('S_n: ')}")
+    for c in (c for c in found if c.task in tasks.PERMUTATION):
+        held = dict(zip(c.own[0].group.names, c.own[0].characters.tolist(), strict=True))
+        each.append(f"{sum(held[name] for name in names):.2f} for {c.task.removeprefix('S_n: ')}")
     return ", ".join(each) or "none"
 
 
@@ -281,27 +268,6 @@ def enough(found: Sequence[GroupCircuit]) -> bool:
     large = [c for c in found if c.record.run.p >= LEAST_P or c.task in tasks.PERMUTATION]
     grokked = {c.task for c in judged(large)}
     return len(grokked) >= LEAST_TASKS and bool(grokked - set(tasks.PERMUTATION))
-
-
-def agrees_with_app_b(found: Sequence[GroupCircuit]) -> bool:
-    """Whether the share of each network for x+y is the `trig_share` that its run recorded.
-
-    The run computed it in the precision of its own forward pass, so to three digits.
-    """
-    return all(abs(c.share - c.record.final("trig_share")) < 1e-3 for c in found if c.task == "x+y")
-
-
-def bounds(found: Sequence[GroupCircuit]) -> dict[str, bool]:
-    """What holds for any network: a character is a part of what belongs to it, and that of all."""
-    parts = [part for c in found for part in (*c.own, *c.other)]
-    return {
-        "a character holds no more than all functions that belong to it": all(
-            bool((part.characters <= part.entries + 1e-9).all()) for part in parts
-        ),
-        "all representations together hold no more than everything": all(
-            float(part.entries.sum()) < 1 + 1e-9 for part in parts
-        ),
-    }
 
 
 def _start_text(record: Record) -> str:
@@ -325,17 +291,14 @@ def tasks_table(records: Sequence[Record]) -> str:
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
         smallest, largest = (of(here, key=lambda r: r.run.dataset_size) for of in (min, max))
+        crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(
-            [
-                task,
-                _start_text(smallest),
-                (d_crit_text(here) if found.n > 1 else str(d_crit(here))) + share,
-                f"{values[0]:.2f} at {sizes[0]:,.0f}",
-                f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {largest.run.mirror_share:.2f}",
-                "yes" if task_ungroks(here) else "no",
-                f"{max(record.final('residual') for record in here):.2g}",
-            ]
+            f"{task} | {_start_text(smallest)} | {crossing}{share} | "
+            f"{values[0]:.2f} at {sizes[0]:,.0f} | "
+            f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {largest.run.mirror_share:.2f} | "
+            f"{'yes' if task_ungroks(here) else 'no'} | "
+            f"{max(record.final('residual') for record in here):.2g}"
         )
     heads = "task | start: epochs; accuracy, loss (nats) | D_crit, of all | accuracy at smallest D′"
     heads += " | at largest D′; by mirror images | ungroks | residual, at most"

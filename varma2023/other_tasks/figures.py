@@ -9,20 +9,13 @@ from grokkit import tasks
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.other_tasks import analysis
-from varma2023.other_tasks.analysis import GroupCircuit, Spectrum
+from varma2023.other_tasks.analysis import GroupCircuit
 from varma2023.plots import ACCURACY, Looks, draw, draw_accuracy, draw_bars, size_axis
 from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
 
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
 WIDE = 30  # times the smallest size are on it
 MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
-
-
-def _held(parts: Sequence[Spectrum]) -> tuple[np.ndarray, np.ndarray]:
-    """How many characters, strongest first, and the share of norm^2 that they hold together."""
-    held = analysis.shares(parts).cumsum(0).numpy()
-    count = analysis.n_characters(parts)
-    return np.arange(1, count + 1), held[:count].astype(np.float32)
 
 
 def _name(circuit: GroupCircuit) -> str:
@@ -41,12 +34,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     modular = [c for c in found if c.task in MODULAR]
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
+    layout = {"height": 140 + 190 * rows, "margin": {"t": 80}, "legend": {"y": 1 + 4 / (19 * rows)}}
     fig = panels(
-        {
-            "height": 140 + 190 * rows,
-            "margin": {"t": 80},
-            "legend": {"y": 1 + 40 / (190 * rows)},
-        },
+        layout,
         rows=rows,
         cols=2,
         shared_xaxes=True,
@@ -60,16 +50,13 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
         row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
         for label, parts, colour, dash in kinds:
-            count, held = _held(parts)
+            held = analysis.shares(parts).cumsum(0).numpy()[: analysis.n_characters(parts)]
+            count = np.arange(1, len(held) + 1)
             most = max(most, len(count))
-            hover = f"%{{x}} characters hold %{{y:.3f}}<br>{_name(c)}<br>{label}: "
-            looks: Looks = {
-                "colour": colour,
-                "dash": dash,
-                "place": (row + 1, col + 1),
-                "meta": _meta(c),
-            }
-            draw(fig, count, held, label, hover + analysis.group_names(parts), **looks)
+            who = f"{_name(c)}<br>{label}: {analysis.group_names(parts)}"
+            hover = f"%{{x}} characters hold %{{y:.3f}}<br>{who}"
+            looks: Looks = {"colour": colour, "dash": dash, "meta": _meta(c)}
+            draw(fig, count, held, label, hover, place=(row + 1, col + 1), **looks)
     fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
@@ -101,16 +88,13 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
             draw_bars(fig, *bars, colour, i, meta=_meta(c), legendgroup=None)
-    parts = [
+    said = "Share of the squared norm of the logits along the characters of the symmetric group. "
+    said += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
         f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
         for c in chosen
-    ]
-    return set_alt(
-        fig,
-        "Share of the squared norm of the logits along the characters of the symmetric group. "
-        f"{'; '.join(parts)}.",
     )
+    return set_alt(fig, f"{said}.")
 
 
 def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:

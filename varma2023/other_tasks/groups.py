@@ -113,28 +113,19 @@ def symmetric(n: int) -> Group:
     )
 
 
-def primitive_root(p: int) -> int:
-    """The smallest generator of the multiplicative group of residues mod a prime p.
-
-    Raises:
-        ValueError: p is not prime, so that there may be none.
-    """
-    for g in range(1, p):
-        if len({pow(g, k, p) for k in range(p - 1)}) == p - 1:
-            return g
-    raise ValueError(f"p must be prime for a primitive root, got {p}")
-
-
 def discrete_log(p: int) -> Int[np.ndarray, " p"]:
-    """log x to the smallest primitive root, for x = 1 .. p - 1; -1 for x = 0.
+    """log x to the smallest primitive root of a prime p, for x = 1 .. p - 1; -1 for x = 0.
 
     Raises:
-        ValueError: p is not prime.
+        ValueError: p is not prime, so that there may be no root.
     """
-    root, log = primitive_root(p), np.full(p, -1)
-    for k in range(p - 1):
-        log[pow(root, k, p)] = k
-    return log
+    for root in range(1, p):
+        powers = [pow(root, k, p) for k in range(p - 1)]
+        if len(set(powers)) == p - 1:
+            log = np.full(p, -1)
+            log[powers] = np.arange(p - 1)
+            return log
+    raise ValueError(f"p must be prime for a primitive root, got {p}")
 
 
 def character_part(

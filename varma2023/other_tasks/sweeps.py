@@ -7,22 +7,7 @@ import numpy as np
 
 from grokkit import tasks
 from grokkit.runs import Run
-from varma2023.profiles import (
-    EVERYTHING,
-    QUICK_MODEL,
-    QUICK_P,
-    SLOW_TASKS,
-    Grid,
-    apply,
-    check_profile,
-    choose,
-    early,
-    full_data,
-    minimised,
-    seed_range,
-    sets,
-    to_the_minimum,
-)
+from varma2023 import profiles
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -32,23 +17,25 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
     generalised (`other_tasks`). Final weights are kept, for their circuits (`characters`).
     """
-    check_profile(profile)
+    profiles.check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
-    model = QUICK_MODEL if profile == "quick" else None
-    evaluations = {"published": 1000, "quick": 50, "paper": 3000}[profile]
-    count = seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
+    model = profiles.QUICK_MODEL if profile == "quick" else None
+    gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
+    count = profiles.seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in tasks.NAMES:
         p = n if task in tasks.PERMUTATION else modulus
         size = round(0.6 * tasks.task(task, p).n_examples)
         for seed in count:
-            base = apply(Run(task=task, p=p, dataset_size=size, seed=seed), {"model": model})
-            inits = [early(base)]
+            base = profiles.apply(
+                Run(task=task, p=p, dataset_size=size, seed=seed), {"model": model}
+            )
+            inits = [profiles.early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                inits += full_data(profile, task=task, p=p, model=model, seeds=1)
+                inits += profiles.full_data(profile, task=task, p=p, model=model, seeds=1)
             for init in inits:
-                run = minimised(base, evaluations, replace(init, seed=seed), "mixed")
+                run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))
     return runs
 
@@ -57,7 +44,7 @@ OTHER_TASKS = tuple(name for name in tasks.NAMES if name != "x+y")  # the nine o
 MODULAR_P, SYMMETRIC_N = 113, 5
 
 
-@sets()
+@profiles.sets()
 def other_tasks(
     profile: str = "published",
     seeds: int | None = None,
@@ -73,23 +60,25 @@ def other_tasks(
     the three largest are those of `SLOW_TASKS` alone: the others stay generalised before.
     """
     published = 300 * 20 ** (np.arange(9) / 7)
-    grid = choose(
+    grid = profiles.choose(
         *(profile, seeds, sizes, (1.0,)),
-        published=Grid(1, 1000, published[:7]),
-        quick=Grid(1, 40, (30, 250, 700), p=QUICK_P),
-        paper=Grid(10, 3000, np.geomspace(300, 10_000, 20)),
+        published=profiles.Grid(1, 1000, published[:7]),
+        quick=profiles.Grid(1, 40, (30, 250, 700), p=profiles.QUICK_P),
+        paper=profiles.Grid(10, 3000, np.geomspace(300, 10_000, 20)),
     )
     modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
     modulus = modulus if p is None else p
-    model = QUICK_MODEL if profile == "quick" else None
+    model = profiles.QUICK_MODEL if profile == "quick" else None
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own, here = n if task.startswith("S_n") else modulus, grid
-        inits = full_data(profile, grid.seeds, task=task, p=own, model=model, epochs=start_epochs)
-        if profile == "published" and task in SLOW_TASKS:
+        inits = profiles.full_data(
+            profile, grid.seeds, task=task, p=own, model=model, epochs=start_epochs
+        )
+        if profile == "published" and task in profiles.SLOW_TASKS:
             if not grid.exact:
-                here = replace(grid, sizes=[*published, 0.95 * EVERYTHING])
+                here = replace(grid, sizes=[*published, 0.95 * profiles.EVERYTHING])
             if inits[0].optimiser == "lbfgs":  # from so large a norm it is a long way down
                 here = replace(here, epochs=3000)
-        runs += to_the_minimum(inits, here, {})
+        runs += profiles.to_the_minimum(inits, here, {})
     return runs

@@ -6,13 +6,13 @@ was changed in a run is read off the run itself.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import inf, isfinite, nan
+from math import inf, nan
 
 import numpy as np
-from jaxtyping import Bool
 
 from grokkit.runs import Record, Run
-from varma2023.measures import Summary, finals, generalises, groks, group, train_fits, ungrokked
+from varma2023 import measures
+from varma2023.measures import Summary, generalises, groks, group, train_fits
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import table
 
@@ -40,42 +40,30 @@ def variants(records: Sequence[Record]) -> dict[str, list[Record]]:
     return found
 
 
-def spiking(record: Record, until: int | None = None) -> Bool[np.ndarray, " log"]:
-    """At which evaluations the train loss is more than `SPIKE` times its least so far.
-
-    From the epoch at which the train set is fitted, up to `until`.
-    """
-    fits, epoch, loss = train_fits(record), record["epoch"], record["train_loss"]
-    if fits is None:
-        return np.zeros(len(epoch), dtype=bool)
-    counted = (epoch >= fits.epoch) & (epoch <= (inf if until is None else until))
-    least = np.minimum.accumulate(np.where(epoch >= fits.epoch, loss, inf))
-    return counted & (loss > SPIKE * least)
-
-
 def spikes(record: Record, before: bool = False) -> int:
     """How many spikes of the train loss the evaluations show: a lower bound.
 
-    A stretch of evaluations in a row is one. `before`: only those before test accuracy passes 0.98.
+    A spike is a stretch of evaluations, after the train set is fitted, at more than `SPIKE` times
+    the least loss so far. `before`: only those before test accuracy passes 0.98.
     """
-    general = generalises(record)
-    high = spiking(record, general.after if before and general else None)
+    fits, general = train_fits(record), generalises(record)
+    if fits is None:
+        return 0
+    epoch, loss = record["epoch"], record["train_loss"]
+    fitted, last = epoch >= fits.epoch, general.after if before and general else inf
+    least = np.minimum.accumulate(np.where(fitted, loss, inf))
+    high = fitted & (epoch <= last) & (loss > SPIKE * least)
     return int((high & ~np.concatenate([[False], high[:-1]])).sum())
 
 
 def general_epochs(records: Sequence[Record]) -> list[float]:
     """The epoch at which test accuracy passes 0.98, of every run; infinite where it never does."""
-    found = [generalises(record) for record in records]
-    return [inf if crossing is None else float(crossing.epoch) for crossing in found]
+    return [float(found.epoch) if (found := generalises(r)) else inf for r in records]
 
 
 def general_median(records: Sequence[Record]) -> float:
     """The median of `general_epochs`: infinite where fewer than half of the runs generalise."""
     return float(np.median(general_epochs(records)))
-
-
-def _finite(values: Sequence[float]) -> Summary:
-    return Summary.of([value if isfinite(value) else None for value in values])
 
 
 def delays(records: Sequence[Record]) -> Summary:
@@ -109,7 +97,7 @@ def by_decay(records: Sequence[Record]) -> dict[float, list[Record]]:
 
 
 def rate_at_zero(records: Sequence[Record]) -> Interval:
-    """The rate of generalising that weight decay 0 should have if rates add up, in 1 / epochs.
+    """The rate of generalising that weight decay 0 should have if rates add up, in 10,000 epochs.
 
     Sec. 7 guesses that weight decay and some other effect drive the transition together. A line
     through the mean rates, 1 / epochs to generalise, of the other weight decays meets 0 there.
@@ -120,16 +108,10 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
     def intercept(seeds: Sequence[Sequence[Record]]) -> float:
         drawn = [record for seed in seeds for record in seed]
         decay = np.array([record.run.weight_decay for record in drawn])
-        rates = 1 / np.array(general_epochs(drawn))
+        rates = 1e4 / np.array(general_epochs(drawn))
         return float(np.polyfit(decay, rates, 1)[1]) if len(set(decay)) > 1 else nan
 
     return bootstrap([*group(with_decay, "seed").values()], intercept)
-
-
-def per_10_000(rate: Interval) -> str:
-    """A rate in 1 / epochs as text, in 10,000 epochs."""
-    each = tuple(1e4 * value for value in rate.each)
-    return Interval(1e4 * rate.value, 1e4 * rate.low, 1e4 * rate.high, rate.n, each).text(".2f")
 
 
 # --- what is claimed ---------------------------------------------------------------------------
@@ -158,89 +140,68 @@ def decay_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-# --- tables -----------------------------------------------------------------------------------
+# --- what is shown -----------------------------------------------------------------------------
 
 
 def ablations_table(records: Sequence[Record]) -> str:
     """By what was changed: norms, spikes, and when runs fit and generalise; medians and ranges."""
-    rows = []
-    for name, runs in variants(records).items():
-        fits = Summary.of([f.epoch if (f := train_fits(record)) else None for record in runs])
-        start = Summary.of([record["param_norm"][0] for record in runs]).text(".1f")
-        norms = start, finals(runs, "param_norm").text(".1f")
-        epochs = fits.text(), _finite(general_epochs(runs)).text()
-        seen = f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))}"
-        ends = finals(runs, "test_accuracy").text(".2f")
-        rows.append([name, *norms, *epochs, ends, seen, len(runs)])
+    rows = [
+        f"{name} | {Summary.of([r['param_norm'][0] for r in runs]).text('.1f')} | "
+        f"{measures.finals(runs, 'param_norm').text('.1f')} | "
+        f"{measures.mark_epochs(runs, measures.MARKS[0]).text()} | {general_text(runs)} | "
+        f"{measures.finals(runs, 'test_accuracy').text('.2f')} | "
+        f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))} | {len(runs)}"
+        for name, runs in variants(records).items()
+    ]
     heads = "changed | norm at the start | norm at the end | epoch of the fit"
     heads += " | epoch of test accuracy 0.98 | test accuracy at the end"
     return table(f"{heads} | spikes before that, in all | runs", rows)
 
 
-def _spikes_seen(records: Sequence[Record]) -> str:
-    groups, seen = variants(records), []
-    for name in (BASE, ROUNDED):
-        if runs := groups.get(name):
-            n = [spikes(record, before=True) for record in runs]
-            calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
-            seen.append(
-                f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, "
-                f"{calm} grok without any; 0.98 at epoch {_finite(general_epochs(runs)).text()}"
-            )
+def general_text(records: Sequence[Record]) -> str:
+    """The median and range of the epochs at which test accuracy passes 0.98."""
+    return measures.mark_epochs(records, measures.MARKS[-1]).text()
+
+
+def spikes_seen(records: Sequence[Record]) -> str:
+    """Spikes of the runs as in the paper, and of those with the rounded loss."""
+    seen = []
+    for name, runs in variants(records).items():
+        if name not in (BASE, ROUNDED):
+            continue
+        n = [spikes(record, before=True) for record in runs]
+        calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
+        seen.append(
+            f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, "
+            f"{calm} grok without any; 0.98 at epoch {general_text(runs)}"
+        )
     return "; ".join(seen)
 
 
-def _starts_seen(records: Sequence[Record]) -> str:
+def starts_seen(records: Sequence[Record]) -> str:
+    """Norms at start and end, and delays, by the scale of the initial weights."""
     plain = [r for r in records if r.run.loss == Run().loss and r.run.weight_decay == 1]
-    groups = sorted(variants(plain).items(), key=lambda pair: pair[1][0].run.init_scale)
     return "; ".join(
-        f"{name}: norm {runs[0]['param_norm'][0]:.0f} at the start, "
+        f"{variant(runs[0].run)}: norm {runs[0]['param_norm'][0]:.0f} at the start, "
         f"{runs[0].final('param_norm'):.0f} at the end, {sum(map(groks, runs))} of {len(runs)} "
         f"grok, after {delays(runs).text('.0f')} times the epochs to fit"
-        for name, runs in groups
+        for runs in group(plain, "init_scale").values()
     )
 
 
-def _walks_seen(records: Sequence[Record]) -> str:
+def walks_seen(records: Sequence[Record]) -> str:
+    """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in records if r.run.weight_decay > 0])
     times = "; ".join(
-        f"weight decay {decay:g}: {_finite(general_epochs(runs)).text()}"
-        for decay, runs in by_decay(records).items()
+        f"weight decay {decay:g}: {general_text(runs)}" for decay, runs in by_decay(records).items()
     )
     return f"the norm falls at {falls.text('.0%')} of evaluations; epoch of 0.98 at {times}"
 
 
-def _forgets_seen(fewer: Sequence[Record]) -> str:
-    if not fewer:
-        return "not run"
-    ends = ", ".join(
-        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in ungrokked(fewer)
+def forgets_seen(fewer: Sequence[Record]) -> str:
+    """Test accuracy at the end of ungrokking, by dataset size."""
+    ends = (
+        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
+        for row in measures.ungrokked(fewer)
     )
-    return f"test accuracy ends at {ends}"
-
-
-def rivals_table(records: Sequence[Record], fewer: Sequence[Record] = ()) -> str:
-    """Sec. 6: rival accounts, what each predicts, and what was seen; `fewer`: ungrokking."""
-    rows = [
-        [
-            "Slingshots, oscillations",
-            "spikes of the train loss come before generalisation; without them, none",
-            _spikes_seen(records),
-        ],
-        [
-            "Large weights at the start",
-            "the delay comes from shrinking them: a start below the final norm has none",
-            _starts_seen(records),
-        ],
-        [
-            "A random walk among solutions",
-            "no direction in between; the time does not depend on weight decay",
-            _walks_seen(records),
-        ],
-        [
-            "Finding the representation",
-            "once enough data has fixed it, it stays; less data later does not undo it",
-            _forgets_seen(fewer),
-        ],
-    ]
-    return table("account | predicts | seen", rows)
+    return f"test accuracy ends at {', '.join(ends)}"

@@ -32,10 +32,8 @@ def without_decay(found: Records) -> Result:
     if not without or len(decays) < 3:
         return Result()
     medians = {decay: analysis.general_median(group) for decay, group in decays.items()}
-    said = ", ".join(
-        f"{decay:g}: {median:,.0f}" if isfinite(median) else f"{decay:g}: never"
-        for decay, median in medians.items()
-    )
+    epochs = (f"{median:,.0f}" if isfinite(median) else "never" for median in medians.values())
+    said = ", ".join(f"{decay:g}: {epoch}" for decay, epoch in zip(medians, epochs, strict=True))
     last = max(record.run.epochs for record in records)
     generalised = [isfinite(epoch) for epoch in analysis.general_epochs(without)]
     long = all(record.run.epochs >= LONG for record in without)
@@ -49,25 +47,11 @@ def without_decay(found: Records) -> Result:
     )
 
 
+NEITHER = "neither loss spikes nor a large norm at the start are needed for grokking"
+WITHOUT, RARER = "without weight decay grokking can happen", "later, and less reliably; no number"
+TITLES = "Rival accounts (Sec. 6)", "Without weight decay (Sec. 7)"
+RUNS = ("ablations",)
 CLAIMS = (
-    Claim(
-        "S6",
-        "Rival accounts (Sec. 6)",
-        "neither loss spikes nor a large norm at the start are needed for grokking",
-        RIVALS,
-        "sec-6-accounts",
-        not_needed,
-        ("ablations",),
-        number="no number",
-    ),
-    Claim(
-        "S7",
-        "Without weight decay (Sec. 7)",
-        "without weight decay grokking can happen",
-        DISCUSSION,
-        "sec-7-decay",
-        without_decay,
-        ("ablations",),
-        number="later, and less reliably; no number",
-    ),
+    Claim("S6", TITLES[0], NEITHER, RIVALS, "sec-6-accounts", not_needed, RUNS, "no number"),
+    Claim("S7", TITLES[1], WITHOUT, DISCUSSION, "sec-7-decay", without_decay, RUNS, RARER),
 )

@@ -61,29 +61,21 @@ def fig_when(records: Sequence[Record]) -> go.Figure:
     for seed, mine in measures.group(records, "seed").items():
         names = [analysis.variant(record.run) for record in mine]
         fits = [f.epoch if (f := measures.train_fits(record)) else None for record in mine]
-        general = analysis.general_epochs(mine)
-        last = [int(record["epoch"][-1]) for record in mine]
-        ends = [e if isfinite(e) else end for e, end in zip(general, last, strict=True)]
-        arrows = ["diamond" if isfinite(e) else "arrow-right-open" for e in general]
-        for label, colour, x, symbols in (
-            ("fits", TRAIN, fits, ["circle-open"] * len(mine)),
-            ("test accuracy 0.98", TEST, ends, arrows),
+        ends, known = [], []
+        for record, epoch in zip(mine, analysis.general_epochs(mine), strict=True):
+            known.append(isfinite(epoch))
+            ends.append(epoch if isfinite(epoch) else int(record["epoch"][-1]))
+        arrows = ["diamond" if there else "arrow-right-open" for there in known]
+        for label, colour, x, symbols, there in (
+            ("fits", TRAIN, fits, ["circle-open"] * len(mine), [True] * len(mine)),
+            ("test accuracy 0.98", TEST, ends, arrows, known),
         ):
-            draw(
-                fig,
-                x,
-                names,
-                label,
-                f"{label}: %{{customdata}}epoch %{{x:,.0f}}<br>%{{y}}<br>seed {seed}",
-                mode="markers",
-                meta={"seed": seed},
-                marker={"color": colour, "size": 10, "symbol": symbols},
-                customdata=["" if s != "arrow-right-open" else "not by " for s in symbols],
-            )
-    said = []
-    for name, group in groups.items():
-        middle = analysis.general_median(group)
-        said.append(f"{name} {middle:,.0f}" if isfinite(middle) else f"{name} never")
+            hover = f"{label}: %{{customdata}}epoch %{{x:,.0f}}<br>%{{y}}<br>seed {seed}"
+            looks: Looks = {"marker": {"color": colour, "size": 10, "symbol": symbols}}
+            looks["customdata"] = ["" if yes else "not by " for yes in there]
+            draw(fig, x, names, label, hover, mode="markers", meta={"seed": seed}, **looks)
+    medians = {name: analysis.general_median(group) for name, group in groups.items()}
+    said = [f"{k} {v:,.0f}" if isfinite(v) else f"{k} never" for k, v in medians.items()]
     return set_alt(
         fig,
         f"When {len(records)} networks fit their train set and when they generalise. Median epoch "

@@ -35,9 +35,8 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
         xaxis={"title": "scale c of the logits"},
         yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},
     )
-    cases = (("every example right", perfect), ("one example wrong", one_wrong))
-    for (name, loss), line in zip(cases, CIRCUITS[:2], strict=True):
-        fig.add_scatter(x=scales, y=loss, name=name, line=line)
+    fig.add_scatter(x=scales, y=perfect, name="every example right", line=CIRCUITS[0])
+    fig.add_scatter(x=scales, y=one_wrong, name="one example wrong", line=CIRCUITS[1])
     best = scales[one_wrong.argmin()]
     text = (
         f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
@@ -58,11 +57,10 @@ def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
     fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM})
     fig.add_annotation(x=q, y=0.5, text="κ = q", showarrow=False, xanchor="left")
     least = int(np.argmin(circuits.P))
-    low = float(shares[0, least])
     text = (
         f"Optimal share of {len(circuits.P)} circuits against kappa, q = {q:g}: the most "
-        f"efficient (P = {circuits.P[least]:g}) rises from {low:.0%} near kappa = 0 to all of "
-        "it at kappa = q, and stays there."
+        f"efficient (P = {circuits.P[least]:g}) rises from {shares[0, least]:.0%} near kappa = 0 "
+        "to all of it at kappa = q, and stays there."
     )
     return set_alt(fig, text)
 
@@ -78,21 +76,14 @@ def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figu
         xaxis={"title": f"share of the circuit with P = {P[0]:g}", "range": [0, 1.01]},
         yaxis={"title": "decay term, relative", "rangemode": "tozero"},
     )
-    at_end = []
+    lowest = []
     for kappa, line in zip(kappas, cycle(CIRCUITS), strict=False):
         cost = sharing_cost(replace(circuits, P=tuple(P), kappa=kappa), share)
         name, best = f"κ = {kappa:g}", int(cost.argmin())
         fig.add_scatter(x=share, y=cost, name=name, line=line | {"width": 2}, legendgroup=name)
-        fig.add_scatter(
-            x=share[[best]],
-            y=cost[[best]],
-            mode="markers",
-            marker={"color": line["color"], "size": 9},
-            legendgroup=name,
-            showlegend=False,
-            name=f"lowest, {name}",
-        )
-        at_end.append(f"{share[best]:.2f} for kappa = {kappa:g}")
-    where = ", ".join(at_end)
-    text = f"Share of the more efficient circuit at which the decay term is lowest: {where}."
-    return set_alt(fig, text)
+        marker = {"color": line["color"], "size": 9}
+        looks = {"mode": "markers", "marker": marker, "legendgroup": name, "showlegend": False}
+        fig.add_scatter(x=share[[best]], y=cost[[best]], name=f"lowest, {name}", **looks)
+        lowest.append(f"{share[best]:.2f} for kappa = {kappa:g}")
+    text = "Share of the more efficient circuit at which the decay term is lowest: "
+    return set_alt(fig, f"{text}{', '.join(lowest)}.")
