@@ -1,6 +1,6 @@
 """What figures share: traces, hover texts, looks and axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ CURVES = {
 LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
 LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
+ACCURACY_FROM_0 = ACCURACY | {"range": [0, 1.03]}  # of lines without markers
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 
 Looks = dict[str, Any]
@@ -208,6 +209,24 @@ def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
     return [symbol if all(map(rests, here)) else f"{symbol}-open" for here in sizes]
 
 
+def draw_ends(
+    fig: go.Figure,
+    records: Sequence[Record],
+    read: Callable[[Record], float],
+    label: str,
+    hover: str,
+    look: int = 0,
+    size: int = 7,
+    **trace: Any,
+) -> None:
+    """What is read of each record against its dataset size, as one curve; `look` as symbol."""
+    marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": size}
+    sizes = [record.run.dataset_size for record in records]
+    whole = {"mode": "lines+markers", "meta": shared_meta(records), **trace}
+    whole["marker"] = marker | trace.get("marker", {})
+    draw(fig, sizes, [read(record) for record in records], label, hover, **whole)
+
+
 def draw_accuracy(
     fig: go.Figure,
     records: Sequence[Record],
@@ -224,17 +243,16 @@ def draw_accuracy(
     which are those of `rest_symbols`.
     """
     units = group(records, "seed", field)
-    lines = [(f"seed {seed}, {label}", runs) for (seed, _), runs in units.items()]
+    lines = [(f"seed {seed}, {label}", runs, False) for (seed, _), runs in units.items()]
     several = len(lines) > 1
     if several:
-        lines.append((f"mean of {len(units)} seeds, {label}", list(records)))
-    for i, (who, runs) in enumerate(lines):
-        mean = several and i == len(units)
-        sizes, values = measures.curve(runs)
+        lines.append((f"mean of {len(units)} seeds, {label}", list(records), True))
+    for who, runs, mean in lines:
+        sizes, accuracies = measures.curve(runs)
         draw(
             fig,
             sizes,
-            values,
+            accuracies,
             label,
             f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{who}",
             colour=colour,

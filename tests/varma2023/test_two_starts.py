@@ -118,12 +118,8 @@ def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop):
     assert analysis.half_the_size(down, up) == half
     loop_criteria = analysis.loop_criteria(down, up)
     assert list(loop_criteria.values()) == [True, loop]
-    ratio = analysis.crit_ratio(down, up)
-    if d_crit < 3000:
-        assert ratio.value == pytest.approx(d_crit / 800)
-    else:  # never seen on the way up
-        assert isnan(ratio.value)
-        assert "not seen" in analysis.crit_ratio_text(down, up)
+    ratio = f"{d_crit / 800:.2f} (1 seed)" if d_crit < 3000 else "not known, as one of them was"
+    assert analysis.crit_ratio_text(down, up).startswith(ratio)
 
 
 def test_one_curve_both_ways_is_no_loop():

@@ -37,7 +37,7 @@ def fig10b(found: Records) -> Result:
     return Result(
         f"rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}",
         all(analysis.smooth_criteria(ends).values()),
-        dict(measures.resting(ends)),
+        measures.resting(ends),
         Evidence.of(ends),
     )
 
@@ -73,7 +73,7 @@ def hysteresis(found: Records) -> Result:
     return Result(
         f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
         all(analysis.loop_criteria(ends, fresh).values()),
-        dict(measures.resting([*down, *fresh])),
+        measures.resting([*down, *fresh]),
         Evidence.of(down, fresh),
     )
 
