@@ -292,7 +292,7 @@ def objective(record: Record) -> Float[np.ndarray, " log"]:
 
 
 def least(record: Record) -> float:
-    """Eq. (2) over alpha where a run ended: of the minimiser, the minimum that it found."""
+    """Where a run ended, Eq. (2) over alpha: of the minimiser, the minimum that it found."""
     return float(objective(record)[-1])
 
 

@@ -136,7 +136,7 @@ def test_the_fit_is_of_medians_found_by_loops():
     curves = []
     for seed in (0, 1, 2):
         for size in SIZES:
-            curve = analysis.select(runs, seed=seed, dataset_size=size)
+            curve = [r for r in runs if (r.run.seed, r.run.dataset_size) == (seed, size)]
             curves.append(np.polyfit([log(x(r)) for r in curve], [log(y(r)) for r in curve], 1)[0])
     assert 1 / found.kappa == approx(np.median(curves))
     moved = {id(r): log(y(r)) + log(60 / x(r)) / found.kappa for r in runs}
@@ -165,7 +165,7 @@ def test_flat_is_an_equivalence_and_rising_is_more_than_unfinished_runs_feign():
     assert analysis.flat(rule(jitter=0.002)) is True
     assert analysis.flat(rule(exponent=0.03, jitter=0.002)) is False
     assert analysis.flat(rule([0], exponent=0.019)) is True  # of one seed: its own value
-    assert analysis.flat(analysis.select(rule(), dataset_size=4000)) is None
+    assert analysis.flat([r for r in rule() if r.run.dataset_size == 4000]) is None
     assert analysis.flat([]) is None
     mem = memory((0, 1, 2))
     assert analysis.least_rise(mem) == approx(log(1.1) / log(16))
@@ -354,7 +354,8 @@ def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
         [
             replace(r, run=replace(r.run, weight_decay=decay))
             for decay in seven
-            for r in analysis.select(some, weight_decay=DECAYS[0])
+            for r in some
+            if r.run.weight_decay == DECAYS[0]
         ]
         for some in (mem, gen)
     )

@@ -42,6 +42,12 @@ def test_d_crit_is_where_a_curve_crosses_a_half_or_it_is_censored(ends, text):
     assert found.censored or found.low < found.value <= found.high
 
 
+def test_any_level_is_crossed_linearly_in_log_d():
+    found = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
+    assert (found.low, found.high) == (400, 900)
+    assert found.value == pytest.approx(400 * 2.25**0.25)
+
+
 def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
     np.testing.assert_allclose(measures.curve(runs), [[400, 900], [0, 0.8]])

@@ -42,16 +42,6 @@ def norm(record: Record) -> float:
     return record.final("param_norm")
 
 
-def values(records: Sequence[Record], field: str) -> list:
-    """The values that a field of the runs takes, in order."""
-    return sorted({getattr(record.run, field) for record in records})
-
-
-def select(records: Sequence[Record], **fields: float | int) -> list[Record]:
-    """The records whose runs have these values."""
-    return [r for r in records if all(getattr(r.run, k) == v for k, v in fields.items())]
-
-
 class Bucket(NamedTuple):
     """Runs whose correct logits are about equal: one isologit line of Fig. 3b or 3d."""
 
@@ -197,7 +187,7 @@ NEAR = 0.25  # the same for predictions by Eq. (2), as first written (choice C18
 def can_be_judged(records: Sequence[Record]) -> bool:
     """Whether runs of one circuit can be judged: x + y, p >= 53, three sizes and weight decays."""
     return all(r.run.task == "x+y" and r.run.p >= 53 for r in records) and all(
-        len(values(records, name)) >= 3 for name in ("dataset_size", "weight_decay")
+        len(group(records, name)) >= 3 for name in ("dataset_size", "weight_decay")
     )
 
 
@@ -209,7 +199,7 @@ def slopes(records: Sequence[Record]) -> list[Interval]:
 
 def least_rise(records: Sequence[Record]) -> float:
     """The exponent of D that runs which are still falling could feign: 10 % of the norm."""
-    sizes = values(records, "dataset_size")
+    sizes = [*group(records, "dataset_size")]
     return log1p(UNFINISHED) / log(sizes[-1] / sizes[0])
 
 
@@ -224,7 +214,7 @@ def flat(gen: Sequence[Record]) -> bool | None:
     An equivalence: the whole interval over seeds lies in the margin.
     """
     seeds = group(gen, "seed").values()
-    if not seeds or any(len(values(seed, "dataset_size")) < 2 for seed in seeds):
+    if not seeds or any(len(group(seed, "dataset_size")) < 2 for seed in seeds):
         return None
     return fitted(gen, "exponent").within(-MARGIN, MARGIN)
 
@@ -249,10 +239,10 @@ def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     rows = []
     for name, records in zip(CIRCUITS.values(), (mem, gen), strict=True):
         for low, high, here in buckets(records):
-            sizes = span(values(here, "dataset_size"), ",", none="–")
+            sizes = span(group(here, "dataset_size"), ",", none="–")
             slope = isologit_slope(here)
             text = slope.text(".3f") if isfinite(slope.value) else "fewer than two sizes"
-            counts = len(here), len(values(here, "seed"))
+            counts = len(here), len(group(here, "seed"))
             rows.append([name, f"{low:.1f} – {high:.1f}", *counts, sizes, text])
     return table("circuit | correct logit | runs | seeds | D | slope of log norm over log D", rows)
 
@@ -263,7 +253,7 @@ def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     for name, records, flat in zip(CIRCUITS.values(), (mem, gen), (False, True), strict=True):
         parts = ("exponent", ".3f", False), ("kappa", ".1f", flat), ("norm", ".1f", flat)
         texts = [fitted(records, part, fixed).text(form) for part, form, fixed in parts]
-        rows.append([name, len(records), len(values(records, "seed")), *texts])
+        rows.append([name, len(records), len(group(records, "seed")), *texts])
     heads = "circuit | runs | seeds | exponent of D | κ | norm at D = "
     return table(f"{heads}{SIZE:,}, correct logit {LOGIT:g}", rows)
 

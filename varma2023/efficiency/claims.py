@@ -107,10 +107,10 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     pairs = {}
     for task, here in ungrokking_tasks(ends).items():
         predictions = critical.predicted_by_minimum(mem, measures.at_largest(here))
-        for decay, predicted in predictions.items():
-            name = task if decay == 1 else f"{task}, weight decay {decay:g}"
-            own = analysis.select(here, weight_decay=decay)
-            pairs[name] = predicted, measures.d_crit_interval(own)
+        for decay, own in group(here, "weight_decay").items():
+            if decay in predictions:
+                name = task if decay == 1 else f"{task}, weight decay {decay:g}"
+                pairs[name] = predictions[decay], measures.d_crit_interval(own)
     return pairs
 
 

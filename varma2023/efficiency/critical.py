@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from grokkit.runs import Record
 from varma2023.efficiency import analysis
-from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm, select
+from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
 from varma2023.measures import Summary, group, least
 from varma2023.statistics import Interval, bootstrap_two
 
@@ -161,10 +161,10 @@ def mixtures_below(
     found = []
     curves = {decay: minima(here) for decay, here in group(mem, "weight_decay").items()}
     rules = group(gen, "weight_decay", "seed")
-    for (decay, seed), own in rules.items():
-        rule = float(logs(own, least)[:, 1].mean())
-        for end in select(ends, weight_decay=decay, seed=seed) if decay in curves else []:
-            x, y = curves[decay].T
-            memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
-            found.append(1 - least(end) / exp(min(memory, rule)))
+    for key, fell in group(ends, "weight_decay", "seed").items():
+        if key in rules and key[0] in curves:
+            (x, y), rule = curves[key[0]].T, float(logs(rules[key], least)[:, 1].mean())
+            for end in fell:
+                memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
+                found.append(1 - least(end) / exp(min(memory, rule)))
     return [part for part in found if part > by]

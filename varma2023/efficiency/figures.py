@@ -52,7 +52,7 @@ def _isologit(
     fig: go.Figure, bucket: Bucket, seed: int | None, place: tuple[int, int], **looks: Any
 ) -> None:
     """One isologit line: the geometric mean norm of a bucket at each D, of one seed or of all."""
-    chosen = bucket.records if seed is None else analysis.select(bucket.records, seed=seed)
+    chosen = bucket.records if seed is None else group(bucket.records, "seed")[seed]
     norms = analysis.mean_norms(chosen)
     who = f"{len(chosen)} runs" if seed is None else f"seed {seed}, {len(chosen)} runs"
     if seed is None:
@@ -101,10 +101,10 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         for i, (bucket, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
             looks: Looks = {"dash": dash_of(i), "textposition": f"{PLACES[i % 3]} right"}
             fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
-            seeds = analysis.values(bucket.records, "seed")
+            seeds = group(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
                 _isologit(fig, bucket, seed, (row, 2), colour=colour, **looks)
-        norms, sizes = [*map(norm, records)], analysis.values(records, "dataset_size")
+        norms, sizes = [*map(norm, records)], [*group(records, "dataset_size")]
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
         fig.update_yaxes(_axis([*map(logit, records)], "correct logit"), row=row, col=1)
@@ -142,7 +142,7 @@ def fig_equal_cost(
     predicted = critical.predicted_by_norm(mem, gen)
     height = analysis.fit(gen, flat=True).at(level)
     curve = np.exp(critical.cost_curve(analysis.logs_by_seed(mem), level))
-    sizes = analysis.values([*mem, *gen], "dataset_size")
+    sizes = [*group([*mem, *gen], "dataset_size")]
     fig = figure(height=460)
     line = np.array([[sizes[0], height], [sizes[-1], height]])
     for circuit, colour, dash, points in (("mem", MEM, "solid", curve), ("gen", GEN, "dash", line)):
@@ -178,8 +178,8 @@ def fig_first_order(
     """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross."""
     fig = figure(height=480)
     predicted, measured = critical.predicted_by_minimum(mem, gen), measured or {}
-    decays = analysis.values([*mem, *gen], "weight_decay")
-    sizes = analysis.values([*mem, *gen], "dataset_size")
+    decays = [*group([*mem, *gen], "weight_decay")]
+    sizes = [*group([*mem, *gen], "dataset_size")]
     for circuit, colour, records in (("mem", MEM, mem), ("gen", GEN, gen)):
         for (decay, seed), own in group(records, "weight_decay", "seed").items():
             i = decays.index(decay)
@@ -188,7 +188,7 @@ def fig_first_order(
             told = f"{hover}{decay:g}, seed {seed}"
             plots.draw_ends(fig, own, least, CIRCUITS[circuit], told, i, 6, **looks)
     for decay, found in predicted.items():
-        own = analysis.select(gen, weight_decay=decay)
+        own = group(gen, "weight_decay")[decay]
         height = float(np.exp(analysis.logs(own, least)[:, 1].mean()))
         looks = {"colour": pale(GEN), "width": 1, "dash": "dot", "mode": "lines"}
         about: Looks = {"meta": {"weight_decay": decay}}

@@ -85,8 +85,9 @@ def changes_table(records: Sequence[Record]) -> str:
     for change in CHANGES:
         cells, form = ["not run"] * 3, ".2g" if change.metric == "test_loss" else ".1f"
         if records[0].run.epochs >= change.end:
-            ends = (measures.values_at(records, change.metric, e) for e in (change.start, change.end))
+            for i, epoch in enumerate((change.start, change.end)):
+                cells[i] = measures.values_at(records, change.metric, epoch).text(form)
             n = sum(change_met(record, change) for record in records)
-            cells = [*(end.text(form) for end in ends), f"{n} of {len(records)}"]
+            cells[2] = f"{n} of {len(records)}"
         rows.append([change.name, f"{change.start:,} to {change.end:,}", *cells])
     return table("the paper sees | epochs | ours, before | ours, after | runs", rows)

@@ -203,8 +203,8 @@ def excess(pair: Pair) -> float:
 
 
 def excess_text(found: Sequence[Pair]) -> str:
-    """`excess` of some pairs, as median and range; "none" of no pairs."""
-    return Summary.of([excess(pair) for pair in found]).text("+.1%") if found else "none"
+    """`excess` of some pairs, as median and range."""
+    return Summary.of([*map(excess, found)]).text("+.1%")
 
 
 def surpassed_text(found: Sequence[Pair]) -> str:
