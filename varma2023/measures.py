@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, isnan, log, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -49,10 +49,8 @@ def described_runs(runs: Sequence[Run]) -> str:
         f"{seeds} seed{'s' * (seeds > 1)}",
     ]
     for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "evaluations")):
-        epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
-        if epochs:
-            least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""
-            said.append(f"{least}{epochs[-1]:,} {unit}")
+        if epochs := [run.epochs for run in runs if run.optimiser == optimiser]:
+            said.append(f"{span(epochs, ',')} {unit}")
     return ", ".join(said)
 
 
@@ -80,15 +78,11 @@ def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
     return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
 
 
-@dataclass(frozen=True)
-class Crossing:
+class Crossing(NamedTuple):
     """An event between two evaluations: not yet at epoch `after`, but at epoch `epoch`."""
 
     after: int
     epoch: int
-
-    def __str__(self) -> str:
-        return f"{self.after:,} – {self.epoch:,}"
 
 
 def first(record: Record, event: Bool[np.ndarray, " log"], start: int = 0) -> Crossing | None:
@@ -150,10 +144,9 @@ def values_at(
     records: Sequence[Record], metric: str, epoch: int | float, whole: str = ""
 ) -> Summary:
     """A metric of every run at an epoch, or as a part of another metric there."""
-    wholes = [value_at(r, whole, epoch) if whole else 1.0 for r in records]
-    return Summary.of(
-        [value_at(r, metric, epoch) / all_ for r, all_ in zip(records, wholes, strict=True)]
-    )
+    values = np.array([value_at(record, metric, epoch) for record in records])
+    wholes = [value_at(record, whole, epoch) if whole else 1.0 for record in records]
+    return Summary.of((values / wholes).tolist())
 
 
 def train_fits(record: Record) -> Crossing | None:
@@ -187,8 +180,7 @@ def trig_leads(record: Record) -> Crossing | None:
     return for_good(record, record["trig_logit"] > record["mem_logit"])
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """An event of a grokking run, with the epoch at which the paper sees it (Fig. 9, App. A.3)."""
 
     name: str

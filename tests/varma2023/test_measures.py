@@ -54,7 +54,6 @@ def test_the_first_epoch_of_an_event_and_the_one_from_which_it_lasts(
     event = np.array(event, dtype=bool)
     assert measures.first(curve(), event, start) == expected
     assert measures.for_good(curve(), event) == lasting
-    assert str(Crossing(1000, 2500)) == "1,000 – 2,500"
 
 
 @pytest.mark.parametrize(
