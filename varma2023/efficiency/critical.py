@@ -84,14 +84,13 @@ def predicted_by_norm(
     sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
     """
     at = common_logit(mem, gen) if level is None else level
-
-    def crossed(
-        one: Sequence[Float[np.ndarray, "_ 3"]], other: Sequence[Float[np.ndarray, "_ 3"]]
-    ) -> float:
-        height = log(analysis.fit_logs(other, flat=True).at(at))
-        return exp(crossing(cost_curve(one, at), height))
-
-    return bootstrap_two(logs_by_seed(mem), logs_by_seed(gen), crossed)
+    return bootstrap_two(
+        logs_by_seed(mem),
+        logs_by_seed(gen),
+        lambda one, other: exp(
+            crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at)))
+        ),
+    )
 
 
 def loss_part(records: Sequence[Record]) -> Summary:
@@ -117,14 +116,12 @@ def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[f
     C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
     the same at every D, as Sec. 4.1 has it.
     """
-    one, other = group(mem, "weight_decay"), group(gen, "weight_decay")
-    return {
-        decay: bootstrap_two(
-            logs_by_seed(one[decay], least), logs_by_seed(other[decay], least), _equal_minima
-        )
-        for decay in one
-        if decay in other
-    }
+    found, rules = {}, group(gen, "weight_decay")
+    for decay, own in group(mem, "weight_decay").items():
+        if decay in rules:
+            one, other = (logs_by_seed(records, least) for records in (own, rules[decay]))
+            found[decay] = bootstrap_two(one, other, _equal_minima)
+    return found
 
 
 def predicted_by_start(

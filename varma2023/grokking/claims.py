@@ -62,9 +62,8 @@ def _overtakes(record: Record) -> bool:
 
 
 def _in_order(record: Record) -> bool:
-    epochs = [None if (at := mark.find(record)) is None else at.epoch for mark in measures.MARKS]
-    known = [epoch for epoch in epochs if epoch is not None]
-    return len(known) == len(epochs) and known == sorted(known)
+    epochs = [at.epoch for mark in measures.MARKS if (at := mark.find(record))]
+    return len(epochs) == len(measures.MARKS) and epochs == sorted(epochs)
 
 
 def app_a3(found: Records) -> Result:
@@ -73,14 +72,11 @@ def app_a3(found: Records) -> Result:
     if "trig_logit" not in records[0].metrics or not measures.at_papers_setting(records):
         return Result()
     seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}
+    late = {change: met for change, met in seen.items() if change.start > 1000}
     return Result(
         f"{sum(seen.values())} of {len(seen)} changes, each in most runs",
-        all(met for change, met in seen.items() if change.start <= 1000),
-        {
-            f"{change.name} from epoch {change.start:,} to {change.end:,}": met
-            for change, met in seen.items()
-            if change.start > 1000
-        },
+        all(met for change, met in seen.items() if change not in late),
+        {f"{c.name} from epoch {c.start:,} to {c.end:,}": met for c, met in late.items()},
         Evidence.of(records),
     )
 

@@ -60,10 +60,8 @@ def ends_text(records: Sequence[Record]) -> str:
 
 def stays_text(records: Sequence[Record]) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
-    each = [
-        f"D = {r.run.dataset_size:,}, seed {r.run.seed}: {plateau(r, at_end=True)}"
-        for r in standing(records)
-    ]
+    stays = [(record.run, plateau(record, at_end=True)) for record in standing(records)]
+    each = (f"D = {run.dataset_size:,}, seed {run.seed}: {here}" for run, here in stays)
     return "; ".join(each) or "none"
 
 
@@ -98,16 +96,16 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
     longer one at that epoch and at its end, how far it moves over its last tenth, its outcome.
     """
     longer, precise = map(_by_network, by_precision(again))
-    first, rows = _by_network(records), []
+    firsts, rows = _by_network(records), []
     for network, one in longer.items():
+        first, size = firsts.get(network), f"{network.dataset_size:,}"
         ends = [
             f"{each.final('test_accuracy'):.2f} at {each.run.epochs:,}" if each else "not run"
-            for each in (first.get(network), precise.get(network), one)
+            for each in (first, precise.get(network), one)
         ]
-        then = first[network].run.epochs if network in first else None
-        ends.insert(2, f"{measures.value_at(one, 'test_accuracy', then):.2f}" if then else "")
-        row = [f"{network.dataset_size:,}", network.seed, *ends]
-        rows.append([*row, f"{moves_at_end(one):+.3f}", outcome(one)])
+        then = f"{measures.value_at(one, 'test_accuracy', first.run.epochs):.2f}" if first else ""
+        moves = f"{moves_at_end(one):+.3f}"
+        rows.append([size, network.seed, *ends[:2], then, ends[2], moves, outcome(one)])
     heads = "D | seed | ends | in float64 | the longer one, then | and at its end"
     return table(f"{heads} | over its last tenth | outcome", rows)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -56,21 +57,17 @@ NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 
 
 def _panel(
-    fig: go.Figure,
-    records: Sequence[Record],
-    field: str,
-    values: Sequence[float],
-    place: plots.Place = None,
+    fig: go.Figure, records: Sequence[Record], every: Sequence[Record], field: str, **trace: Any
 ) -> None:
     """Every seed's curve, thin, and the mean over seeds, by value of a field.
 
-    `values` are those of all panels, so that one has the same look in each.
+    `every` record of all panels, so that a value has the same look in each.
     """
-    groups, colours = group(records, field), ordered(len(values))
-    for i, (value, colour) in enumerate(zip(values, colours, strict=True)):
+    groups, values = group(records, field), group(every, field)
+    for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
         if value in groups:
             label = f"{NAMES[field]} {value:g}"
-            draw_accuracy(fig, groups[value], field, label, colour, i, place)
+            draw_accuracy(fig, groups[value], field, label, colour, i, **trace)
 
 
 def fig4_ungrokking(
@@ -93,9 +90,8 @@ def fig4_ungrokking(
         subplot_titles=[title for title, _ in routes],
     )
     both = [*minimised, *adamw]
-    decays = sorted({record.run.weight_decay for record in both})
     for col, (_, records) in enumerate(routes, start=1):
-        _panel(fig, records, "weight_decay", decays, (1, col))
+        _panel(fig, records, both, "weight_decay", place=(1, col))
         fig.update_xaxes(plots.size_axis(both), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
         colour, text = (GEN, MEM, NORM)[i % 3], f"{name}: {predicted.text(',.0f')}"
@@ -143,7 +139,7 @@ def _fig4_alt(
 def fig_epsilon(records: Sequence[Record]) -> go.Figure:
     """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
     fig = figure(xaxis=plots.size_axis(records), yaxis=plots.ACCURACY, height=440)
-    _panel(fig, records, "eps", [*group(records, "eps")])
+    _panel(fig, records, records, "eps")
     return set_alt(
         fig,
         f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
