@@ -171,10 +171,7 @@ def generalises(record: Record) -> Crossing | None:
 
 
 def trig_leads(record: Record) -> Crossing | None:
-    """The trigonometric part of the correct logit overtakes the rest, for good (App. B).
-
-    None also where a task's logits have no such part.
-    """
+    """The trigonometric part of the correct logit leads, for good (App. B); None without one."""
     if "trig_logit" not in record.metrics:
         return None
     return for_good(record, record["trig_logit"] > record["mem_logit"])
@@ -224,10 +221,7 @@ def at_papers_setting(records: Sequence[Record]) -> bool:
 
 
 def groks(record: Record) -> bool:
-    """Whether train accuracy is 1 well before test accuracy passes 0.98: delayed generalisation.
-
-    "Well before" is a factor of two in epochs.
-    """
+    """Whether test accuracy passes 0.98 after at least twice the epochs to fit the train set."""
     fits, general = train_fits(record), generalises(record)
     return fits is not None and general is not None and general.after >= 2 * fits.epoch
 

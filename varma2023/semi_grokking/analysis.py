@@ -120,10 +120,7 @@ def summary_sentence(records: Sequence[Record]) -> str:
 
 
 def transient_example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 6: of those with a plateau and then full, the longest plateau's.
-
-    Where there is none, the run with the longest stretch in the middle.
-    """
+    """The run for Fig. 6: the longest plateau before full accuracy; without one, the longest."""
 
     def how_clear(record: Record) -> tuple[bool, int]:
         here = plateau(record)
@@ -206,10 +203,7 @@ def excess_text(found: Sequence[Pair]) -> str:
 
 
 def surpassed_text(found: Sequence[Pair]) -> str:
-    """Of how many semi-grokked runs of AdamW the minimiser has a lower end, in full.
-
-    And by how much AdamW's ends lie higher.
-    """
+    """How many semi-grokked runs the minimiser undercuts, in full; how much higher they lie."""
     semi = by_outcome(found).get(SEMI, [])
     n = sum(excess(pair) > 0 and end_kind(pair.lbfgs) == measures.FULL for pair in semi)
     higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""

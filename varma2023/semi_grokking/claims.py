@@ -11,7 +11,7 @@ from varma2023.semi_grokking import analysis
 FOUR = "Prediction 4, semi-grokking"
 
 
-def _judged(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
+def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
     """The runs; of those once more, the longer ones, and those that are in float64.
 
     And whether a run that ends semi-grokked stays so in a longer one; None where none was made.
@@ -24,7 +24,7 @@ def _judged(found: Records) -> tuple[Sequence[Record], list[Record], list[Record
 
 def fig1c(found: Records) -> Result:
     """Fig. 1c: a run ends on a middling plateau, and is still there when trained for longer."""
-    records, longer, precise, stays = _judged(found)
+    records, longer, precise, stays = _runs(found)
     if not analysis.judged(records):
         return Result()
     standing = analysis.standing(longer)
@@ -41,7 +41,7 @@ def fig1c(found: Records) -> Result:
 
 def fig5(found: Records) -> Result:
     """Fig. 5: some of many runs near D_crit end on a plateau; of those, the ones that stay."""
-    records, longer, _, stays = _judged(found)
+    records, longer, _, stays = _runs(found)
     if not analysis.judged(records):
         return Result()
     n, stay = len(records), len(analysis.standing(longer))
@@ -66,7 +66,7 @@ def fig5(found: Records) -> Result:
 
 def fig6(found: Records) -> Result:
     """Fig. 6: a run waits on a plateau and then generalises; as it does, its norm drops."""
-    records, longer, *_ = _judged(found)
+    records, longer, *_ = _runs(found)
     if not analysis.judged(records):
         return Result()
     drops = analysis.norm_drops([*records, *longer])

@@ -161,10 +161,7 @@ def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple
 
 
 def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
-    """D_crit up from fresh networks over D_crit down from grokked ones, over seeds.
-
-    Or that one of the two was not seen.
-    """
+    """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
     logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
     if not logs or not all(map(isfinite, logs)):
         return "not known, as one of them was not seen"
