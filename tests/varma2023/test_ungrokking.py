@@ -93,8 +93,8 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
     assert list(measures.transition_criteria(half).values()) == [True, False, False]
     assert not all(measures.transition_criteria(sharp + crossing(2500, seed=1)).values())
     runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
-    assert measures.width(runs) == pytest.approx(exp(0.8 / 0.5))
-    assert isnan(measures.width(crossing(300)))  # 0.1 lies below the sizes
+    assert measures.widths(runs).median == pytest.approx(exp(0.8 / 0.5))
+    assert measures.widths(crossing(300)).seen == 0  # 0.1 lies below the sizes
 
 
 def test_a_small_modulus_and_few_sizes_are_not_judged():

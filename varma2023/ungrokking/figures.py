@@ -108,7 +108,17 @@ def fig4_ungrokking(
         draw(fig, PAPER, [0.7, 0.7], "the paper: 0.7", "the paper: 0.7 at 800 – 1,000", **looks)
     fig.update_yaxes({**plots.ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
-    return set_alt(fig, _fig4_alt(minimised, adamw, predictions or {}))
+    sizes, values = measures.curve(minimised)
+    text = f" By AdamW: {_crossings(adamw, 'weight_decay')}." if adamw else ""
+    if predictions:
+        each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
+        text += f" Predicted: {each}."
+    return set_alt(
+        fig,
+        f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on fewer "
+        f"examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
+        f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{text}",
+    )
 
 
 def _crossings(records: Sequence[Record], field: str) -> str:
@@ -119,21 +129,6 @@ def _crossings(records: Sequence[Record], field: str) -> str:
         size = f"{mean:,.0f}" if isfinite(mean) else measures.d_crit_text(here)
         found.append(f"{size} at {NAMES[field]} {value:g}")
     return ", ".join(found)
-
-
-def _fig4_alt(
-    minimised: Sequence[Record], adamw: Sequence[Record], predictions: Mapping[str, Interval]
-) -> str:
-    sizes, values = measures.curve(minimised)
-    text = f" By AdamW: {_crossings(adamw, 'weight_decay')}." if adamw else ""
-    if predictions:
-        each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
-        text += f" Predicted: {each}."
-    return (
-        f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on fewer "
-        f"examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
-        f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{text}"
-    )
 
 
 def fig_epsilon(records: Sequence[Record]) -> go.Figure:
