@@ -121,7 +121,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
         draw_ends(
             fig,
             mine,
-            lambda record: record.final("test_accuracy"),
+            measures.at_the_end,
             f"seed {seed}",
             f"{told}{seed}",
             colour=colour,
