@@ -1,13 +1,9 @@
-"""Readings of records that several rooms share: marks, rest, D_crit, outcomes.
-
-In this order: texts about runs, marks of a run, pairs of minimisers and rest, D_crit and the shape
-of a transition, plateaus and outcomes, ends of ungrokking.
-"""
+"""Readings of records that several rooms share: marks, rest, D_crit, outcomes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, inf, isfinite, log, nan
-from typing import Any
+from math import exp, inf, isfinite, isnan, log, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -45,7 +41,7 @@ def described_runs(runs: Sequence[Run]) -> str:
     names = sorted({run.task for run in runs})
     settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
     seeds = len({run.seed for run in runs})
-    described = [
+    said = [
         ", ".join(names) if len(names) < 3 else f"{len(names)} tasks",
         " and ".join(f"S{p}" if permuted else f"p = {p}" for permuted, p in settings),
         f"D = {counted_span([run.dataset_size for run in runs], ',')}",
@@ -53,11 +49,9 @@ def described_runs(runs: Sequence[Run]) -> str:
         f"{seeds} seed{'s' * (seeds > 1)}",
     ]
     for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "gradients")):
-        epochs = sorted({run.epochs for run in runs if run.optimiser == optimiser})
-        if epochs:
-            least = f"{epochs[0]:,} – " if len(epochs) > 1 else ""
-            described.append(f"{least}{epochs[-1]:,} {unit}")
-    return ", ".join(described)
+        if epochs := [run.epochs for run in runs if run.optimiser == optimiser]:
+            said.append(f"{span(epochs, ',')} {unit}")
+    return ", ".join(said)
 
 
 def described(records: Sequence[Record]) -> str:
@@ -84,24 +78,25 @@ def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
     return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
 
 
-@dataclass(frozen=True)
-class Crossing:
+class Crossing(NamedTuple):
     """An event between two evaluations: not yet at epoch `after`, but at epoch `epoch`."""
 
     after: int
     epoch: int
 
-    def __str__(self) -> str:
-        return f"{self.after:,} – {self.epoch:,}"
-
 
 def first(record: Record, event: Bool[np.ndarray, " log"], start: int = 0) -> Crossing | None:
     """The first logged epoch from index `start` at which `event` is true, or None."""
-    rows = np.flatnonzero(event[start:])
+    rows = start + np.flatnonzero(event[start:])
     if not len(rows):
         return None
-    row, epoch = int(rows[0]) + start, record["epoch"]
-    return Crossing(int(epoch[max(row - 1, 0)]), int(epoch[row]))
+    epoch = record["epoch"]
+    return Crossing(int(epoch[max(rows[0] - 1, 0)]), int(epoch[rows[0]]))
+
+
+def for_good(record: Record, event: Bool[np.ndarray, " log"]) -> Crossing | None:
+    """The first logged epoch from which on `event` is true up to the end, or None."""
+    return first(record, event, 1 + int(np.flatnonzero(~event).max(initial=-1)))
 
 
 @dataclass(frozen=True)
@@ -117,9 +112,9 @@ class Summary:
     @classmethod
     def of(cls, values: Sequence[int | float | None]) -> "Summary":
         """Of one value per run, None or NaN where a run had none."""
-        known = [float(value) for value in values if value is not None and not np.isnan(value)]
+        known = [float(value) for value in values if value is not None and not isnan(value)]
         if not known:
-            return cls(float("nan"), float("nan"), float("nan"), 0, len(values))
+            return cls(nan, nan, nan, 0, len(values))
         return cls(float(np.median(known)), min(known), max(known), len(known), len(values))
 
     def text(self, form: str = ",.0f") -> str:
@@ -135,34 +130,23 @@ def finals(records: Sequence[Record], metric: str) -> Summary:
     return Summary.of([record.final(metric) for record in records])
 
 
-def peaks(records: Sequence[Record], metric: str) -> Summary:
-    """The largest value of a metric over each run."""
-    return Summary.of([float(record[metric].max()) for record in records])
-
-
-def peak_epochs(records: Sequence[Record], metric: str) -> Summary:
-    """The epoch at which a metric is largest, in every run."""
-    return Summary.of([int(record["epoch"][record[metric].argmax()]) for record in records])
-
-
-def at_peak(records: Sequence[Record], metric: str, of: str) -> Summary:
-    """A metric of every run at the epoch at which the metric `of` is largest."""
-    return Summary.of([float(record[metric][record[of].argmax()]) for record in records])
+def at_peak(records: Sequence[Record], metric: str, of: str = "") -> Summary:
+    """The largest value of a metric over each run, or its value where `of` is largest."""
+    return Summary.of([float(record[metric][record[of or metric].argmax()]) for record in records])
 
 
 def value_at(record: Record, metric: str, epoch: int | float) -> float:
     """A metric at an epoch, by linear interpolation between evaluations; NaN after the last."""
-    return float(np.interp(epoch, record["epoch"], record[metric], right=float("nan")))
+    return float(np.interp(epoch, record["epoch"], record[metric], right=nan))
 
 
-def values_at(records: Sequence[Record], metric: str, epoch: int | float) -> Summary:
-    """A metric of every run at an epoch."""
-    return Summary.of([value_at(record, metric, epoch) for record in records])
-
-
-def parts_at(records: Sequence[Record], metric: str, whole: str, epoch: int | float) -> Summary:
-    """One metric as a part of another, in every run at an epoch."""
-    return Summary.of([value_at(r, metric, epoch) / value_at(r, whole, epoch) for r in records])
+def values_at(
+    records: Sequence[Record], metric: str, epoch: int | float, whole: str = ""
+) -> Summary:
+    """A metric of every run at an epoch, or as a part of another metric there."""
+    values = np.array([value_at(record, metric, epoch) for record in records])
+    wholes = [value_at(record, whole, epoch) if whole else 1.0 for record in records]
+    return Summary.of((values / wholes).tolist())
 
 
 def train_fits(record: Record) -> Crossing | None:
@@ -178,11 +162,7 @@ def norm_peaks(record: Record) -> Crossing | None:
 
 def test_falls(record: Record) -> Crossing | None:
     """The test loss has lost a tenth of its largest value, for good."""
-    loss = record["test_loss"]
-    top = int(loss.argmax())
-    above = np.flatnonzero(loss > 0.9 * loss[top])
-    start = int(above[-1]) + 1
-    return first(record, loss <= 0.9 * loss[top], start) if start < len(loss) else None
+    return for_good(record, record["test_loss"] <= 0.9 * record["test_loss"].max())
 
 
 def generalises(record: Record) -> Crossing | None:
@@ -191,19 +171,13 @@ def generalises(record: Record) -> Crossing | None:
 
 
 def trig_leads(record: Record) -> Crossing | None:
-    """The trigonometric part of the correct logit overtakes the rest, for good (App. B).
-
-    None also where a task's logits have no such part.
-    """
+    """The trigonometric part of the correct logit leads, for good (App. B); None without one."""
     if "trig_logit" not in record.metrics:
         return None
-    behind = np.flatnonzero(record["trig_logit"] <= record["mem_logit"])
-    start = int(behind[-1]) + 1 if len(behind) else 0
-    return first(record, record["trig_logit"] > record["mem_logit"], start)
+    return for_good(record, record["trig_logit"] > record["mem_logit"])
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """An event of a grokking run, with the epoch at which the paper sees it (Fig. 9, App. A.3)."""
 
     name: str
@@ -239,19 +213,15 @@ def tolerance(records: Sequence[Record]) -> float:
 
 def at_papers_setting(records: Sequence[Record]) -> bool:
     """Whether every run is the paper's of Figs. 1a and 9 but for its seed, or a longer one."""
-
-    def same(run: Run) -> bool:
-        free = Run(seed=run.seed, n_logged=run.n_logged, keep_weights=run.keep_weights)
-        return replace(run, epochs=free.epochs) == free and run.epochs >= free.epochs
-
-    return bool(records) and all(same(record.run) for record in records)
+    paper = Run()
+    free = {name: getattr(paper, name) for name in ("seed", "epochs", "n_logged", "keep_weights")}
+    return bool(records) and all(
+        replace(r.run, **free) == paper and r.run.epochs >= paper.epochs for r in records
+    )
 
 
 def groks(record: Record) -> bool:
-    """Whether train accuracy is 1 well before test accuracy passes 0.98: delayed generalisation.
-
-    "Well before" is a factor of two in epochs.
-    """
+    """Whether test accuracy passes 0.98 after at least twice the epochs to fit the train set."""
     fits, general = train_fits(record), generalises(record)
     return fits is not None and general is not None and general.after >= 2 * fits.epoch
 
@@ -291,20 +261,25 @@ def pairs(records: Sequence[Record]) -> list[Pair]:
     Raises:
         ValueError: neighbours are not AdamW's and the minimiser's record of one train set.
     """
-    found = []
-    for adamw, lbfgs in zip(records[::2], records[1::2], strict=True):
+    found = [Pair(*both) for both in zip(records[::2], records[1::2], strict=True)]
+    for pair in found:
+        one, other = pair.adamw.run, pair.lbfgs.run
         for name in ("task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps"):
-            if getattr(adamw.run, name) != getattr(lbfgs.run, name):
-                raise ValueError(f"{adamw.run} and {lbfgs.run} differ in {name}: they are no pair")
-        if (adamw.run.optimiser, lbfgs.run.optimiser) != ("adamw", "lbfgs"):
-            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {lbfgs.run}")
-        found.append(Pair(adamw, lbfgs))
+            if getattr(one, name) != getattr(other, name):
+                raise ValueError(f"{one} and {other} differ in {name}: they are no pair")
+        if (one.optimiser, other.optimiser) != ("adamw", "lbfgs"):
+            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {other}")
     return found
 
 
 def objective(record: Record) -> Float[np.ndarray, " log"]:
     """`optimum.objective`, Eq. (2) over alpha = eps lambda, at every evaluation."""
     return optimum.objective(record["train_loss"], record["param_norm"], record.run.alpha)
+
+
+def least(record: Record) -> float:
+    """Where a run ended, Eq. (2) over alpha: of the minimiser, the minimum that it found."""
+    return float(objective(record)[-1])
 
 
 ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
@@ -325,9 +300,12 @@ def resting(records: Sequence[Record], who: str = "every end is at rest") -> dic
     return {f"{who} ({n} of {len(records)})": n == len(records)}
 
 
+# --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------
+
 Accuracy = Callable[[Record], float]
 SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
 JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
+CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
 
 
 def at_the_end(record: Record) -> float:
@@ -381,13 +359,10 @@ def d_crit(
     at or above the level. Censored where the smallest size is above it, or the largest below.
     """
     sizes, values = curve(records, accuracy)
-    below = np.flatnonzero(values < level)
-    if not len(below):
-        return Critical(nan, 0.0, float(sizes[0]))
-    last = int(below[-1])
-    if last == len(sizes) - 1:
-        return Critical(nan, float(sizes[-1]), inf)
-    low, high = sizes[last : last + 2].tolist()
+    last = int(np.flatnonzero(values < level).max(initial=-1))
+    low, high = [0.0, *sizes.tolist(), inf][last + 1 : last + 3]
+    if low == 0 or high == inf:
+        return Critical(nan, low, high)
     start, end = values[last : last + 2].tolist()
     part = (level - start) / (end - start)
     return Critical(exp(log(low) + part * log(high / low)), low, high)
@@ -404,79 +379,61 @@ def d_crit_interval(
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
-def crossings_rest(records: Sequence[Record], level: float = 0.5) -> bool:
+def d_crit_text(
+    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
+) -> str:
+    """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
+    found = [d_crit(unit, level, accuracy) for unit in group(records, "seed").values()]
+    if not any(each.censored for each in found):
+        return d_crit_interval(records, level, accuracy).text(",.0f")
+    texts = [str(each) for each in found]
+    alike = len(texts) > 1 and len(set(texts)) == 1
+    return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
+
+
+def crossings_rest(records: Sequence[Record]) -> bool:
     """Whether D_crit can be told: every curve crosses, between two sizes whose ends are at rest.
 
     An end that is still falling bounds D_crit only (choice C15).
     """
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():
-        found = d_crit(runs, level)
+        found = d_crit(runs)
         beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
         if found.censored or not all(map(rests, beside)):
             return False
     return bool(records)
 
 
-# --- the shape of a transition: Figs. 4, 8 ---------------------------------------------------
-
-
-def curves(
-    records: Sequence[Record], field: str = "weight_decay"
-) -> dict[tuple[int, float], list[Record]]:
-    """The records by seed and by value of a field of their runs: one curve each."""
-    return group(records, "seed", field)
-
-
 def judged(records: Sequence[Record]) -> bool:
     """Whether claims about a transition can be judged by these runs: by their modulus and sizes."""
     runs = [record.run for record in records]
-    large = all(run.p >= 5 if run.task in tasks.PERMUTATION else run.p >= JUDGED_P for run in runs)
+    large = all(run.p >= 5 if run.task in PERMUTATION else run.p >= JUDGED_P for run in runs)
     return large and len({run.dataset_size for run in runs}) >= 5
 
 
-def width(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> float:
-    """The factor in D from test accuracy 0.1 to 0.9 of one curve; NaN if either is censored."""
-    low, high = (d_crit(records, level, accuracy) for level in (0.1, 0.9))
-    return high.value / low.value
+def widths(records: Sequence[Record], field: str = "weight_decay") -> Summary:
+    """The factor in D from accuracy 0.1 to 0.9 of every curve, by seed and value of a field."""
+    curves = group(records, "seed", field).values()
+    return Summary.of([d_crit(runs, 0.9).value / d_crit(runs, 0.1).value for runs in curves])
 
 
-def widths(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
-) -> Summary:
-    """The `width` of every curve."""
-    return Summary.of([width(runs, accuracy) for runs in curves(records, field).values()])
-
-
-def transition_criteria(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
-) -> dict[str, bool]:
+def transition_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What makes a transition, on every curve: both ends, and a short way between (choice C19)."""
-    found = curves(records, field).values()
-    ends = [curve(runs, accuracy)[1] for runs in found]
+    ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
+    found, short = widths(records), f"accuracy rises from 0.1 to 0.9 within a factor of {SHARP:.1f}"
     return {
         "the smallest train set ends near chance": all(end[0] <= CHANCE for end in ends),
         "the largest train set stays generalised": all(end[-1] >= PERFECT for end in ends),
-        f"accuracy rises from 0.1 to 0.9 within a factor of {SHARP:.1f} in D": all(
-            width(runs, accuracy) <= SHARP for runs in found
-        ),
+        f"{short} in D": found.seen == found.n and found.high <= SHARP,
     }
 
 
-def d_crit_text(
-    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
-) -> str:
-    """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
-    found = [d_crit(unit, level, accuracy) for unit in group(records, "seed").values()]
-    if any(each.censored for each in found):
-        texts = [str(each) for each in found]
-        alike = len(texts) > 1 and len(set(texts)) == 1
-        return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
-    return d_crit_interval(records, level, accuracy).text(",.0f")
-
-
-# --- other tasks: Fig. 8 ---------------------------------------------------------------------
-
 N_OTHER_TASKS = len(tasks.NAMES) - 1
+
+
+def smallest(records: Sequence[Record]) -> list[Record]:
+    """The records with the smallest train sets: the clearest ungrokking."""
+    return next(iter(group(records, "dataset_size").values()))
 
 
 def at_largest(records: Sequence[Record]) -> list[Record]:
@@ -490,14 +447,10 @@ def task_ungroks(records: Sequence[Record]) -> bool:
     return low and high
 
 
-NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = (
-    "no generalisation",
-    "under way",
-    "semi-grokked",
-    "plateau, then full",
-    "full",
-)
-OUTCOMES = (NONE, UNDER_WAY, SEMI, TRANSIENT, FULL)
+# --- plateaus and outcomes: Figs. 1c, 5, 6 ---------------------------------------------------
+
+OUTCOMES = ("no generalisation", "under way", "semi-grokked", "plateau, then full", "full")
+NONE, UNDER_WAY, SEMI, TRANSIENT, FULL = OUTCOMES
 MARGIN = 0.1  # of test accuracy above what mirror images explain; this and all below: choice C17
 BAND = 0.1  # within which test accuracy stays on a plateau
 DECAY_TIMES, SHARE = 5, 0.1  # a plateau lasts so many 1 / (lr lambda), and such a part of the run
@@ -530,41 +483,31 @@ class Plateau:
         """How long it lasts."""
         return self.end - self.start
 
-    def text(self) -> str:
-        """ "0.55 from epoch 8,000 to 18,000"."""
+    def __str__(self) -> str:
         return f"{self.level:.2f} from epoch {self.start:,} to {self.end:,}"
-
-
-def _stretches(values: Float[np.ndarray, " log"], bottom: float) -> list[tuple[int, int]]:
-    """By last row in the middle: from which first row on all values are there and in one band."""
-    found, first = [], 0
-    for last, value in enumerate(values):
-        if not bottom < value <= PERFECT:
-            first = last + 1
-            continue
-        while np.ptp(values[first : last + 1]) > BAND:
-            first += 1
-        found.append((first, last))
-    return found
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:
     """The longest plateau of a run, or the one that it ends on; None if it has none at all."""
     values, run, fits, epoch = smoothed(record), record.run, train_fits(record), record["epoch"]
-    earliest = DELAY * fits.epoch if fits else np.inf
-    least = max(DECAY_TIMES * run.decay_time, SHARE * run.epochs)
-    best: tuple[bool, int, int, int] | None = None
-    for first, last in _stretches(values, memory_bound(run)):
-        if at_end and last < len(values) - 1:
+    earliest = DELAY * fits.epoch if fits else inf
+    shortest = max(DECAY_TIMES * run.decay_time, SHARE * run.epochs)
+    found, first_row, bottom = [], 0, memory_bound(run)
+    for row, value in enumerate(values):
+        if not bottom < value <= PERFECT:
+            first_row = row + 1
             continue
-        start, long = int(epoch[first]), int(epoch[last] - epoch[first])
-        each = (start >= earliest and long >= least, long, first, last)
-        best = each if best is None or each[:2] > best[:2] else best
-    if best is None:
+        while np.ptp(values[first_row : row + 1]) > BAND:
+            first_row += 1
+        long = int(epoch[row] - epoch[first_row])
+        if not at_end or row == len(values) - 1:
+            lasting = bool(epoch[first_row] >= earliest) and long >= shortest
+            found.append((lasting, long, first_row, row))
+    if not found:
         return None
-    lasting, _, first, last = best
-    level = float(np.median(values[first : last + 1]))
-    return Plateau(int(epoch[first]), int(epoch[last]), level, lasting)
+    lasting, _, first_row, row = max(found, key=lambda each: each[:2])
+    level = float(np.median(values[first_row : row + 1]))
+    return Plateau(int(epoch[first_row]), int(epoch[row]), level, lasting)
 
 
 def outcome(record: Record) -> str:
@@ -589,9 +532,6 @@ def end_kind(record: Record) -> str:
     return NONE if end <= memory_bound(record.run) else SEMI if end <= PERFECT else FULL
 
 
-CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
-
-
 @dataclass(frozen=True)
 class Ungrokked:
     """The ends of the runs at one reduced dataset size."""
@@ -607,17 +547,6 @@ def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
     rows = []
     for size, here in group(records, "dataset_size").items():
         late = [r["train_accuracy"][r["epoch"] >= r.run.epochs / 10].min() for r in here]
-        rows.append(
-            Ungrokked(
-                size,
-                Summary.of([record.final("test_accuracy") for record in here]),
-                float(min(late)),
-                max(record.final("residual") for record in here),
-            )
-        )
+        residual = finals(here, "residual").high
+        rows.append(Ungrokked(size, finals(here, "test_accuracy"), float(min(late)), residual))
     return rows
-
-
-def smallest(records: Sequence[Record]) -> list[Record]:
-    """The records with the smallest train sets: the clearest ungrokking."""
-    return next(iter(group(records, "dataset_size").values()))

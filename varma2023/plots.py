@@ -1,11 +1,10 @@
 """What figures share: traces, hover texts, looks and axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
 
 from grokkit.runs import Record
 from varma2023 import measures
@@ -28,6 +27,7 @@ CURVES = {
 LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
 LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
+ACCURACY_FROM_0 = ACCURACY | {"range": [0, 1.03]}  # of lines without markers
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 
 Looks = dict[str, Any]
@@ -63,16 +63,6 @@ def shared_meta(records: Sequence[Record], *fields: str) -> dict[str, int | floa
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
 
 
-def _add(fig: go.Figure, trace: dict[str, Any], place: Place) -> None:
-    """Add a trace, in the legend unless one of its group is; an array y in float32."""
-    if isinstance(trace["y"], np.ndarray):
-        trace["y"] = trace["y"].astype(np.float32)
-    shown = any(t.legendgroup == trace["name"] and t.showlegend for t in fig.data)
-    right, (row, col) = trace.pop("right", None), place or (None, None)
-    looks: Looks = {"legendgroup": trace["name"], "showlegend": not shown}
-    fig.add_trace(looks | trace, row=row, col=col, secondary_y=right)
-
-
 def draw(
     fig: go.Figure,
     x: Any,
@@ -84,34 +74,32 @@ def draw(
     dash: str = "solid",
     width: float | int = 2,
     place: Place = None,
+    right: bool | None = None,
     **trace: Any,
 ) -> None:
     """Add a line, or with `mode` and `marker` points; the first of a label is in the legend.
 
     Without `hover`, a plotly template, the trace has none. `right` puts it on the right axis of a
-    panel that has two. Further keywords are plotly's.
+    panel that has two. Further keywords are plotly's. An array y is kept in float32.
     """
     told = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     line: Looks = {"line": {"color": colour, "dash": dash, "width": width}} if colour else {}
-    whole = {"type": "scatter", "x": x, "y": y, "name": label, **told, **line, **trace}
-    _add(fig, whole, place)
+    shown = any(t.legendgroup == label and t.showlegend for t in fig.data)
+    y = y.astype(np.float32) if isinstance(y, np.ndarray) else y
+    whole: Looks = {"type": "scatter", "x": x, "y": y, "name": label, "legendgroup": label}
+    whole |= {"showlegend": not shown, **told, **line, **trace}
+    row, col = place or (None, None)
+    fig.add_trace(whole, row=row, col=col, secondary_y=right)
 
 
 def draw_bars(
-    fig: go.Figure,
-    x: Any,
-    y: Any,
-    label: str,
-    hover: str,
-    colour: str,
-    i: int,
-    place: Place = None,
-    **bar: Any,
+    fig: go.Figure, x: Any, y: Any, label: str, hover: str, colour: str, i: int, **bar: Any
 ) -> None:
     """Add the bars of case i, told apart by colour and pattern; else as `draw`."""
     marker = {"color": colour, "pattern": {"shape": _PATTERNS[i % len(_PATTERNS)]}}
-    told = {"hovertemplate": f"{hover}<extra></extra>", "marker": marker}
-    _add(fig, {"type": "bar", "x": x, "y": y, "name": label, **told, **bar}, place)
+    thick = bar.pop("width", None)  # of the bars; in `draw` a width is a line's
+    draw(fig, x, y, label, hover, type="bar", marker=marker, **bar)
+    fig.data[-1].width = thick
 
 
 def draw_run(
@@ -129,17 +117,6 @@ def draw_run(
     draw(fig, record["epoch"], record[metric], label, hover, place=place, **looks)
 
 
-def together(
-    records: Sequence[Record], metric: str
-) -> tuple[Int[np.ndarray, " log"], Float[np.ndarray, "run log"]]:
-    """The epochs of the longest run, and a metric of every run at them.
-
-    A run that ended early stays where it ended.
-    """
-    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
-    return epochs, np.stack([np.interp(epochs, r["epoch"], r[metric]) for r in records])
-
-
 def early_text(records: Sequence[Record]) -> str:
     """A sentence for the alternative text on the runs that ended early, with a space before it."""
     last = [(int(record["epoch"][-1]), record.run.epochs) for record in records]
@@ -152,17 +129,20 @@ def early_text(records: Sequence[Record]) -> str:
 def draw_runs(
     fig: go.Figure, records: Sequence[Record], metric: str, place: Place, dash: str = ""
 ) -> None:
-    """A metric of every run, pale and thin, and in front of them their median, strong."""
+    """A metric of every run, pale and thin, and in front of them their median, strong.
+
+    The median is at the epochs of the longest run; one that ended early stays where it ended.
+    """
     label, colour, own = CURVES[metric]
     dash = dash or own
     for record in records:
         thin: Looks = {"colour": pale(colour), "width": 1.2, "dash": dash, "showlegend": False}
         draw_run(fig, record, metric, place, **thin)
-    epochs, values = together(records, metric)
+    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
+    middle = np.median([np.interp(epochs, r["epoch"], r[metric]) for r in records], axis=0)
     who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])
     hover = f"{label} %{{y:.4g}}<br>{who}<br>epoch %{{x:,}}"
     strong: Looks = {"width": 2.5, "meta": shared_meta(records), "place": place}
-    middle = np.median(values, axis=0)
     draw(fig, epochs, middle, label, hover, colour=colour, dash=dash, **strong)
 
 
@@ -208,6 +188,24 @@ def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
     return [symbol if all(map(rests, here)) else f"{symbol}-open" for here in sizes]
 
 
+def draw_ends(
+    fig: go.Figure,
+    records: Sequence[Record],
+    read: Callable[[Record], float],
+    label: str,
+    hover: str,
+    look: int = 0,
+    size: int = 7,
+    **trace: Any,
+) -> None:
+    """What is read of each record against its dataset size, as one curve; `look` as symbol."""
+    marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": size}
+    sizes = [record.run.dataset_size for record in records]
+    whole = {"mode": "lines+markers", "meta": shared_meta(records), **trace}
+    whole["marker"] = marker | trace.get("marker", {})
+    draw(fig, sizes, [read(record) for record in records], label, hover, **whole)
+
+
 def draw_accuracy(
     fig: go.Figure,
     records: Sequence[Record],
@@ -224,26 +222,15 @@ def draw_accuracy(
     which are those of `rest_symbols`.
     """
     units = group(records, "seed", field)
-    lines = [(f"seed {seed}, {label}", runs) for (seed, _), runs in units.items()]
-    several = len(lines) > 1
-    if several:
-        lines.append((f"mean of {len(units)} seeds, {label}", list(records)))
-    for i, (who, runs) in enumerate(lines):
-        mean = several and i == len(units)
-        sizes, values = measures.curve(runs)
-        draw(
-            fig,
-            sizes,
-            values,
-            label,
-            f"test accuracy %{{y:.3f}} at %{{x:,}}<br>{who}",
-            colour=colour,
-            dash=dash_of(look),
-            width=2.4 if mean else 1.4,
-            place=place,
-            mode="lines" if mean else "lines+markers",
-            meta=shared_meta(runs, field),
-            marker={"symbol": rest_symbols(runs, symbol_of(look)), "size": 6},
-            opacity=0.55 if several and not mean else 1.0,
-            **trace,
-        )
+    hover = "test accuracy %{y:.3f} at %{x:,}<br>"
+    trace |= {"colour": colour, "dash": dash_of(look), "place": place}
+    for (seed, _), runs in units.items():
+        thin: Looks = {"width": 1.4, "opacity": 0.55 if len(units) > 1 else 1.0, **trace}
+        thin["meta"] = shared_meta(runs, field)
+        who = f"{hover}seed {seed}, {label}"
+        draw_ends(fig, runs, measures.at_the_end, label, who, look, 6, **thin)
+    if len(units) > 1:
+        sizes, means = measures.curve(records)
+        strong: Looks = {"width": 2.4, "mode": "lines", **trace}
+        strong["meta"] = shared_meta(records, field)
+        draw(fig, sizes, means, label, f"{hover}mean of {len(units)} seeds, {label}", **strong)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-LEVEL, N_RESAMPLES = 0.95, 1000
+LEVEL = 0.95
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
 
 
@@ -56,10 +56,7 @@ class Interval:
 
 
 def bootstrap(
-    units: Sequence[Any],
-    statistic: Callable[[Sequence[Any]], float],
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    units: Sequence[Any], statistic: Callable[[Sequence[Any]], float], n_resamples: int = 1000
 ) -> Interval:
     """The statistic of the units, with its percentile interval over resampled units.
 
@@ -69,7 +66,7 @@ def bootstrap(
     Raises:
         ValueError: no units.
     """
-    found = _resampled([units], statistic, n_resamples, seed)
+    found = _resampled([units], statistic, n_resamples)
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
@@ -79,28 +76,24 @@ def bootstrap_two(
     one: Sequence[Any],
     other: Sequence[Any],
     statistic: Callable[[Sequence[Any], Sequence[Any]], float],
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
+    n_resamples: int = 1000,
 ) -> Interval:
-    """The statistic of two samples, with its percentile interval over units drawn from each.
+    """As `bootstrap`, of two samples of units, drawn from each: `n` is the size of the smaller.
 
-    A sample of fewer than `FEW` units gives no interval; `n` is the size of the smaller sample.
-
-    Raises:
-        ValueError: a sample without units.
+    A sample of fewer than `FEW` units gives no interval.
     """
-    return _resampled([one, other], statistic, n_resamples, seed)
+    return _resampled([one, other], statistic, n_resamples)
 
 
 def _resampled(
-    samples: Sequence[Sequence[Any]], statistic: Callable[..., float], n_resamples: int, seed: int
+    samples: Sequence[Sequence[Any]], statistic: Callable[..., float], n_resamples: int
 ) -> Interval:
     if not all(samples):
         raise ValueError("a sample must hold at least one unit to draw from, got none")
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
     if found.n < FEW:
         return found
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in samples]
     # of few units there are few different draws, and the order of units does not matter
     sets = np.hstack([np.sort(draw, axis=1) for draw in draws])
@@ -114,8 +107,7 @@ def _resampled(
     known = known[np.isfinite(known)]
     if not len(known):
         return found
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return replace(found, low=float(low), high=float(high))
 
 

@@ -5,12 +5,13 @@ book's own script draws with the same file, so a figure looks alike in JupyterLa
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
+from plotly.colors import hex_to_rgb, sample_colorscale
 from plotly.subplots import make_subplots
 
 THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_text("utf-8"))
@@ -62,8 +63,9 @@ def ordered(n: int) -> list[str]:
 
 
 def pale(colour: str, alpha: float = 0.35) -> str:
-    """A colour of the theme, `#rrggbb`, made see-through: single runs behind their average."""
-    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    """A colour, `#rrggbb` or `rgb(r, g, b)`, made see-through: single runs behind their average."""
+    parts = re.findall(r"\d+", colour)
+    r, g, b = hex_to_rgb(colour) if colour.startswith("#") else map(int, parts)
     return f"rgba({r}, {g}, {b}, {alpha:g})"
 
 

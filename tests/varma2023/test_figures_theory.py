@@ -9,30 +9,18 @@ from varma2023.simulation.figures import fig2_simulation
 from varma2023.theorems import figures
 
 
-def trajectories():
-    return {name: simulation.simulate(panel) for name, panel in simulation.TABLE_1.items()}
-
-
-def test_fig2_is_fit_to_print_and_keeps_each_curve_whole():
-    found = trajectories()
+def test_fig2_keeps_each_curve_whole_and_its_alt_text_tells_the_outcomes_apart():
+    found = simulation.simulate_panels(simulation.Toy())
     fig = theme.show(fig2_simulation(found))
     assert len(fig.data) == 15
-    for trace in fig.data:
-        assert trace.x[0] == 0
-        assert trace.x[-1] == 10_000
+    assert {(trace.x[0], trace.x[-1]) for trace in fig.data} == {(0, 10_000)}
     ends = [trace.y[-1] for trace in fig.data if trace.name == "test loss"]
     assert np.allclose(ends, [t.test_loss[-1] for t in found.values()], rtol=1e-6)
-
-
-def test_fig2s_alt_text_tells_the_three_outcomes_apart():
-    text = theme.alt(fig2_simulation(trajectories()))
+    text = theme.alt(fig)
     assert "panel a, train loss below 1: step 169, test loss below 1: step 5,393" in text
     assert "panel b, train loss below 1: step 169, test loss below 1: never" in text
-
-
-def test_fig2_shows_one_panel_too():
-    toys = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
-    assert len(theme.show(fig2_simulation(toys)).data) == 5
+    one = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
+    assert len(theme.show(fig2_simulation(one)).data) == 5
 
 
 def test_the_figures_of_appendix_d_are_fit_to_print():

@@ -18,14 +18,9 @@ from varma2023.grokking import figures
 from varma2023.publish.overview import fig1_overview
 from varma2023.ungrokking.figures import fig1b_ungrokking, fig7_ungrokking_runs
 
-SEEDS = [grokking(seed, shift) for seed, shift in enumerate((1.0, 1.0, 1.0))]
-UNGROKKED = [
-    ungrokking(size, end, seed)
-    for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
-    for seed in (0, 1)
-]
-OF_GROKKING = [figures.fig1a_grokking, figures.fig9_circuits]
-OF_UNGROKKING = [fig1b_ungrokking, fig7_ungrokking_runs]
+SEEDS = [grokking(seed) for seed in range(3)]
+ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
+UNGROKKED = [ungrokking(size, end, seed) for size, end in ENDS.items() for seed in (0, 1)]
 
 
 def traces(fig, name):
@@ -33,15 +28,16 @@ def traces(fig, name):
 
 
 @pytest.mark.parametrize("n", [1, 3])
-@pytest.mark.parametrize("draw", OF_GROKKING)
+@pytest.mark.parametrize("draw", [figures.fig1a_grokking, figures.fig9_circuits])
 def test_one_run_or_many_are_fit_to_print(draw, n):
     fig = theme.show(draw(SEEDS[:n]))
-    assert len(fig.data) == (n + 1) * len({trace.name for trace in fig.data})
+    names = {trace.name for trace in fig.data}
+    assert len(fig.data) == (n + 1) * len(names)
     shown = [trace.name for trace in fig.data if trace.showlegend is not False]
-    assert len(shown) == len(set(shown)) == len({trace.name for trace in fig.data})
+    assert len(shown) == len(set(shown)) == len(names)
 
 
-@pytest.mark.parametrize("draw", OF_UNGROKKING)
+@pytest.mark.parametrize("draw", [fig1b_ungrokking, fig7_ungrokking_runs])
 @pytest.mark.parametrize("runs", [UNGROKKED[:1], UNGROKKED[:2]], ids=len)
 def test_ungrokking_runs_are_fit_to_print(draw, runs):
     fig = theme.show(draw(runs))
@@ -66,48 +62,47 @@ def test_the_strong_line_is_the_median_over_seeds():
     assert "median of 3 seeds" in strong.hovertemplate
 
 
-def test_a_hover_names_its_run():
-    first = traces(figures.fig1a_grokking(SEEDS), "test loss")[1]
-    assert "seed 1, D 3,830, weight decay 1" in first.hovertemplate
-
-
 def test_a_curve_says_which_run_or_runs_it_belongs_to():
     fig = figures.fig1a_grokking(SEEDS)
-    of_runs = [trace.meta["seed"] for trace in traces(fig, "test loss")[:-1]]
-    assert of_runs == [0, 1, 2]
-    median = traces(fig, "test loss")[-1]
+    *own, median = traces(fig, "test loss")
+    assert [trace.meta["seed"] for trace in own] == [0, 1, 2]
+    assert "seed 1, D 3,830, weight decay 1" in own[1].hovertemplate
     assert median.meta == {"weight_decay": 1.0, "dataset_size": 3830}
-    sizes = [trace.meta["dataset_size"] for trace in fig7_ungrokking_runs(UNGROKKED).data]
-    assert sizes == [390, 390, 800, 800, 1494, 1494]
     overview = fig1_overview(SEEDS, UNGROKKED[:2])
     assert {trace.meta["dataset_size"] for trace in overview.data if trace.meta} == {3830, 390}
 
 
 def test_alt_text_says_what_the_records_say():
-    text = theme.alt(figures.fig1a_grokking(SEEDS))
-    assert "3 networks over 10,000 epochs" in text
-    assert "Train accuracy reaches 1 at epoch 200 (200 – 200)" in text
-    assert "test accuracy passes 0.98 at epoch 6,000 (6,000 – 6,000)" in text
     never = grokking()
     never.metrics["test_accuracy"] = np.zeros(13)
-    assert "passes 0.98 at epoch never (0 of 1 runs)" in theme.alt(figures.fig1a_grokking([never]))
-    text = theme.alt(figures.fig9_circuits(SEEDS))
-    assert "trig logit overtakes mem logit at epoch 1,500 (1,500 – 1,500)" in text
-    text = theme.alt(fig1b_ungrokking(UNGROKKED[:2]))
-    assert "on 390 examples: test accuracy goes from 1.00 to 0.02" in text
-    text = theme.alt(fig7_ungrokking_runs(UNGROKKED))
-    assert "0.02 at 390, 0.50 at 800, 0.99 at 1,494" in text
+    for fig, *said in (
+        (
+            figures.fig1a_grokking(SEEDS),
+            "3 networks over 10,000 epochs",
+            "Train accuracy reaches 1 at epoch 200 (200 – 200)",
+            "test accuracy passes 0.98 at epoch 6,000 (6,000 – 6,000)",
+        ),
+        (figures.fig1a_grokking([never]), "passes 0.98 at epoch never (0 of 1 runs)"),
+        (
+            figures.fig9_circuits(SEEDS),
+            "trig logit overtakes mem logit at epoch 1,500 (1,500 – 1,500)",
+        ),
+        (
+            fig1b_ungrokking(UNGROKKED[:2]),
+            "on 390 examples: test accuracy goes from 1.00 to 0.02",
+        ),
+        (fig7_ungrokking_runs(UNGROKKED), "0.02 at 390, 0.50 at 800, 0.99 at 1,494"),
+    ):
+        assert all(text in theme.alt(fig) for text in said)
 
 
 def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
     fig = theme.show(fig7_ungrokking_runs(UNGROKKED))
-    assert [trace.name for trace in fig.data] == [
-        f"D′ = {size}" for size in ("390", "800", "1,494") for _ in range(2)
-    ]
+    assert [trace.name for trace in fig.data] == [f"D′ = {D:,}" for D in ENDS for _ in range(2)]
+    assert [trace.meta["dataset_size"] for trace in fig.data] == [D for D in ENDS for _ in range(2)]
     assert [trace.showlegend for trace in fig.data] == [True, False] * 3
-    colours = [trace.line.color for trace in fig.data]
-    assert len(set(colours)) == 3
-    assert len({trace.line.dash for trace in fig.data}) == 3  # said twice, not by colour alone
+    looks = {(trace.line.color, trace.line.dash) for trace in fig.data}  # said twice
+    assert [len(set(look)) for look in zip(*looks, strict=True)] == [3, 3]
 
 
 def test_the_overview_leaves_the_third_panel_empty_and_says_so():
@@ -152,12 +147,10 @@ def test_runs_that_ended_early_stay_where_they_ended_and_the_figure_says_so():
     early = Record(replace(half.run, epochs=10_000), half.metrics, {})  # ended at epoch 5,000
     runs = [full, early, early]
     drawn = figures.fig1a_grokking(runs), fig1_overview(runs, UNGROKKED[:2])
-    for fig, name in zip(drawn, ("test loss", "test accuracy"), strict=True):
-        metric = name.replace(" ", "_")
-        lines = traces(theme.show(fig), name)[: len(runs) + 1]
-        assert [max(line.x) for line in lines] == [10_000, 5000, 5000, 10_000]
+    for fig, metric in zip(drawn, ("test_loss", "test_accuracy"), strict=True):
+        *lines, strong = traces(theme.show(fig), metric.replace("_", " "))[: len(runs) + 1]
+        assert [max(line.x) for line in (*lines, strong)] == [10_000, 5000, 5000, 10_000]
         np.testing.assert_allclose(lines[1].y, early[metric], rtol=1e-6)
-        strong = lines[-1]
         assert strong.y[-1] == pytest.approx(early.final(metric))
         assert strong.y[list(EPOCHS).index(1000)] == pytest.approx(early[metric][5])
         assert "2 of" in theme.alt(fig)

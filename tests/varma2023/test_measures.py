@@ -38,21 +38,22 @@ def curve(**metrics):
 
 
 @pytest.mark.parametrize(
-    ("event", "start", "expected"),
+    ("event", "start", "expected", "lasting"),
     [
-        ([0, 0, 1, 1], 0, Crossing(10, 20)),
-        ([0, 0, 0, 0], 0, None),
-        ([1, 1, 1, 1], 0, Crossing(0, 0)),
-        ([1, 0, 0, 1], 1, Crossing(20, 30)),
-        ([1, 1, 1, 0], 3, None),
+        ([0, 0, 1, 1], 0, Crossing(10, 20), Crossing(10, 20)),
+        ([0, 0, 0, 0], 0, None, None),
+        ([1, 1, 1, 1], 0, Crossing(0, 0), Crossing(0, 0)),
+        ([1, 0, 0, 1], 1, Crossing(20, 30), Crossing(20, 30)),
+        ([1, 0, 1, 1], 0, Crossing(0, 0), Crossing(10, 20)),
+        ([1, 1, 1, 0], 3, None, None),
     ],
 )
-def test_the_first_epoch_of_an_event(event, start, expected):
-    assert measures.first(curve(), np.array(event, dtype=bool), start) == expected
-
-
-def test_a_crossing_reads_as_an_interval():
-    assert str(Crossing(1000, 2500)) == "1,000 – 2,500"
+def test_the_first_epoch_of_an_event_and_the_one_from_which_it_lasts(
+    event, start, expected, lasting
+):
+    event = np.array(event, dtype=bool)
+    assert measures.first(curve(), event, start) == expected
+    assert measures.for_good(curve(), event) == lasting
 
 
 @pytest.mark.parametrize(
@@ -72,29 +73,23 @@ def test_a_crossing_reads_as_an_interval():
             {"trig_logit": [1, 0, 2, 3], "mem_logit": [0, 1, 1, 1]},
             Crossing(10, 20),
         ),
-        (measures.trig_leads, {"trig_logit": 2, "mem_logit": 1}, Crossing(0, 0)),
-        (measures.trig_leads, {"trig_logit": [2, 2, 2, 0], "mem_logit": 1}, None),
         (measures.trig_leads, {"trig_logit": NAN, "mem_logit": NAN}, None),
+        (measures.trig_leads, {}, None),
     ],
 )
 def test_a_mark_is_found_where_the_curve_has_it(mark, metrics, expected):
     assert mark(curve(**metrics)) == expected
 
 
-def test_the_handmade_run_has_the_papers_epochs():
+def test_the_handmade_run_has_the_papers_epochs_and_generalising_at_once_is_not_grokking():
     run = grokking()
     assert [mark.find(run).epoch for mark in MARKS] == [mark.paper for mark in MARKS]
     assert measures.groks(run)
+    for test, groks in (([0, 0, 1, 1], False), ([0, 0, 0, 0], False), ([0, 0, 0, 1], True)):
+        assert measures.groks(curve(train_accuracy=[0, 1, 1, 1], test_accuracy=test)) == groks
 
 
-def test_generalising_at_once_is_not_grokking():
-    both = {"train_accuracy": [0, 1, 1, 1], "test_accuracy": [0, 0, 1, 1]}
-    assert not measures.groks(curve(**both))
-    assert not measures.groks(curve(**both | {"test_accuracy": 0}))
-    assert measures.groks(curve(**both | {"test_accuracy": [0, 0, 0, 1]}))
-
-
-# --- summaries
+# --- summaries and texts
 
 
 @pytest.mark.parametrize(
@@ -110,39 +105,33 @@ def test_a_summary_is_the_median_with_its_range_and_says_what_is_missing(values,
     assert Summary.of(values).text() == text
 
 
-def test_a_span_is_the_least_to_the_largest_as_they_print():
+def test_what_a_metric_is_at_an_epoch_and_where_another_peaks():
+    run = grokking()
+    assert measures.at_peak([run], "epoch", "trig_logit").median == 4000
+    assert measures.at_peak([run], "mem_logit", "trig_logit").median == 4
+    assert measures.at_peak([run], "trig_logit").median == 50
+    assert measures.values_at([run], "trig_logit", 200, "correct_logit").median == 4 / 14
+    assert measures.value_at(run, "trig_logit", 150) == 3
+    assert np.isnan(measures.value_at(run, "trig_logit", 10_001))
+
+
+def test_a_span_and_a_table_print_what_there_is():
     assert tables.span([3000, 300, 800], ",") == "300 – 3,000"
     assert tables.span(iter([0.501, 0.499]), ".1f") == "0.5"
     assert tables.span([], none="–") == "–"
     assert measures.counted_span([1, 2.5, 1]) == "1 – 2.5 (2 values)"
-
-
-def test_a_table_has_its_headings_and_the_cells_as_they_print():
     html = tables.table("D | runs", [[f"{1000:,}", 3], ("–", None)])
-    assert re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html) == [
-        "D",
-        "runs",
-        "1,000",
-        "3",
-        "–",
-        "None",
-    ]
+    cells = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html)
+    assert cells == ["D", "runs", "1,000", "3", "–", "None"]
 
 
 def test_a_caption_describes_its_runs():
     runs = [grokking(seed) for seed in range(2)]
-    assert (
-        measures.described(runs)
-        == "2 runs of x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
-    )
-    mixed = [ungrokking(390, 0), ungrokking(1494, 1)]
-    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in measures.described(
-        mixed
-    )
+    described = "x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
+    assert measures.described(runs) == f"2 runs of {described}"
     assert measures.described(runs[:1]).startswith("1 run of x+y")
-
-
-# --- what makes a run a grokking or ungrokking one
+    mixed = measures.described([ungrokking(390, 0), ungrokking(1494, 1)])
+    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in mixed
 
 
 def test_require_names_what_is_not_met_and_only_where_it_applies():
@@ -152,6 +141,9 @@ def test_require_names_what_is_not_met_and_only_where_it_applies():
     with pytest.raises(AssertionError, match="expected of these runs, but not so: it ungroks"):
         measures.require(parts)
     assert measures.listed(parts) == "it groks: yes; it ungroks: no"
+
+
+# --- what makes a run a grokking or ungrokking one
 
 
 def test_only_the_papers_own_setting_has_its_epochs():
@@ -185,24 +177,17 @@ def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     for one in five[:3]:
         one.metrics["mem_logit"] = np.full(13, 20.0)  # neither rises nor is near zero
     assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
-
-
-def test_after_a_runs_end_a_change_is_not_run():
     short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
-    assert np.isnan(measures.value_at(short, "param_norm", 31))
-    assert measures.value_at(short, "param_norm", 5) == 1
     assert "<td>not run</td><td>not run</td><td>not run</td>" in analysis.changes_table([short])
     assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
 
 
 def test_ungrokking_is_summed_up_by_size():
-    runs = [
-        ungrokking(size, end, seed)
-        for size, end in ((390, 0.02), (800, 0.5), (1494, 0.99))
-        for seed in (0, 1)
-    ]
+    ends = {390: 0.02, 800: 0.5, 1494: 0.99}
+    runs = [ungrokking(size, end, seed) for size, end in ends.items() for seed in (0, 1)]
     assert all(ungrokking_criteria(runs).values())
     assert [r.run.seed for r in measures.smallest(runs)] == [0, 1]
+    assert {r.run.dataset_size for r in measures.at_largest(runs)} == {1494}
     rows = measures.ungrokked(runs[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
     assert rows[1].test_accuracy == Summary(0.5, 0.5, 0.5, 2, 2)
@@ -225,18 +210,12 @@ def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
     assert [name for name, met in parts.items() if not met] == [part]
 
 
-def test_one_size_can_ungrok_but_shows_no_transition():
-    parts = ungrokking_criteria([ungrokking(390, 0.02)])
-    assert list(parts.values()) == [True, False, True]
-
-
 # --- trained networks
 
 
-def stored(run: Run, theta: dict, tmp_path, **metrics) -> Record:
+def stored(run: Run, theta: dict, tmp_path) -> Record:
     """A record of the run with the given final weights."""
-    made = record(run, [0, run.epochs], **metrics)
-    return Store(tmp_path, shipped="").put(made, theta)
+    return Store(tmp_path, shipped="").put(record(run, [0, run.epochs]), theta)
 
 
 def tiny(tmp_path, **changes) -> Record:
@@ -289,9 +268,6 @@ def test_a_random_network_does_not_add_by_rotation(tmp_path):
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
     assert not all(trigonometric_criteria(report).values())
-
-
-def test_app_b_is_about_addition(tmp_path):
     with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
         trigonometric(tiny(tmp_path, task="x*y"))
 
@@ -302,6 +278,11 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     found = tiny(tmp_path, eps=eps, weight_decay=weight_decay)
     found = replace(found, metrics={"epoch": np.array([0, 10]), "param_norm": np.ones(2)})
     found.metrics["residual"] = np.zeros(2)
+    theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
+    expected = equilibrium(found).expected
+    np.testing.assert_allclose(expected, -eps * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)
+    # there an update of AdamW with m = g and sqrt(v) = |g| changes nothing
+    assert abs(0.3 * theta + expected / (abs(expected) + eps)).max() < 1e-12
 
     def gradient(theta, examples):
         decay = {k: eps * weight_decay * w / (1 - weight_decay * w.abs()) for k, w in theta.items()}
@@ -314,24 +295,8 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     np.testing.assert_allclose(state.gradient, state.expected, rtol=1e-10, atol=1e-18)
     table = equilibrium_table([state], [found])
     assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00</td>" in table
-
-
-def test_the_expected_gradient_is_that_of_adamws_fixed_point(tmp_path):
-    found = tiny(tmp_path, eps=1e-3, weight_decay=0.3)
-    theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
-    expected = equilibrium(found).expected
-    np.testing.assert_allclose(expected, -1e-3 * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)
-    # there an update of AdamW with m = g and sqrt(v) = |g| changes nothing
-    step = 0.3 * theta + expected / (abs(expected) + 1e-3)
-    assert abs(step).max() < 1e-12
-
-
-def test_a_norm_that_does_not_move_is_settled(tmp_path):
-    found = tiny(tmp_path)
-    settled = replace(found, metrics=found.metrics | {"param_norm": np.array([9.0, 9.0])})
-    moving = replace(found, metrics=found.metrics | {"param_norm": np.array([1.0, 9.0])})
-    assert drift(settled) == 0
-    assert drift(moving) == pytest.approx(np.log(9 / 8.2) / 1e-3)
+    with pytest.raises(ValueError, match="weight_decay is 0"):
+        equilibrium(tiny(tmp_path, weight_decay=0.0))
 
 
 def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():
@@ -340,16 +305,6 @@ def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():
     long = replace(run, epochs=50_000, weight_decay=1.0)  # ended early
     norm = np.where(epoch < 900, 9.0, 40 * np.exp(-1e-3 * epoch))
     assert drift(record(long, epoch, param_norm=norm)) == pytest.approx(1)
-
-
-def test_what_a_metric_is_where_another_peaks():
-    run = grokking()
-    assert measures.peak_epochs([run], "trig_logit").median == 4000
-    assert measures.at_peak([run], "mem_logit", "trig_logit").median == 4
-    assert measures.peaks([run], "trig_logit").median == 50
-    assert measures.parts_at([run], "trig_logit", "correct_logit", 200).median == 4 / 14
-
-
-def test_without_weight_decay_there_is_no_equilibrium(tmp_path):
-    with pytest.raises(ValueError, match="weight_decay is 0"):
-        equilibrium(tiny(tmp_path, weight_decay=0.0))
+    assert drift(curve(param_norm=9.0)) == 0
+    rise = record(replace(run, epochs=10, weight_decay=1.0), [0, 10], param_norm=[1.0, 9.0])
+    assert drift(rise) == pytest.approx(np.log(9 / 8.2) / 1e-3)

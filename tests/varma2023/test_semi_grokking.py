@@ -21,17 +21,16 @@ from varma2023.semi_grokking import analysis, figures, sweeps
 
 
 def made(accuracy, run=RUN, **changes):
-    return plateau(
-        FULL,
-        run,
-        **{"test_accuracy": accuracy, "param_norm": np.where(accuracy > 0.9, 24.0, 27.0)} | changes,
-    )
+    """A run of this test accuracy, or of this outcome."""
+    accuracy = SHAPES[accuracy] if isinstance(accuracy, str) else accuracy
+    norm = np.where(accuracy > 0.9, 24.0, 27.0)
+    return plateau(FULL, run, **{"test_accuracy": accuracy, "param_norm": norm} | changes)
 
 
-def sweep(kinds, n=4):
+def sweep(kinds=SHAPES, n=4):
     """As many runs as kinds times n, each kind at a size of its own, n seeds."""
     return [
-        made(SHAPES[kind], replace(RUN, dataset_size=360 + 10 * i, seed=seed))
+        made(kind, replace(RUN, dataset_size=360 + 10 * i, seed=seed))
         for i, kind in enumerate(kinds)
         for seed in range(n)
     ]
@@ -41,16 +40,12 @@ def end(accuracy, size=1700, seed=0):
     return evidence.end(evidence.lbfgs(dataset_size=size, seed=seed), test_accuracy=accuracy)
 
 
+# --- plateaus and outcomes
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
-    assert measures.outcome(made(SHAPES[kind])) == kind
-
-
-def test_a_run_that_rises_to_its_last_epoch_still_moves_and_one_at_rest_does_not():
-    assert analysis.moves_at_end(made(SHAPES[UNDER_WAY])) == pytest.approx(0.25, abs=1e-3)
-    assert analysis.moves_at_end(made(SHAPES[FULL])) == 0
-    early = made(SHAPES[UNDER_WAY], replace(RUN, epochs=90_000))  # ended at rest, at 50,000
-    assert analysis.moves_at_end(early) == pytest.approx(0.25, abs=1e-3)
+    assert measures.outcome(made(kind)) == kind
 
 
 @pytest.mark.parametrize(
@@ -67,16 +62,15 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
 def test_memory_of_mirror_images_is_no_generalisation():
     share = RUN.mirror_share
     assert share == pytest.approx(380 / 961, abs=0.06)
-    assert measures.outcome(made(np.full(len(EPOCHS), share + 0.05))) == NONE
+    flat = np.full(len(EPOCHS), share + 0.05)
+    assert measures.outcome(made(flat)) == NONE
     other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory
-    late = np.where(EPOCHS < 1000, 0.01, share + 0.05)
-    assert measures.outcome(made(late, other)) == SEMI
-    early = made(np.full(len(EPOCHS), share + 0.05), other)  # there from the start: not delayed
-    assert measures.outcome(early) == UNDER_WAY
+    assert measures.outcome(made(np.where(EPOCHS < 1000, 0.01, flat), other)) == SEMI
+    assert measures.outcome(made(flat, other)) == UNDER_WAY  # from the start: not delayed
 
 
 def test_a_plateau_is_found_to_the_epoch_and_spikes_do_not_end_it():
-    here = measures.plateau(made(SHAPES[TRANSIENT]))
+    here = measures.plateau(made(TRANSIENT))
     assert here.lasting
     assert 8500 <= here.start <= 9000
     assert 18_000 <= here.end <= 19_000
@@ -90,49 +84,49 @@ def test_a_plateau_must_last_and_come_long_after_the_fit():
     short = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
     assert measures.outcome(made(short)) == FULL
     slow = replace(RUN, weight_decay=0.1)  # 1 / (lr lambda) is 10,000 epochs
-    assert measures.outcome(made(SHAPES[TRANSIENT], slow)) == FULL
+    assert measures.outcome(made(TRANSIENT, slow)) == FULL
     late = np.where(EPOCHS < 30_000, 0.9, 1.0)  # fits only when it has long been on the plateau
-    assert measures.outcome(made(SHAPES[SEMI], train_accuracy=late)) == UNDER_WAY
-    never = made(SHAPES[SEMI], train_accuracy=0.9)
-    assert measures.outcome(never) == UNDER_WAY
+    for fits in (late, 0.9):
+        assert measures.outcome(made(SEMI, train_accuracy=fits)) == UNDER_WAY
 
 
 def test_a_drift_of_more_than_the_band_is_no_plateau():
     rising = curve((0, 0.03), (8000, 0.55), (50_000, 0.94))
     here = measures.plateau(made(rising))
     assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
-    assert measures.plateau(made(SHAPES[NONE])) is None
+    assert measures.plateau(made(NONE)) is None
 
 
 def test_the_norm_drops_as_the_plateau_ends_or_does_not():
-    drop = analysis.norm_drop(made(SHAPES[TRANSIENT]))
+    drop = analysis.norm_drop(made(TRANSIENT))
     assert (drop.norm_before, drop.norm_after) == (27, 24)
     assert drop.at_once
     # 1,000 epochs a decay time; from the plateau's end to one of them after the full accuracy
-    here = measures.plateau(made(SHAPES[TRANSIENT]))
+    here = measures.plateau(made(TRANSIENT))
     full = int(EPOCHS[(SHAPES[TRANSIENT] > 0.95) & (here.end < EPOCHS)][0])
-    assert drop.rate_after == pytest.approx(
-        np.log(27 / 24) * 1000 / (full + 1000 - here.end), rel=0.3
-    )
-    steady = made(SHAPES[TRANSIENT], param_norm=27 * np.exp(-EPOCHS / 50_000))
+    rate = np.log(27 / 24) * 1000 / (full + 1000 - here.end)
+    assert drop.rate_after == pytest.approx(rate, rel=0.3)
+    steady = made(TRANSIENT, param_norm=27 * np.exp(-EPOCHS / 50_000))
     assert analysis.norm_drop(steady).rate_on_plateau == pytest.approx(0.02)
     assert not analysis.norm_drop(steady).at_once
-    assert analysis.norm_drop(made(SHAPES[FULL])) is None
+    assert analysis.norm_drops([made(FULL), made(TRANSIENT)]) == [drop]
+
+
+# --- many runs
 
 
 def test_examples_are_the_clearest():
-    runs = sweep(SHAPES)
+    runs = sweep(n=1)
     assert measures.outcome(analysis.example(runs)) == SEMI
     assert measures.outcome(analysis.transient_example(runs)) == TRANSIENT
-    rest = sweep([NONE, UNDER_WAY, FULL])
+    rest = sweep([NONE, UNDER_WAY, FULL], n=1)
     assert measures.outcome(analysis.example(rest)) == UNDER_WAY
-    low, near = made(curve((0, 0.03), (50_000, 0.1))), made(SHAPES[NONE])
+    low, near = made(curve((0, 0.03), (50_000, 0.1))), made(NONE)
     assert analysis.example([low, near]) is analysis.example([near, low]) is near
 
 
 def test_the_share_has_an_interval_over_seeds():
     runs = sweep([SEMI, FULL], n=5)
-    assert analysis.counts(runs)[SEMI] == 5
     share = analysis.share_of(runs, SEMI)
     assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 5)  # alike in each seed
     mixed = [*sweep([FULL], n=5), *sweep([FULL, FULL, SEMI], n=1)[2:]]
@@ -142,14 +136,32 @@ def test_the_share_has_an_interval_over_seeds():
 
 
 def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
-    assert analysis.judged(sweep(SHAPES))
-    assert not analysis.judged(sweep(SHAPES)[:19])
+    runs = sweep()
+    assert not analysis.judged(runs[:19])
     assert not analysis.judged(sweep([SEMI, FULL], n=20))
+    assert board.judge("F1c", semi_grokking=runs).verdict != NOT_RUN
+    assert board.judge("F5", semi_grokking=runs).ours.startswith("4 of 20, of which 0 stay")
+    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 4")
 
 
-def test_the_semi_grokked_that_stay_are_those_of_the_longer_runs():
-    longer = [made(SHAPES[kind]) for kind in (SEMI, FULL, UNDER_WAY)]
-    assert analysis.standing(longer) == longer[:1]
+def test_the_texts_and_the_table_say_how_many_and_where():
+    runs = sweep(n=2)
+    assert analysis.standing(runs) == runs[4:6]
+    assert analysis.ends_text(runs) == "0.80, 0.80"
+    assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
+    stays = analysis.stays_text(runs)
+    assert stays.startswith("D = 380, seed 0: 0.79 from epoch ")
+    assert stays.count("to 50,000") == 2
+    table = analysis.outcomes_table(runs)
+    assert table.count("<tr>") == 1 + 5
+    assert "<td></td><td></td><td>2</td><td></td><td></td><td>0.80, 0.80</td>" in table
+    moves = [analysis.moves_at_end(made(kind)) for kind in (UNDER_WAY, FULL)]
+    assert moves == pytest.approx([0.25, 0], abs=1e-3)
+    early = made(UNDER_WAY, replace(RUN, epochs=90_000))  # ended at rest, at 50,000
+    assert analysis.moves_at_end(early) == pytest.approx(0.25, abs=1e-3)
+
+
+# --- once more: by the minimiser, for longer, in float64
 
 
 def test_an_end_that_is_not_at_rest_is_told_apart_and_has_a_kind_all_the_same():
@@ -170,29 +182,22 @@ def other_way(run, accuracy, loss, norm):
 
 
 def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
-    runs = [made(SHAPES[SEMI], replace(RUN, seed=seed)) for seed in range(4)]
+    runs = [made(SEMI, replace(RUN, seed=seed)) for seed in range(4)]
     alpha = RUN.eps * RUN.weight_decay
     ours = 1e-7 / alpha + 27**2 / 2  # Eq. (2) over alpha, of `made`
     norm = 22.0
     lower, higher = (alpha * (factor * ours - norm**2 / 2) for factor in (0.9, 1.25))
-    ends = [
-        other_way(one.run, accuracy, loss, norm)
-        for one, (accuracy, loss) in zip(
-            runs, [(1.0, lower), (0.7, lower), (1.0, higher), (0.2, higher)], strict=True
-        )
-    ]
+    others = [(1.0, lower), (0.7, lower), (1.0, higher), (0.2, higher)]
+    ends = [other_way(one.run, *other, norm) for one, other in zip(runs, others, strict=True)]
     ways = analysis.both_ways(runs, ends)
     assert [analysis.excess(p) for p in ways] == pytest.approx([1 / 0.9 - 1] * 2 + [-0.2] * 2)
-    assert analysis.surpassed(ways) == ways[:1]
-    assert analysis.excess_text([]) == "none"
     assert analysis.surpassed_text(ways).startswith("1 of 4 (AdamW's lie higher by ")
+    assert analysis.surpassed_text(ways[1:]).startswith("0 of 3")  # not in full, or not lower
     assert analysis.surpassed_text([]) == "0 of 0"
-    assert analysis.middle_text(ways) == (
-        "1 of 4 (0.70 at D = 380, AdamW 0.80 with +11.1% of Eq. (2))"
-    )
+    middle = "1 of 4 (0.70 at D = 380, AdamW 0.80 with +11.1% of Eq. (2))"
+    assert analysis.middle_text(ways) == middle
     assert analysis.middle_text(ways[:1]) == "0 of 1"
-    table = analysis.both_ways_table(ways)
-    assert "1 no generalisation, 1 semi-grokked, 2 full" in table
+    assert "1 no generalisation, 1 semi-grokked, 2 full" in analysis.both_ways_table(ways)
     fig = theme.show(figures.fig_both_ways(ways))
     assert len({trace.marker.symbol for trace in fig.data}) == 3
     assert f"{SEMI} by AdamW" in theme.alt(fig)
@@ -200,38 +205,13 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
         analysis.both_ways(runs, ends[::-1])
 
 
-def test_both_ways_start_from_the_same_random_weights():
-    for profile in profiles.PROFILES:
-        runs, ends = sweeps.semi_grokking(profile), sweeps.semi_grokking_ends(profile)
-        for run, same in zip(runs, ends, strict=True):
-            assert (same.optimiser, same.init.init) == ("lbfgs", None)
-            for name in ("p", "dataset_size", "seed", "weight_decay", "init_scale", "task"):
-                assert getattr(run, name) == getattr(same, name) == getattr(same.init, name)
-
-
-def test_the_rows_say_how_many():
-    runs = sweep(SHAPES)
-    assert board.judge("F1c", semi_grokking=runs).verdict != NOT_RUN
-    assert board.judge("F5", semi_grokking=runs).ours.startswith("4 of 20, of which 0 stay")
-    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 4")
-
-
-def test_the_table_has_a_row_a_size():
-    table = analysis.outcomes_table(sweep([NONE, SEMI]))
-    assert table.count("<tr>") == 1 + 2
-    assert "0.80, 0.80, 0.80, 0.80" in table
-
-
-def test_the_texts_say_how_many_and_where():
-    runs = sweep(SHAPES, n=2)
-    assert analysis.ends_text(runs) == "0.80, 0.80"
-    assert analysis.ends_text(runs[:2]) == "none"
-    assert analysis.drops_text(runs) == "2 of 2"
-    assert analysis.drops_text([]) == "0 of 0"
-    stays = analysis.stays_text(runs)
-    assert stays.startswith("D = 380, seed 0: 0.79 from epoch ")
-    assert stays.count("to 50,000") == 2
-    assert analysis.stays_text(runs[:2]) == "none"
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_both_ways_start_from_the_same_random_weights(profile):
+    runs, ends = sweeps.semi_grokking(profile), sweeps.semi_grokking_ends(profile)
+    for run, same in zip(runs, ends, strict=True):
+        assert (same.optimiser, same.init.init) == ("lbfgs", None)
+        for name in ("p", "dataset_size", "seed", "weight_decay", "init_scale", "task"):
+            assert getattr(run, name) == getattr(same, name) == getattr(same.init, name)
 
 
 def test_the_runs_made_again_are_those_that_end_semi_grokked():
@@ -249,29 +229,30 @@ def test_a_run_made_again_is_set_beside_the_first_one():
     longer = replace(RUN, epochs=200_000)
     epochs = np.arange(0, 200_001, 500)
     accuracy = np.interp(epochs, [0, 1000, 20_000, 50_000, 200_000], [0, 0.35, 0.7, 0.9, 0.92])
-    curves = {"test_accuracy": accuracy, "train_accuracy": np.where(epochs < 100, 0.5, 1.0)}
-    one = record(longer, epochs, **curves)
-    precise = made(SHAPES[FULL], replace(RUN, precision="float64"))
+    fits = np.where(epochs < 100, 0.5, 1.0)
+    one = record(longer, epochs, test_accuracy=accuracy, train_accuracy=fits)
+    precise = made(FULL, replace(RUN, precision="float64"))
     assert analysis.by_precision([one, precise]) == ([one], [precise])
-    table = analysis.again_table([made(SHAPES[SEMI])], [one, precise])
+    table = analysis.again_table([made(SEMI)], [one, precise])
     ends = ("0.80 at 50,000", "1.00 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI)
-    for cell in ("380", *ends):
-        assert f"<td>{cell}</td>" in table
+    assert "".join(f"<td>{cell}</td>" for cell in ("380", 0, *ends)) in table
     assert analysis.again_table([], [one]).count("<td>not run</td>") == 2
-    assert analysis.spreads_text([made(SHAPES[SEMI])], [one, precise]) == "0.20 (0.20 – 0.20)"
-    assert analysis.spreads_text([made(SHAPES[SEMI], replace(RUN, seed=1))], [one]) == "none"
+    assert analysis.spreads_text([made(SEMI)], [one, precise]) == "0.20 (0.20 – 0.20)"
+    assert analysis.spreads_text([made(SEMI, replace(RUN, seed=1))], [one]) == "none"
+
+
+# --- figures
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
-    runs = sweep(SHAPES, n=2)
+    runs = sweep(n=2)
     fig = theme.show(figures.fig5_semi_grokking_runs(runs))
     assert len(fig.data) == len(runs)
     assert "2 semi-grokked" in theme.alt(fig)
     colours = {trace.name: trace.line.color for trace in fig.data}
     assert colours[NONE] != colours[SEMI] != colours[FULL]  # by the accuracy at the end
-    assert {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data} == {
-        (seed, 360 + 10 * i) for seed in (0, 1) for i in range(5)
-    }
+    drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
+    assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
     bars = theme.show(figures.fig_outcomes(runs))
     assert sum(sum(trace.y) for trace in bars.data) == len(runs)
     assert "0 of 2 at 360" in theme.alt(bars)
@@ -280,7 +261,7 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
     first, second = [grokking(0)], [ungrokking(390, 0.02)]
-    with_points = theme.show(overview.fig1_overview(first, second, sweep(SHAPES, n=1)))
+    with_points = theme.show(overview.fig1_overview(first, second, sweep(n=1)))
     third = [trace for trace in with_points.data if trace.xaxis == "x3"]
     assert third[-1].y[-1] == pytest.approx(0.8)
     assert "test accuracy 0.80 (semi-grokked)." in theme.alt(with_points)
@@ -291,7 +272,7 @@ def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
-    one = made(SHAPES[kind])
+    one = made(kind)
     fig = theme.show(figures.fig6_transient(one))
     assert f"({kind})" in theme.alt(fig)
     assert len(fig.layout.shapes) == 4 * (measures.plateau(one) is not None)
@@ -300,9 +281,7 @@ def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
 
 
 def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
-    ends = [
-        end(a, size=size, seed=seed) for size, a in ((700, 0.1), (1700, 0.6)) for seed in (0, 1)
-    ]
+    ends = [end(a, size, seed) for size, a in ((700, 0.1), (1700, 0.6)) for seed in (0, 1)]
     fig = theme.show(figures.fig_minimised_ends(ends))
     assert [trace.name for trace in fig.data[:2]] == ["seed 0", "seed 1"]
     assert len(set(fig.data[0].marker.symbol)) == 2

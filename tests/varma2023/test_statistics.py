@@ -15,20 +15,12 @@ def mean(units):
 
 def test_the_interval_of_a_mean_is_the_textbooks():
     values = np.random.default_rng(0).normal(3.0, 2.0, 200).tolist()
-    found = bootstrap(values, mean, 4000)
+    found = bootstrap(values, mean, 2000)
     half = 1.96 * np.std(values) / math.sqrt(len(values))
     assert found.value == pytest.approx(np.mean(values))
     assert found.low == pytest.approx(np.mean(values) - half, abs=0.1 * half)
     assert found.high == pytest.approx(np.mean(values) + half, abs=0.1 * half)
     assert found.n == 200
-
-
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    rng, hits = np.random.default_rng(1), 0
-    for _ in range(200):
-        found = bootstrap(rng.normal(0.0, 1.0, 30).tolist(), mean, 300)
-        hits += found.low <= 0 <= found.high
-    assert 0.87 <= hits / 200 <= 0.99
 
 
 def test_units_are_drawn_whole():
@@ -52,8 +44,6 @@ def test_a_text_has_the_interval_or_the_values_of_few_seeds():
     assert bootstrap([1.0, 3.0], mean).text(".1f") == "2.0 (1.0, 3.0; 2 seeds)"
     assert Interval(2.0, 1.0, 3.0, 5).text(".0f") == "2 (1 – 3)"
     assert Interval(math.nan).text() == "none"
-    with pytest.raises(ValueError, match="at least one unit"):
-        bootstrap([], mean)
 
 
 @pytest.mark.parametrize(
@@ -101,5 +91,6 @@ def test_two_samples_are_drawn_apart_and_few_units_have_no_interval():
     assert fixed.high - fixed.low < both.high - both.low
     few = statistics.bootstrap_two([5.0], other, gap)
     assert (few.value, few.bounded, few.n) == (5 - 15, False, 1)
-    with pytest.raises(ValueError, match="at least one unit"):
-        statistics.bootstrap_two([], [1.0], gap)
+    for draw in (lambda: bootstrap([], mean), lambda: statistics.bootstrap_two([], [1.0], gap)):
+        with pytest.raises(ValueError, match="at least one unit"):
+            draw()

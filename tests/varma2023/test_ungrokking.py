@@ -1,7 +1,7 @@
 """The transition of ungrokking on curves written by hand, whose crossings are known."""
 
 from dataclasses import replace
-from math import exp, isnan, log
+from math import exp, isnan
 
 import numpy as np
 import pytest
@@ -13,60 +13,77 @@ from varma2023 import measures
 from varma2023.other_tasks.analysis import tasks_table
 from varma2023.ungrokking import analysis
 
+ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 
-def curve(accuracies, seed=0, **changes):
+
+def curve(accuracies, seed=0):
     """Runs at these sizes that end at these accuracies."""
-    made = [ungrokking(size, end, seed) for size, end in accuracies.items()]
-    return [replace(each, run=replace(each.run, **changes)) for each in made]
+    return [ungrokking(size, end, seed) for size, end in accuracies.items()]
 
 
-def test_a_crossing_is_linear_in_the_logarithm_of_the_size():
-    found = measures.d_crit(curve({400: 0.0, 900: 1.0}))
-    assert found.value == pytest.approx((400 * 900) ** 0.5)
-    assert (found.low, found.high) == (400, 900)
-    quarter = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
-    assert log(quarter.value / 400) == pytest.approx(log(900 / 400) / 4)
-    assert not found.censored
-    assert str(found) == "600"
+# --- D_crit of one curve
 
 
 @pytest.mark.parametrize(
     ("ends", "text"),
-    [({300: 0.6, 900: 1.0}, "below 300"), ({300: 0.0, 3000: 0.4}, "above 3,000")],
+    [
+        ({300: 0.0, 400: 0.0, 900: 1.0}, "600"),  # linear in the logarithm of the size
+        ({900: 0.75, 300: 0.1, 400: 0.25}, "600"),  # in whatever order the runs come
+        ({300: 0.0, 600: 0.5, 900: 1.0}, "600"),  # a size at the level is above it
+        ({300: 0.2, 350: 0.9, 400: 0.0, 900: 1.0}, "600"),  # the last crossing counts
+        ({300: 0.6, 900: 1.0}, "below 300"),
+        ({300: 0.0, 3000: 0.4}, "above 3,000"),
+    ],
 )
-def test_a_curve_that_never_crosses_is_censored(ends, text):
+def test_d_crit_is_where_a_curve_crosses_a_half_or_it_is_censored(ends, text):
     found = measures.d_crit(curve(ends))
-    assert found.censored
     assert str(found) == text
+    assert found.censored == (" " in text)
+    assert found.censored or found.low < found.value <= found.high
 
 
-def test_the_last_crossing_counts_and_a_size_at_the_level_is_above():
-    found = measures.d_crit(curve({300: 0.2, 500: 0.9, 800: 0.3, 1000: 0.8}))
-    assert 800 < found.value < 1000
-    assert measures.d_crit(curve({300: 0.0, 600: 0.5, 900: 1.0})).value == pytest.approx(600)
+def test_any_level_is_crossed_linearly_in_log_d():
+    found = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
+    assert (found.low, found.high) == (400, 900)
+    assert found.value == pytest.approx(400 * 2.25**0.25)
 
 
 def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
-    sizes, values = measures.curve(runs)
-    np.testing.assert_allclose(sizes, [400, 900])
-    np.testing.assert_allclose(values, [0, 0.8])
+    np.testing.assert_allclose(measures.curve(runs), [[400, 900], [0, 0.8]])
     interval = measures.d_crit_interval(runs)
     each = [measures.d_crit(runs[:2]).value, measures.d_crit(runs[2:]).value]
     assert interval.n == 2
     assert interval.each == pytest.approx(each)
     assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
-
-
-def test_a_curve_needs_records():
     with pytest.raises(ValueError, match="at least one record"):
         measures.d_crit([])
 
 
-def test_the_width_is_the_factor_between_a_tenth_and_nine_tenths():
-    runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
-    assert measures.width(runs) == pytest.approx(exp(0.8 / 0.5))
-    assert isnan(measures.width(crossing(300)))  # 0.1 lies below the sizes
+def test_a_text_gives_d_crit_over_seeds_or_of_each_where_one_is_censored():
+    both = crossing(800) + crossing(900, seed=1)
+    assert analysis.d_crits_text(both) == "seed 0: 800, seed 1: 900"
+    assert measures.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
+    assert measures.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
+    never = [*crossing(9000), *crossing(9000, seed=1)]
+    assert measures.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
+
+
+@pytest.mark.parametrize("rest", [{"residual": 0.3}, {"param_norm": [31.0, 30.0]}])
+def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
+    fields = {"optimiser": "lbfgs", "precision": "mixed"}
+    runs = crossing(800, **fields) + crossing(900, seed=1, **fields)
+    assert measures.crossings_rest(runs)
+    for row, each in enumerate(runs):
+        found = measures.d_crit([r for r in runs if r.run.seed == each.run.seed])
+        falling = end(each.run, measures.at_the_end(each), **rest)
+        rests = measures.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
+        assert rests == (each.run.dataset_size not in (found.low, found.high))
+    assert not measures.crossings_rest(crossing(9000, **fields))
+    assert not measures.crossings_rest([])
+
+
+# --- the shape of a transition
 
 
 def test_a_transition_has_two_ends_and_a_short_way_between():
@@ -75,6 +92,9 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
     assert not any(measures.transition_criteria(blunt).values())
     assert list(measures.transition_criteria(half).values()) == [True, False, False]
     assert not all(measures.transition_criteria(sharp + crossing(2500, seed=1)).values())
+    runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
+    assert measures.widths(runs).median == pytest.approx(exp(0.8 / 0.5))
+    assert measures.widths(crossing(300)).seen == 0  # 0.1 lies below the sizes
 
 
 def test_a_small_modulus_and_few_sizes_are_not_judged():
@@ -92,12 +112,6 @@ def test_a_run_that_does_not_fit_is_told():
     assert all(analysis.fit_criteria(records).values())
     records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
     assert not any(analysis.fit_criteria(records).values())
-
-
-def test_curves_are_by_seed_and_by_the_value_of_a_field():
-    found = measures.curves(sweep({0: 700, 1: 900}))
-    assert list(found) == [(seed, decay) for seed in (0, 1) for decay in (0.1, 1.0, 2.0)]
-    assert all(len(runs) == 6 for runs in found.values())
 
 
 def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
@@ -128,33 +142,9 @@ def test_after_its_last_evaluation_a_run_counts_as_it_ended(decay, epochs, last)
     assert analysis.equal_decay_times([one])(one) == 0.4
 
 
-@pytest.mark.parametrize("rest", [{"residual": 0.3}, {"param_norm": [31.0, 30.0]}])
-def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
-    fields = {"optimiser": "lbfgs", "precision": "mixed"}
-    runs = crossing(800, **fields) + crossing(900, seed=1, **fields)
-    assert measures.crossings_rest(runs)
-    for row, each in enumerate(runs):
-        found = measures.d_crit([r for r in runs if r.run.seed == each.run.seed])
-        falling = end(each.run, measures.at_the_end(each), **rest)
-        rests = measures.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
-        assert rests == (each.run.dataset_size not in (found.low, found.high))
-    assert not measures.crossings_rest(crossing(9000, **fields))
-    assert not measures.crossings_rest([])
-
-
-def test_the_tables_say_what_the_curves_do():
-    text = analysis.transition_table(sweep({0: 800}))
-    assert text.count("800 (1 seed)") == 3
+def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
+    assert analysis.transition_table(sweep({0: 800})).count("800 (1 seed)") == 3
     assert "above 3,000" in analysis.transition_table(crossing(9000))
-    both = crossing(800) + crossing(900, seed=1)
-    assert analysis.d_crits_text(both) == "seed 0: 800, seed 1: 900"
-    assert measures.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
-    assert measures.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
-    never = [*crossing(9000), *crossing(9000, seed=1)]
-    assert measures.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
-
-
-def test_tasks_are_told_apart_and_counted():
     first = Run(task="x-y", dataset_size=12769, keep_weights=True)
     flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
     records = crossing(800) + flat
@@ -170,26 +160,15 @@ def test_tasks_are_told_apart_and_counted():
     assert measures.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")
 
 
-# --- whether D_crit moves with a field: by seed, and as an equivalence over seeds ------------
-
-ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
-
-
-def test_the_shift_of_one_seed_is_that_of_a_power_law():
-    assert analysis.log_shift(sweep({0: 800}, ALL_DECAYS, 0.05)) == pytest.approx(0.05 * np.log(20))
-    assert analysis.log_shift(sweep({0: 800}, ALL_DECAYS)) == pytest.approx(0, abs=1e-12)
+# --- whether D_crit moves with a field: by seed, and as an equivalence over seeds
 
 
 def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
-    one, beyond = sweep({0: 800}, (1.0,)), crossing(9000, weight_decay=0.5)
-    for records in (one, sweep({0: 800}) + beyond):
-        assert isnan(analysis.log_shift(records))
-        assert analysis.same_d_crit(records) is None
+    one, beyond = sweep({0: 800}, (1.0,)), crossing(9000, seed=1, weight_decay=0.5)
     # one seed that cannot be told leaves all of them open
-    assert (
-        analysis.same_d_crit(sweep({0: 800, 1: 900}) + crossing(9000, seed=1, weight_decay=0.5))
-        is None
-    )
+    for records in (one, sweep({1: 800}) + beyond, sweep({0: 800, 1: 900}) + beyond):
+        assert isnan(analysis.shift_interval(records).value)
+        assert analysis.same_d_crit(records) is None
 
 
 def test_another_field_than_weight_decay_can_be_asked_about():
@@ -206,6 +185,7 @@ def test_another_field_than_weight_decay_can_be_asked_about():
 @pytest.mark.parametrize(
     ("powers", "same"),
     [
+        ((0.05,), False),
         ((0.01, 0.02), True),
         ((0.01, 0.04), False),  # 20^0.04 is 1.13: of few seeds, each must be within a tenth
         ((-0.04, 0.04), False),  # the mean alone would be 0
@@ -214,11 +194,8 @@ def test_another_field_than_weight_decay_can_be_asked_about():
     ],
 )
 def test_the_same_is_an_equivalence_over_seeds(powers, same):
-    records = [
-        each
-        for seed, power in enumerate(powers)
-        for each in sweep({seed: 700 + 50 * seed}, ALL_DECAYS, power)
-    ]
+    sweeps = [sweep({s: 700 + 50 * s}, ALL_DECAYS, power) for s, power in enumerate(powers)]
+    records = [each for made in sweeps for each in made]
     assert analysis.same_d_crit(records) is same
     interval = analysis.shift_interval(records)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)

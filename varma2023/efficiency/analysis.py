@@ -1,8 +1,10 @@
 """Norm and logit of converged networks: isologit curves, fits, and what they say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, inf, isfinite, log, log1p, nan
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -40,34 +42,12 @@ def norm(record: Record) -> float:
     return record.final("param_norm")
 
 
-def values(records: Sequence[Record], field: str) -> list:
-    """The values that a field of the runs takes, in order."""
-    return sorted({getattr(record.run, field) for record in records})
-
-
-def select(records: Sequence[Record], **fields: float | int) -> list[Record]:
-    """The records whose runs have these values."""
-    return [r for r in records if all(getattr(r.run, k) == v for k, v in fields.items())]
-
-
-@dataclass(frozen=True, eq=False)
-class Bucket:
+class Bucket(NamedTuple):
     """Runs whose correct logits are about equal: one isologit line of Fig. 3b or 3d."""
 
     low: float
     high: float
     records: list[Record]
-
-    @property
-    def sizes(self) -> list[int]:
-        """The dataset sizes of its runs."""
-        return values(self.records, "dataset_size")
-
-    def norm(self, size: int, seed: int | None = None) -> float:
-        """The geometric mean of the norms at one size, of all seeds or of one."""
-        chosen = {"dataset_size": size} | ({} if seed is None else {"seed": seed})
-        found = [log(norm(record)) for record in select(self.records, **chosen)]
-        return exp(float(np.mean(found))) if found else nan
 
 
 def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
@@ -78,44 +58,46 @@ def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
     """
     if not records:
         raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
-    edges = np.geomspace(min(map(logit, records)), max(map(logit, records)), n + 1)
-    rows = np.clip(np.searchsorted(edges, [logit(r) for r in records], "right") - 1, 0, n - 1)
+    logits = np.array([logit(record) for record in records])
+    edges = np.geomspace(logits.min(), logits.max(), n + 1)
+    rows = np.clip(np.searchsorted(edges, logits, "right") - 1, 0, n - 1)
     return [
-        Bucket(
-            float(edges[i]),
-            float(edges[i + 1]),
-            [r for r, row in zip(records, rows, strict=True) if row == i],
-        )
-        for i in range(n)
+        Bucket(low, high, [r for r, row in zip(records, rows, strict=True) if row == i])
+        for i, (low, high) in enumerate(pairwise(edges.tolist()))
     ]
 
 
-def triples(records: Sequence[Record]) -> Float[np.ndarray, "run 3"]:
-    """log D, log correct logit and log norm of every run."""
-    return np.log([[r.run.dataset_size, logit(r), norm(r)] for r in records])
+def mean_norms(records: Sequence[Record]) -> dict[int, float]:
+    """By dataset size, the geometric mean of the norms."""
+    sizes = group(records, "dataset_size").items()
+    return {size: exp(np.mean([log(norm(record)) for record in here])) for size, here in sizes}
 
 
-def triples_by_seed(records: Sequence[Record]) -> list[Float[np.ndarray, "_ 3"]]:
-    """The `triples` of every seed: what an interval draws from."""
-    return [triples(seed) for seed in group(records, "seed").values()]
+Reading = Callable[[Record], float]
 
 
-def slope(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
-    """The least-squares slope of log norm over log D in `triples`; NaN for fewer than two sizes."""
-    size, _, log_norm = np.concatenate(seeds).T
-    return _slope(size, log_norm) if np.ptp(size) > 0 else nan
+def logs(records: Sequence[Record], *reads: Reading) -> Float[np.ndarray, "run _"]:
+    """log D of every run and the logarithm of each reading: of logit and norm if not told else."""
+    reads = reads or (logit, norm)
+    return np.log([[r.run.dataset_size, *(read(r) for read in reads)] for r in records])
 
 
-def _slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
+def logs_by_seed(records: Sequence[Record], *reads: Reading) -> list[Float[np.ndarray, "run _"]]:
+    """The `logs` of every seed: what an interval draws from."""
+    return [logs(seed, *reads) for seed in group(records, "seed").values()]
+
+
+def slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
+    """The least-squares slope of y over x; NaN where x is constant."""
     from_mean = x - x.mean()
-    return float(from_mean @ y / (from_mean @ from_mean))
+    return float(from_mean @ y / (from_mean @ from_mean)) if np.ptp(x) > 0 else nan
 
 
-def isologit_slope(bucket: Bucket) -> Interval:
-    """The `slope` of a bucket, with its interval over the seeds in it; NaN for an empty one."""
-    if not bucket.records:
+def isologit_slope(records: Sequence[Record]) -> Interval:
+    """The slope of log norm over log D in a bucket, over seeds; NaN of fewer than two sizes."""
+    if not records:
         return Interval(nan)
-    return bootstrap(triples_by_seed(bucket.records), slope)
+    return bootstrap(logs_by_seed(records, norm), lambda seeds: slope(*np.concatenate(seeds).T))
 
 
 def norm_at(records: Sequence[Record], level: float | int) -> float:
@@ -123,8 +105,7 @@ def norm_at(records: Sequence[Record], level: float | int) -> float:
 
     NaN where none of their weight decays leads to so small, or so large, a logit.
     """
-    points = sorted((log(logit(record)), log(norm(record))) for record in records)
-    x, y = np.array(points).T
+    _, x, y = logs(sorted(records, key=logit)).T
     return exp(float(np.interp(log(level), x, y, left=nan, right=nan)))
 
 
@@ -154,11 +135,8 @@ def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
 
     Within one training set only weight decay differs. NaN where none has two weight decays.
     """
-    found = []
-    for each in seeds:
-        for size in np.unique(each[:, 0]):
-            _, x, y = each[each[:, 0] == size].T
-            found += [_slope(x, y)] if np.ptp(x) > 0 else []
+    sets = [each[each[:, 0] == size] for each in seeds for size in np.unique(each[:, 0])]
+    found = [slope(one[:, 1], one[:, 2]) for one in sets if np.ptp(one[:, 1]) > 0]
     return float(np.median(found)) if found else nan
 
 
@@ -169,47 +147,32 @@ def at_logit(
     return np.stack([table[:, 0], table[:, 2] + slope * (np.log(level) - table[:, 1])], axis=1)
 
 
-def fit_triples(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> Fit:
-    """The `Fit` to `triples` in groups of one seed, by medians: a few odd runs do not move it.
+def fit_logs(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> Fit:
+    """The `Fit` to `logs` in groups of one seed, by medians: a few odd runs do not move it.
 
     kappa is of `per_logit`. With every norm moved to one logit, the exponent is the median of the
     slopes between any two runs of one seed and two sizes (the estimator of Theil and Sen), and the
     constant the mean over seeds of their medians. `flat` sets the exponent to 0, as Sec. 4.1 has it
     for C_gen, so that a fit to large D can be used at small D.
     """
-    slope = per_logit(seeds)
+    slope, power = per_logit(seeds), 0.0
     tables = [at_logit(table, slope, LOGIT) for table in seeds]
-    between = [np.array([0.0])] if flat else [_between(table) for table in tables]
-    power = float(np.median(np.concatenate(between)))
+    if not flat:
+        gaps = np.concatenate([(t[:, None] - t)[np.triu_indices(len(t), 1)] for t in tables])
+        x, y = gaps[gaps[:, 0] != 0].T
+        power = float(np.median(y / x))
     constants = [np.median(table[:, 1] - power * (table[:, 0] - log(SIZE))) for table in tables]
     return Fit(exp(float(np.mean(constants))), power, 1 / slope if slope else inf)
 
 
-def _between(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, " pair"]:
-    """The slopes between any two points with different first coordinates."""
-    i, j = np.triu_indices(len(table), 1)
-    x, y = (table[j] - table[i]).T
-    return y[x != 0] / x[x != 0]
-
-
 def fit(records: Sequence[Record], flat: bool = False) -> Fit:
-    """The `Fit` to all the runs (`fit_triples`)."""
-    return fit_triples(triples_by_seed(records), flat)
+    """The `Fit` to all the runs (`fit_logs`)."""
+    return fit_logs(logs_by_seed(records), flat)
 
 
-def fitted(records: Sequence[Record], read: Callable[[Fit], float], flat: bool = False) -> Interval:
-    """What `read` takes from the fit of the runs, with its interval over seeds."""
-    return bootstrap(triples_by_seed(records), lambda seeds: read(fit_triples(seeds, flat)))
-
-
-def exponent(records: Sequence[Record]) -> Interval:
-    """The power of D with which the norm at a fixed logit goes, with its interval over seeds."""
-    return fitted(records, lambda found: found.exponent)
-
-
-def kappa(records: Sequence[Record], flat: bool = False) -> Interval:
-    """The power of the norm with which the logit goes at a fixed D, interval over seeds."""
-    return fitted(records, lambda found: found.kappa, flat)
+def fitted(records: Sequence[Record], name: str, flat: bool = False) -> Interval:
+    """A field of the `Fit` to the runs, with its interval over seeds."""
+    return bootstrap(logs_by_seed(records), lambda seeds: getattr(fit_logs(seeds, flat), name))
 
 
 UNFINISHED = 0.1  # of the norm: what more gradients may yet take off it (choice C18)
@@ -220,28 +183,25 @@ NEAR = 0.25  # the same for predictions by Eq. (2), as first written (choice C18
 
 def can_be_judged(records: Sequence[Record]) -> bool:
     """Whether runs of one circuit can be judged: x + y, p >= 53, three sizes and weight decays."""
-    return (
-        bool(records)
-        and all(r.run.task == "x+y" and r.run.p >= 53 for r in records)
-        and min(len(values(records, name)) for name in ("dataset_size", "weight_decay")) >= 3
+    return all(r.run.task == "x+y" and r.run.p >= 53 for r in records) and all(
+        len(group(records, name)) >= 3 for name in ("dataset_size", "weight_decay")
     )
 
 
 def slopes(records: Sequence[Record]) -> list[Interval]:
     """The isologit slopes of the buckets that hold two sizes or more."""
-    found = [isologit_slope(bucket) for bucket in buckets(records)]
+    found = [isologit_slope(bucket.records) for bucket in buckets(records)]
     return [each for each in found if isfinite(each.value)]
 
 
-def least_rise(records: Sequence[Record]) -> float:
-    """The exponent of D that runs which are still falling could feign: 10 % of the norm."""
-    sizes = values(records, "dataset_size")
-    return log1p(UNFINISHED) / log(sizes[-1] / sizes[0])
-
-
 def rises(mem: Sequence[Record]) -> bool:
-    """Fig. 3a, b: at a fixed logit C_mem's norm rises with D by more than `least_rise`."""
-    return exponent(mem).within(least_rise(mem), inf)
+    """Fig. 3a, b: at a fixed logit C_mem's norm rises with D by more than falling runs could feign.
+
+    They could feign `UNFINISHED` of the norm, from the smallest size to the largest.
+    """
+    sizes = [*group(mem, "dataset_size")]
+    feigned = log1p(UNFINISHED) / log(sizes[-1] / sizes[0])
+    return fitted(mem, "exponent").within(feigned, inf)
 
 
 def flat(gen: Sequence[Record]) -> bool | None:
@@ -250,9 +210,9 @@ def flat(gen: Sequence[Record]) -> bool | None:
     An equivalence: the whole interval over seeds lies in the margin.
     """
     seeds = group(gen, "seed").values()
-    if not seeds or any(len(values(seed, "dataset_size")) < 2 for seed in seeds):
+    if not seeds or any(len(group(seed, "dataset_size")) < 2 for seed in seeds):
         return None
-    return exponent(gen).within(-MARGIN, MARGIN)
+    return fitted(gen, "exponent").within(-MARGIN, MARGIN)
 
 
 def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bool]:
@@ -267,47 +227,55 @@ def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bo
 # --- tables ----------------------------------------------------------------------------------
 
 Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
-CIRCUITS = ("C<sub>mem</sub>", "C<sub>gen</sub>")
-
-
-def seeds_of(records: Sequence[Record]) -> int:
-    """How many seeds these runs have."""
-    return len(values(records, "seed"))
+CIRCUITS = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
 
 
 def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     """By circuit and bucket of the correct logit: runs, sizes, the slope of log P over log D."""
     rows = []
-    for name, records in zip(CIRCUITS, (mem, gen), strict=True):
-        for bucket in buckets(records):
-            logits = f"{bucket.low:.1f} – {bucket.high:.1f}"
-            slope, sizes = isologit_slope(bucket), span(bucket.sizes, ",", none="–")
+    for name, records in zip(CIRCUITS.values(), (mem, gen), strict=True):
+        for low, high, here in buckets(records):
+            sizes = span(group(here, "dataset_size"), ",", none="–")
+            slope = isologit_slope(here)
             text = slope.text(".3f") if isfinite(slope.value) else "fewer than two sizes"
-            rows.append([name, logits, len(bucket.records), seeds_of(bucket.records), sizes, text])
+            counts = len(here), len(group(here, "seed"))
+            rows.append([name, f"{low:.1f} – {high:.1f}", *counts, sizes, text])
     return table("circuit | correct logit | runs | seeds | D | slope of log norm over log D", rows)
 
 
 def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     """By circuit: the exponent of D, that of the norm, and the norm at the reference."""
     rows = []
-    for name, records, flat in zip(CIRCUITS, (mem, gen), (False, True), strict=True):
-        power, at_reference = exponent(records), fitted(records, lambda found: found.norm, flat)
-        texts = power.text(".3f"), kappa(records, flat).text(".1f"), at_reference.text(".1f")
-        rows.append([name, len(records), seeds_of(records), *texts])
+    for name, records, flat in zip(CIRCUITS.values(), (mem, gen), (False, True), strict=True):
+        parts = ("exponent", ".3f", False), ("kappa", ".1f", flat), ("norm", ".1f", flat)
+        texts = [fitted(records, part, fixed).text(form) for part, form, fixed in parts]
+        rows.append([name, len(records), len(group(records, "seed")), *texts])
     heads = "circuit | runs | seeds | exponent of D | κ | norm at D = "
     return table(f"{heads}{SIZE:,}, correct logit {LOGIT:g}", rows)
 
 
 def gate_table(gen: Sequence[Record]) -> str:
     """By seed: the least trigonometric share, and how many runs pass the gate of 95 %."""
-    heads = "seed | runs | least share of norm | above 0.95 | least share of norm² | above 0.95"
     rows = []
     for seed, runs in group(gen, "seed").items():
-        share, strict = min(r.final("trig_share") for r in runs), gated(runs, squared=True)
-        rows.append(
-            [seed, len(runs), f"{share:.3f}", len(gated(runs)), f"{share**2:.3f}", len(strict)]
-        )
+        share = min(record.final("trig_share") for record in runs)
+        passed = len(gated(runs)), len(gated(runs, squared=True))
+        rows.append([seed, len(runs), f"{share:.3f}", passed[0], f"{share**2:.3f}", passed[1]])
+    heads = "seed | runs | least share of norm | above 0.95 | least share of norm² | above 0.95"
     return table(heads, rows)
+
+
+def predictions_table(rows: Mapping[str | tuple[int, float], Pair], heads: str = "") -> str:
+    """By row, or by seed and weight decay: D_crit predicted and measured, and their ratio."""
+    cells = [
+        [
+            *([key] if isinstance(key, str) else [f"{part:g}" for part in key]),
+            *(each.text(",.0f") for each in pair),
+            f"{ratio(*pair):.2f}",
+        ]
+        for key, pair in rows.items()
+    ]
+    return table(f"{heads} | predicted D_crit | measured D_crit | ratio", cells)
 
 
 def ratio(predicted: Interval, measured: Interval) -> float:
@@ -315,14 +283,9 @@ def ratio(predicted: Interval, measured: Interval) -> float:
     return predicted.value / measured.value
 
 
-def ratios_text(pairs: Sequence[Pair]) -> str:
-    """ "0.98 – 1.07": the least and the largest `ratio`; "none" without one."""
-    return span(filter(isfinite, (ratio(*pair) for pair in pairs)), ".2f")
-
-
-def range_text(sizes: Sequence[Interval]) -> str:
-    """ "860 – 880": the least and the largest of some D_crit; "none" without one."""
-    return span(filter(isfinite, (size.value for size in sizes)), ",.0f")
+def range_text(found: Iterable[float], form: str = ",.0f") -> str:
+    """ "860 – 880": the least and the largest of those that are finite; "none" without one."""
+    return span(filter(isfinite, found), form)
 
 
 def agrees(predicted: Interval, measured: Interval, near: float = NEAR) -> bool:
@@ -330,29 +293,11 @@ def agrees(predicted: Interval, measured: Interval, near: float = NEAR) -> bool:
     return abs(ratio(predicted, measured) - 1) <= near
 
 
-def predictions_table(rows: Mapping[str, Pair]) -> str:
-    """By row: D_crit predicted and measured, each with its interval, and their ratio."""
-    cells = [
-        [name, *(each.text(",.0f") for each in pair), f"{ratio(*pair):.2f}"]
-        for name, pair in rows.items()
-    ]
-    return table(" | predicted D_crit | measured D_crit | ratio", cells)
-
-
-def starts_table(rows: Mapping[tuple[int, float], Pair]) -> str:
-    """By seed and weight decay: D_crit predicted from the network itself, measured, the ratio."""
-    cells = [
-        [seed, f"{decay:g}", *(f"{each.value:,.0f}" for each in pair), f"{ratio(*pair):.2f}"]
-        for (seed, decay), pair in rows.items()
-    ]
-    return table("seed | weight decay | predicted D_crit | measured D_crit | ratio", cells)
-
-
 def same_order(rows: Mapping[tuple[int, float], Pair]) -> bool:
     """Whether at each weight decay the seeds stand in the same order, predicted and measured."""
-    for decay in {decay for _, decay in rows}:
-        pairs = [pair for (_, which), pair in rows.items() if which == decay]
-        by_each = [sorted(range(len(pairs)), key=lambda i: pairs[i][k].value) for k in (0, 1)]
-        if by_each[0] != by_each[1]:
-            return False
-    return True
+
+    def order(decay: float, which: int) -> list[tuple[int, float]]:
+        here = [key for key in rows if key[1] == decay]
+        return sorted(here, key=lambda key: rows[key][which].value)
+
+    return all(order(decay, 0) == order(decay, 1) for _, decay in rows)

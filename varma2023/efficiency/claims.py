@@ -3,11 +3,12 @@
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import inf
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Met, Records, Result
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import Pair
 from varma2023.measures import CHANCE, PERFECT, group
@@ -24,16 +25,19 @@ def memory(found: Records) -> list[Record]:
     return mem if analysis.can_be_judged(mem) else []
 
 
+def _mem_rests(mem: Sequence[Record]) -> dict[str, bool]:
+    return measures.resting(mem, "every network of C_mem is at rest")
+
+
 def fig3_mem(found: Records) -> Result:
     """Fig. 3a, b: at a fixed logit the norm rises with D, by more than unfinished runs feign."""
     mem = memory(found)
     if not mem:
         return Result()
-    lines = analysis.slopes(mem)
-    up = [line.within(0, float("inf")) for line in lines]
+    up = [line.within(0, inf) for line in analysis.slopes(mem)]
     return Result(
-        f"norm ∝ D to the power {analysis.exponent(mem).text('.3f')}; {sum(up)} of {len(up)} "
-        "lines rise",
+        f"norm ∝ D to the power {analysis.fitted(mem, 'exponent').text('.3f')}; {sum(up)} of "
+        f"{len(up)} lines rise",
         analysis.rises(mem),
         {"every isologit line rises": bool(up) and all(up), **measures.resting(mem)},
         Evidence.of(mem),
@@ -46,15 +50,15 @@ def fig3_gen(found: Records) -> Result:
     gen = [record for record in every_gen if measures.rests(record)]
     if not analysis.can_be_judged(every_gen):
         return Result()
-    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {len(gen)} rest"
-    if analysis.flat(gen) is None:
+    ours, flat = f"{len(gen)} rest", analysis.flat(gen)
+    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {ours}"
+    if flat is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
-    lines = analysis.slopes(gen)
-    level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in lines]
+    level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
     return Result(
-        f"norm ∝ D to the power {analysis.exponent(gen).text('.3f')}; {sum(level)} of "
+        f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}; {sum(level)} of "
         f"{len(level)} lines flat; {ours}",
-        analysis.flat(gen),
+        flat,
         {"every isologit line is flat": bool(level) and all(level)},
         Evidence.of(gen),
     )
@@ -68,16 +72,13 @@ def norm_pairs(
     `starts` are the very networks that `ends` were ungrokked from: seeds differ in what the rule
     costs them.
     """
-    level, pairs = critical.common_logit(mem, starts), {}
+    fell, pairs = group(ends, "seed"), {}
     for seed, own in group(starts, "seed").items():
-        if fell := analysis.select(ends, seed=seed):
-            predicted = critical.predicted_by_norm(mem, own, level).value
-            pairs[f"seed {seed}"] = _pair(predicted, measures.d_crit(fell).value)
+        if seed in fell:
+            found = critical.predicted_by_norm(mem, own, critical.common_logit(mem, starts)).value
+            measured = measures.d_crit(fell[seed]).value
+            pairs[f"seed {seed}"] = Interval(found, n=1), Interval(measured, n=1)
     return pairs
-
-
-def _pair(predicted: float, measured: float) -> Pair:
-    return Interval(predicted, n=1), Interval(measured, n=1)
 
 
 def start_pairs(
@@ -88,80 +89,12 @@ def start_pairs(
     `starts` are the networks from which those of `ends` were ungrokked. A pair of single networks
     has no interval.
     """
+    fell = group(ends, "seed", "weight_decay")
     return {
-        (seed, decay): _pair(size, measures.d_crit(own).value)
-        for (seed, decay), size in critical.predicted_by_start(mem, starts).items()
-        if (own := analysis.select(ends, seed=seed, weight_decay=decay))
+        key: (Interval(size), Interval(measures.d_crit(fell[key]).value))
+        for key, size in critical.predicted_by_start(mem, starts).items()
+        if key in fell
     }
-
-
-def _known(*minima: Sequence[Record], ends: Sequence[Record]) -> bool:
-    """Whether a prediction can be told: its minima, and the ends at the crossing, are at rest."""
-    resting = all(measures.rests(record) for records in minima for record in records)
-    return resting and measures.crossings_rest(ends)
-
-
-def _agree(pairs: Sequence[Pair], near: float) -> bool:
-    return all(analysis.agrees(*pair, near) for pair in pairs)
-
-
-def _texts(pairs: dict[str, Pair]) -> str:
-    """ "seed 0: predicted 558, measured 857; ...". A prediction or measure that is none is said."""
-    return "; ".join(
-        f"{name}: predicted {analysis.range_text([one])}, measured {analysis.range_text([other])}"
-        for name, (one, other) in pairs.items()
-    )
-
-
-def equal_norm(found: Records) -> Result:
-    """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
-    mem, starts = memory(found), analysis.gated(found["starts"])
-    if not (mem and starts):
-        return Result()
-    pairs = norm_pairs(mem, starts, found["transition"])
-    if not pairs:
-        return Result()
-    known = _known(mem, starts, ends=found["transition"])
-    return Result(
-        _texts(pairs),
-        _agree(list(pairs.values()), analysis.NEAR_NORM) if known else None,
-        measures.resting(mem, "every network of C_mem is at rest"),
-        Evidence.of(mem, starts, found["transition"]),
-    )
-
-
-def equal_minimum(found: Records) -> Result:
-    """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
-    mem, starts = memory(found), analysis.gated(found["starts"])
-    ends = found["transition"]
-    if not (mem and starts):
-        return Result()
-    pairs, texts = start_pairs(mem, starts, ends), []
-    if not pairs:
-        return Result()
-    for seed in sorted({seed for seed, _ in pairs}):
-        own = [pair for (which, _), pair in pairs.items() if which == seed]
-        predicted, seen = (analysis.range_text(sizes) for sizes in zip(*own, strict=True))
-        texts.append(f"seed {seed}: predicted {predicted}, measured {seen}")
-    below = critical.mixtures_below(mem, starts, ends)
-    if below:
-        texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
-    known = _known(mem, starts, ends=ends)
-    return Result(
-        "; ".join(texts),
-        _agree(list(pairs.values()), analysis.NEAR) if known else None,
-        {
-            **measures.resting(mem, "every network of C_mem is at rest"),
-            "no end in between lies below both circuits: a jump": not below,
-        },
-        Evidence.of(mem, starts, ends),
-    )
-
-
-def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
-    """The records of each task that ungroks."""
-    groups = group(ends, "task").items()
-    return {task: here for task, here in groups if measures.task_ungroks(here)}
 
 
 def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]:
@@ -174,11 +107,70 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
     pairs = {}
     for task, here in ungrokking_tasks(ends).items():
         predictions = critical.predicted_by_minimum(mem, measures.at_largest(here))
-        for decay, predicted in predictions.items():
-            name = task if decay == 1 else f"{task}, weight decay {decay:g}"
-            own = analysis.select(here, weight_decay=decay)
-            pairs[name] = predicted, measures.d_crit_interval(own)
+        for decay, own in group(here, "weight_decay").items():
+            if decay in predictions:
+                name = task if decay == 1 else f"{task}, weight decay {decay:g}"
+                pairs[name] = predictions[decay], measures.d_crit_interval(own)
     return pairs
+
+
+def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each task that ungroks."""
+    groups = group(ends, "task").items()
+    return {task: here for task, here in groups if measures.task_ungroks(here)}
+
+
+def _agree(
+    pairs: Iterable[Pair], near: float, *minima: Sequence[Record], ends: Sequence[Record]
+) -> Met:
+    """Whether all predictions agree; None unless their minima, and the crossings, are at rest."""
+    resting = all(measures.rests(record) for records in minima for record in records)
+    if not (resting and measures.crossings_rest(ends)):
+        return None
+    return all(analysis.agrees(*pair, near) for pair in pairs)
+
+
+def _text(name: str, *pairs: Pair) -> str:
+    """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
+    texts = (
+        analysis.range_text(each.value for each in sizes) for sizes in zip(*pairs, strict=True)
+    )
+    return "{}: predicted {}, measured {}".format(name, *texts)
+
+
+def equal_norm(found: Records) -> Result:
+    """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
+    mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
+    pairs = norm_pairs(mem, starts, ends) if mem else {}
+    if not pairs:
+        return Result()
+    return Result(
+        "; ".join(_text(name, pair) for name, pair in pairs.items()),
+        _agree(pairs.values(), analysis.NEAR_NORM, mem, starts, ends=ends),
+        _mem_rests(mem),
+        Evidence.of(mem, starts, ends),
+    )
+
+
+def equal_minimum(found: Records) -> Result:
+    """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
+    mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
+    pairs = start_pairs(mem, starts, ends)
+    if not pairs:
+        return Result()
+    texts = [
+        _text(f"seed {seed}", *(pair for (which, _), pair in pairs.items() if which == seed))
+        for seed in sorted({seed for seed, _ in pairs})
+    ]
+    below = critical.mixtures_below(mem, starts, ends)
+    if below:
+        texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
+    return Result(
+        "; ".join(texts),
+        _agree(pairs.values(), analysis.NEAR, mem, starts, ends=ends),
+        {**_mem_rests(mem), "no end in between lies below both circuits: a jump": not below},
+        Evidence.of(mem, starts, ends),
+    )
 
 
 def across_tasks(found: Records) -> Result:
@@ -187,18 +179,15 @@ def across_tasks(found: Records) -> Result:
     if not mem:
         return Result()
     pairs, ungrok = task_pairs(mem, ends), ungrokking_tasks(ends)
-    rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
-    known = _known(mem, rules, ends=[record for here in ungrok.values() for record in here])
-    number = f"{len(ungrok)} of {measures.N_OTHER_TASKS}"
     if not pairs:
         return Result("no task ungroks", None, {}, Evidence.of(ends))
+    rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
+    fell = [record for here in ungrok.values() for record in here]
+    n, of = len(ungrok), measures.N_OTHER_TASKS
     return Result(
-        _texts(pairs),
-        _agree(list(pairs.values()), analysis.NEAR) if known else None,
-        {
-            **measures.resting(mem, "every network of C_mem is at rest"),
-            f"in each of nine tasks ({number} ungrok)": len(ungrok) == measures.N_OTHER_TASKS,
-        },
+        "; ".join(_text(name, pair) for name, pair in pairs.items()),
+        _agree(pairs.values(), analysis.NEAR, mem, rules, ends=fell),
+        {**_mem_rests(mem), f"in each of nine tasks ({n} of {of} ungrok)": n == of},
         Evidence.of(mem, *group(ends, "task").values()),
     )
 
@@ -213,73 +202,34 @@ def one_winner(found: Records) -> Result:
     at_rest = [r for r in ends if measures.rests(r)]
     mixed = [r for r in at_rest if CHANCE < r.final("test_accuracy") < PERFECT]
     sharp = all(kappa >= SHARP_KAPPA for kappa in kappas)  # not where one is NaN
-    one = not mixed if at_rest and sharp else None
     return Result(
         f"κ is {kappas[0]:.1f} for C_mem, {kappas[1]:.1f} for C_gen; {len(mixed)} of "
         f"{len(at_rest)} ends at rest are in the middle",
-        one,
+        not mixed if at_rest and sharp else None,
         measures.resting(ends),
         Evidence.of(mem, gen, ends),
     )
 
 
+F3AB = "the norm for a given logit rises with the size of the train set"
+F3CD = "the norm for a given logit does not depend on the size of the train set"
+B1 = "where a network's isologit line meets that of memory, it ungroks"
+B2 = "the minima of Eq. (2) of the two circuits cross at D_crit"
+B9 = "ungrokking sets in where memorising costs what the task's own rule costs"
+B10 = "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it"
+MEM, GEN = "Fig. 3a, b, efficiency of C_mem", "Fig. 3c, d, efficiency of C_gen"
+RISE, FLAT = "isologit lines rise in each of six buckets", "isologit lines are flat"
+TITLES = "D_crit before ungrokking", "a first-order transition", "D_crit of other tasks"
+BEFORE, FIRST_ORDER, OTHERS = (f"Beyond: {title}" for title in TITLES)
+WINNER, JUMP = "Beyond: one winner in networks", "sec-5-1-first-order"
+LABELS, RULES = ("memorising",), ("generalising",)
+STARTS, TASKS = (*LABELS, "starts", "transition"), (*LABELS, "other_tasks")
+BOTH = (*LABELS, *RULES, "transition")
 CLAIMS = (
-    Claim(
-        "F3a,b",
-        "Fig. 3a, b, efficiency of C_mem",
-        "the norm for a given logit rises with the size of the train set",
-        EFFICIENCY,
-        "fig-3",
-        fig3_mem,
-        ("memorising",),
-        number="isologit lines rise in each of six buckets",
-        heading=ONE,
-    ),
-    Claim(
-        "F3c,d",
-        "Fig. 3c, d, efficiency of C_gen",
-        "the norm for a given logit does not depend on the size of the train set",
-        EFFICIENCY,
-        "fig-3",
-        fig3_gen,
-        ("generalising",),
-        number="isologit lines are flat",
-        heading=ONE,
-    ),
-    Claim(
-        "B1",
-        "Beyond: D_crit before ungrokking",
-        "where a network's isologit line meets that of memory, it ungroks",
-        EFFICIENCY,
-        "fig-equal-cost",
-        equal_norm,
-        ("memorising", "starts", "transition"),
-    ),
-    Claim(
-        "B2",
-        "Beyond: a first-order transition",
-        "the minima of Eq. (2) of the two circuits cross at D_crit",
-        EFFICIENCY,
-        "fig-first-order",
-        equal_minimum,
-        ("memorising", "starts", "transition"),
-    ),
-    Claim(
-        "B9",
-        "Beyond: D_crit of other tasks",
-        "ungrokking sets in where memorising costs what the task's own rule costs",
-        UNGROKKING,
-        "sec-5-2-across",
-        across_tasks,
-        ("memorising", "other_tasks"),
-    ),
-    Claim(
-        "B10",
-        "Beyond: one winner in networks",
-        "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
-        EFFICIENCY,
-        "sec-5-1-first-order",
-        one_winner,
-        ("memorising", "generalising", "transition"),
-    ),
+    Claim("F3a,b", MEM, F3AB, EFFICIENCY, "fig-3", fig3_mem, LABELS, RISE, ONE),
+    Claim("F3c,d", GEN, F3CD, EFFICIENCY, "fig-3", fig3_gen, RULES, FLAT, ONE),
+    Claim("B1", BEFORE, B1, EFFICIENCY, "fig-equal-cost", equal_norm, STARTS),
+    Claim("B2", FIRST_ORDER, B2, EFFICIENCY, "fig-first-order", equal_minimum, STARTS),
+    Claim("B9", OTHERS, B9, UNGROKKING, "sec-5-2-across", across_tasks, TASKS),
+    Claim("B10", WINNER, B10, EFFICIENCY, JUMP, one_winner, BOTH),
 )

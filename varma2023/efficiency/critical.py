@@ -7,20 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record
-from varma2023.efficiency.analysis import (
-    LOGIT,
-    SIZE,
-    Fit,
-    at_logit,
-    fit_triples,
-    logit,
-    norm,
-    per_logit,
-    select,
-    triples_by_seed,
-    values,
-)
-from varma2023.measures import Summary, group, objective
+from varma2023.efficiency import analysis
+from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
+from varma2023.measures import Summary, group, least
 from varma2023.statistics import Interval, bootstrap_two
 
 
@@ -52,55 +41,6 @@ def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
     return float((low * high) ** 0.5)
 
 
-def cost_curve(
-    seeds: Sequence[Float[np.ndarray, "_ 3"]], level: float | int
-) -> Float[np.ndarray, "_ 2"]:
-    """log D and the mean log norm at each D, every norm moved to one correct logit (`at_logit`)."""
-    slope = per_logit(seeds)
-    return by_size(np.concatenate([at_logit(table, slope, level) for table in seeds]))
-
-
-def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
-    """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
-    x, y = cost_curve(triples_by_seed(mem), LOGIT).T
-    slopes = np.diff(y) / np.diff(x)
-    return float(slopes[0]), float(slopes[-1])
-
-
-def predicted_by_norm(
-    mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
-) -> Interval:
-    """D_crit as the crossing of isologit lines (claim B1), with its interval over seeds.
-
-    At the correct logit `level`, by default `common_logit`. C_mem's line is interpolated between
-    sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
-    """
-    at = common_logit(mem, gen) if level is None else level
-    one, other = map(triples_by_seed, (mem, gen))
-    return bootstrap_two(
-        one,
-        other,
-        lambda first, second: exp(
-            crossing(cost_curve(first, at), log(fit_triples(second, flat=True).at(at)))
-        ),
-    )
-
-
-def least(record: Record) -> float:
-    """The minimum of Eq. (2) over alpha that a run found."""
-    return float(objective(record)[-1])
-
-
-def loss_part(records: Sequence[Record]) -> Summary:
-    """The cross-entropy's part of the minimum of Eq. (2); the rest is the decay term."""
-    return Summary.of([1 - norm(r) ** 2 / 2 / least(r) for r in records])
-
-
-def minima(records: Sequence[Record]) -> Float[np.ndarray, "run 2"]:
-    """log D and log `least` of every run."""
-    return np.log([[r.run.dataset_size, least(r)] for r in records])
-
-
 def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
     """The mean of the second column at each value of the first, smallest first."""
     sizes = np.unique(table[:, 0])
@@ -116,9 +56,51 @@ def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
     above = np.flatnonzero(y > level)
     if not len(above) or above[0] == 0:
         return nan
-    row = int(above[0])
-    share = (level - y[row - 1]) / (y[row] - y[row - 1])
-    return float(x[row - 1] + share * (x[row] - x[row - 1]))
+    beside = slice(above[0] - 1, above[0] + 1)
+    return float(np.interp(level, y[beside], x[beside]))
+
+
+def cost_curve(
+    seeds: Sequence[Float[np.ndarray, "_ 3"]], level: float | int
+) -> Float[np.ndarray, "_ 2"]:
+    """log D and the mean log norm at each D, every norm moved to one correct logit (`at_logit`)."""
+    slope = analysis.per_logit(seeds)
+    return by_size(np.concatenate([analysis.at_logit(table, slope, level) for table in seeds]))
+
+
+def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
+    """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
+    steps = np.diff(cost_curve(logs_by_seed(mem), LOGIT), axis=0)
+    slopes = steps[:, 1] / steps[:, 0]
+    return float(slopes[0]), float(slopes[-1])
+
+
+def predicted_by_norm(
+    mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
+) -> Interval:
+    """D_crit as the crossing of isologit lines (claim B1), with its interval over seeds.
+
+    At the correct logit `level`, by default `common_logit`. C_mem's line is interpolated between
+    sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
+    """
+    at = common_logit(mem, gen) if level is None else level
+    return bootstrap_two(
+        logs_by_seed(mem),
+        logs_by_seed(gen),
+        lambda one, other: exp(
+            crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at)))
+        ),
+    )
+
+
+def loss_part(records: Sequence[Record]) -> Summary:
+    """The cross-entropy's part of the minimum of Eq. (2); the rest is the decay term."""
+    return Summary.of([1 - norm(r) ** 2 / 2 / least(r) for r in records])
+
+
+def minima(records: Sequence[Record]) -> Float[np.ndarray, "_ 2"]:
+    """By size, smallest first: log D and the mean of the logarithm of the minima of Eq. (2)."""
+    return by_size(logs(records, least))
 
 
 def _equal_minima(
@@ -134,13 +116,11 @@ def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[f
     C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
     the same at every D, as Sec. 4.1 has it.
     """
-    found = {}
-    for decay in sorted(set(values(mem, "weight_decay")) & set(values(gen, "weight_decay"))):
-        one, other = (
-            [minima(seed) for seed in group(select(records, weight_decay=decay), "seed").values()]
-            for records in (mem, gen)
-        )
-        found[decay] = bootstrap_two(one, other, _equal_minima)
+    found, rules = {}, group(gen, "weight_decay")
+    for decay, own in group(mem, "weight_decay").items():
+        if decay in rules:
+            one, other = (logs_by_seed(records, least) for records in (own, rules[decay]))
+            found[decay] = bootstrap_two(one, other, _equal_minima)
     return found
 
 
@@ -152,22 +132,18 @@ def predicted_by_start(
     As `predicted_by_minimum`, but each network of C_gen has its own: seeds differ in what the rule
     costs them. C_mem's minimum is the mean over its seeds.
     """
-    found = {}
-    for seed, decay in sorted({(r.run.seed, r.run.weight_decay) for r in gen}):
-        curve = minima(select(mem, weight_decay=decay))
-        own = minima(select(gen, weight_decay=decay, seed=seed))
-        if len(curve):
-            found[seed, decay] = _equal_minima([curve], [own])
-    return found
+    curves = {decay: logs(here, least) for decay, here in group(mem, "weight_decay").items()}
+    return {
+        (seed, decay): _equal_minima([curves[decay]], [logs(own, least)])
+        for (seed, decay), own in group(gen, "seed", "weight_decay").items()
+        if decay in curves
+    }
 
 
 def never_cheaper(mem: Sequence[Record]) -> bool:
     """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
-    curves = [
-        by_size(minima(select(mem, weight_decay=decay, seed=seed)))[:, 1]
-        for decay, seed in {(r.run.weight_decay, r.run.seed) for r in mem}
-    ]
-    return all(bool((np.diff(curve) > 0).all()) for curve in curves)
+    curves = group(mem, "weight_decay", "seed").values()
+    return all(bool((np.diff(minima(curve)[:, 1]) > 0).all()) for curve in curves)
 
 
 def mixtures_below(
@@ -180,12 +156,12 @@ def mixtures_below(
     none where C_mem was not run at so small a size.
     """
     found = []
-    for decay, seed in sorted({(r.run.weight_decay, r.run.seed) for r in gen}):
-        rule = float(minima(select(gen, weight_decay=decay, seed=seed))[:, 1].mean())
-        table = minima(select(mem, weight_decay=decay))
-        for end in select(ends, weight_decay=decay, seed=seed) if len(table) else []:
-            size, own = minima([end])[0]
-            x, y = by_size(table).T
-            part = 1 - exp(own - min(float(np.interp(size, x, y, left=nan)), rule))
-            found += [part] if part > by else []
-    return found
+    curves = {decay: minima(here) for decay, here in group(mem, "weight_decay").items()}
+    rules = group(gen, "weight_decay", "seed")
+    for key, fell in group(ends, "weight_decay", "seed").items():
+        if key in rules and key[0] in curves:
+            (x, y), rule = curves[key[0]].T, float(logs(rules[key], least)[:, 1].mean())
+            for end in fell:
+                memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
+                found.append(1 - least(end) / exp(min(memory, rule)))
+    return [part for part in found if part > by]

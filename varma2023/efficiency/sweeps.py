@@ -6,17 +6,8 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import (
-    QUICK,
-    Grid,
-    choose,
-    from_full_data,
-    from_random,
-    grokking,
-    sets,
-    shared,
-    to_the_minimum,
-)
+from varma2023 import profiles
+from varma2023.profiles import QUICK, Grid, choose, sets
 
 
 @sets("seed", "dataset_size", "weight_decay", "labels")
@@ -37,7 +28,7 @@ def memorising(
         quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
         paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
     )
-    return from_random(grid, changes, labels="random")
+    return profiles.from_random(grid, changes, labels="random")
 
 
 @sets("seed", "dataset_size", "weight_decay")
@@ -58,7 +49,8 @@ def generalising(
         quick=Grid(1, 60, (640, 900), *QUICK),
         paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
     )
-    return to_the_minimum(grokking(profile, grid.seeds, **shared(changes)), grid, changes)
+    inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)
 
 
 @sets("seed", "dataset_size", "weight_decay")
@@ -80,4 +72,4 @@ def starts(
         quick=Grid(1, 250, (800,), *QUICK),
         paper=Grid(10, 3000, (5657,)),
     )
-    return from_full_data(profile, grid, changes)
+    return profiles.from_full_data(profile, grid, changes)

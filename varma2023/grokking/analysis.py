@@ -1,26 +1,17 @@
 """When a network groks: the marks of Figs. 1a and 9, and the observations of App. A.3."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grokkit.runs import Record
-from varma2023.measures import (
-    MARKS,
-    Mark,
-    at_papers_setting,
-    groks,
-    mark_epochs,
-    tolerance,
-    train_fits,
-    value_at,
-    values_at,
-)
+from varma2023 import measures
+from varma2023.measures import MARKS, Mark, mark_epochs, value_at
 from varma2023.tables import table
 
 
 def mark_met(records: Sequence[Record], mark: Mark) -> bool:
     """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9)."""
-    summary, factor = mark_epochs(records, mark), tolerance(records)
+    summary, factor = mark_epochs(records, mark), measures.tolerance(records)
     near = 1 / factor <= summary.median / mark.paper <= factor
     return summary.seen == summary.n and near
 
@@ -30,7 +21,7 @@ def marks_table(records: Sequence[Record]) -> str:
 
     At another setting than the paper's there is nothing to agree with.
     """
-    rows, comparable = [], at_papers_setting(records)
+    rows, comparable = [], measures.at_papers_setting(records)
     for mark in MARKS:
         met = ("yes" if mark_met(records, mark) else "no") if comparable else "other setting"
         rows.append([mark.name, f"~{mark.paper:,}", mark_epochs(records, mark).text(), met])
@@ -42,17 +33,17 @@ def grokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
 
     The epochs of Fig. 9 are another matter: `mark_met`.
     """
+    delayed = all(map(measures.groks, records))
     return {
-        "every run fits its train set": all(train_fits(r) is not None for r in records),
-        "every run passes test accuracy 0.98 after twice as many epochs": all(map(groks, records)),
+        "every run fits its train set": all(measures.train_fits(r) is not None for r in records),
+        "every run passes test accuracy 0.98 after twice as many epochs": delayed,
         "every run ends above test accuracy 0.98": all(
             record.final("test_accuracy") > 0.98 for record in records
         ),
     }
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A metric that App. A.3 sees rise or fall between two epochs of Fig. 9."""
 
     name: str
@@ -75,30 +66,28 @@ NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 
 
 def change_met(record: Record, change: Change) -> bool:
     """Whether the run shows a change; for the mem logit "stays", that it is near 0 at both ends."""
-    before, after = (value_at(record, change.metric, e) for e in (change.start, change.end))
+    epochs = (change.start, change.end)
+    before, after = (value_at(record, change.metric, epoch) for epoch in epochs)
     if change.metric == "mem_logit" and not change.rises:
-        trig = [value_at(record, "trig_logit", e) for e in (change.start, change.end)]
-        return abs(before) < NEAR_ZERO * trig[0] and abs(after) < NEAR_ZERO * trig[1]
+        trig = [NEAR_ZERO * value_at(record, "trig_logit", epoch) for epoch in epochs]
+        return abs(before) < trig[0] and abs(after) < trig[1]
     return after > before if change.rises else after < before
 
 
 def change_seen(records: Sequence[Record], change: Change) -> bool:
     """Whether more than half of the runs show a change."""
-    return 2 * _count(records, change) > len(records)
-
-
-def _count(records: Sequence[Record], change: Change) -> int:
-    return sum(change_met(record, change) for record in records)
+    return 2 * sum(change_met(record, change) for record in records) > len(records)
 
 
 def changes_table(records: Sequence[Record]) -> str:
     """The observations of App. A.3: values at both epochs over seeds, and in how many runs so."""
     rows = []
     for change in CHANGES:
-        ends = [values_at(records, change.metric, e) for e in (change.start, change.end)]
-        form = ".2g" if change.metric == "test_loss" else ".1f"
-        there = records[0].run.epochs >= change.end
-        row = [summary.text(form) if there else "not run" for summary in ends]
-        count = f"{_count(records, change)} of {len(records)}" if there else "not run"
-        rows.append([change.name, f"{change.start:,} to {change.end:,}", *row, count])
+        cells, form = ["not run"] * 3, ".2g" if change.metric == "test_loss" else ".1f"
+        if records[0].run.epochs >= change.end:
+            for i, epoch in enumerate((change.start, change.end)):
+                cells[i] = measures.values_at(records, change.metric, epoch).text(form)
+            n = sum(change_met(record, change) for record in records)
+            cells[2] = f"{n} of {len(records)}"
+        rows.append([change.name, f"{change.start:,} to {change.end:,}", *cells])
     return table("the paper sees | epochs | ours, before | ours, after | runs", rows)

@@ -14,10 +14,8 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
     """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
     fig = losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    fits, general = (
-        measures.mark_epochs(records, mark) for mark in (measures.MARKS[0], measures.MARKS[-1])
-    )
-    last = measures.Summary.of([record.final("test_loss") for record in records])
+    fits, *_, general = measures.mark_summaries(records)
+    last = measures.finals(records, "test_loss")
     return set_alt(
         fig,
         f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "

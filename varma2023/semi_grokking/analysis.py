@@ -7,41 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grokkit.runs import Record, Run
-from varma2023.measures import (
-    FULL,
-    OUTCOMES,
-    PERFECT,
-    SEMI,
-    TRANSIENT,
-    Pair,
-    Summary,
-    described,
-    end_kind,
-    group,
-    memory_bound,
-    objective,
-    outcome,
-    pairs,
-    plateau,
-    rests,
-    smoothed,
-    value_at,
-)
+from varma2023 import measures
+from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import table
 
 MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
-def counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> dict[str, int]:
-    """How many runs have each outcome, or of the minimiser's ends: each `end_kind`."""
-    found = Counter(map(kind, records))
-    return {each: found[each] for each in OUTCOMES}
-
-
 def outcome_counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
-    """ "3 semi-grokked, 10 full": `counts` without those that no run has."""
-    return ", ".join(f"{n} {name}" for name, n in counts(records, kind).items() if n) or "none"
+    """ "3 semi-grokked, 10 full": how many have each outcome, or each `end_kind`, if any has."""
+    counts = Counter(map(kind, records))
+    return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
 
 
 def share_of(records: Sequence[Record], wanted: str) -> Interval:
@@ -64,34 +41,27 @@ def example(records: Sequence[Record]) -> Record:
     """
 
     def how_clear(record: Record) -> tuple[bool, float]:
-        end = float(smoothed(record)[-1])
-        return outcome(record) == SEMI, min(end - memory_bound(record.run), PERFECT - end)
+        end, low = float(measures.smoothed(record)[-1]), measures.memory_bound(record.run)
+        return outcome(record) == SEMI, min(end - low, measures.PERFECT - end)
 
     return max(records, key=how_clear)
 
 
 def moves_at_end(record: Record) -> float:
     """By how much test accuracy changes over the last tenth of the epochs that were trained."""
-    start = value_at(record, "test_accuracy", 0.9 * float(record["epoch"][-1]))
+    start = measures.value_at(record, "test_accuracy", 0.9 * float(record["epoch"][-1]))
     return record.final("test_accuracy") - start
 
 
-def ends_text(records: Sequence[Record], kind: str = SEMI) -> str:
-    """The test accuracies at the end of the runs with this outcome; "none" of no runs."""
-    ends = [record.final("test_accuracy") for record in standing(records, kind)]
-    return ", ".join(f"{end:.2f}" for end in ends) or "none"
-
-
-def _end_text(record: Record) -> str:
-    return f"{record.final('test_accuracy'):.2f} at {record.run.epochs:,}"
+def ends_text(records: Sequence[Record]) -> str:
+    """The test accuracies at the end of the semi-grokked runs; "none" of no runs."""
+    return ", ".join(f"{r.final('test_accuracy'):.2f}" for r in standing(records)) or "none"
 
 
 def stays_text(records: Sequence[Record]) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
-    stays = [(r.run, plateau(r, at_end=True)) for r in standing(records)]
-    each = [
-        f"D = {run.dataset_size:,}, seed {run.seed}: {here.text()}" for run, here in stays if here
-    ]
+    stays = [(record.run, plateau(record, at_end=True)) for record in standing(records)]
+    each = (f"D = {run.dataset_size:,}, seed {run.seed}: {here}" for run, here in stays)
     return "; ".join(each) or "none"
 
 
@@ -101,18 +71,21 @@ def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     return halves.get("float32", []), halves.get("float64", [])
 
 
+def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
+    """Records by what runs of the same network and examples have in common."""
+    return {replace(record.run, epochs=1, precision="float32"): record for record in records}
+
+
 def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
     """How far test accuracies of one network lie apart at one epoch: median and range; or "none".
 
     Those of the run in `records` at its end, of the one in float64 and of the longer one there.
     """
-    first = _by_network(records)
-    here = {name: [record.final("test_accuracy")] for name, record in first.items()}
-    for record in again:
-        name = _network(record.run)
-        if name in first:
-            here[name].append(value_at(record, "test_accuracy", first[name].run.epochs))
-    spreads = [float(np.ptp(each)) for each in here.values() if len(each) > 1]
+    spreads, others = [], [*map(_by_network, by_precision(again))]
+    for network, first in _by_network(records).items():
+        same, epoch = [other[network] for other in others if network in other], first.run.epochs
+        ends = [measures.value_at(record, "test_accuracy", epoch) for record in same]
+        spreads += [float(np.ptp([*ends, first.final("test_accuracy")]))] if ends else []
     return Summary.of(spreads).text(".2f") if spreads else "none"
 
 
@@ -122,29 +95,19 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
     By network: the end of the run in `records`, of the one in float64, the test accuracy of the
     longer one at that epoch and at its end, how far it moves over its last tenth, its outcome.
     """
-    first = _by_network(records)
     longer, precise = map(_by_network, by_precision(again))
-    rows = []
+    firsts, rows = _by_network(records), []
     for network, one in longer.items():
+        first, size = firsts.get(network), f"{network.dataset_size:,}"
         ends = [
-            _end_text(each[network]) if network in each else "not run" for each in (first, precise)
+            f"{each.final('test_accuracy'):.2f} at {each.run.epochs:,}" if each else "not run"
+            for each in (first, precise.get(network), one)
         ]
-        then = ""
-        if network in first:
-            then = f"{value_at(one, 'test_accuracy', first[network].run.epochs):.2f}"
-        row = [f"{network.dataset_size:,}", network.seed, *ends, then]
-        rows.append([*row, _end_text(one), f"{moves_at_end(one):+.3f}", outcome(one)])
+        then = f"{measures.value_at(one, 'test_accuracy', first.run.epochs):.2f}" if first else ""
+        moves = f"{moves_at_end(one):+.3f}"
+        rows.append([size, network.seed, *ends[:2], then, ends[2], moves, outcome(one)])
     heads = "D | seed | ends | in float64 | the longer one, then | and at its end"
     return table(f"{heads} | over its last tenth | outcome", rows)
-
-
-def _network(run: Run) -> Run:
-    """What runs of the same network and examples have in common: all but epochs and precision."""
-    return replace(run, epochs=1, precision="float32")
-
-
-def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
-    return {_network(record.run): record for record in records}
 
 
 def summary_sentence(records: Sequence[Record]) -> str:
@@ -152,19 +115,16 @@ def summary_sentence(records: Sequence[Record]) -> str:
     if not records:
         return "not run yet"
     one = example(records)
-    ends = f"ends at test accuracy {one.final('test_accuracy'):.2f} ({outcome(one)})"
-    return f"{described([one])}, {ends}"
+    end = one.final("test_accuracy")
+    return f"{measures.described([one])}, ends at test accuracy {end:.2f} ({outcome(one)})"
 
 
 def transient_example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 6: of those with a plateau and then full, the longest plateau's.
-
-    Where there is none, the run with the longest stretch in the middle.
-    """
+    """The run for Fig. 6: the longest plateau before full accuracy; without one, the longest."""
 
     def how_clear(record: Record) -> tuple[bool, int]:
         here = plateau(record)
-        return outcome(record) == TRANSIENT, here.epochs if here else 0
+        return outcome(record) == measures.TRANSIENT, here.epochs if here else 0
 
     return max(records, key=how_clear)
 
@@ -188,12 +148,12 @@ class Drop:
 def norm_drop(record: Record) -> Drop | None:
     """The fall of the norm as a plateau ends in full generalisation (Fig. 6); None without one."""
     here = plateau(record)
-    if outcome(record) != TRANSIENT or here is None:
+    if outcome(record) != measures.TRANSIENT or here is None:
         return None
     epochs, time = record["epoch"], record.run.decay_time
-    full = int(epochs[(smoothed(record) > PERFECT) & (epochs > here.end)][0])
+    full = int(epochs[(measures.smoothed(record) > measures.PERFECT) & (epochs > here.end)][0])
     until = min(full + time, float(epochs[-1]))
-    at = [value_at(record, "param_norm", epoch) for epoch in (here.start, here.end, until)]
+    at = [measures.value_at(record, "param_norm", epoch) for epoch in (here.start, here.end, until)]
     on = np.log(at[0] / at[1]) * time / here.epochs
     after = np.log(at[1] / at[2]) * time / (until - here.end)
     return Drop(float(on), float(after), at[1], at[2])
@@ -204,12 +164,6 @@ def norm_drops(records: Sequence[Record]) -> list[Drop]:
     return [drop for drop in map(norm_drop, records) if drop is not None]
 
 
-def drops_text(records: Sequence[Record]) -> str:
-    """ "1 of 2": in how many of the `norm_drops` the norm falls at once."""
-    drops = norm_drops(records)
-    return f"{sum(drop.at_once for drop in drops)} of {len(drops)}"
-
-
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)
 
 
@@ -217,7 +171,7 @@ def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Recor
     """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
     least, most = PAPER_SIZES
     there = [r for r in records if r.run.p == PAPER_P and least <= r.run.dataset_size <= most]
-    return there, [record for record in there if rests(record)]
+    return there, [record for record in there if measures.rests(record)]
 
 
 # --- the same random weights, in both ways ----------------------------------------------------
@@ -229,41 +183,36 @@ def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
     Raises:
         ValueError: `ends` are not those of `semi_grokking.sweeps.semi_grokking_ends`, in its order.
     """
-    return pairs([record for both in zip(records, ends, strict=True) for record in both])
+    return measures.pairs([record for both in zip(records, ends, strict=True) for record in both])
 
 
 def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
     """The pairs by what became of the network with AdamW, in the order of `OUTCOMES`."""
     groups = {kind: [p for p in found if outcome(p.adamw) == kind] for kind in OUTCOMES}
-    return {kind: pairs for kind, pairs in groups.items() if pairs}
+    return {kind: same for kind, same in groups.items() if same}
 
 
 def excess(pair: Pair) -> float:
     """By which part of it Eq. (2) is higher where AdamW ends than where the minimiser does."""
-    return float(objective(pair.adamw)[-1] / objective(pair.lbfgs)[-1]) - 1
+    return measures.least(pair.adamw) / measures.least(pair.lbfgs) - 1
 
 
-def surpassed(found: Sequence[Pair]) -> list[Pair]:
-    """The semi-grokked runs of AdamW of which the minimiser has a lower end, in full."""
-    semi = by_outcome(found).get(SEMI, [])
-    return [pair for pair in semi if excess(pair) > 0 and end_kind(pair.lbfgs) == FULL]
+def excess_text(found: Sequence[Pair]) -> str:
+    """`excess` of some pairs, as median and range."""
+    return Summary.of([*map(excess, found)]).text("+.1%")
 
 
 def surpassed_text(found: Sequence[Pair]) -> str:
-    """How many of the semi-grokked are `surpassed`, and by how much AdamW's ends lie higher."""
+    """How many semi-grokked runs the minimiser undercuts, in full; how much higher they lie."""
     semi = by_outcome(found).get(SEMI, [])
+    n = sum(excess(pair) > 0 and end_kind(pair.lbfgs) == measures.FULL for pair in semi)
     higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""
-    return f"{len(surpassed(found))} of {len(semi)}{higher}"
-
-
-def middle(found: Sequence[Pair]) -> list[Pair]:
-    """The networks that the minimiser leaves in the middle."""
-    return [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+    return f"{n} of {len(semi)}{higher}"
 
 
 def middle_text(found: Sequence[Pair]) -> str:
-    """How many are in the `middle`, and how AdamW ends from their random weights."""
-    semi = middle(found)
+    """How many networks the minimiser leaves in the middle, and how AdamW ends from there."""
+    semi = [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
     each = "; ".join(
         f"{pair.lbfgs.final('test_accuracy'):.2f} at D = {pair.lbfgs.run.dataset_size:,}, AdamW "
         f"{pair.adamw.final('test_accuracy'):.2f} with {excess(pair):+.1%} of Eq. (2)"
@@ -272,20 +221,12 @@ def middle_text(found: Sequence[Pair]) -> str:
     return f"{len(semi)} of {len(found)}" + (f" ({each})" if semi else "")
 
 
-def excess_text(found: Sequence[Pair]) -> str:
-    """`excess` of some pairs, as median and range; "none" of no pairs."""
-    return Summary.of([excess(pair) for pair in found]).text("+.1%") if found else "none"
-
-
 def both_ways_table(found: Sequence[Pair]) -> str:
     """By AdamW's outcome: the minimiser's ends, by how much they are lower, and both residuals."""
     rows = []
     for kind, same in by_outcome(found).items():
-        ends = [pair.lbfgs for pair in same]
-        residuals = [
-            Summary.of([record.final("residual") for record in records]).text(".2g")
-            for records in ([pair.adamw for pair in same], ends)
-        ]
+        adamw, ends = [pair.adamw for pair in same], [pair.lbfgs for pair in same]
+        residuals = [measures.finals(records, "residual").text(".2g") for records in (adamw, ends)]
         kinds = outcome_counts(ends, end_kind)
         rows.append([kind, len(same), kinds, excess_text(same), *residuals])
     heads = "by AdamW | networks | by the minimiser | Eq. (2) by AdamW above the minimiser's"
@@ -306,8 +247,8 @@ def outcomes_table(records: Sequence[Record]) -> str:
     rows = []
     for size, here in group(records, "dataset_size").items():
         ends = sorted(record.final("test_accuracy") for record in here)
-        bound = np.mean([memory_bound(record.run) for record in here])
-        cells = [n or "" for n in counts(here).values()]
+        bound = np.mean([measures.memory_bound(record.run) for record in here])
+        cells = [len(standing(here, kind)) or "" for kind in OUTCOMES]
         rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
     heads = " | ".join(["D", "generalises above", *OUTCOMES])
     return table(f"{heads} | test accuracy at the end, by run", rows)

@@ -1,41 +1,39 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
+from collections.abc import Sequence
+
 from grokkit.runs import Record
-from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result
-from varma2023.measures import SEMI, rests
+from varma2023.measures import SEMI, TRANSIENT, end_kind, rests
 from varma2023.pages import SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
 FOUR = "Prediction 4, semi-grokking"
 
 
-def _again(found: Records) -> tuple[list[Record], list[Record]]:
-    """The semi-grokked runs made once more: longer, and in float64."""
-    return analysis.by_precision(found.get("semi_grokking_again", ()))
+def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
+    """The runs; of those once more, the longer ones, and those that are in float64.
 
-
-def _stands(found: Records) -> Met:
-    """Whether a run that ends semi-grokked stays so in a longer one; None where none was made."""
-    longer, _ = _again(found)
-    if not analysis.counts(found["semi_grokking"])[SEMI]:
-        return False
-    return bool(analysis.standing(longer)) if longer else None
+    And whether a run that ends semi-grokked stays so in a longer one; None where none was made.
+    """
+    records = found["semi_grokking"]
+    longer, precise = analysis.by_precision(found.get("semi_grokking_again", ()))
+    stay = bool(analysis.standing(longer)) if longer else None
+    return records, longer, precise, stay if analysis.standing(records) else False
 
 
 def fig1c(found: Records) -> Result:
     """Fig. 1c: a run ends on a middling plateau, and is still there when trained for longer."""
-    records = found["semi_grokking"]
+    records, longer, precise, stays = _runs(found)
     if not analysis.judged(records):
         return Result()
-    longer, precise = _again(found)
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
     return Result(
         f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at "
         f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs (D = "
         f"{one.run.dataset_size:,})",
-        _stands(found),
+        stays,
         {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None},
         Evidence.of(records),
     )
@@ -43,27 +41,24 @@ def fig1c(found: Records) -> Result:
 
 def fig5(found: Records) -> Result:
     """Fig. 5: some of many runs near D_crit end on a plateau; of those, the ones that stay."""
-    records = found["semi_grokking"]
+    records, longer, _, stays = _runs(found)
     if not analysis.judged(records):
         return Result()
-    longer, _ = _again(found)
-    n, standing = len(records), analysis.standing(longer)
-    counts = analysis.counts(records)
+    n, stay = len(records), len(analysis.standing(longer))
+    enough = stay >= analysis.PAPER_SHARE * n if longer else None
+    waits = bool(analysis.standing(records, TRANSIENT))
     further: dict[str, Met] = {
-        f"at least {analysis.PAPER_SHARE:.0%} of runs end so and stay": len(standing)
-        >= analysis.PAPER_SHARE * n
-        if longer
-        else None,
-        "some runs wait on a plateau and then generalise in full": counts[measures.TRANSIENT] > 0,
+        f"at least {analysis.PAPER_SHARE:.0%} of runs end so and stay": enough,
+        "some runs wait on a plateau and then generalise in full": waits,
     }
     if ends := found.get("semi_grokking_ends"):
-        middle = [end for end in ends if measures.end_kind(end) == SEMI]
+        middle = [end for end in ends if end_kind(end) == SEMI]
         name = f"the minimiser, too, rests in the middle ({len(middle)} of {len(ends)} end there)"
         further[name] = any(map(rests, middle)) or (None if middle else False)
     return Result(
-        f"{counts[SEMI]} of {n}, of which {len(standing)} stay when trained for longer; "
+        f"{len(analysis.standing(records))} of {n}, of which {stay} stay when trained for longer; "
         f"{analysis.outcome_counts(records)}",
-        _stands(found),
+        stays,
         further,
         Evidence.of(records),
     )
@@ -71,10 +66,9 @@ def fig5(found: Records) -> Result:
 
 def fig6(found: Records) -> Result:
     """Fig. 6: a run waits on a plateau and then generalises; as it does, its norm drops."""
-    records = found["semi_grokking"]
+    records, longer, *_ = _runs(found)
     if not analysis.judged(records):
         return Result()
-    longer, _ = _again(found)
     drops = analysis.norm_drops([*records, *longer])
     at_once = sum(drop.at_once for drop in drops)
     return Result(
@@ -86,38 +80,16 @@ def fig6(found: Records) -> Result:
     )
 
 
+F1C = "near D_crit a run ends on a middling plateau of test accuracy, and stays there"
+F5 = "some of many runs near D_crit end on a plateau"
+F6 = "a run waits at middling accuracy, then generalises"
+SIX = "at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)"
+WAITS = "D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment"
+ONE, MANY = "Fig. 1c, semi-grokking", "Fig. 5, many semi-grokking runs"
+PLATEAU, END = "Fig. 6, one transient plateau", "the example ends at 83 %"
+NEEDS = ("semi_grokking",)
 CLAIMS = (
-    Claim(
-        "F1c",
-        "Fig. 1c, semi-grokking",
-        "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
-        SEMI_GROKKING,
-        "fig-1c",
-        fig1c,
-        ("semi_grokking",),
-        number="the example ends at 83 %",
-        heading=FOUR,
-    ),
-    Claim(
-        "F5",
-        "Fig. 5, many semi-grokking runs",
-        "some of many runs near D_crit end on a plateau",
-        SEMI_GROKKING,
-        "fig-5",
-        fig5,
-        ("semi_grokking",),
-        number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
-        heading=FOUR,
-    ),
-    Claim(
-        "F6",
-        "Fig. 6, one transient plateau",
-        "a run waits at middling accuracy, then generalises",
-        SEMI_GROKKING,
-        "fig-6",
-        fig6,
-        ("semi_grokking",),
-        number="D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment",
-        heading=FOUR,
-    ),
+    Claim("F1c", ONE, F1C, SEMI_GROKKING, "fig-1c", fig1c, NEEDS, END, FOUR),
+    Claim("F5", MANY, F5, SEMI_GROKKING, "fig-5", fig5, NEEDS, SIX, FOUR),
+    Claim("F6", PLATEAU, F6, SEMI_GROKKING, "fig-6", fig6, NEEDS, WAITS, FOUR),
 )

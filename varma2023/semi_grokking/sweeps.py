@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from grokkit import tasks
 from grokkit.runs import Run
-from varma2023.profiles import apply, check_profile, early, minimised, seed_range, sets
+from varma2023.profiles import Grid, apply, choose, early, minimised, sets
 
 BY_THE_MINIMISER = (
     *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
@@ -29,21 +28,20 @@ def semi_grokking(
     The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
     8 sizes x 5 seeds x 50,000 epochs.
     """
-    check_profile(profile)
-    base = Run(p=31, dataset_size=380, epochs=50_000, n_logged=300)
-    default = [300, 320, 340, 360, 380, 400, 420, 440]
-    if profile == "quick":
-        base, default = replace(base, epochs=2500, n_logged=100), [300, 440, 620]
-    if profile == "paper":
-        base = Run(dataset_size=1500, epochs=30_000_000, n_logged=500)
-        default = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
+    grid = choose(
+        *(profile, seeds, sizes),
+        published=Grid(5, 50_000, range(300, 441, 20), p=31),
+        quick=Grid(1, 2500, (300, 440, 620), p=31),
+        paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20)),
+    )
+    n_logged = {"published": 300, "quick": 100, "paper": 500}[profile]
+    base = Run(p=grid.p, dataset_size=1, epochs=grid.epochs, n_logged=n_logged)
     first = apply(base, changes)
-    if sizes is None:
-        before = tasks.task(base.task, base.p).n_examples
-        after = tasks.task(first.task, first.p).n_examples
-        sizes = [round(size / before * after) for size in default]
-    count = seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile])
-    return [replace(first, dataset_size=int(D), seed=seed) for D in sizes for seed in count]
+    return [
+        replace(first, dataset_size=size, seed=seed)
+        for size in grid.sizes_of(first)
+        for seed in range(grid.seeds)
+    ]
 
 
 @sets("seed", "dataset_size", *BY_THE_MINIMISER)
@@ -58,11 +56,9 @@ def semi_grokking_ends(
     From the same random weights: AdamW until the train set is memorised, then the minimiser. In
     the order of `semi_grokking`.
     """
-    evaluations = {"published": 1500, "quick": 80, "paper": 3000}
-    return [
-        minimised(run, evaluations[profile], early(run), "mixed")
-        for run in semi_grokking(profile, seeds, sizes, **changes)
-    ]
+    gradients = {"published": 1500, "quick": 80, "paper": 3000}
+    runs = semi_grokking(profile, seeds, sizes, **changes)
+    return [minimised(run, gradients[profile], early(run), "mixed") for run in runs]
 
 
 def semi_grokking_again(profile: str = "published", seeds: int | None = None) -> list[Run]:

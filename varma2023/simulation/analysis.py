@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from grokkit.simulation import Trajectory
 from varma2023.tables import table
+
+OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,19 @@ class Marks:
         return "groks" if self.test_fits > 10 * self.train_fits else "together"
 
 
-def _first(step: Int[np.ndarray, " log"], event: Bool[np.ndarray, " log"]) -> int | None:
-    return next((int(n) for n, happens in zip(step, event, strict=True) if happens), None)
-
-
-def marks(trajectory: Trajectory) -> Marks:
+def marks(t: Trajectory) -> Marks:
     """The marks of one trajectory, at the resolution of its log."""
-    t, peak = trajectory, int(trajectory.param_norm.argmax())
+
+    def first(event: Bool[np.ndarray, " log"]) -> int | None:
+        return int(t.step[event.argmax()]) if event.any() else None
+
     return Marks(
-        train_fits=_first(t.step, t.train_loss < 1),
-        test_fits=_first(t.step, t.test_loss < 1),
-        gen_rises=_first(t.step, t.gen_logit > 0.1),
-        gen_leads=_first(t.step, t.gen_logit > t.mem_logit),
-        norm_peak_step=int(t.step[peak]),
-        norm_peak=float(t.param_norm[peak]),
+        train_fits=first(t.train_loss < 1),
+        test_fits=first(t.test_loss < 1),
+        gen_rises=first(t.gen_logit > 0.1),
+        gen_leads=first(t.gen_logit > t.mem_logit),
+        norm_peak_step=int(t.step[t.param_norm.argmax()]),
+        norm_peak=float(t.param_norm.max()),
         test_peak=float(t.test_loss.max()),
     )
 
@@ -56,15 +57,12 @@ def said(step: int | None) -> str:
     return "never" if step is None else f"step {step:,}"
 
 
-OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
-
-
-def curve_table(trajectory: Trajectory, steps: Sequence[int]) -> str:
+def curve_table(t: Trajectory, steps: Sequence[int]) -> str:
     """The curves at the logged steps nearest above those given, as an HTML table."""
-    rows, t = [], trajectory
-    for i in np.searchsorted(t.step, [min(n, int(t.step[-1])) for n in steps]):
-        losses = f"{t.train_loss[i]:.3f}", f"{t.test_loss[i]:.3f}"
-        rest = (f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm))
+    rows = []
+    for i in np.searchsorted(t.step, np.minimum(steps, t.step[-1])):
+        losses = [f"{curve[i]:.3f}" for curve in (t.train_loss, t.test_loss)]
+        rest = [f"{curve[i]:.2f}" for curve in (t.gen_logit, t.mem_logit, t.param_norm)]
         rows.append([f"{t.step[i]:,}", *losses, *rest])
     return table("step | train loss | test loss | gen logit | mem logit | norm", rows)
 

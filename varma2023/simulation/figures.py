@@ -24,56 +24,43 @@ PANELS = {
 
 def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     """Fig. 2: the three panels, losses on a logarithmic left axis, logits and norm on the right."""
-    titles = [PANELS.get(name, name) for name in trajectories]
-    n = len(titles)
+    n, said_of = len(trajectories), []
     fig = panels(
         {"height": 80 + 230 * n, "legend": {"y": 1.05}},
         rows=n,
         shared_xaxes=True,
         vertical_spacing=0.09,
-        subplot_titles=titles,
+        subplot_titles=[PANELS.get(name, name) for name in trajectories],
         specs=[[{"secondary_y": True}]] * n,
     )
-    for row, t in enumerate(trajectories.values(), start=1):
-        some = _thinned(len(t.step))
+    for row, (panel, t) in enumerate(trajectories.items(), start=1):
+        last = len(t.step) - 1  # at most MAX_POINTS of them, evenly spread, both ends included
+        some = np.unique(np.linspace(0, last, min(last + 1, MAX_POINTS - 99)).round().astype(int))
         for key in (*LOSSES, *OTHERS):
             name, colour, dash = LOOKS[key]
             hover = f"{name} %{{y:.4g}}<br>step %{{x:,}}"
-            curve = getattr(t, key)[some]
             looks: Looks = {"colour": colour, "dash": dash, "place": (row, 1)}
+            curve = getattr(t, key)[some]
             draw(fig, t.step[some], curve, name, hover, **looks, right=key in OTHERS)
-    every = list(trajectories.values())
-    losses = np.concatenate([curve for t in every for curve in (t.train_loss, t.test_loss)])
-    top = max(float(getattr(t, key).max()) for t in every for key in OTHERS)
+        m, end = marks(t), f"test loss at the end {t.test_loss[-1]:.3g}"
+        fits = f"train loss below 1: {said(m.train_fits)}, test loss below 1: {said(m.test_fits)}"
+        said_of.append(f"panel {panel}, {fits}, {end}")
+    losses, others = (
+        np.concatenate([getattr(t, key) for t in trajectories.values() for key in keys])
+        for keys in (LOSSES, OTHERS)
+    )
+    low, high = np.log10([max(losses.min(), 1e-12), losses.max()]).tolist()
     fig.update_yaxes(
         type="log",
-        range=_log_range(losses),
+        range=(min(-1.0, low), max(1.0, high)),
         title="loss (nats)",
         dtick=1,
         exponentformat="none",
         secondary_y=False,
     )
-    fig.update_yaxes(title="logit, norm", range=[0, 1.05 * top], showgrid=False, secondary_y=True)
+    reach = [0, 1.05 * float(others.max())]
+    fig.update_yaxes(title="logit, norm", range=reach, showgrid=False, secondary_y=True)
     fig.update_xaxes(tickformat=",d")
     fig.update_xaxes(title="step", row=n, col=1)
-    return set_alt(fig, _fig2_alt(trajectories))
-
-
-def _thinned(n: int) -> np.ndarray:
-    """Indices of at most MAX_POINTS points of n, evenly spread, both ends included."""
-    return np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS - 99)).round().astype(int))
-
-
-def _log_range(values: np.ndarray) -> tuple[float, float]:
-    """The exponents of an axis from at most 0.1 to at least 10 that holds all values."""
-    floor = max(float(values.min()), 1e-12)
-    return min(-1.0, float(np.log10(floor))), max(1.0, float(np.log10(values.max())))
-
-
-def _fig2_alt(trajectories: Mapping[str, Trajectory]) -> str:
-    parts = []
-    for name, t in trajectories.items():
-        m = marks(t)
-        fits = f"train loss below 1: {said(m.train_fits)}, test loss below 1: {said(m.test_fits)}"
-        parts.append(f"panel {name}, {fits}, test loss at the end {t.test_loss[-1]:.3g}")
-    return f"Loss, logits and norm against the step of the simulation: {'; '.join(parts)}."
+    text = f"Loss, logits and norm against the step of the simulation: {'; '.join(said_of)}."
+    return set_alt(fig, text)

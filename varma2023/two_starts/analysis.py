@@ -5,26 +5,15 @@ against those of fresh ones, trained on the same examples.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, isfinite, log, nan
+from typing import NamedTuple
 
 import numpy as np
 
 from grokkit.runs import Record
-from varma2023 import statistics
-from varma2023.measures import (
-    CHANCE,
-    PERFECT,
-    Critical,
-    Summary,
-    at_the_end,
-    curve,
-    curves,
-    d_crit,
-    group,
-    objective,
-)
+from varma2023 import measures, statistics
+from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, group, least
 from varma2023.statistics import Interval
 from varma2023.tables import span, table
 
@@ -76,32 +65,29 @@ def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interv
 
 def ratio_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
-    rising = []
-    for runs in curves(records).values():
-        parts = [trig_part(r) for r in sorted(runs, key=lambda r: r.run.dataset_size)]
-        rising.append(all(low < high for low, high in pairwise(parts)))
-    return {
-        "on every curve each larger train set has the larger ratio": all(rising),
-        **{
-            f"rises with D at norms of {low:.1f} – {high:.1f}": rank_correlation(here).value
-            >= MONOTONE
-            for (low, high), here in by_norm(records).items()
-            if len({record.run.dataset_size for record in here}) > 2
-        },
+    curves = group(records, "seed", "weight_decay").values()
+    found = {
+        "on every curve each larger train set has the larger ratio": all(
+            bool((np.diff(curve(runs, trig_part)[1]) > 0).all()) for runs in curves
+        )
     }
+    for (low, high), here in by_norm(records).items():
+        if len(group(here, "dataset_size")) > 2:
+            rises = rank_correlation(here).value >= MONOTONE
+            found[f"rises with D at norms of {low:.1f} – {high:.1f}"] = rises
+    return found
 
 
 def decades(records: Sequence[Record]) -> float:
     """Over how many powers of ten the ratio goes, where it is defined."""
-    found = np.array([ratio(record) for record in records])
-    found = found[np.isfinite(found) & (found > 0)]
-    return float(np.log10(found.max() / found.min())) if len(found) else nan
+    found = [value for record in records if (value := ratio(record)) > 0]
+    return float(np.log10(max(found) / min(found))) if found else nan
 
 
 def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
-    ends = [curve(runs)[1] for runs in curves(records).values()]
-    middling = [int(((end > CHANCE) & (end < PERFECT)).sum()) for end in ends]
+    ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
+    middling = [int(((end > measures.CHANCE) & (end < measures.PERFECT)).sum()) for end in ends]
     return {
         "no curve falls": all((np.diff(end) >= -SMOOTH).all() for end in ends),
         "every curve has at least three sizes in the middle": min(middling) >= 3,
@@ -125,9 +111,9 @@ def norm_spread(records: Sequence[Record]) -> Summary:
 
 def norms_table(records: Sequence[Record]) -> str:
     """Fig. 10 by bucket of the norm: runs, sizes, the ratio's range, and both correlations."""
+    buckets = {f"{low:.1f} – {high:.1f}": here for (low, high), here in by_norm(records).items()}
     rows = []
-    for (low, high), here in [*by_norm(records).items(), ((nan, nan), list(records))]:
-        name = f"{low:.1f} – {high:.1f}" if isfinite(low) else "all"
+    for name, here in (buckets | {"all": list(records)}).items():
         sizes = ", ".join(f"{D:,}" for D in group(here, "dataset_size"))
         ratios = span(filter(isfinite, map(ratio, here)), ".2g", none="–")
         both = [rank_correlation(here, which).text() for which in ("ratio", "accuracy")]
@@ -139,26 +125,20 @@ def norms_table(records: Sequence[Record]) -> str:
 # --- two starts: App. A.2, and the loop ------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class TwoStarts:
+class TwoStarts(NamedTuple):
     """One train set, taken to a minimum of Eq. (2) from a grokked and from a fresh network."""
 
     grokked: Record
     fresh: Record
 
     @property
-    def gap(self) -> float:
-        """By how much the test accuracy of the grokked start is the higher one."""
-        return at_the_end(self.grokked) - at_the_end(self.fresh)
-
-    @property
     def lower(self) -> dict[str, bool]:
         """In what the end of the grokked start is the lower one."""
-        one, other = self.grokked, self.fresh
-        return {
-            "train loss": one.final("train_loss") < other.final("train_loss"),
-            "objective": bool(objective(one)[-1] < objective(other)[-1]),
-        }
+        one, other = (
+            {"train loss": record.final("train_loss"), "objective": least(record)}
+            for record in self
+        )
+        return {name: value < other[name] for name, value in one.items()}
 
 
 def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoStarts]:
@@ -170,36 +150,22 @@ def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoSt
 
 def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Record]:
     """Those of the grokked starts that have a weight decay and a seed of the fresh ones."""
-    names = {(record.run.weight_decay, record.run.seed) for record in fresh}
-    return [r for r in grokked if (r.run.weight_decay, r.run.seed) in names]
-
-
-def loops(
-    grokked: Sequence[Record], fresh: Sequence[Record]
-) -> list[tuple[list[Record], list[Record]]]:
-    """Both curves of every seed that has both: down from a grokked network, up from fresh ones."""
-    down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
-    return [(down[seed], up[seed]) for seed in up if seed in down]
+    known = group(fresh, "weight_decay", "seed")
+    return [r for r in grokked if (r.run.weight_decay, r.run.seed) in known]
 
 
 def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple[Critical, ...]]:
-    """D_crit down and up, by seed."""
-    return [tuple(map(d_crit, both)) for both in loops(grokked, fresh)]
-
-
-def crit_ratio(grokked: Sequence[Record], fresh: Sequence[Record]) -> Interval:
-    """D_crit up from fresh networks over D_crit down from grokked ones, over seeds.
-
-    NaN where either is censored.
-    """
-    logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn))) if logs else Interval(nan)
+    """D_crit of every seed that has both: down from a grokked network, up from fresh ones."""
+    down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
+    return [(d_crit(down[seed]), d_crit(up[seed])) for seed in up if seed in down]
 
 
 def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
-    """`crit_ratio`, or that one of the two was not seen."""
-    found = crit_ratio(grokked, fresh)
-    return found.text() if isfinite(found.value) else "not known, as one of them was not seen"
+    """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
+    logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
+    if not logs or not all(map(isfinite, logs)):
+        return "not known, as one of them was not seen"
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn))).text()
 
 
 def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
@@ -212,13 +178,17 @@ def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
 
 def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
     """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
-    pairs = [two_starts(down, up) for down, up in loops(grokked, fresh)]
-    gaps = [max((p.gap for p in each), default=0.0) for each in pairs]
+    gaps = [
+        [at_the_end(one) - at_the_end(other) for one, other in two_starts(runs, fresh)]
+        for runs in group(at_one_decay(grokked, fresh), "seed").values()
+    ]
     return {
         "the way up crosses later than the way down": all(
             down.high <= up.low or down.value < up.value for down, up in loop_crits(grokked, fresh)
         ),
-        "at some size the two ends are more than half apart in accuracy": min(gaps) > 0.5,
+        "at some size the two ends are more than half apart in accuracy": all(
+            max(each, default=0.0) > 0.5 for each in gaps
+        ),
     }
 
 
@@ -226,7 +196,7 @@ def starts_table(pairs: Sequence[TwoStarts]) -> str:
     """App. A.2 by train set: loss, objective, norm and accuracy from both starts."""
     forms: tuple[tuple[str, str, Callable[[Record], float]], ...] = (
         ("train loss (nats)", ".2e", lambda r: r.final("train_loss")),
-        ("Eq. (2) over α", ".1f", lambda r: float(objective(r)[-1])),
+        ("Eq. (2) over α", ".1f", least),
         ("norm", ".1f", lambda r: r.final("param_norm")),
         ("test accuracy", ".2f", at_the_end),
     )

@@ -1,84 +1,70 @@
 """The figures of App. A: relative strength (Fig. 10), two starts, and the loop they draw."""
 
 from collections.abc import Callable, Sequence
+from math import isnan, nan
+from statistics import fmean
 
 import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record
-from varma2023 import measures
-from varma2023.measures import group, objective
-from varma2023.plots import (
-    ACCURACY,
-    LOG,
-    Looks,
-    dash_of,
-    draw,
-    draw_accuracy,
-    rest_symbols,
-    shared_meta,
-    size_axis,
-    symbol_of,
-)
+from varma2023 import measures, plots
+from varma2023.measures import group
+from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.theme import GEN, MEM, figure, ordered, panels, set_alt
 from varma2023.two_starts import analysis
 
 Value = Callable[[Record], float]
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
+LAYOUT: Looks = {"margin": {"t": 90}, "legend": {"y": 1.13}}
 
 
-def _means(records: Sequence[Record], value: Value, logarithmic: bool) -> tuple[list, np.ndarray]:
-    """Sizes, and at each the mean of a value over records, geometric if asked for."""
-    groups, found = group(records, "dataset_size"), []
-    for runs in groups.values():
-        here = np.array([value(record) for record in runs])
-        here = here[here > 0] if logarithmic else here
-        if not len(here):
-            found.append(np.nan)
-        else:
-            found.append(np.exp(np.log(here).mean()) if logarithmic else here.mean())
-    return list(groups), np.array(found)
+def _ratio(record: Record) -> float:
+    """The ratio of trig to mem logit where a logarithmic axis has it, else NaN."""
+    found = analysis.ratio(record)
+    return found if found > 0 else nan
+
+
+def _geometric(values: Sequence[float]) -> float:
+    """The geometric mean of what is not NaN, or NaN."""
+    known = np.log([value for value in values if not isnan(value)])
+    return float(np.exp(known.mean())) if len(known) else nan
 
 
 def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    layout: Looks = {"height": 460, "margin": {"t": 90}, "legend": {"y": 1.13}}
-    fig = panels(layout, cols=2, subplot_titles=titles, horizontal_spacing=0.1)
-    readings: tuple[tuple[Value, str], ...] = (
-        (analysis.ratio, "ratio"),
-        (measures.at_the_end, "test accuracy"),
+    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
+    fig = panels({"height": 460, **LAYOUT}, **grid)
+    readings: tuple[tuple[Value, str, Callable[[Sequence[float]], float]], ...] = (
+        (_ratio, "ratio", _geometric),
+        (measures.at_the_end, "test accuracy", fmean),
     )
     groups = analysis.by_norm(records)
-    colours = ordered(len(groups))
-    for i, ((bounds, here), colour) in enumerate(zip(groups.items(), colours, strict=True)):
-        label = f"norm {bounds[0]:.1f} – {bounds[1]:.1f}"
-        for col, (value, what) in enumerate(readings, start=1):
+    for i, (bounds, colour) in enumerate(zip(groups, ordered(len(groups)), strict=True)):
+        here, label = groups[bounds], f"norm {bounds[0]:.1f} – {bounds[1]:.1f}"
+        for col, (value, what, mean) in enumerate(readings, start=1):
             told, place = f"{what} %{{y:.3g}} at %{{x:,}}<br>", (1, col)
             line: Looks = {"colour": colour, "width": 2.2, "mode": "lines", "showlegend": False}
-            means = _means(here, value, col == 1)
-            draw(fig, *means, label, f"{told}mean, {label}", place=place, **line)
+            sizes = group(here, "dataset_size")
+            means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
+            draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
-                found = np.array([value(record) for record in runs])
-                draw(
+                draw_ends(
                     fig,
-                    [record.run.dataset_size for record in runs],
-                    np.where(found > 0, found, np.nan) if col == 1 else found,
+                    runs,
+                    value,
                     label,
                     f"{told}norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}",
+                    i,
                     place=place,
                     mode="markers",
-                    meta=shared_meta(runs),
-                    marker={
-                        "color": colour,
-                        "size": 7,
-                        "symbol": rest_symbols(runs, symbol_of(i)),
-                    },
+                    marker={"color": colour},
                     customdata=[record.final("param_norm") for record in runs],
                 )
-    fig.update_xaxes(size_axis(records))
-    fig.update_yaxes(LOG, row=1, col=1)
-    fig.update_yaxes({**ACCURACY, "title": ""}, row=1, col=2)
+    fig.update_xaxes(plots.size_axis(records))
+    fig.update_yaxes(plots.LOG, row=1, col=1)
+    fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
     return set_alt(
         fig,
         f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
@@ -92,31 +78,16 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
-    layout: Looks = {"height": 420, "margin": {"t": 90}, "legend": {"y": 1.13}}
-    fig = panels(layout, cols=2, subplot_titles=titles, horizontal_spacing=0.1)
-    values: tuple[Value, ...] = (
-        lambda record: record.final("train_loss"),
-        lambda record: float(objective(record)[-1]),
-    )
+    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
+    fig = panels({"height": 420, **LAYOUT}, **grid)
+    values: tuple[Value, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
-        ends = [pair.grokked if i == 0 else pair.fresh for pair in pairs]
-        for j, (seed, runs) in enumerate(group(ends, "seed").items()):
+        looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
+        for j, (seed, runs) in enumerate(group([pair[i] for pair in pairs], "seed").items()):
+            hover = f"%{{y:.4g}} at D = %{{x:,}}<br>seed {seed}, {label}"
             for col, value in enumerate(values, start=1):
-                draw(
-                    fig,
-                    [record.run.dataset_size for record in runs],
-                    [value(record) for record in runs],
-                    label,
-                    f"%{{y:.4g}} at D = %{{x:,}}<br>seed {seed}, {label}",
-                    colour=colour,
-                    dash=dash_of(i),
-                    width=1.8,
-                    place=(1, col),
-                    mode="lines+markers",
-                    meta=shared_meta(runs),
-                    marker={"symbol": rest_symbols(runs, symbol_of(j)), "size": 7},
-                )
-    fig.update_xaxes(size_axis([pair.grokked for pair in pairs], "D"))
+                draw_ends(fig, runs, value, label, hover, j, place=(1, col), **looks)
+    fig.update_xaxes(plots.size_axis([pair.grokked for pair in pairs], "D"))
     fig.update_yaxes(exponentformat="power")
     lower = [sum(pair.lower[what] for pair in pairs) for what in ("train loss", "objective")]
     return set_alt(
@@ -130,9 +101,9 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
 def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
     down = analysis.at_one_decay(grokked, fresh)
-    fig = figure(xaxis=size_axis([*down, *fresh], "D"), yaxis=ACCURACY, height=460)
+    fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (down, fresh), strict=True)):
-        draw_accuracy(fig, ends, "seed", label, colour, look)
+        plots.draw_accuracy(fig, ends, "seed", label, colour, look)
     return set_alt(
         fig,
         f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against the "

@@ -6,21 +6,8 @@ from math import isfinite, nan
 import numpy as np
 
 from grokkit.runs import Record
-from varma2023 import statistics
-from varma2023.measures import (
-    CHANCE,
-    PERFECT,
-    Accuracy,
-    at_the_end,
-    curve,
-    curves,
-    d_crit,
-    d_crit_text,
-    group,
-    ungrokked,
-    value_at,
-    widths,
-)
+from varma2023 import measures, statistics
+from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -34,30 +21,33 @@ def fit_criteria(records: Sequence[Record]) -> dict[str, bool]:
 def equal_epochs(records: Sequence[Record]) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)
-    return lambda record: value_at(record, "test_accuracy", last)
+    return lambda record: measures.value_at(record, "test_accuracy", last)
+
+
+def decay_times(records: Sequence[Record]) -> float:
+    """How many times 1 / (lr lambda) all of these runs have."""
+    return min(record.run.epochs / record.run.decay_time for record in records)
 
 
 def equal_decay_times(records: Sequence[Record]) -> Accuracy:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
-    times = min(record.run.epochs / record.run.decay_time for record in records)
+    times = decay_times(records)
 
     def accuracy(record: Record) -> float:
         # by rounding, or of a run that ended early, this can lie after the last evaluation
         epoch = min(times * record.run.decay_time, float(record["epoch"][-1]))
-        return value_at(record, "test_accuracy", epoch)
+        return measures.value_at(record, "test_accuracy", epoch)
 
     return accuracy
 
 
-def transition_table(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
-) -> str:
+def transition_table(records: Sequence[Record], field: str = "weight_decay") -> str:
     """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
     rows = []
     for value, here in group(records, field).items():
-        crits = [d_crit_text(here, level, accuracy) for level in (0.5, 0.7)]
-        ends = [f"{end:.2f}" for end in curve(here, accuracy)[1][[0, -1]]]
-        factor = widths(here, field, accuracy).text(".1f")
+        crits = [d_crit_text(here, level) for level in (0.5, 0.7)]
+        ends = [f"{end:.2f}" for end in measures.curve(here)[1][[0, -1]]]
+        factor = measures.widths(here, field).text(".1f")
         rows.append([f"{value:g}", len(here), *crits, factor, *ends])
     heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
     heads += " | accuracy at the smallest D′ | at the largest"
@@ -78,8 +68,7 @@ def adamw_table(records: Sequence[Record]) -> str:
         epochs = f"{max(record.run.epochs for record in here):,}"
         crits = [d_crit_text(here, accuracy=way) for way in ways]
         rows.append([f"{decay:g}", len(here), epochs, *crits])
-    last = min(record.run.epochs for record in records)
-    times = min(record.run.epochs / record.run.decay_time for record in records)
+    last, times = min(record.run.epochs for record in records), decay_times(records)
     heads = f"weight decay | runs | epochs | D_crit at epoch {last:,} | after {times:g} decay times"
     return table(f"{heads} 1 / (ηλ)", rows)
 
@@ -88,40 +77,26 @@ MAX_D_CRIT_SHIFT = 0.1  # relative; by which D_crit may move and be the same (ch
 MAX_ACCURACY_GAP = 0.1  # of an accuracy at one size, likewise
 
 
-def log_shift(
-    records: Sequence[Record],
-    field: str = "weight_decay",
-    accuracy: Accuracy = at_the_end,
-) -> float:
-    """How far log D_crit of one seed moves from the least to the largest value of a field.
-
-    By a regression on the field's logarithm. NaN where fewer than two values have a D_crit, or one
-    has none.
-    """
-    found = {
-        value: d_crit(runs, accuracy=accuracy)
-        for (_, value), runs in curves(records, field).items()
-    }
-    if len(found) < 2 or any(each.censored for each in found.values()):
-        return nan
-    x, y = np.log([list(found), [each.value for each in found.values()]])
-    return float(np.polyfit(x, y, 1)[0] * np.ptp(x))
-
-
 def shift_interval(
-    records: Sequence[Record],
-    field: str = "weight_decay",
-    accuracy: Accuracy = at_the_end,
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> Interval:
-    """By which part D_crit moves with a field: the mean over seeds of `log_shift`, as a ratio."""
-    shifts = [log_shift(unit, field, accuracy) for unit in group(records, "seed").values()]
+    """By which part D_crit moves from the least to the largest value of a field, over seeds.
+
+    Of each seed by a regression of log D_crit on the field's logarithm, and then the mean. NaN
+    where a seed has fewer than two values, or a value no D_crit.
+    """
+    shifts = []
+    for unit in group(records, "seed").values():
+        groups = group(unit, field)
+        crits = [d_crit(runs, accuracy=accuracy).value for runs in groups.values()]
+        known = len(groups) > 1 and np.isfinite(crits).all()
+        x, y = np.log([list(groups), crits])
+        shifts.append(float(np.polyfit(x, y, 1)[0] * np.ptp(x)) if known else nan)
     return statistics.bootstrap(shifts, lambda drawn: float(np.expm1(np.mean(drawn))))
 
 
 def same_d_crit(
-    records: Sequence[Record],
-    field: str = "weight_decay",
-    accuracy: Accuracy = at_the_end,
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> bool | None:
     """Whether D_crit is the same for all values of a field (choice C19); None without one."""
     found = shift_interval(records, field, accuracy)
@@ -137,16 +112,15 @@ def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float
     and epsilon.
     """
     others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
-    groups = [[*map(at_the_end, here)] for here in group(records, *others).values()]
-    return max(max(ends) - min(ends) for ends in groups)
+    return max(float(np.ptp([*map(at_the_end, r)])) for r in group(records, *others).values())
 
 
 def ungrokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What makes runs ungrokking runs at any setting, on every seed: both ends of Fig. 7."""
-    rows = ungrokked(records)
+    rows = measures.ungrokked(records)
     return {
-        "the smallest train set ends near chance": rows[0].test_accuracy.high <= CHANCE,
-        "the largest train set stays generalised": rows[-1].test_accuracy.low >= PERFECT,
+        "the smallest train set ends near chance": rows[0].test_accuracy.high <= measures.CHANCE,
+        "the largest train set stays generalised": rows[-1].test_accuracy.low >= measures.PERFECT,
         "train accuracy stays 1": min(row.train_accuracy for row in rows) == 1,
     }
 
@@ -154,9 +128,9 @@ def ungrokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
 def ungrokking_table(records: Sequence[Record]) -> str:
     """Test accuracy at the end by reduced dataset size, with train accuracy and convergence."""
     rows = []
-    for each in ungrokked(records):
-        accuracy, fit = each.test_accuracy.text(".2f"), f"{each.train_accuracy:.3f}"
-        row = [f"{each.dataset_size:,}", accuracy, fit, f"{each.residual:.2f}"]
-        rows.append([*row, each.test_accuracy.n])
+    for each in measures.ungrokked(records):
+        accuracy, n = each.test_accuracy.text(".2f"), each.test_accuracy.n
+        fit, residual = f"{each.train_accuracy:.3f}", f"{each.residual:.2f}"
+        rows.append([f"{each.dataset_size:,}", accuracy, fit, residual, n])
     heads = "D′ | test accuracy at the end: median (range) | least train accuracy"
     return table(f"{heads} | largest residual | runs", rows)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every
-from varma2023.measures import CHANCE, PERFECT
+from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import INTRO, MORE, UNGROKKING
 from varma2023.ungrokking import analysis
 
@@ -53,28 +53,25 @@ def fig4(found: Records) -> Result:
     ends, adamw = found["transition"], found.get("transition_adamw", ())
     if not measures.judged(ends):
         return Result()
-    ours = f"D_crit {measures.d_crit_text(ends)} by L-BFGS"
-    further: dict[str, Met] = dict(measures.resting(ends))
-    groups = [ends]
+    ours, further = f"D_crit {measures.d_crit_text(ends)} by L-BFGS", measures.resting(ends)
     if adamw:
         ours += f", {measures.d_crit_text(adamw)} by AdamW"
         planned = [r for r in adamw if r.run.dataset_size >= PLANNED]
-        decays = {record.run.weight_decay for record in ends}
-        known = {record.run.weight_decay for record in adamw}
+        decays, known = ({r.run.weight_decay for r in records} for records in (ends, adamw))
+        whole, part = (
+            all(measures.transition_criteria(records).values()) for records in (adamw, planned)
+        )
         further |= {
-            "by AdamW, too": all(measures.transition_criteria(adamw).values()),
-            f"by AdamW from D′ = {PLANNED} on, as first planned": all(
-                measures.transition_criteria(planned).values()
-            ),
+            "by AdamW, too": whole,
+            f"by AdamW from D′ = {PLANNED} on, as first planned": part,
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
             **measures.resting(adamw, "every end by AdamW is at rest"),
         }
-        groups.append(adamw)
     return Result(
         f"{ours}; from accuracy 0.1 to 0.9 by a factor of {measures.widths(ends).high:.1f} at most",
         all(measures.transition_criteria(ends).values()),
         further,
-        Evidence.of(*groups),
+        Evidence.of(*filter(None, (ends, adamw))),
     )
 
 
@@ -88,31 +85,32 @@ def every_decay(found: Records) -> Result:
         "accuracy at one size is the same for every weight decay": gap < analysis.MAX_ACCURACY_GAP
     }
     ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
-    groups = [ends]
     if adamw:
-        times = analysis.equal_decay_times(adamw)
-        epochs = analysis.equal_epochs(adamw)
+        times, epochs = analysis.equal_decay_times(adamw), analysis.equal_epochs(adamw)
         ours += (
             f"; by AdamW {shift_text(adamw, accuracy=times)} at equal decay times, "
             f"{shift_text(adamw, accuracy=epochs)} at equal epochs"
         )
-        same = analysis.same_d_crit(adamw, accuracy=times)
-        further["by AdamW at equal decay times, at rest"] = (
-            same if measures.crossings_rest(adamw) else None
-        )
-        groups.append(adamw)
+        same = _same(adamw, accuracy=times)
+        further["by AdamW at equal decay times, at rest"] = same
     return Result(
         f"{ours}; accuracy at one size differs by {gap:.2f} at most",
-        analysis.same_d_crit(ends) if measures.crossings_rest(ends) else None,
+        _same(ends),
         further,
-        Evidence.of(*groups),
+        Evidence.of(*filter(None, (ends, adamw))),
     )
 
 
+def _same(
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+) -> Met:
+    """Whether D_crit is the same for all values of a field; None where it cannot be told."""
+    known = measures.crossings_rest(records)
+    return analysis.same_d_crit(records, field, accuracy) if known else None
+
+
 def shift_text(
-    records: Sequence[Record],
-    field: str = "weight_decay",
-    accuracy: measures.Accuracy = measures.at_the_end,
+    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> str:
     """How far D_crit moves with a field, over seeds."""
     return analysis.shift_interval(records, field, accuracy).text("+.1%")
@@ -126,67 +124,30 @@ def adams_epsilon(found: Records) -> Result:
     records = found["epsilon"]
     if not measures.judged(records):
         return Result()
-    adamw = [record for record in records if record.run.optimiser == "adamw"]
-    known = bool(adamw) and measures.crossings_rest(adamw)
     return Result(
         f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
         f"{shift_text(records, 'eps')}",
-        analysis.same_d_crit(adamw, "eps") if known else None,
-        dict(measures.resting(records)),
+        _same([record for record in records if record.run.optimiser == "adamw"], "eps"),
+        measures.resting(records),
         Evidence.of(records),
     )
 
 
+F1B = "a network that has grokked, trained further on fewer examples, loses its test accuracy"
+F7 = "small train sets end near chance, large ones at 1"
+F4 = "final test accuracy against D′ has a sharp transition"
+F4WD = "D_crit is the same for every weight decay"
+B8 = "ε is half of α = ελ, so D_crit depends on it no more than on weight decay"
+OVER_TIME, SHARP = "Fig. 7, ungrokking over time", "Fig. 4, the transition of ungrokking"
+DECAYS, EPSILON = "Fig. 4, every weight decay", "Beyond: D_crit and Adam's ε"
+LOST = "from accuracy 1 to near chance; train accuracy stays 1"
+SEVEN = "7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between"
+FIVE, RANGE = "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps", "0.1 to 2; 100,000 steps"
+FEWER, ENDS, EPS, FIXED = ("ungrokking",), ("transition",), ("epsilon",), "sec-5-2-weight-decay"
 CLAIMS = (
-    Claim(
-        "F1b",
-        "Fig. 1b, ungrokking",
-        "a network that has grokked, trained further on fewer examples, loses its test accuracy",
-        INTRO,
-        "fig-1b",
-        fig1b,
-        ("ungrokking",),
-        number="from accuracy 1 to near chance; train accuracy stays 1",
-    ),
-    Claim(
-        "F7",
-        "Fig. 7, ungrokking over time",
-        "small train sets end near chance, large ones at 1",
-        INTRO,
-        "fig-7",
-        fig7,
-        ("ungrokking",),
-        number="7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
-    ),
-    Claim(
-        "F4",
-        "Fig. 4, the transition of ungrokking",
-        "final test accuracy against D′ has a sharp transition",
-        UNGROKKING,
-        "fig-4",
-        fig4,
-        ("transition",),
-        number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
-        heading=TWO,
-    ),
-    Claim(
-        "F4wd",
-        "Fig. 4, every weight decay",
-        "D_crit is the same for every weight decay",
-        UNGROKKING,
-        "sec-5-2-weight-decay",
-        every_decay,
-        ("transition",),
-        number="0.1 to 2; 100,000 steps",
-        heading=THREE,
-    ),
-    Claim(
-        "B8",
-        "Beyond: D_crit and Adam's ε",
-        "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
-        MORE,
-        "fig-epsilon",
-        adams_epsilon,
-        ("epsilon",),
-    ),
+    Claim("F1b", "Fig. 1b, ungrokking", F1B, INTRO, "fig-1b", fig1b, FEWER, LOST),
+    Claim("F7", OVER_TIME, F7, INTRO, "fig-7", fig7, FEWER, SEVEN),
+    Claim("F4", SHARP, F4, UNGROKKING, "fig-4", fig4, ENDS, FIVE, TWO),
+    Claim("F4wd", DECAYS, F4WD, UNGROKKING, FIXED, every_decay, ENDS, RANGE, THREE),
+    Claim("B8", EPSILON, B8, MORE, "fig-epsilon", adams_epsilon, EPS),
 )

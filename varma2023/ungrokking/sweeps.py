@@ -6,18 +6,8 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import (
-    EVERYTHING,
-    QUICK,
-    QUICK_P,
-    Grid,
-    choose,
-    from_full_data,
-    full_data,
-    sets,
-    to_the_minimum,
-    ungrokking,
-)
+from varma2023 import profiles
+from varma2023.profiles import EVERYTHING, QUICK, QUICK_P, Grid, choose, sets
 
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
@@ -40,7 +30,7 @@ def transition(
         quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
         paper=Grid(10, 3000, PAPER_SIZES),
     )
-    return from_full_data(profile, grid, changes)
+    return profiles.from_full_data(profile, grid, changes)
 
 
 @sets("seed", "dataset_size", "weight_decay")
@@ -71,7 +61,7 @@ def transition_adamw(
     for decay in grid.decays:
         epochs = round(grid.epochs / decay) if profile == "published" else grid.epochs
         own = {"epochs": epochs, **changes, "weight_decay": decay}
-        runs += ungrokking(profile, grid.seeds, chosen, **own)
+        runs += profiles.ungrokking(profile, grid.seeds, chosen, **own)
     return runs
 
 
@@ -93,5 +83,5 @@ def epsilon(
         quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
         paper=Grid(10, 3000, shares * EVERYTHING),
     )
-    inits = full_data(profile, grid.seeds, p=QUICK_P if profile == "quick" else 53)
-    return [run for value in eps for run in to_the_minimum(inits, grid, {"eps": value})]
+    inits = profiles.full_data(profile, grid.seeds, p=QUICK_P if profile == "quick" else 53)
+    return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]
