@@ -37,7 +37,7 @@ def test_the_objective_is_eq_2_over_alpha():
 
 def test_the_minimiser_is_charged_the_epochs_before_the_handover():
     both = pair()
-    assert analysis.gradients(both, 1.0) == (5000, 100 + profiles.EARLY)
+    assert analysis.gradients(both, 1.0) == (5000, 100 + 400)
     assert analysis.savings([both], 1.0) == pytest.approx([10])
     assert analysis.savings([both], 0.1) == []  # AdamW never gets there
     more = replace(ADAMW, dataset_size=2809)

@@ -15,12 +15,13 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     profiles.check_profile(profile)
     small = profile == "quick"
     base = Run(keep_weights=True)
-    p = profiles.QUICK_P if small else 53
-    p53 = replace(base, p=p, dataset_size=p**2, n_logged=80 if small else 200)
-    grok, full = (400, 600) if small else (profiles.EARLY, 3000)
-    everything = replace(p53, epochs=full, n_logged=60)
-    lengths = ((620, 2500), (40, 2000), (100, 2000))
-    if not small:
+    p53 = replace(base, p=53, dataset_size=53**2, n_logged=200)
+    everything = replace(p53, epochs=3000, n_logged=60)
+    lengths = ((620, 1500), (40, 800), (100, 800))
+    if small:
+        everything = profiles.full_data("quick")[0]
+        p53 = replace(everything, n_logged=80)
+    else:
         lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     grokked, ungrok, random = (replace(p53, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
@@ -35,7 +36,7 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     pairs = []
     for run in adamw:
         groks = run.init is None and run.labels == "true"
-        start = profiles.early(run, grok) if groks else run.init
+        start = profiles.early(run) if groks else run.init
         pairs += [run, profiles.minimised(run, 80 if small else 1500, start)]
     return pairs
 
@@ -58,13 +59,15 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
 
-    At the small modulus of the quick profile, whose own runs are as long as it has time for; by
-    them one sees whether ending early is safe.
+    At a small modulus; those of the quick profile are as long as it has time for. By them one sees
+    whether ending early is safe.
     """
     profiles.check_profile(profile)
-    small = profile == "quick"
-    epochs = None if small else 10_000
-    count = profiles.seed_range(seeds, 1 if small else 5)
-    runs = profiles.grokking("quick", len(count), epochs=epochs)
-    runs += profiles.ungrokking("quick", seeds=len(runs), sizes=[400], epochs=epochs)
-    return runs if small else [replace(r, keep_weights=False, n_logged=200) for r in runs]
+    n = len(profiles.seed_range(seeds, 1 if profile == "quick" else 5))
+    if profile == "quick":
+        return profiles.grokking(profile, n) + profiles.ungrokking(profile, n, sizes=[400])
+    base = Run(p=31, dataset_size=620, epochs=10_000, n_logged=200)
+    full = replace(base, dataset_size=31**2, epochs=600, n_logged=60, keep_weights=True)
+    less = replace(base, dataset_size=400, init=full)
+    seeded = [replace(base, seed=seed) for seed in range(n)]
+    return seeded + [replace(less, seed=s, init=replace(full, seed=s)) for s in range(n)]

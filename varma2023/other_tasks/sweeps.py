@@ -19,7 +19,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """
     profiles.check_profile(profile)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
-    model = profiles.QUICK_MODEL if profile == "quick" else None
+    plain = profiles.QUICK_RUN if profile == "quick" else Run()
     gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
     count = profiles.seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
@@ -27,13 +27,11 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
         p = n if task in tasks.PERMUTATION else modulus
         size = round(0.6 * tasks.task(task, p).n_examples)
         for seed in count:
-            base = profiles.apply(
-                Run(task=task, p=p, dataset_size=size, seed=seed), {"model": model}
-            )
+            base = replace(plain, task=task, p=p, dataset_size=size, seed=seed)
             inits = [profiles.early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                inits += profiles.full_data(profile, task=task, p=p, model=model, seeds=1)
+                inits += profiles.full_data(profile, task=task, p=p, seeds=1)
             for init in inits:
                 run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))
@@ -63,18 +61,15 @@ def other_tasks(
     grid = profiles.choose(
         *(profile, seeds, sizes, (1.0,)),
         published=profiles.Grid(1, 1000, published[:7]),
-        quick=profiles.Grid(1, 40, (30, 250, 700), p=profiles.QUICK_P),
+        quick=profiles.Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
         paper=profiles.Grid(10, 3000, np.geomspace(300, 10_000, 20)),
     )
     modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
     modulus = modulus if p is None else p
-    model = profiles.QUICK_MODEL if profile == "quick" else None
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own, here = n if task.startswith("S_n") else modulus, grid
-        inits = profiles.full_data(
-            profile, grid.seeds, task=task, p=own, model=model, epochs=start_epochs
-        )
+        inits = profiles.full_data(profile, grid.seeds, task=task, p=own, epochs=start_epochs)
         if profile == "published" and task in profiles.SLOW_TASKS:
             if not grid.exact:
                 here = replace(grid, sizes=[*published, 0.95 * profiles.EVERYTHING])

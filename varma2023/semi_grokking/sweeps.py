@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import Grid, apply, choose, early, minimised, sets
+from varma2023.profiles import QUICK_RUN, Grid, apply, choose, early, minimised, sets
 
 BY_THE_MINIMISER = (
     *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
@@ -30,12 +30,12 @@ def semi_grokking(
     """
     grid = choose(
         *(profile, seeds, sizes),
-        published=Grid(5, 50_000, range(300, 441, 20), p=31),
-        quick=Grid(1, 2500, (300, 440, 620), p=31),
+        published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1)),
+        quick=Grid(1, 1000, (300, 440, 620), run=QUICK_RUN),
         paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20)),
     )
     n_logged = {"published": 300, "quick": 100, "paper": 500}[profile]
-    base = Run(p=grid.p, dataset_size=1, epochs=grid.epochs, n_logged=n_logged)
+    base = replace(grid.run, dataset_size=1, epochs=grid.epochs, n_logged=n_logged)
     first = apply(base, changes)
     return [
         replace(first, dataset_size=size, seed=seed)

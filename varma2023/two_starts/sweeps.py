@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_P, Grid, choose, from_random, sets
+from varma2023.profiles import QUICK_RUN, Grid, choose, from_random, sets
 
 
 @sets("seed", "dataset_size")
@@ -25,7 +25,7 @@ def from_scratch(
     grid = choose(
         *(profile, seeds, sizes, (1.0,)),
         published=Grid(2, 1500, (700, 1050, *fig5, 3000, 3568, 4243, 6000, 8485)),
-        quick=Grid(1, 80, (120, 250, 400, 620), p=QUICK_P),
+        quick=Grid(1, 80, (120, 250, 400, 620), run=QUICK_RUN),
         paper=Grid(10, 3000, sorted([*np.geomspace(300, 10_000, 20), *fig5])),
     )
     return from_random(grid, changes)

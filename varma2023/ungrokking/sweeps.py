@@ -7,7 +7,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import EVERYTHING, QUICK, QUICK_P, Grid, choose, sets
+from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, choose, sets
 
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
@@ -52,7 +52,7 @@ def transition_adamw(
     grid = choose(
         *(profile, seeds, sizes, weight_decays),
         published=Grid(2, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
-        quick=Grid(1, 800, (40, 120, 400), (0.5, 2.0), QUICK_P),
+        quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
         paper=Grid(10, 100_000, PAPER_SIZES),
     )
     if min(grid.decays) <= 0:
@@ -83,5 +83,5 @@ def epsilon(
         quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
         paper=Grid(10, 3000, shares * EVERYTHING),
     )
-    inits = profiles.full_data(profile, grid.seeds, p=QUICK_P if profile == "quick" else 53)
+    inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
     return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]
