@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from grokkit import textbook
-from grokkit.engine import gradients
 from grokkit.engine.stack import Stack, start
+from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
@@ -83,8 +83,8 @@ def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = N
             stack.advance()
 
     def epochs(n: int) -> None:
-        with local.side_by_side(device, len(stacks)) as (each, _):
-            list(each(train, stacks, [n] * len(stacks)))
+        with local.side_by_side(device, len(stacks)) as (pool, _):
+            list(pool.map(train, stacks, [n] * len(stacks)))
 
     return epochs
 
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="as the figures of the book")
     parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    gradients.keep_freed_memory()  # as the trainer does
+    keep_freed_memory()  # as the trainer does
     if args.memory:
         print(peak_of_this_process(*args.memory))
         return

@@ -155,18 +155,8 @@ def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, 
     return (loss * batch.weight).sum(1)
 
 
-def unstacked(theta: Theta, run: int) -> dict[str, Tensor]:
-    """A copy of the parameters of one run of a stack."""
-    return {name: weight[run].detach().clone() for name, weight in theta.items()}
-
-
-def flat(theta: Theta) -> Float[Tensor, "run parameter"]:
-    """All parameters of each run in one row, in the order of the dict."""
-    return torch.cat([weight.flatten(1) for weight in theta.values()], 1)
-
-
 def named(rows: Float[Tensor, "run parameter"], shapes: dict[str, tuple[int, ...]]) -> Theta:
-    """The inverse of `flat`, as views: `shapes` of one run's parameters by name."""
+    """Views of the parameters, of which each run has a row: in this order, of these shapes."""
     parts = rows.split([prod(shape) for shape in shapes.values()], 1)
     return {
         name: part.unflatten(1, shape)

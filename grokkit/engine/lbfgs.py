@@ -35,9 +35,7 @@ def total(
     """
     for name, values in (("weight_decay", weight_decay), ("eps", eps)):
         if not bool((values > 0).all()):
-            raise ValueError(
-                f"a minimum of Eq. (2) needs {name} above 0, got {values.min().item():g}"
-            )
+            raise ValueError(f"a minimum of Eq. (2) needs {name} above 0, got {values.min():g}")
     scale = 1 / (eps * weight_decay)
 
     def value_and_gradient(
@@ -101,14 +99,12 @@ class LBFGS:
         self.gradient = torch.full_like(start, torch.nan)
         self.direction = torch.zeros_like(start)
         self.value = start.new_full((n_runs,), torch.nan)
+        self.lowest = torch.full_like(self.value, torch.inf)
         self.length, self.descent = start.new_zeros(2, n_runs).unbind()
         self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
-        self.stuck = torch.zeros_like(self.value, dtype=torch.bool)
-        self.lowest = torch.full_like(self.value, torch.inf)
-        self.trials, self.count, self.idle = torch.zeros(
-            (3, n_runs), dtype=torch.int64, device=start.device
-        ).unbind()
+        self.trials, self.count, self.idle = start.new_zeros(3, n_runs, dtype=torch.int64).unbind()
         self.iteration = torch.full_like(self.count, -1)
+        self.stuck = self.count > 0
         self.pairs = start.new_zeros((n_runs, 2 * history, n), dtype=pairs)
         self.products, self.squares = start.new_zeros(2, n_runs, history, history).unbind()
 
@@ -139,9 +135,7 @@ class LBFGS:
         if bool((taken | first).any()):
             self._remember(taken, trial - self.point, gradient - self.gradient)
             moved = taken | first
-            self.point = torch.where(moved.unsqueeze(1), trial, self.point)
-            self.gradient = torch.where(moved.unsqueeze(1), gradient, self.gradient)
-            self.value = torch.where(moved, value, self.value)
+            self._set(moved, point=trial, gradient=gradient, value=value)
             self.iteration += moved
             self._aim(moved, self._quasi_newton())
         self._watch()
@@ -150,6 +144,12 @@ class LBFGS:
             self.stuck |= failed & (self.count == 0)
             self.count = self.count.masked_fill(failed, 0)
             self._aim(failed, -self.gradient)
+
+    def _set(self, which: Bool[Tensor, " run"], **values: Tensor) -> None:
+        """Give these runs their rows of new values of some tensors."""
+        for name, value in values.items():
+            rows = which.view(-1, *[1] * (value.dim() - 1))
+            setattr(self, name, torch.where(rows, value, getattr(self, name)))
 
     def _search(
         self, value: Float[Tensor, " run"], slope: Float[Tensor, " run"]
@@ -167,14 +167,11 @@ class LBFGS:
         fine &= slope.isfinite()
         steep = fine & (slope < CURVATURE * self.descent)
         accepted = fine & (slope.abs() <= -CURVATURE * self.descent)
-        here = torch.stack([self.length, value, slope], 1)
-        before = self.low
-        self.low = torch.where(steep.unsqueeze(1), here, before)
-        self.high = torch.where((steep | accepted).unsqueeze(1), self.high, here)
-        open_ended = self.high[:, 0].isinf()
-        longer = _extrapolated(before, here)
-        between = _cubic_minimum(self.low, self.high)
-        self.length = torch.where(open_ended, longer, between)
+        here, before = torch.stack([self.length, value, slope], 1), self.low
+        self._set(steep, low=here)
+        self._set(~(steep | accepted), high=here)
+        self.length = _cubic_minimum(self.low, self.high)
+        self._set(self.high[:, 0].isinf(), length=_extrapolated(before, here))
         self.trials += 1
         return accepted
 
@@ -184,7 +181,7 @@ class LBFGS:
     def _watch(self) -> None:
         """Runs that wander within rounding are stuck."""
         lower = self.value < self.lowest - self._noise()
-        self.lowest = torch.where(lower, self.value, self.lowest)
+        self._set(lower, lowest=self.value)
         self.idle = (self.idle + 1).masked_fill(lower, 0)
         self.stuck |= self.idle >= PATIENCE
 
@@ -222,11 +219,10 @@ class LBFGS:
         ring = torch.arange(history, device=self.count.device)
         oldest_first = (self.count.unsqueeze(1) + ring) % history
         there = ring >= history - self.count.unsqueeze(1)
-        row, column = oldest_first.unsqueeze(2), oldest_first.unsqueeze(1)
-        runs = torch.arange(len(self.count), device=self.count.device)
+        runs = torch.arange(len(self.count), device=self.count.device)[:, None, None]
+        at = runs, oldest_first.unsqueeze(2), oldest_first.unsqueeze(1)
         both = there.unsqueeze(2) & there.unsqueeze(1)
-        sy = self.products[runs[:, None, None], row, column]
-        yy = self.squares[runs[:, None, None], row, column].where(both, 0)
+        sy, yy = self.products[at], self.squares[at].where(both, 0)
         diagonal = sy.diagonal(dim1=1, dim2=2)
         R = torch.where(both, sy.triu(), torch.eye(history, dtype=sy.dtype, device=sy.device))
         scale = torch.where(there[:, -1], diagonal[:, -1] / yy[:, -1, -1], 1.0)
@@ -255,13 +251,9 @@ class LBFGS:
         # without curvature the first trial has length 1 at most
         length = torch.where(self.count == 0, square.rsqrt().clamp(max=1), 1.0)
         start = torch.stack([torch.zeros_like(descent), self.value, descent], 1)
-        far = torch.full_like(start, torch.inf)
-        self.direction = torch.where(which.unsqueeze(1), direction, self.direction)
-        self.descent = torch.where(which, descent, self.descent)
-        self.length = torch.where(which, length, self.length)
-        self.low = torch.where(which.unsqueeze(1), start, self.low)
-        self.high = torch.where(which.unsqueeze(1), far, self.high)
-        self.trials = self.trials.masked_fill(which, 0)
+        self._set(which, direction=direction, descent=descent, length=length)
+        self._set(which, low=start, high=torch.full_like(start, torch.inf))
+        self._set(which, trials=torch.zeros_like(self.trials))
 
 
 def _product(

@@ -2,6 +2,12 @@
 
 `records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
 `locks/` a lock a run. All are named by the key of the run.
+
+A lock is a `flock` of the empty file `<key>.lock`. The system drops it when its process ends,
+killed or not, so a lock never goes stale; a suspended process keeps what it holds. This holds on
+local file systems and on network ones whose `flock` reaches the server: NFS 4, or NFS 3 with lockd,
+not mounted with `nolock` or `local_lock`. There the server frees what a crashed machine held when
+that machine's lease has run out.
 """
 
 import json
@@ -10,32 +16,19 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from grokkit.runs import Record, Run
-from grokkit.store.files import (
-    Damaged,
-    Missing,
-    Unreadable,
-    abandoned,
-    checksum,
-    delete,
-    listed,
-    read_checked,
-    read_meta,
-    reading,
-    set_aside,
-    tensor_bytes,
-    write_atomically,
-)
-from grokkit.store.locks import RunLock
+from grokkit.store import files
+from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atomically
 from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,8 +128,8 @@ class Store:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
             meta = {"key": record.run.key}
             path = self.path / "weights" / f"{record.run.key}.safetensors"
-            digest = checksum(weights, json.dumps(meta, sort_keys=True))
-            write_atomically(path, tensor_bytes(weights, meta))
+            digest = files.checksum(weights, json.dumps(meta, sort_keys=True))
+            write_atomically(path, files.tensor_bytes(weights, meta))
             record = replace(
                 record, weights_path=path, weights_sha256=digest, read_weights=read_weights
             )
@@ -164,7 +157,7 @@ class Store:
             "provenance": checkpoint.provenance,
         }
         path = self._checkpoint_path(checkpoint.run)
-        write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
+        write_atomically(path, files.tensor_bytes(checkpoint.tensors, meta))
 
     def load_checkpoint(
         self, run: Run, check: Callable[[Run, dict[str, Tensor]], None] = lambda run, tensors: None
@@ -179,7 +172,7 @@ class Store:
         path = self._checkpoint_path(run)
         try:
             with reading(path):
-                tensors, meta, _ = read_checked(path)
+                tensors, meta, _ = files.read_checked(path)
                 epoch = _position(meta, path)[1]
                 check(run, tensors)
                 return Checkpoint(
@@ -201,7 +194,7 @@ class Store:
         for path in listed(self.path / "checkpoints", "*.safetensors"):
             try:
                 with reading(path):
-                    meta = read_meta(path)
+                    meta = files.read_meta(path)
                     begun, epoch = _position(meta, path)
                     epochs[begun] = epoch
             except FileNotFoundError:  # another process finished it meanwhile
@@ -223,15 +216,18 @@ class Store:
         Raises:
             StoreFull: no space for a lock file.
         """
-        folder = self.path / "locks"
+        held: dict[Run, Path] = {}
         with ExitStack() as locks:
-            paths = {run: folder / f"{run.key}.lock" for run in runs}
-            held = [run for run in runs if locks.enter_context(RunLock(paths[run]))]
+            for run in runs:
+                path = self.path / "locks" / f"{run.key}.lock"
+                with suppress(Timeout), files.naming_full_disk(path):
+                    locks.enter_context(FileLock(path, timeout=0, thread_local=False))
+                    held[run] = path
             # only now: a holder stores its record before it lets go
             yield [run for run in held if self.get(run) is None]
-            for run in held:  # whoever has just opened the file sees the record, too
+            for run, path in held.items():  # whoever has just opened the file sees the record, too
                 if self._record_path(run).exists():
-                    paths[run].unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
 
     # --- housekeeping
 
@@ -246,11 +242,11 @@ class Store:
         stray = [self._checkpoint_path(run) for run in finished]
         for folder in ("records", "weights", "checkpoints"):
             temporaries = listed(self.path / folder, "*.tmp")
-            stray += [path for path in temporaries if abandoned(path)]
+            stray += [path for path in temporaries if files.abandoned(path)]
             aside = listed(self.path / folder, "*.damaged") if damaged else []
             stray += [path for path in aside if not self._put_back(path)]
         for path in stray:
-            delete(path)
+            files.delete(path)
         return stray
 
     def _put_back(self, path: Path) -> bool:
@@ -264,7 +260,7 @@ class Store:
                 [record] = read_records(path, self.path / "weights")
                 whole = record.run.key == original.stem
             else:
-                whole = read_checked(path)[1].get("key") == original.stem
+                whole = files.read_checked(path)[1].get("key") == original.stem
         except Unreadable:
             return True
         except (ValueError, OSError):  # Damaged, or not one record
@@ -312,8 +308,8 @@ def _position(meta: dict, path: Path) -> tuple[Run, int]:
 
 def _report(error: Damaged) -> None:
     """Set a damaged file aside, and say so."""
-    missing = isinstance(error, Missing)
-    done = "its record is left as it is" if missing else set_aside(error.path)
+    missing = isinstance(error, files.Missing)
+    done = "its record is left as it is" if missing else files.set_aside(error.path)
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from grokkit import tasks
-from grokkit.engine.gradients import keep_freed_memory
 from grokkit.engine.stack import Stack, start
+from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import plan

@@ -113,9 +113,3 @@ def test_padding_has_no_weight_and_no_gradient():
     batch = batched.Batch.of([task.inputs[r] for r in rows], [task.labels[r] for r in rows])
     assert batch.weight[1, 4:].abs().sum() == 0
     assert_close(batch.weight.sum(1), torch.ones(2))
-
-
-def test_unstacked_gives_back_what_was_stacked():
-    thetas = networks(5, [0, 1], torch.float32)
-    for i, theta in enumerate(thetas):
-        assert all(torch.equal(batched.unstacked(stacked(thetas), i)[k], theta[k]) for k in theta)
