@@ -153,9 +153,12 @@ class Row:
     limit_share: float  # of the measured matmul peak, on the arithmetic of `plan.flop`
 
 
-def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: float) -> list[Row]:
+def runs_of(n_runs: int, size: int) -> list[Run]:
+    return [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
+
+
+def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> list[Row]:
     """Time all ways in turns, `rounds` times after a warm-up."""
-    runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
     ways = ways_of(runs, device)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(rounds + 1):
@@ -170,7 +173,7 @@ def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: flo
         middle = statistics.median(column)
         spread = (statistics.median(factors), factors[0], factors[-1])
         share = plan.flop(runs[0]) / middle / peak
-        rows.append(Row(n_runs, size, name, 1e3 * middle, *spread, share))
+        rows.append(Row(len(runs), runs[0].dataset_size, name, 1e3 * middle, *spread, share))
     return rows
 
 
@@ -178,7 +181,7 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
     """The most memory that a few epochs of the sweep take, in GB: of a process of its own."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        side_by_side([Run(dataset_size=size, seed=s) for s in range(n_runs)], device)(4)
+        side_by_side(runs_of(n_runs, size), device)(4)
         return torch.cuda.max_memory_allocated(device) / 2**30
     command = [sys.executable, __file__, "--memory", str(n_runs), str(size)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -186,8 +189,7 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
 
 def peak_of_this_process(n_runs: int, size: int) -> float:
     """Peak resident memory, in GB, after a few epochs of the sweep in this process."""
-    runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
-    side_by_side(runs, torch.device("cpu"))(2)
+    side_by_side(runs_of(n_runs, size), torch.device("cpu"))(2)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
@@ -220,25 +222,20 @@ def main() -> None:
     rows: list[Row] = []
     print(HEAD + "\n" + "-" * len(HEAD))
     for n_runs, size in ((2, 200),) if args.quick else CASES:
-        rows += measure(n_runs, size, device, args.rounds, peak)
+        rows += measure(runs_of(n_runs, size), device, args.rounds, peak)
         print(table([row for row in rows if row.n_runs == n_runs]), flush=True)
     n_runs, size = (2, 200) if args.quick else CASES[-1]
     most = memory(n_runs, size, device)
     print(f"\n{n_runs} networks of {size:,} examples: {most:.2f} GB at most")
     if args.save:
         name = "quick" if args.quick else device.type
-        print(
-            measured.save(
-                f"engine-{name}",
-                {
-                    "rows": [asdict(row) for row in rows],
-                    "peak_flops": peak,
-                    "memory_gb": most,
-                    "memory_of": [n_runs, size],
-                    "provenance": provenance(device),
-                },
-            )
-        )
+        found = {
+            "rows": [asdict(row) for row in rows],
+            "peak_flops": peak,
+            "memory_gb": most,
+            "memory_of": [n_runs, size],
+        }
+        print(measured.save(f"engine-{name}", found | {"provenance": provenance(device)}))
 
 
 if __name__ == "__main__":

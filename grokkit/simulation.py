@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def _check(where: str, **values: float) -> None:
+def check_positive(where: str, **values: float) -> None:
+    """Raises ValueError, which names `where` and the value, if one is not above 0 and finite."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{where}: {name} must be a positive number, got {value}")
@@ -31,7 +32,7 @@ class Toy:
     lr: float = 0.01  # App. C's lambda
 
     def __post_init__(self) -> None:
-        _check("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
+        check_positive("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
         if self.kappa >= 2:
             raise ValueError(f"Toy: kappa must be in (0, 2), got {self.kappa}")
         if not (math.isfinite(self.alpha) and self.alpha >= 0):

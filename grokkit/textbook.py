@@ -4,6 +4,7 @@ Nothing of the engine is used. It is what the engine is tested and timed against
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +55,8 @@ def train(
         eps=run.eps,
         weight_decay=run.weight_decay,
     )
-    loss = model.cross_entropy if run.loss == "exact" else _rounded
+    rounded = partial(F.cross_entropy, reduction="none")
+    loss = model.cross_entropy if run.loss == "exact" else rounded
     while True:
         adamw.zero_grad()
         loss(forward(theta, x)[:, -1], y).mean().backward()
@@ -63,9 +65,3 @@ def train(
             with torch.no_grad():
                 loss(forward(theta, x_test)[:, -1], y_test).mean()
         yield theta
-
-
-def _rounded(
-    logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]
-) -> Float[Tensor, " batch"]:
-    return F.cross_entropy(logits, labels, reduction="none")
