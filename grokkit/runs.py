@@ -107,11 +107,9 @@ class Run:
         if not init.keep_weights:
             raise ValueError("init must be a run with keep_weights=True, or its end is not stored")
         for name in ("p", "model"):
-            own, other = getattr(self, name), getattr(init, name)
-            if own != other:
-                raise ValueError(
-                    f"init must have the same {name} as the run: {own} against {other}"
-                )
+            both = f"{getattr(self, name)} against {getattr(init, name)}"
+            if getattr(self, name) != getattr(init, name):
+                raise ValueError(f"init must have the same {name} as the run: {both}")
         if tasks.task(self.task, self.p).n_tokens != tasks.task(init.task, self.p).n_tokens:
             raise ValueError(f"init ran {init.task!r}, which has other tokens than {self.task!r}")
 
@@ -207,10 +205,10 @@ DEFAULT = Run()
 
 
 def _canonical(run: Run) -> dict:
+    plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
     values = {item.name: getattr(run, item.name) for item in fields(run)}
-    plain = {Run: _canonical, ModelConfig: asdict, float: float.hex}
     return {
-        name: plain.get(type(value), lambda same: same)(value)
+        name: plain[type(value)](value) if type(value) in plain else value
         for name, value in values.items()
         if value != getattr(DEFAULT, name)
     }

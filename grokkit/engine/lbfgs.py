@@ -57,26 +57,6 @@ class LBFGS:
     Every tensor below has the leading axis run, and no run's numbers enter another's.
     """
 
-    _STATE = (
-        "point",
-        "value",
-        "gradient",
-        "stuck",
-        "direction",
-        "length",  # of the trial step, in directions
-        "descent",  # slope along the direction at `point`
-        "low",  # bracket of the line search, each end as (length, value, slope)
-        "high",
-        "trials",  # of this line search
-        "lowest",  # value so far that was below all before by more than rounding
-        "idle",  # evaluations since
-        "iteration",  # accepted steps; -1 before the first evaluation
-        "count",  # pairs taken in since the last restart
-        "pairs",  # steps s, then changes of gradient y, each a ring of `history` rows
-        "products",  # s_i y_j
-        "squares",  # y_i y_j
-    )
-
     def __init__(
         self,
         start: Float[Tensor, "run parameter"],
@@ -99,25 +79,30 @@ class LBFGS:
         self.gradient = torch.full_like(start, torch.nan)
         self.direction = torch.zeros_like(start)
         self.value = start.new_full((n_runs,), torch.nan)
+        # the lowest value that was below all before by more than rounding
         self.lowest = torch.full_like(self.value, torch.inf)
-        self.length, self.descent = start.new_zeros(2, n_runs).unbind()
-        self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
+        # of this line search; pairs taken in since the last restart; evaluations since `lowest`
         self.trials, self.count, self.idle = start.new_zeros(3, n_runs, dtype=torch.int64).unbind()
-        self.iteration = torch.full_like(self.count, -1)
-        self.stuck = self.count > 0
+        # of the trial step, in directions; slope along the direction at `point`
+        self.length, self.descent = start.new_zeros(2, n_runs).unbind()
+        # bracket of the line search, each end as (length, value, slope)
+        self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
+        self.iteration = torch.full_like(self.count, -1)  # accepted steps; -1: nothing evaluated
+        self.stuck = torch.zeros_like(self.count, dtype=torch.bool)
+        # steps s, then changes of gradient y, each a ring of `history` rows; s_i y_j and y_i y_j
         self.pairs = start.new_zeros((n_runs, 2 * history, n), dtype=pairs)
         self.products, self.squares = start.new_zeros(2, n_runs, history, history).unbind()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by name, each with leading axis run: what `restore` continues from."""
-        return {name: getattr(self, name) for name in self._STATE}
+        return dict(vars(self))
 
     @classmethod
     def restore(cls, tensors: dict[str, Tensor]) -> "LBFGS":
         """The minimiser whose `tensors()` these are, or the same rows of all of them."""
         self = cls.__new__(cls)
-        for name in cls._STATE:
-            setattr(self, name, tensors[name].clone(memory_format=torch.contiguous_format))
+        for name, tensor in tensors.items():
+            setattr(self, name, tensor.clone(memory_format=torch.contiguous_format))
         return self
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from grokkit import tasks
 from grokkit.runs import Record, Run
-from grokkit.store.files import Damaged, opened, read_tensors, reading
+from grokkit.store.files import Damaged, opened, read_checked, reading
 
 ROW = pa.schema(
     [
@@ -99,7 +99,10 @@ def read_weights(record: Record) -> dict[str, Tensor]:
     """
     path = record.weights_path
     assert path is not None
-    tensors, digest = read_tensors(path)
+    try:
+        tensors, _, digest = read_checked(path)
+    except FileNotFoundError as error:
+        raise Damaged(path) from error
     if digest != record.weights_sha256:
         raise Damaged(path, "its checksum is not the record's")
     shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)

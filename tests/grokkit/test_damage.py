@@ -228,21 +228,6 @@ def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
         assert trusted("record", place)
 
 
-def test_what_was_set_aside_though_it_is_whole_is_put_back_and_not_deleted(whole):
-    with copied(whole) as place:
-        here = Store(place / "store", "")
-        for kind in ("record", "weights"):
-            target = target_of(kind, place, RUN)
-            target.replace(target.with_name(f"{target.name}.damaged"))
-        with pytest.warns(UserWarning, match="whole after all, put back"):
-            here.collect_garbage(damaged=True)
-        assert trusted("record", place)
-        other = target_of("record", place, OTHER)
-        other.replace(f"{target_of('record', place, RUN)}.damaged")
-        removed = [path.name for path in here.collect_garbage(damaged=True)]
-        assert f"{RUN.key}.parquet.damaged" in removed
-
-
 @pytest.mark.parametrize("at", ["open", "read"])
 def test_an_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch, at):
     class File(io.BytesIO):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny import RUN, TINY, equal, train
 
-from grokkit.engine import cuda, trainer
+from grokkit.engine import trainer
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
@@ -32,18 +32,17 @@ def on_a_card(monkeypatch):
 
 
 @pytest.mark.parametrize("free", [2 * GB, 20 * GB])
-def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeypatch):
-    monkeypatch.setattr(cuda, "free_bytes", lambda device: free)
+def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free):
     sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
     runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = plan.pack(runs, CARD)
+    packed = plan.pack(runs, CARD, {}, free)
     assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
     for members in packed:
         rows = max(run.dataset_size for run in members)
         assert plan.padding([members]) <= plan.MAX_PADDING
         assert sum(plan.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
     assert len(packed) < len(runs) / (3 if free > 10 * GB else 1.5)
-    assert packed == plan.pack(runs[::-1], CARD, free=free)
+    assert packed == plan.pack(runs[::-1], CARD, {}, free)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +52,14 @@ def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_f
     free, n, sizes
 ):
     run = Run(dataset_size=12769) if n == 3 else RUN
-    packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, free=free)
+    packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
     assert [len(members) for members in packed] == sizes
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     sizes = [(20, 40), (40, 40), (20, 90), (30, 10)]
     runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in sizes]
-    packed = plan.pack(runs, CPU)
+    packed = plan.pack(runs, CPU, {}, 0)
     assert [len(members) for members in packed] == [1, 1, 1, 1]
     work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
@@ -81,7 +80,7 @@ APART = [
 @pytest.mark.parametrize("change", [*TOGETHER, *APART], ids=str)
 def test_runs_go_in_lockstep_if_they_can(change):
     other = replace(RUN, **{"dataset_size": 24, **change})
-    assert len(plan.pack([RUN, other], CARD, free=GB)) == (1 if change in TOGETHER else 2)
+    assert len(plan.pack([RUN, other], CARD, {}, GB)) == (1 if change in TOGETHER else 2)
 
 
 def test_runs_at_different_epochs_are_parted():
