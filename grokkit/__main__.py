@@ -10,7 +10,6 @@ from grokkit import __version__
 
 INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-WIDTHS = ("d_model", "n_heads", "d_mlp")
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -50,11 +49,13 @@ def _train(args: argparse.Namespace) -> int:
     from grokkit.sweeps.local import train
 
     values = vars(args)
-    model = ModelConfig(**{name: values[name] for name in WIDTHS})
-    own = {name: values[name] for name in Run.__dataclass_fields__ if name in values}
+    model, own = (
+        {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+        for kind in (ModelConfig, Run)
+    )
     store = Store(args.store)
     store.path.mkdir(parents=True, exist_ok=True)
-    [record] = train([Run(**own, model=model)], store, args.device, not args.quiet)
+    [record] = train([Run(**own, model=ModelConfig(**model))], store, args.device, not args.quiet)
     print(f"{record.run.key}  {record.run}")
     for name in record.metrics:
         print(f"{name:18} {record.final(name):.6g}")

@@ -122,8 +122,7 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
             raise _diverges(step, toy)
         if step % log_every == 0 or step == steps:
             log.append((step, g1 * g2, m1 * m2))
-    step_, gen_, mem_ = (np.array(column) for column in zip(*log, strict=True))
-    return _trajectory(toy, step_, gen_, mem_)
+    return _trajectory(toy, *(np.array(column) for column in zip(*log, strict=True)))
 
 
 def _diverges(step: int, toy: Toy) -> ValueError:
@@ -133,12 +132,7 @@ def _diverges(step: int, toy: Toy) -> ValueError:
     )
 
 
-def _trajectory(
-    toy: Toy,
-    step: Int[np.ndarray, " log"],
-    gen: Float[np.ndarray, " log"],
-    mem: Float[np.ndarray, " log"],
-) -> Trajectory:
+def _trajectory(toy: Toy, step: np.ndarray, gen: np.ndarray, mem: np.ndarray) -> Trajectory:
     with np.errstate(over="ignore"):
         norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2
