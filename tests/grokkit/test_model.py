@@ -80,10 +80,11 @@ def test_param_norm_is_the_norm_of_all_parameters_flattened():
     assert_close(optimum.objective(0.5, model.param_norm(theta), alpha=0.1), 5 + flat @ flat / 2)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"d_model": 0}, {"n_heads": 3}, {"d_mlp": -1}], ids=lambda c: str(c)
-)
-def test_bad_widths_name_the_field_and_value(changes):
-    [(name, value)] = changes.items()
-    with pytest.raises(ValueError, match=rf"{name} must .*got {value}"):
-        model.ModelConfig(**changes)
+WIDTHS = [(name, value) for name in ("d_model", "n_heads", "d_mlp") for value in (-1, 0, 10**6)]
+
+
+@pytest.mark.parametrize(("name", "value"), [*WIDTHS, ("n_heads", 3)])
+def test_bad_widths_name_the_field_and_value(name, value):
+    says = "divide d_model = 128" if value == 3 else "be at least 1 and at most 16384"
+    with pytest.raises(ValueError, match=rf"{name} must {says}.*, got {value}"):
+        model.ModelConfig(**{name: value})

@@ -49,8 +49,3 @@ def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
     assert at[-1] < run.epochs
     assert record.ended.startswith("at rest: residual ")
     assert record.final("residual") < MINIMUM_RESIDUAL
-
-
-def test_until_rest_is_for_the_minimiser():
-    with pytest.raises(ValueError, match="until_rest is for lbfgs, got 'adamw'"):
-        Run(until_rest=True)
