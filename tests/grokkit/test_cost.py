@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_gradients import examples
+from tiny import examples
 from torch.utils.flop_counter import FlopCounterMode
 
 from grokkit import model

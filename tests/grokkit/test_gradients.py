@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
+from tiny import examples
 from torch.testing import assert_close
 
 from grokkit import model, tasks
@@ -28,13 +29,6 @@ def network(n_tokens, seed=0, config=CONFIG, scale=1.0):
 
 def to(theta, dtype):
     return {name: weight.to(dtype) for name, weight in theta.items()}
-
-
-def examples(p, size, seed=0, task="x+y"):
-    """Operand pairs and labels of a train set."""
-    whole = tasks.task(task, p)
-    rows = tasks.split(whole, size, seed)[0]
-    return torch.from_numpy(whole.inputs[rows]), torch.from_numpy(whole.labels[rows])
 
 
 def textbook(theta, pairs, labels, cross_entropy=model.cross_entropy):
