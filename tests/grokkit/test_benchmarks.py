@@ -11,7 +11,6 @@ import torch
 from tiny import TINY
 from torch.testing import assert_close
 
-from grokkit import model, tasks, textbook
 from grokkit.runs import Record, Run
 from grokkit.store.files import Damaged
 from grokkit.store.store import Store
@@ -39,12 +38,6 @@ def engine():
 @pytest.fixture(scope="module")
 def gpu(engine):
     return script("gpu")
-
-
-def test_the_fused_textbook_loop_is_the_textbook_model():
-    theta = {k: w.double() for k, w in model.initialise(model.ModelConfig(), 7, 0).items()}
-    tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 7).inputs), 7)
-    assert_close(textbook.fused_forward(theta, tokens), model.forward(theta, tokens))
 
 
 def test_all_ways_train_the_same_networks(engine):

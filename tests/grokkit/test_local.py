@@ -110,8 +110,11 @@ STACK = [
 ]
 
 
-def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(tmp_path, on_a_card):
-    together = train(STACK, tmp_path / "together")
+def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(
+    tmp_path, on_a_card, capsys
+):
+    together = local.train(STACK, Store(tmp_path / "together", ""), device="cpu")
+    assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
     assert [len(r.provenance["processes"]) for r in together] == [1] * 4
     assert {r.provenance["processes"][0]["stack"] for r in together} == {4}
     for record in together:
@@ -143,11 +146,6 @@ def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
         assert list(record["epoch"]) == list(alone["epoch"])
         for name in ("train_loss", "param_norm", "residual"):
             np.testing.assert_allclose(record[name], alone[name], rtol=1e-6)
-
-
-def test_the_padding_of_an_accelerators_stacks_is_printed(tmp_path, on_a_card, capsys):
-    local.train(STACK, Store(tmp_path, ""), device="cpu")
-    assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
 
 
 # --- time boxes, other processes, other places

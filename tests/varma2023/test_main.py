@@ -15,11 +15,10 @@ from grokkit.__main__ import main as grokkit_main
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from grokkit.sweeps import estimate
-from grokkit.sweeps.estimate import Machine, Speed
-from varma2023 import experiments, profiles
+from varma2023 import estimate, experiments, profiles
 from varma2023.__main__ import main
 from varma2023.engine.measured import save
+from varma2023.estimate import Machine, Speed
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
@@ -180,8 +179,8 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
 @pytest.mark.parametrize(
     ("command", "where"),
     [
-        (["list"], "grokkit.sweeps.estimate.measure"),
-        (["retrain", "0"], "grokkit.sweeps.retrain.find"),
+        (["list"], "varma2023.estimate.measure"),
+        (["retrain", "0"], "varma2023.retrain.find"),
     ],
 )
 def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
@@ -369,8 +368,8 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 
 
 def test_a_line_through_two_measurements_or_through_the_origin():
-    from grokkit.sweeps.estimate import LARGE, SMALL, _fit
     from grokkit.sweeps.plan import flop
+    from varma2023.estimate import LARGE, SMALL, _fit
 
     speed = _fit(0.001 + 1e-11 * flop(SMALL), 0.001 + 1e-11 * flop(LARGE), flop)
     assert speed.fixed == pytest.approx(0.001)
