@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
+from forms import fused_forward
 from torch import Tensor
 
 from grokkit import textbook
@@ -38,7 +39,7 @@ Step = Callable[[int], None]  # train so many epochs
 
 def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
     """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
-    kind = {"device": device, "forward": textbook.fused_forward, "evaluate": evaluate}
+    kind = {"device": device, "forward": fused_forward, "evaluate": evaluate}
     loops = [textbook.train(replace(run, loss="rounded"), **kind) for run in runs]
 
     def epochs(n: int) -> None:

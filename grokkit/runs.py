@@ -16,7 +16,6 @@ from grokkit.model import ModelConfig
 
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
-
 LABELS, LOSSES = ("true", "random"), ("exact", "rounded")
 PRECISIONS = {
     "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 def check_positive(where: str, **values: float) -> None:
     """Raises ValueError, which names `where` and the value, if one is not above 0 and finite."""
     for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
+        if not 0 < value < math.inf:
             raise ValueError(f"{where}: {name} must be a positive number, got {value}")
 
 
@@ -35,12 +35,12 @@ class Toy:
         check_positive("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
         if self.kappa >= 2:
             raise ValueError(f"Toy: kappa must be in (0, 2), got {self.kappa}")
-        if not (math.isfinite(self.alpha) and self.alpha >= 0):
+        if not 0 <= self.alpha < math.inf:
             raise ValueError(f"Toy: alpha must be 0 or more, got {self.alpha}")
         if self.n_labels < 2:
             raise ValueError(f"Toy: n_labels must be 2 or more, got {self.n_labels}")
         for name, pair in (("w_gen", self.w_gen), ("w_mem", self.w_mem)):
-            if len(pair) != 2 or not all(math.isfinite(w) and w >= 0 for w in pair):
+            if len(pair) != 2 or not all(0 <= w < math.inf for w in pair):
                 raise ValueError(f"Toy: {name} must be two numbers, each 0 or more, got {pair}")
 
 

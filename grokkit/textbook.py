@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import model, tasks
@@ -16,18 +16,6 @@ from grokkit.runs import Run
 
 Weights = dict[str, Float[Tensor, "..."]]
 Forward = Callable[[Weights, Tensor], Tensor]
-
-
-def fused_forward(
-    theta: Weights, tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, "batch pos label"]:
-    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
-    resid = theta["W_E"][tokens] + theta["W_pos"]
-    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
-    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
-    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
-    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
 
 
 def train(

@@ -38,9 +38,7 @@ def total(
             raise ValueError(f"a minimum of Eq. (2) needs {name} above 0, got {values.min():g}")
     scale = 1 / (eps * weight_decay)
 
-    def value_and_gradient(
-        theta: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+    def value_and_gradient(theta: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
         loss, gradient = train_loss(theta)
         value, slope = penalty(theta, weight_decay.to(theta))
         alpha = scale.to(theta)
@@ -123,7 +121,10 @@ class LBFGS:
             self._set(moved, point=trial, gradient=gradient, value=value)
             self.iteration += moved
             self._aim(moved, self._quasi_newton())
-        self._watch()
+        lower = self.value < self.lowest - self._noise()
+        self._set(lower, lowest=self.value)
+        self.idle = (self.idle + 1).masked_fill(lower, 0)
+        self.stuck |= self.idle >= PATIENCE  # it wanders within rounding
         failed = (self.trials >= TRIALS) & ~self.stuck
         if bool(failed.any()):  # along the gradient once more, then no further
             self.stuck |= failed & (self.count == 0)
@@ -162,13 +163,6 @@ class LBFGS:
 
     def _noise(self) -> Float[Tensor, " run"]:
         return NOISE * torch.finfo(self.value.dtype).eps * self.value.abs()
-
-    def _watch(self) -> None:
-        """Runs that wander within rounding are stuck."""
-        lower = self.value < self.lowest - self._noise()
-        self._set(lower, lowest=self.value)
-        self.idle = (self.idle + 1).masked_fill(lower, 0)
-        self.stuck |= self.idle >= PATIENCE
 
     def _remember(
         self,
@@ -250,18 +244,14 @@ def _product(
     return torch.stack([a @ b for a, b in zip(left, right, strict=True)])
 
 
-def _extrapolated(
-    before: Float[Tensor, "run 3"], here: Float[Tensor, "run 3"]
-) -> Float[Tensor, " run"]:
+def _extrapolated(before: Tensor, here: Tensor) -> Float[Tensor, " run"]:
     """Where the slope through two (length, value, slope) vanishes: 2 to 10 times the second's."""
     (a, _, slope_a), (b, _, slope_b) = before.unbind(1), here.unbind(1)
     secant = b + (b - a) * slope_b / (slope_a - slope_b)
     return torch.where(slope_b > slope_a, secant, 10 * b).clamp(2 * b, 10 * b)
 
 
-def _cubic_minimum(
-    low: Float[Tensor, "run 3"], high: Float[Tensor, "run 3"]
-) -> Float[Tensor, " run"]:
+def _cubic_minimum(low: Tensor, high: Tensor) -> Float[Tensor, " run"]:
     """The minimum of the cubic through two (length, value, slope), kept off both ends."""
     (a, f_a, slope_a), (b, f_b, slope_b) = low.unbind(1), high.unbind(1)
     width = b - a

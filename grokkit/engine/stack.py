@@ -167,9 +167,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         n = tasks.task(run.task, run.p).n_tokens
         examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
 
-    def value_and_gradient(
-        rows: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
         for run, row, own in zip(runs, rows.split(1), examples, strict=True):
             theta = {name: w[0] for name, w in batched.named(row, shapes(run)).items()}
@@ -187,9 +185,7 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
     batch = batched.Batch.of(list(pairs), list(labels), dtype, device)
     named, half, exact = shapes(runs[0]), runs[0].precision == "bf16", runs[0].loss == "exact"
 
-    def value_and_gradient(
-        rows: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():

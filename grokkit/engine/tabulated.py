@@ -117,14 +117,14 @@ def gradient(
     n_heads = score.shape[1]
     ends = len(score) * torch.arange(1, n_heads + 1).unsqueeze(1)
     shared = (ends + torch.arange(-4, 0)).flatten()  # head 4: rows of T that every example has
-    fixed = torch.cat([T[shared], bias])
+    tables = [score, T, torch.cat([T[shared], bias]), W_OU]
     total = sum(len(chunk.labels) for chunk in examples)
 
     def part(chunks: list[Chunk]) -> list[Tensor]:
-        sums = [torch.zeros_like(table) for table in (score, T, fixed, W_OU)]
+        sums = [torch.zeros_like(table) for table in tables]
         sums.append(score.new_zeros(()))  # of the loss
         for chunk in chunks:
-            _accumulate(chunk, score, T, fixed, W_OU, sums, 1 / total, exact)
+            _accumulate(chunk, tables, sums, 1 / total, exact)
         return sums
 
     parts = list(each(part, [examples[i::PARTS] for i in range(min(PARTS, len(examples)))]))
@@ -157,16 +157,13 @@ def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _accumulate(
-    chunk: Chunk,
-    score: Float[Tensor, "row head"],
-    T: Float[Tensor, "head_row width"],
-    fixed: Float[Tensor, "special width"],
-    W_OU: Float[Tensor, "d_mlp label"],
-    sums: list[Tensor],
-    share: float,
-    exact: bool,
+    chunk: Chunk, tables: list[Tensor], sums: list[Tensor], share: float, exact: bool
 ) -> None:
-    """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`."""
+    """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`.
+
+    The tables: score [row, head], T [head row, width], F [special row, width], W_OU [d_mlp, label].
+    """
+    score, T, fixed, W_OU = tables
     d_score, d_T, d_fixed, d_W_OU, loss = sums
     (batch, _), n_heads, d_mlp = chunk.pairs.shape, score.shape[1], len(W_OU)
     scores = score[-4:].repeat(batch, 1, 1)  # batch pos head, of positions x, y, operation, =

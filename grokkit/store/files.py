@@ -45,9 +45,6 @@ class StoreFull(OSError):
     """The disk is full; what was complete before is still in the store."""
 
 
-# --- writing ---------------------------------------------------------------------------------
-
-
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
     """Turns the error of a disk without space into StoreFull, which names the file."""
@@ -112,9 +109,6 @@ def checksum(tensors: dict[str, Tensor], text: str) -> str:
         sha.update(f"{name} {array.dtype} {array.shape}".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()
-
-
-# --- reading ---------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -301,14 +301,9 @@ def provenance(device: torch.device) -> dict:
 @cache
 def _commit() -> str:
     """The commit of the working copy this package is imported from, or '' outside one."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    here = Path(__file__).parent
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+        return done.stdout.strip()
+    return ""

@@ -34,7 +34,7 @@ RETRIES = 2  # of a stack that fails, say by a file server that was away
 PRELOAD = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
-# --- in a worker -----------------------------------------------------------------------------
+# in a worker
 
 _left: set[str] = set()  # tasks by these names stop at their next epoch
 _card = threading.Lock()  # one stack at a time fills an accelerator
@@ -79,9 +79,6 @@ def _describe(device: str, probe: Path) -> tuple[str, int, bool]:
     """Kind of the worker's device, its free memory, and whether the worker sees a file."""
     where = resolve_device(device)
     return where.type, cuda.free_bytes(where), probe.exists()
-
-
-# --- in the process that asks ----------------------------------------------------------------
 
 
 class Cluster:

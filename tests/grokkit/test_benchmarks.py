@@ -32,12 +32,19 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def engine():
+    script("forms")
     return script("engine")
 
 
 @pytest.fixture(scope="module")
 def gpu(engine):
     return script("gpu")
+
+
+def test_the_fused_textbook_loop_is_the_textbook_model():
+    theta = {k: w.double() for k, w in model.initialise(model.ModelConfig(), 7, 0).items()}
+    tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 7).inputs), 7)
+    assert_close(script("forms").fused_forward(theta, tokens), model.forward(theta, tokens))
 
 
 def test_all_ways_train_the_same_networks(engine):
@@ -125,7 +132,6 @@ def test_a_measurement_that_is_not_what_was_saved_is_refused(tmp_path, monkeypat
 
 
 def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):
-    script("engine")
     script("forms")
     timed = script("denormals")
     runs = timed.networks()
