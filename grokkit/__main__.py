@@ -8,7 +8,6 @@ from pathlib import Path
 
 from grokkit import __version__
 
-INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
 
 
@@ -97,15 +96,12 @@ def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
     """What `call` returns; 1 out of time, 2 an error, 130 Ctrl-C, each said in a line."""
     try:
         return call()
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        return 1
     except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         print(error, file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, TimeoutError) else 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
-        return INTERRUPTED
+        return 130  # which shells expect after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:

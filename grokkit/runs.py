@@ -79,10 +79,7 @@ class Run:
             raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
-        """What each field must be: its name, of what, whether its value is fine, what is allowed.
-
-        In an order in which the earlier ones make the later ones meaningful.
-        """
+        """Each field (of what), whether its value is fine, and what is allowed."""
         yield "labels", self.labels in LABELS, _any(LABELS)
         for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
             yield name, getattr(self, name) >= low, f"at least {low}"

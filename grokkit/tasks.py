@@ -11,15 +11,13 @@ from itertools import permutations
 
 import numpy as np
 
-Operation = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-
 
 def _inverse(y: np.ndarray, p: int) -> np.ndarray:
     """The inverse of y mod p, for prime p; 0 for y = 0."""
     return np.array([0] + [pow(k, -1, p) for k in range(1, p)])[y]
 
 
-MODULAR: dict[str, Operation] = {
+MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "x+y": lambda x, y, p: (x + y) % p,
     "x-y": lambda x, y, p: (x - y) % p,
     "x*y": lambda x, y, p: (x * y) % p,
@@ -110,10 +108,8 @@ def task(name: str, p: int) -> Task:
 def check_dataset_size(task: Task, dataset_size: int) -> None:
     """Raises ValueError unless 1 <= dataset_size <= the number of examples."""
     if not 0 < dataset_size <= task.n_examples:
-        raise ValueError(
-            f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}, "
-            f"got {dataset_size}"
-        )
+        allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}"
+        raise ValueError(f"{allowed}, got {dataset_size}")
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:

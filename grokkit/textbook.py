@@ -15,14 +15,13 @@ from grokkit import model, tasks
 from grokkit.runs import Run
 
 Weights = dict[str, Float[Tensor, "..."]]
-Forward = Callable[[Weights, Tensor], Tensor]
 
 
 def train(
     run: Run,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-    forward: Forward = model.forward,
+    forward: Callable[[Weights, Tensor], Tensor] = model.forward,
     evaluate: bool = False,
 ) -> Iterator[Weights]:
     """The parameters of the run's network after each epoch, for ever; the same tensors each time.
@@ -36,13 +35,8 @@ def train(
     (x, y), (x_test, y_test) = ((tokens[r], labels[r]) for r in (rows, test_rows))
     weights = model.initialise(run.model, task.n_tokens, run.seed, run.init_scale)
     theta = {name: w.to(device, dtype).requires_grad_() for name, w in weights.items()}
-    adamw = torch.optim.AdamW(
-        theta.values(),
-        lr=run.lr,
-        betas=(run.beta1, run.beta2),
-        eps=run.eps,
-        weight_decay=run.weight_decay,
-    )
+    options = {"eps": run.eps, "weight_decay": run.weight_decay, "betas": (run.beta1, run.beta2)}
+    adamw = torch.optim.AdamW(theta.values(), run.lr, **options)  # type: ignore[arg-type]
     rounded = partial(F.cross_entropy, reduction="none")
     loss = model.cross_entropy if run.loss == "exact" else rounded
     while True:

@@ -1,6 +1,7 @@
 """Full-batch AdamW for a stack of runs, each with its own weight decay."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,14 +24,9 @@ class AdamW:
         run, self.point = runs[0], tensors["point"]  # run parameter
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
-        self.adam = torch.optim.Adam(
-            [self.point],
-            lr=run.lr,
-            betas=(run.beta1, run.beta2),
-            eps=run.eps,
-            fused=True,
-            capturable=self.point.is_cuda,
-        )
+        options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}
+        options |= {"lr": run.lr, "betas": (run.beta1, run.beta2), "eps": run.eps}
+        self.adam = torch.optim.Adam([self.point], **options)
         self.adam.state[self.point] = {
             "step": torch.tensor(float(epoch), device=self.point.device),
             **{name: tensors.get(name, torch.zeros_like(self.point)) for name in MOMENTS},

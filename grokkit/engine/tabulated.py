@@ -38,9 +38,8 @@ Each = Callable[..., Iterable]
 def begin_thread() -> None:
     """Prepare a thread for gradients: torch uses one thread in it, and flushes denormals to zero.
 
-    A network near its minimum has slopes under 1e-38, of labels that it rules out. A processor
-    takes many times as long for such a number as for another, and none of them matters: next to
-    Adam's epsilon, and to the rounding of what they are added to, they are nothing.
+    A network near its minimum has slopes under 1e-38, of labels that it rules out. They take a
+    processor many times as long as others, and are nothing next to Adam's epsilon.
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -110,13 +110,8 @@ class Training:
         self.stack = Stack(runs, states, device, self.epoch, threads=threads)
         self.started_at = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
-        self.this_process: dict = provenance(device) | {
-            "threads": threads,
-            "from_epoch": self.epoch,
-            "stack": len(runs),
-            "precision": runs[0].precision,
-            "wall_seconds": 0.0,
-        }
+        how = {"threads": threads, "stack": len(runs), "precision": runs[0].precision}
+        self.this_process: dict = provenance(device) | how | {"from_epoch": self.epoch}
         self.processes = [[*(each.provenance if each else []), self.this_process] for each in saved]
         self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
 
@@ -233,11 +228,7 @@ def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> 
 
 
 def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
-    """Nothing, if these are the tensors of a checkpoint of the run.
-
-    Raises:
-        ValueError: they have other names, shapes or types.
-    """
+    """Raises ValueError if these tensors have not the names, shapes, types of its checkpoints."""
     log = (torch.Size((len(run.log_epochs()), len(METRICS))), torch.float64)
     expected = {"metrics": log} | state_form(run, tensors)
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

@@ -1,8 +1,6 @@
-"""A record as a row of a parquet file.
+"""A record as a row of a parquet file, with a checksum over all of it and the final weights.
 
-Config, metrics as list columns, provenance, and a checksum over all of it and the final weights.
-A record of the store is a file of one row; shipped results are rows of the same form, many to a
-file.
+A record of the store is a file of one row; shipped results are rows of the same form, many to one.
 """
 
 import hashlib

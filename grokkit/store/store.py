@@ -31,8 +31,7 @@ from grokkit.store import files
 from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atomically
 from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
-ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
+SHIPPED = Path(__file__).resolve().parents[2] / "results"  # of a clone; a wheel has none
 FOLDERS = ("records", "weights", "checkpoints", "locks")
 ENDINGS = dict(zip(FOLDERS, ("parquet", "safetensors", "safetensors", "lock"), strict=True))
 SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
@@ -99,7 +98,7 @@ class Store:
             records = read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
                 raise Damaged(path, f"holds {', '.join(r.run.key for r in records) or 'no run'}")
-            return _with_sound_weights(records[0])
+            return _read_whole(records[0])
         except FileNotFoundError:
             pass
         except Damaged as error:
@@ -108,7 +107,7 @@ class Store:
             unreadable = error
         if shipped := self._shipped_records.get(run.key):
             try:
-                return _with_sound_weights(shipped)
+                return _read_whole(shipped)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:
@@ -131,13 +130,11 @@ class Store:
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
-            meta = {"key": record.run.key}
-            path = self._path("weights", record.run)
-            digest = files.checksum(weights, json.dumps(meta, sort_keys=True))
+            meta, path = {"key": record.run.key}, self._path("weights", record.run)
+            digest = files.checksum(weights, json.dumps(meta))
             write_atomically(path, files.tensor_bytes(weights, meta))
-            record = replace(
-                record, weights_path=path, weights_sha256=digest, read_weights=read_weights
-            )
+            record = replace(record, weights_path=path, weights_sha256=digest)
+            record = replace(record, read_weights=read_weights)
         write_atomically(self._path("records", record.run), parquet_bytes([record]))
         return record
 
@@ -277,7 +274,7 @@ def _report(error: Damaged) -> None:
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
-def _with_sound_weights(record: Record) -> Record:
+def _read_whole(record: Record) -> Record:
     """The record, whose weights, if it has any, have been read and checked."""
     if record.weights_path:
         record.weights()

@@ -33,11 +33,9 @@ RETRIES = 2  # of a stack that fails, say by a file server that was away
 # workers ignore the Ctrl-C that a terminal also sends to them: they are told to stop instead
 PRELOAD = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
-
-# in a worker
-
-_left: set[str] = set()  # tasks by these names stop at their next epoch
-_card = threading.Lock()  # one stack at a time fills an accelerator
+# in a worker: tasks that stop at their next epoch; one stack at a time fills an accelerator
+_left: set[str] = set()
+_card = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -184,11 +182,7 @@ def _result(future: Any) -> tuple[list[Run], str]:
 
 
 def check_address(scheduler: str) -> re.Match | None:
-    """The match of a `local:N`; None for a `tcp://host:port`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """The match of a `local:N`; None for a `tcp://host:port`. Raises ValueError for neither."""
     workers = re.fullmatch(r"local:([1-9]\d*)", scheduler)
     if not workers and not re.fullmatch(r"\w+://.+:\d+", scheduler):
         raise ValueError(f"scheduler must be tcp://host:port or local:N, got {scheduler!r}")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from tqdm import tqdm
@@ -133,11 +134,12 @@ class _Watch:
         return time.monotonic() > self.deadline
 
 
+@dataclass(frozen=True)
 class LocalExecutor:
     """This process, on one device."""
 
-    def __init__(self, store: Store, device: torch.device) -> None:
-        self.store, self.device = store, device
+    store: Store
+    device: torch.device
 
     def device_and_free_memory(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
         """The device, and its free memory in bytes."""

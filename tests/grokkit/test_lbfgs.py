@@ -112,13 +112,6 @@ def test_the_penalty_is_the_integral_of_its_slope_and_for_small_weights_that_of_
             assert value.item() == pytest.approx(t**2 / 2, rel=2e-3, abs=1e-20)
 
 
-@pytest.mark.parametrize(("eps", "decay", "name"), [(1e-8, 0.0, "weight_decay"), (0.0, 1.0, "eps")])
-def test_without_weight_decay_there_is_no_minimum(eps, decay, name):
-    loss = lambda x: (x.sum(1), torch.ones_like(x))  # noqa: E731
-    with pytest.raises(ValueError, match=rf"needs {name} above 0, got 0"):
-        lbfgs.total(loss, torch.tensor([1e-8, eps]), torch.tensor([1.0, decay]))
-
-
 # --- the same minimum as others --------------------------------------------------------------
 
 
