@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from forms import fused_forward
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokkit import textbook
@@ -30,11 +31,24 @@ from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
 from grokkit.sweeps import local, plan
+from grokkit.textbook import Weights
 from varma2023.engine import measured
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
 Step = Callable[[int], None]  # train so many epochs
+
+
+def fused_forward(
+    theta: Weights, tokens: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos label"]:
+    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
+    resid = theta["W_E"][tokens] + theta["W_pos"]
+    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
+    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
+    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
+    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
 
 
 def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step:

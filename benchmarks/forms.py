@@ -15,31 +15,18 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from engine import matmul_peak
+from engine import fused_forward, matmul_peak
 
 from grokkit import model, tasks
 from grokkit.engine import cost, lbfgs, stack, tabulated
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
-from grokkit.textbook import Weights
 from varma2023.engine import measured
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
 CPU = torch.device("cpu")
 Gradient = Callable[[], tuple[torch.Tensor, torch.Tensor]]  # loss and gradient, as one row each
-
-
-def fused_forward(
-    theta: Weights, tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, "batch pos label"]:
-    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
-    resid = theta["W_E"][tokens] + theta["W_pos"]
-    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
-    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
-    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
-    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
 
 
 def textbook(run: Run) -> Gradient:

@@ -11,12 +11,13 @@ import torch
 from tiny import TINY
 from torch.testing import assert_close
 
+from grokkit import model, tasks
 from grokkit.runs import Record, Run
 from grokkit.store.files import Damaged
 from grokkit.store.store import Store
 from varma2023.engine import measured
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 CPU = torch.device("cpu")
 TWO = [Run(p=7, dataset_size=20 + seed, seed=seed, model=TINY) for seed in range(2)]
 
@@ -32,7 +33,6 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def engine():
-    script("forms")
     return script("engine")
 
 
@@ -44,7 +44,7 @@ def gpu(engine):
 def test_the_fused_textbook_loop_is_the_textbook_model():
     theta = {k: w.double() for k, w in model.initialise(model.ModelConfig(), 7, 0).items()}
     tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 7).inputs), 7)
-    assert_close(script("forms").fused_forward(theta, tokens), model.forward(theta, tokens))
+    assert_close(script("engine").fused_forward(theta, tokens), model.forward(theta, tokens))
 
 
 def test_all_ways_train_the_same_networks(engine):
@@ -132,6 +132,7 @@ def test_a_measurement_that_is_not_what_was_saved_is_refused(tmp_path, monkeypat
 
 
 def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):
+    script("engine")
     script("forms")
     timed = script("denormals")
     runs = timed.networks()
