@@ -14,7 +14,7 @@ import torch
 from forms import CPU, measure
 from torch import Tensor
 
-from grokkit.engine import gradients, stack
+from grokkit.engine import stack, tabulated
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
 from varma2023 import profiles
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one network, to try the command")
     parser.add_argument("--save", action="store_true", help="as a table of the book")
     args = parser.parse_args()
-    gradients.keep_freed_memory()  # as the trainer does
+    tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     rows, store = [], Store()
     for name, run in list(networks().items())[: 1 if args.quick else None]:

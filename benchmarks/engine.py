@@ -20,15 +20,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokkit import textbook
-from grokkit.engine import gradients
 from grokkit.engine.stack import Stack, start
+from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
 from grokkit.sweeps import local, plan
+from grokkit.textbook import Weights
 from varma2023.engine import measured
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
@@ -36,9 +39,21 @@ HEAD = "networks  examples  way                   ms per model-step   × textboo
 Step = Callable[[int], None]  # train so many epochs
 
 
+def fused_forward(
+    theta: Weights, tokens: Int[Tensor, "batch pos"]
+) -> Float[Tensor, "batch pos label"]:
+    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
+    resid = theta["W_E"][tokens] + theta["W_pos"]
+    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
+    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
+    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
+    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
+
+
 def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
     """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
-    kind = {"device": device, "forward": textbook.fused_forward, "evaluate": evaluate}
+    kind = {"device": device, "forward": fused_forward, "evaluate": evaluate}
     loops = [textbook.train(replace(run, loss="rounded"), **kind) for run in runs]
 
     def epochs(n: int) -> None:
@@ -83,8 +98,8 @@ def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = N
             stack.advance()
 
     def epochs(n: int) -> None:
-        with local.side_by_side(device, len(stacks)) as (each, _):
-            list(each(train, stacks, [n] * len(stacks)))
+        with local.side_by_side(device, len(stacks)) as (pool, _):
+            list(pool.map(train, stacks, [n] * len(stacks)))
 
     return epochs
 
@@ -153,9 +168,12 @@ class Row:
     limit_share: float  # of the measured matmul peak, on the arithmetic of `plan.flop`
 
 
-def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: float) -> list[Row]:
+def runs_of(n_runs: int, size: int) -> list[Run]:
+    return [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
+
+
+def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> list[Row]:
     """Time all ways in turns, `rounds` times after a warm-up."""
-    runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
     ways = ways_of(runs, device)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(rounds + 1):
@@ -170,7 +188,7 @@ def measure(n_runs: int, size: int, device: torch.device, rounds: int, peak: flo
         middle = statistics.median(column)
         spread = (statistics.median(factors), factors[0], factors[-1])
         share = plan.flop(runs[0]) / middle / peak
-        rows.append(Row(n_runs, size, name, 1e3 * middle, *spread, share))
+        rows.append(Row(len(runs), runs[0].dataset_size, name, 1e3 * middle, *spread, share))
     return rows
 
 
@@ -178,7 +196,7 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
     """The most memory that a few epochs of the sweep take, in GB: of a process of its own."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        side_by_side([Run(dataset_size=size, seed=s) for s in range(n_runs)], device)(4)
+        side_by_side(runs_of(n_runs, size), device)(4)
         return torch.cuda.max_memory_allocated(device) / 2**30
     command = [sys.executable, __file__, "--memory", str(n_runs), str(size)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -186,8 +204,7 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
 
 def peak_of_this_process(n_runs: int, size: int) -> float:
     """Peak resident memory, in GB, after a few epochs of the sweep in this process."""
-    runs = [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
-    side_by_side(runs, torch.device("cpu"))(2)
+    side_by_side(runs_of(n_runs, size), torch.device("cpu"))(2)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
@@ -209,7 +226,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help="as the figures of the book")
     parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    gradients.keep_freed_memory()  # as the trainer does
+    keep_freed_memory()  # as the trainer does
     if args.memory:
         print(peak_of_this_process(*args.memory))
         return
@@ -220,25 +237,20 @@ def main() -> None:
     rows: list[Row] = []
     print(HEAD + "\n" + "-" * len(HEAD))
     for n_runs, size in ((2, 200),) if args.quick else CASES:
-        rows += measure(n_runs, size, device, args.rounds, peak)
+        rows += measure(runs_of(n_runs, size), device, args.rounds, peak)
         print(table([row for row in rows if row.n_runs == n_runs]), flush=True)
     n_runs, size = (2, 200) if args.quick else CASES[-1]
     most = memory(n_runs, size, device)
     print(f"\n{n_runs} networks of {size:,} examples: {most:.2f} GB at most")
     if args.save:
         name = "quick" if args.quick else device.type
-        print(
-            measured.save(
-                f"engine-{name}",
-                {
-                    "rows": [asdict(row) for row in rows],
-                    "peak_flops": peak,
-                    "memory_gb": most,
-                    "memory_of": [n_runs, size],
-                    "provenance": provenance(device),
-                },
-            )
-        )
+        found = {
+            "rows": [asdict(row) for row in rows],
+            "peak_flops": peak,
+            "memory_gb": most,
+            "memory_of": [n_runs, size],
+        }
+        print(measured.save(f"engine-{name}", found | {"provenance": provenance(device)}))
 
 
 if __name__ == "__main__":

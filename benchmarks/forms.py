@@ -15,13 +15,12 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from engine import matmul_peak
+from engine import fused_forward, matmul_peak
 
 from grokkit import model, tasks
-from grokkit.engine import batched, cost, gradients, lbfgs, stack
+from grokkit.engine import cost, lbfgs, stack, tabulated
 from grokkit.runs import Run
 from grokkit.store.store import Store, provenance
-from grokkit.textbook import fused_forward
 from varma2023.engine import measured
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
@@ -49,11 +48,9 @@ def textbook(run: Run) -> Gradient:
 
 def forms_of(run: Run) -> dict[str, Gradient]:
     """The gradient at the start of a run, by the name of its form in `costs`."""
-    n_tokens = tasks.task(run.task, run.p).n_tokens
-    theta = model.initialise(run.model, n_tokens, run.seed)
-    point = batched.flat({name: weight[None] for name, weight in theta.items()})
-    last_row = gradients.batched_loss([run], torch.float32, CPU)
-    tables = gradients.tabulated_loss([run], torch.float32)
+    point = stack.start(run, Store("/nonexistent", shipped=""))["point"][None]
+    last_row = stack.batched_loss([run], torch.float32, CPU)
+    tables = stack.tabulated_loss([run], torch.float32)
     ways = (textbook(run), lambda: last_row(point), lambda: tables(point))
     return dict(zip((cost.form for cost in cost.forms(run)), ways, strict=True))
 
@@ -97,7 +94,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two sizes, to try the command")
     parser.add_argument("--save", action="store_true", help="as a figure of the book")
     args = parser.parse_args()
-    gradients.keep_freed_memory()  # as the trainer does
+    tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     peak = matmul_peak(CPU)
     print(f"torch {torch.__version__}, one thread, matmul peak {peak / 1e9:,.0f} GFLOP/s float32\n")

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from grokkit import model, tasks
-from grokkit.engine import batched, gradients, lbfgs, metrics, stack
+from grokkit.engine import batched, lbfgs, metrics, stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import provenance
+from grokkit.store.store import Store, provenance
 from varma2023.engine import measured
 
 CPU = torch.device("cpu")
@@ -41,10 +41,7 @@ class Case:
     def start(self) -> Tensor:
         """The parameters of the run at its start [run parameter], float32."""
         run = self.before or self.run
-        n_tokens = tasks.task(run.task, run.p).n_tokens
-        theta = model.initialise(run.model, n_tokens, run.seed)
-        point = batched.flat({name: w.unsqueeze(0) for name, w in theta.items()})
-        adamw = stack.Stack([run], [{"point": point[0]}], CPU)
+        adamw = stack.Stack([run], [stack.start(run, Store("/nonexistent", ""))], CPU)
         for _ in range(self.epochs):
             adamw.advance()
         return adamw.optimiser.point.detach()
@@ -71,7 +68,7 @@ class Problem:
     def __init__(self, run: Run, start: Tensor) -> None:
         self.run, self.start, self.evaluations = run, start.double(), 0
         dtypes = (torch.float32, torch.float64)
-        self.losses = {dtype: gradients.tabulated_loss([run], dtype) for dtype in dtypes}
+        self.losses = {dtype: stack.tabulated_loss([run], dtype) for dtype in dtypes}
 
     def __call__(self, point: Tensor, larger: float = 1.0) -> tuple[Tensor, Tensor]:
         """f and its gradient in the type of the point; with a `larger` alpha, if asked."""
@@ -210,7 +207,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small networks, to try the command")
     parser.add_argument("--save", action="store_true", help="among the shipped results")
     args = parser.parse_args()
-    gradients.keep_freed_memory()  # as the trainer does
+    tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     print(HEAD + "\n" + "-" * len(HEAD))
     rows = []

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from grokkit import __version__
 
-INTERRUPTED = 130  # the exit status that shells expect after Ctrl-C
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-WIDTHS = ("d_model", "n_heads", "d_mlp")
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -50,11 +48,13 @@ def _train(args: argparse.Namespace) -> int:
     from grokkit.sweeps.local import train
 
     values = vars(args)
-    model = ModelConfig(**{name: values[name] for name in WIDTHS})
-    own = {name: values[name] for name in Run.__dataclass_fields__ if name in values}
+    model, own = (
+        {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+        for kind in (ModelConfig, Run)
+    )
     store = Store(args.store)
     store.path.mkdir(parents=True, exist_ok=True)
-    [record] = train([Run(**own, model=model)], store, args.device, not args.quiet)
+    [record] = train([Run(**own, model=ModelConfig(**model))], store, args.device, not args.quiet)
     print(f"{record.run.key}  {record.run}")
     for name in record.metrics:
         print(f"{name:18} {record.final(name):.6g}")
@@ -96,15 +96,12 @@ def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
     """What `call` returns; 1 out of time, 2 an error, 130 Ctrl-C, each said in a line."""
     try:
         return call()
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        return 1
     except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         print(error, file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, TimeoutError) else 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
-        return INTERRUPTED
+        return 130  # which shells expect after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:

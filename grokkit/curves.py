@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from grokkit.runs import Record
 
 COLOURS = {"train_accuracy": "#0072B2", "test_accuracy": "#D55E00"}
@@ -45,13 +43,12 @@ def _panel(record: Record, title: str) -> str:
     for i, (metric, colour) in enumerate(COLOURS.items()):
         if metric not in record.metrics:  # trained on every example there is no test set
             continue
-        xy = np.stack([record["epoch"] / last * WIDTH, (1 - record[metric]) * HEIGHT], 1)
+        xy = zip(record["epoch"] / last * WIDTH, (1 - record[metric]) * HEIGHT, strict=True)
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
         dash = ' stroke-dasharray="6 3"' if i else ""
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
         )
-        name = metric.replace("_", " ")
-        x = 90 + 110 * i
-        parts.append(f'<text x="{x}" y="{HEIGHT + 34}" fill="{colour}">{name}</text>')
+        at, name = f'x="{90 + 110 * i}" y="{HEIGHT + 34}"', metric.replace("_", " ")
+        parts.append(f'<text {at} fill="{colour}">{name}</text>')
     return "".join(parts)

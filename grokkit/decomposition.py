@@ -73,13 +73,6 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
 
 
-def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
-    """Norm of the operand embedding along cos and sin of each frequency k = 1..(p-1)/2."""
-    p = W_E.shape[0]
-    spectrum = torch.fft.rfft(W_E.double(), dim=0)[1 : (p + 1) // 2]
-    return spectrum.abs().square().sum(1).sqrt() * (2 / p) ** 0.5
-
-
 def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]:
     """The key frequencies (App. B): the fewest that hold `share` of the squared trig logit norm.
 
@@ -95,24 +88,6 @@ def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]
     held = power[order].cumsum(0) / power.sum()
     count = int((held < share - 1e-12).sum()) + 1
     return [int(k) + 1 for k in order[:count]]
-
-
-def trigonometric_algorithm(
-    amplitudes: Float[Tensor, " freq"], frequencies: list[int], p: int
-) -> Float[Tensor, "p p p"]:
-    """The algorithm of Fig. 11 by hand: logits sum_k A_k cos(w_k (a + b - c)), w_k = 2 pi k / p.
-
-    It goes through the network's own steps (App. B): cos and sin of w a and w b from the embedding,
-    those of w (a + b) from the angle addition formulas, then the read-off for every label c.
-    """
-    n = torch.arange(p, dtype=torch.float64)
-    logits = torch.zeros(p, p, p, dtype=torch.float64)
-    for amplitude, k in zip(amplitudes, frequencies, strict=True):
-        cos, sin = (2 * torch.pi * k / p * n).cos(), (2 * torch.pi * k / p * n).sin()
-        cos_sum = torch.outer(cos, cos) - torch.outer(sin, sin)
-        sin_sum = torch.outer(sin, cos) + torch.outer(cos, sin)
-        logits += amplitude * (cos_sum[..., None] * cos + sin_sum[..., None] * sin)
-    return logits
 
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:

@@ -1,15 +1,14 @@
 """`grokkit demo`: one small network groks, then un-groks, in less than a minute."""
 
-from collections.abc import Iterator
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 
 from grokkit.curves import picture
 from grokkit.engine.metrics import METRICS
-from grokkit.engine.stack import Stack, start
 from grokkit.engine.tabulated import begin_thread
+from grokkit.engine.trainer import Training
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
@@ -38,44 +37,38 @@ further on {few} of the examples, it forgets the rule, for memorising so few is 
 """
 
 
-def watched(run: Run, stack: Stack) -> Iterator[tuple[int, dict[str, float]]]:
-    """Train the run, the only one of this stack: epoch and `METRICS` of each evaluation."""
-    logged = set(run.log_epochs().tolist())
-    for epoch in range(run.epochs + 1):
-        if epoch in logged:
-            yield epoch, dict(zip(METRICS, stack.metrics()[0].tolist(), strict=True))
-        stack.advance()
-
-
 def demo() -> str:
     """Train both runs one after the other, print how they go, and return a page with the curves."""
-    threads = torch.get_num_threads()
+    threads, records, titles = torch.get_num_threads(), [], []
     begin_thread()
-    records, titles = [], []
-    state = start(GROK, Store(shipped=""))
     try:
-        for run, title in ((GROK, "grokking"), (UNGROK, "ungrokking")):
-            print(f"{title}: D = {run.dataset_size:,} of {run.p**2:,} examples")
-            stack, rows = Stack([run], [state], torch.device("cpu")), []
-            for epoch, row in watched(run, stack):
-                rows.append({"epoch": epoch} | row)
-                bar = "█" * round(30 * row["test_accuracy"])
-                print(
-                    f"  epoch {epoch:5,}  train accuracy {row['train_accuracy']:.2f}  "
-                    f"test accuracy {row['test_accuracy']:.2f} {bar}",
-                    flush=True,
-                )
-            state = {"point": stack.state(0)["point"]}
-            metrics = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            records.append(Record(run, metrics, {}))
-            titles.append(f"{title}, D = {run.dataset_size:,}")
+        with TemporaryDirectory() as folder:
+            store = Store(folder, shipped="")
+            for run, title in ((GROK, "grokking"), (UNGROK, "ungrokking")):
+                print(f"{title}: D = {run.dataset_size:,} of {run.p**2:,} examples")
+                records.append(_watched(run, store))
+                titles.append(f"{title}, D = {run.dataset_size:,}")
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)
-    return PAGE.format(
-        p=GROK.p,
-        many=GROK.dataset_size,
-        few=UNGROK.dataset_size,
-        all=GROK.p**2,
-        picture=picture(records, titles),
-    )
+    sizes = {"many": GROK.dataset_size, "few": UNGROK.dataset_size, "all": GROK.p**2}
+    return PAGE.format(p=GROK.p, **sizes, picture=picture(records, titles))
+
+
+def _watched(run: Run, store: Store) -> Record:
+    """The record of the run, of which each evaluation is printed as soon as it is made."""
+    training = Training([run], [None], store, torch.device("cpu"), 1)
+    accuracies = [METRICS.index(name) for name in ("train_accuracy", "test_accuracy")]
+    for row, epoch in enumerate(run.log_epochs()):
+        metrics = training.metrics
+        while training.runs and training.epoch <= epoch:
+            training.advance()
+        train, test = metrics[row, 0, accuracies].tolist()
+        print(
+            f"  epoch {epoch:5,}  train accuracy {train:.2f}  test accuracy {test:.2f} "
+            + "█" * round(30 * test),
+            flush=True,
+        )
+    record = store.get(run)
+    assert record is not None
+    return record

@@ -24,18 +24,15 @@ class ModelConfig:
     d_mlp: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("d_model", "n_heads", "d_mlp"):
-            value = getattr(self, name)
+        for name, value in vars(self).copy().items():
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise ValueError(f"{name} must be an integer, got {value!r}")
             if not 1 <= value <= MOST_WIDE:
                 raise ValueError(f"{name} must be at least 1 and at most {MOST_WIDE}, got {value}")
             object.__setattr__(self, name, int(value))
         if self.d_model % self.n_heads:
-            raise ValueError(
-                f"n_heads must divide d_model = {self.d_model} (d_head = d_model / n_heads), "
-                f"got {self.n_heads}"
-            )
+            whole = f"d_model = {self.d_model} (d_head = d_model / n_heads)"
+            raise ValueError(f"n_heads must divide {whole}, got {self.n_heads}")
 
     @property
     def d_head(self) -> int:

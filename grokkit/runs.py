@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from numbers import Integral, Real
@@ -16,7 +16,7 @@ from grokkit.model import ModelConfig
 
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
-
+LABELS, LOSSES = ("true", "random"), ("exact", "rounded")
 PRECISIONS = {
     "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
@@ -58,25 +58,14 @@ class Run:
     def __post_init__(self) -> None:
         self._normalise()
         tasks.check_dataset_size(tasks.task(self.task, self.p), self.dataset_size)
-        if self.labels not in ("true", "random"):
-            raise ValueError(f'labels must be "true" or "random", got {self.labels!r}')
-        for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
-            value, high = getattr(self, name), MOST[name]
-            if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
-            if value > high:
-                raise ValueError(f"{name} must be at most {high:,}, got {value}")
-        for name in ("lr", "eps", "init_scale"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if not 0 <= self.weight_decay < 1 / self.lr:
-            allowed = f"[0, 1/lr) = [0, {1 / self.lr:g})"
-            raise ValueError(f"weight_decay must be in {allowed}, got {self.weight_decay!r}")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}")
-        self._check_optimiser()
-        self._check_init()
+        for what, fine, allowed in self._rules():
+            if not fine:
+                value = getattr(self, what.split()[0])
+                raise ValueError(f"{what} must be {allowed}, got {value!r}")
+        if self.until_rest and self.optimiser != "lbfgs":
+            raise ValueError(f"until_rest is for lbfgs, got {self.optimiser!r}")
+        if self.init is not None:
+            self._check_init(self.init)
 
     def _normalise(self) -> None:
         """One representation per value (1 and 1.0, 0.0 and -0.0, numpy's numbers), for the key."""
@@ -89,40 +78,36 @@ class Run:
         if not -MOST["p"] <= self.p <= MOST["p"]:
             raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
-    def _check_optimiser(self) -> None:
-        if self.optimiser not in PRECISIONS:
-            raise ValueError(f"optimiser must be {_any(PRECISIONS)}, got {self.optimiser!r}")
-        allowed = PRECISIONS[self.optimiser]
-        if self.precision not in allowed:
-            raise ValueError(
-                f"precision of {self.optimiser} must be {_any(allowed)}, got {self.precision!r}"
-            )
-        if self.optimiser == "lbfgs" and self.weight_decay == 0:
-            raise ValueError("weight_decay of lbfgs must be positive: Eq. (2) has no minimum at 0")
-        if not 0 <= self.tolerance < np.inf:
-            raise ValueError(f"tolerance must be at least 0, got {self.tolerance!r}")
-        if self.until_rest and self.optimiser != "lbfgs":
-            raise ValueError(f"until_rest is for lbfgs, got {self.optimiser!r}")
-        if self.loss not in ("exact", "rounded"):
-            raise ValueError(f'loss must be "exact" or "rounded", got {self.loss!r}')
-        if self.loss == "rounded" and self.optimiser != "adamw":
-            raise ValueError(f"loss of {self.optimiser} must be exact, got {self.loss!r}")
+    def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        """Each field (of what), whether its value is fine, and what is allowed."""
+        yield "labels", self.labels in LABELS, _any(LABELS)
+        for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
+            yield name, getattr(self, name) >= low, f"at least {low}"
+            yield name, getattr(self, name) <= MOST[name], f"at most {MOST[name]:,}"
+        for name in ("lr", "eps", "init_scale"):
+            yield name, 0 < getattr(self, name) < np.inf, "positive"
+        decays = f"in [0, 1/lr) = [0, {1 / self.lr:g})"
+        yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
+        for name in ("beta1", "beta2"):
+            yield name, 0 <= getattr(self, name) < 1, "in [0, 1)"
+        yield "optimiser", self.optimiser in PRECISIONS, _any(PRECISIONS)
+        allowed, by_adamw = PRECISIONS[self.optimiser], self.optimiser == "adamw"
+        yield f"precision of {self.optimiser}", self.precision in allowed, _any(allowed)
+        positive = "positive: Eq. (2) has no minimum at 0"
+        yield "weight_decay of lbfgs", by_adamw or self.weight_decay > 0, positive
+        yield "tolerance", 0 <= self.tolerance < np.inf, "at least 0"
+        yield "loss", self.loss in LOSSES, _any(LOSSES)
+        yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
-    def _check_init(self) -> None:
-        if self.init is None:
-            return
-        if not self.init.keep_weights:
+    def _check_init(self, init: "Run") -> None:
+        if not init.keep_weights:
             raise ValueError("init must be a run with keep_weights=True, or its end is not stored")
         for name in ("p", "model"):
-            if getattr(self, name) != getattr(self.init, name):
-                raise ValueError(
-                    f"init must have the same {name} as the run: {getattr(self, name)} "
-                    f"against {getattr(self.init, name)}"
-                )
-        if tasks.task(self.task, self.p).n_tokens != tasks.task(self.init.task, self.p).n_tokens:
-            raise ValueError(
-                f"init ran {self.init.task!r}, which has other tokens than {self.task!r}"
-            )
+            both = f"{getattr(self, name)} against {getattr(init, name)}"
+            if getattr(self, name) != getattr(init, name):
+                raise ValueError(f"init must have the same {name} as the run: {both}")
+        if tasks.task(self.task, self.p).n_tokens != tasks.task(init.task, self.p).n_tokens:
+            raise ValueError(f"init ran {init.task!r}, which has other tokens than {self.task!r}")
 
     def config(self) -> dict:
         """Every field as plain JSON values; `init` whole, as a nested config."""
@@ -189,11 +174,13 @@ class Run:
         return np.unique(np.rint(np.concatenate([even, log])).astype(np.int64))
 
     def __str__(self) -> str:
-        parts = [self.task, f"p={self.p}", f"D={self.dataset_size}", f"wd={self.weight_decay:g}"]
-        parts += [f"seed={self.seed}"]
-        parts += ["random labels"] if self.labels == "random" else []
-        parts += [f"from D={self.init.dataset_size}"] if self.init else []
-        return " ".join(parts + ([self.optimiser] if self.optimiser != "adamw" else []))
+        sizes = f"{self.task} p={self.p} D={self.dataset_size} wd={self.weight_decay:g}"
+        return (
+            f"{sizes} seed={self.seed}"
+            + (" random labels" if self.labels == "random" else "")
+            + (f" from D={self.init.dataset_size}" if self.init else "")
+            + (f" {self.optimiser}" if self.optimiser != "adamw" else "")
+        )
 
 
 TYPES: dict[object, tuple[type | tuple[type, ...], str, Callable]] = {
@@ -214,19 +201,13 @@ DEFAULT = Run()
 
 
 def _canonical(run: Run) -> dict:
-    changed: dict = {}
-    for item in fields(run):
-        value = getattr(run, item.name)
-        if value == getattr(DEFAULT, item.name):
-            continue
-        if isinstance(value, Run):
-            value = _canonical(value)
-        elif isinstance(value, ModelConfig):
-            value = asdict(value)
-        elif isinstance(value, float):
-            value = float(value).hex()
-        changed[item.name] = value
-    return changed
+    plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
+    values = {item.name: getattr(run, item.name) for item in fields(run)}
+    return {
+        name: plain[type(value)](value) if type(value) in plain else value
+        for name, value in values.items()
+        if value != getattr(DEFAULT, name)
+    }
 
 
 @dataclass(frozen=True, eq=False)

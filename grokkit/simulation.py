@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def _check(where: str, **values: float) -> None:
+def check_positive(where: str, **values: float) -> None:
+    """Raises ValueError, which names `where` and the value, if one is not above 0 and finite."""
     for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
+        if not 0 < value < math.inf:
             raise ValueError(f"{where}: {name} must be a positive number, got {value}")
 
 
@@ -31,15 +32,15 @@ class Toy:
     lr: float = 0.01  # App. C's lambda
 
     def __post_init__(self) -> None:
-        _check("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
+        check_positive("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
         if self.kappa >= 2:
             raise ValueError(f"Toy: kappa must be in (0, 2), got {self.kappa}")
-        if not (math.isfinite(self.alpha) and self.alpha >= 0):
+        if not 0 <= self.alpha < math.inf:
             raise ValueError(f"Toy: alpha must be 0 or more, got {self.alpha}")
         if self.n_labels < 2:
             raise ValueError(f"Toy: n_labels must be 2 or more, got {self.n_labels}")
         for name, pair in (("w_gen", self.w_gen), ("w_mem", self.w_mem)):
-            if len(pair) != 2 or not all(math.isfinite(w) and w >= 0 for w in pair):
+            if len(pair) != 2 or not all(0 <= w < math.inf for w in pair):
                 raise ValueError(f"Toy: {name} must be two numbers, each 0 or more, got {pair}")
 
 
@@ -121,8 +122,7 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
             raise _diverges(step, toy)
         if step % log_every == 0 or step == steps:
             log.append((step, g1 * g2, m1 * m2))
-    step_, gen_, mem_ = (np.array(column) for column in zip(*log, strict=True))
-    return _trajectory(toy, step_, gen_, mem_)
+    return _trajectory(toy, *(np.array(column) for column in zip(*log, strict=True)))
 
 
 def _diverges(step: int, toy: Toy) -> ValueError:
@@ -132,12 +132,7 @@ def _diverges(step: int, toy: Toy) -> ValueError:
     )
 
 
-def _trajectory(
-    toy: Toy,
-    step: Int[np.ndarray, " log"],
-    gen: Float[np.ndarray, " log"],
-    mem: Float[np.ndarray, " log"],
-) -> Trajectory:
+def _trajectory(toy: Toy, step: np.ndarray, gen: np.ndarray, mem: np.ndarray) -> Trajectory:
     with np.errstate(over="ignore"):
         norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2

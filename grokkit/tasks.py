@@ -3,24 +3,21 @@
 Every draw is a pure function of a seed. Nothing here knows about networks.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
-from math import factorial
 
 import numpy as np
 
-Operation = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-
 
 def _inverse(y: np.ndarray, p: int) -> np.ndarray:
-    """y^(p-2) mod p, the inverse of y for prime p (and 0 for y = 0): Fermat's little theorem."""
-    inverse = np.array([0] + [pow(k, -1, p) for k in range(1, p)])
-    return inverse[y]
+    """The inverse of y mod p, for prime p; 0 for y = 0."""
+    return np.array([0] + [pow(k, -1, p) for k in range(1, p)])[y]
 
 
-MODULAR: dict[str, Operation] = {
+MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "x+y": lambda x, y, p: (x + y) % p,
     "x-y": lambda x, y, p: (x - y) % p,
     "x*y": lambda x, y, p: (x * y) % p,
@@ -70,10 +67,6 @@ def symmetric_group(n: int) -> tuple[np.ndarray, np.ndarray]:
     return elements, product
 
 
-def _is_prime(p: int) -> bool:
-    return p >= 2 and all(p % k for k in range(2, int(p**0.5) + 1))
-
-
 def _check(name: str, p: int) -> None:
     if name not in NAMES:
         raise ValueError(f"task must be one of {', '.join(map(repr, NAMES))}; got {name!r}")
@@ -84,7 +77,7 @@ def _check(name: str, p: int) -> None:
             raise ValueError(f"{name}: p is the n of S_n here and must be 2..5, got {p}")
     elif p < 3:
         raise ValueError(f"{name}: the modulus p must be at least 3, got {p}")
-    elif name in DIVISION and not _is_prime(int(p)):
+    elif name in DIVISION and not all(p % k for k in range(2, math.isqrt(p) + 1)):
         raise ValueError(f"{name}: division needs a prime modulus p, got {p}")
 
 
@@ -98,7 +91,7 @@ def task(name: str, p: int) -> Task:
         ValueError: unknown name, p no integer >= 3, composite p with a division, S_n not n = 2..5.
     """
     _check(name, p)
-    n = factorial(p) if name in PERMUTATION else p
+    n = math.factorial(p) if name in PERMUTATION else p
     x, y = (axis.ravel() for axis in np.indices((n, n)))
     if name == "x/y":
         x, y = x[y != 0], y[y != 0]
@@ -115,10 +108,8 @@ def task(name: str, p: int) -> Task:
 def check_dataset_size(task: Task, dataset_size: int) -> None:
     """Raises ValueError unless 1 <= dataset_size <= the number of examples."""
     if not 0 < dataset_size <= task.n_examples:
-        raise ValueError(
-            f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}, "
-            f"got {dataset_size}"
-        )
+        allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}"
+        raise ValueError(f"{allowed}, got {dataset_size}")
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:

@@ -4,36 +4,24 @@ Nothing of the engine is used. It is what the engine is tested and timed against
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import model, tasks
 from grokkit.runs import Run
 
 Weights = dict[str, Float[Tensor, "..."]]
-Forward = Callable[[Weights, Tensor], Tensor]
-
-
-def fused_forward(
-    theta: Weights, tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, "batch pos label"]:
-    """`model.forward` with torch's fused attention, as a good textbook loop would have it."""
-    resid = theta["W_E"][tokens] + theta["W_pos"]
-    q, k, v = (torch.einsum("bpm,hmd->bhpd", resid, theta[w]) for w in ("W_Q", "W_K", "W_V"))
-    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    resid = resid + torch.einsum("bhpd,hdm->bpm", z, theta["W_O"])
-    hidden = F.relu(resid @ theta["W_in"] + theta["b_in"])
-    return (resid + hidden @ theta["W_out"] + theta["b_out"]) @ theta["W_U"]
 
 
 def train(
     run: Run,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-    forward: Forward = model.forward,
+    forward: Callable[[Weights, Tensor], Tensor] = model.forward,
     evaluate: bool = False,
 ) -> Iterator[Weights]:
     """The parameters of the run's network after each epoch, for ever; the same tensors each time.
@@ -47,14 +35,10 @@ def train(
     (x, y), (x_test, y_test) = ((tokens[r], labels[r]) for r in (rows, test_rows))
     weights = model.initialise(run.model, task.n_tokens, run.seed, run.init_scale)
     theta = {name: w.to(device, dtype).requires_grad_() for name, w in weights.items()}
-    adamw = torch.optim.AdamW(
-        theta.values(),
-        lr=run.lr,
-        betas=(run.beta1, run.beta2),
-        eps=run.eps,
-        weight_decay=run.weight_decay,
-    )
-    loss = model.cross_entropy if run.loss == "exact" else _rounded
+    options = {"eps": run.eps, "weight_decay": run.weight_decay, "betas": (run.beta1, run.beta2)}
+    adamw = torch.optim.AdamW(theta.values(), run.lr, **options)  # type: ignore[arg-type]
+    rounded = partial(F.cross_entropy, reduction="none")
+    loss = model.cross_entropy if run.loss == "exact" else rounded
     while True:
         adamw.zero_grad()
         loss(forward(theta, x)[:, -1], y).mean().backward()
@@ -63,9 +47,3 @@ def train(
             with torch.no_grad():
                 loss(forward(theta, x_test)[:, -1], y_test).mean()
         yield theta
-
-
-def _rounded(
-    logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]
-) -> Float[Tensor, " batch"]:
-    return F.cross_entropy(logits, labels, reduction="none")

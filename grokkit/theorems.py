@@ -7,11 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-
-def _check(**values: float) -> None:
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"App. D: {name} must be a positive number, got {value}")
+from grokkit.simulation import check_positive
 
 
 @dataclass(frozen=True)
@@ -32,8 +28,8 @@ class EqualCircuits:
         if not self.P:
             raise ValueError("EqualCircuits: P must hold at least one parameter norm, got none")
         for norm in self.P:
-            _check(P=norm)
-        _check(kappa=self.kappa, q=self.q, alpha=self.alpha)
+            check_positive("App. D", P=norm)
+        check_positive("App. D", kappa=self.kappa, q=self.q, alpha=self.alpha)
         if self.n_labels < 2:
             raise ValueError(f"EqualCircuits: n_labels must be 2 or more, got {self.n_labels}")
 
@@ -123,7 +119,7 @@ def lemma_d3_delta(x: float, r: float, c: float) -> float:
     theorem the left side is at least eps r (x - eps)^(r-1), which is above the right side while
     (x - eps)^(r-1) > x^(r-1) - c/r.
     """
-    _check(x=x, c=c, r=r)
+    check_positive("App. D", x=x, c=c, r=r)
     if r < 1:
         raise ValueError(f"Lemma D.3: r must be 1 or more, got {r}")
     floor = x ** (r - 1) - c / r

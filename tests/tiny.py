@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from grokkit.model import ModelConfig
+from grokkit import tasks
+from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local
@@ -31,6 +33,23 @@ def equal(one: Record, other: Record) -> bool:
     assert one.metrics.keys() == other.metrics.keys()
     same = all(np.array_equal(one[k], other[k], equal_nan=True) for k in one.metrics)
     return same and one.weights_sha256 == other.weights_sha256
+
+
+def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
+    """A record with curves drawn at random, and weights."""
+    epochs, rng = run.log_epochs(), np.random.default_rng(run.seed)
+    curves = {name: rng.random(len(epochs)) for name in ("train_loss", "param_norm")}
+    record = Record(run, {"epoch": epochs, **curves}, {"torch": "x", "wall": 1.5})
+    return record, initialise(run.model, run.p, run.seed)
+
+
+def examples(
+    p: int, size: int, seed: int = 0, task: str = "x+y"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Operand pairs and labels of a train set."""
+    whole = tasks.task(task, p)
+    rows = tasks.split(whole, size, seed)[0]
+    return torch.from_numpy(whole.inputs[rows]), torch.from_numpy(whole.labels[rows])
 
 
 def forked(function: Callable, *arguments: Any) -> BaseProcess:

@@ -21,8 +21,7 @@ from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.files import Damaged, listed
 from grokkit.store.store import Store
-from grokkit.sweeps import estimate, retrain
-from varma2023 import experiments
+from varma2023 import estimate, experiments, retrain
 from varma2023.engine.measured import read
 from varma2023.profiles import PROFILES, check_profile
 

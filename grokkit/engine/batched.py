@@ -65,22 +65,14 @@ def forward(
     return torch.bmm(resid, theta["W_U"])
 
 
-def _attention_tables(
-    theta: Theta,
-) -> tuple[
-    Float[Tensor, "run d_model"], Float[Tensor, "run rows head"], Float[Tensor, "run rows hd"]
-]:
-    """The residual of `=`, and e and v of the 2 n + 2 rows (x slot, y slot, operation, `=`)."""
+def _attention_tables(theta: Theta) -> tuple[Tensor, Tensor, Tensor]:
+    """The residual of `=` [run, d_model], and e [run, row, head] and v [run, row, head d_head].
+
+    The 2 n + 2 rows are those of the x slot, the y slot, the operation and `=`.
+    """
     W_E, W_pos = theta["W_E"], theta["W_pos"]
-    operand = W_E[:, :-2]
-    rows = torch.cat(
-        [
-            operand + W_pos[:, 0:1],
-            operand + W_pos[:, 2:3],
-            W_E[:, -2:] + W_pos[:, 1::2],
-        ],
-        1,
-    )
+    operand, last = W_E[:, :-2], W_E[:, -2:] + W_pos[:, 1::2]
+    rows = torch.cat([operand + W_pos[:, 0:1], operand + W_pos[:, 2:3], last], 1)
     resid_eq = rows[:, -1]
     n_runs, n_heads, d_model, d_head = theta["W_K"].shape
     query = torch.einsum("rm,rhmd->rhd", resid_eq, theta["W_Q"])
@@ -108,9 +100,8 @@ def _attend(
     fixed = table[:, -2:].sum(1, keepdim=True)
     offset = n_rows * torch.arange(n_runs, device=x.device).unsqueeze(1)
     flat = table.flatten(0, 1)
-    total = flat.index_select(0, (x + offset).flatten()) + flat.index_select(
-        0, (y + n + offset).flatten()
-    )
+    total = flat.index_select(0, (x + offset).flatten())
+    total = total + flat.index_select(0, (y + n + offset).flatten())
     total = total.view(n_runs, -1, table.shape[-1]) + fixed
     numerator, denominator = total.split([v.shape[-1], n_heads], -1)
     return (numerator.unflatten(-1, (n_heads, -1)) / denominator.unsqueeze(-1)).flatten(2)
@@ -155,18 +146,8 @@ def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, 
     return (loss * batch.weight).sum(1)
 
 
-def unstacked(theta: Theta, run: int) -> dict[str, Tensor]:
-    """A copy of the parameters of one run of a stack."""
-    return {name: weight[run].detach().clone() for name, weight in theta.items()}
-
-
-def flat(theta: Theta) -> Float[Tensor, "run parameter"]:
-    """All parameters of each run in one row, in the order of the dict."""
-    return torch.cat([weight.flatten(1) for weight in theta.values()], 1)
-
-
 def named(rows: Float[Tensor, "run parameter"], shapes: dict[str, tuple[int, ...]]) -> Theta:
-    """The inverse of `flat`, as views: `shapes` of one run's parameters by name."""
+    """Views of the parameters, of which each run has a row: in this order, of these shapes."""
     parts = rows.split([prod(shape) for shape in shapes.values()], 1)
     return {
         name: part.unflatten(1, shape)

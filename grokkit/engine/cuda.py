@@ -17,13 +17,9 @@ class Graphed:
     """
 
     def __init__(self, step: Callable[[], None]) -> None:
-        self.eager, self._calls = step, 0
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self.eager, self._step, self._calls = step, step, 0
 
     def __call__(self) -> None:
-        if self._graph is not None:
-            self._graph.replay()
-            return
         self._calls += 1
         if self._calls <= WARM_UP:
             aside = torch.cuda.Stream()
@@ -32,34 +28,33 @@ class Graphed:
                 self.eager()
             torch.cuda.current_stream().wait_stream(aside)
             return
-        if self._calls > WARM_UP + 1:  # recording failed
-            self.eager()
-            return
+        if self._calls == WARM_UP + 1:
+            self._record()
+        self._step()
+
+    def _record(self) -> None:
+        """Have calls replay a graph from now on; recording does not compute."""
         graph = torch.cuda.CUDAGraph()
         try:
             torch.cuda.synchronize()
             with torch.cuda.graph(graph):
                 self.eager()
         except RuntimeError as error:
-            warnings.warn(f"no CUDA graph, steps are launched one by one: {error}", stacklevel=2)
-            self.eager()
-            return
-        graph.replay()  # recording does not compute
-        self._graph = graph
+            warnings.warn(f"no CUDA graph, steps are launched one by one: {error}", stacklevel=3)
+        else:
+            self._step = graph.replay
 
 
 @contextmanager
 def matmul_precision(precision: str, device: torch.device) -> Iterator[None]:
     """Let the card round the factors of matrix products to TF32, if `precision` is "tf32"."""
     before = torch.get_float32_matmul_precision()
-    on_card = device.type == "cuda"
-    if on_card:
+    if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
         yield
     finally:
-        if on_card:
-            torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before)
 
 
 def free_bytes(device: torch.device) -> int:

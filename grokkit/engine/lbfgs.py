@@ -30,19 +30,11 @@ def total(
 ) -> Objective:
     """`optimum.objective` and its gradient, with the `penalty` under which AdamW rests.
 
-    Raises:
-        ValueError: no weight decay: the loss then falls for ever as the weights grow.
+    Both must be above 0, as `Run` sees to: else the loss falls for ever as the weights grow.
     """
-    for name, values in (("weight_decay", weight_decay), ("eps", eps)):
-        if not bool((values > 0).all()):
-            raise ValueError(
-                f"a minimum of Eq. (2) needs {name} above 0, got {values.min().item():g}"
-            )
     scale = 1 / (eps * weight_decay)
 
-    def value_and_gradient(
-        theta: Float[Tensor, "run parameter"],
-    ) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+    def value_and_gradient(theta: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
         loss, gradient = train_loss(theta)
         value, slope = penalty(theta, weight_decay.to(theta))
         alpha = scale.to(theta)
@@ -58,26 +50,6 @@ class LBFGS:
     products of the curvature pairs stay in small matrices, so an iteration reads the pairs twice.
     Every tensor below has the leading axis run, and no run's numbers enter another's.
     """
-
-    _STATE = (
-        "point",
-        "value",
-        "gradient",
-        "stuck",
-        "direction",
-        "length",  # of the trial step, in directions
-        "descent",  # slope along the direction at `point`
-        "low",  # bracket of the line search, each end as (length, value, slope)
-        "high",
-        "trials",  # of this line search
-        "lowest",  # value so far that was below all before by more than rounding
-        "idle",  # evaluations since
-        "iteration",  # accepted steps; -1 before the first evaluation
-        "count",  # pairs taken in since the last restart
-        "pairs",  # steps s, then changes of gradient y, each a ring of `history` rows
-        "products",  # s_i y_j
-        "squares",  # y_i y_j
-    )
 
     def __init__(
         self,
@@ -101,27 +73,30 @@ class LBFGS:
         self.gradient = torch.full_like(start, torch.nan)
         self.direction = torch.zeros_like(start)
         self.value = start.new_full((n_runs,), torch.nan)
-        self.length, self.descent = start.new_zeros(2, n_runs).unbind()
-        self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
-        self.stuck = torch.zeros_like(self.value, dtype=torch.bool)
+        # the lowest value that was below all before by more than rounding
         self.lowest = torch.full_like(self.value, torch.inf)
-        self.trials, self.count, self.idle = torch.zeros(
-            (3, n_runs), dtype=torch.int64, device=start.device
-        ).unbind()
-        self.iteration = torch.full_like(self.count, -1)
+        # of this line search; pairs taken in since the last restart; evaluations since `lowest`
+        self.trials, self.count, self.idle = start.new_zeros(3, n_runs, dtype=torch.int64).unbind()
+        # of the trial step, in directions; slope along the direction at `point`
+        self.length, self.descent = start.new_zeros(2, n_runs).unbind()
+        # bracket of the line search, each end as (length, value, slope)
+        self.low, self.high = start.new_zeros(2, n_runs, 3).unbind()
+        self.iteration = torch.full_like(self.count, -1)  # accepted steps; -1: nothing evaluated
+        self.stuck = torch.zeros_like(self.count, dtype=torch.bool)
+        # steps s, then changes of gradient y, each a ring of `history` rows; s_i y_j and y_i y_j
         self.pairs = start.new_zeros((n_runs, 2 * history, n), dtype=pairs)
         self.products, self.squares = start.new_zeros(2, n_runs, history, history).unbind()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by name, each with leading axis run: what `restore` continues from."""
-        return {name: getattr(self, name) for name in self._STATE}
+        return dict(vars(self))
 
     @classmethod
     def restore(cls, tensors: dict[str, Tensor]) -> "LBFGS":
         """The minimiser whose `tensors()` these are, or the same rows of all of them."""
         self = cls.__new__(cls)
-        for name in cls._STATE:
-            setattr(self, name, tensors[name].clone(memory_format=torch.contiguous_format))
+        for name, tensor in tensors.items():
+            setattr(self, name, tensor.clone(memory_format=torch.contiguous_format))
         return self
 
     @torch.no_grad()
@@ -139,17 +114,24 @@ class LBFGS:
         if bool((taken | first).any()):
             self._remember(taken, trial - self.point, gradient - self.gradient)
             moved = taken | first
-            self.point = torch.where(moved.unsqueeze(1), trial, self.point)
-            self.gradient = torch.where(moved.unsqueeze(1), gradient, self.gradient)
-            self.value = torch.where(moved, value, self.value)
+            self._set(moved, point=trial, gradient=gradient, value=value)
             self.iteration += moved
             self._aim(moved, self._quasi_newton())
-        self._watch()
+        lower = self.value < self.lowest - self._noise()
+        self._set(lower, lowest=self.value)
+        self.idle = (self.idle + 1).masked_fill(lower, 0)
+        self.stuck |= self.idle >= PATIENCE  # it wanders within rounding
         failed = (self.trials >= TRIALS) & ~self.stuck
         if bool(failed.any()):  # along the gradient once more, then no further
             self.stuck |= failed & (self.count == 0)
             self.count = self.count.masked_fill(failed, 0)
             self._aim(failed, -self.gradient)
+
+    def _set(self, which: Bool[Tensor, " run"], **values: Tensor) -> None:
+        """Give these runs their rows of new values of some tensors."""
+        for name, value in values.items():
+            rows = which.view(-1, *[1] * (value.dim() - 1))
+            setattr(self, name, torch.where(rows, value, getattr(self, name)))
 
     def _search(
         self, value: Float[Tensor, " run"], slope: Float[Tensor, " run"]
@@ -167,26 +149,16 @@ class LBFGS:
         fine &= slope.isfinite()
         steep = fine & (slope < CURVATURE * self.descent)
         accepted = fine & (slope.abs() <= -CURVATURE * self.descent)
-        here = torch.stack([self.length, value, slope], 1)
-        before = self.low
-        self.low = torch.where(steep.unsqueeze(1), here, before)
-        self.high = torch.where((steep | accepted).unsqueeze(1), self.high, here)
-        open_ended = self.high[:, 0].isinf()
-        longer = _extrapolated(before, here)
-        between = _cubic_minimum(self.low, self.high)
-        self.length = torch.where(open_ended, longer, between)
+        here, before = torch.stack([self.length, value, slope], 1), self.low
+        self._set(steep, low=here)
+        self._set(~(steep | accepted), high=here)
+        self.length = _cubic_minimum(self.low, self.high)
+        self._set(self.high[:, 0].isinf(), length=_extrapolated(before, here))
         self.trials += 1
         return accepted
 
     def _noise(self) -> Float[Tensor, " run"]:
         return NOISE * torch.finfo(self.value.dtype).eps * self.value.abs()
-
-    def _watch(self) -> None:
-        """Runs that wander within rounding are stuck."""
-        lower = self.value < self.lowest - self._noise()
-        self.lowest = torch.where(lower, self.value, self.lowest)
-        self.idle = (self.idle + 1).masked_fill(lower, 0)
-        self.stuck |= self.idle >= PATIENCE
 
     def _remember(
         self,
@@ -222,11 +194,10 @@ class LBFGS:
         ring = torch.arange(history, device=self.count.device)
         oldest_first = (self.count.unsqueeze(1) + ring) % history
         there = ring >= history - self.count.unsqueeze(1)
-        row, column = oldest_first.unsqueeze(2), oldest_first.unsqueeze(1)
-        runs = torch.arange(len(self.count), device=self.count.device)
+        runs = torch.arange(len(self.count), device=self.count.device)[:, None, None]
+        at = runs, oldest_first.unsqueeze(2), oldest_first.unsqueeze(1)
         both = there.unsqueeze(2) & there.unsqueeze(1)
-        sy = self.products[runs[:, None, None], row, column]
-        yy = self.squares[runs[:, None, None], row, column].where(both, 0)
+        sy, yy = self.products[at], self.squares[at].where(both, 0)
         diagonal = sy.diagonal(dim1=1, dim2=2)
         R = torch.where(both, sy.triu(), torch.eye(history, dtype=sy.dtype, device=sy.device))
         scale = torch.where(there[:, -1], diagonal[:, -1] / yy[:, -1, -1], 1.0)
@@ -255,13 +226,9 @@ class LBFGS:
         # without curvature the first trial has length 1 at most
         length = torch.where(self.count == 0, square.rsqrt().clamp(max=1), 1.0)
         start = torch.stack([torch.zeros_like(descent), self.value, descent], 1)
-        far = torch.full_like(start, torch.inf)
-        self.direction = torch.where(which.unsqueeze(1), direction, self.direction)
-        self.descent = torch.where(which, descent, self.descent)
-        self.length = torch.where(which, length, self.length)
-        self.low = torch.where(which.unsqueeze(1), start, self.low)
-        self.high = torch.where(which.unsqueeze(1), far, self.high)
-        self.trials = self.trials.masked_fill(which, 0)
+        self._set(which, direction=direction, descent=descent, length=length)
+        self._set(which, low=start, high=torch.full_like(start, torch.inf))
+        self._set(which, trials=torch.zeros_like(self.trials))
 
 
 def _product(
@@ -273,18 +240,14 @@ def _product(
     return torch.stack([a @ b for a, b in zip(left, right, strict=True)])
 
 
-def _extrapolated(
-    before: Float[Tensor, "run 3"], here: Float[Tensor, "run 3"]
-) -> Float[Tensor, " run"]:
+def _extrapolated(before: Tensor, here: Tensor) -> Float[Tensor, " run"]:
     """Where the slope through two (length, value, slope) vanishes: 2 to 10 times the second's."""
     (a, _, slope_a), (b, _, slope_b) = before.unbind(1), here.unbind(1)
     secant = b + (b - a) * slope_b / (slope_a - slope_b)
     return torch.where(slope_b > slope_a, secant, 10 * b).clamp(2 * b, 10 * b)
 
 
-def _cubic_minimum(
-    low: Float[Tensor, "run 3"], high: Float[Tensor, "run 3"]
-) -> Float[Tensor, " run"]:
+def _cubic_minimum(low: Tensor, high: Tensor) -> Float[Tensor, " run"]:
     """The minimum of the cubic through two (length, value, slope), kept off both ends."""
     (a, f_a, slope_a), (b, f_b, slope_b) = low.unbind(1), high.unbind(1)
     width = b - a

@@ -5,65 +5,23 @@ On an accelerator many runs share each operation (`batched`); on the CPU a stack
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grokkit import tasks
-from grokkit.engine import batched, cost, cuda, lbfgs
-from grokkit.engine.gradients import batched_loss, shapes, tabulated_loss
+from grokkit.engine import batched, cost, cuda, lbfgs, tabulated
+from grokkit.engine.adamw import AdamW
+from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.metrics import evaluate
 from grokkit.model import initialise
 from grokkit.optimum import residual
 from grokkit.runs import Run
 from grokkit.store.store import Store
-
-
-def _column(values: Sequence[float], like: Tensor) -> Float[Tensor, " run"]:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)
-
-
-class AdamW:
-    """Full-batch AdamW on every run of a stack, each with its own weight decay.
-
-    torch's fused Adam takes one lr, betas and eps, which the runs of a stack share; it has one
-    weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
-    """
-
-    def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
-        """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
-        first = runs[0]
-        self.point = tensors["point"]  # run parameter
-        decay = [1 - run.lr * run.weight_decay for run in runs]
-        self.decay = _column(decay, self.point).unsqueeze(1)
-        self.adam = torch.optim.Adam(
-            [self.point],
-            lr=first.lr,
-            betas=(first.beta1, first.beta2),
-            eps=first.eps,
-            fused=True,
-            capturable=self.point.is_cuda,
-        )
-        self.adam.state[self.point] = {
-            "step": torch.tensor(float(epoch), device=self.point.device),
-            **{
-                name: tensors.get(name, torch.zeros_like(self.point))
-                for name in ("exp_avg", "exp_avg_sq")
-            },
-        }
-
-    @torch.no_grad()
-    def step(self, train_loss: lbfgs.Objective) -> None:
-        """One epoch."""
-        self.point.grad = train_loss(self.point)[1]
-        self.point.mul_(self.decay)
-        self.adam.step()
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Parameters and the two moments, each [run, parameter]."""
-        moments = self.adam.state[self.point]
-        return {"point": self.point, **{k: moments[k] for k in ("exp_avg", "exp_avg_sq")}}
 
 
 class Stack:
@@ -88,55 +46,45 @@ class Stack:
         tensors = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
         }
-        point = tensors["point"]
+        precision = runs[0].precision
         # a minimiser that has got to float64 stays there
-        final = point.dtype == torch.float64 and len(tensors) > 1
-        exact = self.runs[0].precision == "float64" or (self._mixed and final)
+        final = tensors["point"].dtype == torch.float64 and len(tensors) > 1
+        exact = precision == "float64" or (precision == "mixed" and final)
         self._begin(tensors, torch.float64 if exact else torch.float32, epoch)
 
-    @property
-    def _mixed(self) -> bool:
-        return self.runs[0].precision == "mixed"
-
-    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int) -> None:
+    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int = 0) -> None:
         """Set up the gradients and the optimiser in this dtype."""
         if self.batched or self.runs[0].precision == "bf16":
             self.train_loss = batched_loss(self.runs, dtype, self.device)
         else:
             self.train_loss = tabulated_loss(self.runs, dtype, self.threads)
-        self.optimiser: AdamW | lbfgs.LBFGS
-        if self.runs[0].optimiser == "adamw":
-            # a copy, of which Adam may write every element
-            tensors = {name: t.to(dtype, copy=True).contiguous() for name, t in tensors.items()}
-            self.optimiser = adamw = AdamW(self.runs, tensors, epoch)
-            self.step: Callable[[], None] = lambda: adamw.step(self.train_loss)
-            if self.device.type == "cuda":
-                self.step = cuda.Graphed(self.step)
-            return
-        point = tensors["point"].to(dtype)
-        fresh = len(tensors) == 1
-        self.optimiser = minimiser = lbfgs.LBFGS(point) if fresh else lbfgs.LBFGS.restore(tensors)
-        eps = _column([run.eps for run in self.runs], point)
-        weight_decay = _column([run.weight_decay for run in self.runs], point)
-        objective = lbfgs.total(self.train_loss, eps, weight_decay)
-        self.step = lambda: minimiser.step(objective)
+        optimiser = self.optimiser = begun(self.runs, tensors, dtype, epoch)
+        if isinstance(optimiser, LBFGS):
+            objective = lbfgs.total(self.train_loss, *self._eps_and_decay(optimiser.point))
+        else:
+            objective = self.train_loss
+        self.step: Callable[[], None] = lambda: optimiser.step(objective)
+        if self.device.type == "cuda" and isinstance(optimiser, AdamW):
+            self.step = cuda.Graphed(self.step)
+
+    def _eps_and_decay(self, point: Tensor) -> Float[Tensor, "2 run"]:
+        """eps and weight decay of every run, in the type and on the device of the point."""
+        return point.new_tensor([[r.eps for r in self.runs], [r.weight_decay for r in self.runs]])
 
     def advance(self) -> None:
         """One gradient of every run's whole train set, and what the optimiser makes of it."""
         self.step()
-        if self._in_float32 and self.optimiser.stuck.all():  # type: ignore[union-attr]
-            self._begin({"point": self.optimiser.point}, torch.float64, 0)
+        if self._in_float32 and self.optimiser.stuck.all():
+            self._begin({"point": self.optimiser.point}, torch.float64)
 
     @property
     def _in_float32(self) -> bool:
         """Whether this is the first part of a mixed precision."""
-        return self._mixed and self.optimiser.point.dtype == torch.float32
+        return self.runs[0].precision == "mixed" and self.optimiser.point.dtype == torch.float32
 
     def stuck(self) -> Bool[Tensor, " run"]:
         """Which runs cannot go on, for want of precision; on the CPU."""
-        if isinstance(self.optimiser, AdamW) or self._in_float32:
-            return torch.zeros(len(self.runs), dtype=torch.bool)
-        return self.optimiser.stuck.cpu()
+        return self.optimiser.stuck.cpu() & (not self._in_float32)
 
     def finite(self) -> Bool[Tensor, " run"]:
         """Which runs have parameters, and AdamW's moments, that are finite; on the CPU."""
@@ -150,24 +98,15 @@ class Stack:
         gradient = self.train_loss(point)[1]
         if self.device.type == "mps":  # it has no float64
             point, gradient = point.cpu(), gradient.cpu()
-        eps = _column([run.eps for run in self.runs], point.double())
-        weight_decay = _column([run.weight_decay for run in self.runs], point.double())
-        off = residual(point, gradient, eps, weight_decay)
-        return torch.stack(
-            [
-                evaluate(run, theta, own)
-                for run, theta, own in zip(self.runs, self._thetas(point), off, strict=True)
-            ]
-        )
-
-    def _thetas(self, rows: Float[Tensor, "run parameter"]) -> list[dict[str, Tensor]]:
-        named = batched.named(rows, shapes(self.runs[0]))
-        return [{name: w[i] for name, w in named.items()} for i in range(len(rows))]
+        off = residual(point, gradient, *self._eps_and_decay(point.double()))
+        named = batched.named(point, shapes(self.runs[0]))
+        thetas = [{name: w[i] for name, w in named.items()} for i in range(len(point))]
+        return torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
 
     def theta(self, i: int) -> dict[str, Float[Tensor, "..."]]:
         """A copy of the parameters of the i-th run, on the CPU."""
-        own = self.optimiser.point.detach()[i : i + 1].cpu()
-        return batched.unstacked(batched.named(own, shapes(self.runs[0])), 0)
+        named = batched.named(self.optimiser.point[i : i + 1].detach(), shapes(self.runs[0]))
+        return {name: w[0].to("cpu", copy=True) for name, w in named.items()}
 
     def state(self, i: int) -> dict[str, Tensor]:
         """All that the i-th run needs to continue, in this or another stack; on the CPU."""
@@ -175,34 +114,25 @@ class Stack:
         return {name: t[i].detach().to("cpu", copy=True) for name, t in tensors.items()}
 
 
-def check_tensors(
-    tensors: dict[str, Tensor], expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
-) -> None:
-    """Nothing, if the tensors have these names, shapes and types. Raises ValueError."""
-    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-    for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
-            raise ValueError(f"{name} must be {expected.get(name)}, got {found.get(name)}")
+def begun(
+    runs: Sequence[Run], tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int = 0
+) -> AdamW | LBFGS:
+    """The runs' optimiser, from its `tensors()` or, with only "point" among them, at its start."""
+    if runs[0].optimiser == "adamw":
+        # a copy, of which Adam may write every element
+        own = {name: t.to(dtype, copy=True).contiguous() for name, t in tensors.items()}
+        return AdamW(runs, own, epoch)
+    return LBFGS(tensors["point"].to(dtype)) if len(tensors) == 1 else LBFGS.restore(tensors)
 
 
-def check_state(run: Run, state: dict[str, Tensor]) -> None:
-    """Nothing, if this could be the `Stack.state` of the run. Raises ValueError."""
-    n, history = cost.n_parameters(run), lbfgs.HISTORY
-    point = state.get("point", torch.empty(0))
-    exact = point.dtype == torch.float64 if run.precision == "mixed" else run.float64
-    dtype = torch.float64 if exact else torch.float32
-    if run.optimiser == "adamw":
-        check_tensors(state, dict.fromkeys(("point", "exp_avg", "exp_avg_sq"), ((n,), dtype)))
-        return
-    parts: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-        **dict.fromkeys(("point", "gradient", "direction"), ((n,), dtype)),
-        **dict.fromkeys(("value", "length", "descent", "lowest"), ((), dtype)),
-        **dict.fromkeys(("low", "high"), ((3,), dtype)),
-        **dict.fromkeys(("trials", "idle", "iteration", "count"), ((), torch.int64)),
-        **dict.fromkeys(("products", "squares"), ((history, history), dtype)),
-    }
-    pairs = ((2 * history, n), torch.float32)
-    check_tensors(state, parts | {"stuck": ((), torch.bool), "pairs": pairs})
+def state_form(run: Run, state: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Shape and type of each tensor of `Stack.state` of the run; `state` tells its precision."""
+    double = run.precision == "float64" or (
+        run.precision == "mixed" and "point" in state and state["point"].dtype == torch.float64
+    )
+    point = torch.zeros(1, cost.n_parameters(run))
+    fresh = begun([run], {"point": point}, torch.float64 if double else torch.float32)
+    return {name: (t.shape[1:], t.dtype) for name, t in fresh.tensors().items()}
 
 
 def start(run: Run, store: Store) -> dict[str, Tensor]:
@@ -219,4 +149,59 @@ def start(run: Run, store: Store) -> dict[str, Tensor]:
         if record is None:
             raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
         theta = record.weights()
-    return {"point": batched.flat({name: w.unsqueeze(0) for name, w in theta.items()})[0]}
+    return {"point": torch.cat([weight.flatten() for weight in theta.values()])}
+
+
+def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) -> Objective:
+    """L_x-ent of every run and its gradient, run by run through `tabulated`; for the CPU.
+
+    `threads` of its own share a run's examples. torch should use one thread itself: how many it
+    uses in a product of matrices changes the last bits.
+    """
+    each: tabulated.Each = map
+    if threads > 1:
+        each = ThreadPoolExecutor(threads, initializer=tabulated.begin_thread).map
+    examples = []
+    for run in runs:
+        pairs, labels = map(torch.from_numpy, _train_set(run))
+        n = tasks.task(run.task, run.p).n_tokens
+        examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
+
+    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
+        losses, slopes = [], []
+        for run, row, own in zip(runs, rows.split(1), examples, strict=True):
+            theta = {name: w[0] for name, w in batched.named(row, shapes(run)).items()}
+            loss, gradient = tabulated.gradient(theta, own, each, run.loss == "exact")
+            losses.append(loss)
+            slopes.append(torch.cat([slope.flatten() for slope in gradient.values()]))
+        return torch.stack(losses), torch.stack(slopes)
+
+    return value_and_gradient
+
+
+def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
+    """L_x-ent of every run and its gradient, all at once through `batched`; for accelerators."""
+    pairs, labels = zip(*map(_train_set, runs), strict=True)
+    batch = batched.Batch.of(list(pairs), list(labels), dtype, device)
+    named, half, exact = shapes(runs[0]), runs[0].precision == "bf16", runs[0].loss == "exact"
+
+    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
+        rows = rows.detach().requires_grad_()
+        with torch.enable_grad():
+            with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
+                loss = batched.train_loss(batched.named(rows, named), batch, exact)
+            [gradient] = torch.autograd.grad(loss.sum(), rows)
+        return loss.detach(), gradient
+
+    return value_and_gradient
+
+
+def shapes(run: Run) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter of the run's network, by name."""
+    return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
+
+
+def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Operand pairs [batch, 2] and labels [batch] of the train set."""
+    rows = run.split()[0]
+    return tasks.task(run.task, run.p).inputs[rows], run.example_labels()[rows]

@@ -16,9 +16,12 @@ A [batch, heads rows] sparse, B [batch, 4 n_heads + 1]. The gradient is taken by
 logits to T, F, W_OU and the scores, in chunks that stay in the cache, and by autograd from there.
 """
 
+import ctypes
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 
 import torch
@@ -30,18 +33,29 @@ Weights = dict[str, Float[Tensor, "..."]]  # of one network
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
 Each = Callable[..., Iterable]
-ToSlopes = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def begin_thread() -> None:
     """Prepare a thread for gradients: torch uses one thread in it, and flushes denormals to zero.
 
-    A network near its minimum has slopes under 1e-38, of labels that it rules out. A processor
-    takes many times as long for such a number as for another, and none of them matters: next to
-    Adam's epsilon, and to the rounding of what they are added to, they are nothing.
+    A network near its minimum has slopes under 1e-38, of labels that it rules out. They take a
+    processor many times as long as others, and are nothing next to Adam's epsilon.
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have glibc reuse the megabytes that a step frees: else a tenth is page faults.
+
+    From here on and in all of the process, which is why only the trainer asks for it.
+    """
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,42 +68,6 @@ class Chunk:
     At: Tensor  # sparse CSR [heads rows, batch]
     order: Int[Tensor, " entry"]  # of A's values in At
 
-    @classmethod
-    def of(
-        cls,
-        pairs: Int[Tensor, "batch 2"],
-        labels: Int[Tensor, " batch"],
-        n: int,
-        n_heads: int,
-        dtype: torch.dtype,
-    ) -> "Chunk":
-        """The chunk of these operand pairs, of n possible operands."""
-        batch, n_rows = len(pairs), n + 4
-        columns = pairs.unsqueeze(1) + n_rows * torch.arange(n_heads).unsqueeze(1)
-        columns = columns.flatten()  # batch head 2
-        order = columns.argsort(stable=True)
-        example = torch.arange(batch).repeat_interleave(2 * n_heads)
-        per_example = torch.full((batch,), 2 * n_heads)
-        per_column = torch.bincount(columns, minlength=n_rows * n_heads)
-        return cls(
-            pairs,
-            labels.unsqueeze(1),
-            _sparse(per_example, columns, n_rows * n_heads, dtype),
-            _sparse(per_column, example[order], batch, dtype),
-            order,
-        )
-
-
-def _sparse(per_row: Tensor, columns: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """A CSR matrix of zeros with so many entries in each row, at these columns."""
-    starts = F.pad(per_row.cumsum(0), (1, 0))
-    values = torch.zeros(len(columns), dtype=dtype)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse")  # torch calls its CSR format beta
-        return torch.sparse_csr_tensor(
-            starts, columns, values, (len(per_row), width), check_invariants=False
-        )
-
 
 def chunks(
     pairs: Int[Tensor, "batch 2"],
@@ -99,10 +77,27 @@ def chunks(
     dtype: torch.dtype,
     size: int = CHUNK,
 ) -> list[Chunk]:
-    """A train set in chunks of at most `size` examples, of nearly equal size."""
-    size = -(-len(pairs) // -(-len(pairs) // size))
-    parts = zip(pairs.split(size), labels.split(size), strict=True)
-    return [Chunk.of(*part, n, n_heads, dtype) for part in parts]
+    """A train set, of n possible operands, in chunks of at most `size` and nearly equal size."""
+    size, n_rows, made = -(-len(pairs) // -(-len(pairs) // size)), n + 4, []
+    for own, answers in zip(pairs.split(size), labels.split(size), strict=True):
+        columns = own.unsqueeze(1) + n_rows * torch.arange(n_heads).unsqueeze(1)
+        columns = columns.flatten()  # batch head 2
+        order = columns.argsort(stable=True)
+        example = torch.arange(len(own)).repeat_interleave(2 * n_heads)
+        A = _sparse(torch.bincount(example), columns, n_rows * n_heads, dtype)
+        per_column = torch.bincount(columns, minlength=n_rows * n_heads)
+        At = _sparse(per_column, example[order], len(own), dtype)
+        made.append(Chunk(own, answers.unsqueeze(1), A, At, order))
+    return made
+
+
+def _sparse(per_row: Tensor, columns: Tensor, width: int, dtype: torch.dtype) -> Tensor:
+    """A CSR matrix of zeros with so many entries in each row, at these columns."""
+    starts, size = F.pad(per_row.cumsum(0), (1, 0)), (len(per_row), width)
+    values = torch.zeros(len(columns), dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse")  # torch calls its CSR format beta
+        return torch.sparse_csr_tensor(starts, columns, values, size, check_invariants=False)
 
 
 def gradient(
@@ -114,7 +109,6 @@ def gradient(
     the order in which they are added, do not depend on it, so neither do the bits. The loss is the
     exact one, or else torch's, whose rounding stops the slopes of small losses.
     """
-    to_slopes = _to_slopes if exact else _to_rounded_slopes
     theta = {name: weight.detach().requires_grad_() for name, weight in theta.items()}
     with torch.enable_grad():
         inputs = _tables(theta)
@@ -122,14 +116,14 @@ def gradient(
     n_heads = score.shape[1]
     ends = len(score) * torch.arange(1, n_heads + 1).unsqueeze(1)
     shared = (ends + torch.arange(-4, 0)).flatten()  # head 4: rows of T that every example has
-    fixed = torch.cat([T[shared], bias])
+    tables = [score, T, torch.cat([T[shared], bias]), W_OU]
     total = sum(len(chunk.labels) for chunk in examples)
 
     def part(chunks: list[Chunk]) -> list[Tensor]:
-        sums = [torch.zeros_like(table) for table in (score, T, fixed, W_OU)]
+        sums = [torch.zeros_like(table) for table in tables]
         sums.append(score.new_zeros(()))  # of the loss
         for chunk in chunks:
-            _accumulate(chunk, score, T, fixed, W_OU, sums, 1 / total, to_slopes)
+            _accumulate(chunk, tables, sums, 1 / total, exact)
         return sums
 
     parts = list(each(part, [examples[i::PARTS] for i in range(min(PARTS, len(examples)))]))
@@ -162,16 +156,13 @@ def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _accumulate(
-    chunk: Chunk,
-    score: Float[Tensor, "row head"],
-    T: Float[Tensor, "head_row width"],
-    fixed: Float[Tensor, "special width"],
-    W_OU: Float[Tensor, "d_mlp label"],
-    sums: list[Tensor],
-    share: float,
-    to_slopes: ToSlopes,
+    chunk: Chunk, tables: list[Tensor], sums: list[Tensor], share: float, exact: bool
 ) -> None:
-    """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`."""
+    """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`.
+
+    The tables: score [row, head], T [head row, width], F [special row, width], W_OU [d_mlp, label].
+    """
+    score, T, fixed, W_OU = tables
     d_score, d_T, d_fixed, d_W_OU, loss = sums
     (batch, _), n_heads, d_mlp = chunk.pairs.shape, score.shape[1], len(W_OU)
     scores = score[-4:].repeat(batch, 1, 1)  # batch pos head, of positions x, y, operation, =
@@ -185,7 +176,7 @@ def _accumulate(
     out = torch.mm(B, fixed).addmm_(chunk.A, T)
     hidden, logits = out[:, :d_mlp].relu_(), out[:, d_mlp:]
     logits.addmm_(hidden, W_OU)
-    loss += to_slopes(logits, chunk.labels, share)
+    loss += (_to_slopes if exact else _to_rounded_slopes)(logits, chunk.labels, share)
     d_W_OU.addmm_(hidden.T, logits)
     torch.ops.aten.threshold_backward.grad_input(logits @ W_OU.T, hidden, 0, grad_input=hidden)
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokkit.engine import cuda
-from grokkit.engine.gradients import keep_freed_memory
 from grokkit.engine.metrics import METRICS, at_minimum, at_rest
-from grokkit.engine.stack import Stack, check_state, check_tensors, start
+from grokkit.engine.stack import Stack, start, state_form
+from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.optimum import objective
 from grokkit.runs import Record, Run
 from grokkit.store.files import StoreFull
@@ -34,18 +34,57 @@ def resolve_device(name: str = "auto") -> torch.device:
     Raises:
         ValueError: a name torch does not know, or a device this machine does not have.
     """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    kind = name.split(":")[0]
-    if not available.get(kind, False):
-        allowed = ["auto", *(key for key, there in available.items() if there)]
-        raise ValueError(f"device must be one of {', '.join(allowed)} here, got {name!r}")
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    available = ["cpu", *(kind for kind in there if there[kind])]
+    if name.split(":")[0] not in available:
+        allowed = ", ".join(["auto", *available])
+        raise ValueError(f"device must be one of {allowed} here, got {name!r}")
     return torch.device(name)
+
+
+def train_stack(
+    runs: Sequence[Run],
+    store: Store,
+    device: torch.device,
+    threads: int = 1,
+    progress: Callable[[int], object] = lambda epochs: None,
+    halt: Callable[[], bool] = lambda: False,
+) -> tuple[list[Run], str]:
+    """Train those runs of a stack (`plan.pack`) that nobody else holds, and store their records.
+
+    Returns these runs, and what is to be said of those that left the finite numbers. On the CPU
+    `threads` share the stack, and the process keeps the memory that it frees from then on
+    (`tabulated.keep_freed_memory`). `progress` is told of epochs trained, times runs. If `halt()`
+    comes first, checkpoints hold everything.
+
+    Raises:
+        StoreFull: no space for a record, or for the checkpoints after `halt()`.
+    """
+    if device.type == "cpu":
+        keep_freed_memory()
+    diverged: list[str] = []
+    with store.lock(runs) as held, cuda.matmul_precision(runs[0].precision, device):
+        by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}
+        for run in held:
+            saved = store.load_checkpoint(run, check_checkpoint)
+            by_epoch.setdefault(saved.epoch if saved else 0, {})[run] = saved
+        for epoch, group in sorted(by_epoch.items()):
+            training = Training(list(group), list(group.values()), store, device, threads)
+            group.clear()  # the stack has copies
+            progress(epoch * len(training.runs))
+            while training.runs:
+                progress(training.advance())
+                if halt() and training.runs:
+                    training.save(stopping=True)
+                    break
+                if training.due():
+                    training.save()
+            diverged += training.diverged
+            if training.runs:
+                break
+    return held, "\n".join(diverged)
 
 
 class Training:
@@ -63,45 +102,25 @@ class Training:
         self.runs, self.store = list(runs), store
         self.epoch = saved[0].epoch if saved[0] else 0
         self.logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
-        self.metrics = torch.full(
-            (len(self.logged), len(runs), len(METRICS)), torch.nan, dtype=torch.float64
-        )
-        states = []
-        for i, (run, checkpoint) in enumerate(zip(runs, saved, strict=True)):
-            states.append(dict(checkpoint.tensors) if checkpoint else start(run, store))
-            if checkpoint:
-                self.metrics[:, i] = states[-1].pop("metrics")
+        states = [
+            dict(s.tensors) if s else start(r, store) for r, s in zip(runs, saved, strict=True)
+        ]
+        unknown = torch.full((len(self.logged), len(METRICS)), torch.nan, dtype=torch.float64)
+        self.metrics = torch.stack([state.pop("metrics", unknown) for state in states], 1)
         self.stack = Stack(runs, states, device, self.epoch, threads=threads)
         self.started_at = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
-        self.this_process = provenance(device) | {
-            "threads": threads,
-            "from_epoch": self.epoch,
-            "stack": len(runs),
-            "precision": runs[0].precision,
-            "wall_seconds": 0.0,
-        }
-        self.earlier_processes = [each.provenance if each else [] for each in saved]
+        how = {"threads": threads, "stack": len(runs), "precision": runs[0].precision}
+        self.this_process: dict = provenance(device) | how | {"from_epoch": self.epoch}
+        self.processes = [[*(each.provenance if each else []), self.this_process] for each in saved]
         self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
 
-    def run(self, progress: Callable[[int], object], halt: Callable[[], bool]) -> bool:
-        """Train to the end; False if `halt()` came first, and checkpoints hold everything."""
-        epochs = self.runs[0].epochs
-        progress(self.epoch * len(self.runs))
-        while self.runs:
-            before, epoch = len(self.runs), self.epoch
-            self.advance()
-            ended = before - len(self.runs)  # through with all their epochs, also if early
-            progress((epochs - epoch) * ended + (self.epoch - epoch) * len(self.runs))
-            if halt() and self.runs:
-                self.save(stopping=True)
-                return False
-            if self.due():
-                self.save()
-        return True
+    def advance(self) -> int:
+        """Log, if it is time to, store and drop the runs that end here, then train one epoch.
 
-    def advance(self) -> None:
-        """Log, if it is time to, store and drop the runs that end here, then train one epoch."""
+        Returns the epochs that this was, times runs; a run that ends is through with all of them.
+        """
+        before, left = len(self.runs), self.runs[0].epochs - self.epoch
         row = self.logged.get(self.epoch)
         if row is not None:
             self.metrics[row] = self.stack.metrics().cpu()
@@ -111,60 +130,54 @@ class Training:
         if self.runs:
             self.stack.advance()
             self.epoch += 1
+        return left * (before - len(self.runs)) + len(self.runs)
 
     def _drop_diverged(self, row: int | None = None) -> None:
         """Drop the runs that left the finite numbers; they keep the checkpoints they have."""
         finite = self.stack.finite()
         if row is not None:
             finite &= self.metrics[row][:, FINITE].isfinite().all(1)
-        for i in range(len(self.runs)):
-            if not finite[i]:
-                loss = "" if row is None else f", with a train_loss of {self.metrics[row, i, 0]:g}"
-                self.diverged.append(
-                    f"run {self.runs[i].key} ({self.runs[i]}) has left the finite numbers by epoch "
-                    f"{self.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
-                    "one, is as it was"
-                )
-        self._keep([i for i in range(len(self.runs)) if finite[i]])
+        for i in (~finite).nonzero().flatten().tolist():
+            loss = "" if row is None else f", with a train_loss of {self.metrics[row, i, 0]:g}"
+            self.diverged.append(
+                f"run {self.runs[i].key} ({self.runs[i]}) has left the finite numbers by epoch "
+                f"{self.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
+                "one, is as it was"
+            )
+        self._keep(finite.tolist())
 
     def _store_finished(self, row: int) -> None:
         """Store the records of the runs that end at this row of the log, and drop them."""
-        at_last_epoch, stuck = row == len(self.logged) - 1, self.stack.stuck()
+        metrics, stuck = self.metrics[: row + 1], self.stack.stuck().tolist()
+        at_last_epoch = row == len(self.logged) - 1
         reasons = [
-            "" if at_last_epoch else stop_reason(run, self.metrics[: row + 1, i], bool(stuck[i]))
+            "" if at_last_epoch else stop_reason(run, metrics[:, i], stuck[i])
             for i, run in enumerate(self.runs)
         ]
         if at_last_epoch and len(self.runs) > 1:
             self.save()  # so that a crash between two of the records loses none
-        for i, (run, reason) in enumerate(zip(self.runs, reasons, strict=True)):
-            if at_last_epoch or reason:
-                self.store.put(*self._record(i, row + 1, reason))
-                self.store.drop_checkpoint(run)
-        self._keep([i for i, reason in enumerate(reasons) if not (at_last_epoch or reason)])
+        ends = [at_last_epoch or bool(reason) for reason in reasons]
+        for i in np.flatnonzero(ends).tolist():
+            run = self.runs[i]
+            columns = zip(METRICS, metrics[:, i].numpy().T, strict=True)
+            curves = {name: column for name, column in columns if not np.isnan(column).all()}
+            ended = {"ended": reasons[i]} if reasons[i] else {}
+            origin = {"processes": self.processes[i], **ended}
+            record = Record(run, {"epoch": run.log_epochs()[: row + 1]} | curves, origin)
+            self.store.put(record, self.stack.theta(i) if run.keep_weights else None)
+            self.store.drop_checkpoint(run)
+        self._keep([not end for end in ends])
 
-    def _record(self, i: int, rows: int, reason: str) -> tuple[Record, dict[str, Tensor] | None]:
-        """The record of the i-th run, and its weights if it keeps them."""
-        run, columns = self.runs[i], self.metrics[:rows, i].numpy().T
-        metrics = {
-            name: c for name, c in zip(METRICS, columns, strict=True) if not np.isnan(c).all()
-        }
-        origin = {"processes": self._processes(i)} | ({"ended": reason} if reason else {})
-        record = Record(run, {"epoch": run.log_epochs()[:rows]} | metrics, origin)
-        return record, self.stack.theta(i) if run.keep_weights else None
-
-    def _processes(self, i: int) -> list[dict]:
-        """Who worked on the i-th run."""
-        return [*self.earlier_processes[i], self.this_process]
-
-    def _keep(self, which: list[int]) -> None:
+    def _keep(self, which: list[bool]) -> None:
         """Go on with these runs of the stack only."""
-        if len(which) == len(self.runs):
+        if all(which):
             return
-        self.metrics = self.metrics[:, which]
-        self.earlier_processes = [self.earlier_processes[i] for i in which]
-        self.runs = [self.runs[i] for i in which]
+        kept = np.flatnonzero(which).tolist()
+        self.metrics = self.metrics[:, kept]
+        self.processes = [self.processes[i] for i in kept]
+        self.runs = [self.runs[i] for i in kept]
         if self.runs:
-            states, old = [self.stack.state(i) for i in which], self.stack
+            states, old = [self.stack.state(i) for i in kept], self.stack
             self.stack = Stack(self.runs, states, old.device, self.epoch, threads=old.threads)
 
     def due(self) -> bool:
@@ -184,7 +197,7 @@ class Training:
         for i, run in enumerate(self.runs):
             tensors = self.stack.state(i) | {"metrics": self.metrics[:, i]}
             try:
-                self.store.save_checkpoint(Checkpoint(run, self.epoch, tensors, self._processes(i)))
+                self.store.save_checkpoint(Checkpoint(run, self.epoch, tensors, self.processes[i]))
             except StoreFull as error:
                 full = error
         self.last_saved = time.monotonic()
@@ -204,64 +217,21 @@ def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> 
         metrics[:, METRICS.index(name)].numpy()
         for name in ("residual", "test_accuracy", "train_loss", "param_norm")
     )
-    epochs = run.log_epochs()[: len(residual)]
+    epochs, last = run.log_epochs()[: len(residual)], float(residual[-1])
+    if run.until_rest and at_minimum(epochs, objective(loss, norm, run.alpha), last):
+        return f"at rest: residual {last:.2g}"
     if run.optimiser == "lbfgs":
-        level = objective(loss, norm, run.alpha) if run.until_rest else None
-        if level is not None and at_minimum(epochs, level, float(residual[-1])):
-            return f"at rest: residual {residual[-1]:.2g}"
-        if not residual[-1] < run.tolerance:
-            return ""
-    elif not at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time):
-        return ""
-    return f"converged: residual {residual[-1]:.2g} below {run.tolerance:g}"
+        converged = last < run.tolerance
+    else:
+        converged = at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time)
+    return f"converged: residual {last:.2g} below {run.tolerance:g}" if converged else ""
 
 
 def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
-    """Nothing, if these are the tensors of a checkpoint of the run.
-
-    Raises:
-        ValueError: they have other names, shapes or types.
-    """
-    state = dict(tensors)
-    check_tensors(
-        {"metrics": state.pop("metrics", torch.empty(0))},
-        {"metrics": ((len(run.log_epochs()), len(METRICS)), torch.float64)},
-    )
-    check_state(run, state)
-
-
-def train_stack(
-    runs: Sequence[Run],
-    store: Store,
-    device: torch.device,
-    threads: int = 1,
-    progress: Callable[[int], object] = lambda epochs: None,
-    halt: Callable[[], bool] = lambda: False,
-) -> None:
-    """Train runs that fit one stack (`plan.pack`) and that the caller has locked; store records.
-
-    On the CPU `threads` share it, and the process keeps the memory that it frees from then on
-    (`gradients.keep_freed_memory`). `progress` is told of epochs trained, times runs. If `halt()`
-    comes first, checkpoints hold everything.
-
-    Raises:
-        StoreFull: no space for a record, or for the checkpoints after `halt()`.
-        FloatingPointError: runs left the finite numbers; the others were trained.
-    """
-    if device.type == "cpu":
-        keep_freed_memory()
-    by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}
-    for run in runs:
-        saved = store.load_checkpoint(run, check_checkpoint)
-        by_epoch.setdefault(saved.epoch if saved else 0, {})[run] = saved
-    diverged: list[str] = []
-    with cuda.matmul_precision(runs[0].precision, device):
-        for _, group in sorted(by_epoch.items()):
-            training = Training(list(group), list(group.values()), store, device, threads)
-            group.clear()  # the stack has copies
-            to_the_end = training.run(progress, halt)
-            diverged += training.diverged
-            if not to_the_end:
-                break
-    if diverged:
-        raise FloatingPointError("\n".join(diverged))
+    """Raises ValueError if these tensors have not the names, shapes, types of its checkpoints."""
+    log = (torch.Size((len(run.log_epochs()), len(METRICS))), torch.float64)
+    expected = {"metrics": log} | state_form(run, tensors)
+    found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise ValueError(f"{name} must be {expected.get(name)}, got {found.get(name)}")

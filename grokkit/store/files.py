@@ -30,19 +30,11 @@ ABANDONED_SECONDS = 3600.0  # after which nobody writes a temporary file any mor
 
 
 class Damaged(ValueError):
-    """A stored file is not what was written. Carries the path."""
+    """A stored file is not what was written, or not there though a record names it (no `why`)."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: damaged ({why})")
-        self.path = path
-
-
-class Missing(Damaged):
-    """A file that a record names is not there."""
-
-    def __init__(self, path: Path) -> None:
-        ValueError.__init__(self, f"{path}: missing")
-        self.path = path
+    def __init__(self, path: Path, why: str = "") -> None:
+        super().__init__(f"{path}: damaged ({why})" if why else f"{path}: missing")
+        self.path, self.missing = path, not why
 
 
 class Unreadable(OSError):
@@ -51,9 +43,6 @@ class Unreadable(OSError):
 
 class StoreFull(OSError):
     """The disk is full; what was complete before is still in the store."""
-
-
-# --- writing ---------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -122,9 +111,6 @@ def checksum(tensors: dict[str, Tensor], text: str) -> str:
     return sha.hexdigest()
 
 
-# --- reading ---------------------------------------------------------------------------------
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turns what goes wrong while a file is read and parsed into Damaged or Unreadable.
@@ -177,15 +163,6 @@ def read_meta(path: Path) -> dict:
 def _header(data: bytes) -> dict:
     """What `tensor_bytes` put into the header: safetensors begins with its length, then JSON."""
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Tensors and checksum of a file that must be there. Raises Damaged unless it is whole."""
-    try:
-        tensors, _, digest = read_checked(path)
-    except FileNotFoundError as error:
-        raise Missing(path) from error
-    return tensors, digest
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:

@@ -1,8 +1,6 @@
-"""A record as a row of a parquet file.
+"""A record as a row of a parquet file, with a checksum over all of it and the final weights.
 
-Config, metrics as list columns, provenance, and a checksum over all of it and the final weights.
-A record of the store is a file of one row; shipped results are rows of the same form, many to a
-file.
+A record of the store is a file of one row; shipped results are rows of the same form, many to one.
 """
 
 import hashlib
@@ -16,7 +14,7 @@ from torch import Tensor
 
 from grokkit import tasks
 from grokkit.runs import Record, Run
-from grokkit.store.files import Damaged, opened, read_tensors, reading
+from grokkit.store.files import Damaged, opened, read_checked, reading
 
 ROW = pa.schema(
     [
@@ -99,7 +97,10 @@ def read_weights(record: Record) -> dict[str, Tensor]:
     """
     path = record.weights_path
     assert path is not None
-    tensors, digest = read_tensors(path)
+    try:
+        tensors, _, digest = read_checked(path)
+    except FileNotFoundError as error:
+        raise Damaged(path) from error
     if digest != record.weights_sha256:
         raise Damaged(path, "its checksum is not the record's")
     shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)

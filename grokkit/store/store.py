@@ -2,6 +2,12 @@
 
 `records/` and `weights/` hold what finished runs leave, `checkpoints/` runs part of the way, and
 `locks/` a lock a run. All are named by the key of the run.
+
+A lock is a `flock` of the empty file `<key>.lock`. The system drops it when its process ends,
+killed or not, so a lock never goes stale; a suspended process keeps what it holds. This holds on
+local file systems and on network ones whose `flock` reaches the server: NFS 4, or NFS 3 with lockd,
+not mounted with `nolock` or `local_lock`. There the server frees what a crashed machine held when
+that machine's lease has run out.
 """
 
 import json
@@ -10,36 +16,24 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from grokkit.runs import Record, Run
-from grokkit.store.files import (
-    Damaged,
-    Missing,
-    Unreadable,
-    abandoned,
-    checksum,
-    delete,
-    listed,
-    read_checked,
-    read_meta,
-    reading,
-    set_aside,
-    tensor_bytes,
-    write_atomically,
-)
-from grokkit.store.locks import RunLock
+from grokkit.store import files
+from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atomically
 from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
-ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "results"  # beside the packages in a clone; a wheel has none
+SHIPPED = Path(__file__).resolve().parents[2] / "results"  # of a clone; a wheel has none
+FOLDERS = ("records", "weights", "checkpoints", "locks")
+ENDINGS = dict(zip(FOLDERS, ("parquet", "safetensors", "safetensors", "lock"), strict=True))
 SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
 
 
@@ -74,6 +68,9 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, shipped={str(self.shipped)!r})"
 
+    def _path(self, folder: str, run: Run) -> Path:
+        return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
+
     @cached_property
     def _shipped_records(self) -> dict[str, Record]:
         records: dict[str, Record] = {}
@@ -96,23 +93,23 @@ class Store:
         Raises:
             Unreadable: its files are there but cannot be read, and no such record is shipped.
         """
-        path, unreadable = self._record_path(run), None
+        path, unreadable = self._path("records", run), None
         try:
             records = read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
                 raise Damaged(path, f"holds {', '.join(r.run.key for r in records) or 'no run'}")
-            if records[0].weights_path:
-                records[0].weights()
-            return records[0]
+            return _read_whole(records[0])
         except FileNotFoundError:
             pass
         except Damaged as error:
             _report(error)
         except Unreadable as error:
             unreadable = error
-        shipped = self._shipped_records.get(run.key)
-        if shipped is not None and _sound(shipped):
-            return shipped
+        if shipped := self._shipped_records.get(run.key):
+            try:
+                return _read_whole(shipped)
+            except (Damaged, Unreadable) as error:
+                warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:
             raise unreadable
         return None
@@ -133,23 +130,15 @@ class Store:
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
-            meta = {"key": record.run.key}
-            path = self.path / "weights" / f"{record.run.key}.safetensors"
-            digest = checksum(weights, json.dumps(meta, sort_keys=True))
-            write_atomically(path, tensor_bytes(weights, meta))
-            record = replace(
-                record, weights_path=path, weights_sha256=digest, read_weights=read_weights
-            )
-        write_atomically(self._record_path(record.run), parquet_bytes([record]))
+            meta, path = {"key": record.run.key}, self._path("weights", record.run)
+            digest = files.checksum(weights, json.dumps(meta))
+            write_atomically(path, files.tensor_bytes(weights, meta))
+            record = replace(record, weights_path=path, weights_sha256=digest)
+            record = replace(record, read_weights=read_weights)
+        write_atomically(self._path("records", record.run), parquet_bytes([record]))
         return record
 
-    def _record_path(self, run: Run) -> Path:
-        return self.path / "records" / f"{run.key}.parquet"
-
     # --- checkpoints
-
-    def _checkpoint_path(self, run: Run) -> Path:
-        return self.path / "checkpoints" / f"{run.key}.safetensors"
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint of the run, atomically.
@@ -157,14 +146,10 @@ class Store:
         Raises:
             StoreFull: the disk is full; the previous checkpoint is still there.
         """
-        meta = {
-            "schema": SCHEMA,
-            "run": checkpoint.run.config(),
-            "epoch": checkpoint.epoch,
-            "provenance": checkpoint.provenance,
-        }
-        path = self._checkpoint_path(checkpoint.run)
-        write_atomically(path, tensor_bytes(checkpoint.tensors, meta))
+        run, position = checkpoint.run, {"epoch": checkpoint.epoch, "schema": SCHEMA}
+        meta = {"run": run.config(), "provenance": checkpoint.provenance, **position}
+        data = files.tensor_bytes(checkpoint.tensors, meta)
+        write_atomically(self._path("checkpoints", run), data)
 
     def load_checkpoint(
         self, run: Run, check: Callable[[Run, dict[str, Tensor]], None] = lambda run, tensors: None
@@ -176,15 +161,13 @@ class Store:
         Raises:
             Unreadable: it is there but cannot be read.
         """
-        path = self._checkpoint_path(run)
+        path = self._path("checkpoints", run)
         try:
             with reading(path):
-                tensors, meta, _ = read_checked(path)
-                epoch = _position(meta, path)[1]
+                tensors, meta, _ = files.read_checked(path)
                 check(run, tensors)
-                return Checkpoint(
-                    run, epoch, tensors, [dict(entry) for entry in meta["provenance"]]
-                )
+                processes = [dict(entry) for entry in meta["provenance"]]
+                return Checkpoint(run, _position(meta, path)[1], tensors, processes)
         except FileNotFoundError:
             return None
         except Damaged as error:
@@ -193,7 +176,7 @@ class Store:
 
     def drop_checkpoint(self, run: Run) -> None:
         """Delete the checkpoint of a run whose record is stored."""
-        self._checkpoint_path(run).unlink(missing_ok=True)
+        self._path("checkpoints", run).unlink(missing_ok=True)
 
     def checkpointed(self) -> dict[Run, int]:
         """Every run with a checkpoint, and its epoch; only the headers of the files are read."""
@@ -201,9 +184,8 @@ class Store:
         for path in listed(self.path / "checkpoints", "*.safetensors"):
             try:
                 with reading(path):
-                    meta = read_meta(path)
-                    begun, epoch = _position(meta, path)
-                    epochs[begun] = epoch
+                    run, epoch = _position(files.read_meta(path), path)
+                    epochs[run] = epoch
             except FileNotFoundError:  # another process finished it meanwhile
                 continue
             except Damaged as error:
@@ -223,15 +205,18 @@ class Store:
         Raises:
             StoreFull: no space for a lock file.
         """
-        folder = self.path / "locks"
+        held: dict[Run, Path] = {}
         with ExitStack() as locks:
-            paths = {run: folder / f"{run.key}.lock" for run in runs}
-            held = [run for run in runs if locks.enter_context(RunLock(paths[run]))]
+            for run in runs:
+                path = self._path("locks", run)
+                with suppress(Timeout), files.naming_full_disk(path):
+                    locks.enter_context(FileLock(path, timeout=0, thread_local=False))
+                    held[run] = path
             # only now: a holder stores its record before it lets go
             yield [run for run in held if self.get(run) is None]
-            for run in held:  # whoever has just opened the file sees the record, too
-                if self._record_path(run).exists():
-                    paths[run].unlink(missing_ok=True)
+            for run, path in held.items():  # whoever has just opened the file sees the record, too
+                if self._path("records", run).exists():
+                    path.unlink(missing_ok=True)
 
     # --- housekeeping
 
@@ -239,41 +224,16 @@ class Store:
         """Delete what no run needs any more; the paths that were deleted.
 
         That is: checkpoints of runs with a sound record, temporary files older than an hour, and,
-        if asked, what was set aside as *.damaged and is. The records and everything that goes on
-        are safe, also while others train.
+        if asked, what was set aside as *.damaged. The records and everything that goes on are safe,
+        also while others train.
         """
-        finished = [run for run in self.checkpointed() if self.has(run)]
-        stray = [self._checkpoint_path(run) for run in finished]
-        for folder in ("records", "weights", "checkpoints"):
-            temporaries = listed(self.path / folder, "*.tmp")
-            stray += [path for path in temporaries if abandoned(path)]
-            aside = listed(self.path / folder, "*.damaged") if damaged else []
-            stray += [path for path in aside if not self._put_back(path)]
+        stray = [self._path("checkpoints", run) for run in self.checkpointed() if self.has(run)]
+        for folder in FOLDERS[:3]:
+            stray += filter(files.abandoned, listed(self.path / folder, "*.tmp"))
+            stray += listed(self.path / folder, "*.damaged") if damaged else []
         for path in stray:
-            delete(path)
+            files.delete(path)
         return stray
-
-    def _put_back(self, path: Path) -> bool:
-        """Whether a file that was set aside is whole: earlier versions did not read all they could.
-
-        Then it has its name again, unless another one has taken it.
-        """
-        original = path.with_suffix("")
-        try:
-            if path.parent.name == "records":
-                [record] = read_records(path, self.path / "weights")
-                whole = record.run.key == original.stem
-            else:
-                whole = read_checked(path)[1].get("key") == original.stem
-        except Unreadable:
-            return True
-        except (ValueError, OSError):  # Damaged, or not one record
-            return False
-        if not whole or original.exists():
-            return False
-        path.replace(original)
-        warnings.warn(f"{original}: whole after all, put back", stacklevel=3)
-        return True
 
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
@@ -282,17 +242,15 @@ class Store:
             ValueError: a run has no sound record; the message says which.
         """
         target = target or SHIPPED
-        records = []
-        for run in runs:
-            record = self.get(run)
+        found = {run: self.get(run) for run in runs}
+        for run, record in found.items():
             if record is None:
                 raise ValueError(f"run {run.key} ({run}) is not in {self}")
-            records.append(record)
-        for record in records:
-            if record.weights_path:
-                path = target / "weights" / record.weights_path.name
-                if record.weights_path != path:
-                    write_atomically(path, record.weights_path.read_bytes())
+        records = list(filter(None, found.values()))
+        for source in filter(None, (record.weights_path for record in records)):
+            path = target / "weights" / source.name
+            if source != path:
+                write_atomically(path, source.read_bytes())
         write_atomically(target / f"{name}.parquet", parquet_bytes(records))
         return target / f"{name}.parquet"
 
@@ -312,21 +270,15 @@ def _position(meta: dict, path: Path) -> tuple[Run, int]:
 
 def _report(error: Damaged) -> None:
     """Set a damaged file aside, and say so."""
-    missing = isinstance(error, Missing)
-    done = "its record is left as it is" if missing else set_aside(error.path)
+    done = "its record is left as it is" if error.missing else files.set_aside(error.path)
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
-def _sound(record: Record) -> bool:
-    """Whether the weights of a shipped record, if it has any, are whole; warns if not."""
-    if record.weights_path is None:
-        return True
-    try:
+def _read_whole(record: Record) -> Record:
+    """The record, whose weights, if it has any, have been read and checked."""
+    if record.weights_path:
         record.weights()
-    except (Damaged, Unreadable) as error:
-        warnings.warn(f"{error}; the run counts as missing", stacklevel=3)
-        return False
-    return True
+    return record
 
 
 def provenance(device: torch.device) -> dict:
@@ -346,14 +298,9 @@ def provenance(device: torch.device) -> dict:
 @cache
 def _commit() -> str:
     """The commit of the working copy this package is imported from, or '' outside one."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    here = Path(__file__).parent
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+        return done.stdout.strip()
+    return ""

@@ -1,1 +1,1 @@
-"""Many runs: planned, trained here or on a cluster, timed, trained again."""
+"""Many runs: planned, trained here or on a cluster, trained again."""

@@ -22,6 +22,7 @@ from grokkit.engine import cuda, tabulated
 from grokkit.engine.trainer import resolve_device, train_stack
 from grokkit.runs import Run
 from grokkit.store.store import Store
+from grokkit.sweeps.plan import Stacks
 
 CONNECT_SECONDS = 10.0  # for which a scheduler may stay silent
 REPORT_SECONDS = 0.5  # between a worker's reports of its progress
@@ -32,11 +33,9 @@ RETRIES = 2  # of a stack that fails, say by a file server that was away
 # workers ignore the Ctrl-C that a terminal also sends to them: they are told to stop instead
 PRELOAD = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
-
-# --- in a worker -----------------------------------------------------------------------------
-
-_left: set[str] = set()  # tasks by these names stop at their next epoch
-_card = threading.Lock()  # one stack at a time fills an accelerator
+# in a worker: tasks that stop at their next epoch; one stack at a time fills an accelerator
+_left: set[str] = set()
+_card = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,10 @@ class _Task:
     device: str
 
     def train(self, number: int, runs: list[Run]) -> tuple[list[Run], str]:
-        """Train those of the runs that nobody else holds; one thread each, as the CPU's stacks.
-
-        Returns them, and what is to be said of those that left the finite numbers: trained once
-        more, as Dask does after an exception, they would again.
-        """
+        """What `train_stack` returns, on one thread, as the CPU's stacks."""
         from distributed import get_worker
 
-        worker, done, told, diverged = get_worker(), 0, 0.0, ""
+        worker, done, told = get_worker(), 0, 0.0
 
         def progress(epochs: int) -> None:
             nonlocal done, told
@@ -68,14 +63,10 @@ class _Task:
         tabulated.begin_thread()
         device, store = resolve_device(self.device), Store(self.store, self.shipped or "")
         alone = nullcontext() if device.type == "cpu" else _card
-        with alone, store.lock(runs) as held:
-            if held:
-                try:
-                    train_stack(held, store, device, 1, progress, lambda: self.name in _left)
-                except FloatingPointError as error:
-                    diverged = str(error)
+        with alone:
+            trained = train_stack(runs, store, device, 1, progress, lambda: self.name in _left)
         worker.log_event(self.name, [number, done])
-        return held, diverged
+        return trained
 
 
 def _leave(name: str) -> None:
@@ -86,9 +77,6 @@ def _describe(device: str, probe: Path) -> tuple[str, int, bool]:
     """Kind of the worker's device, its free memory, and whether the worker sees a file."""
     where = resolve_device(device)
     return where.type, cuda.free_bytes(where), probe.exists()
-
-
-# --- in the process that asks ----------------------------------------------------------------
 
 
 class Cluster:
@@ -117,30 +105,24 @@ class Cluster:
             found = self._client.run(_describe, self._device, probe)
         finally:
             probe.unlink()
-        blind = [address for address, (_, _, sees) in found.items() if not sees]
-        if blind:
+        if blind := ", ".join(address for address, (*_, sees) in found.items() if not sees):
             raise ValueError(
                 f"the store must be a folder that every worker sees; {self._store.path} is not "
-                f"seen by {', '.join(blind)}"
+                f"seen by {blind}"
             )
-        kinds = {kind for kind, _, _ in found.values()}
-        kind = kinds.pop() if len(kinds) == 1 else "cpu"
-        return torch.device(kind), min(free for _, free, _ in found.values())
+        kinds, free, _ = zip(*found.values(), strict=True)
+        return torch.device(kinds[0] if len(set(kinds)) == 1 else "cpu"), min(free)
 
     def train(
-        self,
-        stacks: Sequence[list[Run]],
-        progress: Callable[[int], object],
-        halt: Callable[[], bool],
-    ) -> list[Run]:
-        """Train the stacks, in order, as many at a time as the workers have threads.
+        self, stacks: Stacks, progress: Callable[[int], object], halt: Callable[[], bool]
+    ) -> list[tuple[list[Run], str]]:
+        """What `train_stack` returns of each stack that came to its end.
 
-        Returns the runs that nobody else held. When `halt()`, or interrupted, it has the workers
-        stop at a checkpoint.
+        They begin in order, as many at a time as the workers have threads. When `halt()`, or
+        interrupted, it has the workers stop at a checkpoint.
 
         Raises:
             RuntimeError: several workers died over the same stack.
-            FloatingPointError: runs left the finite numbers; the others were trained.
         """
         task = _Task(uuid.uuid4().hex, self._store.path, self._store.shipped, self._device)
         counted: Counter[int] = Counter()
@@ -153,30 +135,23 @@ class Cluster:
         self._client.subscribe_topic(task.name, count)
         waiting = list(enumerate(stacks))[::-1]
         running: list[Any] = []
-        trained: list[Run] = []
-        diverged: list[str] = []
+        trained = []
         try:
             while (waiting or running) and not halt():
                 free = sum(self._client.nthreads().values()) - len(running)
-                while waiting and free > 0:
-                    running.append(self._submit(task, *waiting.pop()))
-                    free -= 1
+                for _ in range(min(free, len(waiting))):
+                    number, runs = waiting.pop()
+                    key = f"{runs[0].key}-{number}-{task.name}"
+                    given = {"key": key, "retries": RETRIES, "pure": False}
+                    running.append(self._client.submit(task.train, number, runs, **given))
                 time.sleep(POLL_SECONDS)
                 for future in [future for future in running if future.done()]:
                     running.remove(future)
-                    held, text = _result(future)
-                    trained += held
-                    diverged.append(text)
+                    trained.append(_result(future))
         finally:
             self._stop(task, running)
             self._client.unsubscribe_topic(task.name)
-        if any(diverged):
-            raise FloatingPointError("\n".join(filter(None, diverged)))
         return trained
-
-    def _submit(self, task: _Task, number: int, runs: list[Run]) -> Any:
-        key = f"{runs[0].key}-{number}-{task.name}"
-        return self._client.submit(task.train, number, runs, key=key, retries=RETRIES, pure=False)
 
     def _stop(self, task: _Task, running: list) -> None:
         """Have the workers leave their stacks, and wait until they have."""
@@ -207,11 +182,7 @@ def _result(future: Any) -> tuple[list[Run], str]:
 
 
 def check_address(scheduler: str) -> re.Match | None:
-    """The match of a `local:N`; None for a `tcp://host:port`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """The match of a `local:N`; None for a `tcp://host:port`. Raises ValueError for neither."""
     workers = re.fullmatch(r"local:([1-9]\d*)", scheduler)
     if not workers and not re.fullmatch(r"\w+://.+:\d+", scheduler):
         raise ValueError(f"scheduler must be tcp://host:port or local:N, got {scheduler!r}")
@@ -236,13 +207,8 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
     store = Store(os.path.abspath(store.path), store.shipped or "")
     local: AbstractContextManager = nullcontext(scheduler)
     if workers:
-        local = distributed.LocalCluster(
-            n_workers=int(workers[1]),
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            preload=PRELOAD,
-        )
+        options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+        local = distributed.LocalCluster(int(workers[1]), preload=PRELOAD, **options)
     with local as address:
         try:
             client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)

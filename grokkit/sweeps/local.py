@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from tqdm import tqdm
@@ -24,121 +25,6 @@ from grokkit.sweeps import dask
 from grokkit.sweeps.plan import Stacks, pack, padding, with_inits
 
 POLL_SECONDS = 2.0  # between looks at runs that other processes hold
-
-
-class LocalExecutor:
-    """This process, on one device."""
-
-    def __init__(self, store: Store, device: torch.device) -> None:
-        self.store, self.device = store, device
-
-    def device_and_free_memory(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
-        """The device, and its free memory in bytes."""
-        return self.device, cuda.free_bytes(self.device)
-
-    def train(
-        self, stacks: Stacks, progress: Callable[[int], object], halt: Callable[[], bool]
-    ) -> list[Run]:
-        """Train those runs of the stacks that nobody else holds, until `halt()`; returns them.
-
-        Raises:
-            FloatingPointError: runs left the finite numbers; the others were trained.
-        """
-        interrupted = threading.Event()
-        trained: list[Run] = []
-        diverged: list[str] = []
-        failed: list[Exception] = []
-
-        def stopping() -> bool:
-            return interrupted.is_set() or halt()
-
-        def one(runs: list[Run]) -> None:
-            if stopping():
-                return
-            try:
-                with self.store.lock(runs) as held:
-                    trained.extend(held)
-                    if held:
-                        train_stack(held, self.store, self.device, threads, progress, stopping)
-            except FloatingPointError as error:
-                diverged.append(str(error))
-            except Exception as error:
-                failed.append(error)
-                raise
-
-        try:
-            with side_by_side(self.device, len(stacks)) as (each, threads):
-                try:
-                    list(each(one, stacks))
-                except BaseException:
-                    interrupted.set()  # the other threads stop at a checkpoint
-                    raise
-        except KeyboardInterrupt:
-            if failed:  # to write a checkpoint, perhaps
-                raise failed[0] from None
-            raise
-        if diverged:
-            raise FloatingPointError("\n".join(diverged))
-        return trained
-
-
-class _Sweep:
-    """What the generations of one call share: the store, what trains, the clock, the bar."""
-
-    def __init__(
-        self, store: Store, executor: LocalExecutor | dask.Cluster, deadline: float, bar: tqdm
-    ) -> None:
-        self.store, self.executor, self.deadline, self.bar = store, executor, deadline, bar
-        self.done = 0  # epochs; a bar that is not drawn counts none
-        self._lock = threading.Lock()
-
-    def progress(self, epochs: int) -> None:
-        with self._lock:
-            self.done += epochs
-            try:
-                self.bar.update(epochs)
-            except OSError:  # nobody reads it any more; tqdm has kept its lock, which would hang us
-                self.bar.disable = True
-                self.bar.get_lock().release()
-
-    def halt(self) -> bool:
-        return time.monotonic() > self.deadline
-
-    def train(self, missing: list[Run], stored: Callable[[Run], bool]) -> None:
-        """Train until all are `stored`, by this call or by another process."""
-        while missing:
-            device, free = self.executor.device_and_free_memory(self.halt)
-            stacks = pack(missing, device, self.store.checkpointed(), free)
-            if device.type != "cpu" and not self.bar.disable:
-                text = f"{len(stacks)} stacks, {padding(stacks):.1%} of their rows are padding"
-                self.bar.write(text, file=sys.stderr)
-            trained = self.executor.train(stacks, self.progress, self.halt)
-            missing = [run for run in missing if not stored(run)]
-            if missing and self.halt():
-                done = f"{self.done:,} of {self.bar.total:,} epochs trained"
-                raise TimeoutError(f"time is up with {done}; the same call continues")
-            if lost := [run for run in missing if run in trained]:
-                raise RuntimeError(
-                    f"trained but not found in {self.store}: {', '.join(map(str, lost))}"
-                )
-            if missing and not trained:  # others hold them
-                time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def side_by_side(device: torch.device, stacks: int) -> Iterator[tuple[tabulated.Each, int]]:
-    """A `map` over stacks, on the CPU as many at a time as there are threads; and each one's share.
-
-    Two runs on one thread each take less time than one after the other on two, and, as tests
-    check, end with the same bits. The main thread only waits, so an interrupt breaks no step.
-    """
-    threads = torch.get_num_threads()
-    workers = min(threads, max(stacks, 1)) if device.type == "cpu" else 1
-    with ThreadPoolExecutor(workers, initializer=tabulated.begin_thread) as pool:
-        try:
-            yield pool.map, threads // workers
-        finally:
-            torch.set_num_threads(threads)
 
 
 def train(
@@ -154,7 +40,7 @@ def train(
     They are trained here, or by the workers of a Dask `scheduler`: its address, or "local:N" for
     N processes of this machine. Runs that another process holds are waited for. After `minutes`
     it stops at a checkpoint; the same call continues from there. On the CPU the process keeps, from
-    then on, the memory that it frees (`gradients.keep_freed_memory`).
+    then on, the memory that it frees (`tabulated.keep_freed_memory`).
 
     Raises:
         ValueError: an unknown or absent device, or no such scheduler.
@@ -186,16 +72,120 @@ def train(
             f"They go to {store.path}; stop at any time, the next call continues.",
             file=sys.stderr,
         )
-    executor_or_cluster = (
+    executor = (
         nullcontext(LocalExecutor(store, where))
         if scheduler is None
         else dask.connect(scheduler, store, device)
     )
-    with (
-        executor_or_cluster as executor,
-        tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress) as bar,
-    ):
-        sweep = _Sweep(store, executor, deadline, bar)
+    bar = tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress)
+    with executor as trainer, bar:
+        watch = _Watch(bar, deadline)
         for generation in generations:
-            sweep.train(generation, stored)
+            _train_all(generation, stored, store, trainer, watch)
     return [found[run] for run in runs]
+
+
+def _train_all(
+    missing: list[Run],
+    stored: Callable[[Run], bool],
+    store: Store,
+    trainer: "LocalExecutor | dask.Cluster",
+    watch: "_Watch",
+) -> None:
+    """Train until all are `stored`, by this call or by another process."""
+    while missing:
+        device, free = trainer.device_and_free_memory(watch.halt)
+        stacks = pack(missing, device, store.checkpointed(), free)
+        if device.type != "cpu" and not watch.bar.disable:
+            text = f"{len(stacks)} stacks, {padding(stacks):.1%} of their rows are padding"
+            watch.bar.write(text, file=sys.stderr)
+        results = trainer.train(stacks, watch.progress, watch.halt)
+        if diverged := [text for _, text in results if text]:
+            raise FloatingPointError("\n".join(diverged))
+        trained = [run for held, _ in results for run in held]
+        missing = [run for run in missing if not stored(run)]
+        if missing and watch.halt():
+            done = f"{watch.done:,} of {watch.bar.total:,} epochs trained"
+            raise TimeoutError(f"time is up with {done}; the same call continues")
+        if lost := [run for run in missing if run in trained]:
+            raise RuntimeError(f"trained but not found in {store}: {', '.join(map(str, lost))}")
+        if missing and not trained:  # others hold them
+            time.sleep(POLL_SECONDS)
+
+
+class _Watch:
+    """The clock and the bar of one call."""
+
+    def __init__(self, bar: tqdm, deadline: float) -> None:
+        self.bar, self.deadline = bar, deadline
+        self.done = 0  # epochs; a bar that is not drawn counts none
+        self._lock = threading.Lock()
+
+    def progress(self, epochs: int) -> None:
+        with self._lock:
+            self.done += epochs
+            try:
+                self.bar.update(epochs)
+            except OSError:  # nobody reads it any more; tqdm has kept its lock, which would hang us
+                self.bar.disable = True
+                self.bar.get_lock().release()
+
+    def halt(self) -> bool:
+        return time.monotonic() > self.deadline
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """This process, on one device."""
+
+    store: Store
+    device: torch.device
+
+    def device_and_free_memory(self, halt: Callable[[], bool]) -> tuple[torch.device, int]:
+        """The device, and its free memory in bytes."""
+        return self.device, cuda.free_bytes(self.device)
+
+    def train(
+        self, stacks: Stacks, progress: Callable[[int], object], halt: Callable[[], bool]
+    ) -> list[tuple[list[Run], str]]:
+        """What `train_stack` returns of each stack; those not begun before `halt()` are left out.
+
+        Interrupted, or if one fails, the others stop at a checkpoint.
+        """
+        stop = threading.Event()
+
+        def one(runs: list[Run]) -> tuple[list[Run], str]:
+            if stopping():
+                return [], ""
+            return train_stack(runs, self.store, self.device, threads, progress, stopping)
+
+        def stopping() -> bool:
+            return stop.is_set() or halt()
+
+        with side_by_side(self.device, len(stacks)) as (pool, threads):
+            trained = [pool.submit(one, runs) for runs in stacks]
+            try:
+                wait(trained, return_when=FIRST_EXCEPTION)
+            except KeyboardInterrupt:
+                stop.set()
+                for each in trained:
+                    each.result()  # it may have found no space for its last checkpoint
+                raise
+            stop.set()
+            return [each.result() for each in trained]
+
+
+@contextmanager
+def side_by_side(device: torch.device, stacks: int) -> Iterator[tuple[Executor, int]]:
+    """Threads for stacks, on the CPU as many as torch has, and how many each has for itself.
+
+    Two runs on one thread each take less time than one after the other on two, and, as tests
+    check, end with the same bits. The main thread only waits, so an interrupt breaks no step.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, max(stacks, 1)) if device.type == "cpu" else 1
+    with ThreadPoolExecutor(workers, initializer=tabulated.begin_thread) as pool:
+        try:
+            yield pool, threads // workers
+        finally:
+            torch.set_num_threads(threads)

@@ -1,11 +1,12 @@
 """What a sweep trains: its runs and all that they start from, as stacks, and their work in FLOP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 import torch
 
 from grokkit import tasks
-from grokkit.engine import cost, cuda, lbfgs
+from grokkit.engine import cost, lbfgs
 from grokkit.runs import Run
 
 MAX_PADDING = 0.1  # share of a stack's rows that may be padding
@@ -42,28 +43,22 @@ def stack_bytes(run: Run, rows: int) -> int:
     return (8 if run.float64 else 4) * (states * cost.n_parameters(run) + activations)
 
 
-def pack(
-    runs: Sequence[Run],
-    device: torch.device,
-    epochs: dict[Run, int] | None = None,
-    free: int | None = None,
-) -> Stacks:
+def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], free: int) -> Stacks:
     """Stacks of runs that can go in lockstep; on the CPU, where each goes by itself, of one.
 
     Elsewhere a stack's runs agree in network, optimiser and log, and in the epoch from which they
     continue (`epochs`, where not 0); sorted by size, and cut where it would pass half of the free
-    memory, by default the device's, in bytes, or `MAX_PADDING` of its rows would be padding, or it
-    has `MAX_RUNS`.
+    memory, in bytes, or `MAX_PADDING` of its rows would be padding, or it has `MAX_RUNS`.
     """
     if device.type == "cpu":
         return [[run] for run in sorted(runs, key=lambda run: -work(run))]  # the longest first
-    room = (cuda.free_bytes(device) if free is None else free) // 2
     groups: dict[tuple, list[Run]] = {}
+    alike = attrgetter(
+        *("model", "optimiser", "precision", "loss", "epochs", "n_logged"),
+        *("lr", "beta1", "beta2", "eps"),
+    )
     for run in runs:
-        alike = (run.epochs, run.n_logged, run.lr, run.beta1, run.beta2, run.eps)
-        n_tokens = tasks.task(run.task, run.p).n_tokens
-        done = (epochs or {}).get(run, 0)
-        kind = (n_tokens, run.model, run.optimiser, run.precision, run.loss, *alike, done)
+        kind = (tasks.task(run.task, run.p).n_tokens, *alike(run), epochs.get(run, 0))
         groups.setdefault(kind, []).append(run)
     stacks: Stacks = []
     for group in groups.values():
@@ -72,7 +67,7 @@ def pack(
             together = [*current, run]
             used = sum(r.dataset_size for r in together)
             rows = together[0].dataset_size
-            full = stack_bytes(run, rows) * len(together) > room or len(current) == MAX_RUNS
+            full = stack_bytes(run, rows) * len(together) > free // 2 or len(current) == MAX_RUNS
             if current and (full or used < (1 - MAX_PADDING) * rows * len(together)):
                 stacks.append(current)
                 current = []

@@ -4,8 +4,8 @@ import pytest
 
 from grokkit.engine import cost
 from grokkit.runs import Run
-from grokkit.sweeps import estimate, plan
-from varma2023 import profiles
+from grokkit.sweeps import plan
+from varma2023 import estimate, profiles
 from varma2023.convergence import sweeps
 from varma2023.engine.measured import load
 from varma2023.publish import budget

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from tiny import examples
 from torch.utils.flop_counter import FlopCounterMode
 
-from grokkit import model, tasks
+from grokkit import model
 from grokkit.engine import batched, cost, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -16,11 +17,8 @@ SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_m
 
 def network(run):
     """Parameters, operand pairs and labels of the train set."""
-    task = tasks.task(run.task, run.p)
-    rows = run.split()[0]
-    theta = model.initialise(run.model, task.n_tokens, run.seed)
-    pairs, labels = torch.from_numpy(task.inputs[rows]), torch.from_numpy(task.labels[rows])
-    return {k: w.requires_grad_() for k, w in theta.items()}, pairs, labels
+    theta = model.initialise(run.model, run.p, run.seed)
+    return {k: w.requires_grad_() for k, w in theta.items()}, *examples(run.p, run.dataset_size)
 
 
 def textbook_loss(run):
@@ -44,11 +42,14 @@ def counted(loss_of, run):
     return counter.get_total_flops()
 
 
-@pytest.mark.parametrize(
+FORMS = pytest.mark.parametrize(
     ("count", "loss_of"),
     [(cost.textbook, textbook_loss), (cost.last_row, last_row_loss)],
     ids=["textbook", "last row"],
 )
+
+
+@FORMS
 @pytest.mark.parametrize("run", [SMALL, Run(dataset_size=300)], ids=["small", "paper"])
 def test_flop_are_those_that_torch_counts(count, loss_of, run):
     assert counted(loss_of, run) == pytest.approx(count(run).flop(run.dataset_size), rel=0.01)
@@ -82,11 +83,6 @@ def test_flop_of_the_tables_are_those_that_torch_counts_but_for_the_scores(run, 
     assert counter.get_total_flops() == pytest.approx(expected, rel=apart)
 
 
-def test_the_packer_reckons_with_the_same_arithmetic():
-    for run in (SMALL, Run(), Run(task="S_n: xyx", p=4, dataset_size=100)):
-        assert plan.flop(run) == cost.tabulated(run).flop(run.dataset_size)
-
-
 def saved(loss_of, run):
     """Numbers that autograd keeps for the backward pass, shared memory once."""
     found = {}
@@ -101,11 +97,7 @@ def saved(loss_of, run):
         return sum(found.values())
 
 
-@pytest.mark.parametrize(
-    ("count", "loss_of"),
-    [(cost.textbook, textbook_loss), (cost.last_row, last_row_loss)],
-    ids=["textbook", "last row"],
-)
+@FORMS
 def test_autograd_keeps_what_is_counted_and_not_much_more(count, loss_of):
     some, more = (Run(dataset_size=size) for size in (200, 300))
     kept = (saved(loss_of, more) - saved(loss_of, some)) / 100  # an example
@@ -133,6 +125,7 @@ def test_forms_meet_where_their_flop_are_the_same():
 
 def test_tables_are_kept_a_chunk_at_a_time():
     tables = cost.tabulated(Run())
+    assert plan.flop(Run()) == tables.flop(3830)
     assert tables.kept_bytes(100) == 400 * tables.kept
     assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept
 

@@ -1,6 +1,7 @@
 """CUDA graphs and precision, on stand-ins for the card: every call is one step, come what may."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,51 +9,29 @@ import torch
 from grokkit.engine import cuda
 
 
-class Card:
-    """Stands for the card: streams that do nothing, a graph that replays what it recorded."""
-
-    def __init__(self, monkeypatch, step, fails=False):
-        self.recording = False
-        card = self
-
-        class Graph:
-            def replay(self):
-                step(card)
-
-        class Stream:
-            def wait_stream(self, other):
-                pass
-
-        @contextmanager
-        def record(graph):
-            if fails:
-                raise RuntimeError("operation not permitted when stream is capturing")
-            card.recording = True
-            yield
-            card.recording = False
-
-        @contextmanager
-        def aside(stream):
-            yield
-
-        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-        monkeypatch.setattr(torch.cuda, "Stream", Stream)
-        monkeypatch.setattr(torch.cuda, "current_stream", Stream)
-        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-        monkeypatch.setattr(torch.cuda, "graph", record)
-        monkeypatch.setattr(torch.cuda, "stream", aside)
-
-
 @pytest.mark.parametrize("fails", [False, True])
 def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
-    done = []
+    """On a stand-in for the card: streams that do nothing, a graph that replays the step."""
+    done, recording = [], []
 
-    def step(card=None):
-        if card is None and here.recording:  # recording does not compute
-            return
-        done.append(1)
+    def step():
+        if not recording:  # recording does not compute
+            done.append(1)
 
-    here = Card(monkeypatch, step, fails)
+    @contextmanager
+    def record(graph):
+        if fails:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        recording.append(graph)
+        yield
+        recording.clear()
+
+    graph = SimpleNamespace(replay=lambda: done.append(1))
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    card = {"CUDAGraph": lambda: graph, "Stream": lambda: stream, "graph": record}
+    card |= {"current_stream": lambda: stream, "synchronize": lambda: None, "stream": nullcontext}
+    for name, stand_in in card.items():
+        monkeypatch.setattr(torch.cuda, name, stand_in)
     graphed = cuda.Graphed(step)
     for calls in range(1, 12):
         graphed()

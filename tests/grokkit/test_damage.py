@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import finished
 
 from grokkit import runs
-from grokkit.model import ModelConfig, initialise
-from grokkit.runs import Record, Run
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
 from grokkit.store import files, parquet, store
 from grokkit.store.store import Checkpoint, Store
 from varma2023 import experiments
@@ -42,13 +43,6 @@ def fill(place: Path) -> Store:
     made.export("RUN", [RUN], place / "results")
     made.export("OTHER", [OTHER], place / "results")
     return made
-
-
-def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
-    epochs = run.log_epochs()
-    loss = np.random.default_rng(run.seed).random(len(epochs))
-    record = Record(run, {"epoch": epochs, "train_loss": loss}, {"torch": "x"})
-    return record, initialise(TINY, 5, run.seed)
 
 
 def checkpoint(run: Run) -> Checkpoint:
@@ -76,7 +70,9 @@ def trusted(kind: str, place: Path) -> bool:
     found = (Store(place / "empty", place / "results") if "shipped" in kind else here).get(RUN)
     if found is not None:
         assert (found.run, found.provenance) == (RUN, record.provenance)
-        assert all((found[name] == values).all() for name, values in record.metrics.items())
+        for name, values in record.metrics.items():
+            assert (found[name] == values).all()
+            assert found[name].dtype == values.dtype
         assert all(torch.equal(found.weights()[name], w) for name, w in theta.items())
     return found is not None
 
@@ -98,19 +94,11 @@ def zero(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :]
 
 
-def empty(data: bytes, rng: np.random.Generator) -> bytes:
-    return b""
-
-
 def garbage(data: bytes, rng: np.random.Generator) -> bytes:
     return rng.bytes(len(data))
 
 
-def longer(data: bytes, rng: np.random.Generator) -> bytes:
-    return data + rng.bytes(16)
-
-
-BYTES = {truncate: 9, flip: 14, zero: 8, empty: 1, garbage: 2, longer: 1}
+BYTES = {truncate: 9, flip: 14, zero: 8, garbage: 2}
 CASES = [
     (kind, how, seed) for kind in KINDS for how, times in BYTES.items() for seed in range(times)
 ]
@@ -119,13 +107,9 @@ OTHERWISE = [
     *((kind, "swapped") for kind in KINDS if kind != "shipped"),  # its name means nothing
     *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
-    *((kind, how) for kind in KINDS for how in ("fifo", "link")),
+    *((kind, how) for kind in KINDS for how in ("fifo", "link", "empty", "longer")),
     *((kind, "nested") for kind in ("weights", "checkpoint", "shipped weights")),
 ]
-
-
-def test_there_are_more_than_two_hundred_cases():
-    assert len(CASES) + len(OTHERWISE) > 200
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +164,8 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypa
         elif how == "nested":
             deep = b"[" * 100_000
             target.write_bytes(len(deep).to_bytes(8, "little") + deep)
+        elif how in ("empty", "longer"):
+            target.write_bytes(target.read_bytes() + bytes(16) if how == "longer" else b"")
         else:
             target.unlink()
         if how == "directory":
@@ -226,21 +212,6 @@ def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
             assert experiments.inventory([RUN], here).missing == 1
         (place / "aside").rename(weights)
         assert trusted("record", place)
-
-
-def test_what_was_set_aside_though_it_is_whole_is_put_back_and_not_deleted(whole):
-    with copied(whole) as place:
-        here = Store(place / "store", "")
-        for kind in ("record", "weights"):
-            target = target_of(kind, place, RUN)
-            target.replace(target.with_name(f"{target.name}.damaged"))
-        with pytest.warns(UserWarning, match="whole after all, put back"):
-            here.collect_garbage(damaged=True)
-        assert trusted("record", place)
-        other = target_of("record", place, OTHER)
-        other.replace(f"{target_of('record', place, RUN)}.damaged")
-        removed = [path.name for path in here.collect_garbage(damaged=True)]
-        assert f"{RUN.key}.parquet.damaged" in removed
 
 
 @pytest.mark.parametrize("at", ["open", "read"])

@@ -99,8 +99,8 @@ def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_conti
     endless = [replace(run, epochs=100_000) for run in LONG[:3]]
     told = []
     with monkeypatch.context() as patch:
-        patch.setattr(local._Sweep, "progress", lambda self, epochs: told.append(epochs))
-        patch.setattr(local._Sweep, "halt", lambda self: len(told) > 3)
+        patch.setattr(local._Watch, "progress", lambda self, epochs: told.append(epochs))
+        patch.setattr(local._Watch, "halt", lambda self: len(told) > 3)
         with pytest.raises(TimeoutError, match="the same call continues"):
             train(endless, tmp_path, scheduler="local:2")
     first = Store(tmp_path, "").checkpointed()

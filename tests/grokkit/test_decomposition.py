@@ -7,6 +7,7 @@ from hypothesis.strategies import integers, sampled_from
 from torch.testing import assert_close
 
 from grokkit import decomposition
+from varma2023.decomposition.analysis import embedding_norms, trigonometric_algorithm
 
 PRIMES = sampled_from([3, 5, 7, 11])
 
@@ -51,14 +52,14 @@ def test_the_part_blind_to_row_shifts_is_unchanged_by_them(p, seed):
 
 def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds():
     p, frequencies = 23, [3, 7, 8]
-    Z = decomposition.trigonometric_algorithm(torch.tensor([2.0, 1.5, 1.0]), frequencies, p)
+    Z = trigonometric_algorithm(torch.tensor([2.0, 1.5, 1.0]), frequencies, p)
     n = torch.arange(p)
     assert (Z.argmax(-1) == (n[:, None] + n) % p).all()
     assert decomposition.trig_share(Z).norm == pytest.approx(1)
     assert decomposition.key_frequencies(Z, 0.999) == frequencies
     amplitudes = decomposition.amplitudes(Z, frequencies)
     assert_close(amplitudes, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
-    assert_close(decomposition.trigonometric_algorithm(amplitudes, frequencies, p), Z)
+    assert_close(trigonometric_algorithm(amplitudes, frequencies, p), Z)
 
 
 def test_a_share_of_norms_is_the_root_of_the_share_of_squares():
@@ -72,7 +73,7 @@ def test_embedding_norms_find_a_planted_frequency():
     n = torch.arange(p, dtype=torch.float64)
     direction = torch.randn(16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     W_E = (2 * torch.pi * k / p * n).cos()[:, None] * direction + 5
-    norms = decomposition.embedding_norms(W_E)
+    norms = embedding_norms(W_E)
     assert norms.argmax() + 1 == k
     assert norms[k - 1] == pytest.approx(float(direction.norm() * (p / 2) ** 0.5))
     assert norms.sum() - norms[k - 1] < 1e-9

@@ -1,7 +1,6 @@
 """Sweeps: how runs pack into stacks, time boxes, stores that move, runs that end early."""
 
 import io
-import itertools
 import shutil
 import time
 from contextlib import ExitStack
@@ -10,14 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import RUN, TINY, equal, forked, train
+from tiny import RUN, TINY, equal, train
 
-from grokkit import tasks
-from grokkit.engine import cuda, trainer
+from grokkit.engine import trainer
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
-from varma2023 import profiles
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 GB = 1 << 30
@@ -35,82 +32,55 @@ def on_a_card(monkeypatch):
 
 
 @pytest.mark.parametrize("free", [2 * GB, 20 * GB])
-def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free, monkeypatch):
-    monkeypatch.setattr(cuda, "free_bytes", lambda device: free)
+def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free):
     sizes = np.unique(np.geomspace(300, 12769, 40).astype(int)).tolist()
     runs = [Run(dataset_size=size, seed=seed) for size in sizes for seed in range(3)]
-    packed = plan.pack(runs, CARD)
+    packed = plan.pack(runs, CARD, {}, free)
     assert sorted(r.key for s in packed for r in s) == sorted(r.key for r in runs)
     for members in packed:
         rows = max(run.dataset_size for run in members)
         assert plan.padding([members]) <= plan.MAX_PADDING
         assert sum(plan.stack_bytes(run, rows) for run in members) <= free / 2 or len(members) == 1
     assert len(packed) < len(runs) / (3 if free > 10 * GB else 1.5)
-    assert packed == plan.pack(runs[::-1], CARD, free=free)
+    assert packed == plan.pack(runs[::-1], CARD, {}, free)
 
 
-def test_a_run_that_is_too_large_for_half_the_memory_goes_alone():
-    runs = [Run(dataset_size=12769, seed=seed) for seed in range(3)]
-    assert plan.pack(runs, CARD, free=1 << 20) == [
-        [run] for run in sorted(runs, key=lambda run: run.key)
-    ]
-
-
-def test_a_stack_has_no_more_runs_than_a_process_may_open_lock_files():
-    packed = plan.pack([replace(RUN, seed=seed) for seed in range(450)], CARD, free=64 * GB)
-    assert [len(members) for members in packed] == [200, 200, 50]
+@pytest.mark.parametrize(
+    ("free", "n", "sizes"), [(1 << 20, 3, [1, 1, 1]), (64 * GB, 450, [200, 200, 50])]
+)
+def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_files(
+    free, n, sizes
+):
+    run = Run(dataset_size=12769) if n == 3 else RUN
+    packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
+    assert [len(members) for members in packed] == sizes
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
-    runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in SIZES]
-    packed = plan.pack(runs, CPU)
+    sizes = [(20, 40), (40, 40), (20, 90), (30, 10)]
+    runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in sizes]
+    packed = plan.pack(runs, CPU, {}, 0)
     assert [len(members) for members in packed] == [1, 1, 1, 1]
     work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
 
 
-SIZES = [(20, 40), (40, 40), (20, 90), (30, 10)]
+TOGETHER = [
+    *({"weight_decay": 0.3}, {"seed": 8}, {"labels": "random"}, {"task": "x-y"}),
+    *({"init_scale": 2.0}, {"tolerance": 0.1}, {"dataset_size": 23}, {"keep_weights": False}),
+]
+APART = [
+    *({"p": 5}, {"model": replace(TINY, d_mlp=32)}, {"epochs": 41}, {"n_logged": 10}),
+    *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"dataset_size": 10}),
+    *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}),
+    {"optimiser": "lbfgs", "precision": "float64"},
+]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"weight_decay": 0.3},
-        {"seed": 8},
-        {"labels": "random"},
-        {"task": "x-y"},
-        {"init_scale": 2.0},
-        {"tolerance": 0.1},
-        {"dataset_size": 23},
-        {"keep_weights": False},
-    ],
-    ids=str,
-)
-def test_runs_that_can_go_in_lockstep_do(change):
-    assert len(plan.pack([RUN, replace(RUN, **change)], CARD, free=GB)) == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"p": 5},
-        {"model": replace(TINY, d_mlp=32)},
-        {"epochs": 41},
-        {"n_logged": 10},
-        {"lr": 0.01},
-        {"beta1": 0.8},
-        {"beta2": 0.9},
-        {"eps": 1e-7},
-        {"precision": "float64"},
-        {"precision": "tf32"},
-        {"optimiser": "lbfgs", "precision": "float64"},
-        {"dataset_size": 10},
-    ],
-    ids=str,
-)
-def test_runs_that_cannot_go_in_lockstep_are_parted(change):
-    other = replace(RUN, dataset_size=24)
-    assert len(plan.pack([RUN, replace(other, **change)], CARD, free=GB)) == 2
+@pytest.mark.parametrize("change", [*TOGETHER, *APART], ids=str)
+def test_runs_go_in_lockstep_if_they_can(change):
+    other = replace(RUN, **{"dataset_size": 24, **change})
+    assert len(plan.pack([RUN, other], CARD, {}, GB)) == (1 if change in TOGETHER else 2)
 
 
 def test_runs_at_different_epochs_are_parted():
@@ -120,47 +90,6 @@ def test_runs_at_different_epochs_are_parted():
         frozenset([runs[0], runs[2]]),
         frozenset([runs[1], runs[3]]),
     }
-
-
-NINE = [name for name in tasks.NAMES if name != "x+y"]
-
-
-def grids():
-    """The paper's sweeps, Figs. 4, 5, 7 and 8, as runs."""
-    start = profiles.full_data("paper")
-    few = np.rint(np.geomspace(390, 1494, 7)).astype(int).tolist()
-    fig4 = [
-        Run(dataset_size=size, weight_decay=decay, epochs=100_000, init=init)
-        for size, decay, init in itertools.product(few, (0.1, 0.5, 1.0, 1.5, 2.0), start)
-    ]
-    even = np.rint(np.linspace(1500, 2050, 20)).astype(int).tolist()
-    fig5 = [
-        Run(dataset_size=size, epochs=30_000_000, seed=seed)
-        for size, seed in itertools.product(even, range(10))
-    ]
-    fig8 = [
-        Run(
-            task=name,
-            p=5 if name in tasks.PERMUTATION else 113,
-            dataset_size=size,
-            epochs=100_000,
-            seed=seed,
-        )
-        for name, size, seed in itertools.product(NINE, few, range(10))
-    ]
-    return {"4": fig4, "5": fig5, "7": profiles.ungrokking("paper"), "8": fig8}
-
-
-@pytest.mark.parametrize("figure", ["4", "5", "7", "8"])
-def test_the_papers_grids_pack_with_little_padding(figure):
-    runs = grids()[figure]
-    for name, members in (("whole", runs), ("half of it, at random", runs[::3] + runs[1::7])):
-        members = list(dict.fromkeys(members))
-        packed = plan.pack(members, CARD, free=140 * GB)
-        share = plan.padding(packed)
-        print(f"Fig. {figure}, {name}: {len(members)} runs, {len(packed)} stacks, {share:.1%}")
-        assert share < 0.1
-        assert len(packed) < len(members) / 4
 
 
 def test_padding_is_the_share_of_rows_that_no_run_uses():
@@ -181,8 +110,11 @@ STACK = [
 ]
 
 
-def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(tmp_path, on_a_card):
-    together = train(STACK, tmp_path / "together")
+def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(
+    tmp_path, on_a_card, capsys
+):
+    together = local.train(STACK, Store(tmp_path / "together", ""), device="cpu")
+    assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
     assert [len(r.provenance["processes"]) for r in together] == [1] * 4
     assert {r.provenance["processes"][0]["stack"] for r in together} == {4}
     for record in together:
@@ -216,11 +148,6 @@ def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
             np.testing.assert_allclose(record[name], alone[name], rtol=1e-6)
 
 
-def test_the_padding_of_an_accelerators_stacks_is_printed(tmp_path, on_a_card, capsys):
-    local.train(STACK, Store(tmp_path, ""), device="cpu")
-    assert "1 stacks, 1.5% of their rows are padding" in capsys.readouterr().err
-
-
 # --- time boxes, other processes, other places
 
 
@@ -242,34 +169,6 @@ def slowly(monkeypatch):
         yield patch
 
 
-def in_a_child(runs, path, minutes):
-    """Exit code of a forked process that trains for `minutes`: 3 if time was up."""
-
-    def work():
-        try:
-            train(runs, path, minutes=minutes)
-        except TimeoutError:
-            raise SystemExit(3) from None
-
-    process = forked(work)
-    process.join()
-    return process.exitcode
-
-
-@pytest.mark.process
-def test_another_process_goes_on_when_time_is_up_and_the_record_lists_both(tmp_path, slowly):
-    path = tmp_path / "broken"
-    assert in_a_child(LONG[:1], path, SHORT) == 3
-    slowly.undo()
-    epoch = Store(path, "").checkpointed()[LONG[0]]
-    assert 0 < epoch < LONG[0].epochs
-    [record] = train(LONG[:1], path)
-    assert equal(record, train(LONG[:1], tmp_path / "unbroken")[0])
-    processes = record.provenance["processes"]
-    assert [p["from_epoch"] for p in processes] == [0, epoch]
-    assert all(p["wall_seconds"] > 0 for p in processes)
-
-
 def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch, slowly):
     with pytest.raises(TimeoutError) as stopped:
         train(LONG, tmp_path / "first", minutes=SHORT)
@@ -288,9 +187,11 @@ def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monk
     stayed = train(LONG, tmp_path / "first")
     for one, other in zip(moved, stayed, strict=True):
         assert equal(one, other)
-        devices = [p["device"] for p in one.provenance["processes"]]
-        assert devices[-1] == "cuda X"
-        assert len(devices) == 1 + (one.run in begun)
+        processes = one.provenance["processes"]
+        from_epoch = [0, begun[one.run]] if one.run in begun else [0]
+        assert [p["from_epoch"] for p in processes] == from_epoch
+        assert all(p["wall_seconds"] > 0 for p in processes)
+        assert processes[-1]["device"] == "cuda X"
 
 
 def test_a_run_that_another_process_holds_is_waited_for_and_loaded(tmp_path, monkeypatch):
@@ -302,7 +203,7 @@ def test_a_run_that_another_process_holds_is_waited_for_and_loaded(tmp_path, mon
         store.put(record, record.weights())
         other.close()
 
-    monkeypatch.setattr(local, "train_stack", None)  # so that a call would fail
+    monkeypatch.setattr(trainer, "Training", None)  # so that a call would fail
     monkeypatch.setattr(local.time, "sleep", finish)
     assert equal(train([RUN], store)[0], record)
 
@@ -325,7 +226,7 @@ def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monk
 
 def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(local, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(local.LocalExecutor, "train", lambda *_: [RUN])
+    monkeypatch.setattr(local.LocalExecutor, "train", lambda *_: [([RUN], "")])
     with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
         train([RUN], tmp_path)
 

@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -25,23 +27,21 @@ def finish(store: Store, run: Run) -> None:
     store.put(Record(run, {"epoch": run.log_epochs()}, {}))
 
 
-class Child:
-    """A forked process that runs `function(store, pipe)`; killed at the latest by `with`."""
+@contextmanager
+def child(store, function):
+    """A forked process that runs `function(store, pipe)`, and what it says next; killed at last."""
+    pipe, theirs = FORK.Pipe()
+    process = forked(function, store, theirs)
 
-    def __init__(self, store, function):
-        self.pipe, theirs = FORK.Pipe()
-        self.process = forked(function, store, theirs)
+    def hear():
+        assert pipe.poll(20), "the child says nothing"
+        return pipe.recv()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.join()
-
-    def hear(self):
-        assert self.pipe.poll(20), "the child says nothing"
-        return self.pipe.recv()
+    try:
+        yield process, pipe, hear
+    finally:
+        process.kill()
+        process.join()
 
 
 def hold(store, pipe):
@@ -58,22 +58,22 @@ def granted(store, runs):
 
 
 def test_what_another_process_holds_is_not_granted_until_it_lets_go(store):
-    with Child(store, hold) as child:
-        assert child.hear() == [RUN]
+    with child(store, hold) as (process, pipe, hear):
+        assert hear() == [RUN]
         assert granted(store, RUNS[:3]) == RUNS[1:3]
-        os.kill(child.process.pid, signal.SIGSTOP)  # it may go on at any time
+        os.kill(process.pid, signal.SIGSTOP)  # it may go on at any time
         assert granted(store, [RUN]) == []
-        os.kill(child.process.pid, signal.SIGCONT)
-        child.pipe.send("let go")
-        assert child.hear() == "released"
+        os.kill(process.pid, signal.SIGCONT)
+        pipe.send("let go")
+        assert hear() == "released"
         assert granted(store, [RUN]) == [RUN]
 
 
 def test_a_killed_holder_is_followed_at_once(store):
-    with Child(store, hold) as child:
-        child.hear()
-        child.process.kill()
-        os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOWAIT)  # a zombie holds nothing
+    with child(store, hold) as (process, _, hear):
+        hear()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie holds nothing
         assert granted(store, [RUN]) == [RUN]
 
 
@@ -85,19 +85,16 @@ def test_an_error_or_ctrl_c_lets_go(store):
 
 
 def test_two_threads_of_one_process_hold_different_runs(store):
-    got, both = {}, threading.Barrier(2)
+    both = threading.Barrier(2)
 
-    def work(name):
+    def work(_):
         with store.lock(RUNS) as held:
-            got[name] = held
             both.wait(10)
+            return held
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(run.key for held in got.values() for run in held) == sorted(r.key for r in RUNS)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(work, "ab")
+    assert sorted(run.key for run in one + other) == sorted(run.key for run in RUNS)
     assert granted(store, RUNS) == RUNS
 
 
@@ -115,34 +112,29 @@ def race(store, pipe):
 
 @pytest.mark.process
 def test_eight_processes_racing_for_forty_runs_train_each_exactly_once(store):
-    children = [Child(store, race) for _ in range(8)]
-    for child in children:
-        child.pipe.send("go")
-    shares = [child.hear() for child in children]
-    for child in children:
-        child.process.join()
+    with ExitStack() as stack:
+        children = [stack.enter_context(child(store, race)) for _ in range(8)]
+        for _, pipe, _ in children:
+            pipe.send("go")
+        shares = [hear() for _, _, hear in children]
     assert sorted(run.key for share in shares for run in share) == sorted(r.key for r in RUNS)
     assert all(store.get(run) is not None for run in RUNS)
 
 
-def test_a_finished_run_is_not_granted(store):
-    finish(store, RUN)
-    assert granted(store, RUNS[:2]) == [RUNS[1]]
-
-
 def test_a_forked_child_neither_releases_nor_keeps_what_its_parent_holds(store):
-    with store.lock([RUN]) as held:
-        assert held == [RUN]
-        with Child(store, lambda *_: None) as child:
-            child.process.join()
-            assert granted(store, [RUN]) == []
-        forked = Child(store, lambda store, pipe: pipe.recv())
-    with forked:
+    with ExitStack() as stack:
+        with store.lock([RUN]) as held:
+            assert held == [RUN]
+            with child(store, lambda *_: None) as (process, *_):
+                process.join()
+                assert granted(store, [RUN]) == []
+            stack.enter_context(child(store, lambda store, pipe: pipe.recv()))
         assert granted(store, [RUN]) == [RUN]
 
 
-def test_a_lock_file_goes_when_its_run_is_finished(store):
-    finished, begun = RUNS[:2]
-    with store.lock([finished, begun]):
-        finish(store, finished)
+def test_a_finished_run_is_not_granted_and_its_lock_file_goes(store):
+    done, begun = RUNS[:2]
+    with store.lock([done, begun]):
+        finish(store, done)
     assert [path.stem for path in (store.path / "locks").iterdir()] == [begun.key]
+    assert granted(store, RUNS[:2]) == [begun]

@@ -73,24 +73,6 @@ def test_cross_entropy_equals_log_softmax_in_float64(seed, margin):
     assert_close(model.cross_entropy(logits, labels), expected, rtol=1e-9, atol=1e-13)
 
 
-@pytest.mark.parametrize("margin", [10.0, 18.0, 25.0, 40.0, 60.0])
-def test_float32_loss_and_gradient_are_exact_where_the_usual_form_fails(margin):
-    logits = torch.randn(4, 113, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(4)
-    logits[torch.arange(4), labels] = logits.max() + margin
-    single = logits.clone().requires_grad_()
-    double = logits.double().requires_grad_()
-    loss, reference = model.cross_entropy(single, labels), model.cross_entropy(double, labels)
-    loss.sum().backward()
-    reference.sum().backward()
-    assert_close(loss.double(), reference, rtol=1e-5, atol=0)
-    assert_close(single.grad.double(), double.grad, rtol=1e-5, atol=1e-45)
-    if margin >= 25:  # what the exact form is for: torch's float32 loss has no gradient left here
-        usual = logits.clone().requires_grad_()
-        F.cross_entropy(usual, labels, reduction="sum").backward()
-        assert (usual.grad[torch.arange(4), labels] == 0).all()
-
-
 def test_param_norm_is_the_norm_of_all_parameters_flattened():
     theta = model.initialise(TINY, 5, seed=0)
     flat = torch.cat([weight.flatten() for weight in theta.values()]).double()
@@ -98,10 +80,11 @@ def test_param_norm_is_the_norm_of_all_parameters_flattened():
     assert_close(optimum.objective(0.5, model.param_norm(theta), alpha=0.1), 5 + flat @ flat / 2)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"d_model": 0}, {"n_heads": 3}, {"d_mlp": -1}], ids=lambda c: str(c)
-)
-def test_bad_widths_name_the_field_and_value(changes):
-    [(name, value)] = changes.items()
-    with pytest.raises(ValueError, match=rf"{name} must .*got {value}"):
-        model.ModelConfig(**changes)
+WIDTHS = [(name, value) for name in ("d_model", "n_heads", "d_mlp") for value in (-1, 0, 10**6)]
+
+
+@pytest.mark.parametrize(("name", "value"), [*WIDTHS, ("n_heads", 3)])
+def test_bad_widths_name_the_field_and_value(name, value):
+    says = "divide d_model = 128" if value == 3 else "be at least 1 and at most 16384"
+    with pytest.raises(ValueError, match=rf"{name} must {says}.*, got {value}"):
+        model.ModelConfig(**{name: value})

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats
 
+from grokkit.engine import metrics
 from grokkit.engine.metrics import MINIMUM_RESIDUAL, at_minimum, recent_fall
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -35,7 +36,8 @@ def test_a_minimum_neither_falls_nor_pulls(gradients, fall, residual, rests):
     assert at_minimum(at, np.array([9.0, 1 + fall, 1.0]), residual) is rests
 
 
-def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
+def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "MINIMUM_GRADIENTS", 100)
     model = ModelConfig(d_model=16, n_heads=2, d_mlp=8)
     run = Run(
         p=5, dataset_size=4, model=model, optimiser="lbfgs", precision="float64",
@@ -49,8 +51,3 @@ def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(tmp_path):
     assert at[-1] < run.epochs
     assert record.ended.startswith("at rest: residual ")
     assert record.final("residual") < MINIMUM_RESIDUAL
-
-
-def test_until_rest_is_for_the_minimiser():
-    with pytest.raises(ValueError, match="until_rest is for lbfgs, got 'adamw'"):
-        Run(until_rest=True)

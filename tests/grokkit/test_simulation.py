@@ -10,44 +10,33 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grokkit.simulation import (
-    TABLE_1,
-    Toy,
-    panels,
-    simulate,
-)
+from grokkit.simulation import TABLE_1, Toy, panels, simulate
 from grokkit.theorems import EqualCircuits, optimal_weights
 from varma2023.simulation.analysis import curve_table, marks, marks_table
 
 CURVES = ("train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
 
 
-@pytest.mark.parametrize(
-    ("step", "expected"),
-    [
-        (1_000, (0.605, 7.326, 0.00, 6.72, 9.79)),
-        (4_000, (0.484, 5.358, 1.14, 5.83, 8.76)),
-        (6_000, (0.209, 0.523, 5.66, 2.31, 5.84)),
-        (10_000, (0.185, 0.242, 7.10, 1.05, 5.53)),
-    ],
-)
-def test_panel_a_has_the_reference_values(step, expected):
-    found = simulate(TABLE_1["a"])
-    for curve, value in zip(CURVES, expected, strict=True):
-        tolerance = 5e-4 if "loss" in curve else 5.1e-3
-        assert abs(getattr(found, curve)[step] - value) < tolerance, curve
+REFERENCE = {
+    1_000: (0.605, 7.326, 0.00, 6.72, 9.79),
+    4_000: (0.484, 5.358, 1.14, 5.83, 8.76),
+    6_000: (0.209, 0.523, 5.66, 2.31, 5.84),
+    10_000: (0.185, 0.242, 7.10, 1.05, 5.53),
+}
 
 
-def test_panels_b_and_c_have_the_reference_values():
-    b, c = simulate(TABLE_1["b"]), simulate(TABLE_1["c"])
+def test_the_panels_have_the_reference_values_and_only_a_groks():
+    a, b, c = (simulate(toy) for toy in TABLE_1.values())
+    for step, expected in REFERENCE.items():
+        for curve, value in zip(CURVES, expected, strict=True):
+            tolerance = 5e-4 if "loss" in curve else 5.1e-3
+            assert abs(getattr(a, curve)[step] - value) < tolerance, curve
     assert abs(b.test_loss[-1] - 5.98) < 5e-3
     assert abs(c.train_loss[-1] - 0.184) < 5e-4
     assert abs(c.test_loss[-1] - 0.231) < 5e-4
-
-
-def test_only_panel_a_groks():
-    outcomes = {panel: marks(simulate(toy)).outcome for panel, toy in TABLE_1.items()}
-    assert outcomes == {"a": "groks", "b": "never", "c": "together"}
+    assert [marks(found).outcome for found in (a, b, c)] == ["groks", "never", "together"]
+    for found in (a, b, c):  # no weight comes back to zero
+        assert min(found.gen_logit[1:].min(), found.mem_logit[1:].min()) > 0
 
 
 def cells(table: str) -> list[list[str]]:
@@ -96,13 +85,9 @@ def test_test_loss_is_the_formula_of_appendix_c():
     assert np.allclose(found.test_loss, fit + toy.alpha * found.param_norm**2, rtol=1e-12)
 
 
-def test_a_zero_weight_with_a_zero_partner_never_moves():
-    found = simulate(Toy(w_gen=(0.0, 0.0)), steps=2_000)
-    assert (found.gen_logit == 0).all()
-
-
-def test_equal_circuits_started_equally_stay_equal():
-    found = simulate(Toy(P_gen=2.0, w_gen=(0.0, 1.0)), steps=2_000)
+def test_a_dead_circuit_stays_dead_and_equal_circuits_stay_equal():
+    assert (simulate(Toy(w_gen=(0.0, 0.0)), steps=500).gen_logit == 0).all()
+    found = simulate(Toy(P_gen=2.0, w_gen=(0.0, 1.0)), steps=500)
     assert np.array_equal(found.gen_logit, found.mem_logit)
 
 
@@ -150,13 +135,6 @@ def test_a_bad_value_is_named_with_what_is_allowed(change, named):
 def test_a_descent_that_diverges_says_so():
     with pytest.raises(ValueError, match="overshoots and leaves a circuit at zero"):
         simulate(Toy(lr=10.0, kappa=0.3, alpha=1.0, w_mem=(2.0, 2.0)))
-
-
-def test_no_weight_of_table_1_comes_back_to_zero():
-    for toy in TABLE_1.values():
-        found = simulate(toy)
-        assert (found.gen_logit[1:] > 0).all()
-        assert (found.mem_logit[1:] > 0).all()
 
 
 def test_a_weight_that_overshoots_stops_at_zero_and_recovers():

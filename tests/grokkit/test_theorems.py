@@ -52,14 +52,6 @@ def circuits(drawn: dict) -> EqualCircuits:
     return EqualCircuits(**drawn)
 
 
-@given(seed=st.integers(0, 2**16), scale=st.floats(1.01, 20.0))
-def test_theorem_d1_scaling_up_a_perfect_classifier_lowers_its_loss(seed, scale):
-    rng = np.random.default_rng(seed)
-    logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
-    logits[range(6), labels] = np.delete(logits, 0, 1).max(1) + logits.max(1) + 5
-    assert scaled_loss(logits, labels, scale) < scaled_loss(logits, labels, 1.0)
-
-
 def test_theorem_d1_needs_every_example_right():
     logits, labels = np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([0, 1])
     assert scaled_loss(logits, labels, 9.0) > scaled_loss(logits, labels, 1.0)
@@ -73,11 +65,6 @@ def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     theirs = torch.nn.functional.cross_entropy(torch.tensor(scale * logits), torch.tensor(labels))
     assert abs(scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
     assert np.array_equal(logits, kept)
-
-
-@given(a=st.floats(0, 1e6), b=st.floats(0, 1e6), r=st.floats(0.01, 1.0))
-def test_lemma_d2_a_power_up_to_one_is_subadditive(a, b, r):
-    assert (a + b) ** r <= (a**r + b**r) * (1 + 1e-14)
 
 
 @given(
@@ -94,43 +81,12 @@ def test_lemma_d3_holds_with_epsilon_on_the_right(x, r, c, part):
     assert x**r - (x - eps) ** r > eps * (r * x ** (r - 1) - c)
 
 
-@given(x=positive(0.1, 10), r=st.floats(1.0, 4.0), delta=positive(1e-6, 1.0))
-def test_lemma_d3_fails_with_delta_on_the_right(x, r, delta):
-    c = r * x ** (r - 1) / 2
-    eps = min(delta, x) * 1e-3  # below delta: no delta will do
-    assert x**r - (x - eps) ** r < delta * (r * x ** (r - 1) - c)
-
-
 @given(EQUATION_6)
 @settings(max_examples=60)
 def test_theorem_d4_agrees_with_a_search_that_does_not_know_it(drawn):
     found = circuits(drawn)
     closed, searched = optimal_weights(found), minimise_weights(found)
     assert np.abs(closed - searched).max() < 1e-6 * max(1.0, closed.sum())
-
-
-@given(EQUATION_6)
-@settings(max_examples=60)
-def test_theorem_d4_gives_weight_as_it_says(drawn):
-    found = circuits(drawn)
-    w, P = optimal_weights(found), np.array(found.P)
-    if found.kappa >= found.q:
-        assert (w[min(P) < P] == 0).all()
-    else:
-        log_w = np.log(w) + found.q * found.kappa / (found.q - found.kappa) * np.log(P)
-        assert np.ptp(log_w[w > 1e-250]) < 1e-9
-
-
-@given(EQUATION_6, st.integers(0, 2**16))
-@settings(max_examples=60)
-def test_no_weights_drawn_at_random_beat_the_optimal_ones(drawn, seed):
-    found = circuits(drawn)
-    best = optimal_weights(found)
-    rng = np.random.default_rng(seed)
-    near = best * rng.uniform(0.8, 1.25, (200, len(best)))
-    far = rng.exponential(best.sum() + 1, (200, len(best)))
-    drawn = effective_loss(found, np.concatenate([near, far]))
-    assert (drawn >= effective_loss(found, best) - 1e-12).all()
 
 
 def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():

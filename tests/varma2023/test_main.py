@@ -14,11 +14,11 @@ from tiny import TINY, equal, train
 from grokkit.__main__ import main as grokkit_main
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from grokkit.sweeps import estimate, plan
-from grokkit.sweeps.estimate import Machine, Speed
-from varma2023 import experiments, profiles
+from grokkit.sweeps import plan
+from varma2023 import estimate, experiments, profiles
 from varma2023.__main__ import main
 from varma2023.engine.measured import save
+from varma2023.estimate import Machine, Speed
 
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
 CPU = torch.device("cpu")
@@ -165,8 +165,8 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
 @pytest.mark.parametrize(
     ("command", "where"),
     [
-        (["list"], "grokkit.sweeps.estimate.measure"),
-        (["retrain", "0"], "grokkit.sweeps.retrain.find"),
+        (["list"], "varma2023.estimate.measure"),
+        (["retrain", "0"], "varma2023.retrain.find"),
     ],
 )
 def test_ctrl_c_promises_no_checkpoint_where_there_is_none(

@@ -9,7 +9,7 @@ import torch
 from handmade import grokking, record, ungrokking
 from torch.testing import assert_close
 
-from grokkit import decomposition, model, tasks
+from grokkit import model, tasks
 from grokkit.engine import tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
@@ -18,6 +18,7 @@ from varma2023 import measures, tables
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
 from varma2023.decomposition.analysis import (
     trigonometric,
+    trigonometric_algorithm,
     trigonometric_criteria,
     trigonometric_table,
 )
@@ -239,7 +240,7 @@ def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
-    Z = decomposition.trigonometric_algorithm(A, frequencies, 13)
+    Z = trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     run = Run(p=13, dataset_size=100, epochs=10, model=TINY, keep_weights=True)
     theta = model.initialise(TINY, 13, seed=0)

@@ -38,12 +38,12 @@ def trigonometric(record: Record) -> Trigonometric:
     Z = all_logits(record).view(p, p, p)
     frequencies = decomposition.key_frequencies(Z)
     A = decomposition.amplitudes(Z, frequencies)
-    rebuilt = decomposition.trigonometric_algorithm(A, frequencies, p).argmax(-1)
+    rebuilt = trigonometric_algorithm(A, frequencies, p).argmax(-1)
     n = torch.arange(p)
     return Trigonometric(
         decomposition.trig_share(Z),
         decomposition.frequency_norms(Z),
-        decomposition.embedding_norms(record.weights()["W_E"][:p]),
+        embedding_norms(record.weights()["W_E"][:p]),
         frequencies,
         A,
         float((rebuilt == Z.argmax(-1)).double().mean()),
@@ -72,3 +72,28 @@ def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:
         "rebuilt from few key frequencies, over 99 % same answers": few and report.agreement > 0.99,
         "the key frequencies are the embedding's strongest, but for one": shared >= n - 1,
     }
+
+
+def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
+    """Norm of the operand embedding along cos and sin of each frequency k = 1..(p-1)/2."""
+    p = W_E.shape[0]
+    spectrum = torch.fft.rfft(W_E.double(), dim=0)[1 : (p + 1) // 2]
+    return spectrum.abs().square().sum(1).sqrt() * (2 / p) ** 0.5
+
+
+def trigonometric_algorithm(
+    amplitudes: Float[Tensor, " freq"], frequencies: list[int], p: int
+) -> Float[Tensor, "p p p"]:
+    """The algorithm of Fig. 11 by hand: logits sum_k A_k cos(w_k (a + b - c)), w_k = 2 pi k / p.
+
+    It goes through the network's own steps (App. B): cos and sin of w a and w b from the embedding,
+    those of w (a + b) from the angle addition formulas, then the read-off for every label c.
+    """
+    n = torch.arange(p, dtype=torch.float64)
+    logits = torch.zeros(p, p, p, dtype=torch.float64)
+    for amplitude, k in zip(amplitudes, frequencies, strict=True):
+        cos, sin = (2 * torch.pi * k / p * n).cos(), (2 * torch.pi * k / p * n).sin()
+        cos_sum = torch.outer(cos, cos) - torch.outer(sin, sin)
+        sin_sum = torch.outer(sin, cos) + torch.outer(cos, sin)
+        logits += amplitude * (cos_sum[..., None] * cos + sin_sum[..., None] * sin)
+    return logits

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grokkit.runs import Run
-from grokkit.sweeps.estimate import duration
 from grokkit.sweeps.plan import flop, with_inits, work
 from varma2023 import experiments
 from varma2023.engine import measured, timings
+from varma2023.estimate import duration
 from varma2023.tables import html_table
 
 ENGINE = "grokkit"  # this package's way in `benchmarks/engine.py`, beside the textbook's

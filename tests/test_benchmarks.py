@@ -1,4 +1,4 @@
-"""The benchmark times what it says: its textbook loop is the textbook model."""
+"""Benchmarks time what they say: all ways train the same networks, all minimisers start alike."""
 
 import importlib.util
 import inspect
@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import TINY
 from torch.testing import assert_close
 
-from grokkit import model, tasks, textbook
+from grokkit import model, tasks
 from grokkit.runs import Record, Run
 from grokkit.store.files import Damaged
 from grokkit.store.store import Store
 from varma2023.engine import measured
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+CPU = torch.device("cpu")
+TWO = [Run(p=7, dataset_size=20 + seed, seed=seed, model=TINY) for seed in range(2)]
 
 
 def script(name):
@@ -41,13 +44,12 @@ def gpu(engine):
 def test_the_fused_textbook_loop_is_the_textbook_model():
     theta = {k: w.double() for k, w in model.initialise(model.ModelConfig(), 7, 0).items()}
     tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 7).inputs), 7)
-    assert_close(textbook.fused_forward(theta, tokens), model.forward(theta, tokens))
+    assert_close(script("engine").fused_forward(theta, tokens), model.forward(theta, tokens))
 
 
 def test_all_ways_train_the_same_networks(engine):
     # one epoch from the same start moves every way's networks as it moves the textbook loop's
-    runs = [Run(p=7, dataset_size=20 + seed, seed=seed) for seed in range(2)]
-    ways = engine.ways_of(runs, torch.device("cpu"))
+    ways = engine.ways_of(TWO, CPU)
     assert set(ways) > {"textbook", "last row", "one batch", "side by side", "grokkit"}
     for step, _ in ways.values():
         step(1)
@@ -67,7 +69,7 @@ def test_all_ways_train_the_same_networks(engine):
 
 
 def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine):
-    rows = engine.measure(2, 20, torch.device("cpu"), rounds=2, peak=1e11)
+    rows = engine.measure(TWO, CPU, rounds=2, peak=1e11)
     for row in rows:
         assert min(row.ms, row.limit_share) > 0
         assert row.least <= row.factor <= row.most
@@ -78,10 +80,9 @@ def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop(engine)
 
 @pytest.mark.process
 def test_memory_is_measured_in_a_process_of_its_own(engine):
-    assert 0.1 < engine.memory(2, 20, torch.device("cpu")) < 4
+    assert 0.1 < engine.memory(2, 20, CPU) < 4
 
 
-CPU = torch.device("cpu")
 PEAK = {"float32": 1e11, "tf32": 2e11, "bf16": 4e11, "float64": 5e10, "bytes": 1e10}
 
 
@@ -147,3 +148,55 @@ def test_denormals_are_timed_where_a_run_starts_and_where_it_ends(tmp_path):
     assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() > 0  # left as it was
     with pytest.raises(LookupError, match=run.key):
         timed.points(run, Store(tmp_path, shipped=""))
+
+
+# --- minimisers
+
+
+@pytest.fixture(scope="module")
+def minimisers():
+    return script("minimisers")
+
+
+@pytest.fixture(scope="module")
+def case(minimisers):
+    [case] = minimisers.cases(quick=True)
+    return case
+
+
+@pytest.fixture(scope="module")
+def start(case):
+    return case.start()
+
+
+def test_every_method_goes_down_and_is_cut_at_the_same_count(minimisers, case, start, monkeypatch):
+    monkeypatch.setattr(minimisers, "STAGE", 4)
+    before = minimisers.Problem(case.run, start)(start.double())[0]
+    for name in minimisers.METHODS:
+        row = minimisers.measure(case, start, name, 15)
+        assert row["f"] < before
+        # Newton looks at f only after its products
+        assert 15 <= row["evaluations"] <= 15 + (41 if "Newton" in name else 0), name
+        assert name in minimisers.line(row)
+
+
+def test_newtons_step_solves_the_newton_equation(minimisers, case, start):
+    problem = minimisers.Problem(case.run, start)
+    scale = torch.linspace(1, 5, start.shape[1], dtype=torch.float64)
+
+    def loss(x):
+        return 1e-8 * (scale * x.square()).sum(1), 2e-8 * scale * x
+
+    problem.losses = {torch.float64: loss}
+    point = 1e-3 * torch.ones_like(scale).unsqueeze(0)  # where the penalty is theta^2 / 2
+    _, gradient = problem(point)
+    step, fall, at_edge = minimisers._steihaug(problem, point, gradient, torch.tensor(1e3).double())
+    assert not at_edge
+    assert problem(point + step)[1].norm() < 0.11 * gradient.norm()
+    assert_close(problem(point)[0] - problem(point + step)[0], fall.view(1), rtol=1e-2, atol=0)
+
+
+def test_the_start_is_where_adamw_has_got_to(case, start):
+    assert start.shape[0] == 1
+    assert start.isfinite().all()
+    assert case.epochs == 50

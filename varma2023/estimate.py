@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from grokkit import tasks
-from grokkit.engine.gradients import keep_freed_memory
 from grokkit.engine.stack import Stack, start
+from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import plan
@@ -42,16 +42,12 @@ class Machine:
     measured: float  # seconds that it took
 
     def __str__(self) -> str:
-        parts = []
-        for exact, what in ((False, "float32, AdamW"), (True, "float64, L-BFGS")):
-            run = _exactly(LARGE) if exact else LARGE
-            each = _epoch_seconds(run, self)
-            rate = plan.flop(run) / each / 1e9
-            parts.append(f"{1000 * each:.3g} ms ({rate:.3g} GFLOP/s) in {what}")
+        flop, each = plan.flop(LARGE), [_epoch_seconds(r, self) for r in (LARGE, _exactly(LARGE))]
+        adamw, lbfgs = (f"{1000 * t:.3g} ms ({flop / t / 1e9:.3g} GFLOP/s)" for t in each)
         return (
             f"{self.device.type}, {self.at_a_time} at a time; an epoch of p = {LARGE.p}, "
-            f"D = {LARGE.dataset_size:,} takes {' and '.join(parts)}; measured in "
-            f"{self.measured:.1f} s"
+            f"D = {LARGE.dataset_size:,} takes {adamw} in float32, AdamW and {lbfgs} in float64, "
+            f"L-BFGS; measured in {self.measured:.1f} s"
         )
 
 
@@ -69,15 +65,11 @@ def measure(device: torch.device) -> Machine:
     torch.set_num_threads(1)
     try:
         for exact in (False, True):
-            if exact and device.type == "mps":  # it has no float64
-                epoch[True], evaluation[True] = epoch[False], evaluation[False]
-                continue
-            small, large = (
-                _time(_exactly(run) if exact else run, device, 1 if on_cpu else BATCH)
-                for run in (SMALL, LARGE)
-            )
-            epoch[exact] = _fit(small[0], large[0], plan.flop)
-            evaluation[exact] = _fit(small[1], large[1], _evaluation_flop)
+            as_asked = _exactly if exact and device.type != "mps" else replace  # mps: no float64
+            times = (_time(as_asked(run), device, 1 if on_cpu else BATCH) for run in (SMALL, LARGE))
+            (small, small_evaluation), (large, large_evaluation) = times
+            epoch[exact] = _fit(small, large, plan.flop)
+            evaluation[exact] = _fit(small_evaluation, large_evaluation, _evaluation_flop)
     finally:
         torch.set_num_threads(threads)
     took = time.monotonic() - began

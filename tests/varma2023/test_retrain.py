@@ -11,8 +11,7 @@ from grokkit.runs import Run
 from grokkit.store.files import write_atomically
 from grokkit.store.parquet import parquet_bytes
 from grokkit.store.store import Store
-from grokkit.sweeps import retrain
-from varma2023 import experiments
+from varma2023 import experiments, retrain
 from varma2023.__main__ import main
 from varma2023.ungrokking import sweeps
 

@@ -1,0 +1,45 @@
+"""Full-batch AdamW for a stack of runs, each with its own weight decay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grokkit.engine.lbfgs import Objective
+from grokkit.runs import Run
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class AdamW:
+    """torch's fused Adam with one lr, betas and eps, which the runs share.
+
+    It has one weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
+    """
+
+    def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
+        """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
+        run, self.point = runs[0], tensors["point"]  # run parameter
+        self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
+        self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
+        options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}
+        options |= {"lr": run.lr, "betas": (run.beta1, run.beta2), "eps": run.eps}
+        self.adam = torch.optim.Adam([self.point], **options)
+        self.adam.state[self.point] = {
+            "step": torch.tensor(float(epoch), device=self.point.device),
+            **{name: tensors.get(name, torch.zeros_like(self.point)) for name in MOMENTS},
+        }
+
+    @torch.no_grad()
+    def step(self, train_loss: Objective) -> None:
+        """One epoch."""
+        self.point.grad = train_loss(self.point)[1]
+        self.point.mul_(self.decay)
+        self.adam.step()
+
+    def tensors(self) -> dict[str, Float[Tensor, "run parameter"]]:
+        """Parameters and the two moments."""
+        moments = self.adam.state[self.point]
+        return {"point": self.point, **{name: moments[name] for name in MOMENTS}}
