@@ -15,7 +15,7 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
 PROFILES = ("published", "quick", "paper")
-QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=128))
+QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256))
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
 Changes = dict[str, Any]
@@ -149,10 +149,8 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     epochs, gradients = SLOW_TASKS.get(changes.get("task") or Run.task, (3000, 0))
     base = Run(dataset_size=12769, epochs=epochs, n_logged=60, keep_weights=True)
     if profile == "quick":
-        everything = QUICK_RUN.p**2
-        base = replace(
-            QUICK_RUN, dataset_size=everything, epochs=300, n_logged=60, keep_weights=True
-        )
+        base = replace(QUICK_RUN, dataset_size=QUICK_RUN.p**2, epochs=300, n_logged=60)
+        base = replace(base, keep_weights=True)
     default = {"published": 2, "quick": 2, "paper": 10}[profile]
     runs = [apply(base, {**changes, "seed": seed}) for seed in seed_range(seeds, default)]
     if not gradients or profile == "quick":
@@ -177,7 +175,7 @@ def ungrokking(
     epochs, n_logged = {"quick": (800, 60), "paper": (1_000_000, 400)}.get(profile, (20_000, 160))
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":
-        grid = np.array([40, 120, 400]) / QUICK_RUN.p**2
+        grid = np.array([40, 120, 600]) / QUICK_RUN.p**2
     examples, own = inits[0].dataset_size, not_shared(changes)
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr")}
     base = Run(**start, dataset_size=examples, epochs=epochs, n_logged=n_logged)
@@ -189,7 +187,8 @@ def ungrokking(
 
 
 WEIGHT_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)  # of Fig. 4
-EVERYTHING = 113**2
+PAPERS = Run()
+EVERYTHING = PAPERS.p**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
 
 
@@ -199,11 +198,9 @@ class Grid:
 
     seeds: int
     epochs: int  # of a run: updates of AdamW, or gradients of the minimiser
-    sizes: Collection[
-        float | int
-    ]  # of x + y mod `run.p`; another task or modulus takes the same share
+    sizes: Collection[float | int]  # at `run.p`; another task or modulus takes the same share
     decays: Sequence[float | int] = WEIGHT_DECAYS
-    run: Run = Run()  # its modulus, network and learning rate
+    run: Run = PAPERS  # its modulus, network and learning rate
     exact: bool = False  # whether sizes are meant as they are, whatever the task
 
     def sizes_of(self, run: Run) -> list[int]:
@@ -211,9 +208,8 @@ class Grid:
         if self.exact:
             return [int(size) for size in self.sizes]
         examples = tasks.task(run.task, run.p).n_examples
-        return [
-            min(examples, max(1, round(size / self.run.p**2 * examples))) for size in self.sizes
-        ]
+        shares = [size / self.run.p**2 for size in self.sizes]
+        return [min(examples, max(1, round(share * examples))) for share in shares]
 
     def base(self, changes: Changes, **fields: Any) -> Run:
         """The grid's run from random weights, with the changes of task, p and model."""

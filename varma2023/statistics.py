@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 LEVEL = 0.95
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
@@ -115,4 +114,6 @@ def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> floa
     """Spearman's rank correlation; NaN for fewer than three points or where one is constant."""
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return nan
+    from scipy import stats  # here, for it takes a second that most chapters do not need
+
     return float(stats.spearmanr(x, y).statistic)

@@ -46,7 +46,7 @@ def generalising(
     grid = choose(
         *(profile, seeds, sizes, weight_decays),
         published=Grid(2, 500, np.geomspace(4000, 8000, 3)),
-        quick=Grid(1, 60, (640, 900), *QUICK),
+        quick=Grid(1, 250, (640, 900), *QUICK),
         paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
     )
     inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))

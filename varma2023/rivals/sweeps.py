@@ -26,7 +26,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     check_profile(profile)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
-        base = replace(QUICK_RUN, dataset_size=720, epochs=600, n_logged=80)
+        base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
