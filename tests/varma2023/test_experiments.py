@@ -212,4 +212,4 @@ def test_the_starts_of_slow_tasks_are_trained_for_longer():
         assert start.dataset_size == by_adamw.dataset_size == every
         assert start.keep_weights
     quick = profiles.full_data("quick", task="x/y or x-y")
-    assert {(run.optimiser, run.epochs) for run in quick} == {("adamw", 600)}
+    assert {(run.optimiser, run.epochs) for run in quick} == {("adamw", 300)}

@@ -204,12 +204,13 @@ import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may have started us ignoring it
 import torch
-from varma2023 import experiments
+from grokkit.model import ModelConfig
+from varma2023 import experiments, profiles
 from varma2023.__main__ import main, sigterm_is_ctrl_c
 
 sigterm_is_ctrl_c()
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-runs = experiments.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
+runs = profiles.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
 one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
 torch.set_num_threads(2)

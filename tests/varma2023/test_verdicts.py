@@ -65,7 +65,7 @@ def few_resamples():
     """Intervals take long, and of these records they are narrow."""
     real = statistics._resampled
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "_resampled", lambda s, of, n, seed: real(s, of, 20, seed))
+        patch.setattr(statistics, "_resampled", lambda s, of, n: real(s, of, 20))
         yield
 
 
