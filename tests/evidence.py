@@ -18,10 +18,9 @@ from grokkit.tasks import PERMUTATION
 from varma2023 import profiles
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.decomposition.analysis import Trigonometric
-from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
+from varma2023.measures import FULL, NONE, OTHER_TASKS, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks import analysis, groups
 from varma2023.other_tasks.analysis import GroupCircuit
-from varma2023.other_tasks.sweeps import OTHER_TASKS
 from varma2023.rivals import sweeps
 from varma2023.rivals.analysis import BASE, ROUNDED, variant
 

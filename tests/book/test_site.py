@@ -35,7 +35,7 @@ MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
 
 def sources() -> list[Path]:
     """Every file that the built site depends on."""
-    roots = [chapters.BOOK, chapters.ROOT / "grokkit"]
+    roots = [chapters.ROOT / name for name in ("book", "grokkit", "varma2023", "results")]
     files = [p for root in roots for p in root.rglob("*") if p.is_file()]
     return [p for p in files if "__pycache__" not in p.parts and p.suffix != ".pyc"]
 

@@ -81,14 +81,33 @@ def equilibrium_result(
     )
 
 
-B6 = "AdamW ends where the minimiser of Eq. (2) does, on most train sets"
-B7 = "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)"
-B4 = "late in training AdamW rests where Eq. (2) with α = ελ is stationary"
-TITLES = "two ways, one end", "the same strength for another ε and λ", "what AdamW minimises"
-TWO, SAME, REST = (f"Beyond: {title}" for title in TITLES)
-FITTED = "not in the paper; fitted α / ελ of 1, cosine of 1"
 CLAIMS = (
-    Claim("B6", TWO, B6, CONVERGENCE, "fig-two-ways", two_ways, ("convergence",)),
-    Claim("B7", SAME, B7, CONVERGENCE, "fig-strength", strength, ("strength",)),
-    Claim("B4", REST, B4, CIRCUITS, "fig-equilibrium", equilibrium, ("grokking",), FITTED),
+    Claim(
+        "B6",
+        "Beyond: two ways, one end",
+        "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
+        CONVERGENCE,
+        "fig-two-ways",
+        two_ways,
+        ("convergence",),
+    ),
+    Claim(
+        "B7",
+        "Beyond: the same strength for another ε and λ",
+        "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
+        CONVERGENCE,
+        "fig-strength",
+        strength,
+        ("strength",),
+    ),
+    Claim(
+        "B4",
+        "Beyond: what AdamW minimises",
+        "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
+        CIRCUITS,
+        "fig-equilibrium",
+        equilibrium,
+        ("grokking",),
+        number="not in the paper; fitted α / ελ of 1, cosine of 1",
+    ),
 )

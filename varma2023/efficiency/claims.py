@@ -183,7 +183,7 @@ def across_tasks(found: Records) -> Result:
         return Result("no task ungroks", None, {}, Evidence.of(ends))
     rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
     fell = [record for here in ungrok.values() for record in here]
-    n, of = len(ungrok), measures.N_OTHER_TASKS
+    n, of = len(ungrok), len(measures.OTHER_TASKS)
     return Result(
         "; ".join(_text(name, pair) for name, pair in pairs.items()),
         _agree(pairs.values(), analysis.NEAR, mem, rules, ends=fell),
@@ -211,25 +211,63 @@ def one_winner(found: Records) -> Result:
     )
 
 
-F3AB = "the norm for a given logit rises with the size of the train set"
-F3CD = "the norm for a given logit does not depend on the size of the train set"
-B1 = "where a network's isologit line meets that of memory, it ungroks"
-B2 = "the minima of Eq. (2) of the two circuits cross at D_crit"
-B9 = "ungrokking sets in where memorising costs what the task's own rule costs"
-B10 = "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it"
-MEM, GEN = "Fig. 3a, b, efficiency of C_mem", "Fig. 3c, d, efficiency of C_gen"
-RISE, FLAT = "isologit lines rise in each of six buckets", "isologit lines are flat"
-TITLES = "D_crit before ungrokking", "a first-order transition", "D_crit of other tasks"
-BEFORE, FIRST_ORDER, OTHERS = (f"Beyond: {title}" for title in TITLES)
-WINNER, JUMP = "Beyond: one winner in networks", "sec-5-1-first-order"
-LABELS, RULES = ("memorising",), ("generalising",)
-STARTS, TASKS = (*LABELS, "starts", "transition"), (*LABELS, "other_tasks")
-BOTH = (*LABELS, *RULES, "transition")
 CLAIMS = (
-    Claim("F3a,b", MEM, F3AB, EFFICIENCY, "fig-3", fig3_mem, LABELS, RISE, ONE),
-    Claim("F3c,d", GEN, F3CD, EFFICIENCY, "fig-3", fig3_gen, RULES, FLAT, ONE),
-    Claim("B1", BEFORE, B1, EFFICIENCY, "fig-equal-cost", equal_norm, STARTS),
-    Claim("B2", FIRST_ORDER, B2, EFFICIENCY, "fig-first-order", equal_minimum, STARTS),
-    Claim("B9", OTHERS, B9, UNGROKKING, "sec-5-2-across", across_tasks, TASKS),
-    Claim("B10", WINNER, B10, EFFICIENCY, JUMP, one_winner, BOTH),
+    Claim(
+        "F3a,b",
+        "Fig. 3a, b, efficiency of C_mem",
+        "the norm for a given logit rises with the size of the train set",
+        EFFICIENCY,
+        "fig-3",
+        fig3_mem,
+        ("memorising",),
+        number="isologit lines rise in each of six buckets",
+        heading=ONE,
+    ),
+    Claim(
+        "F3c,d",
+        "Fig. 3c, d, efficiency of C_gen",
+        "the norm for a given logit does not depend on the size of the train set",
+        EFFICIENCY,
+        "fig-3",
+        fig3_gen,
+        ("generalising",),
+        number="isologit lines are flat",
+        heading=ONE,
+    ),
+    Claim(
+        "B1",
+        "Beyond: D_crit before ungrokking",
+        "where a network's isologit line meets that of memory, it ungroks",
+        EFFICIENCY,
+        "fig-equal-cost",
+        equal_norm,
+        ("memorising", "starts", "transition"),
+    ),
+    Claim(
+        "B2",
+        "Beyond: a first-order transition",
+        "the minima of Eq. (2) of the two circuits cross at D_crit",
+        EFFICIENCY,
+        "fig-first-order",
+        equal_minimum,
+        ("memorising", "starts", "transition"),
+    ),
+    Claim(
+        "B9",
+        "Beyond: D_crit of other tasks",
+        "ungrokking sets in where memorising costs what the task's own rule costs",
+        UNGROKKING,
+        "sec-5-2-across",
+        across_tasks,
+        ("memorising", "other_tasks"),
+    ),
+    Claim(
+        "B10",
+        "Beyond: one winner in networks",
+        "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
+        EFFICIENCY,
+        "sec-5-1-first-order",
+        one_winner,
+        ("memorising", "generalising", "transition"),
+    ),
 )

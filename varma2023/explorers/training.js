@@ -341,7 +341,8 @@ function render({ model, el }) {
       y: { log: true, low: Math.max(1e-9, Math.min(0.1, ...losses)), high: Math.max(50, ...losses) }, lines: LOSS.map(line), rules });
     const reach = 1.1 * Math.max(0.5, ...now.circle.x.map(Math.abs), ...now.circle.y.map(Math.abs));
     const { frequency, x: across, y: up } = now.circle;
-    const by = (list) => Array.from(list, (_, i) => list[(i * (inverse(frequency, model.get("p")) || 1)) % list.length]);
+    const step = inverse(frequency, model.get("p")) || 1;
+    const by = (list) => Array.from(list, (_, i) => list[(i * step) % list.length]);
     plane.draw({ label: `Embeddings of the ${show(across.length)} numbers in the plane of frequency ${frequency ?? "none"}`,
       x: { title: frequency ? `along cos(2π · ${frequency} t / ${model.get("p")})` : "not trained yet", low: -reach, high: reach },
       y: { low: -reach, high: reach }, lines: across.length ? [{ x: by(across), y: by(up), colour: COLOURS.gen, width: 1 }] : [],

@@ -81,16 +81,35 @@ def app_a3(found: Records) -> Result:
     )
 
 
-F1A = "a network fits its train set first and the test set much later"
-F9 = "C_gen overtakes C_mem, at a falling norm, before the network generalises"
-A3 = "both logits rise while the norm falls, long before the network generalises"
-EPOCHS = "train accuracy 1 by epoch ~200, generalised by ~6,000"
-FIVE = "five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000"
-LATER = "epochs 200 to 1,500; from 4,000 on the gen logit falls again"
-TWO, LOGITS = "Fig. 9, the two circuits during grokking", "App. A.3, logits and norm"
-GROKKING = ("grokking",)
 CLAIMS = (
-    Claim("F1a", "Fig. 1a, grokking", F1A, INTRO, "fig-1a", fig1a, GROKKING, EPOCHS),
-    Claim("F9", TWO, F9, CIRCUITS, "fig-9", fig9, GROKKING, FIVE),
-    Claim("A.3", LOGITS, A3, CIRCUITS, "sec-a3-observations", app_a3, GROKKING, LATER),
+    Claim(
+        "F1a",
+        "Fig. 1a, grokking",
+        "a network fits its train set first and the test set much later",
+        INTRO,
+        "fig-1a",
+        fig1a,
+        ("grokking",),
+        number="train accuracy 1 by epoch ~200, generalised by ~6,000",
+    ),
+    Claim(
+        "F9",
+        "Fig. 9, the two circuits during grokking",
+        "C_gen overtakes C_mem, at a falling norm, before the network generalises",
+        CIRCUITS,
+        "fig-9",
+        fig9,
+        ("grokking",),
+        number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
+    ),
+    Claim(
+        "A.3",
+        "App. A.3, logits and norm",
+        "both logits rise while the norm falls, long before the network generalises",
+        CIRCUITS,
+        "sec-a3-observations",
+        app_a3,
+        ("grokking",),
+        number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
+    ),
 )

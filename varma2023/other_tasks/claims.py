@@ -57,19 +57,32 @@ def fig8(found: Records) -> Result:
         all(met) if met else None,
         {
             f"all nine tasks were trained until they held the rule ({len(held)} of "
-            f"{measures.N_OTHER_TASKS})": len(held) == measures.N_OTHER_TASKS,
+            f"{len(measures.OTHER_TASKS)})": len(held) == len(measures.OTHER_TASKS),
             **measures.resting(records),
         },
         Evidence.of(*groups.values()),
     )
 
 
-B5 = "few characters of the task's group take the place of the cosines"
-F8 = "each task whose network holds its rule ungroks"
-TITLES = "Beyond: the two circuits in other tasks", "Fig. 8, nine other tasks"
-NINE, RUNS = "a transition in each of nine", ("other_tasks",)
-CIRCUITS = ("grokked_tasks",)
 CLAIMS = (
-    Claim("B5", TITLES[0], B5, OTHER_TASKS, "fig-characters", group_circuits, CIRCUITS),
-    Claim("F8", TITLES[1], F8, UNGROKKING, "fig-8", fig8, RUNS, NINE, TWO),
+    Claim(
+        "B5",
+        "Beyond: the two circuits in other tasks",
+        "few characters of the task's group take the place of the cosines",
+        OTHER_TASKS,
+        "fig-characters",
+        group_circuits,
+        ("grokked_tasks",),
+    ),
+    Claim(
+        "F8",
+        "Fig. 8, nine other tasks",
+        "each task whose network holds its rule ungroks",
+        UNGROKKING,
+        "fig-8",
+        fig8,
+        ("other_tasks",),
+        number="a transition in each of nine",
+        heading=TWO,
+    ),
 )

@@ -8,11 +8,7 @@ import numpy as np
 from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import profiles
-
-OTHER_TASKS = (
-    *("x-y", "x*y", "x/y", "x/y or x-y", "x^2+y^2", "x^2+xy+y^2"),
-    *tasks.PERMUTATION,
-)  # the nine of Fig. 8
+from varma2023.measures import OTHER_TASKS
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:

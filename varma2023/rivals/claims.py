@@ -47,11 +47,25 @@ def without_decay(found: Records) -> Result:
     )
 
 
-NEITHER = "neither loss spikes nor a large norm at the start are needed for grokking"
-WITHOUT, RARER = "without weight decay grokking can happen", "later, and less reliably; no number"
-TITLES = "Rival accounts (Sec. 6)", "Without weight decay (Sec. 7)"
-RUNS = ("ablations",)
 CLAIMS = (
-    Claim("S6", TITLES[0], NEITHER, RIVALS, "sec-6-accounts", not_needed, RUNS, "no number"),
-    Claim("S7", TITLES[1], WITHOUT, DISCUSSION, "sec-7-decay", without_decay, RUNS, RARER),
+    Claim(
+        "S6",
+        "Rival accounts (Sec. 6)",
+        "neither loss spikes nor a large norm at the start are needed for grokking",
+        RIVALS,
+        "sec-6-accounts",
+        not_needed,
+        ("ablations",),
+        number="no number",
+    ),
+    Claim(
+        "S7",
+        "Without weight decay (Sec. 7)",
+        "without weight decay grokking can happen",
+        DISCUSSION,
+        "sec-7-decay",
+        without_decay,
+        ("ablations",),
+        number="later, and less reliably; no number",
+    ),
 )

@@ -80,16 +80,38 @@ def fig6(found: Records) -> Result:
     )
 
 
-F1C = "near D_crit a run ends on a middling plateau of test accuracy, and stays there"
-F5 = "some of many runs near D_crit end on a plateau"
-F6 = "a run waits at middling accuracy, then generalises"
-SIX = "at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)"
-WAITS = "D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment"
-ONE, MANY = "Fig. 1c, semi-grokking", "Fig. 5, many semi-grokking runs"
-PLATEAU, END = "Fig. 6, one transient plateau", "the example ends at 83 %"
-NEEDS = ("semi_grokking",)
 CLAIMS = (
-    Claim("F1c", ONE, F1C, SEMI_GROKKING, "fig-1c", fig1c, NEEDS, END, FOUR),
-    Claim("F5", MANY, F5, SEMI_GROKKING, "fig-5", fig5, NEEDS, SIX, FOUR),
-    Claim("F6", PLATEAU, F6, SEMI_GROKKING, "fig-6", fig6, NEEDS, WAITS, FOUR),
+    Claim(
+        "F1c",
+        "Fig. 1c, semi-grokking",
+        "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
+        SEMI_GROKKING,
+        "fig-1c",
+        fig1c,
+        ("semi_grokking",),
+        number="the example ends at 83 %",
+        heading=FOUR,
+    ),
+    Claim(
+        "F5",
+        "Fig. 5, many semi-grokking runs",
+        "some of many runs near D_crit end on a plateau",
+        SEMI_GROKKING,
+        "fig-5",
+        fig5,
+        ("semi_grokking",),
+        number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
+        heading=FOUR,
+    ),
+    Claim(
+        "F6",
+        "Fig. 6, one transient plateau",
+        "a run waits at middling accuracy, then generalises",
+        SEMI_GROKKING,
+        "fig-6",
+        fig6,
+        ("semi_grokking",),
+        number="D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment",
+        heading=FOUR,
+    ),
 )

@@ -23,7 +23,14 @@ def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:
     )
 
 
-TITLE = "Fig. 2, three ingredients suffice"
-SAYS = "a simulation groks with all three, and not with one of them taken out"
-THREE = "(a) groks, (b) never generalises, (c) generalises together"
-CLAIMS = (Claim("F2a-c", TITLE, SAYS, INGREDIENTS, "fig-2", fig2, number=THREE),)
+CLAIMS = (
+    Claim(
+        "F2a-c",
+        "Fig. 2, three ingredients suffice",
+        "a simulation groks with all three, and not with one of them taken out",
+        INGREDIENTS,
+        "fig-2",
+        fig2,
+        number="(a) groks, (b) never generalises, (c) generalises together",
+    ),
+)

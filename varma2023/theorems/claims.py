@@ -44,14 +44,41 @@ def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, _drawn(n_draws))
 
 
-D1 = "scaling up a perfect classifier lowers its loss"
-D2 = "powers up to one are subadditive"
-D3 = "a power falls almost as fast as its slope, with ε where the lemma prints δ"
-D4 = "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency"
-SHARES = "weights ∝ P^(−qκ/(q − κ)) for κ < q"
 CLAIMS = (
-    Claim("T-D.1", "Theorem D.1", D1, PAGE, "thm-d1", theorem_d1, number="always"),
-    Claim("L-D.2", "Lemma D.2", D2, PAGE, "lem-d2", lemma_d2, number="always"),
-    Claim("L-D.3", "Lemma D.3", D3, PAGE, "lem-d3", lemma_d3, number="always"),
-    Claim("T-D.4", "Theorem D.4", D4, PAGE, "thm-d4", theorem_d4, number=SHARES),
+    Claim(
+        "T-D.1",
+        "Theorem D.1",
+        "scaling up a perfect classifier lowers its loss",
+        PAGE,
+        "thm-d1",
+        theorem_d1,
+        number="always",
+    ),
+    Claim(
+        "L-D.2",
+        "Lemma D.2",
+        "powers up to one are subadditive",
+        PAGE,
+        "lem-d2",
+        lemma_d2,
+        number="always",
+    ),
+    Claim(
+        "L-D.3",
+        "Lemma D.3",
+        "a power falls almost as fast as its slope, with ε where the lemma prints δ",
+        PAGE,
+        "lem-d3",
+        lemma_d3,
+        number="always",
+    ),
+    Claim(
+        "T-D.4",
+        "Theorem D.4",
+        "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
+        PAGE,
+        "thm-d4",
+        theorem_d4,
+        number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
+    ),
 )

@@ -78,19 +78,45 @@ def hysteresis(found: Records) -> Result:
     )
 
 
-F10A = "the ratio of trig to mem logit rises with D at a fixed norm"
-F10B = "test accuracy after ungrokking depends smoothly on D"
-A2 = "ungrokked networks reach a lower train loss than fresh ones"
-CURVES = "one curve from fresh networks, another from grokked ones"
-B3 = f"at equal effort, accuracy against D is {CURVES}"
-RATIO, CURVE = "Fig. 10a, relative strength", "Fig. 10b, accuracy and D"
-STARTS, LOOP = "App. A.2, which start finds the better minimum", "Beyond: hysteresis"
-SIX, SMOOTH = f"monotone, over {PAPER_DECADES} decades", "a smooth curve at each norm"
-HALF = "with less than half the D: D_crit 800 – 1,000 against ~2,000"
-ONE, BOTH = ("transition",), ("transition", "from_scratch")
 CLAIMS = (
-    Claim("F10a", RATIO, F10A, MORE, "fig-10", fig10a, ONE, SIX),
-    Claim("F10b", CURVE, F10B, MORE, "fig-10", fig10b, ONE, SMOOTH),
-    Claim("A.2", STARTS, A2, MORE, "fig-two-starts", two_starts, BOTH, HALF),
-    Claim("B3", LOOP, B3, MORE, "fig-hysteresis", hysteresis, BOTH),
+    Claim(
+        "F10a",
+        "Fig. 10a, relative strength",
+        "the ratio of trig to mem logit rises with D at a fixed norm",
+        MORE,
+        "fig-10",
+        fig10a,
+        ("transition",),
+        number="monotone, over 6 decades",
+    ),
+    Claim(
+        "F10b",
+        "Fig. 10b, accuracy and D",
+        "test accuracy after ungrokking depends smoothly on D",
+        MORE,
+        "fig-10",
+        fig10b,
+        ("transition",),
+        number="a smooth curve at each norm",
+    ),
+    Claim(
+        "A.2",
+        "App. A.2, which start finds the better minimum",
+        "ungrokked networks reach a lower train loss than fresh ones",
+        MORE,
+        "fig-two-starts",
+        two_starts,
+        ("transition", "from_scratch"),
+        number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
+    ),
+    Claim(
+        "B3",
+        "Beyond: hysteresis",
+        "at equal effort, accuracy against D is one curve from fresh networks, another from "
+        "grokked ones",
+        MORE,
+        "fig-hysteresis",
+        hysteresis,
+        ("transition", "from_scratch"),
+    ),
 )

@@ -133,21 +133,56 @@ def adams_epsilon(found: Records) -> Result:
     )
 
 
-F1B = "a network that has grokked, trained further on fewer examples, loses its test accuracy"
-F7 = "small train sets end near chance, large ones at 1"
-F4 = "final test accuracy against D′ has a sharp transition"
-F4WD = "D_crit is the same for every weight decay"
-B8 = "ε is half of α = ελ, so D_crit depends on it no more than on weight decay"
-OVER_TIME, SHARP = "Fig. 7, ungrokking over time", "Fig. 4, the transition of ungrokking"
-DECAYS, EPSILON = "Fig. 4, every weight decay", "Beyond: D_crit and Adam's ε"
-LOST = "from accuracy 1 to near chance; train accuracy stays 1"
-SEVEN = "7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between"
-FIVE, RANGE = "weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps", "0.1 to 2; 100,000 steps"
-FEWER, ENDS, EPS, FIXED = ("ungrokking",), ("transition",), ("epsilon",), "sec-5-2-weight-decay"
 CLAIMS = (
-    Claim("F1b", "Fig. 1b, ungrokking", F1B, INTRO, "fig-1b", fig1b, FEWER, LOST),
-    Claim("F7", OVER_TIME, F7, INTRO, "fig-7", fig7, FEWER, SEVEN),
-    Claim("F4", SHARP, F4, UNGROKKING, "fig-4", fig4, ENDS, FIVE, TWO),
-    Claim("F4wd", DECAYS, F4WD, UNGROKKING, FIXED, every_decay, ENDS, RANGE, THREE),
-    Claim("B8", EPSILON, B8, MORE, "fig-epsilon", adams_epsilon, EPS),
+    Claim(
+        "F1b",
+        "Fig. 1b, ungrokking",
+        "a network that has grokked, trained further on fewer examples, loses its test accuracy",
+        INTRO,
+        "fig-1b",
+        fig1b,
+        ("ungrokking",),
+        number="from accuracy 1 to near chance; train accuracy stays 1",
+    ),
+    Claim(
+        "F7",
+        "Fig. 7, ungrokking over time",
+        "small train sets end near chance, large ones at 1",
+        INTRO,
+        "fig-7",
+        fig7,
+        ("ungrokking",),
+        number="7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
+    ),
+    Claim(
+        "F4",
+        "Fig. 4, the transition of ungrokking",
+        "final test accuracy against D′ has a sharp transition",
+        UNGROKKING,
+        "fig-4",
+        fig4,
+        ("transition",),
+        number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
+        heading=TWO,
+    ),
+    Claim(
+        "F4wd",
+        "Fig. 4, every weight decay",
+        "D_crit is the same for every weight decay",
+        UNGROKKING,
+        "sec-5-2-weight-decay",
+        every_decay,
+        ("transition",),
+        number="0.1 to 2; 100,000 steps",
+        heading=THREE,
+    ),
+    Claim(
+        "B8",
+        "Beyond: D_crit and Adam's ε",
+        "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
+        MORE,
+        "fig-epsilon",
+        adams_epsilon,
+        ("epsilon",),
+    ),
 )
