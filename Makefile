@@ -6,13 +6,17 @@ PY ?= .venv/bin/python
 ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
 # two workers; one that has nothing left takes half of what the other still has
 SHARE = -n 2 --dist worksteal
+# the modules that work on arrays: their shapes and types are checked at run time
+SHAPES = --jaxtyping-packages=grokkit.model,grokkit.engine,grokkit.optimum,grokkit.decomposition,grokkit.simulation,grokkit.theorems,grokkit.textbook,varma2023.convergence,varma2023.decomposition,varma2023.efficiency,varma2023.other_tasks,beartype.beartype
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg
+# what one process compiled, the next need not: each chapter and each test worker imports torch
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help book test test-fast test-slow quick lint sync lab clean
 help:
 	@echo "make book       execute every chapter and build the site"
-	@echo "make test       the tests, the built pages in a browser included"
+	@echo "make test       the tests, the built pages in a browser included, shapes checked"
 	@echo "make test-fast  those of them that need neither a browser nor another process"
 	@echo "make lab        the chapters in JupyterLab"
 	@echo "make lint       style, types, chapters and notebooks in step"
@@ -32,7 +36,7 @@ book: $(ENV)
 	$(PY) -m varma2023.publish execute
 	$(PY) -m varma2023.publish site
 test: $(ENV)
-	$(PY) -m pytest -m "not slow" $(SHARE) $(REPORT)
+	$(PY) -m pytest -m "not slow" $(SHARE) $(SHAPES) $(REPORT)
 test-fast: $(ENV)
 	$(PY) -m pytest -m "not slow and not site and not process" $(SHARE)
 test-slow: $(ENV)

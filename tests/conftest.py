@@ -1,9 +1,11 @@
 """A profile for the property tests: the same small examples each time, no deadline. A browser."""
 
 import os
+import pickle
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -25,14 +27,19 @@ NO_BROWSER = (
 
 
 @pytest.fixture(scope="session")
-def board(tmp_path_factory):
-    """Every result that the shipped records give, by claim."""
+def board(tmp_path_factory, worker_id):
+    """Every result that the shipped records give, by claim: computed by one worker for all."""
     from grokkit.store.store import Store
     from varma2023 import experiments
     from varma2023.board import results
 
-    store = Store(tmp_path_factory.mktemp("store"))
-    return results(experiments.all_records(store=store))
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "board.pickle"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            records = experiments.all_records(store=Store(tmp_path_factory.mktemp("store")))
+            shared.write_bytes(pickle.dumps(results(records)))
+        return pickle.loads(shared.read_bytes())
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +54,8 @@ def browser():
         if path is None:
             (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
         here = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-        chromium = playwright.chromium.launch(executable_path=path, args=[here])
+        plain = ["--disable-gpu", "--disable-software-rasterizer"]  # and so the same everywhere
+        chromium = playwright.chromium.launch(executable_path=path, args=[here, *plain])
         yield chromium
         chromium.close()
 
