@@ -190,10 +190,9 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", NAMES[:2])
-def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_path):
-    target = tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapters.BOOK / f"{name}.ipynb", target, {"profil": "quick"})
+def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(tmp_path):
+    chapter, target = chapters.BOOK / f"{NAMES[1]}.ipynb", tmp_path / "out.ipynb"
+    _, error = chapters.run_chapter(chapter, target, {"profil": "quick"})
     assert "ValueError: unknown parameter 'profil'" in error
     assert "did you mean 'profile'?" in error
     ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
@@ -201,20 +200,11 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(name, tmp_p
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(
-    ("parameters", "says"),
-    [
-        ({"weight_decay": -1.0}, "weight_decay must be a number from 0.01 to 10; got -1.0"),
-        ({"task": "x/y", "p": 9}, "x/y: division needs a prime modulus p, got 9"),
-    ],
-    ids=str,
-)
-def test_papermill_stops_at_a_bad_value_before_training(parameters, says, tmp_path, monkeypatch):
+def test_papermill_stops_at_a_bad_value_before_training(tmp_path, monkeypatch):
     monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
     chapter, target = chapters.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapter, target, parameters)
-    assert "ValueError" in error
-    assert says in error
+    _, error = chapters.run_chapter(chapter, target, {"task": "x/y", "p": 9})
+    assert "ValueError: x/y: division needs a prime modulus p, got 9" in error
     assert not (tmp_path / "store").exists()
 
 

@@ -210,7 +210,7 @@ from varma2023.__main__ import main, sigterm_is_ctrl_c
 
 sigterm_is_ctrl_c()
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-runs = profiles.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
+runs = profiles.grokking(seeds=2, p=5, epochs=150, n_logged=40, model=tiny)
 one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
 torch.set_num_threads(2)
@@ -253,7 +253,7 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     store = Store(tmp_path / "broken", "")
     begun = store.checkpointed()
     assert len(begun) == 2
-    assert all(0 < epoch < 400 for epoch in begun.values())
+    assert all(0 < epoch < 150 for epoch in begun.values())
     with store.lock(list(begun)) as held:
         assert held == list(begun)  # nobody else holds them
     again = call(tmp_path / "broken")
