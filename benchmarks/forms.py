@@ -5,7 +5,7 @@
 The textbook form computes all four positions, the last row is `stack`, the tables are `tabulated`.
 All are timed in turns in one process, against the number of examples: what the tables cost once a
 step shows at few, what an example costs at many. Then, for a few sizes, an epoch of AdamW against
-an evaluation of the minimiser with all its curvature pairs.
+a gradient of the minimiser with all its curvature pairs.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def forms_of(run: Run) -> dict[str, Gradient]:
 
 
 def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
-    """An epoch of AdamW in both precisions, and an evaluation of the minimiser, by name."""
+    """An epoch of AdamW in both precisions, and a gradient of the minimiser, by name."""
     nowhere = Store("/nonexistent", shipped="")
     ways = {}
     for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):

@@ -5,7 +5,7 @@
 1. The peaks of the card: matrix products in four precisions, and copying.
 2. The time of a model-step of AdamW by stack size, train set, precision, with and without a CUDA
    graph, and its share of the limit: the larger of arithmetic over peak and bytes over bandwidth.
-3. The time of an evaluation of the minimiser.
+3. The time of a gradient of the minimiser.
 4. Whether a lower precision changes outcomes: the same five seeds of a grokking network in each
    precision, and the epoch of generalising, final norm, logit, accuracy and residual.
 
@@ -102,16 +102,16 @@ def steps(
 
 
 def minimiser(n_runs: int, size: int, device: torch.device) -> dict:
-    """Time of one evaluation of the minimiser, per run."""
+    """Time of one gradient of the minimiser, per run."""
     run = Run(dataset_size=size, optimiser="lbfgs", precision="float64")
     stack = stack_of([replace(run, seed=seed) for seed in range(n_runs)], device)
 
-    def evaluations(n: int) -> None:
+    def gradients(n: int) -> None:
         for _ in range(n):
             stack.advance()
 
-    evaluations(5)
-    took = statistics.median(seconds(evaluations, device, 5) for _ in range(3))
+    gradients(5)
+    took = statistics.median(seconds(gradients, device, 5) for _ in range(3))
     return {"n_runs": n_runs, "dataset_size": size, "us": 1e6 * took / n_runs}
 
 

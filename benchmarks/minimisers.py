@@ -1,10 +1,10 @@
-"""What beats what at the minimum of Eq. (2): evaluations and time of several minimisers.
+"""What beats what at the minimum of Eq. (2): gradients and time of several minimisers.
 
-    python benchmarks/minimisers.py [--evaluations 800] [--quick] [--save]
+    python benchmarks/minimisers.py [--gradients 800] [--quick] [--save]
 
 All start from the same weights and count the same thing, gradients of the whole train set; the
 objective is `minimise.total`. The residual is that of choice C6. Newton's products of the Hessian
-and a vector are differences of gradients, one evaluation each. One thread.
+and a vector are differences of gradients, one gradient each. One thread.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from varma2023.engine import measured
 
 CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
-LARGER, STAGE = (30.0, 10.0, 3.0), 60  # multiples of alpha, and evaluations of each
-HEAD = f"{'case':20} {'method':26} evaluations to residual 1, 0.1, 0.01     f    residual  test  s"
+LARGER, STAGE = (30.0, 10.0, 3.0), 60  # multiples of alpha, and gradients of each
+HEAD = f"{'case':20} {'method':26} gradients   to residual 1, 0.1, 0.01     f    residual  test  s"
 Point = tuple[Tensor, Tensor, Tensor]  # parameters, value and gradient of one run
 Method = Callable[["Problem"], Iterator[Point]]
 
@@ -63,16 +63,16 @@ def cases(quick: bool = False) -> list[Case]:
 
 
 class Problem:
-    """The objective of a run, which counts its evaluations."""
+    """The objective of a run, which counts its gradients."""
 
     def __init__(self, run: Run, start: Tensor) -> None:
-        self.run, self.start, self.evaluations = run, start.double(), 0
+        self.run, self.start, self.gradients = run, start.double(), 0
         dtypes = (torch.float32, torch.float64)
         self.losses = {dtype: stack.tabulated_loss([run], dtype) for dtype in dtypes}
 
     def __call__(self, point: Tensor, larger: float = 1.0) -> tuple[Tensor, Tensor]:
         """f and its gradient in the type of the point; with a `larger` alpha, if asked."""
-        self.evaluations += 1
+        self.gradients += 1
         eps, weight_decay = torch.tensor([[self.run.eps * larger], [self.run.weight_decay]])
         return lbfgs.total(self.losses[point.dtype], eps, weight_decay)(point)
 
@@ -106,7 +106,7 @@ def mixed(problem: Problem) -> Iterator[Point]:
 
 
 def larger_alpha_first(problem: Problem) -> Iterator[Point]:
-    """Some evaluations of Eq. (2) with 30, then 10, then 3 alpha; then of f to the end."""
+    """Some gradients of Eq. (2) with 30, then 10, then 3 alpha; then of f to the end."""
     point = problem.start
     for larger in LARGER:
         optimiser = lbfgs.LBFGS(point)
@@ -169,22 +169,22 @@ METHODS: dict[str, Method] = {
 }
 
 
-def measure(case: Case, start: Tensor, name: str, evaluations: int) -> dict:
-    """One method on one case, for so many evaluations or until it is stuck."""
+def measure(case: Case, start: Tensor, name: str, gradients: int) -> dict:
+    """One method on one case, for so many gradients or until it is stuck."""
     problem, reached, began = Problem(case.run, start), {}, time.perf_counter()
     for point, value, gradient in METHODS[name](problem):
         f = float(value)
         residual = float(gradient.norm() / point.norm())
         for goal in RESIDUALS:
             if residual < goal:
-                reached.setdefault(str(goal), problem.evaluations)
-        if problem.evaluations >= evaluations:
+                reached.setdefault(str(goal), problem.gradients)
+        if problem.gradients >= gradients:
             break
     seconds = time.perf_counter() - began
     return {
         "case": case.name,
         "method": name,
-        "evaluations": problem.evaluations,
+        "gradients": problem.gradients,
         "reached": reached,
         "f": f,
         "residual": residual,
@@ -203,7 +203,7 @@ def line(row: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--evaluations", type=int, default=800)
+    parser.add_argument("--gradients", type=int, default=800)
     parser.add_argument("--quick", action="store_true", help="small networks, to try the command")
     parser.add_argument("--save", action="store_true", help="among the shipped results")
     args = parser.parse_args()
@@ -214,7 +214,7 @@ def main() -> None:
     for case in cases(args.quick):
         start = case.start()
         for name in METHODS:
-            rows.append(measure(case, start, name, 200 if args.quick else args.evaluations))
+            rows.append(measure(case, start, name, 200 if args.quick else args.gradients))
             print(line(rows[-1]), flush=True)
     if args.save:
         name = "minimisers-quick" if args.quick else "minimisers-cpu"

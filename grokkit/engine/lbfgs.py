@@ -21,7 +21,7 @@ Objective = Callable[
 HISTORY = 60  # curvature pairs that a run keeps
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the strong Wolfe conditions
 TRIALS = 25  # of one line search
-PATIENCE = 60  # evaluations without a decrease beyond rounding, after which a run is stuck
+PATIENCE = 60  # gradients without a decrease beyond rounding, after which a run is stuck
 NOISE = 4  # rounding of a value, in units of its last place
 
 
@@ -75,7 +75,7 @@ class LBFGS:
         self.value = start.new_full((n_runs,), torch.nan)
         # the lowest value that was below all before by more than rounding
         self.lowest = torch.full_like(self.value, torch.inf)
-        # of this line search; pairs taken in since the last restart; evaluations since `lowest`
+        # of this line search; pairs taken in since the last restart; gradients since `lowest`
         self.trials, self.count, self.idle = start.new_zeros(3, n_runs, dtype=torch.int64).unbind()
         # of the trial step, in directions; slope along the direction at `point`
         self.length, self.descent = start.new_zeros(2, n_runs).unbind()
@@ -101,7 +101,7 @@ class LBFGS:
 
     @torch.no_grad()
     def step(self, objective: Objective) -> None:
-        """One evaluation of the objective: every run at its own trial point.
+        """One gradient of the objective: every run at its own trial point.
 
         A run whose trial meets the strong Wolfe conditions moves there; the others try another
         length of the same direction.

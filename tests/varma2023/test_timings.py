@@ -101,7 +101,7 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
 
 
 def minimised(case, method, f, reached):
-    ended = {"residual": 0.5, "evaluations": 800, "test_accuracy": 0.987, "seconds": 10.0}
+    ended = {"residual": 0.5, "gradients": 800, "test_accuracy": 0.987, "seconds": 10.0}
     return {"case": case, "method": method, "f": f, "reached": reached} | ended
 
 

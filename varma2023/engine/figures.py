@@ -145,7 +145,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         above = [round(row["f"] / lowest[case] - 1, 6) for row in rows]
         told = [
             f"residual {residual:g} after {n or 'more than all'} gradients<br>f {row['f']:.2f}, "
-            f"{share:.1%} above the lowest, after {row['evaluations']:,} and {row['seconds']:.0f} s"
+            f"{share:.1%} above the lowest, after {row['gradients']:,} and {row['seconds']:.0f} s"
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):

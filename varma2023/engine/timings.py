@@ -187,7 +187,7 @@ def minimiser_table(measured: Measured) -> str:
         goals = sorted(row["reached"], key=float, reverse=True)
         reached = ", ".join(f"{goal}: {row['reached'][goal]:,}" for goal in goals) or "none reached"
         end = f"f {row['f']:.2f}, test {row['test_accuracy']:.2f}"
-        pace = f"{1e3 * row['seconds'] / row['evaluations']:.3g} ms each"
+        pace = f"{1e3 * row['seconds'] / row['gradients']:.3g} ms each"
         cells[row["method"], row["case"]] = f"{reached}<br>{end}<br>{pace}"
     return f"<p>On {place(measured)}:</p>{pivot('method', cells)}"
 

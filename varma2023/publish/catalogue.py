@@ -76,7 +76,7 @@ def runs_table(records: Sequence[Record]) -> str:
                 f"{metric.replace('_', ' ')} {record.final(metric):.3f}",
             ]
         )
-    return html_table(["key", "run", "epochs or evaluations", "ended by", "at the end"], rows)
+    return html_table(["key", "run", "epochs or gradients", "ended by", "at the end"], rows)
 
 
 def every_run(records: Mapping[str, Sequence[Record]]) -> str:
