@@ -21,7 +21,12 @@ from varma2023.profiles import full_data, grokking, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
 from varma2023.two_starts.sweeps import from_scratch
-from varma2023.ungrokking.sweeps import epsilon, transition, transition_adamw
+from varma2023.ungrokking.sweeps import (
+    epsilon,
+    transition,
+    transition_adamw,
+    ungrokking_longer,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ EXPERIMENTS = {
         Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
         Experiment("full_data", "the start of Figs. 1b and 7", full_data),
         Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
+        Experiment("ungrokking_longer", "the smallest size of Figs. 1b and 7", ungrokking_longer),
         Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
         Experiment("learning_rates", "AdamW at other learning rates", learning_rates),
         Experiment("long_runs", "when a run may end early", long_runs),

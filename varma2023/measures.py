@@ -445,6 +445,20 @@ def at_largest(records: Sequence[Record]) -> list[Record]:
     return [*group(records, "dataset_size").values()][-1]
 
 
+def longest(records: Sequence[Record]) -> list[Record]:
+    """Of runs that differ in their epochs only, the longest: later evidence counts."""
+    found = {}
+    for each in sorted(records, key=lambda record: record.run.epochs):
+        found[replace(each.run, epochs=1, n_logged=2)] = each
+    return [*found.values()]
+
+
+def near_chance(records: Sequence[Record]) -> bool | None:
+    """Whether every run ends near chance (choice C10); None where one above still falls."""
+    above = [record for record in records if at_the_end(record) > CHANCE]
+    return not above or (False if any(map(rests, above)) else None)
+
+
 def task_ungroks(records: Sequence[Record]) -> bool:
     """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
     low, high, _ = transition_criteria(records).values()

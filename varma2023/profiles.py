@@ -172,7 +172,8 @@ def ungrokking(
     networks that the runs start from; another (weight decay, lr, eps, epochs) does not (choice C7).
     """
     check_profile(profile)
-    inits = full_data(profile, seeds, **shared(changes))
+    count = len(seed_range(seeds, {"published": 5, "quick": 2, "paper": 10}[profile]))
+    inits = full_data(profile, count, **shared(changes))
     epochs, n_logged = {"quick": (800, 60), "paper": (1_000_000, 400)}.get(profile, (20_000, 160))
     grid = np.geomspace(390, 1494, 7) / 12769
     if profile == "quick":

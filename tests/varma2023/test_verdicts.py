@@ -201,8 +201,10 @@ OTHERWISE = {
     ("B4", NOT_RUN): grokked,
     ("F1b", IN_PART): {"train_accuracy": 0.99},
     ("F1b", FAILS): {"found": (0.3, 1.0)},
+    ("F1b", OPEN): {"found": (0.3, 1.0), "rest": {390: RESTLESS}},
     ("F7", IN_PART): {"rest": {610: RESTLESS}},
     ("F7", FAILS): {"found": (0.3, *FIG7[1:])},
+    ("F7", OPEN): {"found": (0.3, *FIG7[1:]), "rest": {390: RESTLESS}},
     ("F7", NOT_RUN): {"found": (0.02, 1.0)},
     ("F2a-c", FAILS): {"c": "a"},
     ("F3a,b", SMALLER): {"p": 53},
@@ -293,7 +295,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F1b F7 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1": {IN_PART},
 }

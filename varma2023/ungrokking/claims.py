@@ -7,17 +7,18 @@ from varma2023 import measures
 from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import INTRO, MORE, UNGROKKING
+from varma2023.tables import span
 from varma2023.ungrokking import analysis
 
 
 def fig1b(found: Records) -> Result:
     """Fig. 1b: on the smallest train set every seed goes from accuracy 1 to near chance."""
-    records = measures.smallest(found["ungrokking"])
+    records = measures.smallest(_longest(found))
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     return Result(
-        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}",
-        started and row.test_accuracy.high <= CHANCE,
+        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; {_epochs(records)} epochs",
+        every([started, measures.near_chance(records)]),
         {"train accuracy stays 1": row.train_accuracy == 1},
         Evidence.of(records),
     )
@@ -25,17 +26,17 @@ def fig1b(found: Records) -> Result:
 
 def fig7(found: Records) -> Result:
     """Fig. 7: small train sets end near chance, large ones stay at 1, some rest in between."""
-    records = found["ungrokking"]
+    records = _longest(found)
     rows = measures.ungrokked(records)
     if len(rows) < 3:
         return Result()
     ends = ", ".join(f"{row.dataset_size:,}: {row.test_accuracy.median:.2f}" for row in rows)
-    low, high, fits = analysis.ungrokking_criteria(records).values()
+    _, high, fits = analysis.ungrokking_criteria(records).values()
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
     return Result(
-        f"median accuracy at the end by D′: {ends}; {max(r.run.epochs for r in records):,} epochs",
-        every([low, high]),
+        f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs",
+        every([measures.near_chance(measures.smallest(records)), high]),
         {
             "train accuracy stays 1": fits,
             "a size in between rests in the middle": between,
@@ -43,6 +44,15 @@ def fig7(found: Records) -> Result:
         },
         Evidence.of(records),
     )
+
+
+def _longest(found: Records) -> list[Record]:
+    """The runs of ungrokking, those made again in their longer version."""
+    return measures.longest([*found["ungrokking"], *found.get("ungrokking_longer", ())])
+
+
+def _epochs(records: Sequence[Record]) -> str:
+    return span([record.run.epochs for record in records], ",")
 
 
 PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in Fig. 7

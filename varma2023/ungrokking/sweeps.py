@@ -1,6 +1,7 @@
 """The transition of ungrokking (Sec. 5.2): by the minimiser of Eq. (2), and by AdamW."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,19 @@ def transition_adamw(
         own = {"epochs": epochs, **changes, "weight_decay": decay}
         runs += profiles.ungrokking(profile, grid.seeds, chosen, **own)
     return runs
+
+
+LONGER = 5  # times the epochs of `profiles.ungrokking`
+
+
+@sets("seed", "dataset_size", "epochs")
+def ungrokking_longer(
+    profile: str = "published", seeds: int | None = None, **changes: Any
+) -> list[Run]:
+    """Figs. 1b, 7: the smallest train set of ungrokking, made again for longer (choice C10)."""
+    runs = profiles.ungrokking(profile, seeds, **changes)
+    least = min(run.dataset_size for run in runs)
+    return [replace(run, epochs=LONGER * run.epochs) for run in runs if run.dataset_size == least]
 
 
 @sets()
