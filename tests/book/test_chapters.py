@@ -189,7 +189,14 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
     assert "intro, chapters/one" in capsys.readouterr().out
 
 
+@pytest.fixture
+def ipython(tmp_path, monkeypatch):
+    """A folder of its own for IPython, which warns of a home that it cannot write to."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
 @pytest.mark.process
+@pytest.mark.usefixtures("ipython")
 def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(tmp_path):
     chapter, target = chapters.BOOK / f"{NAMES[1]}.ipynb", tmp_path / "out.ipynb"
     _, error = chapters.run_chapter(chapter, target, {"profil": "quick"})
@@ -200,6 +207,7 @@ def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("ipython")
 def test_papermill_stops_at_a_bad_value_before_training(tmp_path, monkeypatch):
     monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
     chapter, target = chapters.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
