@@ -66,7 +66,7 @@ def transition_adamw(
     return runs
 
 
-LONGER = 5  # times the epochs of `profiles.ungrokking`
+LONGER = 2  # times the epochs of `profiles.ungrokking`
 
 
 @sets("seed", "dataset_size", "epochs")
