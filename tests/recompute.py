@@ -155,7 +155,12 @@ def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
     grokking, ends = read("grokking", results), read("transition", results)
     adamw = [row for row in read("transition_adamw", results) if row.init]
     fresh, mem, gen = (read(n, results) for n in ("from_scratch", "memorising", "generalising"))
-    ungrokked = [row for row in read("ungrokking", results) if row.init]
+    short, long = (
+        [row for row in read(name, results) if row.init]
+        for name in ("ungrokking", "ungrokking_longer")
+    )
+    least = min(row.dataset_size for row in short)  # all of which was run again for longer
+    ungrokked = long + [row for row in short if row.dataset_size > least]
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
