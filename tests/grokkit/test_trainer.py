@@ -149,11 +149,11 @@ def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, monkeypatch, after
         advance(self)
         done.append(1)
 
-    monkeypatch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
-    monkeypatch.setattr(trainer.Stack, "advance", crash)
-    with pytest.raises(Halt):
-        train(runs, store)
-    monkeypatch.setattr(trainer.Stack, "advance", advance)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
+        patch.setattr(trainer.Stack, "advance", crash)
+        with pytest.raises(Halt):
+            train(runs, store)
     resumed = train(runs, store)
     assert all(equal(record, alone[record.run]) for record in resumed)
     from_epoch = {tuple(p["from_epoch"] for p in r.provenance["processes"]) for r in resumed}
