@@ -6,7 +6,8 @@ PY ?= .venv/bin/python
 ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
 # two workers; one that has nothing left takes half of what the other still has
 SHARE = -n 2 --dist worksteal
-# the modules that work on arrays: their shapes and types are checked at run time
+# What is checked for shapes and types at run time: the modules of formulas and readings, and not
+# the loops of training (adamw, lbfgs, stack, trainer), whose calls are too many.
 SHAPES = --jaxtyping-packages=grokkit.model,grokkit.engine.batched,grokkit.engine.tabulated,grokkit.engine.metrics,grokkit.optimum,grokkit.decomposition,grokkit.simulation,grokkit.theorems,grokkit.textbook,varma2023.convergence,varma2023.decomposition,varma2023.efficiency,varma2023.other_tasks,beartype.beartype
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg

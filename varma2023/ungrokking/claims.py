@@ -17,7 +17,8 @@ def fig1b(found: Records) -> Result:
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     return Result(
-        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; {_epochs(records)} epochs",
+        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; {_epochs(records)} epochs"
+        + _sooner(found),
         every([started, measures.near_chance(records)]),
         {"train accuracy stays 1": row.train_accuracy == 1},
         Evidence.of(records),
@@ -35,7 +36,7 @@ def fig7(found: Records) -> Result:
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
     return Result(
-        f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs",
+        f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs" + _sooner(found),
         every([measures.near_chance(measures.smallest(records)), high]),
         {
             "train accuracy stays 1": fits,
@@ -49,6 +50,19 @@ def fig7(found: Records) -> Result:
 def _longest(found: Records) -> list[Record]:
     """The runs of ungrokking, those made again in their longer version."""
     return measures.longest([*found["ungrokking"], *found.get("ungrokking_longer", ())])
+
+
+def _sooner(found: Records) -> str:
+    """What the smallest size said before it was made again for longer, where that differed."""
+    short = measures.smallest(found["ungrokking"])
+    known = measures.near_chance(short)
+    if known or not found.get("ungrokking_longer"):
+        return ""
+    ends = measures.finals(short, "test_accuracy").text(".2f")
+    return (
+        f"; after {_epochs(short)} epochs {ends} at D′ = {short[0].run.dataset_size:,}, "
+        f"by which this was {'open' if known is None else 'not so'} (C10)"
+    )
 
 
 def _epochs(records: Sequence[Record]) -> str:
