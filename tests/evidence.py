@@ -285,6 +285,27 @@ def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = (), rest: dict = CAL
     return made
 
 
+def at_rates(
+    seeds=FIVE,
+    time: float = 1.0,
+    d_crit: float = 1.0,
+    of: float = 4e-3,
+    rates: Sequence[float] = (1e-3, 2e-3, 4e-3),
+) -> list[Record]:
+    """Networks that grok at time 3, and ungrokking, by learning rate.
+
+    At the rate `of`, so many times later, and around so many times the D_crit.
+    """
+    made = []
+    for lr, seed in product(rates, seeds):
+        late, far = (time, d_crit) if lr == of else (1.0, 1.0)
+        run = Run(seed=seed, lr=lr, epochs=round(10 / lr))
+        groks = [0, round(3 * late / lr), run.epochs]
+        made.append(record(run, groks, test_accuracy=[0, 1, 1], residual=0.1))
+        made += sweep([seed], far * D_CRIT, values=(1.0,), adamw=True, lr=lr)
+    return made
+
+
 def strengths(
     seeds=FIVE, optimiser: str = "adamw", rest: dict = CALM, **of_ten: float
 ) -> list[Record]:

@@ -105,6 +105,21 @@ def shifts(rows: list[Row], field: str) -> list[float]:
     return found
 
 
+def clock(rows: list[Row], rate: float = 4e-3, base: float = 1e-3) -> dict[str, float]:
+    """The mean over seeds of both readings at a learning rate over those at another."""
+    times: dict[tuple, float] = {}
+    halves: dict[tuple, float] = {}
+    for key, runs in groups(rows, "lr", "seed").items():
+        [fresh] = [row for row in runs if row.init is None]
+        times[key] = key[0] * first_epoch(fresh, "test_accuracy", 0.98)
+        halves[key] = d_crit([row for row in runs if row.init])
+    seeds = sorted({seed for _, seed in times})
+    return {
+        name: geometric([of[rate, s] / of[base, s] for s in seeds])
+        for name, of in (("time to grok", times), ("half size", halves))
+    }
+
+
 def exponent(rows: list[Row]) -> float:
     """The power of D in log norm = seed + power log D + log logit / kappa, by least squares."""
     seeds = sorted({row.seed for row in rows})
@@ -210,6 +225,7 @@ def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
         ),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
+        **clock(read("learning_rates", results)),
     }
 
 

@@ -10,7 +10,7 @@ LIBRARY = """tasks model optimum decomposition simulation theorems runs textbook
 engine sweeps demo"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
-other_tasks rivals theorems convergence engine"""
+other_tasks rivals theorems convergence clock engine"""
 JOINING = "board experiments explorers estimate retrain publish __main__"
 LAYERS = [
     ["grokkit.__version__"],

@@ -6,6 +6,7 @@ from itertools import chain
 
 from grokkit.runs import Record
 from varma2023.claims import NOT_RUN, SCORES, VERDICTS, Claim, Records, Result
+from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
 from varma2023.efficiency import claims as efficiency
@@ -22,10 +23,10 @@ from varma2023.ungrokking import claims as ungrokking
 
 ROOMS = (
     *(grokking, ungrokking, efficiency, semi_grokking, two_starts, decomposition, other_tasks),
-    *(rivals, simulation, theorems, convergence),
+    *(rivals, simulation, theorems, convergence, clock),
 )
 ORDER = """F1a F9 A.3 F1b F7 F2a-c F3a,b F3c,d F4 F8 F4wd F1c F5 F6 F10a F10b A.2 F11 S6 S7
-T-D.1 L-D.2 L-D.3 T-D.4 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10""".split()
+T-D.1 L-D.2 L-D.3 T-D.4 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11""".split()
 """The rows: phenomena, predictions 1 - 4, mechanism, rivals; theorems; beyond the paper."""
 
 _known = {claim.id: claim for claim in chain(*(room.CLAIMS for room in ROOMS))}

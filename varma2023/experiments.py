@@ -13,6 +13,7 @@ from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
+from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
@@ -45,6 +46,7 @@ EXPERIMENTS = {
         Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
         Experiment("ungrokking_longer", "the smallest size of Figs. 1b and 7", ungrokking_longer),
         Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
+        Experiment("learning_rates", "AdamW at other learning rates", learning_rates),
         Experiment("long_runs", "when a run may end early", long_runs),
         Experiment("strength", "(c ε, λ / c): the same end", strength),
         Experiment("transition", "Figs. 4, 10, where ungrokking ends", transition),

@@ -23,6 +23,7 @@ OTHER_TASKS = "chapters/b_other_tasks"
 SIMULATION = "chapters/c_simulation"
 THEOREMS = "chapters/d_theorems"
 CONVERGENCE = "chapters/convergence"
+CLOCK = "chapters/clock"
 
 PAGES = {
     "intro": "the first page",
@@ -42,6 +43,7 @@ PAGES = {
     SIMULATION: "C. The simulation",
     THEOREMS: "D. Theorems",
     CONVERGENCE: "The minimum, sought directly",
+    CLOCK: "A faster clock",
 }
 """The pages that claims and items of the paper lead to, with their titles."""
 

@@ -26,6 +26,7 @@ LISTS = {
     "sizes": (Integral, "whole numbers"),
     "weight_decays": (Real, "numbers"),
     "eps": (Real, "numbers"),
+    "rates": (Real, "numbers"),
     "tasks": (str, "names"),
 }
 

@@ -92,6 +92,11 @@ def test_as_many_tasks_ungrok_and_pairs_end_alike(numbers, board):
     assert board["B6"].ours.startswith(f"{alike} of {of} pairs end alike")
 
 
+def test_the_clock_has_these_ratios(numbers, board):
+    assert f"time to grok × {numbers['time to grok']:.2f} (" in board["B11"].ours
+    assert f"accuracy ½ × {numbers['half size']:.2f} (" in board["B11"].ours
+
+
 def test_the_script_reads_without_the_package():
     text = Path(recompute.__file__).read_text(encoding="utf-8")
     assert not re.search(r"^\s*(from|import) grokkit", text, re.MULTILINE)

@@ -1,0 +1,51 @@
+"""A learning rate as a clock: the same runs for the same time, compared seed by seed."""
+
+from math import isnan
+
+import evidence as made
+import numpy as np
+import pytest
+
+from varma2023 import profiles
+from varma2023.clock import analysis, figures, sweeps
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_every_rate_has_the_papers_runs_for_the_same_time(profile):
+    runs = sweeps.learning_rates(profile, seeds=2)
+    own = profiles.grokking(profile, 2) + profiles.ungrokking(profile, 2)
+    rates = {run.lr for run in runs}
+    assert own == [run for run in runs if run.lr == own[0].lr]
+    assert len(runs) == len(rates) * len(own) > 2 * len(own)
+    assert {round(run.lr * run.epochs, 6) for run in runs} == {r.lr * r.epochs for r in own}
+    assert {run.init for run in runs} == {run.init for run in own}
+
+
+def test_a_ratio_is_that_of_each_seed():
+    slower = analysis.against(made.at_rates(time=1.5), 4e-3, analysis.mean_time)
+    assert slower.value == pytest.approx(1.5, rel=1e-3)
+    assert slower.within(1.49, 1.51)
+    larger = analysis.against(made.at_rates(d_crit=1.2), 4e-3, analysis.half_size)
+    assert larger.value == pytest.approx(1.2, rel=0.02)
+
+
+def test_a_seed_that_never_groks_leaves_no_ratio():
+    records = made.at_rates()
+    one = next(r for r in analysis.grokking(records) if r.run.lr == 4e-3)
+    one.metrics["test_accuracy"] = np.full(3, 0.5)
+    assert isnan(analysis.time_to_grok(one))
+    ratio = analysis.against(records, 4e-3, analysis.mean_time)
+    assert isnan(ratio.value)
+    assert not ratio.bounded
+    assert not analysis.rates(records)[-1].same
+
+
+def test_the_table_and_the_sentence_say_which_rates_are_the_same():
+    records = made.at_rates(d_crit=1.5)
+    assert analysis.same_text(records).endswith(
+        "at η = 0.002 are where they are at 0.001; at 0.004 they are not"
+    )
+    table = analysis.rates_table(records)
+    assert (table.count("<td>yes</td>"), table.count("<td>no</td>")) == (1, 1)
+    fig = figures.fig_clock(records)
+    assert "at 0.004 time to grok 3.0 (3.0 – 3.0)" in fig.layout.meta["alt"]

@@ -1,0 +1,142 @@
+"""What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import exp, log, nan
+
+import numpy as np
+
+from grokkit.runs import Record, Run
+from varma2023 import measures, statistics
+from varma2023.measures import Summary
+from varma2023.statistics import Interval
+from varma2023.tables import table
+
+FASTER = 4  # times the paper's learning rate: what the claim is about
+SAME_SIZE = 1.1  # equivalence margin of the dataset size at half accuracy, as of D_crit
+SAME_TIME = 2.0  # of the time to grok: seeds of one learning rate differ as much (choice C24)
+SAME_ACCURACY = 0.1  # of the mean accuracy over seeds at one size
+Reading = Callable[[Sequence[Record]], float]
+
+
+def grokking(records: Sequence[Record]) -> list[Record]:
+    """The records of networks that start from random weights."""
+    return [record for record in records if record.run.init is None]
+
+
+def ungrokking(records: Sequence[Record]) -> list[Record]:
+    """The records of networks that start from grokked ones."""
+    return [record for record in records if record.run.init is not None]
+
+
+def time_to_grok(record: Record) -> float:
+    """η x epochs at which test accuracy passes 0.98; NaN if it never does."""
+    found = measures.generalises(record)
+    return nan if found is None else found.epoch * record.run.lr
+
+
+def mean_time(records: Sequence[Record]) -> float:
+    """The geometric mean time to grok; NaN where one never does."""
+    return exp(np.mean([log(time_to_grok(record)) for record in grokking(records)]))
+
+
+def half_size(records: Sequence[Record]) -> float:
+    """The D' at which accuracy crosses 1/2 at the end of this time, at rest or not; or NaN."""
+    return measures.d_crit(ungrokking(records)).value
+
+
+def reference(records: Sequence[Record]) -> float:
+    """The learning rate that the others are compared with: the starts', as in the paper."""
+    rates = {record.run.init.lr for record in records if record.run.init}
+    return rates.pop() if len(rates) == 1 else Run().lr
+
+
+def against(records: Sequence[Record], rate: float, read: Reading) -> Interval:
+    """A reading at a rate over that at the reference rate: the mean of seeds' own ratios.
+
+    NaN, without bounds, if a seed has no such reading.
+    """
+    groups = measures.group(records, "lr", "seed")
+    base = reference(records)
+    seeds = sorted({seed for one, seed in groups if one == rate and (base, seed) in groups})
+    logs = [log(read(groups[rate, s]) / read(groups[base, s])) for s in seeds]
+    if not np.isfinite(logs).all():
+        return Interval(nan, n=len(logs))
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+
+
+def accuracy_gap(records: Sequence[Record], rate: float) -> float:
+    """The largest difference to the reference rate in mean accuracy at one size."""
+    at = measures.group(ungrokking(records), "lr")
+    one, other = (measures.curve(at[each])[1] for each in (rate, reference(records)))
+    return float(np.abs(one - other).max())
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one learning rate gives, and how far from the reference."""
+
+    lr: float
+    time: Summary  # to grok, by seed
+    size: Summary  # D' at half accuracy, by seed
+    time_ratio: Interval
+    size_ratio: Interval
+    gap: float  # of mean accuracy at one size
+
+    @property
+    def same(self) -> bool:
+        """Whether grokking and ungrokking are where they are at the reference rate."""
+        return (
+            self.time_ratio.within(1 / SAME_TIME, SAME_TIME)
+            and self.size_ratio.within(1 / SAME_SIZE, SAME_SIZE)
+            and self.gap <= SAME_ACCURACY
+        )
+
+
+def rates(records: Sequence[Record]) -> list[Rate]:
+    """What every learning rate gives, from the least on.
+
+    Raises:
+        KeyError: there are no runs at the reference rate.
+    """
+    return [
+        Rate(
+            lr,
+            Summary.of([time_to_grok(record) for record in grokking(runs)]),
+            Summary.of([half_size(of) for of in measures.group(runs, "seed").values()]),
+            against(records, lr, mean_time),
+            against(records, lr, half_size),
+            accuracy_gap(records, lr),
+        )
+        for lr, runs in measures.group(records, "lr").items()
+    ]
+
+
+def rates_table(records: Sequence[Record]) -> str:
+    """By learning rate: time to grok, D' at half accuracy, and both against the reference."""
+    base, rows = reference(records), []
+    for row in rates(records):
+        ratios = ("1", "1", "") if row.lr == base else None
+        rows.append(
+            [
+                f"{row.lr:g}",
+                row.time.text(".1f"),
+                row.size.text(",.0f"),
+                *(ratios or (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")),
+                "" if ratios else "yes" if row.same else "no",
+            ]
+        )
+    heads = "η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = "
+    heads += f"{base:g} | D′, against it | largest gap in accuracy | the same"
+    return table(heads, rows)
+
+
+def same_text(records: Sequence[Record]) -> str:
+    """Which learning rates are the same as the reference, and which are not, in a sentence."""
+    base, rows = reference(records), rates(records)
+    alike = [f"{row.lr:g}" for row in rows if row.same and row.lr != base]
+    other = [f"{row.lr:g}" for row in rows if not row.same and row.lr != base]
+    return (
+        f"By the margins of this book, grokking and ungrokking at η = {' and '.join(alike) or '–'} "
+        f"are where they are at {base:g}; at {' and '.join(other) or '–'} they are not"
+    )

@@ -1,0 +1,42 @@
+"""The claim that AdamW's clock runs with its learning rate."""
+
+from varma2023 import measures
+from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.clock import analysis
+from varma2023.pages import CLOCK
+
+
+def faster_clock(found: Records) -> Result:
+    """B11: whether at four times the paper's learning rate all is where it was at equal times."""
+    records = found["learning_rates"]
+    base, rates = analysis.reference(records), {row.lr: row for row in analysis.rates(records)}
+    fast = rates.get(analysis.FASTER * base)
+    if fast is None or not measures.judged(analysis.ungrokking(records)):
+        return Result()
+    below = [row for row in rates.values() if row.lr < fast.lr and row.lr != base]
+    seeds = [
+        [record for record in measures.group(records, "lr")[lr] if bool(record.run.init) == given]
+        for lr in (base, fast.lr)
+        for given in (False, True)
+    ]
+    return Result(
+        f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, D′ at "
+        f"accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most",
+        fast.same,
+        {f"at η = {row.lr:g}, too": row.same for row in below},
+        Evidence.of(*seeds),
+    )
+
+
+CLAIMS = (
+    Claim(
+        "B11",
+        "Beyond: a faster clock",
+        "at four times the paper's learning rate networks grok and ungrok as at the paper's, "
+        "in a quarter of the epochs",
+        CLOCK,
+        "fig-clock",
+        faster_clock,
+        ("learning_rates",),
+    ),
+)

@@ -1,0 +1,42 @@
+"""The figure of the clock: grokking and ungrokking by learning rate, at equal times."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from grokkit.runs import Record
+from varma2023 import measures
+from varma2023.clock import analysis
+from varma2023.plots import ACCURACY_FROM_0, LOG, Looks, dash_of, draw, draw_accuracy, meta
+from varma2023.theme import ordered, panels, set_alt
+
+
+def fig_clock(records: Sequence[Record]) -> go.Figure:
+    """Test accuracy of grokking against η x epochs, and of ungrokking at the end against D'."""
+    titles = ["grokking, over time", "ungrokking, at the end"]
+    layout = {"height": 460, "margin": {"t": 90}, "legend": {"y": 1.2}}
+    fig = panels(layout, rows=1, cols=2, shared_yaxes=True, subplot_titles=titles)
+    groups = measures.group(records, "lr")
+    for i, (colour, (lr, runs)) in enumerate(
+        zip(ordered(len(groups)), groups.items(), strict=True)
+    ):
+        label = f"η = {lr:g}"
+        for record in analysis.grokking(runs):
+            looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6}
+            looks |= {"meta": meta(record), "place": (1, 1)}
+            hover = (
+                f"test accuracy %{{y:.3f}}<br>seed {record.run.seed}, {label}<br>time %{{x:.3g}}"
+            )
+            points = record["epoch"] * lr, record["test_accuracy"]
+            draw(fig, *points, label, hover, **looks)
+        draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colour, i, place=(1, 2))
+    fig.update_xaxes(title="η × epochs", row=1, col=1)
+    fig.update_xaxes(LOG, title="D′", row=1, col=2)
+    fig.update_yaxes(ACCURACY_FROM_0)
+    fig.update_yaxes(title="", col=2)
+    rates = "; ".join(
+        f"at {row.lr:g} time to grok {row.time.text('.1f')}, accuracy ½ at D′ = "
+        f"{row.size.text(',.0f')}"
+        for row in analysis.rates(records)
+    )
+    return set_alt(fig, f"Grokking and ungrokking at {len(groups)} learning rates: {rates}.")

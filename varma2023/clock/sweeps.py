@@ -1,0 +1,36 @@
+"""Grokking and ungrokking at other learning rates, each for the same time η x epochs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from grokkit.runs import Run
+from varma2023 import profiles
+from varma2023.profiles import check_profile, seed_range, sets
+
+RATES = {
+    "published": (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
+    "quick": (2e-3, 4e-3, 8e-3),
+    "paper": (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
+}
+
+
+@sets("lr", "seed", "epochs")
+def learning_rates(
+    profile: str = "published", seeds: int | None = None, rates: Sequence[float] | None = None
+) -> list[Run]:
+    """The runs of Figs. 1a and 7 at every learning rate, as long in time η x epochs as there.
+
+    Ungrokking starts from the same networks at every rate, those of the paper's.
+    """
+    check_profile(profile)
+    count = len(seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile]))
+    own = profiles.grokking(profile, count) + profiles.ungrokking(profile, count)
+    return [at_rate(run, rate) for rate in rates or RATES[profile] for run in own]
+
+
+def at_rate(run: Run, rate: float) -> Run:
+    """The run at another learning rate, for the same time; without its final weights."""
+    if rate == run.lr:
+        return run
+    epochs = round(run.epochs * run.lr / rate)
+    return replace(run, lr=rate, epochs=epochs, n_logged=80, keep_weights=False)
