@@ -70,7 +70,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
 
 
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:
-    """As `bootstrap`, of several samples of units, drawn from each: `n` is the least of their sizes.
+    """As `bootstrap`, of several samples of units, drawn from each: `n` is the least size.
 
     A sample of fewer than `FEW` units gives no interval.
     """

@@ -267,14 +267,10 @@ def gate_table(gen: Sequence[Record]) -> str:
 
 def predictions_table(rows: Mapping[str | tuple[int, float], Pair], heads: str = "") -> str:
     """By row, or by seed and weight decay: D_crit predicted and measured, and their ratio."""
-    cells = [
-        [
-            *([key] if isinstance(key, str) else [f"{part:g}" for part in key]),
-            *(each.text(",.0f") for each in pair),
-            f"{ratio(*pair):.2f}",
-        ]
-        for key, pair in rows.items()
-    ]
+    cells = []
+    for key, pair in rows.items():
+        names = [key] if isinstance(key, str) else [f"{part:g}" for part in key]
+        cells.append([*names, *(each.text(",.0f") for each in pair), f"{ratio(*pair):.2f}"])
     return table(f"{heads} | predicted D_crit | measured D_crit | ratio", cells)
 
 

@@ -98,11 +98,13 @@ def shift_interval(
 def same_d_crit(
     records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> bool | None:
-    """Whether D_crit is the same for all values of a field (choice C19); None without one."""
-    found = shift_interval(records, field, accuracy)
-    if not isfinite(found.value):
-        return None
-    return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT)
+    """Whether D_crit is the same for all values of a field (choice C19).
+
+    None without one, or where it cannot be told (`crossings_rest`).
+    """
+    known = measures.crossings_rest(records)
+    found = shift_interval(records, field, accuracy) if known else Interval(nan)
+    return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
 def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float:
