@@ -58,10 +58,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     """The statistic of the units, with its percentile interval over resampled units.
 
     The statistic may not depend on the order of the units. Resamples for which it is not finite are
-    left out. Fewer than `FEW` units give no interval but the statistic of each.
-
-    Raises:
-        ValueError: no units.
+    left out. Fewer than `FEW` units give no interval but the statistic of each, none a ValueError.
     """
     found = bootstrap_of([units], statistic)
     if len(units) >= FEW:
@@ -70,10 +67,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
 
 
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:
-    """As `bootstrap`, of several samples of units, drawn from each: `n` is the least size.
-
-    A sample of fewer than `FEW` units gives no interval.
-    """
+    """As `bootstrap`, of several samples, each drawn from by itself; `n` is the least size."""
     if not all(samples):
         raise ValueError("a sample must hold at least one unit to draw from, got none")
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))

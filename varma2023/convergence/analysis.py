@@ -70,10 +70,7 @@ def agreeing(found: Sequence[Pair]) -> int:
 
 
 def below(one: Record, other: Record) -> bool:
-    """Whether the objective of one ends clearly below that of the other (choice C16).
-
-    One of two ways that ends above the other is in another minimum, or not as far.
-    """
+    """Whether the objective of one ends clearly below that of the other (choice C16)."""
     return least(one) < (1 - SAME["objective"]) * least(other)
 
 
@@ -226,8 +223,7 @@ class Equilibrium:
 def equilibrium(record: Record) -> Equilibrium:
     """The float64 gradient at the final weights, and the fixed point of AdamW it should be at.
 
-    Raises:
-        ValueError: the record has no weights, or the run has no weight decay.
+    Raises ValueError where the record has no weights, or the run no weight decay.
     """
     run = record.run
     if run.weight_decay == 0:

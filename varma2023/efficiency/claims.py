@@ -80,11 +80,7 @@ def norm_pairs(
 def start_pairs(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
 ) -> dict[tuple[int, float], Pair]:
-    """Claim B2: by seed and weight decay, D_crit where the minima of Eq. (2) meet, and measured.
-
-    `starts` are the networks from which those of `ends` were ungrokked. A pair of single networks
-    has no interval.
-    """
+    """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
     fell = group(ends, "seed", "weight_decay")
     return {
         (seed, decay): (Interval(size.value), Interval(measures.d_crit(fell[seed, decay]).value))

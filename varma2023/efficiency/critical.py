@@ -32,10 +32,7 @@ def regime(mem: Fit, gen: Fit) -> str:
 
 
 def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
-    """The middle of the correct logits that runs of both circuits have, on a log scale.
-
-    Where no logit is in the range of both, the middle of the gap between them.
-    """
+    """The middle, on a log scale, of the correct logits of both circuits, or of the gap between."""
     low = max(min(map(logit, mem)), min(map(logit, gen)))
     high = min(max(map(logit, mem)), max(map(logit, gen)))
     return float((low * high) ** 0.5)
@@ -48,10 +45,7 @@ def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
 
 
 def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
-    """The first x at which y passes a level, linearly between the points (x, y) of a curve.
-
-    NaN if it never does, or lies above it from the start.
-    """
+    """The first x at which y passes a level, between points; NaN if it never does or starts above."""
     x, y = curve.T
     above = np.flatnonzero(y > level)
     if not len(above) or above[0] == 0:

@@ -118,9 +118,7 @@ def _mark(
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
 
 
-def fig_equal_cost(
-    mem: Sequence[Record], gen: Sequence[Record], measured: Interval | None = None
-) -> go.Figure:
+def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Interval) -> go.Figure:
     """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
@@ -141,16 +139,15 @@ def fig_equal_cost(
             if isfinite(found := analysis.norm_at(own, level)):
                 draw(fig, [size], [found], CIRCUITS[circuit], f"{hover}interpolated", **about)
     _mark(fig, predicted, height, False)
-    if measured is not None:
-        _mark(fig, measured, height, True)
-    seen = [found.value for found in (predicted, measured) if found and isfinite(found.value)]
+    _mark(fig, measured, height, True)
+    seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
     fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
     fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
     return set_alt(
         fig,
         f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
-        f"{height:.1f}, at D = {predicted.text(',.0f')}"
-        + (f"; ungrokking has D_crit {measured.text(',.0f')}." if measured else "."),
+        f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
+        f"{measured.text(',.0f')}.",
     )
 
 

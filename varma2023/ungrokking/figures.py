@@ -15,10 +15,7 @@ from varma2023.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, panels,
 
 
 def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
-    """Fig. 1b: losses and accuracy at one reduced dataset size, epochs on a logarithmic axis.
-
-    Epoch 0, the network that had grokked, is drawn at epoch 0.8.
-    """
+    """Fig. 1b: losses and accuracy at one reduced dataset size, against epochs (`log_epochs`)."""
     fig = plots.losses_and_accuracies(records)
     plots.log_epochs(fig)
     fig.update_xaxes(title="epoch", row=2)
