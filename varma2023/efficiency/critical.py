@@ -45,7 +45,7 @@ def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
 
 
 def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
-    """The first x at which y passes a level, between points; NaN if it never does or starts above."""
+    """The first x at which y passes a level, between points; NaN if never, or if y starts above."""
     x, y = curve.T
     above = np.flatnonzero(y > level)
     if not len(above) or above[0] == 0:
