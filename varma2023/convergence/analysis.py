@@ -90,14 +90,12 @@ def ends_table(found: Sequence[Pair]) -> str:
     """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
     rows = []
     for pair in found:
-        differs = ", ".join(name for name, same in agreement(pair).items() if not same)
-        ways = (
-            (_wide(pair), pair.adamw, "AdamW", ""),
-            ("", pair.lbfgs, "L-BFGS", differs or "nothing"),
+        differs = ", ".join(name for name, same in agreement(pair).items() if not same) or "nothing"
+        adamw, lbfgs = (
+            f"{r['epoch'][-1]:,} | {least(r):.1f} | {_final_cells(r)} | {floor(r):.2g}"
+            for r in (pair.adamw, pair.lbfgs)
         )
-        for name, r, way, last in ways:
-            reached = f"{r['epoch'][-1]:,} | {least(r):.1f} | {_final_cells(r)} | {floor(r):.2g}"
-            rows.append(f"{name} | {way} | {reached} | {last}")
+        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | L-BFGS | {lbfgs} | {differs}"]
     heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
 

@@ -83,9 +83,7 @@ def fig4(found: Records) -> Result:
         ours += f", {measures.d_crit_text(adamw)} by AdamW"
         planned = [r for r in adamw if r.run.dataset_size >= PLANNED]
         decays, known = ({r.run.weight_decay for r in records} for records in (ends, adamw))
-        whole, part = (
-            all(measures.transition_criteria(records).values()) for records in (adamw, planned)
-        )
+        whole, part = (all(measures.transition_criteria(r).values()) for r in (adamw, planned))
         further |= {
             "by AdamW, too": whole,
             f"by AdamW from D′ = {PLANNED} on, as first planned": part,
