@@ -16,9 +16,9 @@ from varma2023.theme import NORM, TEST, TRAIN, figure, ordered, panels, set_alt
 DOTS = 400  # parameters drawn in the equilibrium, of about 227,000
 KINDS = ("grokking", "ungrokking", "random labels")
 ROWS = (
-    ("Eq. (2) over α", measures.objective, "log"),
-    ("residual", lambda record: record["residual"], "log"),
-    ("test accuracy", lambda record: record["test_accuracy"], "linear"),
+    ("Eq. (2) over α", measures.objective, LOG),
+    ("residual", lambda record: record["residual"], LOG | {"dtick": 2}),
+    ("test accuracy", lambda record: record["test_accuracy"], {"type": "linear"}),
 )
 
 
@@ -45,11 +45,9 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
                 points = _gradients(record), values(record)
                 hover = f"{title} %{{y:.4g}}<br>{pair}<br>{way}, gradient %{{x:,.0f}}"
                 draw(fig, *points, f"{way}, p = {p}", hover, place=(row, col), **looks)
-    for row, (title, _, kind) in enumerate(ROWS, start=1):
-        fig.update_yaxes(type=kind, row=row)
+    for row, (title, _, axis) in enumerate(ROWS, start=1):
+        fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
-    fig.update_yaxes(exponentformat="power", dtick=1, row=1)
-    fig.update_yaxes(exponentformat="power", dtick=2, row=2)
     fig.update_xaxes(LOG)
     fig.update_xaxes(title="gradients of the train set", row=len(ROWS), col=(len(kinds) + 1) // 2)
     times = analysis.savings(pairs, measures.RESIDUALS[0])

@@ -78,12 +78,11 @@ def predicted_by_norm(
     sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
     """
     at = common_logit(mem, gen) if level is None else level
-    return bootstrap_of(
-        [logs_by_seed(mem), logs_by_seed(gen)],
-        lambda one, other: exp(
-            crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at)))
-        ),
-    )
+
+    def equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
+        return exp(crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at))))
+
+    return bootstrap_of([logs_by_seed(mem), logs_by_seed(gen)], equal)
 
 
 def loss_part(records: Sequence[Record]) -> Summary:
