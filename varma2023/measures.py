@@ -62,7 +62,7 @@ def listed(criteria: Mapping[str, bool]) -> str:
 
 
 def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
-    """The records by a field of their runs, or by several: numbers sorted, names as they come."""
+    """The records by one field of their runs, or a tuple of several; numbers sorted, names not."""
     found: dict[tuple, list[Record]] = {}
     for record in records:
         key = tuple(getattr(record.run, field) for field in fields)
@@ -356,7 +356,7 @@ def d_crit(
 def d_crit_interval(
     records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> Interval:
-    """The geometric mean of every seed's `d_crit`, with its interval; NaN if one is censored."""
+    """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
     logs = [log(d_crit(unit, level, accuracy).value) for unit in group(records, "seed").values()]
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 

@@ -58,7 +58,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     """The statistic of the units, with its percentile interval over resampled units.
 
     The statistic may not depend on the order of the units. Resamples for which it is not finite are
-    left out. Fewer than `FEW` units give no interval but the statistic of each, none a ValueError.
+    left out. Fewer than `FEW` units give no interval but the statistic of each; none, a ValueError.
     """
     found = bootstrap_of([units], statistic)
     if len(units) >= FEW:
