@@ -1,6 +1,5 @@
 """What `benchmarks/` measured, as factors and as tables of the book; and counts."""
 
-from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,8 +12,7 @@ from varma2023.tables import pivot, span, table
 Measured = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """A row of `benchmarks/engine.py`: one way to train a case of networks."""
 
     n_runs: int
@@ -39,8 +37,7 @@ class Timing:
 
 def read(measured: Measured) -> list[Timing]:
     """The rows of a saved measurement of `benchmarks/engine.py`."""
-    names = [item.name for item in fields(Timing)]
-    return [Timing(**{name: row[name] for name in names}) for row in measured["rows"]]
+    return [Timing(*(row[name] for name in Timing._fields)) for row in measured["rows"]]
 
 
 def by_case(measured: Measured) -> dict[str, dict[str, Timing]]:

@@ -152,14 +152,9 @@ class GroupCircuit:
         return f"{self.task}, from {self.start}" if self.task in tasks.PERMUTATION else self.task
 
     @property
-    def squared_share(self) -> float:
-        """Squared norm along the characters, over that of the logits that are read."""
-        return float(shares(self.own).sum())
-
-    @property
     def share(self) -> float:
-        """The same of the norm itself, which is what the paper's 95 % gate takes (choice C5)."""
-        return self.squared_share**0.5
+        """Norm along the characters over that of the logits read: the 95 % gate (choice C5)."""
+        return float(shares(self.own).sum()) ** 0.5
 
     @property
     def grokked(self) -> bool:
@@ -191,7 +186,7 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
         rows.append(
             f"{c.task} | {c.start}, seed {c.record.run.seed} | {group_names(c.own)} | "
             f"{c.record.final('test_accuracy'):.3f} | {c.read:.3f} | "
-            f"{c.share:.3f} ({c.squared_share:.3f}) | {_keys(c.own)} | {other}"
+            f"{c.share:.3f} ({c.share**2:.3f}) | {_keys(c.own)} | {other}"
         )
     heads = "task | from | group | test accuracy | read (norm²) | share of norm (norm²)"
     return table(f"{heads} | key characters | another group: share of norm, key characters", rows)
@@ -225,22 +220,14 @@ FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
 LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
 
 
-def counts(record: Record) -> bool:
-    """Whether a network has grokked, and one of `OPERATIONS`."""
-    return record.run.task in OPERATIONS and record.final("test_accuracy") > GROKKED
-
-
 def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
-    """The circuits of networks that count."""
-    return [c for c in found if counts(c.record)]
+    """The circuits of networks that count: that have grokked one of `OPERATIONS`."""
+    return [c for c in found if c.grokked and c.task in OPERATIONS]
 
 
 def text(found: Sequence[GroupCircuit]) -> str:
     """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
-    each = [
-        f"{c.name}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
-        for c in found
-    ]
+    each = [f"{c.name}: {c.share:.2f} of the norm, {_keys(c.own)} characters" for c in found]
     return "; ".join(each) or "none"
 
 
@@ -290,7 +277,7 @@ def tasks_table(records: Sequence[Record]) -> str:
     for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
-        smallest, largest = (of(here, key=lambda r: r.run.dataset_size) for of in (min, max))
+        smallest, largest = measures.smallest(here)[0], measures.at_largest(here)[0]
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(

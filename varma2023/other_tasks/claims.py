@@ -10,8 +10,8 @@ from varma2023.pages import OTHER_TASKS, UNGROKKING
 
 
 def group_circuits(found: Records) -> Result:
-    """B5, from the networks of `grokked_tasks` that count and whose weights were kept."""
-    kept = [r for r in found["grokked_tasks"] if r.weights_path and analysis.counts(r)]
+    """B5, from the networks of `grokked_tasks` whose weights were kept."""
+    kept = [record for record in found["grokked_tasks"] if record.weights_path]
     return group_result([analysis.group_circuit(record) for record in kept])
 
 

@@ -22,10 +22,6 @@ def _name(circuit: GroupCircuit) -> str:
     return f"{circuit.name}, seed {circuit.record.run.seed}"
 
 
-def _meta(circuit: GroupCircuit) -> dict[str, str | int]:
-    return {"task": circuit.task, "seed": circuit.record.run.seed}
-
-
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     """App. B for each modular task: logits held by its strongest characters, against their number.
 
@@ -35,17 +31,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
     layout = {"height": 140 + 190 * rows, "margin": {"t": 80}, "legend": {"y": 1 + 4 / (19 * rows)}}
-    fig = panels(
-        layout,
-        rows=rows,
-        cols=2,
-        shared_xaxes=True,
-        shared_yaxes=True,
-        subplot_titles=names,
-        vertical_spacing=0.24 / rows,
-        horizontal_spacing=0.06,
-    )
-    most = 1
+    space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
+    axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": names}
+    fig, most = panels(layout, rows=rows, cols=2, **axes, **space), 1
     for c in modular:
         row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
@@ -55,8 +43,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
             most = max(most, len(count))
             who = f"{_name(c)}<br>{label}: {analysis.group_names(parts)}"
             hover = f"%{{x}} characters hold %{{y:.3f}}<br>{who}"
-            looks: Looks = {"colour": colour, "dash": dash, "meta": _meta(c)}
-            draw(fig, count, held, label, hover, place=(row + 1, col + 1), **looks)
+            looks: Looks = {"meta": {"task": c.task, "seed": c.record.run.seed}}
+            looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
+            draw(fig, count, held, label, hover, **looks)
     fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
@@ -87,7 +76,8 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         for i, (label, values) in enumerate(kinds):
             hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
-            draw_bars(fig, *bars, colour, i, meta=_meta(c), legendgroup=None)
+            about = {"task": c.task, "seed": c.record.run.seed}
+            draw_bars(fig, *bars, colour, i, meta=about, legendgroup=None)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
@@ -100,16 +90,11 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
     groups = measures.group(records, "task")
-    n_rows = -(-len(groups) // 3)
-    fig = panels(
-        {"height": 120 + 230 * n_rows, "margin": {"t": 60}},
-        rows=n_rows,
-        cols=min(3, len(groups)),
-        shared_yaxes=True,
-        horizontal_spacing=0.04,
-        vertical_spacing=0.3 / n_rows if n_rows > 1 else 0,
-        subplot_titles=list(groups),
-    )
+    n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
+    layout: Looks = {"height": 120 + 230 * n_rows, "margin": {"t": 60}}
+    space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
+    axes: Looks = {"shared_yaxes": True, "subplot_titles": list(groups), **space}
+    fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):

@@ -1,14 +1,13 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from grokkit.runs import Record
 from varma2023.claims import Claim, Evidence, Met, Records, Result
 from varma2023.measures import SEMI, TRANSIENT, end_kind, rests
 from varma2023.pages import SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-
-FOUR = "Prediction 4, semi-grokking"
 
 
 def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
@@ -80,38 +79,35 @@ def fig6(found: Records) -> Result:
     )
 
 
+_claim = partial(
+    Claim,
+    chapter=SEMI_GROKKING,
+    needs=("semi_grokking",),
+    heading="Prediction 4, semi-grokking",
+)
 CLAIMS = (
-    Claim(
+    _claim(
         "F1c",
         "Fig. 1c, semi-grokking",
         "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
-        SEMI_GROKKING,
-        "fig-1c",
-        fig1c,
-        ("semi_grokking",),
+        label="fig-1c",
+        judge=fig1c,
         number="the example ends at 83 %",
-        heading=FOUR,
     ),
-    Claim(
+    _claim(
         "F5",
         "Fig. 5, many semi-grokking runs",
         "some of many runs near D_crit end on a plateau",
-        SEMI_GROKKING,
-        "fig-5",
-        fig5,
-        ("semi_grokking",),
+        label="fig-5",
+        judge=fig5,
         number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
-        heading=FOUR,
     ),
-    Claim(
+    _claim(
         "F6",
         "Fig. 6, one transient plateau",
         "a run waits at middling accuracy, then generalises",
-        SEMI_GROKKING,
-        "fig-6",
-        fig6,
-        ("semi_grokking",),
+        label="fig-6",
+        judge=fig6,
         number="D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment",
-        heading=FOUR,
     ),
 )

@@ -12,16 +12,17 @@ from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_run
 from varma2023.semi_grokking import analysis
 from varma2023.theme import GEN, MEM, NORM, ORDERED, figure, ordered, panels, set_alt
 
-ACCURACIES = plots.ACCURACY_FROM_0 | {"title": "accuracy"}
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
-    "accuracy": (ACCURACIES, ("train_accuracy", "test_accuracy")),
+    "accuracy": (
+        plots.ACCURACY_FROM_0 | {"title": "accuracy"},
+        ("train_accuracy", "test_accuracy"),
+    ),
     "norm": ({"title": "parameter norm"}, ("param_norm",)),
     "logits": ({"title": "correct logit"}, ("trig_logit", "mem_logit")),
 }
-SYMBOLS = ("x", "triangle-up-open", "diamond", "square-open", "circle")
-MARKERS = dict(zip(OUTCOMES, SYMBOLS, strict=True))
-DASHES = dict(zip(OUTCOMES, ("dot", "dashdot", "solid", "longdash", "dash"), strict=True))
+MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
+DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 
 
 def _one_run(record: Record, *rows: str) -> go.Figure:
@@ -115,21 +116,14 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
     yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}
     fig = figure(xaxis=plots.size_axis(ends, "dataset size D"), yaxis=yaxis, height=420)
     seeds = group(sorted(ends, key=lambda record: record.run.dataset_size), "seed")
+    told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>"
     for (seed, mine), colour in zip(seeds.items(), ordered(len(seeds)), strict=True):
-        told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>seed "
+        name = f"seed {seed}"
         symbols = [plots.rest_symbols([r], MARKERS[end_kind(r)])[0] for r in mine]
-        draw_ends(
-            fig,
-            mine,
-            measures.at_the_end,
-            f"seed {seed}",
-            f"{told}{seed}",
-            colour=colour,
-            width=1,
-            meta={"seed": seed},
-            marker={"color": colour, "size": 9, "symbol": symbols},
-            customdata=[[end_kind(r), r.final("residual")] for r in mine],
-        )
+        looks: Looks = {"colour": colour, "width": 1, "meta": {"seed": seed}}
+        looks["marker"] = {"color": colour, "size": 9, "symbol": symbols}
+        looks["customdata"] = [[end_kind(r), r.final("residual")] for r in mine]
+        draw_ends(fig, mine, measures.at_the_end, name, told + name, **looks)
     bounds = {r.run.dataset_size: measures.memory_bound(r.run) for r in ends}
     sizes = sorted(bounds)
     hover = "generalises above %{y:.2f}<br>D %{x:,}"
@@ -155,19 +149,16 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     xaxis, yaxis = {"title": "test accuracy, by AdamW"}, {"title": "Eq. (2), AdamW / minimiser"}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     for kind, colour in ((measures.NONE, MEM), (SEMI, NORM), (measures.FULL, GEN)):
+        marker = {"color": colour, "symbol": MARKERS[kind], "size": 10}
         for pair in (pair for pair in ways if end_kind(pair.lbfgs) == kind):
-            draw(
-                fig,
-                [pair.adamw.final("test_accuracy")],
-                [1 + analysis.excess(pair)],
-                f"minimiser: {kind}",
+            end, y = pair.adamw.final("test_accuracy"), 1 + analysis.excess(pair)
+            hover = (
                 f"%{{x:.3f}} by AdamW ({outcome(pair.adamw)}), "
                 f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): %{{y:.3f}} "
-                f"times the minimiser's<br>{plots.run_name(pair.adamw)}",
-                mode="markers",
-                meta=plots.meta(pair.adamw),
-                marker={"color": colour, "symbol": MARKERS[kind], "size": 10},
+                f"times the minimiser's<br>{plots.run_name(pair.adamw)}"
             )
+            looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
+            draw(fig, [end], [y], f"minimiser: {kind}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
     said = "; ".join(
         f"{kind} by AdamW: {analysis.excess_text(same)}"

@@ -25,11 +25,11 @@ SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (ch
 def ratio(record: Record) -> float:
     """The correct logit's trigonometric part over the rest at the end: Fig. 10a, App. A.4.
 
-    NaN where the rest is not positive: then the proxies of App. B no longer tell how strong C_mem
+    NaN where one is not positive: then the proxies of App. B no longer tell how strong that circuit
     is, only that it is very weak.
     """
     trig, mem = record.final("trig_logit"), record.final("mem_logit")
-    return trig / mem if mem > 0 else nan
+    return trig / mem if min(trig, mem) > 0 else nan
 
 
 def trig_part(record: Record) -> float:
@@ -46,7 +46,7 @@ def by_norm(
     """
     norms = np.array([record.final("param_norm") for record in records])
     edges = np.quantile(norms, np.linspace(0, 1, n + 1))
-    rows = np.clip(np.searchsorted(edges, norms, "right") - 1, 0, n - 1)
+    rows = np.digitize(norms, edges[1:-1])
     return {
         bounds: [record for record, row in zip(records, rows, strict=True) if row == i]
         for i, bounds in enumerate(pairwise(edges.tolist()))

@@ -17,12 +17,7 @@ from varma2023.two_starts import analysis
 Value = Callable[[Record], float]
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 LAYOUT: Looks = {"margin": {"t": 90}, "legend": {"y": 1.13}}
-
-
-def _ratio(record: Record) -> float:
-    """The ratio of trig to mem logit where a logarithmic axis has it, else NaN."""
-    found = analysis.ratio(record)
-    return found if found > 0 else nan
+COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 
 def _geometric(values: Sequence[float]) -> float:
@@ -34,10 +29,9 @@ def _geometric(values: Sequence[float]) -> float:
 def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
-    fig = panels({"height": 460, **LAYOUT}, **grid)
+    fig = panels({"height": 460, **LAYOUT}, subplot_titles=titles, **COLUMNS)
     readings: tuple[tuple[Value, str, Callable[[Sequence[float]], float]], ...] = (
-        (_ratio, "ratio", _geometric),
+        (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", fmean),
     )
     groups = analysis.by_norm(records)
@@ -50,18 +44,10 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
             means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
             draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
-                draw_ends(
-                    fig,
-                    runs,
-                    value,
-                    label,
-                    f"{told}norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}",
-                    i,
-                    place=place,
-                    mode="markers",
-                    marker={"color": colour},
-                    customdata=[record.final("param_norm") for record in runs],
-                )
+                who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
+                point: Looks = {"mode": "markers", "marker": {"color": colour}, "place": place}
+                point["customdata"] = [record.final("param_norm") for record in runs]
+                draw_ends(fig, runs, value, label, told + who, i, **point)
     fig.update_xaxes(plots.size_axis(records))
     fig.update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
@@ -78,8 +64,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
-    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
-    fig = panels({"height": 420, **LAYOUT}, **grid)
+    fig = panels({"height": 420, **LAYOUT}, subplot_titles=titles, **COLUMNS)
     values: tuple[Value, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
