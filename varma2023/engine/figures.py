@@ -24,11 +24,9 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     A point is the time, times the matrix products that the machine does in a second.
     """
     forms = cost.forms(run)
-    fig = figure(
-        xaxis={"title": "examples D", "type": "log", "dtick": 1},
-        yaxis={"title": "FLOP of a gradient", "type": "log", "dtick": 1},
-        height=480,
-    )
+    log: Looks = {"type": "log", "dtick": 1}
+    xaxis, yaxis = {"title": "examples D", **log}, {"title": "FLOP of a gradient", **log}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=480)
     sizes = np.geomspace(20, run.p**2, 60).round()
     looks = _styles(form.form for form in forms)
     for i, (form, (_, colour, _)) in enumerate(zip(forms, looks, strict=True)):
@@ -42,12 +40,10 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
     counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    return set_alt(
-        fig,
-        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
-        f"The tables have the fewest from D = {meet:,.0f}; measured, they are the faster form "
-        f"{timings.faster_from(measured, forms[1].form, forms[2].form)}.",
-    )
+    said = f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: "
+    said += f"{counted}. The tables have the fewest from D = {meet:,.0f}; measured, they are the "
+    said += f"faster form {timings.faster_from(measured, forms[1].form, forms[2].form)}."
+    return set_alt(fig, said)
 
 
 def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
@@ -64,10 +60,9 @@ def _draw_timed(
     ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
     flop, sizes = ms / 1e3 * measured["peak_flops"], [row["dataset_size"] for row in rows]
     share = [form.flop(size) for size in sizes] / flop[1]
-    hover = (
-        f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
-        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>%{customdata[3]:.0%} of the matmul peak"
-    )
+    hover = f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
+    hover += "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
+    hover += "%{customdata[3]:.0%} of the matmul peak"
     looks: Looks = {"error_y": _bars(*flop), "customdata": np.stack([*ms, share], 1).round(4)}
     draw(fig, sizes, flop[1], form.form, hover, mode="markers", marker=marker, **looks)
 
@@ -150,10 +145,8 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         ]
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
             _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
-        counts = [(n, row["method"]) for row, n in zip(rows, reached, strict=True) if n]
-        first = (
-            f"first by {min(counts)[1]}, in {min(counts)[0]:,} gradients" if counts else "by none"
-        )
+        counts = sorted((n, row["method"]) for row, n in zip(rows, reached, strict=True) if n)
+        first = "first by {1}, in {0:,} gradients".format(*counts[0]) if counts else "by none"
         end = next(row["method"] for row in rows if row["f"] == lowest[case])
         best.append(
             f"{case}: the lowest objective, {lowest[case]:.1f}, by {end}, "

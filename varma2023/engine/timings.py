@@ -220,13 +220,8 @@ def card_tables(measured: Measured) -> str:
         "networks | examples | precision | launched | µs a model-step | share of limit",
         [launch.format(**row) for row in measured["steps"]],
     )
-    ends = {
-        "generalise at epoch": "generalises",
-        "norm": "param_norm",
-        "logit": "correct_logit",
-        "test accuracy": "test_accuracy",
-        "residual": "residual",
-    }
+    ends = {"generalise at epoch": "generalises", "norm": "param_norm", "logit": "correct_logit"}
+    ends |= {"test accuracy": "test_accuracy", "residual": "residual"}
     cells, rows = {}, measured["outcomes"]
     for precision in dict.fromkeys(row["precision"] for row in rows):
         for head, name in ends.items():

@@ -64,10 +64,8 @@ def _modular(task: tasks.Task, multiplicative: bool, rows: np.ndarray) -> Readin
         element, group = groups.discrete_log(task.p), groups.cyclic(task.p - 1)
         labels, rows = labels[1:], rows & (task.labels != 0)
     chosen = np.flatnonzero(rows)
-    return Reading(
-        group,
-        *map(torch.from_numpy, (chosen, element[task.labels[chosen]], labels, element[labels])),
-    )
+    indices = chosen, element[task.labels[chosen]], labels, element[labels]
+    return Reading(group, *map(torch.from_numpy, indices))
 
 
 def readings(task: tasks.Task, other: bool = False) -> list[Reading]:

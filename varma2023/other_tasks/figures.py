@@ -23,10 +23,7 @@ def _name(circuit: GroupCircuit) -> str:
 
 
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
-    """App. B for each modular task: logits held by its strongest characters, against their number.
-
-    Beside the task's own group the one that is not: products read as sums and the reverse.
-    """
+    """App. B for each modular task: what its strongest characters hold, against their number."""
     modular = [c for c in found if c.task in MODULAR]
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
@@ -53,11 +50,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="share of norm²", col=1)
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
-    return set_alt(
-        fig,
-        f"Logits of {len(modular)} networks by character. Key characters in the task's own group "
-        f"against another: {'; '.join(keys)}.",
-    )
+    said = f"Logits of {len(modular)} networks by character. Key characters in the task's own "
+    said += f"group against another: {'; '.join(keys)}."
+    return set_alt(fig, said)
 
 
 def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
@@ -105,9 +100,7 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     fig.update_yaxes(title="test accuracy", col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(measures.task_ungroks(here) for here in groups.values())
-    return set_alt(
-        fig,
-        f"Test accuracy of grokked networks taken to a minimum on fewer examples, for "
-        f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a half "
-        f"at, by task: {each}.",
-    )
+    said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+    said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
+    said += f"half at, by task: {each}."
+    return set_alt(fig, said)

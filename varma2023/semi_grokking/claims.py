@@ -28,14 +28,10 @@ def fig1c(found: Records) -> Result:
         return Result()
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
-    return Result(
-        f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at "
-        f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs (D = "
-        f"{one.run.dataset_size:,})",
-        stays,
-        {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None},
-        Evidence.of(records),
-    )
+    at = f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
+    ours = f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at {at}"
+    too = {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None}
+    return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, Evidence.of(records))
 
 
 def fig5(found: Records) -> Result:
@@ -54,13 +50,9 @@ def fig5(found: Records) -> Result:
         middle = [end for end in ends if end_kind(end) == SEMI]
         name = f"the minimiser, too, rests in the middle ({len(middle)} of {len(ends)} end there)"
         further[name] = any(map(rests, middle)) or (None if middle else False)
-    return Result(
-        f"{len(analysis.standing(records))} of {n}, of which {stay} stay when trained for longer; "
-        f"{analysis.outcome_counts(records)}",
-        stays,
-        further,
-        Evidence.of(records),
-    )
+    ours = f"{len(analysis.standing(records))} of {n}, of which {stay} stay when trained for longer"
+    counts = analysis.outcome_counts(records)
+    return Result(f"{ours}; {counts}", stays, further, Evidence.of(records))
 
 
 def fig6(found: Records) -> Result:
@@ -70,13 +62,10 @@ def fig6(found: Records) -> Result:
         return Result()
     drops = analysis.norm_drops([*records, *longer])
     at_once = sum(drop.at_once for drop in drops)
-    return Result(
-        f"{len(drops)} of {len(records)} networks wait and then generalise; the norm drops at that "
-        f"moment in {at_once}",
-        bool(drops),
-        {f"the norm drops as the plateau ends ({at_once} of {len(drops)})": at_once == len(drops)},
-        Evidence.of(records),
-    )
+    wait = f"{len(drops)} of {len(records)} networks wait and then generalise"
+    ours = f"{wait}; the norm drops at that moment in {at_once}"
+    drop = f"the norm drops as the plateau ends ({at_once} of {len(drops)})"
+    return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
 _claim = partial(

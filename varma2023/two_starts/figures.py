@@ -51,13 +51,11 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     fig.update_xaxes(plots.size_axis(records))
     fig.update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
-    return set_alt(
-        fig,
-        f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
-        f"ungrokking ended, against the size of the train set. The ratio goes over "
-        f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
-        f"{analysis.rank_correlation(records).text()}.",
-    )
+    said = f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
+    said += "ungrokking ended, against the size of the train set. The ratio goes over "
+    said += f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
+    said += f"{analysis.rank_correlation(records).text()}."
+    return set_alt(fig, said)
 
 
 def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
@@ -75,12 +73,10 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     fig.update_xaxes(plots.size_axis([pair.grokked for pair in pairs], "D"))
     fig.update_yaxes(exponentformat="power")
     lower = [sum(pair.lower[what] for pair in pairs) for what in ("train loss", "objective")]
-    return set_alt(
-        fig,
-        f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. The "
-        f"grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
-        f"{lower[1]} of them.",
-    )
+    said = f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. "
+    said += f"The grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
+    said += f"{lower[1]} of them."
+    return set_alt(fig, said)
 
 
 def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
@@ -89,9 +85,7 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (down, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
-    return set_alt(
-        fig,
-        f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against the "
-        f"size of the train set. Down from grokked networks it crosses a half at "
-        f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}.",
-    )
+    said = f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against "
+    said += "the size of the train set. Down from grokked networks it crosses a half at "
+    said += f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}."
+    return set_alt(fig, said)
