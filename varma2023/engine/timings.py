@@ -42,10 +42,9 @@ def read(measured: Measured) -> list[Timing]:
 
 def by_case(measured: Measured) -> dict[str, dict[str, Timing]]:
     """The timings by case, and in each by way."""
-    cases: dict[str, dict[str, Timing]] = {}
-    for timing in read(measured):
-        cases.setdefault(timing.case, {})[timing.way] = timing
-    return cases
+    found = read(measured)
+    cases = dict.fromkeys(timing.case for timing in found)
+    return {case: {t.way: t for t in found if t.case == case} for case in cases}
 
 
 # An idea, and the ways without and with it; where the first of two is not timed, the second is.

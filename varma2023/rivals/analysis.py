@@ -34,10 +34,8 @@ def variant(run: Run) -> str:
 
 def variants(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records by what was changed, in their order."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(variant(record.run), []).append(record)
-    return found
+    names = dict.fromkeys(variant(record.run) for record in records)
+    return {name: [r for r in records if variant(r.run) == name] for name in names}
 
 
 def spikes(record: Record, before: bool = False) -> int:
@@ -53,7 +51,7 @@ def spikes(record: Record, before: bool = False) -> int:
     fitted, last = epoch >= fits.epoch, general.after if before and general else inf
     least = np.minimum.accumulate(np.where(fitted, loss, inf))
     high = fitted & (epoch <= last) & (loss > SPIKE * least)
-    return int((high & ~np.concatenate([[False], high[:-1]])).sum())
+    return int((high & np.diff(high, prepend=False)).sum())
 
 
 def general_epochs(records: Sequence[Record]) -> list[float]:
