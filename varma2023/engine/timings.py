@@ -154,14 +154,12 @@ def denormals(measured: Measured) -> list[tuple[Measured, Measured]]:
 
 def denormal_table(measured: Measured) -> str:
     """Time of an epoch with denormals kept and flushed, as HTML."""
-    return table(
-        "network | after epochs | kept (ms) | flushed (ms) | kept / flushed",
-        [
-            "{network}, p = {p}, D = {dataset_size:,} | {epoch:,} | ".format(**kept)
-            + f"{_ms_range(kept)} | {_ms_range(flushed)} | {kept['ms'] / flushed['ms']:.1f}"
-            for kept, flushed in denormals(measured)
-        ],
-    )
+    rows = [
+        "{network}, p = {p}, D = {dataset_size:,} | {epoch:,} | ".format(**kept)
+        + f"{_ms_range(kept)} | {_ms_range(flushed)} | {kept['ms'] / flushed['ms']:.1f}"
+        for kept, flushed in denormals(measured)
+    ]
+    return table("network | after epochs | kept (ms) | flushed (ms) | kept / flushed", rows)
 
 
 def denormals_text(measured: Measured) -> str:
@@ -215,10 +213,8 @@ def on_a_card() -> str:
 def card_tables(measured: Measured) -> str:
     """Times and outcomes by precision, of `benchmarks/gpu.py`, as HTML tables."""
     launch = "{n_runs:,} | {dataset_size:,} | {precision} | {way} | {us:.3g} | {limit_share:.0%}"
-    times = table(
-        "networks | examples | precision | launched | µs a model-step | share of limit",
-        [launch.format(**row) for row in measured["steps"]],
-    )
+    heads = "networks | examples | precision | launched | µs a model-step | share of limit"
+    times = table(heads, [launch.format(**row) for row in measured["steps"]])
     ends = {"generalise at epoch": "generalises", "norm": "param_norm", "logit": "correct_logit"}
     ends |= {"test accuracy": "test_accuracy", "residual": "residual"}
     cells, rows = {}, measured["outcomes"]

@@ -24,7 +24,6 @@ from varma2023.tables import pivot, table
 
 HELD = 0.98  # of the squared norm along all characters, held by the key ones (as in App. B)
 GROKKED = 0.98  # test accuracy of a network that has generalised
-TINY = 1e-300  # a norm of zero has shares of zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +100,13 @@ def spectrum(logits: Float[Tensor, "n m"], reading: Reading) -> Spectrum:
     """The shares of a task's logits [example, label] in one reading."""
     total = float(reading.block(logits).square().sum())
     parts = groups.character_part(reading.mean(logits), reading.group)
-    along, entries = (part * len(reading.rows) / max(total, TINY) for part in parts)
+    along, entries = (part * len(reading.rows) / total for part in parts)
     return Spectrum(reading.group, along, entries, total)
 
 
 def shares(parts: Sequence[Spectrum]) -> Float[Tensor, " freq"]:
     """Every character of these readings, strongest first, by its share of their squared norm."""
-    total = max(sum(part.squared_norm for part in parts), TINY)
+    total = sum(part.squared_norm for part in parts)
     every = [part.characters * part.squared_norm / total for part in parts]
     return torch.cat(every).sort(descending=True).values
 

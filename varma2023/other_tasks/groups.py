@@ -26,7 +26,6 @@ class Group:
     quotient: Int[Tensor, "p p"]  # a b^-1, as indices of elements; 0 is the identity
     names: tuple[str, ...]  # of the characters
     characters: Float[Tensor, "freq p"]  # orthogonal to each other
-    n_entries: Float[Tensor, " freq"]  # dimension of the functions of the group that belong to each
 
     @property
     def order(self) -> int:
@@ -39,8 +38,7 @@ def cyclic(n: int) -> Group:
     g = torch.arange(n)
     k = torch.arange(n // 2 + 1)
     characters = (2 * torch.pi / n * (k[:, None] * g).double()).cos()
-    entries = torch.where((k == 0) | (2 * k == n), 1.0, 2.0).double()
-    return Group(f"Z/{n}", (g[:, None] - g) % n, tuple(map(str, k.tolist())), characters, entries)
+    return Group(f"Z/{n}", (g[:, None] - g) % n, tuple(map(str, k.tolist())), characters)
 
 
 @lru_cache
@@ -66,8 +64,7 @@ def symmetric(n: int) -> Group:
     names[0], names[-1] = "trivial", "sign"
     if n > 2:
         names[1] = "standard"
-    entries = torch.tensor(dims, dtype=torch.float64) ** 2
-    return Group(f"S{n}", quotient, tuple(names), torch.stack(characters), entries)
+    return Group(f"S{n}", quotient, tuple(names), torch.stack(characters))
 
 
 def discrete_log(p: int) -> Int[np.ndarray, " p"]:
@@ -91,9 +88,10 @@ def character_part(
     """||f||^2 along each character, and in all functions that belong to it, of f on a group.
 
     The second adds up to ||f||^2 (Plancherel): the projection is the convolution with the
-    character, times the dimension of what belongs to it over |G| chi(1).
+    character, times chi(1) over ||chi||^2.
     """
-    along = (group.characters @ f).square() / group.characters.square().sum(1)
-    kernel = group.characters * (group.n_entries / group.characters[:, 0])[:, None] / group.order
+    squares = group.characters.square().sum(1, keepdim=True)
+    along = (group.characters @ f).square() / squares[:, 0]
+    kernel = group.characters * group.characters[:, :1] / squares
     parts = torch.einsum("kab,b->ka", kernel[:, group.quotient], f)
     return along, parts.square().sum(1)

@@ -68,12 +68,8 @@ def fig6(found: Records) -> Result:
     return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
-_claim = partial(
-    Claim,
-    chapter=SEMI_GROKKING,
-    needs=("semi_grokking",),
-    heading="Prediction 4, semi-grokking",
-)
+FOUR = "Prediction 4, semi-grokking"
+_claim = partial(Claim, chapter=SEMI_GROKKING, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
     _claim(
         "F1c",

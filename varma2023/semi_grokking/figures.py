@@ -39,20 +39,16 @@ def _one_run(record: Record, *rows: str) -> go.Figure:
 def _described(record: Record) -> str:
     """What became of a run, in words."""
     here = measures.plateau(record)
-    longest = f"; it stays longest at {here}" if here else ""
-    return (
-        f"train accuracy ends at {record.final('train_accuracy'):.3f}, test accuracy at "
-        f"{record.final('test_accuracy'):.2f} ({outcome(record)}){longest}"
-    )
+    ends = f"train accuracy ends at {record.final('train_accuracy'):.3f}, test accuracy at "
+    ends += f"{record.final('test_accuracy'):.2f} ({outcome(record)})"
+    return ends + (f"; it stays longest at {here}" if here else "")
 
 
 def fig1c_semi_grokking(record: Record) -> go.Figure:
     """Fig. 1c: losses and accuracies of one run that ends in the middle, against epochs."""
-    return set_alt(
-        _one_run(record, "loss", "accuracy"),
-        f"One network trained on {record.run.dataset_size:,} examples for "
-        f"{record.run.epochs:,} epochs: {_described(record)}.",
-    )
+    run, fig = record.run, _one_run(record, "loss", "accuracy")
+    said = f"One network trained on {run.dataset_size:,} examples for {run.epochs:,} epochs"
+    return set_alt(fig, f"{said}: {_described(record)}.")
 
 
 def fig6_transient(record: Record) -> go.Figure:

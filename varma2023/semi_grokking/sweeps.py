@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,8 @@ def semi_grokking(
         paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
     )
     first = apply(replace(grid.run, dataset_size=1, epochs=grid.epochs), changes)
-    return [
-        replace(first, dataset_size=size, seed=seed)
-        for size in grid.sizes_of(first)
-        for seed in range(grid.seeds)
-    ]
+    wanted = product(grid.sizes_of(first), range(grid.seeds))
+    return [replace(first, dataset_size=size, seed=seed) for size, seed in wanted]
 
 
 @sets("seed", "dataset_size", *BY_THE_MINIMISER)
