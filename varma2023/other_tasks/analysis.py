@@ -131,6 +131,9 @@ class GroupCircuit:
     other: tuple[Spectrum, ...]  # of a modular task: sums read as products and the reverse
     read: float  # share of the squared norm of all centred logits that the own reading covers
 
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.record.run.seed}"
+
     @property
     def task(self) -> str:
         return self.record.run.task
@@ -162,10 +165,8 @@ def group_circuit(record: Record) -> GroupCircuit:
     """The circuit of one trained network whose record keeps its weights."""
     task = tasks.task(record.run.task, record.run.p)
     logits = measures.all_logits(record)
-    own, other = (
-        tuple(spectrum(logits, reading) for reading in readings(task, other))
-        for other in (False, True)
-    )
+    both = readings(task), readings(task, other=True)
+    own, other = (tuple(spectrum(logits, reading) for reading in found) for found in both)
     everything = float(decomposition.centred(logits).square().sum())
     return GroupCircuit(record, own, other, sum(part.squared_norm for part in own) / everything)
 
@@ -200,7 +201,7 @@ def representations_table(found: Sequence[GroupCircuit]) -> str:
     for c in found:
         if c.task not in tasks.PERMUTATION:
             continue
-        own, head = c.own[0], f"{c.name}, seed {c.record.run.seed}"
+        own, head = c.own[0], str(c)
         parts = torch.stack([own.characters, own.entries, own.group.characters[:, 0]], 1).tolist()
         for name, (one, every, dimension) in zip(own.group.names, parts, strict=True):
             cells[name, "dimension"] = f"{dimension:.0f}"

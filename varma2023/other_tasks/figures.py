@@ -18,10 +18,6 @@ WIDE = 30  # times the smallest size are on it
 MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
 
 
-def _name(circuit: GroupCircuit) -> str:
-    return f"{circuit.name}, seed {circuit.record.run.seed}"
-
-
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     """App. B for each modular task: what its strongest characters hold, against their number."""
     modular = [c for c in found if c.task in MODULAR]
@@ -30,20 +26,20 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     layout = {"height": 140 + 190 * rows, "margin": {"t": 80}, "legend": {"y": 1 + 4 / (19 * rows)}}
     space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
     axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": names}
-    fig, most = panels(layout, rows=rows, cols=2, **axes, **space), 1
+    fig = panels(layout, rows=rows, cols=2, **axes, **space)
     for c in modular:
         row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
         for label, parts, colour, dash in kinds:
             held = analysis.shares(parts).cumsum(0).numpy()[: analysis.n_characters(parts)]
             count = np.arange(1, len(held) + 1)
-            most = max(most, len(count))
-            who = f"{_name(c)}<br>{label}: {analysis.group_names(parts)}"
+            who = f"{c}<br>{label}: {analysis.group_names(parts)}"
             hover = f"%{{x}} characters hold %{{y:.3f}}<br>{who}"
             looks: Looks = {"meta": {"task": c.task, "seed": c.record.run.seed}}
             looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
             draw(fig, count, held, label, hover, **looks)
-    fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
+    known = [analysis.n_characters(parts) for c in modular for parts in (c.own, c.other)]
+    fig.update_xaxes(type="log", range=[0, float(np.log10(max(known, default=1)))], dtick="D2")
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
@@ -69,7 +65,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
-            hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
+            hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
             about = {"task": c.task, "seed": c.record.run.seed}
             draw_bars(fig, *bars, colour, i, meta=about, legendgroup=None)

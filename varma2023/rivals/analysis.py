@@ -73,9 +73,8 @@ def delays(records: Sequence[Record]) -> Summary:
 def norm_falls(record: Record) -> float:
     """The share of evaluations, from the norm's peak to generalisation, at which it has fallen."""
     general, norm = generalises(record), record["param_norm"]
-    last = record["epoch"][-1] if general is None else general.epoch
-    start = int(norm.argmax())
-    stretch = norm[start : int(np.searchsorted(record["epoch"], last)) + 1]
+    start, last = int(norm.argmax()), inf if general is None else general.epoch
+    stretch = norm[start:][record["epoch"][start:] <= last]
     return float((np.diff(stretch) < 0).mean()) if len(stretch) > 1 else nan
 
 

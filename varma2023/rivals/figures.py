@@ -11,8 +11,6 @@ from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_run, log_
 from varma2023.rivals import analysis
 from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
 
-METRICS = ("train_loss", "test_accuracy", "param_norm")
-
 
 def fig_ablations(records: Sequence[Record]) -> go.Figure:
     """Sec. 6, 7: train loss, test accuracy and norm of every run, by what was changed in it."""
@@ -25,7 +23,7 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
         looks: Looks = {"label": name, "colour": colour, "dash": dash_of(i), "width": 1.5}
         for record in group:
             about = {**meta(record), "changed": name}
-            for row, metric in enumerate(METRICS, start=1):
+            for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
                 draw_run(fig, record, metric, (row, 1), meta=about, **looks)
     log_epochs(fig)
     fig.update_yaxes({**LOSS_AXIS, "title": "train loss (nats)"}, row=1)

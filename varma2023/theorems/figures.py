@@ -13,10 +13,8 @@ from varma2023.plots import dash_of
 from varma2023.theme import NORM, figure, set_alt
 
 # Circuits of App. D are neither gen nor mem; these four colours mean nothing elsewhere.
-CIRCUITS = [
-    {"color": colour, "dash": dash_of(i)}
-    for i, colour in enumerate(("#B58900", "#7B68D9", "#8A8A8A", "#A0573A"))
-]
+COLOURS = ("#B58900", "#7B68D9", "#8A8A8A", "#A0573A")
+CIRCUITS = [{"color": colour, "dash": dash_of(i)} for i, colour in enumerate(COLOURS)]
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
@@ -27,10 +25,8 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
     scales = np.linspace(0.1, 10, 200)
     right, wrong = logits.argmax(1), logits.argmax(1)
     wrong[-1] = logits[-1].argmin()
-    perfect, one_wrong = (
-        np.array([scaled_loss(logits, labels, float(c)) for c in scales])
-        for labels in (right, wrong)
-    )
+    losses = [[scaled_loss(logits, labels, float(c)) for c in scales] for labels in (right, wrong)]
+    perfect, one_wrong = np.array(losses)
     fig = figure(
         xaxis={"title": "scale c of the logits"},
         yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},

@@ -87,10 +87,8 @@ def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
 
 def quick_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
-    return {
-        f"{metric} rises with D": rank_correlation(records, metric).value > 0
-        for metric in ("ratio", "accuracy")
-    }
+    found = {metric: rank_correlation(records, metric) for metric in ("ratio", "accuracy")}
+    return {f"{metric} rises with D": rank.value > 0 for metric, rank in found.items()}
 
 
 def norm_spread(records: Sequence[Record]) -> Summary:
