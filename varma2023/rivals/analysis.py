@@ -164,14 +164,11 @@ def spikes_seen(records: Sequence[Record]) -> str:
     """Spikes of the runs as in the paper, and of those with the rounded loss."""
     seen = []
     for name, runs in variants(records).items():
-        if name not in (BASE, ROUNDED):
-            continue
-        n = [spikes(record, before=True) for record in runs]
-        calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
-        seen.append(
-            f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, "
-            f"{calm} grok without any; 0.98 at epoch {general_text(runs)}"
-        )
+        if name in (BASE, ROUNDED):
+            n = [spikes(record, before=True) for record in runs]
+            calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
+            said = f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, {calm} grok "
+            seen.append(f"{said}without any; 0.98 at epoch {general_text(runs)}")
     return "; ".join(seen)
 
 
@@ -197,8 +194,6 @@ def walks_seen(records: Sequence[Record]) -> str:
 
 def forgets_seen(fewer: Sequence[Record]) -> str:
     """Test accuracy at the end of ungrokking, by dataset size."""
-    ends = (
-        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
-        for row in measures.ungrokked(fewer)
-    )
+    rows = measures.ungrokked(fewer)
+    ends = [f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows]
     return f"test accuracy ends at {', '.join(ends)}"

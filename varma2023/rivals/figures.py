@@ -30,10 +30,8 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)
     fig.update_yaxes(title="parameter norm", row=3)
     fig.update_xaxes(title="epoch", row=3)
-    ends = "; ".join(
-        f"{name}: {sum(map(isfinite, analysis.general_epochs(group)))} of {len(group)}"
-        for name, group in groups.items()
-    )
+    passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
+    ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
     epochs = max(record.run.epochs for record in records)
     said = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
     said += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."

@@ -126,10 +126,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
 
 
 def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
-    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy.
-
-    Colour and marker give where the minimiser ends from the same random weights.
-    """
+    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy."""
     xaxis, yaxis = {"title": "test accuracy, by AdamW"}, {"title": "Eq. (2), AdamW / minimiser"}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     for kind, colour in ((measures.NONE, MEM), (SEMI, NORM), (measures.FULL, GEN)):
@@ -142,10 +139,8 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
             looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
             draw(fig, [end], [y], f"minimiser: {kind}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    said = "; ".join(
-        f"{kind} by AdamW: {analysis.excess_text(same)}"
-        for kind, same in analysis.by_outcome(ways).items()
-    )
+    groups = analysis.by_outcome(ways).items()
+    said = "; ".join(f"{kind} by AdamW: {analysis.excess_text(same)}" for kind, same in groups)
     text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
     text += f"than where the minimiser does. {said}."
     return set_alt(fig, text)

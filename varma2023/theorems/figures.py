@@ -18,10 +18,7 @@ CIRCUITS = [{"color": colour, "dash": dash_of(i)} for i, colour in enumerate(COL
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
-    """The loss of Theorem D.1 against the scale of the logits, with all and all but one right.
-
-    The labels are the classifier's own answers; then the last becomes its least likely one.
-    """
+    """The loss of Theorem D.1 against the scale of the logits, with all and all but one right."""
     scales = np.linspace(0.1, 10, 200)
     right, wrong = logits.argmax(1), logits.argmax(1)
     wrong[-1] = logits[-1].argmin()

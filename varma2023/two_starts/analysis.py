@@ -49,10 +49,8 @@ def by_norm(
 def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
     """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
     value = trig_part if metric == "ratio" else at_the_end
-    units = [
-        np.array([[float(record.run.dataset_size), value(record)] for record in seed])
-        for seed in group(records, "seed").values()
-    ]
+    seeds = group(records, "seed").values()
+    units = [np.array([[r.run.dataset_size, value(r)] for r in seed], float) for seed in seeds]
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 

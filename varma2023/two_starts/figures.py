@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import isnan, nan
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,8 +22,8 @@ COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 def _geometric(values: Sequence[float]) -> float:
     """The geometric mean of what is not NaN, or NaN."""
-    known = np.log([value for value in values if not isnan(value)])
-    return float(np.exp(known.mean())) if len(known) else nan
+    known = [value for value in values if not isnan(value)]
+    return geometric_mean(known) if known else nan
 
 
 def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
