@@ -56,7 +56,8 @@ def symmetric(n: int) -> Group:
     quotient = torch.from_numpy(product[:, inverse])
     swaps = torch.from_numpy((elements != elements[0]).sum(1) == 2)
     values, vectors = torch.linalg.eigh(swaps[quotient].double())
-    spaces = [vectors[:, values.round() == level] for level in values.round().unique().flip(0)]
+    levels = values.round().int()
+    spaces = [vectors[:, levels == level] for level in levels.unique().flip(0)]
     dims = [round(space.shape[1] ** 0.5) for space in spaces]
     at_1 = (space @ space[0] * len(elements) for space in spaces)  # chi(1) chi
     characters = [(f / dim).round() for f, dim in zip(at_1, dims, strict=True)]  # whole numbers
