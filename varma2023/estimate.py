@@ -149,8 +149,6 @@ def _time(run: Run, device: torch.device, batch: int) -> tuple[float, float]:
 
 def _now(device: torch.device) -> float:
     """The clock, when the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
     return time.perf_counter()

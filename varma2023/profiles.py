@@ -180,11 +180,10 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     The quick profile takes 65 % of x + y mod 31 and the first seed, which groks by epoch 600.
     """
     check_profile(profile)
-    base = Run(keep_weights=True)
+    base, default = Run(keep_weights=True), 5
     if profile == "quick":
-        base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
-    count = seed_range(seeds, 1 if profile == "quick" else 5)
-    runs = [apply(base, changes | {"seed": seed}) for seed in count]
+        base, default = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True), 1
+    runs = [apply(base, changes | {"seed": seed}) for seed in seed_range(seeds, default)]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
         where = f"{runs[0].task} at p = {runs[0].p}"
@@ -201,11 +200,8 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     """
     check_profile(profile)
     epochs, gradients = SLOW_TASKS.get(changes.get("task") or Run.task, (3000, 0))
-    base = Run(dataset_size=12769, epochs=epochs, n_logged=60, keep_weights=True)
-    if profile == "quick":
-        base = replace(
-            QUICK_RUN, dataset_size=QUICK_RUN.p**2, epochs=300, n_logged=60, keep_weights=True
-        )
+    run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, epochs)
+    base = replace(run, dataset_size=run.p**2, epochs=epochs, n_logged=60, keep_weights=True)
     default = {"published": 2, "quick": 2, "paper": 10}[profile]
     runs = [apply(base, {**changes, "seed": seed}) for seed in seed_range(seeds, default)]
     if not gradients or profile == "quick":

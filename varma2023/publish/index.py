@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from varma2023 import pages
-from varma2023.pages import ROOT, api, where
+from varma2023.pages import PAGES, ROOT, api
 from varma2023.tables import table
 
 
@@ -100,11 +100,11 @@ PAPER_INDEX = (
 
 
 def paper_index_table() -> str:
-    """The index as HTML, for a page in the folder of the chapters; functions link to the API."""
+    """The index as HTML, for a chapter; functions link to the API."""
     rows = []
     for item in PAPER_INDEX:
-        functions = "<br>".join(api(name, "../") for name in item.functions)
+        functions = "<br>".join(api(name) for name in item.functions)
         experiment = f"<code>{item.experiment}</code>" if item.experiment else ""
-        page = where(item.chapter, item.label, "../")
+        page = f'<a href="../{item.chapter}.html#{item.label}">{PAGES[item.chapter]}</a>'
         rows.append((f"{item.name}, {item.about}", functions, experiment, page))
     return table("the paper | functions | runs | page", rows)
