@@ -41,22 +41,31 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--store", help=where, default=argparse.SUPPRESS)
     names, sizes = ", ".join(experiments.EXPERIMENTS), ", ".join(PROFILES)
-    devices = "auto, cpu, cuda, cuda:1, … or mps"
     two = f"{sizes}; default: the first two, for `paper` has thousands of runs"
-    keys = "of a run, or how it begins; `run` prints the keys"
-    dask = "of Dask: tcp://host:port, or local:N for N processes here"
     stop = "stop at a checkpoint after these"
     for where, option, how in (
-        ("list run retrain", "--device", {"default": "auto", "help": devices}),
+        (
+            "list run retrain",
+            "--device",
+            {"default": "auto", "help": "auto, cpu, cuda, cuda:1, … or mps"},
+        ),
         ("run", "experiment", {"help": f"{names}; or all"}),
         ("export", "experiment", {"help": names}),
         ("run export", "--profile", {"default": "published", "help": sizes}),
         ("run export", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
         ("list", "--profile", {"help": two}),
         ("list", "--json", {"action": "store_true", "help": "for programs"}),
-        ("retrain", "key", {"nargs": "+", "help": keys}),
+        (
+            "retrain",
+            "key",
+            {"nargs": "+", "help": "of a run, or how it begins; `run` prints the keys"},
+        ),
         ("run", "--minutes", {"type": _positive, "default": math.inf, "help": stop}),
-        ("run", "--scheduler", {"help": dask}),
+        (
+            "run",
+            "--scheduler",
+            {"help": "of Dask: tcp://host:port, or local:N for N processes here"},
+        ),
         ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
     ):
         for name in where.split():
@@ -101,14 +110,9 @@ def _list(store: Store, args: argparse.Namespace) -> None:
 def _run(store: Store, args: argparse.Namespace) -> None:
     store.path.mkdir(parents=True, exist_ok=True)  # or say so before anything is looked up
     names = experiments.EXPERIMENTS if args.experiment == "all" else [args.experiment]
-    records = experiments.load_or_train(
-        [run for name in names for run in _runs(name, args)],
-        store,
-        args.device,
-        progress=not args.quiet,
-        minutes=args.minutes,
-        scheduler=args.scheduler,
-    )
+    runs = [run for name in names for run in _runs(name, args)]
+    how = {"minutes": args.minutes, "scheduler": args.scheduler, "progress": not args.quiet}
+    records = experiments.load_or_train(runs, store, args.device, **how)
     for record in records:
         # trained on every example there is no test set
         of = "test" if "test_accuracy" in record.metrics else "train"

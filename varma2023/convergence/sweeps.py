@@ -15,15 +15,13 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     profiles.check_profile(profile)
     small = profile == "quick"
     base = Run(keep_weights=True)
-    p53 = replace(base, p=53, dataset_size=53**2, n_logged=200)
-    everything = replace(p53, epochs=3000, n_logged=60)
-    lengths = ((620, 1500), (40, 800), (100, 800))
+    everything = replace(base, p=53, dataset_size=53**2, epochs=3000, n_logged=60)
+    lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     if small:
         everything = profiles.full_data("quick")[0]
-        p53 = replace(everything, n_logged=80)
-    else:
-        lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
-    grokked, ungrok, random = (replace(p53, dataset_size=D, epochs=epochs) for D, epochs in lengths)
+        lengths = ((620, 1500), (40, 800), (100, 800))
+    own = replace(everything, n_logged=80 if small else 200)
+    grokked, ungrok, random = (replace(own, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
     two = profiles.seed_range(seeds, 1 if small else 2)
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]

@@ -31,7 +31,7 @@ class Parameter:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         what = "whole number" if self.kind is int else "number"
-        bounds = f"from {_figures(self.low)} to {_figures(self.high)}"
+        bounds = f"from {self.low:,.10g} to {self.high:,.10g}"
         if self.lengths is None:
             return f"a {what} {bounds}"
         least, most = self.lengths
@@ -57,15 +57,8 @@ class Parameter:
         if self.choices:
             return isinstance(value, str) and value in self.choices
         kind = Integral if self.kind is int else Real
-        return (
-            isinstance(value, kind)
-            and not isinstance(value, bool)
-            and bool(self.low <= value <= self.high)  # type: ignore[operator]  # false of NaN
-        )
-
-
-def _figures(bound: int | float) -> str:
-    return f"{bound:,.0f}" if bound == int(bound) else f"{bound:g}"
+        a_number = isinstance(value, kind) and not isinstance(value, bool)
+        return a_number and bool(self.low <= value <= self.high)  # false of NaN
 
 
 MOST_P = 199  # the logits of all examples, p³ numbers, fit in memory many times over

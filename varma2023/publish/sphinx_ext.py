@@ -112,9 +112,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def load_maths_where_needed(
-    app: Any, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
+def load_maths(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
     """KaTeX's files on the pages that hold maths, and on no other."""
     if "gk-math" in context.get("body", ""):
         app.add_css_file("katex/katex.min.css")
@@ -212,6 +210,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
     app.connect("doctree-resolved", explain_terms)
-    app.connect("html-page-context", load_maths_where_needed)
+    app.connect("html-page-context", load_maths)
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
