@@ -18,7 +18,6 @@ PROFILES = ("published", "quick", "paper")
 QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256))
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
-WEIGHT_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)  # of Fig. 4
 PAPERS = Run()
 EVERYTHING = PAPERS.p**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
@@ -45,7 +44,7 @@ class Grid:
     seeds: int
     epochs: int  # of a run: updates of AdamW, or gradients of the minimiser
     sizes: Collection[float | int]  # at `run.p`; another task or modulus takes the same share
-    decays: Sequence[float | int] = WEIGHT_DECAYS
+    decays: Sequence[float | int] = (0.1, 0.5, 1.0, 1.5, 2.0)  # those of Fig. 4
     run: Run = PAPERS  # its modulus, network and learning rate
     exact: bool = False  # whether sizes are meant as they are, whatever the task
 
@@ -62,10 +61,6 @@ class Grid:
         examples = tasks.task(run.task, run.p).n_examples
         shares = [size / self.run.p**2 for size in self.sizes]
         return [min(examples, max(1, round(share * examples))) for share in shares]
-
-    def base(self, changes: Changes, **fields: Any) -> Run:
-        """The grid's run from random weights, with the changes of task, p and model."""
-        return apply(replace(self.run, **fields), shared(changes))
 
 
 def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
@@ -264,14 +259,9 @@ def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:
 
     By size, weight decay and seed. `fields` of every run, such as random labels.
     """
-    base, runs = grid.base(changes, **fields), []
+    base, runs = apply(replace(grid.run, **fields), shared(changes)), []
     for size in grid.sizes_of(base):
         each = replace(base, dataset_size=size)
         inits = [early(replace(each, seed=seed)) for seed in range(grid.seeds)]
         runs += to_the_minimum(inits, replace(grid, sizes=[size], exact=True), changes)
     return runs
-
-
-def from_full_data(profile: str, grid: Grid, changes: Changes) -> list[Run]:
-    """Networks trained on every example (`full_data`) to a minimum of Eq. (2) on fewer."""
-    return to_the_minimum(full_data(profile, grid.seeds, **shared(changes)), grid, changes)

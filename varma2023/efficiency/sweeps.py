@@ -50,4 +50,5 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     From networks trained on every example to a minimum of Eq. (2), on so many examples that nothing
     ungroks: what D_crit is predicted from, seed by seed.
     """
-    return profiles.from_full_data(profile, grid, changes)
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)

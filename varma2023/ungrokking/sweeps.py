@@ -24,7 +24,8 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
     From networks trained on every example with weight decay 1 to a minimum of Eq. (2).
     """
-    return profiles.from_full_data(profile, grid, changes)
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)
 
 
 @sets(
@@ -44,7 +45,7 @@ def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     if min(grid.decays) <= 0:
         raise ValueError(f"weight_decays must be above 0, got {list(grid.decays)}")
-    runs, chosen = [], grid.sizes_of(grid.base(changes))
+    runs, chosen = [], grid.sizes_of(profiles.apply(grid.run, profiles.shared(changes)))
     for decay in grid.decays:
         epochs = round(grid.epochs / decay) if profile == "published" else grid.epochs
         own = {"epochs": epochs, **changes, "weight_decay": decay}
