@@ -92,7 +92,7 @@ class Result:
         return SMALLER if self.evidence.smaller else HOLDS
 
     def _marked(self) -> dict[str, Met]:
-        return {f"{SIGN[plain(met)]} {says}": met for says, met in self.further.items()}
+        return {f"{SIGN[met]} {says}": met for says, met in self.further.items()}
 
     @property
     def missing(self) -> list[str]:
@@ -105,14 +105,9 @@ class Result:
         return "; ".join(self._marked()) or "none"
 
 
-def plain(met: Met) -> Met:
-    """A criterion as Python's own bool or None; numpy's bool is another object."""
-    return None if met is None else bool(met)
-
-
 def every(criteria: Iterable[Met]) -> Met:
     """Whether all of the criteria are met; None if one cannot be told and none is not met."""
-    known = [plain(met) for met in criteria]
+    known = list(criteria)
     return False if False in known else None if None in known else True
 
 

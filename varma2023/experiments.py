@@ -86,9 +86,8 @@ class Inventory:
         return sum(self.left.values()) / (sum(run.epochs for run in self.left) or 1)
 
 
-def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
+def inventory(runs: Sequence[Run], store: Store) -> Inventory:
     """What `load_or_train` would load and what it would have to train."""
-    store = store or Store()
     has: dict[Run, bool] = {}
     missing = chain(*with_inits(runs, lambda run: has.setdefault(run, store.has(run))))
     begun = store.checkpointed()

@@ -48,9 +48,9 @@ class Grid:
     run: Run = PAPERS  # its modulus, network and learning rate
     exact: bool = False  # whether sizes are meant as they are, whatever the task
 
-    def given(self, seeds: int | None, sizes: Sizes, decays: Sequence[float] | None) -> "Grid":
+    def given(self, seeds: int, sizes: Sizes, decays: Sequence[float] | None) -> "Grid":
         """The grid with these instead of its own, where they are not None."""
-        grid = replace(self, seeds=len(seed_range(seeds, self.seeds)))
+        grid = replace(self, seeds=seeds)
         grid = grid if sizes is None else replace(grid, sizes=sizes, exact=True)
         return grid if decays is None else replace(grid, decays=decays)
 
@@ -99,10 +99,12 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
                     raise ValueError(f"{name} must be a list of {wanted}, got {value!r}")
             if not grids:
                 return make(*positional, **named)
-            profile = one_of("profile", given.pop("profile", PROFILES[0]), PROFILES)
+            profile = given.pop("profile", PROFILES[0])
             seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
+            of_profile = {name: grid.seeds for name, grid in grids.items()}
+            count = seed_range(profile, seeds, **of_profile)
             decays = decays if "weight_decay" in own else (1.0,)
-            grid = grids[profile].given(seeds, sizes, decays)
+            grid = grids[profile].given(len(count), sizes, decays)
             return make(profile, grid, **given.pop("changes", {}), **given)
 
         checked.__signature__ = arguments  # type: ignore[attr-defined]
@@ -116,11 +118,6 @@ def one_of(kind: str, name: str, known: Collection[str]) -> str:
     if name not in known:
         raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}")
     return name
-
-
-def check_profile(profile: str) -> None:
-    """Raises ValueError unless the profile is one of `PROFILES`."""
-    one_of("profile", profile, PROFILES)
 
 
 def apply(run: Run, changes: Changes) -> Run:
@@ -141,11 +138,16 @@ def apply(run: Run, changes: Changes) -> Run:
     return replace(run, **changes)
 
 
-def seed_range(seeds: int | None, default: int) -> range:
-    """The seeds from 0 on, as many as given or by default."""
+def seed_range(profile: str, seeds: int | None, **default: int) -> range:
+    """The seeds from 0 on, as many as given, or by default as the profile has.
+
+    Raises:
+        ValueError: another profile than those of `PROFILES`, or not a number of seeds.
+    """
+    own = default[one_of("profile", profile, PROFILES)]
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
-    return range(default if seeds is None else seeds)
+    return range(own if seeds is None else seeds)
 
 
 RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)
@@ -174,11 +176,10 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
 
     The quick profile takes 65 % of x + y mod 31 and the first seed, which groks by epoch 600.
     """
-    check_profile(profile)
-    base, default = Run(keep_weights=True), 5
+    base, count = Run(keep_weights=True), seed_range(profile, seeds, published=5, quick=1, paper=5)
     if profile == "quick":
-        base, default = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True), 1
-    runs = [apply(base, changes | {"seed": seed}) for seed in seed_range(seeds, default)]
+        base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
+    runs = [apply(base, changes | {"seed": seed}) for seed in count]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
         where = f"{runs[0].task} at p = {runs[0].p}"
@@ -193,12 +194,11 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
 
     By AdamW for 3,000 epochs; a task of `SLOW_TASKS` for longer, and then maybe by the minimiser.
     """
-    check_profile(profile)
+    count = seed_range(profile, seeds, published=2, quick=2, paper=10)
     epochs, gradients = SLOW_TASKS.get(changes.get("task") or Run.task, (3000, 0))
     run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, epochs)
     base = replace(run, dataset_size=run.p**2, epochs=epochs, n_logged=60, keep_weights=True)
-    default = {"published": 2, "quick": 2, "paper": 10}[profile]
-    runs = [apply(base, {**changes, "seed": seed}) for seed in seed_range(seeds, default)]
+    runs = [apply(base, changes | {"seed": seed}) for seed in count]
     if not gradients or profile == "quick":
         return runs
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]

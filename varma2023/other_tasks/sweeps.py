@@ -19,11 +19,10 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
     generalised (`other_tasks`). Final weights are kept, for their circuits (`characters`).
     """
-    profiles.check_profile(profile)
+    count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
     plain = profiles.QUICK_RUN if profile == "quick" else Run()
     gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
-    count = profiles.seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in ("x+y", *OTHER_TASKS):
         p = n if task in tasks.PERMUTATION else modulus
