@@ -101,12 +101,13 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
                 return make(*positional, **named)
             profile = given.pop("profile", PROFILES[0])
             seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
-            of_profile = {name: grid.seeds for name, grid in grids.items()}
-            count = seed_range(profile, seeds, **of_profile)
-            decays = decays if "weight_decay" in own else (1.0,)
-            grid = grids[profile].given(len(count), sizes, decays)
+            n = len(
+                seed_range(profile, seeds, **{name: each.seeds for name, each in grids.items()})
+            )
+            grid = grids[profile].given(n, sizes, decays if "weight_decay" in own else (1.0,))
             return make(profile, grid, **given.pop("changes", {}), **given)
 
+        del checked.__wrapped__  # Sphinx would take its parameters for those of the signature
         checked.__signature__ = arguments  # type: ignore[attr-defined]
         return checked
 

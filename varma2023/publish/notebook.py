@@ -35,13 +35,12 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
         ValueError: for an unknown name, with the names that exist and the one that is closest;
             for a value that is not allowed, with what is.
     """
-    for source in _history():
-        for name in injected_names(source):
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1, cutoff=0)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                allowed = ", ".join(known)
-                raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
+    for name in (name for source in _history() for name in injected_names(source)):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            allowed = ", ".join(known)
+            raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
     parameters.check(first_use, **known)
 
 
