@@ -1,4 +1,4 @@
-"""The pages of the book by name, and links from one to another."""
+"""The pages of the book by name, and links to its API reference."""
 
 import functools
 import re

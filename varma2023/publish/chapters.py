@@ -125,15 +125,12 @@ def stage_assets(to: Path) -> None:
 
 def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:
     """Seconds taken, and what went wrong ("" if nothing), of executing one notebook."""
-    import papermill
+    from papermill import execute_notebook
 
     os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
-    start = time.perf_counter()
-    error = ""
+    start, error = time.perf_counter(), ""
     try:
-        papermill.execute_notebook(
-            source, target, parameters, cwd=target.parent, progress_bar=False
-        )
+        execute_notebook(source, target, parameters, cwd=target.parent, progress_bar=False)
     except Exception as problem:  # reported by name with the others, and the exit status is 1
         error = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(problem).__name__}: {problem}")
     else:
