@@ -149,6 +149,8 @@ def _time(run: Run, device: torch.device, batch: int) -> tuple[float, float]:
 
 def _now(device: torch.device) -> float:
     """The clock, when the device has done all that it was given."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
     return time.perf_counter()
