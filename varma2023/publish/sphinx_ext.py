@@ -166,11 +166,8 @@ def paper_numbers(labels: Sequence[str]) -> list[str]:
     numbers = []
     for i, stem in enumerate(stems):
         nth = stems[:i].count(stem)
-        if not stem:
-            numbers.append(f"S{nth + 1}")
-        else:
-            letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
-            numbers.append(stem[0].upper() + stem[1:] + letter)
+        letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
+        numbers.append(f"{stem[0].upper()}{stem[1:]}{letter}" if stem else f"S{nth + 1}")
     return numbers
 
 
