@@ -23,19 +23,12 @@ from grokkit.store.files import Damaged, listed
 from grokkit.store.store import Store
 from varma2023 import estimate, experiments, retrain
 from varma2023.engine.measured import read
-from varma2023.profiles import PROFILES, check_profile
+from varma2023.profiles import PROFILES
 
 NO_RESULTS = (
     "An installed package has no results: set GROKKIT_RESULTS to the folder `results` of a copy of "
     "the repository, or train anew."
 )
-COMMANDS = {
-    "list": "experiments: what is stored, what is missing, and how long that takes here",
-    "run": "train what is missing of an experiment, or of all",
-    "export": "copy an experiment's records and weights into the package's results",
-    "verify": "check every shipped record and its weights",
-    "retrain": "train shipped runs again from nothing, and compare",
-}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,26 +37,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", help=where)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in COMMANDS.items():
+    for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--store", help=where, default=argparse.SUPPRESS)
     names, sizes = ", ".join(experiments.EXPERIMENTS), ", ".join(PROFILES)
-    devices = "auto, cpu, cuda, cuda:1, … or mps"
     two = f"{sizes}; default: the first two, for `paper` has thousands of runs"
-    keys = "of a run, or how it begins; `run` prints the keys"
-    dask = "of Dask: tcp://host:port, or local:N for N processes here"
     stop = "stop at a checkpoint after these"
     for where, option, how in (
-        ("list run retrain", "--device", {"default": "auto", "help": devices}),
+        (
+            "list run retrain",
+            "--device",
+            {"default": "auto", "help": "auto, cpu, cuda, cuda:1, … or mps"},
+        ),
         ("run", "experiment", {"help": f"{names}; or all"}),
         ("export", "experiment", {"help": names}),
         ("run export", "--profile", {"default": "published", "help": sizes}),
         ("run export", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
         ("list", "--profile", {"help": two}),
         ("list", "--json", {"action": "store_true", "help": "for programs"}),
-        ("retrain", "key", {"nargs": "+", "help": keys}),
+        (
+            "retrain",
+            "key",
+            {"nargs": "+", "help": "of a run, or how it begins; `run` prints the keys"},
+        ),
         ("run", "--minutes", {"type": _positive, "default": math.inf, "help": stop}),
-        ("run", "--scheduler", {"help": dask}),
+        (
+            "run",
+            "--scheduler",
+            {"help": "of Dask: tcp://host:port, or local:N for N processes here"},
+        ),
         ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
     ):
         for name in where.split():
@@ -78,13 +80,11 @@ def _positive(text: str) -> float:
     return value
 
 
-def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None:
-    profiles = PROFILES[:2] if profile is None else (profile,)
-    check_profile(profiles[0])
-    where = resolve_device(device)
+def _list(store: Store, args: argparse.Namespace) -> None:
+    where = resolve_device(args.device)
     machine, rows = None, []
     for name, experiment in experiments.EXPERIMENTS.items():
-        for size in profiles:
+        for size in (args.profile,) if args.profile else PROFILES[:2]:
             have = experiments.inventory(experiment.runs(size), store)
             begun = seconds = None
             if have.missing:
@@ -93,36 +93,26 @@ def _list(store: Store, device: str, profile: str | None, as_json: bool) -> None
             row = (name, size, have.stored + have.missing, have.stored, have.missing)
             rows.append((*row, begun, seconds, experiment.figures))
     head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
-    if as_json:  # begun is a share, time in seconds; both null where nothing is missing
+    if args.json:  # begun is a share, time in seconds; both null where nothing is missing
         print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1))
         return
     width = max(map(len, (*experiments.EXPERIMENTS, head[0])))
     line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>10}}  {{}}".format
     print(line(*head))
-    for name, size, runs, stored, missing, begun, seconds, figures in rows:
+    for *columns, begun, seconds, figures in rows:
         share = "" if begun is None else f"{begun:.0%}"
         time = "" if seconds is None else estimate.duration(seconds)
-        columns = (runs, stored, missing, share, time, figures)
-        print(line(name, size, *columns).rstrip())
+        print(line(*columns, share, time, figures).rstrip())
     if machine:
         print(f"time: {machine}")
 
 
-def _runs(name: str, profile: str, seeds: int | None) -> list[Run]:
-    chosen = experiments.EXPERIMENTS if name == "all" else [name]
-    return [run for each in chosen for run in experiments.experiment(each).runs(profile, seeds)]
-
-
-def _run(args: argparse.Namespace, store: Store) -> None:
+def _run(store: Store, args: argparse.Namespace) -> None:
     store.path.mkdir(parents=True, exist_ok=True)  # or say so before anything is looked up
-    records = experiments.load_or_train(
-        _runs(args.experiment, args.profile, args.seeds),
-        store,
-        args.device,
-        progress=not args.quiet,
-        minutes=args.minutes,
-        scheduler=args.scheduler,
-    )
+    names = experiments.EXPERIMENTS if args.experiment == "all" else [args.experiment]
+    runs = [run for name in names for run in _runs(name, args)]
+    how = {"minutes": args.minutes, "scheduler": args.scheduler, "progress": not args.quiet}
+    records = experiments.load_or_train(runs, store, args.device, **how)
     for record in records:
         # trained on every example there is no test set
         of = "test" if "test_accuracy" in record.metrics else "train"
@@ -130,7 +120,15 @@ def _run(args: argparse.Namespace, store: Store) -> None:
         print(f"{record.run.key}  {record.run}  {accuracy}  {record.ended}".rstrip())
 
 
-def _verify(store: Store) -> int:
+def _runs(name: str, args: argparse.Namespace) -> list[Run]:
+    return experiments.experiment(name).runs(args.profile, args.seeds)
+
+
+def _export(store: Store, args: argparse.Namespace) -> None:
+    print(store.export(args.experiment, _runs(args.experiment, args)))
+
+
+def _verify(store: Store, args: argparse.Namespace) -> int:
     if store.shipped is None:
         raise ValueError("GROKKIT_RESULTS is not set or is nothing: there are no results to verify")
     with warnings.catch_warnings(record=True) as found:
@@ -155,42 +153,39 @@ def _verify(store: Store) -> int:
     return 1 if damaged or not whole else 0
 
 
-def _retrain(store: Store, keys: Sequence[str], device: str) -> int:
-    records = [retrain.find(store, key) for key in keys]  # all of them, before any is trained
+def _retrain(store: Store, args: argparse.Namespace) -> int:
+    records = [retrain.find(store, key) for key in args.key]  # all of them, before any is trained
     agree = True
     for record in records:
-        found = retrain.retrain(record, store, device)
+        found = retrain.retrain(record, store, args.device)
         print(found)
         agree &= found.agrees
     return 0 if agree else 1
 
 
-def _dispatch(args: argparse.Namespace) -> int:
+COMMANDS: dict[str, tuple[Callable[[Store, argparse.Namespace], int | None], str]] = {
+    "list": (_list, "experiments: what is stored, what is missing, and how long that takes here"),
+    "run": (_run, "train what is missing of an experiment, or of all"),
+    "export": (_export, "copy an experiment's records and weights into the package's results"),
+    "verify": (_verify, "check every shipped record and its weights"),
+    "retrain": (_retrain, "train shipped runs again from nothing, and compare"),
+}
+
+
+def _called(args: argparse.Namespace) -> int:
     store = Store(args.store)
     if store.shipped is None and "GROKKIT_RESULTS" not in os.environ:
         print(NO_RESULTS, file=sys.stderr)
-    if args.command == "list":
-        _list(store, args.device, args.profile, args.json)
-    elif args.command == "run":
-        _run(args, store)
-    elif args.command == "export":
-        runs = experiments.experiment(args.experiment).runs(args.profile, args.seeds)
-        print(store.export(args.experiment, runs))
-    elif args.command == "retrain":
-        return _retrain(store, args.key, args.device)
-    else:
-        return _verify(store)
-    return 0
+    command, _ = COMMANDS[args.command]
+    return command(store, args) or 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments or
     what the message says, 130 Ctrl-C."""
     args = _parser().parse_args(argv)
-    stopped = "stopped"
-    if args.command == "run":
-        stopped = "stopped at a checkpoint; the same command continues"
-    return exit_status(lambda: _dispatch(args), stopped)
+    kept = "stopped at a checkpoint; the same command continues"
+    return exit_status(lambda: _called(args), kept if args.command == "run" else "stopped")
 
 
 def script() -> int:

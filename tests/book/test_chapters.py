@@ -222,7 +222,7 @@ def test_the_page_script_gets_the_theme(small, tmp_path):
     assert "/*THEME*/" not in script
     assert chapters.THEME["colours"]["mem"] in script
     style = (tmp_path / "to/_assets/gk-book.css").read_text("utf-8")
-    assert f"--gk-mem:{chapters.THEME['dark_colours']['mem']};" in style
+    assert f"--gk-mem: {chapters.THEME['dark_colours']['mem']};" in style
     assert not (tmp_path / "to/intro.md").exists()  # Sphinx reads the executed notebook instead
     assert (tmp_path / "to/chapters/prose.md").exists()
 
