@@ -10,7 +10,7 @@ from math import log
 
 import numpy as np
 import torch
-from handmade import record
+from handmade import altered, record
 
 from grokkit import decomposition, tasks
 from grokkit.runs import Record, Run
@@ -40,8 +40,8 @@ def end(run: Run, rest: dict = CALM, **finals: float) -> Record:
     At rest, or by `rest`: of a residual too large, or with Eq. (2) (its norm) still falling by 2 %
     over the last fifth.
     """
-    known = {"train_loss": 1e-7, "test_loss": 1.0, "param_norm": 24.0, "correct_logit": 60.0}
-    known |= {"train_accuracy": 1.0, "trig_share": 0.99} | finals
+    known = {"train_loss": 1e-7, "param_norm": 24.0, "correct_logit": 60.0}
+    known |= {"test_loss": [2e-6, 1.0], "train_accuracy": 1.0, "trig_share": 0.99} | finals
     norm = known.pop("param_norm") * np.array([(1 + rest.get("slope", 0.0)) ** 1.0, 1.0])
     accuracy = [1.0, known.pop("test_accuracy", 1.0)]
     values = {"residual": rest.get("residual", 0.1), "param_norm": norm, "test_accuracy": accuracy}
@@ -111,10 +111,25 @@ def with_rest(records: Sequence[Record], rest: dict, **fields) -> list[Record]:
     for each in records:
         if all(getattr(each.run, name) == value for name, value in fields.items()):
             changed = end(each.run, rest, param_norm=each.final("param_norm"))
-            keep = {name: changed.metrics[name] for name in ("residual", "param_norm")}
-            each = Record(each.run, {**each.metrics, **keep}, {})
+            each = altered(each, **{name: changed[name] for name in ("residual", "param_norm")})
         made.append(each)
     return made
+
+
+def crossing(
+    d_crit: float, sizes=SIZES, seed: int = 0, weight_decay: float = 1.0, **changes
+) -> list[Record]:
+    """One curve of `sweep`."""
+    return sweep((seed,), d_crit, values=(weight_decay,), sizes=sizes, **changes)
+
+
+def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **changes) -> list[Record]:
+    """A `sweep` in which each seed has its own D_crit."""
+    return [
+        each
+        for seed, d_crit in d_crits.items()
+        for each in sweep((seed,), d_crit, values=values, **changes)
+    ]
 
 
 def ungrokked(
@@ -143,12 +158,26 @@ ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 MEMORY_SIZES = (500, 1000, 2000, 4000, 8000)
 
 
-def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=113) -> list[Record]:
-    """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power."""
+def memory(
+    seeds=FIVE,
+    power=0.5,
+    kappa=4.0,
+    sizes=MEMORY_SIZES,
+    rest=CALM,
+    p=113,
+    decays=ALL_DECAYS,
+    up=1.0,
+    tilt=0.0,
+) -> list[Record]:
+    """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power.
+
+    The norm of each seed is `up` times that of the one before; logits go as D to the power `tilt`.
+    """
     found = []
-    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
-        logit, d = 60 * decay**-0.3, size / 1000
-        norm = 30 * d**power * (logit / 60) ** (1 / kappa)
+    for seed, size, decay in product(seeds, sizes, decays):
+        d = size / 1000
+        logit = 60 * decay**-0.3 * d**tilt
+        norm = 30 * up**seed * d**power * (logit / 60) ** (1 / kappa)
         own = {"p": p, "dataset_size": scaled(size, p=p), "labels": "random"}
         run = lbfgs(weight_decay=decay, seed=seed, **own)
         found.append(of_minimum(run, 1000 * d ** (2 * power), norm, rest, correct_logit=logit))
@@ -156,16 +185,27 @@ def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=11
 
 
 def rule(
-    seeds=FIVE, power=0.0, kappa=4.0, cost=D_CRIT, sizes=(4000, 6000, 8000), share=0.99, rest=CALM
+    seeds=FIVE,
+    power=0.0,
+    kappa=4.0,
+    cost=D_CRIT,
+    sizes=(4000, 6000, 8000),
+    share=0.99,
+    rest=CALM,
+    decays=ALL_DECAYS,
+    up=1.0,
 ) -> list[Record]:
-    """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`."""
+    """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`.
+
+    That of each seed is `up` times that of the one before.
+    """
     found = []
-    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
-        logit = 60 * decay**-0.1
-        norm = 30 * (cost / 1000) ** 0.5 * (logit / 60) ** (1 / kappa) * (size / 6000) ** power
+    for seed, size, decay in product(seeds, sizes, decays):
+        logit, own = 60 * decay**-0.1, cost * up**seed
+        norm = 30 * (own / 1000) ** 0.5 * (logit / 60) ** (1 / kappa) * (size / 6000) ** power
         run = lbfgs(dataset_size=size, weight_decay=decay, seed=seed)
         parts = {"correct_logit": logit, "trig_share": share}
-        found.append(of_minimum(run, cost, norm, rest, **parts))
+        found.append(of_minimum(run, own, norm, rest, **parts))
     return found
 
 
@@ -175,7 +215,7 @@ def one_line_rises(records: Sequence[Record], power: float = 0.2) -> list[Record
     for each in records:
         rise = (each.run.dataset_size / 6000) ** power
         norm = each["param_norm"] * (rise if each.run.weight_decay == min(ALL_DECAYS) else 1)
-        made.append(Record(each.run, each.metrics | {"param_norm": norm}, {}))
+        made.append(altered(each, param_norm=norm))
     return made
 
 
@@ -200,9 +240,9 @@ SHAPES = {
 SMALL = Run(p=31, dataset_size=380, epochs=LONG)
 
 
-def plateau(kind: str, run: Run = SMALL, **changes) -> Record:
-    """A run of this outcome."""
-    accuracy = SHAPES[kind]
+def plateau(kind: str | np.ndarray, run: Run = SMALL, **changes) -> Record:
+    """A run of this outcome, or of this test accuracy."""
+    accuracy = SHAPES[kind] if isinstance(kind, str) else kind
     curves = {"train_loss": 1e-7, "test_loss": 1.0, "trig_logit": 20.0, "mem_logit": 5.0}
     curves |= {"param_norm": np.where(accuracy > 0.9, 24.0, 27.0), "test_accuracy": accuracy}
     curves |= {"train_accuracy": np.where(PLATEAU_EPOCHS < 100, 0.5, 1.0), "residual": 0.3}
@@ -230,9 +270,8 @@ def again(longer: str, precise: str | None, base: Run = PAPERS, seeds=FIVE) -> l
 
 def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
-    return [
-        end(lbfgs(dataset_size=1700, seed=seed), rest, test_accuracy=accuracy) for seed in seeds
-    ]
+    runs = [lbfgs(dataset_size=1700, seed=seed) for seed in seeds]
+    return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
 # --- ablations -------------------------------------------------------------------------------
@@ -301,17 +340,11 @@ def strengths(
 
 def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> Trigonometric:
     """A report of n key frequencies, which are the embedding's strongest or are not."""
-    strongest = torch.zeros(56, dtype=torch.float64)
-    strongest[:n] = 1.0
-    return Trigonometric(
-        decomposition.Share(0.97, 0.94),
-        torch.ones(56, dtype=torch.float64),
-        strongest if shared else strongest.flip(0),
-        list(range(1, n + 1)),
-        torch.ones(n, dtype=torch.float64),
-        agreement,
-        agreement,
-    )
+    share, keys = decomposition.Share(0.97, 0.94), list(range(1, n + 1))
+    ones = torch.ones(56, dtype=torch.float64)
+    strongest = (torch.arange(56) < n).double()
+    embedding = strongest if shared else strongest.flip(0)
+    return Trigonometric(share, ones, embedding, keys, ones[:n], agreement, agreement)
 
 
 def state(alpha: float = 1e-8, cosine: float = 1.0) -> Equilibrium:

@@ -10,8 +10,15 @@ from grokkit.runs import Record, Run
 
 def record(run: Run, epoch: Sequence[int], **metrics: Any) -> Record:
     """A record with these curves; a number stands for a constant curve."""
-    curves = {k: np.broadcast_to(np.asarray(v, float), len(epoch)) for k, v in metrics.items()}
-    return Record(run, {"epoch": np.asarray(epoch, dtype=np.int64), **curves}, {})
+    epoch = np.asarray(epoch, dtype=np.int64)
+    return altered(Record(run, {"epoch": epoch}, {}), **metrics)
+
+
+def altered(record: Record, **curves: Any) -> Record:
+    """The record with other curves; a number stands for a constant one."""
+    same = record["epoch"].shape
+    whole = {k: np.broadcast_to(np.asarray(v, float), same) for k, v in curves.items()}
+    return Record(record.run, {**record.metrics, **whole}, {})
 
 
 EPOCHS = [0, 100, 200, 1000, 1500, 2000, 3000, 3500, 4000, 5000, 6000, 8000, 10_000]

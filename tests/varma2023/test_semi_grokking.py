@@ -1,12 +1,13 @@
 """Semi-grokking: a rule for outcomes, on curves written by hand; the figures and the verdicts."""
 
 from dataclasses import replace
+from functools import partial
 
 import evidence
 import numpy as np
 import pytest
 from evidence import PLATEAU_EPOCHS as EPOCHS
-from evidence import SHAPES, minimised, plateau
+from evidence import SHAPES, minimised, near_d_crit
 from evidence import SMALL as RUN
 from evidence import line as curve
 from handmade import grokking, record, ungrokking
@@ -19,21 +20,8 @@ from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, sweeps
 
-
-def made(accuracy, run=RUN, **changes):
-    """A run of this test accuracy, or of this outcome."""
-    accuracy = SHAPES[accuracy] if isinstance(accuracy, str) else accuracy
-    norm = np.where(accuracy > 0.9, 24.0, 27.0)
-    return plateau(FULL, run, **{"test_accuracy": accuracy, "param_norm": norm} | changes)
-
-
-def sweep(kinds=SHAPES, n=4):
-    """As many runs as kinds times n, each kind at a size of its own, n seeds."""
-    return [
-        made(kind, replace(RUN, dataset_size=360 + 10 * i, seed=seed))
-        for i, kind in enumerate(kinds)
-        for seed in range(n)
-    ]
+# a run of an outcome or a test accuracy; as many runs as kinds times seeds
+made, sweep = evidence.plateau, partial(near_d_crit, base=replace(RUN, dataset_size=360))
 
 
 def end(accuracy, size=1700, seed=0):
@@ -116,20 +104,20 @@ def test_the_norm_drops_as_the_plateau_ends_or_does_not():
 
 
 def test_examples_are_the_clearest():
-    runs = sweep(n=1)
+    runs = sweep(seeds=[0])
     assert measures.outcome(analysis.example(runs)) == SEMI
     assert measures.outcome(analysis.transient_example(runs)) == TRANSIENT
-    rest = sweep([NONE, UNDER_WAY, FULL], n=1)
+    rest = sweep([NONE, UNDER_WAY, FULL], seeds=[0])
     assert measures.outcome(analysis.example(rest)) == UNDER_WAY
     low, near = made(curve((0, 0.03), (50_000, 0.1))), made(NONE)
     assert analysis.example([low, near]) is analysis.example([near, low]) is near
 
 
 def test_the_share_has_an_interval_over_seeds():
-    runs = sweep([SEMI, FULL], n=5)
+    runs = sweep([SEMI, FULL])
     share = analysis.share_of(runs, SEMI)
     assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 5)  # alike in each seed
-    mixed = [*sweep([FULL], n=5), *sweep([FULL, FULL, SEMI], n=1)[2:]]
+    mixed = [*sweep([FULL]), *sweep([FULL, FULL, SEMI], seeds=[0])[2:]]
     share = analysis.share_of(mixed, SEMI)
     assert share.value == pytest.approx(1 / 6)
     assert share.low == 0 < share.value < share.high
@@ -138,14 +126,14 @@ def test_the_share_has_an_interval_over_seeds():
 def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
     runs = sweep()
     assert not analysis.judged(runs[:19])
-    assert not analysis.judged(sweep([SEMI, FULL], n=20))
+    assert not analysis.judged(sweep([SEMI, FULL], range(20)))
     assert board.judge("F1c", semi_grokking=runs).verdict != NOT_RUN
-    assert board.judge("F5", semi_grokking=runs).ours.startswith("4 of 20, of which 0 stay")
-    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 4")
+    assert board.judge("F5", semi_grokking=runs).ours.startswith("5 of 25, of which 0 stay")
+    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 5")
 
 
 def test_the_texts_and_the_table_say_how_many_and_where():
-    runs = sweep(n=2)
+    runs = sweep(seeds=(0, 1))
     assert analysis.standing(runs) == runs[4:6]
     assert analysis.ends_text(runs) == "0.80, 0.80"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
@@ -245,7 +233,7 @@ def test_a_run_made_again_is_set_beside_the_first_one():
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
-    runs = sweep(n=2)
+    runs = sweep(seeds=(0, 1))
     fig = theme.show(figures.fig5_semi_grokking_runs(runs))
     assert len(fig.data) == len(runs)
     assert "2 semi-grokked" in theme.alt(fig)
@@ -261,11 +249,11 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
     first, second = [grokking(0)], [ungrokking(390, 0.02)]
-    with_points = theme.show(overview.fig1_overview(first, second, sweep(n=1)))
+    with_points = theme.show(overview.fig1_overview(first, second, sweep(seeds=[0])))
     third = [trace for trace in with_points.data if trace.xaxis == "x3"]
     assert third[-1].y[-1] == pytest.approx(0.8)
     assert "test accuracy 0.80 (semi-grokked)." in theme.alt(with_points)
-    without = theme.show(overview.fig1_overview(first, second, sweep([NONE, FULL], n=1)))
+    without = theme.show(overview.fig1_overview(first, second, sweep([NONE, FULL], seeds=[0])))
     assert "none of 2 runs" in [note.text for note in without.layout.annotations]
     assert theme.alt(without).endswith(").")
 
