@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import recompute
-from recompute import geometric, headlines
+from recompute import headlines
+from scipy.stats import gmean
 
 
 @pytest.fixture(scope="module")
@@ -13,14 +14,10 @@ def numbers():
     return headlines()
 
 
-def mean_of(values: list[float]) -> str:
-    """How the board begins the mean of some D_crit."""
-    return f"{geometric(values):,.0f} ("
-
-
-def by_seed(values: list[float]) -> str:
-    """And how it goes on where there are fewer than five seeds."""
-    return ", ".join(f"{value:,.0f}" for value in values) if len(values) < 5 else ""
+def averaged(values: list[float], spec: str, of=lambda value: value) -> str:
+    """How the board prints a geometric mean, and goes on with each where there are few seeds."""
+    few = ", ".join(format(of(value), spec) for value in values) if len(values) < 5 else ""
+    return f"{format(of(gmean(values)), spec)} ({few}"
 
 
 def summary(values: list[float]) -> str:
@@ -49,14 +46,13 @@ def test_grokking_and_ungrokking_have_these_epochs_and_ends(numbers, board):
     ],
 )
 def test_d_crit_is_the_same_by_both_readings(numbers, board, claim, name, before):
-    assert before + mean_of(numbers[name]) + by_seed(numbers[name]) in board[claim].ours
+    assert before + averaged(numbers[name], ",.0f") in board[claim].ours
 
 
 @pytest.mark.parametrize(("name", "before"), [("shift", "moves by "), ("shift by AdamW", "AdamW ")])
 def test_d_crit_moves_as_far_with_weight_decay(numbers, board, name, before):
-    mean = geometric([1 + each for each in numbers[name]]) - 1
-    each = ", ".join(f"{value:+.1%}" for value in numbers[name])
-    assert f"{before}{mean:+.1%} ({each if len(numbers[name]) < 5 else ''}" in board["F4wd"].ours
+    factors = [1 + each for each in numbers[name]]
+    assert before + averaged(factors, "+.1%", lambda value: value - 1) in board["F4wd"].ours
 
 
 def test_as_many_ends_are_at_rest(numbers, board):
