@@ -1,11 +1,13 @@
-"""Records written by hand, with curves whose every mark is known."""
+"""Records written by hand, with curves whose every mark is known; a figure and what it says."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from grokkit.runs import Record, Run
+from varma2023 import theme
 
 
 def record(run: Run, epoch: Sequence[int], **metrics: Any) -> Record:
@@ -59,3 +61,10 @@ def ungrokking(size: int, end: float, seed: int = 0, train: float = 1.0) -> Reco
         param_norm=33,
         residual=0.2,
     )
+
+
+def shown(fig: go.Figure, *said: str) -> go.Figure:
+    """The figure, which is fit to print, and whose alt text says this."""
+    for text in said:
+        assert text in theme.alt(fig), theme.alt(fig)
+    return theme.show(fig)

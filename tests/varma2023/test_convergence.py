@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import record
+from handmade import record, shown
 
 from grokkit.engine import metrics
 from grokkit.runs import Run
-from varma2023 import measures, profiles, theme
+from varma2023 import measures, profiles
 from varma2023.convergence import analysis, figures, sweeps
 
 ADAMW = Run(p=53, dataset_size=1200, epochs=10_000, keep_weights=True)
@@ -168,8 +168,7 @@ def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     both = [pair(), pair(param_norm=20.0)]
-    fig = theme.show(figures.fig_two_ways(both))
-    assert "1 pairs end alike" in theme.alt(fig)
+    fig = shown(figures.fig_two_ways(both), "1 pairs end alike")
     assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "L-BFGS, p = 53"}
     first = next(t for t in fig.data if t.name.startswith("L-BFGS"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])
@@ -177,10 +176,10 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = sweeps.strength("quick")
     found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     groups = list(measures.group(found, "labels").values())
-    assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
+    shown(figures.fig_strength(groups), "24.00 for λ 10")
     fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
     run = replace(ADAMW, epochs=20_000)
     safe = record(run, LONG, residual=0.1, test_accuracy=1.0, param_norm=30.0)
-    assert "1 could have ended" in theme.alt(theme.show(figures.fig_early_end([safe], 0.3)))
+    shown(figures.fig_early_end([safe], 0.3), "1 could have ended")

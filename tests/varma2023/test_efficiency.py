@@ -8,7 +8,7 @@ import evidence
 import numpy as np
 import pytest
 from evidence import ALL_DECAYS, MEMORY_SIZES, by_seed, crossing, of_minimum
-from handmade import altered
+from handmade import altered, shown
 
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
@@ -284,8 +284,7 @@ def test_the_tables_say_what_there_is():
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     mem, gen = memory(), rule((0, 1))
-    fig = theme.show(figures.fig3_efficiency(mem, gen))
-    assert "0.500 (1 seed)" in theme.alt(fig)
+    fig = shown(figures.fig3_efficiency(mem, gen), "0.500 (1 seed)")
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert len(points) == len(mem) + len(gen)
     drawn = {

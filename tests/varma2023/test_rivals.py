@@ -6,9 +6,10 @@ from functools import partial
 import evidence
 import numpy as np
 import pytest
+from handmade import shown
 
 from grokkit.runs import Run
-from varma2023 import board, theme
+from varma2023 import board
 from varma2023.rivals import analysis, figures
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
@@ -110,13 +111,10 @@ def test_tables_say_what_was_seen():
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     every = sweep(2, without=None)
-    fig = theme.show(figures.fig_ablations(every))
+    fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")
     assert len(fig.data) == 12 * 3
     assert len({t.line.dash for t in fig.data}) == len({t.line.color for t in fig.data}) == 6
-    assert "no weight decay: 0 of 2; weight decay 0.3: 2 of 2" in theme.alt(fig)
-    when = theme.show(figures.fig_when(every))
-    assert "as the paper 4,050" in theme.alt(when)
-    assert "no weight decay never" in theme.alt(when)
+    when = shown(figures.fig_when(every), "as the paper 4,050", "no weight decay never")
     general = when.data[1]
     arrows = [y for y, s in zip(general.y, general.marker.symbol, strict=True) if "arrow" in s]
     assert arrows == ["no weight decay"]

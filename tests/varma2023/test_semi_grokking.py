@@ -10,7 +10,7 @@ from evidence import PLATEAU_EPOCHS as EPOCHS
 from evidence import SHAPES, minimised, near_d_crit
 from evidence import SMALL as RUN
 from evidence import line as curve
-from handmade import grokking, record, ungrokking
+from handmade import grokking, record, shown, ungrokking
 
 from grokkit import tasks
 from grokkit.runs import Run
@@ -186,9 +186,8 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
     assert analysis.middle_text(ways) == middle
     assert analysis.middle_text(ways[:1]) == "0 of 1"
     assert "1 no generalisation, 1 semi-grokked, 2 full" in analysis.both_ways_table(ways)
-    fig = theme.show(figures.fig_both_ways(ways))
+    fig = shown(figures.fig_both_ways(ways), f"{SEMI} by AdamW")
     assert len({trace.marker.symbol for trace in fig.data}) == 3
-    assert f"{SEMI} by AdamW" in theme.alt(fig)
     with pytest.raises(ValueError, match="differ in seed"):
         analysis.both_ways(runs, ends[::-1])
 
@@ -234,17 +233,14 @@ def test_a_run_made_again_is_set_beside_the_first_one():
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = sweep(seeds=(0, 1))
-    fig = theme.show(figures.fig5_semi_grokking_runs(runs))
+    fig = shown(figures.fig5_semi_grokking_runs(runs), "2 semi-grokked")
     assert len(fig.data) == len(runs)
-    assert "2 semi-grokked" in theme.alt(fig)
     colours = {trace.name: trace.line.color for trace in fig.data}
     assert colours[NONE] != colours[SEMI] != colours[FULL]  # by the accuracy at the end
     drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
     assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
-    bars = theme.show(figures.fig_outcomes(runs))
+    bars = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400")
     assert sum(sum(trace.y) for trace in bars.data) == len(runs)
-    assert "0 of 2 at 360" in theme.alt(bars)
-    assert "2 of 2 at 400" in theme.alt(bars)
 
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
@@ -261,19 +257,17 @@ def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
 @pytest.mark.parametrize("kind", SHAPES)
 def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
     one = made(kind)
-    fig = theme.show(figures.fig6_transient(one))
-    assert f"({kind})" in theme.alt(fig)
+    fig = shown(figures.fig6_transient(one), f"({kind})")
     assert len(fig.layout.shapes) == 4 * (measures.plateau(one) is not None)
     assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
-    assert f"({kind})" in theme.alt(theme.show(figures.fig1c_semi_grokking(one)))
+    shown(figures.fig1c_semi_grokking(one), f"({kind})")
 
 
 def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
     ends = [end(a, size, seed) for size, a in ((700, 0.1), (1700, 0.6)) for seed in (0, 1)]
-    fig = theme.show(figures.fig_minimised_ends(ends))
+    fig = shown(figures.fig_minimised_ends(ends), "2 no generalisation, 2 semi-grokked")
     assert [trace.name for trace in fig.data[:2]] == ["seed 0", "seed 1"]
     assert len(set(fig.data[0].marker.symbol)) == 2
-    assert "2 no generalisation, 2 semi-grokked" in theme.alt(fig)
     assert list(fig.data[2].x) == [700, 1700]
     assert len(fig.layout.shapes) == 1
     assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes
