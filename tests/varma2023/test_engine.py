@@ -10,6 +10,8 @@ from varma2023 import theme
 from varma2023.engine import figures, timings
 from varma2023.engine.measured import load, save
 
+PROVENANCE = {"provenance": {"device": "cpu x86_64", "torch": "2.0"}}
+
 
 def rows(n_runs, size, **times):
     """A case by way; a later version may save more."""
@@ -22,11 +24,20 @@ def rows(n_runs, size, **times):
     return found
 
 
+def forms(sizes, **times):
+    """Measured times of forms, with a spread."""
+    return [
+        {"form": form, "dataset_size": size, "ms": ms, "least": 0.9 * ms, "most": 1.2 * ms}
+        for form, own in times.items()
+        for size, ms in zip(sizes, own, strict=True)
+    ]
+
+
 EIGHT = {"last row": 20.0, "one batch": 25.0, "side by side": 10.0, "grokkit, float64": 16.0}
 MEASURED = {
     "rows": rows(1, 3830, textbook=100.0, **{"last row": 25.0}, grokkit=10.0)
     + rows(8, 1000, textbook=50.0, **EIGHT, grokkit=8.0),
-    "provenance": {"device": "cpu x86_64", "torch": "2.0"},
+    **PROVENANCE,
 }
 
 
@@ -65,11 +76,7 @@ def test_tables_print_every_way_and_every_idea():
     ],
 )
 def test_where_a_form_begins_to_be_the_faster_one(tables, says):
-    rows = [
-        {"form": form, "dataset_size": size, "ms": ms}
-        for form, times in (("last row", [5, 5, 5]), ("tables", tables))
-        for size, ms in zip((10, 20, 40), times, strict=True)
-    ]
+    rows = forms((10, 20, 40), **{"last row": (5, 5, 5), "tables": tables})
     assert timings.faster_from({"rows": rows}, "last row", "tables") == says
 
 
@@ -94,13 +101,12 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
         {"seed": seed, "precision": "tf32", "generalises": epoch, **ends}
         for seed, epoch in enumerate((4000, 5000, None))
     ]
-    measured = {"steps": [{**step, "limit_share": 0.5}], "outcomes": outcomes}
-    measured["provenance"] = {"device": "cuda H200", "torch": "2.0"}
+    measured = {"steps": [step | {"limit_share": 0.5}], "outcomes": outcomes, **PROVENANCE}
     save("gpu-cuda", measured)
-    shown = timings.on_a_card()
-    assert "On cuda H200, torch 2.0:" in shown
-    assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in shown
-    assert "<td>4500 (4000 – 5000), in 2 of 3 runs</td><td>25 (25 – 25)</td>" in shown
+    text = timings.on_a_card()
+    assert "On cpu x86_64, torch 2.0:" in text
+    assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in text
+    assert "<td>4500 (4000 – 5000), in 2 of 3 runs</td><td>25 (25 – 25)</td>" in text
     save("gpu-cuda", {**measured, "outcomes": []})
     assert "generalise" not in timings.on_a_card()
 
@@ -117,7 +123,7 @@ MINIMISED = {
         minimised("random labels", "L-BFGS, 60 pairs", 909.0, {"1.0": 400}),
         minimised("random labels", "Newton", 900.0, {"1.0": 300}),
     ],
-    "provenance": {"device": "cpu x86_64", "torch": "2.0"},
+    **PROVENANCE,
 }
 
 
@@ -143,18 +149,13 @@ def test_denormals_are_compared_network_by_network():
     assert timings.denormals_text({"rows": rows}) == "1.0 to 7.5"
 
 
-TIMED = {
-    "rows": [
-        {"form": form, "dataset_size": size, "ms": ms, "least": 0.9 * ms, "most": 1.2 * ms}
-        for form, times in (("textbook", (9, 90)), ("last row", (2, 20)), ("tables", (4, 10)))
-        for size, ms in zip((100, 1000), times, strict=True)
-    ],
-    "peak_flops": 1e11,
-}
+FORMS = {"textbook": (9, 90), "last row": (2, 20), "tables": (4, 10)}
+TIMED = {"rows": forms((100, 1000), **FORMS), "peak_flops": 1e11}
 
 
 def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
-    fig = theme.show(figures.fig_engine_forms(Run(), TIMED))
+    said = "textbook 19.5, last row 3.7, tables 1.8", "from a size between 100 and 1,000"
+    fig = shown(figures.fig_engine_forms(Run(), TIMED), *said)
     lines = [trace for trace in fig.data if trace.mode == "lines"]
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert [trace.name for trace in lines[:3]] == ["textbook", "last row", "tables"]
@@ -168,9 +169,6 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
         np.testing.assert_allclose(share, [form.flop(D) for D in timed.x] / timed.y, atol=1e-4)
     assert len({trace.marker.symbol for trace in points}) == 3
     assert lines[3].x[0] == lines[3].x[1] == cost.crossover(*cost.forms(Run())[1:])
-    text = theme.alt(fig)
-    assert "textbook 19.5, last row 3.7, tables 1.8" in text
-    assert "from a size between 100 and 1,000" in text
 
 
 def test_the_ladder_has_a_point_a_way_and_case_with_its_range():
@@ -213,13 +211,10 @@ def test_the_shipped_measurements_are_fit_to_print(name, draw):
 
 
 def test_minimisers_have_a_point_where_they_reached_the_residual():
-    fig = theme.show(figures.fig_minimisers(MINIMISED))
+    lowest = "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first"
+    fig = shown(figures.fig_minimisers(MINIMISED), lowest, "by L-BFGS, 60 pairs, in 150 gradients")
     count, above = (trace for trace in fig.data if trace.name == "grokking")
     assert list(count.x) == [150, None]
     assert list(above.x) == [1, 1.05]
     assert "5.0% above the lowest, after 800 and 10 s" in above.text[1]
-    text = theme.alt(fig)
-    assert "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first" in text
-    assert "by L-BFGS, 60 pairs, in 150 gradients" in text
-    none = {"rows": MINIMISED["rows"][1:2]}
-    assert "a residual of 1 by none" in theme.alt(figures.fig_minimisers(none))
+    shown(figures.fig_minimisers({"rows": MINIMISED["rows"][1:2]}), "a residual of 1 by none")
