@@ -7,7 +7,7 @@ import pytest
 from handmade import record, shown
 
 from grokkit.engine import metrics
-from grokkit.runs import Run
+from grokkit.runs import Record, Run
 from varma2023 import measures, profiles
 from varma2023.convergence import analysis, figures, sweeps
 
@@ -82,7 +82,7 @@ def test_a_pair_is_of_one_train_set_and_two_ways():
 
 def test_runs_of_several_moduli_are_described_with_all_of_them():
     runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
-    text = measures.described([ended(run, [0], [1.0]) for run in runs])
+    text = measures.described([Record(run, {}, {}) for run in runs])
     assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
     assert text.endswith("1 seed, 10,000 epochs, 100 gradients")
 
@@ -155,12 +155,12 @@ def test_a_run_rests_by_the_rule_of_its_optimiser(optimiser, changes, at_rest):
 def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
     run = replace(ADAMW, epochs=20_000)
     arrived = np.where(LONG < 4000, 2.0, 0.1)
-    safe = record(run, LONG, residual=arrived, test_accuracy=1.0, param_norm=30.0)
+    safe = ended(run, LONG, arrived)
     [end] = analysis.early_ends([safe], 0.3)
     assert 4000 < end.epoch <= 9000
     assert end.same
     falls = np.where(LONG < 15_000, 1.0, 0.2)  # a plateau, then not
-    late = record(run, LONG, residual=arrived, test_accuracy=falls, param_norm=30.0)
+    late = ended(run, LONG, arrived, test_accuracy=falls)
     assert not analysis.early_ends([late], 0.3)[0].same
     assert analysis.early_ends([safe], 0.05) == []
     assert "1 of 2" in analysis.early_table([safe, late], [0.3])
@@ -180,6 +180,5 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
-    run = replace(ADAMW, epochs=20_000)
-    safe = record(run, LONG, residual=0.1, test_accuracy=1.0, param_norm=30.0)
+    safe = ended(replace(ADAMW, epochs=20_000), LONG, 0.1)
     shown(figures.fig_early_end([safe], 0.3), "1 could have ended")
