@@ -31,9 +31,8 @@ def store(tmp_path):
 
 def test_published_grokking_is_the_papers_run_over_five_seeds():
     runs = profiles.grokking()
-    assert [run.seed for run in runs] == [0, 1, 2, 3, 4]
+    assert runs == [Run(seed=seed, keep_weights=True) for seed in range(5)]
     assert {run.dataset_size for run in runs} == {3830}
-    assert all(run == Run(seed=run.seed, keep_weights=True) for run in runs)
 
 
 def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epochs():
@@ -55,13 +54,10 @@ def test_a_sweep_has_no_run_twice(name):
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_ungrokking_only_takes_examples_away(profile):
-    for run in profiles.ungrokking(profile, seeds=1):
-        assert run.init.dataset_size == run.p**2
-        assert run.init.seed == run.seed
-        reduced, whole = set(run.split()[0]), set(run.init.split()[0])
-        assert reduced < whole
     runs = sorted(profiles.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
-    for small, large in pairwise(runs):
+    for run in runs:
+        assert (run.init.dataset_size, run.init.seed) == (run.p**2, run.seed)
+    for small, large in pairwise([*runs, runs[0].init]):
         assert set(small.split()[0]) < set(large.split()[0])
 
 
@@ -167,7 +163,6 @@ def test_only_what_is_missing_is_trained(store, capsys):
     two = profiles.grokking(seeds=2, **SMALL)
     assert experiments.inventory(two, store) == experiments.Inventory(0, dict.fromkeys(two, 0))
     first = train(two, store)
-    assert experiments.inventory(two, store) == experiments.Inventory(2, {})
     three = profiles.grokking(seeds=3, **SMALL)
     assert experiments.inventory(three, store) == experiments.Inventory(2, {three[2]: 0})
     experiments.load_or_train(three, store, device="cpu")
@@ -177,20 +172,15 @@ def test_only_what_is_missing_is_trained(store, capsys):
     assert all(map(equal, first, again))
 
 
-def test_an_ungrokking_inventory_counts_the_networks_it_starts_from(store):
+def test_an_inventory_counts_the_networks_to_start_from_and_what_checkpoints_hold(store):
     runs = profiles.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
-    start = runs[0].init.epochs
     have = experiments.inventory(runs, store)
-    assert (have.stored, have.missing, have.missing_epochs) == (0, 6, 2 * start + 16)
-
-
-def test_an_inventory_counts_what_checkpoints_hold(store):
+    start = 2 * runs[0].init.epochs
+    assert (have.stored, have.missing, have.missing_epochs) == (0, 6, start + 16)
     two = profiles.grokking(seeds=2, **SMALL)
     store.save_checkpoint(Checkpoint(two[1], 3, {"point": torch.zeros(1)}, []))
     have = experiments.inventory(two, store)
-    assert have.left == {two[0]: 0, two[1]: 3}
-    assert have.missing_epochs == 9
-    assert have.begun == 0.25
+    assert (have.left, have.missing_epochs, have.begun) == ({two[0]: 0, two[1]: 3}, 9, 0.25)
 
 
 def test_other_tasks_can_have_another_modulus_and_longer_starts():

@@ -3,7 +3,6 @@
 import cmath
 import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from torch.testing import assert_close
 from grokkit import decomposition, tasks
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
+from grokkit.store.store import Store
 from varma2023 import board, claims, theme
 from varma2023.other_tasks import analysis, figures, groups
 
@@ -22,10 +22,8 @@ GROUPS = [groups.cyclic(n) for n in (1, 2, 7, 10, 52)]
 GROUPS += [groups.symmetric(n) for n in (2, 3, 4, 5)]
 
 
-def some_function(group, seed=0):
-    return torch.randn(
-        group.order, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
-    )
+def noise(*shape, seed=0):
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
@@ -52,10 +50,10 @@ def test_characters_are_orthogonal_and_take_a_value_a_conjugacy_class(group):
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_the_dimensions_of_the_representations_of_s_n_add_up_to_its_order(n):
     group = groups.symmetric(n)
-    dims = group.characters[:, 0]
     assert int(group.n_entries.sum()) == group.order
-    assert_close(dims.square(), group.n_entries)
-    assert_close(group.characters.square().sum(1) / group.order, torch.ones(len(dims)).double())
+    assert_close(group.characters[:, 0].square(), group.n_entries)
+    squares = group.characters.square().sum(1) / group.order
+    assert_close(squares, torch.ones_like(squares))
 
 
 def test_s_5_has_the_representations_that_textbooks_list():
@@ -72,15 +70,11 @@ def test_s_5_has_the_representations_that_textbooks_list():
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
-def test_plancherel(group):
-    f = some_function(group)
+def test_parts_add_up_by_plancherel_and_a_character_lies_in_its_own_alone(group):
+    f = noise(group.order)
     along, entries = groups.character_part(f, group)
     assert_close(entries.sum(), f.square().sum())
     assert (along <= entries + 1e-9).all()
-
-
-@pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
-def test_a_character_lies_in_its_own_part_alone(group):
     for k, character in enumerate(group.characters):
         along, entries = groups.character_part(character, group)
         expected = torch.zeros(len(group.characters), dtype=torch.float64)
@@ -91,7 +85,7 @@ def test_a_character_lies_in_its_own_part_alone(group):
 
 def test_the_part_of_a_cyclic_group_is_the_fourier_transforms():
     n, group = 10, groups.cyclic(10)
-    f = some_function(group)
+    f = noise(group.order)
     power = [
         abs(sum(f[g] * cmath.exp(-2j * cmath.pi * k * g / n) for g in range(n))) ** 2 / n
         for k in range(n)
@@ -117,18 +111,11 @@ def test_the_discrete_log_turns_products_into_sums(p):
     np.testing.assert_array_equal(log[x * y % p], (log[x] + log[y]) % (p - 1))
     assert sorted(log[1:]) == list(range(p - 1))
     assert log[0] == -1
-
-
-def test_a_composite_modulus_has_no_primitive_root_here():
-    with pytest.raises(ValueError, match="got 12"):
+    with pytest.raises(ValueError, match="got 12"):  # composite: no primitive root here
         groups.discrete_log(12)
 
 
 NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
-
-
-def noise(*shape, seed=0):
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def made(name, p, spoil=0.0):
@@ -209,30 +196,28 @@ def test_two_rules_count_by_the_norm_of_their_blocks():
 
 
 @pytest.fixture
-def stored(monkeypatch):
-    """A function: a record of a task with weights at their first draw, and this test accuracy."""
+def untrained(tmp_path):
+    """A function: the circuit of a task's network with weights at their first draw."""
 
-    def make(name, p=11, test_accuracy=1.0, seed=0):
+    def make(name, p=11):
         task = tasks.task(name, p)
-        run = Run(task=name, p=p, dataset_size=task.n_examples // 2, seed=seed, keep_weights=True)
-        made = record(run, [0, 1], test_accuracy=test_accuracy)
-        object.__setattr__(made, "weights_path", Path("somewhere"))
-        theta = initialise(ModelConfig(), task.n_tokens, seed)
-        monkeypatch.setattr(type(made), "weights", lambda self: theta)
-        return made
+        run = Run(task=name, p=p, dataset_size=task.n_examples // 2, keep_weights=True)
+        theta = initialise(ModelConfig(), task.n_tokens, 0)
+        stored = Store(tmp_path, "").put(record(run, [0, 1], test_accuracy=1.0), theta)
+        return analysis.group_circuit(stored)
 
     return make
 
 
-def test_an_untrained_network_has_no_circuit(stored):
-    c = analysis.group_circuit(stored("x*y"))
+def test_an_untrained_network_has_no_circuit(untrained):
+    c = untrained("x*y")
     assert c.share < 0.5
     assert 0 < c.read < 1
     assert analysis.n_key(c.own) > 1
 
 
-def test_the_tables_and_figures_have_what_was_found(stored):
-    found = [analysis.group_circuit(stored(name, p)) for name, p in NAMES[2:3] + NAMES[-3:]]
+def test_the_tables_and_figures_have_what_was_found(untrained):
+    found = [untrained(name, p) for name, p in NAMES[2:3] + NAMES[-3:]]
     html = analysis.circuits_table(found)
     assert "Z/10" in html
     assert f"{found[0].share:.3f}" in html
