@@ -110,8 +110,8 @@ def with_rest(records: Sequence[Record], rest: dict, **fields) -> list[Record]:
     made = []
     for each in records:
         if all(getattr(each.run, name) == value for name, value in fields.items()):
-            changed = end(each.run, rest, param_norm=each.final("param_norm"))
-            each = altered(each, **{name: changed[name] for name in ("residual", "param_norm")})
+            other = end(each.run, rest, param_norm=each.final("param_norm"))
+            each = altered(each, residual=other["residual"], param_norm=other["param_norm"])
         made.append(each)
     return made
 
@@ -143,12 +143,12 @@ def ungrokked(
     return made
 
 
-def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, rest=CALM, **changes):
+def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, **changes):
     """The nine tasks of Fig. 8, each with its D_crit."""
     made = []
     for task in OTHER_TASKS:
         own = {"task": task, "p": 5 if task in PERMUTATION else 113, "values": (1.0,), **changes}
-        made += sweep(seeds, (d_crits or {}).get(task, D_CRIT), rest=rest, **own)
+        made += sweep(seeds, (d_crits or {}).get(task, D_CRIT), **own)
     return made
 
 
@@ -209,16 +209,6 @@ def rule(
     return found
 
 
-def one_line_rises(records: Sequence[Record], power: float = 0.2) -> list[Record]:
-    """The same, but at the smallest weight decay the norm goes as D to this power."""
-    made = []
-    for each in records:
-        rise = (each.run.dataset_size / 6000) ** power
-        norm = each["param_norm"] * (rise if each.run.weight_decay == min(ALL_DECAYS) else 1)
-        made.append(altered(each, param_norm=norm))
-    return made
-
-
 # --- semi-grokking ---------------------------------------------------------------------------
 
 LONG = 50_000
@@ -261,20 +251,23 @@ def near_d_crit(kinds=tuple(SHAPES), seeds=FIVE, base: Run = PAPERS, **changes) 
     ]
 
 
-def again(longer: str, precise: str | None, base: Run = PAPERS, seeds=FIVE) -> list[Record]:
+def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     """One run a seed made once more: longer, and in float64, with these outcomes."""
-    made = [plateau(longer, replace(base, seed=seed)) for seed in seeds]
+    made = [plateau(longer, replace(base, seed=seed)) for seed in FIVE]
     exact = replace(base, precision="float64")
-    return made + [plateau(precise, replace(exact, seed=seed)) for seed in seeds if precise]
+    return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
-def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
+def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
-    runs = [lbfgs(dataset_size=1700, seed=seed) for seed in seeds]
+    runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]
     return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
 # --- ablations -------------------------------------------------------------------------------
+
+
+LONGER = Run(epochs=20_000)
 
 
 def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **changes) -> Record:
@@ -290,17 +283,10 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
 
 
 def ablations(
-    seeds=FIVE,
-    without: int | None = 15_000,
-    less: int | None = 9000,
-    small=20.0,
-    half=4000,
-    spiky=(),
-    base: Run | None = None,
+    seeds=FIVE, without: int | None = 15_000, less=9000, small=20.0, spiky=(), base: Run = LONGER
 ) -> list[Record]:
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
-    when = {"no weight decay": without, "weight decay 0.3": less, "initial weights × 0.5": half}
-    base, found = base or Run(epochs=20_000), []
+    when, found = {"no weight decay": without, "weight decay 0.3": less}, []
     for change, seed in product(sweeps.ABLATIONS, seeds):
         run = replace(base, seed=seed, **change)
         start = small if run.init_scale < 1 else 40.0 * run.init_scale
@@ -313,43 +299,40 @@ def ablations(
 # --- AdamW against the minimiser -------------------------------------------------------------
 
 
-def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = (), rest: dict = CALM) -> list[Record]:
+def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
     """AdamW's run and the minimiser's, seed by seed; the norms of the seeds `differ` do."""
     made = []
     for seed in seeds:
         run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
         other = profiles.minimised(run, 1000, profiles.early(run))
         norm = 30.0 if seed in differ else 24.0
-        made += [end(run, rest), end(other, param_norm=norm)]
+        made += [end(run), end(other, param_norm=norm)]
     return made
 
 
-def strengths(
-    seeds=FIVE, optimiser: str = "adamw", rest: dict = CALM, **of_ten: float
-) -> list[Record]:
+def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:
     """(c eps, lambda / c) of one network a seed; `of_ten` are the metrics of c = 10."""
     base, made = Run(epochs=100_000) if optimiser == "adamw" else lbfgs(), []
     for seed, c in product(seeds, (0.1, 1.0, 10.0)):
         run = replace(base, seed=seed, eps=1e-8 * c, weight_decay=1 / c)
-        made.append(end(run, rest, **(of_ten if c == 10 else {})))
+        made.append(end(run, **(of_ten if c == 10 else {})))
     return made
 
 
 # --- what is read out of networks ------------------------------------------------------------
 
 
-def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> Trigonometric:
-    """A report of n key frequencies, which are the embedding's strongest or are not."""
-    share, keys = decomposition.Share(0.97, 0.94), list(range(1, n + 1))
-    ones = torch.ones(56, dtype=torch.float64)
-    strongest = (torch.arange(56) < n).double()
+def rotations(agreement: float = 1.0, shared: bool = True) -> Trigonometric:
+    """A report of four key frequencies, which are the embedding's strongest or are not."""
+    share, ones = decomposition.Share(0.97, 0.94), torch.ones(56, dtype=torch.float64)
+    strongest = (torch.arange(56) < 4).double()
     embedding = strongest if shared else strongest.flip(0)
-    return Trigonometric(share, ones, embedding, keys, ones[:n], agreement, agreement)
+    return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], agreement, agreement)
 
 
-def state(alpha: float = 1e-8, cosine: float = 1.0) -> Equilibrium:
+def state(alpha: float = 1e-8) -> Equilibrium:
     """Where AdamW rests, with this fitted alpha."""
-    return Equilibrium(np.ones(2), np.ones(2), alpha, cosine)
+    return Equilibrium(np.ones(2), np.ones(2), alpha, 1.0)
 
 
 def group_circuit(
