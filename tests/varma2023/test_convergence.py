@@ -7,7 +7,7 @@ import pytest
 from handmade import record, shown
 
 from grokkit.engine import metrics
-from grokkit.runs import Record, Run
+from grokkit.runs import Run
 from varma2023 import measures, profiles
 from varma2023.convergence import analysis, figures, sweeps
 
@@ -78,13 +78,6 @@ def test_a_pair_is_of_one_train_set_and_two_ways():
         measures.pairs([one, one])
     with pytest.raises(ValueError, match="differ in seed: they are no pair"):
         measures.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
-
-
-def test_runs_of_several_moduli_are_described_with_all_of_them():
-    runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
-    text = measures.described([Record(run, {}, {}) for run in runs])
-    assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
-    assert text.endswith("1 seed, 10,000 epochs, 100 gradients")
 
 
 @pytest.mark.parametrize("profile", ["published", "quick"])

@@ -23,12 +23,7 @@ from varma2023.simulation.figures import fig2_simulation
 from varma2023.statistics import Interval
 from varma2023.theorems.figures import fig_d1_scale, fig_d4_exchange, fig_d4_shares
 from varma2023.two_starts.figures import fig10_relative_strength, fig_hysteresis, fig_two_starts
-from varma2023.ungrokking.figures import (
-    fig1b_ungrokking,
-    fig4_ungrokking,
-    fig7_ungrokking_runs,
-    fig_epsilon,
-)
+from varma2023.ungrokking import figures
 
 SEEDS = [grokking(seed) for seed in range(3)]
 ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
@@ -52,12 +47,15 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
     "9, of one run": (lambda: fig9_circuits(SEEDS[:1]),),
     "1b": (
-        lambda: fig1b_ungrokking(UNGROKKED[:2]),
+        lambda: figures.fig1b_ungrokking(UNGROKKED[:2]),
         "on 390 examples: test accuracy goes from 1.00 to 0.02",
     ),
-    "7": (lambda: fig7_ungrokking_runs(UNGROKKED), "0.02 at 390, 0.50 at 800, 0.99 at 1,494"),
-    "4": (lambda: fig4_ungrokking(RUNS, ADAMW), "750 at weight decay 0.5"),
-    "4, by one route": (lambda: fig4_ungrokking(RUNS),),
+    "7": (
+        lambda: figures.fig7_ungrokking_runs(UNGROKKED),
+        "0.02 at 390, 0.50 at 800, 0.99 at 1,494",
+    ),
+    "4": (lambda: figures.fig4_ungrokking(RUNS, ADAMW), "750 at weight decay 0.5"),
+    "4, by one route": (lambda: figures.fig4_ungrokking(RUNS),),
     "8": (
         lambda: fig8_other_tasks(TASKS),
         "2 go from near chance to generalised",
@@ -67,7 +65,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "10": (lambda: fig10_relative_strength(RUNS),),
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
-    "epsilon": (lambda: fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
+    "epsilon": (lambda: figures.fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
 }
 CHOICES = {  # by figure, what a reader can choose by
     "4": {"seed": {0, 1}, "weight_decay": {0.1, 0.5, 1.0, 2.0}},
@@ -105,7 +103,7 @@ def test_each_run_has_a_line_and_their_median_another(draw, n):
     assert len(fig.data) == (n + 1) * len(names)
 
 
-@pytest.mark.parametrize("draw", [fig1b_ungrokking, fig7_ungrokking_runs])
+@pytest.mark.parametrize("draw", [figures.fig1b_ungrokking, figures.fig7_ungrokking_runs])
 @pytest.mark.parametrize("n", [1, 2])
 def test_epoch_0_has_its_place_on_a_logarithmic_axis(draw, n):
     assert all(min(trace.x) == 0.8 for trace in theme.show(draw(UNGROKKED[:n])).data)
@@ -140,7 +138,7 @@ def test_a_curve_says_which_run_or_runs_it_belongs_to():
 
 
 def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
-    fig = theme.show(fig7_ungrokking_runs(UNGROKKED))
+    fig = theme.show(figures.fig7_ungrokking_runs(UNGROKKED))
     assert [trace.name for trace in fig.data] == [f"D′ = {D:,}" for D in ENDS for _ in range(2)]
     assert [trace.meta["dataset_size"] for trace in fig.data] == [D for D in ENDS for _ in range(2)]
     assert [trace.showlegend for trace in fig.data] == [True, False] * 3
@@ -225,7 +223,7 @@ def test_the_figures_of_appendix_d_are_fit_to_print():
 
 
 def test_fig_4_draws_each_seed_and_the_mean_and_says_where_it_crosses():
-    fig = fig4_ungrokking(RUNS, ADAMW)
+    fig = figures.fig4_ungrokking(RUNS, ADAMW)
     lines = [trace for trace in fig.data if trace.name == "weight decay 1"]
     thin = [trace for trace in lines if "seed" in trace.meta]
     [strong] = [trace for trace in lines if "seed" not in trace.meta]
@@ -240,14 +238,14 @@ def test_fig_4_draws_each_seed_and_the_mean_and_says_where_it_crosses():
 def test_predictions_are_lines_with_a_band_where_there_is_an_interval():
     known = {"by norm": Interval(900.0, 800.0, 1000.0, 5), "by minimum": Interval(950.0, n=1)}
     first = RUNS[: len(SIZES)]
-    fig = shown(fig4_ungrokking(first, predictions=known), "by norm 900 (800 – 1,000)")
+    fig = shown(figures.fig4_ungrokking(first, predictions=known), "by norm 900 (800 – 1,000)")
     lines = {trace.name: trace for trace in fig.data if trace.name in known}
     ends = {name: tuple(line.x) for name, line in lines.items()}
     assert ends == {"by norm": (900, 900), "by minimum": (950, 950)}
     bands = [trace for trace in fig.data if trace.fill == "toself"]
     assert [tuple(band.x) for band in bands] == [(800, 1000, 1000, 800)]
     many = {f"prediction {n}": Interval(900.0 + n, n=1) for n in range(7)}
-    drawn = {trace.name for trace in fig4_ungrokking(first, predictions=many).data}
+    drawn = {trace.name for trace in figures.fig4_ungrokking(first, predictions=many).data}
     assert set(many) <= drawn
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from evidence import lbfgs
 from handmade import altered, grokking, record, ungrokking
 from tiny import TINY
 from torch.testing import assert_close
@@ -16,12 +17,7 @@ from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from varma2023 import measures, tables
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
-from varma2023.decomposition.analysis import (
-    trigonometric,
-    trigonometric_algorithm,
-    trigonometric_criteria,
-    trigonometric_table,
-)
+from varma2023.decomposition import analysis as rotation
 from varma2023.grokking import analysis
 from varma2023.measures import MARKS, Crossing, Summary
 from varma2023.ungrokking.analysis import ungrokking_criteria, ungrokking_table
@@ -130,8 +126,11 @@ def test_a_caption_describes_its_runs():
     described = "x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
     assert measures.described(runs) == f"2 runs of {described}"
     assert measures.described(runs[:1]).startswith("1 run of x+y")
-    mixed = measures.described([ungrokking(390, 0), ungrokking(1494, 1)])
-    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in mixed
+    mixed = [ungrokking(390, 0).run, ungrokking(1494, 1).run]
+    mixed += [Run(p=53, dataset_size=500), lbfgs(dataset_size=600, epochs=100)]
+    text = measures.described([Record(run, {}, {}) for run in mixed])
+    assert text.startswith("4 runs of x+y, p = 53 and p = 113, D = 390 – 1,494 (4 values)")
+    assert text.endswith("weight decay 1, 1 seed, 1,000 – 10,000 epochs, 100 gradients")
 
 
 def test_require_names_what_is_not_met_and_only_where_it_applies():
@@ -235,7 +234,7 @@ def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
-    Z = trigonometric_algorithm(A, frequencies, 13)
+    Z = rotation.trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     theta = model.initialise(TINY, 13, seed=0)
     n = torch.arange(13)
@@ -246,24 +245,27 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "varma2023.decomposition.analysis.all_logits", lambda _: (Z + 0.01 * noise).view(169, 13)
     )
-    report = trigonometric(found)
+    report = rotation.trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
     assert report.agreement == report.accuracy == 1
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert list(trigonometric_criteria(report).values()) == [False, True]  # 2 of 6: not few
-    assert "<td>5, 2</td>" in trigonometric_table([report], [found])
+    assert list(rotation.trigonometric_criteria(report).values()) == [
+        False,
+        True,
+    ]  # 2 of 6: not few
+    assert "<td>5, 2</td>" in rotation.trigonometric_table([report], [found])
 
 
 def test_a_random_network_does_not_add_by_rotation(tmp_path):
-    report = trigonometric(tiny(tmp_path))
+    report = rotation.trigonometric(tiny(tmp_path))
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
-    assert not all(trigonometric_criteria(report).values())
+    assert not all(rotation.trigonometric_criteria(report).values())
     with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
-        trigonometric(tiny(tmp_path, task="x*y"))
+        rotation.trigonometric(tiny(tmp_path, task="x*y"))
 
 
 def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
