@@ -41,7 +41,7 @@ MEASURED = {
 }
 
 
-def test_the_factor_of_an_idea_is_the_time_without_it_over_the_time_with_it():
+def test_the_factor_of_an_idea_is_the_time_without_it_over_that_with_it_and_tables_have_all():
     found = {(gain.case, gain.idea): gain.factor for gain in timings.gains(MEASURED)}
     assert found == {
         ("1 network, D = 3,830", "last row only"): 4.0,
@@ -53,9 +53,6 @@ def test_the_factor_of_an_idea_is_the_time_without_it_over_the_time_with_it():
         ("8 networks, D = 1,000", "float32"): 2.0,
     }
     assert timings.ratio(MEASURED, "one batch", "side by side") == "2.5 (8 networks, D = 1,000)"
-
-
-def test_tables_print_every_way_and_every_idea():
     ladder, gains = timings.ladder_table(MEASURED), timings.gain_table(MEASURED)
     assert ladder.count("<tr>") == 1 + 6  # ways
     assert "<td>10 ms<br>× 10.0 (9.0 – 11.0)<br>10% of the peak</td>" in ladder

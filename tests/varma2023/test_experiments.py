@@ -2,6 +2,7 @@
 
 import inspect
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from tiny import TINY, equal, train
 from grokkit import tasks
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from varma2023 import experiments, profiles
+from varma2023 import experiments, profiles, theme
 from varma2023.convergence.sweeps import long_runs
 from varma2023.efficiency.sweeps import starts
 from varma2023.other_tasks.sweeps import other_tasks
@@ -46,10 +47,12 @@ def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epoch
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
-def test_a_sweep_has_no_run_twice(name):
+def test_a_sweep_has_no_run_twice_and_none_logs_more_points_than_a_line_may_have(name):
     for profile in profiles.PROFILES:
         runs = experiments.experiment(name).runs(profile)
         assert len({*runs}) == len(runs) > 0
+        for run in {replace(run, seed=0, init=None) for run in runs}:
+            assert len(run.log_epochs()) <= theme.MAX_POINTS
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)

@@ -11,7 +11,7 @@ from handmade import EPOCHS, altered, grokking, shown, ungrokking
 from grokkit import decomposition, simulation
 from grokkit.runs import Record
 from grokkit.theorems import EqualCircuits
-from varma2023 import experiments, profiles, theme
+from varma2023 import theme
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.convergence.figures import fig_equilibrium
 from varma2023.decomposition.analysis import Trigonometric
@@ -107,13 +107,6 @@ def test_each_run_has_a_line_and_their_median_another(draw, n):
 @pytest.mark.parametrize("n", [1, 2])
 def test_epoch_0_has_its_place_on_a_logarithmic_axis(draw, n):
     assert all(min(trace.x) == 0.8 for trace in theme.show(draw(UNGROKKED[:n])).data)
-
-
-@pytest.mark.parametrize("profile", profiles.PROFILES)
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
-def test_no_run_logs_more_points_than_a_line_may_have(name, profile):
-    for run in experiments.experiment(name).runs(profile, seeds=1):
-        assert len(run.log_epochs()) <= theme.MAX_POINTS
 
 
 def test_the_strong_line_is_the_median_over_seeds():

@@ -44,7 +44,7 @@ def test_the_buckets_hold_every_run_once_and_equally_many(n):
         assert all(low <= record.final("param_norm") <= high for record in here)
 
 
-def test_the_ratio_rises_at_every_step_or_not():
+def test_the_ratio_rises_at_every_step_or_not_and_over_so_many_decades():
     records = by_seed({0: 800, 1: 900})
     for i, record in enumerate(records):
         record.metrics["param_norm"] = record["param_norm"] + i % len(SIZES)
@@ -55,14 +55,11 @@ def test_the_ratio_rises_at_every_step_or_not():
     assert text.count("<tr>") == analysis.N_BUCKETS + 2
     assert "300, 500, 650, 800, 1,000, 1,500, 3,000" in text
     records[3].metrics["trig_logit"] = np.zeros(2)
+    ratios = [of_norm(30, trig_logit=t, mem_logit=1.0) for t in (0.01, 1.0, 1000.0)]
+    negative = of_norm(30, trig_logit=5.0, mem_logit=-1.0)
+    assert analysis.decades([*ratios, negative]) == pytest.approx(5)
     steps = "on every curve each larger train set has the larger ratio"
     assert not analysis.ratio_criteria(records)[steps]
-
-
-def test_the_ratio_goes_over_so_many_decades():
-    records = [of_norm(30, trig_logit=t, mem_logit=1.0) for t in (0.01, 1.0, 1000.0)]
-    records.append(of_norm(30, trig_logit=5.0, mem_logit=-1.0))
-    assert analysis.decades(records) == pytest.approx(5)
 
 
 def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():

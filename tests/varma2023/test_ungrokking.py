@@ -40,12 +40,6 @@ def test_d_crit_is_where_a_curve_crosses_a_half_or_it_is_censored(ends, text):
     assert found.censored or found.low < found.value <= found.high
 
 
-def test_any_level_is_crossed_linearly_in_log_d():
-    found = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
-    assert (found.low, found.high) == (400, 900)
-    assert found.value == pytest.approx(400 * 2.25**0.25)
-
-
 def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
     np.testing.assert_allclose(measures.curve(runs), [[400, 900], [0, 0.8]])
@@ -54,6 +48,8 @@ def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     assert interval.n == 2
     assert interval.each == pytest.approx(each)
     assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
+    quarter = measures.d_crit(runs[:2], 0.25)  # another level
+    assert (quarter.low, quarter.value, quarter.high) == (400, pytest.approx(400 * 1.5**0.5), 900)
     with pytest.raises(ValueError, match="at least one record"):
         measures.d_crit([])
 
@@ -165,6 +161,13 @@ def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
         assert analysis.same_d_crit(records) is None
 
 
+def test_the_largest_gap_is_within_one_seed_and_size():
+    records = by_seed({0: 500, 1: 2000}, (1.0, 2.0))
+    assert analysis.largest_gap(records) == pytest.approx(0)
+    records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
+    assert analysis.largest_gap(records) == pytest.approx(0.3)
+
+
 def test_another_field_than_weight_decay_can_be_asked_about():
     d_crits = {1e-9: 800, 1e-8: 880, 1e-7: 968}
     records = [each for eps, d_crit in d_crits.items() for each in crossing(d_crit, eps=eps)]
@@ -192,10 +195,3 @@ def test_the_same_is_an_equivalence_over_seeds(powers, same):
     interval = analysis.shift_interval(records)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)
-
-
-def test_the_largest_gap_is_within_one_seed_and_size():
-    records = by_seed({0: 500, 1: 2000}, (1.0, 2.0))
-    assert analysis.largest_gap(records) == pytest.approx(0)
-    records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
-    assert analysis.largest_gap(records) == pytest.approx(0.3)
