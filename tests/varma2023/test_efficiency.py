@@ -223,22 +223,20 @@ def test_an_end_below_both_circuits_is_a_mixture():
 
 
 def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
-    pairs = start_pairs(memory(), rule((0, 1, 2)), by_seed({0: 1200, 2: 1224}, ALL_DECAYS))
-    assert set(pairs) == {(seed, decay) for seed in (0, 2) for decay in ALL_DECAYS}
+    found = {"memorising": memory(), "starts": rule((0, 1, 2))}
+    found |= {"transition": by_seed({0: 1200, 1: 1212}, ALL_DECAYS)}
+    pairs = start_pairs(*found.values())
+    assert set(pairs) == {(seed, decay) for seed in (0, 1) for decay in ALL_DECAYS}
     for (seed, _), (predicted, measured) in pairs.items():
         assert predicted.value == approx(1200 * 1.02**seed)
         assert measured.value == approx(1200 + 12 * seed)
     assert analysis.same_order(pairs)
     table = analysis.predictions_table(pairs, "seed | weight decay")
     assert "<td>0</td><td>0.1</td><td>1,200</td><td>1,200</td><td>1.00</td>" in table
-    swapped = {
-        (2 - seed, decay): pairs[seed, decay][:1] + other[1:]
-        for (seed, decay), other in zip(pairs, reversed(pairs.values()), strict=True)
-    }
+    predictions, measured = zip(*pairs.values(), strict=True)
+    swapped = dict(zip(pairs, zip(predictions, measured[::-1], strict=True), strict=True))
     assert not analysis.same_order(swapped)
-    ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
-    found = board.judge("B2", memorising=memory(), starts=rule((0, 1)), transition=ends)
-    assert found.ours.startswith(
+    assert board.judge("B2", **found).ours.startswith(
         "seed 0: predicted 1,200, measured 1,200; seed 1: predicted 1,224, measured 1,212"
     )
 
