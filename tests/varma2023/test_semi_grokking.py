@@ -31,9 +31,28 @@ def end(accuracy, size=1700, seed=0):
 # --- plateaus and outcomes
 
 
-@pytest.mark.parametrize("kind", SHAPES)
-def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
-    assert measures.outcome(made(kind)) == kind
+FLAT = np.full(len(EPOCHS), RUN.mirror_share + 0.05)
+SHORT = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
+LATE = np.where(EPOCHS < 30_000, 0.9, 1.0)
+OTHER = {"p": 113, "dataset_size": 1500}  # where the accuracy of FLAT is far above memory
+CURVES = [  # test accuracy, fields of the run, other curves, and the outcome
+    *((kind, {}, {}, kind) for kind in SHAPES),
+    (np.where(np.arange(len(EPOCHS)) % 9, SHAPES[SEMI], 0.2), {}, {}, SEMI),  # spikes end nothing
+    (FLAT, {}, {}, NONE),  # memory of mirror images is no generalisation
+    (np.where(EPOCHS < 1000, 0.01, FLAT), OTHER, {}, SEMI),
+    (FLAT, OTHER, {}, UNDER_WAY),  # from the start: not delayed
+    (SHORT, {}, {}, FULL),
+    (TRANSIENT, {"weight_decay": 0.1}, {}, FULL),  # 1 / (lr lambda) is 10,000 epochs
+    (SEMI, {}, {"train_accuracy": LATE}, UNDER_WAY),  # fits when it has long been on the plateau
+    (SEMI, {}, {"train_accuracy": 0.9}, UNDER_WAY),
+]
+
+
+@pytest.mark.parametrize(("accuracy", "fields", "curves", "kind"), CURVES)
+def test_a_plateau_must_last_and_come_long_after_the_fit_and_above_memory(
+    accuracy, fields, curves, kind
+):
+    assert measures.outcome(made(accuracy, replace(RUN, **fields), **curves)) == kind
 
 
 @pytest.mark.parametrize(
@@ -47,38 +66,12 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
     assert run.mirror_share == pytest.approx(right / len(test))
 
 
-def test_memory_of_mirror_images_is_no_generalisation():
-    share = RUN.mirror_share
-    assert share == pytest.approx(380 / 961, abs=0.06)
-    flat = np.full(len(EPOCHS), share + 0.05)
-    assert measures.outcome(made(flat)) == NONE
-    other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory
-    assert measures.outcome(made(np.where(EPOCHS < 1000, 0.01, flat), other)) == SEMI
-    assert measures.outcome(made(flat, other)) == UNDER_WAY  # from the start: not delayed
-
-
-def test_a_plateau_is_found_to_the_epoch_and_spikes_do_not_end_it():
+def test_a_plateau_is_found_to_the_epoch_and_a_drift_of_more_than_the_band_is_none():
     here = measures.plateau(made(TRANSIENT))
     assert here.lasting
     assert 8500 <= here.start <= 9000
     assert 18_000 <= here.end <= 19_000
     assert here.level == pytest.approx(0.7, abs=0.01)
-    spiky = SHAPES[SEMI].copy()
-    spiky[::9] = 0.2
-    assert measures.outcome(made(spiky)) == SEMI
-
-
-def test_a_plateau_must_last_and_come_long_after_the_fit():
-    short = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
-    assert measures.outcome(made(short)) == FULL
-    slow = replace(RUN, weight_decay=0.1)  # 1 / (lr lambda) is 10,000 epochs
-    assert measures.outcome(made(TRANSIENT, slow)) == FULL
-    late = np.where(EPOCHS < 30_000, 0.9, 1.0)  # fits only when it has long been on the plateau
-    for fits in (late, 0.9):
-        assert measures.outcome(made(SEMI, train_accuracy=fits)) == UNDER_WAY
-
-
-def test_a_drift_of_more_than_the_band_is_no_plateau():
     rising = curve((0, 0.03), (8000, 0.55), (50_000, 0.94))
     here = measures.plateau(made(rising))
     assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
