@@ -140,14 +140,12 @@ def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
 
 
 def test_the_overview_leaves_the_third_panel_empty_and_says_so():
-    fig = theme.show(fig1_overview(SEEDS, UNGROKKED[:2]))
+    first = "test accuracy passes 0.98 at epoch 6,000"
+    second = "on 390 examples: test accuracy goes from 1.00 (1.00 – 1.00) to 0.02"
+    fig = shown(fig1_overview(SEEDS, UNGROKKED[:2]), first, second, "Semi-grokking: not run yet.")
     with_points = {t.xaxis for t in fig.data if any(value is not None for value in t.y)}
     assert with_points == {"x", "x2"}
     assert "not run yet" in [note.text for note in fig.layout.annotations]
-    text = theme.alt(fig)
-    assert "test accuracy passes 0.98 at epoch 6,000" in text
-    assert "continued on 390 examples: test accuracy goes from 1.00 (1.00 – 1.00) to 0.02" in text
-    assert text.endswith("Semi-grokking: not run yet.")
 
 
 def test_fig11_shows_key_frequencies_apart():
@@ -191,14 +189,12 @@ def test_runs_that_ended_early_stay_where_they_ended_and_the_figure_says_so():
 
 def test_fig2_keeps_each_curve_whole_and_its_alt_text_tells_the_outcomes_apart():
     found = simulation.simulate_panels(simulation.Toy())
-    fig = theme.show(fig2_simulation(found))
+    below = "train loss below 1: step 169, test loss below 1:"
+    fig = shown(fig2_simulation(found), f"panel a, {below} step 5,393", f"panel b, {below} never")
     assert len(fig.data) == 15
     assert {(trace.x[0], trace.x[-1]) for trace in fig.data} == {(0, 10_000)}
     ends = [trace.y[-1] for trace in fig.data if trace.name == "test loss"]
     assert np.allclose(ends, [t.test_loss[-1] for t in found.values()], rtol=1e-6)
-    text = theme.alt(fig)
-    assert "panel a, train loss below 1: step 169, test loss below 1: step 5,393" in text
-    assert "panel b, train loss below 1: step 169, test loss below 1: never" in text
     one = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
     assert len(theme.show(fig2_simulation(one)).data) == 5
 
@@ -207,8 +203,8 @@ def test_the_figures_of_appendix_d_are_fit_to_print():
     circuits = EqualCircuits((1.0, 2.0, 1.5))
     fig = shown(fig_d4_shares(circuits), "to all of it at kappa = q")
     assert np.allclose(sum(trace.y for trace in fig.data), 1)
-    fig = theme.show(fig_d4_exchange(circuits, (1.2, 2.0, 3.0)))
-    assert "1.00 for kappa = 2, 1.00 for kappa = 3" in theme.alt(fig)
+    fig = fig_d4_exchange(circuits, (1.2, 2.0, 3.0))
+    shown(fig, "1.00 for kappa = 2, 1.00 for kappa = 3")
     fig = theme.show(fig_d1_scale(np.random.default_rng(0).normal(size=(20, 7))))
     perfect, one_wrong = (trace.y for trace in fig.data)
     assert (np.diff(perfect) < 0).all()
@@ -232,8 +228,7 @@ def test_predictions_are_lines_with_a_band_where_there_is_an_interval():
     known = {"by norm": Interval(900.0, 800.0, 1000.0, 5), "by minimum": Interval(950.0, n=1)}
     first = RUNS[: len(SIZES)]
     fig = shown(figures.fig4_ungrokking(first, predictions=known), "by norm 900 (800 – 1,000)")
-    lines = {trace.name: trace for trace in fig.data if trace.name in known}
-    ends = {name: tuple(line.x) for name, line in lines.items()}
+    ends = {trace.name: tuple(trace.x) for trace in fig.data if trace.name in known}
     assert ends == {"by norm": (900, 900), "by minimum": (950, 950)}
     bands = [trace for trace in fig.data if trace.fill == "toself"]
     assert [tuple(band.x) for band in bands] == [(800, 1000, 1000, 800)]
