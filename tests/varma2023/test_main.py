@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def small(only):
 
 
 @pytest.fixture
-def cli(capsys):
+def cli(home, capsys):
     """A function: what a command line prints, and on stderr; its status must be this one."""
 
     def call(line, status=0, of=main):
@@ -67,7 +68,7 @@ def cli(capsys):
 # --- list
 
 
-def test_list_shows_every_experiment_in_two_sizes(home, cli, monkeypatch):
+def test_list_shows_every_experiment_in_two_sizes(cli, monkeypatch):
     monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
     lines = cli("list").out.splitlines()
     assert len(lines) == 2 + 2 * len(experiments.EXPERIMENTS)
@@ -87,7 +88,7 @@ def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, cli):
     assert row["time"] > 0
 
 
-def test_list_measures_nothing_where_nothing_is_missing(home, small, cli, monkeypatch):
+def test_list_measures_nothing_where_nothing_is_missing(small, cli, monkeypatch):
     monkeypatch.setattr(estimate, "measure", None)
     train(small, Store())
     assert "time: " not in cli("list").out
@@ -124,22 +125,22 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
         ("list --profile fast", "profile must be one of published"),
     ],
 )
-def test_a_bad_argument_is_said_and_gives_status_2(home, line, message, cli):
+def test_a_bad_argument_is_said_and_gives_status_2(line, message, cli):
     assert message in cli(line, 2).err.splitlines()[-1]
 
 
-def test_a_wrong_option_is_an_error_also_where_all_is_stored(home, small, cli):
+def test_a_wrong_option_is_an_error_also_where_all_is_stored(small, cli):
     train(small, Store())
     for option, allowed in (("device", "one of auto, cpu"), ("scheduler", "tcp://host:port or ")):
         assert f"{option} must be {allowed}" in cli(f"run small --{option} abacus", 2).err
 
 
-def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(home, only, cli):
+def test_networks_without_a_test_set_are_printed_by_their_train_accuracy(only, cli):
     only("full", profiles.full_data(seeds=1, **SMALL))
     assert "train accuracy 0." in cli("run full --device cpu --quiet").out
 
 
-def test_a_run_that_diverges_is_said_without_a_traceback(home, only, cli):
+def test_a_run_that_diverges_is_said_without_a_traceback(only, cli):
     only("wild", profiles.grokking(seeds=1, lr=1e30, weight_decay=0.0, **SMALL))
     assert "left the finite numbers" in cli("run wild --device cpu --quiet", 2).err
 
@@ -151,7 +152,7 @@ def test_minutes_must_be_positive(minutes, capsys):
     assert "argument --minutes" in capsys.readouterr().err
 
 
-def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small, cli):
+def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(small, cli):
     assert "the same call continues" in cli("run small --minutes 1e-9", 1).err
     cli("run small")
 
@@ -163,9 +164,7 @@ def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(home, small
     ("line", "where"),
     [("list", "varma2023.estimate.measure"), ("retrain 0", "varma2023.retrain.find")],
 )
-def test_ctrl_c_promises_no_checkpoint_where_there_is_none(
-    home, small, line, where, monkeypatch, cli
-):
+def test_ctrl_c_promises_no_checkpoint_where_there_is_none(small, line, where, monkeypatch, cli):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -316,12 +315,11 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
     alone = estimate.run_seconds(first, 0, MACHINE)
     assert alone == pytest.approx(1000 * 0.001 + 50 * 0.001, rel=0.01)  # too small for FLOP
     assert estimate.run_seconds(first, 500, MACHINE) == pytest.approx(alone / 2)
-    runs = {Run(**{**vars(first), "seed": seed}): 0 for seed in range(4)}
+    runs = {replace(first, seed=seed): 0 for seed in range(4)}
     assert estimate.seconds(runs, MACHINE) == pytest.approx(2 * alone)  # two at a time
     assert estimate.seconds({first: 0}, MACHINE) == pytest.approx(alone)
-    child = Run(p=5, dataset_size=9, epochs=1000, n_logged=50, model=TINY, init=first)
-    both = estimate.seconds({child: 0, first: 0}, MACHINE)
-    assert both == pytest.approx(2 * alone, rel=0.01)
+    child = replace(first, dataset_size=9, init=first)
+    assert estimate.seconds({child: 0, first: 0}, MACHINE) == pytest.approx(2 * alone, rel=0.01)
     assert estimate.seconds({child: 0}, MACHINE) == pytest.approx(alone, rel=0.01)
 
 
