@@ -64,20 +64,16 @@ def test_ends_agree_in_what_they_share(changes, differs):
     assert all(name in analysis.ends_table([both]) for name in differs)
 
 
-def test_the_lower_end_is_told_from_the_higher():
-    below, same, above = pair(param_norm=20.0), pair(), pair(param_norm=28.0)
-    lower = [analysis.below(both.lbfgs, both.adamw) for both in (below, same, above)]
-    higher = [analysis.below(both.adamw, both.lbfgs) for both in (below, same, above)]
-    assert (lower, higher) == ([True, False, False], [False, False, True])
-
-
-def test_a_pair_is_of_one_train_set_and_two_ways():
+def test_a_pair_is_of_one_train_set_and_two_ways_and_its_lower_end_is_told():
     one, other = pair().adamw, pair().lbfgs
     assert measures.pairs([one, other])[0].kind == "grokking"
     with pytest.raises(ValueError, match="a pair is a run of adamw and one of lbfgs"):
         measures.pairs([one, one])
     with pytest.raises(ValueError, match="differ in seed: they are no pair"):
         measures.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
+    three = pair(param_norm=20.0).lbfgs, other, pair(param_norm=28.0).lbfgs
+    assert [analysis.below(each, one) for each in three] == [True, False, False]
+    assert [analysis.below(one, each) for each in three] == [False, False, True]
 
 
 @pytest.mark.parametrize("profile", ["published", "quick"])

@@ -156,14 +156,12 @@ def test_runs_are_judged_from_three_sizes_and_weight_decays_on():
 
 
 @pytest.mark.parametrize("level", [30.0, 60.0, 120.0])
-def test_equal_cost_is_where_both_fits_give_one_norm(level):
+def test_equal_cost_is_where_both_fits_give_one_norm_and_at_one_kappa_the_same(level):
     size = critical.equal_cost_size(MEM, GEN, level)
     assert MEM.at(level, size) == approx(GEN.at(level, size))
-    assert critical.equal_cost_size(MEM, GEN, 60) == approx(1000 * 1.1**2)
+    same = critical.equal_cost_size(MEM, replace(GEN, kappa=4.0), level)
+    assert same == approx(critical.equal_cost_size(MEM, GEN, 60)) == approx(1000 * 1.1**2)
     assert isnan(critical.equal_cost_size(replace(MEM, exponent=0.0), GEN, level))
-
-
-def test_one_kappa_makes_the_crossing_the_same_at_every_logit():
     assert critical.shift_with_logit(MEM, replace(GEN, kappa=4.0)) == approx(0)
     other = replace(GEN, kappa=8.0)  # its norm grows by 2^(1/8), C_mem's by 2^(1/4)
     assert critical.shift_with_logit(MEM, other) == approx(2 ** (-(1 / 8) / 0.5) - 1)

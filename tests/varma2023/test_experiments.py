@@ -66,12 +66,9 @@ def test_ungrokking_only_takes_examples_away(profile):
 # --- changes
 
 
-def test_a_change_applies_to_every_run_and_none_leaves_the_profile():
+def test_a_change_applies_to_every_run_and_another_task_keeps_the_share_of_examples():
     runs = profiles.grokking(weight_decay=0.5, epochs=None, seeds=2)
     assert [(run.weight_decay, run.epochs) for run in runs] == [(0.5, 10_000)] * 2
-
-
-def test_another_modulus_or_task_keeps_the_share_of_examples():
     assert profiles.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
     quotient = profiles.grokking(task="x/y", p=11, seeds=1)[0]
     assert quotient.dataset_size == round(3830 / 12769 * 110)
@@ -185,15 +182,12 @@ def test_an_inventory_counts_the_networks_to_start_from_and_what_checkpoints_hol
     assert (have.left, have.missing_epochs, have.begun) == ({two[0]: 0, two[1]: 3}, 9, 0.25)
 
 
-def test_other_tasks_can_have_another_modulus_and_longer_starts():
+def test_other_tasks_have_another_modulus_or_longer_starts_where_told_or_slow():
     runs = other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
     assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
     assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
     both = other_tasks(tasks=["x-y", "S_n: xy"], p=53)
     assert {(run.task, run.p) for run in both} == {("x-y", 53), ("S_n: xy", 5)}
-
-
-def test_the_starts_of_slow_tasks_are_trained_for_longer():
     starts = {run.task: run.init for run in other_tasks()}
     for task, start in starts.items():
         epochs, gradients = profiles.SLOW_TASKS.get(task, (3000, 0))

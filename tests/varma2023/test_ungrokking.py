@@ -119,16 +119,11 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     text = analysis.adamw_table([slow, fast])
     assert "D_crit at epoch 20,000" in text
     assert "after 20 decay times" in text
-
-
-@pytest.mark.parametrize(
-    ("decay", "epochs", "last"),
-    [(1.0, 20_000, 9000), (0.3, 3366, 3366)],  # ended early; a rounding after the last evaluation
-)
-def test_after_its_last_evaluation_a_run_counts_as_it_ended(decay, epochs, last):
-    run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
-    one = record(run, [0, last], test_accuracy=[1.0, 0.4])
-    assert analysis.equal_decay_times([one])(one) == 0.4
+    # ended early, and a rounding after the last evaluation: as the run ended
+    for decay, epochs, last in ((1.0, 20_000, 9000), (0.3, 3366, 3366)):
+        run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
+        one = record(run, [0, last], test_accuracy=[1.0, 0.4])
+        assert analysis.equal_decay_times([one])(one) == 0.4
 
 
 def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
@@ -168,7 +163,7 @@ def test_the_largest_gap_is_within_one_seed_and_size():
     assert analysis.largest_gap(records) == pytest.approx(0.3)
 
 
-def test_another_field_than_weight_decay_can_be_asked_about():
+def test_epsilon_instead_of_weight_decay_can_be_asked_about():
     d_crits = {1e-9: 800, 1e-8: 880, 1e-7: 968}
     records = [each for eps, d_crit in d_crits.items() for each in crossing(d_crit, eps=eps)]
     assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
