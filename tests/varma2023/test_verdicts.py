@@ -99,14 +99,12 @@ def two_starts(up=1900.0, loss=2.0, **changes):
     return ends(**changes) | {"from_scratch": fresh}
 
 
-def semi(
-    kinds=KINDS, longer=SEMI, precise=SEMI, middle=0.6, rest=CALM, base=made.PAPERS, **changes
-):
+def semi(kinds=KINDS, longer=SEMI, precise=SEMI, rest=CALM, base=made.PAPERS, **changes):
     """A sweep near D_crit, runs made again, and the minimiser's ends."""
     found = {"semi_grokking": made.near_d_crit(kinds, base=base, **changes)}
     if longer:
         found["semi_grokking_again"] = made.again(longer, precise, base)
-    return found | {"semi_grokking_ends": made.minimised(middle, rest)}
+    return found | {"semi_grokking_ends": made.minimised(0.6, rest)}
 
 
 def predicted(cost=D_CRIT, mem=None, starts=CALM, seeds=FIVE, **changes):
