@@ -139,12 +139,6 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
     return int(alike), len(found)
 
 
-def extremes(rows: list[Row]) -> tuple[float, float]:
-    """Test accuracy at the end on the smallest train set, and on the largest."""
-    first, *_, last = sorted(rows, key=lambda row: row.dataset_size)
-    return first.end("test_accuracy"), last.end("test_accuracy")
-
-
 def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
     grokking, ends = read("grokking", results), read("transition", results)
@@ -166,7 +160,8 @@ def headlines(results: Path = RESULTS) -> dict:
     ratio = trig[drawn] / mem_logit[drawn]
     both = {(row.seed, row.weight_decay) for row in fresh}
     down = [row for row in ends if (row.seed, row.weight_decay) in both]
-    by_task = [extremes(own) for own in groups(tasks, "task").values()]
+    by_task = groups(sorted(tasks, key=lambda row: row.dataset_size), "task").values()
+    ends_of = [(own[0].end("test_accuracy"), own[-1].end("test_accuracy")) for own in by_task]
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
@@ -198,7 +193,7 @@ def headlines(results: Path = RESULTS) -> dict:
             r.end("test_accuracy") for r in semi if (r.dataset_size, r.seed) in networks
         ],
         "longer": [row.end("test_accuracy") for row in longer],
-        "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in by_task),
+        "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
     }
