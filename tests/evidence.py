@@ -116,9 +116,7 @@ def with_rest(records: Sequence[Record], rest: dict, **fields) -> list[Record]:
     return made
 
 
-def crossing(
-    d_crit: float, sizes=SIZES, seed: int = 0, weight_decay: float = 1.0, **changes
-) -> list[Record]:
+def crossing(d_crit: float, sizes=SIZES, seed=0, weight_decay=1.0, **changes) -> list[Record]:
     """One curve of `sweep`."""
     return sweep((seed,), d_crit, values=(weight_decay,), sizes=sizes, **changes)
 
@@ -132,14 +130,12 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
     ]
 
 
-def ungrokked(
-    ends: dict[int, float], seeds=FIVE, rest: dict | None = None, **finals
-) -> list[Record]:
+def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:
     """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
     start, made = Run(dataset_size=12769, keep_weights=True), []
     for (size, accuracy), seed in product(ends.items(), seeds):
         run = Run(dataset_size=size, epochs=20_000, seed=seed, init=start)
-        made.append(end(run, (rest or {}).get(size, CALM), test_accuracy=accuracy, **finals))
+        made.append(end(run, rest.get(size, CALM), test_accuracy=accuracy, **finals))
     return made
 
 
