@@ -187,6 +187,7 @@ def test_the_same_is_an_equivalence_over_seeds(powers, same):
     for seed, power in enumerate(powers):
         records += sweep((seed,), 700 + 50 * seed, power, values=ALL_DECAYS)
     assert analysis.same_d_crit(records) is same
+    assert analysis.same_d_crit(with_rest(records, FALLING)) is None
     interval = analysis.shift_interval(records)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)

@@ -39,9 +39,6 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     return runs
 
 
-MODULAR_P, SYMMETRIC_N = 113, 5
-
-
 @profiles.sets()
 def other_tasks(
     profile: str = "published",
@@ -64,7 +61,7 @@ def other_tasks(
         quick=profiles.Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
         paper=profiles.Grid(10, 3000, np.geomspace(300, 10_000, 20)),
     )
-    modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
+    modulus, n = (13, 4) if profile == "quick" else (113, 5)
     modulus = modulus if p is None else p
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:

@@ -19,10 +19,7 @@ ABLATIONS: tuple[dict[str, Any], ...] = (
 
 @sets("seed", "weight_decay", "init_scale", "loss")
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
-    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
-
-    The published sweep is at p = 53.
-    """
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`."""
     check_profile(profile)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,8 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023.profiles import QUICK_RUN, Grid, apply, choose, early, minimised, sets
 
-BY_THE_MINIMISER = (
-    *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
-)  # what `minimised` sets
-
+# what `minimised` sets
+BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
 AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
@@ -30,18 +29,13 @@ def semi_grokking(
     """
     grid = choose(
         *(profile, seeds, sizes),
-        published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1)),
-        quick=Grid(1, 1000, (300, 440, 620), run=QUICK_RUN),
-        paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20)),
+        published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1, n_logged=300)),
+        quick=Grid(1, 1000, (300, 440, 620), run=replace(QUICK_RUN, n_logged=100)),
+        paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
     )
-    n_logged = {"published": 300, "quick": 100, "paper": 500}[profile]
-    base = replace(grid.run, dataset_size=1, epochs=grid.epochs, n_logged=n_logged)
-    first = apply(base, changes)
-    return [
-        replace(first, dataset_size=size, seed=seed)
-        for size in grid.sizes_of(first)
-        for seed in range(grid.seeds)
-    ]
+    first = apply(replace(grid.run, dataset_size=1, epochs=grid.epochs), changes)
+    wanted = product(grid.sizes_of(first), range(grid.seeds))
+    return [replace(first, dataset_size=size, seed=seed) for size, seed in wanted]
 
 
 @sets("seed", "dataset_size", *BY_THE_MINIMISER)
@@ -53,8 +47,7 @@ def semi_grokking_ends(
 ) -> list[Run]:
     """Not in the paper: the networks of `semi_grokking`, taken to a minimum of Eq. (2) instead.
 
-    From the same random weights: AdamW until the train set is memorised, then the minimiser. In
-    the order of `semi_grokking`.
+    In its order, from the same random weights: AdamW until they have memorised, then the minimiser.
     """
     gradients = {"published": 1500, "quick": 80, "paper": 3000}
     runs = semi_grokking(profile, seeds, sizes, **changes)
