@@ -11,7 +11,7 @@ engine sweeps demo"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
 other_tasks rivals theorems convergence engine"""
-JOINING = "board experiments explorers estimate retrain publish __main__"
+JOINING = "board experiments explorers estimate retrain publish commands __main__"
 LAYERS = [
     ["grokkit.__version__"],
     *([f"grokkit.{name}"] for name in LIBRARY.split()),

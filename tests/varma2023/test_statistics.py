@@ -23,10 +23,12 @@ def test_the_interval_of_a_mean_is_the_textbooks():
     assert found.n == 200
 
 
-def test_units_are_drawn_whole():
+def test_units_are_drawn_whole_and_resamples_without_a_value_left_out():
     units = [[0.0, 10.0]] * 5  # every unit has the same mean
     found = bootstrap(units, lambda drawn: mean([mean(unit) for unit in drawn]))
     assert (found.low, found.high) == (5.0, 5.0)
+    found = bootstrap([1.0, 1.0, 1.0, 1.0, math.nan], lambda drawn: drawn[0])
+    assert (found.low, found.high) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("n", range(1, 7))
@@ -60,14 +62,6 @@ def test_a_text_has_the_interval_or_the_values_of_few_seeds():
 )
 def test_within_asks_for_the_whole_interval_or_for_every_seed(found, within):
     assert found.within(-1, 1) is within
-
-
-def test_resamples_without_a_value_are_left_out():
-    def first(drawn):
-        return drawn[0] if drawn[0] == drawn[0] else math.nan
-
-    found = bootstrap([1.0, 1.0, 1.0, 1.0, math.nan], first)
-    assert (found.low, found.high) == (1.0, 1.0)
 
 
 def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():
