@@ -3,10 +3,8 @@
 import os
 import random
 import signal
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import tiny
@@ -90,14 +88,6 @@ def check(runs, path, unbroken):
     assert {(file.parent.name, file.stat().st_size) for file in rest} <= {("locks", 0)}
     assert all(file.exists() for file in expected)
     return continued
-
-
-@pytest.fixture
-def place():
-    """A folder in memory, where there is one: thousands of checkpoints then cost little."""
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.process

@@ -9,22 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
-from tiny import FORK, forked
+from tiny import BRIEF, FORK, finished, forked
 
-from grokkit.runs import Record, Run
-from grokkit.store.store import Store
-
-RUN = Run(p=5, dataset_size=10, epochs=3, n_logged=4)
+RUN = replace(BRIEF, keep_weights=False)
 RUNS = [replace(RUN, seed=seed) for seed in range(40)]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store", shipped="")
-
-
-def finish(store: Store, run: Run) -> None:
-    store.put(Record(run, {"epoch": run.log_epochs()}, {}))
 
 
 @contextmanager
@@ -104,9 +92,9 @@ def race(store, pipe):
     pipe.recv()
     for run in random.Random(os.getpid()).sample(RUNS, len(RUNS)):
         with store.lock([run]) as held:
+            mine += held
             for got in held:
-                mine.append(got)
-                finish(store, got)
+                store.put(finished(got)[0])
     pipe.send(mine)
 
 
@@ -135,6 +123,6 @@ def test_a_forked_child_neither_releases_nor_keeps_what_its_parent_holds(store):
 def test_a_finished_run_is_not_granted_and_its_lock_file_goes(store):
     done, begun = RUNS[:2]
     with store.lock([done, begun]):
-        finish(store, done)
+        store.put(finished(done)[0])
     assert [path.stem for path in (store.path / "locks").iterdir()] == [begun.key]
     assert granted(store, RUNS[:2]) == [begun]

@@ -8,19 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import finished
+from tiny import BRIEF as RUN
+from tiny import checkpoint, finished
+from torch.testing import assert_close
 
-from grokkit.model import ModelConfig
-from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-
-TINY = ModelConfig(d_model=8, n_heads=2, d_mlp=12)
-RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store", shipped="")
 
 
 def test_a_record_without_weights_says_so(store):
@@ -30,26 +22,17 @@ def test_a_record_without_weights_says_so(store):
         store.get(run).weights()
 
 
-def files(store: Store) -> list[Path]:
-    return sorted(
-        p for p in store.path.rglob("*") if p.is_file() and p.suffix in (".parquet", ".safetensors")
-    )
+def files(store: Store) -> set[Path]:
+    return {p for ending in ("parquet", "safetensors") for p in store.path.rglob(f"*.{ending}")}
 
 
 def test_weights_of_another_network_are_refused(store):
     record, weights = finished(RUN)
-    for forged in (
-        {name: weight for name, weight in weights.items() if name != "W_U"},
-        weights | {"W_U": weights["W_U"].T},
-    ):
+    fewer = {name: weight for name, weight in weights.items() if name != "W_U"}
+    for forged in (fewer, weights | {"W_U": weights["W_U"].T}):
         store.put(record, forged)
         with pytest.warns(UserWarning, match=r"safetensors: .*not those of the run's network"):
             assert store.get(RUN) is None
-
-
-def checkpoint(run: Run, epoch: int = 2) -> Checkpoint:
-    tensors = {"W": torch.randn(2, 3), "metrics": torch.full((2, 2), float("nan"))}
-    return Checkpoint(run, epoch, tensors, [{"device": "cpu"}])
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved_last(store):
@@ -58,8 +41,8 @@ def test_a_checkpoint_comes_back_as_it_was_saved_last(store):
     store.save_checkpoint(saved)
     assert store.checkpointed() == {RUN: 1}
     again = store.load_checkpoint(RUN)
-    assert (again.run, again.epoch, again.provenance) == (RUN, 1, [{"device": "cpu"}])
-    assert torch.equal(again.tensors["W"], saved.tensors["W"])
+    assert (again.run, again.epoch, again.provenance) == (RUN, 1, [{"torch": "x"}])
+    assert_close(again.tensors, saved.tensors, rtol=0, atol=0, equal_nan=True)
     for _ in range(2):
         store.drop_checkpoint(RUN)
     assert store.load_checkpoint(RUN) is None
@@ -73,7 +56,7 @@ def test_garbage_is_what_no_run_needs_and_nothing_else(store):
     store.put(*finished(done))
     for run in (going, done):
         store.save_checkpoint(checkpoint(run))
-    kept = set(files(store)) - {store.path / "checkpoints" / f"{done.key}.safetensors"}
+    kept = files(store) - {store.path / "checkpoints" / f"{done.key}.safetensors"}
     folder = store.path / "records"
     names = {"new": ".a.parquet.0.tmp", "old": ".a.parquet.1.tmp", "damaged": "a.parquet.damaged"}
     paths = {name: folder / file for name, file in names.items()}
@@ -83,12 +66,10 @@ def test_garbage_is_what_no_run_needs_and_nothing_else(store):
     os.utime(paths["old"], (0, 0))
     removed = {path.name for path in store.collect_garbage()}
     assert removed == {f"{done.key}.safetensors", names["old"]}
-    assert set(files(store)) == kept
+    assert files(store) == kept
     assert paths["damaged"].exists()
-    assert {path.name for path in store.collect_garbage(damaged=True)} == {
-        "a.parquet.damaged",
-        "b.parquet.damaged",
-    }
+    damaged = {path.name for path in store.collect_garbage(damaged=True)}
+    assert damaged == {"a.parquet.damaged", "b.parquet.damaged"}
     assert {path.name for path in folder.iterdir()} == {f"{done.key}.parquet", names["new"]}
     assert store.checkpointed() == {going: 2}
 

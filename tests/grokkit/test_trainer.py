@@ -22,14 +22,9 @@ from grokkit.sweeps import local
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store", shipped="")
-
-
-def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
+def textbook_adamw(run: Run, epochs: int) -> list[dict[str, torch.Tensor]]:
     """Parameters after each epoch: the plain model, torch's AdamW, nothing of the stack."""
-    steps = islice(textbook.train(run, dtype), epochs)
+    steps = islice(textbook.train(run, torch.float64), epochs)
     return [{name: w.detach().clone() for name, w in theta.items()} for theta in steps]
 
 
@@ -38,6 +33,7 @@ MIXED = [
     replace(RUN, seed=1, dataset_size=23, weight_decay=0.3),
     replace(RUN, seed=2, weight_decay=0.0, labels="random", task="x-y"),
 ]
+OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
 def stacked(runs, precision="float64", **kw):
@@ -48,23 +44,14 @@ def stacked(runs, precision="float64", **kw):
 
 
 @pytest.mark.parametrize("batched", [False, True])
-def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(batched):
-    together = stacked(MIXED, batched=batched)
-    expected = [textbook_adamw(run, 30, torch.float64) for run in MIXED]
+@pytest.mark.parametrize("runs", [MIXED, [OTHER_CONSTANTS]], ids=["mixed", "constants"])
+def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(runs, batched):
+    together = stacked(runs, batched=batched)
+    expected = [textbook_adamw(run, 30) for run in runs]
     for epoch in range(30):
         together.advance()
         for i, history in enumerate(expected):
-            for name, weight in together.theta(i).items():
-                assert_close(weight, history[epoch][name], rtol=1e-7, atol=1e-9)
-
-
-def test_adamws_constants_are_the_runs():
-    run = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
-    together, expected = stacked([run]), textbook_adamw(run, 5, torch.float64)
-    for _ in range(5):
-        together.advance()
-    for name, weight in together.theta(0).items():
-        assert_close(weight, expected[-1][name], rtol=1e-7, atol=1e-9)
+            assert_close(together.theta(i), history[epoch], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])
