@@ -23,13 +23,8 @@ def test_a_function_that_the_page_names_is_there(name):
     assert hasattr(importlib.import_module(f"grokkit.{module}"), function)
 
 
-def test_a_test_that_the_page_names_is_there():
-    here = "".join(
-        path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].rglob("*.py")
-    )
+def test_tests_and_scripts_that_the_page_names_are_there():
+    here = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parents[1].rglob("*.py"))
     assert len(TESTS) > 5
     assert [name for name in TESTS if f"def {name}(" not in here] == []
-
-
-def test_a_script_that_the_page_names_is_there():
     assert [name for name in SCRIPTS if not (chapters.ROOT / name).exists()] == []

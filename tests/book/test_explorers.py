@@ -117,9 +117,9 @@ def test_the_browser_finds_the_optimal_weights_as_python_does():
 
 
 def test_the_browser_shares_and_crosses_as_python_does():
-    rng, cases = random.Random(2), []
-    for _ in range(100):
-        state = {
+    rng = random.Random(2)
+    cases = [
+        {
             "P_mem": rng.uniform(5, 80),
             "P_gen": rng.uniform(5, 80),
             "exponent": rng.uniform(0.05, 1),
@@ -127,7 +127,8 @@ def test_the_browser_shares_and_crosses_as_python_does():
             "logit": log_uniform(rng, 20, 200),
             "size": log_uniform(rng, 100, 12_000),
         }
-        cases.append(state)
+        for _ in range(100)
+    ]
     at = "(c, c.logit, c.size)"
     read = f"[criticalSize(c), memNorm{at}, genNorm(c, c.logit), genShare{at}]"
     for c, theirs in zip(cases, in_node("efficiency", read, cases), strict=True):
@@ -202,20 +203,6 @@ def test_the_pages_network_memorises_groks_gathers_on_a_circle_and_ungroks():
     assert radii.std() < 0.25 * radii.mean()
 
 
-def test_the_pages_network_adds():
-    with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
-        TrainingExplorer(replace(IN_THE_PAGE, task="x-y"))
-    assert TrainingExplorer().state()["d_model"] == 48
-
-
-def test_the_efficiency_explorer_starts_from_the_fits():
-    mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
-    state = EfficiencyExplorer(mem, gen).state()
-    assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
-    with pytest.raises(ValueError, match="kappa must be positive"):
-        EfficiencyExplorer(analysis.Fit(25.0, 0.3, -4.0), gen)
-
-
 def test_the_presets_are_table_1():
     presets = SimulationExplorer().presets
     assert list(presets) == ["a", "b", "c"]
@@ -224,47 +211,45 @@ def test_the_presets_are_table_1():
 
 
 @pytest.mark.parametrize(
-    "explorer", [SimulationExplorer, KappaExplorer, EfficiencyExplorer, TrainingExplorer]
+    ("explorer", "read"),
+    [
+        (SimulationExplorer, {"steps", "presets"}),
+        (KappaExplorer, {"alpha", "n_labels"}),
+        (EfficiencyExplorer, {"P_mem", "P_gen", "exponent", "kappa", "logit", "size"}),
+        (TrainingExplorer, {"d_model"}),
+    ],
 )
-def test_an_explorer_prints_for_jupyter_and_for_the_page(explorer):
+def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_reads(explorer, read):
     data, _ = explorer()._repr_mimebundle_()
     island = data[theme.ISLAND_MIME]
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "export default { render }" in island["esm"]
+    assert "http" not in island["esm"].replace('"http://www.w3.org/2000/svg"', "")
+    assert "import " not in island["esm"]
     assert island["alt"]
     state = json.loads(json.dumps(island["state"]))
+    assert read <= set(state)
     assert not any(name.startswith("_") for name in state)
 
 
-def test_an_explorer_starts_from_what_it_is_given():
+def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
     toy = replace(Toy(), kappa=1.5, n_labels=7)
-    assert (
-        SimulationExplorer(toy, steps=500).state().items() >= {"kappa": 1.5, "steps": 500}.items()
-    )
-    assert SimulationExplorer(toy).n_labels == 7
+    state = SimulationExplorer(toy, steps=500).state()
+    assert state.items() >= {"kappa": 1.5, "steps": 500, "n_labels": 7}.items()
     assert KappaExplorer(EqualCircuits((1.0, 1.5, 2.0), q=3.0)).state()["n_circuits"] == 3
+    mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
+    state = EfficiencyExplorer(mem, gen).state()
+    assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
+    assert TrainingExplorer().state()["d_model"] == 48
     with pytest.raises(ValueError, match="2 to 4 norms, got 5"):
         KappaExplorer(EqualCircuits((1.0,) * 5))
-
-
-def test_every_state_key_a_module_reads_is_a_trait():
-    for explorer, keys in (
-        (SimulationExplorer, "steps presets"),
-        (KappaExplorer, "alpha n_labels"),
-        (EfficiencyExplorer, "P_mem P_gen exponent kappa logit size"),
-    ):
-        state = explorer().state()
-        assert set(keys.split()) <= set(state)
+    with pytest.raises(ValueError, match="kappa must be positive"):
+        EfficiencyExplorer(replace(mem, kappa=-4.0), gen)
+    with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
+        TrainingExplorer(replace(IN_THE_PAGE, task="x-y"))
 
 
 def test_the_stylesheet_takes_its_colours_from_the_theme():
     css = explorers.stylesheet()
     for name, colour in theme.THEME["dark_colours"].items():
         assert f"--gk-{name}: {colour};" in css
-
-
-def test_a_module_reaches_for_nothing_outside_itself():
-    for name in ("simulation", "kappa", "efficiency", "training"):
-        text = module(name).replace('"http://www.w3.org/2000/svg"', "")
-        assert "http" not in text
-        assert "import " not in text

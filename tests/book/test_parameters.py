@@ -1,7 +1,6 @@
 """The chapters' parameters: each declared once, and checked before anything is computed."""
 
 import ast
-import json
 from contextlib import nullcontext
 from functools import cache
 from math import inf, nan
@@ -9,19 +8,12 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from test_chapters import NAMES, cells
 
 from grokkit import tasks
 from varma2023 import profiles
-from varma2023.publish import chapters, parameters
+from varma2023.publish import parameters
 from varma2023.publish.parameters import PARAMETERS
-
-NAMES = chapters.documents(chapters.BOOK)
-
-
-@cache
-def cells(name: str) -> list[str]:
-    notebook = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
-    return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
 
 
 def defaults(name: str) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Run it yourself: the saved executions are what their commands say, and the recipe works."""
 
-import importlib.util
-import json
 import re
 import shlex
 
 import numpy as np
 import pytest
+from test_parameters import defaults
+from tiny import script
 
 from grokkit import tasks
 from varma2023 import profiles, theme
@@ -30,14 +30,6 @@ EXAMPLE = Rerun(
 )
 
 
-def script():
-    """`benchmarks/rerun.py` as a module."""
-    spec = importlib.util.spec_from_file_location("rerun", chapters.ROOT / "benchmarks/rerun.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_command_names_the_chapter_and_each_parameter():
     assert EXAMPLE.command == (
         "papermill book/chapters/01_introduction.ipynb out.ipynb -p profile quick -p p 37"
@@ -56,7 +48,7 @@ def test_the_tables_show_cost_and_values():
 
 
 def test_the_saved_ones_are_those_of_the_script():
-    cases = script().CASES
+    cases = script("rerun").CASES
     assert [r.name for r in SAVED] == list(cases)
     for r in SAVED:
         chapter, _, parameters = cases[r.name]
@@ -67,11 +59,8 @@ def test_the_saved_ones_are_those_of_the_script():
 
 @pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
 def test_a_saved_one_trained_what_its_parameters_ask_for(r):
-    names = {"profile", *r.parameters}
-    chapter = json.loads((chapters.BOOK / f"{r.chapter}.ipynb").read_text("utf-8"))
-    [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
-    known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
-    assert names <= known  # papermill would only warn about another
+    known = defaults(r.chapter)
+    assert {"profile", *r.parameters} <= set(known)  # papermill would only warn about another
     check_parameters(profiles.grokking, **{**dict.fromkeys(known), **r.parameters})
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
     given |= {k: float(v) for k, v in given.items() if k == "weight_decay"}  # as checked types
@@ -85,14 +74,10 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
 
 
 @pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
-def test_a_saved_figure_is_fit_to_print(r):
+def test_a_saved_figure_is_fit_to_print_with_the_command_that_was_run(r):
     fig = theme.show(r.drawn())
     assert len(fig.data) > 1
     assert len(theme.alt(fig)) > 40
-
-
-@pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
-def test_the_page_prints_the_command_that_was_run(r):
     printed = [shlex.split(line) for line in CHAPTER.splitlines() if line.startswith("papermill")]
     assert shlex.split(r.command.replace("x*y", "'x*y'")) in printed
 

@@ -24,6 +24,11 @@ def rendered(renderer, mime: str, content: dict) -> str:
     return str(node.astext())
 
 
+def held(text: str) -> dict:
+    """What the script element of a rendered output holds."""
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', text, re.S)[1])
+
+
 def figure_json(**layout) -> dict:
     fig = theme.figure(**layout).add_scatter(x=[1, 2], y=[3, 4], name="train")
     return json.loads(theme.set_alt(fig, 'Loss < 1 & "falling".').to_json())
@@ -31,7 +36,7 @@ def figure_json(**layout) -> dict:
 
 def test_a_figure_carries_its_data_its_text_and_no_template():
     text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, figure_json(height=300))
-    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+    spec = held(text)
     assert spec["data"][0]["y"] == [3, 4]
     assert "template" not in spec["layout"]
     alt = html.escape('Loss < 1 & "falling".')
@@ -44,10 +49,7 @@ def test_a_figure_carries_its_data_its_text_and_no_template():
 def test_a_figure_without_curves_still_has_a_list_of_them():
     """The page's script walks it; without, it stopped at this figure and drew none after it."""
     fig = json.loads(theme.set_alt(theme.figure(), "Nothing was run.").to_json())
-    spec = json.loads(
-        re.search(r"json\">(.*?)</script>", rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig))[1]
-    )
-    assert spec["data"] == []
+    assert held(rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig))["data"] == []
 
 
 @given(name=st.text(max_size=20))
@@ -56,8 +58,7 @@ def test_no_text_in_a_figure_ends_its_script(name):
     fig["data"][0]["name"] = name + "</script><script>"
     text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig)
     assert text.count("</script>") == 1
-    spec = json.loads(re.search(r"json\">(.*?)</script>", text, re.DOTALL)[1])
-    assert spec["data"][0]["name"] == fig["data"][0]["name"]
+    assert held(text)["data"][0]["name"] == fig["data"][0]["name"]
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), (1, 3), (2, 2)])
@@ -69,7 +70,7 @@ def test_panels_side_by_side_are_counted(rows, cols):
 def test_an_island_carries_its_module_and_what_to_say_without_scripts():
     content = {"esm": "export default {}; // </script>", "state": {"x": 1}, "alt": "An explorer."}
     text = rendered(sphinx_ext.IslandMime, ISLAND_MIME, content)
-    assert json.loads(re.search(r"json\">(.*?)</script>", text)[1]) == content
+    assert held(text) == content
     assert "<noscript><p>An explorer.</p></noscript>" in text
 
 
