@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
+from test_chapters import cells
 
 from varma2023 import claims
 from varma2023.board import CLAIMS
@@ -178,10 +179,8 @@ def test_the_pages_are_those_of_the_contents(site):
 
 def n_figures(page: str) -> int:
     """How many figure cells the page's notebook has."""
-    twin = chapters.BOOK / page.replace(".html", ".ipynb")
-    cells = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
-    texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
-    return sum(bool(re.search(r"^show\(", text, re.MULTILINE)) for text in texts)
+    shows = re.compile(r"^show\(", re.MULTILINE)
+    return sum(bool(shows.search(cell)) for cell in cells(page.removesuffix(".html")))
 
 
 def test_there_are_figures_to_draw():
