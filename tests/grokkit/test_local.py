@@ -23,9 +23,8 @@ GB = 1 << 30
 @pytest.fixture
 def on_a_card(monkeypatch):
     """Sweeps pack as for a card with 8 GB, though it is the CPU that then trains the stacks."""
-    monkeypatch.setattr(
-        local.LocalExecutor, "device_and_free_memory", lambda self, halt: (CARD, 8 * GB)
-    )
+    found = CARD, 8 * GB
+    monkeypatch.setattr(local.LocalExecutor, "device_and_free_memory", lambda *_: found)
 
 
 # --- packing
@@ -87,15 +86,9 @@ def test_runs_at_different_epochs_are_parted():
     runs = [replace(RUN, seed=seed) for seed in range(4)]
     packed = plan.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
     assert {frozenset(members) for members in packed} == {
-        frozenset([runs[0], runs[2]]),
-        frozenset([runs[1], runs[3]]),
+        frozenset(runs[::2]),
+        frozenset(runs[1::2]),
     }
-
-
-def test_padding_is_the_share_of_rows_that_no_run_uses():
-    runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
-    assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
-    assert plan.padding([]) == 0.0
 
 
 # --- one stack of many runs
@@ -234,7 +227,10 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
 # --- the arithmetic
 
 
-def test_work_is_what_is_left_and_float64_counts_twice():
+def test_work_is_what_is_left_and_float64_counts_twice_and_padding_is_what_no_run_uses():
     assert plan.work(RUN, 30) == pytest.approx(plan.work(RUN) / 4)
     assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
     assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
+    runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
+    assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
+    assert plan.padding([]) == 0.0

@@ -114,8 +114,8 @@ def test_decay_too_strong_for_the_data_leaves_no_circuit():
     assert (minimise_weights(found) == 0).all()
 
 
-d3_as_printed = partial(count_d3_failures, as_printed=True)
-COUNTS = (count_d1_failures, count_d2_failures, d3_as_printed, largest_d4_gap)
+AS_PRINTED = partial(count_d3_failures, as_printed=True)
+COUNTS = (count_d1_failures, count_d2_failures, AS_PRINTED, largest_d4_gap)
 
 
 @pytest.mark.parametrize(
