@@ -59,11 +59,9 @@ def test_without_dask_the_message_says_how_to_install_it(tmp_path, monkeypatch):
 
 LONG = [replace(RUN, seed=seed, epochs=300) for seed in range(4)]
 LONG.append(replace(CHILD, init=LONG[0], epochs=100))
-OFTEN = (
-    dask.PRELOAD
-    + "from grokkit.engine import trainer\n"
-    + "trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, 1e9\n"
-)
+OFTEN = f"""{dask.PRELOAD}from grokkit.engine import trainer
+trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, 1e9
+"""
 
 
 def kill_a_worker(path, killed):

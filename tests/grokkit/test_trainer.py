@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -125,22 +126,29 @@ class Halt(Exception):
     """Stands for any crash in the middle of training."""
 
 
-@pytest.mark.parametrize("after", [1, 39])
-@pytest.mark.parametrize("runs", [RUNS[1:3], [BY_LBFGS]], ids=["adamw", "lbfgs"])
-def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, monkeypatch, after, runs, alone):
-    advance, done = trainer.Stack.advance, []
+@contextmanager
+def crash(owner, name, after):
+    """A crash at the call of a method after so many that succeed."""
+    method, done = getattr(owner, name), []
 
-    def crash(self):
+    def crashing(self, *arguments):
         if len(done) == after:
             raise Halt
-        advance(self)
         done.append(1)
+        return method(self, *arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
-        patch.setattr(trainer.Stack, "advance", crash)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, crashing)
         with pytest.raises(Halt):
-            train(runs, store)
+            yield patch
+
+
+@pytest.mark.parametrize("after", [1, 39])
+@pytest.mark.parametrize("runs", [RUNS[1:3], [BY_LBFGS]], ids=["adamw", "lbfgs"])
+def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, after, runs, alone):
+    with crash(trainer.Stack, "advance", after) as patch:
+        patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
+        train(runs, store)
     resumed = train(runs, store)
     assert all(equal(record, alone[record.run]) for record in resumed)
     from_epoch = {tuple(p["from_epoch"] for p in r.provenance["processes"]) for r in resumed}
@@ -148,20 +156,10 @@ def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, monkeypatch, after
     assert not list((store.path / "checkpoints").glob("*.safetensors"))
 
 
-def test_a_crash_between_the_records_of_a_stack_loses_none(store, monkeypatch, alone):
-    put, done = Store.put, []
-
-    def crash(self, *arguments):
-        if len(done) == 2:
-            raise Halt
-        done.append(1)
-        return put(self, *arguments)
-
-    monkeypatch.setattr(Store, "put", crash)
-    with pytest.raises(Halt):
+def test_a_crash_between_the_records_of_a_stack_loses_none(store, alone):
+    with crash(Store, "put", 2):
         trainer.train_stack(RUNS, store, CPU)
     assert len(store.checkpointed()) == 2
-    monkeypatch.setattr(Store, "put", put)
     resumed = train(RUNS, store)
     assert all(equal(record, alone[record.run]) for record in resumed)
     assert {p["from_epoch"] for r in resumed for p in r.provenance["processes"]} == {0, RUN.epochs}
@@ -301,8 +299,7 @@ def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monke
 
 
 def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(store):
-    run = replace(RUN, dataset_size=12, epochs=5, init=RUN, keep_weights=False)
-    record = train([run], store)[0]
+    [record] = train([replace(RUN, dataset_size=12, epochs=5, init=RUN)], store)
     before = store.get(RUN)
     assert record["param_norm"][0] == pytest.approx(before.final("param_norm"), rel=1e-12)
 
