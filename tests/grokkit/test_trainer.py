@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from unittest import mock
 
 import pytest
 import torch
@@ -114,12 +115,12 @@ def test_on_two_threads_runs_end_with_the_bits_of_one_thread(store, alone, runs)
 
 def test_only_the_trainer_changes_how_the_process_keeps_memory(store, monkeypatch):
     asked = []
-    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: asked.append("trainer"))
-    monkeypatch.setattr(tabulated, "keep_freed_memory", lambda: asked.append("gradient"))
+    for module in (trainer, tabulated):
+        monkeypatch.setattr(module, "keep_freed_memory", lambda module=module: asked.append(module))
     stacked([RUN]).advance()
     assert asked == []
     train([replace(RUN, epochs=1)], store)
-    assert asked == ["trainer"]
+    assert asked == [trainer]
 
 
 class Halt(Exception):
@@ -282,19 +283,11 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
             assert store.checkpointed() == {}
 
 
-def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
-    first = train([RUN], store)[0]
-    asked = []
-    real = local.train_stack
-
-    def watch(runs, *arguments):
-        asked.extend(runs)
-        return real(runs, *arguments)
-
-    monkeypatch.setattr(local, "train_stack", watch)
-    other = replace(RUN, seed=8)
-    records = train([RUN, other], store)
-    assert asked == [other]
+def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store):
+    [first], other = train([RUN], store), replace(RUN, seed=8)
+    with mock.patch.object(local, "train_stack", wraps=local.train_stack) as trained:
+        records = train([RUN, other], store)
+    assert [call.args[0] for call in trained.call_args_list] == [[other]]
     assert equal(records[0], first)
 
 
