@@ -14,7 +14,6 @@ from test_sphinx_ext import rendered
 from varma2023 import theme
 from varma2023.publish import chapters
 from varma2023.publish.sphinx_ext import PlotlyMime
-from varma2023.theme import PLOTLY_MIME
 
 pytestmark = [pytest.mark.site]
 
@@ -54,9 +53,7 @@ def page(tmp_path_factory) -> Path:
     shutil.copy(chapters.BOOK / "_assets/plotly.min.js", folder)
     shutil.copytree(chapters.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
-        f'<figure id="fig-{i}">'
-        + rendered(PlotlyMime, PLOTLY_MIME, json.loads(fig.to_json()))
-        + "</figure>"
+        f'<figure id="fig-{i}">{rendered(PlotlyMime, json.loads(fig.to_json()))}</figure>'
         for i, fig in enumerate((two_by_three(), plain()))
     ]
     (folder / "page.html").write_text(

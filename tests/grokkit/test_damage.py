@@ -192,16 +192,13 @@ def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(place):
 
 @pytest.mark.parametrize("at", ["open", "read"])
 def test_an_error_of_the_system_says_nothing_about_the_file(place, monkeypatch, at):
+    def failing(*_):
+        raise OSError(5, "Input/output error")
+
     class File(io.BytesIO):
-        def read(self, *_):
-            raise OSError(5, "Input/output error")
+        read = failing
 
-    def failing(path):
-        if at == "open":
-            raise OSError(24, "Too many open files")
-        return File()
-
-    monkeypatch.setattr(parquet, "opened", failing)
+    monkeypatch.setattr(parquet, "opened", failing if at == "open" else lambda path: File())
     with pytest.raises(files.Unreadable, match="cannot be read"):
         Store(place / "store", "").get(RUN)
     monkeypatch.undo()
@@ -269,28 +266,21 @@ def write(kind: str, place: Path) -> None:
         here.export("seed-0", [OTHER], place / "results")
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def contents(place: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in place.rglob("*") if p.is_file()}
-
-
 @pytest.mark.parametrize("size", [0, 1, 100, 200])
 @pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "shipped"])
-def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(place, kind, size):
-    before = contents(place)
-    named = r"write .*\.(parquet|safetensors)"
-    with files_of_at_most(size), pytest.raises(files.StoreFull, match=named):
-        write(kind, place)
-    assert contents(place) == before
+def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, place, kind, size):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(files.StoreFull, match=r"write .*\.(parquet|safetensors)"):
+            write(kind, place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    before, after = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (whole, place)
+    )
+    assert after == before
 
 
 @pytest.mark.slow  # and not part of CI, where it may not be allowed to mount

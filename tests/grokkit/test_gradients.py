@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis.strategies import booleans, floats, integers, sampled_from
-from tiny import examples
+from tiny import SMALL_TASKS, examples
 from torch.testing import assert_close
 
 from grokkit import model, tasks
@@ -15,7 +15,6 @@ from grokkit.engine import batched, tabulated
 from grokkit.model import ModelConfig
 
 CONFIG = ModelConfig(d_model=16, n_heads=4, d_mlp=24)
-CASES = [*((name, 7) for name in tasks.MODULAR), *((name, 3) for name in tasks.PERMUTATION)]
 
 
 def network(n_tokens, seed=0, config=CONFIG, scale=1.0):
@@ -59,7 +58,7 @@ def stacked(thetas):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-@pytest.mark.parametrize(("name", "p"), CASES)
+@pytest.mark.parametrize(("name", "p"), SMALL_TASKS)
 def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, dtype, tolerance):
     task = tasks.task(name, p)
     sets = [examples(p, size, seed, name) for seed, size in enumerate((task.n_examples, 11, 5))]

@@ -44,22 +44,17 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free):
     assert packed == plan.pack(runs[::-1], CARD, {}, free)
 
 
-@pytest.mark.parametrize(
-    ("free", "n", "sizes"), [(1 << 20, 3, [1, 1, 1]), (64 * GB, 450, [200, 200, 50])]
-)
-def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_files(
-    free, n, sizes
-):
-    run = Run(dataset_size=12769) if n == 3 else RUN
-    packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
-    assert [len(members) for members in packed] == sizes
+def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_files():
+    for run, n, free in ((Run(dataset_size=12769), 3, 1 << 20), (RUN, 450, 64 * GB)):
+        packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
+        assert list(map(len, packed)) == ([1, 1, 1] if n == 3 else [200, 200, 50])
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     sizes = [(20, 40), (40, 40), (20, 90), (30, 10)]
     runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in sizes]
     packed = plan.pack(runs, CPU, {}, 0)
-    assert [len(members) for members in packed] == [1, 1, 1, 1]
+    assert list(map(len, packed)) == [1, 1, 1, 1]
     work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
 
@@ -145,27 +140,15 @@ def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
 
 
 LONG = [replace(RUN, seed=seed, epochs=60) for seed in range(2)]
-SHORT = 0.01  # minutes
 
 
-@pytest.fixture
-def slowly(monkeypatch):
-    """Epochs of at least 20 ms, so that `SHORT` minutes see some but not all."""
+def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch):
     advance = trainer.Stack.advance
-
-    def slow(self):
-        time.sleep(0.02)
-        advance(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Stack, "advance", slow)
-        yield patch
-
-
-def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch, slowly):
-    with pytest.raises(TimeoutError) as stopped:
-        train(LONG, tmp_path / "first", minutes=SHORT)
-    slowly.undo()
+        # epochs of 20 ms at least: the minutes see some but not all
+        patch.setattr(trainer.Stack, "advance", lambda self: (time.sleep(0.02), advance(self)))
+        with pytest.raises(TimeoutError) as stopped:
+            train(LONG, tmp_path / "first", minutes=0.01)
     done = sum(Store(tmp_path / "first", "").checkpointed().values())
     assert str(stopped.value) == (
         f"time is up with {done} of 120 epochs trained; the same call continues"

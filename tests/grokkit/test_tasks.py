@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, sampled_from
+from tiny import SMALL_TASKS
 
 from grokkit import tasks
-
-SMALL = [*((name, 7) for name in tasks.MODULAR), *((name, 3) for name in tasks.PERMUTATION)]
 
 
 def rule(name: str, x: int, y: int, p: int) -> int:
@@ -54,7 +53,7 @@ def test_permutation_labels_compose_matrices(name):
         assert (matrices[label] == expected).all()
 
 
-@given(sampled_from(SMALL), integers(0, 2**20), integers(0, 2**20), integers(0, 2**20))
+@given(sampled_from(SMALL_TASKS), integers(0, 2**20), integers(0, 2**20), integers(0, 2**20))
 def test_a_split_covers_everything_never_overlaps_and_grows_with_its_size(which, seed, one, other):
     task = tasks.task(*which)
     small, large = sorted(1 + size % task.n_examples for size in (one, other))
