@@ -46,20 +46,19 @@ def test_flop_are_those_that_torch_counts(loss_of, run):
     assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
 
 
-def product(out, left, right, *, out_val=None, **_):
+def product(out, left, right, **_):
     """FLOP of out += left @ right, where left may be sparse."""
     entries = left.numel() if left.layout == torch.strided else left.values().numel()
     return 2 * entries * right.shape[1]
 
 
-def sampled(pattern, left, right, *, out_val=None, **_):
+def sampled(pattern, left, right, **_):
     """FLOP of left @ right, taken only where the pattern has entries."""
     return 2 * pattern.values().numel() * left.shape[1]
 
 
+product._get_raw = sampled._get_raw = True  # torch's counter gives them tensors, not shapes
 IN_PLACE = {torch.ops.aten.addmm_: product, torch.ops.aten.sparse_sampled_addmm: sampled}
-for formula in IN_PLACE.values():
-    formula._get_raw = True  # torch's counter gives them tensors instead of shapes
 
 
 @pytest.mark.parametrize(
@@ -79,8 +78,8 @@ def saved(loss_of, run):
     found = {}
 
     def keep(tensor):
-        if tensor.is_floating_point():
-            found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes() / 4
+        memory = tensor.untyped_storage()
+        found[memory.data_ptr()] = tensor.is_floating_point() * memory.nbytes() / 4
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
