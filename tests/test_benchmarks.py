@@ -2,14 +2,14 @@
 
 import inspect
 
-import numpy as np
 import pytest
 import torch
+from handmade import record
 from tiny import TINY, script
 from torch.testing import assert_close
 
 from grokkit import model, tasks
-from grokkit.runs import Record, Run
+from grokkit.runs import Run
 from grokkit.store.files import Damaged
 from grokkit.store.store import Store
 from varma2023.engine import measured
@@ -82,11 +82,9 @@ def test_the_accelerators_command_measures_every_part_anywhere():
 
 
 def test_an_outcome_says_when_and_how_a_run_ended():
-    epochs = np.array([0, 10, 20])
     names = ("param_norm", "correct_logit", "train_loss", "residual", "train_accuracy")
-    metrics = {name: np.array([3.0, 2.0, 1.0]) for name in names}
-    metrics |= {"epoch": epochs, "test_accuracy": np.array([0.0, 0.2, 1.0])}
-    found = gpu.outcome(Record(Run(epochs=20), metrics, {}))
+    curves = {name: [3, 2, 1] for name in names} | {"test_accuracy": [0, 0.2, 1]}
+    found = gpu.outcome(record(Run(epochs=20), [0, 10, 20], **curves))
     assert (found["generalises"], found["param_norm"], found["seed"]) == (20, 1.0, 0)
 
 

@@ -68,18 +68,17 @@ def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
     assert capsys.readouterr().out == ""
 
 
+STALE = "intro.ipynb is not what intro.md gives"
+LISTED = "_toc.yml lists chapters/two, which does not exist\nchapters/one is not in _toc.yml"
+
+
 @pytest.mark.parametrize(
     ("file", "was", "becomes", "said"),
     [
-        ("intro.md", "A chapter", "Another", ["intro.ipynb is not what intro.md gives"]),
-        ("intro.ipynb", "A chapter", "Another", ["intro.ipynb is not what intro.md gives"]),
-        (
-            "_toc.yml",
-            "chapters/one",
-            "chapters/two",
-            ["lists chapters/two, which does not exist", "chapters/one is not in _toc.yml"],
-        ),
-        ("chapters/left.ipynb", "", "{}", ["chapters/left.ipynb has no chapter"]),
+        ("intro.md", "A chapter", "Another", STALE),
+        ("intro.ipynb", "A chapter", "Another", STALE),
+        ("_toc.yml", "chapters/one", "chapters/two", LISTED),
+        ("chapters/left.ipynb", "", "{}", "chapters/left.ipynb has no chapter"),
     ],
 )
 def test_check_names_what_fell_behind_and_what_lacks(small, capsys, file, was, becomes, said):
@@ -87,8 +86,7 @@ def test_check_names_what_fell_behind_and_what_lacks(small, capsys, file, was, b
     text = path.read_text("utf-8") if path.exists() else ""
     path.write_text(text.replace(was, becomes), encoding="utf-8")
     assert chapters.check(small) == 1
-    printed = capsys.readouterr().out
-    assert [text for text in said if text not in printed] == []
+    assert said in capsys.readouterr().out
 
 
 FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try)

@@ -1,6 +1,5 @@
 """The script of the pages: a reader chooses which runs a figure shows. On a page of its own."""
 
-import csv
 import json
 import shutil
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from test_site import FRAMES, Tab, switch_to
+from test_site import FRAMES, Tab, saved_csv, switch_to
 from test_sphinx_ext import rendered
 
 from varma2023 import theme
@@ -190,13 +189,6 @@ def test_a_choice_stays_when_the_theme_changes(opened):
     page.get_by_role("checkbox", name="0.1").uncheck()
     switch_to(page, "dark")
     assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
-
-
-def saved_csv(page, which: int) -> list[list[str]]:
-    """The rows that a figure's link saves."""
-    with page.expect_download() as download:
-        page.locator(".gk-csv").nth(which).click()
-    return list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
 
 
 def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):

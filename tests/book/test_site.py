@@ -384,13 +384,18 @@ def test_figures_wait_until_they_come_near(base, context):
     here.close()
 
 
+def saved_csv(here, which: int) -> list[list[str]]:
+    """The rows that a figure's link saves."""
+    with here.expect_download() as download:
+        here.locator(".gk-csv").nth(which).click()
+    assert download.value.suggested_filename.endswith(".csv")
+    return list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)][:3])
 def test_a_figures_csv_has_a_row_for_every_point(tab, page):
     here = tab(f"{page}?print").page
-    with here.expect_download() as download:
-        here.locator(".gk-csv").first.click()
-    assert download.value.suggested_filename.endswith(".csv")
-    rows = list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
+    rows = saved_csv(here, 0)
     assert rows[0][:5] == ["panel", "trace", "x", "y", "z"]
     assert len(set(rows[0])) == len(rows[0])
     drawn = here.evaluate(
