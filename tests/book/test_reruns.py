@@ -3,7 +3,6 @@
 import re
 import shlex
 
-import numpy as np
 import pytest
 from test_parameters import defaults
 from tiny import script
@@ -30,15 +29,12 @@ EXAMPLE = Rerun(
 )
 
 
-def test_a_command_names_the_chapter_and_each_parameter():
+def test_a_command_names_the_chapter_and_each_parameter_and_tables_its_cost_and_values():
     assert EXAMPLE.command == (
         "papermill book/chapters/01_introduction.ipynb out.ipynb -p profile quick -p p 37"
     )
     assert EXAMPLE.verdicts == {"F1a": "holds"}
     assert "5 networks, 9,100 epochs, 50 s" in EXAMPLE.described()
-
-
-def test_the_tables_show_cost_and_values():
     assert "9,100" in reruns.cost_table([EXAMPLE])
     html = reruns.values_table(EXAMPLE, {"fits": "train accuracy 1"})
     assert "<td>train accuracy 1</td><td>70</td>" in html
@@ -88,10 +84,6 @@ def test_the_recipe_for_a_task_works(monkeypatch):
     monkeypatch.setitem(tasks.MODULAR, name, operation)
     monkeypatch.setattr(tasks, "NAMES", (*tasks.NAMES, name))
     task = tasks.task(name, 11)
-    x, y = task.inputs.T
-    np.testing.assert_array_equal(
-        task.labels, [operation(a, b, 11) for a, b in zip(x, y, strict=True)]
-    )
-    runs = profiles.grokking("quick", task=name, seeds=1)
-    assert runs[0].task == name
+    assert task.labels.tolist() == [operation(x, y, 11) for x, y in task.inputs.tolist()]
+    assert profiles.grokking("quick", task=name, seeds=1)[0].task == name
     tasks.task.cache_clear()

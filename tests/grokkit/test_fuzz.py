@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 import tiny
@@ -51,8 +52,7 @@ def break_up(runs, path, kills, rng):
 
     Returns how often that was; processes that end by themselves must have succeeded.
     """
-    threads = [1, 2]
-    both = [forked(work, runs, path, n) for n in threads]
+    both = [forked(work, runs, path, threads) for threads in (1, 2)]
     done, deadline = 0, time.monotonic() + 600
     while any(process.is_alive() for process in both):
         assert time.monotonic() < deadline, "no end in sight"
@@ -63,7 +63,7 @@ def break_up(runs, path, kills, rng):
             both[i].join()
         if both[i].exitcode == -signal.SIGKILL:
             done += 1
-            both[i] = forked(work, runs, path, threads[i])
+            both[i] = forked(work, runs, path, i + 1)
     assert [process.exitcode for process in both] == [0, 0]
     return done
 
@@ -77,7 +77,7 @@ def check(runs, path, unbroken):
     for temporary in path.rglob("*.tmp"):  # of a killed process: garbage after an hour
         os.utime(temporary, (0, 0))
     broken.collect_garbage()
-    for run in [run for generation in plan.with_inits(runs) for run in generation]:
+    for run in chain.from_iterable(plan.with_inits(runs)):
         one, other = unbroken.get(run), broken.get(run)
         assert equal(one, other), run
         continued += len(other.provenance["processes"]) - 1

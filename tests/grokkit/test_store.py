@@ -93,9 +93,8 @@ def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store
     record, weights = finished(RUN)
     store.put(record, weights)
     store.put(finished(PLAIN)[0])
-    shipped = tmp_path / "results"
-    store.export("some", [RUN, PLAIN], shipped)
-    below = Store(tmp_path / "empty", shipped)
+    store.export("some", [RUN, PLAIN], tmp_path / "results")
+    below = Store(tmp_path / "empty", tmp_path / "results")
     assert (below.get(RUN)["param_norm"] == record["param_norm"]).all()
     assert below.get(RUN).weights().keys() == weights.keys()
     assert below.get(PLAIN) is not None
@@ -112,23 +111,17 @@ def test_exporting_a_missing_run_names_it(store, tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
 def test_reading_and_writing_records_starts_no_threads(store):
     """Threads of pyarrow's own now and then abort a process that ends (exit status 134)."""
-    record, weights = finished(RUN)
-    store.put(record, weights)
-    script = """if True:
-        import os, sys
-        from grokkit.store import parquet
-        from pathlib import Path
-        threads = lambda: len(os.listdir("/proc/self/task"))
-        before, path = threads(), Path(sys.argv[1])
-        found = parquet.read_records(path, path.parent)
-        assert parquet.parquet_bytes(found)
-        print(threads() - before)
-    """
+    store.put(*finished(RUN))
     [path] = (store.path / "records").iterdir()
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "0"
+    script = f"""if True:
+        import os
+        from grokkit.store import parquet
+        from pathlib import {type(path).__name__}
+        before = os.listdir("/proc/self/task")
+        assert parquet.parquet_bytes(parquet.read_records({path!r}, {path.parent!r}))
+        assert os.listdir("/proc/self/task") == before
+    """
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 # --- locks: every run is trained by one process at a time, whatever happens to that process
