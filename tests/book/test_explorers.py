@@ -36,15 +36,8 @@ CURVES = ("step", "train_loss", "test_loss", "gen_logit", "mem_logit", "param_no
 def in_node(name: str, expression: str, cases: list) -> list:
     """`expression` of each case `c`, computed by the explorer's module under node."""
     driver = f"console.log(JSON.stringify({json.dumps(cases)}.map((c) => {expression})));"
-    done = subprocess.run(
-        [NODE, "--input-type=module", "-"],
-        input=module(name) + "\n" + driver,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    command, program = [NODE, "--input-type=module", "-"], f"{module(name)}\n{driver}"
+    return json.loads(subprocess.check_output(command, input=program, text=True, timeout=60))
 
 
 def log_uniform(rng: random.Random, low: float, high: float) -> float:
