@@ -53,9 +53,10 @@ def test_a_requirement_is_pinned_within_its_range_and_is_what_runs_here(wanted):
 
 
 def test_pins_are_exact_unique_and_sorted():
-    names = [x.split("==")[0] for x in LINES if "==" in x]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", x) for x in LINES if "==" in x)
-    assert len(PINS) == len(names) > 150
+    pins = [line for line in LINES if "==" in line]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
+    assert pins == sorted(pins, key=str.casefold)
+    assert len(PINS) == len(pins) > 150
 
 
 def test_upper_bounds_are_in_the_constraints_alone():

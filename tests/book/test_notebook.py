@@ -23,8 +23,10 @@ def test_nothing_happens_outside_a_notebook():
     notebook.check_parameters(profile="published")
 
 
-def test_known_parameters_pass(cells):
+def test_known_parameters_pass_and_only_papermills_cell_is_read(cells):
     cells += ['profile = "published"\nseeds = None', '# Parameters\nseeds = 3\nprofile = "quick"\n']
+    notebook.check_parameters(profile="quick", seeds=3)
+    cells += ["wieght_decay = 0.5", "import numpy  # Parameters\nx = 1"]  # not papermill's
     notebook.check_parameters(profile="quick", seeds=3)
 
 
@@ -34,11 +36,6 @@ def test_an_unknown_parameter_is_named_with_what_exists_and_what_is_closest(cell
         notebook.check_parameters(profile="published", p=None, weight_decay=None)
     assert "profile, p, weight_decay" in str(error.value)
     assert str(error.value).endswith("did you mean 'weight_decay'?")
-
-
-def test_only_papermills_cell_is_read(cells):
-    cells += ["wieght_decay = 0.5", "import numpy  # Parameters\nx = 1"]
-    notebook.check_parameters(profile="published")
 
 
 @given(names=st.lists(st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(str.isidentifier)))

@@ -122,8 +122,7 @@ Raises:
 
 
 def test_a_docstring_in_our_style_is_clean_and_keeps_its_formula():
-    without_sections = DOCSTRING[: DOCSTRING.index("Raises:")]
-    assert messages(without_sections) == ""
+    assert messages(DOCSTRING[: DOCSTRING.index("Raises:")]) == ""
     text = "\n".join(sphinx_ext.docstring_as_rst(DOCSTRING))
     assert "    w_i = P_i ** (-q kappa / (q - kappa))" in text
     assert "``code``" in text
