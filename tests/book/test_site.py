@@ -89,17 +89,10 @@ def served(handler, folder: Path):
 
 
 @pytest.fixture(scope="session")
-def base(site):
-    """The address of the site."""
-    with served(Quiet, site) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def base_without_fonts(site):
-    """Another address of it, at which there are no fonts."""
-    with served(WithoutFonts, site) as address:
-        yield address
+def addresses(site):
+    """The address of the site, and another at which there are no fonts."""
+    with served(Quiet, site) as whole, served(WithoutFonts, site) as without:
+        yield whole, without
 
 
 class Tab:
@@ -156,14 +149,13 @@ def blank(context):
 
 
 @pytest.fixture
-def tab(blank, base, base_without_fonts):
+def tab(blank, addresses):
     """A function that opens a page of the site, once a test; what it did is checked afterwards."""
     tabs = []
 
     def open_tab(address, fonts=True, **options):
         assert tabs == []
-        there = base if fonts else base_without_fonts
-        tabs.append(Tab(blank, there, fonts=fonts, **options))
+        tabs.append(Tab(blank, addresses[0 if fonts else 1], fonts=fonts, **options))
         return tabs[-1].open(address)
 
     yield open_tab
@@ -372,11 +364,11 @@ def test_digits_are_of_one_width_in_both_weights(tab):
     assert regular != bold
 
 
-def test_figures_wait_until_they_come_near(base, context):
+def test_figures_wait_until_they_come_near(addresses, context):
     page = max(PAGES, key=n_figures)
     here = context.new_page()
     here.set_viewport_size({"width": 1280, "height": 400})
-    here.goto(base + page)
+    here.goto(addresses[0] + page)
     here.wait_for_timeout(500)
     assert here.query_selector_all(".gk-plotly:not([data-drawn])")
     last = "[...document.querySelectorAll('.gk-plotly')].at(-1)"
