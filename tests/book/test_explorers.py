@@ -12,8 +12,9 @@ import numpy as np
 import playwright
 import pytest
 import torch
+from tiny import examples
 
-from grokkit import tasks, textbook
+from grokkit import textbook
 from grokkit.model import cross_entropy, forward, initialise, tokens
 from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
@@ -150,15 +151,14 @@ TRAINED = """(() => {
 def test_the_browser_trains_as_the_textbook_does(size):
     """The first gradient, and 50 epochs later the weights and the loss, in float64."""
     run = replace(IN_THE_PAGE, dataset_size=size)
-    rows, start = run.split()[0], initialise(run.model, run.p, run.seed)
-    case = {"network": NETWORK, "rows": rows.tolist()}
+    start = initialise(run.model, run.p, run.seed)
+    case = {"network": NETWORK, "rows": run.split()[0].tolist()}
     case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
     (theirs,) = in_node("training", TRAINED, [case])
-    inputs = tokens(torch.from_numpy(tasks.task("x+y", run.p).inputs[rows]), run.p)
-    labels = torch.from_numpy(run.example_labels()[rows])
+    pairs, labels = examples(run.p, size, run.seed)
 
     def loss(theta):
-        return cross_entropy(forward(theta, inputs)[:, -1], labels).mean()
+        return cross_entropy(forward(theta, tokens(pairs, run.p))[:, -1], labels).mean()
 
     theta = {name: weight.double().requires_grad_() for name, weight in start.items()}
     loss(theta).backward()
@@ -196,13 +196,6 @@ def test_the_pages_network_memorises_groks_gathers_on_a_circle_and_ungroks():
     assert radii.std() < 0.25 * radii.mean()
 
 
-def test_the_presets_are_table_1():
-    presets = SimulationExplorer().presets
-    assert list(presets) == ["a", "b", "c"]
-    assert presets["b"]["P_gen"] == TABLE_1["b"].P_gen == 4.0
-    assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
-
-
 @pytest.mark.parametrize(
     ("explorer", "read"),
     [
@@ -226,6 +219,10 @@ def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_rea
 
 
 def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
+    presets = SimulationExplorer().presets
+    assert list(presets) == ["a", "b", "c"]
+    assert presets["b"]["P_gen"] == TABLE_1["b"].P_gen == 4.0
+    assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
     toy = replace(Toy(), kappa=1.5, n_labels=7)
     state = SimulationExplorer(toy, steps=500).state()
     assert state.items() >= {"kappa": 1.5, "steps": 500, "n_labels": 7}.items()

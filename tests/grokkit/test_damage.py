@@ -17,6 +17,7 @@ import pytest
 import torch
 from tiny import BRIEF as RUN
 from tiny import checkpoint, finished
+from torch.testing import assert_close
 
 from grokkit import runs
 from grokkit.runs import Run
@@ -25,6 +26,7 @@ from grokkit.store.store import Store
 from varma2023 import experiments
 
 OTHER = replace(RUN, seed=1)
+RECORD, THETA = finished(RUN)
 FILES = {
     "record": "store/records/{}.parquet",
     "weights": "store/weights/{}.safetensors",
@@ -51,7 +53,7 @@ def target_of(kind: str, place: Path, run: Run) -> Path:
 
 def trusted(kind: str, place: Path) -> bool:
     """Whether the store still gives what the file said; it must then be what was written."""
-    here, record, theta = Store(place / "store", ""), *finished(RUN)
+    here = Store(place / "store", "")
     if kind == "checkpoint":
         assert set(here.checkpointed()) <= {RUN, OTHER}
         found = here.load_checkpoint(RUN)
@@ -59,11 +61,11 @@ def trusted(kind: str, place: Path) -> bool:
         return found is not None
     found = (Store(place / "empty", place / "results") if "shipped" in kind else here).get(RUN)
     if found is not None:
-        assert (found.run, found.provenance) == (RUN, record.provenance)
-        for name, values in record.metrics.items():
+        assert (found.run, found.provenance) == (RUN, RECORD.provenance)
+        for name, values in RECORD.metrics.items():
             assert (found[name] == values).all()
             assert found[name].dtype == values.dtype
-        assert all(torch.equal(found.weights()[name], w) for name, w in theta.items())
+        assert_close(found.weights(), THETA, rtol=0, atol=0)
     return found is not None
 
 
@@ -252,28 +254,22 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(place)
 # --- a full disk -----------------------------------------------------------------------------
 
 
-def write(kind: str, place: Path) -> None:
-    """What would replace the files of RUN by those of other content."""
-    here = Store(place / "store", "")
-    record, theta = finished(RUN)
-    if kind == "record":
-        here.put(replace(record, run=replace(RUN, keep_weights=False)))
-    elif kind == "weights":
-        here.put(record, {name: weight + 1 for name, weight in theta.items()})
-    elif kind == "checkpoint":
-        here.save_checkpoint(replace(checkpoint(RUN), epoch=3))
-    else:
-        here.export("seed-0", [OTHER], place / "results")
+WRITES = {  # what would replace the files of RUN by those of other content
+    "record": lambda here: here.put(replace(RECORD, run=replace(RUN, keep_weights=False))),
+    "weights": lambda here: here.put(RECORD, {name: w + 1 for name, w in THETA.items()}),
+    "checkpoint": lambda here: here.save_checkpoint(replace(checkpoint(RUN), epoch=3)),
+    "shipped": lambda here: here.export("seed-0", [OTHER], here.path.parent / "results"),
+}
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 200])
-@pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "shipped"])
-def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, place, kind, size):
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, place, write, size):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
         with pytest.raises(files.StoreFull, match=r"write .*\.(parquet|safetensors)"):
-            write(kind, place)
+            write(Store(place / "store", ""))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     before, after = (
