@@ -5,6 +5,7 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -80,10 +81,8 @@ def test_runs_go_in_lockstep_if_they_can(change):
 def test_runs_at_different_epochs_are_parted():
     runs = [replace(RUN, seed=seed) for seed in range(4)]
     packed = plan.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
-    assert {frozenset(members) for members in packed} == {
-        frozenset(runs[::2]),
-        frozenset(runs[1::2]),
-    }
+    parted = {frozenset(members) for members in packed}
+    assert parted == {frozenset(runs[::2]), frozenset(runs[1::2])}
 
 
 # --- one stack of many runs
@@ -123,11 +122,7 @@ def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(
 def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
     tmp_path, on_a_card, monkeypatch
 ):
-    class Batched(trainer.Stack):
-        def __init__(self, *arguments, **kw):
-            super().__init__(*arguments, **kw, batched=True)
-
-    monkeypatch.setattr(trainer, "Stack", Batched)
+    monkeypatch.setattr(trainer, "Stack", partial(trainer.Stack, batched=True))
     together = train([replace(run, precision="float64") for run in STACK], tmp_path / "together")
     for record in together:
         alone = train([record.run], tmp_path / record.run.key)[0]
