@@ -51,22 +51,18 @@ def gap(one: Trajectory, other: Trajectory) -> float:
     return max((np.abs(a - b) / (np.abs(b) + 1e-12)).max() for a, b in pairs)
 
 
-def random_toys(n: int) -> list[Toy]:
-    """Toys over the ranges of the explorer's sliders."""
-    rng = random.Random(0)
-    return [
-        Toy(
-            P_gen=rng.uniform(0.2, 8),
-            P_mem=rng.uniform(0.2, 8),
-            kappa=rng.uniform(0.3, 1.95),
-            alpha=log_uniform(rng, 1e-4, 1e-1),
-            w_gen=(rng.choice([0.0, rng.uniform(0, 1)]), rng.uniform(0, 1)),
-            w_mem=(rng.choice([0.0, rng.uniform(0, 1)]), rng.uniform(0, 1)),
-            n_labels=rng.randint(2, 1000),
-            lr=log_uniform(rng, 1e-3, 1e-1),
-        )
-        for _ in range(n)
-    ]
+def random_toy(rng: random.Random) -> Toy:
+    """A toy within the ranges of the explorer's sliders."""
+    return Toy(
+        P_gen=rng.uniform(0.2, 8),
+        P_mem=rng.uniform(0.2, 8),
+        kappa=rng.uniform(0.3, 1.95),
+        alpha=log_uniform(rng, 1e-4, 1e-1),
+        w_gen=(rng.choice([0.0, rng.uniform(0, 1)]), rng.uniform(0, 1)),
+        w_mem=(rng.choice([0.0, rng.uniform(0, 1)]), rng.uniform(0, 1)),
+        n_labels=rng.randint(2, 1000),
+        lr=log_uniform(rng, 1e-3, 1e-1),
+    )
 
 
 def is_settled_by_its_inputs(toy: Toy) -> bool:
@@ -80,11 +76,11 @@ def is_settled_by_its_inputs(toy: Toy) -> bool:
 
 
 def test_the_browser_simulates_as_python_does():
-    settled = [toy for toy in random_toys(60) if is_settled_by_its_inputs(toy)]
+    rng = random.Random(0)
+    settled = list(filter(is_settled_by_its_inputs, (random_toy(rng) for _ in range(60))))
     assert len(settled) > 50
     toys = [*TABLE_1.values(), *settled]
-    cases = [table_1_state(toy) for toy in toys]
-    found = in_node("simulation", "simulate(c, 10000, 37)", cases)
+    found = in_node("simulation", "simulate(c, 10000, 37)", list(map(table_1_state, toys)))
     for toy, curves in zip(toys, found, strict=True):
         assert curves.pop("diverged") is None
         theirs = Trajectory(toy, **{name: np.array(values) for name, values in curves.items()})
