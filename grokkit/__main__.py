@@ -3,8 +3,11 @@
 import argparse
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from grokkit import __version__
 
@@ -113,17 +116,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status(lambda: args.call(args), stopped)
 
 
-def script() -> int:
-    """The installed command."""
-    sigterm_is_ctrl_c()
-    return main()
+def loaded(module: str) -> Any:
+    """The module, imported for a command; torch is what takes time.
 
-
-def sigterm_is_ctrl_c() -> None:
-    """What batch systems send some seconds before the end stops at a checkpoint too."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # all is imported
+    Meanwhile Ctrl-C ends the process at once, without a traceback. From then on it stops at a
+    checkpoint, as does SIGTERM, which batch systems send some seconds before the end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    found = import_module(module)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
+    return found
+
+
+def script() -> int:
+    """The installed command."""
+    loaded("grokkit.sweeps.local")
+    return main()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +26,22 @@ NO_BROWSER = (
     "`brew install --cask chromium` (macOS) or, anywhere, "
     "`.venv/bin/python -m playwright install chromium`"
 )
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store, without the shipped results."""
+    from grokkit.store.store import Store
+
+    return Store(tmp_path / "store", "")
+
+
+@pytest.fixture
+def place():
+    """A folder in memory, where there is one: writing and deleting there takes no time."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

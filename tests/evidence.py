@@ -10,7 +10,7 @@ from math import log
 
 import numpy as np
 import torch
-from handmade import record
+from handmade import altered, record
 
 from grokkit import decomposition, tasks
 from grokkit.runs import Record, Run
@@ -40,8 +40,8 @@ def end(run: Run, rest: dict = CALM, **finals: float) -> Record:
     At rest, or by `rest`: of a residual too large, or with Eq. (2) (its norm) still falling by 2 %
     over the last fifth.
     """
-    known = {"train_loss": 1e-7, "test_loss": 1.0, "param_norm": 24.0, "correct_logit": 60.0}
-    known |= {"train_accuracy": 1.0, "trig_share": 0.99} | finals
+    known = {"train_loss": 1e-7, "param_norm": 24.0, "correct_logit": 60.0}
+    known |= {"test_loss": [2e-6, 1.0], "train_accuracy": 1.0, "trig_share": 0.99} | finals
     norm = known.pop("param_norm") * np.array([(1 + rest.get("slope", 0.0)) ** 1.0, 1.0])
     accuracy = [1.0, known.pop("test_accuracy", 1.0)]
     values = {"residual": rest.get("residual", 0.1), "param_norm": norm, "test_accuracy": accuracy}
@@ -110,30 +110,41 @@ def with_rest(records: Sequence[Record], rest: dict, **fields) -> list[Record]:
     made = []
     for each in records:
         if all(getattr(each.run, name) == value for name, value in fields.items()):
-            changed = end(each.run, rest, param_norm=each.final("param_norm"))
-            keep = {name: changed.metrics[name] for name in ("residual", "param_norm")}
-            each = Record(each.run, {**each.metrics, **keep}, {})
+            other = end(each.run, rest, param_norm=each.final("param_norm"))
+            each = altered(each, residual=other["residual"], param_norm=other["param_norm"])
         made.append(each)
     return made
 
 
-def ungrokked(
-    ends: dict[int, float], seeds=FIVE, rest: dict | None = None, **finals
-) -> list[Record]:
+def crossing(d_crit: float, sizes=SIZES, seed=0, weight_decay=1.0, **changes) -> list[Record]:
+    """One curve of `sweep`."""
+    return sweep((seed,), d_crit, values=(weight_decay,), sizes=sizes, **changes)
+
+
+def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **changes) -> list[Record]:
+    """A `sweep` in which each seed has its own D_crit."""
+    return [
+        each
+        for seed, d_crit in d_crits.items()
+        for each in sweep((seed,), d_crit, values=values, **changes)
+    ]
+
+
+def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:
     """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
     start, made = Run(dataset_size=12769, keep_weights=True), []
     for (size, accuracy), seed in product(ends.items(), seeds):
         run = Run(dataset_size=size, epochs=20_000, seed=seed, init=start)
-        made.append(end(run, (rest or {}).get(size, CALM), test_accuracy=accuracy, **finals))
+        made.append(end(run, rest.get(size, CALM), test_accuracy=accuracy, **finals))
     return made
 
 
-def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, rest=CALM, **changes):
+def other_tasks(seeds=FIVE, d_crits: dict[str, float] | None = None, **changes):
     """The nine tasks of Fig. 8, each with its D_crit."""
     made = []
     for task in OTHER_TASKS:
         own = {"task": task, "p": 5 if task in PERMUTATION else 113, "values": (1.0,), **changes}
-        made += sweep(seeds, (d_crits or {}).get(task, D_CRIT), rest=rest, **own)
+        made += sweep(seeds, (d_crits or {}).get(task, D_CRIT), **own)
     return made
 
 
@@ -143,12 +154,26 @@ ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 MEMORY_SIZES = (500, 1000, 2000, 4000, 8000)
 
 
-def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=113) -> list[Record]:
-    """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power."""
+def memory(
+    seeds=FIVE,
+    power=0.5,
+    kappa=4.0,
+    sizes=MEMORY_SIZES,
+    rest=CALM,
+    p=113,
+    decays=ALL_DECAYS,
+    up=1.0,
+    tilt=0.0,
+) -> list[Record]:
+    """C_mem: norm 30 (D / 1000)^power (logit / 60)^(1 / kappa), Eq. (2) 1000 (D / 1000)^2 power.
+
+    The norm of each seed is `up` times that of the one before; logits go as D to the power `tilt`.
+    """
     found = []
-    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
-        logit, d = 60 * decay**-0.3, size / 1000
-        norm = 30 * d**power * (logit / 60) ** (1 / kappa)
+    for seed, size, decay in product(seeds, sizes, decays):
+        d = size / 1000
+        logit = 60 * decay**-0.3 * d**tilt
+        norm = 30 * up**seed * d**power * (logit / 60) ** (1 / kappa)
         own = {"p": p, "dataset_size": scaled(size, p=p), "labels": "random"}
         run = lbfgs(weight_decay=decay, seed=seed, **own)
         found.append(of_minimum(run, 1000 * d ** (2 * power), norm, rest, correct_logit=logit))
@@ -156,27 +181,28 @@ def memory(seeds=FIVE, power=0.5, kappa=4.0, sizes=MEMORY_SIZES, rest=CALM, p=11
 
 
 def rule(
-    seeds=FIVE, power=0.0, kappa=4.0, cost=D_CRIT, sizes=(4000, 6000, 8000), share=0.99, rest=CALM
+    seeds=FIVE,
+    power=0.0,
+    kappa=4.0,
+    cost=D_CRIT,
+    sizes=(4000, 6000, 8000),
+    share=0.99,
+    rest=CALM,
+    decays=ALL_DECAYS,
+    up=1.0,
 ) -> list[Record]:
-    """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`."""
+    """C_gen: at every logit the norm, and the minimum, that `memory` has at a size of `cost`.
+
+    That of each seed is `up` times that of the one before.
+    """
     found = []
-    for seed, size, decay in product(seeds, sizes, ALL_DECAYS):
-        logit = 60 * decay**-0.1
-        norm = 30 * (cost / 1000) ** 0.5 * (logit / 60) ** (1 / kappa) * (size / 6000) ** power
+    for seed, size, decay in product(seeds, sizes, decays):
+        logit, own = 60 * decay**-0.1, cost * up**seed
+        norm = 30 * (own / 1000) ** 0.5 * (logit / 60) ** (1 / kappa) * (size / 6000) ** power
         run = lbfgs(dataset_size=size, weight_decay=decay, seed=seed)
         parts = {"correct_logit": logit, "trig_share": share}
-        found.append(of_minimum(run, cost, norm, rest, **parts))
+        found.append(of_minimum(run, own, norm, rest, **parts))
     return found
-
-
-def one_line_rises(records: Sequence[Record], power: float = 0.2) -> list[Record]:
-    """The same, but at the smallest weight decay the norm goes as D to this power."""
-    made = []
-    for each in records:
-        rise = (each.run.dataset_size / 6000) ** power
-        norm = each["param_norm"] * (rise if each.run.weight_decay == min(ALL_DECAYS) else 1)
-        made.append(Record(each.run, each.metrics | {"param_norm": norm}, {}))
-    return made
 
 
 # --- semi-grokking ---------------------------------------------------------------------------
@@ -200,9 +226,9 @@ SHAPES = {
 SMALL = Run(p=31, dataset_size=380, epochs=LONG)
 
 
-def plateau(kind: str, run: Run = SMALL, **changes) -> Record:
-    """A run of this outcome."""
-    accuracy = SHAPES[kind]
+def plateau(kind: str | np.ndarray, run: Run = SMALL, **changes) -> Record:
+    """A run of this outcome, or of this test accuracy."""
+    accuracy = SHAPES[kind] if isinstance(kind, str) else kind
     curves = {"train_loss": 1e-7, "test_loss": 1.0, "trig_logit": 20.0, "mem_logit": 5.0}
     curves |= {"param_norm": np.where(accuracy > 0.9, 24.0, 27.0), "test_accuracy": accuracy}
     curves |= {"train_accuracy": np.where(PLATEAU_EPOCHS < 100, 0.5, 1.0), "residual": 0.3}
@@ -221,21 +247,23 @@ def near_d_crit(kinds=tuple(SHAPES), seeds=FIVE, base: Run = PAPERS, **changes) 
     ]
 
 
-def again(longer: str, precise: str | None, base: Run = PAPERS, seeds=FIVE) -> list[Record]:
+def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     """One run a seed made once more: longer, and in float64, with these outcomes."""
-    made = [plateau(longer, replace(base, seed=seed)) for seed in seeds]
+    made = [plateau(longer, replace(base, seed=seed)) for seed in FIVE]
     exact = replace(base, precision="float64")
-    return made + [plateau(precise, replace(exact, seed=seed)) for seed in seeds if precise]
+    return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
-def minimised(accuracy: float, rest: dict = CALM, seeds=FIVE) -> list[Record]:
+def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
-    return [
-        end(lbfgs(dataset_size=1700, seed=seed), rest, test_accuracy=accuracy) for seed in seeds
-    ]
+    runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]
+    return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
 # --- ablations -------------------------------------------------------------------------------
+
+
+LONGER = Run(epochs=20_000)
 
 
 def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **changes) -> Record:
@@ -251,17 +279,10 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
 
 
 def ablations(
-    seeds=FIVE,
-    without: int | None = 15_000,
-    less: int | None = 9000,
-    small=20.0,
-    half=4000,
-    spiky=(),
-    base: Run | None = None,
+    seeds=FIVE, without: int | None = 15_000, less=9000, small=20.0, spiky=(), base: Run = LONGER
 ) -> list[Record]:
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
-    when = {"no weight decay": without, "weight decay 0.3": less, "initial weights × 0.5": half}
-    base, found = base or Run(epochs=20_000), []
+    when, found = {"no weight decay": without, "weight decay 0.3": less}, []
     for change, seed in product(sweeps.ABLATIONS, seeds):
         run = replace(base, seed=seed, **change)
         start = small if run.init_scale < 1 else 40.0 * run.init_scale
@@ -274,14 +295,14 @@ def ablations(
 # --- AdamW against the minimiser -------------------------------------------------------------
 
 
-def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = (), rest: dict = CALM) -> list[Record]:
+def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
     """AdamW's run and the minimiser's, seed by seed; the norms of the seeds `differ` do."""
     made = []
     for seed in seeds:
         run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
         other = profiles.minimised(run, 1000, profiles.early(run))
         norm = 30.0 if seed in differ else 24.0
-        made += [end(run, rest), end(other, param_norm=norm)]
+        made += [end(run), end(other, param_norm=norm)]
     return made
 
 
@@ -306,38 +327,29 @@ def at_rates(
     return made
 
 
-def strengths(
-    seeds=FIVE, optimiser: str = "adamw", rest: dict = CALM, **of_ten: float
-) -> list[Record]:
+def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:
     """(c eps, lambda / c) of one network a seed; `of_ten` are the metrics of c = 10."""
     base, made = Run(epochs=100_000) if optimiser == "adamw" else lbfgs(), []
     for seed, c in product(seeds, (0.1, 1.0, 10.0)):
         run = replace(base, seed=seed, eps=1e-8 * c, weight_decay=1 / c)
-        made.append(end(run, rest, **(of_ten if c == 10 else {})))
+        made.append(end(run, **(of_ten if c == 10 else {})))
     return made
 
 
 # --- what is read out of networks ------------------------------------------------------------
 
 
-def rotations(n: int = 4, agreement: float = 1.0, shared: bool = True) -> Trigonometric:
-    """A report of n key frequencies, which are the embedding's strongest or are not."""
-    strongest = torch.zeros(56, dtype=torch.float64)
-    strongest[:n] = 1.0
-    return Trigonometric(
-        decomposition.Share(0.97, 0.94),
-        torch.ones(56, dtype=torch.float64),
-        strongest if shared else strongest.flip(0),
-        list(range(1, n + 1)),
-        torch.ones(n, dtype=torch.float64),
-        agreement,
-        agreement,
-    )
+def rotations(agreement: float = 1.0, shared: bool = True) -> Trigonometric:
+    """A report of four key frequencies, which are the embedding's strongest or are not."""
+    share, ones = decomposition.Share(0.97, 0.94), torch.ones(56, dtype=torch.float64)
+    strongest = (torch.arange(56) < 4).double()
+    embedding = strongest if shared else strongest.flip(0)
+    return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], agreement, agreement)
 
 
-def state(alpha: float = 1e-8, cosine: float = 1.0) -> Equilibrium:
+def state(alpha: float = 1e-8) -> Equilibrium:
     """Where AdamW rests, with this fitted alpha."""
-    return Equilibrium(np.ones(2), np.ones(2), alpha, cosine)
+    return Equilibrium(np.ones(2), np.ones(2), alpha, 1.0)
 
 
 def group_circuit(

@@ -1,17 +1,26 @@
-"""Records written by hand, with curves whose every mark is known."""
+"""Records written by hand, with curves whose every mark is known; a figure and what it says."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from grokkit.runs import Record, Run
+from varma2023 import theme
 
 
 def record(run: Run, epoch: Sequence[int], **metrics: Any) -> Record:
     """A record with these curves; a number stands for a constant curve."""
-    curves = {k: np.broadcast_to(np.asarray(v, float), len(epoch)) for k, v in metrics.items()}
-    return Record(run, {"epoch": np.asarray(epoch, dtype=np.int64), **curves}, {})
+    epoch = np.asarray(epoch, dtype=np.int64)
+    return altered(Record(run, {"epoch": epoch}, {}), **metrics)
+
+
+def altered(record: Record, **curves: Any) -> Record:
+    """The record with other curves; a number stands for a constant one."""
+    same = record["epoch"].shape
+    whole = {k: np.broadcast_to(np.asarray(v, float), same) for k, v in curves.items()}
+    return Record(record.run, {**record.metrics, **whole}, {})
 
 
 EPOCHS = [0, 100, 200, 1000, 1500, 2000, 3000, 3500, 4000, 5000, 6000, 8000, 10_000]
@@ -52,3 +61,10 @@ def ungrokking(size: int, end: float, seed: int = 0, train: float = 1.0) -> Reco
         param_norm=33,
         residual=0.2,
     )
+
+
+def shown(fig: go.Figure, *said: str) -> go.Figure:
+    """The figure, which is fit to print, and whose alt text says this."""
+    for text in said:
+        assert text in theme.alt(fig), theme.alt(fig)
+    return theme.show(fig)

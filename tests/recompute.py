@@ -90,18 +90,13 @@ def d_crits(rows: list[Row]) -> list[float]:
     return [*map(d_crit, groups(rows, "seed").values())]
 
 
-def geometric(values: list[float]) -> float:
-    return exp(np.mean(np.log(values)))
-
-
 def shifts(rows: list[Row], field: str) -> list[float]:
     """By seed, how much D_crit changes from the least value of a field to the largest."""
     found = []
     for here in groups(rows, "seed").values():
         points = [(log(v), log(d_crit(own))) for (v,), own in groups(here, field).items()]
         x, y = np.array(points).T
-        slope = np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2)
-        found.append(exp(slope * (x.max() - x.min())) - 1)
+        found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)) - 1)
     return found
 
 
@@ -159,13 +154,7 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
     return int(alike), len(found)
 
 
-def extremes(rows: list[Row]) -> tuple[float, float]:
-    """Test accuracy at the end on the smallest train set, and on the largest."""
-    first, *_, last = sorted(rows, key=lambda row: row.dataset_size)
-    return first.end("test_accuracy"), last.end("test_accuracy")
-
-
-def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
+def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
     grokking, ends = read("grokking", results), read("transition", results)
     adamw = [row for row in read("transition_adamw", results) if row.init]
@@ -180,15 +169,14 @@ def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
     semi = read("semi_grokking", results)
-    share = np.array([row.end("trig_logit") / row.end("correct_logit") for row in ends])
-    ratio = np.array([row.end("trig_logit") / row.end("mem_logit") for row in ends])
-    ratio = ratio[np.array([row.end("mem_logit") > 0 for row in ends]) & (ratio > 0)]
-    accuracy = np.array([row.end("test_accuracy") for row in ends])
-    sizes = np.array([row.dataset_size for row in ends])
-    down = [
-        r for r in ends if any((r.seed, r.weight_decay) == (f.seed, f.weight_decay) for f in fresh)
-    ]
-    by_task = groups(tasks, "task").values()
+    names = ("trig_logit", "mem_logit", "correct_logit", "test_accuracy")
+    trig, mem_logit, correct, accuracy = np.array([[r.end(n) for n in names] for r in ends]).T
+    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in ends])
+    ratio = trig[drawn] / mem_logit[drawn]
+    both = {(row.seed, row.weight_decay) for row in fresh}
+    down = [row for row in ends if (row.seed, row.weight_decay) in both]
+    by_task = groups(sorted(tasks, key=lambda row: row.dataset_size), "task").values()
+    ends_of = [(own[0].end("test_accuracy"), own[-1].end("test_accuracy")) for own in by_task]
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
@@ -213,16 +201,14 @@ def headlines(results: Path = RESULTS) -> dict[str, float | list | tuple]:
         },
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
-        "rank of the ratio": rank_correlation(sizes, share),
+        "rank of the ratio": rank_correlation(sizes, trig / correct),
         "rank of accuracy": rank_correlation(sizes, accuracy),
         "decades": float(np.log10(ratio.max() / ratio.min())),
         "semi-grokked": [
             r.end("test_accuracy") for r in semi if (r.dataset_size, r.seed) in networks
         ],
         "longer": [row.end("test_accuracy") for row in longer],
-        "tasks that ungrok": sum(
-            low <= 0.1 and high >= 0.95 for low, high in map(extremes, by_task)
-        ),
+        "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
         **clock(read("learning_rates", results)),

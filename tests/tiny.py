@@ -1,10 +1,13 @@
-"""A network that trains in a moment, and what tests of training do with it."""
+"""A network that trains in a moment, and what tests of training and of storage do with it."""
 
+import importlib.util
 import multiprocessing
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,19 @@ import torch
 from grokkit import tasks
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Record, Run
-from grokkit.store.store import Store
+from grokkit.store.store import Checkpoint, Store
 from grokkit.sweeps import local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
+BRIEF = Run(
+    p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4, keep_weights=True
+)
+SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 FORK = multiprocessing.get_context("fork")
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["tiny", "pytest", "torch._dynamo"])
 
 
 def train(runs: Sequence[Run], store: Store | Path, **options: Any) -> list[Record]:
@@ -43,6 +53,13 @@ def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
     return record, initialise(run.model, run.p, run.seed)
 
 
+def checkpoint(run: Run, epoch: int = 2) -> Checkpoint:
+    """A checkpoint with a matrix drawn at random, and metrics that are not there yet."""
+    W = torch.randn(4, 5, generator=torch.Generator().manual_seed(run.seed))
+    tensors = {"W": W, "metrics": torch.full((2, 2), torch.nan)}
+    return Checkpoint(run, epoch, tensors, [{"torch": "x"}])
+
+
 def examples(
     p: int, size: int, seed: int = 0, task: str = "x+y"
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,3 +76,23 @@ def forked(function: Callable, *arguments: Any) -> BaseProcess:
         warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
         process.start()
     return process
+
+
+def trainer(function: Callable, *arguments: Any) -> BaseProcess:
+    """A process that has begun to call the function, and may train with threads of its own.
+
+    It is forked from a server that has imported torch and never used it: a fork of the tests' own
+    process, whose threads it does not have, may fail.
+    """
+    process = SERVER.Process(target=function, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def script(name: str) -> ModuleType:
+    """The module of a benchmark, which dataclasses and other benchmarks look up by name."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]

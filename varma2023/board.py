@@ -65,13 +65,6 @@ def verdict_html(verdict: str) -> str:
     return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
 
 
-def badges_html(result: Result) -> str:
-    """The evidence as small labels: optimiser, modulus, number of seeds."""
-    if result.evidence is None:
-        return ""
-    return " ".join(f'<span class="gk-badge">{each}</span>' for each in result.evidence.badges)
-
-
 def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
     """By score, how many of its claims have each verdict, those without a result included."""
     n = Counter((each.score, found.get(each.id, Result()).verdict) for each in CLAIMS)
@@ -110,7 +103,9 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             f'<div style="min-width: {width}rem">{cell}</div>'
             for width, cell in zip((12, 8, 8), cells, strict=True)
         )
-        verdict = f"{verdict_html(result.verdict)}<br>{badges_html(result)}"
+        badges = result.evidence.badges if result.evidence else ()
+        small = " ".join(f'<span class="gk-badge">{badge}</span>' for badge in badges)
+        verdict = f"{verdict_html(result.verdict)}<br>{small}"
         rows[each.score].append([says, verdict, number, ours])
     return "".join(
         f"<h3>{capitalised(score)}</h3>" + table("claim | verdict | the paper | ours", own)

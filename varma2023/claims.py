@@ -17,7 +17,7 @@ VERDICTS = (HOLDS, SMALLER, IN_PART, FAILS, OPEN, NOT_RUN)
 PAPER, THEOREMS, BEYOND = "the paper's claims", "its theorems", "beyond the paper"
 SCORES = (PAPER, THEOREMS, BEYOND)
 ENOUGH_SEEDS = 5  # below which a claim holds only "smaller"
-PAPER_P, PAPER_N = 113, 5  # modulus, and n of S_n
+PAPERS_MODULI = {(False, 113), (True, 5)}  # whether of permutations, and p, or n of S_n
 
 Met = bool | None
 Records = Mapping[str, Sequence[Record]]
@@ -46,11 +46,8 @@ class Evidence:
             raise ValueError("every group of the evidence must hold a record, got an empty one")
         runs = [record.run for group in groups for record in group]
         seeds = min(len({record.run.seed for record in group}) for group in groups)
-        other = any(
-            run.p != (PAPER_N if run.task in PERMUTATION else PAPER_P) or run.model != ModelConfig()
-            for run in runs
-        )
         moduli = sorted({(run.task in PERMUTATION, run.p) for run in runs})
+        other = not {*moduli} <= PAPERS_MODULI or any(run.model != ModelConfig() for run in runs)
         return cls(
             tuple(sorted({_optimiser(run) for run in runs})),
             tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
@@ -95,7 +92,7 @@ class Result:
         return SMALLER if self.evidence.smaller else HOLDS
 
     def _marked(self) -> dict[str, Met]:
-        return {f"{SIGN[plain(met)]} {says}": met for says, met in self.further.items()}
+        return {f"{SIGN[met]} {says}": met for says, met in self.further.items()}
 
     @property
     def missing(self) -> list[str]:
@@ -108,14 +105,9 @@ class Result:
         return "; ".join(self._marked()) or "none"
 
 
-def plain(met: Met) -> Met:
-    """A criterion as Python's own bool or None; numpy's bool is another object."""
-    return None if met is None else bool(met)
-
-
 def every(criteria: Iterable[Met]) -> Met:
     """Whether all of the criteria are met; None if one cannot be told and none is not met."""
-    known = [plain(met) for met in criteria]
+    known = list(criteria)
     return False if False in known else None if None in known else True
 
 

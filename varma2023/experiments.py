@@ -21,12 +21,7 @@ from varma2023.profiles import full_data, grokking, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
 from varma2023.two_starts.sweeps import from_scratch
-from varma2023.ungrokking.sweeps import (
-    epsilon,
-    transition,
-    transition_adamw,
-    ungrokking_longer,
-)
+from varma2023.ungrokking.sweeps import epsilon, transition, transition_adamw, ungrokking_longer
 
 
 @dataclass(frozen=True)
@@ -88,27 +83,16 @@ class Inventory:
         return len(self.left)
 
     @property
-    def missing_epochs(self) -> int:
-        """Epochs to train, of all missing runs together."""
-        return sum(run.epochs - done for run, done in self.left.items())
-
-    @property
     def begun(self) -> float:
         """The share of the missing runs' epochs that checkpoints hold; 0 if none is missing."""
-        done = sum(self.left.values())
-        return done / (done + self.missing_epochs) if done else 0.0
+        return sum(self.left.values()) / (sum(run.epochs for run in self.left) or 1)
 
 
-def inventory(runs: Sequence[Run], store: Store | None = None) -> Inventory:
+def inventory(runs: Sequence[Run], store: Store) -> Inventory:
     """What `load_or_train` would load and what it would have to train."""
-    store = store or Store()
-    begun, has = store.checkpointed(), {}
-
-    def stored(run: Run) -> bool:
-        has[run] = store.has(run)
-        return has[run]
-
-    missing = chain(*with_inits(runs, stored))
+    has: dict[Run, bool] = {}
+    missing = chain(*with_inits(runs, lambda run: has.setdefault(run, store.has(run))))
+    begun = store.checkpointed()
     return Inventory(sum(has.values()), {run: begun.get(run, 0) for run in missing})
 
 

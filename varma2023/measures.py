@@ -20,11 +20,7 @@ from varma2023.tables import span
 
 
 def require(criteria: Mapping[str, bool], when: bool = True) -> None:
-    """Raise unless every criterion is met: what the quick profile holds its own runs to.
-
-    Raises:
-        AssertionError: `when` is true and a criterion is not met; the message names those.
-    """
+    """Raises AssertionError, with their names, where criteria are not met and `when` is true."""
     missed = [name for name, met in criteria.items() if not met]
     if when and missed:
         raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
@@ -66,10 +62,7 @@ def listed(criteria: Mapping[str, bool]) -> str:
 
 
 def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
-    """The records by the values of one field of their runs, or by the tuple of several.
-
-    Keys are sorted by their numbers; names stay in the order in which they come.
-    """
+    """The records by one field of their runs, or a tuple of several; numbers sorted, names not."""
     found: dict[tuple, list[Record]] = {}
     for record in records:
         key = tuple(getattr(record.run, field) for field in fields)
@@ -140,9 +133,7 @@ def value_at(record: Record, metric: str, epoch: int | float) -> float:
     return float(np.interp(epoch, record["epoch"], record[metric], right=nan))
 
 
-def values_at(
-    records: Sequence[Record], metric: str, epoch: int | float, whole: str = ""
-) -> Summary:
+def values_at(records: Sequence[Record], metric: str, epoch: float, whole: str = "") -> Summary:
     """A metric of every run at an epoch, or as a part of another metric there."""
     values = np.array([value_at(record, metric, epoch) for record in records])
     wholes = [value_at(record, whole, epoch) if whole else 1.0 for record in records]
@@ -213,11 +204,10 @@ def tolerance(records: Sequence[Record]) -> float:
 
 def at_papers_setting(records: Sequence[Record]) -> bool:
     """Whether every run is the paper's of Figs. 1a and 9 but for its seed, or a longer one."""
-    paper = Run()
+    paper, runs = Run(), [record.run for record in records]
     free = {name: getattr(paper, name) for name in ("seed", "epochs", "n_logged", "keep_weights")}
-    return bool(records) and all(
-        replace(r.run, **free) == paper and r.run.epochs >= paper.epochs for r in records
-    )
+    same = all(replace(run, **free) == paper and run.epochs >= paper.epochs for run in runs)
+    return bool(runs) and same
 
 
 def groks(record: Record) -> bool:
@@ -256,10 +246,9 @@ class Pair:
 
 
 def pairs(records: Sequence[Record]) -> list[Pair]:
-    """The records of `convergence.sweeps.convergence`, two by two.
+    """The records of `convergence.sweeps.convergence`, two by two: AdamW's, then the minimiser's.
 
-    Raises:
-        ValueError: neighbours are not AdamW's and the minimiser's record of one train set.
+    Raises ValueError where neighbours are not, or are not of one train set.
     """
     found = [Pair(*both) for both in zip(records[::2], records[1::2], strict=True)]
     for pair in found:
@@ -338,11 +327,7 @@ class Critical:
 def curve(
     records: Sequence[Record], accuracy: Accuracy = at_the_end
 ) -> tuple[Float[np.ndarray, " run"], Float[np.ndarray, " run"]]:
-    """Dataset sizes in their order, and test accuracy at each: the mean over its records.
-
-    Raises:
-        ValueError: no records.
-    """
+    """Dataset sizes in order, and mean test accuracy at each; raises ValueError of no records."""
     if not records:
         raise ValueError("a curve needs at least one record, got none")
     found = group(records, "dataset_size")
@@ -371,10 +356,7 @@ def d_crit(
 def d_crit_interval(
     records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> Interval:
-    """The geometric mean of every seed's `d_crit`, with its interval over seeds.
-
-    NaN if that of any seed is censored. Curves of one seed are averaged first.
-    """
+    """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
     logs = [log(d_crit(unit, level, accuracy).value) for unit in group(records, "seed").values()]
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
@@ -383,19 +365,16 @@ def d_crit_text(
     records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> str:
     """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
-    found = [d_crit(unit, level, accuracy) for unit in group(records, "seed").values()]
-    if not any(each.censored for each in found):
-        return d_crit_interval(records, level, accuracy).text(",.0f")
-    texts = [str(each) for each in found]
+    whole = d_crit_interval(records, level, accuracy)
+    if isfinite(whole.value):
+        return whole.text(",.0f")
+    texts = [str(d_crit(unit, level, accuracy)) for unit in group(records, "seed").values()]
     alike = len(texts) > 1 and len(set(texts)) == 1
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
 def crossings_rest(records: Sequence[Record]) -> bool:
-    """Whether D_crit can be told: every curve crosses, between two sizes whose ends are at rest.
-
-    An end that is still falling bounds D_crit only (choice C15).
-    """
+    """Whether D_crit can be told: every curve crosses, between two ends at rest (choice C15)."""
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():
         found = d_crit(runs)
         beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
@@ -428,10 +407,7 @@ def transition_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-OTHER_TASKS = (
-    *("x-y", "x*y", "x/y", "x/y or x-y", "x^2+y^2", "x^2+xy+y^2"),
-    *PERMUTATION,
-)
+OTHER_TASKS = ("x-y", "x*y", "x/y", "x/y or x-y", "x^2+y^2", "x^2+xy+y^2", *PERMUTATION)
 """The nine of Fig. 8, whatever tasks there are besides."""
 
 

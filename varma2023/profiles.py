@@ -6,7 +6,7 @@ from functools import wraps
 from inspect import signature
 from itertools import product
 from numbers import Integral, Real
-from typing import Any, ParamSpec
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,17 @@ PROFILES = ("published", "quick", "paper")
 QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256))
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
+PAPERS = Run()
+EVERYTHING = PAPERS.p**2
+SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
+QUICK = ((0.5, 1.0), QUICK_RUN)  # weight decays and network of the quick profile
+
 Changes = dict[str, Any]
-Given = ParamSpec("Given")
+Sizes = Sequence[int] | None
+Sweep = Callable[..., list[Run]]
 
 FROM = {"seed": "seeds", "dataset_size": "sizes", "weight_decay": "weight_decays"}
+GIVEN = {"seeds": int | None, "sizes": Sizes, "weight_decays": Sequence[float] | None}
 LISTS = {
     "sizes": (Integral, "whole numbers"),
     "weight_decays": (Real, "numbers"),
@@ -31,18 +38,54 @@ LISTS = {
 }
 
 
-def sets(*own: str) -> Callable[[Callable[Given, list[Run]]], Callable[Given, list[Run]]]:
+@dataclass(frozen=True)
+class Grid:
+    """How much of a sweep one profile runs."""
+
+    seeds: int
+    epochs: int  # of a run: updates of AdamW, or gradients of the minimiser
+    sizes: Collection[float | int]  # at `run.p`; another task or modulus takes the same share
+    decays: Sequence[float | int] = (0.1, 0.5, 1.0, 1.5, 2.0)  # those of Fig. 4
+    run: Run = PAPERS  # its modulus, network and learning rate
+    exact: bool = False  # whether sizes are meant as they are, whatever the task
+
+    def given(self, seeds: int, sizes: Sizes, decays: Sequence[float] | None) -> "Grid":
+        """The grid with these instead of its own, where they are not None."""
+        grid = replace(self, seeds=seeds)
+        grid = grid if sizes is None else replace(grid, sizes=sizes, exact=True)
+        return grid if decays is None else replace(grid, decays=decays)
+
+    def sizes_of(self, run: Run) -> list[int]:
+        """The dataset sizes for this run's task and modulus."""
+        if self.exact:
+            return [int(size) for size in self.sizes]
+        examples = tasks.task(run.task, run.p).n_examples
+        shares = [size / self.run.p**2 for size in self.sizes]
+        return [min(examples, max(1, round(share * examples))) for share in shares]
+
+
+def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
     """A sweep that sets these fields of its runs itself, and so takes no changes of them.
+
+    With a grid for each profile, the function takes the profile and its grid. Who calls it gives
+    the profile and, instead of the grid's own, `seeds`, `sizes` and `weight_decays`, those of them
+    whose fields the sweep sets; one that sets no weight decay has weight decay 1.
 
     Raises, when the sweep is called:
         ValueError: a change of such a field, or a list that is none; the message names it.
     """
 
-    def decorate(make: Callable[Given, list[Run]]) -> Callable[Given, list[Run]]:
+    def decorate(make: Sweep) -> Sweep:
         arguments = signature(make)
+        if grids:
+            profile, _, *rest = arguments.parameters.values()
+            names = [FROM[name] for name in own if name in FROM]
+            of_grid = [profile.replace(name=n, default=None, annotation=GIVEN[n]) for n in names]
+            first = profile.replace(default=PROFILES[0])
+            arguments = arguments.replace(parameters=[first, *of_grid, *rest])
 
         @wraps(make)
-        def checked(*positional: Given.args, **named: Given.kwargs) -> list[Run]:
+        def checked(*positional: Any, **named: Any) -> list[Run]:
             given = arguments.bind(*positional, **named).arguments
             for name, value in not_none(given.get("changes", {})).items():
                 if name in own:
@@ -55,8 +98,18 @@ def sets(*own: str) -> Callable[[Callable[Given, list[Run]]], Callable[Given, li
                 right = [isinstance(v, kind) and not isinstance(v, bool) for v in members]
                 if isinstance(value, str) or not right or not all(right):
                     raise ValueError(f"{name} must be a list of {wanted}, got {value!r}")
-            return make(*positional, **named)
+            if not grids:
+                return make(*positional, **named)
+            profile = given.pop("profile", PROFILES[0])
+            seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
+            n = len(
+                seed_range(profile, seeds, **{name: each.seeds for name, each in grids.items()})
+            )
+            grid = grids[profile].given(n, sizes, decays if "weight_decay" in own else (1.0,))
+            return make(profile, grid, **given.pop("changes", {}), **given)
 
+        del checked.__wrapped__  # Sphinx would take its parameters for those of the signature
+        checked.__signature__ = arguments  # type: ignore[attr-defined]
         return checked
 
     return decorate
@@ -67,11 +120,6 @@ def one_of(kind: str, name: str, known: Collection[str]) -> str:
     if name not in known:
         raise ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}")
     return name
-
-
-def check_profile(profile: str) -> None:
-    """Raises ValueError unless the profile is one of `PROFILES`."""
-    one_of("profile", profile, PROFILES)
 
 
 def apply(run: Run, changes: Changes) -> Run:
@@ -92,11 +140,16 @@ def apply(run: Run, changes: Changes) -> Run:
     return replace(run, **changes)
 
 
-def seed_range(seeds: int | None, default: int) -> range:
-    """The seeds from 0 on, as many as given or by default."""
+def seed_range(profile: str, seeds: int | None, **default: int) -> range:
+    """The seeds from 0 on, as many as given, or by default as the profile has.
+
+    Raises:
+        ValueError: another profile than those of `PROFILES`, or not a number of seeds.
+    """
+    own = default[one_of("profile", profile, PROFILES)]
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
-    return range(default if seeds is None else seeds)
+    return range(own if seeds is None else seeds)
 
 
 RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)
@@ -125,11 +178,9 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
 
     The quick profile takes 65 % of x + y mod 31 and the first seed, which groks by epoch 600.
     """
-    check_profile(profile)
-    base = Run(keep_weights=True)
+    base, count = Run(keep_weights=True), seed_range(profile, seeds, published=5, quick=1, paper=5)
     if profile == "quick":
         base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
-    count = seed_range(seeds, 1 if profile == "quick" else 5)
     runs = [apply(base, changes | {"seed": seed}) for seed in count]
     examples = tasks.task(runs[0].task, runs[0].p).n_examples
     if runs[0].dataset_size == examples:
@@ -145,95 +196,40 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
 
     By AdamW for 3,000 epochs; a task of `SLOW_TASKS` for longer, and then maybe by the minimiser.
     """
-    check_profile(profile)
+    count = seed_range(profile, seeds, published=2, quick=2, paper=10)
     epochs, gradients = SLOW_TASKS.get(changes.get("task") or Run.task, (3000, 0))
-    base = Run(dataset_size=12769, epochs=epochs, n_logged=60, keep_weights=True)
-    if profile == "quick":
-        base = replace(
-            QUICK_RUN, dataset_size=QUICK_RUN.p**2, epochs=300, n_logged=60, keep_weights=True
-        )
-    default = {"published": 2, "quick": 2, "paper": 10}[profile]
-    runs = [apply(base, {**changes, "seed": seed}) for seed in seed_range(seeds, default)]
+    run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, epochs)
+    base = replace(run, dataset_size=run.p**2, epochs=epochs, n_logged=60, keep_weights=True)
+    runs = [apply(base, changes | {"seed": seed}) for seed in count]
     if not gradients or profile == "quick":
         return runs
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
-@sets("seed", "dataset_size")
-def ungrokking(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    **changes: Any,
-) -> list[Run]:
+PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 20_000, PAPERS_UNGROKKING),
+    quick=Grid(2, 800, (40, 120, 600), run=QUICK_RUN),
+    paper=Grid(10, 1_000_000, PAPERS_UNGROKKING),
+)
+def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Figs. 1b, 7: grokked networks trained further on fewer examples, by size and then by seed.
 
     `sizes` are the reduced dataset sizes D'. A change of task, p or model also applies to the
     networks that the runs start from; another (weight decay, lr, eps, epochs) does not (choice C7).
     """
-    check_profile(profile)
-    count = len(seed_range(seeds, {"published": 5, "quick": 2, "paper": 10}[profile]))
-    inits = full_data(profile, count, **shared(changes))
-    epochs, n_logged = {"quick": (800, 60), "paper": (1_000_000, 400)}.get(profile, (20_000, 160))
-    grid = np.geomspace(390, 1494, 7) / 12769
-    if profile == "quick":
-        grid = np.array([40, 120, 600]) / QUICK_RUN.p**2
-    examples, own = inits[0].dataset_size, not_shared(changes)
-    start = {name: getattr(inits[0], name) for name in (*SHARED, "lr")}
-    base = Run(**start, dataset_size=examples, epochs=epochs, n_logged=n_logged)
+    inits = full_data(profile, grid.seeds, **shared(changes))
+    start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
+    n_logged = {"published": 160, "quick": 60, "paper": 400}[profile]
+    base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
     return [
-        apply(replace(base, dataset_size=int(size), init=init, seed=init.seed), own)
-        for size in (np.rint(grid * examples) if sizes is None else sizes)
+        replace(base, dataset_size=size, init=init, seed=init.seed)
+        for size in grid.sizes_of(inits[0])
         for init in inits
     ]
-
-
-WEIGHT_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)  # of Fig. 4
-PAPERS = Run()
-EVERYTHING = PAPERS.p**2
-SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How much of a sweep one profile runs."""
-
-    seeds: int
-    epochs: int  # of a run: updates of AdamW, or gradients of the minimiser
-    sizes: Collection[float | int]  # at `run.p`; another task or modulus takes the same share
-    decays: Sequence[float | int] = WEIGHT_DECAYS
-    run: Run = PAPERS  # its modulus, network and learning rate
-    exact: bool = False  # whether sizes are meant as they are, whatever the task
-
-    def sizes_of(self, run: Run) -> list[int]:
-        """The dataset sizes for this run's task and modulus."""
-        if self.exact:
-            return [int(size) for size in self.sizes]
-        examples = tasks.task(run.task, run.p).n_examples
-        shares = [size / self.run.p**2 for size in self.sizes]
-        return [min(examples, max(1, round(share * examples))) for share in shares]
-
-    def base(self, changes: Changes, **fields: Any) -> Run:
-        """The grid's run from random weights, with the changes of task, p and model."""
-        return apply(replace(self.run, **fields), shared(changes))
-
-
-QUICK = ((0.5, 1.0), QUICK_RUN)  # weight decays and network of the quick profile
-
-
-def choose(
-    profile: str,
-    seeds: int | None,
-    sizes: Sequence[int] | None = None,
-    decays: Sequence[float] | None = None,
-    **grids: Grid,
-) -> Grid:
-    """The profile's grid, with the number of seeds, the sizes and weight decays that are given."""
-    check_profile(profile)
-    grid = grids[profile]
-    grid = replace(grid, seeds=len(seed_range(seeds, grid.seeds)))
-    grid = grid if sizes is None else replace(grid, sizes=sizes, exact=True)
-    return grid if decays is None else replace(grid, decays=decays)
 
 
 def not_none(changes: Changes) -> Changes:
@@ -265,14 +261,9 @@ def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:
 
     By size, weight decay and seed. `fields` of every run, such as random labels.
     """
-    base, runs = grid.base(changes, **fields), []
+    base, runs = apply(replace(grid.run, **fields), shared(changes)), []
     for size in grid.sizes_of(base):
         each = replace(base, dataset_size=size)
         inits = [early(replace(each, seed=seed)) for seed in range(grid.seeds)]
         runs += to_the_minimum(inits, replace(grid, sizes=[size], exact=True), changes)
     return runs
-
-
-def from_full_data(profile: str, grid: Grid, changes: Changes) -> list[Run]:
-    """Networks trained on every example (`full_data`) to a minimum of Eq. (2) on fewer."""
-    return to_the_minimum(full_data(profile, grid.seeds, **shared(changes)), grid, changes)

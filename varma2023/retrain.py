@@ -30,11 +30,8 @@ class Comparison:
     def final_values(self) -> dict[str, tuple[float, float]]:
         """Accuracies, norm and correct logit at the end, stored and again."""
         names = ("train_accuracy", "test_accuracy", "param_norm", "correct_logit")
-        return {
-            name: (self.stored.final(name), self.again.final(name))
-            for name in names
-            if name in self.stored.metrics
-        }
+        there = [name for name in names if name in self.stored.metrics]
+        return {name: (self.stored.final(name), self.again.final(name)) for name in there}
 
     @property
     def agrees(self) -> bool:

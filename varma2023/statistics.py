@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-LEVEL = 0.95
+LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
 
 
@@ -54,46 +54,27 @@ class Interval:
         return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}})"
 
 
-def bootstrap(
-    units: Sequence[Any], statistic: Callable[[Sequence[Any]], float], n_resamples: int = 1000
-) -> Interval:
+def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float]) -> Interval:
     """The statistic of the units, with its percentile interval over resampled units.
 
     The statistic may not depend on the order of the units. Resamples for which it is not finite are
-    left out. Fewer than `FEW` units give no interval but the statistic of each.
-
-    Raises:
-        ValueError: no units.
+    left out. Fewer than `FEW` units give no interval but the statistic of each; none, a ValueError.
     """
-    found = _resampled([units], statistic, n_resamples)
+    found = bootstrap_of([units], statistic)
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
 
 
-def bootstrap_two(
-    one: Sequence[Any],
-    other: Sequence[Any],
-    statistic: Callable[[Sequence[Any], Sequence[Any]], float],
-    n_resamples: int = 1000,
-) -> Interval:
-    """As `bootstrap`, of two samples of units, drawn from each: `n` is the size of the smaller.
-
-    A sample of fewer than `FEW` units gives no interval.
-    """
-    return _resampled([one, other], statistic, n_resamples)
-
-
-def _resampled(
-    samples: Sequence[Sequence[Any]], statistic: Callable[..., float], n_resamples: int
-) -> Interval:
+def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:
+    """As `bootstrap`, of several samples, each drawn from by itself; `n` is the least size."""
     if not all(samples):
         raise ValueError("a sample must hold at least one unit to draw from, got none")
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
     if found.n < FEW:
         return found
     rng = np.random.default_rng(0)
-    draws = [rng.integers(len(units), size=(n_resamples, len(units))) for units in samples]
+    draws = [rng.integers(len(units), size=(N_RESAMPLES, len(units))) for units in samples]
     # of few units there are few different draws, and the order of units does not matter
     sets = np.hstack([np.sort(draw, axis=1) for draw in draws])
     different, counts = np.unique(sets, axis=0, return_counts=True)

@@ -6,7 +6,7 @@ book's own script draws with the same file, so a figure looks alike in JupyterLa
 
 import json
 import re
-from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,7 @@ from plotly.subplots import make_subplots
 
 THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_text("utf-8"))
 
-TRAIN: str = THEME["colours"]["train"]
-TEST: str = THEME["colours"]["test"]
-GEN: str = THEME["colours"]["gen"]
-MEM: str = THEME["colours"]["mem"]
+TRAIN, TEST, GEN, MEM = (str(THEME["colours"][name]) for name in ("train", "test", "gen", "mem"))
 NORM: str = THEME["colours"]["norm"]  # near-black; the page turns it near-white in the dark
 ORDERED = "Cividis"  # for ordered quantities: dataset size, weight decay
 
@@ -37,13 +34,11 @@ TRACE_TYPES = frozenset(
 
 def template() -> dict[str, Any]:
     """The plotly template of every figure, in its light form, on white paper."""
-    light = THEME["light"]
-    layout = json.loads(json.dumps(THEME["layout"]))
+    light, layout = THEME["light"], deepcopy(THEME["layout"])
     layout |= {"paper_bgcolor": light["paper"], "plot_bgcolor": light["paper"]}
     layout["font"]["color"] = light["text"]
-    for axis in ("xaxis", "yaxis"):
-        layout[axis] |= {"gridcolor": light["grid"], "linecolor": light["axis"]}
-        layout[axis]["tickcolor"] = light["axis"]
+    axis = {"gridcolor": light["grid"], "linecolor": light["axis"], "tickcolor": light["axis"]}
+    layout |= {name: layout[name] | axis for name in ("xaxis", "yaxis")}
     return {"layout": layout}
 
 
@@ -97,23 +92,9 @@ def show(fig: go.Figure) -> go.Figure:
         n = len(trace.x) if trace.type == "scatter" and trace.x is not None else 0
         if n > MAX_POINTS:
             raise ValueError(f"{label}: a line has at most {MAX_POINTS} points, got {n}")
-    spec = fig.to_plotly_json()
-    for text in _texts(spec):
-        if "$" in text:
-            raise ValueError(f"figure: write Unicode, <i> or <sub>, not dollar maths: {text!r}")
-    size = len(fig.to_json())
-    if size > MAX_BYTES:
-        raise ValueError(f"figure: at most {MAX_BYTES:,} bytes, got {size:,}")
+    spec = fig.to_json()
+    if dollar := re.search(r'"[^"]*\$[^"]*"', spec):
+        raise ValueError(f"figure: write Unicode, <i> or <sub>, not dollar maths: {dollar[0]}")
+    if len(spec) > MAX_BYTES:
+        raise ValueError(f"figure: at most {MAX_BYTES:,} bytes, got {len(spec):,}")
     return fig
-
-
-def _texts(node: Any) -> Iterator[str]:
-    """Every string anywhere in a figure's specification."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        for value in node.values():
-            yield from _texts(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from _texts(value)

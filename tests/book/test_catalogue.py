@@ -18,6 +18,12 @@ def record(run, seconds=3600.0, commit="abc", stack=1):
     return Record(run, metrics, {"processes": [process]})
 
 
+def body(html: str) -> list[list[str]]:
+    """The texts of a table's cells, by row."""
+    rows = BeautifulSoup(html, "html.parser").select("tbody tr")
+    return [[cell.get_text() for cell in row.select("td")] for row in rows]
+
+
 def test_a_value_stands_alone_and_several_are_counted():
     assert measures.span([3, 3]) == "3"
     assert measures.counted_span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
@@ -53,19 +59,14 @@ def test_a_resumed_run_names_every_commit_once():
 
 
 def test_every_experiment_has_a_row_with_its_command_and_those_without_records_say_so():
-    made = [record(run) for run in RUNS]
-    rows = BeautifulSoup(catalogue.catalogue_table({"grokking": made}), "html.parser")
-    rows = rows.select("tbody tr")
-    assert len(rows) == len(experiments.EXPERIMENTS)
-    for name, row in zip(experiments.EXPERIMENTS, rows, strict=True):
-        cells = [cell.get_text() for cell in row.select("td")]
+    rows = body(catalogue.catalogue_table({"grokking": [record(run) for run in RUNS]}))
+    for name, cells in zip(experiments.EXPERIMENTS, rows, strict=True):
         assert cells[0].startswith(f"{name}: ")
         assert cells[-1] == f"python -m varma2023 run {name}"
         assert (cells[1] == "not run") == (name != "grokking")
-    assert rows[0].select("td")[1].get_text() == "4"
+    assert rows[0][1] == "4"
 
 
 def test_a_run_stands_with_its_key_and_its_end():
-    page = BeautifulSoup(catalogue.every_run({"grokking": [record(RUNS[0])]}), "html.parser")
-    cells = [cell.get_text() for cell in page.select_one("tbody tr").select("td")]
+    [cells] = body(catalogue.every_run({"grokking": [record(RUNS[0])]}))
     assert cells == [RUNS[0].key, str(RUNS[0]), "9", "all epochs", "test accuracy 0.250"]

@@ -4,7 +4,7 @@ import ast
 import json
 import pydoc
 import re
-import shutil
+from functools import cache
 
 import pytest
 
@@ -22,22 +22,19 @@ SMALL = (
 )
 
 
-def code_cells(name: str) -> list[dict]:
-    notebook = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
-    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
+@cache
+def cells(name: str) -> list[str]:
+    """The sources of a notebook's code cells; [] for a page without a notebook."""
+    twin = chapters.BOOK / f"{name}.ipynb"
+    found = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
+    return ["".join(c["source"]) for c in found if c["cell_type"] == "code"]
 
 
-def source(cell: dict) -> str:
-    return "".join(cell["source"])
-
-
-def n_lines(cell: dict) -> int:
+def n_lines(cell: str) -> int:
     """Lines of code; blank ones and imports are none."""
-    imports = [
-        n for n in ast.parse(source(cell)).body if isinstance(n, ast.Import | ast.ImportFrom)
-    ]
+    imports = [n for n in ast.parse(cell).body if isinstance(n, ast.Import | ast.ImportFrom)]
     of_imports = sum(n.end_lineno - n.lineno + 1 for n in imports)
-    return sum(bool(line.strip()) for line in source(cell).splitlines()) - of_imports
+    return sum(bool(line.strip()) for line in cell.splitlines()) - of_imports
 
 
 @pytest.fixture
@@ -56,13 +53,10 @@ def small(tmp_path):
     return root
 
 
-def test_there_are_chapters():
+def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
     assert NAMES[0] == "intro"
     assert len(NAMES) > 1
-
-
-def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
-    assert chapters.check() == 0, capsys.readouterr().out
+    assert chapters.check() == 0, capsys.readouterr().out  # so they are without outputs
 
 
 def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
@@ -74,34 +68,25 @@ def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("file", ["intro.md", "intro.ipynb"])
-def test_check_names_a_notebook_that_fell_behind(small, capsys, file):
+STALE = "intro.ipynb is not what intro.md gives"
+LISTED = "_toc.yml lists chapters/two, which does not exist\nchapters/one is not in _toc.yml"
+
+
+@pytest.mark.parametrize(
+    ("file", "was", "becomes", "said"),
+    [
+        ("intro.md", "A chapter", "Another", STALE),
+        ("intro.ipynb", "A chapter", "Another", STALE),
+        ("_toc.yml", "chapters/one", "chapters/two", LISTED),
+        ("chapters/left.ipynb", "", "{}", "chapters/left.ipynb has no chapter"),
+    ],
+)
+def test_check_names_what_fell_behind_and_what_lacks(small, capsys, file, was, becomes, said):
     path = small / file
-    path.write_text(path.read_text("utf-8").replace("A chapter", "Another"), encoding="utf-8")
+    text = path.read_text("utf-8") if path.exists() else ""
+    path.write_text(text.replace(was, becomes), encoding="utf-8")
     assert chapters.check(small) == 1
-    assert "intro.ipynb is not what intro.md gives" in capsys.readouterr().out
-
-
-def test_check_names_what_the_contents_lack_or_invent(small, capsys):
-    toc = small / "_toc.yml"
-    toc.write_text(toc.read_text("utf-8").replace("chapters/one", "chapters/two"), "utf-8")
-    assert chapters.check(small) == 1
-    printed = capsys.readouterr().out
-    assert "lists chapters/two, which does not exist" in printed
-    assert "chapters/one is not in _toc.yml" in printed
-
-
-def test_check_names_a_notebook_without_a_chapter(small, capsys):
-    shutil.copy(small / "intro.ipynb", small / "chapters/left.ipynb")
-    assert chapters.check(small) == 1
-    assert "chapters/left.ipynb has no chapter" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_cells_are_short_and_a_chapter_is_at_most_60_lines(name):
-    lines = [n_lines(c) for c in code_cells(name)]
-    assert max(lines) <= 8
-    assert sum(lines) <= 60
+    assert said in capsys.readouterr().out
 
 
 FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try)
@@ -109,26 +94,27 @@ PATH = re.compile(r"^[~./]{1,2}/|\.(parquet|json|csv|npz|safetensors|py|md)$")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cells_call_and_do_not_program(name):
-    for cell in code_cells(name):
-        nodes = list(ast.walk(ast.parse(source(cell))))
-        assert not [n for n in nodes if isinstance(n, FORBIDDEN)], source(cell)
+def test_cells_are_short_call_and_do_not_program(name):
+    lines = list(map(n_lines, cells(name)))
+    assert max(lines) <= 8
+    assert sum(lines) <= 60
+    for cell in cells(name):
+        nodes = list(ast.walk(ast.parse(cell)))
+        assert not [n for n in nodes if isinstance(n, FORBIDDEN)], cell
         names = {n.id for n in nodes if isinstance(n, ast.Name)}
-        assert not names & {"open", "Path", "os", "exec"}, source(cell)
+        assert not names & {"open", "Path", "os", "exec"}, cell
         texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-        assert not [t for t in texts if PATH.search(t)], source(cell)
+        assert not [t for t in texts if PATH.search(t)], cell
+        assert "show(" in cell or not re.search(r"\bfig\w*\(", cell), cell
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameters_come_first_and_are_checked_next(name):
-    first, second, *_ = code_cells(name)
-    assert first["metadata"]["tags"][0] == "parameters"
-    parameters = [n.targets[0].id for n in ast.parse(source(first)).body]
-    assert parameters[0] == "profile"
-    calls = [n for n in ast.walk(ast.parse(source(second))) if isinstance(n, ast.Call)]
-    [check] = [c for c in calls if ast.unparse(c.func).endswith("check_parameters")]
-    assert [k.arg for k in check.keywords] == parameters
-    assert [ast.unparse(k.value) for k in check.keywords] == parameters
+def test_parameters_come_first(name):
+    """`test_parameters` has the call that checks them next."""
+    whole = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
+    tagged = [c for c in whole["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    assert ["".join(c["source"]) for c in tagged] == cells(name)[:1]
+    assert cells(name)[0].startswith("profile = ")
 
 
 def test_a_figure_is_referred_to_by_a_short_name():
@@ -136,20 +122,6 @@ def test_a_figure_is_referred_to_by_a_short_name():
     pages = sorted(chapters.BOOK.glob("**/*.md"))
     whole = re.compile(r"\{ref\}`fig-")
     assert [page.name for page in pages if whole.search(page.read_text(encoding="utf-8"))] == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_notebooks_are_committed_without_outputs(name):
-    for cell in code_cells(name):
-        assert cell["outputs"] == []
-        assert cell["execution_count"] is None
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_plotted_cell_shows_its_figure_through_show(name):
-    for cell in code_cells(name):
-        if re.search(r"\bfig\w*\(", source(cell)):
-            assert "show(" in source(cell), source(cell)
 
 
 @pytest.mark.process
@@ -189,30 +161,24 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
     assert "intro, chapters/one" in capsys.readouterr().out
 
 
-@pytest.fixture
-def ipython(tmp_path, monkeypatch):
-    """A folder of its own for IPython, which warns of a home that it cannot write to."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-
-
 @pytest.mark.process
-@pytest.mark.usefixtures("ipython")
-def test_papermill_stops_at_a_parameter_that_a_chapter_does_not_have(tmp_path):
-    chapter, target = chapters.BOOK / f"{NAMES[1]}.ipynb", tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapter, target, {"profil": "quick"})
-    assert "ValueError: unknown parameter 'profil'" in error
-    assert "did you mean 'profile'?" in error
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"profil": "quick"}, "unknown parameter 'profil': .*did you mean 'profile'?"),
+        ({"task": "x/y", "p": 9}, "x/y: division needs a prime modulus p, got 9"),
+    ],
+)
+def test_papermill_stops_at_what_a_chapter_cannot_use_before_training(
+    tmp_path, monkeypatch, given, says
+):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # it warns of a home without rights
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
+    chapter, target = chapters.BOOK / "chapters/01_introduction.ipynb", tmp_path / "out.ipynb"
+    _, error = chapters.run_chapter(chapter, target, given)
+    assert re.search(f"ValueError: {says}", error)
     ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
     assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
-
-
-@pytest.mark.process
-@pytest.mark.usefixtures("ipython")
-def test_papermill_stops_at_a_bad_value_before_training(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
-    chapter, target = chapters.BOOK / "chapters" / "01_introduction.ipynb", tmp_path / "out.ipynb"
-    _, error = chapters.run_chapter(chapter, target, {"task": "x/y", "p": 9})
-    assert "ValueError: x/y: division needs a prime modulus p, got 9" in error
     assert not (tmp_path / "store").exists()
 
 
@@ -222,7 +188,7 @@ def test_the_page_script_gets_the_theme(small, tmp_path):
     assert "/*THEME*/" not in script
     assert chapters.THEME["colours"]["mem"] in script
     style = (tmp_path / "to/_assets/gk-book.css").read_text("utf-8")
-    assert f"--gk-mem:{chapters.THEME['dark_colours']['mem']};" in style
+    assert f"--gk-mem: {chapters.THEME['dark_colours']['mem']};" in style
     assert not (tmp_path / "to/intro.md").exists()  # Sphinx reads the executed notebook instead
     assert (tmp_path / "to/chapters/prose.md").exists()
 

@@ -1,6 +1,5 @@
 """The script of the pages: a reader chooses which runs a figure shows. On a page of its own."""
 
-import csv
 import json
 import shutil
 import time
@@ -8,13 +7,12 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from test_site import FRAMES, Tab, switch_to
+from test_site import FRAMES, Tab, saved_csv, switch_to
 from test_sphinx_ext import rendered
 
 from varma2023 import theme
 from varma2023.publish import chapters
 from varma2023.publish.sphinx_ext import PlotlyMime
-from varma2023.theme import PLOTLY_MIME
 
 pytestmark = [pytest.mark.site]
 
@@ -54,9 +52,7 @@ def page(tmp_path_factory) -> Path:
     shutil.copy(chapters.BOOK / "_assets/plotly.min.js", folder)
     shutil.copytree(chapters.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
-        f'<figure id="fig-{i}">'
-        + rendered(PlotlyMime, PLOTLY_MIME, json.loads(fig.to_json()))
-        + "</figure>"
+        f'<figure id="fig-{i}">{rendered(PlotlyMime, json.loads(fig.to_json()))}</figure>'
         for i, fig in enumerate((two_by_three(), plain()))
     ]
     (folder / "page.html").write_text(
@@ -73,9 +69,12 @@ def opened(context, page):
     """A function that opens the page; checked for messages and requests elsewhere at the end."""
     tabs = []
 
-    def open_page(width=1280):
+    def open_page(width=1280, choose=False):
         tabs.append(Tab(context.new_page(), page.parent.as_uri() + "/", width=width))
-        return tabs[-1].open("page.html?print").page
+        here = tabs[-1].open("page.html?print").page
+        if choose:
+            here.locator(".gk-runs summary").click()
+        return here
 
     yield open_page
     for tab in tabs:
@@ -128,18 +127,17 @@ def drawn(page) -> list[tuple]:
     return [tuple(pair) for pair in page.evaluate(DRAWN)]
 
 
-def legend(page) -> list[str]:
-    return page.locator(".legendtext").all_text_contents()
-
-
-def test_a_group_of_boxes_for_each_key_that_varies_and_none_without(opened):
-    page = opened()
+def test_a_group_of_boxes_for_each_key_that_varies_and_none_without_fits_a_phone(opened):
+    page = opened(width=360, choose=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.locator(".gk-runs").count() == 1
     assert page.locator(".gk-runs").evaluate("d => d.closest('figure').id") == "fig-0"
-    page.locator(".gk-runs summary").click()
     assert page.locator(".gk-runs legend").all_inner_texts() == ["seed", "weight decay"]
-    labels = [text.strip() for text in page.locator(".gk-runs label").all_inner_texts()]
-    assert labels == ["0", "1", "0.1", "0.5", "2"]
+    labels = page.locator(".gk-runs label")
+    texts = [text.strip() for text in labels.all_inner_texts()]
+    assert texts == ["0", "1", "0.1", "0.5", "2"]
+    boxes = labels.evaluate_all("labels => labels.map(l => l.getBoundingClientRect().height)")
+    assert min(boxes) >= 24
     assert len(drawn(page)) == 7
 
 
@@ -167,21 +165,20 @@ def test_the_tools_show_when_the_pointer_comes_near(opened):
 
 
 def test_a_hidden_lines_legend_entry_passes_to_another_of_its_group(opened):
-    page = opened()
-    before = legend(page)
+    page = opened(choose=True)
+    entries = page.locator(".legendtext")
+    before = entries.all_text_contents()
     assert before == ["weight decay 0.1", "weight decay 0.5", "weight decay 2", "the paper's"]
-    page.locator(".gk-runs summary").click()
     page.get_by_role("checkbox", name="0", exact=True).uncheck()
     drawn(page)
-    assert legend(page) == before
+    assert entries.all_text_contents() == before
     page.get_by_role("checkbox", name="0.5").uncheck()
     drawn(page)
-    assert legend(page) == [before[0], *before[2:]]
+    assert entries.all_text_contents() == [before[0], *before[2:]]
 
 
 def test_all_of_a_group_go_and_come_back_with_one_button(opened):
-    page = opened()
-    page.locator(".gk-runs summary").click()
+    page = opened(choose=True)
     page.get_by_role("button", name="none: weight decay").click()
     assert drawn(page) == [(None, None)]
     page.get_by_role("checkbox", name="2").check()
@@ -192,21 +189,16 @@ def test_all_of_a_group_go_and_come_back_with_one_button(opened):
 
 
 def test_a_choice_stays_when_the_theme_changes(opened):
-    page = opened()
-    page.locator(".gk-runs summary").click()
+    page = opened(choose=True)
     page.get_by_role("checkbox", name="0.1").uncheck()
     switch_to(page, "dark")
     assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
 
 
 def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):
-    page = opened()
-    page.locator(".gk-runs summary").click()
+    page = opened(choose=True)
     page.get_by_role("button", name="none: seed").click()
-    with page.expect_download() as download:
-        page.locator(".gk-csv").first.click()
-    text = Path(download.value.path()).read_text("utf-8")
-    head, *rows = csv.reader(text.splitlines())
+    head, *rows = saved_csv(page, 0)
     assert head == ["panel", "trace", "x", "y", "z", "seed", "weight_decay", "dataset_size"]
     assert len(rows) == 3 * 6 + 2
     assert {tuple(row[5:]) for row in rows[:3]} == {("0", "0.1", "400")}
@@ -214,22 +206,9 @@ def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):
 
 
 def test_the_csv_has_the_ends_of_error_bars(opened):
-    page = opened()
-    with page.expect_download() as download:
-        page.locator(".gk-csv").last.click()
-    head, *rows = csv.reader(Path(download.value.path()).read_text("utf-8").splitlines())
+    head, *rows = saved_csv(opened(), -1)
     assert head == ["panel", "trace", "x", "y", "z", "seed", "low", "high"]
     assert rows == [
         ["x", "one", "1", "3", "", "0", "2", "3.5"],
         ["x", "one", "2", "4", "", "0", "", ""],
     ]
-
-
-def test_the_boxes_fit_a_phone(opened):
-    page = opened(width=360)
-    page.locator(".gk-runs summary").click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    heights = page.locator(".gk-runs label").evaluate_all(
-        "labels => labels.map(l => l.getBoundingClientRect().height)"
-    )
-    assert min(heights) >= 24

@@ -1,13 +1,15 @@
-"""The README says what the shipped results say."""
+"""What the README says of the results, and the page on the engine of the code, is so."""
 
 import ast
+import pydoc
 import re
+from pathlib import Path
 
 import pytest
 
 from varma2023 import claims
 from varma2023.board import CLAIMS
-from varma2023.publish import readme
+from varma2023.publish import chapters, readme
 
 
 def test_its_results_are_those_of_the_shipped_runs(board):
@@ -59,3 +61,18 @@ def test_python_to_copy_imports_what_there_is(path):
     for code in re.findall(r"^```python\n(from .*?)^```", text, re.DOTALL | re.MULTILINE):
         imports = [node for node in ast.parse(code).body if isinstance(node, ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), path.name, "exec"), {})
+
+
+def test_what_the_page_on_the_engine_names_is_there():
+    page = (chapters.BOOK / "chapters" / "engine.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (chapters.ROOT / "grokkit").glob("*.py")}
+    names = re.findall(r"`([a-z]\w*)(\.\w+)`", page)
+    names = {f"grokkit.{module}{name}" for module, name in names if module in modules}
+    assert names
+    assert [name for name in names if pydoc.locate(name) is None] == []
+    tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parents[1].rglob("*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 5
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    scripts = re.findall(r"benchmarks/\w+\.py", page)
+    assert [name for name in scripts if not (chapters.ROOT / name).exists()] == []

@@ -1,12 +1,11 @@
 """Run it yourself: the saved executions are what their commands say, and the recipe works."""
 
-import importlib.util
-import json
 import re
 import shlex
 
-import numpy as np
 import pytest
+from test_parameters import defaults
+from tiny import script
 
 from grokkit import tasks
 from varma2023 import profiles, theme
@@ -30,23 +29,12 @@ EXAMPLE = Rerun(
 )
 
 
-def script():
-    """`benchmarks/rerun.py` as a module."""
-    spec = importlib.util.spec_from_file_location("rerun", chapters.ROOT / "benchmarks/rerun.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_command_names_the_chapter_and_each_parameter():
+def test_a_command_names_the_chapter_and_each_parameter_and_tables_its_cost_and_values():
     assert EXAMPLE.command == (
         "papermill book/chapters/01_introduction.ipynb out.ipynb -p profile quick -p p 37"
     )
     assert EXAMPLE.verdicts == {"F1a": "holds"}
     assert "5 networks, 9,100 epochs, 50 s" in EXAMPLE.described()
-
-
-def test_the_tables_show_cost_and_values():
     assert "9,100" in reruns.cost_table([EXAMPLE])
     html = reruns.values_table(EXAMPLE, {"fits": "train accuracy 1"})
     assert "<td>train accuracy 1</td><td>70</td>" in html
@@ -56,7 +44,7 @@ def test_the_tables_show_cost_and_values():
 
 
 def test_the_saved_ones_are_those_of_the_script():
-    cases = script().CASES
+    cases = script("rerun").CASES
     assert [r.name for r in SAVED] == list(cases)
     for r in SAVED:
         chapter, _, parameters = cases[r.name]
@@ -67,11 +55,8 @@ def test_the_saved_ones_are_those_of_the_script():
 
 @pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
 def test_a_saved_one_trained_what_its_parameters_ask_for(r):
-    names = {"profile", *r.parameters}
-    chapter = json.loads((chapters.BOOK / f"{r.chapter}.ipynb").read_text("utf-8"))
-    [first] = [c for c in chapter["cells"] if "parameters" in c["metadata"].get("tags", [])]
-    known = set(re.findall(r"^(\w+) =", "".join(first["source"]), re.MULTILINE))
-    assert names <= known  # papermill would only warn about another
+    known = defaults(r.chapter)
+    assert {"profile", *r.parameters} <= set(known)  # papermill would only warn about another
     check_parameters(profiles.grokking, **{**dict.fromkeys(known), **r.parameters})
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
     given |= {k: float(v) for k, v in given.items() if k == "weight_decay"}  # as checked types
@@ -85,14 +70,10 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
 
 
 @pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
-def test_a_saved_figure_is_fit_to_print(r):
+def test_a_saved_figure_is_fit_to_print_with_the_command_that_was_run(r):
     fig = theme.show(r.drawn())
     assert len(fig.data) > 1
     assert len(theme.alt(fig)) > 40
-
-
-@pytest.mark.parametrize("r", SAVED, ids=lambda r: r.name)
-def test_the_page_prints_the_command_that_was_run(r):
     printed = [shlex.split(line) for line in CHAPTER.splitlines() if line.startswith("papermill")]
     assert shlex.split(r.command.replace("x*y", "'x*y'")) in printed
 
@@ -103,10 +84,6 @@ def test_the_recipe_for_a_task_works(monkeypatch):
     monkeypatch.setitem(tasks.MODULAR, name, operation)
     monkeypatch.setattr(tasks, "NAMES", (*tasks.NAMES, name))
     task = tasks.task(name, 11)
-    x, y = task.inputs.T
-    np.testing.assert_array_equal(
-        task.labels, [operation(a, b, 11) for a, b in zip(x, y, strict=True)]
-    )
-    runs = profiles.grokking("quick", task=name, seeds=1)
-    assert runs[0].task == name
+    assert task.labels.tolist() == [operation(x, y, 11) for x, y in task.inputs.tolist()]
+    assert profiles.grokking("quick", task=name, seeds=1)[0].task == name
     tasks.task.cache_clear()

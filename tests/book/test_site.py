@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
+from test_chapters import cells
 
 from varma2023 import claims
 from varma2023.board import CLAIMS
@@ -88,17 +89,10 @@ def served(handler, folder: Path):
 
 
 @pytest.fixture(scope="session")
-def base(site):
-    """The address of the site."""
-    with served(Quiet, site) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def base_without_fonts(site):
-    """Another address of it, at which there are no fonts."""
-    with served(WithoutFonts, site) as address:
-        yield address
+def addresses(site):
+    """The address of the site, and another at which there are no fonts."""
+    with served(Quiet, site) as whole, served(WithoutFonts, site) as without:
+        yield whole, without
 
 
 class Tab:
@@ -155,14 +149,13 @@ def blank(context):
 
 
 @pytest.fixture
-def tab(blank, base, base_without_fonts):
+def tab(blank, addresses):
     """A function that opens a page of the site, once a test; what it did is checked afterwards."""
     tabs = []
 
     def open_tab(address, fonts=True, **options):
         assert tabs == []
-        there = base if fonts else base_without_fonts
-        tabs.append(Tab(blank, there, fonts=fonts, **options))
+        tabs.append(Tab(blank, addresses[0 if fonts else 1], fonts=fonts, **options))
         return tabs[-1].open(address)
 
     yield open_tab
@@ -178,10 +171,8 @@ def test_the_pages_are_those_of_the_contents(site):
 
 def n_figures(page: str) -> int:
     """How many figure cells the page's notebook has."""
-    twin = chapters.BOOK / page.replace(".html", ".ipynb")
-    cells = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
-    texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
-    return sum(bool(re.search(r"^show\(", text, re.MULTILINE)) for text in texts)
+    shows = re.compile(r"^show\(", re.MULTILINE)
+    return sum(bool(shows.search(cell)) for cell in cells(page.removesuffix(".html")))
 
 
 def test_there_are_figures_to_draw():
@@ -373,11 +364,11 @@ def test_digits_are_of_one_width_in_both_weights(tab):
     assert regular != bold
 
 
-def test_figures_wait_until_they_come_near(base, context):
+def test_figures_wait_until_they_come_near(addresses, context):
     page = max(PAGES, key=n_figures)
     here = context.new_page()
     here.set_viewport_size({"width": 1280, "height": 400})
-    here.goto(base + page)
+    here.goto(addresses[0] + page)
     here.wait_for_timeout(500)
     assert here.query_selector_all(".gk-plotly:not([data-drawn])")
     last = "[...document.querySelectorAll('.gk-plotly')].at(-1)"
@@ -385,13 +376,18 @@ def test_figures_wait_until_they_come_near(base, context):
     here.close()
 
 
+def saved_csv(here, which: int) -> list[list[str]]:
+    """The rows that a figure's link saves."""
+    with here.expect_download() as download:
+        here.locator(".gk-csv").nth(which).click()
+    assert download.value.suggested_filename.endswith(".csv")
+    return list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if n_figures(p)][:3])
 def test_a_figures_csv_has_a_row_for_every_point(tab, page):
     here = tab(f"{page}?print").page
-    with here.expect_download() as download:
-        here.locator(".gk-csv").first.click()
-    assert download.value.suggested_filename.endswith(".csv")
-    rows = list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
+    rows = saved_csv(here, 0)
     assert rows[0][:5] == ["panel", "trace", "x", "y", "z"]
     assert len(set(rows[0])) == len(rows[0])
     drawn = here.evaluate(

@@ -17,11 +17,17 @@ from varma2023.publish import sphinx_ext
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
 
 
-def rendered(renderer, mime: str, content: dict) -> str:
+def rendered(renderer, content: dict) -> str:
     """The HTML of one output."""
+    mime = ISLAND_MIME if renderer is sphinx_ext.IslandMime else PLOTLY_MIME
     data = SimpleNamespace(mime_type=mime, content=content)
     [node] = renderer.handle_mime(None, data, inline=False)
     return str(node.astext())
+
+
+def held(text: str) -> dict:
+    """What the script element of a rendered output holds."""
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', text, re.S)[1])
 
 
 def figure_json(**layout) -> dict:
@@ -30,8 +36,8 @@ def figure_json(**layout) -> dict:
 
 
 def test_a_figure_carries_its_data_its_text_and_no_template():
-    text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, figure_json(height=300))
-    spec = json.loads(re.search(r'<script type="application/json">(.*?)</script>', text)[1])
+    text = rendered(sphinx_ext.PlotlyMime, figure_json(height=300))
+    spec = held(text)
     assert spec["data"][0]["y"] == [3, 4]
     assert "template" not in spec["layout"]
     alt = html.escape('Loss < 1 & "falling".')
@@ -44,20 +50,16 @@ def test_a_figure_carries_its_data_its_text_and_no_template():
 def test_a_figure_without_curves_still_has_a_list_of_them():
     """The page's script walks it; without, it stopped at this figure and drew none after it."""
     fig = json.loads(theme.set_alt(theme.figure(), "Nothing was run.").to_json())
-    spec = json.loads(
-        re.search(r"json\">(.*?)</script>", rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig))[1]
-    )
-    assert spec["data"] == []
+    assert held(rendered(sphinx_ext.PlotlyMime, fig))["data"] == []
 
 
 @given(name=st.text(max_size=20))
 def test_no_text_in_a_figure_ends_its_script(name):
     fig = figure_json()
     fig["data"][0]["name"] = name + "</script><script>"
-    text = rendered(sphinx_ext.PlotlyMime, PLOTLY_MIME, fig)
+    text = rendered(sphinx_ext.PlotlyMime, fig)
     assert text.count("</script>") == 1
-    spec = json.loads(re.search(r"json\">(.*?)</script>", text, re.DOTALL)[1])
-    assert spec["data"][0]["name"] == fig["data"][0]["name"]
+    assert held(text)["data"][0]["name"] == fig["data"][0]["name"]
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), (1, 3), (2, 2)])
@@ -68,8 +70,8 @@ def test_panels_side_by_side_are_counted(rows, cols):
 
 def test_an_island_carries_its_module_and_what_to_say_without_scripts():
     content = {"esm": "export default {}; // </script>", "state": {"x": 1}, "alt": "An explorer."}
-    text = rendered(sphinx_ext.IslandMime, ISLAND_MIME, content)
-    assert json.loads(re.search(r"json\">(.*?)</script>", text)[1]) == content
+    text = rendered(sphinx_ext.IslandMime, content)
+    assert held(text) == content
     assert "<noscript><p>An explorer.</p></noscript>" in text
 
 
@@ -120,8 +122,7 @@ Raises:
 
 
 def test_a_docstring_in_our_style_is_clean_and_keeps_its_formula():
-    without_sections = DOCSTRING[: DOCSTRING.index("Raises:")]
-    assert messages(without_sections) == ""
+    assert messages(DOCSTRING[: DOCSTRING.index("Raises:")]) == ""
     text = "\n".join(sphinx_ext.docstring_as_rst(DOCSTRING))
     assert "    w_i = P_i ** (-q kappa / (q - kappa))" in text
     assert "``code``" in text

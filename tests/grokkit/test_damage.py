@@ -5,7 +5,6 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -16,92 +15,77 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import finished
+from tiny import BRIEF as RUN
+from tiny import checkpoint, finished
+from torch.testing import assert_close
 
 from grokkit import runs
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store import files, parquet, store
-from grokkit.store.store import Checkpoint, Store
+from grokkit.store.store import Store
 from varma2023 import experiments
 
-TINY = ModelConfig(d_model=4, n_heads=1, d_mlp=4)
-RUN = Run(p=5, dataset_size=10, epochs=3, model=TINY, n_logged=4, keep_weights=True)
 OTHER = replace(RUN, seed=1)
-KINDS = ("record", "weights", "checkpoint", "shipped", "shipped weights")
-FOLDERS = {"record": "records", "weights": "weights", "checkpoint": "checkpoints"}
+RECORD, THETA = finished(RUN)
+FILES = {
+    "record": "store/records/{}.parquet",
+    "weights": "store/weights/{}.safetensors",
+    "checkpoint": "store/checkpoints/{}.safetensors",
+    "shipped": "results/{}.parquet",
+    "shipped weights": "results/weights/{}.safetensors",
+}
+KINDS = tuple(FILES)
 NOBODY = 65534
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # deleting there takes no time
 
 
-def fill(place: Path) -> Store:
-    """In `place`, a store with a record and a checkpoint of both runs, and exported results."""
+def fill(place: Path, *runs: Run) -> None:
+    """In `place`, a store with a record and a checkpoint of the runs, and exported results."""
     made = Store(place / "store", "")
-    for run in (RUN, OTHER):
+    for run in runs:
         made.put(*finished(run))
         made.save_checkpoint(checkpoint(run))
-    made.export("RUN", [RUN], place / "results")
-    made.export("OTHER", [OTHER], place / "results")
-    return made
-
-
-def checkpoint(run: Run) -> Checkpoint:
-    W = torch.randn(4, 5, generator=torch.Generator().manual_seed(run.seed))
-    return Checkpoint(run, 2, {"W": W}, [{"torch": "x"}])
+        made.export(f"seed-{run.seed}", [run], place / "results")
 
 
 def target_of(kind: str, place: Path, run: Run) -> Path:
-    if kind == "shipped":
-        return place / "results" / ("RUN.parquet" if run == RUN else "OTHER.parquet")
-    if kind == "shipped weights":
-        return place / "results" / "weights" / f"{run.key}.safetensors"
-    ending = "parquet" if kind == "record" else "safetensors"
-    return place / "store" / FOLDERS[kind] / f"{run.key}.{ending}"
+    return place / FILES[kind].format(f"seed-{run.seed}" if kind == "shipped" else run.key)
 
 
 def trusted(kind: str, place: Path) -> bool:
     """Whether the store still gives what the file said; it must then be what was written."""
-    here, record, theta = Store(place / "store", ""), *finished(RUN)
+    here = Store(place / "store", "")
     if kind == "checkpoint":
         assert set(here.checkpointed()) <= {RUN, OTHER}
-        saved = here.load_checkpoint(RUN)
-        assert saved is None or torch.equal(saved.tensors["W"], checkpoint(RUN).tensors["W"])
-        return saved is not None
+        found = here.load_checkpoint(RUN)
+        assert found is None or torch.equal(found.tensors["W"], checkpoint(RUN).tensors["W"])
+        return found is not None
     found = (Store(place / "empty", place / "results") if "shipped" in kind else here).get(RUN)
     if found is not None:
-        assert (found.run, found.provenance) == (RUN, record.provenance)
-        for name, values in record.metrics.items():
+        assert (found.run, found.provenance) == (RUN, RECORD.provenance)
+        for name, values in RECORD.metrics.items():
             assert (found[name] == values).all()
             assert found[name].dtype == values.dtype
-        assert all(torch.equal(found.weights()[name], w) for name, w in theta.items())
+        assert_close(found.weights(), THETA, rtol=0, atol=0)
     return found is not None
 
 
 # --- ways to damage a file -------------------------------------------------------------------
 
 
-def truncate(data: bytes, rng: np.random.Generator) -> bytes:
-    return data[: rng.integers(1, len(data))]
+def damaged(data: bytes, how: str, seed: int) -> bytes:
+    """The bytes of a file, damaged at random."""
+    rng = np.random.default_rng(seed)
+    at = rng.integers(1, len(data))
+    return {
+        "truncate": data[:at],
+        "flip": data[:at] + bytes([data[at] ^ 1 << rng.integers(8)]) + data[at + 1 :],
+        "zero": data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :],
+        "garbage": rng.bytes(len(data)),
+    }[how]
 
 
-def flip(data: bytes, rng: np.random.Generator) -> bytes:
-    at = rng.integers(len(data))
-    return data[:at] + bytes([data[at] ^ 1 << rng.integers(8)]) + data[at + 1 :]
-
-
-def zero(data: bytes, rng: np.random.Generator) -> bytes:
-    at = rng.integers(len(data))
-    return data[:at] + bytes(len(data[at : at + 64])) + data[at + 64 :]
-
-
-def garbage(data: bytes, rng: np.random.Generator) -> bytes:
-    return rng.bytes(len(data))
-
-
-BYTES = {truncate: 9, flip: 14, zero: 8, garbage: 2}
-CASES = [
-    (kind, how, seed) for kind in KINDS for how, times in BYTES.items() for seed in range(times)
-]
+TIMES = {"truncate": 9, "flip": 14, "zero": 8, "garbage": 2}
+CASES = [(kind, how, seed) for kind in KINDS for how, n in TIMES.items() for seed in range(n)]
 OTHERWISE = [
     *((kind, "directory") for kind in KINDS),
     *((kind, "swapped") for kind in KINDS if kind != "shipped"),  # its name means nothing
@@ -115,17 +99,15 @@ OTHERWISE = [
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     place = tmp_path_factory.mktemp("whole")
-    fill(place)
+    fill(place, RUN, OTHER)
     assert all(trusted(kind, place) for kind in KINDS)
     return place
 
 
-@contextmanager
-def copied(whole: Path) -> Iterator[Path]:
+@pytest.fixture
+def place(whole, place):
     """A copy to be damaged, in a folder that other users can reach."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        shutil.copytree(whole, folder, dirs_exist_ok=True)
-        yield Path(folder)
+    return shutil.copytree(whole, place, dirs_exist_ok=True)
 
 
 def refusal(kind: str, place: Path, target: Path) -> bool:
@@ -138,99 +120,91 @@ def refusal(kind: str, place: Path, target: Path) -> bool:
     assert str(target) in message
     if "shipped" in kind:
         assert "as missing" in message
-    else:
-        assert f"set aside as {target.name}.damaged" in message or ": missing;" in message
-        assert os.path.lexists(f"{target}.damaged") or ": missing;" in message
+    elif ": missing;" not in message:
+        assert f"set aside as {target.name}.damaged" in message
+        assert os.path.lexists(f"{target}.damaged")
     return True
 
 
 @pytest.mark.parametrize(("kind", "how", "seed"), CASES)
-def test_bytes_that_were_not_written_are_refused(whole, kind, how, seed):
-    with copied(whole) as place:
-        target = target_of(kind, place, RUN)
-        target.write_bytes(how(target.read_bytes(), np.random.default_rng(seed)))
-        # a few bytes say nothing: then `trusted` has found all that it read to be as written
-        assert refusal(kind, place, target) or how in (flip, zero)
+def test_bytes_that_were_not_written_are_refused(place, kind, how, seed):
+    target = target_of(kind, place, RUN)
+    target.write_bytes(damaged(target.read_bytes(), how, seed))
+    # a few bytes say nothing: then `trusted` has found all that it read to be as written
+    assert refusal(kind, place, target) or how in ("flip", "zero")
 
 
 @pytest.mark.parametrize(("kind", "how"), OTHERWISE)
-def test_a_file_in_the_wrong_place_or_form_is_refused(whole, kind, how, monkeypatch):
-    with copied(whole) as place:
-        target = target_of(kind, place, RUN)
-        if how == "swapped":
-            target_of(kind, place, OTHER).replace(target)
-        elif how == "schema":
-            put_another_schema(kind, place, target, monkeypatch)
-        elif how == "nested":
-            deep = b"[" * 100_000
-            target.write_bytes(len(deep).to_bytes(8, "little") + deep)
-        elif how in ("empty", "longer"):
-            target.write_bytes(target.read_bytes() + bytes(16) if how == "longer" else b"")
-        else:
-            target.unlink()
-        if how == "directory":
-            target.mkdir()
-            (target / "file").write_text("in the way")
-        elif how == "fifo":
-            os.mkfifo(target)
-        elif how == "link":
-            target.symlink_to(place, target_is_directory=True)
-        assert refusal(kind, place, target)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of weights that are now missing
-            Store(place / "store", "").collect_garbage(damaged=True)
-        assert not list((place / "store").rglob("*.damaged"))
+def test_a_file_in_the_wrong_place_or_form_is_refused(place, kind, how, monkeypatch):
+    target = target_of(kind, place, RUN)
+    if how == "swapped":
+        target_of(kind, place, OTHER).replace(target)
+    elif how == "schema":
+        put_another_schema(kind, place, target, monkeypatch)
+    elif how == "nested":
+        deep = b"[" * 100_000
+        target.write_bytes(len(deep).to_bytes(8, "little") + deep)
+    elif how in ("empty", "longer"):
+        target.write_bytes(target.read_bytes() + bytes(16) if how == "longer" else b"")
+    else:
+        target.unlink()
+    if how == "directory":
+        target.mkdir()
+        (target / "file").write_text("in the way")
+    elif how == "fifo":
+        os.mkfifo(target)
+    elif how == "link":
+        target.symlink_to(place, target_is_directory=True)
+    assert refusal(kind, place, target)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights that are now missing
+        Store(place / "store", "").collect_garbage(damaged=True)
+    assert not list((place / "store").rglob("*.damaged"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(whole, kind):
-    with copied(whole) as place:
-        target, here = target_of(kind, place, RUN), Store(place / "store", "")
-        before = target.read_bytes()
-        target.chmod(0)
-        said = rf"{target}: cannot be read \(Permission denied\), left as it is"
-        with unprivileged(place):
-            if "shipped" in kind:
-                with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
-                    assert not trusted(kind, place)
-            else:
-                with pytest.warns(UserWarning, match=said):
-                    removed = here.collect_garbage(damaged=True)
-                assert target not in removed
-                with pytest.raises(files.Unreadable, match=said):
-                    here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
-        target.chmod(0o600)
-        assert target.read_bytes() == before
-        assert trusted(kind, place)
+def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(place, kind):
+    target, here = target_of(kind, place, RUN), Store(place / "store", "")
+    before = target.read_bytes()
+    target.chmod(0)
+    said = rf"{target}: cannot be read \(Permission denied\), left as it is"
+    with unprivileged(place):
+        if "shipped" in kind:
+            with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
+                assert not trusted(kind, place)
+        else:
+            with pytest.warns(UserWarning, match=said):
+                removed = here.collect_garbage(damaged=True)
+            assert target not in removed
+            with pytest.raises(files.Unreadable, match=said):
+                here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
+    target.chmod(0o600)
+    assert target.read_bytes() == before
+    assert trusted(kind, place)
 
 
-def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(whole):
-    with copied(whole) as place:
-        here, weights = Store(place / "store", ""), place / "store" / "weights"
-        weights.rename(place / "aside")
-        with pytest.warns(UserWarning, match=r"weights/.*missing.*the run counts as missing"):
-            assert experiments.inventory([RUN], here).missing == 1
-        (place / "aside").rename(weights)
-        assert trusted("record", place)
+def test_weights_that_are_elsewhere_for_a_moment_cost_no_record(place):
+    here, weights = Store(place / "store", ""), place / "store" / "weights"
+    weights.rename(place / "aside")
+    with pytest.warns(UserWarning, match=r"weights/.*missing.*the run counts as missing"):
+        assert experiments.inventory([RUN], here).missing == 1
+    (place / "aside").rename(weights)
+    assert trusted("record", place)
 
 
 @pytest.mark.parametrize("at", ["open", "read"])
-def test_an_error_of_the_system_says_nothing_about_the_file(whole, monkeypatch, at):
+def test_an_error_of_the_system_says_nothing_about_the_file(place, monkeypatch, at):
+    def failing(*_):
+        raise OSError(5, "Input/output error")
+
     class File(io.BytesIO):
-        def read(self, *_):
-            raise OSError(5, "Input/output error")
+        read = failing
 
-    def failing(path):
-        if at == "open":
-            raise OSError(24, "Too many open files")
-        return File()
-
-    monkeypatch.setattr(parquet, "opened", failing)
-    with copied(whole) as place:
-        with pytest.raises(files.Unreadable, match="cannot be read"):
-            Store(place / "store", "").get(RUN)
-        monkeypatch.undo()
-        assert trusted("record", place)
+    monkeypatch.setattr(parquet, "opened", failing if at == "open" else lambda path: File())
+    with pytest.raises(files.Unreadable, match="cannot be read"):
+        Store(place / "store", "").get(RUN)
+    monkeypatch.undo()
+    assert trusted("record", place)
 
 
 def put_another_schema(kind, place, target, monkeypatch):
@@ -239,12 +213,8 @@ def put_another_schema(kind, place, target, monkeypatch):
     monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
     run = replace(RUN)
     assert run.key != RUN.key
-    there = Store(place / "later", "")
-    there.put(*finished(run))
-    there.save_checkpoint(checkpoint(run))
-    there.export("RUN", [run], place / "results")
-    if "shipped" not in kind:
-        (place / "later" / FOLDERS[kind] / f"{run.key}{target.suffix}").replace(target)
+    fill(place / "later", run)
+    target_of(kind, place / "later", run).replace(target)
     monkeypatch.undo()
 
 
@@ -263,66 +233,50 @@ def unprivileged(place: Path) -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(whole):
-    with copied(whole) as place:
-        target = target_of("record", place, RUN)
-        target.write_bytes(b"not a record")
-        target.parent.chmod(0o500)
-        here = Store(place / "store", "")
-        with unprivileged(place):
-            with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
-                assert experiments.inventory([RUN], here).missing == 1
-            target.parent.chmod(0)
-            with pytest.warns(UserWarning, match=rf"{target}: cannot be read \(Permission"):
-                assert experiments.inventory([RUN], here).missing == 1
-            (here.path / "checkpoints").chmod(0)
-            with pytest.warns(UserWarning, match=r"checkpoints: Permission denied; its files"):
-                assert here.checkpointed() == {}
-            target.parent.chmod(0o700)
-            (here.path / "checkpoints").chmod(0o700)
+def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(place):
+    target = target_of("record", place, RUN)
+    target.write_bytes(b"not a record")
+    target.parent.chmod(0o500)
+    here = Store(place / "store", "")
+    with unprivileged(place):
+        with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
+            assert experiments.inventory([RUN], here).missing == 1
+        target.parent.chmod(0)
+        with pytest.warns(UserWarning, match=rf"{target}: cannot be read \(Permission"):
+            assert experiments.inventory([RUN], here).missing == 1
+        (here.path / "checkpoints").chmod(0)
+        with pytest.warns(UserWarning, match=r"checkpoints: Permission denied; its files"):
+            assert here.checkpointed() == {}
+        target.parent.chmod(0o700)
+        (here.path / "checkpoints").chmod(0o700)
 
 
 # --- a full disk -----------------------------------------------------------------------------
 
 
-def write(kind: str, place: Path) -> None:
-    """What would replace the files of RUN by those of other content."""
-    here = Store(place / "store", "")
-    record, theta = finished(RUN)
-    if kind == "record":
-        run = replace(RUN, keep_weights=False)
-        here.put(replace(record, run=run))
-    elif kind == "weights":
-        here.put(record, {name: weight + 1 for name, weight in theta.items()})
-    elif kind == "checkpoint":
-        here.save_checkpoint(replace(checkpoint(RUN), epoch=3))
-    else:
-        here.export("RUN", [OTHER], place / "results")
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def contents(place: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in place.rglob("*") if p.is_file()}
+WRITES = {  # what would replace the files of RUN by those of other content
+    "record": lambda here: here.put(replace(RECORD, run=replace(RUN, keep_weights=False))),
+    "weights": lambda here: here.put(RECORD, {name: w + 1 for name, w in THETA.items()}),
+    "checkpoint": lambda here: here.save_checkpoint(replace(checkpoint(RUN), epoch=3)),
+    "shipped": lambda here: here.export("seed-0", [OTHER], here.path.parent / "results"),
+}
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 200])
-@pytest.mark.parametrize("kind", ["record", "weights", "checkpoint", "shipped"])
-def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, kind, size):
-    with copied(whole) as place:
-        before = contents(place)
-        named = r"write .*\.(parquet|safetensors)"
-        with files_of_at_most(size), pytest.raises(files.StoreFull, match=named):
-            write(kind, place)
-        assert contents(place) == before
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_full_disk_leaves_every_file_as_it_was_and_names_the_one(whole, place, write, size):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(files.StoreFull, match=r"write .*\.(parquet|safetensors)"):
+            write(Store(place / "store", ""))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    before, after = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (whole, place)
+    )
+    assert after == before
 
 
 @pytest.mark.slow  # and not part of CI, where it may not be allowed to mount

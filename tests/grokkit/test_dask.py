@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -59,11 +60,9 @@ def test_without_dask_the_message_says_how_to_install_it(tmp_path, monkeypatch):
 
 LONG = [replace(RUN, seed=seed, epochs=300) for seed in range(4)]
 LONG.append(replace(CHILD, init=LONG[0], epochs=100))
-OFTEN = (
-    dask.PRELOAD
-    + "from grokkit.engine import trainer\n"
-    + "trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, 1e9\n"
-)
+OFTEN = f"""{dask.PRELOAD}from grokkit.engine import trainer
+trainer.CHECKPOINT_SECONDS, trainer.CHECKPOINT_SHARE = -1.0, 1e9
+"""
 
 
 def kill_a_worker(path, killed):
@@ -114,13 +113,10 @@ def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_conti
 
 
 def test_workers_that_do_not_see_the_store_are_named(tmp_path):
-    class Blind:
-        def nthreads(self):
-            return {"tcp://10.0.0.2:1": 1}
-
-        def run(self, *_):
-            return {"tcp://10.0.0.2:1": ("cpu", 1 << 30, False)}
-
-    with pytest.raises(ValueError, match=f"{tmp_path} is not seen by tcp://10.0.0.2:1"):
-        dask.Cluster(Blind(), Store(tmp_path), "auto").device_and_free_memory(lambda: False)
+    there = "tcp://10.0.0.2:1"
+    blind = SimpleNamespace(
+        nthreads=lambda: {there: 1}, run=lambda *_: {there: ("cpu", 1 << 30, False)}
+    )
+    with pytest.raises(ValueError, match=f"{tmp_path} is not seen by {there}"):
+        dask.Cluster(blind, Store(tmp_path), "auto").device_and_free_memory(lambda: False)
     assert not list(tmp_path.rglob("*.tmp"))

@@ -3,15 +3,14 @@
 import os
 import random
 import signal
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
+from itertools import chain
 
 import pytest
 import tiny
 import torch
-from tiny import equal, forked
+from tiny import equal
 
 from grokkit.engine import trainer
 from grokkit.store.store import Store
@@ -53,11 +52,13 @@ def break_up(runs, path, kills, rng):
 
     Returns how often that was; processes that end by themselves must have succeeded.
     """
-    threads = [1, 2]
-    both = [forked(work, runs, path, n) for n in threads]
+    both = [tiny.trainer(work, runs, path, threads) for threads in (1, 2)]
     done, deadline = 0, time.monotonic() + 600
     while any(process.is_alive() for process in both):
         assert time.monotonic() < deadline, "no end in sight"
+        if done < kills and not list(path.glob("checkpoints/*.safetensors")):
+            time.sleep(0.01)  # nothing is begun yet
+            continue
         time.sleep(rng.uniform(0, 0.4))
         i = rng.randrange(2)
         if done < kills and both[i].is_alive():
@@ -65,7 +66,7 @@ def break_up(runs, path, kills, rng):
             both[i].join()
         if both[i].exitcode == -signal.SIGKILL:
             done += 1
-            both[i] = forked(work, runs, path, threads[i])
+            both[i] = tiny.trainer(work, runs, path, i + 1)
     assert [process.exitcode for process in both] == [0, 0]
     return done
 
@@ -79,7 +80,7 @@ def check(runs, path, unbroken):
     for temporary in path.rglob("*.tmp"):  # of a killed process: garbage after an hour
         os.utime(temporary, (0, 0))
     broken.collect_garbage()
-    for run in [run for generation in plan.with_inits(runs) for run in generation]:
+    for run in chain.from_iterable(plan.with_inits(runs)):
         one, other = unbroken.get(run), broken.get(run)
         assert equal(one, other), run
         continued += len(other.provenance["processes"]) - 1
@@ -92,14 +93,6 @@ def check(runs, path, unbroken):
     return continued
 
 
-@pytest.fixture
-def place():
-    """A folder in memory, where there is one: thousands of checkpoints then cost little."""
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
-
-
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("runs", "kills"),
@@ -109,9 +102,7 @@ def place():
     ],
 )
 def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(place, runs, kills):
-    for run in (RUN, MIXED[-1]):  # so that the children begin with everything imported
-        local.train([replace(run, epochs=1)], Store(place / "warm", ""), "cpu", progress=False)
-    once = forked(work, runs, place / "unbroken", 1, False)
+    once = tiny.trainer(work, runs, place / "unbroken", 1, False)
     once.join()
     assert once.exitcode == 0
     rng, done, continued = random.Random(kills), 0, 0

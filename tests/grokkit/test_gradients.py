@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from hypothesis import given
-from hypothesis.strategies import floats, integers, sampled_from
-from tiny import examples
+from hypothesis.strategies import booleans, floats, integers, sampled_from
+from tiny import SMALL_TASKS, examples
 from torch.testing import assert_close
 
 from grokkit import model, tasks
@@ -15,7 +15,6 @@ from grokkit.engine import batched, tabulated
 from grokkit.model import ModelConfig
 
 CONFIG = ModelConfig(d_model=16, n_heads=4, d_mlp=24)
-CASES = [*((name, 7) for name in tasks.MODULAR), *((name, 3) for name in tasks.PERMUTATION)]
 
 
 def network(n_tokens, seed=0, config=CONFIG, scale=1.0):
@@ -46,6 +45,11 @@ def from_tables(theta, pairs, labels, size=tabulated.CHUNK, **options):
     return tabulated.gradient(theta, chunks, **options)
 
 
+def gap(slopes, gradient):
+    """The largest relative distance of a parameter's slopes from the gradient's."""
+    return max((slope - gradient[k]).norm() / gradient[k].norm() for k, slope in slopes.items())
+
+
 # --- in one batch
 
 
@@ -54,7 +58,7 @@ def stacked(thetas):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-@pytest.mark.parametrize(("name", "p"), CASES)
+@pytest.mark.parametrize(("name", "p"), SMALL_TASKS)
 def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, dtype, tolerance):
     task = tasks.task(name, p)
     sets = [examples(p, size, seed, name) for seed, size in enumerate((task.n_examples, 11, 5))]
@@ -74,19 +78,15 @@ def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, 
             assert_close(slope[i], there, rtol=0, atol=10 * tolerance * largest)
 
 
-@given(integers(0, 2**16), floats(0.2, 3.0))
+@given(integers(0, 2**16), floats(0.8, 12.0))
 def test_attention_survives_scores_far_apart(seed, scale):
-    # norms of Q and K up to 9 times larger: scores spread over tens of nats
+    # norms of Q and K up to 12 times larger: scores spread over tens of nats
     theta, (pairs, labels) = network(5, seed), examples(5, 25)
-    theta |= {name: theta[name] * scale * 4 for name in ("W_Q", "W_K")}
+    theta |= {name: theta[name] * scale for name in ("W_Q", "W_K")}
     found = batched.forward(stacked([theta]), *pairs.T.unsqueeze(1))[0]
     assert_close(found, textbook(theta, pairs, labels)[0], rtol=1e-9, atol=1e-9)
-
-
-def test_attention_stays_finite_where_every_denominator_would_underflow():
-    theta = to(network(5), torch.float32)
-    theta["W_K"] *= 1e4
-    assert batched.forward(stacked([theta]), *examples(5, 25)[0].T.unsqueeze(1)).isfinite().all()
+    theta = to(theta | {"W_K": theta["W_K"] * 1e4}, torch.float32)  # denominators would underflow
+    assert batched.forward(stacked([theta]), *pairs.T.unsqueeze(1)).isfinite().all()
 
 
 @given(integers(0, 2**16))
@@ -129,15 +129,16 @@ def test_the_loss_is_exact_in_float32_where_the_usual_form_fails(cross_entropy, 
     seed=integers(0, 2**20),
     chunk=integers(1, 40),
     task=sampled_from(["x+y", "x/y", "x^2+y^2"]),
+    exact=booleans(),
 )
-def test_the_gradient_is_that_of_the_textbook_model(p, heads, d_mlp, seed, chunk, task):
+def test_the_gradient_is_that_of_the_textbook_model(p, heads, d_mlp, seed, chunk, task, exact):
     theta = network(p, seed, ModelConfig(d_model=8, n_heads=heads, d_mlp=d_mlp))
     pairs, labels = examples(p, 1 + seed % tasks.task(task, p).n_examples, seed, task)
-    loss, slopes = from_tables(theta, pairs, labels, chunk)
-    _, expected, gradient = textbook(theta, pairs, labels)
+    loss, slopes = from_tables(theta, pairs, labels, chunk, exact=exact)
+    plain = model.cross_entropy if exact else torch.nn.functional.cross_entropy
+    _, expected, gradient = textbook(theta, pairs, labels, plain)
     assert_close(loss, expected, rtol=1e-10, atol=1e-12)
-    for name, slope in slopes.items():
-        assert_close(slope, gradient[name], rtol=1e-8, atol=1e-11)
+    assert_close(slopes, gradient, rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize("scale", [0.3, 3.0])
@@ -146,8 +147,7 @@ def test_float32_agrees_with_float64_at_the_papers_size(scale):
     _, expected, gradient = textbook(theta, *own)
     loss, slopes = from_tables(to(theta, torch.float32), *own)
     assert_close(loss.double(), expected, rtol=1e-5, atol=0)
-    for name, slope in slopes.items():
-        assert (slope - gradient[name]).norm() < 2e-5 * gradient[name].norm()
+    assert gap(slopes, gradient) < 2e-5
 
 
 def test_a_gradient_far_below_float32s_epsilon_is_still_exact():
@@ -159,8 +159,7 @@ def test_a_gradient_far_below_float32s_epsilon_is_still_exact():
     _, expected, gradient = textbook(theta, pairs, labels)
     loss, slopes = from_tables(to(theta, torch.float32), pairs, labels)
     assert_close(loss.double(), expected, rtol=1e-3, atol=0)
-    for name, slope in slopes.items():
-        assert (slope - gradient[name]).norm() <= 1e-2 * gradient[name].norm()
+    assert gap(slopes, gradient) <= 1e-2
 
 
 def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
@@ -168,8 +167,7 @@ def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
     loss, alone = from_tables(theta, *own)
     with ThreadPoolExecutor(3, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         same, shared = from_tables(theta, *own, each=pool.map)
-    assert torch.equal(loss, same)
-    assert all(torch.equal(alone[name], slope) for name, slope in shared.items())
+    assert_close((same, shared), (loss, alone), rtol=0, atol=0)
 
 
 def test_a_begun_thread_flushes_denormals_and_the_gradient_is_the_same():
@@ -188,17 +186,7 @@ def test_a_begun_thread_flushes_denormals_and_the_gradient_is_the_same():
     assert product() > 0  # the thread that asked is left as it was
     expected, slopes = from_tables(theta, *own)
     assert_close(loss, expected)
-    for name, slope in slopes.items():
-        assert_close(flushed[name], slope, rtol=1e-5, atol=1e-30)
-
-
-def test_the_rounded_loss_is_torchs_cross_entropy_in_value_and_gradient():
-    theta, own = network(7, 3, ModelConfig(8, 2, 12)), examples(7, 30, 3)
-    loss, slopes = from_tables(theta, *own, 8, exact=False)
-    _, expected, gradient = textbook(theta, *own, torch.nn.functional.cross_entropy)
-    assert_close(loss, expected, rtol=1e-10, atol=1e-12)
-    for name, slope in slopes.items():
-        assert_close(slope, gradient[name], rtol=1e-8, atol=1e-11)
+    assert_close(flushed, slopes, rtol=1e-5, atol=1e-30)
 
 
 def test_the_rounded_loss_loses_small_slopes_in_float32_and_the_exact_one_does_not():

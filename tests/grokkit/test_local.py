@@ -5,6 +5,7 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,9 +24,8 @@ GB = 1 << 30
 @pytest.fixture
 def on_a_card(monkeypatch):
     """Sweeps pack as for a card with 8 GB, though it is the CPU that then trains the stacks."""
-    monkeypatch.setattr(
-        local.LocalExecutor, "device_and_free_memory", lambda self, halt: (CARD, 8 * GB)
-    )
+    found = CARD, 8 * GB
+    monkeypatch.setattr(local.LocalExecutor, "device_and_free_memory", lambda *_: found)
 
 
 # --- packing
@@ -45,22 +45,17 @@ def test_packing_for_a_card_keeps_padding_and_memory_within_bounds(free):
     assert packed == plan.pack(runs[::-1], CARD, {}, free)
 
 
-@pytest.mark.parametrize(
-    ("free", "n", "sizes"), [(1 << 20, 3, [1, 1, 1]), (64 * GB, 450, [200, 200, 50])]
-)
-def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_files(
-    free, n, sizes
-):
-    run = Run(dataset_size=12769) if n == 3 else RUN
-    packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
-    assert [len(members) for members in packed] == sizes
+def test_a_stack_has_one_run_at_least_and_no_more_than_a_process_may_open_lock_files():
+    for run, n, free in ((Run(dataset_size=12769), 3, 1 << 20), (RUN, 450, 64 * GB)):
+        packed = plan.pack([replace(run, seed=seed) for seed in range(n)], CARD, {}, free)
+        assert list(map(len, packed)) == ([1, 1, 1] if n == 3 else [200, 200, 50])
 
 
 def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     sizes = [(20, 40), (40, 40), (20, 90), (30, 10)]
     runs = [replace(RUN, dataset_size=size, epochs=epochs) for size, epochs in sizes]
     packed = plan.pack(runs, CPU, {}, 0)
-    assert [len(members) for members in packed] == [1, 1, 1, 1]
+    assert list(map(len, packed)) == [1, 1, 1, 1]
     work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
 
@@ -86,16 +81,8 @@ def test_runs_go_in_lockstep_if_they_can(change):
 def test_runs_at_different_epochs_are_parted():
     runs = [replace(RUN, seed=seed) for seed in range(4)]
     packed = plan.pack(runs, CARD, {runs[1]: 7, runs[3]: 7}, GB)
-    assert {frozenset(members) for members in packed} == {
-        frozenset([runs[0], runs[2]]),
-        frozenset([runs[1], runs[3]]),
-    }
-
-
-def test_padding_is_the_share_of_rows_that_no_run_uses():
-    runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
-    assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
-    assert plan.padding([]) == 0.0
+    parted = {frozenset(members) for members in packed}
+    assert parted == {frozenset(runs[::2]), frozenset(runs[1::2])}
 
 
 # --- one stack of many runs
@@ -135,11 +122,7 @@ def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(
 def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
     tmp_path, on_a_card, monkeypatch
 ):
-    class Batched(trainer.Stack):
-        def __init__(self, *arguments, **kw):
-            super().__init__(*arguments, **kw, batched=True)
-
-    monkeypatch.setattr(trainer, "Stack", Batched)
+    monkeypatch.setattr(trainer, "Stack", partial(trainer.Stack, batched=True))
     together = train([replace(run, precision="float64") for run in STACK], tmp_path / "together")
     for record in together:
         alone = train([record.run], tmp_path / record.run.key)[0]
@@ -152,27 +135,15 @@ def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
 
 
 LONG = [replace(RUN, seed=seed, epochs=60) for seed in range(2)]
-SHORT = 0.01  # minutes
 
 
-@pytest.fixture
-def slowly(monkeypatch):
-    """Epochs of at least 20 ms, so that `SHORT` minutes see some but not all."""
+def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch):
     advance = trainer.Stack.advance
-
-    def slow(self):
-        time.sleep(0.02)
-        advance(self)
-
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Stack, "advance", slow)
-        yield patch
-
-
-def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monkeypatch, slowly):
-    with pytest.raises(TimeoutError) as stopped:
-        train(LONG, tmp_path / "first", minutes=SHORT)
-    slowly.undo()
+        # epochs of 20 ms at least: the minutes see some but not all
+        patch.setattr(trainer.Stack, "advance", lambda self: (time.sleep(0.02), advance(self)))
+        with pytest.raises(TimeoutError) as stopped:
+            train(LONG, tmp_path / "first", minutes=0.01)
     done = sum(Store(tmp_path / "first", "").checkpointed().values())
     assert str(stopped.value) == (
         f"time is up with {done} of 120 epochs trained; the same call continues"
@@ -234,7 +205,10 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
 # --- the arithmetic
 
 
-def test_work_is_what_is_left_and_float64_counts_twice():
+def test_work_is_what_is_left_and_float64_counts_twice_and_padding_is_what_no_run_uses():
     assert plan.work(RUN, 30) == pytest.approx(plan.work(RUN) / 4)
     assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
     assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
+    runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
+    assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
+    assert plan.padding([]) == 0.0

@@ -114,25 +114,32 @@ def test_decay_too_strong_for_the_data_leaves_no_circuit():
     assert (minimise_weights(found) == 0).all()
 
 
+AS_PRINTED = partial(count_d3_failures, as_printed=True)
+COUNTS = (count_d1_failures, count_d2_failures, AS_PRINTED, largest_d4_gap)
+
+
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("function", "arguments", "named"),
     [
-        ({"P": ()}, "at least one"),
-        ({"P": (1.0, 0.0)}, "P must be a positive number, got 0.0"),
-        ({"kappa": -1.0}, "kappa must be a positive number, got -1.0"),
-        ({"q": 0.0}, "q must be a positive number, got 0.0"),
-        ({"n_labels": 0}, "n_labels must be 2 or more, got 0"),
+        (EqualCircuits, ((),), "at least one"),
+        (EqualCircuits, ((1.0, 0.0),), "P must be a positive number, got 0.0"),
+        (EqualCircuits, ((1.0, 2.0), -1.0), "kappa must be a positive number, got -1.0"),
+        (EqualCircuits, ((1.0, 2.0), 1.2, 0.0), "q must be a positive number, got 0.0"),
+        (EqualCircuits, ((1.0, 2.0), 1.2, 2.0, 0.01, 0), "n_labels must be 2 or more, got 0"),
+        (lemma_d3_delta, (0.0, 2.0, 1.0), "must be"),
+        (lemma_d3_delta, (1.0, 0.5, 1.0), "must be"),
+        (lemma_d3_delta, (1.0, 2.0, -1.0), "must be"),
+        # of no draws none fails, which is not to say that the statement holds
+        *(
+            (count, (n, 0), f"draws, must be 1 or more, got {n}")
+            for count in COUNTS
+            for n in (0, -1)
+        ),
     ],
 )
-def test_a_bad_circuit_is_named_with_what_is_allowed(change, named):
+def test_a_bad_value_is_named_with_what_is_allowed(function, arguments, named):
     with pytest.raises(ValueError, match=named):
-        replace(EqualCircuits((1.0, 2.0)), **change)
-
-
-@pytest.mark.parametrize(("x", "r", "c"), [(0.0, 2.0, 1.0), (1.0, 0.5, 1.0), (1.0, 2.0, -1.0)])
-def test_lemma_d3_refuses_what_it_does_not_cover(x, r, c):
-    with pytest.raises(ValueError, match="must be"):
-        lemma_d3_delta(x, r, c)
+        function(*arguments)
 
 
 def test_sharing_costs_least_at_the_optimal_share():
@@ -150,12 +157,3 @@ def test_random_draws_find_every_statement_true_and_the_printed_lemma_false():
     assert count_d3_failures(500, seed=0, as_printed=False) == 0
     assert count_d3_failures(500, seed=0, as_printed=True) == 500
     assert largest_d4_gap(100, seed=0) < 1e-6
-
-
-@pytest.mark.parametrize("n", [0, -1])
-def test_no_draw_is_no_evidence(n):
-    """Of no draws none fails, which is not to say that the statement holds."""
-    counts = (count_d1_failures, count_d2_failures, partial(count_d3_failures, as_printed=True))
-    for count in (*counts, largest_d4_gap):
-        with pytest.raises(ValueError, match=rf"draws, must be 1 or more, got {n}"):
-            count(n, seed=0)

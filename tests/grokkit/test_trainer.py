@@ -3,8 +3,9 @@
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from unittest import mock
 
 import pytest
 import torch
@@ -14,7 +15,6 @@ from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks, textbook
 from grokkit.engine import tabulated, trainer
-from grokkit.runs import Run
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
@@ -22,22 +22,12 @@ from grokkit.sweeps import local
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store", shipped="")
-
-
-def textbook_adamw(run: Run, epochs: int, dtype: torch.dtype) -> list[dict[str, torch.Tensor]]:
-    """Parameters after each epoch: the plain model, torch's AdamW, nothing of the stack."""
-    steps = islice(textbook.train(run, dtype), epochs)
-    return [{name: w.detach().clone() for name, w in theta.items()} for theta in steps]
-
-
 MIXED = [
     RUN,
     replace(RUN, seed=1, dataset_size=23, weight_decay=0.3),
     replace(RUN, seed=2, weight_decay=0.0, labels="random", task="x-y"),
 ]
+OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
 def stacked(runs, precision="float64", **kw):
@@ -48,23 +38,14 @@ def stacked(runs, precision="float64", **kw):
 
 
 @pytest.mark.parametrize("batched", [False, True])
-def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(batched):
-    together = stacked(MIXED, batched=batched)
-    expected = [textbook_adamw(run, 30, torch.float64) for run in MIXED]
-    for epoch in range(30):
+@pytest.mark.parametrize("runs", [MIXED, [OTHER_CONSTANTS]], ids=["mixed", "constants"])
+def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(runs, batched):
+    together = stacked(runs, batched=batched)
+    textbooks = [textbook.train(run, torch.float64) for run in runs]  # the plain model alone
+    for _ in range(30):
         together.advance()
-        for i, history in enumerate(expected):
-            for name, weight in together.theta(i).items():
-                assert_close(weight, history[epoch][name], rtol=1e-7, atol=1e-9)
-
-
-def test_adamws_constants_are_the_runs():
-    run = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
-    together, expected = stacked([run]), textbook_adamw(run, 5, torch.float64)
-    for _ in range(5):
-        together.advance()
-    for name, weight in together.theta(0).items():
-        assert_close(weight, expected[-1][name], rtol=1e-7, atol=1e-9)
+        for i, expected in enumerate(map(next, textbooks)):
+            assert_close(together.theta(i), expected, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])
@@ -126,34 +107,41 @@ def test_on_two_threads_runs_end_with_the_bits_of_one_thread(store, alone, runs)
 
 def test_only_the_trainer_changes_how_the_process_keeps_memory(store, monkeypatch):
     asked = []
-    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: asked.append("trainer"))
-    monkeypatch.setattr(tabulated, "keep_freed_memory", lambda: asked.append("gradient"))
+    for module in (trainer, tabulated):
+        monkeypatch.setattr(module, "keep_freed_memory", lambda module=module: asked.append(module))
     stacked([RUN]).advance()
     assert asked == []
     train([replace(RUN, epochs=1)], store)
-    assert asked == ["trainer"]
+    assert asked == [trainer]
 
 
 class Halt(Exception):
     """Stands for any crash in the middle of training."""
 
 
-@pytest.mark.parametrize("after", [1, 39])
-@pytest.mark.parametrize("runs", [RUNS[1:3], [BY_LBFGS]], ids=["adamw", "lbfgs"])
-def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, monkeypatch, after, runs, alone):
-    advance, done = trainer.Stack.advance, []
+@contextmanager
+def crash(owner, name, after):
+    """A crash at the call of a method after so many that succeed."""
+    method, done = getattr(owner, name), []
 
-    def crash(self):
+    def crashing(self, *arguments):
         if len(done) == after:
             raise Halt
-        advance(self)
         done.append(1)
+        return method(self, *arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
-        patch.setattr(trainer.Stack, "advance", crash)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, crashing)
         with pytest.raises(Halt):
-            train(runs, store)
+            yield patch
+
+
+@pytest.mark.parametrize("after", [1, 39])
+@pytest.mark.parametrize("runs", [RUNS[1:3], [BY_LBFGS]], ids=["adamw", "lbfgs"])
+def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, after, runs, alone):
+    with crash(trainer.Stack, "advance", after) as patch:
+        patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch
+        train(runs, store)
     resumed = train(runs, store)
     assert all(equal(record, alone[record.run]) for record in resumed)
     from_epoch = {tuple(p["from_epoch"] for p in r.provenance["processes"]) for r in resumed}
@@ -161,20 +149,10 @@ def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, monkeypatch, after
     assert not list((store.path / "checkpoints").glob("*.safetensors"))
 
 
-def test_a_crash_between_the_records_of_a_stack_loses_none(store, monkeypatch, alone):
-    put, done = Store.put, []
-
-    def crash(self, *arguments):
-        if len(done) == 2:
-            raise Halt
-        done.append(1)
-        return put(self, *arguments)
-
-    monkeypatch.setattr(Store, "put", crash)
-    with pytest.raises(Halt):
+def test_a_crash_between_the_records_of_a_stack_loses_none(store, alone):
+    with crash(Store, "put", 2):
         trainer.train_stack(RUNS, store, CPU)
     assert len(store.checkpointed()) == 2
-    monkeypatch.setattr(Store, "put", put)
     resumed = train(RUNS, store)
     assert all(equal(record, alone[record.run]) for record in resumed)
     assert {p["from_epoch"] for r in resumed for p in r.provenance["processes"]} == {0, RUN.epochs}
@@ -297,25 +275,16 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
             assert store.checkpointed() == {}
 
 
-def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store, monkeypatch):
-    first = train([RUN], store)[0]
-    asked = []
-    real = local.train_stack
-
-    def watch(runs, *arguments):
-        asked.extend(runs)
-        return real(runs, *arguments)
-
-    monkeypatch.setattr(local, "train_stack", watch)
-    other = replace(RUN, seed=8)
-    records = train([RUN, other], store)
-    assert asked == [other]
+def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store):
+    [first], other = train([RUN], store), replace(RUN, seed=8)
+    with mock.patch.object(local, "train_stack", wraps=local.train_stack) as trained:
+        records = train([RUN, other], store)
+    assert [call.args[0] for call in trained.call_args_list] == [[other]]
     assert equal(records[0], first)
 
 
 def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(store):
-    run = replace(RUN, dataset_size=12, epochs=5, init=RUN, keep_weights=False)
-    record = train([run], store)[0]
+    [record] = train([replace(RUN, dataset_size=12, epochs=5, init=RUN)], store)
     before = store.get(RUN)
     assert record["param_norm"][0] == pytest.approx(before.final("param_norm"), rel=1e-12)
 

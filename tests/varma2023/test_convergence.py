@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import record
+from handmade import record, shown
 
 from grokkit.engine import metrics
 from grokkit.runs import Run
-from varma2023 import measures, profiles, theme
+from varma2023 import measures, profiles
 from varma2023.convergence import analysis, figures, sweeps
 
 ADAMW = Run(p=53, dataset_size=1200, epochs=10_000, keep_weights=True)
@@ -64,27 +64,16 @@ def test_ends_agree_in_what_they_share(changes, differs):
     assert all(name in analysis.ends_table([both]) for name in differs)
 
 
-def test_the_lower_end_is_told_from_the_higher():
-    below, same, above = pair(param_norm=20.0), pair(), pair(param_norm=28.0)
-    lower = [analysis.below(both.lbfgs, both.adamw) for both in (below, same, above)]
-    higher = [analysis.below(both.adamw, both.lbfgs) for both in (below, same, above)]
-    assert (lower, higher) == ([True, False, False], [False, False, True])
-
-
-def test_a_pair_is_of_one_train_set_and_two_ways():
+def test_a_pair_is_of_one_train_set_and_two_ways_and_its_lower_end_is_told():
     one, other = pair().adamw, pair().lbfgs
     assert measures.pairs([one, other])[0].kind == "grokking"
     with pytest.raises(ValueError, match="a pair is a run of adamw and one of lbfgs"):
         measures.pairs([one, one])
     with pytest.raises(ValueError, match="differ in seed: they are no pair"):
         measures.pairs([one, ended(replace(LBFGS, seed=3), [0], [1.0])])
-
-
-def test_runs_of_several_moduli_are_described_with_all_of_them():
-    runs = [ADAMW, LBFGS, Run(p=113, dataset_size=500)]
-    text = measures.described([ended(run, [0], [1.0]) for run in runs])
-    assert text.startswith("3 runs of x+y, p = 53 and p = 113, D = 500 – 1,200 (2 values)")
-    assert text.endswith("1 seed, 10,000 epochs, 100 gradients")
+    three = pair(param_norm=20.0).lbfgs, other, pair(param_norm=28.0).lbfgs
+    assert [analysis.below(each, one) for each in three] == [True, False, False]
+    assert [analysis.below(one, each) for each in three] == [False, False, True]
 
 
 @pytest.mark.parametrize("profile", ["published", "quick"])
@@ -155,12 +144,12 @@ def test_a_run_rests_by_the_rule_of_its_optimiser(optimiser, changes, at_rest):
 def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
     run = replace(ADAMW, epochs=20_000)
     arrived = np.where(LONG < 4000, 2.0, 0.1)
-    safe = record(run, LONG, residual=arrived, test_accuracy=1.0, param_norm=30.0)
+    safe = ended(run, LONG, arrived)
     [end] = analysis.early_ends([safe], 0.3)
     assert 4000 < end.epoch <= 9000
     assert end.same
     falls = np.where(LONG < 15_000, 1.0, 0.2)  # a plateau, then not
-    late = record(run, LONG, residual=arrived, test_accuracy=falls, param_norm=30.0)
+    late = ended(run, LONG, arrived, test_accuracy=falls)
     assert not analysis.early_ends([late], 0.3)[0].same
     assert analysis.early_ends([safe], 0.05) == []
     assert "1 of 2" in analysis.early_table([safe, late], [0.3])
@@ -168,8 +157,7 @@ def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     both = [pair(), pair(param_norm=20.0)]
-    fig = theme.show(figures.fig_two_ways(both))
-    assert "1 pairs end alike" in theme.alt(fig)
+    fig = shown(figures.fig_two_ways(both), "1 pairs end alike")
     assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "L-BFGS, p = 53"}
     first = next(t for t in fig.data if t.name.startswith("L-BFGS"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])
@@ -177,10 +165,9 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = sweeps.strength("quick")
     found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     groups = list(measures.group(found, "labels").values())
-    assert "24.00 for λ 10" in theme.alt(theme.show(figures.fig_strength(groups)))
+    shown(figures.fig_strength(groups), "24.00 for λ 10")
     fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
-    run = replace(ADAMW, epochs=20_000)
-    safe = record(run, LONG, residual=0.1, test_accuracy=1.0, param_norm=30.0)
-    assert "1 could have ended" in theme.alt(theme.show(figures.fig_early_end([safe], 0.3)))
+    safe = ended(replace(ADAMW, epochs=20_000), LONG, 0.1)
+    shown(figures.fig_early_end([safe], 0.3), "1 could have ended")

@@ -4,11 +4,11 @@ from dataclasses import replace
 from itertools import pairwise
 from math import isnan, log, nan
 
+import evidence
 import numpy as np
 import pytest
-from evidence import of_minimum
-from handmade import ungrokking
-from transitions import START, crossing
+from evidence import ALL_DECAYS, MEMORY_SIZES, by_seed, crossing, of_minimum
+from handmade import altered, shown
 
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
@@ -17,57 +17,22 @@ from varma2023.efficiency.claims import start_pairs, task_pairs
 from varma2023.statistics import Interval
 
 approx = pytest.approx
-DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
-SIZES = (500, 1000, 2000, 4000, 8000)
 MEM, GEN = analysis.Fit(30.0, 0.5, 4.0), analysis.Fit(33.0, 0.0, 6.0)
+
+
+def memory(seeds=(0,), **changes) -> list[Record]:
+    """C_mem with kappa 4, whose minimum is D."""
+    return evidence.memory(seeds, **{"up": 1.1, "tilt": 0.1, **changes})
+
+
+def rule(seeds=evidence.FIVE, **changes) -> list[Record]:
+    """C_gen with kappa 6, whose minimum is 1,200 x 1.02^seed."""
+    return evidence.rule(seeds, kappa=6.0, cost=1200.0, up=1.02, **changes)
 
 
 def made(run: Run, norm: float, logit: float, share: float = 0.99, minimum: float = 500) -> Record:
     """A finished run with this norm, logit and minimum of Eq. (2)."""
     return of_minimum(run, minimum, norm, correct_logit=logit, trig_share=share)
-
-
-def memory(seeds=(0,), exponent=0.5, kappa=4.0, noise=0.0, p=113) -> list[Record]:
-    """P = 30 (D / 1000)^exponent (logit / 60)^(1 / kappa), the logit by weight decay and D."""
-    rng, found = np.random.default_rng(0), []
-    for seed in seeds:
-        for size in SIZES if p == 113 else (100, 200, 400, 800):
-            for decay in DECAYS:
-                logit = 60 * decay**-0.3 * (size / 1000) ** rng.uniform(-0.2, 0.2)
-                norm = 30 * (size / 1000) ** exponent * (logit / 60) ** (1 / kappa)
-                norm *= 1.1**seed * np.exp(noise * rng.normal())
-                own = {"dataset_size": size, "weight_decay": decay, "seed": seed}
-                run = Run(p=p, labels="random", epochs=100, **own)
-                found.append(made(run, norm, logit, minimum=400 * (size / 1000) ** (2 * exponent)))
-    return found
-
-
-def rule(seeds=range(5), exponent=0.0, share=0.99, jitter=0.0, decays=DECAYS) -> list[Record]:
-    """P = 30 1.05^seed (logit / 60)^(1 / 6) at every D, apart from `exponent`.
-
-    `jitter` adds to the exponent for each seed above the second.
-    """
-    found = []
-    for seed in seeds:
-        for size in (4000, 6000, 8000):
-            for decay in decays:
-                logit = (50 + 10 * seed) * decay**-0.1 * (1 + size / 1e6)
-                power = exponent + jitter * (seed - 2)
-                norm = 30 * 1.05**seed * (logit / 60) ** (1 / 6) * (size / 6000) ** power
-                run = Run(dataset_size=size, weight_decay=decay, seed=seed, epochs=100)
-                found.append(made(run, norm, logit, share, 500 * 1.02**seed))
-    return found
-
-
-def falls(seeds=(0, 1)):
-    """Ungrokking that crosses a half at 1,250 x 1.01^seed, whatever the weight decay."""
-    return [
-        replace(each, run=replace(each.run, weight_decay=decay))
-        for seed in seeds
-        for size, end in ((1000, 0.2), (1562.5, 0.8))
-        for each in [ungrokking(round(size * 1.01**seed), end, seed)]
-        for decay in DECAYS
-    ]
 
 
 # --- one circuit: gates, buckets, slopes, fits
@@ -78,7 +43,7 @@ def test_a_circuit_alone_is_told_by_its_share_and_by_its_labels():
     assert [r.run.seed for r in analysis.gated(runs)] == [1, 2]
     assert [r.run.seed for r in analysis.gated(runs, squared=True)] == [2]
     good = memory()[0]
-    lost = Record(good.run, {**good.metrics, "train_accuracy": np.array([0.0, 0.9])}, {})
+    lost = altered(good, train_accuracy=0.9)
     assert analysis.memorised([good, lost, rule()[0]]) == [good]
 
 
@@ -130,12 +95,14 @@ def test_the_fit_finds_the_law_whatever_the_seeds_are_worth(seeds):
 
 
 def test_the_fit_is_of_medians_found_by_loops():
-    runs = memory((0, 1, 2), noise=0.1)
+    rng = np.random.default_rng(0)
+    exact = memory((0, 1, 2))
+    runs = [altered(r, param_norm=r["param_norm"] * np.exp(0.1 * rng.normal())) for r in exact]
     found = analysis.fit(runs)
     x, y = analysis.logit, analysis.norm
     curves = []
     for seed in (0, 1, 2):
-        for size in SIZES:
+        for size in MEMORY_SIZES:
             curve = [r for r in runs if (r.run.seed, r.run.dataset_size) == (seed, size)]
             curves.append(np.polyfit([log(x(r)) for r in curve], [log(y(r)) for r in curve], 1)[0])
     assert 1 / found.kappa == approx(np.median(curves))
@@ -152,47 +119,49 @@ def test_the_fit_is_of_medians_found_by_loops():
 def test_an_odd_run_does_not_move_the_fit_and_a_flat_one_ignores_size():
     """Odd as when the minimiser drops from one rule to a cheaper one on the way."""
     runs = rule()
-    odd = {**runs[4].metrics, "param_norm": runs[4].metrics["param_norm"] * 0.9}
-    found = analysis.fit([*runs[:4], Record(runs[4].run, odd, {}), *runs[5:]])
+    odd = altered(runs[4], param_norm=0.9 * runs[4]["param_norm"])
+    found = analysis.fit([*runs[:4], odd, *runs[5:]])
     assert found.kappa == approx(6.0, rel=0.01)
     assert found.exponent == approx(0.0, abs=1e-3)
-    found = analysis.fit(rule(exponent=0.2), flat=True)
+    found = analysis.fit(rule(power=0.2), flat=True)
     assert (found.exponent, found.kappa) == (0, approx(6.0))
     assert found.at(60, 10) == found.at(60, 1e6)
 
 
 def test_flat_is_an_equivalence_and_rising_is_more_than_unfinished_runs_feign():
-    two = {"jitter": 0.002, "decays": (0.1, 2.0)}
-    assert analysis.flat(rule(**two)) is True
-    assert analysis.flat(rule(exponent=0.03, **two)) is False
-    assert analysis.flat(rule([0], exponent=0.019)) is True  # of one seed: its own value
+    def apart(power):  # seeds of powers about this one
+        powers = {seed: power + 0.002 * (seed - 2) for seed in range(5)}
+        runs = [rule([seed], power=own, decays=(0.1, 2.0)) for seed, own in powers.items()]
+        return [record for one in runs for record in one]
+
+    assert analysis.flat(apart(0.0)) is True
+    assert analysis.flat(apart(0.03)) is False
+    assert analysis.flat(rule([0], power=0.019)) is True  # of one seed: its own value
     assert analysis.flat([r for r in rule() if r.run.dataset_size == 4000]) is None
     assert analysis.flat([]) is None
-    assert [analysis.rises(memory(exponent=power)) for power in (0.5, 0.035, 0.034)] == [1, 1, 0]
+    assert [analysis.rises(memory(power=power)) for power in (0.5, 0.035, 0.034)] == [1, 1, 0]
 
 
 def test_runs_are_judged_from_three_sizes_and_weight_decays_on():
     mem = memory()
     assert analysis.can_be_judged(mem)
     assert not analysis.can_be_judged([])
-    for field, values in (("dataset_size", SIZES[2:]), ("weight_decay", DECAYS[2:])):
+    for field, values in (("dataset_size", MEMORY_SIZES[2:]), ("weight_decay", ALL_DECAYS[2:])):
         assert not analysis.can_be_judged([r for r in mem if getattr(r.run, field) not in values])
     assert all(analysis.order_criteria(memory(p=53), rule()).values())
-    assert not any(analysis.order_criteria(memory(exponent=-0.1), rule()).values())
+    assert not any(analysis.order_criteria(memory(power=-0.1), rule()).values())
 
 
 # --- both circuits: where they cost the same
 
 
 @pytest.mark.parametrize("level", [30.0, 60.0, 120.0])
-def test_equal_cost_is_where_both_fits_give_one_norm(level):
+def test_equal_cost_is_where_both_fits_give_one_norm_and_at_one_kappa_the_same(level):
     size = critical.equal_cost_size(MEM, GEN, level)
     assert MEM.at(level, size) == approx(GEN.at(level, size))
-    assert critical.equal_cost_size(MEM, GEN, 60) == approx(1000 * 1.1**2)
+    same = critical.equal_cost_size(MEM, replace(GEN, kappa=4.0), level)
+    assert same == approx(critical.equal_cost_size(MEM, GEN, 60)) == approx(1000 * 1.1**2)
     assert isnan(critical.equal_cost_size(replace(MEM, exponent=0.0), GEN, level))
-
-
-def test_one_kappa_makes_the_crossing_the_same_at_every_logit():
     assert critical.shift_with_logit(MEM, replace(GEN, kappa=4.0)) == approx(0)
     other = replace(GEN, kappa=8.0)  # its norm grows by 2^(1/8), C_mem's by 2^(1/4)
     assert critical.shift_with_logit(MEM, other) == approx(2 ** (-(1 / 8) / 0.5) - 1)
@@ -209,13 +178,12 @@ def test_the_common_logit_lies_in_both_ranges_or_between_them():
 
 
 def test_equal_minima_are_found_by_weight_decay_with_the_seeds_of_both():
-    mem = [r for r in memory(range(5)) if r.run.weight_decay in (0.1, 2.0)]
-    found = critical.predicted_by_minimum(mem, rule(decays=(0.1, 2.0)))
+    two = {"decays": (0.1, 2.0)}
+    found = critical.predicted_by_minimum(memory(evidence.FIVE, **two), rule(**two))
     assert list(found) == [0.1, 2.0]
-    level = 500 * 1.02**2  # the geometric mean over seeds; C_mem's minimum is 400 D / 1000
     for each in found.values():
-        assert each.value == approx(level / 0.4)
-        assert 500 / 0.4 <= each.low < each.value < each.high <= 500 * 1.02**4 / 0.4
+        assert each.value == approx(1200 * 1.02**2)  # the geometric mean over seeds
+        assert 1200 <= each.low < each.value < each.high <= 1200 * 1.02**4
         assert each.n == 5
 
 
@@ -234,7 +202,7 @@ def test_what_a_minimum_is_made_of_and_that_memory_never_gets_cheaper():
     part = critical.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
     assert part.median == approx(1 - 450 / 500)
     assert critical.never_cheaper(memory())
-    assert not critical.never_cheaper(memory(exponent=-0.1))
+    assert not critical.never_cheaper(memory(power=-0.1))
     sizes = {500: 20.0, 1000: 40.0, 4000: 40.0 * 4**0.3}
     runs = [
         made(Run(dataset_size=D, weight_decay=w), P * (o / 60) ** 0.25, o)
@@ -245,44 +213,36 @@ def test_what_a_minimum_is_made_of_and_that_memory_never_gets_cheaper():
 
 
 def test_an_end_below_both_circuits_is_a_mixture():
-    mem, gen = memory(), rule([0])  # 400 D / 1000, and 500
+    mem, gen = memory(), rule([0])  # D, and 1,200
     runs = [Run(dataset_size=D, weight_decay=1.0) for D in (400, 1000, 1000, 8000, 8000)]
-    costs = (1.0, 380.0, 395.0, 450.0, 495.0)
+    costs = (1.0, 950.0, 990.0, 1080.0, 1190.0)
     ends = [made(run, 20.0, 60.0, minimum=cost) for run, cost in zip(runs, costs, strict=True)]
     assert critical.mixtures_below(mem, gen, ends) == approx([0.05, 0.1])
 
 
 def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
-    pairs = start_pairs(memory(), rule((0, 1, 2)), falls(seeds=(0, 2)))
-    assert set(pairs) == {(seed, decay) for seed in (0, 2) for decay in DECAYS}
+    found = {"memorising": memory(), "starts": rule((0, 1, 2))}
+    found |= {"transition": by_seed({0: 1200, 1: 1212}, ALL_DECAYS)}
+    pairs = start_pairs(*found.values())
+    assert set(pairs) == {(seed, decay) for seed in (0, 1) for decay in ALL_DECAYS}
     for (seed, _), (predicted, measured) in pairs.items():
-        assert predicted.value == approx(500 * 1.02**seed / 0.4)
-        assert measured.value == approx(1250 * 1.01**seed, rel=0.005)
+        assert predicted.value == approx(1200 * 1.02**seed)
+        assert measured.value == approx(1200 + 12 * seed)
     assert analysis.same_order(pairs)
     table = analysis.predictions_table(pairs, "seed | weight decay")
-    assert "<td>0</td><td>0.1</td><td>1,250</td><td>1,250</td><td>1.00</td>" in table
-    swapped = {
-        (2 - seed, decay): pairs[seed, decay][:1] + other[1:]
-        for (seed, decay), other in zip(pairs, reversed(pairs.values()), strict=True)
-    }
+    assert "<td>0</td><td>0.1</td><td>1,200</td><td>1,200</td><td>1.00</td>" in table
+    predictions, measured = zip(*pairs.values(), strict=True)
+    swapped = dict(zip(pairs, zip(predictions, measured[::-1], strict=True), strict=True))
     assert not analysis.same_order(swapped)
-    found = board.judge("B2", memorising=memory(), starts=rule((0, 1)), transition=falls())
-    # C_mem's minimum is 400 D / 1000, C_gen's 500 x 1.02^seed
-    assert found.ours.startswith(
-        "seed 0: predicted 1,250, measured 1,250; seed 1: predicted 1,275, measured 1,262"
+    assert board.judge("B2", **found).ours.startswith(
+        "seed 0: predicted 1,200, measured 1,200; seed 1: predicted 1,224, measured 1,212"
     )
 
 
 def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
-    def task(name, cost, size):
-        ends = []
-        for each in crossing(size, task=name, init=replace(START, task=name)):
-            norm = np.full(2, np.sqrt(2 * cost - 2e-7 / 1e-8))  # Eq. (2) over alpha is the cost
-            ends.append(replace(each, metrics=each.metrics | {"param_norm": norm}))
-        return ends
-
-    mem = memory()  # its minimum at weight decay 1 is 400 D / 1000
-    ends = task("x-y", 400.0, 1000) + task("x*y", 300.0, 700) + task("x^2+y^2", 500.0, 9000)
+    mem, ends = memory(), []
+    for task, d_crit, cost in (("x-y", 1000, 1000), ("x*y", 700, 750), ("x^2+y^2", 9000, 1000)):
+        ends += crossing(d_crit, task=task, loss=cost / d_crit)
     pairs = task_pairs(mem, ends)
     assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
     assert [pair[0].value for pair in pairs.values()] == approx([1000, 750], rel=0.01)
@@ -320,8 +280,7 @@ def test_the_tables_say_what_there_is():
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     mem, gen = memory(), rule((0, 1))
-    fig = theme.show(figures.fig3_efficiency(mem, gen))
-    assert "0.500 (1 seed)" in theme.alt(fig)
+    fig = shown(figures.fig3_efficiency(mem, gen), "0.500 (1 seed)")
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert len(points) == len(mem) + len(gen)
     drawn = {
@@ -340,16 +299,8 @@ def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
     assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
     fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
     marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
-    assert [trace.meta["weight_decay"] for trace in marks] == list(DECAYS)
-    seven = [0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0]
-    mem, gen = (
-        [
-            replace(r, run=replace(r.run, weight_decay=decay))
-            for decay in seven
-            for r in some
-            if r.run.weight_decay == DECAYS[0]
-        ]
-        for some in (mem, gen)
-    )
+    assert [trace.meta["weight_decay"] for trace in marks] == list(ALL_DECAYS)
+    seven = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)
+    mem, gen = memory(decays=seven), rule((0, 1), decays=seven)
     hovers = " ".join(trace.hovertemplate or "" for trace in figures.fig_first_order(mem, gen).data)
     assert all(f"weight decay {decay:g}, seed" in hovers for decay in seven)

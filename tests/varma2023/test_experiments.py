@@ -12,7 +12,7 @@ from tiny import TINY, equal, train
 from grokkit import tasks
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
-from varma2023 import experiments, profiles
+from varma2023 import experiments, profiles, theme
 from varma2023.convergence.sweeps import long_runs
 from varma2023.efficiency.sweeps import starts
 from varma2023.other_tasks.sweeps import other_tasks
@@ -31,9 +31,8 @@ def store(tmp_path):
 
 def test_published_grokking_is_the_papers_run_over_five_seeds():
     runs = profiles.grokking()
-    assert [run.seed for run in runs] == [0, 1, 2, 3, 4]
+    assert runs == [Run(seed=seed, keep_weights=True) for seed in range(5)]
     assert {run.dataset_size for run in runs} == {3830}
-    assert all(run == Run(seed=run.seed, keep_weights=True) for run in runs)
 
 
 def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epochs():
@@ -47,33 +46,29 @@ def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epoch
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
-def test_a_sweep_has_no_run_twice(name):
+def test_a_sweep_has_no_run_twice_and_none_logs_more_points_than_a_line_may_have(name):
     for profile in profiles.PROFILES:
         runs = experiments.experiment(name).runs(profile)
         assert len({*runs}) == len(runs) > 0
+        for run in experiments.experiment(name).runs(profile, seeds=1):
+            assert len(run.log_epochs()) <= theme.MAX_POINTS
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_ungrokking_only_takes_examples_away(profile):
-    for run in profiles.ungrokking(profile, seeds=1):
-        assert run.init.dataset_size == run.p**2
-        assert run.init.seed == run.seed
-        reduced, whole = set(run.split()[0]), set(run.init.split()[0])
-        assert reduced < whole
     runs = sorted(profiles.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
-    for small, large in pairwise(runs):
+    for run in runs:
+        assert (run.init.dataset_size, run.init.seed) == (run.p**2, run.seed)
+    for small, large in pairwise([*runs, runs[0].init]):
         assert set(small.split()[0]) < set(large.split()[0])
 
 
 # --- changes
 
 
-def test_a_change_applies_to_every_run_and_none_leaves_the_profile():
+def test_a_change_applies_to_every_run_and_another_task_keeps_the_share_of_examples():
     runs = profiles.grokking(weight_decay=0.5, epochs=None, seeds=2)
     assert [(run.weight_decay, run.epochs) for run in runs] == [(0.5, 10_000)] * 2
-
-
-def test_another_modulus_or_task_keeps_the_share_of_examples():
     assert profiles.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
     quotient = profiles.grokking(task="x/y", p=11, seeds=1)[0]
     assert quotient.dataset_size == round(3830 / 12769 * 110)
@@ -167,7 +162,6 @@ def test_only_what_is_missing_is_trained(store, capsys):
     two = profiles.grokking(seeds=2, **SMALL)
     assert experiments.inventory(two, store) == experiments.Inventory(0, dict.fromkeys(two, 0))
     first = train(two, store)
-    assert experiments.inventory(two, store) == experiments.Inventory(2, {})
     three = profiles.grokking(seeds=3, **SMALL)
     assert experiments.inventory(three, store) == experiments.Inventory(2, {three[2]: 0})
     experiments.load_or_train(three, store, device="cpu")
@@ -177,31 +171,23 @@ def test_only_what_is_missing_is_trained(store, capsys):
     assert all(map(equal, first, again))
 
 
-def test_an_ungrokking_inventory_counts_the_networks_it_starts_from(store):
+def test_an_inventory_counts_the_networks_to_start_from_and_what_checkpoints_hold(store):
     runs = profiles.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
-    start = runs[0].init.epochs
     have = experiments.inventory(runs, store)
-    assert (have.stored, have.missing, have.missing_epochs) == (0, 6, 2 * start + 16)
-
-
-def test_an_inventory_counts_what_checkpoints_hold(store):
+    start = 2 * runs[0].init.epochs
+    assert (have.stored, have.missing, sum(r.epochs for r in have.left)) == (0, 6, start + 16)
     two = profiles.grokking(seeds=2, **SMALL)
     store.save_checkpoint(Checkpoint(two[1], 3, {"point": torch.zeros(1)}, []))
     have = experiments.inventory(two, store)
-    assert have.left == {two[0]: 0, two[1]: 3}
-    assert have.missing_epochs == 9
-    assert have.begun == 0.25
+    assert (have.left, have.begun) == ({two[0]: 0, two[1]: 3}, 0.25)
 
 
-def test_other_tasks_can_have_another_modulus_and_longer_starts():
+def test_other_tasks_have_another_modulus_or_longer_starts_where_told_or_slow():
     runs = other_tasks(tasks=["x-y", "x/y"], p=53, start_epochs=10_000)
     assert {(run.p, run.init.epochs) for run in runs} == {(53, 10_000)}
     assert {run.init.dataset_size for run in runs} == {53 * 53, 53 * 52}
     both = other_tasks(tasks=["x-y", "S_n: xy"], p=53)
     assert {(run.task, run.p) for run in both} == {("x-y", 53), ("S_n: xy", 5)}
-
-
-def test_the_starts_of_slow_tasks_are_trained_for_longer():
     starts = {run.task: run.init for run in other_tasks()}
     for task, start in starts.items():
         epochs, gradients = profiles.SLOW_TASKS.get(task, (3000, 0))

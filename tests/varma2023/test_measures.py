@@ -6,27 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from handmade import grokking, record, ungrokking
+from evidence import lbfgs
+from handmade import altered, grokking, record, ungrokking
+from tiny import TINY
 from torch.testing import assert_close
 
 from grokkit import model, tasks
 from grokkit.engine import tabulated
-from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from varma2023 import measures, tables
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
-from varma2023.decomposition.analysis import (
-    trigonometric,
-    trigonometric_algorithm,
-    trigonometric_criteria,
-    trigonometric_table,
-)
+from varma2023.decomposition import analysis as rotation
 from varma2023.grokking import analysis
 from varma2023.measures import MARKS, Crossing, Summary
 from varma2023.ungrokking.analysis import ungrokking_criteria, ungrokking_table
 
-TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=30)
 NAN = float("nan")
 
@@ -131,8 +126,11 @@ def test_a_caption_describes_its_runs():
     described = "x+y, p = 113, D = 3,830, weight decay 1, 2 seeds, 10,000 epochs"
     assert measures.described(runs) == f"2 runs of {described}"
     assert measures.described(runs[:1]).startswith("1 run of x+y")
-    mixed = measures.described([ungrokking(390, 0), ungrokking(1494, 1)])
-    assert "D = 390 – 1,494 (2 values), weight decay 1, 1 seed, 1,000 epochs" in mixed
+    mixed = [ungrokking(390, 0).run, ungrokking(1494, 1).run]
+    mixed += [Run(p=53, dataset_size=500), lbfgs(dataset_size=600, epochs=100)]
+    text = measures.described([Record(run, {}, {}) for run in mixed])
+    assert text.startswith("4 runs of x+y, p = 53 and p = 113, D = 390 – 1,494 (4 values)")
+    assert text.endswith("weight decay 1, 1 seed, 1,000 – 10,000 epochs, 100 gradients")
 
 
 def test_require_names_what_is_not_met_and_only_where_it_applies():
@@ -162,8 +160,7 @@ def test_marks_agree_as_nearly_as_seeds_do():
     assert all(analysis.mark_met(seeds, mark) for mark in MARKS)
     late = [grokking(0, 1.6), grokking(1, 1.6), grokking(2, 1.1)]  # as near as 1.45, and 1.6 away
     assert not any(analysis.mark_met(late, mark) for mark in MARKS)
-    flat = grokking(5)
-    flat.metrics["test_accuracy"] = np.full(13, 0.5)
+    flat = altered(grokking(5), test_accuracy=0.5)
     assert not analysis.mark_met([*seeds, flat], MARKS[-1])
     assert measures.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
     assert not analysis.grokking_criteria([flat])["every run ends above test accuracy 0.98"]
@@ -175,53 +172,50 @@ def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     assert all(analysis.change_seen(five, change) for change in analysis.CHANGES)
     table = analysis.changes_table(five)
     assert "<td>200 to 1,500</td><td>4.0 (4.0 – 4.0)</td><td>21.0 (21.0 – 21.0)</td>" in table
-    for one in five[:3]:
-        one.metrics["mem_logit"] = np.full(13, 20.0)  # neither rises nor is near zero
+    five[:3] = [altered(one, mem_logit=20.0) for one in five[:3]]  # neither rises nor is near zero
     assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
     short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
     assert "<td>not run</td><td>not run</td><td>not run</td>" in analysis.changes_table([short])
     assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
 
 
+ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
+BY_SIZE = [ungrokking(size, end, seed) for size, end in ENDS.items() for seed in (0, 1)]
+
+
 def test_ungrokking_is_summed_up_by_size():
-    ends = {390: 0.02, 800: 0.5, 1494: 0.99}
-    runs = [ungrokking(size, end, seed) for size, end in ends.items() for seed in (0, 1)]
-    assert all(ungrokking_criteria(runs).values())
-    assert [r.run.seed for r in measures.smallest(runs)] == [0, 1]
-    assert {r.run.dataset_size for r in measures.at_largest(runs)} == {1494}
-    rows = measures.ungrokked(runs[::-1])
+    assert [r.run.seed for r in measures.smallest(BY_SIZE)] == [0, 1]
+    assert {r.run.dataset_size for r in measures.at_largest(BY_SIZE)} == {1494}
+    rows = measures.ungrokked(BY_SIZE[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
     assert rows[1].test_accuracy == Summary(0.5, 0.5, 0.5, 2, 2)
     assert rows[1].train_accuracy == 1  # the dip in the first tenth does not count
     assert rows[1].residual == 0.2
-    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in ungrokking_table(runs)
+    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in ungrokking_table(BY_SIZE)
 
 
 @pytest.mark.parametrize(
-    ("worse", "part"),
+    ("another", "unmet"),
     [
-        (ungrokking(390, 0.11, 2), "the smallest train set ends near chance"),
-        (ungrokking(1494, 0.94, 2), "the largest train set stays generalised"),
-        (ungrokking(800, 0.5, 2, train=0.99), "train accuracy stays 1"),
+        ([], []),
+        ([ungrokking(390, 0.11, 2)], ["the smallest train set ends near chance"]),
+        ([ungrokking(1494, 0.94, 2)], ["the largest train set stays generalised"]),
+        ([ungrokking(800, 0.5, 2, train=0.99)], ["train accuracy stays 1"]),
     ],
 )
-def test_one_seed_that_differs_fails_a_part_of_ungrokking(worse, part):
-    runs = [ungrokking(390, 0.02), ungrokking(800, 0.5), ungrokking(1494, 0.99), worse]
-    parts = ungrokking_criteria(runs)
-    assert [name for name, met in parts.items() if not met] == [part]
+def test_one_seed_that_differs_fails_a_part_of_ungrokking(another, unmet):
+    parts = ungrokking_criteria([*BY_SIZE, *another])
+    assert [name for name, met in parts.items() if not met] == unmet
 
 
 # --- trained networks
 
 
-def stored(run: Run, theta: dict, tmp_path) -> Record:
-    """A record of the run with the given final weights."""
-    return Store(tmp_path, shipped="").put(record(run, [0, run.epochs]), theta)
-
-
-def tiny(tmp_path, **changes) -> Record:
+def tiny(tmp_path, theta: dict | None = None, **changes) -> Record:
+    """A record of a run with these final weights, at rest; random ones if not told else."""
     run = replace(Run(p=7, dataset_size=30, epochs=10, model=TINY, keep_weights=True), **changes)
-    return stored(run, model.initialise(TINY, 7, seed=3), tmp_path)
+    made = record(run, [0, run.epochs], param_norm=1.0, residual=0.0)
+    return Store(tmp_path, shipped="").put(made, theta or model.initialise(TINY, run.p, seed=3))
 
 
 def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
@@ -240,45 +234,44 @@ def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
 
 def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
-    Z = trigonometric_algorithm(A, frequencies, 13)
+    Z = rotation.trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    run = Run(p=13, dataset_size=100, epochs=10, model=TINY, keep_weights=True)
     theta = model.initialise(TINY, 13, seed=0)
     n = torch.arange(13)
+    angles = 2 * torch.pi * n[:, None] * torch.tensor(frequencies) / 13
     theta["W_E"][:] = 0
-    for column, k in enumerate(frequencies):
-        theta["W_E"][:13, 2 * column] = torch.cos(2 * torch.pi * k * n / 13)
-        theta["W_E"][:13, 2 * column + 1] = torch.sin(2 * torch.pi * k * n / 13)
-    found = stored(run, theta, tmp_path)
+    theta["W_E"][:13, :4] = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
+    found = tiny(tmp_path, theta, p=13, dataset_size=100)
     monkeypatch.setattr(
         "varma2023.decomposition.analysis.all_logits", lambda _: (Z + 0.01 * noise).view(169, 13)
     )
-    report = trigonometric(found)
+    report = rotation.trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
     assert report.agreement == report.accuracy == 1
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert list(trigonometric_criteria(report).values()) == [False, True]  # 2 of 6: not few
-    assert "<td>5, 2</td>" in trigonometric_table([report], [found])
+    assert list(rotation.trigonometric_criteria(report).values()) == [
+        False,
+        True,
+    ]  # 2 of 6: not few
+    assert "<td>5, 2</td>" in rotation.trigonometric_table([report], [found])
 
 
 def test_a_random_network_does_not_add_by_rotation(tmp_path):
-    report = trigonometric(tiny(tmp_path))
+    report = rotation.trigonometric(tiny(tmp_path))
     assert report.share.norm_squared == pytest.approx(report.share.norm**2)
     assert report.share.norm < 0.5
-    assert not all(trigonometric_criteria(report).values())
+    assert not all(rotation.trigonometric_criteria(report).values())
     with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
-        trigonometric(tiny(tmp_path, task="x*y"))
+        rotation.trigonometric(tiny(tmp_path, task="x*y"))
 
 
 def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     """In place of the train loss, one with gradient -eps lambda theta / (1 - lambda |theta|)."""
     eps, weight_decay = 1e-3, 0.3
     found = tiny(tmp_path, eps=eps, weight_decay=weight_decay)
-    found = replace(found, metrics={"epoch": np.array([0, 10]), "param_norm": np.ones(2)})
-    found.metrics["residual"] = np.zeros(2)
     theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
     expected = equilibrium(found).expected
     np.testing.assert_allclose(expected, -eps * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)

@@ -6,9 +6,10 @@ from functools import partial
 import evidence
 import numpy as np
 import pytest
+from handmade import shown
 
 from grokkit.runs import Run
-from varma2023 import board, theme
+from varma2023 import board
 from varma2023.rivals import analysis, figures
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)
@@ -16,15 +17,11 @@ EPOCHS = np.arange(0, 20_001, 100)
 
 
 made = partial(evidence.ablation, RUN)  # fits at epoch 200 and generalises at 4,000
-
-
-def sweep(seeds=3, **changes):
-    """Every ablation, `seeds` of each; epochs of generalisation by name."""
-    return evidence.ablations(range(seeds), base=RUN, **changes)
+sweep = partial(evidence.ablations, range(3), base=RUN)
 
 
 def test_what_was_changed_is_read_off_the_run():
-    runs = [record.run for record in sweep(1)]
+    runs = [record.run for record in sweep()[::3]]
     assert [analysis.variant(run) for run in runs] == [
         "as the paper",
         "no weight decay",
@@ -35,7 +32,7 @@ def test_what_was_changed_is_read_off_the_run():
     ]
     both = replace(RUN, weight_decay=0.0, init_scale=2.0)
     assert analysis.variant(both) == "no weight decay, initial weights × 2"
-    assert [len(group) for group in analysis.variants(sweep(2)).values()] == [2] * 6
+    assert [len(group) for group in analysis.variants(sweep()).values()] == [3] * 6
 
 
 def test_a_spike_is_a_stretch_far_above_the_least_so_far():
@@ -88,14 +85,8 @@ def test_the_parts_follow_the_runs():
     assert list(analysis.rival_criteria(sweep(small=30.0)).values()) == [True, False]
 
 
-def test_the_row_of_weight_decay_says_when_and_how_many():
-    ours = board.judge("S7", ablations=sweep()).ours
-    assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
-    assert ours.endswith("without, 3 of 3 runs")
-
-
-def test_tables_say_what_was_seen():
-    every = sweep(2)
+def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
+    every = evidence.ablations(range(2), base=RUN)
     table = analysis.ablations_table(every)
     assert table.count("<tr>") == 1 + 6
     assert "<td>4, 4</td>" in table  # rounded: two spikes in each of two runs, all before
@@ -106,17 +97,17 @@ def test_tables_say_what_was_seen():
     assert "initial weights × 0.5: norm 20 at the start, 24 at the end, 2 of 2 grok" in text
     seen = "the norm falls at 100% (100% – 100%) of evaluations; epoch of 0.98 at weight decay 0"
     assert analysis.walks_seen(every).startswith(seen)
+    ours = board.judge("S7", ablations=sweep()).ours
+    assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
+    assert ours.endswith("without, 3 of 3 runs")
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
-    every = sweep(2, without=None)
-    fig = theme.show(figures.fig_ablations(every))
+    every = evidence.ablations(range(2), without=None, base=RUN)
+    fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")
     assert len(fig.data) == 12 * 3
     assert len({t.line.dash for t in fig.data}) == len({t.line.color for t in fig.data}) == 6
-    assert "no weight decay: 0 of 2; weight decay 0.3: 2 of 2" in theme.alt(fig)
-    when = theme.show(figures.fig_when(every))
-    assert "as the paper 4,050" in theme.alt(when)
-    assert "no weight decay never" in theme.alt(when)
+    when = shown(figures.fig_when(every), "as the paper 4,050", "no weight decay never")
     general = when.data[1]
     arrows = [y for y, s in zip(general.y, general.marker.symbol, strict=True) if "arrow" in s]
     assert arrows == ["no weight decay"]

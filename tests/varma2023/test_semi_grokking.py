@@ -1,15 +1,16 @@
 """Semi-grokking: a rule for outcomes, on curves written by hand; the figures and the verdicts."""
 
 from dataclasses import replace
+from functools import partial
 
 import evidence
 import numpy as np
 import pytest
 from evidence import PLATEAU_EPOCHS as EPOCHS
-from evidence import SHAPES, minimised, plateau
+from evidence import SHAPES, minimised, near_d_crit
 from evidence import SMALL as RUN
 from evidence import line as curve
-from handmade import grokking, record, ungrokking
+from handmade import grokking, record, shown, ungrokking
 
 from grokkit import tasks
 from grokkit.runs import Run
@@ -19,21 +20,8 @@ from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, sweeps
 
-
-def made(accuracy, run=RUN, **changes):
-    """A run of this test accuracy, or of this outcome."""
-    accuracy = SHAPES[accuracy] if isinstance(accuracy, str) else accuracy
-    norm = np.where(accuracy > 0.9, 24.0, 27.0)
-    return plateau(FULL, run, **{"test_accuracy": accuracy, "param_norm": norm} | changes)
-
-
-def sweep(kinds=SHAPES, n=4):
-    """As many runs as kinds times n, each kind at a size of its own, n seeds."""
-    return [
-        made(kind, replace(RUN, dataset_size=360 + 10 * i, seed=seed))
-        for i, kind in enumerate(kinds)
-        for seed in range(n)
-    ]
+# a run of an outcome or a test accuracy; as many runs as kinds times seeds
+made, sweep = evidence.plateau, partial(near_d_crit, base=replace(RUN, dataset_size=360))
 
 
 def end(accuracy, size=1700, seed=0):
@@ -43,9 +31,28 @@ def end(accuracy, size=1700, seed=0):
 # --- plateaus and outcomes
 
 
-@pytest.mark.parametrize("kind", SHAPES)
-def test_a_curve_has_the_outcome_that_it_was_drawn_with(kind):
-    assert measures.outcome(made(kind)) == kind
+FLAT = np.full(len(EPOCHS), RUN.mirror_share + 0.05)
+SHORT = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
+LATE = np.where(EPOCHS < 30_000, 0.9, 1.0)
+OTHER = {"p": 113, "dataset_size": 1500}  # where the accuracy of FLAT is far above memory
+CURVES = [  # test accuracy, fields of the run, other curves, and the outcome
+    *((kind, {}, {}, kind) for kind in SHAPES),
+    (np.where(np.arange(len(EPOCHS)) % 9, SHAPES[SEMI], 0.2), {}, {}, SEMI),  # spikes end nothing
+    (FLAT, {}, {}, NONE),  # memory of mirror images is no generalisation
+    (np.where(EPOCHS < 1000, 0.01, FLAT), OTHER, {}, SEMI),
+    (FLAT, OTHER, {}, UNDER_WAY),  # from the start: not delayed
+    (SHORT, {}, {}, FULL),
+    (TRANSIENT, {"weight_decay": 0.1}, {}, FULL),  # 1 / (lr lambda) is 10,000 epochs
+    (SEMI, {}, {"train_accuracy": LATE}, UNDER_WAY),  # fits when it has long been on the plateau
+    (SEMI, {}, {"train_accuracy": 0.9}, UNDER_WAY),
+]
+
+
+@pytest.mark.parametrize(("accuracy", "fields", "curves", "kind"), CURVES)
+def test_a_plateau_must_last_and_come_long_after_the_fit_and_above_memory(
+    accuracy, fields, curves, kind
+):
+    assert measures.outcome(made(accuracy, replace(RUN, **fields), **curves)) == kind
 
 
 @pytest.mark.parametrize(
@@ -59,38 +66,12 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
     assert run.mirror_share == pytest.approx(right / len(test))
 
 
-def test_memory_of_mirror_images_is_no_generalisation():
-    share = RUN.mirror_share
-    assert share == pytest.approx(380 / 961, abs=0.06)
-    flat = np.full(len(EPOCHS), share + 0.05)
-    assert measures.outcome(made(flat)) == NONE
-    other = replace(RUN, p=113, dataset_size=1500)  # there, the same accuracy is far above memory
-    assert measures.outcome(made(np.where(EPOCHS < 1000, 0.01, flat), other)) == SEMI
-    assert measures.outcome(made(flat, other)) == UNDER_WAY  # from the start: not delayed
-
-
-def test_a_plateau_is_found_to_the_epoch_and_spikes_do_not_end_it():
+def test_a_plateau_is_found_to_the_epoch_and_a_drift_of_more_than_the_band_is_none():
     here = measures.plateau(made(TRANSIENT))
     assert here.lasting
     assert 8500 <= here.start <= 9000
     assert 18_000 <= here.end <= 19_000
     assert here.level == pytest.approx(0.7, abs=0.01)
-    spiky = SHAPES[SEMI].copy()
-    spiky[::9] = 0.2
-    assert measures.outcome(made(spiky)) == SEMI
-
-
-def test_a_plateau_must_last_and_come_long_after_the_fit():
-    short = curve((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
-    assert measures.outcome(made(short)) == FULL
-    slow = replace(RUN, weight_decay=0.1)  # 1 / (lr lambda) is 10,000 epochs
-    assert measures.outcome(made(TRANSIENT, slow)) == FULL
-    late = np.where(EPOCHS < 30_000, 0.9, 1.0)  # fits only when it has long been on the plateau
-    for fits in (late, 0.9):
-        assert measures.outcome(made(SEMI, train_accuracy=fits)) == UNDER_WAY
-
-
-def test_a_drift_of_more_than_the_band_is_no_plateau():
     rising = curve((0, 0.03), (8000, 0.55), (50_000, 0.94))
     here = measures.plateau(made(rising))
     assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
@@ -116,20 +97,20 @@ def test_the_norm_drops_as_the_plateau_ends_or_does_not():
 
 
 def test_examples_are_the_clearest():
-    runs = sweep(n=1)
+    runs = sweep(seeds=[0])
     assert measures.outcome(analysis.example(runs)) == SEMI
     assert measures.outcome(analysis.transient_example(runs)) == TRANSIENT
-    rest = sweep([NONE, UNDER_WAY, FULL], n=1)
+    rest = sweep([NONE, UNDER_WAY, FULL], seeds=[0])
     assert measures.outcome(analysis.example(rest)) == UNDER_WAY
     low, near = made(curve((0, 0.03), (50_000, 0.1))), made(NONE)
     assert analysis.example([low, near]) is analysis.example([near, low]) is near
 
 
 def test_the_share_has_an_interval_over_seeds():
-    runs = sweep([SEMI, FULL], n=5)
+    runs = sweep([SEMI, FULL])
     share = analysis.share_of(runs, SEMI)
     assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 5)  # alike in each seed
-    mixed = [*sweep([FULL], n=5), *sweep([FULL, FULL, SEMI], n=1)[2:]]
+    mixed = [*sweep([FULL]), *sweep([FULL, FULL, SEMI], seeds=[0])[2:]]
     share = analysis.share_of(mixed, SEMI)
     assert share.value == pytest.approx(1 / 6)
     assert share.low == 0 < share.value < share.high
@@ -138,14 +119,14 @@ def test_the_share_has_an_interval_over_seeds():
 def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
     runs = sweep()
     assert not analysis.judged(runs[:19])
-    assert not analysis.judged(sweep([SEMI, FULL], n=20))
+    assert not analysis.judged(sweep([SEMI, FULL], range(20)))
     assert board.judge("F1c", semi_grokking=runs).verdict != NOT_RUN
-    assert board.judge("F5", semi_grokking=runs).ours.startswith("4 of 20, of which 0 stay")
-    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 4")
+    assert board.judge("F5", semi_grokking=runs).ours.startswith("5 of 25, of which 0 stay")
+    assert board.judge("F6", semi_grokking=runs).ours.endswith("drops at that moment in 5")
 
 
 def test_the_texts_and_the_table_say_how_many_and_where():
-    runs = sweep(n=2)
+    runs = sweep(seeds=(0, 1))
     assert analysis.standing(runs) == runs[4:6]
     assert analysis.ends_text(runs) == "0.80, 0.80"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
@@ -198,9 +179,8 @@ def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
     assert analysis.middle_text(ways) == middle
     assert analysis.middle_text(ways[:1]) == "0 of 1"
     assert "1 no generalisation, 1 semi-grokked, 2 full" in analysis.both_ways_table(ways)
-    fig = theme.show(figures.fig_both_ways(ways))
+    fig = shown(figures.fig_both_ways(ways), f"{SEMI} by AdamW")
     assert len({trace.marker.symbol for trace in fig.data}) == 3
-    assert f"{SEMI} by AdamW" in theme.alt(fig)
     with pytest.raises(ValueError, match="differ in seed"):
         analysis.both_ways(runs, ends[::-1])
 
@@ -245,27 +225,24 @@ def test_a_run_made_again_is_set_beside_the_first_one():
 
 
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
-    runs = sweep(n=2)
-    fig = theme.show(figures.fig5_semi_grokking_runs(runs))
+    runs = sweep(seeds=(0, 1))
+    fig = shown(figures.fig5_semi_grokking_runs(runs), "2 semi-grokked")
     assert len(fig.data) == len(runs)
-    assert "2 semi-grokked" in theme.alt(fig)
     colours = {trace.name: trace.line.color for trace in fig.data}
     assert colours[NONE] != colours[SEMI] != colours[FULL]  # by the accuracy at the end
     drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
     assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
-    bars = theme.show(figures.fig_outcomes(runs))
+    bars = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400")
     assert sum(sum(trace.y) for trace in bars.data) == len(runs)
-    assert "0 of 2 at 360" in theme.alt(bars)
-    assert "2 of 2 at 400" in theme.alt(bars)
 
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
     first, second = [grokking(0)], [ungrokking(390, 0.02)]
-    with_points = theme.show(overview.fig1_overview(first, second, sweep(n=1)))
+    with_points = theme.show(overview.fig1_overview(first, second, sweep(seeds=[0])))
     third = [trace for trace in with_points.data if trace.xaxis == "x3"]
     assert third[-1].y[-1] == pytest.approx(0.8)
     assert "test accuracy 0.80 (semi-grokked)." in theme.alt(with_points)
-    without = theme.show(overview.fig1_overview(first, second, sweep([NONE, FULL], n=1)))
+    without = theme.show(overview.fig1_overview(first, second, sweep([NONE, FULL], seeds=[0])))
     assert "none of 2 runs" in [note.text for note in without.layout.annotations]
     assert theme.alt(without).endswith(").")
 
@@ -273,19 +250,17 @@ def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
 @pytest.mark.parametrize("kind", SHAPES)
 def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
     one = made(kind)
-    fig = theme.show(figures.fig6_transient(one))
-    assert f"({kind})" in theme.alt(fig)
+    fig = shown(figures.fig6_transient(one), f"({kind})")
     assert len(fig.layout.shapes) == 4 * (measures.plateau(one) is not None)
     assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
-    assert f"({kind})" in theme.alt(theme.show(figures.fig1c_semi_grokking(one)))
+    shown(figures.fig1c_semi_grokking(one), f"({kind})")
 
 
 def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
     ends = [end(a, size, seed) for size, a in ((700, 0.1), (1700, 0.6)) for seed in (0, 1)]
-    fig = theme.show(figures.fig_minimised_ends(ends))
+    fig = shown(figures.fig_minimised_ends(ends), "2 no generalisation, 2 semi-grokked")
     assert [trace.name for trace in fig.data[:2]] == ["seed 0", "seed 1"]
     assert len(set(fig.data[0].marker.symbol)) == 2
-    assert "2 no generalisation, 2 semi-grokked" in theme.alt(fig)
     assert list(fig.data[2].x) == [700, 1700]
     assert len(fig.layout.shapes) == 1
     assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes

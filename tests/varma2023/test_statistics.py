@@ -15,7 +15,7 @@ def mean(units):
 
 def test_the_interval_of_a_mean_is_the_textbooks():
     values = np.random.default_rng(0).normal(3.0, 2.0, 200).tolist()
-    found = bootstrap(values, mean, 2000)
+    found = bootstrap(values, mean)
     half = 1.96 * np.std(values) / math.sqrt(len(values))
     assert found.value == pytest.approx(np.mean(values))
     assert found.low == pytest.approx(np.mean(values) - half, abs=0.1 * half)
@@ -23,10 +23,12 @@ def test_the_interval_of_a_mean_is_the_textbooks():
     assert found.n == 200
 
 
-def test_units_are_drawn_whole():
+def test_units_are_drawn_whole_and_resamples_without_a_value_left_out():
     units = [[0.0, 10.0]] * 5  # every unit has the same mean
-    found = bootstrap(units, lambda drawn: mean([mean(unit) for unit in drawn]), 100)
+    found = bootstrap(units, lambda drawn: mean([mean(unit) for unit in drawn]))
     assert (found.low, found.high) == (5.0, 5.0)
+    found = bootstrap([1.0, 1.0, 1.0, 1.0, math.nan], lambda drawn: drawn[0])
+    assert (found.low, found.high) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("n", range(1, 7))
@@ -62,14 +64,6 @@ def test_within_asks_for_the_whole_interval_or_for_every_seed(found, within):
     assert found.within(-1, 1) is within
 
 
-def test_resamples_without_a_value_are_left_out():
-    def first(drawn):
-        return drawn[0] if drawn[0] == drawn[0] else math.nan
-
-    found = bootstrap([1.0, 1.0, 1.0, 1.0, math.nan], first)
-    assert (found.low, found.high) == (1.0, 1.0)
-
-
 def test_spearman_is_one_for_any_rising_curve_and_undefined_for_a_flat_one():
     x = np.array([1.0, 2.0, 5.0, 7.0])
     assert statistics.spearman(x, np.exp(x)) == pytest.approx(1)
@@ -83,14 +77,14 @@ def test_two_samples_are_drawn_apart_and_few_units_have_no_interval():
         return mean(one) - mean(other)
 
     one, other = [1.0, 2.0, 3.0, 4.0, 5.0], [10.0, 20.0] * 3
-    both = statistics.bootstrap_two(one, other, gap)
+    both = statistics.bootstrap_of([one, other], gap)
     assert both.value == pytest.approx(3 - 15)
     assert 1 - 20 <= both.low < -12 < both.high <= 5 - 10
     assert both.n == 5
-    fixed = statistics.bootstrap_two([5.0] * 5, other, gap)
+    fixed = statistics.bootstrap_of([[5.0] * 5, other], gap)
     assert fixed.high - fixed.low < both.high - both.low
-    few = statistics.bootstrap_two([5.0], other, gap)
+    few = statistics.bootstrap_of([[5.0], other], gap)
     assert (few.value, few.bounded, few.n) == (5 - 15, False, 1)
-    for draw in (lambda: bootstrap([], mean), lambda: statistics.bootstrap_two([], [1.0], gap)):
+    for draw in (lambda: bootstrap([], mean), lambda: statistics.bootstrap_of([[], [1.0]], gap)):
         with pytest.raises(ValueError, match="at least one unit"):
             draw()

@@ -1,24 +1,24 @@
 """App. A on records written by hand: relative strength, two starts, the loop."""
 
-from math import isnan, log
+from math import isnan
 
 import numpy as np
 import pytest
-from transitions import SIZES, crossing, end, sweep
+from evidence import SIZES, by_seed, crossing, end
+from handmade import altered
 
 from grokkit.runs import Run
-from varma2023.measures import at_the_end
 from varma2023.two_starts import analysis
 
 
 def of_norm(norm, **finals):
-    return end(Run(dataset_size=500, epochs=100), 0.5, param_norm=norm, **finals)
+    return end(Run(dataset_size=500, epochs=100), param_norm=norm, **finals)
 
 
 def fresh(d_crit, **finals):
-    """Ends from random weights that cross at this D_crit, with a higher train loss."""
-    made = crossing(d_crit, init=None)
-    return [end(r.run, at_the_end(r), **{"train_loss": 2e-7, **finals}) for r in made]
+    """Ends from random weights that cross at this D_crit, with a high train loss."""
+    made = crossing(d_crit, fresh=True)
+    return [altered(r, **{"train_loss": 1e-5, **finals}) for r in made]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -44,28 +44,22 @@ def test_the_buckets_hold_every_run_once_and_equally_many(n):
         assert all(low <= record.final("param_norm") <= high for record in here)
 
 
-def test_the_ratio_rises_at_every_step_or_not():
-    records = sweep({0: 800, 1: 900})
+def test_the_ratio_rises_at_every_step_or_not_and_over_so_many_decades():
+    records = by_seed({0: 800, 1: 900})
     for i, record in enumerate(records):
-        part = log(record.run.dataset_size)
-        record.metrics["param_norm"] = record["param_norm"] + i % 6
-        record.metrics["trig_logit"] = np.full(2, part)
-        record.metrics["mem_logit"] = record["correct_logit"] - part
+        record.metrics["param_norm"] = record["param_norm"] + i % len(SIZES)
     assert all(analysis.ratio_criteria(records).values())
     assert all(analysis.quick_criteria(records).values())
     assert analysis.rank_correlation(records).value == pytest.approx(1)
     text = analysis.norms_table(records)
     assert text.count("<tr>") == analysis.N_BUCKETS + 2
-    assert "300, 500, 700, 900, 1,500, 3,000" in text
+    assert "300, 500, 650, 800, 1,000, 1,500, 3,000" in text
     records[3].metrics["trig_logit"] = np.zeros(2)
+    ratios = [of_norm(30, trig_logit=t, mem_logit=1.0) for t in (0.01, 1.0, 1000.0)]
+    negative = of_norm(30, trig_logit=5.0, mem_logit=-1.0)
+    assert analysis.decades([*ratios, negative]) == pytest.approx(5)
     steps = "on every curve each larger train set has the larger ratio"
     assert not analysis.ratio_criteria(records)[steps]
-
-
-def test_the_ratio_goes_over_so_many_decades():
-    records = [of_norm(30, trig_logit=t, mem_logit=1.0) for t in (0.01, 1.0, 1000.0)]
-    records.append(of_norm(30, trig_logit=5.0, mem_logit=-1.0))
-    assert analysis.decades(records) == pytest.approx(5)
 
 
 def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
@@ -78,18 +72,19 @@ def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay_and_the_lower_end_is_told():
-    down, up = sweep({0: 800, 3: 900}), fresh(1900)[1:]
+    down, up = by_seed({0: 800, 3: 900}), fresh(1900)[1:]
     pairs = analysis.two_starts(down, up)
     assert [pair.grokked.run.dataset_size for pair in pairs] == list(SIZES[1:])
     assert {(p.grokked.run.seed, p.grokked.run.weight_decay) for p in pairs} == {(0, 1.0)}
     assert len(analysis.at_one_decay(down, up)) == len(SIZES)
     assert analysis.two_starts(down, []) == []
-    low, small = pairs[0], analysis.two_starts(down, fresh(1900, param_norm=20.0))[0]
+    small = analysis.two_starts(down, fresh(1900, param_norm=1.0, train_loss=1e-6))[0]
+    low = pairs[0]
     assert low.lower == {"train loss": True, "objective": True}
     assert small.lower == {"train loss": True, "objective": False}
     table = analysis.starts_table([low, small])
     assert table.count("<td>train loss, objective</td>") == 1
-    assert table.count(f"<td>{low.grokked.final('param_norm'):.1f} / 20.0</td>") == 1
+    assert table.count(f"<td>{low.grokked.final('param_norm'):.1f} / 1.0</td>") == 1
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,13 @@ from math import exp, isnan
 
 import numpy as np
 import pytest
+from evidence import ALL_DECAYS, FALLING, RESTLESS, by_seed, crossing, sweep, with_rest
 from handmade import record, ungrokking
-from transitions import crossing, end, sweep
 
 from grokkit.runs import Run
 from varma2023 import measures
 from varma2023.other_tasks.analysis import tasks_table
 from varma2023.ungrokking import analysis
-
-ALL_DECAYS = (0.1, 0.5, 1.0, 1.5, 2.0)
 
 
 def curve(accuracies, seed=0):
@@ -42,12 +40,6 @@ def test_d_crit_is_where_a_curve_crosses_a_half_or_it_is_censored(ends, text):
     assert found.censored or found.low < found.value <= found.high
 
 
-def test_any_level_is_crossed_linearly_in_log_d():
-    found = measures.d_crit(curve({400: 0.0, 900: 1.0}), 0.25)
-    assert (found.low, found.high) == (400, 900)
-    assert found.value == pytest.approx(400 * 2.25**0.25)
-
-
 def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
     np.testing.assert_allclose(measures.curve(runs), [[400, 900], [0, 0.8]])
@@ -56,30 +48,30 @@ def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
     assert interval.n == 2
     assert interval.each == pytest.approx(each)
     assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
+    quarter = measures.d_crit(runs[:2], 0.25)  # another level
+    assert (quarter.low, quarter.value, quarter.high) == (400, pytest.approx(400 * 1.5**0.5), 900)
     with pytest.raises(ValueError, match="at least one record"):
         measures.d_crit([])
 
 
 def test_a_text_gives_d_crit_over_seeds_or_of_each_where_one_is_censored():
-    both = crossing(800) + crossing(900, seed=1)
+    both = by_seed({0: 800, 1: 900}, (1.0,))
     assert analysis.d_crits_text(both) == "seed 0: 800, seed 1: 900"
     assert measures.d_crit_text(both) == "849 (800, 900; 2 seeds)"  # the geometric mean
     assert measures.d_crit_text([*both, *crossing(9000, seed=2)]) == "800, 900, above 3,000"
-    never = [*crossing(9000), *crossing(9000, seed=1)]
-    assert measures.d_crit_text(never) == "above 3,000 (each of 2 seeds)"
+    assert measures.d_crit_text(by_seed({0: 9000, 1: 9000})) == "above 3,000 (each of 2 seeds)"
 
 
-@pytest.mark.parametrize("rest", [{"residual": 0.3}, {"param_norm": [31.0, 30.0]}])
+@pytest.mark.parametrize("rest", [RESTLESS, FALLING], ids=["residual", "Eq. (2)"])
 def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
-    fields = {"optimiser": "lbfgs", "precision": "mixed"}
-    runs = crossing(800, **fields) + crossing(900, seed=1, **fields)
+    runs = by_seed({0: 800, 1: 900}, (1.0,))
     assert measures.crossings_rest(runs)
     for row, each in enumerate(runs):
         found = measures.d_crit([r for r in runs if r.run.seed == each.run.seed])
-        falling = end(each.run, measures.at_the_end(each), **rest)
-        rests = measures.crossings_rest([*runs[:row], falling, *runs[row + 1 :]])
+        falling = with_rest([each], rest)
+        rests = measures.crossings_rest([*runs[:row], *falling, *runs[row + 1 :]])
         assert rests == (each.run.dataset_size not in (found.low, found.high))
-    assert not measures.crossings_rest(crossing(9000, **fields))
+    assert not measures.crossings_rest(crossing(9000))
     assert not measures.crossings_rest([])
 
 
@@ -100,11 +92,8 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
 def test_a_small_modulus_and_few_sizes_are_not_judged():
     assert measures.judged(crossing(800))
     assert not measures.judged(crossing(800, sizes=(300, 800, 3000)))
-    small = Run(p=31, dataset_size=961, keep_weights=True)
-    assert not measures.judged(crossing(200, (30, 100, 200, 400, 800), p=31, init=small))
-    task = {"task": "S_n: xy", "p": 5}
-    start = Run(dataset_size=14_400, keep_weights=True, **task)
-    assert measures.judged(crossing(800, init=start, **task))
+    assert not measures.judged(crossing(800, p=31))
+    assert measures.judged(crossing(800, task="S_n: xy", p=5))
 
 
 def test_a_run_that_does_not_fit_is_told():
@@ -130,23 +119,19 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     text = analysis.adamw_table([slow, fast])
     assert "D_crit at epoch 20,000" in text
     assert "after 20 decay times" in text
-
-
-@pytest.mark.parametrize(
-    ("decay", "epochs", "last"),
-    [(1.0, 20_000, 9000), (0.3, 3366, 3366)],  # ended early; a rounding after the last evaluation
-)
-def test_after_its_last_evaluation_a_run_counts_as_it_ended(decay, epochs, last):
-    run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
-    one = record(run, [0, last], test_accuracy=[1.0, 0.4])
-    assert analysis.equal_decay_times([one])(one) == 0.4
+    # ended early, and a rounding after the last evaluation: as the run ended
+    for decay, epochs, last in ((1.0, 20_000, 9000), (0.3, 3366, 3366)):
+        run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
+        one = record(run, [0, last], test_accuracy=[1.0, 0.4])
+        assert analysis.equal_decay_times([one])(one) == 0.4
 
 
 def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
-    assert analysis.transition_table(sweep({0: 800})).count("800 (1 seed)") == 3
+    assert analysis.transition_table(by_seed({0: 800})).count("800 (1 seed)") == 3
     assert "above 3,000" in analysis.transition_table(crossing(9000))
-    first = Run(task="x-y", dataset_size=12769, keep_weights=True)
-    flat = crossing(100, task="x-y", init=replace(first, epochs=700, init=first))
+    flat = crossing(100, task="x-y")
+    start = replace(flat[0].run.init, epochs=700, init=flat[0].run.init)
+    flat = [replace(each, run=replace(each.run, init=start)) for each in flat]
     records = crossing(800) + flat
     groups = measures.group(records, "task")
     assert list(groups) == ["x+y", "x-y"]
@@ -155,28 +140,32 @@ def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
     # epochs before; accuracy and loss of the examples taken away
-    assert "<td>3,000; 1.00, 2e-06</td>" in text
+    assert "<td>10,000; 1.00, 2e-06</td>" in text
     assert "<td>10,000 + 700; 1.00, 2e-06</td>" in text
-    assert measures.described(records).startswith("12 runs of x+y, x-y, p = 113, D = 300")
+    assert measures.described(records).startswith("14 runs of x+y, x-y, p = 113, D = 300")
 
 
 # --- whether D_crit moves with a field: by seed, and as an equivalence over seeds
 
 
 def test_without_two_values_or_with_one_d_crit_unknown_there_is_no_shift():
-    one, beyond = sweep({0: 800}, (1.0,)), crossing(9000, seed=1, weight_decay=0.5)
+    one, beyond = crossing(800), crossing(9000, seed=1, weight_decay=0.5)
     # one seed that cannot be told leaves all of them open
-    for records in (one, sweep({1: 800}) + beyond, sweep({0: 800, 1: 900}) + beyond):
+    for records in (one, by_seed({1: 800}) + beyond, by_seed({0: 800, 1: 900}) + beyond):
         assert isnan(analysis.shift_interval(records).value)
         assert analysis.same_d_crit(records) is None
 
 
-def test_another_field_than_weight_decay_can_be_asked_about():
-    records = [
-        replace(each, run=replace(each.run, eps=eps))
-        for eps, d_crit in ((1e-9, 800), (1e-8, 880), (1e-7, 968))
-        for each in crossing(d_crit)
-    ]
+def test_the_largest_gap_is_within_one_seed_and_size():
+    records = by_seed({0: 500, 1: 2000}, (1.0, 2.0))
+    assert analysis.largest_gap(records) == pytest.approx(0)
+    records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
+    assert analysis.largest_gap(records) == pytest.approx(0.3)
+
+
+def test_epsilon_instead_of_weight_decay_can_be_asked_about():
+    d_crits = {1e-9: 800, 1e-8: 880, 1e-7: 968}
+    records = [each for eps, d_crit in d_crits.items() for each in crossing(d_crit, eps=eps)]
     assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
     assert analysis.same_d_crit(records, "eps") is False
     assert analysis.largest_gap(records, "eps") > 0.15
@@ -194,16 +183,11 @@ def test_another_field_than_weight_decay_can_be_asked_about():
     ],
 )
 def test_the_same_is_an_equivalence_over_seeds(powers, same):
-    sweeps = [sweep({s: 700 + 50 * s}, ALL_DECAYS, power) for s, power in enumerate(powers)]
-    records = [each for made in sweeps for each in made]
+    records = []
+    for seed, power in enumerate(powers):
+        records += sweep((seed,), 700 + 50 * seed, power, values=ALL_DECAYS)
     assert analysis.same_d_crit(records) is same
+    assert analysis.same_d_crit(with_rest(records, FALLING)) is None
     interval = analysis.shift_interval(records)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)
-
-
-def test_the_largest_gap_is_within_one_seed_and_size():
-    records = sweep({0: 500, 1: 2000}, decays=(1.0, 2.0))
-    assert analysis.largest_gap(records) == pytest.approx(0)
-    records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
-    assert analysis.largest_gap(records) == pytest.approx(0.3)

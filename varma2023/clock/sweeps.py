@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import check_profile, seed_range, sets
+from varma2023.profiles import seed_range, sets
 
 RATES = {
     "published": (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
@@ -22,8 +22,7 @@ def learning_rates(
 
     Ungrokking starts from the same networks at every rate, those of the paper's.
     """
-    check_profile(profile)
-    count = len(seed_range(seeds, {"published": 5, "quick": 1, "paper": 10}[profile]))
+    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     own = profiles.grokking(profile, count) + profiles.ungrokking(profile, count)
     return [at_rate(run, rate) for rate in rates or RATES[profile] for run in own]
 

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from grokkit import tasks
 from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
 from grokkit.optimum import room
 from grokkit.runs import Record, Run
-from varma2023.measures import RESIDUALS, Pair, first, objective, value_at
+from varma2023.measures import RESIDUALS, Pair, first, least, objective, value_at
 from varma2023.tables import span, table
 
 SAME = {"objective": 0.03, "norm": 0.02, "logit": 0.05}  # relative (choice C16)
@@ -33,23 +33,17 @@ def charged(record: Record) -> int:
     return start.epochs if start and start.dataset_size == record.run.dataset_size else 0
 
 
-def spent(record: Record, there: Bool[np.ndarray, " log"]) -> int | None:
-    """Gradients of the whole train set until an evaluation is there; None if none is."""
-    arrival = first(record, there)
-    return arrival.epoch + charged(record) if arrival else None
-
-
 def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | None]:
     """Gradients that AdamW and the minimiser need to a residual, or None: to where AdamW ends.
 
-    That is an objective no more than 1 % above AdamW's last one.
+    That is an objective no more than 1 % above AdamW's last one. None where one never gets there.
     """
-    if residual is not None:
-        one, other = (record["residual"] < residual for record in (pair.adamw, pair.lbfgs))
-    else:
-        target = 1.01 * objective(pair.adamw)[-1]
-        one, other = (objective(record) <= target for record in (pair.adamw, pair.lbfgs))
-    return spent(pair.adamw, one), spent(pair.lbfgs, other)
+    counts, target = [], 1.01 * objective(pair.adamw)[-1]
+    for record in (pair.adamw, pair.lbfgs):
+        there = objective(record) <= target if residual is None else record["residual"] < residual
+        arrival = first(record, there)
+        counts.append(arrival.epoch + charged(record) if arrival else None)
+    return counts[0], counts[1]
 
 
 def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
@@ -60,14 +54,13 @@ def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
 
 def agreement(pair: Pair) -> dict[str, bool]:
     """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
-    one, other = pair.adamw, pair.lbfgs
-    ends = {
-        "objective": (float(objective(one)[-1]), float(objective(other)[-1])),
-        "norm": (one.final("param_norm"), other.final("param_norm")),
-        "logit": (one.final("correct_logit"), other.final("correct_logit")),
-    }
-    alike = {name: isclose(*both, rel_tol=SAME[name]) for name, both in ends.items()}
-    gap = one.final("test_accuracy") - other.final("test_accuracy")
+    one, other = (
+        (least(r), r.final("param_norm"), r.final("correct_logit"))
+        for r in (pair.adamw, pair.lbfgs)
+    )
+    ends = zip(SAME.items(), one, other, strict=True)
+    alike = {name: isclose(x, y, rel_tol=within) for (name, within), x, y in ends}
+    gap = pair.adamw.final("test_accuracy") - pair.lbfgs.final("test_accuracy")
     return alike | {"test accuracy": abs(gap) <= MAX_ACCURACY_GAP}
 
 
@@ -77,11 +70,8 @@ def agreeing(found: Sequence[Pair]) -> int:
 
 
 def below(one: Record, other: Record) -> bool:
-    """Whether the objective of one ends clearly below that of the other (choice C16).
-
-    One of two ways that ends above the other is in another minimum, or not as far.
-    """
-    return bool(objective(one)[-1] < (1 - SAME["objective"]) * objective(other)[-1])
+    """Whether the objective of one ends clearly below that of the other (choice C16)."""
+    return least(one) < (1 - SAME["objective"]) * least(other)
 
 
 def floor(record: Record) -> float:
@@ -100,20 +90,18 @@ def ends_table(found: Sequence[Pair]) -> str:
     """By pair and way: gradients, objective, norm, correct logit, test accuracy, residual."""
     rows = []
     for pair in found:
-        differs = ", ".join(name for name, same in agreement(pair).items() if not same)
-        rows.append(f"{_wide(pair)} | AdamW | {_end_cells(pair.adamw)} | ")
-        rows.append(f" | L-BFGS | {_end_cells(pair.lbfgs)} | {differs or 'nothing'}")
+        differs = ", ".join(name for name, same in agreement(pair).items() if not same) or "nothing"
+        adamw, lbfgs = (
+            f"{r['epoch'][-1]:,} | {least(r):.1f} | {_final_cells(r)} | {floor(r):.2g}"
+            for r in (pair.adamw, pair.lbfgs)
+        )
+        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | L-BFGS | {lbfgs} | {differs}"]
     heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
 
 
 def _wide(pair: Pair) -> str:
     return f'<div style="min-width: 9rem">{pair}</div>'
-
-
-def _end_cells(record: Record) -> str:
-    n, f = record["epoch"][-1], objective(record)[-1]
-    return f"{n:,} | {f:.1f} | {_final_cells(record)} | {floor(record):.2g}"
 
 
 def _final_cells(record: Record) -> str:
@@ -233,8 +221,7 @@ class Equilibrium:
 def equilibrium(record: Record) -> Equilibrium:
     """The float64 gradient at the final weights, and the fixed point of AdamW it should be at.
 
-    Raises:
-        ValueError: the record has no weights, or the run has no weight decay.
+    Raises ValueError where the record has no weights, or the run no weight decay.
     """
     run = record.run
     if run.weight_decay == 0:

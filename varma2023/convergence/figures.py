@@ -16,11 +16,10 @@ from varma2023.theme import NORM, TEST, TRAIN, figure, ordered, panels, set_alt
 DOTS = 400  # parameters drawn in the equilibrium, of about 227,000
 KINDS = ("grokking", "ungrokking", "random labels")
 ROWS = (
-    ("Eq. (2) over α", lambda record: measures.objective(record), "log"),
-    ("residual", lambda record: record["residual"], "log"),
-    ("test accuracy", lambda record: record["test_accuracy"], "linear"),
+    ("Eq. (2) over α", measures.objective, LOG),
+    ("residual", lambda record: record["residual"], LOG | {"dtick": 2}),
+    ("test accuracy", lambda record: record["test_accuracy"], {"type": "linear"}),
 )
-WIDTHS = (2.4, 1.4, 2.4, 1.4)
 
 
 def _gradients(record: Record) -> np.ndarray:
@@ -31,33 +30,24 @@ def _gradients(record: Record) -> np.ndarray:
 def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     """Objective, residual and test accuracy of every pair, by kind, against gradients spent."""
     kinds = [kind for kind in KINDS if any(pair.kind == kind for pair in pairs)]
-    fig = panels(
-        {"height": 760, "margin": {"t": 90}, "legend": {"y": 1.13}},
-        rows=len(ROWS),
-        cols=len(kinds),
-        shared_xaxes=True,
-        shared_yaxes=True,
-        vertical_spacing=0.04,
-        horizontal_spacing=0.03,
-        subplot_titles=kinds,
-    )
+    layout: Looks = {"height": 760, "margin": {"t": 90}, "legend": {"y": 1.13}}
+    grid: Looks = {"rows": len(ROWS), "cols": len(kinds), "subplot_titles": kinds}
+    grid |= {"vertical_spacing": 0.04, "horizontal_spacing": 0.03}
+    fig = panels(layout, shared_xaxes=True, shared_yaxes=True, **grid)
     for pair in pairs:
-        col = kinds.index(pair.kind) + 1
+        col, p = kinds.index(pair.kind) + 1, pair.adamw.run.p
         same = [other for other in pairs if other.kind == pair.kind]
-        width = WIDTHS[same.index(pair) % len(WIDTHS)]
-        p = pair.adamw.run.p
-        dash = "solid" if p == min(other.adamw.run.p for other in pairs) else "dot"
+        looks: Looks = {"width": 1.4 if same.index(pair) % 2 else 2.4}
+        looks["dash"] = "solid" if p == min(other.adamw.run.p for other in pairs) else "dot"
         for way, colour, record in (("AdamW", TRAIN, pair.adamw), ("L-BFGS", TEST, pair.lbfgs)):
-            looks: Looks = {"colour": colour, "dash": dash, "width": width, "meta": meta(record)}
+            looks |= {"colour": colour, "meta": meta(record)}
             for row, (title, values, _) in enumerate(ROWS, start=1):
                 points = _gradients(record), values(record)
                 hover = f"{title} %{{y:.4g}}<br>{pair}<br>{way}, gradient %{{x:,.0f}}"
                 draw(fig, *points, f"{way}, p = {p}", hover, place=(row, col), **looks)
-    for row, (title, _, kind) in enumerate(ROWS, start=1):
-        fig.update_yaxes(type=kind, row=row)
+    for row, (title, _, axis) in enumerate(ROWS, start=1):
+        fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
-    fig.update_yaxes(exponentformat="power", dtick=1, row=1)
-    fig.update_yaxes(exponentformat="power", dtick=2, row=2)
     fig.update_xaxes(LOG)
     fig.update_xaxes(title="gradients of the train set", row=len(ROWS), col=(len(kinds) + 1) // 2)
     times = analysis.savings(pairs, measures.RESIDUALS[0])
@@ -73,14 +63,9 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
     titles = [f"{group[0].run.labels} labels" for group in groups]
-    fig = panels(
-        {"height": 560, "margin": {"t": 80}, "legend": {"y": 1.14}},
-        rows=2,
-        cols=len(groups),
-        shared_xaxes=True,
-        vertical_spacing=0.06,
-        subplot_titles=titles,
-    )
+    layout: Looks = {"height": 560, "margin": {"t": 80}, "legend": {"y": 1.14}}
+    grid: Looks = {"rows": 2, "cols": len(groups), "subplot_titles": titles}
+    fig = panels(layout, shared_xaxes=True, vertical_spacing=0.06, **grid)
     for col, group in enumerate(groups, start=1):
         for i, (record, colour) in enumerate(zip(group, ordered(len(group)), strict=True)):
             label = f"ε {record.run.eps:g}, λ {record.run.weight_decay:g}"
@@ -93,12 +78,12 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     fig.update_xaxes(title="gradients of the train set", row=2)
     fig.update_yaxes(title="parameter norm", row=1, col=1)
     fig.update_yaxes(title="correct logit", row=2, col=1)
-    ends = "; ".join(
-        f"{title}: "
-        + ", ".join(f"{r.final('param_norm'):.2f} for λ {r.run.weight_decay:g}" for r in group)
-        for title, group in zip(titles, groups, strict=True)
-    )
-    return set_alt(fig, f"The same α by three pairs of ε and λ. Norm at the end, {ends}.")
+    ends = []
+    for title, group in zip(titles, groups, strict=True):
+        each = (f"{r.final('param_norm'):.2f} for λ {r.run.weight_decay:g}" for r in group)
+        ends.append(f"{title}: {', '.join(each)}")
+    text = f"The same α by three pairs of ε and λ. Norm at the end, {'; '.join(ends)}."
+    return set_alt(fig, text)
 
 
 def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
@@ -124,12 +109,9 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
 
 def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) -> go.Figure:
     """The gradient of each parameter against its value where AdamW rests, a panel a network."""
-    fig = panels(
-        {"height": 440, "margin": {"t": 70}, "legend": {"y": 1.1}},
-        cols=len(states),
-        subplot_titles=[f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records],
-        horizontal_spacing=0.12,
-    )
+    layout: Looks = {"height": 440, "margin": {"t": 70}, "legend": {"y": 1.1}}
+    titles = [f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records]
+    fig = panels(layout, cols=len(states), subplot_titles=titles, horizontal_spacing=0.12)
     parts = []
     for col, (state, record) in enumerate(zip(states, records, strict=True), start=1):
         rng = np.random.default_rng(0)
@@ -143,11 +125,9 @@ def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) ->
         line: Looks = {"colour": NORM, "dash": "dash", "width": 1.5, "mode": "lines"}
         draw(fig, [-reach, reach], [-reach, reach], "g = −ελθ/(1 − λ|θ|)", **line, **where)
         fig.update_xaxes(title="−ελθ/(1 − λ|θ|)", exponentformat="power", nticks=4, row=1, col=col)
-        parts.append(
-            f"seed {record.run.seed}: fitted α {state.alpha:.3g}, cosine {state.cosine:.3f}"
-        )
+        fitted = f"fitted α {state.alpha:.3g}, cosine {state.cosine:.3f}"
+        parts.append(f"seed {record.run.seed}: {fitted}")
     fig.update_yaxes(exponentformat="power")
     fig.update_yaxes(title="gradient of the train loss", row=1, col=1)
-    return set_alt(
-        fig, f"Gradient of parameters of trained networks against ε λ θ: {'; '.join(parts)}."
-    )
+    text = f"Gradient of parameters of trained networks against ε λ θ: {'; '.join(parts)}."
+    return set_alt(fig, text)

@@ -12,20 +12,17 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     Grokking (the minimiser starts from AdamW's 400th epoch), ungrokking (both from the network
     trained on everything) and random labels (both from random weights), at two moduli.
     """
-    profiles.check_profile(profile)
+    two = profiles.seed_range(profile, seeds, published=2, quick=1, paper=2)
     small = profile == "quick"
     base = Run(keep_weights=True)
-    p53 = replace(base, p=53, dataset_size=53**2, n_logged=200)
-    everything = replace(p53, epochs=3000, n_logged=60)
-    lengths = ((620, 1500), (40, 800), (100, 800))
+    everything = replace(base, p=53, dataset_size=53**2, epochs=3000, n_logged=60)
+    lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     if small:
         everything = profiles.full_data("quick")[0]
-        p53 = replace(everything, n_logged=80)
-    else:
-        lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
-    grokked, ungrok, random = (replace(p53, dataset_size=D, epochs=epochs) for D, epochs in lengths)
+        lengths = ((620, 1500), (40, 800), (100, 800))
+    own = replace(everything, n_logged=80 if small else 200)
+    grokked, ungrok, random = (replace(own, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
-    two = profiles.seed_range(seeds, 1 if small else 2)
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
         adamw += profiles.grokking("published")[: len(two)]
@@ -62,8 +59,7 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     At a small modulus; those of the quick profile are as long as it has time for. By them one sees
     whether ending early is safe.
     """
-    profiles.check_profile(profile)
-    n = len(profiles.seed_range(seeds, 1 if profile == "quick" else 5))
+    n = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=5))
     if profile == "quick":
         return profiles.grokking(profile, n) + profiles.ungrokking(profile, n, sizes=[400])
     base = Run(p=31, dataset_size=620, epochs=10_000, n_logged=200)

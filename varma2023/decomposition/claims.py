@@ -20,14 +20,11 @@ def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Re
     if not records:
         return Result()
     criteria = [analysis.trigonometric_criteria(report) for report in reports]
-    core, *further = criteria[0]
-    return Result(
-        f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
-        f"rebuilt, the same answer on {min(r.agreement for r in reports):.1%} or more",
-        all(each[core] for each in criteria),
-        {name: all(each[name] for each in criteria) for name in further},
-        Evidence.of(records),
-    )
+    met = {name: all(each[name] for each in criteria) for name in criteria[0]}
+    core, *further = met
+    ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
+    ours += f"the same answer on {min(r.agreement for r in reports):.1%} or more"
+    return Result(ours, met[core], {name: met[name] for name in further}, Evidence.of(records))
 
 
 CLAIMS = (

@@ -24,9 +24,8 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
         fig.update_yaxes(title=f"norm in the {label}", row=row)
     fig.update_xaxes(title="frequency k", row=2)
     listed = ", ".join(str(f) for f in report.frequencies)
-    return set_alt(
-        fig,
-        f"Norm of embedding and logits at each of {len(k)} frequencies: {len(report.frequencies)} "
-        f"key frequencies, {listed}, hold the trigonometric logits. The algorithm rebuilt from "
-        f"them gives the network's answer on {report.agreement:.1%} of all inputs.",
-    )
+    said = f"Norm of embedding and logits at each of {len(k)} frequencies: "
+    said += f"{len(report.frequencies)} key frequencies, {listed}, hold the trigonometric logits. "
+    said += f"The algorithm rebuilt from them gives the network's answer on {report.agreement:.1%} "
+    said += "of all inputs."
+    return set_alt(fig, said)

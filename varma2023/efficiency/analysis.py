@@ -53,8 +53,7 @@ class Bucket(NamedTuple):
 def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
     """Fig. 3: the runs in n geometric intervals of the correct logit, from least to largest.
 
-    Raises:
-        ValueError: no records.
+    Raises ValueError without runs.
     """
     if not records:
         raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
@@ -101,10 +100,7 @@ def isologit_slope(records: Sequence[Record]) -> Interval:
 
 
 def norm_at(records: Sequence[Record], level: float | int) -> float:
-    """The norm at a correct logit, by interpolation between the runs of one (D, seed).
-
-    NaN where none of their weight decays leads to so small, or so large, a logit.
-    """
+    """The norm at a correct logit, interpolated between runs of one (D, seed); NaN outside them."""
     _, x, y = logs(sorted(records, key=logit)).T
     return exp(float(np.interp(log(level), x, y, left=nan, right=nan)))
 
@@ -175,7 +171,7 @@ def fitted(records: Sequence[Record], name: str, flat: bool = False) -> Interval
     return bootstrap(logs_by_seed(records), lambda seeds: getattr(fit_logs(seeds, flat), name))
 
 
-UNFINISHED = 0.1  # of the norm: what more gradients may yet take off it (choice C18)
+UNFINISHED = 0.1  # of the norm, from least to largest D: what falling runs can feign (choice C18)
 MARGIN = 0.02  # an exponent of C_gen within it counts as 0 (choice C18)
 NEAR_NORM = 0.11  # of the measured D_crit: the paper's 800 to 1,000 is as wide (choice C18)
 NEAR = 0.25  # the same for predictions by Eq. (2), as first written (choice C18)
@@ -195,20 +191,14 @@ def slopes(records: Sequence[Record]) -> list[Interval]:
 
 
 def rises(mem: Sequence[Record]) -> bool:
-    """Fig. 3a, b: at a fixed logit C_mem's norm rises with D by more than falling runs could feign.
-
-    They could feign `UNFINISHED` of the norm, from the smallest size to the largest.
-    """
+    """Fig. 3a, b: at a fixed logit C_mem's norm rises by more than falling runs could feign."""
     sizes = [*group(mem, "dataset_size")]
     feigned = log1p(UNFINISHED) / log(sizes[-1] / sizes[0])
     return fitted(mem, "exponent").within(feigned, inf)
 
 
 def flat(gen: Sequence[Record]) -> bool | None:
-    """Fig. 3c, d: the exponent of D of C_gen is 0 within `MARGIN`; None for fewer than two sizes.
-
-    An equivalence: the whole interval over seeds lies in the margin.
-    """
+    """Fig. 3c, d: the interval of C_gen's exponent of D is within `MARGIN`; None of one size."""
     seeds = group(gen, "seed").values()
     if not seeds or any(len(group(seed, "dataset_size")) < 2 for seed in seeds):
         return None
@@ -267,14 +257,10 @@ def gate_table(gen: Sequence[Record]) -> str:
 
 def predictions_table(rows: Mapping[str | tuple[int, float], Pair], heads: str = "") -> str:
     """By row, or by seed and weight decay: D_crit predicted and measured, and their ratio."""
-    cells = [
-        [
-            *([key] if isinstance(key, str) else [f"{part:g}" for part in key]),
-            *(each.text(",.0f") for each in pair),
-            f"{ratio(*pair):.2f}",
-        ]
-        for key, pair in rows.items()
-    ]
+    cells = []
+    for key, pair in rows.items():
+        names = [key] if isinstance(key, str) else [f"{part:g}" for part in key]
+        cells.append([*names, *(each.text(",.0f") for each in pair), f"{ratio(*pair):.2f}"])
     return table(f"{heads} | predicted D_crit | measured D_crit | ratio", cells)
 
 

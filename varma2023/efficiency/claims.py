@@ -16,6 +16,7 @@ from varma2023.pages import EFFICIENCY, UNGROKKING
 from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
+MEM_RESTS = "every network of C_mem is at rest"
 SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
 
 
@@ -23,10 +24,6 @@ def memory(found: Records) -> list[Record]:
     """The networks with C_mem alone, if they can be judged."""
     mem = analysis.memorised(found["memorising"])
     return mem if analysis.can_be_judged(mem) else []
-
-
-def _mem_rests(mem: Sequence[Record]) -> dict[str, bool]:
-    return measures.resting(mem, "every network of C_mem is at rest")
 
 
 def fig3_mem(found: Records) -> Result:
@@ -47,12 +44,11 @@ def fig3_mem(found: Records) -> Result:
 def fig3_gen(found: Records) -> Result:
     """Fig. 3c, d: of the networks with C_gen alone that rest, the norm at a logit is flat in D."""
     every_gen = analysis.gated(found["generalising"])
-    gen = [record for record in every_gen if measures.rests(record)]
     if not analysis.can_be_judged(every_gen):
         return Result()
-    ours, flat = f"{len(gen)} rest", analysis.flat(gen)
-    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {ours}"
-    if flat is None:
+    gen = [record for record in every_gen if measures.rests(record)]
+    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {len(gen)} rest"
+    if (flat := analysis.flat(gen)) is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
     level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
     return Result(
@@ -84,16 +80,13 @@ def norm_pairs(
 def start_pairs(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
 ) -> dict[tuple[int, float], Pair]:
-    """Claim B2: by seed and weight decay, D_crit where the minima of Eq. (2) meet, and measured.
-
-    `starts` are the networks from which those of `ends` were ungrokked. A pair of single networks
-    has no interval.
-    """
+    """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
     fell = group(ends, "seed", "weight_decay")
     return {
-        key: (Interval(size), Interval(measures.d_crit(fell[key]).value))
-        for key, size in critical.predicted_by_start(mem, starts).items()
-        if key in fell
+        (seed, decay): (Interval(size.value), Interval(measures.d_crit(fell[seed, decay]).value))
+        for seed, own in group(starts, "seed").items()
+        for decay, size in critical.predicted_by_minimum(mem, own).items()
+        if (seed, decay) in fell
     }
 
 
@@ -132,9 +125,7 @@ def _agree(
 
 def _text(name: str, *pairs: Pair) -> str:
     """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
-    texts = (
-        analysis.range_text(each.value for each in sizes) for sizes in zip(*pairs, strict=True)
-    )
+    texts = (analysis.range_text(x.value for x in sizes) for sizes in zip(*pairs, strict=True))
     return "{}: predicted {}, measured {}".format(name, *texts)
 
 
@@ -147,7 +138,7 @@ def equal_norm(found: Records) -> Result:
     return Result(
         "; ".join(_text(name, pair) for name, pair in pairs.items()),
         _agree(pairs.values(), analysis.NEAR_NORM, mem, starts, ends=ends),
-        _mem_rests(mem),
+        measures.resting(mem, MEM_RESTS),
         Evidence.of(mem, starts, ends),
     )
 
@@ -168,7 +159,8 @@ def equal_minimum(found: Records) -> Result:
     return Result(
         "; ".join(texts),
         _agree(pairs.values(), analysis.NEAR, mem, starts, ends=ends),
-        {**_mem_rests(mem), "no end in between lies below both circuits: a jump": not below},
+        measures.resting(mem, MEM_RESTS)
+        | {"no end in between lies below both circuits: a jump": not below},
         Evidence.of(mem, starts, ends),
     )
 
@@ -187,7 +179,7 @@ def across_tasks(found: Records) -> Result:
     return Result(
         "; ".join(_text(name, pair) for name, pair in pairs.items()),
         _agree(pairs.values(), analysis.NEAR, mem, rules, ends=fell),
-        {**_mem_rests(mem), f"in each of nine tasks ({n} of {of} ungrok)": n == of},
+        measures.resting(mem, MEM_RESTS) | {f"in each of nine tasks ({n} of {of} ungrok)": n == of},
         Evidence.of(mem, *group(ends, "task").values()),
     )
 

@@ -10,7 +10,7 @@ from grokkit.runs import Record
 from varma2023.efficiency import analysis
 from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
 from varma2023.measures import Summary, group, least
-from varma2023.statistics import Interval, bootstrap_two
+from varma2023.statistics import Interval, bootstrap_of
 
 
 def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
@@ -32,10 +32,7 @@ def regime(mem: Fit, gen: Fit) -> str:
 
 
 def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
-    """The middle of the correct logits that runs of both circuits have, on a log scale.
-
-    Where no logit is in the range of both, the middle of the gap between them.
-    """
+    """The middle, on a log scale, of the correct logits of both circuits, or of the gap between."""
     low = max(min(map(logit, mem)), min(map(logit, gen)))
     high = min(max(map(logit, mem)), max(map(logit, gen)))
     return float((low * high) ** 0.5)
@@ -48,10 +45,7 @@ def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:
 
 
 def crossing(curve: Float[np.ndarray, "_ 2"], level: float) -> float:
-    """The first x at which y passes a level, linearly between the points (x, y) of a curve.
-
-    NaN if it never does, or lies above it from the start.
-    """
+    """The first x at which y passes a level, between points; NaN if never, or if y starts above."""
     x, y = curve.T
     above = np.flatnonzero(y > level)
     if not len(above) or above[0] == 0:
@@ -84,13 +78,11 @@ def predicted_by_norm(
     sizes on log scales (`cost_curve`), C_gen's is that of its flat `fit`.
     """
     at = common_logit(mem, gen) if level is None else level
-    return bootstrap_two(
-        logs_by_seed(mem),
-        logs_by_seed(gen),
-        lambda one, other: exp(
-            crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at)))
-        ),
-    )
+
+    def equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
+        return exp(crossing(cost_curve(one, at), log(analysis.fit_logs(other, flat=True).at(at))))
+
+    return bootstrap_of([logs_by_seed(mem), logs_by_seed(gen)], equal)
 
 
 def loss_part(records: Sequence[Record]) -> Summary:
@@ -103,40 +95,22 @@ def minima(records: Sequence[Record]) -> Float[np.ndarray, "_ 2"]:
     return by_size(logs(records, least))
 
 
-def _equal_minima(
-    mem: Sequence[Float[np.ndarray, "_ 2"]], gen: Sequence[Float[np.ndarray, "_ 2"]]
-) -> float:
-    level = float(np.mean([table[:, 1].mean() for table in gen]))
-    return exp(crossing(by_size(np.concatenate(mem)), level))
-
-
 def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[float, Interval]:
     """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B2).
 
     C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
     the same at every D, as Sec. 4.1 has it.
     """
-    found, rules = {}, group(gen, "weight_decay")
-    for decay, own in group(mem, "weight_decay").items():
-        if decay in rules:
-            one, other = (logs_by_seed(records, least) for records in (own, rules[decay]))
-            found[decay] = bootstrap_two(one, other, _equal_minima)
-    return found
 
+    def equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
+        level = float(np.mean([table[:, 1].mean() for table in other]))
+        return exp(crossing(by_size(np.concatenate(one)), level))
 
-def predicted_by_start(
-    mem: Sequence[Record], gen: Sequence[Record]
-) -> dict[tuple[int, float], float]:
-    """By seed and weight decay, the D at which the minimum of C_mem reaches that network's.
-
-    As `predicted_by_minimum`, but each network of C_gen has its own: seeds differ in what the rule
-    costs them. C_mem's minimum is the mean over its seeds.
-    """
-    curves = {decay: logs(here, least) for decay, here in group(mem, "weight_decay").items()}
+    rules = group(gen, "weight_decay")
     return {
-        (seed, decay): _equal_minima([curves[decay]], [logs(own, least)])
-        for (seed, decay), own in group(gen, "seed", "weight_decay").items()
-        if decay in curves
+        decay: bootstrap_of([logs_by_seed(own, least), logs_by_seed(rules[decay], least)], equal)
+        for decay, own in group(mem, "weight_decay").items()
+        if decay in rules
     }
 
 

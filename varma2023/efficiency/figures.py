@@ -48,62 +48,46 @@ def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) 
                 draw(fig, [x], [y], label, told + plots.run_name(record), **about)
 
 
-def _isologit(
-    fig: go.Figure, bucket: Bucket, seed: int | None, place: tuple[int, int], **looks: Any
-) -> None:
+def _isologit(fig: go.Figure, bucket: Bucket, seed: int | None, **looks: Any) -> None:
     """One isologit line: the geometric mean norm of a bucket at each D, of one seed or of all."""
-    chosen = bucket.records if seed is None else group(bucket.records, "seed")[seed]
-    norms = analysis.mean_norms(chosen)
-    who = f"{len(chosen)} runs" if seed is None else f"seed {seed}, {len(chosen)} runs"
+    low, high, chosen = bucket
+    if seed is not None:
+        chosen = group(chosen, "seed")[seed]
+    norms, who = analysis.mean_norms(chosen), f"{len(chosen)} runs"
     if seed is None:
-        middle = f" {(bucket.low * bucket.high) ** 0.5:.0f}"
-        looks |= {"mode": "lines+markers+text", "text": [*[""] * (len(norms) - 1), middle]}
-        looks |= {"width": 2.5, "opacity": 1, "marker": {"size": 7}}
+        text = [*[""] * (len(norms) - 1), f" {(low * high) ** 0.5:.0f}"]
+        looks |= {"mode": "lines+markers+text", "text": text, "width": 2.5, "opacity": 1}
     else:
-        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.6, "marker": {"size": 4}}
-    draw(
-        fig,
-        list(norms),
-        list(norms.values()),
-        f"correct logit {bucket.low:.0f} – {bucket.high:.0f}",
-        "norm %{y:.2f} at D = %{x:,}"
-        f"<br>correct logit {bucket.low:.1f} – {bucket.high:.1f}<br>{who}",
-        place=place,
-        cliponaxis=False,
-        meta=shared_meta(chosen),
-        showlegend=False,
-        **looks,
-    )
+        who = f"seed {seed}, {who}"
+        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.6}
+    looks |= {"marker": {"size": 7 if seed is None else 4}, "meta": shared_meta(chosen)}
+    hover = f"norm %{{y:.2f}} at D = %{{x:,}}<br>correct logit {low:.1f} – {high:.1f}<br>{who}"
+    label = f"correct logit {low:.0f} – {high:.0f}"
+    draw(fig, list(norms), list(norms.values()), label, hover, showlegend=False, **looks)
 
 
 def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
     """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d)."""
     legend = {"x": 0, "xanchor": "left", "font": {"size": 11}, "orientation": "h"}
+    layout = {"height": 860, "margin": {"t": 110, "b": 110}}
+    layout["legend1"] = legend | {"y": 1.05, "yanchor": "bottom"}
+    layout["legend2"] = legend | {"y": -0.09, "yanchor": "top"}
     whats = ("({}) {}", "({}) {}, isologit lines") * 2
     names = [name for name in CIRCUITS.values() for _ in range(2)]
-    fig = panels(
-        {
-            "height": 860,
-            "margin": {"t": 110, "b": 110},
-            "legend1": {**legend, "y": 1.05, "yanchor": "bottom"},
-            "legend2": {**legend, "y": -0.09, "yanchor": "top"},
-        },
-        rows=2,
-        cols=2,
-        horizontal_spacing=0.13,
-        vertical_spacing=0.16,
-        subplot_titles=[each.format(*of) for each, *of in zip(whats, "abcd", names, strict=True)],
-    )
+    titles = [what.format(*of) for what, *of in zip(whats, "abcd", names, strict=True)]
+    grid: Looks = {"horizontal_spacing": 0.13, "vertical_spacing": 0.16, "subplot_titles": titles}
+    fig = panels(layout, rows=2, cols=2, **grid)
     said = []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
         _scatter(fig, records, circuit, row)
         found = analysis.buckets(records)
         for i, (bucket, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
-            looks: Looks = {"dash": dash_of(i), "textposition": f"{PLACES[i % 3]} right"}
+            looks: Looks = {"colour": colour, "dash": dash_of(i), "place": (row, 2)}
+            looks |= {"textposition": f"{PLACES[i % 3]} right", "cliponaxis": False}
             fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
             seeds = group(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
-                _isologit(fig, bucket, seed, (row, 2), colour=colour, **looks)
+                _isologit(fig, bucket, seed, **looks)
         norms, sizes = [*map(norm, records)], [*group(records, "dataset_size")]
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
@@ -134,9 +118,7 @@ def _mark(
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
 
 
-def fig_equal_cost(
-    mem: Sequence[Record], gen: Sequence[Record], measured: Interval | None = None
-) -> go.Figure:
+def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Interval) -> go.Figure:
     """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
@@ -157,16 +139,15 @@ def fig_equal_cost(
             if isfinite(found := analysis.norm_at(own, level)):
                 draw(fig, [size], [found], CIRCUITS[circuit], f"{hover}interpolated", **about)
     _mark(fig, predicted, height, False)
-    if measured is not None:
-        _mark(fig, measured, height, True)
-    seen = [found.value for found in (predicted, measured) if found and isfinite(found.value)]
+    _mark(fig, measured, height, True)
+    seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
     fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
     fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
     return set_alt(
         fig,
         f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
-        f"{height:.1f}, at D = {predicted.text(',.0f')}"
-        + (f"; ungrokking has D_crit {measured.text(',.0f')}." if measured else "."),
+        f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
+        f"{measured.text(',.0f')}.",
     )
 
 

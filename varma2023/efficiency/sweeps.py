@@ -1,75 +1,54 @@
 """Efficiency (Sec. 5.1): networks of one circuit, each taken to a minimum of Eq. (2)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK, Grid, choose, sets
+from varma2023.profiles import QUICK, Grid, sets
 
 
-@sets("seed", "dataset_size", "weight_decay", "labels")
-def memorising(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    weight_decays: Sequence[float] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size", "weight_decay", "labels"),
+    published=Grid(2, 1000, np.geomspace(500, 8000, 7)),
+    quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
+    paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
+)
+def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 3a, b: networks that can only memorise, on random labels, by size and weight decay.
 
     From AdamW's weights after a few hundred epochs to a minimum of Eq. (2).
     """
-    grid = choose(
-        *(profile, seeds, sizes, weight_decays),
-        published=Grid(2, 1000, np.geomspace(500, 8000, 7)),
-        quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
-        paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
-    )
     return profiles.from_random(grid, changes, labels="random")
 
 
-@sets("seed", "dataset_size", "weight_decay")
-def generalising(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    weight_decays: Sequence[float] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 500, np.geomspace(4000, 8000, 3)),
+    quick=Grid(1, 250, (640, 900), *QUICK),
+    paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
+)
+def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 3c, d: networks that generalise, on large train sets, by size and weight decay.
 
     From the networks of `grokking` to a minimum of Eq. (2).
     """
-    grid = choose(
-        *(profile, seeds, sizes, weight_decays),
-        published=Grid(2, 500, np.geomspace(4000, 8000, 3)),
-        quick=Grid(1, 250, (640, 900), *QUICK),
-        paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
-    )
     inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, changes)
 
 
-@sets("seed", "dataset_size", "weight_decay")
-def starts(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    weight_decays: Sequence[float] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 500, (5657,)),
+    quick=Grid(1, 250, (800,), *QUICK),
+    paper=Grid(10, 3000, (5657,)),
+)
+def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: the C_gen of the very networks that `transition` starts from.
 
     From networks trained on every example to a minimum of Eq. (2), on so many examples that nothing
     ungroks: what D_crit is predicted from, seed by seed.
     """
-    grid = choose(
-        *(profile, seeds, sizes, weight_decays),
-        published=Grid(2, 500, (5657,)),
-        quick=Grid(1, 250, (800,), *QUICK),
-        paper=Grid(10, 3000, (5657,)),
-    )
-    return profiles.from_full_data(profile, grid, changes)
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)

@@ -1,6 +1,5 @@
 """The figures of the engine: what a model-step costs, counted and measured."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,30 +23,25 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     A point is the time, times the matrix products that the machine does in a second.
     """
     forms = cost.forms(run)
-    fig = figure(
-        xaxis={"title": "examples D", "type": "log", "dtick": 1},
-        yaxis={"title": "FLOP of a gradient", "type": "log", "dtick": 1},
-        height=480,
-    )
+    log: Looks = {"type": "log", "dtick": 1}
+    xaxis, yaxis = {"title": "examples D", **log}, {"title": "FLOP of a gradient", **log}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=480)
     sizes = np.geomspace(20, run.p**2, 60).round()
-    looks = _styles(form.form for form in forms)
-    for i, (form, (_, colour, _)) in enumerate(zip(forms, looks, strict=True)):
+    for i, (form, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
         flop = np.array([form.flop(D) for D in sizes])
         hover = f"{form.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP"
         draw(fig, sizes, flop, form.form, hover, colour=colour, dash=dash_of(i), mode="lines")
-    for form, (_, colour, symbol) in zip(forms, looks, strict=True):
-        _draw_timed(fig, form, measured, {"color": colour, "symbol": symbol, "size": 8})
+    for form, marker in zip(forms, _markers(len(forms)), strict=True):
+        _draw_timed(fig, form, measured, marker | {"size": 8})
     meet = cost.crossover(*forms[1:])
     at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
     counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    return set_alt(
-        fig,
-        f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: {counted}. "
-        f"The tables have the fewest from D = {meet:,.0f}; measured, they are the faster form "
-        f"{timings.faster_from(measured, forms[1].form, forms[2].form)}.",
-    )
+    said = f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: "
+    said += f"{counted}. The tables have the fewest from D = {meet:,.0f}; measured, they are the "
+    said += f"faster form {timings.faster_from(measured, forms[1].form, forms[2].form)}."
+    return set_alt(fig, said)
 
 
 def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
@@ -64,43 +58,33 @@ def _draw_timed(
     ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
     flop, sizes = ms / 1e3 * measured["peak_flops"], [row["dataset_size"] for row in rows]
     share = [form.flop(size) for size in sizes] / flop[1]
-    hover = (
-        f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
-        "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>%{customdata[3]:.0%} of the matmul peak"
-    )
+    hover = f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
+    hover += "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
+    hover += "%{customdata[3]:.0%} of the matmul peak"
     looks: Looks = {"error_y": _bars(*flop), "customdata": np.stack([*ms, share], 1).round(4)}
     draw(fig, sizes, flop[1], form.form, hover, mode="markers", marker=marker, **looks)
 
 
-def _styles(cases: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Each case with its colour and symbol."""
-    names = [*cases]
-    colours = zip(names, ordered(len(names)), strict=True)
-    return [(case, colour, symbol_of(i)) for i, (case, colour) in enumerate(colours)]
-
-
-def _add_points(
-    fig: go.Figure, style: tuple[str, str, str], row: int, x: Any, y: list[str], **trace: Any
-) -> None:
-    """Marks of one case in a row of panels; `style`: the case, its colour and symbol."""
-    case, colour, symbol = style
-    marker = {"color": colour, "symbol": symbol, "size": 9}
-    hover = f"{case}<br>%{{y}}: %{{text}}"
-    draw(fig, x, y, case, hover, place=(row, 1), mode="markers", marker=marker, **trace)
+def _markers(n: int) -> list[dict[str, Any]]:
+    """The marker of each of n cases."""
+    colours = enumerate(ordered(n))
+    return [{"color": colour, "symbol": symbol_of(i), "size": 9} for i, colour in colours]
 
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
     fig = panels({"height": 820}, rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
-    for ways, style in zip(cases.values(), _styles(cases), strict=True):
+    for (case, ways), marker in zip(cases.items(), _markers(len(cases)), strict=True):
         rows = list(ways.values())
         factor = np.array([[t.least, t.factor, t.most] for t in rows]).T
         columns = ([t.ms for t in rows], factor[1], [t.limit_share for t in rows])
         told = [f"{t.ms:.3g} ms, × {t.gain}, {t.limit_share:.0%} of the peak" for t in rows]
+        hover = f"{case}<br>%{{y}}: %{{text}}"
+        looks: Looks = {"mode": "markers", "marker": marker, "text": told}
         for i, column in enumerate(columns, start=1):
             bars = {**_bars(*factor), "visible": i == 2}
-            _add_points(fig, style, i, column, [t.way for t in rows], error_x=bars, text=told)
+            draw(fig, column, list(ways), case, hover, place=(i, 1), error_x=bars, **looks)
     fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
     fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
     fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
@@ -139,7 +123,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
     """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
     fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     lowest, best = timings.least_f(measured), []
-    for case, style in zip(lowest, _styles(lowest), strict=True):
+    for case, marker in zip(lowest, _markers(len(lowest)), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         reached = [row["reached"].get(str(residual)) for row in rows]
         above = [round(row["f"] / lowest[case] - 1, 6) for row in rows]
@@ -148,17 +132,15 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
             f"{share:.1%} above the lowest, after {row['gradients']:,} and {row['seconds']:.0f} s"
             for row, n, share in zip(rows, reached, above, strict=True)
         ]
+        names, hover = [row["method"] for row in rows], f"{case}<br>%{{y}}: %{{text}}"
+        looks: Looks = {"mode": "markers", "marker": marker, "text": told}
         for i, column in enumerate((reached, [1 + share for share in above]), start=1):
-            _add_points(fig, style, i, column, [row["method"] for row in rows], text=told)
-        counts = [(n, row["method"]) for row, n in zip(rows, reached, strict=True) if n]
-        first = (
-            f"first by {min(counts)[1]}, in {min(counts)[0]:,} gradients" if counts else "by none"
-        )
+            draw(fig, column, names, case, hover, place=(i, 1), **looks)
+        counts = sorted((n, name) for name, n in zip(names, reached, strict=True) if n)
+        first = "first by {1}, in {0:,} gradients".format(*counts[0]) if counts else "by none"
         end = next(row["method"] for row in rows if row["f"] == lowest[case])
-        best.append(
-            f"{case}: the lowest objective, {lowest[case]:.1f}, by {end}, "
-            f"a residual of {residual:g} {first}"
-        )
+        objective = f"the lowest objective, {lowest[case]:.1f}, by {end}"
+        best.append(f"{case}: {objective}, a residual of {residual:g} {first}")
     fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))

@@ -1,10 +1,9 @@
 """What `benchmarks/` measured, as the book shows it: JSON files among the shipped results."""
 
-import hashlib
 import json
 from pathlib import Path
 
-from grokkit.store.files import Damaged, reading, write_atomically
+from grokkit.store.files import Damaged, checksum, reading, write_atomically
 from grokkit.store.store import SHIPPED
 
 FOLDER = SHIPPED / "benchmarks"
@@ -28,7 +27,7 @@ def read(path: Path) -> dict:
 
 
 def _digest(measured: dict) -> str:
-    return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
+    return checksum({}, json.dumps(measured, sort_keys=True))
 
 
 def load(name: str) -> dict:

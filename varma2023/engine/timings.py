@@ -1,6 +1,5 @@
 """What `benchmarks/` measured, as factors and as tables of the book; and counts."""
 
-from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,8 +12,7 @@ from varma2023.tables import pivot, span, table
 Measured = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """A row of `benchmarks/engine.py`: one way to train a case of networks."""
 
     n_runs: int
@@ -39,16 +37,14 @@ class Timing:
 
 def read(measured: Measured) -> list[Timing]:
     """The rows of a saved measurement of `benchmarks/engine.py`."""
-    names = [item.name for item in fields(Timing)]
-    return [Timing(**{name: row[name] for name in names}) for row in measured["rows"]]
+    return [Timing(*(row[name] for name in Timing._fields)) for row in measured["rows"]]
 
 
 def by_case(measured: Measured) -> dict[str, dict[str, Timing]]:
     """The timings by case, and in each by way."""
-    cases: dict[str, dict[str, Timing]] = {}
-    for timing in read(measured):
-        cases.setdefault(timing.case, {})[timing.way] = timing
-    return cases
+    found = read(measured)
+    cases = dict.fromkeys(timing.case for timing in found)
+    return {case: {t.way: t for t in found if t.case == case} for case in cases}
 
 
 # An idea, and the ways without and with it; where the first of two is not timed, the second is.
@@ -158,14 +154,12 @@ def denormals(measured: Measured) -> list[tuple[Measured, Measured]]:
 
 def denormal_table(measured: Measured) -> str:
     """Time of an epoch with denormals kept and flushed, as HTML."""
-    return table(
-        "network | after epochs | kept (ms) | flushed (ms) | kept / flushed",
-        [
-            "{network}, p = {p}, D = {dataset_size:,} | {epoch:,} | ".format(**kept)
-            + f"{_ms_range(kept)} | {_ms_range(flushed)} | {kept['ms'] / flushed['ms']:.1f}"
-            for kept, flushed in denormals(measured)
-        ],
-    )
+    rows = [
+        "{network}, p = {p}, D = {dataset_size:,} | {epoch:,} | ".format(**kept)
+        + f"{_ms_range(kept)} | {_ms_range(flushed)} | {kept['ms'] / flushed['ms']:.1f}"
+        for kept, flushed in denormals(measured)
+    ]
+    return table("network | after epochs | kept (ms) | flushed (ms) | kept / flushed", rows)
 
 
 def denormals_text(measured: Measured) -> str:
@@ -219,17 +213,10 @@ def on_a_card() -> str:
 def card_tables(measured: Measured) -> str:
     """Times and outcomes by precision, of `benchmarks/gpu.py`, as HTML tables."""
     launch = "{n_runs:,} | {dataset_size:,} | {precision} | {way} | {us:.3g} | {limit_share:.0%}"
-    times = table(
-        "networks | examples | precision | launched | µs a model-step | share of limit",
-        [launch.format(**row) for row in measured["steps"]],
-    )
-    ends = {
-        "generalise at epoch": "generalises",
-        "norm": "param_norm",
-        "logit": "correct_logit",
-        "test accuracy": "test_accuracy",
-        "residual": "residual",
-    }
+    heads = "networks | examples | precision | launched | µs a model-step | share of limit"
+    times = table(heads, [launch.format(**row) for row in measured["steps"]])
+    ends = {"generalise at epoch": "generalises", "norm": "param_norm", "logit": "correct_logit"}
+    ends |= {"test accuracy": "test_accuracy", "residual": "residual"}
     cells, rows = {}, measured["outcomes"]
     for precision in dict.fromkeys(row["precision"] for row in rows):
         for head, name in ends.items():

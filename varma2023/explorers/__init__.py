@@ -1,5 +1,6 @@
 """Live explorers: one front-end module runs in JupyterLab (anywidget) and on the page (island)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,44 +27,43 @@ def module(name: str) -> str:
     return "\n".join((FOLDER / f"{part}.js").read_text("utf-8") for part in ("plot", name))
 
 
+def css_variables(selector: str, values: Mapping[str, str]) -> str:
+    """A CSS rule that keeps values of the theme under their names, as variables."""
+    return f"{selector} {{ {''.join(f'--gk-{name}: {text}; ' for name, text in values.items())}}}\n"
+
+
 def stylesheet() -> str:
     """The explorers' CSS, with the theme's colours as variables, light and dark."""
-    light, dark = (
-        "".join(f"--gk-{name}: {colour}; " for name, colour in THEME[key].items())
-        for key in ("colours", "dark_colours")
-    )
-    return (
-        f".gk-x {{ {light}}}\n"
-        f"html[data-theme=dark] .gk-x, [data-jp-theme-light=false] .gk-x {{ {dark}}}\n"
-        + (FOLDER / "explorer.css").read_text("utf-8")
-    )
+    dark = "html[data-theme=dark] .gk-x, [data-jp-theme-light=false] .gk-x"
+    rules = css_variables(".gk-x", THEME["colours"]) + css_variables(dark, THEME["dark_colours"])
+    return rules + (FOLDER / "explorer.css").read_text("utf-8")
 
 
 def table_1_state(toy: Toy) -> dict[str, float]:
     """The ten rows of Table 1 of one simulation, flat, under the names the explorer uses."""
-    return {
-        "P_gen": toy.P_gen,
-        "P_mem": toy.P_mem,
-        "kappa": toy.kappa,
-        "alpha": toy.alpha,
-        "w_gen_1": toy.w_gen[0],
-        "w_gen_2": toy.w_gen[1],
-        "w_mem_1": toy.w_mem[0],
-        "w_mem_2": toy.w_mem[1],
-        "n_labels": toy.n_labels,
-        "lr": toy.lr,
-    }
+    state = asdict(toy)
+    for circuit in ("w_gen", "w_mem"):
+        state[f"{circuit}_1"], state[f"{circuit}_2"] = state.pop(circuit)
+    return state
 
 
 class _Explorer(anywidget.AnyWidget):
-    """A widget that also prints itself as an island, so that a page needs no kernel."""
+    """A widget that also prints itself as an island, so that a page needs no kernel.
 
+    The front end reads, and JupyterLab keeps in step, the values that it is made with.
+    """
+
+    _css = stylesheet()
     alt = ""
 
+    def __init__(self, **values: Any) -> None:
+        self._names = sorted(values)
+        self.add_traits(**{k: traitlets.Any(v).tag(sync=True) for k, v in values.items()})
+        super().__init__()  # opens the connection, with these values
+
     def state(self) -> dict[str, Any]:
-        """The values the front end reads: every synced trait that is the explorer's own."""
-        names = set(self.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names())
-        return {name: getattr(self, name) for name in sorted(names) if not name.startswith("_")}
+        """The values the front end reads, by name."""
+        return {name: getattr(self, name) for name in self._names}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs)
@@ -78,26 +78,10 @@ class SimulationExplorer(_Explorer):
     """
 
     _esm = module("simulation")
-    _css = stylesheet()
     alt = "Explorer of the two-circuit simulation; it recomputes in the browser with JavaScript."
 
-    P_gen = traitlets.Float().tag(sync=True)
-    P_mem = traitlets.Float().tag(sync=True)
-    kappa = traitlets.Float().tag(sync=True)
-    alpha = traitlets.Float().tag(sync=True)
-    w_gen_1 = traitlets.Float().tag(sync=True)
-    w_gen_2 = traitlets.Float().tag(sync=True)
-    w_mem_1 = traitlets.Float().tag(sync=True)
-    w_mem_2 = traitlets.Float().tag(sync=True)
-    n_labels = traitlets.Int().tag(sync=True)
-    lr = traitlets.Float().tag(sync=True)
-    steps = traitlets.Int(10_000).tag(sync=True)
-    presets = traitlets.Dict().tag(sync=True)
-
     def __init__(self, toy: Toy | None = None, steps: int = 10_000) -> None:
-        presets = {
-            name: {**table_1_state(panel), "steps": 10_000} for name, panel in TABLE_1.items()
-        }
+        presets = {name: table_1_state(of) | {"steps": 10_000} for name, of in TABLE_1.items()}
         super().__init__(**table_1_state(toy or Toy()), steps=steps, presets=presets)
 
 
@@ -108,26 +92,15 @@ class KappaExplorer(_Explorer):
     """
 
     _esm = module("kappa")
-    _css = stylesheet()
     alt = "Explorer of Theorem D.4; it recomputes in the browser with JavaScript."
 
-    kappa = traitlets.Float().tag(sync=True)
-    q = traitlets.Float().tag(sync=True)
-    alpha = traitlets.Float().tag(sync=True)
-    n_labels = traitlets.Int().tag(sync=True)
-    n_circuits = traitlets.Int().tag(sync=True)
-    P_1 = traitlets.Float().tag(sync=True)
-    P_2 = traitlets.Float().tag(sync=True)
-    P_3 = traitlets.Float().tag(sync=True)
-    P_4 = traitlets.Float().tag(sync=True)
-
     def __init__(self, circuits: EqualCircuits | None = None) -> None:
-        c = circuits or EqualCircuits((1.0, 2.0))
-        if not 2 <= len(c.P) <= 4:
-            raise ValueError(f"KappaExplorer: P must hold 2 to 4 norms, got {len(c.P)}")
-        norms = dict(zip(("P_1", "P_2", "P_3", "P_4"), (*c.P, 3.0, 3.5)[:4], strict=True))
-        rest = {"kappa": c.kappa, "q": c.q, "alpha": c.alpha, "n_labels": c.n_labels}
-        super().__init__(**rest, **norms, n_circuits=len(c.P))
+        state = asdict(circuits or EqualCircuits((1.0, 2.0)))
+        norms = state.pop("P")
+        if not 2 <= len(norms) <= 4:
+            raise ValueError(f"KappaExplorer: P must hold 2 to 4 norms, got {len(norms)}")
+        state |= zip(("P_1", "P_2", "P_3", "P_4"), (*norms, 3.0, 3.5)[:4], strict=True)
+        super().__init__(**state, n_circuits=len(norms))
 
 
 class EfficiencyExplorer(_Explorer):
@@ -138,22 +111,15 @@ class EfficiencyExplorer(_Explorer):
     """
 
     _esm = module("efficiency")
-    _css = stylesheet()
     alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
-
-    P_mem = traitlets.Float().tag(sync=True)  # norms at D = 1,000 and a correct logit of 60
-    P_gen = traitlets.Float().tag(sync=True)
-    exponent = traitlets.Float().tag(sync=True)
-    kappa = traitlets.Float().tag(sync=True)
-    logit = traitlets.Float(60.0).tag(sync=True)
-    size = traitlets.Int(500).tag(sync=True)
 
     def __init__(self, mem: Fit | None = None, gen: Fit | None = None) -> None:
         mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
+        norms = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
         kappa = (mem.kappa * gen.kappa) ** 0.5
-        super().__init__(P_mem=mem.norm, P_gen=gen.norm, exponent=mem.exponent, kappa=kappa)
+        super().__init__(**norms, exponent=mem.exponent, kappa=kappa, logit=60.0, size=500)
 
 
 class TrainingExplorer(_Explorer):
@@ -163,23 +129,12 @@ class TrainingExplorer(_Explorer):
     """
 
     _esm = module("training")
-    _css = stylesheet()
     alt = (
         "A network that groks and un-groks while you watch; it trains in the page with JavaScript."
     )
-
-    p = traitlets.Int().tag(sync=True)
-    d_model = traitlets.Int().tag(sync=True)
-    n_heads = traitlets.Int().tag(sync=True)
-    d_mlp = traitlets.Int().tag(sync=True)
-    lr = traitlets.Float().tag(sync=True)
-    weight_decay = traitlets.Float().tag(sync=True)
-    seed = traitlets.Int().tag(sync=True)
-    size = traitlets.Int().tag(sync=True)
-    fewer = traitlets.Int(60).tag(sync=True)
 
     def __init__(self, run: Run = IN_THE_PAGE) -> None:
         if run.task != "x+y":
             raise ValueError(f"TrainingExplorer: task must be x+y, got {run.task}")
         fields = {name: getattr(run, name) for name in ("p", "lr", "weight_decay", "seed")}
-        super().__init__(**fields, **asdict(run.model), size=run.dataset_size)
+        super().__init__(**fields, **asdict(run.model), size=run.dataset_size, fewer=60)

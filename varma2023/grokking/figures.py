@@ -32,12 +32,7 @@ def fig9_circuits(records: Sequence[Record]) -> go.Figure:
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    marks = "; ".join(
-        f"{mark.name} at epoch {measures.mark_epochs(records, mark).text()}"
-        for mark in measures.MARKS
-    )
-    return set_alt(
-        fig,
-        f"Losses, logits and norm of {len(records)} grokking networks: {marks}."
-        + early_text(records),
-    )
+    found = zip(measures.MARKS, measures.mark_summaries(records), strict=True)
+    marks = "; ".join(f"{mark.name} at epoch {epochs.text()}" for mark, epochs in found)
+    text = f"Losses, logits and norm of {len(records)} grokking networks: {marks}."
+    return set_alt(fig, text + early_text(records))

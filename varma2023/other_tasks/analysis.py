@@ -24,7 +24,6 @@ from varma2023.tables import pivot, table
 
 HELD = 0.98  # of the squared norm along all characters, held by the key ones (as in App. B)
 GROKKED = 0.98  # test accuracy of a network that has generalised
-TINY = 1e-300  # a norm of zero has shares of zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +63,8 @@ def _modular(task: tasks.Task, multiplicative: bool, rows: np.ndarray) -> Readin
         element, group = groups.discrete_log(task.p), groups.cyclic(task.p - 1)
         labels, rows = labels[1:], rows & (task.labels != 0)
     chosen = np.flatnonzero(rows)
-    return Reading(
-        group,
-        *map(torch.from_numpy, (chosen, element[task.labels[chosen]], labels, element[labels])),
-    )
+    indices = chosen, element[task.labels[chosen]], labels, element[labels]
+    return Reading(group, *map(torch.from_numpy, indices))
 
 
 def readings(task: tasks.Task, other: bool = False) -> list[Reading]:
@@ -103,13 +100,13 @@ def spectrum(logits: Float[Tensor, "n m"], reading: Reading) -> Spectrum:
     """The shares of a task's logits [example, label] in one reading."""
     total = float(reading.block(logits).square().sum())
     parts = groups.character_part(reading.mean(logits), reading.group)
-    along, entries = (part * len(reading.rows) / max(total, TINY) for part in parts)
+    along, entries = (part * len(reading.rows) / total for part in parts)
     return Spectrum(reading.group, along, entries, total)
 
 
 def shares(parts: Sequence[Spectrum]) -> Float[Tensor, " freq"]:
     """Every character of these readings, strongest first, by its share of their squared norm."""
-    total = max(sum(part.squared_norm for part in parts), TINY)
+    total = sum(part.squared_norm for part in parts)
     every = [part.characters * part.squared_norm / total for part in parts]
     return torch.cat(every).sort(descending=True).values
 
@@ -134,6 +131,9 @@ class GroupCircuit:
     other: tuple[Spectrum, ...]  # of a modular task: sums read as products and the reverse
     read: float  # share of the squared norm of all centred logits that the own reading covers
 
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.record.run.seed}"
+
     @property
     def task(self) -> str:
         return self.record.run.task
@@ -152,14 +152,9 @@ class GroupCircuit:
         return f"{self.task}, from {self.start}" if self.task in tasks.PERMUTATION else self.task
 
     @property
-    def squared_share(self) -> float:
-        """Squared norm along the characters, over that of the logits that are read."""
-        return float(shares(self.own).sum())
-
-    @property
     def share(self) -> float:
-        """The same of the norm itself, which is what the paper's 95 % gate takes (choice C5)."""
-        return self.squared_share**0.5
+        """Norm along the characters over that of the logits read: the 95 % gate (choice C5)."""
+        return float(shares(self.own).sum()) ** 0.5
 
     @property
     def grokked(self) -> bool:
@@ -170,10 +165,8 @@ def group_circuit(record: Record) -> GroupCircuit:
     """The circuit of one trained network whose record keeps its weights."""
     task = tasks.task(record.run.task, record.run.p)
     logits = measures.all_logits(record)
-    own, other = (
-        tuple(spectrum(logits, reading) for reading in readings(task, other))
-        for other in (False, True)
-    )
+    both = readings(task), readings(task, other=True)
+    own, other = (tuple(spectrum(logits, reading) for reading in found) for found in both)
     everything = float(decomposition.centred(logits).square().sum())
     return GroupCircuit(record, own, other, sum(part.squared_norm for part in own) / everything)
 
@@ -191,7 +184,7 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
         rows.append(
             f"{c.task} | {c.start}, seed {c.record.run.seed} | {group_names(c.own)} | "
             f"{c.record.final('test_accuracy'):.3f} | {c.read:.3f} | "
-            f"{c.share:.3f} ({c.squared_share:.3f}) | {_keys(c.own)} | {other}"
+            f"{c.share:.3f} ({c.share**2:.3f}) | {_keys(c.own)} | {other}"
         )
     heads = "task | from | group | test accuracy | read (norm²) | share of norm (norm²)"
     return table(f"{heads} | key characters | another group: share of norm, key characters", rows)
@@ -208,7 +201,7 @@ def representations_table(found: Sequence[GroupCircuit]) -> str:
     for c in found:
         if c.task not in tasks.PERMUTATION:
             continue
-        own, head = c.own[0], f"{c.name}, seed {c.record.run.seed}"
+        own, head = c.own[0], str(c)
         parts = torch.stack([own.characters, own.entries, own.group.characters[:, 0]], 1).tolist()
         for name, (one, every, dimension) in zip(own.group.names, parts, strict=True):
             cells[name, "dimension"] = f"{dimension:.0f}"
@@ -225,22 +218,14 @@ FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
 LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
 
 
-def counts(record: Record) -> bool:
-    """Whether a network has grokked, and one of `OPERATIONS`."""
-    return record.run.task in OPERATIONS and record.final("test_accuracy") > GROKKED
-
-
 def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
-    """The circuits of networks that count."""
-    return [c for c in found if counts(c.record)]
+    """The circuits of networks that count: that have grokked one of `OPERATIONS`."""
+    return [c for c in found if c.grokked and c.task in OPERATIONS]
 
 
 def text(found: Sequence[GroupCircuit]) -> str:
     """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
-    each = [
-        f"{c.name}: {c.share:.2f} of the norm, {n_key(c.own)} of {n_characters(c.own)} characters"
-        for c in found
-    ]
+    each = [f"{c.name}: {c.share:.2f} of the norm, {_keys(c.own)} characters" for c in found]
     return "; ".join(each) or "none"
 
 
@@ -290,7 +275,7 @@ def tasks_table(records: Sequence[Record]) -> str:
     for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
-        smallest, largest = (of(here, key=lambda r: r.run.dataset_size) for of in (min, max))
+        smallest, largest = measures.smallest(here)[0], measures.at_largest(here)[0]
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(

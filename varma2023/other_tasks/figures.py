@@ -18,57 +18,37 @@ WIDE = 30  # times the smallest size are on it
 MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
 
 
-def _name(circuit: GroupCircuit) -> str:
-    return f"{circuit.name}, seed {circuit.record.run.seed}"
-
-
-def _meta(circuit: GroupCircuit) -> dict[str, str | int]:
-    return {"task": circuit.task, "seed": circuit.record.run.seed}
-
-
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
-    """App. B for each modular task: logits held by its strongest characters, against their number.
-
-    Beside the task's own group the one that is not: products read as sums and the reverse.
-    """
+    """App. B for each modular task: what its strongest characters hold, against their number."""
     modular = [c for c in found if c.task in MODULAR]
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
     layout = {"height": 140 + 190 * rows, "margin": {"t": 80}, "legend": {"y": 1 + 4 / (19 * rows)}}
-    fig = panels(
-        layout,
-        rows=rows,
-        cols=2,
-        shared_xaxes=True,
-        shared_yaxes=True,
-        subplot_titles=names,
-        vertical_spacing=0.24 / rows,
-        horizontal_spacing=0.06,
-    )
-    most = 1
+    space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
+    axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": names}
+    fig = panels(layout, rows=rows, cols=2, **axes, **space)
     for c in modular:
         row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
         for label, parts, colour, dash in kinds:
             held = analysis.shares(parts).cumsum(0).numpy()[: analysis.n_characters(parts)]
             count = np.arange(1, len(held) + 1)
-            most = max(most, len(count))
-            who = f"{_name(c)}<br>{label}: {analysis.group_names(parts)}"
+            who = f"{c}<br>{label}: {analysis.group_names(parts)}"
             hover = f"%{{x}} characters hold %{{y:.3f}}<br>{who}"
-            looks: Looks = {"colour": colour, "dash": dash, "meta": _meta(c)}
-            draw(fig, count, held, label, hover, place=(row + 1, col + 1), **looks)
-    fig.update_xaxes(type="log", range=[0, float(np.log10(most))], dtick="D2")
+            looks: Looks = {"meta": {"task": c.task, "seed": c.record.run.seed}}
+            looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
+            draw(fig, count, held, label, hover, **looks)
+    known = [analysis.n_characters(parts) for c in modular for parts in (c.own, c.other)]
+    fig.update_xaxes(type="log", range=[0, float(np.log10(max(known, default=1)))], dtick="D2")
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="share of norm²", col=1)
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
-    return set_alt(
-        fig,
-        f"Logits of {len(modular)} networks by character. Key characters in the task's own group "
-        f"against another: {'; '.join(keys)}.",
-    )
+    said = f"Logits of {len(modular)} networks by character. Key characters in the task's own "
+    said += f"group against another: {'; '.join(keys)}."
+    return set_alt(fig, said)
 
 
 def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
@@ -85,9 +65,10 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
-            hover = f"%{{x}}: %{{y:.3f}}<br>{_name(c)}<br>{label}"
+            hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
-            draw_bars(fig, *bars, colour, i, meta=_meta(c), legendgroup=None)
+            about = {"task": c.task, "seed": c.record.run.seed}
+            draw_bars(fig, *bars, colour, i, meta=about, legendgroup=None)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
@@ -100,16 +81,11 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
     groups = measures.group(records, "task")
-    n_rows = -(-len(groups) // 3)
-    fig = panels(
-        {"height": 120 + 230 * n_rows, "margin": {"t": 60}},
-        rows=n_rows,
-        cols=min(3, len(groups)),
-        shared_yaxes=True,
-        horizontal_spacing=0.04,
-        vertical_spacing=0.3 / n_rows if n_rows > 1 else 0,
-        subplot_titles=list(groups),
-    )
+    n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
+    layout: Looks = {"height": 120 + 230 * n_rows, "margin": {"t": 60}}
+    space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
+    axes: Looks = {"shared_yaxes": True, "subplot_titles": list(groups), **space}
+    fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
@@ -120,9 +96,7 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     fig.update_yaxes(title="test accuracy", col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(measures.task_ungroks(here) for here in groups.values())
-    return set_alt(
-        fig,
-        f"Test accuracy of grokked networks taken to a minimum on fewer examples, for "
-        f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a half "
-        f"at, by task: {each}.",
-    )
+    said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+    said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
+    said += f"half at, by task: {each}."
+    return set_alt(fig, said)

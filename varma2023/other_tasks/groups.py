@@ -3,7 +3,6 @@
 What cosines are to x + y mod p, the real parts of the irreducible characters are to any group.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +26,6 @@ class Group:
     quotient: Int[Tensor, "p p"]  # a b^-1, as indices of elements; 0 is the identity
     names: tuple[str, ...]  # of the characters
     characters: Float[Tensor, "freq p"]  # orthogonal to each other
-    n_entries: Float[Tensor, " freq"]  # dimension of the functions of the group that belong to each
 
     @property
     def order(self) -> int:
@@ -40,77 +38,34 @@ def cyclic(n: int) -> Group:
     g = torch.arange(n)
     k = torch.arange(n // 2 + 1)
     characters = (2 * torch.pi / n * (k[:, None] * g).double()).cos()
-    entries = torch.where((k == 0) | (2 * k == n), 1.0, 2.0).double()
-    return Group(f"Z/{n}", (g[:, None] - g) % n, tuple(map(str, k.tolist())), characters, entries)
-
-
-def partitions(n: int, largest: int | None = None) -> list[tuple[int, ...]]:
-    """The partitions of n in falling lexicographic order: (n) first, (1, ..., 1) last."""
-    if n == 0:
-        return [()]
-    first = range(min(n, largest or n), 0, -1)
-    return [(part, *rest) for part in first for rest in partitions(n - part, part)]
-
-
-def cycle_lengths(permutation: Sequence[int]) -> tuple[int, ...]:
-    """The lengths of a permutation's cycles, longest first."""
-    left, lengths = set(range(len(permutation))), []
-    while left:
-        at, length = left.pop(), 1
-        while (at := int(permutation[at])) in left:
-            left.remove(at)
-            length += 1
-        lengths.append(length)
-    return tuple(sorted(lengths, reverse=True))
-
-
-def _ways(cycles: tuple[int, ...], rows: tuple[int, ...]) -> int:
-    """In how many ways the cycles fill rows of these lengths: a permutation character's value."""
-    if not cycles:
-        return 1
-    shorter = (
-        (*rows[:i], length - cycles[0], *rows[i + 1 :])
-        for i, length in enumerate(rows)
-        if length >= cycles[0]
-    )
-    return sum(_ways(cycles[1:], rest) for rest in shorter)
-
-
-def _irreducible(n: int, cycles: Sequence[tuple[int, ...]]) -> Float[Tensor, "freq p"]:
-    """The irreducible characters of S_n at elements with these cycles, by Young's rule.
-
-    The permutation character of a partition's rows holds its own irreducible once, and others only
-    of partitions that come before it: taking their parts away leaves the irreducible one.
-    """
-    found: list[Tensor] = []
-    for rows in partitions(n):
-        values = {kind: _ways(kind, rows) for kind in set(cycles)}
-        character = torch.tensor([values[kind] for kind in cycles], dtype=torch.float64)
-        for known in found:
-            character = character - (character @ known / len(cycles)).round() * known
-        found.append(character)
-    return torch.stack(found)
+    return Group(f"Z/{n}", (g[:, None] - g) % n, tuple(map(str, k.tolist())), characters)
 
 
 @lru_cache
 def symmetric(n: int) -> Group:
-    """S_n with the elements and the product of `tasks.symmetric_group`.
+    """S_n, n at most 5, with the elements and the product of `tasks.symmetric_group`.
 
-    Its irreducible representations are named by what they are or by their dimension, with a prime
-    for the later one of two: 1, standard (n - 1), 5, 6, 5', 4', sign for S_5.
+    The sum of all transpositions multiplies what belongs to an irreducible character by a number,
+    another for each up to n = 5. So its eigenspaces are those functions, from the trivial one's to
+    the sign's, and the projection on one takes the identity to chi(1) chi / n!.
+    They are named by what they are or by their dimension, with a prime for the later one of two:
+    1, standard (n - 1), 5, 6, 5', 4', sign for S_5.
     """
     elements, product = tasks.symmetric_group(n)
     inverse = product.argmin(axis=1)  # the identity has index 0
     quotient = torch.from_numpy(product[:, inverse])
-    characters = _irreducible(n, [cycle_lengths(g) for g in elements.tolist()])
-    dims = [round(float(d)) for d in characters[:, 0]]
+    swaps = torch.from_numpy((elements != elements[0]).sum(1) == 2)
+    values, vectors = torch.linalg.eigh(swaps[quotient].double())
+    levels = values.round().int()
+    spaces = [vectors[:, levels == level] for level in levels.unique().flip(0)]
+    dims = [round(space.shape[1] ** 0.5) for space in spaces]
+    at_1 = (space @ space[0] * len(elements) for space in spaces)  # chi(1) chi
+    characters = [(f / dim).round() for f, dim in zip(at_1, dims, strict=True)]  # whole numbers
     names = [f"{d}′" if d in dims[:i] else str(d) for i, d in enumerate(dims)]
     names[0], names[-1] = "trivial", "sign"
     if n > 2:
         names[1] = "standard"
-    return Group(
-        f"S{n}", quotient, tuple(names), characters, torch.tensor(dims, dtype=torch.float64) ** 2
-    )
+    return Group(f"S{n}", quotient, tuple(names), torch.stack(characters))
 
 
 def discrete_log(p: int) -> Int[np.ndarray, " p"]:
@@ -134,9 +89,10 @@ def character_part(
     """||f||^2 along each character, and in all functions that belong to it, of f on a group.
 
     The second adds up to ||f||^2 (Plancherel): the projection is the convolution with the
-    character, times the dimension of what belongs to it over |G| chi(1).
+    character, times chi(1) over ||chi||^2.
     """
-    along = (group.characters @ f).square() / group.characters.square().sum(1)
-    kernel = group.characters * (group.n_entries / group.characters[:, 0])[:, None] / group.order
+    squares = group.characters.square().sum(1, keepdim=True)
+    along = (group.characters @ f).square() / squares[:, 0]
+    kernel = group.characters * group.characters[:, :1] / squares
     parts = torch.einsum("kab,b->ka", kernel[:, group.quotient], f)
     return along, parts.square().sum(1)

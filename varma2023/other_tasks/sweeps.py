@@ -9,6 +9,7 @@ from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.measures import OTHER_TASKS
+from varma2023.profiles import Grid, sets
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -18,11 +19,10 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
     generalised (`other_tasks`). Final weights are kept, for their circuits (`characters`).
     """
-    profiles.check_profile(profile)
+    count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
     plain = profiles.QUICK_RUN if profile == "quick" else Run()
     gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
-    count = profiles.seed_range(seeds, {"published": 1, "quick": 1, "paper": 5}[profile])
     runs = []
     for task in ("x+y", *OTHER_TASKS):
         p = n if task in tasks.PERMUTATION else modulus
@@ -39,14 +39,18 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     return runs
 
 
-MODULAR_P, SYMMETRIC_N = 113, 5
+PUBLISHED = 300 * 20 ** (np.arange(9) / 7)
 
 
-@profiles.sets()
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(1, 1000, PUBLISHED[:7]),
+    quick=Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
+    paper=Grid(10, 3000, np.geomspace(300, 10_000, 20)),
+)
 def other_tasks(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
+    profile: str,
+    grid: Grid,
     tasks: Sequence[str] | None = None,
     p: int | None = None,
     start_epochs: int | None = None,
@@ -57,14 +61,7 @@ def other_tasks(
     `start_epochs`: of AdamW on every example, by default as in `full_data`. Of the published sizes,
     the three largest are those of `SLOW_TASKS` alone: the others stay generalised before.
     """
-    published = 300 * 20 ** (np.arange(9) / 7)
-    grid = profiles.choose(
-        *(profile, seeds, sizes, (1.0,)),
-        published=profiles.Grid(1, 1000, published[:7]),
-        quick=profiles.Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
-        paper=profiles.Grid(10, 3000, np.geomspace(300, 10_000, 20)),
-    )
-    modulus, n = (13, 4) if profile == "quick" else (MODULAR_P, SYMMETRIC_N)
+    modulus, n = (13, 4) if profile == "quick" else (113, 5)
     modulus = modulus if p is None else p
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
@@ -72,7 +69,7 @@ def other_tasks(
         inits = profiles.full_data(profile, grid.seeds, task=task, p=own, epochs=start_epochs)
         if profile == "published" and task in profiles.SLOW_TASKS:
             if not grid.exact:
-                here = replace(grid, sizes=[*published, 0.95 * profiles.EVERYTHING])
+                here = replace(grid, sizes=[*PUBLISHED, 0.95 * profiles.EVERYTHING])
             if inits[0].optimiser == "lbfgs":  # from so large a norm it is a long way down
                 here = replace(here, epochs=3000)
         runs += profiles.to_the_minimum(inits, here, {})

@@ -8,7 +8,7 @@ from grokkit.sweeps.plan import flop, with_inits, work
 from varma2023 import experiments
 from varma2023.engine import measured, timings
 from varma2023.estimate import duration
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 ENGINE = "grokkit"  # this package's way in `benchmarks/engine.py`, beside the textbook's
 
@@ -64,18 +64,11 @@ def budget_table(
 ) -> str:
     """By experiment: runs, model-steps, FLOP, and time on a CPU, on one GPU, on a cluster."""
     threads = measured_threads()
-    rows = [
-        [
-            f"<code>{b.experiment}</code>",
-            b.figures,
-            f"{b.runs:,}",
-            f"{b.steps:.1e}",
-            f"{b.flop:.1e}",
-            duration(seconds_on_cores(b, threads)),
-            duration(seconds_on_gpu(b, tflops, step_ms)),
-            duration(seconds_on_cores(b, cores)),
-        ]
+    heads = f"experiment | figures | runs | model-steps | FLOP | {threads} cores | one GPU"
+    rows = (
+        f"<code>{b.experiment}</code> | {b.figures} | {b.runs:,} | {b.steps:.1e} | {b.flop:.1e} | "
+        f"{duration(seconds_on_cores(b, threads))} | "
+        f"{duration(seconds_on_gpu(b, tflops, step_ms))} | {duration(seconds_on_cores(b, cores))}"
         for b in budgets
-    ]
-    head = ["experiment", "figures", "runs", "model-steps", "FLOP", f"{threads} cores"]
-    return html_table([*head, "one GPU", f"{cores} cores"], rows)
+    )
+    return table(f"{heads} | {cores} cores", rows)

@@ -6,7 +6,7 @@ from html import escape
 from grokkit.runs import Record
 from varma2023.experiments import EXPERIMENTS
 from varma2023.measures import described_runs
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
 def hours(records: Sequence[Record]) -> dict[str, float]:
@@ -49,16 +49,13 @@ def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
     rows = []
     for name, experiment in EXPERIMENTS.items():
         here = records.get(name, ())
+        runs = [record.run for record in here] or experiment.runs("published")
+        code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
+        time = hours_text(here, 1) if here else ""
         command = f"<code>python -m varma2023 run {name}</code>"
-        if here:
-            runs = [record.run for record in here]
-            cells = [str(len(here)), described_runs(runs), hours_text(here, 1)]
-            cells.append(", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here)))
-        else:
-            cells = ["not run", described_runs(experiment.runs("published")), "", ""]
-        rows.append([f"{name}: {experiment.figures}", *cells, command])
-    head = ["experiment", "runs", "what", "time", "code", "to do it again"]
-    return html_table(head, rows)
+        about = (f"{name}: {experiment.figures}", len(here) or "not run", described_runs(runs))
+        rows.append((*about, time, code, command))
+    return table("experiment | runs | what | time | code | to do it again", rows)
 
 
 def runs_table(records: Sequence[Record]) -> str:
@@ -67,16 +64,10 @@ def runs_table(records: Sequence[Record]) -> str:
     for record in records:
         metric = "test_accuracy" if "test_accuracy" in record.metrics else "train_accuracy"
         ended = escape(record.ended.split(":")[0]) or "all epochs"
-        rows.append(
-            [
-                f"<code>{record.run.key}</code>",
-                str(record.run),
-                f"{int(record['epoch'][-1]):,}",
-                ended,
-                f"{metric.replace('_', ' ')} {record.final(metric):.3f}",
-            ]
-        )
-    return html_table(["key", "run", "epochs or gradients", "ended by", "at the end"], rows)
+        end = f"{metric.replace('_', ' ')} {record.final(metric):.3f}"
+        epochs = f"{int(record['epoch'][-1]):,}"
+        rows.append([f"<code>{record.run.key}</code>", record.run, epochs, ended, end])
+    return table("key | run | epochs or gradients | ended by | at the end", rows)
 
 
 def every_run(records: Mapping[str, Sequence[Record]]) -> str:

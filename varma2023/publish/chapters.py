@@ -18,12 +18,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from varma2023.explorers import css_variables
 from varma2023.pages import BOOK, ROOT
 from varma2023.publish.parameters import PROFILES
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME, THEME
@@ -32,59 +33,61 @@ STATIC = Path(__file__).parent / "static"
 BUILD = ROOT / "build"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 SHOWN = (PLOTLY_MIME, ISLAND_MIME)
-GLUED = "application/papermill.record/"
+GLUED = "application/papermill.record/text/plain"
 
 
 def documents(book: Path) -> list[str]:
-    """The book's notebooks by name without suffix, the landing page first."""
+    """The book's notebooks by name without suffix, the landing page first.
+
+    Those are the pages with a kernel in their header.
+    """
+
+    def is_notebook(page: Path) -> bool:
+        header, *_ = page.read_text(encoding="utf-8").split("\n---\n")
+        return header.startswith("---\n") and "\nkernelspec:" in header
+
     pages = [book / "intro.md", *sorted((book / "chapters").glob("*.md"))]
     return [str(p.relative_to(book).with_suffix("")) for p in pages if is_notebook(p)]
 
 
-def is_notebook(page: Path) -> bool:
-    """Whether a Markdown page has a kernel in its header, and so a notebook beside it."""
-    if not page.exists():
-        return False
-    header = re.match(r"---\n(.*?)\n---\n", page.read_text(encoding="utf-8"), re.DOTALL)
-    return bool(header and re.search(r"^kernelspec:", header[1], re.MULTILINE))
-
-
-def twin_text(page: Path) -> str:
-    """The notebook of a chapter, as the text of its file: no outputs, cell ids counted from 0."""
-    import jupytext
+def _written(notebook: Any) -> str:
+    """A notebook as the text of its file: metadata that never differ, cells counted from 0."""
     import nbformat
 
-    notebook = jupytext.read(page)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     for i, cell in enumerate(notebook.cells):
         cell["id"] = str(i)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
 
 
-def differing(book: Path) -> list[str]:
-    """The documents whose notebook is missing or is not the one their chapter gives."""
+def twin_text(page: Path) -> str:
+    """The notebook of a chapter, as the text of its file: no outputs."""
+    import jupytext
 
-    def same(name: str) -> bool:
-        twin = book / f"{name}.ipynb"
-        written = twin.read_text(encoding="utf-8") if twin.exists() else ""
-        return written == twin_text(book / f"{name}.md")
+    return _written(jupytext.read(page))
 
-    return [name for name in documents(book) if not same(name)]
+
+def differing(book: Path) -> dict[str, str]:
+    """By document, the text of each notebook that is missing or is not what its chapter gives."""
+    found = {}
+    for name in documents(book):
+        twin, text = book / f"{name}.ipynb", twin_text(book / f"{name}.md")
+        if not twin.exists() or twin.read_text(encoding="utf-8") != text:
+            found[name] = text
+    return found
 
 
 def sync(book: Path = BOOK) -> int:
     """Write the notebooks that differ; the exit status."""
-    for name in differing(book):
-        (book / f"{name}.ipynb").write_text(twin_text(book / f"{name}.md"), encoding="utf-8")
+    for name, text in differing(book).items():
+        (book / f"{name}.ipynb").write_text(text, encoding="utf-8")
         print(f"wrote {name}.ipynb")
     return 0
 
 
 def check(book: Path = BOOK) -> int:
     """Whether notebooks and contents agree with the chapters, as an exit status."""
+    names = documents(book)
     problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in differing(book)]
     listed = set(re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text("utf-8")))
     written = [*book.glob("chapters/*.md"), *book.glob("api/*.rst")]
@@ -92,22 +95,19 @@ def check(book: Path = BOOK) -> int:
     there = {"intro", "api", "bibliography", *map(str, pages)}
     problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
     problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]
-    orphans = [p for p in book.glob("**/*.ipynb") if not is_notebook(p.with_suffix(".md"))]
-    problems += [f"{p.relative_to(book)} has no chapter .md with a kernel" for p in orphans]
-    print("\n".join(problems) or f"{len(documents(book))} notebooks agree with their chapters")
+    orphans = {*book.glob("**/*.ipynb")} - {book / f"{name}.ipynb" for name in names}
+    problems += [f"{p.relative_to(book)} has no chapter .md with a kernel" for p in sorted(orphans)]
+    print("\n".join(problems) or f"{len(names)} notebooks agree with their chapters")
     return int(bool(problems))
 
 
 def stage(book: Path, to: Path) -> None:
     """A fresh copy of the book's sources in `to`, with the page scripts; notebooks not yet run."""
     shutil.rmtree(to, ignore_errors=True)
-    twins = {book / f"{name}.md" for name in documents(book)}
-
-    def skip(folder: str, names: list[str]) -> set[str]:
-        hidden = {n for n in names if n in ("_build", ".ipynb_checkpoints") or n.endswith(".ipynb")}
-        return hidden | {n for n in names if Path(folder) / n in twins}
-
-    shutil.copytree(book, to, ignore=skip)
+    not_sources = shutil.ignore_patterns("_build", ".ipynb_checkpoints", "*.ipynb")
+    shutil.copytree(book, to, ignore=not_sources)
+    for name in documents(book):
+        (to / f"{name}.md").unlink()
     stage_assets(to / "_assets")
 
 
@@ -116,36 +116,21 @@ def stage_assets(to: Path) -> None:
     script = (STATIC / "gk-book.js").read_text(encoding="utf-8")
     script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
     (to / "gk-book.js").write_text(script, encoding="utf-8")
-    style = (STATIC / "gk-book.css").read_text(encoding="utf-8")
-    (to / "gk-book.css").write_text(theme_variables() + style, encoding="utf-8")
-
-
-def theme_variables() -> str:
-    """The theme's font and colours as CSS variables, light and dark, for prose and explorers."""
-
-    def rule(selector: str, colours: dict[str, str]) -> str:
-        return selector + "{" + "".join(f"--gk-{k}:{v};" for k, v in colours.items()) + "}\n"
-
-    dark = rule('html[data-theme="dark"]', THEME["dark_colours"])
-    return rule(":root", THEME["colours"] | {"font": THEME["layout"]["font"]["family"]}) + dark
+    light = THEME["colours"] | {"font": THEME["layout"]["font"]["family"]}
+    style = css_variables(":root", light)
+    style += css_variables('html[data-theme="dark"]', THEME["dark_colours"])
+    style += (STATIC / "gk-book.css").read_text(encoding="utf-8")
+    (to / "gk-book.css").write_text(style, encoding="utf-8")
 
 
 def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:
     """Seconds taken, and what went wrong ("" if nothing), of executing one notebook."""
-    import papermill
+    from papermill import execute_notebook
 
     os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
-    start = time.perf_counter()
-    error = ""
+    start, error = time.perf_counter(), ""
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(target),
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=str(target.parent),
-            progress_bar=False,
-        )
+        execute_notebook(source, target, parameters, cwd=target.parent, progress_bar=False)
     except Exception as problem:  # reported by name with the others, and the exit status is 1
         error = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(problem).__name__}: {problem}")
     else:
@@ -158,9 +143,7 @@ def stripped(text: str) -> str:
     import nbformat
 
     notebook = nbformat.reads(text, as_version=4)
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
-    for i, cell in enumerate(notebook.cells):
-        cell["id"] = str(i)
+    for cell in notebook.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
@@ -171,7 +154,7 @@ def stripped(text: str) -> str:
             data = output.get("data", {})
             if any(mime in data for mime in SHOWN):
                 output["data"] = {mime: data[mime] for mime in SHOWN if mime in data}
-    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
+    return _written(notebook)
 
 
 def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Path = BOOK) -> int:
@@ -228,19 +211,24 @@ def glued(notebook: Path) -> dict[str, str]:
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", []):
             key = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            for mime, text in output.get("data", {}).items():
-                if key and mime == f"{GLUED}text/plain":
-                    values[key] = "".join(text).strip("'\"")
+            text = output.get("data", {}).get(GLUED)
+            if key and text:
+                values[key] = "".join(text).strip("'\"")
     return values
 
 
+def verdicts_of(values: Mapping[str, str]) -> dict[str, str]:
+    """By claim, what a chapter keeps under `verdict-<claim>`."""
+    prefix = "verdict-"
+    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+
+
 def verdicts(executed: Path) -> dict[tuple[str, str], str]:
-    """Verdict by (chapter, claim): the values that chapters glue under `verdict-<claim>`."""
+    """Verdict by (chapter, claim), of all executed chapters."""
     return {
-        (str(path.relative_to(executed).with_suffix("")), key.removeprefix("verdict-")): value
+        (str(path.relative_to(executed).with_suffix("")), claim): verdict
         for path in sorted(executed.glob("**/*.ipynb"))
-        for key, value in glued(path).items()
-        if key.startswith("verdict-")
+        for claim, verdict in verdicts_of(glued(path)).items()
     }
 
 

@@ -5,26 +5,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from varma2023.pages import (
-    CIRCUITS,
-    DISCUSSION,
-    EFFICIENCY,
-    INGREDIENTS,
-    INTRO,
-    MORE,
-    NOTATION,
-    RIVALS,
-    ROOT,
-    SEMI_GROKKING,
-    SIMULATION,
-    THEOREMS,
-    TRIGONOMETRIC,
-    UNGROKKING,
-    WHY_EFFICIENT,
-    api,
-    where,
-)
-from varma2023.tables import html_table
+from varma2023 import pages
+from varma2023.pages import PAGES, ROOT, api
+from varma2023.tables import table
 
 
 @dataclass(frozen=True)
@@ -73,55 +56,55 @@ def cites(text: str, item: str) -> bool:
 
 PAPER_INDEX = (
     Item("Fig. 1", "the three phenomena", "grokking", "intro", "fig-1"),
-    Item("Fig. 1a", "grokking", "grokking", INTRO, "fig-1a"),
-    Item("Fig. 1b", "ungrokking", "ungrokking", INTRO, "fig-1b"),
-    Item("Fig. 1c", "semi-grokking", "semi_grokking", SEMI_GROKKING, "fig-1c"),
-    Item("Sec. 2", "parameter norm", "", NOTATION, "sec-2"),
-    Item("Eq. (1)", "cross-entropy", "", NOTATION, "equation-eq-1"),
-    Item("Eq. (2)", "loss with weight decay", "", NOTATION, "equation-eq-2"),
-    Item("Sec. 3", "three ingredients", "", INGREDIENTS, "sec-3"),
-    Item("Fig. 2", "the simulation", "", INGREDIENTS, "fig-2"),
-    Item("Sec. 4.1", "efficiency and dataset size", "memorising", WHY_EFFICIENT, "sec-4-1"),
-    Item("Sec. 4.2", "nested train sets", "", INTRO, "sec-1-ungrokking"),
-    Item("Sec. 5.1", "networks of one circuit", "generalising", EFFICIENCY, "sec-5-1-lines"),
-    Item("Fig. 3", "isologit lines", "memorising", EFFICIENCY, "fig-3"),
-    Item("Sec. 5.2", "from full data to less", "full_data", INTRO, "sec-1-ungrokking"),
-    Item("Fig. 4", "accuracy after ungrokking", "transition", UNGROKKING, "fig-4"),
-    Item("Sec. 5.3", "semi-grokking", "semi_grokking", SEMI_GROKKING, "sec-5-3"),
-    Item("Fig. 5", "many semi-grokking runs", "semi_grokking", SEMI_GROKKING, "fig-5"),
-    Item("Sec. 6", "rival accounts", "ablations", RIVALS, "sec-6"),
-    Item("Sec. 7", "discussion", "ablations", DISCUSSION, "sec-7"),
-    Item("Fig. 6", "one semi-grokking run", "semi_grokking", SEMI_GROKKING, "fig-6"),
-    Item("App. A", "the network", "", NOTATION, "sec-2-network"),
-    Item("Fig. 7", "ungrokking over time", "ungrokking", INTRO, "fig-7"),
-    Item("App. A.2", "which start finds the better minimum", "from_scratch", MORE, "sec-a2"),
-    Item("Fig. 8", "nine other tasks", "other_tasks", UNGROKKING, "fig-8"),
-    Item("App. A.3", "observations", "grokking", CIRCUITS, "sec-a3"),
-    Item("Fig. 9", "the two circuits while grokking", "grokking", CIRCUITS, "fig-9"),
-    Item("App. A.4", "trade-offs", "transition", MORE, "sec-a4"),
-    Item("Fig. 10", "relative strength", "transition", MORE, "fig-10"),
-    Item("App. B", "trigonometric logits", "grokking", TRIGONOMETRIC, "app-b"),
-    Item("Fig. 11", "the trigonometric algorithm", "grokking", TRIGONOMETRIC, "fig-11"),
-    Item("App. C", "the simulation", "", SIMULATION, "app-c"),
-    Item("Eq. (3)", "logits of the generalising table", "", SIMULATION, "app-c"),
-    Item("Eq. (4)", "logits of the memorising table", "", SIMULATION, "app-c"),
-    Item("Eq. (5)", "logits of both", "", INGREDIENTS, "sec-3"),
-    Item("Table 1", "parameters of the simulation", "", SIMULATION, "app-c"),
-    Item("Theorem D.1", "scaling up what is right", "", THEOREMS, "thm-d1"),
-    Item("Lemma D.2", "powers up to one", "", THEOREMS, "lem-d2"),
-    Item("Lemma D.3", "a power and its slope", "", THEOREMS, "lem-d3"),
-    Item("App. D", "equal circuits", "", THEOREMS, "app-d"),
-    Item("Eq. (6)", "their loss", "", THEOREMS, "equation-eq-6"),
-    Item("Theorem D.4", "who keeps weight", "", THEOREMS, "thm-d4"),
+    Item("Fig. 1a", "grokking", "grokking", pages.INTRO, "fig-1a"),
+    Item("Fig. 1b", "ungrokking", "ungrokking", pages.INTRO, "fig-1b"),
+    Item("Fig. 1c", "semi-grokking", "semi_grokking", pages.SEMI_GROKKING, "fig-1c"),
+    Item("Sec. 2", "parameter norm", "", pages.NOTATION, "sec-2"),
+    Item("Eq. (1)", "cross-entropy", "", pages.NOTATION, "equation-eq-1"),
+    Item("Eq. (2)", "loss with weight decay", "", pages.NOTATION, "equation-eq-2"),
+    Item("Sec. 3", "three ingredients", "", pages.INGREDIENTS, "sec-3"),
+    Item("Fig. 2", "the simulation", "", pages.INGREDIENTS, "fig-2"),
+    Item("Sec. 4.1", "efficiency and dataset size", "memorising", pages.WHY, "sec-4-1"),
+    Item("Sec. 4.2", "nested train sets", "", pages.INTRO, "sec-1-ungrokking"),
+    Item("Sec. 5.1", "networks of one circuit", "generalising", pages.EFFICIENCY, "sec-5-1-lines"),
+    Item("Fig. 3", "isologit lines", "memorising", pages.EFFICIENCY, "fig-3"),
+    Item("Sec. 5.2", "from full data to less", "full_data", pages.INTRO, "sec-1-ungrokking"),
+    Item("Fig. 4", "accuracy after ungrokking", "transition", pages.UNGROKKING, "fig-4"),
+    Item("Sec. 5.3", "semi-grokking", "semi_grokking", pages.SEMI_GROKKING, "sec-5-3"),
+    Item("Fig. 5", "many semi-grokking runs", "semi_grokking", pages.SEMI_GROKKING, "fig-5"),
+    Item("Sec. 6", "rival accounts", "ablations", pages.RIVALS, "sec-6"),
+    Item("Sec. 7", "discussion", "ablations", pages.DISCUSSION, "sec-7"),
+    Item("Fig. 6", "one semi-grokking run", "semi_grokking", pages.SEMI_GROKKING, "fig-6"),
+    Item("App. A", "the network", "", pages.NOTATION, "sec-2-network"),
+    Item("Fig. 7", "ungrokking over time", "ungrokking", pages.INTRO, "fig-7"),
+    Item("App. A.2", "which start finds the better minimum", "from_scratch", pages.MORE, "sec-a2"),
+    Item("Fig. 8", "nine other tasks", "other_tasks", pages.UNGROKKING, "fig-8"),
+    Item("App. A.3", "observations", "grokking", pages.CIRCUITS, "sec-a3"),
+    Item("Fig. 9", "the two circuits while grokking", "grokking", pages.CIRCUITS, "fig-9"),
+    Item("App. A.4", "trade-offs", "transition", pages.MORE, "sec-a4"),
+    Item("Fig. 10", "relative strength", "transition", pages.MORE, "fig-10"),
+    Item("App. B", "trigonometric logits", "grokking", pages.TRIGONOMETRIC, "app-b"),
+    Item("Fig. 11", "the trigonometric algorithm", "grokking", pages.TRIGONOMETRIC, "fig-11"),
+    Item("App. C", "the simulation", "", pages.SIMULATION, "app-c"),
+    Item("Eq. (3)", "logits of the generalising table", "", pages.SIMULATION, "app-c"),
+    Item("Eq. (4)", "logits of the memorising table", "", pages.SIMULATION, "app-c"),
+    Item("Eq. (5)", "logits of both", "", pages.INGREDIENTS, "sec-3"),
+    Item("Table 1", "parameters of the simulation", "", pages.SIMULATION, "app-c"),
+    Item("Theorem D.1", "scaling up what is right", "", pages.THEOREMS, "thm-d1"),
+    Item("Lemma D.2", "powers up to one", "", pages.THEOREMS, "lem-d2"),
+    Item("Lemma D.3", "a power and its slope", "", pages.THEOREMS, "lem-d3"),
+    Item("App. D", "equal circuits", "", pages.THEOREMS, "app-d"),
+    Item("Eq. (6)", "their loss", "", pages.THEOREMS, "equation-eq-6"),
+    Item("Theorem D.4", "who keeps weight", "", pages.THEOREMS, "thm-d4"),
 )
 
 
 def paper_index_table() -> str:
-    """The index as HTML, for a page in the folder of the chapters; functions link to the API."""
+    """The index as HTML, for a chapter; functions link to the API."""
     rows = []
     for item in PAPER_INDEX:
+        functions = "<br>".join(api(name) for name in item.functions)
         experiment = f"<code>{item.experiment}</code>" if item.experiment else ""
-        functions = "<br>".join(api(name, "../") for name in item.functions)
-        rows.append([f"{item.name}, {item.about}", functions, experiment])
-        rows[-1].append(where(item.chapter, item.label, "../"))
-    return html_table(["the paper", "functions", "runs", "page"], rows)
+        page = f'<a href="../{item.chapter}.html#{item.label}">{PAGES[item.chapter]}</a>'
+        rows.append((f"{item.name}, {item.about}", functions, experiment, page))
+    return table("the paper | functions | runs | page", rows)

@@ -1,10 +1,12 @@
 """What a chapter's cells call besides the science: checked parameters, glued numbers, `show`."""
 
-import ast
 import difflib
+import re
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from contextlib import suppress
 from typing import Any
+
+from IPython import get_ipython
 
 from grokkit.runs import Record
 from varma2023 import board, claims
@@ -17,11 +19,9 @@ INJECTED = "# Parameters"  # the first line of the cell in which papermill sets 
 
 
 def injected_names(source: str) -> list[str]:
-    """The names that papermill's cell assigns, in order; [] for any other cell."""
-    if not source.lstrip().startswith(INJECTED):
-        return []
-    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
-    return [t.id for node in assigned for t in node.targets if isinstance(t, ast.Name)]
+    """The names that papermill's cell assigns, one a line, in order; [] for any other cell."""
+    injected = source.lstrip().startswith(INJECTED)
+    return re.findall(r"^(\w+) = ", source, re.MULTILINE) if injected else []
 
 
 def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: Any) -> None:
@@ -35,22 +35,17 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
         ValueError: for an unknown name, with the names that exist and the one that is closest;
             for a value that is not allowed, with what is.
     """
-    for source in _history():
-        for name in injected_names(source):
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1, cutoff=0)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                allowed = ", ".join(known)
-                raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
+    for name in (name for source in _history() for name in injected_names(source)):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            allowed = ", ".join(known)
+            raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
     parameters.check(first_use, **known)
 
 
 def _history() -> list[str]:
     """The source of each cell run so far on this kernel; [] outside IPython."""
-    try:
-        from IPython import get_ipython
-    except ModuleNotFoundError:
-        return []
     shell = get_ipython()
     return [] if shell is None else list(shell.user_ns.get("In", []))
 
@@ -61,20 +56,12 @@ def plain(value: Any) -> int | float | str:
     Raises:
         TypeError: for anything else. A page would print it as `tensor(0.5)` or worse.
     """
-    if hasattr(value, "item") and _n_elements(value) == 1:
-        value = value.item()
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
+    if hasattr(value, "item"):
+        with suppress(ValueError, RuntimeError):  # there are several
+            value = value.item()
+    if type(value) in (int, float, str):
+        return value
     raise TypeError(f"glue: a number or a text can be quoted, got {type(value).__name__}")
-
-
-def _n_elements(value: Any) -> int:
-    """How many numbers an array or tensor holds."""
-    return int(value.numel()) if hasattr(value, "numel") else int(getattr(value, "size", 0))
 
 
 def glue(name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from grokkit import tasks
 from varma2023.profiles import PROFILES
-from varma2023.tables import html_table
+from varma2023.tables import table
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Parameter:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         what = "whole number" if self.kind is int else "number"
-        bounds = f"from {_figures(self.low)} to {_figures(self.high)}"
+        bounds = f"from {self.low:,.10g} to {self.high:,.10g}"
         if self.lengths is None:
             return f"a {what} {bounds}"
         least, most = self.lengths
@@ -57,15 +57,8 @@ class Parameter:
         if self.choices:
             return isinstance(value, str) and value in self.choices
         kind = Integral if self.kind is int else Real
-        return (
-            isinstance(value, kind)
-            and not isinstance(value, bool)
-            and bool(self.low <= value <= self.high)  # type: ignore[operator]  # false of NaN
-        )
-
-
-def _figures(bound: int | float) -> str:
-    return f"{bound:,.0f}" if bound == int(bound) else f"{bound:g}"
+        a_number = isinstance(value, kind) and not isinstance(value, bool)
+        return a_number and bool(self.low <= value <= self.high)  # false of NaN
 
 
 MOST_P = 199  # the logits of all examples, p³ numbers, fit in memory many times over
@@ -116,14 +109,17 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
         ValueError: a name without a declaration, or a value that is not allowed, with what is.
     """
     takes = inspect.signature(first_use).parameters if first_use else {}
-    trains = "profile" in takes
     for name, value in values.items():
         if name not in PARAMETERS:
             raise ValueError(f"unknown parameter {name!r}: there are {', '.join(PARAMETERS)}")
         declared = PARAMETERS[name]
-        if not (declared.allows(value) or (value is None and declared.of_profile and trains)):
+        if not (
+            declared.allows(value) or (value is None and declared.of_profile and "profile" in takes)
+        ):
             raise ValueError(f"{name} must be {declared.allowed}; got {value!r}")
-    _check_modulus(values.get("task") or "x+y", values.get("p"))
+    task, p = values.get("task") or "x+y", values.get("p")
+    if p is not None and p < 5 and task not in tasks.PERMUTATION:
+        raise ValueError(f"p must be 5 or more for {task}, so that small train sets exist; got {p}")
     if first_use is None:
         return
     sizes = {name: values[name] for name in ("dataset_size", "sizes") if values.get(name)}
@@ -142,12 +138,7 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
             )
 
 
-def _check_modulus(task: str, p: int | None) -> None:
-    if p is not None and p < 5 and task not in tasks.PERMUTATION:
-        raise ValueError(f"p must be 5 or more for {task}, so that small train sets exist; got {p}")
-
-
 def parameter_table() -> str:
     """Every parameter with its meaning and what it may be, as an HTML table."""
-    rows = [[f"<code>{name}</code>", p.meaning, p.allowed] for name, p in PARAMETERS.items()]
-    return html_table(["parameter", "what it is", "what it may be"], rows)
+    rows = [(f"<code>{name}</code>", p.meaning, p.allowed) for name, p in PARAMETERS.items()]
+    return table("parameter | what it is | what it may be", rows)

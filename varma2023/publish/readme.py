@@ -14,7 +14,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from varma2023 import board, claims, experiments, measures, profiles
+from varma2023 import board, claims, experiments, measures
 from varma2023.pages import BOOK, ROOT
 from varma2023.publish import overview
 from varma2023.publish.browser import find_browser
@@ -99,16 +99,15 @@ def main(arguments: list[str] | None = None) -> int:
     if given not in ([], ["picture"]):
         print(f"the only argument is picture, got {' '.join(given)}", file=sys.stderr)
         return 2
-    found = board.results(experiments.all_records())
-    text = with_part(README.read_text("utf-8"), headlines(found), "results")
+    every = experiments.all_records()
+    text = with_part(README.read_text("utf-8"), headlines(board.results(every)), "results")
     README.write_text(text, encoding="utf-8")
     for path in WITH_TREE:
         path.write_text(with_part(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
     if given:
-        grokked = experiments.load_or_train(profiles.grokking())
-        ungrokked = experiments.load_or_train(profiles.ungrokking())
-        near = experiments.all_records().get("semi_grokking", [])
-        draw(overview.fig1_overview(grokked, measures.smallest(ungrokked), near), PICTURE)
+        smallest = measures.smallest(every["ungrokking"])
+        near = every.get("semi_grokking", [])
+        draw(overview.fig1_overview(every["grokking"], smallest, near), PICTURE)
     return 0
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from varma2023.engine import measured
-from varma2023.tables import html_table
+from varma2023.publish.chapters import verdicts_of
+from varma2023.tables import table
 from varma2023.theme import template
 
 
@@ -34,8 +35,7 @@ class Rerun:
     @property
     def verdicts(self) -> dict[str, str]:
         """By claim, the verdicts that the chapter reached."""
-        prefix = "verdict-"
-        return {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
+        return verdicts_of(self.values)
 
     def described(self) -> str:
         """What it cost, and its verdicts, in a line."""
@@ -62,11 +62,10 @@ def load(name: str = "rerun-cpu") -> list[Rerun]:
 def cost_table(reruns: Sequence[Rerun]) -> str:
     """What each cost: networks, epochs, seconds of processor time and on the clock."""
     rows = [
-        [r.name, f"{r.networks}", f"{r.epochs:,}", f"{r.cpu_seconds:.0f}", f"{r.seconds:.0f}"]
+        (r.name, r.networks, f"{r.epochs:,}", f"{r.cpu_seconds:.0f}", f"{r.seconds:.0f}")
         for r in reruns
     ]
-    head = ["", "networks trained", "epochs", "processor time (s)", "on the clock (s)"]
-    return html_table(head, rows)
+    return table(" | networks trained | epochs | processor time (s) | on the clock (s)", rows)
 
 
 def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
@@ -75,6 +74,6 @@ def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
     Raises:
         KeyError: the execution has no value of a name.
     """
-    rows = [[text, rerun.values[name]] for name, text in names.items()]
-    rows += [[f"verdict on {claim}", verdict] for claim, verdict in rerun.verdicts.items()]
-    return html_table(["", "this run"], rows)
+    rows = [(text, rerun.values[name]) for name, text in names.items()]
+    rows += [(f"verdict on {claim}", verdict) for claim, verdict in rerun.verdicts.items()]
+    return table(" | this run", rows)

@@ -47,12 +47,9 @@ class PlotlyMime:
     def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
         if inline or data.mime_type != PLOTLY_MIME:
             return None
-        figure = {"data": data.content.get("data", [])}  # a figure may be without curves
-        if data.content.get("frames"):
-            figure["frames"] = data.content["frames"]
         layout = dict(data.content.get("layout", {}))
         layout.pop("template", None)  # the page's script applies the one of theme.json
-        figure["layout"] = layout
+        figure = {"data": data.content.get("data", []), "layout": layout}  # maybe without curves
         text = html.escape(str(layout.get("meta", {}).get("alt", "")))
         height = int(layout.get("height", 420))
         columns = n_columns(layout)
@@ -83,10 +80,8 @@ class IslandMime:
         )
 
 
-def _math(text: str, display: bool) -> str:
+def _math(text: str, tag: str, kind: str) -> str:
     """TeX for the page's script to typeset; readable as it stands without scripts."""
-    tag = "div" if display else "span"
-    kind = "gk-math gk-display" if display else "gk-math"
     return f'<{tag} class="{kind} notranslate nohighlight">{html.escape(text)}</{tag}>'
 
 
@@ -94,7 +89,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def visit_math(self: Any, node: nodes.math) -> None:
-    self.body.append(_math(node.astext(), display=False))
+    self.body.append(_math(node.astext(), "span", "gk-math"))
     raise nodes.SkipNode
 
 
@@ -107,7 +102,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     if any(UUID.search(name) for name in node["ids"]):
         node["ids"] = []  # an equation that nobody named gets another name in every build
     self.body.append(self.starttag(node, "div", CLASS="gk-equation"))
-    self.body.append(_math(tex, display=True))
+    self.body.append(_math(tex, "div", "gk-math gk-display"))
     if number:
         self.body.append(f'<span class="eqno">({number})')
         if node["ids"]:
@@ -117,9 +112,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def load_maths_where_needed(
-    app: Any, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
+def load_maths(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
     """KaTeX's files on the pages that hold maths, and on no other."""
     if "gk-math" in context.get("body", ""):
         app.add_css_file("katex/katex.min.css")
@@ -151,16 +144,10 @@ def docstring_as_rst(lines: Iterable[str]) -> list[str]:
 
 def _inline(line: str) -> str:
     """One line with its `code` as literals and everything else as letters."""
-    parts = re.split(r"(`+[^`]+`+)", line)
-    return "".join(_rst_code(x) if x.startswith("`") else _rst_text(x) for x in parts)
-
-
-def _rst_code(text: str) -> str:
-    return "``" + text.strip("`") + "``"
-
-
-def _rst_text(text: str) -> str:
-    return re.sub(r"(?<=\w)_(?!\w)", r"\\_", re.sub(r"([*|\\])", r"\\\1", text))
+    parts = re.split(r"`+([^`]+)`+", line)  # text and code in turn
+    parts[::2] = [re.sub(r"[*|\\]|(?<=\w)_(?!\w)", r"\\\g<0>", text) for text in parts[::2]]
+    parts[1::2] = [f"``{code}``" for code in parts[1::2]]
+    return "".join(parts)
 
 
 def rewrite_docstring(
@@ -179,22 +166,15 @@ def paper_numbers(labels: Sequence[str]) -> list[str]:
     numbers = []
     for i, stem in enumerate(stems):
         nth = stems[:i].count(stem)
-        if not stem:
-            numbers.append(f"S{nth + 1}")
-        else:
-            letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
-            numbers.append(stem[0].upper() + stem[1:] + letter)
+        letter = chr(ord("a") + nth) if stems.count(stem) > 1 else ""
+        numbers.append(f"{stem[0].upper()}{stem[1:]}{letter}" if stem else f"S{nth + 1}")
     return numbers
 
 
 def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
     """Put the paper's numbers in place of Sphinx's running ones, in captions and references."""
-    running = [
-        (number, figures, label)
-        for kinds in env.toc_fignumbers.values()
-        for figures in [kinds.get("figure", {})]
-        for label, number in figures.items()
-    ]
+    by_page = [kinds.get("figure", {}) for kinds in env.toc_fignumbers.values()]
+    running = [(number, figures, label) for figures in by_page for label, number in figures.items()]
     running.sort(key=lambda entry: entry[0])
     numbers = paper_numbers([label for _, _, label in running])
     for (_, figures, label), number in zip(running, numbers, strict=True):
@@ -227,6 +207,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
     app.connect("doctree-resolved", explain_terms)
-    app.connect("html-page-context", load_maths_where_needed)
+    app.connect("html-page-context", load_maths)
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

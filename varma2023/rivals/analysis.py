@@ -34,10 +34,8 @@ def variant(run: Run) -> str:
 
 def variants(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records by what was changed, in their order."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(variant(record.run), []).append(record)
-    return found
+    names = dict.fromkeys(variant(record.run) for record in records)
+    return {name: [r for r in records if variant(r.run) == name] for name in names}
 
 
 def spikes(record: Record, before: bool = False) -> int:
@@ -53,7 +51,7 @@ def spikes(record: Record, before: bool = False) -> int:
     fitted, last = epoch >= fits.epoch, general.after if before and general else inf
     least = np.minimum.accumulate(np.where(fitted, loss, inf))
     high = fitted & (epoch <= last) & (loss > SPIKE * least)
-    return int((high & ~np.concatenate([[False], high[:-1]])).sum())
+    return int((high & np.diff(high, prepend=False)).sum())
 
 
 def general_epochs(records: Sequence[Record]) -> list[float]:
@@ -75,9 +73,8 @@ def delays(records: Sequence[Record]) -> Summary:
 def norm_falls(record: Record) -> float:
     """The share of evaluations, from the norm's peak to generalisation, at which it has fallen."""
     general, norm = generalises(record), record["param_norm"]
-    last = record["epoch"][-1] if general is None else general.epoch
-    start = int(norm.argmax())
-    stretch = norm[start : int(np.searchsorted(record["epoch"], last)) + 1]
+    start, last = int(norm.argmax()), inf if general is None else general.epoch
+    stretch = norm[start:][record["epoch"][start:] <= last]
     return float((np.diff(stretch) < 0).mean()) if len(stretch) > 1 else nan
 
 
@@ -167,14 +164,11 @@ def spikes_seen(records: Sequence[Record]) -> str:
     """Spikes of the runs as in the paper, and of those with the rounded loss."""
     seen = []
     for name, runs in variants(records).items():
-        if name not in (BASE, ROUNDED):
-            continue
-        n = [spikes(record, before=True) for record in runs]
-        calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
-        seen.append(
-            f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, "
-            f"{calm} grok without any; 0.98 at epoch {general_text(runs)}"
-        )
+        if name in (BASE, ROUNDED):
+            n = [spikes(record, before=True) for record in runs]
+            calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
+            said = f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, {calm} grok "
+            seen.append(f"{said}without any; 0.98 at epoch {general_text(runs)}")
     return "; ".join(seen)
 
 
@@ -200,8 +194,6 @@ def walks_seen(records: Sequence[Record]) -> str:
 
 def forgets_seen(fewer: Sequence[Record]) -> str:
     """Test accuracy at the end of ungrokking, by dataset size."""
-    ends = (
-        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
-        for row in measures.ungrokked(fewer)
-    )
+    rows = measures.ungrokked(fewer)
+    ends = [f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows]
     return f"test accuracy ends at {', '.join(ends)}"

@@ -11,16 +11,11 @@ from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_run, log_
 from varma2023.rivals import analysis
 from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
 
-METRICS = ("train_loss", "test_accuracy", "param_norm")
-
 
 def fig_ablations(records: Sequence[Record]) -> go.Figure:
     """Sec. 6, 7: train loss, test accuracy and norm of every run, by what was changed in it."""
-    layout: Looks = {
-        "height": 760,
-        "margin": {"t": 110},
-        "legend": {"y": 1.03, "yanchor": "bottom"},
-    }
+    legend = {"y": 1.03, "yanchor": "bottom"}
+    layout: Looks = {"height": 760, "margin": {"t": 110}, "legend": legend}
     fig = panels(layout, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     groups = analysis.variants(records)
     styles = zip(groups.items(), ordered(len(groups)), strict=True)
@@ -28,23 +23,19 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
         looks: Looks = {"label": name, "colour": colour, "dash": dash_of(i), "width": 1.5}
         for record in group:
             about = {**meta(record), "changed": name}
-            for row, metric in enumerate(METRICS, start=1):
+            for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
                 draw_run(fig, record, metric, (row, 1), meta=about, **looks)
     log_epochs(fig)
     fig.update_yaxes({**LOSS_AXIS, "title": "train loss (nats)"}, row=1)
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)
     fig.update_yaxes(title="parameter norm", row=3)
     fig.update_xaxes(title="epoch", row=3)
-    ends = "; ".join(
-        f"{name}: {sum(map(isfinite, analysis.general_epochs(group)))} of {len(group)}"
-        for name, group in groups.items()
-    )
+    passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
+    ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
     epochs = max(record.run.epochs for record in records)
-    return set_alt(
-        fig,
-        f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
-        f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}.",
-    )
+    said = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
+    said += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
+    return set_alt(fig, said)
 
 
 def fig_when(records: Sequence[Record]) -> go.Figure:
@@ -53,18 +44,14 @@ def fig_when(records: Sequence[Record]) -> go.Figure:
     A run that has not generalised by its last epoch has an arrow there.
     """
     groups = analysis.variants(records)
-    fig = figure(
-        xaxis={"title": "epoch", **LOG},
-        yaxis={"categoryorder": "array", "categoryarray": list(groups)[::-1]},
-        height=140 + 50 * len(groups),
-    )
+    yaxis = {"categoryorder": "array", "categoryarray": list(groups)[::-1]}
+    fig = figure(xaxis={"title": "epoch", **LOG}, yaxis=yaxis, height=140 + 50 * len(groups))
     for seed, mine in measures.group(records, "seed").items():
         names = [analysis.variant(record.run) for record in mine]
         fits = [f.epoch if (f := measures.train_fits(record)) else None for record in mine]
-        ends, known = [], []
-        for record, epoch in zip(mine, analysis.general_epochs(mine), strict=True):
-            known.append(isfinite(epoch))
-            ends.append(epoch if isfinite(epoch) else int(record["epoch"][-1]))
+        epochs = analysis.general_epochs(mine)
+        known = [isfinite(epoch) for epoch in epochs]
+        ends = [min(e, int(r["epoch"][-1])) for e, r in zip(epochs, mine, strict=True)]
         arrows = ["diamond" if there else "arrow-right-open" for there in known]
         for label, colour, x, symbols, there in (
             ("fits", TRAIN, fits, ["circle-open"] * len(mine), [True] * len(mine)),
@@ -76,8 +63,6 @@ def fig_when(records: Sequence[Record]) -> go.Figure:
             draw(fig, x, names, label, hover, mode="markers", meta={"seed": seed}, **looks)
     medians = {name: analysis.general_median(group) for name, group in groups.items()}
     said = [f"{k} {v:,.0f}" if isfinite(v) else f"{k} never" for k, v in medians.items()]
-    return set_alt(
-        fig,
-        f"When {len(records)} networks fit their train set and when they generalise. Median epoch "
-        f"of test accuracy 0.98: {'; '.join(said)}.",
-    )
+    text = f"When {len(records)} networks fit their train set and when they generalise. Median "
+    text += f"epoch of test accuracy 0.98: {'; '.join(said)}."
+    return set_alt(fig, text)

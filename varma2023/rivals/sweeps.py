@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, apply, check_profile, seed_range, sets
+from varma2023.profiles import QUICK_RUN, apply, seed_range, sets
 
 ABLATIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -19,16 +19,12 @@ ABLATIONS: tuple[dict[str, Any], ...] = (
 
 @sets("seed", "weight_decay", "init_scale", "loss")
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
-    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
-
-    The published sweep is at p = 53.
-    """
-    check_profile(profile)
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`."""
+    count = seed_range(profile, seeds, published=2, quick=1, paper=10)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
         base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
-    count = seed_range(seeds, {"published": 2, "quick": 1, "paper": 10}[profile])
     return [replace(base, seed=seed, **change) for change in ABLATIONS for seed in count]

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from math import log
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,8 +38,7 @@ def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
 def example(records: Sequence[Record]) -> Record:
     """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
 
-    Nearest the middle is: farthest from both ends of what counts as the middle. Where no run is
-    semi-grokked, the nearest of all.
+    Farthest, that is, from both ends of the middle. Where none is semi-grokked, nearest of all.
     """
 
     def how_clear(record: Record) -> tuple[bool, float]:
@@ -129,20 +130,14 @@ def transient_example(records: Sequence[Record]) -> Record:
     return max(records, key=how_clear)
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(NamedTuple):
     """How the norm falls on a plateau and as it ends; rates are of log P in 1 / (lr lambda)."""
 
     rate_on_plateau: float
     rate_after: float  # from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
     norm_before: float  # at the end of the plateau
     norm_after: float  # at the end of that stretch
-
-    @property
-    def at_once(self) -> bool:
-        """Whether the norm falls much faster as the plateau ends."""
-        faster = self.rate_after > MIN_RATE_RATIO * max(self.rate_on_plateau, 0.0)
-        return faster and self.norm_after < self.norm_before
+    at_once: bool  # whether the norm falls much faster as the plateau ends
 
 
 def norm_drop(record: Record) -> Drop | None:
@@ -153,10 +148,11 @@ def norm_drop(record: Record) -> Drop | None:
     epochs, time = record["epoch"], record.run.decay_time
     full = int(epochs[(measures.smoothed(record) > measures.PERFECT) & (epochs > here.end)][0])
     until = min(full + time, float(epochs[-1]))
-    at = [measures.value_at(record, "param_norm", epoch) for epoch in (here.start, here.end, until)]
-    on = np.log(at[0] / at[1]) * time / here.epochs
-    after = np.log(at[1] / at[2]) * time / (until - here.end)
-    return Drop(float(on), float(after), at[1], at[2])
+    marks = (here.start, here.end, until)
+    start, end, last = (measures.value_at(record, "param_norm", epoch) for epoch in marks)
+    on = log(start / end) * time / here.epochs
+    after = log(end / last) * time / (until - here.end)
+    return Drop(on, after, end, last, after > MIN_RATE_RATIO * max(on, 0.0) and last < end)
 
 
 def norm_drops(records: Sequence[Record]) -> list[Drop]:

@@ -1,14 +1,13 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from grokkit.runs import Record
 from varma2023.claims import Claim, Evidence, Met, Records, Result
 from varma2023.measures import SEMI, TRANSIENT, end_kind, rests
 from varma2023.pages import SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-
-FOUR = "Prediction 4, semi-grokking"
 
 
 def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
@@ -29,14 +28,10 @@ def fig1c(found: Records) -> Result:
         return Result()
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
-    return Result(
-        f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at "
-        f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs (D = "
-        f"{one.run.dataset_size:,})",
-        stays,
-        {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None},
-        Evidence.of(records),
-    )
+    at = f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
+    ours = f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at {at}"
+    too = {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None}
+    return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, Evidence.of(records))
 
 
 def fig5(found: Records) -> Result:
@@ -55,13 +50,9 @@ def fig5(found: Records) -> Result:
         middle = [end for end in ends if end_kind(end) == SEMI]
         name = f"the minimiser, too, rests in the middle ({len(middle)} of {len(ends)} end there)"
         further[name] = any(map(rests, middle)) or (None if middle else False)
-    return Result(
-        f"{len(analysis.standing(records))} of {n}, of which {stay} stay when trained for longer; "
-        f"{analysis.outcome_counts(records)}",
-        stays,
-        further,
-        Evidence.of(records),
-    )
+    ours = f"{len(analysis.standing(records))} of {n}, of which {stay} stay when trained for longer"
+    counts = analysis.outcome_counts(records)
+    return Result(f"{ours}; {counts}", stays, further, Evidence.of(records))
 
 
 def fig6(found: Records) -> Result:
@@ -71,47 +62,37 @@ def fig6(found: Records) -> Result:
         return Result()
     drops = analysis.norm_drops([*records, *longer])
     at_once = sum(drop.at_once for drop in drops)
-    return Result(
-        f"{len(drops)} of {len(records)} networks wait and then generalise; the norm drops at that "
-        f"moment in {at_once}",
-        bool(drops),
-        {f"the norm drops as the plateau ends ({at_once} of {len(drops)})": at_once == len(drops)},
-        Evidence.of(records),
-    )
+    wait = f"{len(drops)} of {len(records)} networks wait and then generalise"
+    ours = f"{wait}; the norm drops at that moment in {at_once}"
+    drop = f"the norm drops as the plateau ends ({at_once} of {len(drops)})"
+    return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
+FOUR = "Prediction 4, semi-grokking"
+_claim = partial(Claim, chapter=SEMI_GROKKING, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
-    Claim(
+    _claim(
         "F1c",
         "Fig. 1c, semi-grokking",
         "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
-        SEMI_GROKKING,
-        "fig-1c",
-        fig1c,
-        ("semi_grokking",),
+        label="fig-1c",
+        judge=fig1c,
         number="the example ends at 83 %",
-        heading=FOUR,
     ),
-    Claim(
+    _claim(
         "F5",
         "Fig. 5, many semi-grokking runs",
         "some of many runs near D_crit end on a plateau",
-        SEMI_GROKKING,
-        "fig-5",
-        fig5,
-        ("semi_grokking",),
+        label="fig-5",
+        judge=fig5,
         number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
-        heading=FOUR,
     ),
-    Claim(
+    _claim(
         "F6",
         "Fig. 6, one transient plateau",
         "a run waits at middling accuracy, then generalises",
-        SEMI_GROKKING,
-        "fig-6",
-        fig6,
-        ("semi_grokking",),
+        label="fig-6",
+        judge=fig6,
         number="D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment",
-        heading=FOUR,
     ),
 )

@@ -12,16 +12,14 @@ from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_run
 from varma2023.semi_grokking import analysis
 from varma2023.theme import GEN, MEM, NORM, ORDERED, figure, ordered, panels, set_alt
 
-ACCURACIES = plots.ACCURACY_FROM_0 | {"title": "accuracy"}
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
-    "accuracy": (ACCURACIES, ("train_accuracy", "test_accuracy")),
+    "accuracy": ({"title": "accuracy", "range": [0, 1.03]}, ("train_accuracy", "test_accuracy")),
     "norm": ({"title": "parameter norm"}, ("param_norm",)),
     "logits": ({"title": "correct logit"}, ("trig_logit", "mem_logit")),
 }
-SYMBOLS = ("x", "triangle-up-open", "diamond", "square-open", "circle")
-MARKERS = dict(zip(OUTCOMES, SYMBOLS, strict=True))
-DASHES = dict(zip(OUTCOMES, ("dot", "dashdot", "solid", "longdash", "dash"), strict=True))
+MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
+DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 
 
 def _one_run(record: Record, *rows: str) -> go.Figure:
@@ -41,20 +39,16 @@ def _one_run(record: Record, *rows: str) -> go.Figure:
 def _described(record: Record) -> str:
     """What became of a run, in words."""
     here = measures.plateau(record)
-    longest = f"; it stays longest at {here}" if here else ""
-    return (
-        f"train accuracy ends at {record.final('train_accuracy'):.3f}, test accuracy at "
-        f"{record.final('test_accuracy'):.2f} ({outcome(record)}){longest}"
-    )
+    ends = f"train accuracy ends at {record.final('train_accuracy'):.3f}, test accuracy at "
+    ends += f"{record.final('test_accuracy'):.2f} ({outcome(record)})"
+    return ends + (f"; it stays longest at {here}" if here else "")
 
 
 def fig1c_semi_grokking(record: Record) -> go.Figure:
     """Fig. 1c: losses and accuracies of one run that ends in the middle, against epochs."""
-    return set_alt(
-        _one_run(record, "loss", "accuracy"),
-        f"One network trained on {record.run.dataset_size:,} examples for "
-        f"{record.run.epochs:,} epochs: {_described(record)}.",
-    )
+    run, fig = record.run, _one_run(record, "loss", "accuracy")
+    said = f"One network trained on {run.dataset_size:,} examples for {run.epochs:,} epochs"
+    return set_alt(fig, f"{said}: {_described(record)}.")
 
 
 def fig6_transient(record: Record) -> go.Figure:
@@ -66,11 +60,9 @@ def fig6_transient(record: Record) -> go.Figure:
         fig.add_vrect(x0=here.start, x1=here.end, fillcolor=NORM, opacity=0.08, line_width=0)
     if drop := analysis.norm_drop(record):
         fell = f"; the norm is {drop.norm_before:.2f} as it ends and {drop.norm_after:.2f} after"
-    return set_alt(
-        fig,
-        f"Accuracy, loss, norm and logits of one network on {record.run.dataset_size:,} examples: "
-        f"{_described(record)}{fell}.",
-    )
+    said = f"Accuracy, loss, norm and logits of one network on {record.run.dataset_size:,} "
+    said += f"examples: {_described(record)}{fell}."
+    return set_alt(fig, said)
 
 
 def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
@@ -83,11 +75,9 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
         width = 2.4 if kind == SEMI else 1.3
         looks: Looks = {"label": kind, "colour": colour, "dash": DASHES[kind], "width": width}
         draw_run(fig, record, "test_accuracy", **looks)
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
-        f"{analysis.outcome_counts(records)}.",
-    )
+    said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
+    said += f"{analysis.outcome_counts(records)}."
+    return set_alt(fig, said)
 
 
 def fig_outcomes(records: Sequence[Record]) -> go.Figure:
@@ -103,11 +93,9 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
         f"{sum(measures.smoothed(r)[-1] > measures.PERFECT for r in here)} of {len(here)} at {D:,}"
         for D, here in groups.items()
     )
-    return set_alt(
-        fig,
-        f"Outcomes of {len(records)} networks by the size of their train set. Full at the end: "
-        f"{full}.",
-    )
+    said = f"Outcomes of {len(records)} networks by the size of their train set. Full at the end: "
+    said += f"{full}."
+    return set_alt(fig, said)
 
 
 def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
@@ -115,66 +103,44 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
     yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}
     fig = figure(xaxis=plots.size_axis(ends, "dataset size D"), yaxis=yaxis, height=420)
     seeds = group(sorted(ends, key=lambda record: record.run.dataset_size), "seed")
+    told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>"
     for (seed, mine), colour in zip(seeds.items(), ordered(len(seeds)), strict=True):
-        told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>seed "
+        name = f"seed {seed}"
         symbols = [plots.rest_symbols([r], MARKERS[end_kind(r)])[0] for r in mine]
-        draw_ends(
-            fig,
-            mine,
-            measures.at_the_end,
-            f"seed {seed}",
-            f"{told}{seed}",
-            colour=colour,
-            width=1,
-            meta={"seed": seed},
-            marker={"color": colour, "size": 9, "symbol": symbols},
-            customdata=[[end_kind(r), r.final("residual")] for r in mine],
-        )
+        looks: Looks = {"colour": colour, "width": 1, "meta": {"seed": seed}}
+        looks["marker"] = {"color": colour, "size": 9, "symbol": symbols}
+        looks["customdata"] = [[end_kind(r), r.final("residual")] for r in mine]
+        draw_ends(fig, mine, measures.at_the_end, name, told + name, **looks)
     bounds = {r.run.dataset_size: measures.memory_bound(r.run) for r in ends}
-    sizes = sorted(bounds)
+    sizes, known = zip(*sorted(bounds.items()), strict=True)
     hover = "generalises above %{y:.2f}<br>D %{x:,}"
     line: Looks = {"colour": MEM, "dash": "dash", "width": 1.5, "meta": plots.shared_meta(ends)}
-    known = [bounds[size] for size in sizes]
     draw(fig, sizes, known, "what memory explains, and 0.1", hover, **line)
     least, most = analysis.PAPER_SIZES
     if sizes[0] <= most and sizes[-1] >= least:
         fig.add_vrect(x0=least, x1=most, fillcolor=NORM, opacity=0.06, line_width=0)
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by "
-        f"the size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
-        f"{analysis.outcome_counts(ends, end_kind)}.",
-    )
+    said = f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by the "
+    said += f"size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
+    said += f"{analysis.outcome_counts(ends, end_kind)}."
+    return set_alt(fig, said)
 
 
 def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
-    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy.
-
-    Colour and marker give where the minimiser ends from the same random weights.
-    """
+    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy."""
     xaxis, yaxis = {"title": "test accuracy, by AdamW"}, {"title": "Eq. (2), AdamW / minimiser"}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     for kind, colour in ((measures.NONE, MEM), (SEMI, NORM), (measures.FULL, GEN)):
+        marker = {"color": colour, "symbol": MARKERS[kind], "size": 10}
         for pair in (pair for pair in ways if end_kind(pair.lbfgs) == kind):
-            draw(
-                fig,
-                [pair.adamw.final("test_accuracy")],
-                [1 + analysis.excess(pair)],
-                f"minimiser: {kind}",
-                f"%{{x:.3f}} by AdamW ({outcome(pair.adamw)}), "
-                f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): %{{y:.3f}} "
-                f"times the minimiser's<br>{plots.run_name(pair.adamw)}",
-                mode="markers",
-                meta=plots.meta(pair.adamw),
-                marker={"color": colour, "symbol": MARKERS[kind], "size": 10},
-            )
+            end, y = pair.adamw.final("test_accuracy"), 1 + analysis.excess(pair)
+            hover = f"%{{x:.3f}} by AdamW ({outcome(pair.adamw)}), "
+            hover += f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): "
+            hover += f"%{{y:.3f}} times the minimiser's<br>{plots.run_name(pair.adamw)}"
+            looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
+            draw(fig, [end], [y], f"minimiser: {kind}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    said = "; ".join(
-        f"{kind} by AdamW: {analysis.excess_text(same)}"
-        for kind, same in analysis.by_outcome(ways).items()
-    )
-    return set_alt(
-        fig,
-        f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends than "
-        f"where the minimiser does. {said}.",
-    )
+    groups = analysis.by_outcome(ways).items()
+    said = "; ".join(f"{kind} by AdamW: {analysis.excess_text(same)}" for kind, same in groups)
+    text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
+    text += f"than where the minimiser does. {said}."
+    return set_alt(fig, text)

@@ -1,55 +1,39 @@
 """Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
-from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, apply, choose, early, minimised, sets
+from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, sets
 
-BY_THE_MINIMISER = (
-    *("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights"),
-)  # what `minimised` sets
-
+# what `minimised` sets
+BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
 AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
-@sets("seed", "dataset_size")
-def semi_grokking(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1, n_logged=300)),
+    quick=Grid(1, 1000, (300, 440, 620), run=replace(QUICK_RUN, n_logged=100)),
+    paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
+)
+def semi_grokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Figs. 1c, 5, 6: AdamW from random weights near D_crit, for as long as can be paid.
 
     The paper's is 20 sizes x 10 seeds x 3e7 epochs at p = 113. The published sweep, at p = 31, is
     8 sizes x 5 seeds x 50,000 epochs.
     """
-    grid = choose(
-        *(profile, seeds, sizes),
-        published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1)),
-        quick=Grid(1, 1000, (300, 440, 620), run=QUICK_RUN),
-        paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20)),
-    )
-    n_logged = {"published": 300, "quick": 100, "paper": 500}[profile]
-    base = replace(grid.run, dataset_size=1, epochs=grid.epochs, n_logged=n_logged)
-    first = apply(base, changes)
-    return [
-        replace(first, dataset_size=size, seed=seed)
-        for size in grid.sizes_of(first)
-        for seed in range(grid.seeds)
-    ]
+    first = apply(replace(grid.run, dataset_size=1, epochs=grid.epochs), changes)
+    wanted = product(grid.sizes_of(first), range(grid.seeds))
+    return [replace(first, dataset_size=size, seed=seed) for size, seed in wanted]
 
 
 @sets("seed", "dataset_size", *BY_THE_MINIMISER)
 def semi_grokking_ends(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    **changes: Any,
+    profile: str = "published", seeds: int | None = None, sizes: Sizes = None, **changes: Any
 ) -> list[Run]:
     """Not in the paper: the networks of `semi_grokking`, taken to a minimum of Eq. (2) instead.
 

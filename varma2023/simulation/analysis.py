@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 
 from grokkit.simulation import Trajectory
 from varma2023.tables import table
@@ -37,19 +36,10 @@ class Marks:
 
 def marks(t: Trajectory) -> Marks:
     """The marks of one trajectory, at the resolution of its log."""
-
-    def first(event: Bool[np.ndarray, " log"]) -> int | None:
-        return int(t.step[event.argmax()]) if event.any() else None
-
-    return Marks(
-        train_fits=first(t.train_loss < 1),
-        test_fits=first(t.test_loss < 1),
-        gen_rises=first(t.gen_logit > 0.1),
-        gen_leads=first(t.gen_logit > t.mem_logit),
-        norm_peak_step=int(t.step[t.param_norm.argmax()]),
-        norm_peak=float(t.param_norm.max()),
-        test_peak=float(t.test_loss.max()),
-    )
+    events = t.train_loss < 1, t.test_loss < 1, t.gen_logit > 0.1, t.gen_logit > t.mem_logit
+    train, test, rises, leads = (int(t.step[e.argmax()]) if e.any() else None for e in events)
+    norm, peak = t.param_norm.max(), int(t.step[t.param_norm.argmax()])
+    return Marks(train, test, rises, leads, peak, float(norm), float(t.test_loss.max()))
 
 
 def said(step: int | None) -> str:

@@ -8,8 +8,7 @@ from varma2023.simulation.analysis import OUTCOMES, marks
 
 def fig2(found: Records) -> Result:
     """Fig. 2: each panel of the simulation has the paper's outcome."""
-    panels = {name: simulation.simulate(panel) for name, panel in simulation.TABLE_1.items()}
-    return fig2_result(panels)
+    return fig2_result(simulation.simulate_panels(simulation.Toy()))
 
 
 def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:

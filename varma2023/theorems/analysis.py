@@ -7,14 +7,8 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.theorems import (
-    EqualCircuits,
-    effective_loss,
-    lemma_d2_gap,
-    lemma_d3_delta,
-    optimal_weights,
-    scaled_loss,
-)
+from grokkit import theorems
+from grokkit.theorems import EqualCircuits, scaled_loss
 
 
 def _lowest(f: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
@@ -42,13 +36,12 @@ def minimise_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         before = share.copy()
         for i, j in combinations(range(len(cost)), 2):
             both = share[i] + share[j]
-            pay_i, pay_j = cost[i], cost[j]
-            x = _lowest(lambda t: pay_i * t**power + pay_j * (1 - t) ** power, 0.0, 1.0)  # noqa: B023
+            x = _lowest(lambda t: cost[i] * t**power + cost[j] * (1 - t) ** power, 0.0, 1.0)  # noqa: B023
             share[i], share[j] = x * both, (1 - x) * both
         if np.abs(share - before).max() < 1e-9:
             break
     ceiling = math.log(circuits.n_labels) + 745  # beyond it the cross-entropy is exactly flat
-    total = _lowest(lambda s: effective_loss(circuits, s[:, None] * share), 0.0, ceiling)
+    total = _lowest(lambda s: theorems.effective_loss(circuits, s[:, None] * share), 0.0, ceiling)
     return total * share
 
 
@@ -78,7 +71,7 @@ def count_d2_failures(n: int, seed: int) -> int:
     rng = _draws(n, seed)
     a, b = 10 ** rng.uniform(-6, 6, (2, n))
     r = 1 - rng.random(n)
-    return int((lemma_d2_gap(a, b, r) < -1e-14).sum())
+    return int((theorems.lemma_d2_gap(a, b, r) < -1e-14).sum())
 
 
 def count_d3_failures(n: int, seed: int, as_printed: bool) -> int:
@@ -91,7 +84,7 @@ def count_d3_failures(n: int, seed: int, as_printed: bool) -> int:
     for _ in range(n):
         x, r, share = 10 ** rng.uniform(-1, 1), rng.uniform(1, 4), rng.uniform(0.05, 0.95)
         slope = r * x ** (r - 1)
-        delta = lemma_d3_delta(x, r, c=share * slope)
+        delta = theorems.lemma_d3_delta(x, r, c=share * slope)
         eps = delta / np.array([2, 100])
         right = (delta if as_printed else eps) * (1 - share) * slope
         failures += bool((x**r - (x - eps) ** r <= right).any())
@@ -111,6 +104,6 @@ def largest_d4_gap(n: int, seed: int) -> float:
         kappa = kappa if abs(kappa / q - 1) > 0.02 else 1.02 * q
         P = tuple(float(norm) for norm in rng.uniform(0.5, 4, int(rng.integers(2, 5))))
         found = EqualCircuits(P, kappa, q, alpha=float(10 ** rng.uniform(-4, -1)))
-        closed, searched = optimal_weights(found), minimise_weights(found)
+        closed, searched = theorems.optimal_weights(found), minimise_weights(found)
         gap = max(gap, float(np.abs(closed - searched).max()) / max(1.0, float(closed.sum())))
     return gap

@@ -1,7 +1,9 @@
 """Claims about the theorems of App. D, each checked on random draws."""
 
+from functools import partial
+
 from varma2023.claims import Claim, Evidence, Records, Result
-from varma2023.pages import THEOREMS as PAGE
+from varma2023.pages import THEOREMS
 from varma2023.theorems import analysis
 
 N_DRAWS = 200
@@ -27,15 +29,11 @@ def lemma_d2(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
 
 def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Lemma D.3 holds as the proof of Theorem D.4 uses it, and as it is printed."""
-    printed, corrected = (
-        analysis.count_d3_failures(n_draws, seed, as_printed=way) for way in (True, False)
-    )
-    return Result(
-        f"as printed {printed}, corrected {corrected} failures",
-        corrected == 0,
-        {"so it is as printed, too": printed == 0},
-        _drawn(n_draws),
-    )
+    printed = analysis.count_d3_failures(n_draws, seed, as_printed=True)
+    corrected = analysis.count_d3_failures(n_draws, seed, as_printed=False)
+    ours = f"as printed {printed}, corrected {corrected} failures"
+    too = {"so it is as printed, too": printed == 0}
+    return Result(ours, corrected == 0, too, _drawn(n_draws))
 
 
 def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
@@ -44,41 +42,35 @@ def theorem_d4(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, _drawn(n_draws))
 
 
+_claim = partial(Claim, chapter=THEOREMS, number="always")
 CLAIMS = (
-    Claim(
+    _claim(
         "T-D.1",
         "Theorem D.1",
         "scaling up a perfect classifier lowers its loss",
-        PAGE,
-        "thm-d1",
-        theorem_d1,
-        number="always",
+        label="thm-d1",
+        judge=theorem_d1,
     ),
-    Claim(
+    _claim(
         "L-D.2",
         "Lemma D.2",
         "powers up to one are subadditive",
-        PAGE,
-        "lem-d2",
-        lemma_d2,
-        number="always",
+        label="lem-d2",
+        judge=lemma_d2,
     ),
-    Claim(
+    _claim(
         "L-D.3",
         "Lemma D.3",
         "a power falls almost as fast as its slope, with ε where the lemma prints δ",
-        PAGE,
-        "lem-d3",
-        lemma_d3,
-        number="always",
+        label="lem-d3",
+        judge=lemma_d3,
     ),
-    Claim(
+    _claim(
         "T-D.4",
         "Theorem D.4",
         "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
-        PAGE,
-        "thm-d4",
-        theorem_d4,
+        label="thm-d4",
+        judge=theorem_d4,
         number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
     ),
 )

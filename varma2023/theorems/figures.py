@@ -13,24 +13,17 @@ from varma2023.plots import dash_of
 from varma2023.theme import NORM, figure, set_alt
 
 # Circuits of App. D are neither gen nor mem; these four colours mean nothing elsewhere.
-CIRCUITS = [
-    {"color": colour, "dash": dash_of(i)}
-    for i, colour in enumerate(("#B58900", "#7B68D9", "#8A8A8A", "#A0573A"))
-]
+COLOURS = ("#B58900", "#7B68D9", "#8A8A8A", "#A0573A")
+CIRCUITS = [{"color": colour, "dash": dash_of(i)} for i, colour in enumerate(COLOURS)]
 
 
 def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
-    """The loss of Theorem D.1 against the scale of the logits, with all and all but one right.
-
-    The labels are the classifier's own answers; then the last becomes its least likely one.
-    """
+    """The loss of Theorem D.1 against the scale of the logits, with all and all but one right."""
     scales = np.linspace(0.1, 10, 200)
     right, wrong = logits.argmax(1), logits.argmax(1)
     wrong[-1] = logits[-1].argmin()
-    perfect, one_wrong = (
-        np.array([scaled_loss(logits, labels, float(c)) for c in scales])
-        for labels in (right, wrong)
-    )
+    losses = [[scaled_loss(logits, labels, float(c)) for c in scales] for labels in (right, wrong)]
+    perfect, one_wrong = np.array(losses)
     fig = figure(
         xaxis={"title": "scale c of the logits"},
         yaxis={"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]},
@@ -38,11 +31,9 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
     fig.add_scatter(x=scales, y=perfect, name="every example right", line=CIRCUITS[0])
     fig.add_scatter(x=scales, y=one_wrong, name="one example wrong", line=CIRCUITS[1])
     best = scales[one_wrong.argmin()]
-    text = (
-        f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
-        f"{perfect[0]:.3g} to {perfect[-1]:.2g}; with one example of {len(logits)} wrong the loss "
-        f"is lowest at scale {best:.2g} and ends at {one_wrong[-1]:.2g}."
-    )
+    text = f"Scaled from {scales[0]:g} to {scales[-1]:g}, a perfect classifier's loss falls from "
+    text += f"{perfect[0]:.3g} to {perfect[-1]:.2g}; with one example of {len(logits)} wrong the "
+    text += f"loss is lowest at scale {best:.2g} and ends at {one_wrong[-1]:.2g}."
     return set_alt(fig, text)
 
 
@@ -57,11 +48,9 @@ def fig_d4_shares(circuits: EqualCircuits) -> go.Figure:
     fig.add_vline(x=q, line={"dash": "dash", "width": 1, "color": NORM})
     fig.add_annotation(x=q, y=0.5, text="κ = q", showarrow=False, xanchor="left")
     least = int(np.argmin(circuits.P))
-    text = (
-        f"Optimal share of {len(circuits.P)} circuits against kappa, q = {q:g}: the most "
-        f"efficient (P = {circuits.P[least]:g}) rises from {shares[0, least]:.0%} near kappa = 0 "
-        "to all of it at kappa = q, and stays there."
-    )
+    text = f"Optimal share of {len(circuits.P)} circuits against kappa, q = {q:g}: the most "
+    text += f"efficient (P = {circuits.P[least]:g}) rises from {shares[0, least]:.0%} near "
+    text += "kappa = 0 to all of it at kappa = q, and stays there."
     return set_alt(fig, text)
 
 

@@ -1,8 +1,4 @@
-"""Trade-offs of the two circuits (App. A.4), and which start finds the better minimum (App. A.2).
-
-How strong C_gen is against C_mem where ungrokking ends; and the ends of networks that had grokked
-against those of fresh ones, trained on the same examples.
-"""
+"""Trade-offs of two circuits (App. A.4), and which start finds the better minimum (App. A.2)."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -25,11 +21,11 @@ SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (ch
 def ratio(record: Record) -> float:
     """The correct logit's trigonometric part over the rest at the end: Fig. 10a, App. A.4.
 
-    NaN where the rest is not positive: then the proxies of App. B no longer tell how strong C_mem
+    NaN where one is not positive: then the proxies of App. B no longer tell how strong that circuit
     is, only that it is very weak.
     """
     trig, mem = record.final("trig_logit"), record.final("mem_logit")
-    return trig / mem if mem > 0 else nan
+    return trig / mem if min(trig, mem) > 0 else nan
 
 
 def trig_part(record: Record) -> float:
@@ -40,13 +36,10 @@ def trig_part(record: Record) -> float:
 def by_norm(
     records: Sequence[Record], n: int = N_BUCKETS
 ) -> dict[tuple[float, float], list[Record]]:
-    """The records in n buckets of the final parameter norm that hold equally many, by [low, high).
-
-    The last one holds the largest norm as well.
-    """
+    """The records in n buckets of the final norm, equally many in each, by [low, high)."""
     norms = np.array([record.final("param_norm") for record in records])
     edges = np.quantile(norms, np.linspace(0, 1, n + 1))
-    rows = np.clip(np.searchsorted(edges, norms, "right") - 1, 0, n - 1)
+    rows = np.digitize(norms, edges[1:-1])
     return {
         bounds: [record for record, row in zip(records, rows, strict=True) if row == i]
         for i, bounds in enumerate(pairwise(edges.tolist()))
@@ -56,21 +49,17 @@ def by_norm(
 def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
     """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
     value = trig_part if metric == "ratio" else at_the_end
-    units = [
-        np.array([[float(record.run.dataset_size), value(record)] for record in seed])
-        for seed in group(records, "seed").values()
-    ]
+    seeds = group(records, "seed").values()
+    units = [np.array([[r.run.dataset_size, value(r)] for r in seed], float) for seed in seeds]
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 
 def ratio_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
     curves = group(records, "seed", "weight_decay").values()
-    found = {
-        "on every curve each larger train set has the larger ratio": all(
-            bool((np.diff(curve(runs, trig_part)[1]) > 0).all()) for runs in curves
-        )
-    }
+    steps = [np.diff(curve(runs, trig_part)[1]) for runs in curves]
+    rise = all((step > 0).all() for step in steps)
+    found = {"on every curve each larger train set has the larger ratio": rise}
     for (low, high), here in by_norm(records).items():
         if len(group(here, "dataset_size")) > 2:
             rises = rank_correlation(here).value >= MONOTONE
@@ -96,10 +85,8 @@ def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
 
 def quick_criteria(records: Sequence[Record]) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
-    return {
-        f"{metric} rises with D": rank_correlation(records, metric).value > 0
-        for metric in ("ratio", "accuracy")
-    }
+    found = {metric: rank_correlation(records, metric) for metric in ("ratio", "accuracy")}
+    return {f"{metric} rises with D": rank.value > 0 for metric, rank in found.items()}
 
 
 def norm_spread(records: Sequence[Record]) -> Summary:
@@ -134,11 +121,10 @@ class TwoStarts(NamedTuple):
     @property
     def lower(self) -> dict[str, bool]:
         """In what the end of the grokked start is the lower one."""
-        one, other = (
-            {"train loss": record.final("train_loss"), "objective": least(record)}
-            for record in self
-        )
-        return {name: value < other[name] for name, value in one.items()}
+        return {
+            "train loss": self.grokked.final("train_loss") < self.fresh.final("train_loss"),
+            "objective": least(self.grokked) < least(self.fresh),
+        }
 
 
 def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoStarts]:
@@ -182,13 +168,11 @@ def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[st
         [at_the_end(one) - at_the_end(other) for one, other in two_starts(runs, fresh)]
         for runs in group(at_one_decay(grokked, fresh), "seed").values()
     ]
+    crits, apart = loop_crits(grokked, fresh), [max(each, default=0.0) > 0.5 for each in gaps]
+    later = [down.high <= up.low or down.value < up.value for down, up in crits]
     return {
-        "the way up crosses later than the way down": all(
-            down.high <= up.low or down.value < up.value for down, up in loop_crits(grokked, fresh)
-        ),
-        "at some size the two ends are more than half apart in accuracy": all(
-            max(each, default=0.0) > 0.5 for each in gaps
-        ),
+        "the way up crosses later than the way down": all(later),
+        "at some size the two ends are more than half apart in accuracy": all(apart),
     }
 
 

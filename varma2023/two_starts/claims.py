@@ -15,18 +15,13 @@ def fig10a(found: Records) -> Result:
     if not measures.judged(ends):
         return Result()
     decades, spread = analysis.decades(ends), analysis.norm_spread(ends).median
+    rank = f"rank correlation {analysis.rank_correlation(ends).text()}"
+    ours = f"{rank}, over {decades:.1f} decades; at one D′ the norm differs by {spread:.1%}"
+    core = all(analysis.ratio_criteria(ends).values())
     tested = "weight decay moves the norm, so that “at a fixed norm” is tested"
-    return Result(
-        f"rank correlation {analysis.rank_correlation(ends).text()}, over {decades:.1f} decades; "
-        f"at one D′ the norm differs by {spread:.1%}",
-        all(analysis.ratio_criteria(ends).values()),
-        {
-            f"over {PAPER_DECADES} decades": decades >= PAPER_DECADES,
-            tested: spread >= NORM_SPREAD,
-            **measures.resting(ends),
-        },
-        Evidence.of(ends),
-    )
+    further = {f"over {PAPER_DECADES} decades": decades >= PAPER_DECADES}
+    further |= {tested: spread >= NORM_SPREAD} | measures.resting(ends)
+    return Result(ours, core, further, Evidence.of(ends))
 
 
 def fig10b(found: Records) -> Result:
@@ -34,12 +29,9 @@ def fig10b(found: Records) -> Result:
     ends = found["transition"]
     if not measures.judged(ends):
         return Result()
-    return Result(
-        f"rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}",
-        all(analysis.smooth_criteria(ends).values()),
-        measures.resting(ends),
-        Evidence.of(ends),
-    )
+    ours = f"rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}"
+    smooth = all(analysis.smooth_criteria(ends).values())
+    return Result(ours, smooth, measures.resting(ends), Evidence.of(ends))
 
 
 def two_starts(found: Records) -> Result:
@@ -50,18 +42,15 @@ def two_starts(found: Records) -> Result:
         return Result()
     lower = sum(pair.lower["train loss"] for pair in pairs)
     rested = measures.crossings_rest(down) and measures.crossings_rest(fresh)
-    half = analysis.half_the_size(ends, fresh)
-    return Result(
-        f"lower train loss in {lower} of {len(pairs)} pairs; D_crit "
-        f"{measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
-        lower == len(pairs),
-        {
-            "a lower Eq. (2), too": all(pair.lower["objective"] for pair in pairs),
-            "its D_crit, at rest, is less than half of the fresh start's": half if rested else None,
-            **measures.resting([*down, *fresh]),
-        },
-        Evidence.of(down, fresh),
-    )
+    half = analysis.half_the_size(ends, fresh) if rested else None
+    further = {
+        "a lower Eq. (2), too": all(pair.lower["objective"] for pair in pairs),
+        "its D_crit, at rest, is less than half of the fresh start's": half,
+        **measures.resting([*down, *fresh]),
+    }
+    crits = f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up"
+    ours = f"lower train loss in {lower} of {len(pairs)} pairs; {crits}"
+    return Result(ours, lower == len(pairs), further, Evidence.of(down, fresh))
 
 
 def hysteresis(found: Records) -> Result:
@@ -70,12 +59,9 @@ def hysteresis(found: Records) -> Result:
     down = analysis.at_one_decay(ends, fresh)
     if not down or not measures.judged(fresh):
         return Result()
-    return Result(
-        f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up",
-        all(analysis.loop_criteria(ends, fresh).values()),
-        measures.resting([*down, *fresh]),
-        Evidence.of(down, fresh),
-    )
+    crits = f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up"
+    core = all(analysis.loop_criteria(ends, fresh).values())
+    return Result(crits, core, measures.resting([*down, *fresh]), Evidence.of(down, fresh))
 
 
 CLAIMS = (

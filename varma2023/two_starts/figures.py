@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import isnan, nan
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,27 +17,21 @@ from varma2023.two_starts import analysis
 Value = Callable[[Record], float]
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 LAYOUT: Looks = {"margin": {"t": 90}, "legend": {"y": 1.13}}
-
-
-def _ratio(record: Record) -> float:
-    """The ratio of trig to mem logit where a logarithmic axis has it, else NaN."""
-    found = analysis.ratio(record)
-    return found if found > 0 else nan
+COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 
 def _geometric(values: Sequence[float]) -> float:
     """The geometric mean of what is not NaN, or NaN."""
-    known = np.log([value for value in values if not isnan(value)])
-    return float(np.exp(known.mean())) if len(known) else nan
+    known = [value for value in values if not isnan(value)]
+    return geometric_mean(known) if known else nan
 
 
 def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
-    fig = panels({"height": 460, **LAYOUT}, **grid)
+    fig = panels({"height": 460, **LAYOUT}, subplot_titles=titles, **COLUMNS)
     readings: tuple[tuple[Value, str, Callable[[Sequence[float]], float]], ...] = (
-        (_ratio, "ratio", _geometric),
+        (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", fmean),
     )
     groups = analysis.by_norm(records)
@@ -50,36 +44,25 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
             means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
             draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
-                draw_ends(
-                    fig,
-                    runs,
-                    value,
-                    label,
-                    f"{told}norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}",
-                    i,
-                    place=place,
-                    mode="markers",
-                    marker={"color": colour},
-                    customdata=[record.final("param_norm") for record in runs],
-                )
+                who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
+                point: Looks = {"mode": "markers", "marker": {"color": colour}, "place": place}
+                point["customdata"] = [record.final("param_norm") for record in runs]
+                draw_ends(fig, runs, value, label, told + who, i, **point)
     fig.update_xaxes(plots.size_axis(records))
     fig.update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
-    return set_alt(
-        fig,
-        f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
-        f"ungrokking ended, against the size of the train set. The ratio goes over "
-        f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
-        f"{analysis.rank_correlation(records).text()}.",
-    )
+    said = f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
+    said += "ungrokking ended, against the size of the train set. The ratio goes over "
+    said += f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
+    said += f"{analysis.rank_correlation(records).text()}."
+    return set_alt(fig, said)
 
 
 def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
-    grid: Looks = {"cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.1}
-    fig = panels({"height": 420, **LAYOUT}, **grid)
+    fig = panels({"height": 420, **LAYOUT}, subplot_titles=titles, **COLUMNS)
     values: tuple[Value, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
@@ -90,12 +73,10 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     fig.update_xaxes(plots.size_axis([pair.grokked for pair in pairs], "D"))
     fig.update_yaxes(exponentformat="power")
     lower = [sum(pair.lower[what] for pair in pairs) for what in ("train loss", "objective")]
-    return set_alt(
-        fig,
-        f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. The "
-        f"grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
-        f"{lower[1]} of them.",
-    )
+    said = f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. "
+    said += f"The grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
+    said += f"{lower[1]} of them."
+    return set_alt(fig, said)
 
 
 def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
@@ -104,9 +85,7 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (down, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
-    return set_alt(
-        fig,
-        f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against the "
-        f"size of the train set. Down from grokked networks it crosses a half at "
-        f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}.",
-    )
+    said = f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against "
+    said += "the size of the train set. Down from grokked networks it crosses a half at "
+    said += f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}."
+    return set_alt(fig, said)

@@ -98,19 +98,14 @@ def shift_interval(
 def same_d_crit(
     records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> bool | None:
-    """Whether D_crit is the same for all values of a field (choice C19); None without one."""
-    found = shift_interval(records, field, accuracy)
-    if not isfinite(found.value):
-        return None
-    return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT)
+    """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown."""
+    known = measures.crossings_rest(records)
+    found = shift_interval(records, field, accuracy) if known else Interval(nan)
+    return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
 def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float:
-    """The largest difference of final accuracy between two values of a field, all else equal.
-
-    All else is what identifies the other runs of a curve: seed, size and the other of weight decay
-    and epsilon.
-    """
+    """The largest difference of final accuracy between two values of a field, all else equal."""
     others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
     return max(float(np.ptp([*map(at_the_end, r)])) for r in group(records, *others).values())
 

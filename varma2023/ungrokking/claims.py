@@ -9,6 +9,7 @@ from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import INTRO, MORE, UNGROKKING
 from varma2023.tables import span
 from varma2023.ungrokking import analysis
+from varma2023.ungrokking.analysis import same_d_crit
 
 
 def fig1b(found: Records) -> Result:
@@ -82,9 +83,7 @@ def fig4(found: Records) -> Result:
         ours += f", {measures.d_crit_text(adamw)} by AdamW"
         planned = [r for r in adamw if r.run.dataset_size >= PLANNED]
         decays, known = ({r.run.weight_decay for r in records} for records in (ends, adamw))
-        whole, part = (
-            all(measures.transition_criteria(records).values()) for records in (adamw, planned)
-        )
+        whole, part = (all(measures.transition_criteria(r).values()) for r in (adamw, planned))
         further |= {
             "by AdamW, too": whole,
             f"by AdamW from D′ = {PLANNED} on, as first planned": part,
@@ -105,9 +104,8 @@ def every_decay(found: Records) -> Result:
     if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
     gap = analysis.largest_gap(ends)
-    further: dict[str, Met] = {
-        "accuracy at one size is the same for every weight decay": gap < analysis.MAX_ACCURACY_GAP
-    }
+    alike = "accuracy at one size is the same for every weight decay"
+    further: dict[str, Met] = {alike: gap < analysis.MAX_ACCURACY_GAP}
     ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
     if adamw:
         times, epochs = analysis.equal_decay_times(adamw), analysis.equal_epochs(adamw)
@@ -115,22 +113,13 @@ def every_decay(found: Records) -> Result:
             f"; by AdamW {shift_text(adamw, accuracy=times)} at equal decay times, "
             f"{shift_text(adamw, accuracy=epochs)} at equal epochs"
         )
-        same = _same(adamw, accuracy=times)
-        further["by AdamW at equal decay times, at rest"] = same
+        further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, accuracy=times)
     return Result(
         f"{ours}; accuracy at one size differs by {gap:.2f} at most",
-        _same(ends),
+        same_d_crit(ends),
         further,
         Evidence.of(*filter(None, (ends, adamw))),
     )
-
-
-def _same(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
-) -> Met:
-    """Whether D_crit is the same for all values of a field; None where it cannot be told."""
-    known = measures.crossings_rest(records)
-    return analysis.same_d_crit(records, field, accuracy) if known else None
 
 
 def shift_text(
@@ -151,7 +140,7 @@ def adams_epsilon(found: Records) -> Result:
     return Result(
         f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
         f"{shift_text(records, 'eps')}",
-        _same([record for record in records if record.run.optimiser == "adamw"], "eps"),
+        same_d_crit([r for r in records if r.run.optimiser == "adamw"], "eps"),
         measures.resting(records),
         Evidence.of(records),
     )

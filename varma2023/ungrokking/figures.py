@@ -15,10 +15,7 @@ from varma2023.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, panels,
 
 
 def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
-    """Fig. 1b: losses and accuracy at one reduced dataset size, epochs on a logarithmic axis.
-
-    Epoch 0, the network that had grokked, is drawn at epoch 0.8.
-    """
+    """Fig. 1b: losses and accuracy at one reduced dataset size, against epochs (`log_epochs`)."""
     fig = plots.losses_and_accuracies(records)
     plots.log_epochs(fig)
     fig.update_xaxes(title="epoch", row=2)
@@ -41,10 +38,8 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
         for record in runs:
             plots.draw_run(fig, record, "test_accuracy", **looks)
     plots.log_epochs(fig)
-    ends = ", ".join(
-        f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}"
-        for row in measures.ungrokked(records)
-    )
+    rows = measures.ungrokked(records)
+    ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
     return set_alt(
         fig,
         f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
@@ -82,13 +77,9 @@ def fig4_ungrokking(
     """
     routes = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
     routes = [(title, records) for title, records in routes if records]
-    fig = panels(
-        {"height": 500, "margin": {"t": 110}, "legend": {"y": 1.12}},
-        cols=len(routes),
-        shared_yaxes=True,
-        horizontal_spacing=0.04,
-        subplot_titles=[title for title, _ in routes],
-    )
+    layout: Looks = {"height": 500, "margin": {"t": 110}, "legend": {"y": 1.12}}
+    grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
+    fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
     both = [*minimised, *adamw]
     for col, (_, records) in enumerate(routes, start=1):
         _panel(fig, records, both, "weight_decay", place=(1, col))

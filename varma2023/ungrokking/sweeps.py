@@ -8,40 +8,33 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, choose, sets
+from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
-@sets("seed", "dataset_size", "weight_decay")
-def transition(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    weight_decays: Sequence[float] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
+    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
+    paper=Grid(10, 3000, PAPER_SIZES),
+)
+def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Figs. 4, 10: where ungrokking ends, by reduced dataset size D' and weight decay.
 
     From networks trained on every example with weight decay 1 to a minimum of Eq. (2).
     """
-    grid = choose(
-        *(profile, seeds, sizes, weight_decays),
-        published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
-        quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
-        paper=Grid(10, 3000, PAPER_SIZES),
-    )
-    return profiles.from_full_data(profile, grid, changes)
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)
 
 
-@sets("seed", "dataset_size", "weight_decay")
-def transition_adamw(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    weight_decays: Sequence[float] | None = None,
-    **changes: Any,
-) -> list[Run]:
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
+    quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
+    paper=Grid(10, 100_000, PAPER_SIZES),
+)
+def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example.
 
     The paper has 100,000 epochs for every weight decay. The published runs have twenty times
@@ -50,15 +43,9 @@ def transition_adamw(
     Raises:
         ValueError: a weight decay that is not above 0.
     """
-    grid = choose(
-        *(profile, seeds, sizes, weight_decays),
-        published=Grid(2, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
-        quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
-        paper=Grid(10, 100_000, PAPER_SIZES),
-    )
     if min(grid.decays) <= 0:
         raise ValueError(f"weight_decays must be above 0, got {list(grid.decays)}")
-    runs, chosen = [], grid.sizes_of(grid.base(changes))
+    runs, chosen = [], grid.sizes_of(profiles.apply(grid.run, profiles.shared(changes)))
     for decay in grid.decays:
         epochs = round(grid.epochs / decay) if profile == "published" else grid.epochs
         own = {"epochs": epochs, **changes, "weight_decay": decay}
@@ -79,23 +66,19 @@ def ungrokking_longer(
     return [replace(run, epochs=LONGER * run.epochs) for run in runs if run.dataset_size == least]
 
 
-@sets()
-def epsilon(
-    profile: str = "published",
-    seeds: int | None = None,
-    sizes: Sequence[int] | None = None,
-    eps: Sequence[float] = (1e-9, 1e-8, 1e-7),
-) -> list[Run]:
+SHARES = np.array([0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3])
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(3, 1000, SHARES * EVERYTHING),
+    quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
+    paper=Grid(10, 3000, SHARES * EVERYTHING),
+)
+def epsilon(profile: str, grid: Grid, eps: Sequence[float] = (1e-9, 1e-8, 1e-7)) -> list[Run]:
     """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
 
     The published sweep is at p = 53.
     """
-    shares = np.array([0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3])
-    grid = choose(
-        *(profile, seeds, sizes, (1.0,)),
-        published=Grid(3, 1000, shares * EVERYTHING),
-        quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
-        paper=Grid(10, 3000, shares * EVERYTHING),
-    )
     inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
     return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]

@@ -1,7 +1,7 @@
-"""Other tasks' circuits: readings of a task in a group, on logits made by hand."""
+"""Characters of groups against their definitions; circuits of other tasks, on logits by hand."""
 
+import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +13,104 @@ from torch.testing import assert_close
 from grokkit import decomposition, tasks
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
+from grokkit.store.store import Store
 from varma2023 import board, claims, theme
 from varma2023.other_tasks import analysis, figures, groups
 
-NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
+GROUPS = [groups.cyclic(n) for n in (1, 2, 7, 10, 52)]
+GROUPS += [groups.symmetric(n) for n in (2, 3, 4, 5)]
 
 
 def noise(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
+def test_the_quotient_is_that_of_a_group(group):
+    n = group.order
+    assert (group.quotient.diagonal() == 0).all()  # a a^-1 = 1
+    assert (group.quotient[:, 0] == torch.arange(n)).all()
+    assert (group.quotient.sort(0).values == torch.arange(n)[:, None]).all()  # a Latin square
+    assert (group.quotient.sort(1).values == torch.arange(n)).all()
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
+def test_characters_are_orthogonal_and_take_a_value_a_conjugacy_class(group):
+    gram = group.characters @ group.characters.T
+    assert_close(gram, torch.diag(gram.diagonal()), atol=1e-9, rtol=0)
+    for a in range(group.order):  # f(a b a^-1) = f(b), with b = c a and so a b a^-1 = a c
+        c = torch.arange(group.order)
+        inverse = group.quotient[0]
+        product = group.quotient[:, inverse]  # x y = x (y^-1)^-1
+        conjugate = group.quotient[product[a, c], a]
+        assert_close(group.characters[:, conjugate], group.characters[:, c])
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_the_dimensions_of_the_representations_of_s_n_add_up_to_its_order(n):
+    group = groups.symmetric(n)
+    assert int(group.characters[:, 0].square().sum()) == group.order
+    squares = group.characters.square().sum(1) / group.order
+    assert_close(squares, torch.ones_like(squares))
+
+
+def test_s_5_has_the_representations_that_textbooks_list():
+    group = groups.symmetric(5)
+    assert group.names == ("trivial", "standard", "5", "6", "5′", "4′", "sign")
+    assert group.characters[:, 0].tolist() == [1, 4, 5, 6, 5, 4, 1]
+    elements, _ = tasks.symmetric_group(5)
+    fixed = torch.from_numpy((elements == np.arange(5)).sum(1)).double()
+    signs = [np.linalg.det(np.eye(5)[list(g)]).round() for g in elements]
+    assert_close(group.characters[1], fixed - 1)
+    assert_close(group.characters[-1], torch.tensor(signs, dtype=torch.float64))
+    assert_close(group.characters[5], group.characters[1] * group.characters[-1])
+    assert_close(group.characters[4], group.characters[2] * group.characters[-1])
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
+def test_parts_add_up_by_plancherel_and_a_character_lies_in_its_own_alone(group):
+    f = noise(group.order)
+    along, entries = groups.character_part(f, group)
+    assert_close(entries.sum(), f.square().sum())
+    assert (along <= entries + 1e-9).all()
+    for k, character in enumerate(group.characters):
+        along, entries = groups.character_part(character, group)
+        expected = torch.zeros(len(group.characters), dtype=torch.float64)
+        expected[k] = character.square().sum()
+        assert_close(along, expected)
+        assert_close(entries, expected)
+
+
+def test_the_part_of_a_cyclic_group_is_the_fourier_transforms():
+    group = groups.cyclic(10)
+    f = noise(group.order)
+    power = torch.fft.rfft(f).abs() ** 2 / group.order
+    power[1:-1] *= 2  # k and 10 - k
+    assert_close(groups.character_part(f, group)[1], power)
+
+
+def test_the_matrix_entries_of_the_standard_representation_lie_in_its_part():
+    group, (elements, _) = groups.symmetric(4), tasks.symmetric_group(4)
+    basis = np.linalg.qr(np.c_[np.ones(4), np.eye(4)[:, :3]])[0][:, 1:]  # orthogonal to (1,1,1,1)
+    matrices = np.array([basis.T @ np.eye(4)[list(g)] @ basis for g in elements])
+    for row, column in itertools.product(range(3), repeat=2):
+        entry = torch.from_numpy(matrices[:, row, column])
+        _, entries = groups.character_part(entry, group)
+        assert_close(entries[group.names.index("standard")], entry.square().sum())
+
+
+@pytest.mark.parametrize("p", [3, 5, 7, 53, 113])
+def test_the_discrete_log_turns_products_into_sums(p):
+    log = groups.discrete_log(p)
+    x, y = np.meshgrid(np.arange(1, p), np.arange(1, p))
+    np.testing.assert_array_equal(log[x * y % p], (log[x] + log[y]) % (p - 1))
+    assert sorted(log[1:]) == list(range(p - 1))
+    assert log[0] == -1
+    with pytest.raises(ValueError, match="got 12"):  # composite: no primitive root here
+        groups.discrete_log(12)
+
+
+NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
 
 
 def made(name, p, spoil=0.0):
@@ -100,31 +190,19 @@ def test_two_rules_count_by_the_norm_of_their_blocks():
     assert analysis.n_characters([first, twice]) == 5 + 5
 
 
-@pytest.fixture
-def stored(monkeypatch):
-    """A function: a record of a task with weights at their first draw, and this test accuracy."""
-
-    def make(name, p=11, test_accuracy=1.0, seed=0):
-        task = tasks.task(name, p)
-        run = Run(task=name, p=p, dataset_size=task.n_examples // 2, seed=seed, keep_weights=True)
-        made = record(run, [0, 1], test_accuracy=test_accuracy)
-        object.__setattr__(made, "weights_path", Path("somewhere"))
-        theta = initialise(ModelConfig(), task.n_tokens, seed)
-        monkeypatch.setattr(type(made), "weights", lambda self: theta)
-        return made
-
-    return make
+def untrained(store, name, p):
+    """The circuit of a task's network with weights at their first draw."""
+    task = tasks.task(name, p)
+    run = Run(task=name, p=p, dataset_size=task.n_examples // 2, keep_weights=True)
+    theta = initialise(ModelConfig(), task.n_tokens, 0)
+    return analysis.group_circuit(store.put(record(run, [0, 1], test_accuracy=1.0), theta))
 
 
-def test_an_untrained_network_has_no_circuit(stored):
-    c = analysis.group_circuit(stored("x*y"))
-    assert c.share < 0.5
-    assert 0 < c.read < 1
-    assert analysis.n_key(c.own) > 1
-
-
-def test_the_tables_and_figures_have_what_was_found(stored):
-    found = [analysis.group_circuit(stored(name, p)) for name, p in NAMES[2:3] + NAMES[-3:]]
+def test_untrained_networks_have_no_circuit_and_tables_and_figures_what_was_found(tmp_path):
+    found = [untrained(Store(tmp_path, ""), name, p) for name, p in NAMES[2:3] + NAMES[-3:]]
+    assert found[0].share < 0.5
+    assert 0 < found[0].read < 1
+    assert analysis.n_key(found[0].own) > 1
     html = analysis.circuits_table(found)
     assert "Z/10" in html
     assert f"{found[0].share:.3f}" in html
@@ -154,8 +232,5 @@ def test_a_claim_needs_several_grokked_tasks_at_a_modulus_that_says_something():
     assert not analysis.enough(memorised)
     assert analysis.judged([*good, *memorised]) == good
     assert "x*y: 0.97 of the norm, 4 of 26 characters" in analysis.text(good)
-
-
-def test_networks_without_weights_are_left_out():
-    records = [circuit.record for circuit in group_circuits(range(1), p=53)]
-    assert board.judge("B5", grokked_tasks=records).verdict == claims.NOT_RUN
+    without_weights = [circuit.record for circuit in good]
+    assert board.judge("B5", grokked_tasks=without_weights).verdict == claims.NOT_RUN
