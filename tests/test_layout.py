@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = """tasks model optimum decomposition simulation theorems runs textbook curves store
-engine sweeps demo"""
+engine sweeps demo commands"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
 other_tasks rivals theorems convergence clock engine"""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from grokkit import __version__
-from grokkit.__main__ import exit_status
+from grokkit.commands import exit_status
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.files import Damaged, listed

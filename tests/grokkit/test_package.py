@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 
 import grokkit
 from grokkit import demo
-from grokkit.__main__ import main
+from grokkit.commands import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--p", "5", "--dataset-size", "20", "--epochs", "6", "--n-logged", "4"]

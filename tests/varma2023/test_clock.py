@@ -42,9 +42,7 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
 
 def test_the_table_and_the_sentence_say_which_rates_are_the_same():
     records = made.at_rates(d_crit=1.5)
-    assert analysis.same_text(records).endswith(
-        "at η = 0.002 are where they are at 0.001; at 0.004 they are not"
-    )
+    assert analysis.same_text(records).endswith("At η = 0.002 they are; at η = 0.004 they are not")
     table = analysis.rates_table(records)
     assert (table.count("<td>yes</td>"), table.count("<td>no</td>")) == (1, 1)
     fig = figures.fig_clock(records)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny import TINY, equal, train
 
-from grokkit.__main__ import main as grokkit_main
+from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
 from grokkit.store.store import Checkpoint, Store
 from grokkit.sweeps import plan

@@ -133,10 +133,16 @@ def rates_table(records: Sequence[Record]) -> str:
 
 def same_text(records: Sequence[Record]) -> str:
     """Which learning rates are the same as the reference, and which are not, in a sentence."""
-    base, rows = reference(records), rates(records)
-    alike = [f"{row.lr:g}" for row in rows if row.same and row.lr != base]
-    other = [f"{row.lr:g}" for row in rows if not row.same and row.lr != base]
+    base, found = reference(records), {True: [], False: []}
+    for row in rates(records):
+        if row.lr != base:
+            found[row.same].append(f"{row.lr:g}")
+    parts = [
+        f"at η = {' and '.join(names)} {verb}"
+        for names, verb in ((found[True], "they are"), (found[False], "they are not"))
+        if names
+    ]
     return (
-        f"By the margins of this book, grokking and ungrokking at η = {' and '.join(alike) or '–'} "
-        f"are where they are at {base:g}; at {' and '.join(other) or '–'} they are not"
+        "By the margins of this book, are grokking and ungrokking at other rates where they are at "
+        f"{base:g}? {'; '.join(parts).capitalize()}"
     )

@@ -1,0 +1,98 @@
+"""Train small networks and look at them: a demo, single runs, a tidy store."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from grokkit import __version__
+from grokkit.demo import demo
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store.store import Store
+from grokkit.sweeps.local import train
+
+STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
+
+
+def _demo(args: argparse.Namespace) -> int:
+    if not args.page.parent.is_dir():
+        raise ValueError(f"--page must lie in a folder that exists, got {args.page}")
+    args.page.write_text(demo(), encoding="utf-8")
+    print(f"both curves: {args.page}")
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    values = vars(args)
+    model, own = (
+        {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+        for kind in (ModelConfig, Run)
+    )
+    store = Store(args.store)
+    store.path.mkdir(parents=True, exist_ok=True)
+    [record] = train([Run(**own, model=ModelConfig(**model))], store, args.device, not args.quiet)
+    print(f"{record.run.key}  {record.run}")
+    for name in record.metrics:
+        print(f"{name:18} {record.final(name):.6g}")
+    return 0
+
+
+def _gc(args: argparse.Namespace) -> int:
+    store = Store(args.store)
+    removed = store.collect_garbage(args.damaged)
+    for path in removed:
+        print(path.relative_to(store.path))
+    print(f"{len(removed)} files deleted from {store.path}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; those of `train` are the fields of `Run`."""
+    made = argparse.ArgumentParser(prog="grokkit", description=__doc__)
+    made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = made.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
+    page = Path("grokkit-demo.html")
+    one.add_argument("--page", type=Path, default=page, help="where the curves go: %(default)s")
+    one.set_defaults(call=_demo)
+    one = commands.add_parser("train", help="one network; every field of a run is an option")
+    for item in (*fields(Run), *fields(ModelConfig)):
+        if item.default is MISSING or item.name == "init":
+            continue
+        option = f"--{item.name.replace('_', '-')}"
+        if item.type is bool:
+            one.add_argument(option, action="store_true")
+        else:
+            kind = item.type if isinstance(item.type, type) else str
+            one.add_argument(option, type=kind, default=item.default, help="%(default)s")
+    one.add_argument("--store", help=STORE)
+    one.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … or mps")
+    one.add_argument("--quiet", action="store_true", help="no progress")
+    one.set_defaults(call=_train)
+    one = commands.add_parser("gc", help="delete from the store what no run needs any more")
+    one.add_argument("--store", help=STORE)
+    one.add_argument("--damaged", action="store_true", help="also what was set aside as damaged")
+    one.set_defaults(call=_gc)
+    return made
+
+
+def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
+    """What `call` returns; 1 out of time, 2 an error, 130 Ctrl-C, each said in a line."""
+    try:
+        return call()
+    except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
+        print(error, file=sys.stderr)
+        return 1 if isinstance(error, TimeoutError) else 2
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130  # which shells expect after Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 2 bad arguments or what the message says, 130 Ctrl-C."""
+    args = parser().parse_args(argv)
+    kept = args.command == "train"
+    stopped = "stopped at a checkpoint; the same command continues" if kept else "stopped"
+    return exit_status(lambda: args.call(args), stopped)
