@@ -133,7 +133,8 @@ def rates_table(records: Sequence[Record]) -> str:
 
 def same_text(records: Sequence[Record]) -> str:
     """Which learning rates are the same as the reference, and which are not, in a sentence."""
-    base, found = reference(records), {True: [], False: []}
+    base = reference(records)
+    found: dict[bool, list[str]] = {True: [], False: []}
     for row in rates(records):
         if row.lr != base:
             found[row.same].append(f"{row.lr:g}")
