@@ -54,8 +54,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
     one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
-    page = Path("grokkit-demo.html")
-    one.add_argument("--page", type=Path, default=page, help="where the curves go: %(default)s")
+    one.add_argument("--page", type=Path, default="grokkit-demo.html", help="for the curves")
     one.set_defaults(call=_demo)
     one = commands.add_parser("train", help="one network; every field of a run is an option")
     for item in (*fields(Run), *fields(ModelConfig)):
@@ -93,6 +92,5 @@ def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad arguments or what the message says, 130 Ctrl-C."""
     args = parser().parse_args(argv)
-    kept = args.command == "train"
-    stopped = "stopped at a checkpoint; the same command continues" if kept else "stopped"
-    return exit_status(lambda: args.call(args), stopped)
+    kept = "stopped at a checkpoint; the same command continues"
+    return exit_status(lambda: args.call(args), kept if args.command == "train" else "stopped")

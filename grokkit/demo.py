@@ -64,11 +64,8 @@ def _watched(run: Run, store: Store) -> Record:
         while training.runs and training.epoch <= epoch:
             training.advance()
         train, test = metrics[row, 0, accuracies].tolist()
-        print(
-            f"  epoch {epoch:5,}  train accuracy {train:.2f}  test accuracy {test:.2f} "
-            + "█" * round(30 * test),
-            flush=True,
-        )
+        line = f"  epoch {epoch:5,}  train accuracy {train:.2f}  test accuracy {test:.2f} "
+        print(line + "█" * round(30 * test), flush=True)
     record = store.get(run)
     assert record is not None
     return record

@@ -152,9 +152,10 @@ class LocalExecutor:
 
         Interrupted, or if one fails, the others stop at a checkpoint.
         """
-        stop = threading.Event()
+        begin, stop = threading.Event(), threading.Event()
 
         def one(runs: list[Run]) -> tuple[list[Run], str]:
+            begin.wait()  # until an interrupt would find all of them
             if stopping():
                 return [], ""
             return train_stack(runs, self.store, self.device, threads, progress, stopping)
@@ -163,11 +164,14 @@ class LocalExecutor:
             return stop.is_set() or halt()
 
         with side_by_side(self.device, len(stacks)) as (pool, threads):
-            trained = [pool.submit(one, runs) for runs in stacks]
+            trained = []
             try:
+                trained = [pool.submit(one, runs) for runs in stacks]
+                begin.set()
                 wait(trained, return_when=FIRST_EXCEPTION)
-            except KeyboardInterrupt:
+            except BaseException:
                 stop.set()
+                begin.set()
                 for each in trained:
                     each.result()  # it may have found no space for its last checkpoint
                 raise
