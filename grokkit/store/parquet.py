@@ -46,7 +46,8 @@ def parquet_bytes(records: list[Record]) -> bytes:
     """The parquet file of `read_records`."""
     table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=9)
+    numbers = {"metrics.key_value.value.list.element": "BYTE_STREAM_SPLIT"}  # a third less
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False, column_encoding=numbers)
     return sink.getvalue().to_pybytes()
 
 
