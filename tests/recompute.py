@@ -110,7 +110,7 @@ def clock(rows: list[Row], rate: float = 4e-3, base: float = 1e-3) -> dict[str, 
         halves[key] = d_crit([row for row in runs if row.init])
     seeds = sorted({seed for _, seed in times})
     return {
-        name: geometric([of[rate, s] / of[base, s] for s in seeds])
+        name: exp(np.mean([log(of[rate, s] / of[base, s]) for s in seeds]))
         for name, of in (("time to grok", times), ("half size", halves))
     }
 

@@ -1,10 +1,8 @@
 """The scoreboard against `recompute.py`, which reads the same files without the package."""
 
 import re
-from pathlib import Path
 
 import pytest
-import recompute
 from recompute import headlines
 from scipy.stats import gmean
 
