@@ -9,16 +9,16 @@ from typing import Any
 def loaded(module: str) -> Any:
     """The module, imported for a command; torch is what takes time.
 
-    Meanwhile Ctrl-C ends the process at once, without a traceback. From then on it stops at a
-    checkpoint, as does SIGTERM, which batch systems send some seconds before the end.
+    Meanwhile Ctrl-C ends the process at once, without a traceback; from then on it stops at a
+    checkpoint, as does SIGTERM, by which batch systems end a job. A warning is one line.
     """
-    ctrl_c = signal.getsignal(signal.SIGINT)
-    if ctrl_c is signal.default_int_handler:
+    if interrupts := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     found = import_module(module)
-    signal.signal(signal.SIGINT, ctrl_c)
+    if interrupts:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
+    warnings.formatwarning = lambda message, kind, *_, **__: f"{kind.__name__}: {message}\n"
     return found
 
 

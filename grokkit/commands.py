@@ -25,9 +25,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    values = vars(args)
     model, own = (
-        {name: values[name] for name in kind.__dataclass_fields__ if name in values}
+        {name: v for name, v in vars(args).items() if name in kind.__dataclass_fields__}
         for kind in (ModelConfig, Run)
     )
     store = Store(args.store)
@@ -54,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
     one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
-    one.add_argument("--page", type=Path, default="grokkit-demo.html", help="for the curves")
+    one.add_argument(
+        "--page", type=Path, default="grokkit-demo.html", help="for the curves: %(default)s"
+    )
     one.set_defaults(call=_demo)
     one = commands.add_parser("train", help="one network; every field of a run is an option")
     for item in (*fields(Run), *fields(ModelConfig)):

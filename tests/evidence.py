@@ -322,7 +322,8 @@ def at_rates(
         late, far = (time, d_crit) if lr == of else (1.0, 1.0)
         run = Run(seed=seed, lr=lr, epochs=round(10 / lr))
         groks = [0, round(3 * late / lr), run.epochs]
-        made.append(record(run, groks, test_accuracy=[0, 1, 1], residual=0.1))
+        curves = {"test_accuracy": [0, 1, 1], "train_accuracy": [0, 1, 1]}
+        made.append(record(run, groks, **curves, residual=0.1))
         made += sweep([seed], far * D_CRIT, values=(1.0,), adamw=True, lr=lr)
     return made
 

@@ -78,7 +78,7 @@ def _list(store: Store, args: argparse.Namespace) -> None:
     where = resolve_device(args.device)
     machine, rows = None, []
     for name, experiment in experiments.EXPERIMENTS.items():
-        for size in (args.profile,) if args.profile else PROFILES[:2]:
+        for size in PROFILES[:2] if args.profile is None else (args.profile,):
             have = experiments.inventory(experiment.runs(size), store)
             begun = seconds = None
             if have.missing:

@@ -69,7 +69,7 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
 
     With a grid for each profile, the function takes the profile and its grid. Who calls it gives
     the profile and, instead of the grid's own, `seeds`, `sizes` and `weight_decays`, those of them
-    whose fields the sweep sets; one that sets no weight decay has weight decay 1.
+    whose fields the sweep sets; by default one that sets no weight decay has weight decay 1.
 
     Raises, when the sweep is called:
         ValueError: a change of such a field, or a list that is none; the message names it.

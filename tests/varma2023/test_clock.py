@@ -37,13 +37,15 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
     ratio = analysis.against(records, 4e-3, analysis.mean_time)
     assert isnan(ratio.value)
     assert not ratio.bounded
-    assert not analysis.rates(records)[-1].same
+    assert analysis.rates(records)[-1].unlike == ["time to grok"]
 
 
-def test_the_table_and_the_sentence_say_which_rates_are_the_same():
+def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
     records = made.at_rates(d_crit=1.5)
-    assert analysis.same_text(records).endswith("At η = 0.002 they are; at η = 0.004 they are not")
-    table = analysis.rates_table(records)
-    assert (table.count("<td>yes</td>"), table.count("<td>no</td>")) == (1, 1)
+    text = "at η = 0.002 nothing; at η = 0.004 D′ and accuracy"
+    assert analysis.unlike_text(records) == text
+    last = analysis.ungrokking(records)[-1]
+    last.metrics["train_accuracy"] = np.full(len(last["epoch"]), 0.9)
+    assert analysis.rates_table(records).count("<td>1 of 40</td>") == 1
     fig = figures.fig_clock(records)
     assert "at 0.004 time to grok 3.0 (3.0 – 3.0)" in fig.layout.meta["alt"]

@@ -13,7 +13,7 @@ def faster_clock(found: Records) -> Result:
     fast = rates.get(analysis.FASTER * base)
     if fast is None or not measures.judged(analysis.ungrokking(records)):
         return Result()
-    below = [row for row in rates.values() if row.lr < fast.lr and row.lr != base]
+    between = analysis.BETWEEN * base
     seeds = [
         [record for record in measures.group(records, "lr")[lr] if bool(record.run.init) == given]
         for lr in (base, fast.lr)
@@ -22,8 +22,8 @@ def faster_clock(found: Records) -> Result:
     return Result(
         f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, D′ at "
         f"accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most",
-        fast.same,
-        {f"at η = {row.lr:g}, too": row.same for row in below},
+        not fast.unlike,
+        {f"at η = {between:g}, too": not rates[between].unlike if between in rates else None},
         Evidence.of(*seeds),
     )
 

@@ -14,7 +14,7 @@ RATES = {
 }
 
 
-@sets("lr", "seed", "epochs")
+@sets()
 def learning_rates(
     profile: str = "published", seeds: int | None = None, rates: Sequence[float] | None = None
 ) -> list[Run]:
@@ -31,5 +31,5 @@ def at_rate(run: Run, rate: float) -> Run:
     """The run at another learning rate, for the same time; without its final weights."""
     if rate == run.lr:
         return run
-    epochs = round(run.epochs * run.lr / rate)
-    return replace(run, lr=rate, epochs=epochs, n_logged=80, keep_weights=False)
+    at = replace(run, lr=rate, n_logged=80, keep_weights=False)
+    return replace(at, epochs=round(run.epochs * run.lr / rate))
