@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from grokkit.runs import Record
-from varma2023 import measures
+from varma2023 import measures, plots
 from varma2023.clock import analysis
-from varma2023.plots import ACCURACY_FROM_0, LOG, Looks, dash_of, draw, draw_accuracy, meta
+from varma2023.plots import Looks, draw, draw_accuracy
 from varma2023.theme import ordered, panels, set_alt
 
 
@@ -22,8 +22,8 @@ def fig_clock(records: Sequence[Record]) -> go.Figure:
     ):
         label = f"η = {lr:g}"
         for record in analysis.grokking(runs):
-            looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6}
-            looks |= {"meta": meta(record), "place": (1, 1)}
+            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "width": 1.6}
+            looks |= {"meta": plots.meta(record), "place": (1, 1)}
             hover = (
                 f"test accuracy %{{y:.3f}}<br>seed {record.run.seed}, {label}<br>time %{{x:.3g}}"
             )
@@ -31,8 +31,8 @@ def fig_clock(records: Sequence[Record]) -> go.Figure:
             draw(fig, *points, label, hover, **looks)
         draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colour, i, place=(1, 2))
     fig.update_xaxes(title="η × epochs", row=1, col=1)
-    fig.update_xaxes(LOG, title="D′", row=1, col=2)
-    fig.update_yaxes(ACCURACY_FROM_0)
+    fig.update_xaxes(plots.size_axis(analysis.ungrokking(records), "D′"), row=1, col=2)
+    fig.update_yaxes(plots.ACCURACY_FROM_0)
     fig.update_yaxes(title="", col=2)
     rates = "; ".join(
         f"at {row.lr:g} time to grok {row.time.text('.1f')}, accuracy ½ at D′ = "
