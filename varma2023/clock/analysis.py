@@ -89,6 +89,11 @@ class Rate:
     lost: int  # of them, that do not even keep their train set
 
     @property
+    def size_text(self) -> str:
+        """D' at half accuracy, in words."""
+        return self.size.text() if self.size.seen else "none up to the largest"
+
+    @property
     def unlike(self) -> list[str]:
         """What is not where it is at the reference rate, by the margins of choice C24."""
         alike = {
@@ -126,10 +131,9 @@ def rates_table(records: Sequence[Record]) -> str:
     base, rows = reference(records), []
     for row in rates(records):
         ratios = (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")
-        size = row.size.text(",.0f") if row.size.seen else "below ½ at the largest"
         ends = (f"{row.resting} of {row.networks}", f"{row.lost} of {row.networks}")
         against_base = ("1", "1", "") if row.lr == base else ratios
-        rows.append([f"{row.lr:g}", row.time.text(".1f"), size, *against_base, *ends])
+        rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
     heads = "η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = "
     heads += f"{base:g} | D′, against it | largest gap in accuracy | at rest | train set lost"
     return table(heads, rows)
