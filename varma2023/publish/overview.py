@@ -1,6 +1,6 @@
 """The picture of the landing page: the three phenomena of Fig. 1, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -9,6 +9,12 @@ from varma2023 import measures
 from varma2023.plots import Looks, draw_runs, early_text, log_epochs
 from varma2023.semi_grokking import analysis
 from varma2023.theme import panels, set_alt
+
+
+def near_d_crit(every: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
+    """The runs for the third panel: those that stay in the middle when trained longer, or all."""
+    again, _ = analysis.by_precision(every.get("semi_grokking_again", []))
+    return analysis.standing(again) or every.get("semi_grokking", [])
 
 
 def fig1_overview(

@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         path.write_text(with_part(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
     if given:
         smallest = measures.smallest(every["ungrokking"])
-        near = every.get("semi_grokking", [])
+        near = overview.near_d_crit(every)
         draw(overview.fig1_overview(every["grokking"], smallest, near), PICTURE)
     return 0
 
