@@ -14,6 +14,7 @@ from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
+DEVICE = "auto, cpu, cuda, cuda:1, … or mps"
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -53,9 +54,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
     one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
-    one.add_argument(
-        "--page", type=Path, default="grokkit-demo.html", help="for the curves: %(default)s"
-    )
+    one.add_argument("--page", type=Path, default="grokkit-demo.html", help="curves: %(default)s")
     one.set_defaults(call=_demo)
     one = commands.add_parser("train", help="one network; every field of a run is an option")
     for item in (*fields(Run), *fields(ModelConfig)):
@@ -68,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
             kind = item.type if isinstance(item.type, type) else str
             one.add_argument(option, type=kind, default=item.default, help="%(default)s")
     one.add_argument("--store", help=STORE)
-    one.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … or mps")
+    one.add_argument("--device", default="auto", help=DEVICE)
     one.add_argument("--quiet", action="store_true", help="no progress")
     one.set_defaults(call=_train)
     one = commands.add_parser("gc", help="delete from the store what no run needs any more")
@@ -78,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
+def exit_status(call: Callable[[], int], trains: bool) -> int:
     """What `call` returns; 1 out of time, 2 an error, 130 Ctrl-C, each said in a line."""
     try:
         return call()
@@ -86,12 +85,12 @@ def exit_status(call: Callable[[], int], stopped: str = "stopped") -> int:
         print(error, file=sys.stderr)
         return 1 if isinstance(error, TimeoutError) else 2
     except KeyboardInterrupt:
-        print(stopped, file=sys.stderr)
+        kept = " at a checkpoint; the same command continues" if trains else ""
+        print(f"stopped{kept}", file=sys.stderr)
         return 130  # which shells expect after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 2 bad arguments or what the message says, 130 Ctrl-C."""
     args = parser().parse_args(argv)
-    kept = "stopped at a checkpoint; the same command continues"
-    return exit_status(lambda: args.call(args), kept if args.command == "train" else "stopped")
+    return exit_status(lambda: args.call(args), args.command == "train")

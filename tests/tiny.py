@@ -78,7 +78,7 @@ def forked(function: Callable, *arguments: Any) -> BaseProcess:
     return process
 
 
-def trainer(function: Callable, *arguments: Any) -> BaseProcess:
+def served(function: Callable, *arguments: Any) -> BaseProcess:
     """A process that has begun to call the function, and may train with threads of its own.
 
     It is forked from a server that has imported torch and never used it: a fork of the tests' own

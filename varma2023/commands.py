@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from grokkit import __version__
-from grokkit.commands import exit_status
+from grokkit.commands import DEVICE, STORE, exit_status
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import Run
 from grokkit.store.files import Damaged, listed
@@ -26,43 +26,32 @@ NO_RESULTS = (
 
 
 def _parser() -> argparse.ArgumentParser:
-    where = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
     parser = argparse.ArgumentParser(prog="varma2023", description=__doc__)
-    parser.add_argument("--store", help=where)
+    parser.add_argument("--store", help=STORE)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--store", help=where, default=argparse.SUPPRESS)
+        command.add_argument("--store", help=STORE, default=argparse.SUPPRESS)
     names, sizes = ", ".join(experiments.EXPERIMENTS), ", ".join(PROFILES)
     two = f"{sizes}; default: the first two, for `paper` has thousands of runs"
     stop = "stop at a checkpoint after these"
-    for where, option, how in (
-        (
-            "list run retrain",
-            "--device",
-            {"default": "auto", "help": "auto, cpu, cuda, cuda:1, … or mps"},
-        ),
+    dask = "of Dask: tcp://host:port, or local:N for N processes here"
+    key = "of a run, or how it begins; `run` prints the keys"
+    for takers, option, how in (
+        ("list run retrain", "--device", {"default": "auto", "help": DEVICE}),
         ("run", "experiment", {"help": f"{names}; or all"}),
         ("export", "experiment", {"help": names}),
         ("run export", "--profile", {"default": "published", "help": sizes}),
         ("run export", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
         ("list", "--profile", {"help": two}),
         ("list", "--json", {"action": "store_true", "help": "for programs"}),
-        (
-            "retrain",
-            "key",
-            {"nargs": "+", "help": "of a run, or how it begins; `run` prints the keys"},
-        ),
+        ("retrain", "key", {"nargs": "+", "help": key}),
         ("run", "--minutes", {"type": _positive, "default": math.inf, "help": stop}),
-        (
-            "run",
-            "--scheduler",
-            {"help": "of Dask: tcp://host:port, or local:N for N processes here"},
-        ),
+        ("run", "--scheduler", {"help": dask}),
         ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
     ):
-        for name in where.split():
+        for name in takers.split():
             commands.choices[name].add_argument(option, **how)
     return parser
 
@@ -160,7 +149,7 @@ def _retrain(store: Store, args: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[Store, argparse.Namespace], int | None], str]] = {
     "list": (_list, "experiments: what is stored, what is missing, and how long that takes here"),
     "run": (_run, "train what is missing of an experiment, or of all"),
-    "export": (_export, "copy an experiment's records and weights into the package's results"),
+    "export": (_export, "copy an experiment's records and weights into the shipped results"),
     "verify": (_verify, "check every shipped record and its weights"),
     "retrain": (_retrain, "train shipped runs again from nothing, and compare"),
 }
@@ -178,5 +167,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments or
     what the message says, 130 Ctrl-C."""
     args = _parser().parse_args(argv)
-    kept = "stopped at a checkpoint; the same command continues"
-    return exit_status(lambda: _called(args), kept if args.command == "run" else "stopped")
+    return exit_status(lambda: _called(args), args.command == "run")

@@ -102,9 +102,8 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
                 return make(*positional, **named)
             profile = given.pop("profile", PROFILES[0])
             seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
-            n = len(
-                seed_range(profile, seeds, **{name: each.seeds for name, each in grids.items()})
-            )
+            own_seeds = {name: each.seeds for name, each in grids.items()}
+            n = len(seed_range(profile, seeds, **own_seeds))
             grid = grids[profile].given(n, sizes, decays if "weight_decay" in own else (1.0,))
             return make(profile, grid, **given.pop("changes", {}), **given)
 

@@ -52,7 +52,7 @@ def break_up(runs, path, kills, rng):
 
     Returns how often that was; processes that end by themselves must have succeeded.
     """
-    both = [tiny.trainer(work, runs, path, threads) for threads in (1, 2)]
+    both = [tiny.served(work, runs, path, threads) for threads in (1, 2)]
     done, deadline = 0, time.monotonic() + 600
     while any(process.is_alive() for process in both):
         assert time.monotonic() < deadline, "no end in sight"
@@ -66,7 +66,7 @@ def break_up(runs, path, kills, rng):
             both[i].join()
         if both[i].exitcode == -signal.SIGKILL:
             done += 1
-            both[i] = tiny.trainer(work, runs, path, i + 1)
+            both[i] = tiny.served(work, runs, path, i + 1)
     assert [process.exitcode for process in both] == [0, 0]
     return done
 
@@ -102,7 +102,7 @@ def check(runs, path, unbroken):
     ],
 )
 def test_a_sweep_killed_at_random_moments_ends_with_the_bits_of_an_unbroken_one(place, runs, kills):
-    once = tiny.trainer(work, runs, place / "unbroken", 1, False)
+    once = tiny.served(work, runs, place / "unbroken", 1, False)
     once.join()
     assert once.exitcode == 0
     rng, done, continued = random.Random(kills), 0, 0

@@ -135,7 +135,9 @@ def rates_table(records: Sequence[Record]) -> str:
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
     heads = "η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = "
-    heads += f"{base:g} | D′, against it | largest gap in accuracy | at rest | train set lost"
+    heads += (
+        f"{base:g} | D′, against it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
+    )
     return table(heads, rows)
 
 

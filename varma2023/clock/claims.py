@@ -15,9 +15,9 @@ def faster_clock(found: Records) -> Result:
         return Result()
     between = analysis.BETWEEN * base
     seeds = [
-        [record for record in measures.group(records, "lr")[lr] if bool(record.run.init) == given]
+        starts(measures.group(records, "lr")[lr])
         for lr in (base, fast.lr)
-        for given in (False, True)
+        for starts in (analysis.grokking, analysis.ungrokking)
     ]
     return Result(
         f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, D′ at "

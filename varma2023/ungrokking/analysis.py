@@ -99,8 +99,9 @@ def same_d_crit(
     records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> bool | None:
     """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown."""
-    known = measures.crossings_rest(records)
-    found = shift_interval(records, field, accuracy) if known else Interval(nan)
+    if not measures.crossings_rest(records):
+        return None
+    found = shift_interval(records, field, accuracy)
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
