@@ -168,14 +168,15 @@ class LocalExecutor:
             try:
                 trained = [pool.submit(one, runs) for runs in stacks]
                 begin.set()
-                wait(trained, return_when=FIRST_EXCEPTION)
+                while (ends := wait(trained, 0.2, FIRST_EXCEPTION)).not_done:  # signals may miss it
+                    for each in ends.done:
+                        each.result()
             except BaseException:
                 stop.set()
                 begin.set()
                 for each in trained:
                     each.result()  # it may have found no space for its last checkpoint
                 raise
-            stop.set()
             return [each.result() for each in trained]
 
 

@@ -1,7 +1,7 @@
 """Training: AdamW step by step, stacks against single runs, resuming, ungrokking, metrics."""
 
+import _thread
 import signal
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -201,8 +201,8 @@ def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monk
     def interrupted(self):
         if not told:
             told.append(1)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        time.sleep(0.01)
+            _thread.interrupt_main()  # it does not break a wait, as a signal just before it
+        time.sleep(0.1)
         advance(self)
 
     monkeypatch.setattr(trainer.Stack, "advance", interrupted)
