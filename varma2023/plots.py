@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.measures import group, rests
-from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, pale, panels
+from varma2023.theme import GEN, MEM, NORM, REFERENCE, TEST, TRAIN, pale, panels
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
@@ -115,6 +115,39 @@ def draw_run(
     hover = f"{name} %{{y:.4g}}<br>{about}<br>epoch %{{x:,}}"
     looks = {"colour": colour, "dash": dash, "meta": meta(record), **looks}
     draw(fig, record["epoch"], record[metric], label, hover, place=place, **looks)
+
+
+def draw_paper(
+    fig: go.Figure,
+    text: str,
+    *,
+    x: float | tuple[float, float] | None = None,
+    y: float | tuple[float, float] | None = None,
+    place: Place = None,
+) -> None:
+    """The paper's own result, always in this one style, named "the paper: `text`" in the legend.
+
+    `x` or `y` alone is a line across the panel, or, with two numbers, a band. Both are a point, or,
+    where one has two numbers, the bar between them. On a logarithmic axis they are values, too.
+    """
+    label = f"the paper: {text}"
+    row, col = place or (None, None)
+    if x is not None and y is not None:
+        (x0, x1), (y0, y1) = (v if isinstance(v, tuple) else (v, v) for v in (x, y))
+        marker = {"symbol": "line-ns-open" if x0 != x1 else "diamond-open", "size": 11}
+        looks: Looks = {"mode": "lines+markers", "marker": marker, "place": place, "width": 5}
+        draw(fig, [x0, x1], [y0, y1], label, label, colour=REFERENCE, **looks)
+        return
+    axis, value = ("x", x) if y is None else ("y", y)
+    band = isinstance(value, tuple)
+    first, last = value if isinstance(value, tuple) else (value, value)
+    shown = any(shape.name == label for shape in fig.layout.shapes)
+    line = {"color": REFERENCE, "width": 0 if band else 2, "dash": "longdash"}
+    looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
+    looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
+    kind = {"x": ("vrect" if band else "vline"), "y": ("hrect" if band else "hline")}[axis]
+    ends = {f"{axis}0": first, f"{axis}1": last} if band else {axis: first}
+    getattr(fig, f"add_{kind}")(**ends, row=row, col=col, exclude_empty_subplots=False, **looks)
 
 
 def early_text(records: Sequence[Record]) -> str:

@@ -18,6 +18,7 @@ THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_t
 
 TRAIN, TEST, GEN, MEM = (str(THEME["colours"][name]) for name in ("train", "test", "gen", "mem"))
 NORM: str = THEME["colours"]["norm"]  # near-black; the page turns it near-white in the dark
+REFERENCE: str = THEME["colours"]["reference"]  # of the paper's own results
 ORDERED = "Cividis"  # for ordered quantities: dataset size, weight decay
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
