@@ -14,21 +14,20 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     two = profiles.seed_range(profile, seeds, published=2, quick=1, paper=2)
     small = profile == "quick"
-    base = Run(keep_weights=True)
-    everything = replace(base, p=53, dataset_size=53**2, epochs=3000, n_logged=60)
+    everything = Run(p=53, dataset_size=53**2, epochs=3000, n_logged=60, keep_weights=True)
     lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     if small:
         everything = profiles.full_data("quick")[0]
         lengths = ((620, 1500), (40, 800), (100, 800))
-    own = replace(everything, n_logged=80 if small else 200)
+    own = replace(everything, n_logged=80 if small else 200, keep_weights=False)
     grokked, ungrok, random = (replace(own, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
         adamw += profiles.grokking("published")[: len(two)]
         adamw += [
-            replace(base, dataset_size=400, epochs=20_000, init=profiles.full_data("published")[0]),
-            replace(base, dataset_size=500, epochs=20_000, labels="random"),
+            Run(dataset_size=400, epochs=20_000, init=profiles.full_data("published")[0]),
+            Run(dataset_size=500, epochs=20_000, labels="random"),
         ]
     pairs = []
     for run in adamw:
