@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from grokkit.runs import Record
-from varma2023.claims import NOT_RUN, SCORES, VERDICTS, Claim, Records, Result
+from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, Claim, Met, Records, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -65,6 +65,31 @@ def verdict_html(verdict: str) -> str:
     return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
 
 
+def verdict_box(name: str, result: Result) -> str:
+    """The claim of this id with its verdict, both sides' numbers, criteria and badges, as HTML."""
+    each, (_, colour) = claim(name), MARK[result.verdict]
+    asked = [(f"<strong>{each.says}</strong>", result.core), *result.further.items()]
+    badges = result.evidence.badges if result.evidence else ()
+    chips = " ".join(f'<span class="gk-badge">{badge}</span>' for badge in badges)
+    return (
+        f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
+        f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
+        f'<p class="gk-verdict-head"><a href="../intro.html#claim-{each.id}">{each.title}</a> '
+        f"<strong>{verdict_html(result.verdict)}</strong></p>"
+        f'<ul class="gk-criteria">{"".join(_criterion(*one) for one in asked)}</ul>'
+        f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
+        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl><p>{chips}</p></section>"
+    )
+
+
+SAID = {True: "met", False: "not met", None: "cannot be told"}
+
+
+def _criterion(says: str, met: Met) -> str:
+    """An item of a list: a mark, which a screen reader says in a word, and the criterion."""
+    return f'<li><span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span> {says}</li>'
+
+
 def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
     """By score, how many of its claims have each verdict, those without a result included."""
     n = Counter((each.score, found.get(each.id, Result()).verdict) for each in CLAIMS)
@@ -96,7 +121,8 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     for each in CLAIMS:
         result = found.get(each.id, Result())
         heading = f"<br><em>{each.heading}</em>" if each.heading else ""
-        title = f'<a href="{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+        place = f'id="claim-{each.id}" href="{each.chapter}.html#{each.label}"'
+        title = f"<a {place}><strong>{each.title}</strong></a>."
         missing = "".join(f"<br>{text}" for text in result.missing)
         cells = f"{title} {capitalised(each.says)}.{heading}", each.number, result.ours + missing
         says, number, ours = (

@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from IPython import get_ipython
+from IPython.display import HTML
 
 from grokkit.runs import Record
-from varma2023 import board, claims
+from varma2023 import board
 from varma2023.publish import parameters
 from varma2023.theme import show
 
@@ -71,14 +72,14 @@ def glue(name: str, value: Any) -> None:
     keep(name, plain(value), display=False)
 
 
-def judge(name: str, **records: Sequence[Record]) -> claims.Result:
-    """The result of a claim (`claims.judge`), for the prose to quote.
+def judge(name: str, **records: Sequence[Record]) -> HTML:
+    """The verdict box of a claim (`board.verdict_box`), which a cell that ends so shows.
 
-    Glues the verdict as `verdict-<name>`, our numbers as `ours-<name>` and the further criteria,
-    each with ✔, ✘ or ?, as `criteria-<name>`.
+    For the prose to quote, glues the verdict as `verdict-<name>`, our numbers as `ours-<name>`
+    and the further criteria, each with ✔, ✘ or ?, as `criteria-<name>`.
     """
     result = board.judge(name, **records)
     glue(f"verdict-{name}", result.verdict)
     glue(f"ours-{name}", result.ours or "nothing")
     glue(f"criteria-{name}", result.criteria)
-    return result
+    return HTML(board.verdict_box(name, result))
