@@ -16,7 +16,7 @@ from varma2023.profiles import one_of
 from varma2023.rivals import claims as rivals
 from varma2023.semi_grokking import claims as semi_grokking
 from varma2023.simulation import claims as simulation
-from varma2023.tables import capitalised, table
+from varma2023.tables import badges, capitalised, table
 from varma2023.theorems import claims as theorems
 from varma2023.two_starts import claims as two_starts
 from varma2023.ungrokking import claims as ungrokking
@@ -69,8 +69,6 @@ def verdict_box(name: str, result: Result) -> str:
     """The claim of this id with its verdict, both sides' numbers, criteria and badges, as HTML."""
     each, (_, colour) = claim(name), MARK[result.verdict]
     asked = [(f"<strong>{each.says}</strong>", result.core), *result.further.items()]
-    badges = result.evidence.badges if result.evidence else ()
-    chips = " ".join(f'<span class="gk-badge">{badge}</span>' for badge in badges)
     return (
         f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
         f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
@@ -78,7 +76,8 @@ def verdict_box(name: str, result: Result) -> str:
         f"<strong>{verdict_html(result.verdict)}</strong></p>"
         f'<ul class="gk-criteria">{"".join(_criterion(*one) for one in asked)}</ul>'
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
-        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl><p>{chips}</p></section>"
+        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl>"
+        f"{badges(result.evidence.badges if result.evidence else ())}</section>"
     )
 
 
@@ -129,8 +128,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             f'<div style="min-width: {width}rem">{cell}</div>'
             for width, cell in zip((12, 8, 8), cells, strict=True)
         )
-        badges = result.evidence.badges if result.evidence else ()
-        small = " ".join(f'<span class="gk-badge">{badge}</span>' for badge in badges)
+        small = badges(result.evidence.badges if result.evidence else ())
         verdict = f"{verdict_html(result.verdict)}<br>{small}"
         rows[each.score].append([says, verdict, number, ours])
     return "".join(
