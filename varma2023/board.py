@@ -74,7 +74,7 @@ def verdict_box(name: str, result: Result) -> str:
         f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
         f'<p class="gk-verdict-head"><a href="../intro.html#claim-{each.id}">{each.title}</a> '
         f"<strong>{verdict_html(result.verdict)}</strong></p>"
-        f'<ul class="gk-criteria">{"".join(_criterion(*one) for one in asked)}</ul>'
+        f"{criteria_list(dict(asked))}"
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
         f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl>"
         f"{badges(result.evidence.badges if result.evidence else ())}</section>"
@@ -84,9 +84,11 @@ def verdict_box(name: str, result: Result) -> str:
 SAID = {True: "met", False: "not met", None: "cannot be told"}
 
 
-def _criterion(says: str, met: Met) -> str:
-    """An item of a list: a mark, which a screen reader says in a word, and the criterion."""
-    return f'<li><span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span> {says}</li>'
+def criteria_list(criteria: Mapping[str, Met]) -> str:
+    """Criteria as an HTML list, each with a mark that a screen reader says in a word."""
+    marks = {met: f'<span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span>' for met in SAID}
+    items = "".join(f"<li>{marks[met]} {says}</li>" for says, met in criteria.items())
+    return f'<ul class="gk-criteria">{items}</ul>'
 
 
 def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
