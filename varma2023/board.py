@@ -68,7 +68,7 @@ def verdict_html(verdict: str) -> str:
 def verdict_box(name: str, result: Result) -> str:
     """The claim of this id with its verdict, both sides' numbers, criteria and badges, as HTML."""
     each, (_, colour) = claim(name), MARK[result.verdict]
-    asked = [(f"<strong>{each.says}</strong>", result.core), *result.further.items()]
+    asked = [(f"<strong>{capitalised(each.says)}</strong>", result.core), *result.further.items()]
     return (
         f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
         f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'

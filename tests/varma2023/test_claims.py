@@ -156,7 +156,7 @@ def test_a_verdict_box_lists_the_claim_and_each_criterion_with_a_mark_and_a_word
         (li.span["aria-label"], *li.get_text().split(" ", maxsplit=1)) for li in box.select("li")
     ]
     assert items == [
-        ("met:", "✔", board.claim("F9").says),
+        ("met:", "✔", capitalised(board.claim("F9").says)),
         ("not met:", "✘", "all five"),
         ("met:", "✔", "by both"),
         ("cannot be told:", "?", "at rest"),
