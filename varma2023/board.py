@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from grokkit.runs import Record
-from varma2023.claims import NOT_RUN, SCORES, VERDICTS, Claim, Records, Result
+from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, Claim, Met, Records, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -16,7 +16,7 @@ from varma2023.profiles import one_of
 from varma2023.rivals import claims as rivals
 from varma2023.semi_grokking import claims as semi_grokking
 from varma2023.simulation import claims as simulation
-from varma2023.tables import capitalised, table
+from varma2023.tables import badges, capitalised, table
 from varma2023.theorems import claims as theorems
 from varma2023.two_starts import claims as two_starts
 from varma2023.ungrokking import claims as ungrokking
@@ -65,6 +65,32 @@ def verdict_html(verdict: str) -> str:
     return f'<span aria-hidden="true" style="color:{colour}">{sign}</span>&nbsp;{words}'
 
 
+def verdict_box(name: str, result: Result) -> str:
+    """The claim of this id with its verdict, both sides' numbers, criteria and badges, as HTML."""
+    each, (_, colour) = claim(name), MARK[result.verdict]
+    asked = [(f"<strong>{capitalised(each.says)}</strong>", result.core), *result.further.items()]
+    return (
+        f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
+        f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
+        f'<p class="gk-verdict-head"><a href="../intro.html#claim-{each.id}">{each.title}</a> '
+        f"<strong>{verdict_html(result.verdict)}</strong></p>"
+        f"{criteria_list(dict(asked))}"
+        f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
+        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl>"
+        f"{badges(result.evidence.badges if result.evidence else ())}</section>"
+    )
+
+
+SAID = {True: "met", False: "not met", None: "cannot be told"}
+
+
+def criteria_list(criteria: Mapping[str, Met]) -> str:
+    """Criteria as an HTML list, each with a mark that a screen reader says in a word."""
+    marks = {met: f'<span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span>' for met in SAID}
+    items = "".join(f"<li>{marks[met]} {says}</li>" for says, met in criteria.items())
+    return f'<ul class="gk-criteria">{items}</ul>'
+
+
 def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
     """By score, how many of its claims have each verdict, those without a result included."""
     n = Counter((each.score, found.get(each.id, Result()).verdict) for each in CLAIMS)
@@ -96,15 +122,15 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     for each in CLAIMS:
         result = found.get(each.id, Result())
         heading = f"<br><em>{each.heading}</em>" if each.heading else ""
-        title = f'<a href="{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+        place = f'id="claim-{each.id}" href="{each.chapter}.html#{each.label}"'
+        title = f"<a {place}><strong>{each.title}</strong></a>."
         missing = "".join(f"<br>{text}" for text in result.missing)
         cells = f"{title} {capitalised(each.says)}.{heading}", each.number, result.ours + missing
         says, number, ours = (
             f'<div style="min-width: {width}rem">{cell}</div>'
             for width, cell in zip((12, 8, 8), cells, strict=True)
         )
-        badges = result.evidence.badges if result.evidence else ()
-        small = " ".join(f'<span class="gk-badge">{badge}</span>' for badge in badges)
+        small = badges(result.evidence.badges if result.evidence else ())
         verdict = f"{verdict_html(result.verdict)}<br>{small}"
         rows[each.score].append([says, verdict, number, ours])
     return "".join(

@@ -148,6 +148,27 @@ def test_a_verdict_reads_without_its_colour():
     assert all(html.span["aria-hidden"] == "true" for html in shown)
 
 
+def test_a_verdict_box_lists_the_claim_and_each_criterion_with_a_mark_and_a_word():
+    further = {"all five": False, "by both": True, "at rest": None}
+    found = Result("4 of 5 marks", True, further, Evidence(("AdamW",), seeds=1))
+    box = BeautifulSoup(board.verdict_box("F9", found), "html.parser")
+    items = [
+        (li.span["aria-label"], *li.get_text().split(" ", maxsplit=1)) for li in box.select("li")
+    ]
+    assert items == [
+        ("met:", "✔", capitalised(board.claim("F9").says)),
+        ("not met:", "✘", "all five"),
+        ("met:", "✔", "by both"),
+        ("cannot be told:", "?", "at rest"),
+    ]
+    assert [dd.get_text() for dd in box.select("dd")] == [board.claim("F9").number, found.ours]
+    assert [one.get_text() for one in box.select(".gk-badge")] == ["AdamW", "1 seed"]
+    row = box.a["href"].removeprefix("../intro.html#")
+    assert BeautifulSoup(board.scoreboard({}), "html.parser").find(id=row)
+    empty = BeautifulSoup(board.verdict_box("F9", Result()), "html.parser")
+    assert claims.NOT_RUN in empty.get_text().replace("\xa0", " ")
+
+
 def test_a_result_for_no_claim_is_an_error_that_names_it():
     for call in (lambda: board.scoreboard({"F12": Result()}), lambda: board.judge("F12")):
         with pytest.raises(ValueError, match=r"claim must be one of F1a, .*; got 'F12'"):
@@ -187,10 +208,13 @@ def test_a_chapter_quotes_verdicts_of_claims_and_types_none(name):
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
-def test_a_claims_own_chapter_judges_and_quotes_it(claim):
+def test_a_claims_own_chapter_judges_it_and_shows_its_box_or_quotes_it(claim):
     text = CHAPTERS[claim.chapter]
     assert f'judge("{claim.id}"' in text or f'glue("verdict-{claim.id}", claims.' in text
-    assert f"{{glue:text}}`verdict-{claim.id}`" in text
+    cells = re.findall(r"^```\{code-cell\}.*?^```$", text, re.MULTILINE | re.DOTALL)
+    last = re.compile(rf'^judge\("{re.escape(claim.id)}"[^\n]*\n```$', re.MULTILINE)
+    boxed = any(last.search(cell) and "remove-cell" not in cell for cell in cells)
+    assert boxed or f"{{glue:text}}`verdict-{claim.id}`" in text
 
 
 # --- rows on the transition; their verdicts are in `test_verdicts`
