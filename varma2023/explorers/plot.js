@@ -58,7 +58,7 @@ function tickText(value, log) {
 
 // A line chart in SVG at its host's own width. `draw(spec)`, where spec holds
 // { label, x: {title, low, high, log}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
-//   rules: [{x, text}], dots: [{x, y, colour}], cursor }.
+//   stems: [{x, y, colour}] from y = 0, rules: [{x, text}], dots: [{x, y, colour}], cursor }.
 // `onCursor(x, pressed)` hears the pointer in units of the x axis.
 function chart(host, height, onCursor) {
   const svg = shape("svg", { role: "img", height });
@@ -111,6 +111,10 @@ function chart(host, height, onCursor) {
       parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: box.top + 60, "text-anchor": end ? "end" : "start" }, rule.text));
     }
     const clip = (v) => Math.min(Math.max(v, -1e4), 1e4).toFixed(2);
+    for (const { x, y, colour } of spec.stems || []) {
+      const d = x.map((v, i) => `M${clip(X(v))} ${clip(Y(0))}V${clip(Y(y[i]))}`).join("");
+      parts.push(shape("path", { d, style: `stroke: ${colour}`, "stroke-width": 2, "stroke-opacity": 0.55, class: "gk-x-line" }));
+    }
     for (const { x, y, colour, dash, width: stroke = 2 } of spec.lines) {
       const d = x.map((v, i) => `${i ? "L" : "M"}${clip(X(v))} ${clip(Y(y[i]))}`).join("");
       parts.push(shape("path", { d, style: `stroke: ${colour}`, "stroke-width": stroke,
