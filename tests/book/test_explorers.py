@@ -254,7 +254,7 @@ def test_the_browser_reads_the_moments_that_python_packed():
         (lambda: AdditionExplorer(report(), 113), {"p", "a", "b", "count", "amplitudes"}),
         (SimulationExplorer, {"steps", "presets"}),
         (KappaExplorer, {"alpha", "n_labels"}),
-        (EfficiencyExplorer, {"P_mem", "P_gen", "exponent", "kappa", "logit", "size"}),
+        (EfficiencyExplorer, {"P_mem", "exponent", "kappa", "logit", "size", "measured"}),
         (TrainingExplorer, {"d_model"}),
     ],
 )

@@ -1,11 +1,14 @@
 """The mechanism of Sec. 4 drawn from fits: a table of facts that grows, a rule that does not."""
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from varma2023.efficiency.analysis import LOGIT, Fit
-from varma2023.efficiency.critical import equal_cost_size
+from grokkit.runs import Record
+from varma2023.efficiency.analysis import LOGIT, Fit, logs_by_seed
+from varma2023.efficiency.critical import cost_curve, equal_cost_size
+from varma2023.measures import group
 from varma2023.theme import GEN, MEM
 
 ROWS, COLUMNS = 4, 20  # of a whole drawn table of facts
@@ -36,6 +39,25 @@ def mechanism(mem: Fit, gen: Fit, apart: float | int = 4) -> str:
     label = escape(f"The parameter norm that each circuit needs for the same logits: {said}.")
     style = "display:flex;flex-wrap:wrap;gap:1rem 2rem;margin:1rem 0"
     return f'<div role="img" aria-label="{label}" style="{style}">{"".join(drawn)}</div>'
+
+
+def measured(
+    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record]
+) -> dict[str, list[list[float]]]:
+    """Points by D to lay over the fits: the norm of each circuit alone at a correct logit of
+    `LOGIT`, and in networks with both, `ends`, the trigonometric share of the correct logit.
+
+    All are means over seeds: of log norms, and of shares.
+    """
+    norms = {
+        name: np.exp(cost_curve(logs_by_seed(runs), LOGIT)).tolist()
+        for name, runs in (("mem", mem), ("gen", gen))
+    }
+    shares = {
+        size: np.mean([r.final("trig_logit") / r.final("correct_logit") for r in here])
+        for size, here in sorted(group(ends, "dataset_size").items())
+    }
+    return norms | {"share": [[float(size), float(share)] for size, share in shares.items()]}
 
 
 def _cheaper(mem: Fit, gen: Fit, size: float) -> str:

@@ -110,19 +110,26 @@ class EfficiencyExplorer(_Explorer):
     """D_crit with sliders for what each circuit costs: the norms of both against D (Sec. 4.1).
 
     `EfficiencyExplorer(mem, gen)` starts from fits of both circuits. One kappa, the geometric mean
-    of theirs, serves both, as in App. D.
+    of theirs, serves both, as in App. D. `measured` lays points of runs over the curves, pairs of D
+    and a norm at a correct logit of 60 ("mem", "gen") or a share ("share").
     """
 
     _esm = module("efficiency")
     alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
 
-    def __init__(self, mem: Fit | None = None, gen: Fit | None = None) -> None:
+    def __init__(
+        self,
+        mem: Fit | None = None,
+        gen: Fit | None = None,
+        measured: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    ) -> None:
         mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
         norms = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
         kappa = (mem.kappa * gen.kappa) ** 0.5
-        super().__init__(**norms, exponent=mem.exponent, kappa=kappa, logit=60.0, size=500)
+        norms |= {"exponent": mem.exponent, "kappa": kappa, "logit": 60.0}
+        super().__init__(**norms, size=500, measured=dict(measured or {}))
 
 
 class TrainingExplorer(_Explorer):
