@@ -5,6 +5,7 @@ import math
 import random
 import subprocess
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -17,12 +18,17 @@ from tiny import examples
 from grokkit import textbook
 from grokkit.model import cross_entropy, forward, initialise, tokens
 from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
+from grokkit.store.store import Store
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
-from varma2023 import explorers, theme
+from varma2023 import explorers, profiles, theme
+from varma2023.decomposition import snapshots
+from varma2023.decomposition.analysis import Trigonometric, trigonometric, trigonometric_algorithm
 from varma2023.efficiency import analysis, critical
 from varma2023.explorers import (
     IN_THE_PAGE,
+    AdditionExplorer,
     EfficiencyExplorer,
+    EpochExplorer,
     KappaExplorer,
     SimulationExplorer,
     TrainingExplorer,
@@ -192,12 +198,63 @@ def test_the_pages_network_memorises_groks_gathers_on_a_circle_and_ungroks():
     assert radii.std() < 0.25 * radii.mean()
 
 
+@cache
+def report() -> Trigonometric:
+    """App. B of the first network of Fig. 9, from the weights that ship."""
+    return trigonometric(Store().get(profiles.grokking()[0]))
+
+
+@cache
+def both_lives() -> list[snapshots.Moments]:
+    """The shipped moments of grokking and of ungrokking."""
+    sweeps = (profiles.grokking, profiles.ungrokking)
+    return [snapshots.load_or_train(Store().get(sweep()[0])) for sweep in sweeps]
+
+
+def test_the_browser_adds_by_rotation_as_python_does():
+    p, found = 113, report()
+    whole = trigonometric_algorithm(found.amplitudes, found.frequencies, p)
+    one = trigonometric_algorithm(found.amplitudes[:1], found.frequencies[:1], p)
+    rng = random.Random(3)
+    for count, logits in ((len(found.frequencies), whole), (1, one)):
+        pairs = [(rng.randrange(p), rng.randrange(p)) for _ in range(20)]
+        state = AdditionExplorer(found, p).state() | {"count": count}
+        cases = [state | {"a": a, "b": b} for a, b in pairs]
+        for (a, b), theirs in zip(pairs, in_node("addition", "votes(c)", cases), strict=True):
+            np.testing.assert_allclose(theirs, logits[a, b].numpy(), atol=1e-9)
+            assert int(np.argmax(theirs)) == (a + b) % p
+
+
+def test_the_browser_reads_the_moments_that_python_packed():
+    rows = (0, 3, -1)
+    read = """(() => {
+      const { circle, logits } = opened(c.life);
+      return c.rows.map((i) => [circle(i, 1), logits(i, 0), logits(i, 1)]);
+    })()"""
+    for moments in both_lives():
+        n = len(moments.epochs)
+        life = explorers.life(moments)
+        [found] = in_node("epochs", read, [{"life": life, "rows": [row % n for row in rows]}])
+        for row, (circle, *sums) in zip(rows, found, strict=True):
+            reach = float(moments.circles[row].abs().max())
+            np.testing.assert_allclose(circle, moments.circles[row, 1].T, atol=reach / 250)
+            for s, ((x, y), parts) in enumerate(zip(moments.sums.tolist(), sums, strict=True)):
+                whole = moments.logits[row, s].numpy()
+                part = moments.trig[row, (x + y - torch.arange(113)) % 113].numpy()
+                close = {"atol": 1e-4 * np.abs(whole).max(), "rtol": 0}
+                np.testing.assert_allclose(parts["total"], whole, **close)
+                np.testing.assert_allclose(parts["trig"], part, **close)
+                np.testing.assert_allclose(parts["mem"], whole - part, **close)
+
+
 @pytest.mark.parametrize(
     ("explorer", "read"),
     [
+        (lambda: EpochExplorer(both_lives()), {"lives", "at", "sum"}),
+        (lambda: AdditionExplorer(report(), 113), {"p", "a", "b", "count", "amplitudes"}),
         (SimulationExplorer, {"steps", "presets"}),
         (KappaExplorer, {"alpha", "n_labels"}),
-        (EfficiencyExplorer, {"P_mem", "P_gen", "exponent", "kappa", "logit", "size"}),
+        (EfficiencyExplorer, {"P_mem", "exponent", "kappa", "logit", "size", "measured"}),
         (TrainingExplorer, {"d_model"}),
     ],
 )

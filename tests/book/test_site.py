@@ -413,7 +413,11 @@ def test_search_says_so_when_nothing_is_found(tab):
     here.locator("text=did not match any documents").wait_for()
 
 
-EXPLORERS = [("chapters/03_ingredients.html", 11), ("chapters/d_theorems.html", 3)]
+EXPLORERS = [
+    *(("chapters/03_ingredients.html", 11), ("chapters/04_circuit_efficiency.html", 5)),
+    *(("chapters/a3_grokking_circuits.html", 1), ("chapters/b_trigonometric.html", 3)),
+    ("chapters/d_theorems.html", 3),
+]
 CURVES = "i => [...i.querySelectorAll('svg path')].map(p => p.getAttribute('d')).join(';')"
 
 

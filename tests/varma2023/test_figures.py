@@ -193,10 +193,18 @@ def test_fig2_keeps_each_curve_whole_and_its_alt_text_tells_the_outcomes_apart()
     fig = shown(fig2_simulation(found), f"panel a, {below} step 5,393", f"panel b, {below} never")
     assert len(fig.data) == 15
     assert {(trace.x[0], trace.x[-1]) for trace in fig.data} == {(0, 10_000)}
+    columns = {trace.name: trace.xaxis for trace in fig.data[:5]}
+    assert columns["train loss"] == columns["test loss"] != columns["gen logit"]
+    assert columns["gen logit"] == columns["mem logit"] == columns["parameter norm"]
+    papers = [shape for shape in fig.layout.shapes if shape.name.startswith("the paper")]
+    assert {(shape.x0, shape.y0) for shape in papers} >= {(2500, 0), (0, 10)}
+    assert {shape.xref.removesuffix(" domain") for shape in papers} == {"x2"}  # panel a's alone
     ends = [trace.y[-1] for trace in fig.data if trace.name == "test loss"]
     assert np.allclose(ends, [t.test_loss[-1] for t in found.values()], rtol=1e-6)
     one = {"a": simulation.simulate(simulation.Toy(kappa=0.8), steps=300)}
-    assert len(theme.show(fig2_simulation(one)).data) == 5
+    other = theme.show(fig2_simulation(one))
+    assert len(other.data) == 5
+    assert not other.layout.shapes  # the paper has no such simulation
 
 
 def test_the_figures_of_appendix_d_are_fit_to_print():

@@ -1,6 +1,7 @@
 """Live explorers: one front-end module runs in JupyterLab (anywidget) and on the page (island)."""
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.simulation import TABLE_1, Toy
 from grokkit.theorems import EqualCircuits
+from varma2023.decomposition import snapshots
+from varma2023.decomposition.analysis import Trigonometric
 from varma2023.efficiency.analysis import Fit
 from varma2023.theme import ISLAND_MIME, THEME
 
@@ -107,19 +110,26 @@ class EfficiencyExplorer(_Explorer):
     """D_crit with sliders for what each circuit costs: the norms of both against D (Sec. 4.1).
 
     `EfficiencyExplorer(mem, gen)` starts from fits of both circuits. One kappa, the geometric mean
-    of theirs, serves both, as in App. D.
+    of theirs, serves both, as in App. D. `measured` lays points of runs over the curves, pairs of D
+    and a norm at a correct logit of 60 ("mem", "gen") or a share ("share").
     """
 
     _esm = module("efficiency")
     alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
 
-    def __init__(self, mem: Fit | None = None, gen: Fit | None = None) -> None:
+    def __init__(
+        self,
+        mem: Fit | None = None,
+        gen: Fit | None = None,
+        measured: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    ) -> None:
         mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
         norms = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
         kappa = (mem.kappa * gen.kappa) ** 0.5
-        super().__init__(**norms, exponent=mem.exponent, kappa=kappa, logit=60.0, size=500)
+        norms |= {"exponent": mem.exponent, "kappa": kappa, "logit": 60.0}
+        super().__init__(**norms, size=500, measured=dict(measured or {}))
 
 
 class TrainingExplorer(_Explorer):
@@ -138,3 +148,52 @@ class TrainingExplorer(_Explorer):
             raise ValueError(f"TrainingExplorer: task must be x+y, got {run.task}")
         fields = {name: getattr(run, name) for name in ("p", "lr", "weight_decay", "seed")}
         super().__init__(**fields, **asdict(run.model), size=run.dataset_size, fewer=60)
+
+
+def life(moments: snapshots.Moments) -> dict[str, Any]:
+    """One training as the explorer of epochs reads it: its curves, and moments in whole numbers."""
+    record, run = moments.record, moments.record.run
+    curves = {name: [float(f"{v:.4g}") for v in record[name]] for name in snapshots.CURVES}
+    before = f" Before, it trained on all {run.p**2:,}." if run.init else ""
+    state = {
+        "name": "Ungrokking" if run.init else "Grokking",
+        "about": f"Trained on {run.dataset_size:,} of the {run.p**2:,} sums mod {run.p}.{before}",
+        "p": run.p,
+        "size": run.dataset_size,
+        "epochs": moments.epochs,
+        "frequencies": moments.frequencies,
+        "sums": moments.sums.tolist(),
+        "curves": {"epoch": record["epoch"].tolist()} | curves,
+    }
+    for name, dtype in snapshots.PACKED.items():
+        whole, worth = snapshots.packed(getattr(moments, name), dtype)
+        state[name] = b64encode(whole.numpy().tobytes()).decode()
+        state[f"{name}_worth"] = [float(f"{v:.6g}") for v in worth]
+    return state
+
+
+class EpochExplorer(_Explorer):
+    """Training to drag through: circles in the embedding, the logits of one sum, and the curves.
+
+    `EpochExplorer(moments)` takes the moments of trainings, one after the other.
+    """
+
+    _esm = module("epochs")
+    alt = "Explorer of a network's training; drag through it epoch by epoch."
+
+    def __init__(self, moments: Sequence[snapshots.Moments]) -> None:
+        super().__init__(lives=[life(each) for each in moments], at=0, sum=0)
+
+
+class AdditionExplorer(_Explorer):
+    """Fig. 11 as a thing to turn: two numbers, a clock for each key frequency, the waves' sum.
+
+    `AdditionExplorer(report, p)` has the frequencies and amplitudes of a trained network.
+    """
+
+    _esm = module("addition")
+    alt = "Explorer of addition by rotation; it recomputes in the browser with JavaScript."
+
+    def __init__(self, report: Trigonometric, p: int, a: int = 40, b: int = 25) -> None:
+        waves = {"frequencies": report.frequencies, "amplitudes": report.amplitudes.tolist()}
+        super().__init__(p=p, a=a % p, b=b % p, count=len(report.frequencies), **waves)

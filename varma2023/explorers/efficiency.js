@@ -66,15 +66,18 @@ function render({ model, el }) {
     const x = { title: "D (drag in the chart, or the slider)", ...RANGE, log: true };
     const rules = inside ? [{ x: critical, text: `D_crit = ${show(Math.round(critical))}` }] : [];
     const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
+    const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);
+    const found = (name, factor = 1) => (measured[name] || []).map(([x, y]) => ({ x, y: y * factor, open: true,
+      colour: name === "mem" ? COLOURS.mem : COLOURS.gen }));
     cost.draw({ label: `Norms at D ${show(size)}: C_mem ${show(mem)}, C_gen ${show(gen)}; they are equal at D ${show(Math.round(critical))}`,
-      x, y: { low: 0.9 * Math.min(...ends), high: 1.1 * Math.max(...ends), log: true }, rules, cursor: size,
+      x, y: { low: Math.min(10, ...ends), high: Math.max(120, ...ends), log: true }, rules, cursor: size,
       lines: [{ x: sizes, y: sizes.map(() => gen), colour: COLOURS.gen },
         { x: sizes, y: sizes.map((d) => memNorm(state, logit, d)), colour: COLOURS.mem, dash: "7 3" }],
-      dots: [{ x: size, y: gen, colour: COLOURS.gen }, { x: size, y: mem, colour: COLOURS.mem }] });
+      dots: [...found("mem", moved), ...found("gen", moved), { x: size, y: gen, colour: COLOURS.gen }, { x: size, y: mem, colour: COLOURS.mem }] });
     share.draw({ label: `Share of the logit in C_gen: ${show(Number((100 * part).toPrecision(3)))} % at D ${show(size)}`,
       x, y: { low: 0, high: 1.02 }, rules, cursor: size,
       lines: [{ x: sizes, y: sizes.map((d) => genShare(state, logit, d)), colour: COLOURS.gen }],
-      dots: [{ x: size, y: part, colour: COLOURS.gen }] });
+      dots: [...found("share"), { x: size, y: part, colour: COLOURS.gen }] });
     names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)} % of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)} %)`]);
     const cheaper = size < critical ? "C_mem is the cheaper circuit" : "C_gen is the cheaper circuit";
     const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";

@@ -58,7 +58,7 @@ function tickText(value, log) {
 
 // A line chart in SVG at its host's own width. `draw(spec)`, where spec holds
 // { label, x: {title, low, high, log}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
-//   rules: [{x, text}], dots: [{x, y, colour}], cursor }.
+//   stems: [{x, y, colour}] from y = 0, rules: [{x, text}], dots: [{x, y, colour, open}], cursor }.
 // `onCursor(x, pressed)` hears the pointer in units of the x axis.
 function chart(host, height, onCursor) {
   const svg = shape("svg", { role: "img", height });
@@ -111,13 +111,19 @@ function chart(host, height, onCursor) {
       parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: box.top + 60, "text-anchor": end ? "end" : "start" }, rule.text));
     }
     const clip = (v) => Math.min(Math.max(v, -1e4), 1e4).toFixed(2);
+    for (const { x, y, colour } of spec.stems || []) {
+      const d = x.map((v, i) => `M${clip(X(v))} ${clip(Y(0))}V${clip(Y(y[i]))}`).join("");
+      parts.push(shape("path", { d, style: `stroke: ${colour}`, "stroke-width": 2, "stroke-opacity": 0.55, class: "gk-x-line" }));
+    }
     for (const { x, y, colour, dash, width: stroke = 2 } of spec.lines) {
       const d = x.map((v, i) => `${i ? "L" : "M"}${clip(X(v))} ${clip(Y(y[i]))}`).join("");
       parts.push(shape("path", { d, style: `stroke: ${colour}`, "stroke-width": stroke,
         "stroke-dasharray": dash || "none", class: "gk-x-line" }));
     }
-    for (const dot of spec.dots || [])
-      parts.push(shape("circle", { cx: X(dot.x), cy: Y(dot.y), r: 4.5, style: `fill: ${dot.colour}`, class: "gk-x-dot" }));
+    for (const { x, y, colour, open } of spec.dots || []) {
+      const look = open ? { r: 3.5, style: `stroke: ${colour}`, class: "gk-x-ring" } : { r: 4.5, style: `fill: ${colour}`, class: "gk-x-dot" };
+      parts.push(shape("circle", { cx: X(x), cy: Y(y), ...look }));
+    }
     if (spec.cursor !== undefined)
       parts.push(shape("path", { d: `M${X(spec.cursor)} ${box.top}V${box.bottom}`, class: "gk-x-cursor" }));
     svg.replaceChildren(...parts);
@@ -142,11 +148,12 @@ function chart(host, height, onCursor) {
 
 // One labelled slider per entry of `specs`, { key, html, name, low, high, step, log, text }, bound to
 // the model both ways.
-// A log slider moves in log10. Returns the fieldset and a function that reads the model again.
+// A log slider moves in log10. A button sets all of them back to where they were at first.
+// Returns the fieldset and a function that reads the model again.
 function sliders(model, specs, title) {
   const field = element("fieldset", { class: "gk-x-sliders", "aria-label": title });
   const readers = specs.map((spec) => {
-    const toPosition = spec.log ? Math.log10 : (v) => v;
+    const toPosition = spec.log ? (v) => Math.log10(Math.max(v, spec.low)) : (v) => v;
     const toValue = (position) => {
       const raw = spec.log ? Number((10 ** position).toPrecision(2)) : Number(position.toPrecision(12));
       return spec.whole ? Math.round(raw) : raw;
@@ -170,6 +177,13 @@ function sliders(model, specs, title) {
       if (spec.hidden) label.hidden = label.style.display = spec.hidden() ? "none" : "";
     };
   });
+  const first = specs.map(({ key }) => model.get(key));
+  const reset = element("button", { type: "button", "data-action": "reset" }, "Reset");
+  reset.addEventListener("click", () => {
+    specs.forEach(({ key }, i) => model.set(key, first[i]));
+    model.save_changes();
+  });
+  field.append(reset);
   return { field, read: () => readers.forEach((reader) => reader()) };
 }
 

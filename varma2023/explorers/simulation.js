@@ -43,9 +43,9 @@ const SLIDERS = [
   { key: "kappa", html: "<i>κ</i> depth", name: "kappa", low: 0.3, high: 1.95, step: 0.05 },
   { key: "alpha", html: "<i>α</i> weight decay", name: "alpha, the weight decay", low: 1e-4, high: 0.1, log: true },
   { key: "w_gen_1", html: "<i>w</i><sub>g1</sub>(0)", name: "first subweight of gen at step 0", low: 0, high: 2, step: 0.005 },
-  { key: "w_gen_2", html: "<i>w</i><sub>g2</sub>(0)", name: "second subweight of gen at step 0", low: 0, high: 2, step: 0.005 },
+  { key: "w_gen_2", html: "<i>w</i><sub>g2</sub>(0)", name: "second subweight of gen at step 0", low: 1e-4, high: 2, log: true },
   { key: "w_mem_1", html: "<i>w</i><sub>m1</sub>(0)", name: "first subweight of mem at step 0", low: 0, high: 2, step: 0.005 },
-  { key: "w_mem_2", html: "<i>w</i><sub>m2</sub>(0)", name: "second subweight of mem at step 0", low: 0, high: 2, step: 0.005 },
+  { key: "w_mem_2", html: "<i>w</i><sub>m2</sub>(0)", name: "second subweight of mem at step 0", low: 1e-4, high: 2, log: true },
   { key: "n_labels", html: "<i>q</i> labels", name: "number of labels", low: 2, high: 1000, log: true, whole: true },
   { key: "lr", html: "<i>λ</i> learning rate", name: "learning rate", low: 1e-3, high: 0.1, log: true },
   { key: "steps", html: "steps", name: "number of steps", low: 500, high: 40000, step: 500 },
@@ -103,9 +103,9 @@ function render({ model, el }) {
     const line = ({ key, colour, dash }) => ({ x: run.step, y: run[key], colour, dash });
     const losses = [...run.train_loss, ...run.test_loss];
     const others = CURVES.slice(2).flatMap(({ key }) => run[key]);
-    const top = Math.max(...others, 1);
+    const top = Math.max(...others, 12); // the axes stay as they are unless a curve leaves them
     loss.draw({ label: `Losses over ${show(run.step[last])} steps, at the end ${ends.slice(0, 2).join(", ")}`, x,
-      y: { log: true, low: Math.max(1e-12, Math.min(0.1, ...losses)), high: Math.max(10, ...losses) },
+      y: { log: true, low: Math.max(1e-12, Math.min(0.02, ...losses)), high: Math.max(20, ...losses) },
       lines: CURVES.slice(0, 2).map(line), cursor: run.step[i] });
     logit.draw({ label: `Logits and norm over ${show(run.step[last])} steps, at the end ${ends.slice(2).join(", ")}`, x,
       y: { low: Math.min(0, ...others), high: top * 1.05 }, lines: CURVES.slice(2).map(line), cursor: run.step[i] });

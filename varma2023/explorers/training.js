@@ -320,25 +320,42 @@ function render({ model, el }) {
     charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
     return host;
   });
-  const [accuracy, loss, plane] = hosts.map((host) => chart(host, 230));
+  let looked = null; // an epoch that is over and looked at again; null: the newest
+  const lookAt = (epoch) => { looked = epoch >= (log.at(-1)?.epoch ?? 0) ? null : epoch; later(); };
+  const cursor = (epoch, pressed) => { if (pressed) lookAt(epoch); };
+  const [accuracy, loss, plane] = [cursor, cursor, null].map((move, i) => chart(hosts[i], 230, move));
+  const slider = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "epoch to look at", "data-key": "look" });
+  const when = element("output");
+  slider.addEventListener("input", () => lookAt(log[Number(slider.value)]?.epoch ?? 0));
   const names = legend([...ACCURACY, LOSS[2]]);
   const controls = sliders(model, SLIDERS, "What to train");
-  root.append(element("div", { class: "gk-x-buttons" }, train, take, pause), status, charts, names.list, controls.field);
+  root.append(element("div", { class: "gk-x-buttons" }, train, take, pause), status, charts,
+    element("label", {}, element("span", {}, "look at epoch"), slider, when), names.list, controls.field);
 
   let [worker, log, taken, going] = [null, [], null, false];
 
+  // The row of the log that is looked at: the newest, or the one nearest to an earlier epoch.
+  const row = () => (looked === null ? log.length - 1
+    : log.reduce((best, { epoch }, i) => (Math.abs(epoch - looked) < Math.abs(log[best].epoch - looked) ? i : best), 0));
+
   function paint() {
-    const now = log.at(-1) ?? { epoch: 0, circle: { x: [], y: [] } };
-    const x = { title: "epoch", low: 0, high: Math.max(200, now.epoch) };
+    slider.max = Math.max(0, log.length - 1);
+    slider.value = row();
+    const now = log[row()] ?? { epoch: 0, circle: { x: [], y: [] } };
+    const x = { title: "epoch", low: 0, high: Math.max(200, log.at(-1)?.epoch ?? 0) };
+    when.textContent = show(now.epoch);
+    slider.setAttribute("aria-valuetext", `epoch ${show(now.epoch)}`);
     const epochs = log.map((row) => row.epoch);
     const line = ({ key, colour, dash }) => ({ x: epochs, y: log.map((row) => Math.max(row[key], 1e-9)), colour, dash });
-    const rules = taken === null ? [] : [{ x: taken, text: `${show(now.size)} examples left` }];
+    const rules = taken === null ? [] : [{ x: taken, text: `${show(log.at(-1).size)} examples left` }];
+    const past = looked === null ? undefined : now.epoch;
     const losses = log.flatMap((row) => [row.train_loss, row.test_loss, row.norm]);
     const at = (list) => list.map(({ key, name }) => `${name} ${show(now[key] ?? NaN)}`).join(", ");
     accuracy.draw({ label: `Accuracy after ${show(now.epoch)} epochs: ${at(ACCURACY)}`, x, y: { low: 0, high: 1.03 },
-      lines: ACCURACY.map(line), rules });
+      lines: ACCURACY.map(line), rules, cursor: past });
     loss.draw({ label: `After ${show(now.epoch)} epochs: ${at(LOSS)}`, x,
-      y: { log: true, low: Math.max(1e-9, Math.min(0.1, ...losses)), high: Math.max(50, ...losses) }, lines: LOSS.map(line), rules });
+      y: { log: true, low: Math.max(1e-9, Math.min(0.1, ...losses)), high: Math.max(50, ...losses) }, lines: LOSS.map(line), rules,
+      cursor: past });
     const reach = 1.1 * Math.max(0.5, ...now.circle.x.map(Math.abs), ...now.circle.y.map(Math.abs));
     const { frequency, x: across, y: up } = now.circle;
     const step = inverse(frequency, model.get("p")) || 1;
@@ -356,13 +373,13 @@ function render({ model, el }) {
   }
 
   function say() {
-    const now = log.at(-1);
+    const now = log[row()];
     train.textContent = log.length ? "Train a new one" : "Train";
     pause.textContent = going ? "Pause" : "Go on";
     take.disabled = pause.disabled = !log.length;
     const left = `${show(model.get("fewer"))} examples`;
     if (!now) status.textContent = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
-    else if (taken !== null) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)} % of the other sums.`;
+    else if (taken !== null && now.epoch > taken) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)} % of the other sums.`;
     else if (now.test_accuracy > 0.98) status.textContent = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
     else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)} % of the others. Wait.`;
     else status.textContent = `Epoch ${show(now.epoch)}: it is fitting its examples.`;
@@ -380,14 +397,14 @@ function render({ model, el }) {
       if (log.length > 600) log = log.filter((_, i) => i % 2 === 0 || i === log.length - 1);
       later();
     };
-    [log, taken, going] = [[], null, true];
+    [log, taken, going, looked] = [[], null, true, null];
     const config = Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
     worker.postMessage({ config, seed: model.get("seed"), size: model.get("size") });
     later();
   }
   train.addEventListener("click", begin);
   take.addEventListener("click", () => {
-    taken = log.at(-1).epoch;
+    [taken, looked] = [log.at(-1).epoch, null];
     going = true;
     worker.postMessage({ size: model.get("fewer") });
     later();

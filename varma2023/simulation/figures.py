@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.simulation import Trajectory
-from varma2023.plots import CURVES, LOSS_AXIS, Looks, draw
+from grokkit.simulation import Toy, Trajectory
+from varma2023.plots import CURVES, LOSS_AXIS, Looks, draw, draw_paper
 from varma2023.simulation.analysis import marks, said
 from varma2023.theme import GEN, MAX_POINTS, MEM, panels, set_alt
 
@@ -20,21 +20,31 @@ PANELS = {
 }
 
 
+PAPER_RISE, PAPER_PEAK = 2500, 10  # step, norm; read off the paper's Fig. 2a
+PAPER = "C<sub>gen</sub> shows from step 2,500, norm peaks just under 10"
+
+
 def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
-    """Fig. 2: the three panels, losses on a logarithmic left axis, logits and norm on the right."""
+    """Fig. 2: a row for each simulation, losses on a logarithmic axis, beside them logits and norm.
+
+    Beside panel a, of the paper's parameters, stands what can be read off the paper's own.
+    """
     n, said_of = len(trajectories), []
-    layout: Looks = {"height": 80 + 230 * n, "legend": {"y": 1.05}}
-    grid: Looks = {"rows": n, "specs": [[{"secondary_y": True}]] * n, "vertical_spacing": 0.09}
-    titles = [PANELS.get(name, name) for name in trajectories]
-    fig = panels(layout, shared_xaxes=True, subplot_titles=titles, **grid)
+    layout: Looks = {"height": 90 + 220 * n, "legend": {"y": 1.06}}
+    titles = [t for name in trajectories for t in (PANELS.get(name, name), "")]
+    grid: Looks = {"rows": n, "cols": 2, "vertical_spacing": 0.09, "horizontal_spacing": 0.11}
+    fig = panels(layout, shared_xaxes="all", shared_yaxes="columns", subplot_titles=titles, **grid)
     for row, (panel, t) in enumerate(trajectories.items(), start=1):
         last = len(t.step) - 1  # at most MAX_POINTS of them, evenly spread, both ends included
         some = np.unique(np.linspace(0, last, min(last + 1, MAX_POINTS - 99)).round().astype(int))
         for key in (*LOSSES, *OTHERS):
             name, colour, dash = LOOKS[key]
-            looks: Looks = {"hover": f"{name} %{{y:.4g}}<br>step %{{x:,}}", "right": key in OTHERS}
-            looks |= {"colour": colour, "dash": dash, "place": (row, 1)}
+            looks: Looks = {"hover": f"{name} %{{y:.4g}}<br>step %{{x:,}}"}
+            looks |= {"colour": colour, "dash": dash, "place": (row, 1 + (key in OTHERS))}
             draw(fig, t.step[some], getattr(t, key)[some], name, **looks)
+        if t.toy == Toy():
+            draw_paper(fig, PAPER, x=PAPER_RISE, place=(row, 2))
+            draw_paper(fig, PAPER, y=PAPER_PEAK, place=(row, 2))
         m, end = marks(t), f"test loss at the end {t.test_loss[-1]:.3g}"
         fits = f"train loss below 1: {said(m.train_fits)}, test loss below 1: {said(m.test_fits)}"
         said_of.append(f"panel {panel}, {fits}, {end}")
@@ -44,10 +54,9 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     )
     low, high = np.log10([max(losses.min(), 1e-12), losses.max()]).tolist()
     axis = LOSS_AXIS | {"range": (min(-1.0, low), max(1.0, high)), "dtick": 1}
-    fig.update_yaxes(axis | {"exponentformat": "none"}, secondary_y=False)
-    reach = [0, 1.05 * float(others.max())]
-    fig.update_yaxes(title="logit, norm", range=reach, showgrid=False, secondary_y=True)
+    fig.update_yaxes(axis | {"exponentformat": "none"}, col=1)
+    fig.update_yaxes(title="logit, norm", range=[0, 1.1 * float(others.max())], col=2)
     fig.update_xaxes(tickformat=",d")
-    fig.update_xaxes(title="step", row=n, col=1)
+    fig.update_xaxes(title="step", row=n)
     text = f"Loss, logits and norm against the step of the simulation: {'; '.join(said_of)}."
     return set_alt(fig, text)

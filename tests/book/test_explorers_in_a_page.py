@@ -1,0 +1,224 @@
+"""The explorers under a reader's hands: pressed, dragged, by keyboard, on a page of their own."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from test_explorers import both_lives, report
+from test_site import FRAMES, Tab
+from test_sphinx_ext import rendered
+
+from varma2023 import explorers, theme
+from varma2023.explorers import (
+    AdditionExplorer,
+    EfficiencyExplorer,
+    EpochExplorer,
+    SimulationExplorer,
+    TrainingExplorer,
+)
+from varma2023.publish import chapters
+from varma2023.publish.sphinx_ext import IslandMime
+
+pytestmark = [pytest.mark.site]
+POINTS = {"mem": [[500, 27.0], [2000, 44.0]], "share": [[800, 0.9]]}
+MADE = {
+    "epochs": lambda: EpochExplorer(both_lives()),
+    "addition": lambda: AdditionExplorer(report(), 113),
+    "efficiency": lambda: EfficiencyExplorer(measured=POINTS),
+    "simulation": SimulationExplorer,
+    "training": TrainingExplorer,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A page for each explorer, and beside it the script that the book's pages have."""
+    folder = tmp_path_factory.mktemp("pages")
+    chapters.stage_assets(folder)
+    for name, make in MADE.items():
+        data, _ = make()._repr_mimebundle_()
+        (folder / f"{name}.html").write_text(
+            '<!doctype html><html data-theme="light"><head><meta charset="utf-8">'
+            "<title>page</title>"
+            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+            '<script src="gk-book.js"></script></head><body style="margin: 0">'
+            f"{rendered(IslandMime, data[theme.ISLAND_MIME])}</body></html>",
+            encoding="utf-8",
+        )
+    return folder
+
+
+@pytest.fixture
+def opened(context, folder):
+    """A function that opens an explorer's page; checked for messages at the end."""
+    tabs = []
+
+    def open_page(name, width=1280):
+        tabs.append(Tab(context.new_page(), folder.as_uri() + "/", width=width))
+        return tabs[-1].open(f"{name}.html?print").page
+
+    yield open_page
+    for tab in tabs:
+        tab.leave()
+        tab.page.close()
+
+
+def status(page) -> str:
+    page.evaluate(FRAMES)
+    return page.locator("[role=status]").inner_text()
+
+
+def labels(page) -> list[str]:
+    page.evaluate(FRAMES)
+    return page.locator("svg[role=img]").evaluate_all(
+        "l => l.map(s => s.getAttribute('aria-label'))"
+    )
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_an_explorer_fits_a_phone_light_and_dark(opened, name):
+    page = opened(name, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    ink = "getComputedStyle(document.querySelector('.gk-x svg [style*=stroke]')).stroke"
+    light = page.evaluate(ink)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert page.evaluate(ink) != light
+
+
+def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
+    page, lives = opened("epochs"), [explorers.life(moments) for moments in both_lives()]
+    slider = page.locator("[data-key=at]")
+    slider.press("Home")
+    assert re.search(r"Epoch 0: it answers \d % of its examples", status(page))
+    slider.press("ArrowRight")
+    assert f"Epoch {lives[0]['epochs'][1]}:" in status(page)
+    for _ in range(len(lives[0]["epochs"]) - 2):
+        slider.press("ArrowRight")
+    assert "Epoch 10,000: it answers 100 % of its examples and 100 % of the other" in status(page)
+    slider.press("ArrowRight")
+    assert page.locator("[data-action=life-1]").get_attribute("aria-pressed") == "true"
+    assert "Trained on 390 of the 12,769 sums mod 113. Before, it trained on all" in status(page)
+    slider.press("End")
+    end = both_lives()[1].record
+    accuracy = f"{100 * end.final('test_accuracy'):.0f} % of the other sums"
+    assert accuracy in status(page)
+    assert "ungrokking, epoch" in slider.get_attribute("aria-valuetext").lower()
+
+
+def test_circles_close_while_the_network_groks(opened):
+    page = opened("epochs")
+    radii = """() => [...document.querySelectorAll('.gk-x-dials > div')].map((dial) => {
+      const points = dial.querySelectorAll('path')[1].getAttribute('d').split('M').slice(1);
+      const at = points.map((p) => p.split(/[ h]/).slice(0, 2).map(Number));
+      const r = at.map(([x, y]) => Math.hypot(x, y));
+      const mean = r.reduce((a, b) => a + b) / r.length;
+      return Math.sqrt(r.reduce((a, b) => a + (b - mean) ** 2, 0) / r.length) / mean;
+    })"""
+    page.locator("[data-action=life-0]").click()
+    page.evaluate(FRAMES)
+    first = page.evaluate(radii)
+    assert len(first) == len(both_lives()[0].frequencies)
+    for _ in range(len(both_lives()[0].epochs) - 1):
+        page.locator("[data-key=at]").press("ArrowRight")
+    page.evaluate(FRAMES)
+    last = page.evaluate(radii)
+    assert min(first) > 0.3
+    assert max(last) < 0.15
+
+
+def test_a_press_in_the_curves_goes_to_that_epoch_and_a_sum_can_be_chosen(opened):
+    page = opened("epochs")
+    box = page.locator("svg[aria-label^=Accuracy]").bounding_box()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 60)
+    page.mouse.down()
+    epoch = int(re.search(r"Epoch ([\d,]+):", status(page))[1].replace(",", ""))
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 60)
+    page.mouse.up()
+    earlier = int(re.search(r"Epoch ([\d,]+):", status(page))[1].replace(",", ""))
+    assert 4000 < earlier < epoch < 9000
+    titles = []
+    for kind in ("sum-0", "sum-1"):
+        page.locator(f"[data-action={kind}]").click()
+        titles.append(next(label for label in labels(page) if label.startswith("Logits of")))
+    (a, b), (x, y) = both_lives()[0].sums.tolist()
+    assert f"{a} + {b} mod 113: its answer is {(a + b) % 113}, which is right" in titles[0]
+    assert f"{x} + {y} mod 113" in titles[1]
+
+
+def test_training_plays_and_stops_when_the_reader_takes_over(opened):
+    page = opened("epochs")
+    play = page.locator("[data-action=play]")
+    play.click()
+    page.wait_for_function("document.querySelector('[data-key=at]').value > 2")
+    page.locator("[data-key=at]").press("Home")
+    assert play.inner_text() == "Play"
+    assert "Epoch 0:" in status(page)
+
+
+def test_all_waves_agree_at_the_right_answer_and_one_alone_is_no_proof(opened):
+    page = opened("addition")
+    lead = []
+    for key in ("End", "Home"):
+        page.locator("[data-key=count]").press(key)
+        lead.append(float(re.search(r"has ([\d.]+) % of that", status(page))[1]))
+    assert lead[0] < 70 < 99 < lead[1]
+    page.locator("[data-key=a]").press("End")
+    page.locator("[data-key=b]").press("Home")
+    page.locator("[data-key=b]").press("ArrowRight")
+    assert "112 + 1 = 0 mod 113" in status(page)
+    assert any(label.endswith("highest at 0") for label in labels(page))
+
+
+@pytest.mark.parametrize("name", ["simulation", "efficiency", "addition"])
+def test_reset_brings_the_first_picture_back(opened, name):
+    page = opened(name)
+    first = labels(page)
+    for slider in page.locator(".gk-x-sliders input").all():
+        slider.press("PageDown")
+    assert labels(page) != first
+    page.locator("[data-action=reset]").click()
+    assert labels(page) == first
+
+
+def test_the_slow_start_has_a_logarithmic_slider(opened):
+    page = opened("simulation")
+    slider = page.locator("[data-key=w_gen_2]")
+    values = []
+    for key in ("Home", *["PageUp"] * 3):
+        slider.press(key)
+        page.evaluate(FRAMES)
+        values.append(float(slider.get_attribute("aria-valuetext")))
+    ratios = [after / before for before, after in pairwise(values)]
+    assert min(ratios) > 1.5
+    assert max(ratios) < 1.3 * min(ratios)
+
+
+def test_the_logit_moves_the_lines_in_axes_that_stay(opened):
+    page = opened("efficiency")
+    chart = "document.querySelector('.gk-x svg[role=img]')"
+    ticks = f"() => [...{chart}.querySelectorAll('text')].map(t => t.textContent)"
+    lines = f"() => [...{chart}.querySelectorAll('.gk-x-line')].map(p => p.getAttribute('d'))"
+    before = page.evaluate(ticks), page.evaluate(lines)
+    page.locator("[data-key=logit]").press("PageUp")
+    page.evaluate(FRAMES)
+    assert page.evaluate(ticks) == before[0]
+    assert page.evaluate(lines)[:2] != before[1][:2]
+    rings = page.locator("circle.gk-x-ring")
+    assert rings.count() == sum(map(len, POINTS.values()))
+
+
+def test_the_reader_drags_back_through_what_was_trained(opened):
+    page = opened("training")
+    page.locator("[data-action=train]").click()
+    page.wait_for_function("document.querySelector('[data-key=look]').max > 4")
+    page.locator("[data-action=pause]").click()
+    page.wait_for_timeout(500)  # the worker's last word
+    newest = status(page), labels(page)
+    look = page.locator("[data-key=look]")
+    look.press("Home")
+    assert status(page).startswith("Epoch 0:")
+    assert labels(page)[0].startswith("Accuracy after 0 epochs")
+    assert page.locator(".gk-x-cursor").count() == 2
+    look.press("End")
+    assert (status(page), labels(page)) == newest
+    assert page.locator(".gk-x-cursor").count() == 0
