@@ -32,8 +32,8 @@ def counted_span(values: Sequence[int | float], form: str = "g") -> str:
     return span(values, form) + (f" ({n} values)" if n > 1 else "")
 
 
-def described_runs(runs: Sequence[Run]) -> str:
-    """ "x+y, p = 113, D = 3,830, weight decay 1, 5 seeds, 10,000 epochs": what all runs span."""
+def run_facts(runs: Sequence[Run]) -> list[str]:
+    """ "x+y", "p = 113", "D = 3,830", "weight decay 1", "5 seeds", "10,000 epochs": their span."""
     names = sorted({run.task for run in runs})
     settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
     seeds = len({run.seed for run in runs})
@@ -47,13 +47,13 @@ def described_runs(runs: Sequence[Run]) -> str:
     for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "gradients")):
         if epochs := [run.epochs for run in runs if run.optimiser == optimiser]:
             said.append(f"{span(epochs, ',')} {unit}")
-    return ", ".join(said)
+    return said
 
 
 def described(records: Sequence[Record]) -> str:
-    """ "5 runs of x+y, p = 113, ...": `described_runs` with their number, for a caption."""
-    plural = "s" * (len(records) > 1)
-    return f"{len(records)} run{plural} of {described_runs([record.run for record in records])}"
+    """ "5 runs of x+y, p = 113, ...": `run_facts` with their number, for a sentence."""
+    facts = ", ".join(run_facts([record.run for record in records]))
+    return f"{len(records)} run{'s' * (len(records) > 1)} of {facts}"
 
 
 def listed(criteria: Mapping[str, bool]) -> str:

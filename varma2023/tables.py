@@ -11,6 +11,12 @@ def html_table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'
 
 
+def badges(texts: Iterable[str]) -> str:
+    """Short facts, such as what a run was, as a row of badges."""
+    each = " ".join(f'<span class="gk-badge" role="listitem">{text}</span>' for text in texts)
+    return f'<span class="gk-badges" role="list">{each}</span>'
+
+
 def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
     """An HTML table of values as they print; `heads` are its headings, with | between them.
 

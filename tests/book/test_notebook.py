@@ -5,9 +5,12 @@ import keyword
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
+from handmade import grokking
 from hypothesis import given
 from hypothesis import strategies as st
 
+from varma2023 import measures
 from varma2023.publish import notebook
 
 
@@ -64,3 +67,13 @@ def test_glue_keeps_the_plain_value(monkeypatch):
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
     notebook.glue("share", np.float64(0.5))
     assert repr(kept) == "{'share': 0.5}"
+    notebook.glue("runs", notebook.chips([grokking(0), grokking(1)], "float64"))
+    assert kept["runs"].data.startswith("<span")
+
+
+def test_chips_say_what_the_sentence_on_the_runs_says_and_no_more():
+    runs = [grokking(0), grokking(1)]
+    html = BeautifulSoup(notebook.chips(runs, "float64").data, "html.parser")
+    texts = [chip.get_text() for chip in html.select(".gk-badge")]
+    assert ", ".join(texts) == measures.described(runs).replace(" of ", ", ", 1) + ", float64"
+    assert html.get_text(" ", strip=True) == " ".join(texts)

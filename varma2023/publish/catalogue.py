@@ -5,7 +5,7 @@ from html import escape
 
 from grokkit.runs import Record
 from varma2023.experiments import EXPERIMENTS
-from varma2023.measures import described_runs
+from varma2023.measures import run_facts
 from varma2023.tables import table
 
 
@@ -53,7 +53,11 @@ def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
         code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
         time = hours_text(here, 1) if here else ""
         command = f"<code>python -m varma2023 run {name}</code>"
-        about = (f"{name}: {experiment.figures}", len(here) or "not run", described_runs(runs))
+        about = (
+            f"{name}: {experiment.figures}",
+            len(here) or "not run",
+            ", ".join(run_facts(runs)),
+        )
         rows.append((*about, time, code, command))
     return table("experiment | runs | what | time | code | to do it again", rows)
 

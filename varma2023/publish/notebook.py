@@ -7,13 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 from IPython import get_ipython
+from IPython.display import HTML
 
 from grokkit.runs import Record
-from varma2023 import board, claims
+from varma2023 import board, claims, measures
 from varma2023.publish import parameters
+from varma2023.tables import badges
 from varma2023.theme import show
 
-__all__ = ["check_parameters", "glue", "judge", "show"]
+__all__ = ["check_parameters", "chips", "glue", "judge", "show"]
 
 INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
 
@@ -65,10 +67,24 @@ def plain(value: Any) -> int | float | str:
 
 
 def glue(name: str, value: Any) -> None:
-    """Keep a number or a text under `name`, for the prose to quote with the role `glue:text`."""
+    """Keep a value under `name`, for the prose to quote.
+
+    A number or a text with the role `glue:text`, HTML such as `chips` with the role `glue:`.
+    """
     from myst_nb import glue as keep
 
-    keep(name, plain(value), display=False)
+    keep(name, value if isinstance(value, HTML) else plain(value), display=False)
+
+
+def chips(records: Sequence[Record], *more: str) -> HTML:
+    """What these runs are, a chip a fact, for a caption or below it, and `more` chips after.
+
+    `glue("runs-fig-4", chips(records))` and then, in prose or caption, the role `glue:` with that
+    name. In a sentence: `measures.described`.
+    """
+    runs = [record.run for record in records]
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    return HTML(badges([count, *measures.run_facts(runs), *more]))
 
 
 def judge(name: str, **records: Sequence[Record]) -> claims.Result:
