@@ -1,5 +1,6 @@
 """The scoreboard: every claim, what we found of it, and on what evidence."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -16,7 +17,7 @@ from varma2023.profiles import one_of
 from varma2023.rivals import claims as rivals
 from varma2023.semi_grokking import claims as semi_grokking
 from varma2023.simulation import claims as simulation
-from varma2023.tables import badges, capitalised, table
+from varma2023.tables import badges, capitalised
 from varma2023.theorems import claims as theorems
 from varma2023.two_starts import claims as two_starts
 from varma2023.ungrokking import claims as ungrokking
@@ -25,9 +26,18 @@ ROOMS = (
     *(grokking, ungrokking, efficiency, semi_grokking, two_starts, decomposition, other_tasks),
     *(rivals, simulation, theorems, convergence, clock),
 )
-ORDER = """F1a F9 A.3 F1b F7 F2a-c F3a,b F3c,d F4 F8 F4wd F1c F5 F6 F10a F10b A.2 F11 S6 S7
-T-D.1 L-D.2 L-D.3 T-D.4 B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11""".split()
-"""The rows: phenomena, predictions 1 - 4, mechanism, rivals; theorems; beyond the paper."""
+PARTS = {
+    "three phenomena": "F1a F1b F7 F1c".split(),
+    "efficiency": "F3a,b F3c,d".split(),
+    "the transition": "F4 F8 F4wd F10a F10b A.2".split(),
+    "semi-grokking": "F5 F6".split(),
+    "mechanism": "F2a-c F9 A.3 F11".split(),
+    "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
+    "rivals": "S6 S7".split(),
+    "beyond": "B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11".split(),
+}
+"""The ids of the claims by what they are about: a card each, and the order of the rows."""
+ORDER = [*chain(*PARTS.values())]
 
 _known = {claim.id: claim for claim in chain(*(room.CLAIMS for room in ROOMS))}
 
@@ -72,7 +82,7 @@ def verdict_box(name: str, result: Result) -> str:
     return (
         f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
         f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
-        f'<p class="gk-verdict-head"><a href="../intro.html#claim-{each.id}">{each.title}</a> '
+        f'<p class="gk-verdict-head"><a href="score.html#{row_id(each.id)}">{each.title}</a> '
         f"<strong>{verdict_html(result.verdict)}</strong></p>"
         f"{criteria_list(dict(asked))}"
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
@@ -110,33 +120,74 @@ def _plural(verdict: str, n: int) -> str:
     return " ".join([first.removesuffix("s") if plural else first, *rest])
 
 
+def row_id(name: str) -> str:
+    """The target of a claim's row, or of a part's first row, on the page of the full score."""
+    return "score-" + re.sub(r"\W+", "-", name.lower()).strip("-")
+
+
+FILTERED = f'<div class="gk-filtered" data-verdicts="{"|".join(VERDICTS)}">'
+"""The box around claims among which the page's script lets a reader choose by verdict."""
+
+LONG = 60  # letters, beyond which all but the first part of our numbers are folded
+BETWEEN = re.compile(r"; (?![^()]*\))")  # parts of our numbers, not within brackets
+
+
+def ours_html(ours: str) -> str:
+    """Our numbers; those that say "yes" or "no" as a list of marks, long ones folded."""
+    parts = BETWEEN.split(ours)
+    told = [re.fullmatch(r"(.*): (yes|no)", part) for part in parts]
+    if all(told):
+        return criteria_list({each[1]: each[2] == "yes" for each in told if each})
+    first, *rest = parts
+    if len(ours) <= LONG or not rest:
+        return ours
+    return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"
+
+
 def scoreboard(found: Mapping[str, Result]) -> str:
-    """Every claim with verdict, evidence, the paper's number and ours, a table a score, as HTML.
+    """Every claim with verdict, the paper's number, ours, criteria and evidence, as HTML.
+
+    One table, whose columns the page's script sorts; links are those of a page in `chapters/`.
 
     Raises:
         ValueError: a result for an id that no claim has.
     """
     for name in found:
         claim(name)
-    rows: dict[str, list[list[str]]] = {score: [] for score in SCORES}
-    for each in CLAIMS:
+    rows = []
+    for place, each in enumerate(CLAIMS):
         result = found.get(each.id, Result())
         heading = f"<br><em>{each.heading}</em>" if each.heading else ""
-        place = f'id="claim-{each.id}" href="{each.chapter}.html#{each.label}"'
-        title = f"<a {place}><strong>{each.title}</strong></a>."
-        missing = "".join(f"<br>{text}" for text in result.missing)
-        cells = f"{title} {capitalised(each.says)}.{heading}", each.number, result.ours + missing
-        says, number, ours = (
-            f'<div style="min-width: {width}rem">{cell}</div>'
-            for width, cell in zip((12, 8, 8), cells, strict=True)
+        title = f'<a href="../{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+        first = [part for part, names in PARTS.items() if each.id == names[0]]
+        target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
+        score = f'<br><span class="gk-badge">{each.score}</span>'
+        made, asked = result.evidence, {"the claim itself": result.core, **result.further}
+        cells = (
+            (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),
+            (VERDICTS.index(result.verdict), verdict_html(result.verdict)),
+            ("", each.number),
+            ("", ours_html(result.ours)),
+            (sum(not met for met in result.further.values()), criteria_list(asked) if made else ""),
+            ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
         )
-        small = badges(result.evidence.badges if result.evidence else ())
-        verdict = f"{verdict_html(result.verdict)}<br>{small}"
-        rows[each.score].append([says, verdict, number, ours])
-    return "".join(
-        f"<h3>{capitalised(score)}</h3>" + table("claim | verdict | the paper | ours", own)
-        for score, own in rows.items()
+        texts = "".join(
+            f'<td data-key="{key}">{text}</td>' if key != "" else f"<td>{text}</td>"
+            for key, text in cells
+        )
+        rows.append(f'<tr id="{row_id(each.id)}" data-verdict="{result.verdict}">{texts}</tr>')
+    heads = "claim | verdict | the paper | ours | criteria | evidence".split(" | ")
+    top = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return (
+        f'{FILTERED}<div style="overflow-x: auto" tabindex="0">'
+        f'<table class="table gk-score"><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div></div>"
     )
+
+
+def claims_of(part: str) -> list[Claim]:
+    """The claims of one of `PARTS`."""
+    return [_known[name] for name in PARTS[part]]
 
 
 CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)

@@ -83,6 +83,8 @@ def chips(records: Sequence[Record], *more: str) -> HTML:
     name. In a sentence: `measures.described`.
     """
     runs = [record.run for record in records]
+    if not runs:
+        return HTML(badges(["not run yet"]))
     count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
     return HTML(badges([count, *measures.run_facts(runs), *more]))
 

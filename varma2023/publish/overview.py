@@ -1,14 +1,27 @@
-"""The picture of the landing page: the three phenomena of Fig. 1, side by side."""
+"""The pictures of the first page: the idea, and the three phenomena of Fig. 1 side by side."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, exp, floor, isfinite, log10
+from typing import NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.plots import Looks, draw_runs, early_text, log_epochs
+from varma2023.efficiency import critical
+from varma2023.efficiency.analysis import gated, logs, memorised
+from varma2023.plots import TICKS, Looks, draw_paper, draw_runs, early_text
+from varma2023.publish.sparks import Axis, Box, Curve, svg
 from varma2023.semi_grokking import analysis
+from varma2023.statistics import Interval
 from varma2023.theme import panels, set_alt
+
+PAPERS_RISE = measures.MARKS[-1].paper  # Fig. 1a: the epoch by which test accuracy is near 1
+PAPERS_PLATEAU = 0.83  # Fig. 1c: the test accuracy at which its example ends
+SEVEN, PAPERS_SEVEN = 0.7, (800, 1000)  # App. A.2: a test accuracy, and the D' that end there
+SETTLED = 0.05  # of the test accuracy at the end: a panel shows twice the time this takes
 
 
 def near_d_crit(every: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
@@ -17,16 +30,32 @@ def near_d_crit(every: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
     return analysis.standing(again) or every.get("semi_grokking", [])
 
 
+def round_epochs(records: Sequence[Record]) -> int:
+    """A round number of epochs in which every test accuracy comes to its end and rests as long.
+
+    At most those that were trained.
+    """
+
+    def settles(record: Record) -> int:
+        gap = np.abs(record["test_accuracy"] - record.final("test_accuracy"))
+        found = measures.for_good(record, gap <= SETTLED)
+        return found.epoch if found else record.run.epochs
+
+    wanted = 2 * max(map(settles, records))
+    step = 10 ** floor(log10(wanted))
+    return min(ceil(wanted / step) * step, max(record.run.epochs for record in records))
+
+
 def fig1_overview(
     grokked: Sequence[Record], ungrokked: Sequence[Record], near: Sequence[Record] = ()
 ) -> go.Figure:
-    """Fig. 1 in one picture: accuracy while networks grok and ungrok, epochs on a log axis.
+    """Fig. 1 in one picture: accuracy while networks grok and ungrok, on linear epochs.
 
-    Epoch 0 is drawn at 0.8. The third panel has the run of `near` that is clearest semi-grokking
-    (Fig. 1c); without runs near D_crit, or where none of them ends so, it is empty and says why.
+    The third panel has the run of `near` that is clearest semi-grokking (Fig. 1c); without runs
+    near D_crit, or where none of them ends so, it is empty and says why.
     """
     titles = ["grokking", "ungrokking", "semi-grokking"]
-    layout: Looks = {"height": 420, "margin": {"t": 70}, "legend": {"y": 1.1}}
+    layout: Looks = {"height": 360, "margin": {"t": 60}, "legend": {"y": 1.1}}
     fig = panels(layout, cols=3, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
     columns = [grokked, ungrokked]
     shown = analysis.example(near) if near else None
@@ -35,14 +64,17 @@ def fig1_overview(
     for col, records in enumerate(columns, start=1):
         draw_runs(fig, records, "train_accuracy", (1, col), "solid")
         draw_runs(fig, records, "test_accuracy", (1, col), "dash")
-        fig.update_xaxes(title=f"epoch, D = {records[0].run.dataset_size:,}", col=col)
-    log_epochs(fig)
+        looks: Looks = {"range": [0, round_epochs(records)], "nticks": 4, "tickformat": "~s"}
+        fig.update_xaxes(title=f"epoch, D = {records[0].run.dataset_size:,}", col=col, **looks)
+    if measures.at_papers_setting(grokked):
+        draw_paper(fig, f"epoch {PAPERS_RISE:,}", x=PAPERS_RISE, place=(1, 1))
     if len(columns) < 3:
-        fig.update_xaxes(type="linear", col=3)
         fig.add_scatter(x=[None], y=[None], showlegend=False, row=1, col=3)  # no trace, no axes
         fig.update_xaxes(range=[0, 1], showticklabels=False, title="epoch", col=3)
         why = f"none of {len(near)} runs" if near else "not run yet"
         fig.add_annotation(x=0.5, y=0.5, text=why, showarrow=False, row=1, col=3)
+    else:
+        draw_paper(fig, f"{PAPERS_PLATEAU}", y=PAPERS_PLATEAU, place=(1, 3))
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
     said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
@@ -61,3 +93,68 @@ def _alt(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> str:
         f"continued on {ungrokked[0].run.dataset_size:,} examples: test accuracy goes from "
         f"{start.text('.2f')} to {end.text('.2f')}." + early_text([*grokked, *ungrokked])
     )
+
+
+class Costs(NamedTuple):
+    """What each circuit costs: the least of Eq. (2) over alpha, at one weight decay (claim B2)."""
+
+    sizes: Float[np.ndarray, " log"]
+    memory: Float[np.ndarray, " log"]  # of C_mem at each of the sizes, the mean over seeds
+    rule: float  # of C_gen, the mean over the networks that are ungrokked
+    meet: float  # the D at which both are the same; NaN if they never are
+    forget: Interval  # the D' at which ungrokking ends at `SEVEN`
+
+
+def costs(every: Mapping[str, Sequence[Record]]) -> Costs | None:
+    """The costs of both circuits at the weight decay nearest 1; None where runs are missing."""
+    mem = memorised(every.get("memorising", []))
+    three = (mem, gated(every.get("starts", [])), every.get("transition", []))
+    if not all(three):
+        return None
+    decay = min((record.run.weight_decay for record in mem), key=lambda each: abs(each - 1))
+    mem, gen, ends = ([r for r in one if r.run.weight_decay == decay] for one in three)
+    sizes, memory = np.exp(critical.minima(mem)).T
+    rule = exp(float(logs(gen, measures.least)[:, 1].mean()))
+    meet = critical.predicted_by_minimum(mem, gen)[decay].value
+    return Costs(sizes, memory, rule, meet, measures.d_crit_interval(ends, SEVEN))
+
+
+def idea(found: Costs | None) -> str:
+    """The idea in one picture: memory costs more with every example, the rule does not (SVG).
+
+    C_gen's cost was measured on many examples and is drawn as the same for all (Sec. 4.1). Below:
+    where networks that have grokked forget, ours and the paper's. "" where the costs do not cross.
+    """
+    if found is None or not isfinite(found.meet + found.forget.value):
+        return ""
+    near = found.sizes <= 4.01 * found.sizes[0]
+    sizes, memory = found.sizes[near], found.memory[near]
+    top, (low, high) = float(memory.max()), (float(sizes[0]), float(sizes[-1]))
+    ours = found.forget.each or (found.forget.value,)
+    box = Box(Axis(low, high, log=True), Axis(0, 1.1 * top), 350, 210)
+    drawn = [
+        box.line(Curve([low, high], [0, 0], "reference")),
+        box.line(Curve(sizes, memory, "mem")),
+        box.line(Curve(sizes, memory, "mem", dots=True)),
+        box.line(Curve([low, high], [found.rule] * 2, "gen", dash="9 4")),
+        box.line(Curve([found.meet] * 2, [0, found.rule], "norm", dash="2 3")),
+        box.line(Curve([found.meet], [found.rule], "norm", dots=True)),
+        box.line(Curve([min(ours), max(ours)], [0.25 * top] * 2, "test", width=6)),
+        box.line(Curve(PAPERS_SEVEN, [0.1 * top] * 2, "reference", width=6)),
+        box.text(0.8 * high, 0.95 * top, "memorising", "mem", "end"),
+        box.text(high, 1.06 * found.rule, "the rule", "gen", "end"),
+        box.text(1.05 * max(ours), 0.23 * top, "networks forget here", "test"),
+        box.text(1.05 * PAPERS_SEVEN[1], 0.08 * top, "in the paper, here", "reference"),
+        box.text(low, 1.04 * top, "cost", "reference"),
+        box.below(low, f"{low:,.0f}", "start"),
+        *(box.below(size, f"{size:,}") for size in TICKS if 1.2 * low < size < high / 1.2),
+        box.below(high, f"{high:,.0f} examples", "end"),
+    ]
+    alt = (
+        f"What each circuit costs against the number of examples. Memorising costs {memory[0]:.0f} "
+        f"at {low:,.0f} examples and {top:.0f} at {high:,.0f}; the rule costs {found.rule:.0f}. "
+        f"They cross at {found.meet:,.0f}; networks that have grokked forget down to a test "
+        f"accuracy of {SEVEN} at {found.forget.text(',.0f')}, in the paper at {PAPERS_SEVEN[0]} to "
+        f"{PAPERS_SEVEN[1]:,}."
+    )
+    return svg("".join(drawn), alt, box.width, box.height + 24, "gk-idea")

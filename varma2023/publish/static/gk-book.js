@@ -234,6 +234,41 @@
     el.dataset.drawn = "1";
   });
 
+  // ---- the score: its claims chosen by verdict, its table sorted by a column
+  const verdicts = (box) => {
+    const items = all("[data-verdict]", box), off = new Set();
+    const found = box.dataset.verdicts.split("|").filter((name) => items.some((item) => item.dataset.verdict === name));
+    const bar = document.createElement("div");
+    bar.className = "gk-runs";
+    box.prepend(bar);
+    const update = () => {
+      items.forEach((item) => { item.hidden = off.has(item.dataset.verdict); });
+      all(".gk-card", box).forEach((card) => { card.hidden = !card.querySelector("[data-verdict]:not([hidden])"); });
+      count.textContent = `${items.filter((item) => !item.hidden).length} of ${items.length} claims shown`;
+    };
+    group(bar, "verdict", found, off, update);
+    const count = element(bar, "output");
+    update();
+  };
+  const sortable = (table) => {
+    const heads = all("thead th", table), body = table.tBodies[0];
+    const key = (row, i) => row.cells[i].dataset.key ?? row.cells[i].textContent.trim();
+    heads.forEach((head, i) => {
+      const name = head.textContent;
+      head.textContent = "";
+      const button = element(head, "button", name);
+      button.type = "button";
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const rows = [...body.rows].sort((a, b) => (up ? 1 : -1)
+          * key(a, i).localeCompare(key(b, i), "en", { numeric: true }));
+        body.append(...rows);
+      });
+    });
+  };
+
   const fail = (div, error) => { div.dataset.failed = "1"; console.error(error); };
   const start = (div) => fontsTried().then(() => (div.classList.contains("gk-plotly") ? draw : island)(div))
     .catch((e) => fail(div, e));
@@ -248,6 +283,8 @@
     const divs = all(".gk-plotly, .gk-island");
     const now = /[?&]print\b/.test(location.search); // every figure at once: printing, tests
     divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
+    all(".gk-filtered").forEach(verdicts);
+    all("table.gk-score").forEach(sortable);
     all(".gk-csv").forEach((link) => link.addEventListener("click", () => save(link)));
     new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
       { attributes: true, attributeFilter: ["data-theme"] });

@@ -1,0 +1,194 @@
+"""The first page's pictures and cards, and the table of the full score, as they are made."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from varma2023 import claims, experiments, measures
+from varma2023.board import CLAIMS, PARTS, ours_html, row_id, scoreboard
+from varma2023.claims import Evidence, Result
+from varma2023.publish import cards, overview
+from varma2023.publish.sparks import HEIGHT, WIDTH, Axis, Box, Curve, spark
+
+
+@pytest.fixture(scope="module")
+def every():
+    return experiments.all_records()
+
+
+@pytest.fixture(scope="module")
+def page(board, every):
+    return soup(cards.cards(board, every))
+
+
+def soup(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+def text(node) -> str:
+    return " ".join(node.get_text(" ").replace("\xa0", " ").split())
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    """The points of an SVG path of lines or dots."""
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([\d.]+),([\d.]+)", path)]
+
+
+# --- cards
+
+
+def test_every_claim_is_on_one_card():
+    assert sorted(name for names in PARTS.values() for name in names) == sorted(
+        claim.id for claim in CLAIMS
+    )
+    assert set(cards.FACES) == set(PARTS)
+
+
+def test_a_card_has_each_of_its_claims_with_its_verdict_in_words_and_a_link_to_its_row(page, board):
+    table = soup(scoreboard(board))
+    assert len(page.select(".gk-card")) == len(PARTS) == 8
+    for card, names in zip(page.select(".gk-card"), PARTS.values(), strict=True):
+        marks = card.select("li")
+        assert [mark["data-verdict"] for mark in marks] == [board[name].verdict for name in names]
+        for mark in marks:
+            assert mark["data-verdict"] in text(mark)
+            target = mark.a["href"].partition("#")[2]
+            row = table.find(id=target)
+            assert row["data-verdict"] == mark["data-verdict"]
+        whole = card.select_one(".gk-links a")["href"].partition("#")[2]
+        assert table.find(id=whole).find_parent("tr")["id"] == marks[0].a["href"].split("#")[1]
+
+
+def test_a_card_has_a_number_the_papers_and_a_picture_that_says_what_it_shows(page):
+    for card in page.select(".gk-card"):
+        assert re.search(r"\d", card.strong.get_text())
+        assert card.select_one(".gk-papers").get_text().startswith("the paper: ")
+        assert len(card.svg["aria-label"]) > 40
+        assert card.figcaption.get_text()
+        assert card.select(".gk-badge")
+
+
+def test_the_pictures_with_a_number_of_the_paper_show_it_and_no_other_does(page):
+    """The paper's style is a dashed line, or a band; the theorem's curve is dashed like it."""
+    drawn = {
+        card.h3.get_text(): "var(--gk-reference" in str(card.svg)
+        for card in page.select(".gk-card")
+    }
+    without = {"Efficiency", "Rivals"}  # it gives no number there
+    assert {name for name, shows in drawn.items() if not shows} == without
+
+
+def test_without_records_cards_say_that_nothing_has_run():
+    page = soup(cards.cards({}, {}))
+    assert len(page.select(".gk-card")) == 8
+    assert {text(card.p) for card in page.select(".gk-card")} == {"not run yet"}
+    assert {mark["data-verdict"] for mark in page.select("li")} == {claims.NOT_RUN}
+
+
+def test_badges_of_a_card_are_those_of_all_its_results():
+    one = Result("", True, {}, Evidence(("AdamW",), ("p = 113",), 5))
+    other = Result("", True, {}, Evidence(("L-BFGS",), ("p = 113",), 2))
+    assert cards.evidence([one, other]) == ["AdamW", "L-BFGS", "p = 113", "2 – 5 seeds"]
+    assert cards.evidence([one, Result()]) == ["AdamW", "p = 113", "5 seeds"]
+
+
+# --- the table
+
+
+def test_no_criterion_of_a_result_is_lost_in_the_table_and_each_has_its_mark(board):
+    table = soup(scoreboard(board))
+    for name, result in board.items():
+        row = table.find(id=row_id(name))
+        told = [text(each) for each in row.select("td")[4].select("li")]
+        assert told[1:] == [f"{claims.SIGN[met]} {says}" for says, met in result.further.items()]
+        assert told[0][0] == claims.SIGN[result.core]
+        ours = text(row.select("td")[3]).replace("; … ", "; ")
+        if not row.select("td")[3].select("li"):
+            assert ours == result.ours
+
+
+def test_no_sentence_of_the_table_says_yes_or_no_for_a_criterion(board):
+    table = soup(scoreboard(board))
+    assert not re.search(r": (yes|no)\b", text(table))
+    marked = soup(ours_html("a spike before: no; it groks: yes"))
+    assert [each.get_text() for each in marked.select("li")] == ["✘ a spike before", "✔ it groks"]
+
+
+def test_long_numbers_are_folded_after_their_first_part_and_not_within_brackets():
+    long = (
+        "D_crit 760 (857, 674; 2 seeds) by L-BFGS, 703 by AdamW; from 0.1 to 0.9 by a factor of 2"
+    )
+    folded = soup(ours_html(long))
+    assert folded.summary.get_text() == "D_crit 760 (857, 674; 2 seeds) by L-BFGS, 703 by AdamW; …"
+    assert folded.details.get_text().endswith("by a factor of 2")
+    assert not soup(ours_html("0 failures; 2 seeds")).select("details")
+
+
+def test_rows_of_the_table_can_be_told_apart_by_their_targets():
+    table = soup(scoreboard({}))
+    targets = [each["id"] for each in table.select("[id]")]
+    assert len(set(targets)) == len(targets) == len(CLAIMS) + len(PARTS)
+
+
+# --- pictures
+
+
+@given(
+    ends=st.tuples(st.floats(0.1, 10), st.floats(20, 1e4)),
+    x=st.lists(st.floats(0.1, 1e4), min_size=1, max_size=9),
+    log=st.booleans(),
+)
+def test_what_is_drawn_lies_within_the_picture_and_keeps_its_order(ends, x, log):
+    box = Box(Axis(*ends, log), Axis(0, 1))
+    [path] = ElementTree.fromstring(f"<g>{box.line(Curve(sorted(x), [0.5] * len(x), 'gen'))}</g>")
+    drawn = points(path.get("d"))
+    assert len(drawn) == len(x)
+    assert all(0 <= across <= WIDTH and 0 <= down <= HEIGHT for across, down in drawn)
+    assert drawn == sorted(drawn, key=lambda point: point[0])
+
+
+def test_larger_values_are_drawn_higher():
+    [(_, low), (_, high)] = Box(Axis(0, 1), Axis(0, 1)).place([0, 0], [0.2, 0.9])
+    assert high < low
+
+
+def test_the_papers_own_result_is_a_line_or_a_band_where_its_values_are():
+    axes = Axis(0, 100), Axis(0, 1)
+    line = ElementTree.fromstring(spark([], *axes, "a line", paper_y=0.5))[0]
+    assert {down for _, down in points(line.get("d"))} == {HEIGHT / 2}
+    band = ElementTree.fromstring(spark([], *axes, "a band", paper_x=(25, 75)))[0]
+    assert float(band.get("width")) == pytest.approx((WIDTH - 8) / 2, abs=0.1)
+
+
+def test_the_idea_is_drawn_from_the_costs_that_runs_have(every):
+    found = overview.costs(every)
+    assert (np.diff(found.memory) > 0).all()
+    assert found.memory[0] < found.rule < found.memory[-1]
+    assert np.interp(found.meet, found.sizes, found.memory) == pytest.approx(found.rule, rel=0.02)
+    picture = ElementTree.fromstring(overview.idea(found))
+    memory, rule = (points(picture[i].get("d")) for i in (1, 3))
+    apart = np.interp([x for x, _ in memory], *zip(*rule, strict=True)) - [y for _, y in memory]
+    assert apart[0] < 0 < apart[-1]  # the lines cross
+    assert f"{found.meet:,.0f}" in picture.get("aria-label")
+    assert overview.idea(overview.costs({})) == ""
+
+
+def test_fig_1_has_linear_epochs_with_round_ranges_in_which_each_example_comes_to_its_end(every):
+    three = every["grokking"], every["ungrokking_longer"], overview.near_d_crit(every)
+    fig = overview.fig1_overview(*three)
+    for axis, runs in zip(
+        (fig.layout.xaxis, fig.layout.xaxis2, fig.layout.xaxis3), three, strict=True
+    ):
+        start, last = axis.range
+        assert (axis.type, start) == (None, 0)
+        assert len(f"{last:g}".rstrip("0")) == 1
+        for run in runs:
+            then = measures.value_at(run, "test_accuracy", last)
+            assert abs(then - run.final("test_accuracy")) <= overview.SETTLED
+    legend = {shape.name for shape in fig.layout.shapes}
+    assert legend == {"the paper: epoch 6,000", "the paper: 0.83"}
