@@ -483,3 +483,100 @@ def test_a_marked_term_leads_to_the_glossary_and_shows_its_meaning(site):
         assert link["href"].partition("#")[2] in targets
         assert len(link["title"]) > 20
         assert "\\" not in link["title"], "maths as it is written"
+
+
+# --- the first page and the full score
+
+
+FIRST, SCORE = "intro.html", "chapters/score.html"
+
+
+def test_the_first_page_is_short_and_light(tab, site):
+    here = tab(f"{FIRST}?print").page
+    assert here.evaluate("document.documentElement.scrollHeight") < 5000
+    assert (site / FIRST).stat().st_size < 1_300_000
+    assert "Show code cell" not in here.inner_text("article")
+
+
+def test_cards_stand_in_one_column_on_a_phone_and_in_several_on_a_desk(tab):
+    here = tab(f"{FIRST}?print").page
+    lefts = "new Set([...document.querySelectorAll('.gk-card')].map(c => c.offsetLeft)).size"
+    assert here.evaluate(lefts) >= 2
+    resize(here, 360)
+    assert here.evaluate(lefts) == 1
+
+
+def shown_verdicts(here) -> list[str]:
+    """The verdicts of the claims that the page shows."""
+    return here.evaluate(
+        """[...document.querySelectorAll("[data-verdict]")]
+            .filter(e => e.getBoundingClientRect().width).map(e => e.dataset.verdict)"""
+    )
+
+
+@pytest.mark.parametrize("page", [FIRST, SCORE])
+def test_claims_are_chosen_by_verdict_with_the_keyboard(tab, page, board):
+    here = tab(f"{page}?print").page
+    every = [board.get(claim.id, claims.Result()).verdict for claim in CLAIMS]
+    assert sorted(shown_verdicts(here)) == sorted(every)
+    here.get_by_label("fails", exact=True).focus()
+    here.keyboard.press("Space")
+    assert sorted(shown_verdicts(here)) == sorted(v for v in every if v != claims.FAILS)
+    here.locator(".gk-filtered button", has_text="none").first.press("Enter")
+    here.get_by_label("fails", exact=True).press("Space")
+    assert set(shown_verdicts(here)) == {claims.FAILS}
+    cards = here.locator(".gk-card:visible")
+    assert all("fails" in text for text in cards.all_inner_texts())
+    assert f"{every.count(claims.FAILS)} of {len(every)}" in here.inner_text(".gk-filtered output")
+
+
+@pytest.mark.parametrize("page", [FIRST, SCORE])
+def test_without_a_script_every_claim_shows_and_every_card_has_its_picture(
+    addresses, browser, page
+):
+    here = browser.new_context(java_script_enabled=False).new_page()
+    here.goto(addresses[0] + page)
+    items = here.locator("[data-verdict]")
+    assert items.count() == len(CLAIMS)
+    assert all(items.nth(i).is_visible() for i in range(len(CLAIMS)))
+    pictures = here.locator(".gk-card svg path")
+    assert page == SCORE or pictures.count() > 8
+    here.context.close()
+
+
+def test_the_score_is_sorted_by_a_column_with_the_keyboard(tab):
+    here = tab(f"{SCORE}?print").page
+    column = """i => [...document.querySelectorAll(".gk-score tbody tr")]
+        .map(row => row.cells[i].textContent.trim())"""
+    before = here.evaluate(column, 0)
+    head = here.locator(".gk-score th").nth(1)
+    head.locator("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    verdicts = [text.replace("\xa0", " ")[2:] for text in here.evaluate(column, 1)]
+    assert verdicts == sorted(verdicts, key=claims.VERDICTS.index)
+    head.locator("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert here.evaluate(column, 1)[0].endswith(verdicts[-1])
+    first = here.locator(".gk-score th").nth(0)
+    first.locator("button").press("Enter")
+    assert (first.get_attribute("aria-sort"), head.get_attribute("aria-sort")) == (
+        "ascending",
+        None,
+    )
+    assert here.evaluate(column, 0) == before
+
+
+@pytest.mark.parametrize("page", [FIRST, SCORE])
+def test_every_link_of_the_first_page_and_the_score_leads_to_a_place_that_is_there(site, page):
+    soup = BeautifulSoup((site / page).read_text("utf-8"), "html.parser").article
+    places = {}
+    hrefs = {link["href"] for link in soup.select("a[href]") if not link.get("role")}
+    for href in hrefs:
+        name, _, target = href.partition("#")
+        path = ((site / page).parent / name).resolve() if name else site / page
+        assert path.exists(), href
+        if path not in places:
+            html = BeautifulSoup(path.read_text("utf-8"), "html.parser")
+            places[path] = {each["id"] for each in html.select("[id]")}
+        assert not target or unquote(target) in places[path], href
+    assert len(hrefs) > 20

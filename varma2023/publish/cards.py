@@ -130,7 +130,7 @@ def theorem(found: Results, every: Records) -> Face:
     alt += f"at κ = {kappas[0]:g}, all from κ = q = {pair.q:g} on; a search finds the theorem's."
     drawn = spark(curves, Axis(0, float(kappas[-1])), Axis(0, 1.1), alt)
     about = f"share of the better circuit, κ = 0 – {kappas[-1]:g}: theorem, and dots by search"
-    ours = found["T-D.4"].ours.removeprefix("largest distance ")
+    ours = found["T-D.4"].ours.removeprefix("largest distance ").replace("-", "−")
     return Face("a search ends this far from D.4", ours, "proved", drawn, about)
 
 
@@ -169,9 +169,7 @@ def predicted(found: Results, every: Records) -> Face:
     rest = sum(map(measures.rests, mem))
     about = f"measured against predicted, equal on the dotted line; {rest} of {len(mem)} networks "
     about += "that memorise are at rest"
-    return Face(
-        "D_crit, predicted", ours, "not in the paper", spark(curves, axis, axis, alt), about
-    )
+    return Face("D_crit, predicted", ours, "none", spark(curves, axis, axis, alt), about)
 
 
 FACES: dict[str, tuple[Callable[[Results, Records], Face], tuple[str, ...]]] = {

@@ -16,6 +16,7 @@ from varma2023.plots import TICKS, Looks, draw_paper, draw_runs, early_text
 from varma2023.publish.sparks import Axis, Box, Curve, svg
 from varma2023.semi_grokking import analysis
 from varma2023.statistics import Interval
+from varma2023.tables import span
 from varma2023.theme import panels, set_alt
 
 PAPERS_RISE = measures.MARKS[-1].paper  # Fig. 1a: the epoch by which test accuracy is near 1
@@ -103,6 +104,7 @@ class Costs(NamedTuple):
     rule: float  # of C_gen, the mean over the networks that are ungrokked
     meet: float  # the D at which both are the same; NaN if they never are
     forget: Interval  # the D' at which ungrokking ends at `SEVEN`
+    text: str  # what was measured, for the caption
 
 
 def costs(every: Mapping[str, Sequence[Record]]) -> Costs | None:
@@ -116,7 +118,10 @@ def costs(every: Mapping[str, Sequence[Record]]) -> Costs | None:
     sizes, memory = np.exp(critical.minima(mem)).T
     rule = exp(float(logs(gen, measures.least)[:, 1].mean()))
     meet = critical.predicted_by_minimum(mem, gen)[decay].value
-    return Costs(sizes, memory, rule, meet, measures.d_crit_interval(ends, SEVEN))
+    rest = f"{sum(map(measures.rests, mem))} of {len(mem)} networks that memorise are at rest"
+    at = span(measures.group(gen, "dataset_size"), ",")
+    text = f"weight decay {decay:g}; the rule's is that of {at} examples; {rest}"
+    return Costs(sizes, memory, rule, meet, measures.d_crit_interval(ends, SEVEN), text)
 
 
 def idea(found: Costs | None) -> str:

@@ -112,18 +112,12 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
 
 
 def summary_sentence(records: Sequence[Record]) -> str:
-    """What the clearest run is and what became of it; "not run yet" of no runs."""
+    """What became of the clearest run, for a caption; "not run yet" of no runs."""
     if not records:
         return "not run yet"
-    return f"{measures.described([example(records)])}, ends at test accuracy {end_text(records)}"
-
-
-def end_text(records: Sequence[Record]) -> str:
-    """ "0.94 (semi-grokked)": the end of the clearest run; "none" of no runs."""
-    if not records:
-        return "none"
     one = example(records)
-    return f"{one.final('test_accuracy'):.2f} ({outcome(one)})"
+    end = one.final("test_accuracy")
+    return f"{measures.described([one])}, ends at test accuracy {end:.2f} ({outcome(one)})"
 
 
 def transient_example(records: Sequence[Record]) -> Record:
