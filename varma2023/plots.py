@@ -142,7 +142,7 @@ def draw_paper(
         ends = "diamond-open" if (x0, y0) == (x1, y1) else "line-ns" if y0 == y1 else "line-ew"
         marker = {"symbol": ends, "size": 12, "line": {"color": REFERENCE, "width": 2.5}}
         looks: Looks = {"mode": "lines+markers", "marker": marker, "place": place, "width": 5}
-        looks |= {"colour": REFERENCE, "showlegend": not shown, "zorder": 10}
+        looks |= {"colour": REFERENCE, "showlegend": not shown}
         draw(fig, [x0, x1], [y0, y1], label, label, **looks)
         return
     axis, value = ("x", x) if y is None else ("y", y)
