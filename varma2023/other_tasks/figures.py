@@ -59,8 +59,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         xaxis={"title": "irreducible representation", "type": "category"},
         yaxis={"title": "share of norm²", "range": [0, 1.03]},
         barmode="group",
-        height=320 + 34 * len(chosen),  # two rows of the legend each
-        legend={"font": {"size": 11}},  # its rows fit a phone
+        height=320 + 24 * len(chosen),  # a row of the legend each
     )
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
@@ -69,7 +68,11 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
             about = {"task": c.task, "seed": c.record.run.seed}
-            draw_bars(fig, *bars, colour, i, meta=about, legendgroup=None)
+            one: Looks = {
+                "legendgroup": c.name,
+                "showlegend": i == 0,
+            }  # an entry, of the first kind
+            draw_bars(fig, *bars, colour, i, meta=about, **one)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
