@@ -29,6 +29,8 @@ LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
 ACCURACY_FROM_0 = ACCURACY | {"range": [0, 1.03]}  # of lines without markers
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
+PAPER_DOWN, PAPER_UP = (800.0, 1000.0), 2000.0
+"""The D at which ungrokking, and semi-grokking, end at a test accuracy of 0.7 (App. A.2)."""
 
 Looks = dict[str, Any]
 Place = tuple[int, int] | None
@@ -124,30 +126,43 @@ def draw_paper(
     x: float | tuple[float, float] | None = None,
     y: float | tuple[float, float] | None = None,
     place: Place = None,
+    note: str = "",
 ) -> None:
     """The paper's own result, always in this one style, named "the paper: `text`" in the legend.
 
     `x` or `y` alone is a line across the panel, or, with two numbers, a band. Both are a point, or,
-    where one has two numbers, the bar between them. On a logarithmic axis they are values, too.
+    where one has two numbers, the bar between them. On a logarithmic axis they are values, too, and
+    an axis keeps a range that it was given. The note stands along a line at x of a linear axis.
     """
     label = f"the paper: {text}"
     row, col = place or (None, None)
+    shown = any(each.name == label and each.showlegend for each in (*fig.layout.shapes, *fig.data))
     if x is not None and y is not None:
         (x0, x1), (y0, y1) = (v if isinstance(v, tuple) else (v, v) for v in (x, y))
-        marker = {"symbol": "line-ns-open" if x0 != x1 else "diamond-open", "size": 11}
+        ends = "diamond-open" if (x0, y0) == (x1, y1) else "line-ns" if y0 == y1 else "line-ew"
+        marker = {"symbol": ends, "size": 12, "line": {"color": REFERENCE, "width": 2.5}}
         looks: Looks = {"mode": "lines+markers", "marker": marker, "place": place, "width": 5}
-        draw(fig, [x0, x1], [y0, y1], label, label, colour=REFERENCE, **looks)
+        looks |= {"colour": REFERENCE, "showlegend": not shown}
+        draw(fig, [x0, x1], [y0, y1], label, label, **looks)
         return
     axis, value = ("x", x) if y is None else ("y", y)
     band = isinstance(value, tuple)
     first, last = value if isinstance(value, tuple) else (value, value)
-    shown = any(shape.name == label for shape in fig.layout.shapes)
     line = {"color": REFERENCE, "width": 0 if band else 2, "dash": "longdash"}
     looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
     looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
+    if note:
+        where = {"textangle": -90, "x": first, "xanchor": "left", "y": 0.5, "yanchor": "middle"}
+        looks["annotation"] = where | {"text": note, "font": {"size": 11, "color": REFERENCE}}
     kind = {"x": ("vrect" if band else "vline"), "y": ("hrect" if band else "hline")}[axis]
-    ends = {f"{axis}0": first, f"{axis}1": last} if band else {axis: first}
-    getattr(fig, f"add_{kind}")(**ends, row=row, col=col, exclude_empty_subplots=False, **looks)
+    ends_at = {f"{axis}0": first, f"{axis}1": last} if band else {axis: first}
+    getattr(fig, f"add_{kind}")(**ends_at, row=row, col=col, exclude_empty_subplots=False, **looks)
+
+
+def draw_paper_size(fig: go.Figure, records: Sequence[Record], place: Place = None) -> None:
+    """Where the paper's ungrokking ends at a test accuracy of 0.7; only beside its own task."""
+    if {(record.run.task, record.run.p) for record in records} == {("x+y", 113)}:
+        draw_paper(fig, "0.7 at D′ 800 – 1,000", x=PAPER_DOWN, y=0.7, place=place)
 
 
 def early_text(records: Sequence[Record]) -> str:
@@ -160,17 +175,26 @@ def early_text(records: Sequence[Record]) -> str:
 
 
 def draw_runs(
-    fig: go.Figure, records: Sequence[Record], metric: str, place: Place, dash: str = ""
+    fig: go.Figure,
+    records: Sequence[Record],
+    metric: str,
+    place: Place,
+    dash: str = "",
+    chosen: Record | None = None,
 ) -> None:
     """A metric of every run, pale and thin, and in front of them their median, strong.
 
-    The median is at the epochs of the longest run; one that ended early stays where it ended.
+    The median is at the epochs of the longest run; one that ended early stays where it ended. With
+    a `chosen` run, that one is strong: a median over runs that peak at other epochs has no peak.
     """
     label, colour, own = CURVES[metric]
     dash = dash or own
     for record in records:
         thin: Looks = {"colour": pale(colour), "width": 1.2, "dash": dash, "showlegend": False}
         draw_run(fig, record, metric, place, **thin)
+    if chosen is not None:
+        draw_run(fig, chosen, metric, place, dash=dash, width=2.5)
+        return
     epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
     middle = np.median([np.interp(epochs, r["epoch"], r[metric]) for r in records], axis=0)
     who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])

@@ -26,6 +26,11 @@ def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
     return html_table(heads.split(" | "), cells)
 
 
+def folded(table: str, summary: str = "The numbers") -> str:
+    """A table below its picture, closed until a reader opens it; works without scripts."""
+    return f"<details><summary>{summary}</summary>{table}</details>"
+
+
 def pivot(corner: str, cells: Mapping[tuple[str, str], str]) -> str:
     """An HTML table of cells by row and column, both in the order in which they first come."""
     rows, heads = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))

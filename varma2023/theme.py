@@ -19,7 +19,7 @@ THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_t
 TRAIN, TEST, GEN, MEM = (str(THEME["colours"][name]) for name in ("train", "test", "gen", "mem"))
 NORM: str = THEME["colours"]["norm"]  # near-black; the page turns it near-white in the dark
 REFERENCE: str = THEME["colours"]["reference"]  # of the paper's own results
-ORDERED = "Cividis"  # for ordered quantities: dataset size, weight decay
+ORDERED: list[str] = THEME["ordered"]  # the scale of ordered quantities: dataset size, decay
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 ISLAND_MIME = "application/vnd.grokkit.island+json"  # an explorer's module and state
@@ -49,13 +49,28 @@ def figure(**layout: Any) -> go.Figure:
 
 
 def panels(layout: dict[str, Any], **grid: Any) -> go.Figure:
-    """Empty panels with the template: `layout` as in `figure`, keywords as in `make_subplots`."""
-    return make_subplots(**grid).update_layout(template=template(), **layout)
+    """Empty panels with the template: `layout` as in `figure`, keywords as in `make_subplots`.
+
+    The legend stands above the titles of the upper panels, where there are titles.
+    """
+    tall = layout.get("height", THEME["layout"]["height"]) - 110  # of all panels, about
+    above = {"legend": {"y": 1 + 26 / tall}} if grid.get("subplot_titles") else {}
+    whole = above | layout
+    return make_subplots(**grid).update_layout(template=template(), **whole)
 
 
 def ordered(n: int) -> list[str]:
-    """n colours of the Cividis scale, dark to light, without its last tenth (too pale on white)."""
-    return list(sample_colorscale(ORDERED, [0.9 * i / max(n - 1, 1) for i in range(n)]))
+    """n colours of the scale of ordered quantities, dark to light; all show on white and in dark.
+
+    As Cividis from blue to yellow, through no other hue that means something, but of middling
+    lightness: at both ends that scale vanishes on one of the two papers.
+    """
+    return [ordered_at(i / max(n - 1, 1)) for i in range(n)]
+
+
+def ordered_at(part: float) -> str:
+    """The colour at a part, from 0 to 1, of the scale of ordered quantities."""
+    return str(sample_colorscale(ORDERED, [part])[0])
 
 
 def pale(colour: str, alpha: float = 0.35) -> str:

@@ -44,6 +44,15 @@ def plain() -> go.Figure:
     return theme.set_alt(fig, "One line of one run, rising.")
 
 
+def side_by_side() -> go.Figure:
+    """Two panels with titles, one beside the other, that share their y axis."""
+    titles = ["first", "second"]
+    fig = theme.panels({"height": 300}, cols=2, shared_yaxes=True, subplot_titles=titles)
+    for col in (1, 2):
+        fig.add_scatter(x=[1, 2], y=[3, col], name="line", showlegend=False, row=1, col=col)
+    return theme.set_alt(fig, "Two panels with a line each.")
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Path:
     """A page with the two figures, and beside it the scripts that the book's pages have."""
@@ -53,7 +62,7 @@ def page(tmp_path_factory) -> Path:
     shutil.copytree(chapters.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
         f'<figure id="fig-{i}">{rendered(PlotlyMime, json.loads(fig.to_json()))}</figure>'
-        for i, fig in enumerate((two_by_three(), plain()))
+        for i, fig in enumerate((two_by_three(), side_by_side(), plain()))
     ]
     (folder / "page.html").write_text(
         '<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>'
@@ -114,6 +123,25 @@ def test_a_figure_is_as_wide_as_its_box_whatever_made_it_narrow(opened):
             .every(p => p.clientWidth < width && p.clientWidth === p._fullLayout.width)""",
             arg=width,
         )
+
+
+PANELS = """() => [...document.querySelectorAll('#fig-1 .nsewdrag')]
+    .map(p => p.getBoundingClientRect()).map(r => [r.left, r.top, r.width, r.bottom])"""
+
+
+def test_panels_stand_under_each_other_where_it_is_narrow_and_beside_each_other_again(opened):
+    page = opened()
+    for width, below in ((340, True), (900, False), (500, True)):
+        page.evaluate(f"document.body.style.width = '{width}px'")
+        page.wait_for_function(
+            f"below => (([a, b]) => below ? b[1] > a[3] : b[1] === a[1])(({PANELS})())",
+            arg=below,
+        )
+        first, second = page.evaluate(PANELS)
+        assert (first[0] == second[0]) == below
+        assert (first[2] > 0.5 * width) == below  # nearly as wide as the page, or half
+        box = page.locator("#fig-1 .gk-plotly").bounding_box()
+        assert second[3] < box["y"] + box["height"]  # the box has grown with them
 
 
 DRAWN = """() => document.querySelector('.gk-plot').calcdata

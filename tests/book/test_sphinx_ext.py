@@ -7,10 +7,8 @@ from types import SimpleNamespace
 
 import docutils.core
 import docutils.nodes
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plotly.subplots import make_subplots
 
 from varma2023 import theme
 from varma2023.publish import sphinx_ext
@@ -60,12 +58,6 @@ def test_no_text_in_a_figure_ends_its_script(name):
     text = rendered(sphinx_ext.PlotlyMime, fig)
     assert text.count("</script>") == 1
     assert held(text)["data"][0]["name"] == fig["data"][0]["name"]
-
-
-@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), (1, 3), (2, 2)])
-def test_panels_side_by_side_are_counted(rows, cols):
-    fig = make_subplots(rows=rows, cols=cols)
-    assert sphinx_ext.n_columns(json.loads(fig.to_json())["layout"]) == cols
 
 
 def test_an_island_carries_its_module_and_what_to_say_without_scripts():

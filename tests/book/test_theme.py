@@ -47,7 +47,7 @@ def test_colours_mean_what_the_book_says():
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_every_named_colour_shows_on_its_paper(mode):
     colours = theme.THEME["colours" if mode == "light" else "dark_colours"]
-    assert set(colours) == {"train", "test", "gen", "mem", "norm"}
+    assert set(colours) == {"train", "test", "gen", "mem", "norm", "reference"}
     paper = theme.THEME[mode]["paper"]
     assert min(contrast(colour, paper) for colour in colours.values()) >= 3
     assert contrast(theme.THEME[mode]["text"], paper) >= 7
@@ -76,6 +76,15 @@ def test_ordered_colours_are_distinct_and_get_lighter(n):
     light = [luminance("#" + "".join(f"{v:02x}" for v in c)) for c in channels]
     assert light == sorted(set(light))
     assert len(light) == n
+
+
+@pytest.mark.parametrize("part", np.linspace(0, 1, 21))
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_ordered_colours_show_on_both_papers_as_they_are(mode, part):
+    """At a contrast of 3, from which on the page's script leaves a colour as it is in the dark."""
+    channels = re.findall(r"\d+", theme.ordered_at(part))
+    colour = "#" + "".join(f"{int(v):02x}" for v in channels)
+    assert contrast(colour, theme.THEME[mode]["paper"]) >= 3
 
 
 def test_pale_keeps_the_colour():

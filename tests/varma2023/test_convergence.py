@@ -158,8 +158,8 @@ def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     both = [pair(), pair(param_norm=20.0)]
     fig = shown(figures.fig_two_ways(both), "1 pairs end alike")
-    assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "L-BFGS, p = 53"}
-    first = next(t for t in fig.data if t.name.startswith("L-BFGS"))
+    assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "minimiser, p = 53"}
+    first = next(t for t in fig.data if t.name.startswith("minimiser"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])
     assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
     runs = sweeps.strength("quick")
@@ -170,4 +170,6 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
     safe = ended(replace(ADAMW, epochs=20_000), LONG, 0.1)
-    shown(figures.fig_early_end([safe], 0.3), "1 could have ended")
+    fig = shown(figures.fig_early_end([safe], 0.3), "1 could have ended")
+    [after], [mark] = ([t for t in fig.data if n in t.name] for n in ("after", "could"))
+    assert (min(after.x), after.y[0]) == (mark.x[0], mark.y[0])  # strong from the mark on

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from evidence import ALL_DECAYS, MEMORY_SIZES, by_seed, crossing, of_minimum
 from handmade import altered, shown
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
-from varma2023.efficiency.claims import start_pairs, task_pairs
+from varma2023.efficiency.claims import ROUTES, predictions, start_pairs, task_pairs
 from varma2023.statistics import Interval
 
 approx = pytest.approx
@@ -290,6 +292,50 @@ def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     for one in mem:
         found = drawn[one.run.dataset_size, one.run.weight_decay, one.run.seed]
         assert found == approx((analysis.norm(one), analysis.logit(one)))
+
+
+@given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 2))
+def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(heights, gap):
+    moved = figures.spread(heights, gap)
+    order = np.argsort(heights, kind="stable")
+    assert (np.diff(np.array(moved)[order]) >= gap - 1e-9).all()
+    assert sum(moved) == approx(sum(heights))
+    if len(heights) > 1 and np.diff(np.sort(heights)).min() > gap:
+        assert moved == approx(heights)
+
+
+def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
+    mem, gen = memory(), rule((0, 1))
+    fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen -0.000 – 0.000")
+    found = {
+        name: [t.y[0] for t in fig.data if t.name == name] for name in figures.CIRCUITS.values()
+    }
+    assert found["C<sub>mem</sub>"] == approx([line.value for line in analysis.slopes(mem)])
+    assert len(found["C<sub>gen</sub>"]) >= len(analysis.slopes(gen)) > 0
+    assert [shape.y0 for shape in fig.layout.shapes] == [0]
+
+
+def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
+    mem, starts = memory(), rule((0, 1))
+    ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
+    tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
+    found = predictions(mem, starts, ends, tasks)
+    pairs = [pair.measured.value for pair in found if pair.route == ROUTES[1]]
+    assert pairs == approx([pair[1].value for pair in start_pairs(mem, starts, ends).values()])
+    assert {pair.name for pair in found if pair.route == ROUTES[2]} == {"x-y", "x*y"}
+    assert len([pair for pair in found if pair.route == ROUTES[0]]) == 2
+    assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
+    falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]
+    fig = shown(figures.fig_predicted(falling), f"{len(found)} of them", "Of 1 measured ones")
+    points = [trace for trace in fig.data if trace.name in ROUTES]
+    last = [pair for pair in found if pair.route == ROUTES[2]]
+    tasks = [point for point in points if point.name == ROUTES[2]]
+    assert {p.x[0]: p.y[0] for p in tasks} == {p.predicted.value: p.measured.value for p in last}
+    [bound] = [point for point in points if point.marker.symbol.endswith("open")]
+    assert "a lower bound, memory still falling" in bound.hovertemplate
+    [band] = [trace for trace in fig.data if trace.fill == "toself"]
+    for x, y in zip(band.x, band.y, strict=True):
+        assert abs(x / y - 1) == approx(analysis.NEAR)  # the criterion's own bounds
 
 
 def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():

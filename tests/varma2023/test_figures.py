@@ -89,9 +89,14 @@ def test_every_figure_says_what_it_shows_and_has_one_entry_a_name_in_its_legend(
 
 
 def test_fig_8_has_a_panel_a_task_and_the_loop_two_branches():
-    assert [note.text for note in fig8_other_tasks(TASKS).layout.annotations] == ["x+y", "x-y"]
+    fig = fig8_other_tasks(TASKS)
+    assert [note.text for note in fig.layout.annotations] == ["x+y", "x-y"]
+    crits = [(line.xaxis, round(line.x[0])) for line in fig.data if "crit" in line.name]
+    assert crits == [("x", 800), ("x2", 500)]
     branches = {trace.name for trace in fig_hysteresis(RUNS, FRESH).data}
-    assert branches == {"from a grokked network", "from a fresh network"}
+    paper = {name for name in branches if name.startswith("the paper")}
+    assert len(paper) == 2
+    assert branches - paper == {"from a grokked network", "from a fresh network"}
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -106,18 +111,41 @@ def test_each_run_has_a_line_and_their_median_another(draw, n):
 @pytest.mark.parametrize("draw", [figures.fig1b_ungrokking, figures.fig7_ungrokking_runs])
 @pytest.mark.parametrize("n", [1, 2])
 def test_epoch_0_has_its_place_on_a_logarithmic_axis(draw, n):
-    assert all(min(trace.x) == 0.8 for trace in theme.show(draw(UNGROKKED[:n])).data)
+    lines = [trace for trace in theme.show(draw(UNGROKKED[:n])).data if trace.xaxis == "x"]
+    assert all(min(trace.x) == 0.8 for trace in lines)
 
 
 def test_the_strong_line_is_the_median_over_seeds():
     runs = [grokking(seed) for seed in range(3)]
     for run, factor in zip(runs, (1, 2, 10), strict=True):
-        run.metrics["param_norm"] = run["param_norm"] * factor
-    *_, strong = traces(fig9_circuits(runs), "parameter norm")
-    np.testing.assert_allclose(strong.y, 2 * grokking()["param_norm"], rtol=1e-6)
+        run.metrics["test_loss"] = run["test_loss"] * factor
+    *_, strong = traces(fig1a_grokking(runs), "test loss")
+    np.testing.assert_allclose(strong.y, 2 * grokking()["test_loss"], rtol=1e-6)
     np.testing.assert_array_equal(strong.x, EPOCHS)
     assert strong.line.width > 2
     assert "median of 3 seeds" in strong.hovertemplate
+
+
+def test_fig_9_draws_strong_the_run_that_generalises_in_the_middle():
+    runs = [grokking(0, 1.2), grokking(1, 0.5), grokking(2), NEVER]
+    fig = shown(fig9_circuits(runs), "Drawn strong is seed 2")
+    *thin, strong = traces(fig, "C<sub>trig</sub> logit")
+    np.testing.assert_allclose(strong.y, runs[2]["trig_logit"], rtol=1e-6)
+    assert strong.line.width > 2 * max(line.line.width for line in thin)
+
+
+def paper_lines(fig, axis):
+    """The values of the paper's lines in a panel, by its x axis."""
+    return [s.x0 for s in fig.layout.shapes if "the paper" in s.name and s.xref == axis]
+
+
+def test_the_papers_marks_stand_beside_runs_of_its_setting_only():
+    fig = theme.show(fig9_circuits(SEEDS))
+    assert paper_lines(fig, "x") == [200, 3500, 6000]
+    assert paper_lines(fig, "x2") == [200, 1500, 6000]
+    assert paper_lines(theme.show(fig1a_grokking(SEEDS)), "x2") == [200, 6000]
+    other = [grokking(seed, dataset_size=3000) for seed in range(2)]
+    assert not fig9_circuits(other).layout.shapes
 
 
 def test_a_curve_says_which_run_or_runs_it_belongs_to():
@@ -130,12 +158,18 @@ def test_a_curve_says_which_run_or_runs_it_belongs_to():
     assert {trace.meta["dataset_size"] for trace in overview.data if trace.meta} == {3830, 390}
 
 
-def test_fig7_has_a_line_a_run_and_a_legend_entry_a_size():
+def test_fig7_has_a_line_a_run_and_the_end_of_each_over_its_size():
     fig = theme.show(figures.fig7_ungrokking_runs(UNGROKKED))
-    assert [trace.name for trace in fig.data] == [f"D′ = {D:,}" for D in ENDS for _ in range(2)]
-    assert [trace.meta["dataset_size"] for trace in fig.data] == [D for D in ENDS for _ in range(2)]
-    assert [trace.showlegend for trace in fig.data] == [True, False] * 3
-    looks = {(trace.line.color, trace.line.dash) for trace in fig.data}  # said twice
+    lines, ends = ([t for t in fig.data if t.xaxis == axis] for axis in ("x", "x2"))
+    *ends, median, paper = ends
+    for some in (lines, ends):
+        assert [trace.name for trace in some] == [f"D′ = {D:,}" for D in ENDS for _ in range(2)]
+        assert [t.meta["dataset_size"] for t in some] == [D for D in ENDS for _ in range(2)]
+    assert [trace.line.color for trace in lines] == [trace.marker.color for trace in ends]
+    assert [(t.x[0], t.y[0]) for t in ends[::2]] == list(ENDS.items())
+    assert dict(zip(median.x, median.y, strict=True)) == pytest.approx(ENDS)
+    assert (paper.x, paper.y) == ((800, 1000), (0.7, 0.7))
+    looks = {(trace.line.color, trace.line.dash) for trace in lines}  # said twice
     assert [len(set(look)) for look in zip(*looks, strict=True)] == [3, 3]
 
 

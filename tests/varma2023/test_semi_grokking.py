@@ -230,6 +230,12 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     assert len(fig.data) == len(runs)
     colours = {trace.name: trace.line.color for trace in fig.data}
     assert colours[NONE] != colours[SEMI] != colours[FULL]  # by the accuracy at the end
+    near = [made(SEMI) for _ in range(2)]
+    for run, last in zip(near, (0.88, 0.94), strict=True):
+        run.metrics["test_accuracy"] = np.full(len(run["epoch"]), last)
+    tones = [trace.line.color for trace in figures.fig5_semi_grokking_runs(near).data]
+    blue = [int(tone.split(",")[2].strip(" )")) for tone in tones]
+    assert abs(blue[0] - blue[1]) > 10  # ends near 1 are told apart
     drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
     assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
     bars = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400")
@@ -251,9 +257,12 @@ def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():
 def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
     one = made(kind)
     fig = shown(figures.fig6_transient(one), f"({kind})")
-    assert len(fig.layout.shapes) == 4 * (measures.plateau(one) is not None)
+    paper = [shape for shape in fig.layout.shapes if "the paper" in str(shape.name)]
+    assert [shape.y0 for shape in paper] == [0.55]
+    assert len(fig.layout.shapes) - 1 == 4 * (measures.plateau(one) is not None)
     assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
-    shown(figures.fig1c_semi_grokking(one), f"({kind})")
+    fig = shown(figures.fig1c_semi_grokking(one), f"({kind})")
+    assert [shape.y0 for shape in fig.layout.shapes] == [0.83]
 
 
 def test_the_ends_of_the_minimiser_are_marked_by_their_kind():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
 from varma2023 import measures, plots
 from varma2023.clock import analysis
 from varma2023.plots import Looks, draw, draw_accuracy
@@ -14,8 +14,8 @@ from varma2023.theme import ordered, panels, set_alt
 def fig_clock(records: Sequence[Record]) -> go.Figure:
     """Test accuracy of grokking against η x epochs, and of ungrokking at the end against D'."""
     titles = ["grokking, over time", "ungrokking, at the end"]
-    layout = {"height": 460, "margin": {"t": 90}, "legend": {"y": 1.2}}
-    fig = panels(layout, rows=1, cols=2, shared_yaxes=True, subplot_titles=titles)
+    grid: Looks = {"rows": 1, "cols": 2, "horizontal_spacing": 0.06, "subplot_titles": titles}
+    fig = panels({"height": 460}, shared_yaxes=True, **grid)
     groups = measures.group(records, "lr")
     for i, (colour, (lr, runs)) in enumerate(
         zip(ordered(len(groups)), groups.items(), strict=True)
@@ -30,6 +30,11 @@ def fig_clock(records: Sequence[Record]) -> go.Figure:
             points = record["epoch"] * lr, record["test_accuracy"]
             draw(fig, *points, label, hover, **looks)
         draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colour, i, place=(1, 2))
+    general, base = measures.MARKS[-1].paper, Run().lr
+    if measures.at_papers_setting(analysis.grokking(groups.get(base, []))):
+        note = f"generalised at η × epochs ~{general * base:g}"
+        plots.draw_paper(fig, note, x=general * base, place=(1, 1))
+        plots.draw_paper_size(fig, analysis.ungrokking(records), (1, 2))
     fig.update_xaxes(title="η × epochs", row=1, col=1)
     fig.update_xaxes(plots.size_axis(analysis.ungrokking(records), "D′"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY_FROM_0)

@@ -11,7 +11,7 @@ from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.measures import Pair
 from varma2023.plots import LOG, Looks, dash_of, draw, draw_run, log_epochs, meta
-from varma2023.theme import NORM, TEST, TRAIN, figure, ordered, panels, set_alt
+from varma2023.theme import NORM, TRAIN, figure, ordered, pale, panels, set_alt
 
 DOTS = 400  # parameters drawn in the equilibrium, of about 227,000
 KINDS = ("grokking", "ungrokking", "random labels")
@@ -30,7 +30,7 @@ def _gradients(record: Record) -> np.ndarray:
 def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     """Objective, residual and test accuracy of every pair, by kind, against gradients spent."""
     kinds = [kind for kind in KINDS if any(pair.kind == kind for pair in pairs)]
-    layout: Looks = {"height": 760, "margin": {"t": 90}, "legend": {"y": 1.13}}
+    layout: Looks = {"height": 720}
     grid: Looks = {"rows": len(ROWS), "cols": len(kinds), "subplot_titles": kinds}
     grid |= {"vertical_spacing": 0.04, "horizontal_spacing": 0.03}
     fig = panels(layout, shared_xaxes=True, shared_yaxes=True, **grid)
@@ -39,7 +39,8 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
         same = [other for other in pairs if other.kind == pair.kind]
         looks: Looks = {"width": 1.4 if same.index(pair) % 2 else 2.4}
         looks["dash"] = "solid" if p == min(other.adamw.run.p for other in pairs) else "dot"
-        for way, colour, record in (("AdamW", TRAIN, pair.adamw), ("L-BFGS", TEST, pair.lbfgs)):
+        ways = ("AdamW", pair.adamw), ("minimiser", pair.lbfgs)
+        for (way, record), colour in zip(ways, ordered(2), strict=True):
             looks |= {"colour": colour, "meta": meta(record)}
             for row, (title, values, _) in enumerate(ROWS, start=1):
                 points = _gradients(record), values(record)
@@ -48,7 +49,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     for row, (title, _, axis) in enumerate(ROWS, start=1):
         fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
-    fig.update_xaxes(LOG)
+    fig.update_xaxes(LOG | {"dtick": 2})
     fig.update_xaxes(title="gradients of the train set", row=len(ROWS), col=(len(kinds) + 1) // 2)
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"
@@ -63,7 +64,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
     titles = [f"{group[0].run.labels} labels" for group in groups]
-    layout: Looks = {"height": 560, "margin": {"t": 80}, "legend": {"y": 1.14}}
+    layout: Looks = {"height": 560}
     grid: Looks = {"rows": 2, "cols": len(groups), "subplot_titles": titles}
     fig = panels(layout, shared_xaxes=True, vertical_spacing=0.06, **grid)
     for col, group in enumerate(groups, start=1):
@@ -87,14 +88,28 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
 
 
 def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
-    """Test accuracy of each run against epochs, with a mark where it could have ended."""
-    fig = figure(height=420)
+    """Test accuracy of each run against epochs: to where it could have ended pale, then strong.
+
+    Coloured by where it starts; runs that never could have ended are pale all along.
+    """
+    fig = figure(height=460)
     marks, name = analysis.early_ends(records, tolerance), "could have ended"
-    for record, colour in zip(records, ordered(len(records)), strict=True):
-        looks: Looks = {"colour": colour, "dash": "solid", "width": 1.4, "showlegend": False}
-        draw_run(fig, record, "test_accuracy", **looks)
+    first = dict(zip((False, True), ordered(2), strict=True))
+    for record in records:
+        grokked = record.run.init is not None
+        label = "from a grokked network" if grokked else "from random weights"
+        looks: Looks = {"colour": pale(first[grokked]), "dash": "solid", "width": 1.2}
+        draw_run(fig, record, "test_accuracy", label=label, **looks)
+    for end in marks:
+        late = end.record["epoch"] >= end.epoch
+        colour = first[end.record.run.init is not None]
+        looks = {"colour": colour, "width": 3, "showlegend": False, "meta": meta(end.record)}
+        whole = end.record["epoch"], end.record["test_accuracy"]
+        x, y = (values[late] for values in whole)
+        draw(fig, x, y, "after that", **looks)
     points = [end.epoch for end in marks], [end.accuracy for end in marks]
-    looks = {"mode": "markers", "marker": {"color": NORM, "size": 9, "symbol": "x"}}
+    looks = {"mode": "markers", "marker": {"color": NORM, "size": 9, "symbol": "x-thin"}}
+    looks["marker"]["line"] = {"color": NORM, "width": 2}
     draw(fig, *points, name, f"epoch %{{x:,}}<br>test accuracy %{{y:.4f}}<br>{name}", **looks)
     log_epochs(fig)
     fig.update_xaxes(title="epoch")
@@ -109,7 +124,7 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
 
 def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) -> go.Figure:
     """The gradient of each parameter against its value where AdamW rests, a panel a network."""
-    layout: Looks = {"height": 440, "margin": {"t": 70}, "legend": {"y": 1.1}}
+    layout: Looks = {"height": 440}
     titles = [f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records]
     fig = panels(layout, cols=len(states), subplot_titles=titles, horizontal_spacing=0.12)
     parts = []

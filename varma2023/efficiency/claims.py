@@ -5,6 +5,7 @@ A prediction compares minima, so where one that it rests on is still falling it 
 
 from collections.abc import Iterable, Sequence
 from math import inf
+from typing import NamedTuple
 
 from grokkit.runs import Record
 from varma2023 import measures
@@ -105,6 +106,56 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]
                 name = task if decay == 1 else f"{task}, weight decay {decay:g}"
                 pairs[name] = predictions[decay], measures.d_crit_interval(own)
     return pairs
+
+
+class Prediction(NamedTuple):
+    """A D_crit predicted and measured, and whether what both rest on had come to rest.
+
+    While C_mem is still falling the prediction is a lower bound, while the rule is an upper one;
+    while an end beside the crossing is, the measured D_crit is a lower bound.
+    """
+
+    route: str  # what is equal at the predicted D_crit, and of which tasks
+    name: str
+    predicted: Interval
+    measured: Interval
+    near: float  # the part of the measured one within which they agree (choice C18)
+    memory_rests: bool
+    rule_rests: bool
+    ends_rest: bool
+
+
+ROUTES = ("x+y: equal norm", "x+y: equal Eq. (2)", "other tasks: equal Eq. (2)")
+
+
+def predictions(
+    mem: Sequence[Record],
+    starts: Sequence[Record],
+    ends: Sequence[Record],
+    tasks: Sequence[Record] = (),
+) -> list[Prediction]:
+    """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
+    calm, found = all(map(measures.rests, mem)), []
+    rules, fell = group(starts, "seed"), group(ends, "seed", "weight_decay")
+
+    def add(
+        route: str, name: str, pair: Pair, near: float, rule: list[Record], own: list[Record]
+    ) -> None:
+        resting = all(map(measures.rests, rule)), measures.crossings_rest(own)
+        found.append(Prediction(route, name, *pair, near, calm, *resting))
+
+    for name, pair in norm_pairs(mem, starts, ends).items():
+        seed = int(name.removeprefix("seed "))
+        own = [record for record in ends if record.run.seed == seed]
+        add(ROUTES[0], name, pair, analysis.NEAR_NORM, rules[seed], own)
+    for (seed, decay), pair in start_pairs(mem, starts, ends).items():
+        rule = [record for record in rules[seed] if record.run.weight_decay == decay]
+        name = f"seed {seed}, weight decay {decay:g}"
+        add(ROUTES[1], name, pair, analysis.NEAR, rule, fell[seed, decay])
+    for name, pair in task_pairs(mem, tasks).items():
+        own = [record for record in tasks if record.run.task == name.partition(", weight")[0]]
+        add(ROUTES[2], name, pair, analysis.NEAR, measures.at_largest(own), own)
+    return found
 
 
 def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from grokkit.runs import Record
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import CIRCUITS, Bucket, logit, norm
+from varma2023.efficiency.claims import ROUTES, Prediction
 from varma2023.measures import group, least
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
 from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
 
-PLACES = ("bottom", "middle", "top")  # of the names of neighbouring lines
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 SIZES = (50, 100, 200, 500, 1000, 2000, 4000, 8000)
+CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
 def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUND) -> dict:
@@ -30,22 +32,32 @@ def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUN
     return axis
 
 
-def _scatter(fig: go.Figure, records: Sequence[Record], circuit: str, row: int) -> None:
-    """Fig. 3a or 3c: a point a run, coloured by D, on a line through its seed's weight decays."""
+def _scatter(
+    fig: go.Figure, records: Sequence[Record], circuit: str, row: int, colours: Mapping[int, str]
+) -> None:
+    """Fig. 3a or 3c: a point a run, coloured by D, on a line through its seed's weight decays.
+
+    The sizes of C_mem, which lie apart, stand above their points; those of C_gen in the legend.
+    """
     sizes = group(sorted(records, key=lambda r: r.run.weight_decay), "dataset_size")
-    for i, (size, colour) in enumerate(zip(sizes, ordered(len(sizes)), strict=True)):
-        label = f"{CIRCUITS[circuit]}, D = {size:,}"
-        here: Looks = {"legend": f"legend{row}", "place": (row, 1)}
+    for i, (size, here) in enumerate(sizes.items()):
+        label, colour = f"{CIRCUITS[circuit]}, D = {size:,}", colours[size]
         line: Looks = {"colour": pale(colour), "width": 1, "mode": "lines", "showlegend": False}
-        for curve in group(sizes[size], "seed").values():
+        named: Looks = {"showlegend": False} if circuit == "mem" else {}
+        for curve in group(here, "seed").values():
             norms, logits = [*map(norm, curve)], [*map(logit, curve)]
-            draw(fig, norms, logits, label, **line, **here, meta=shared_meta(curve))
+            draw(fig, norms, logits, label, **line, place=(row, 1), meta=shared_meta(curve))
             for record, x, y in zip(curve, norms, logits, strict=True):
                 told = f"norm {x:.2f}, correct logit {y:.1f}<br>{CIRCUITS[circuit]}<br>"
                 symbol = plots.rest_symbols([record], symbol_of(i))[0]
                 dot: Looks = {"marker": {"color": colour, "size": 8, "symbol": symbol}}
-                about: Looks = {"mode": "markers", "meta": plots.meta(record), **dot, **here}
-                draw(fig, [x], [y], label, told + plots.run_name(record), **about)
+                about: Looks = {"mode": "markers", "meta": plots.meta(record), **dot, **named}
+                draw(fig, [x], [y], label, told + plots.run_name(record), place=(row, 1), **about)
+        if circuit == "mem":
+            top: Looks = {"mode": "text", "text": [f"{size:,}"], "textposition": "top center"}
+            font: Looks = {"textfont": {"size": 11, "color": colour}, "cliponaxis": False}
+            x, y = float(np.mean([*map(norm, here)])), max(map(logit, here))
+            draw(fig, [x], [y], label, showlegend=False, place=(row, 1), **top, **font)
 
 
 def _isologit(fig: go.Figure, bucket: Bucket, seed: int | None, **looks: Any) -> None:
@@ -55,45 +67,75 @@ def _isologit(fig: go.Figure, bucket: Bucket, seed: int | None, **looks: Any) ->
         chosen = group(chosen, "seed")[seed]
     norms, who = analysis.mean_norms(chosen), f"{len(chosen)} runs"
     if seed is None:
-        text = [*[""] * (len(norms) - 1), f" {(low * high) ** 0.5:.0f}"]
-        looks |= {"mode": "lines+markers+text", "text": text, "width": 2.5, "opacity": 1}
+        looks |= {"mode": "lines+markers", "width": 2.5, "opacity": 1}
     else:
         who = f"seed {seed}, {who}"
-        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.6}
+        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.45}
     looks |= {"marker": {"size": 7 if seed is None else 4}, "meta": shared_meta(chosen)}
     hover = f"norm %{{y:.2f}} at D = %{{x:,}}<br>correct logit {low:.1f} – {high:.1f}<br>{who}"
     label = f"correct logit {low:.0f} – {high:.0f}"
     draw(fig, list(norms), list(norms.values()), label, hover, showlegend=False, **looks)
 
 
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights moved, by the least sum of squares, to be this far apart in the same order."""
+    order = np.argsort(heights, kind="stable")
+    blocks: list[list[float]] = []  # of neighbours that stand `gap` apart, by their offsets
+    for i, height in enumerate(np.asarray(heights, dtype=float)[order]):
+        blocks.append([height - i * gap])
+        while len(blocks) > 1 and fmean(blocks[-2]) > fmean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    level = [fmean(block) for block in blocks for _ in block]
+    return [float(level[i] + i * gap) for i in np.argsort(order)]
+
+
+def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: Any) -> None:
+    """The middle of each bucket's logit, at the right end of its line, none on another."""
+    known = [bucket for bucket in found if bucket.records]
+    ends = [[*analysis.mean_norms(bucket.records).items()][-1] for bucket in known]
+    for size in {size for size, _ in ends}:
+        here = [i for i, end in enumerate(ends) if end[0] == size]
+        side = "middle" if size == max(ends)[0] else "bottom"  # other lines go on above it
+        heights = spread([float(np.log(ends[i][1])) for i in here], 0.055 * reach)
+        for i, height in zip(here, heights, strict=True):
+            text: Looks = {"text": [f"{(known[i].low * known[i].high) ** 0.5:.0f}"], "mode": "text"}
+            text |= {"textposition": f"{side} right", "cliponaxis": False, "showlegend": False}
+            draw(fig, [1.03 * size], [float(np.exp(height))], "", **text, **looks)
+
+
 def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
-    """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d)."""
-    legend = {"x": 0, "xanchor": "left", "font": {"size": 11}, "orientation": "h"}
-    layout = {"height": 860, "margin": {"t": 110, "b": 110}}
-    layout["legend1"] = legend | {"y": 1.05, "yanchor": "bottom"}
-    layout["legend2"] = legend | {"y": -0.09, "yanchor": "top"}
-    whats = ("({}) {}", "({}) {}, isologit lines") * 2
+    """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d).
+
+    On the left the colour is the size, in both rows the same; on the right it is the circuit.
+    """
+    whats = ("({}) {}, by D", "({}) {}, isologit lines") * 2
     names = [name for name in CIRCUITS.values() for _ in range(2)]
     titles = [what.format(*of) for what, *of in zip(whats, "abcd", names, strict=True)]
     grid: Looks = {"horizontal_spacing": 0.13, "vertical_spacing": 0.16, "subplot_titles": titles}
-    fig = panels(layout, rows=2, cols=2, **grid)
-    said = []
+    fig = panels({"height": 860}, rows=2, cols=2, **grid)
+    every = [*group([*mem, *gen], "dataset_size")]
+    colours, said = dict(zip(every, ordered(len(every)), strict=True)), []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
-        _scatter(fig, records, circuit, row)
+        _scatter(fig, records, circuit, row, colours)
         found = analysis.buckets(records)
-        for i, (bucket, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
+        for i, bucket in enumerate(found):
+            colour = (MEM, GEN)[row - 1]
             looks: Looks = {"colour": colour, "dash": dash_of(i), "place": (row, 2)}
-            looks |= {"textposition": f"{PLACES[i % 3]} right", "cliponaxis": False}
-            fig.add_hline(y=bucket.high, line={"width": 0.6, "dash": "dot"}, row=row, col=1)
+            edge = {"width": 0.6, "dash": "dot", "color": NORM}
+            fig.add_hline(y=bucket.high, line=edge, row=row, col=1)
             seeds = group(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
                 _isologit(fig, bucket, seed, **looks)
         norms, sizes = [*map(norm, records)], [*group(records, "dataset_size")]
+        _name_lines(fig, found, float(np.log(max(norms) / min(norms))), place=(row, 2))
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
+        logits = [*map(logit, records)]
+        top = max(norms) * (max(norms) / min(norms)) ** 0.06  # room for the names of lines
         fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
-        fig.update_yaxes(_axis([*map(logit, records)], "correct logit"), row=row, col=1)
+        fig.update_yaxes(_axis([*logits, 1.04 * max(logits)], "correct logit"), row=row, col=1)
         fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", ticks), row=row, col=2)
-        fig.update_yaxes(_axis(norms, "parameter norm"), row=row, col=2)
+        fig.update_yaxes(_axis([*norms, top], "parameter norm"), row=row, col=2)
         whole = analysis.fitted(records, "exponent")
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
     return set_alt(
@@ -101,6 +143,39 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "
         f"C_gen alone. At a fixed logit the norm {' and '.join(said)}.",
     )
+
+
+def fig_slopes(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
+    """The slope of every isologit line of Fig. 3, log norm over log D, against its logit.
+
+    Single seeds small; the bar is the interval over seeds, where there are enough of them.
+    """
+    fig = figure(height=400)
+    said = []
+    cases = ("mem", mem, MEM, "circle"), ("gen", gen, GEN, "square")
+    for circuit, records, colour, symbol in cases:
+        slopes = []
+        for low, high, here in analysis.buckets(records):
+            found = analysis.isologit_slope(here)
+            if not isfinite(found.value):
+                continue
+            slopes.append(found.value)
+            x, marker = (low * high) ** 0.5, {"color": colour, "symbol": symbol}
+            told = f"{CIRCUITS[circuit]}, correct logit {low:.1f} – {high:.1f}<br>"
+            point: Looks = {"mode": "markers", "marker": marker | {"size": 10}}
+            if found.bounded:
+                up, down = found.high - found.value, found.value - found.low
+                point["error_y"] = {"array": [up], "arrayminus": [down], "color": colour}
+            whole = f"{told}slope {found.text('.3f')}<br>{len(here)} runs"
+            draw(fig, [x], [found.value], CIRCUITS[circuit], whole, **point)
+            for each in found.each if len(found.each) > 1 else ():
+                dot: Looks = {"mode": "markers", "marker": marker | {"size": 5, "opacity": 0.6}}
+                draw(fig, [x], [each], CIRCUITS[circuit], f"{told}one seed: %{{y:.3f}}", **dot)
+        said.append(f"of C_{circuit} {analysis.range_text(slopes, '.3f')}")
+    plots.draw_paper(fig, "C<sub>gen</sub>'s lines are flat", y=0.0)
+    fig.update_xaxes(title="correct logit of the line")
+    fig.update_yaxes(title="slope of log norm over log D")
+    return set_alt(fig, f"Slopes of the isologit lines of Fig. 3: {', '.join(said)}.")
 
 
 def _mark(
@@ -116,6 +191,12 @@ def _mark(
     told = f"{name}: D = {found.text(',.0f')}<br>{hover}"
     trace["marker"] = {"color": NORM, "size": 11, "symbol": "diamond-open" if measured else "x"}
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
+
+
+def _paper_band(fig: go.Figure, records: Sequence[Record]) -> None:
+    """Where the paper's ungrokking ends at an accuracy of 0.7, beside runs of its own modulus."""
+    if {record.run.p for record in records} == {113}:
+        plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
 
 
 def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Interval) -> go.Figure:
@@ -140,6 +221,7 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
                 draw(fig, [size], [found], CIRCUITS[circuit], f"{hover}interpolated", **about)
     _mark(fig, predicted, height, False)
     _mark(fig, measured, height, True)
+    _paper_band(fig, [*mem, *gen])
     seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
     fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
     fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
@@ -156,7 +238,10 @@ def fig_first_order(
     gen: Sequence[Record],
     measured: Mapping[float, Interval] | None = None,
 ) -> go.Figure:
-    """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross."""
+    """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross.
+
+    The axes show the crossing; C_gen's points, at large D, lie beyond them.
+    """
     fig = figure(height=480)
     predicted, measured = critical.predicted_by_minimum(mem, gen), measured or {}
     decays = [*group([*mem, *gen], "weight_decay")]
@@ -178,12 +263,70 @@ def fig_first_order(
         _mark(fig, found, height, False, f"weight decay {decay:g}", **about)
         if decay in measured:
             _mark(fig, measured[decay], height, True, f"weight decay {decay:g}", **about)
+    _paper_band(fig, [*mem, *gen])
     marks = [found.value for found in (*predicted.values(), *measured.values())]
-    fig.update_xaxes(_axis([*sizes, *filter(isfinite, marks)], "D", SIZES))
-    fig.update_yaxes(_axis([*map(least, mem), *map(least, gen)], "minimum of Eq. (2) over α"))
+    near = [size for size in sizes if size < 2.5 * max(filter(isfinite, marks), default=sizes[-1])]
+    seen = [*map(least, gen), *(least(record) for record in mem if record.run.dataset_size in near)]
+    fig.update_xaxes(_axis([*near, *filter(isfinite, marks)], "D", CLOSE))
+    fig.update_yaxes(_axis(seen, "minimum of Eq. (2) over α", CLOSE))
     said = [f"{x.text(',.0f')} at weight decay {decay:g}" for decay, x in predicted.items()]
     return set_alt(
         fig,
         "The least of Eq. (2) over α that each circuit reaches, against D: C_mem's rises, C_gen's "
         f"does not. They cross at D = {'; '.join(said)}.",
+    )
+
+
+def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
+    """Every predicted D_crit against the measured one, on logarithmic axes; not in the paper.
+
+    The band is where the two agree within `NEAR`. An open marker is a measured D_crit beside which
+    an end was still falling: a lower bound.
+    """
+    known = [p for p in found if isfinite(p.predicted.value) and isfinite(p.measured.value)]
+    fig = figure(height=560)
+    values = [each.value for p in known for each in (p.predicted, p.measured)]
+    low, high = 0.65 * min(values), 1.3 * max(values)
+    under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
+    band = [low, high, high, low], [low / under, high / under, high / over, low / over]
+    area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.08), "mode": "none"}
+    draw(fig, *band, f"within {analysis.NEAR:.0%}", **area)
+    line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
+    draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
+    looks = zip(ROUTES, ordered(len(ROUTES)), ("square", "circle", "diamond"), strict=True)
+    for route, colour, symbol in looks:
+        here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
+        for i, p in enumerate(here):
+            bounds = {
+                "predicted: a lower bound, memory still falling": not p.memory_rests,
+                "predicted: an upper bound, the rule still falling": not p.rule_rests,
+                "measured: a lower bound, ends still falling": not p.ends_rest,
+            }
+            agrees = analysis.agrees(p.predicted, p.measured, p.near)
+            told = [
+                f"{route}<br>{p.name}",
+                f"predicted {p.predicted.text(',.0f')}, measured {p.measured.text(',.0f')}",
+                f"{'' if agrees else 'not '}within {p.near:.0%}",
+                *(bound for bound, so in bounds.items() if so),
+            ]
+            marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
+            point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
+            if route == ROUTES[-1]:
+                crowded = (
+                    i + 1 < len(here) and here[i + 1].predicted.value < 1.1 * p.predicted.value
+                )
+                left = crowded or p.predicted.value < p.measured.value
+                point |= {"mode": "markers+text", "text": [f"\u2002{p.name}\u2002"]}
+                point["textposition"] = "middle left" if left else "middle right"
+            draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
+    fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", plots.TICKS))
+    fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", plots.TICKS))
+    near = [analysis.agrees(p.predicted, p.measured, p.near) for p in known]
+    ratios = analysis.range_text((analysis.ratio(p.predicted, p.measured) for p in known), ".2f")
+    falling = sum(not p.ends_rest for p in known)
+    return set_alt(
+        fig,
+        f"Predicted against measured D_crit, {len(known)} of them: {sum(near)} agree by their "
+        f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end beside "
+        "the crossing was still falling.",
     )

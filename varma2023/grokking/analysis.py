@@ -1,6 +1,7 @@
 """When a network groks: the marks of Figs. 1a and 9, and the observations of App. A.3."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from grokkit.runs import Record
@@ -14,6 +15,16 @@ def mark_met(records: Sequence[Record], mark: Mark) -> bool:
     summary, factor = mark_epochs(records, mark), measures.tolerance(records)
     near = 1 / factor <= summary.median / mark.paper <= factor
     return summary.seen == summary.n and near
+
+
+def middle(records: Sequence[Record]) -> Record:
+    """The run that generalises when half of the others have and half have not, or never."""
+
+    def when(record: Record) -> float:
+        found = measures.generalises(record)
+        return inf if found is None else found.epoch
+
+    return sorted(records, key=when)[(len(records) - 1) // 2]
 
 
 def marks_table(records: Sequence[Record]) -> str:

@@ -6,14 +6,28 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.plots import LOSS_AXIS, draw_runs, early_text, losses_and_accuracies
+from varma2023.grokking.analysis import middle
+from varma2023.measures import MARKS, at_papers_setting
+from varma2023.plots import LOSS_AXIS, draw_paper, draw_runs, early_text, losses_and_accuracies
 from varma2023.theme import panels, set_alt
+
+NOTES = ("fits", "norm peaks", "trig leads", "test loss falls", "generalises")  # of the MARKS
+
+
+def _paper_marks(fig: go.Figure, records: Sequence[Record], row: int, *notes: str) -> None:
+    """The epochs of some marks in the paper (its Fig. 9), in a row, of runs that are its own."""
+    for note, mark in zip(NOTES, MARKS, strict=True):
+        if note in notes and at_papers_setting(records):
+            said = f"{note}, ~{mark.paper:,}"
+            draw_paper(fig, "epochs of its Fig. 9", x=mark.paper, place=(row, 1), note=said)
 
 
 def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
     """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
     fig = losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
+    _paper_marks(fig, records, 1, "test loss falls")
+    _paper_marks(fig, records, 2, "fits", "generalises")
     fits, *_, general = measures.mark_summaries(records)
     last = measures.finals(records, "test_loss")
     return set_alt(
@@ -25,14 +39,20 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
 
 
 def fig9_circuits(records: Sequence[Record]) -> go.Figure:
-    """Fig. 9: losses; correct logits of the two circuits and parameter norm, against epochs."""
-    fig = panels({"height": 620}, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    """Fig. 9: losses; correct logits of the two circuits and parameter norm, against epochs.
+
+    Strong is the `middle` run: the peak of the trig logit is at another epoch in each.
+    """
+    fig = panels({"height": 680}, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
-        draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1))
+        draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
+    _paper_marks(fig, records, 1, "fits", "test loss falls", "generalises")
+    _paper_marks(fig, records, 2, "norm peaks", "trig leads", "generalises")
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    found = zip(measures.MARKS, measures.mark_summaries(records), strict=True)
+    found = zip(MARKS, measures.mark_summaries(records), strict=True)
     marks = "; ".join(f"{mark.name} at epoch {epochs.text()}" for mark, epochs in found)
-    text = f"Losses, logits and norm of {len(records)} grokking networks: {marks}."
+    text = f"Losses, logits and norm of {len(records)} grokking networks: {marks}. Drawn "
+    text += f"strong is seed {middle(records).run.seed}."
     return set_alt(fig, text + early_text(records))

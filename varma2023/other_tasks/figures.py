@@ -1,6 +1,7 @@
 """The figures of other tasks: Fig. 8, and logits by character of the task's group."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,7 +24,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     modular = [c for c in found if c.task in MODULAR]
     names = [name for name in MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
-    layout = {"height": 140 + 190 * rows, "margin": {"t": 80}, "legend": {"y": 1 + 4 / (19 * rows)}}
+    layout = {"height": 140 + 190 * rows}
     space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
     axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": names}
     fig = panels(layout, rows=rows, cols=2, **axes, **space)
@@ -58,8 +59,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         xaxis={"title": "irreducible representation", "type": "category"},
         yaxis={"title": "share of norm²", "range": [0, 1.03]},
         barmode="group",
-        height=320 + 34 * len(chosen),  # two rows of the legend each
-        legend={"font": {"size": 11}},  # its rows fit a phone
+        height=320 + 24 * len(chosen),  # a row of the legend each
     )
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
@@ -68,7 +68,11 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
             bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
             about = {"task": c.task, "seed": c.record.run.seed}
-            draw_bars(fig, *bars, colour, i, meta=about, legendgroup=None)
+            one: Looks = {
+                "legendgroup": c.name,
+                "showlegend": i == 0,
+            }  # an entry, of the first kind
+            draw_bars(fig, *bars, colour, i, meta=about, **one)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
@@ -82,7 +86,7 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
-    layout: Looks = {"height": 120 + 230 * n_rows, "margin": {"t": 60}}
+    layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
     axes: Looks = {"shared_yaxes": True, "subplot_titles": list(groups), **space}
     fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
@@ -91,6 +95,10 @@ def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
         draw_accuracy(fig, here, "seed", task, TEST, 0, (row, col), showlegend=False)
+        if isfinite(size := measures.d_crit_interval(here).value):
+            line: Looks = {"colour": NORM, "dash": "dot", "width": 1.2, "mode": "lines"}
+            line["place"], told = (row, col), f"D<sub>crit</sub> {size:,.0f}<br>{task}"
+            draw(fig, [size] * 2, [0, 1], "D<sub>crit</sub>", told, **line)
         fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)

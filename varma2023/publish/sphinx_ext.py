@@ -16,9 +16,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.math import get_node_equation_number
 
+from varma2023.publish.narrow import narrow
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
-
-PANEL_WIDTH = 226  # px: panels side by side scroll in their own box rather than get narrower
 
 
 def _script(content: Any) -> str:
@@ -30,12 +29,6 @@ def _script(content: Any) -> str:
 def _raw(text: str) -> list[nodes.Element]:
     """The HTML as the document node of a cell's output."""
     return [nodes.raw(text=text, format="html", classes=["output", "gk-output"])]
-
-
-def n_columns(layout: dict[str, Any]) -> int:
-    """How many panels of a figure stand side by side: distinct left ends of its x axes."""
-    axes = [axis for key, axis in layout.items() if re.fullmatch(r"xaxis\d*", key)]
-    return len({round((axis.get("domain") or [0.0])[0], 3) for axis in axes}) or 1
 
 
 class PlotlyMime:
@@ -50,15 +43,13 @@ class PlotlyMime:
         layout = dict(data.content.get("layout", {}))
         layout.pop("template", None)  # the page's script applies the one of theme.json
         figure = {"data": data.content.get("data", []), "layout": layout}  # maybe without curves
+        figure["narrow"] = narrow(figure["data"], layout)
         text = html.escape(str(layout.get("meta", {}).get("alt", "")))
         height = int(layout.get("height", 420))
-        columns = n_columns(layout)
-        width = f";min-width:{PANEL_WIDTH * columns}px" if columns > 1 else ""
-        focus = ' tabindex="0"' if columns > 1 else ""  # so that the keyboard can scroll it
         return _raw(
-            f'<div class="gk-figure"><div class="gk-scroll"{focus}>'
+            '<div class="gk-figure"><div class="gk-scroll">'
             f'<div class="gk-plotly" role="img" aria-label="{text}" '
-            f'style="height:{height}px{width}">{_script(figure)}</div></div>'
+            f'style="height:{height}px">{_script(figure)}</div></div>'
             f"<noscript><p>{text}</p></noscript>"
             '<p class="gk-links"><a class="gk-csv" href="#" role="button">CSV</a></p></div>'
         )

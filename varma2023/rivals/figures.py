@@ -14,9 +14,7 @@ from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
 
 def fig_ablations(records: Sequence[Record]) -> go.Figure:
     """Sec. 6, 7: train loss, test accuracy and norm of every run, by what was changed in it."""
-    legend = {"y": 1.03, "yanchor": "bottom"}
-    layout: Looks = {"height": 760, "margin": {"t": 110}, "legend": legend}
-    fig = panels(layout, rows=3, shared_xaxes=True, vertical_spacing=0.05)
+    fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     groups = analysis.variants(records)
     styles = zip(groups.items(), ordered(len(groups)), strict=True)
     for i, ((name, group), colour) in enumerate(styles):

@@ -1,16 +1,16 @@
 """The figures of semi-grokking: one run (Figs. 1c and 6), many runs (Fig. 5), and their ends."""
 
 from collections.abc import Sequence
+from math import log
 
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from grokkit.runs import Record
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
-from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_run
+from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
 from varma2023.semi_grokking import analysis
-from varma2023.theme import GEN, MEM, NORM, ORDERED, figure, ordered, panels, set_alt
+from varma2023.theme import MEM, NORM, figure, ordered, ordered_at, panels, set_alt
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
@@ -18,6 +18,7 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
     "norm": ({"title": "parameter norm"}, ("param_norm",)),
     "logits": ({"title": "correct logit"}, ("trig_logit", "mem_logit")),
 }
+ERRORS = 0.5, 0.01  # parts of the test set between which the colour of Fig. 5 changes
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 
@@ -29,7 +30,9 @@ def _one_run(record: Record, *rows: str) -> go.Figure:
     for row, name in enumerate(rows, start=1):
         axis, metrics = ROWS[name]
         for metric in metrics:
-            looks: Looks = {"dash": "solid"} if metric == "param_norm" else {}
+            looks: Looks = {"dash": "solid", "showlegend": False} if name == "norm" else {}
+            if (split := metric.partition("_")[0]) in ("train", "test"):  # of loss and accuracy
+                looks = {"label": split, "dash": "solid" if split == "train" else "dash"}
             draw_run(fig, record, metric, (row, 1), **looks)
         fig.update_yaxes(axis, row=row)
     fig.update_xaxes(title="epoch", tickformat=",d", row=len(rows))
@@ -47,6 +50,7 @@ def _described(record: Record) -> str:
 def fig1c_semi_grokking(record: Record) -> go.Figure:
     """Fig. 1c: losses and accuracies of one run that ends in the middle, against epochs."""
     run, fig = record.run, _one_run(record, "loss", "accuracy")
+    draw_paper(fig, "ends at 0.83 (p = 113)", y=0.83, place=(2, 1))
     said = f"One network trained on {run.dataset_size:,} examples for {run.epochs:,} epochs"
     return set_alt(fig, f"{said}: {_described(record)}.")
 
@@ -55,6 +59,7 @@ def fig6_transient(record: Record) -> go.Figure:
     """Fig. 6: accuracy, loss, norm and both logits of one run, with its plateau shaded."""
     logits = ["logits"] if "trig_logit" in record.metrics else []
     fig = _one_run(record, "accuracy", "loss", "norm", *logits)
+    draw_paper(fig, "its plateau, ~0.55 (p = 113)", y=0.55, place=(1, 1))
     fell = ""
     if here := measures.plateau(record):
         fig.add_vrect(x0=here.start, x1=here.end, fillcolor=NORM, opacity=0.08, line_width=0)
@@ -66,13 +71,18 @@ def fig6_transient(record: Record) -> go.Figure:
 
 
 def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
-    """Fig. 5: test accuracy of every run, coloured by its value at the end as in the paper."""
+    """Fig. 5: test accuracy of every run, coloured by its value at the end as in the paper.
+
+    By how far that is from 1, on a log scale: most ends lie near 1 and look alike on a linear one.
+    """
+    most, least = ERRORS
     xaxis = {"title": "epoch", "tickformat": ",d"}
     fig = figure(xaxis=xaxis, yaxis=plots.ACCURACY_FROM_0, height=480)
     for record in sorted(records, key=lambda r: r.final("test_accuracy")):
         kind, end = outcome(record), record.final("test_accuracy")
-        colour = sample_colorscale(ORDERED, [0.9 * end])[0]
-        width = 2.4 if kind == SEMI else 1.3
+        error = min(max(1 - end, least), most)
+        colour = ordered_at(log(error / most) / log(least / most))
+        width = 2.8 if kind == SEMI else 1.3
         looks: Looks = {"label": kind, "colour": colour, "dash": DASHES[kind], "width": width}
         draw_run(fig, record, "test_accuracy", **looks)
     said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
@@ -118,7 +128,8 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
     draw(fig, sizes, known, "what memory explains, and 0.1", hover, **line)
     least, most = analysis.PAPER_SIZES
     if sizes[0] <= most and sizes[-1] >= least:
-        fig.add_vrect(x0=least, x1=most, fillcolor=NORM, opacity=0.06, line_width=0)
+        draw_paper(fig, f"its sizes, {least:,} – {most:,}", x=analysis.PAPER_SIZES)
+        draw_paper(fig, "a run at 0.7, D ~2,000", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by the "
     said += f"size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
     said += f"{analysis.outcome_counts(ends, end_kind)}."
@@ -126,21 +137,35 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
 
 
 def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
-    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's test accuracy."""
-    xaxis, yaxis = {"title": "test accuracy, by AdamW"}, {"title": "Eq. (2), AdamW / minimiser"}
-    fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
-    for kind, colour in ((measures.NONE, MEM), (SEMI, NORM), (measures.FULL, GEN)):
-        marker = {"color": colour, "symbol": MARKERS[kind], "size": 10}
-        for pair in (pair for pair in ways if end_kind(pair.lbfgs) == kind):
-            end, y = pair.adamw.final("test_accuracy"), 1 + analysis.excess(pair)
-            hover = f"%{{x:.3f}} by AdamW ({outcome(pair.adamw)}), "
+    """Not in the paper: Eq. (2) of AdamW's end over the minimiser's, by AdamW's outcome.
+
+    The networks of one outcome stand side by side, in the order of their test accuracy.
+    """
+    groups = analysis.by_outcome(ways)
+    fig = figure(yaxis={"title": "Eq. (2), AdamW / minimiser"}, height=420)
+    known = measures.NONE, SEMI, measures.FULL
+    colours = dict(zip(known, ordered(len(known)), strict=True))
+    ticks = [
+        f"{kind.replace(' ', '<br>', 1).replace('-', '-<br>')}<br>({len(same)})"
+        for kind, same in groups.items()
+    ]
+    for column, same in enumerate(groups.values()):
+        same = sorted(same, key=lambda pair: pair.adamw.final("test_accuracy"))
+        for i, pair in enumerate(same):
+            kind, x = end_kind(pair.lbfgs), column + 0.8 * ((i + 0.5) / len(same) - 0.5)
+            marker = {"color": colours[kind], "symbol": MARKERS[kind], "size": 10}
+            hover = f"{pair.adamw.final('test_accuracy'):.3f} by AdamW ({outcome(pair.adamw)}), "
             hover += f"{pair.lbfgs.final('test_accuracy'):.3f} by the minimiser<br>Eq. (2): "
             hover += f"%{{y:.3f}} times the minimiser's<br>{plots.run_name(pair.adamw)}"
             looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
-            draw(fig, [end], [y], f"minimiser: {kind}", hover, **looks)
+            draw(fig, [x], [1 + analysis.excess(pair)], f"minimiser: {kind}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    groups = analysis.by_outcome(ways).items()
-    said = "; ".join(f"{kind} by AdamW: {analysis.excess_text(same)}" for kind, same in groups)
+    where: Looks = {"xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 12}}
+    fig.add_annotation(text="↑ the minimiser ends lower", x=0.6, y=1, yanchor="top", **where)
+    fig.add_annotation(text="↓ AdamW ends lower", x=0.3, y=0, yanchor="bottom", **where)
+    places: Looks = {"tickvals": [*range(len(ticks))], "ticktext": ticks, "showgrid": False}
+    fig.update_xaxes(title="where AdamW ends", tickangle=0, **places)
+    said = "; ".join(f"{k} by AdamW: {analysis.excess_text(same)}" for k, same in groups.items())
     text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
     text += f"than where the minimiser does. {said}."
     return set_alt(fig, text)

@@ -16,7 +16,7 @@ from varma2023.two_starts import analysis
 
 Value = Callable[[Record], float]
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
-LAYOUT: Looks = {"margin": {"t": 90}, "legend": {"y": 1.13}}
+PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
 COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 
@@ -29,7 +29,7 @@ def _geometric(values: Sequence[float]) -> float:
 def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    fig = panels({"height": 460, **LAYOUT}, subplot_titles=titles, **COLUMNS)
+    fig = panels({"height": 460}, subplot_titles=titles, **COLUMNS)
     readings: tuple[tuple[Value, str, Callable[[Sequence[float]], float]], ...] = (
         (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", fmean),
@@ -48,6 +48,10 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
                 point: Looks = {"mode": "markers", "marker": {"color": colour}, "place": place}
                 point["customdata"] = [record.final("param_norm") for record in runs]
                 draw_ends(fig, runs, value, label, told + who, i, **point)
+    if {record.run.p for record in records} == {113}:
+        for ratio in PAPER_RATIOS:
+            plots.draw_paper(fig, "ratios from 10⁻² to 10⁴", y=ratio, place=(1, 1))
+    plots.draw_paper_size(fig, records, (1, 2))
     fig.update_xaxes(plots.size_axis(records))
     fig.update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
@@ -62,7 +66,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
-    fig = panels({"height": 420, **LAYOUT}, subplot_titles=titles, **COLUMNS)
+    fig = panels({"height": 420}, subplot_titles=titles, **COLUMNS)
     values: tuple[Value, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
@@ -85,6 +89,9 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (down, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
+    plots.draw_paper_size(fig, down)
+    if {(record.run.task, record.run.p) for record in fresh} == {("x+y", 113)}:
+        plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against "
     said += "the size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}."

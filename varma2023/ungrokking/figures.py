@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record
 from varma2023 import measures, plots
-from varma2023.measures import group
-from varma2023.plots import Looks, dash_of, draw, draw_accuracy, early_text
+from varma2023.measures import at_the_end, group
+from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
 from varma2023.statistics import Interval
-from varma2023.theme import GEN, MEM, NORM, TEST, figure, ordered, pale, panels, set_alt
+from varma2023.theme import NORM, TEST, figure, ordered, pale, panels, set_alt
 
 
 def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
@@ -30,15 +30,36 @@ def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
 
 
 def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
-    """Fig. 7: test accuracy of every ungrokking run against epochs, coloured by its size."""
-    fig = figure(xaxis={"title": "epoch"}, yaxis=plots.ACCURACY_FROM_0, height=460)
+    """Fig. 7: test accuracy of every ungrokking run against epochs, and at its end against D'.
+
+    The colours are those of the sizes, which the second panel has on its axis.
+    """
+    grid: Looks = {"horizontal_spacing": 0.06, "column_widths": [0.55, 0.45]}
+    titles = ["over time, coloured by D′", "at the end"]
+    layout: Looks = {"height": 460}
+    fig = panels(layout, cols=2, shared_yaxes=True, subplot_titles=titles, **grid)
     groups = group(records, "dataset_size")
     for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
         looks: Looks = {"label": f"D′ = {D:,}", "colour": colour, "dash": dash_of(i), "width": 1.8}
         for record in runs:
-            plots.draw_run(fig, record, "test_accuracy", **looks)
+            plots.draw_run(fig, record, "test_accuracy", (1, 1), showlegend=False, **looks)
     plots.log_epochs(fig)
+    for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
+        for record in runs:
+            name = f"D′ = {D:,}"
+            told = f"test accuracy %{{y:.3f}} at the end<br>{plots.run_name(record)}"
+            dot: Looks = {"mode": "markers", "marker": {"color": colour}, "place": (1, 2)}
+            draw_ends(fig, [record], at_the_end, name, told, i, showlegend=False, **dot)
     rows = measures.ungrokked(records)
+    sizes, middles = [*groups], [row.test_accuracy.median for row in rows]
+    line: Looks = {"colour": TEST, "width": 2, "mode": "lines", "place": (1, 2)}
+    label = f"median of {len(group(records, 'seed'))} seeds"
+    draw(fig, sizes, middles, label, "%{y:.3f} at %{x:,}", **line)
+    plots.draw_paper_size(fig, records, (1, 2))
+    fig.update_xaxes(title="epoch", row=1, col=1)
+    fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 5]), row=1, col=2)
+    fig.update_yaxes(plots.ACCURACY | {"title": ""})
+    fig.update_yaxes(title="test accuracy", col=1)
     ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
     return set_alt(
         fig,
@@ -47,7 +68,6 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
     )
 
 
-PAPER = (800, 1000)  # App. A.2: between these D' the paper's runs end at an accuracy of 0.7
 NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 
 
@@ -56,13 +76,16 @@ def _panel(
 ) -> None:
     """Every seed's curve, thin, and the mean over seeds, by value of a field.
 
-    `every` record of all panels, so that a value has the same look in each.
+    `every` record of all panels, so that a value has the same look in each. The legend has the
+    first, the middle and the last: the colours of the others lie between.
     """
-    groups, values = group(records, field), group(every, field)
+    groups, values = group(records, field), [*group(every, field)]
+    named = {values[0], values[len(values) // 2], values[-1]}
     for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
         if value in groups:
             label = f"{NAMES[field]} {value:g}"
-            draw_accuracy(fig, groups[value], field, label, colour, i, **trace)
+            hidden: Looks = {} if value in named else {"showlegend": False}
+            draw_accuracy(fig, groups[value], field, label, colour, i, **trace, **hidden)
 
 
 def fig4_ungrokking(
@@ -77,7 +100,7 @@ def fig4_ungrokking(
     """
     routes = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
     routes = [(title, records) for title, records in routes if records]
-    layout: Looks = {"height": 500, "margin": {"t": 110}, "legend": {"y": 1.12}}
+    layout: Looks = {"height": 500}
     grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
     fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
     both = [*minimised, *adamw]
@@ -85,18 +108,16 @@ def fig4_ungrokking(
         _panel(fig, records, both, "weight_decay", place=(1, col))
         fig.update_xaxes(plots.size_axis(both), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
-        colour, text = (GEN, MEM, NORM)[i % 3], f"{name}: {predicted.text(',.0f')}"
-        looks: Looks = {"colour": colour, "dash": dash_of(i + 1), "width": 1.6, "mode": "lines"}
-        area: Looks = {"fill": "toself", "fillcolor": pale(colour, 0.15), "mode": "none"}
+        text = f"{name}: {predicted.text(',.0f')}"
+        looks: Looks = {"colour": NORM, "dash": dash_of(i + 1), "width": 1.6, "mode": "lines"}
+        area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.15), "mode": "none"}
         band = [predicted.low, predicted.high, predicted.high, predicted.low]
         for col in range(1, len(routes) + 1):
             if predicted.bounded:
                 draw(fig, band, [0, 0, 1, 1], name, place=(1, col), showlegend=False, **area)
             draw(fig, [predicted.value] * 2, [0, 1], name, text, place=(1, col), **looks)
-    first = minimised[0].run
-    if (first.task, first.p) == ("x+y", 113):
-        looks = {"colour": TEST, "width": 5, "mode": "lines", "place": (1, len(routes))}
-        draw(fig, PAPER, [0.7, 0.7], "the paper: 0.7", "the paper: 0.7 at 800 – 1,000", **looks)
+    for col in range(1, len(routes) + 1):
+        plots.draw_paper_size(fig, minimised, (1, col))
     fig.update_yaxes({**plots.ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     sizes, values = measures.curve(minimised)

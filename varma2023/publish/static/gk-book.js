@@ -128,7 +128,7 @@
     let { data, layout, frames } = json(div);
     data = selected(data, hidden.get(div));
     if (dark()) [data, layout, frames] = [walk(data), walk(layout), frames && walk(frames)];
-    return { data, layout: { ...layout, template: template(), uirevision: "kept" }, frames };
+    return { data, layout: { ...fitted(div, layout), template: template(), uirevision: "kept" }, frames };
   };
 
   // ---- fonts come first, since text is measured once; without them the next best is measured
@@ -152,9 +152,9 @@
   // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
   // Drawn once more, since plotly leaves the legend where it was before the margins were.
   const fit = new ResizeObserver((entries) => entries.forEach(({ target }) => {
-    const { Plots, redraw } = window.Plotly;
+    const { Plots } = window.Plotly;
     if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
-      Plots.resize(target).then(redraw);
+      Plots.resize(target).then(() => redraw(target.parentElement)).then(window.Plotly.redraw);
   }));
   const draw = async (div) => {
     const Plotly = await plotly();
@@ -168,7 +168,15 @@
   };
   const redraw = (div) => {
     const { data, layout } = themed(div);
-    window.Plotly.react(div.querySelector(".gk-plot"), data, layout, config);
+    return window.Plotly.react(div.querySelector(".gk-plot"), data, layout, config);
+  };
+  // On a narrow page a figure has the second layout that it brings: panels under each other.
+  const fitted = (div, layout) => {
+    const { narrow } = json(div), small = narrow && div.clientWidth < 600;
+    const both = ([key, v]) => [key, v && typeof v === "object" && !Array.isArray(v) ? { ...layout[key], ...v } : v];
+    const chosen = small ? { ...layout, ...Object.fromEntries(Object.entries(narrow).map(both)) } : layout;
+    div.style.height = `${chosen.height ?? THEME.layout.height}px`;
+    return chosen;
   };
 
   // ---- a figure's data as CSV, one row a point, whichever runs are shown
