@@ -18,7 +18,7 @@ from sphinx.util.math import get_node_equation_number
 
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
 
-PANEL_WIDTH = 226  # px: panels side by side scroll in their own box rather than get narrower
+PANEL_WIDTH = 220  # px: panels side by side scroll in their own box rather than get narrower
 
 
 def _script(content: Any) -> str:
