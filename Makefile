@@ -14,9 +14,10 @@ export MPLBACKEND = agg
 # what one process compiled, the next need not: each chapter and each test worker imports torch
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help book test test-fast test-slow quick lint sync lab clean
+.PHONY: help book pdf test test-fast test-slow quick lint sync lab clean
 help:
 	@echo "make book       execute every chapter and build the site"
+	@echo "make pdf        the book as one file: build/book.pdf"
 	@echo "make test       the tests, the built pages in a browser included, shapes checked"
 	@echo "make test-fast  those of them that need neither a browser nor another process"
 	@echo "make lab        the chapters in JupyterLab"
@@ -36,6 +37,8 @@ book: $(ENV)
 	$(PY) -m varma2023.publish check
 	$(PY) -m varma2023.publish execute
 	$(PY) -m varma2023.publish site
+pdf: book
+	$(PY) -m varma2023.publish.pdf
 test: $(ENV)
 	$(PY) -m pytest -m "not slow" $(SHARE) $(SHAPES) $(REPORT)
 test-fast: $(ENV)

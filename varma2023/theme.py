@@ -26,11 +26,10 @@ ISLAND_MIME = "application/vnd.grokkit.island+json"  # an explorer's module and 
 
 MAX_POINTS = 500  # a line
 MAX_BYTES = 1_000_000  # a figure
-# What the vendored plotly bundle (cartesian) draws; any other type it draws as `scatter`, silently.
-TRACE_TYPES = frozenset(
-    "bar box contour heatmap histogram histogram2d histogram2dcontour image pie scatter "
-    "scatterternary violin".split()
-)
+# What the vendored plotly bundle draws (book/_assets/plotly-bundle.cjs); any other type it draws as
+# `scatter`, and any other part it leaves out, silently.
+TRACE_TYPES = frozenset(("bar", "contour", "heatmap", "scatter"))
+NOT_DRAWN = ("images", "sliders", "updatemenus")
 
 
 def template() -> dict[str, Any]:
@@ -95,8 +94,8 @@ def show(fig: go.Figure) -> go.Figure:
     """The figure, once it is fit to print; the last expression of a chapter's figure cell.
 
     Raises:
-        ValueError: without alt text, with a trace type that the book's plotly lacks, with dollar
-            maths in a text, with more than 500 points in a line, or larger than 1 MB.
+        ValueError: without alt text, with a trace type or a part that the book's plotly lacks, with
+            dollar maths in a text, with more than 500 points in a line, or larger than 1 MB.
     """
     if not alt(fig):
         raise ValueError("figure: alt text is missing; give it with set_alt(fig, 'one sentence')")
@@ -108,6 +107,9 @@ def show(fig: go.Figure) -> go.Figure:
         n = len(trace.x) if trace.type == "scatter" and trace.x is not None else 0
         if n > MAX_POINTS:
             raise ValueError(f"{label}: a line has at most {MAX_POINTS} points, got {n}")
+    for part in NOT_DRAWN:
+        if fig.layout[part]:
+            raise ValueError(f"figure: the book's plotly draws no {part}")
     spec = fig.to_json()
     if dollar := re.search(r'"[^"]*\$[^"]*"', spec):
         raise ValueError(f"figure: write Unicode, <i> or <sub>, not dollar maths: {dollar[0]}")

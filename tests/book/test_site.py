@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
 from filelock import FileLock
 from test_chapters import cells
@@ -32,7 +33,8 @@ TOC = (chapters.BOOK / "_toc.yml").read_text(encoding="utf-8")
 PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
 CHAPTERS = [page for page in PAGES if page == "intro.html" or page.startswith("chapters/")]
 OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
-MAX_BYTES = 2_000_000  # a page, cold, besides the shared plotly.min.js
+MAX_PAGE = 1_300_000  # bytes of its own: text, figures, explorers
+MAX_CODE = 1_000_000  # scripts and style sheets that pages share, besides plotly.min.js, as large
 
 
 def sources() -> list[Path]:
@@ -124,7 +126,7 @@ class Tab:
     def _console(self, message):
         missed = not self.fonts and message.location["url"].endswith(".woff2")
         if message.type in ("error", "warning") and not missed:
-            self.problems.append(message.text)
+            self.problems.append(f"{message.text} {message.location['url']}")
 
     def open(self, address: str) -> "Tab":
         """Open a page with all its figures and explorers, and wait until they stand."""
@@ -261,6 +263,21 @@ def resize(here, width):
     here.evaluate(FRAMES)
 
 
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+CHANGED = ["color-contrast", "scrollable-region-focusable"]  # by the mode and the width
+AXE = """runOnly => axe.run({ runOnly, preload: false, resultTypes: ['violations'] })
+  .then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)))"""
+
+
+def violations(here, rules: list[str]) -> list[str]:
+    """What keeps some readers out of the page, by axe-core: each serious or critical finding."""
+    if not here.evaluate("'axe' in window"):
+        here.evaluate(AXE_SCRIPT)
+    return here.evaluate(AXE, rules)
+
+
 @pytest.mark.parametrize("page", PAGES + OTHERS)
 def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site):
     opened = tab(f"{page}?print")
@@ -269,18 +286,22 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     assert len(figures) == n_figures(page)
     for figure in figures:
         assert figure.evaluate(INK), "a figure without a mark on it"
-        assert len(figure.get_attribute("aria-label")) > 20
+        [picture] = figure.query_selector_all("svg.main-svg[role=img]")
+        assert len(picture.get_attribute("aria-label")) > 20
     assert here.evaluate(MISPLACED) == []
     assert here.evaluate(FACES) == [], "not in the book's own face"
     assert here.evaluate(TYPESET)
     assert here.evaluate(RAW) == []
     assert here.query_selector(".katex-error") is None
     assert here.query_selector('svg[data-icon="circle-question"], .fa-missing') is None
-    files = [site / name for name in opened.asked if not name.endswith("/plotly.min.js")]
-    assert 100_000 < sum(file.stat().st_size for file in files) < MAX_BYTES
+    assert (site / page).stat().st_size < MAX_PAGE
+    shared = {name for name in opened.asked if name.endswith((".js", ".css"))}
+    shared.discard("_static/plotly.min.js")
+    assert 100_000 < sum((site / name).stat().st_size for name in shared) < MAX_CODE
     before = here.evaluate(IN_FIGURES)
     assert min(before, default=99) > 4.5
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
+    assert violations(here, WCAG) == []
     switch_to(here, "dark")
     after = here.evaluate(IN_FIGURES)
     assert len(after) == len(before)
@@ -294,6 +315,47 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     assert min(sizes, default=99) >= 9
     assert here.evaluate(MISPLACED) == []
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
+    assert violations(here, CHANGED) == []
+
+
+CONTROLS = """() => [...document.querySelectorAll(
+    'a[href], button, input, select, summary, [tabindex]')].filter((e) => e.tabIndex >= 0
+    && !e.disabled && e.checkVisibility({ visibilityProperty: true }))"""
+FOCUSED = f"""() => {{
+  const e = document.activeElement, style = getComputedStyle(e);
+  const ring = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0)
+    || style.boxShadow !== 'none';
+  const shows = ring && e.checkVisibility({{ opacityProperty: true }});
+  return [({CONTROLS})().indexOf(e), shows, e.outerHTML];
+}}"""
+
+
+@pytest.mark.parametrize("page", ["intro.html", "chapters/d_theorems.html"])
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(tab, page):
+    here = tab(f"{page}?print").page
+    here.add_style_tag(content="* { transition: none !important; }")
+    names = here.evaluate(f"({CONTROLS})().map((e) => e.outerHTML.slice(0, 200))")
+    assert sum("modebar-btn" in name for name in names) > 3
+    reached = set()
+    for _ in range(len(names) + 5):
+        here.keyboard.press("Tab")
+        at, shows, name = here.evaluate(FOCUSED)
+        if at >= 0:  # past the last control the focus is the browser's, and begins anew
+            reached.add(at)
+            assert shows, name[:200]
+    assert [name for i, name in enumerate(names) if i not in reached] == []
+
+
+def test_a_table_stays_in_its_column_and_shows_where_it_goes_on(tab):
+    """At 1280 px none is wider than the text; on a phone it scrolls, faded at its edge."""
+    here = tab("intro.html?print", width=360).page
+    tables = "[...document.querySelectorAll('.bd-article table')]"
+    wide = "t => t.scrollWidth > t.clientWidth + 1"
+    assert here.evaluate(f"{tables}.filter({wide}).length") > 0
+    faded = f"{tables}.filter({wide}).every(t => getComputedStyle(t).maskImage !== 'none')"
+    here.wait_for_function(faded)
+    here.evaluate(f"{tables}.forEach(t => t.scrollTo(9999, 0))")
+    here.wait_for_function(f"{tables}.every(t => getComputedStyle(t).maskImage === 'none')")
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
@@ -397,6 +459,30 @@ def test_a_figures_csv_has_a_row_for_every_point(tab, page):
         assert len(rows) - 1 >= sum(n for _, n in drawn) > 0
     numbers = [float(row[3]) for row in rows[1:] if row[3]]
     assert numbers
+
+
+@pytest.fixture(scope="session")
+def without_scripts(browser):
+    """A tab in which no script runs."""
+    context = browser.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("page", [p for p in CHAPTERS if n_figures(p)])
+def test_a_page_reads_without_scripts(without_scripts, addresses, site, page):
+    here = without_scripts
+    here.goto(addresses[0] + page)
+    soup = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
+    text = " ".join(here.inner_text("article").split())
+    for figure in soup.select(".gk-plotly"):
+        assert " ".join(figure["aria-label"].split()) in text, "what the figure shows"
+    for place in ("figcaption .caption-text", "article table td"):
+        words = [" ".join(e.get_text().split()) for e in soup.select(place)]
+        shown = [" ".join(t.split()) for t in here.locator(place).all_inner_texts()]
+        assert list(map(len, shown)) == pytest.approx(list(map(len, words)), abs=9)
+    empty = here.locator(".gk-plotly, .gk-island")
+    assert all(not empty.nth(i).is_visible() for i in range(empty.count()))
 
 
 def test_search_finds_a_page_and_marks_the_word(tab):

@@ -108,10 +108,19 @@ def test_alt_text_survives_other_metadata():
         (theme.set_alt(line(), "   "), "alt text"),
         (line(501, name="train"), "'train'.*500 points, got 501"),
         (theme.set_alt(go.Figure(go.Scatter3d(x=[1], y=[1], z=[1])), "A point."), "scatter3d"),
+        (line().update_layout(sliders=[{}]), "no sliders"),
         (line().update_layout(xaxis_title="$t$"), "dollar"),
         (theme.set_alt(go.Figure(go.Heatmap(z=HEAVY)), "x"), "bytes"),
     ],
-    ids=["no text", "blank text", "long line", "other trace", "dollar maths", "heavy"],
+    ids=[
+        "no text",
+        "blank text",
+        "long line",
+        "other trace",
+        "other part",
+        "dollar maths",
+        "heavy",
+    ],
 )
 def test_show_refuses_what_the_book_cannot_draw_and_names_it(fig, says):
     with pytest.raises(ValueError, match=says):
@@ -130,10 +139,11 @@ def test_vendored_files_are_the_ones_listed_and_no_other():
 def test_vendored_plotly_is_the_version_that_python_writes_for_and_draws_what_show_lets_through():
     bundle = (ASSETS / "plotly.min.js").read_text("utf-8")
     assert f"v{plotly.offline.get_plotlyjs_version()}" in bundle[:400]
-    there = set(re.findall(r'moduleType:"trace",name:"(\w+)"', bundle))
-    there |= set(re.findall(r'name:"(\w+)",basePlotModule', bundle))
-    assert there >= theme.TRACE_TYPES
-    assert "scatter3d" not in there
+    assert set(re.findall(r'moduleType:"trace",name:"(\w+)"', bundle)) == theme.TRACE_TYPES
+    components = set(re.findall(r'moduleType:"component",name:"(\w+)"', bundle))
+    assert components >= {"annotations", "legend", "shapes"}
+    assert not components & set(theme.NOT_DRAWN)
+    assert len(bundle.encode()) < 1_000_000
 
 
 def test_every_vendored_package_has_its_licence():

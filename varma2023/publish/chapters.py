@@ -260,6 +260,7 @@ def site(staged: Path, to: Path) -> int:
     for path in [*made.rglob("*.map"), *made.rglob(".buildinfo*")]:
         path.unlink()
     subset_icons(made)
+    mend(made)
     shutil.rmtree(to, ignore_errors=True)
     shutil.move(made, to)
     pages = len(list(to.rglob("*.html")))
@@ -267,10 +268,33 @@ def site(staged: Path, to: Path) -> int:
     return 0
 
 
+# What themes write wrong for a screen reader: a button without a name, a list without items.
+TOGGLE = '<span class="toctree-toggle"'
+MENDED = {
+    f"<summary>{TOGGLE}": f'<summary aria-label="Pages of this part">{TOGGLE}',
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    ' role="doc-biblioentry"': "",
+}
+
+
+def mend(made: Path) -> None:
+    """Put right in every page what its themes write wrong."""
+    for path in made.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for wrong, right in MENDED.items():
+            text = text.replace(wrong, right)
+        path.write_text(text, encoding="utf-8")
+
+
 # one icon of the library: name:[width,height,[aliases],"code point",path or [paths]],
 ICON = re.compile(
     r'(?:"([\w-]+)"|(\w+)):\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?'
 )
+
+
+RULE = re.compile(
+    r"(?:\.fa-[\w-]+:before,?)+\{content:[^}]*\}"
+)  # the same icons in the style sheet
 
 
 def subset_icons(made: Path) -> None:
@@ -286,6 +310,10 @@ def subset_icons(made: Path) -> None:
 
     script = ICON.sub(keep, library.read_text(encoding="utf-8")).replace(",}", "}")
     library.write_text(script, encoding="utf-8")
+    sheet = made / "_static" / "styles" / "pydata-sphinx-theme.css"
+    rules = sheet.read_text(encoding="utf-8")
+    rules = RULE.sub(lambda m: m[0] if {*re.findall(r"fa-([\w-]+)", m[0])} & used else "", rules)
+    sheet.write_text(rules, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

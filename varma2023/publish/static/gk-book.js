@@ -125,10 +125,10 @@
   };
 
   const themed = (div) => {
-    let { data, layout, frames } = json(div);
+    let { data, layout } = json(div);
     data = selected(data, hidden.get(div));
-    if (dark()) [data, layout, frames] = [walk(data), walk(layout), frames && walk(frames)];
-    return { data, layout: { ...fitted(div, layout), template: template(), uirevision: "kept" }, frames };
+    if (dark()) [data, layout] = [walk(data), walk(layout)];
+    return { data, layout: { ...fitted(div, layout), template: template(), uirevision: "kept" } };
   };
 
   // ---- fonts come first, since text is measured once; without them the next best is measured
@@ -156,13 +156,22 @@
     if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
       Plots.resize(target).then(() => redraw(target.parentElement)).then(window.Plotly.redraw);
   }));
+  // The picture is the lowest SVG: the whole holds the tools, which are buttons, and no picture has those.
+  const describe = (host, text) => all(".main-svg", host).forEach((svg, i) => {
+    if (i) return svg.setAttribute("aria-hidden", "true");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", text);
+  });
   const draw = async (div) => {
     const Plotly = await plotly();
-    const host = div.appendChild(document.createElement("div"));
+    const host = element(div, "div"), text = div.getAttribute("aria-label");
     host.className = "gk-plot";
-    const { data, layout, frames } = themed(div);
+    const { data, layout } = themed(div);
     await Plotly.newPlot(host, data, layout, config);
-    if (frames) await Plotly.addFrames(host, frames);
+    div.removeAttribute("role");
+    div.removeAttribute("aria-label");
+    host.on("plotly_afterplot", () => describe(host, text));
+    describe(host, text);
     fit.observe(host);
     div.dataset.drawn = "1";
   };
@@ -278,11 +287,28 @@
   };
 
   const fail = (div, error) => { div.dataset.failed = "1"; console.error(error); };
-  const start = (div) => fontsTried().then(() => (div.classList.contains("gk-plotly") ? draw : island)(div))
-    .catch((e) => fail(div, e));
+  const start = (div) => {
+    const figure = div.classList.contains("gk-plotly");
+    return Promise.all([fontsTried(), figure && plotly()]).then(() => (figure ? draw : island)(div))
+      .catch((e) => fail(div, e));
+  };
+
+  // ---- what is wider than its box can be scrolled by keyboard, and shows that it goes on
+  const watch = (box) => {
+    const look = () => {
+      const wide = box.scrollWidth > box.clientWidth + 1;
+      box.classList.toggle("gk-wide", wide);
+      box.classList.toggle("gk-more", wide && box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+      wide ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+    };
+    box.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(box);
+    document.fonts.addEventListener("loadingdone", look);
+  };
 
   document.addEventListener("DOMContentLoaded", () => {
     if (window.katex) typeset();
+    all(".gk-scroll, .gk-display, .bd-article table, .bd-article .highlight pre").forEach(watch);
     const lazy = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => {
       lazy.unobserve(e.target);
       start(e.target);
