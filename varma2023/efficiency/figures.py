@@ -286,7 +286,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     known = [p for p in found if isfinite(p.predicted.value) and isfinite(p.measured.value)]
     fig = figure(height=560)
     values = [each.value for p in known for each in (p.predicted, p.measured)]
-    low, high = 0.65 * min(values), 1.3 * max(values)
+    low, high = 0.5 * min(values), 1.3 * max(values)
     under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
     band = [low, high, high, low], [low / under, high / under, high / over, low / over]
     area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.08), "mode": "none"}

@@ -55,7 +55,8 @@ def narrow(data: Sequence[Layout], layout: Layout) -> Layout:
     rows, columns = legend_rows(data, layout), n_columns(layout)
     if columns == 1:
         height = int(layout.get("height", 420))
-        return {"height": height + ROW * max(rows - 2, 0), "margin": {"r": 12}}
+        fonts = {x: {"tickfont": {"size": 12}} for x, _ in panels(layout)}
+        return {"height": height + ROW * max(rows - 2, 0), "margin": {"r": 12}, **fonts}
     every, notes = panels(layout), [dict(note) for note in layout.get("annotations", [])]
     titles = {panel: note for panel in every for note in notes if _names(layout, panel, note)}
     by_column = columns < len(every) and set(titles) <= set(every[:columns])
