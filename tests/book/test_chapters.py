@@ -215,7 +215,11 @@ def test_only_the_icons_in_use_are_kept(tmp_path):
     (scripts / "fontawesome.js").write_text(icons)
     (tmp_path / "a.html").write_text('<i class="fa-solid fa-navicon"></i>')
     (scripts / "theme.js").write_text('swap("fa-arrow-up")')
+    (scripts.parent / "styles").mkdir()
+    sheet = scripts.parent / "styles" / "pydata-sphinx-theme.css"
+    sheet.write_text('p{a:b}.fa-car:before{content:"x"}.fa-navicon:before{content:"y"}')
     chapters.subset_icons(tmp_path)
+    assert sheet.read_text() == 'p{a:b}.fa-navicon:before{content:"y"}'
     kept = (scripts / "fontawesome.js").read_text()
     assert kept == icons.replace(',car:[1,2,[],"f3","M3"],moon:[1,2,[9],"f2","M4"]', "")
 

@@ -24,10 +24,11 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
+        large = Run(epochs=20_000, keep_weights=True)  # `benchmarks/denormals.py` starts there
         adamw += profiles.grokking("published")[: len(two)]
         adamw += [
-            Run(dataset_size=400, epochs=20_000, init=profiles.full_data("published")[0]),
-            Run(dataset_size=500, epochs=20_000, labels="random"),
+            replace(large, dataset_size=400, init=profiles.full_data("published")[0]),
+            replace(large, dataset_size=500, labels="random"),
         ]
     pairs = []
     for run in adamw:

@@ -21,7 +21,7 @@ const NEAR = 12; // answers on each side of the right one in the chart of waves
 
 // One clock: where a, b and a + b stand when p numbers go around k times.
 function clock(host) {
-  const svg = shape("svg", { role: "img", viewBox: "-125 -125 250 250" });
+  const svg = shape("svg", { role: "img", viewBox: "-135 -130 270 260" });
   const title = element("p", { class: "gk-x-title" });
   host.append(title, svg);
   return ({ p, a, b }, k, on) => {
@@ -32,7 +32,7 @@ function clock(host) {
     const dots = Array.from({ length: p }, (_, n) => `M${at(n, 88).map((v) => v.toFixed(1)).join(" ")}h0`).join("");
     svg.replaceChildren(shape("path", { d: dots, class: "gk-x-points gk-x-cursor", "stroke-width": 4 }));
     for (const [n, text, r, width, colour] of [[a, "a", 66, 3, COLOURS.norm], [b, "b", 66, 3, COLOURS.norm], [a + b, "a+b", 88, 7, COLOURS.gen]]) {
-      const [x, y] = at(n, r), [tx, ty] = at(n, r + 19);
+      const [x, y] = at(n, r), [tx, ty] = at(n, r + 17);
       svg.append(shape("line", { x1: 0, y1: 0, x2: x, y2: y, style: `stroke: ${colour}`, "stroke-width": width }),
         shape("text", { x: tx, y: ty + 7, "text-anchor": "middle", class: "gk-x-large" }, text));
     }

@@ -66,12 +66,9 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
             hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
-            bars = list(own.group.names), values.numpy(), f"{c.name}, {label}", hover
+            bars = list(own.group.names), values.numpy(), c.name if i == 0 else label, hover
             about = {"task": c.task, "seed": c.record.run.seed}
-            one: Looks = {
-                "legendgroup": c.name,
-                "showlegend": i == 0,
-            }  # an entry, of the first kind
+            one: Looks = {"legendgroup": c.name, "showlegend": i == 0}
             draw_bars(fig, *bars, colour, i, meta=about, **one)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(

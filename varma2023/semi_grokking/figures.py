@@ -146,7 +146,9 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     known = measures.NONE, SEMI, measures.FULL
     colours = dict(zip(known, ordered(len(known)), strict=True))
     ticks = [
-        f"{kind.replace(' ', '<br>', 1).replace('-', '-<br>')}<br>({len(same)})"
+        f"{kind.replace(' ', '<br>', 1).replace('-', '-<br>')}<br>({len(same)})".replace(
+            "generalisation", "general-<br>isation"
+        )
         for kind, same in groups.items()
     ]
     for column, same in enumerate(groups.values()):

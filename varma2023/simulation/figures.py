@@ -21,7 +21,7 @@ PANELS = {
 
 
 PAPER_RISE, PAPER_PEAK = 2500, 10  # step, norm; read off the paper's Fig. 2a
-PAPER = "C<sub>gen</sub> shows from step 2,500, norm peaks just under 10"
+PAPER = "step 2,500, norm below 10"
 
 
 def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
