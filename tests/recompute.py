@@ -156,7 +156,9 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
 
 def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
-    grokking, ends = read("grokking", results), read("transition", results)
+    ends, slow = read("transition", results), read("grokking_longer", results)
+    seeds = {row.seed for row in slow}
+    grokking = slow + [row for row in read("grokking", results) if row.seed not in seeds]
     adamw = [row for row in read("transition_adamw", results) if row.init]
     fresh, mem, gen = (read(n, results) for n in ("from_scratch", "memorising", "generalising"))
     short, long = (

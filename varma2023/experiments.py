@@ -17,7 +17,7 @@ from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
-from varma2023.profiles import full_data, grokking, one_of, ungrokking
+from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
 from varma2023.two_starts.sweeps import from_scratch
@@ -37,6 +37,7 @@ EXPERIMENTS = {
     e.name: e
     for e in (
         Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
+        Experiment("grokking_longer", "those that are under way at their end", grokking_longer),
         Experiment("full_data", "the start of Figs. 1b and 7", full_data),
         Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
         Experiment("ungrokking_longer", "the smallest size of Figs. 1b and 7", ungrokking_longer),

@@ -429,6 +429,11 @@ def longest(records: Sequence[Record]) -> list[Record]:
     return [*found.values()]
 
 
+def grokked(found: Mapping[str, Sequence[Record]]) -> list[Record]:
+    """The runs of `grokking`, those made again in their longer version (choice C9)."""
+    return longest([*found["grokking"], *found.get("grokking_longer", ())])
+
+
 def near_chance(records: Sequence[Record]) -> bool | None:
     """Whether every run ends near chance (choice C10); None where one above still falls."""
     above = [record for record in records if at_the_end(record) > CHANCE]

@@ -667,3 +667,32 @@ def test_every_link_of_the_first_page_and_the_score_leads_to_a_place_that_is_the
             places[path] = {each["id"] for each in html.select("[id]")}
         assert not target or unquote(target) in places[path], href
     assert len(hrefs) > 20
+
+
+@pytest.mark.slow
+def test_the_book_is_one_pdf_with_every_page_its_figures_and_links(site, browser, tmp_path):
+    pypdf = pytest.importorskip("pypdf")
+    command = [sys.executable, "-m", "varma2023.publish.pdf", str(tmp_path / "book.pdf")]
+    browser.new_page().close()  # there is one, or this is skipped
+    subprocess.run(command, check=True, cwd=chapters.ROOT)
+    book = pypdf.PdfReader(tmp_path / "book.pdf")
+    titles = [x for x in book.outline if not isinstance(x, list)]
+    assert titles[0].title == "Contents"
+    assert len(titles) == len(PAGES) + 1
+    texts = [" ".join(leaf.extract_text().split()) for leaf in book.pages]
+    front = book.get_destination_page_number(titles[1])
+    for i, text in enumerate(texts[front:], 1):
+        assert text.endswith(str(i)) or text.startswith(str(i)), "no number on this leaf"
+    for mark, page in zip(titles[1:], PAGES, strict=True):
+        at = book.get_destination_page_number(mark)
+        assert "".join(mark.title.split()) in "".join(texts[at].split()), page
+        entry = "".join(f"{mark.title}{at - front + 1}".split())
+        assert entry in "".join("".join(texts[:front]).split()), "the contents"
+    whole = "".join("".join(texts).split())
+    specs = [json.loads(d) for p in PAGES for d in DATA.findall((site / p).read_text("utf-8"))]
+    axes = [spec["layout"].get("yaxis", {}).get("title", {}) for spec in specs if "data" in spec]
+    for text in {axis.get("text", "") for axis in axes}:
+        assert "<" in text or "".join(text.split()) in whole, "a figure that is not drawn"
+    links = [a.get_object() for leaf in book.pages for a in leaf.get("/Annots", ())]
+    assert sum("/Dest" in link for link in links) > 100
+    assert not [x for x in links if str(x.get("/A", {}).get("/URI", "")).startswith("file:")]

@@ -49,9 +49,17 @@ def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epoch
 def test_a_sweep_has_no_run_twice_and_none_logs_more_points_than_a_line_may_have(name):
     for profile in profiles.PROFILES:
         runs = experiments.experiment(name).runs(profile)
-        assert len({*runs}) == len(runs) > 0
+        assert len({*runs}) == len(runs)
+        assert runs or (name == "grokking_longer" and profile != "published")
         for run in experiments.experiment(name).runs(profile, seeds=1):
             assert len(run.log_epochs()) <= theme.MAX_POINTS
+
+
+def test_a_grokking_run_under_way_is_made_again_as_it_was_and_no_other():
+    first, again = profiles.grokking(), profiles.grokking_longer()
+    assert {replace(run, epochs=run.epochs // 2) for run in again} < {*first}
+    assert profiles.grokking_longer(lr=2e-3) == profiles.grokking_longer(epochs=50) == []
+    assert [run.seed for run in profiles.grokking_longer(seeds=3)] == [again[0].seed]
 
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)

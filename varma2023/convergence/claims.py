@@ -54,7 +54,7 @@ def strength(found: Records) -> Result:
 
 def equilibrium(found: Records) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
-    records = [r for r in found["grokking"] if r.run.weight_decay > 0 and r.weights_path]
+    records = [r for r in measures.grokked(found) if r.run.weight_decay > 0 and r.weights_path]
     return equilibrium_result(records, analysis.equilibrium)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from grokkit.runs import Record
+from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Records, Result
 from varma2023.decomposition import analysis
 from varma2023.measures import Summary
@@ -11,7 +12,7 @@ from varma2023.pages import TRIGONOMETRIC
 
 def fig11(found: Records) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
-    records = [r for r in found["grokking"] if r.run.task == "x+y" and r.weights_path]
+    records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
     return fig11_result([analysis.trigonometric(record) for record in records], records)
 
 

@@ -21,7 +21,7 @@ def near_papers_epochs(records: Sequence[Record], marks: Sequence[measures.Mark]
 
 def fig1a(found: Records) -> Result:
     """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
-    records = found["grokking"]
+    records = measures.grokked(found)
     fits, *_, general = measures.mark_summaries(records)
     return Result(
         f"{fits.text()}; {general.text()}",
@@ -39,7 +39,7 @@ def _evidence(records: Sequence[Record]) -> Evidence:
 
 def fig9(found: Records) -> Result:
     """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
-    records = found["grokking"]
+    records = measures.grokked(found)
     if "trig_logit" not in records[0].metrics:
         return Result()
     marks = near_papers_epochs(records, measures.MARKS)
@@ -68,7 +68,7 @@ def _in_order(record: Record) -> bool:
 
 def app_a3(found: Records) -> Result:
     """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
-    records = found["grokking"]
+    records = measures.grokked(found)
     if "trig_logit" not in records[0].metrics or not measures.at_papers_setting(records):
         return Result()
     seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}

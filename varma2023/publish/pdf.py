@@ -46,6 +46,7 @@ def write(site: Path, to: Path, chosen: Sequence[str]) -> None:
     """Print the chosen pages of the site into one PDF."""
     from playwright.sync_api import sync_playwright
     from pypdf import PdfReader, PdfWriter
+    from pypdf.constants import PageLabelStyle
 
     with sync_playwright() as playwright:
         path = find_browser(playwright.chromium.executable_path)
@@ -79,8 +80,8 @@ def write(site: Path, to: Path, chosen: Sequence[str]) -> None:
     for leaf, stamp in zip(book.pages[front:], stamps.pages, strict=False):
         leaf.merge_page(stamp)
     _link(book, {name: front + start for name, start in zip(chosen, starts, strict=False)}, site)
-    book.set_page_label(0, front - 1, style="/r")
-    book.set_page_label(front, len(book.pages) - 1, style="/D")
+    book.set_page_label(0, front - 1, style=PageLabelStyle.LOWERCASE_ROMAN)
+    book.set_page_label(front, len(book.pages) - 1, style=PageLabelStyle.DECIMAL)
     book.add_metadata({"/Title": titles[0]})
     book.compress_identical_objects()
     book.write(to)
