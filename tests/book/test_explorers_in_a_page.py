@@ -96,7 +96,7 @@ def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
         slider.press("ArrowRight")
     assert "Epoch 10,000: it answers 100 % of its examples and 100 % of the other" in status(page)
     slider.press("ArrowRight")
-    assert page.locator("[data-action=life-1]").get_attribute("aria-pressed") == "true"
+    page.locator("[data-action=life-1][aria-pressed=true]").wait_for()
     assert "Trained on 390 of the 12,769 sums mod 113. Before, it trained on all" in status(page)
     slider.press("End")
     end = both_lives()[1].record

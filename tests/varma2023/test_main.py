@@ -72,7 +72,7 @@ def test_list_shows_every_experiment_in_two_sizes(cli, monkeypatch):
     monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
     lines = cli("list").out.splitlines()
     assert len(lines) == 2 + 2 * len(experiments.EXPERIMENTS)
-    assert lines[1].split()[:6] == ["grokking", "published", "5", "0", "5", "0%"]
+    assert lines[1].split()[:6] == ["grokking", "published", "7", "0", "7", "0%"]
     edges = {line.index(" published ") for line in lines if " published " in line}
     assert edges == {lines[0].index(" profile ")}  # the columns stand in line
     assert lines[-1].startswith("time: cpu, 2 at a time; an epoch of p = 113, D = 3,830 takes")
@@ -116,12 +116,12 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("run groking", "experiment must be one of grokking, full_data, ungrokking"),
+        ("run groking", "experiment must be one of grokking, grokking_longer"),
         ("run grokking --profile fast", "profile must be one of published"),
         ("run grokking --seeds 0", "seeds must be a whole number of at least 1"),
         ("list --device abacus", "device must be one of auto, cpu"),
         ("run grokking --store /dev/null/x", "/dev/null/x"),
-        ("export all", "experiment must be one of grokking, full_data"),
+        ("export all", "experiment must be one of grokking, grokking_longer"),
         ("list --profile fast", "profile must be one of published"),
     ],
 )

@@ -86,7 +86,7 @@ def _pair(mem: Fit, gen: Fit, size: float, largest: float, longest: float) -> st
     return _svg(parts)
 
 
-def _bar(circuit: str, norm: float, longest: float, y: float, kept: str) -> str:
+def _bar(circuit: str, norm: float, longest: float, y: float | int, kept: str) -> str:
     """The norm of a circuit as a bar, pale where weight decay presses it out for the other."""
     fate = "" if not kept else ", stays" if circuit == kept else ", pressed out"
     opacity = 1 if kept in ("", circuit) else 0.35
@@ -130,7 +130,13 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
 
 
 def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", weight: int = 400, fill: str = ""
+    x: float | int,
+    y: float | int,
+    text: str,
+    *,
+    anchor: str = "start",
+    weight: int = 400,
+    fill: str = "",
 ) -> str:
     """A text in SVG; a name like C_mem gets its index."""
     name, _, index = escape(text).partition("_")
