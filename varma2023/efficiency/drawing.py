@@ -102,7 +102,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     low, high = np.log(sizes[0]), np.log(sizes[-1])
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
 
-    def at(size: float, norm: float) -> tuple[float, float]:
+    def at(size: float, norm: float | int) -> tuple[float, float]:
         return WIDTH * (np.log(size) - low) / (high - low), 200 - 150 * norm / longest
 
     ends = float(np.exp(low)), float(np.exp(high))
