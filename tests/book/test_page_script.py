@@ -1,17 +1,19 @@
 """The script of the pages: a reader chooses which runs a figure shows. On a page of its own."""
 
+import csv
 import json
 import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
-from test_site import FRAMES, Tab, saved_csv, switch_to
+from test_site import FRAMES, Tab, switch_to
 from test_sphinx_ext import rendered
 
 from varma2023 import theme
-from varma2023.publish import chapters
+from varma2023.publish import chapters, data
 from varma2023.publish.sphinx_ext import PlotlyMime
 
 pytestmark = [pytest.mark.site]
@@ -223,20 +225,37 @@ def test_a_choice_stays_when_the_theme_changes(opened):
     assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
 
 
-def test_the_csv_says_whose_each_point_is_and_keeps_hidden_runs(opened):
-    page = opened(choose=True)
-    page.get_by_role("button", name="none: seed").click()
-    head, *rows = saved_csv(page, 0)
+def csv_of(figure: go.Figure) -> list[list[str]]:
+    return list(csv.reader(data.table(json.loads(figure.to_json())).splitlines()))
+
+
+def test_the_csv_says_whose_each_point_is():
+    head, *rows = csv_of(two_by_three())
     assert head == ["panel", "trace", "x", "y", "z", "seed", "weight_decay", "dataset_size"]
     assert len(rows) == 3 * 6 + 2
     assert {tuple(row[5:]) for row in rows[:3]} == {("0", "0.1", "400")}
     assert rows[-1][5:] == ["", "", ""]
 
 
-def test_the_csv_has_the_ends_of_error_bars(opened):
-    head, *rows = saved_csv(opened(), -1)
+def test_the_csv_has_the_ends_of_error_bars():
+    head, *rows = csv_of(plain())
     assert head == ["panel", "trace", "x", "y", "z", "seed", "low", "high"]
     assert rows == [
         ["x", "one", "1", "3", "", "0", "2", "3.5"],
         ["x", "one", "2", "4", "", "0", "", ""],
+    ]
+
+
+def test_the_csv_has_packed_numbers_and_the_cells_of_a_grid():
+    fig = theme.figure().add_scatter(
+        y=np.array([0.1, np.nan], dtype=np.float32), name="a<sub>b</sub>"
+    )
+    fig.add_heatmap(z=np.arange(4.0).reshape(2, 2), x=["p", "q"])
+    _, *rows = csv_of(fig)
+    assert rows[:2] == [["x", "ab", "0", "0.1", ""], ["x", "ab", "1", "", ""]]
+    assert [row[2:] for row in rows[2:]] == [
+        ["p", "0", "0"],
+        ["q", "0", "1"],
+        ["p", "1", "2"],
+        ["q", "1", "3"],
     ]

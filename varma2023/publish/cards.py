@@ -49,7 +49,7 @@ def _median(records: Sequence[Record], metric: str, colour: str, dash: str = "")
 def phenomena(found: Results, every: Records) -> Face:
     """Fig. 1a: accuracies of the networks that grok, and the epoch at which they do."""
     runs, last = every["grokking"], every["grokking"][0].run.epochs
-    ours = measures.mark_epochs(runs, measures.MARKS[-1]).text()
+    ours = measures.mark_epochs(measures.grokked(every), measures.MARKS[-1]).text()
     curves = [_median(runs, "train_accuracy", "train"), _median(runs, "test_accuracy", "test")]
     near, at_papers = overview.PAPERS_RISE, measures.at_papers_setting(runs)
     alt = f"Train accuracy is 1 almost at once; test accuracy passes 0.98 at epoch {ours}."
@@ -107,7 +107,7 @@ def plateaus(found: Results, every: Records) -> Face:
 def takeover(found: Results, every: Records) -> Face:
     """Fig. 9: the correct logit's two parts, and the epoch at which one overtakes the other."""
     runs, mark = every["grokking"], measures.MARKS[2]
-    ours, last = measures.mark_epochs(runs, mark).text(), runs[0].run.epochs
+    ours, last = measures.mark_epochs(measures.grokked(every), mark).text(), runs[0].run.epochs
     curves = [_median(runs, "trig_logit", "gen"), _median(runs, "mem_logit", "mem")]
     top = max(float(np.max(curve.y)) for curve in curves)
     alt = f"The rule's part of the correct logit overtakes memory's at epoch {ours}."
@@ -151,14 +151,16 @@ def without_decay(found: Results, every: Records) -> Face:
     return Face("grok without weight decay", ours, "later, less reliably", drawn, about)
 
 
-def predicted(found: Results, every: Records) -> Face:
+def predicted(found: Results, every: Records) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
     mem, ends = predictions.memory(every), every["transition"]
     starts = efficiency.gated(every["starts"])
     pairs = [*predictions.task_pairs(mem, every["other_tasks"]).values()]
     pairs += predictions.start_pairs(mem, starts, ends).values()
-    known = np.array([[one.value, other.value] for one, other in pairs])
+    known = np.array([[one.value, other.value] for one, other in pairs]).reshape(-1, 2)
     known = known[np.isfinite(known).all(1)]
+    if not known.size:
+        return None
     x, y = known.T
     low, high = float(known.min()), float(known.max())
     axis, ratios = Axis(0.9 * low, 1.1 * high, True), x / y
@@ -172,7 +174,7 @@ def predicted(found: Results, every: Records) -> Face:
     return Face("D_crit, predicted", ours, "none", spark(curves, axis, axis, alt), about)
 
 
-FACES: dict[str, tuple[Callable[[Results, Records], Face], tuple[str, ...]]] = {
+FACES: dict[str, tuple[Callable[[Results, Records], Face | None], tuple[str, ...]]] = {
     "three phenomena": (phenomena, ("grokking",)),
     "efficiency": (costs, ("memorising", "generalising")),
     "the transition": (transition, ("transition",)),
@@ -208,9 +210,9 @@ def card(part: str, found: Results, every: Records) -> str:
     own = board.claims_of(part)
     results = [found.get(claim.id, Result()) for claim in own]
     show, needs = FACES[part]
-    top = "<p>not run yet</p>"
-    if all(every.get(name) for name in needs) and any(r.verdict != claims.NOT_RUN for r in results):
-        face = show(found, every)
+    ran = any(r.verdict != claims.NOT_RUN for r in results) and all(map(every.get, needs))
+    top, face = "<p>not run yet</p>", show(found, every) if ran else None
+    if face:
         top = (
             f'<p class="gk-headline">{face.what} <strong>{face.ours}</strong>'
             f'<br><span class="gk-papers">the paper: {face.paper}</span></p>'

@@ -26,6 +26,7 @@ from typing import Any
 
 from varma2023.explorers import css_variables
 from varma2023.pages import BOOK, ROOT
+from varma2023.publish import data
 from varma2023.publish.parameters import PROFILES
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME, THEME
 
@@ -261,6 +262,7 @@ def site(staged: Path, to: Path) -> int:
         path.unlink()
     subset_icons(made)
     mend(made)
+    data.write(made)
     shutil.rmtree(to, ignore_errors=True)
     shutil.move(made, to)
     pages = len(list(to.rglob("*.html")))

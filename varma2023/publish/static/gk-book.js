@@ -1,6 +1,6 @@
 // Brings the book's pages to life with files beside them: draws figures from inline JSON with the
 // vendored plotly (lazily), lets a reader choose which runs they show, hosts explorers (anywidget
-// modules) with a small in-page model, typesets maths with KaTeX, saves a figure's data as CSV.
+// modules) with a small in-page model, typesets maths with KaTeX.
 // `python -m varma2023.publish` puts theme.json in place of the marker below.
 (() => {
   const THEME = /*THEME*/ null;
@@ -188,40 +188,6 @@
     return chosen;
   };
 
-  // ---- a figure's data as CSV, one row a point, whichever runs are shown
-  const TYPED = { i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array,
-    u4: Uint32Array, f4: Float32Array, f8: Float64Array };
-  const values = (v) => {
-    if (v == null || Array.isArray(v)) return v;
-    const bytes = Uint8Array.from(atob(v.bdata), (c) => c.charCodeAt(0));
-    const flat = [...new TYPED[v.dtype](bytes.buffer)];
-    const [, columns] = String(v.shape ?? "").split(",").map(Number);
-    return columns ? flat.flatMap((_, i) => (i % columns ? [] : [flat.slice(i, i + columns)])) : flat;
-  };
-  const plain = (text) => String(text ?? "").replace(/<[^>]*>/g, "");
-  const csv = (figure) => {
-    const keys = metaKeys(figure.data);
-    const bars = figure.data.some((trace) => trace.error_y?.array);
-    const rows = [["panel", "trace", "x", "y", "z", ...keys, ...(bars ? ["low", "high"] : [])]];
-    figure.data.forEach((trace, i) => {
-      const head = [trace.xaxis ?? "x", plain(trace.name) || `trace ${i + 1}`];
-      const of = keys.map((key) => meta(trace)[key] ?? "");
-      const x = values(trace.x), y = values(trace.y), z = values(trace.z);
-      const up = values(trace.error_y?.array), down = values(trace.error_y?.arrayminus) ?? up;
-      const ends = (n) => (bars ? (Number.isFinite(up?.[n]) ? [y[n] - down[n], y[n] + up[n]] : ["", ""]) : []);
-      if (z) z.forEach((row, r) => row.forEach((v, c) => rows.push([...head, x?.[c] ?? c, y?.[r] ?? r, v, ...of, ...ends()])));
-      else (y ?? x ?? []).forEach((_, n) => rows.push([...head, x?.[n] ?? n, y?.[n] ?? "", "", ...of, ...ends(n)]));
-    });
-    const cell = (v) => (/[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
-    return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
-  };
-  const save = (link) => {
-    const figure = link.closest(".gk-figure");
-    const name = link.closest("figure, [id]")?.id || "figure";
-    link.download = `${name}.csv`;
-    link.href = URL.createObjectURL(new Blob([csv(json(figure.querySelector(".gk-plotly")))], { type: "text/csv" }));
-  };
-
   // ---- explorers: the module sees the same model as in JupyterLab
   const island = async (div) => {
     const { esm, css, state } = json(div);
@@ -319,7 +285,6 @@
     divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
     all(".gk-filtered").forEach(verdicts);
     all("table.gk-score").forEach(sortable);
-    all(".gk-csv").forEach((link) => link.addEventListener("click", () => save(link)));
     new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
       { attributes: true, attributeFilter: ["data-theme"] });
   });

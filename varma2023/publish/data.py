@@ -1,0 +1,92 @@
+"""The data of a site's figures as CSV files, one row a point, which need no script to be saved."""
+
+import base64
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FIGURE = re.compile(
+    r'class="gk-plotly"[^>]*><script type="application/json">(.*?)</script>.*?'
+    r'class="gk-csv" (href="#" role="button")',
+    re.DOTALL,
+)
+MARKUP = re.compile(r"<[^>]*>")
+
+
+def write(made: Path) -> None:
+    """A file in `_static/data` for each figure of each page, to which the figure's link leads."""
+    folder = made / "_static" / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in made.rglob("*.html"):
+        text, parts, at = page.read_text(encoding="utf-8"), [], 0
+        where = page.relative_to(made).with_suffix("").parts
+        up = "../" * (len(where) - 1)
+        for n, match in enumerate(FIGURE.finditer(text), start=1):
+            name = f"{'-'.join(where)}-{n}.csv"
+            (folder / name).write_text(table(json.loads(match[1])), encoding="utf-8", newline="")
+            parts += [text[at : match.start(2)], f'href="{up}_static/data/{name}" download']
+            at = match.end(2)
+        if parts:
+            page.write_text("".join(parts) + text[at:], encoding="utf-8")
+
+
+def table(figure: Mapping[str, Any]) -> str:
+    """Of every trace: panel, name, x, y, z, what its `meta` says of its runs, ends of error bars.
+
+    `figure` is plotly's JSON. Hidden runs are there as well.
+    """
+    keys = list(dict.fromkeys(key for trace in figure["data"] for key in _meta(trace)))
+    bars = ["low", "high"] if any(t.get("error_y", {}).get("array") for t in figure["data"]) else []
+    to = io.StringIO()
+    rows = csv.writer(to, lineterminator="\n")
+    rows.writerow(["panel", "trace", "x", "y", "z", *keys, *bars])
+    for i, trace in enumerate(figure["data"], start=1):
+        name = MARKUP.sub("", trace.get("name") or "") or f"trace {i}"
+        of = [_meta(trace).get(key) for key in keys]
+        for point, ends in _points(trace):
+            cells = [*point, *of, *(ends if bars else [])]
+            rows.writerow([trace.get("xaxis", "x"), name, *map(_text, cells)])
+    return to.getvalue()
+
+
+def _meta(trace: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = trace.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
+
+
+def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:
+    """x, y and z of each point, and the ends of its error bar."""
+    x, y, z = (_values(trace.get(axis)) for axis in "xyz")
+    if z is not None:
+        for r, row in enumerate(z):
+            for c, value in enumerate(row):
+                at = [x[c] if x is not None else c, y[r] if y is not None else r]
+                yield [*at, value], [None, None]
+        return
+    error = trace.get("error_y", {})
+    above = _values(error.get("array"))
+    below = _values(error.get("arrayminus"))
+    below = above if below is None else below
+    for n in range(len(next((v for v in (y, x) if v is not None), []))):
+        at = [x[n] if x is not None else n, y[n] if y is not None else None, None]
+        known = above is not None and y is not None and above[n] is not None
+        yield at, [y[n] - below[n], y[n] + above[n]] if known else [None, None]
+
+
+def _values(values: Any) -> Any:
+    """The numbers or texts of an array of plotly's, which may be packed as bytes."""
+    if not isinstance(values, Mapping):
+        return values
+    flat = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    shape = [int(part) for part in str(values.get("shape", "")).split(",") if part]
+    return flat.reshape(shape) if shape else flat
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).removesuffix(".0")
