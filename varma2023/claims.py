@@ -5,7 +5,8 @@ cannot tell, because they are not at rest or too few. The unit of evidence is a 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
@@ -105,6 +106,32 @@ class Result:
         return "; ".join(self._marked()) or "none"
 
 
+Judge = Callable[[Records], Result]
+
+
+def told_without(later: str, choice: str) -> Callable[[Judge], Judge]:
+    """For a judge that reads an experiment made later: its row says the verdict without those runs.
+
+    Only where that verdict is another one; `choice` is the rule by which they are read.
+    """
+
+    def decorate(judge: Judge) -> Judge:
+        @wraps(judge)
+        def told(found: Records) -> Result:
+            result = judge(found)
+            if not found.get(later):
+                return result
+            alone = judge({name: records for name, records in found.items() if name != later})
+            if alone.verdict == result.verdict:
+                return result
+            also = f"; {alone.verdict} without the runs made again ({choice}): {alone.ours}"
+            return replace(result, ours=result.ours + also)
+
+        return told
+
+    return decorate
+
+
 def every(criteria: Iterable[Met]) -> Met:
     """Whether all of the criteria are met; None if one cannot be told and none is not met."""
     known = list(criteria)
@@ -120,7 +147,7 @@ class Claim:
     says: str  # the core criterion
     chapter: str  # the page, as in the book's contents
     label: str  # the target on that page
-    judge: Callable[[Records], Result]
+    judge: Judge
     needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
     number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests

@@ -250,3 +250,16 @@ def test_mirror_images_alone_are_no_rule():
         ]
         ours = board.judge("F8", other_tasks=swapped).ours
         assert f"8 of them hold the rule at the largest D′, {rules} more than memory" in ours
+
+
+def test_a_row_says_the_verdict_that_it_has_without_the_runs_made_later():
+    @claims.told_without("longer", "C9")
+    def judge(found):
+        runs = [*found["first"], *found.get("longer", ())]
+        return Result(f"{len(runs)} runs", len(runs) > 2, {}, Evidence(("AdamW",)))
+
+    assert judge({"first": [1], "longer": [2, 3]}).ours == (
+        "3 runs; fails without the runs made again (C9): 1 runs"
+    )
+    assert judge({"first": [1, 2, 3], "longer": [4]}).ours == "4 runs"
+    assert judge({"first": [1, 2, 3]}).ours == "3 runs"

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.claims import Claim, Evidence, Records, Result, told_without
 from varma2023.decomposition import analysis
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
 
 
+@told_without("grokking_longer", "C9")
 def fig11(found: Records) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]

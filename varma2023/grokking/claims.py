@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result
+from varma2023.claims import Claim, Evidence, Met, Records, Result, told_without
 from varma2023.grokking import analysis
 from varma2023.pages import CIRCUITS, INTRO
 
@@ -19,6 +19,7 @@ def near_papers_epochs(records: Sequence[Record], marks: Sequence[measures.Mark]
     }
 
 
+@told_without("grokking_longer", "C9")
 def fig1a(found: Records) -> Result:
     """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
     records = measures.grokked(found)
@@ -37,6 +38,7 @@ def _evidence(records: Sequence[Record]) -> Evidence:
     return replace(found, smaller=found.smaller or not measures.at_papers_setting(records))
 
 
+@told_without("grokking_longer", "C9")
 def fig9(found: Records) -> Result:
     """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
     records = measures.grokked(found)
