@@ -25,17 +25,17 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(2, 500, np.geomspace(4000, 8000, 3)),
+    published=Grid(5, 3000, np.geomspace(4000, 8000, 3)),
     quick=Grid(1, 250, (640, 900), *QUICK),
     paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
 )
 def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 3c, d: networks that generalise, on large train sets, by size and weight decay.
 
-    From the networks of `grokking` to a minimum of Eq. (2).
+    From the networks of `grokking` to a minimum of Eq. (2), until they are at rest (choice C15).
     """
     inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))
-    return profiles.to_the_minimum(inits, grid, changes)
+    return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
 
 
 @sets(

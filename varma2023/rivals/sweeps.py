@@ -16,15 +16,25 @@ ABLATIONS: tuple[dict[str, Any], ...] = (
 )
 """What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
 
+WAIT = 5  # times the epochs of the others: what a run without weight decay is given (choice C22)
+
 
 @sets("seed", "weight_decay", "init_scale", "loss")
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
-    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`."""
-    count = seed_range(profile, seeds, published=2, quick=1, paper=10)
+    """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
+
+    Without weight decay for `WAIT` times the epochs, but for the quick profile.
+    """
+    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
         base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
-    return [replace(base, seed=seed, **change) for change in ABLATIONS for seed in count]
+    longer = replace(base, epochs=base.epochs * (1 if profile == "quick" else WAIT))
+    return [
+        replace(base if change.get("weight_decay", 1) else longer, seed=seed, **change)
+        for change in ABLATIONS
+        for seed in count
+    ]
