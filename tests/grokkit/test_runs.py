@@ -21,8 +21,7 @@ from grokkit.store.store import SHIPPED
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"dataset_size": -1}, "dataset_size must be 1..12769, got -1"),
-        ({"task": "x/y", "p": 4, "dataset_size": 5}, "prime modulus p, got 4"),
+        *(({"dataset_size": n}, f"must be 1..12769, got {n}") for n in (-1, 0, 12770)),
         ({"task": "x**y"}, "task must be one of"),
         ({"labels": "noise"}, "labels must be"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),

@@ -89,9 +89,3 @@ def test_random_labels_are_uniform_and_unrelated_to_the_rule():
 def test_a_bad_task_names_the_value_and_what_is_allowed(name, p, says):
     with pytest.raises(ValueError, match=says.replace("^", r"\^")):
         tasks.task(name, p)
-
-
-@pytest.mark.parametrize("size", [0, -3, 50])
-def test_a_bad_dataset_size_names_the_range(size):
-    with pytest.raises(ValueError, match=rf"must be 1..49, got {size}"):
-        tasks.split(tasks.task("x+y", 7), size, 0)
