@@ -100,8 +100,8 @@ def task(name: str, p: int) -> Task:
     else:
         _elements, product = symmetric_group(p)
         inverse = product.argmin(axis=1)  # the identity has index 0
-        right = {"S_n: xy": None, "S_n: xyx^-1": inverse[x], "S_n: xyx": x}[name]
-        labels = product[x, y] if right is None else product[product[x, y], right]
+        right = {"S_n: xy": 0 * x, "S_n: xyx^-1": inverse[x], "S_n: xyx": x}[name]
+        labels = product[product[x, y], right]
     return Task(name, int(p), n, np.stack([x, y], axis=1), labels)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 Theta = dict[str, Float[Tensor, "run ..."]]
 
@@ -41,15 +42,13 @@ class Batch:
         device: torch.device | str = "cpu",
     ) -> "Batch":
         """From the train sets of several runs: inputs [dataset_size, 2], labels [dataset_size]."""
-        size = max(len(rows) for rows in labels)
-        columns = np.zeros((3, len(labels), size), dtype=np.int64)
-        weight = np.zeros((len(labels), size))
-        for run, (pairs, answers) in enumerate(zip(inputs, labels, strict=True)):
-            columns[:2, run, : len(answers)] = pairs.T
-            columns[2, run, : len(answers)] = answers
-            weight[run, : len(answers)] = 1 / len(answers)
-        x, y, z = torch.from_numpy(columns).to(device)
-        return cls(x, y, z, torch.from_numpy(weight).to(device, dtype))
+        weights = [np.full(len(own), 1 / len(own)) for own in labels]
+        pairs, answers, weight = (
+            pad_sequence([torch.from_numpy(own) for own in rows], batch_first=True)
+            for rows in (inputs, labels, weights)
+        )
+        x, y = pairs.permute(2, 0, 1).contiguous().to(device)
+        return cls(x, y, answers.to(device), weight.to(device, dtype))
 
 
 def forward(

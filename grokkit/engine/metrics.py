@@ -60,14 +60,6 @@ MINIMUM_RESIDUAL = 0.2  # the residual is below this: then it is at a minimum
 MINIMUM_GRADIENTS = 500  # before which nothing counts as one
 
 
-def recent_fall(gradients: Int[np.ndarray, " log"], objective: Float[np.ndarray, " log"]) -> float:
-    """The share by which Eq. (2) fell over the last fifth of these gradients; NaN before any."""
-    if gradients[-1] == 0:
-        return np.nan
-    before = np.interp((1 - MINIMUM_SHARE) * gradients[-1], gradients, objective)
-    return float(before / objective[-1] - 1)
-
-
 def at_minimum(
     gradients: Int[np.ndarray, " log"],
     objective: Float[np.ndarray, " log"],
@@ -80,7 +72,8 @@ def at_minimum(
     """
     if gradients[-1] < MINIMUM_GRADIENTS or not residual < MINIMUM_RESIDUAL:
         return False
-    return recent_fall(gradients, objective) < MINIMUM_FALL
+    before = np.interp((1 - MINIMUM_SHARE) * gradients[-1], gradients, objective)
+    return bool(before / objective[-1] - 1 < MINIMUM_FALL)
 
 
 @torch.no_grad()

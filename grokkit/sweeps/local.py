@@ -1,9 +1,8 @@
 """The call that trains many runs, on this machine or, through it, on a cluster.
 
-`train` is the one entrance. Runs that the store has are loaded; the others are locked, stack by
-stack, and trained, with checkpoints. Any number of processes, on machines that share the store's
-folder, may be given the same sweep: each takes what nobody holds. Or one of them gives the stacks
-to the workers of a Dask cluster (`dask`).
+Any number of processes, on machines that share the store's folder, may be given the same sweep:
+each locks and trains, stack by stack, what nobody holds. Or one of them gives the stacks to the
+workers of a Dask cluster (`dask`).
 """
 
 import sys
@@ -11,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -48,11 +47,13 @@ def train(
         StoreFull: no space for a record, or for the last checkpoints before a stop.
         FloatingPointError: runs left the finite numbers; the message names them.
     """
+    store, deadline = store or Store(), time.monotonic() + 60 * minutes
+    executor: AbstractContextManager[LocalExecutor | dask.Cluster]
     if scheduler is None:
-        where = resolve_device(device)
+        executor = nullcontext(LocalExecutor(store, resolve_device(device)))
     else:
         dask.check_address(scheduler)
-    store, deadline = store or Store(), time.monotonic() + 60 * minutes
+        executor = dask.connect(scheduler, store, device)
     found: dict[Run, Record] = {}
 
     def stored(run: Run) -> bool:
@@ -72,11 +73,6 @@ def train(
             f"They go to {store.path}; stop at any time, the next call continues.",
             file=sys.stderr,
         )
-    executor = (
-        nullcontext(LocalExecutor(store, where))
-        if scheduler is None
-        else dask.connect(scheduler, store, device)
-    )
     bar = tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress)
     with executor as trainer, bar:
         watch = _Watch(bar, deadline)

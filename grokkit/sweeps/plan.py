@@ -88,6 +88,6 @@ def flop(run: Run) -> float:
     return cost.tabulated(run).flop(run.dataset_size)
 
 
-def work(run: Run, done: int = 0) -> float:
-    """FLOP from epoch `done` to the end; float64 counts twice."""
-    return (2 if run.float64 else 1) * flop(run) * (run.epochs - done)
+def work(run: Run) -> float:
+    """FLOP of the whole run; float64 counts twice."""
+    return (2 if run.float64 else 1) * flop(run) * run.epochs

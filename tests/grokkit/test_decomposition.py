@@ -23,7 +23,7 @@ def basis(p):
 
 
 @given(sampled_from([3, 5, 7, 11]), integers(0, 2**16))
-def test_trig_logits_are_the_projection_onto_the_explicit_basis_and_mem_logits_the_rest(p, seed):
+def test_the_parts_of_logits_are_those_along_the_explicit_basis_and_the_rest(p, seed):
     # the basis is orthonormal, and sums to zero in each row: a shift of a row changes nothing
     Z, Z_hat = random_logits(p, seed), basis(p)
     assert_close(Z_hat @ Z_hat.T, torch.eye(len(Z_hat), dtype=Z.dtype), rtol=0, atol=1e-12)
@@ -33,6 +33,8 @@ def test_trig_logits_are_the_projection_onto_the_explicit_basis_and_mem_logits_t
     mem = Z - Z.mean(-1, keepdim=True) - trig
     assert_close(decomposition.mem_logits(Z), mem, rtol=0, atol=1e-12)
     assert_close(decomposition.mem_logits(Z + mem[:, :, :1]), mem, rtol=0, atol=1e-12)
+    share, part = decomposition.trig_share(Z), float(trig.norm() / (trig + mem).norm())
+    assert (share.norm, share.norm_squared) == pytest.approx((part, part**2))
 
 
 def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds():
@@ -45,12 +47,6 @@ def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds():
     amplitudes = decomposition.amplitudes(Z, frequencies)
     assert_close(amplitudes, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
     assert_close(trigonometric_algorithm(amplitudes, frequencies, p), Z)
-
-
-def test_a_share_of_norms_is_the_root_of_the_share_of_squares():
-    share = decomposition.trig_share(random_logits(7, 0))
-    assert share.norm**2 == pytest.approx(share.norm_squared)
-    assert 0 < share.norm < 1
 
 
 def test_embedding_norms_find_a_planted_frequency():

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 import zipfile
 from dataclasses import replace
@@ -51,14 +50,9 @@ def test_the_five_lines_of_the_docstring_run(store):
 
 
 @pytest.mark.process
-def test_importing_it_takes_no_longer_than_importing_torch():
-    def seconds(code):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-        return time.perf_counter() - began
-
-    first = seconds("import torch")  # from the disk
-    assert seconds("import grokkit") < 1.5 * min(first, seconds("import torch"))
+def test_importing_it_takes_no_time_for_it_imports_nothing_large():
+    code = "import sys, grokkit; assert not {'torch', 'numpy', 'scipy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 # --- the command
