@@ -30,8 +30,7 @@ from varma2023.publish import chapters
 pytestmark = [pytest.mark.site]
 
 SITE = chapters.BUILD / "site"
-TOC = (chapters.BOOK / "_toc.yml").read_text(encoding="utf-8")
-PAGES = [f"{name}.html" for name in re.findall(r"(?:root|file): *(\S+)", TOC)]
+PAGES = [f"{name}.html" for name in chapters.contents()]
 CHAPTERS = [page for page in PAGES if page == "intro.html" or page.startswith("chapters/")]
 OTHERS = ["genindex.html", "py-modindex.html", "search.html"]
 MAX_PAGE = 1_300_000  # bytes of its own: text, figures, explorers
