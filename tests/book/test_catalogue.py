@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
-from varma2023 import experiments, measures, profiles
+from varma2023 import experiments, profiles
 from varma2023.publish import catalogue
 
 RUNS = [Run(p=5, dataset_size=size, epochs=9, seed=seed) for size in (5, 20) for seed in (0, 1)]
@@ -22,11 +22,6 @@ def body(html: str) -> list[list[str]]:
     """The texts of a table's cells, by row."""
     rows = BeautifulSoup(html, "html.parser").select("tbody tr")
     return [[cell.get_text() for cell in row.select("td")] for row in rows]
-
-
-def test_a_value_stands_alone_and_several_are_counted():
-    assert measures.span([3, 3]) == "3"
-    assert measures.counted_span([1000, 5, 20], ",") == "5 – 1,000 (3 values)"
 
 
 def test_hours_of_threads_and_of_cards_are_summed_apart_and_shared_by_a_stack():

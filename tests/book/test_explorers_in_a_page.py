@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from test_explorers import both_lives, report
-from test_site import FRAMES, Tab
+from test_site import FRAMES, tabs_on, write_page
 from test_sphinx_ext import rendered
 
 from varma2023 import explorers, theme
@@ -16,7 +16,6 @@ from varma2023.explorers import (
     SimulationExplorer,
     TrainingExplorer,
 )
-from varma2023.publish import chapters
 from varma2023.publish.sphinx_ext import IslandMime
 
 pytestmark = [pytest.mark.site]
@@ -32,35 +31,19 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A page for each explorer, and beside it the script that the book's pages have."""
+    """A page for each explorer."""
     folder = tmp_path_factory.mktemp("pages")
-    chapters.stage_assets(folder)
     for name, make in MADE.items():
         data, _ = make()._repr_mimebundle_()
-        (folder / f"{name}.html").write_text(
-            '<!doctype html><html data-theme="light"><head><meta charset="utf-8">'
-            "<title>page</title>"
-            '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            '<script src="gk-book.js"></script></head><body style="margin: 0">'
-            f"{rendered(IslandMime, data[theme.ISLAND_MIME])}</body></html>",
-            encoding="utf-8",
-        )
+        write_page(folder, name, rendered(IslandMime, data[theme.ISLAND_MIME]))
     return folder
 
 
 @pytest.fixture
 def opened(context, folder):
-    """A function that opens an explorer's page; checked for messages at the end."""
-    tabs = []
-
-    def open_page(name, width=1280):
-        tabs.append(Tab(context.new_page(), folder.as_uri() + "/", width=width))
-        return tabs[-1].open(f"{name}.html?print").page
-
-    yield open_page
-    for tab in tabs:
-        tab.leave()
-        tab.page.close()
+    """A function that opens an explorer's page."""
+    with tabs_on(context, folder) as open_page:
+        yield open_page
 
 
 def status(page) -> str:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
-from varma2023.publish.narrow import legend_rows, n_columns, narrow, panels
+from varma2023.publish.narrow import legend_rows, narrow, panels
 
 GRIDS = [(1, 2), (1, 3), (2, 2), (3, 3)]
 
@@ -30,13 +30,6 @@ def from_the_top(found: dict) -> list[tuple[str, float, float]]:
     axes = {key: axis for key, axis in found.items() if key.startswith("yaxis")}
     ends = [(key, *(found["height"] * y for y in axis["domain"])) for key, axis in axes.items()]
     return sorted(ends, key=lambda end: -end[2])
-
-
-@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 1), *GRIDS])
-def test_panels_side_by_side_are_counted(rows, cols):
-    layout = spec(rows, cols)[1]
-    assert n_columns(layout) == cols
-    assert len(panels(layout)) == rows * cols
 
 
 @pytest.mark.parametrize("shared", [False, True])

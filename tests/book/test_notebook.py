@@ -1,6 +1,7 @@
 """What chapter cells call: parameters that must exist, and numbers that print as numbers."""
 
 import keyword
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from varma2023.publish import notebook
 def cells(monkeypatch):
     """A kernel whose history is the returned list."""
     history: list[str] = []
-    monkeypatch.setattr(notebook, "_history", lambda: history)
+    shell = SimpleNamespace(user_ns={"In": history})
+    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
     return history
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from test_site import FRAMES, Tab, switch_to
+from test_site import FRAMES, Tab, switch_to, tabs_on, write_page
 from test_sphinx_ext import rendered
 
 from varma2023 import theme
@@ -57,40 +57,29 @@ def side_by_side() -> go.Figure:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Path:
-    """A page with the two figures, and beside it the scripts that the book's pages have."""
+    """A page with the three figures, and the plotly.js that draws them."""
     folder = tmp_path_factory.mktemp("page")
-    chapters.stage_assets(folder)
     shutil.copy(chapters.BOOK / "_assets/plotly.min.js", folder)
-    shutil.copytree(chapters.BOOK / "_assets/fonts", folder / "fonts")
     figures = [
         f'<figure id="fig-{i}">{rendered(PlotlyMime, json.loads(fig.to_json()))}</figure>'
         for i, fig in enumerate((two_by_three(), side_by_side(), plain()))
     ]
-    (folder / "page.html").write_text(
-        '<!doctype html><html data-theme="light"><head><meta charset="utf-8"><title>page</title>'
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="gk-book.css">'
-        f'<script src="gk-book.js"></script></head><body>{"".join(figures)}</body></html>',
-        encoding="utf-8",
-    )
+    write_page(folder, "page", "".join(figures))
     return folder / "page.html"
 
 
 @pytest.fixture
 def opened(context, page):
-    """A function that opens the page; checked for messages and requests elsewhere at the end."""
-    tabs = []
+    """A function that opens the page, and with `choose` its choice of runs."""
+    with tabs_on(context, page.parent) as open_page:
 
-    def open_page(width=1280, choose=False):
-        tabs.append(Tab(context.new_page(), page.parent.as_uri() + "/", width=width))
-        here = tabs[-1].open("page.html?print").page
-        if choose:
-            here.locator(".gk-runs summary").click()
-        return here
+        def open_it(width=1280, choose=False):
+            here = open_page("page", width)
+            if choose:
+                here.locator(".gk-runs summary").click()
+            return here
 
-    yield open_page
-    for tab in tabs:
-        tab.leave()
-        tab.page.close()
+        yield open_it
 
 
 def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):

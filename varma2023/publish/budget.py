@@ -10,8 +10,6 @@ from varma2023.engine import measured, timings
 from varma2023.estimate import duration
 from varma2023.tables import table
 
-ENGINE = "grokkit"  # this package's way in `benchmarks/engine.py`, beside the textbook's
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -26,20 +24,19 @@ class Budget:
     longest_steps: int
 
 
-def budget(name: str, profile: str = "paper") -> Budget:
-    """What one experiment needs when nothing is stored."""
+def budget(name: str) -> Budget:
+    """What one experiment needs in the paper's size when nothing is stored."""
     chosen = experiments.experiment(name)
-    runs = [run for generation in with_inits(chosen.runs(profile)) for run in generation]
+    runs = [run for generation in with_inits(chosen.runs("paper")) for run in generation]
     each, steps = [work(run) for run in runs], [run.epochs for run in runs]
     return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), max(each), max(steps))
 
 
 def measured_rate() -> float:
     """FLOP a second of AdamW at the paper's grokking run, as the engine's benchmark timed it."""
-    run, rows = Run(), timings.read(measured.load("engine-cpu"))
-    [ms] = [
-        t.ms for t in rows if (t.n_runs, t.dataset_size, t.way) == (1, run.dataset_size, ENGINE)
-    ]
+    run, case = Run(), (1, Run().dataset_size, "grokkit")
+    rows = timings.read(measured.load("engine-cpu"))
+    [ms] = [t.ms for t in rows if (t.n_runs, t.dataset_size, t.way) == case]
     return flop(run) / (ms / 1000)
 
 

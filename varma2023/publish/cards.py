@@ -19,7 +19,7 @@ from varma2023.publish import overview
 from varma2023.publish.sparks import Axis, Curve, spark
 from varma2023.rivals import analysis as rivals
 from varma2023.semi_grokking import analysis as semi_grokking
-from varma2023.tables import badges, capitalised
+from varma2023.tables import badges, capitalised, span
 from varma2023.theorems.analysis import minimise_weights
 
 SCORE = "chapters/score.html"
@@ -192,10 +192,9 @@ def evidence(results: Sequence[Result]) -> list[str]:
     made = [result.evidence for result in results if result.evidence]
     by = sorted({name for each in made for name in each.by})
     settings = sorted({name for each in made for name in each.settings})
-    seeds = sorted({each.seeds for each in made if each.seeds})
-    span = f"{seeds[0]} – {seeds[-1]} seeds" if len(seeds) > 1 else ""
-    only = [f"{n} seed{'s' * (n > 1)}" for n in seeds]
-    return [*by, *settings, *([span] if span else only)]
+    seeds = {each.seeds for each in made if each.seeds}
+    counted = [f"{span(seeds)} seed{'s' * (seeds != {1})}"] if seeds else []
+    return [*by, *settings, *counted]
 
 
 def _mark(claim: Claim, result: Result) -> str:

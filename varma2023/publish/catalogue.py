@@ -50,15 +50,10 @@ def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
     for name, experiment in EXPERIMENTS.items():
         here = records.get(name, ())
         runs = [record.run for record in here] or experiment.runs("published")
-        code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
+        about = f"{name}: {experiment.figures}", len(here) or "not run", ", ".join(run_facts(runs))
         time = hours_text(here, 1) if here else ""
-        command = f"<code>python -m varma2023 run {name}</code>"
-        about = (
-            f"{name}: {experiment.figures}",
-            len(here) or "not run",
-            ", ".join(run_facts(runs)),
-        )
-        rows.append((*about, time, code, command))
+        code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
+        rows.append((*about, time, code, f"<code>python -m varma2023 run {name}</code>"))
     return table("experiment | runs | what | time | code | to do it again", rows)
 
 

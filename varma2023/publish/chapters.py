@@ -61,18 +61,18 @@ def _written(notebook: Any) -> str:
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
 
 
-def twin_text(page: Path) -> str:
-    """The notebook of a chapter, as the text of its file: no outputs."""
-    import jupytext
-
-    return _written(jupytext.read(page))
+def contents(book: Path = BOOK) -> list[str]:
+    """The pages of the table of contents, in order, without suffix."""
+    return re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text(encoding="utf-8"))
 
 
 def differing(book: Path) -> dict[str, str]:
     """By document, the text of each notebook that is missing or is not what its chapter gives."""
+    import jupytext
+
     found = {}
     for name in documents(book):
-        twin, text = book / f"{name}.ipynb", twin_text(book / f"{name}.md")
+        twin, text = book / f"{name}.ipynb", _written(jupytext.read(book / f"{name}.md"))
         if not twin.exists() or twin.read_text(encoding="utf-8") != text:
             found[name] = text
     return found
@@ -90,7 +90,7 @@ def check(book: Path = BOOK) -> int:
     """Whether notebooks and contents agree with the chapters, as an exit status."""
     names = documents(book)
     problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in differing(book)]
-    listed = set(re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text("utf-8")))
+    listed = set(contents(book))
     written = [*book.glob("chapters/*.md"), *book.glob("api/*.rst")]
     pages = {p.relative_to(book).with_suffix("") for p in written}
     there = {"intro", "api", "bibliography", *map(str, pages)}

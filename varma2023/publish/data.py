@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 FIGURE = re.compile(
-    r'class="gk-plotly"[^>]*><script type="application/json">(.*?)</script>.*?'
-    r'class="gk-csv" (href="#" role="button")',
-    re.DOTALL,
+    r'class="gk-plotly"[^>]*><script type="application/json">(.*?)</script>', re.DOTALL
 )
+LINK = 'class="gk-csv" href="#" role="button"'  # of a figure that has no file yet
 MARKUP = re.compile(r"<[^>]*>")
 
 
@@ -24,16 +23,14 @@ def write(made: Path) -> None:
     folder = made / "_static" / "data"
     folder.mkdir(parents=True, exist_ok=True)
     for page in made.rglob("*.html"):
-        text, parts, at = page.read_text(encoding="utf-8"), [], 0
+        text = page.read_text(encoding="utf-8")
         where = page.relative_to(made).with_suffix("").parts
         up = "../" * (len(where) - 1)
         for n, match in enumerate(FIGURE.finditer(text), start=1):
             name = f"{'-'.join(where)}-{n}.csv"
             (folder / name).write_text(table(json.loads(match[1])), encoding="utf-8", newline="")
-            parts += [text[at : match.start(2)], f'href="{up}_static/data/{name}" download']
-            at = match.end(2)
-        if parts:
-            page.write_text("".join(parts) + text[at:], encoding="utf-8")
+            text = text.replace(LINK, f'class="gk-csv" href="{up}_static/data/{name}" download', 1)
+        page.write_text(text, encoding="utf-8")
 
 
 def table(figure: Mapping[str, Any]) -> str:
@@ -64,15 +61,13 @@ def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:
     """x, y and z of each point, and the ends of its error bar."""
     x, y, z = (_values(trace.get(axis)) for axis in "xyz")
     if z is not None:
-        for r, row in enumerate(z):
-            for c, value in enumerate(row):
-                at = [x[c] if x is not None else c, y[r] if y is not None else r]
-                yield [*at, value], [None, None]
+        for (r, c), value in np.ndenumerate(z):
+            at = [x[c] if x is not None else c, y[r] if y is not None else r]
+            yield [*at, value], [None, None]
         return
     error = trace.get("error_y", {})
     above = _values(error.get("array"))
-    below = _values(error.get("arrayminus"))
-    below = above if below is None else below
+    below = _values(error.get("arrayminus", error.get("array")))
     for n in range(len(next((v for v in (y, x) if v is not None), []))):
         at = [x[n] if x is not None else n, y[n] if y is not None else None, None]
         known = above is not None and y is not None and above[n] is not None

@@ -97,8 +97,7 @@ def _domain(layout: Layout, axis: str) -> tuple[float, float]:
 
 
 def _title(axis: Layout) -> str:
-    title = axis.get("title") or {}
-    return str(title if isinstance(title, str) else title.get("text") or "")
+    return str(axis.get("title", {}).get("text", ""))
 
 
 def _names(layout: Layout, panel: tuple[str, str], note: Layout) -> bool:

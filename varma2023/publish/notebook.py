@@ -17,12 +17,10 @@ from varma2023.theme import show
 
 __all__ = ["check_parameters", "chips", "glue", "judge", "show"]
 
-INJECTED = "# Parameters"  # the first line of the cell in which papermill sets parameters
-
 
 def injected_names(source: str) -> list[str]:
     """The names that papermill's cell assigns, one a line, in order; [] for any other cell."""
-    injected = source.lstrip().startswith(INJECTED)
+    injected = source.lstrip().startswith("# Parameters")
     return re.findall(r"^(\w+) = ", source, re.MULTILINE) if injected else []
 
 
@@ -37,19 +35,15 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
         ValueError: for an unknown name, with the names that exist and the one that is closest;
             for a value that is not allowed, with what is.
     """
-    for name in (name for source in _history() for name in injected_names(source)):
+    shell = get_ipython()
+    ran = shell.user_ns.get("In", []) if shell else []  # the sources of the cells so far
+    for name in (name for source in ran for name in injected_names(source)):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             allowed = ", ".join(known)
             raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
     parameters.check(first_use, **known)
-
-
-def _history() -> list[str]:
-    """The source of each cell run so far on this kernel; [] outside IPython."""
-    shell = get_ipython()
-    return [] if shell is None else list(shell.user_ns.get("In", []))
 
 
 def plain(value: Any) -> int | float | str:

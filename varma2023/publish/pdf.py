@@ -6,16 +6,14 @@ open; they are joined, numbered, and given a table of contents, bookmarks and li
 
 import html
 import io
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from varma2023.pages import BOOK
 from varma2023.publish.browser import find_browser
-from varma2023.publish.chapters import BUILD
+from varma2023.publish.chapters import BUILD, contents
 
 SCALE = 0.75  # 12 px of 16, so that four panels stand side by side
 WIDTH = round((210 - 2 * 15) / 25.4 * 96 / SCALE)  # px of A4 between its margins
@@ -35,11 +33,6 @@ STYLE = """<style>body { font: 11pt Inter, sans-serif; margin: 0 }
   div { break-after: page; height: 250mm; position: relative }
   div span { position: absolute; bottom: -14mm; width: 100%; text-align: center; font-size: 9pt }
   </style>"""
-
-
-def names(book: Path = BOOK) -> list[str]:
-    """The pages of the contents, in order, without suffix."""
-    return re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text(encoding="utf-8"))
 
 
 def write(site: Path, to: Path, chosen: Sequence[str]) -> None:
@@ -106,4 +99,4 @@ def _link(book: Any, starts: dict[str, int], site: Path) -> None:
 if __name__ == "__main__":
     if not (BUILD / "site" / "index.html").exists():
         raise SystemExit("there is no site to print: make book")
-    write(BUILD / "site", Path(sys.argv[1]) if sys.argv[1:] else BUILD / "book.pdf", names())
+    write(BUILD / "site", Path(sys.argv[1]) if sys.argv[1:] else BUILD / "book.pdf", contents())

@@ -50,13 +50,13 @@ class Rerun:
         return go.Figure(self.figure).update_layout(template=template())
 
 
-def load(name: str = "rerun-cpu") -> list[Rerun]:
+def load() -> list[Rerun]:
     """The saved executions.
 
     Raises:
         LookupError: none are saved; the message says which command makes them.
     """
-    return [Rerun(**row) for row in measured.load(name)["rows"]]
+    return [Rerun(**row) for row in measured.load("rerun-cpu")["rows"]]
 
 
 def cost_table(reruns: Sequence[Rerun]) -> str:

@@ -197,15 +197,11 @@
       get: (key) => state[key],
       set: (key, value) => { state[key] = value; (listeners[`change:${key}`] || []).forEach((f) => f()); },
       on: (event, f) => { (listeners[event] ||= []).push(f); },
-      off: (event, f) => { listeners[event] = (listeners[event] || []).filter((g) => g !== f); },
       save_changes: () => {},
-      send: () => {},
-      plotly, // the page's own plotly, for a module that wants it: `await model.plotly?.()`
     };
     const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
     const module = (await import(url)).default;
     const el = div.appendChild(document.createElement("div"));
-    await module.initialize?.({ model });
     await module.render({ model, el });
     div.dataset.drawn = "1";
   };
