@@ -17,8 +17,7 @@ from grokkit.store.store import Store
 from varma2023 import board, claims, theme
 from varma2023.other_tasks import analysis, figures, groups
 
-GROUPS = [groups.cyclic(n) for n in (1, 2, 7, 10, 52)]
-GROUPS += [groups.symmetric(n) for n in (2, 3, 4, 5)]
+GROUPS = [*map(groups.cyclic, (1, 2, 7, 10, 52)), *map(groups.symmetric, (2, 3, 4, 5))]
 
 
 def noise(*shape, seed=0):
