@@ -36,10 +36,7 @@ def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
 
 
 def example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
-
-    Farthest, that is, from both ends of the middle. Where none is semi-grokked, nearest of all.
-    """
+    """The run to show for Fig. 1c: of the semi-grokked, or else of all, the nearest the middle."""
 
     def how_clear(record: Record) -> tuple[bool, float]:
         end, low = float(measures.smoothed(record)[-1]), measures.memory_bound(record.run)
