@@ -89,6 +89,13 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
     assert measures.widths(crossing(300)).seen == 0  # 0.1 lies below the sizes
 
 
+def test_a_run_that_does_not_fit_is_told():
+    records = crossing(800)
+    assert all(analysis.fit_criteria(records).values())
+    records[2].metrics["train_accuracy"] = records[2]["train_accuracy"] * 0.99
+    assert not any(analysis.fit_criteria(records).values())
+
+
 def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     slow, fast = (
         record(

@@ -12,6 +12,12 @@ from varma2023.statistics import Interval
 from varma2023.tables import table
 
 
+def fit_criteria(records: Sequence[Record]) -> dict[str, bool]:
+    """What every run must do before its test accuracy says anything, at any setting."""
+    fit = all(record.final("train_accuracy") == 1 for record in records)
+    return {"every network fits its train set": fit}
+
+
 def equal_epochs(records: Sequence[Record]) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)
