@@ -79,14 +79,12 @@ class Rate:
     """What one learning rate gives, and how far from the reference."""
 
     lr: float
+    records: list[Record]
     time: Summary  # to grok, by seed
     size: Summary  # D' at half accuracy, by seed
     time_ratio: Interval
     size_ratio: Interval
     gap: float  # of mean accuracy at one size
-    networks: int
-    resting: int  # of them, at the end
-    lost: int  # of them, that do not even keep their train set
 
     @property
     def size_text(self) -> str:
@@ -113,14 +111,12 @@ def rates(records: Sequence[Record]) -> list[Rate]:
     return [
         Rate(
             lr,
+            runs,
             Summary.of([time_to_grok(record) for record in grokking(runs)]),
             Summary.of([half_size(of) for of in measures.group(runs, "seed").values()]),
             against(records, lr, mean_time),
             against(records, lr, half_size),
             accuracy_gap(records, lr),
-            len(runs),
-            sum(map(measures.rests, runs)),
-            sum(record.final("train_accuracy") < KEPT for record in runs),
         )
         for lr, runs in measures.group(records, "lr").items()
     ]
@@ -131,13 +127,13 @@ def rates_table(records: Sequence[Record]) -> str:
     base, rows = reference(records), []
     for row in rates(records):
         ratios = (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")
-        ends = (f"{row.resting} of {row.networks}", f"{row.lost} of {row.networks}")
+        n, resting = len(row.records), sum(map(measures.rests, row.records))
+        lost = sum(record.final("train_accuracy") < KEPT for record in row.records)
+        ends = (f"{resting} of {n}", f"{lost} of {n}")
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
-    heads = "η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = "
-    heads += (
-        f"{base:g} | D′, against it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
-    )
+    heads = f"η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = {base:g}"
+    heads += f" | D′, against it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
     return table(heads, rows)
 
 

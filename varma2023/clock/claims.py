@@ -15,8 +15,8 @@ def faster_clock(found: Records) -> Result:
         return Result()
     between = analysis.BETWEEN * base
     seeds = [
-        starts(measures.group(records, "lr")[lr])
-        for lr in (base, fast.lr)
+        starts(rate.records)
+        for rate in (rates[base], fast)
         for starts in (analysis.grokking, analysis.ungrokking)
     ]
     return Result(

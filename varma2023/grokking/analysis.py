@@ -48,13 +48,13 @@ def grokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
 
 
 class Change(NamedTuple):
-    """A metric that App. A.3 sees rise or fall between two epochs of Fig. 9."""
+    """A metric that App. A.3 sees rise, fall or stay near 0 between two epochs of Fig. 9."""
 
     name: str
     metric: str
     start: int
     end: int
-    rises: bool
+    rises: bool | None  # None: it stays near 0
 
 
 CHANGES = (
@@ -62,17 +62,17 @@ CHANGES = (
     Change("mem logit rises", "mem_logit", 200, 1500, True),
     Change("parameter norm falls", "param_norm", 200, 1500, False),
     Change("trig logit falls", "trig_logit", 4000, 10_000, False),
-    Change("mem logit, already near 0, stays", "mem_logit", 4000, 10_000, False),
+    Change("mem logit, already near 0, stays", "mem_logit", 4000, 10_000, None),
     Change("test loss falls", "test_loss", 4000, 10_000, False),
 )
 NEAR_ZERO = 0.1  # of the trig logit at the same epoch: "the mem logit is about 0"
 
 
 def change_met(record: Record, change: Change) -> bool:
-    """Whether the run shows a change; for the mem logit "stays", that it is near 0 at both ends."""
+    """Whether the run shows a change, read at its two epochs."""
     epochs = (change.start, change.end)
     before, after = (value_at(record, change.metric, epoch) for epoch in epochs)
-    if change.metric == "mem_logit" and not change.rises:
+    if change.rises is None:
         trig = [NEAR_ZERO * value_at(record, "trig_logit", epoch) for epoch in epochs]
         return abs(before) < trig[0] and abs(after) < trig[1]
     return after > before if change.rises else after < before

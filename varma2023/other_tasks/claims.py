@@ -39,16 +39,13 @@ def fig8(found: Records) -> Result:
         return Result()
     groups = measures.group(records, "task")
     largest = {task: measures.at_largest(here) for task, here in groups.items()}
-    lowest = {task: min(map(measures.at_the_end, here)) for task, here in largest.items()}
-    held = [task for task, accuracy in lowest.items() if accuracy >= PERFECT]
+    held = [t for t, here in largest.items() if min(map(measures.at_the_end, here)) >= PERFECT]
     known = sum(all(end_kind(r) != NONE for r in here) for here in largest.values())
     met = [measures.task_ungroks(groups[task]) for task in held]
     n, nine = len(held), len(measures.OTHER_TASKS)
     every = f"all nine tasks were trained until they held the rule ({n} of {nine})"
-    ours = (
-        f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; {n} of them hold "
-    )
-    ours += f"the rule at the largest D′, {known} more than memory with mirror images"
+    ours = f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; {n} of them "
+    ours += f"hold the rule at the largest D′, {known} more than memory with mirror images"
     core, further = all(met) if met else None, {every: n == nine} | measures.resting(records)
     return Result(ours, core, further, Evidence.of(*groups.values()))
 

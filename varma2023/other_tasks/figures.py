@@ -16,13 +16,12 @@ from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
 
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
 WIDE = 30  # times the smallest size are on it
-MODULAR = tuple(name for name in tasks.NAMES if name not in tasks.PERMUTATION)
 
 
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     """App. B for each modular task: what its strongest characters hold, against their number."""
-    modular = [c for c in found if c.task in MODULAR]
-    names = [name for name in MODULAR if any(c.task == name for c in modular)]
+    modular = [c for c in found if c.task in tasks.MODULAR]
+    names = [name for name in tasks.MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
     layout = {"height": 140 + 190 * rows}
     space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}

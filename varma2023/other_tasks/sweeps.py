@@ -17,7 +17,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
 
     From random weights; permutations from networks trained on every example as well, since from
     random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
-    generalised (`other_tasks`). Final weights are kept, for their circuits (`characters`).
+    generalised (`other_tasks`). Final weights are kept, for their circuits.
     """
     count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
     modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]

@@ -36,10 +36,7 @@ def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
 
 
 def example(records: Sequence[Record]) -> Record:
-    """The run to show for Fig. 1c: of the semi-grokked, the one that ends nearest the middle.
-
-    Farthest, that is, from both ends of the middle. Where none is semi-grokked, nearest of all.
-    """
+    """The run to show for Fig. 1c: of the semi-grokked, or else of all, the nearest the middle."""
 
     def how_clear(record: Record) -> tuple[bool, float]:
         end, low = float(measures.smoothed(record)[-1]), measures.memory_bound(record.run)
@@ -131,13 +128,11 @@ def transient_example(records: Sequence[Record]) -> Record:
 
 
 class Drop(NamedTuple):
-    """How the norm falls on a plateau and as it ends; rates are of log P in 1 / (lr lambda)."""
+    """How the norm falls as a plateau ends."""
 
-    rate_on_plateau: float
-    rate_after: float  # from its end until accuracy has been above 0.95 for one 1 / (lr lambda)
     norm_before: float  # at the end of the plateau
-    norm_after: float  # at the end of that stretch
-    at_once: bool  # whether the norm falls much faster as the plateau ends
+    norm_after: float  # when accuracy has been above 0.95 for one 1 / (lr lambda)
+    at_once: bool  # whether it falls much faster between these two than on the plateau
 
 
 def norm_drop(record: Record) -> Drop | None:
@@ -145,14 +140,13 @@ def norm_drop(record: Record) -> Drop | None:
     here = plateau(record)
     if outcome(record) != measures.TRANSIENT or here is None:
         return None
-    epochs, time = record["epoch"], record.run.decay_time
+    epochs = record["epoch"]
     full = int(epochs[(measures.smoothed(record) > measures.PERFECT) & (epochs > here.end)][0])
-    until = min(full + time, float(epochs[-1]))
+    until = min(full + record.run.decay_time, float(epochs[-1]))
     marks = (here.start, here.end, until)
     start, end, last = (measures.value_at(record, "param_norm", epoch) for epoch in marks)
-    on = log(start / end) * time / here.epochs
-    after = log(end / last) * time / (until - here.end)
-    return Drop(on, after, end, last, after > MIN_RATE_RATIO * max(on, 0.0) and last < end)
+    on, after = log(start / end) / here.epochs, log(end / last) / (until - here.end)
+    return Drop(end, last, after > MIN_RATE_RATIO * max(on, 0.0))
 
 
 def norm_drops(records: Sequence[Record]) -> list[Drop]:

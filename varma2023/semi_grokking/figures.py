@@ -21,6 +21,8 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 ERRORS = 0.5, 0.01  # parts of the test set between which the colour of Fig. 5 changes
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
+_LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
+BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
 
 def _one_run(record: Record, *rows: str) -> go.Figure:
@@ -143,14 +145,8 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     """
     groups = analysis.by_outcome(ways)
     fig = figure(yaxis={"title": "Eq. (2), AdamW / minimiser"}, height=420)
-    known = measures.NONE, SEMI, measures.FULL
-    colours = dict(zip(known, ordered(len(known)), strict=True))
-    ticks = [
-        f"{kind.replace(' ', '<br>', 1).replace('-', '-<br>')}<br>({len(same)})".replace(
-            "generalisation", "general-<br>isation"
-        )
-        for kind, same in groups.items()
-    ]
+    colours = dict(zip((measures.NONE, SEMI, measures.FULL), ordered(3), strict=True))
+    ticks = [f"{BROKEN[kind]}<br>({len(same)})" for kind, same in groups.items()]
     for column, same in enumerate(groups.values()):
         same = sorted(same, key=lambda pair: pair.adamw.final("test_accuracy"))
         for i, pair in enumerate(same):
