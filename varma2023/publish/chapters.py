@@ -52,12 +52,15 @@ def documents(book: Path) -> list[str]:
 
 
 def _written(notebook: Any) -> str:
-    """A notebook as the text of its file: metadata that never differ, cells counted from 0."""
+    """A notebook as the text of its file: no outputs, no metadata that differ, cells counted."""
     import nbformat
 
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     for i, cell in enumerate(notebook.cells):
         cell["id"] = str(i)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("execution", None)  # JupyterLab's clock
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
 
 
@@ -67,13 +70,16 @@ def contents(book: Path = BOOK) -> list[str]:
 
 
 def differing(book: Path) -> dict[str, str]:
-    """By document, the text of each notebook that is missing or is not what its chapter gives."""
+    """By document, the text of each notebook that is missing or is not what its chapter gives.
+
+    Outputs are no difference: who has run a chapter in JupyterLab can still make the book.
+    """
     import jupytext
 
     found = {}
     for name in documents(book):
         twin, text = book / f"{name}.ipynb", _written(jupytext.read(book / f"{name}.md"))
-        if not twin.exists() or twin.read_text(encoding="utf-8") != text:
+        if not twin.exists() or _written(jupytext.read(twin)) != text:
             found[name] = text
     return found
 
@@ -96,7 +102,8 @@ def check(book: Path = BOOK) -> int:
     there = {"intro", "api", "bibliography", *map(str, pages)}
     problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
     problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]
-    orphans = {*book.glob("**/*.ipynb")} - {book / f"{name}.ipynb" for name in names}
+    notebooks = {*book.glob("*.ipynb"), *book.glob("chapters/*.ipynb")}
+    orphans = notebooks - {book / f"{name}.ipynb" for name in names}
     problems += [f"{p.relative_to(book)} has no chapter .md with a kernel" for p in sorted(orphans)]
     print("\n".join(problems) or f"{len(names)} notebooks agree with their chapters")
     return int(bool(problems))
