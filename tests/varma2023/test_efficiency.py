@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
-from varma2023.efficiency.claims import ROUTES, predictions, start_pairs, task_pairs
+from varma2023.efficiency.analysis import ROUTES
+from varma2023.efficiency.claims import predictions, start_pairs, task_pairs
 from varma2023.statistics import Interval
 
 approx = pytest.approx
@@ -227,14 +228,14 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
     found |= {"transition": by_seed({0: 1200, 1: 1212}, ALL_DECAYS)}
     pairs = start_pairs(*found.values())
     assert set(pairs) == {(seed, decay) for seed in (0, 1) for decay in ALL_DECAYS}
-    for (seed, _), (predicted, measured) in pairs.items():
-        assert predicted.value == approx(1200 * 1.02**seed)
-        assert measured.value == approx(1200 + 12 * seed)
+    for (seed, _), each in pairs.items():
+        assert each.predicted.value == approx(1200 * 1.02**seed)
+        assert each.measured.value == approx(1200 + 12 * seed)
     assert analysis.same_order(pairs)
     table = analysis.predictions_table(pairs, "seed | weight decay")
     assert "<td>0</td><td>0.1</td><td>1,200</td><td>1,200</td><td>1.00</td>" in table
-    predictions, measured = zip(*pairs.values(), strict=True)
-    swapped = dict(zip(pairs, zip(predictions, measured[::-1], strict=True), strict=True))
+    backwards = zip(pairs.items(), reversed(pairs.values()), strict=True)
+    swapped = {key: each._replace(measured=other.measured) for (key, each), other in backwards}
     assert not analysis.same_order(swapped)
     assert board.judge("B2", **found).ours.startswith(
         "seed 0: predicted 1,200, measured 1,200; seed 1: predicted 1,224, measured 1,212"
@@ -247,9 +248,14 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
         ends += crossing(d_crit, task=task, loss=cost / d_crit)
     pairs = task_pairs(mem, ends)
     assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
-    assert [pair[0].value for pair in pairs.values()] == approx([1000, 750], rel=0.01)
-    assert [pair[1].value for pair in pairs.values()] == approx([1000, 700], rel=0.01)
+    assert [each.predicted.value for each in pairs.values()] == approx([1000, 750], rel=0.01)
+    assert [each.measured.value for each in pairs.values()] == approx([1000, 700], rel=0.01)
     assert task_pairs([], ends) == {}
+
+
+def of_both(predicted: float, measured: float) -> analysis.Prediction:
+    both = Interval(predicted), Interval(measured)
+    return analysis.Prediction(ROUTES[1], "λ = 1", *both, analysis.NEAR, True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +263,11 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     [(880.0, True, True), (990.0, True, False), (1010.0, False, False), (nan, False, False)],
 )
 def test_a_prediction_agrees_within_its_bound(predicted, within, closely):
-    pair = Interval(predicted), Interval(800.0, 780.0, 820.0, 2)
-    assert analysis.agrees(*pair) == within
-    assert analysis.agrees(*pair, analysis.NEAR_NORM) == closely
+    one = of_both(predicted, 800.0)
+    assert one._replace(near=analysis.NEAR).agrees == within
+    assert one._replace(near=analysis.NEAR_NORM).agrees == closely
     known = f"{predicted / 800:.2f}" if predicted == predicted else "none"
-    assert analysis.range_text([analysis.ratio(*pair), nan], ".2f") == known
+    assert analysis.range_text([one.ratio, nan], ".2f") == known
     assert analysis.range_text([990.0, 1010.0]) == "990 – 1,010"
 
 
@@ -276,7 +282,7 @@ def test_the_tables_say_what_there_is():
     assert "0.500 (1 seed)" in analysis.fits_table(mem, gen)
     gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
-    table = analysis.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
+    table = analysis.predictions_table({"λ = 1": of_both(900.0, 750.0)})
     assert "<td>λ = 1</td><td>900</td><td>750</td><td>1.20</td>" in table
 
 
@@ -320,8 +326,8 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
     found = predictions(mem, starts, ends, tasks)
-    pairs = [pair.measured.value for pair in found if pair.route == ROUTES[1]]
-    assert pairs == approx([pair[1].value for pair in start_pairs(mem, starts, ends).values()])
+    minima = [each for each in found if each.route == ROUTES[1]]
+    assert minima == [*start_pairs(mem, starts, ends).values()]
     assert {pair.name for pair in found if pair.route == ROUTES[2]} == {"x-y", "x*y"}
     assert len([pair for pair in found if pair.route == ROUTES[0]]) == 2
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
