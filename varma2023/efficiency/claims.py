@@ -88,17 +88,13 @@ def start_pairs(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
 ) -> dict[tuple[int, float], Prediction]:
     """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
-    rules, fell = (group(records, "seed", "weight_decay") for records in (starts, ends))
-    found = {}
-    for seed, own in group(starts, "seed").items():
-        for decay, size in critical.predicted_by_minimum(mem, own).items():
-            if (key := (seed, decay)) in fell:
-                both = Interval(size.value), Interval(measures.d_crit(fell[key]).value)
-                name, rest = (
-                    f"seed {seed}, weight decay {decay:g}",
-                    _rest(mem, rules[key], fell[key]),
-                )
-                found[key] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
+    fell, found = group(ends, "seed", "weight_decay"), {}
+    for (seed, decay), rule in group(starts, "seed", "weight_decay").items():
+        predicted, own = critical.predicted_by_minimum(mem, rule), fell.get((seed, decay))
+        if predicted and own:
+            both = Interval(predicted[decay].value), Interval(measures.d_crit(own).value)
+            name, rest = f"seed {seed}, weight decay {decay:g}", _rest(mem, rule, own)
+            found[seed, decay] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
     return found
 
 

@@ -118,8 +118,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
         )
     parts.append('<path d="M0 200H240" stroke="currentColor"/>')
     for size in sizes:
-        x, _ = at(size, 0)
-        _, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))
+        x, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))
         parts.append(f'<path d="M{x:.1f} {y:.1f}V200" stroke="currentColor" stroke-opacity=".4"/>')
         parts.append(_text(x, 216, f"{size:,.0f}", anchor="middle"))
     (x, y), top = at(sizes[1], gen.at(LOGIT)), rising[-1][1]
