@@ -17,6 +17,7 @@ from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
 from varma2023.efficiency.analysis import ROUTES
 from varma2023.efficiency.claims import predictions, start_pairs, task_pairs
+from varma2023.plots import meta
 from varma2023.statistics import Interval
 
 approx = pytest.approx
@@ -273,13 +274,14 @@ def test_a_prediction_agrees_within_its_bound(predicted, within, closely):
 
 # --- what a page shows
 
+NETWORKS = memory(), rule((0, 1))
+
 
 def test_the_tables_say_what_there_is():
-    mem, gen = memory(), rule((0, 1))
-    slopes = analysis.slopes_table(mem, gen)
+    slopes = analysis.slopes_table(*NETWORKS)
     assert slopes.count("<tr") == 1 + 2 * analysis.N_BUCKETS
     assert "(1 seed)" in slopes
-    assert "0.500 (1 seed)" in analysis.fits_table(mem, gen)
+    assert "0.500 (1 seed)" in analysis.fits_table(*NETWORKS)
     gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
     table = analysis.predictions_table({"λ = 1": of_both(900.0, 750.0)})
@@ -287,17 +289,12 @@ def test_the_tables_say_what_there_is():
 
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
-    mem, gen = memory(), rule((0, 1))
-    fig = shown(figures.fig3_efficiency(mem, gen), "0.500 (1 seed)")
+    fig = shown(figures.fig3_efficiency(*NETWORKS), "0.500 (1 seed)")
     points = [trace for trace in fig.data if trace.mode == "markers"]
-    assert len(points) == len(mem) + len(gen)
-    drawn = {
-        (t.meta["dataset_size"], t.meta["weight_decay"], t.meta["seed"]): (t.x[0], t.y[0])
-        for t in points[: len(mem)]
-    }
-    for one in mem:
-        found = drawn[one.run.dataset_size, one.run.weight_decay, one.run.seed]
-        assert found == approx((analysis.norm(one), analysis.logit(one)))
+    drawn = [(str(point.meta), point.x[0], point.y[0]) for point in points]
+    records = [record for networks in NETWORKS for record in networks]
+    norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
+    assert sorted(drawn) == sorted(norms_and_logits)
 
 
 @given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 2))
@@ -311,7 +308,7 @@ def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(he
 
 
 def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
-    mem, gen = memory(), rule((0, 1))
+    mem, gen = NETWORKS
     fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen -0.000 – 0.000")
     found = {
         name: [t.y[0] for t in fig.data if t.name == name] for name in figures.CIRCUITS.values()
@@ -322,14 +319,13 @@ def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
 
 
 def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
-    mem, starts = memory(), rule((0, 1))
+    mem, starts = NETWORKS
     ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
     found = predictions(mem, starts, ends, tasks)
-    minima = [each for each in found if each.route == ROUTES[1]]
-    assert minima == [*start_pairs(mem, starts, ends).values()]
-    assert {pair.name for pair in found if pair.route == ROUTES[2]} == {"x-y", "x*y"}
-    assert len([pair for pair in found if pair.route == ROUTES[0]]) == 2
+    networks = [*start_pairs(mem, starts, ends).values()]
+    assert found[2:] == [*networks, *task_pairs(mem, tasks).values()]
+    assert [pair.name for pair in found[:2]] == ["seed 0", "seed 1"]
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
     falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]
     fig = shown(figures.fig_predicted(falling), f"{len(found)} of them", "Of 1 measured ones")

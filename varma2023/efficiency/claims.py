@@ -121,7 +121,7 @@ def predictions(
     mem: Sequence[Record],
     starts: Sequence[Record],
     ends: Sequence[Record],
-    tasks: Sequence[Record] = (),
+    tasks: Sequence[Record],
 ) -> list[Prediction]:
     """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
     networks = norm_pairs(mem, starts, ends) | start_pairs(mem, starts, ends)

@@ -227,16 +227,14 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
 
 
 def fig_first_order(
-    mem: Sequence[Record],
-    gen: Sequence[Record],
-    measured: Mapping[float, Interval] | None = None,
+    mem: Sequence[Record], gen: Sequence[Record], measured: Mapping[float, Interval]
 ) -> go.Figure:
     """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross.
 
     The axes show the crossing; C_gen's points, at large D, lie beyond them.
     """
     fig = figure(height=480)
-    predicted, measured = critical.predicted_by_minimum(mem, gen), measured or {}
+    predicted = critical.predicted_by_minimum(mem, gen)
     decays = [*group([*mem, *gen], "weight_decay")]
     sizes = [*group([*mem, *gen], "dataset_size")]
     for circuit, colour, records in (("mem", MEM, mem), ("gen", GEN, gen)):
