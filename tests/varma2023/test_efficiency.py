@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from grokkit.runs import Record, Run
 from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
-from varma2023.efficiency.claims import ROUTES, predictions, start_pairs, task_pairs
+from varma2023.efficiency.analysis import ROUTES
+from varma2023.efficiency.claims import predictions, start_pairs, task_pairs
+from varma2023.plots import meta
 from varma2023.statistics import Interval
 
 approx = pytest.approx
@@ -227,14 +229,14 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
     found |= {"transition": by_seed({0: 1200, 1: 1212}, ALL_DECAYS)}
     pairs = start_pairs(*found.values())
     assert set(pairs) == {(seed, decay) for seed in (0, 1) for decay in ALL_DECAYS}
-    for (seed, _), (predicted, measured) in pairs.items():
-        assert predicted.value == approx(1200 * 1.02**seed)
-        assert measured.value == approx(1200 + 12 * seed)
+    for (seed, _), each in pairs.items():
+        assert each.predicted.value == approx(1200 * 1.02**seed)
+        assert each.measured.value == approx(1200 + 12 * seed)
     assert analysis.same_order(pairs)
     table = analysis.predictions_table(pairs, "seed | weight decay")
     assert "<td>0</td><td>0.1</td><td>1,200</td><td>1,200</td><td>1.00</td>" in table
-    predictions, measured = zip(*pairs.values(), strict=True)
-    swapped = dict(zip(pairs, zip(predictions, measured[::-1], strict=True), strict=True))
+    backwards = zip(pairs.items(), reversed(pairs.values()), strict=True)
+    swapped = {key: each._replace(measured=other.measured) for (key, each), other in backwards}
     assert not analysis.same_order(swapped)
     assert board.judge("B2", **found).ours.startswith(
         "seed 0: predicted 1,200, measured 1,200; seed 1: predicted 1,224, measured 1,212"
@@ -247,9 +249,14 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
         ends += crossing(d_crit, task=task, loss=cost / d_crit)
     pairs = task_pairs(mem, ends)
     assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
-    assert [pair[0].value for pair in pairs.values()] == approx([1000, 750], rel=0.01)
-    assert [pair[1].value for pair in pairs.values()] == approx([1000, 700], rel=0.01)
+    assert [each.predicted.value for each in pairs.values()] == approx([1000, 750], rel=0.01)
+    assert [each.measured.value for each in pairs.values()] == approx([1000, 700], rel=0.01)
     assert task_pairs([], ends) == {}
+
+
+def of_both(predicted: float, measured: float) -> analysis.Prediction:
+    both = Interval(predicted), Interval(measured)
+    return analysis.Prediction(ROUTES[1], "λ = 1", *both, analysis.NEAR, True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -257,41 +264,37 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     [(880.0, True, True), (990.0, True, False), (1010.0, False, False), (nan, False, False)],
 )
 def test_a_prediction_agrees_within_its_bound(predicted, within, closely):
-    pair = Interval(predicted), Interval(800.0, 780.0, 820.0, 2)
-    assert analysis.agrees(*pair) == within
-    assert analysis.agrees(*pair, analysis.NEAR_NORM) == closely
+    one = of_both(predicted, 800.0)
+    assert one._replace(near=analysis.NEAR).agrees == within
+    assert one._replace(near=analysis.NEAR_NORM).agrees == closely
     known = f"{predicted / 800:.2f}" if predicted == predicted else "none"
-    assert analysis.range_text([analysis.ratio(*pair), nan], ".2f") == known
+    assert analysis.range_text([one.ratio, nan], ".2f") == known
     assert analysis.range_text([990.0, 1010.0]) == "990 – 1,010"
 
 
 # --- what a page shows
 
+NETWORKS = memory(), rule((0, 1))
+
 
 def test_the_tables_say_what_there_is():
-    mem, gen = memory(), rule((0, 1))
-    slopes = analysis.slopes_table(mem, gen)
+    slopes = analysis.slopes_table(*NETWORKS)
     assert slopes.count("<tr") == 1 + 2 * analysis.N_BUCKETS
     assert "(1 seed)" in slopes
-    assert "0.500 (1 seed)" in analysis.fits_table(mem, gen)
+    assert "0.500 (1 seed)" in analysis.fits_table(*NETWORKS)
     gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
-    table = analysis.predictions_table({"λ = 1": (Interval(900.0), Interval(750.0))})
+    table = analysis.predictions_table({"λ = 1": of_both(900.0, 750.0)})
     assert "<td>λ = 1</td><td>900</td><td>750</td><td>1.20</td>" in table
 
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
-    mem, gen = memory(), rule((0, 1))
-    fig = shown(figures.fig3_efficiency(mem, gen), "0.500 (1 seed)")
+    fig = shown(figures.fig3_efficiency(*NETWORKS), "0.500 (1 seed)")
     points = [trace for trace in fig.data if trace.mode == "markers"]
-    assert len(points) == len(mem) + len(gen)
-    drawn = {
-        (t.meta["dataset_size"], t.meta["weight_decay"], t.meta["seed"]): (t.x[0], t.y[0])
-        for t in points[: len(mem)]
-    }
-    for one in mem:
-        found = drawn[one.run.dataset_size, one.run.weight_decay, one.run.seed]
-        assert found == approx((analysis.norm(one), analysis.logit(one)))
+    drawn = [(str(point.meta), point.x[0], point.y[0]) for point in points]
+    records = [record for networks in NETWORKS for record in networks]
+    norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
+    assert sorted(drawn) == sorted(norms_and_logits)
 
 
 @given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 2))
@@ -305,7 +308,7 @@ def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(he
 
 
 def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
-    mem, gen = memory(), rule((0, 1))
+    mem, gen = NETWORKS
     fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen -0.000 – 0.000")
     found = {
         name: [t.y[0] for t in fig.data if t.name == name] for name in figures.CIRCUITS.values()
@@ -316,21 +319,19 @@ def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
 
 
 def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
-    mem, starts = memory(), rule((0, 1))
+    mem, starts = NETWORKS
     ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
     found = predictions(mem, starts, ends, tasks)
-    pairs = [pair.measured.value for pair in found if pair.route == ROUTES[1]]
-    assert pairs == approx([pair[1].value for pair in start_pairs(mem, starts, ends).values()])
-    assert {pair.name for pair in found if pair.route == ROUTES[2]} == {"x-y", "x*y"}
-    assert len([pair for pair in found if pair.route == ROUTES[0]]) == 2
+    networks = [*start_pairs(mem, starts, ends).values()]
+    assert found[2:] == [*networks, *task_pairs(mem, tasks).values()]
+    assert [pair.name for pair in found[:2]] == ["seed 0", "seed 1"]
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
     falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]
     fig = shown(figures.fig_predicted(falling), f"{len(found)} of them", "Of 1 measured ones")
     points = [trace for trace in fig.data if trace.name in ROUTES]
-    last = [pair for pair in found if pair.route == ROUTES[2]]
-    tasks = [point for point in points if point.name == ROUTES[2]]
-    assert {p.x[0]: p.y[0] for p in tasks} == {p.predicted.value: p.measured.value for p in last}
+    drawn = sorted((point.name, point.x[0], point.y[0]) for point in points)
+    assert drawn == sorted((p.route, p.predicted.value, p.measured.value) for p in found)
     [bound] = [point for point in points if point.marker.symbol.endswith("open")]
     assert "a lower bound, memory still falling" in bound.hovertemplate
     [band] = [trace for trace in fig.data if trace.fill == "toself"]
@@ -339,14 +340,13 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
 
 
 def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
-    mem, gen, measured = memory(), rule((0, 1)), Interval(900.0, 850.0, 950.0, 2)
-    fig = theme.show(figures.fig_equal_cost(mem, gen, measured))
-    assert critical.predicted_by_norm(mem, gen).text(",.0f") in theme.alt(fig)
+    seven = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)  # more than there are dashes
+    mem, gen = memory(decays=seven), rule((0, 1), decays=seven)
+    measured, predicted = Interval(900.0, 850.0, 950.0, 2), critical.predicted_by_norm(mem, gen)
+    fig = shown(figures.fig_equal_cost(mem, gen, measured), predicted.text(",.0f"))
     assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
     fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
     marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
-    assert [trace.meta["weight_decay"] for trace in marks] == list(ALL_DECAYS)
-    seven = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)
-    mem, gen = memory(decays=seven), rule((0, 1), decays=seven)
-    hovers = " ".join(trace.hovertemplate or "" for trace in figures.fig_first_order(mem, gen).data)
+    assert [trace.meta["weight_decay"] for trace in marks] == list(seven)
+    hovers = " ".join(trace.hovertemplate or "" for trace in fig.data)
     assert all(f"weight decay {decay:g}, seed" in hovers for decay in seven)

@@ -38,7 +38,7 @@ def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | Non
 
     That is an objective no more than 1 % above AdamW's last one. None where one never gets there.
     """
-    counts, target = [], 1.01 * objective(pair.adamw)[-1]
+    counts, target = [], 1.01 * least(pair.adamw)
     for record in (pair.adamw, pair.lbfgs):
         there = objective(record) <= target if residual is None else record["residual"] < residual
         arrival = first(record, there)

@@ -30,10 +30,9 @@ def _gradients(record: Record) -> np.ndarray:
 def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     """Objective, residual and test accuracy of every pair, by kind, against gradients spent."""
     kinds = [kind for kind in KINDS if any(pair.kind == kind for pair in pairs)]
-    layout: Looks = {"height": 720}
     grid: Looks = {"rows": len(ROWS), "cols": len(kinds), "subplot_titles": kinds}
     grid |= {"vertical_spacing": 0.04, "horizontal_spacing": 0.03}
-    fig = panels(layout, shared_xaxes=True, shared_yaxes=True, **grid)
+    fig = panels({"height": 720}, shared_xaxes=True, shared_yaxes=True, **grid)
     for pair in pairs:
         col, p = kinds.index(pair.kind) + 1, pair.adamw.run.p
         same = [other for other in pairs if other.kind == pair.kind]
@@ -64,9 +63,8 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
     titles = [f"{group[0].run.labels} labels" for group in groups]
-    layout: Looks = {"height": 560}
     grid: Looks = {"rows": 2, "cols": len(groups), "subplot_titles": titles}
-    fig = panels(layout, shared_xaxes=True, vertical_spacing=0.06, **grid)
+    fig = panels({"height": 560}, shared_xaxes=True, vertical_spacing=0.06, **grid)
     for col, group in enumerate(groups, start=1):
         for i, (record, colour) in enumerate(zip(group, ordered(len(group)), strict=True)):
             label = f"ε {record.run.eps:g}, λ {record.run.weight_decay:g}"
@@ -124,9 +122,9 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
 
 def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) -> go.Figure:
     """The gradient of each parameter against its value where AdamW rests, a panel a network."""
-    layout: Looks = {"height": 440}
     titles = [f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records]
-    fig = panels(layout, cols=len(states), subplot_titles=titles, horizontal_spacing=0.12)
+    grid: Looks = {"cols": len(states), "subplot_titles": titles}
+    fig = panels({"height": 440}, horizontal_spacing=0.12, **grid)
     parts = []
     for col, (state, record) in enumerate(zip(states, records, strict=True), start=1):
         rng = np.random.default_rng(0)

@@ -216,7 +216,6 @@ def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bo
 
 # --- tables ----------------------------------------------------------------------------------
 
-Pair = tuple[Interval, Interval]  # a D_crit predicted, and the same measured
 CIRCUITS = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
 
 
@@ -255,18 +254,46 @@ def gate_table(gen: Sequence[Record]) -> str:
     return table(heads, rows)
 
 
-def predictions_table(rows: Mapping[str | tuple[int, float], Pair], heads: str = "") -> str:
+# --- D_crit predicted, and measured ----------------------------------------------------------
+
+ROUTES = ("x+y: equal norm", "x+y: equal Eq. (2)", "other tasks: equal Eq. (2)")
+
+
+class Prediction(NamedTuple):
+    """A D_crit predicted and measured, and whether what both rest on had come to rest.
+
+    While C_mem is still falling the prediction is a lower bound, while the rule is an upper one;
+    while an end beside the crossing is, the measured D_crit is a lower bound.
+    """
+
+    route: str  # of `ROUTES`: what is equal at the predicted D_crit, and of which tasks
+    name: str
+    predicted: Interval
+    measured: Interval
+    near: float  # the part of the measured one within which they agree (choice C18)
+    memory_rests: bool
+    rule_rests: bool
+    ends_rest: bool
+
+    @property
+    def ratio(self) -> float:
+        """The predicted over the measured one; NaN where one of them is none."""
+        return self.predicted.value / self.measured.value
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the predicted one is near the measured one."""
+        return abs(self.ratio - 1) <= self.near
+
+
+def predictions_table(rows: Mapping[str | tuple[int, float], Prediction], heads: str = "") -> str:
     """By row, or by seed and weight decay: D_crit predicted and measured, and their ratio."""
     cells = []
-    for key, pair in rows.items():
+    for key, found in rows.items():
         names = [key] if isinstance(key, str) else [f"{part:g}" for part in key]
-        cells.append([*names, *(each.text(",.0f") for each in pair), f"{ratio(*pair):.2f}"])
+        both = (each.text(",.0f") for each in (found.predicted, found.measured))
+        cells.append([*names, *both, f"{found.ratio:.2f}"])
     return table(f"{heads} | predicted D_crit | measured D_crit | ratio", cells)
-
-
-def ratio(predicted: Interval, measured: Interval) -> float:
-    """A prediction over what was measured; NaN where one of them is none."""
-    return predicted.value / measured.value
 
 
 def range_text(found: Iterable[float], form: str = ",.0f") -> str:
@@ -274,16 +301,11 @@ def range_text(found: Iterable[float], form: str = ",.0f") -> str:
     return span(filter(isfinite, found), form)
 
 
-def agrees(predicted: Interval, measured: Interval, near: float = NEAR) -> bool:
-    """Whether a predicted D_crit is within this part of the measured one (choice C18)."""
-    return abs(ratio(predicted, measured) - 1) <= near
-
-
-def same_order(rows: Mapping[tuple[int, float], Pair]) -> bool:
+def same_order(rows: Mapping[tuple[int, float], Prediction]) -> bool:
     """Whether at each weight decay the seeds stand in the same order, predicted and measured."""
-
-    def order(decay: float, which: int) -> list[tuple[int, float]]:
-        here = [key for key in rows if key[1] == decay]
-        return sorted(here, key=lambda key: rows[key][which].value)
-
-    return all(order(decay, 0) == order(decay, 1) for _, decay in rows)
+    for decay in {decay for _, decay in rows}:
+        here = [found for (_, own), found in rows.items() if own == decay]
+        predicted = sorted(here, key=lambda found: found.predicted.value)
+        if predicted != sorted(here, key=lambda found: found.measured.value):
+            return False
+    return True

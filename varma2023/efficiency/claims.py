@@ -5,13 +5,12 @@ A prediction compares minima, so where one that it rests on is still falling it 
 
 from collections.abc import Iterable, Sequence
 from math import inf
-from typing import NamedTuple
 
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result
 from varma2023.efficiency import analysis, critical
-from varma2023.efficiency.analysis import Pair
+from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import EFFICIENCY, UNGROKKING
 from varma2023.statistics import Interval
@@ -61,101 +60,72 @@ def fig3_gen(found: Records) -> Result:
     )
 
 
+def _rest(mem: Sequence[Record], rule: Sequence[Record], ends: Sequence[Record]) -> list[bool]:
+    """Whether each circuit alone had come to rest, and the ends beside the measured D_crit."""
+    return [all(map(measures.rests, own)) for own in (mem, rule)] + [measures.crossings_rest(ends)]
+
+
 def norm_pairs(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
-) -> dict[str, Pair]:
+) -> dict[str, Prediction]:
     """Claim B1, by seed: D_crit where the isologit lines meet, and that of ungrokking.
 
     `starts` are the very networks that `ends` were ungrokked from: seeds differ in what the rule
     costs them.
     """
-    fell, pairs = group(ends, "seed"), {}
-    for seed, own in group(starts, "seed").items():
-        if seed in fell:
-            found = critical.predicted_by_norm(mem, own, critical.common_logit(mem, starts)).value
-            measured = measures.d_crit(fell[seed]).value
-            pairs[f"seed {seed}"] = Interval(found, n=1), Interval(measured, n=1)
-    return pairs
+    fell, found = group(ends, "seed"), {}
+    for seed, rule in group(starts, "seed").items():
+        if mem and seed in fell:
+            level, name = critical.common_logit(mem, starts), f"seed {seed}"
+            predicted = Interval(critical.predicted_by_norm(mem, rule, level).value, n=1)
+            measured = Interval(measures.d_crit(fell[seed]).value, n=1)
+            rest = _rest(mem, rule, fell[seed])
+            found[name] = Prediction(ROUTES[0], name, predicted, measured, NEAR_NORM, *rest)
+    return found
 
 
 def start_pairs(
     mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
-) -> dict[tuple[int, float], Pair]:
+) -> dict[tuple[int, float], Prediction]:
     """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
-    fell = group(ends, "seed", "weight_decay")
-    return {
-        (seed, decay): (Interval(size.value), Interval(measures.d_crit(fell[seed, decay]).value))
-        for seed, own in group(starts, "seed").items()
-        for decay, size in critical.predicted_by_minimum(mem, own).items()
-        if (seed, decay) in fell
-    }
+    fell, found = group(ends, "seed", "weight_decay"), {}
+    for (seed, decay), rule in group(starts, "seed", "weight_decay").items():
+        predicted, own = critical.predicted_by_minimum(mem, rule), fell.get((seed, decay))
+        if predicted and own:
+            both = Interval(predicted[decay].value), Interval(measures.d_crit(own).value)
+            name, rest = f"seed {seed}, weight decay {decay:g}", _rest(mem, rule, own)
+            found[seed, decay] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
+    return found
 
 
-def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Pair]:
+def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Prediction]:
     """Claim B9: by task that ungroks and weight decay, D_crit predicted from its rule's cost.
 
     It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
     task's own network on its largest D', C_mem's that of random labels: a table of labels costs
-    the same whatever rule they come from. The second of each pair is the measured D_crit.
+    the same whatever rule they come from.
     """
-    pairs = {}
+    found = {}
     for task, here in ungrokking_tasks(ends).items():
-        predictions = critical.predicted_by_minimum(mem, measures.at_largest(here))
+        rule = measures.at_largest(here)
+        predicted, rest = critical.predicted_by_minimum(mem, rule), _rest(mem, rule, here)
         for decay, own in group(here, "weight_decay").items():
-            if decay in predictions:
+            if decay in predicted:
                 name = task if decay == 1 else f"{task}, weight decay {decay:g}"
-                pairs[name] = predictions[decay], measures.d_crit_interval(own)
-    return pairs
-
-
-class Prediction(NamedTuple):
-    """A D_crit predicted and measured, and whether what both rest on had come to rest.
-
-    While C_mem is still falling the prediction is a lower bound, while the rule is an upper one;
-    while an end beside the crossing is, the measured D_crit is a lower bound.
-    """
-
-    route: str  # what is equal at the predicted D_crit, and of which tasks
-    name: str
-    predicted: Interval
-    measured: Interval
-    near: float  # the part of the measured one within which they agree (choice C18)
-    memory_rests: bool
-    rule_rests: bool
-    ends_rest: bool
-
-
-ROUTES = ("x+y: equal norm", "x+y: equal Eq. (2)", "other tasks: equal Eq. (2)")
+                both = predicted[decay], measures.d_crit_interval(own)
+                found[name] = Prediction(ROUTES[2], name, *both, NEAR, *rest)
+    return found
 
 
 def predictions(
     mem: Sequence[Record],
     starts: Sequence[Record],
     ends: Sequence[Record],
-    tasks: Sequence[Record] = (),
+    tasks: Sequence[Record],
 ) -> list[Prediction]:
     """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
-    calm, found = all(map(measures.rests, mem)), []
-    rules, fell = group(starts, "seed"), group(ends, "seed", "weight_decay")
-
-    def add(
-        route: str, name: str, pair: Pair, near: float, rule: list[Record], own: list[Record]
-    ) -> None:
-        resting = all(map(measures.rests, rule)), measures.crossings_rest(own)
-        found.append(Prediction(route, name, *pair, near, calm, *resting))
-
-    for name, pair in norm_pairs(mem, starts, ends).items():
-        seed = int(name.removeprefix("seed "))
-        own = [record for record in ends if record.run.seed == seed]
-        add(ROUTES[0], name, pair, analysis.NEAR_NORM, rules[seed], own)
-    for (seed, decay), pair in start_pairs(mem, starts, ends).items():
-        rule = [record for record in rules[seed] if record.run.weight_decay == decay]
-        name = f"seed {seed}, weight decay {decay:g}"
-        add(ROUTES[1], name, pair, analysis.NEAR, rule, fell[seed, decay])
-    for name, pair in task_pairs(mem, tasks).items():
-        own = [record for record in tasks if record.run.task == name.partition(", weight")[0]]
-        add(ROUTES[2], name, pair, analysis.NEAR, measures.at_largest(own), own)
-    return found
+    networks = norm_pairs(mem, starts, ends) | start_pairs(mem, starts, ends)
+    return [*networks.values(), *task_pairs(mem, tasks).values()]
 
 
 def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
@@ -164,31 +134,29 @@ def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
     return {task: here for task, here in groups if measures.task_ungroks(here)}
 
 
-def _agree(
-    pairs: Iterable[Pair], near: float, *minima: Sequence[Record], ends: Sequence[Record]
-) -> Met:
+def _agree(found: Iterable[Prediction], minima: Sequence[Record], ends: Sequence[Record]) -> Met:
     """Whether all predictions agree; None unless their minima, and the crossings, are at rest."""
-    resting = all(measures.rests(record) for records in minima for record in records)
-    if not (resting and measures.crossings_rest(ends)):
+    if not (all(map(measures.rests, minima)) and measures.crossings_rest(ends)):
         return None
-    return all(analysis.agrees(*pair, near) for pair in pairs)
+    return all(each.agrees for each in found)
 
 
-def _text(name: str, *pairs: Pair) -> str:
+def _text(name: str, *found: Prediction) -> str:
     """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
-    texts = (analysis.range_text(x.value for x in sizes) for sizes in zip(*pairs, strict=True))
-    return "{}: predicted {}, measured {}".format(name, *texts)
+    predicted = analysis.range_text(each.predicted.value for each in found)
+    measured = analysis.range_text(each.measured.value for each in found)
+    return f"{name}: predicted {predicted}, measured {measured}"
 
 
 def equal_norm(found: Records) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
-    pairs = norm_pairs(mem, starts, ends) if mem else {}
+    pairs = norm_pairs(mem, starts, ends)
     if not pairs:
         return Result()
     return Result(
         "; ".join(_text(name, pair) for name, pair in pairs.items()),
-        _agree(pairs.values(), analysis.NEAR_NORM, mem, starts, ends=ends),
+        _agree(pairs.values(), [*mem, *starts], ends),
         measures.resting(mem, MEM_RESTS),
         Evidence.of(mem, starts, ends),
     )
@@ -209,7 +177,7 @@ def equal_minimum(found: Records) -> Result:
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
     return Result(
         "; ".join(texts),
-        _agree(pairs.values(), analysis.NEAR, mem, starts, ends=ends),
+        _agree(pairs.values(), [*mem, *starts], ends),
         measures.resting(mem, MEM_RESTS)
         | {"no end in between lies below both circuits: a jump": not below},
         Evidence.of(mem, starts, ends),
@@ -229,7 +197,7 @@ def across_tasks(found: Records) -> Result:
     n, of = len(ungrok), len(measures.OTHER_TASKS)
     return Result(
         "; ".join(_text(name, pair) for name, pair in pairs.items()),
-        _agree(pairs.values(), analysis.NEAR, mem, rules, ends=fell),
+        _agree(pairs.values(), [*mem, *rules], fell),
         measures.resting(mem, MEM_RESTS) | {f"in each of nine tasks ({n} of {of} ungrok)": n == of},
         Evidence.of(mem, *group(ends, "task").values()),
     )

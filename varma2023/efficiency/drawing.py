@@ -1,5 +1,6 @@
 """The mechanism of Sec. 4 drawn from fits: a table of facts that grows, a rule that does not."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -117,8 +118,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
         )
     parts.append('<path d="M0 200H240" stroke="currentColor"/>')
     for size in sizes:
-        x, _ = at(size, 0)
-        _, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))
+        x, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))
         parts.append(f'<path d="M{x:.1f} {y:.1f}V200" stroke="currentColor" stroke-opacity=".4"/>')
         parts.append(_text(x, 216, f"{size:,.0f}", anchor="middle"))
     (x, y), top = at(sizes[1], gen.at(LOGIT)), rising[-1][1]
@@ -139,11 +139,8 @@ def _text(
     fill: str = "",
 ) -> str:
     """A text in SVG; a name like C_mem gets its index."""
-    name, _, index = escape(text).partition("_")
-    word, *rest = index.split(" ", 1) if index else [""]
-    comma = "," if word.endswith(",") else ""
-    below = f'<tspan dy="3" font-size="10">{word.rstrip(",")}</tspan><tspan dy="-3">{comma} '
-    body = f"{name}{below}{rest[0] if rest else ''}</tspan>" if index else name
+    below = r'<tspan dy="3" font-size="10">\1</tspan><tspan dy="-3">\2</tspan>'
+    body = re.sub(r"_(\w+)(.*)", below, escape(text))
     look = f'text-anchor="{anchor}" font-weight="{weight}" fill="{fill or "currentColor"}"'
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" {look}>{body}</text>'
 

@@ -1,8 +1,8 @@
 """The figures of efficiency: Fig. 3, and the two ways in which it predicts D_crit."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from math import isfinite
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Record
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
-from varma2023.efficiency.analysis import CIRCUITS, Bucket, logit, norm
-from varma2023.efficiency.claims import ROUTES, Prediction
+from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, norm
 from varma2023.measures import group, least
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
@@ -63,31 +62,26 @@ def _scatter(
 def _isologit(fig: go.Figure, bucket: Bucket, seed: int | None, **looks: Any) -> None:
     """One isologit line: the geometric mean norm of a bucket at each D, of one seed or of all."""
     low, high, chosen = bucket
+    looks |= {"mode": "lines+markers", "width": 2.5, "opacity": 1, "marker": {"size": 7}}
+    who = ""
     if seed is not None:
-        chosen = group(chosen, "seed")[seed]
-    norms, who = analysis.mean_norms(chosen), f"{len(chosen)} runs"
-    if seed is None:
-        looks |= {"mode": "lines+markers", "width": 2.5, "opacity": 1}
-    else:
-        who = f"seed {seed}, {who}"
-        looks |= {"mode": "lines+markers", "width": 1, "opacity": 0.45}
-    looks |= {"marker": {"size": 7 if seed is None else 4}, "meta": shared_meta(chosen)}
-    hover = f"norm %{{y:.2f}} at D = %{{x:,}}<br>correct logit {low:.1f} – {high:.1f}<br>{who}"
+        chosen, who = group(chosen, "seed")[seed], f"seed {seed}, "
+        looks |= {"width": 1, "opacity": 0.45, "marker": {"size": 4}}
+    looks["meta"], norms = shared_meta(chosen), analysis.mean_norms(chosen)
+    hover = f"norm %{{y:.2f}} at D = %{{x:,}}<br>correct logit {low:.1f} – {high:.1f}<br>"
+    hover += f"{who}{len(chosen)} runs"
     label = f"correct logit {low:.0f} – {high:.0f}"
     draw(fig, list(norms), list(norms.values()), label, hover, showlegend=False, **looks)
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
     """The heights moved, by the least sum of squares, to be this far apart in the same order."""
+    from scipy.optimize import isotonic_regression  # here, for it takes a second
+
     order = np.argsort(heights, kind="stable")
-    blocks: list[list[float]] = []  # of neighbours that stand `gap` apart, by their offsets
-    for i, height in enumerate(np.asarray(heights, dtype=float)[order]):
-        blocks.append([height - i * gap])
-        while len(blocks) > 1 and fmean(blocks[-2]) > fmean(blocks[-1]):
-            last = blocks.pop()
-            blocks[-1] += last
-    level = [fmean(block) for block in blocks for _ in block]
-    return [float(level[i] + i * gap) for i in np.argsort(order)]
+    apart = gap * np.arange(len(heights))
+    moved = isotonic_regression(np.asarray(heights)[order] - apart).x + apart
+    return [float(height) for height in moved[np.argsort(order)]]
 
 
 def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: Any) -> None:
@@ -109,9 +103,8 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
 
     On the left the colour is the size, in both rows the same; on the right it is the circuit.
     """
-    whats = ("({}) {}, by D", "({}) {}, isologit lines") * 2
-    names = [name for name in CIRCUITS.values() for _ in range(2)]
-    titles = [what.format(*of) for what, *of in zip(whats, "abcd", names, strict=True)]
+    shown = product(CIRCUITS.values(), ("by D", "isologit lines"))
+    titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
     grid: Looks = {"horizontal_spacing": 0.13, "vertical_spacing": 0.16, "subplot_titles": titles}
     fig = panels({"height": 860}, rows=2, cols=2, **grid)
     every = [*group([*mem, *gen], "dataset_size")]
@@ -234,16 +227,14 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
 
 
 def fig_first_order(
-    mem: Sequence[Record],
-    gen: Sequence[Record],
-    measured: Mapping[float, Interval] | None = None,
+    mem: Sequence[Record], gen: Sequence[Record], measured: Mapping[float, Interval]
 ) -> go.Figure:
     """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross.
 
     The axes show the crossing; C_gen's points, at large D, lie beyond them.
     """
     fig = figure(height=480)
-    predicted, measured = critical.predicted_by_minimum(mem, gen), measured or {}
+    predicted = critical.predicted_by_minimum(mem, gen)
     decays = [*group([*mem, *gen], "weight_decay")]
     sizes = [*group([*mem, *gen], "dataset_size")]
     for circuit, colour, records in (("mem", MEM, mem), ("gen", GEN, gen)):
@@ -302,11 +293,10 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 "predicted: an upper bound, the rule still falling": not p.rule_rests,
                 "measured: a lower bound, ends still falling": not p.ends_rest,
             }
-            agrees = analysis.agrees(p.predicted, p.measured, p.near)
             told = [
                 f"{route}<br>{p.name}",
                 f"predicted {p.predicted.text(',.0f')}, measured {p.measured.text(',.0f')}",
-                f"{'' if agrees else 'not '}within {p.near:.0%}",
+                f"{'' if p.agrees else 'not '}within {p.near:.0%}",
                 *(bound for bound, so in bounds.items() if so),
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
@@ -321,12 +311,11 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
     fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", plots.TICKS))
     fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", plots.TICKS))
-    near = [analysis.agrees(p.predicted, p.measured, p.near) for p in known]
-    ratios = analysis.range_text((analysis.ratio(p.predicted, p.measured) for p in known), ".2f")
-    falling = sum(not p.ends_rest for p in known)
+    ratios = analysis.range_text((p.ratio for p in known), ".2f")
+    agreeing, falling = sum(p.agrees for p in known), sum(not p.ends_rest for p in known)
     return set_alt(
         fig,
-        f"Predicted against measured D_crit, {len(known)} of them: {sum(near)} agree by their "
+        f"Predicted against measured D_crit, {len(known)} of them: {agreeing} agree by their "
         f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end beside "
         "the crossing was still falling.",
     )

@@ -153,11 +153,10 @@ def without_decay(found: Results, every: Records) -> Face:
 
 def predicted(found: Results, every: Records) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
-    mem, ends = predictions.memory(every), every["transition"]
-    starts = efficiency.gated(every["starts"])
-    pairs = [*predictions.task_pairs(mem, every["other_tasks"]).values()]
-    pairs += predictions.start_pairs(mem, starts, ends).values()
-    known = np.array([[one.value, other.value] for one, other in pairs]).reshape(-1, 2)
+    mem, starts = predictions.memory(every), efficiency.gated(every["starts"])
+    rows = predictions.predictions(mem, starts, every["transition"], every["other_tasks"])
+    by_cost = [row for row in rows if row.route != efficiency.ROUTES[0]]
+    known = np.array([[row.predicted.value, row.measured.value] for row in by_cost]).reshape(-1, 2)
     known = known[np.isfinite(known).all(1)]
     if not known.size:
         return None
