@@ -125,7 +125,6 @@ MINIMISED = {
 
 
 def test_an_objective_is_compared_with_the_lowest_and_its_residual_has_a_point():
-    assert timings.least_f(MINIMISED) == {"grokking": 320.0, "random labels": 900.0}
     table = timings.minimiser_table(MINIMISED)
     assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
     assert "none reached<br>f 336.00" in table
