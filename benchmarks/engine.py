@@ -17,7 +17,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,7 @@ from grokkit.store.store import Store, provenance
 from grokkit.sweeps import local, plan
 from grokkit.textbook import Weights
 from varma2023.engine import measured
+from varma2023.engine.timings import Timing
 
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
@@ -66,7 +68,7 @@ def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step
 
 def alone(runs: list[Run], device: torch.device) -> Step:
     """Epochs of each run in turn by `stack`, with all threads."""
-    stacks = [fresh([run], device, True, 1) for run in runs]
+    stacks = [fresh([run], device, batched=True) for run in runs]
 
     def epochs(n: int) -> None:
         for stack in stacks * n:
@@ -77,13 +79,7 @@ def alone(runs: list[Run], device: torch.device) -> Step:
 
 def together(runs: list[Run], device: torch.device) -> Step:
     """Epochs of all runs in one batch, padded to the longest: what an accelerator does."""
-    stack = fresh(runs, device, True, 1)
-
-    def epochs(n: int) -> None:
-        for _ in range(n):
-            stack.advance()
-
-    return epochs
+    return repeated(fresh(runs, device, batched=True).advance)
 
 
 def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = None) -> Step:
@@ -93,21 +89,30 @@ def side_by_side(runs: list[Run], device: torch.device, batched: bool | None = N
     with local.side_by_side(device, len(runs)) as (_, threads):
         stacks = [fresh([run], device, batched, threads) for run in runs]
 
-    def train(stack: Stack, n: int) -> None:
-        for _ in range(n):
-            stack.advance()
-
     def epochs(n: int) -> None:
         with local.side_by_side(device, len(stacks)) as (pool, _):
-            list(pool.map(train, stacks, [n] * len(stacks)))
+            list(pool.map(lambda stack: repeated(stack.advance)(n), stacks))
 
     return epochs
 
 
-def fresh(runs: list[Run], device: torch.device, batched: bool | None, threads: int) -> Stack:
+def fresh(
+    runs: list[Run], device: torch.device, batched: bool | None = None, threads: int = 1
+) -> Stack:
+    """The runs at epoch 0."""
     nowhere = Store("/nonexistent", shipped="")
     states = [start(run, nowhere) for run in runs]
     return Stack(runs, states, device, batched=batched, threads=threads)
+
+
+def repeated(call: Callable[[], object]) -> Step:
+    """The call, so many times."""
+
+    def calls(n: int) -> None:
+        for _ in range(n):
+            call()
+
+    return calls
 
 
 def seconds(step: Step, device: torch.device, repeats: int) -> float:
@@ -124,13 +129,9 @@ def matmul_peak(device: torch.device, dtype: torch.dtype = torch.float32) -> flo
     best = 0.0
     for size in (512, 1024, 2048) if device.type == "cpu" else (4096, 8192):
         a, b = torch.randn(2, size, size, device=device, dtype=dtype)
-        torch.mm(a, b)
-
-        def products(n: int, a: Tensor = a, b: Tensor = b) -> None:
-            for _ in range(n):
-                torch.mm(a, b)
-
-        took = min(seconds(products, device, 3) for _ in range(8))
+        product = partial(torch.mm, a, b)
+        product()
+        took = min(seconds(repeated(product), device, 3) for _ in range(8))
         best = max(best, 2 * size**3 / took)
     return best
 
@@ -154,25 +155,11 @@ def ways_of(runs: list[Run], device: torch.device) -> dict[str, tuple[Step, int]
     return ways
 
 
-@dataclass(frozen=True)
-class Row:
-    """A way to train a case: milliseconds of a model-step over the rounds, and what they are of."""
-
-    n_runs: int
-    dataset_size: int
-    way: str
-    ms: float  # median
-    factor: float  # the textbook loop's time over this one's, in the same round: median
-    least: float  # and its range
-    most: float
-    limit_share: float  # of the measured matmul peak, on the arithmetic of `plan.flop`
-
-
 def runs_of(n_runs: int, size: int) -> list[Run]:
     return [Run(dataset_size=size, seed=seed) for seed in range(n_runs)]
 
 
-def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> list[Row]:
+def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> list[Timing]:
     """Time all ways in turns, `rounds` times after a warm-up."""
     ways = ways_of(runs, device)
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -188,7 +175,7 @@ def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> 
         middle = statistics.median(column)
         spread = (statistics.median(factors), factors[0], factors[-1])
         share = plan.flop(runs[0]) / middle / peak
-        rows.append(Row(len(runs), runs[0].dataset_size, name, 1e3 * middle, *spread, share))
+        rows.append(Timing(len(runs), runs[0].dataset_size, name, 1e3 * middle, *spread, share))
     return rows
 
 
@@ -209,7 +196,7 @@ def peak_of_this_process(n_runs: int, size: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Timing]) -> str:
     """The rows as plain text, under `HEAD`."""
     return "\n".join(
         f"{row.n_runs:8} {row.dataset_size:9,}  {row.way:20} {row.ms:17.2f}   "
@@ -234,7 +221,7 @@ def main() -> None:
     peak = matmul_peak(device)
     print(f"torch {torch.__version__}, {device.type}, {torch.get_num_threads()} threads")
     print(f"measured matmul peak: {peak / 1e9:,.0f} GFLOP/s float32\n")
-    rows: list[Row] = []
+    rows: list[Timing] = []
     print(HEAD + "\n" + "-" * len(HEAD))
     for n_runs, size in ((2, 200),) if args.quick else CASES:
         rows += measure(runs_of(n_runs, size), device, args.rounds, peak)
@@ -245,7 +232,7 @@ def main() -> None:
     if args.save:
         name = "quick" if args.quick else device.type
         found = {
-            "rows": [asdict(row) for row in rows],
+            "rows": [row._asdict() for row in rows],
             "peak_flops": peak,
             "memory_gb": most,
             "memory_of": [n_runs, size],

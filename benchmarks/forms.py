@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from engine import fused_forward, matmul_peak
+from engine import fresh, fused_forward, matmul_peak
 
 from grokkit import model, tasks
 from grokkit.engine import cost, lbfgs, stack, tabulated
@@ -57,11 +57,10 @@ def forms_of(run: Run) -> dict[str, Gradient]:
 
 def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
     """An epoch of AdamW in both precisions, and a gradient of the minimiser, by name."""
-    nowhere = Store("/nonexistent", shipped="")
     ways = {}
     for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):
         run = Run(dataset_size=size, optimiser=optimiser, precision=precision)
-        own = stack.Stack([run], [stack.start(run, nowhere)], CPU)
+        own = fresh([run], CPU)
         for _ in range(warm_up if optimiser == "lbfgs" else 1):
             own.advance()
         ways[f"{optimiser}, {precision}"] = own.advance

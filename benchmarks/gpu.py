@@ -18,12 +18,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
-from engine import matmul_peak, seconds
+from engine import fresh, matmul_peak, repeated, runs_of, seconds
 
 from grokkit.engine import cost, cuda
-from grokkit.engine.stack import Stack, start
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import PRECISIONS, Record, Run
 from grokkit.store.store import Store, provenance
@@ -42,12 +42,7 @@ def peaks(device: torch.device) -> dict[str, float]:
     with cuda.matmul_precision("tf32", device):
         found["tf32"] = matmul_peak(device)
     big = torch.empty(1 << (28 if device.type == "cuda" else 24), device=device)
-    other = torch.empty_like(big)
-
-    def copy(n: int) -> None:
-        for _ in range(n):
-            other.copy_(big)
-
+    copy = repeated(partial(torch.empty_like(big).copy_, big))
     copy(1)
     took = min(seconds(copy, device, 5) for _ in range(5))
     return found | {"bytes": 2 * big.numel() * 4 / took}
@@ -63,29 +58,18 @@ def limit(run: Run, peak: dict[str, float]) -> float:
     return max(flop / peak[run.precision], cost.update_bytes(run) / peak["bytes"])
 
 
-def stack_of(runs: list[Run], device: torch.device) -> Stack:
-    nowhere = Store("/nonexistent", shipped="")
-    return Stack(runs, [start(run, nowhere) for run in runs], device, batched=True)
-
-
 def steps(
     cases: list[tuple[int, int]], device: torch.device, peak: dict[str, float]
 ) -> Iterator[dict]:
     """Time of a model-step in every case, precision, eager and as a graph."""
     for n_runs, size in cases:
         for precision in PRECISIONS["adamw"][:3]:
-            runs = [Run(dataset_size=size, seed=s, precision=precision) for s in range(n_runs)]
-            stack = stack_of(runs, device)
-            ways = {"graph": stack.step}
-            if isinstance(stack.step, cuda.Graphed):
-                ways = {"eager": stack.step.eager, **ways}
-
+            runs = [replace(run, precision=precision) for run in runs_of(n_runs, size)]
+            step = fresh(runs, device, batched=True).step
+            graphed = isinstance(step, cuda.Graphed)
+            ways = {"eager": step.eager, "graph": step} if graphed else {"eager": step}
             for way, step in ways.items():
-
-                def epochs(n: int, step=step) -> None:
-                    for _ in range(n):
-                        step()
-
+                epochs = repeated(step)
                 with cuda.matmul_precision(precision, device):
                     epochs(6)  # the graph is recorded in the fourth
                     repeats = 50 if device.type == "cuda" else 2
@@ -95,7 +79,7 @@ def steps(
                     "n_runs": n_runs,
                     "dataset_size": size,
                     "precision": precision,
-                    "way": way if device.type == "cuda" else "eager",
+                    "way": way,
                     "us": 1e6 * took / n_runs,
                     "limit_share": least * n_runs / took,
                 }
@@ -104,12 +88,8 @@ def steps(
 def minimiser(n_runs: int, size: int, device: torch.device) -> dict:
     """Time of one gradient of the minimiser, per run."""
     run = Run(dataset_size=size, optimiser="lbfgs", precision="float64")
-    stack = stack_of([replace(run, seed=seed) for seed in range(n_runs)], device)
-
-    def gradients(n: int) -> None:
-        for _ in range(n):
-            stack.advance()
-
+    runs = [replace(run, seed=seed) for seed in range(n_runs)]
+    gradients = repeated(fresh(runs, device, batched=True).advance)
     gradients(5)
     took = statistics.median(seconds(gradients, device, 5) for _ in range(3))
     return {"n_runs": n_runs, "dataset_size": size, "us": 1e6 * took / n_runs}

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
+from engine import fresh
 from torch import Tensor
 
 from grokkit import model, tasks
 from grokkit.engine import batched, lbfgs, metrics, stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import Store, provenance
+from grokkit.store.store import provenance
 from varma2023.engine import measured
 
 CPU = torch.device("cpu")
@@ -40,8 +41,7 @@ class Case:
 
     def start(self) -> Tensor:
         """The parameters of the run at its start [run parameter], float32."""
-        run = self.before or self.run
-        adamw = stack.Stack([run], [stack.start(run, Store("/nonexistent", ""))], CPU)
+        adamw = fresh([self.before or self.run], CPU)
         for _ in range(self.epochs):
             adamw.advance()
         return adamw.optimiser.point.detach()
@@ -84,14 +84,15 @@ class Problem:
         return float(row[metrics.METRICS.index("test_accuracy")])
 
 
-def with_history(history: int = lbfgs.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
-    def steps(problem: Problem) -> Iterator[Point]:
-        optimiser = lbfgs.LBFGS(problem.start, history, pairs)
-        while not optimiser.stuck:
-            optimiser.step(problem)
-            yield optimiser.point, optimiser.value, optimiser.gradient
+def to_the_end(optimiser: lbfgs.LBFGS, problem: Problem) -> Iterator[Point]:
+    """Steps until none goes down."""
+    while not optimiser.stuck:
+        optimiser.step(problem)
+        yield optimiser.point, optimiser.value, optimiser.gradient
 
-    return steps
+
+def with_history(history: int = lbfgs.HISTORY, pairs: torch.dtype = torch.float32) -> Method:
+    return lambda problem: to_the_end(lbfgs.LBFGS(problem.start, history, pairs), problem)
 
 
 def mixed(problem: Problem) -> Iterator[Point]:
@@ -99,9 +100,7 @@ def mixed(problem: Problem) -> Iterator[Point]:
     point = problem.start
     for dtype in (torch.float32, torch.float64):
         optimiser = lbfgs.LBFGS(point.to(dtype))
-        while not optimiser.stuck:
-            optimiser.step(problem)
-            yield optimiser.point, optimiser.value, optimiser.gradient
+        yield from to_the_end(optimiser, problem)
         point = optimiser.point
 
 
@@ -113,10 +112,7 @@ def larger_alpha_first(problem: Problem) -> Iterator[Point]:
         for _ in range(STAGE):
             optimiser.step(lambda x, larger=larger: problem(x, larger))
         point = optimiser.point
-    optimiser = lbfgs.LBFGS(point)
-    while not optimiser.stuck:
-        optimiser.step(problem)
-        yield optimiser.point, optimiser.value, optimiser.gradient
+    yield from to_the_end(lbfgs.LBFGS(point), problem)
 
 
 def newton(problem: Problem) -> Iterator[Point]:

@@ -38,7 +38,7 @@ def test_all_ways_train_the_same_networks():
         if name.startswith("textbook"):
             continue
         found = inspect.getclosurevars(step).nonlocals
-        stacks = found.get("stacks") or [found["stack"]]
+        stacks = found.get("stacks") or [found["call"].__self__]
         mine = [stack.theta(i) for stack in stacks for i in range(len(stack.runs))]
         for theta, there in zip(mine, reference, strict=True):
             assert_close(

@@ -125,7 +125,6 @@ MINIMISED = {
 
 
 def test_an_objective_is_compared_with_the_lowest_and_its_residual_has_a_point():
-    assert timings.least_f(MINIMISED) == {"grokking": 320.0, "random labels": 900.0}
     table = timings.minimiser_table(MINIMISED)
     assert "<td>1.0: 150, 0.1: 1,400<br>f 320.00, test 0.99<br>12.5 ms each</td>" in table
     assert "none reached<br>f 336.00" in table
@@ -201,13 +200,8 @@ def test_ideas_have_a_bar_a_case_in_the_order_of_the_ladder():
     assert eight.text[3] == "side by side → grokkit"
 
 
-@pytest.mark.parametrize(
-    ("name", "draw"),
-    [
-        ("engine-cpu", figures.fig_engine_ladder),
-        ("engine-cpu", figures.fig_engine_gains),
-        ("forms-cpu", lambda measured: figures.fig_engine_forms(Run(), measured)),
-    ],
-)
-def test_the_shipped_measurements_are_fit_to_print(name, draw):
-    assert theme.show(draw(load(name)))
+def test_the_shipped_measurements_are_fit_to_print():
+    theme.show(figures.fig_engine_ladder(load("engine-cpu")))
+    theme.show(figures.fig_engine_gains(load("engine-cpu")))
+    theme.show(figures.fig_engine_forms(Run(), load("forms-cpu")))
+    theme.show(figures.fig_minimisers(load("minimisers-cpu")))

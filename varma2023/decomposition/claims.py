@@ -23,10 +23,10 @@ def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Re
         return Result()
     criteria = [analysis.trigonometric_criteria(report) for report in reports]
     met = {name: all(each[name] for each in criteria) for name in criteria[0]}
-    core, *further = met
+    (_, core), *further = met.items()
     ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
     ours += f"the same answer on {min(r.agreement for r in reports):.1%} or more"
-    return Result(ours, met[core], {name: met[name] for name in further}, Evidence.of(records))
+    return Result(ours, core, dict(further), Evidence.of(records))
 
 
 CLAIMS = (

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -111,29 +110,25 @@ def train_again(run: Run, epochs: Sequence[int], store: Store) -> Moments:
         LookupError: the network that it starts from has no record in the store.
     """
 
-    def trained() -> tuple[dict[int, list[float]], dict[int, Weights]]:
+    def trained() -> tuple[list[Tensor], dict[int, Weights]]:
         stack = Stack([run], [start(run, store)], torch.device("cpu"))
-        rows, networks = {}, {}
+        rows, networks = [], {}
         for epoch in range(max(epochs) + 1):
             if epoch in epochs:
                 networks[epoch] = stack.theta(0)
             if epoch in logged:
-                rows[epoch] = stack.metrics()[0].tolist()
+                rows.append(stack.metrics()[0])
             stack.advance()
         return rows, networks
 
-    logged = set(run.log_epochs().tolist())
+    logged = run.log_epochs()
     with ThreadPoolExecutor(1, initializer=tabulated.begin_thread) as thread:
         rows, networks = thread.submit(trained).result()
-    made = provenance(torch.device("cpu")) | {"threads": 1, "command": COMMAND}
-    return moments(curves_of(run, rows, made), networks)
-
-
-def curves_of(run: Run, rows: Mapping[int, Sequence[float]], made: dict[str, Any]) -> Record:
-    """A record of the `CURVES` alone, from the readings (`METRICS`) at each epoch."""
-    columns = dict(zip(metrics.METRICS, np.array(list(rows.values())).T, strict=True))
+    columns = dict(zip(metrics.METRICS, torch.stack(rows).numpy().T, strict=True))
     curves = {name: columns[name].astype(np.float32) for name in CURVES}
-    return Record(run, {"epoch": np.array(list(rows))} | curves, made)
+    made = provenance(torch.device("cpu")) | {"threads": 1, "command": COMMAND}
+    record = Record(run, {"epoch": logged[: len(rows)]} | curves, made)
+    return moments(record, networks)
 
 
 def shipped(run: Run, store: Store) -> Path | None:

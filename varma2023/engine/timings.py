@@ -167,13 +167,6 @@ def denormals_text(measured: Measured) -> str:
     return span([kept["ms"] / flush["ms"] for kept, flush in denormals(measured)], ".1f", to=" to ")
 
 
-def least_f(measured: Measured) -> dict[str, float]:
-    """The lowest objective that any method ended with, by case of `benchmarks/minimisers.py`."""
-    rows = measured["rows"]
-    cases = dict.fromkeys(row["case"] for row in rows)
-    return {case: min(row["f"] for row in rows if row["case"] == case) for case in cases}
-
-
 def minimiser_table(measured: Measured) -> str:
     """Methods by case as an HTML table: gradients to each residual, and where they ended."""
     cells = {}

@@ -40,8 +40,8 @@ function clock(host) {
 }
 
 function render({ model, el }) {
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Addition by rotation" });
-  el.append(root);
+  const titles = ["Each frequency's wave, near the right answer", "Their sum: the logit of each answer"];
+  const { root, charts, hosts, status } = layout(el, "Addition by rotation", titles);
   const [p, all] = [model.get("p"), model.get("frequencies").length];
   const specs = [
     { key: "a", html: "<i>a</i>", name: "a", low: 0, high: p - 1, step: 1, whole: true },
@@ -51,14 +51,7 @@ function render({ model, el }) {
   const controls = sliders(model, specs, "The sum");
   const dials = element("div", { class: "gk-x-dials" });
   const clocks = model.get("frequencies").map(() => clock(dials.appendChild(element("div"))));
-  const charts = element("div", { class: "gk-x-charts" });
-  const hosts = ["Each frequency's wave, near the right answer", "Their sum: the logit of each answer"].map((title) => {
-    const host = element("div");
-    charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
-    return host;
-  });
   const names = legend(model.get("frequencies").map((k, j) => ({ name: `k = ${k}`, colour: COLOURS.gen, dash: DASHES[j % DASHES.length] })));
-  const status = element("p", { class: "gk-x-status", role: "status" });
   root.append(controls.field, dials, status, charts, names.list);
   const [near, sum] = hosts.map((host) => chart(host, 230));
 
@@ -84,9 +77,6 @@ function render({ model, el }) {
     status.textContent = `${a} + ${b} = ${right} mod ${p}. The wave${count > 1 ? "s add up" : " rises"} to ${logits[right].toFixed(1)} there; the next best answer, ${next}, has ${share} of that.`;
     controls.read();
   }
-  const later = throttle(paint);
-  for (const { key } of specs) model.on(`change:${key}`, later);
-  paint();
-  return () => { near.stop(); sum.stop(); };
+  return follow(model, specs.map(({ key }) => key), paint, [near, sum]);
 }
 export default { render };

@@ -26,8 +26,8 @@ export function genShare(state, logit, size) {
 const RANGE = { low: 100, high: 12000 };
 
 function render({ model, el }) {
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Explorer of the critical dataset size" });
-  el.append(root);
+  const titles = ["Parameter norm for that logit", "Share of the logit in the generalising circuit"];
+  const { root, charts, hosts, status } = layout(el, "Explorer of the critical dataset size", titles);
   const specs = [
     { key: "size", html: "<i>D</i>", name: "dataset size", ...RANGE, log: true, whole: true },
     { key: "logit", html: "correct logit", name: "correct logit", low: 20, high: 200, log: true },
@@ -36,22 +36,14 @@ function render({ model, el }) {
     { key: "kappa", html: "κ", name: "kappa", low: 0.3, high: 10, step: 0.05 },
   ];
   const controls = sliders(model, specs, "Costs of the two circuits");
-  const charts = element("div", { class: "gk-x-charts" });
-  const costHost = element("div");
-  const shareHost = element("div");
-  charts.append(
-    element("div", {}, element("p", { class: "gk-x-title" }, "Parameter norm for that logit"), costHost),
-    element("div", {}, element("p", { class: "gk-x-title" }, "Share of the logit in the generalising circuit"), shareHost));
   const names = legend([{ name: "C_gen, norm", colour: COLOURS.gen }, { name: "C_mem, norm", colour: COLOURS.mem, dash: "7 3" }]);
-  const status = element("p", { class: "gk-x-status", role: "status" });
   root.append(charts, names.list, status, controls.field);
   const move = (size, pressed) => {
     if (!pressed) return;
     model.set("size", Math.round(size));
     model.save_changes();
   };
-  const cost = chart(costHost, 250, move);
-  const share = chart(shareHost, 250, move);
+  const [cost, share] = hosts.map((host) => chart(host, 250, move));
 
   function recompute() {
     const state = Object.fromEntries(["P_mem", "P_gen", "exponent", "kappa"].map((key) => [key, model.get(key)]));
@@ -84,9 +76,6 @@ function render({ model, el }) {
     status.textContent = `D_crit = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;
     controls.read();
   }
-  const later = throttle(recompute);
-  for (const { key } of specs) model.on(`change:${key}`, later);
-  recompute();
-  return () => { cost.stop(); share.stop(); };
+  return follow(model, specs.map(({ key }) => key), recompute, [cost, share]);
 }
 export default { render };

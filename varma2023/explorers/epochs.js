@@ -21,8 +21,6 @@ export function opened(life) {
   return { circle, logits: parts };
 }
 
-const ACCURACIES = [{ key: "train_accuracy", name: "train accuracy", colour: COLOURS.train },
-  { key: "test_accuracy", name: "test accuracy", colour: COLOURS.test, dash: "7 3" }];
 const CIRCUITS = [{ key: "trig_logit", name: "C_trig logit", colour: COLOURS.gen },
   { key: "mem_logit", name: "C_mem logit", colour: COLOURS.mem, dash: "7 3" },
   { key: "param_norm", name: "parameter norm", colour: COLOURS.norm, dash: "2 3" }];
@@ -54,8 +52,8 @@ function render({ model, el }) {
   const lives = model.get("lives").map((life) => ({ ...life, ...opened(life) }));
   const starts = [0, ...lives.map((life) => life.epochs.length)].map((sum => (n) => sum += n)(0));
   const last = starts.at(-1) - 1;
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Training to drag through" });
-  el.append(root);
+  const titles = ["Accuracy", "The two circuits, mean over the train set"];
+  const { root, charts, hosts, status } = layout(el, "Training to drag through", titles);
   const button = (text, name, press) => {
     const made = element("button", { type: "button", "data-action": name }, text);
     made.addEventListener("click", press);
@@ -76,14 +74,9 @@ function render({ model, el }) {
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "moment of training", "data-key": "at" });
   const when = element("output");
   slider.addEventListener("input", () => { stop(); go(Number(slider.value)); });
-  const status = element("p", { class: "gk-x-status", role: "status" });
   const dials = element("div", { class: "gk-x-dials" });
-  const charts = element("div", { class: "gk-x-charts" });
-  const dialTitle = element("p", { class: "gk-x-title" });
-  const titles = ["", "Accuracy", "The two circuits, mean over the train set"];
-  const [logitTitle, ...others] = titles.map((text) => element("p", { class: "gk-x-title" }, text));
-  const [logitHost, accuracyHost, circuitHost] = titles.map(() => element("div"));
-  charts.append(...[[others[0], accuracyHost], [others[1], circuitHost]].map((pair) => element("div", {}, ...pair)));
+  const [dialTitle, logitTitle] = [0, 1].map(() => element("p", { class: "gk-x-title" }));
+  const logitHost = element("div");
   const parts = legend([{ name: "all of it", colour: COLOURS.norm }, { name: "C_trig", colour: COLOURS.gen },
     { name: "C_mem", colour: COLOURS.mem, dash: "7 3" }]);
   const names = legend([...ACCURACIES, ...CIRCUITS]);
@@ -105,8 +98,7 @@ function render({ model, el }) {
     go(starts[i] + far.indexOf(Math.min(...far)));
   };
   const logit = chart(logitHost, 210);
-  const accuracy = chart(accuracyHost, 210, nearest);
-  const circuit = chart(circuitHost, 210, nearest);
+  const [accuracy, circuit] = hosts.map((host) => chart(host, 210, nearest));
   let shown = null, draws = [];
 
   function paint() {
@@ -156,10 +148,6 @@ function render({ model, el }) {
     jumps.forEach((each, n) => each.setAttribute("aria-pressed", String(n === which)));
     kinds.forEach((each, n) => each.setAttribute("aria-pressed", String(n === s)));
   }
-  const later = throttle(paint);
-  model.on("change:at", later);
-  model.on("change:sum", later);
-  paint();
-  return () => { stop(); for (const each of [logit, accuracy, circuit]) each.stop(); };
+  return follow(model, ["at", "sum"], paint, [{ stop }, logit, accuracy, circuit]);
 }
 export default { render };

@@ -54,8 +54,9 @@ const CIRCUITS = [
 const KAPPA = { low: 0.1, high: 4 };
 
 function render({ model, el }) {
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Explorer of Theorem D.4" });
-  el.append(root);
+  const titles = ["Optimal share of the weight against κ", ""];
+  const { root, charts, hosts, status } = layout(el, "Explorer of Theorem D.4", titles);
+  const [shareHost, exchangeHost] = hosts;
   const norms = CIRCUITS.map((_, i) => ({ key: `P_${i + 1}`, html: `<i>P</i><sub>${i + 1}</sub>`,
     name: `parameter norm of circuit ${i + 1}`, low: 0.5, high: 4, step: 0.05, hidden: () => i >= model.get("n_circuits") }));
   const specs = [
@@ -65,14 +66,7 @@ function render({ model, el }) {
     ...norms,
   ];
   const controls = sliders(model, specs, "Parameters of Eq. (6)");
-  const charts = element("div", { class: "gk-x-charts" });
-  const exchangeTitle = element("p", { class: "gk-x-title" });
-  const shareHost = element("div");
-  const exchangeHost = element("div");
-  charts.append(element("div", {}, element("p", { class: "gk-x-title" }, "Optimal share of the weight against κ"), shareHost),
-    element("div", {}, exchangeTitle, exchangeHost));
   const names = legend(CIRCUITS.map((style, i) => ({ ...style, name: `w${"₁₂₃₄"[i]}` })));
-  const status = element("p", { class: "gk-x-status", role: "status" });
   root.append(charts, names.list, status, controls.field);
   const share = chart(shareHost, 250, (kappa, pressed) => {
     if (!pressed) return;
@@ -99,7 +93,7 @@ function render({ model, el }) {
       dots: shares.map((s, i) => ({ x: kappa, y: s, colour: CIRCUITS[i].colour })) });
     // the two most efficient circuits: what does it cost to share a total weight of 1 between them?
     const [i, j] = P.map((_, k) => k).sort((a, b) => P[a] - P[b]).slice(0, 2);
-    exchangeTitle.textContent = `Cost of sharing between circuits ${i + 1} and ${j + 1}`;
+    exchangeHost.previousSibling.textContent = `Cost of sharing between circuits ${i + 1} and ${j + 1}`;
     const cost = (t) => (t * P[i] ** kappa) ** (q / kappa) + ((1 - t) * P[j] ** kappa) ** (q / kappa);
     const x = Array.from({ length: 201 }, (_, k) => k / 200);
     const y = x.map((t) => cost(t) / cost(1));
@@ -113,9 +107,6 @@ function render({ model, el }) {
       : "κ ≥ q: the most efficient circuit keeps all the weight.";
     controls.read();
   }
-  const later = throttle(recompute);
-  for (const { key } of specs) model.on(`change:${key}`, later);
-  recompute();
-  return () => { share.stop(); exchange.stop(); };
+  return follow(model, specs.map(({ key }) => key), recompute, [share, exchange]);
 }
 export default { render };

@@ -4,6 +4,9 @@ const SVG = "http://www.w3.org/2000/svg";
 // Colours are variables: varma2023.explorers fills them from theme.json, for light and dark.
 const COLOURS = Object.fromEntries(["train", "test", "gen", "mem", "norm"].map((name) => [name, `var(--gk-${name})`]));
 
+const ACCURACIES = [{ key: "train_accuracy", name: "train accuracy", colour: COLOURS.train },
+  { key: "test_accuracy", name: "test accuracy", colour: COLOURS.test, dash: "7 3" }];
+
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -16,6 +19,20 @@ function shape(tag, attributes, text) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   if (text !== undefined) node.textContent = text;
   return node;
+}
+
+// The parts that every explorer has: its box, charts side by side, with a title and a host for each,
+// and a line that says what is seen. The explorer puts them in order.
+function layout(el, label, titles) {
+  const root = element("div", { class: "gk-x", role: "group", "aria-label": label });
+  el.append(root);
+  const charts = element("div", { class: "gk-x-charts" });
+  const hosts = titles.map((title) => {
+    const host = element("div");
+    charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
+    return host;
+  });
+  return { root, charts, hosts, status: element("p", { class: "gk-x-status", role: "status" }) };
 }
 
 // Four significant digits, without trailing zeros; thousands get a comma.
@@ -204,6 +221,14 @@ function legend(entries) {
     value.textContent = values[i] ?? "";
   });
   return { list, set };
+}
+
+// Does the work now and after every change of the model's `keys`; returns what stops the charts.
+function follow(model, keys, work, charts) {
+  const later = throttle(work);
+  for (const key of keys) model.on(`change:${key}`, later);
+  work();
+  return () => charts.forEach((each) => each.stop());
 }
 
 // Runs `work` once at the next frame, however often it is asked for.

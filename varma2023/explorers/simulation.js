@@ -60,8 +60,8 @@ const CURVES = [
 const POINTS = 400;
 
 function render({ model, el }) {
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "Explorer of the two-circuit simulation" });
-  el.append(root);
+  const titles = ["Loss (nats, log scale)", "Logits and parameter norm"];
+  const { root, charts, hosts, status } = layout(el, "Explorer of the two-circuit simulation", titles);
   const keys = SLIDERS.map((s) => s.key);
   const presets = model.get("presets");
   const buttons = Object.entries(presets).map(([name, toy]) => {
@@ -73,17 +73,10 @@ function render({ model, el }) {
     return button;
   });
   const controls = sliders(model, SLIDERS, "Parameters of Table 1");
-  const charts = element("div", { class: "gk-x-charts" });
-  const [lossHost, logitHost] = ["Loss (nats, log scale)", "Logits and parameter norm"].map((title) => {
-    const host = element("div");
-    charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
-    return host;
-  });
   const names = legend(CURVES);
   const cursor = element("input", { type: "range", min: 0, max: 1, step: 0.0025, value: 1,
     "aria-label": "step at which the values are read", "data-key": "cursor" });
   const at = element("output");
-  const status = element("p", { class: "gk-x-status", role: "status" });
   root.append(element("div", { class: "gk-x-buttons", role: "group", "aria-label": "Presets of Table 1" }, ...buttons),
     charts, element("label", {}, element("span", {}, "read at step"), cursor, at), names.list, status, controls.field);
 
@@ -91,8 +84,7 @@ function render({ model, el }) {
   let place = 1; // of the cursor, as a share of the steps
   const point = (share) => { place = share; cursor.value = share; paint(); };
   const onCursor = (step) => point(step / run.step[run.step.length - 1]);
-  const loss = chart(lossHost, 250, onCursor);
-  const logit = chart(logitHost, 250, onCursor);
+  const [loss, logit] = hosts.map((host) => chart(host, 250, onCursor));
   cursor.addEventListener("input", () => point(Number(cursor.value)));
 
   function paint() {
@@ -134,9 +126,6 @@ function render({ model, el }) {
     controls.read();
     paint();
   }
-  const later = throttle(recompute);
-  for (const key of keys) model.on(`change:${key}`, later);
-  recompute();
-  return () => { loss.stop(); logit.stop(); };
+  return follow(model, keys, recompute, [loss, logit]);
 }
 export default { render };

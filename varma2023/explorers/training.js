@@ -293,33 +293,22 @@ export function engine() {
   return { evaluate, initialise, order, trainer, norm, circle, shapes, serve };
 }
 
-const FEWER = { key: "fewer", html: "<i>D</i>′ examples left", name: "examples left", low: 20, high: 900, step: 10, whole: true };
 const SLIDERS = [
   { key: "size", html: "<i>D</i> examples", name: "examples to train on", low: 100, high: 900, step: 10, whole: true },
   { key: "weight_decay", html: "weight decay", name: "weight decay", low: 0, high: 4, step: 0.1 },
   { key: "seed", html: "seed", name: "seed", low: 0, high: 20, step: 1, whole: true },
-  FEWER,
+  { key: "fewer", html: "<i>D</i>′ examples left", name: "examples left", low: 20, high: 900, step: 10, whole: true },
 ];
 const KEYS = ["p", "d_model", "n_heads", "d_mlp", "lr", "weight_decay"];
-const ACCURACY = [{ key: "train_accuracy", name: "train accuracy", colour: COLOURS.train },
-  { key: "test_accuracy", name: "test accuracy", colour: COLOURS.test, dash: "7 3" }];
 const LOSS = [{ key: "train_loss", name: "train loss", colour: COLOURS.train },
   { key: "test_loss", name: "test loss", colour: COLOURS.test, dash: "7 3" },
   { key: "norm", name: "parameter norm", colour: COLOURS.norm, dash: "2 3" }];
 
 function render({ model, el }) {
-  const root = element("div", { class: "gk-x", role: "group", "aria-label": "A network that trains in this page" });
-  el.append(root);
+  const titles = ["Accuracy", "Loss (nats) and parameter norm, log scale", "The numbers in the plane of one frequency"];
+  const { root, charts, hosts, status } = layout(el, "A network that trains in this page", titles);
   const button = (text, name) => element("button", { type: "button", "data-action": name }, text);
   const [train, take, pause] = [button("Train", "train"), button("Take data away", "take"), button("Pause", "pause")];
-  const status = element("p", { class: "gk-x-status", role: "status" });
-  const charts = element("div", { class: "gk-x-charts" });
-  const titles = ["Accuracy", "Loss (nats) and parameter norm, log scale", "The numbers in the plane of one frequency"];
-  const hosts = titles.map((title) => {
-    const host = element("div");
-    charts.append(element("div", {}, element("p", { class: "gk-x-title" }, title), host));
-    return host;
-  });
   let looked = null; // an epoch that is over and looked at again; null: the newest
   const lookAt = (epoch) => { looked = epoch >= (log.at(-1)?.epoch ?? 0) ? null : epoch; later(); };
   const cursor = (epoch, pressed) => { if (pressed) lookAt(epoch); };
@@ -327,7 +316,7 @@ function render({ model, el }) {
   const slider = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "epoch to look at", "data-key": "look" });
   const when = element("output");
   slider.addEventListener("input", () => lookAt(log[Number(slider.value)]?.epoch ?? 0));
-  const names = legend([...ACCURACY, LOSS[2]]);
+  const names = legend([...ACCURACIES, LOSS[2]]);
   const controls = sliders(model, SLIDERS, "What to train");
   root.append(element("div", { class: "gk-x-buttons" }, train, take, pause), status, charts,
     element("label", {}, element("span", {}, "look at epoch"), slider, when), names.list, controls.field);
@@ -351,8 +340,8 @@ function render({ model, el }) {
     const past = looked === null ? undefined : now.epoch;
     const losses = log.flatMap((row) => [row.train_loss, row.test_loss, row.norm]);
     const at = (list) => list.map(({ key, name }) => `${name} ${show(now[key] ?? NaN)}`).join(", ");
-    accuracy.draw({ label: `Accuracy after ${show(now.epoch)} epochs: ${at(ACCURACY)}`, x, y: { low: 0, high: 1.03 },
-      lines: ACCURACY.map(line), rules, cursor: past });
+    accuracy.draw({ label: `Accuracy after ${show(now.epoch)} epochs: ${at(ACCURACIES)}`, x, y: { low: 0, high: 1.03 },
+      lines: ACCURACIES.map(line), rules, cursor: past });
     loss.draw({ label: `After ${show(now.epoch)} epochs: ${at(LOSS)}`, x,
       y: { log: true, low: Math.max(1e-9, Math.min(0.1, ...losses)), high: Math.max(50, ...losses) }, lines: LOSS.map(line), rules,
       cursor: past });
@@ -364,7 +353,7 @@ function render({ model, el }) {
       x: { title: frequency ? `along cos(2π · ${frequency} t / ${model.get("p")})` : "not trained yet", low: -reach, high: reach },
       y: { low: -reach, high: reach }, lines: across.length ? [{ x: by(across), y: by(up), colour: COLOURS.gen, width: 1 }] : [],
       dots: across.map((value, i) => ({ x: value, y: up[i], colour: COLOURS.gen })) });
-    names.set([...ACCURACY, LOSS[2]].map(({ key }) => (log.length ? show(now[key]) : "")));
+    names.set([...ACCURACIES, LOSS[2]].map(({ key }) => (log.length ? show(now[key]) : "")));
   }
   // Steps of this many numbers go once around the circle of frequency k in the shortest way.
   function inverse(k, p) {
