@@ -40,7 +40,7 @@ def only(monkeypatch):
     """A function: there is one experiment, of this name and these runs, and a known machine."""
 
     def set_to(name, runs):
-        one = experiments.Experiment(name, "no figure", lambda profile, seeds=None: runs)
+        one = experiments.Experiment("no figure", lambda profile, seeds=None: runs)
         monkeypatch.setattr(experiments, "EXPERIMENTS", {name: one})
         monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
         return runs
@@ -206,7 +206,7 @@ from varma2023 import experiments, profiles
 main = loaded("varma2023.commands").main
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 runs = profiles.grokking(seeds=2, p=5, epochs=150, n_logged=40, model=tiny)
-one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
+one = experiments.Experiment("", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
 torch.set_num_threads(2)
 sys.exit(main(sys.argv[1:]))
