@@ -279,10 +279,10 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
 
 
 def ablations(
-    seeds=FIVE, without: int | None = 15_000, small=20.0, spiky=(), base: Run = LONGER
+    seeds=FIVE, without: int | None = 15_000, less=9000, small=20.0, spiky=(), base: Run = LONGER
 ) -> list[Record]:
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
-    when, found = {"no weight decay": without, "weight decay 0.3": 9000}, []
+    when, found = {"no weight decay": without, "weight decay 0.3": less}, []
     for change, seed in product(sweeps.ABLATIONS, seeds):
         run = replace(base, seed=seed, **change)
         start = small if run.init_scale < 1 else 40.0 * run.init_scale

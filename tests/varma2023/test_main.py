@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TINY, equal, train
+from tiny import SMALL, TINY, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
@@ -21,7 +21,6 @@ from varma2023.commands import main
 from varma2023.engine.measured import save
 from varma2023.estimate import Machine, Speed
 
-SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
 CPU = torch.device("cpu")
 SPEED = {False: Speed(0.001, 1e-14), True: Speed(0.002, 2e-14)}
 MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
