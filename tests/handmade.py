@@ -63,6 +63,10 @@ def ungrokking(size: int, end: float, seed: int = 0, train: float = 1.0) -> Reco
     )
 
 
+ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
+UNGROKKED = [ungrokking(size, end, seed) for size, end in ENDS.items() for seed in (0, 1)]
+
+
 def shown(fig: go.Figure, *said: str) -> go.Figure:
     """The figure, which is fit to print, and whose alt text says this."""
     for text in said:

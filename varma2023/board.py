@@ -40,6 +40,7 @@ PARTS = {
 ORDER = [*chain(*PARTS.values())]
 
 _known = {claim.id: claim for claim in chain(*(room.CLAIMS for room in ROOMS))}
+CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)
 
 COLOURS = ("#2E9E4F", "#2E9E4F", "#B58900", "#D6455D", "#3B7DD8", "#8A8A8A")
 MARK = dict(zip(VERDICTS, zip("✔≈◐✘?○", COLOURS, strict=True), strict=True))
@@ -183,11 +184,3 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         f'<table class="table gk-score"><thead><tr>{top}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></div>"
     )
-
-
-def claims_of(part: str) -> list[Claim]:
-    """The claims of one of `PARTS`."""
-    return [_known[name] for name in PARTS[part]]
-
-
-CLAIMS: tuple[Claim, ...] = tuple(_known[name] for name in ORDER)

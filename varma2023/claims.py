@@ -92,19 +92,6 @@ class Result:
             return IN_PART
         return SMALLER if self.evidence.smaller else HOLDS
 
-    def _marked(self) -> dict[str, Met]:
-        return {f"{SIGN[met]} {says}": met for says, met in self.further.items()}
-
-    @property
-    def missing(self) -> list[str]:
-        """The further criteria that are not met, or that these runs cannot tell, each marked."""
-        return [text for text, met in self._marked().items() if not met]
-
-    @property
-    def criteria(self) -> str:
-        """All further criteria in a sentence, each with ✔, ✘ or ?; "none" without one."""
-        return "; ".join(self._marked()) or "none"
-
 
 Judge = Callable[[Records], Result]
 

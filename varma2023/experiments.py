@@ -26,39 +26,35 @@ from varma2023.ungrokking.sweeps import epsilon, transition, transition_adamw, u
 
 @dataclass(frozen=True)
 class Experiment:
-    """A named sweep: which figures it draws and how its runs are made."""
+    """A sweep: which figures it draws and how its runs are made."""
 
-    name: str
     figures: str
     runs: Callable[..., list[Run]]
 
 
 EXPERIMENTS = {
-    e.name: e
-    for e in (
-        Experiment("grokking", "Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
-        Experiment("grokking_longer", "those that are under way at their end", grokking_longer),
-        Experiment("full_data", "the start of Figs. 1b and 7", full_data),
-        Experiment("ungrokking", "Figs. 1b, 7", ungrokking),
-        Experiment("ungrokking_longer", "the smallest size of Figs. 1b and 7", ungrokking_longer),
-        Experiment("convergence", "AdamW and the minimiser of Eq. 2, to the same end", convergence),
-        Experiment("learning_rates", "AdamW at other learning rates", learning_rates),
-        Experiment("long_runs", "when a run may end early", long_runs),
-        Experiment("strength", "(c ε, λ / c): the same end", strength),
-        Experiment("transition", "Figs. 4, 10, where ungrokking ends", transition),
-        Experiment("transition_adamw", "Fig. 4 by the paper's protocol", transition_adamw),
-        Experiment("memorising", "Fig. 3a, b, the efficiency of C_mem", memorising),
-        Experiment("generalising", "Fig. 3c, d, the efficiency of C_gen", generalising),
-        Experiment("starts", "D_crit predicted, seed by seed", starts),
-        Experiment("from_scratch", "App. A.2, and the ends of Fig. 5", from_scratch),
-        Experiment("other_tasks", "Fig. 8", other_tasks),
-        Experiment("semi_grokking", "Figs. 1c, 5, 6", semi_grokking),
-        Experiment("semi_grokking_ends", "the same networks, by the minimiser", semi_grokking_ends),
-        Experiment("semi_grokking_again", "whether semi-grokked runs stay", semi_grokking_again),
-        Experiment("ablations", "Sec. 6, 7: rival accounts", ablations),
-        Experiment("grokked_tasks", "circuits of the other tasks", grokked_tasks),
-        Experiment("epsilon", "D_crit against Adam's ε", epsilon),
-    )
+    "grokking": Experiment("Figs. 1a, 9, 11; the equilibrium of AdamW", grokking),
+    "grokking_longer": Experiment("those that are under way at their end", grokking_longer),
+    "full_data": Experiment("the start of Figs. 1b and 7", full_data),
+    "ungrokking": Experiment("Figs. 1b, 7", ungrokking),
+    "ungrokking_longer": Experiment("the smallest size of Figs. 1b and 7", ungrokking_longer),
+    "convergence": Experiment("AdamW and the minimiser of Eq. 2, to the same end", convergence),
+    "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
+    "long_runs": Experiment("when a run may end early", long_runs),
+    "strength": Experiment("(c ε, λ / c): the same end", strength),
+    "transition": Experiment("Figs. 4, 10, where ungrokking ends", transition),
+    "transition_adamw": Experiment("Fig. 4 by the paper's protocol", transition_adamw),
+    "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
+    "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),
+    "starts": Experiment("D_crit predicted, seed by seed", starts),
+    "from_scratch": Experiment("App. A.2, and the ends of Fig. 5", from_scratch),
+    "other_tasks": Experiment("Fig. 8", other_tasks),
+    "semi_grokking": Experiment("Figs. 1c, 5, 6", semi_grokking),
+    "semi_grokking_ends": Experiment("the same networks, by the minimiser", semi_grokking_ends),
+    "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi_grokking_again),
+    "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
+    "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
+    "epsilon": Experiment("D_crit against Adam's ε", epsilon),
 }
 
 

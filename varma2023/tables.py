@@ -1,14 +1,6 @@
 """Tables of a chapter, as HTML that a page and JupyterLab both print."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
-
-def html_table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """An HTML table of ready-made cells, in a box that scrolls by itself on a narrow page."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    table = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div style="overflow-x: auto" tabindex="0">{table}</div>'
+from collections.abc import Iterable, Mapping
 
 
 def badges(texts: Iterable[str]) -> str:
@@ -18,25 +10,28 @@ def badges(texts: Iterable[str]) -> str:
 
 
 def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
-    """An HTML table of values as they print; `heads` are its headings, with | between them.
+    """An HTML table of values as they print, in a box that scrolls by itself on a narrow page.
 
-    A row is written like the headings, or it is a list of its values.
+    `heads` are its headings, with | between them. A row is written like those, or it is a list of
+    its values.
     """
-    cells = (row.split(" | ") if isinstance(row, str) else map(str, row) for row in rows)
-    return html_table(heads.split(" | "), cells)
+    top = "".join(f'<th scope="col">{head}</th>' for head in heads.split(" | "))
+    lists = (row.split(" | ") if isinstance(row, str) else map(str, row) for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in lists)
+    whole = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x: auto" tabindex="0">{whole}</div>'
 
 
-def folded(table: str, summary: str = "The numbers") -> str:
+def folded(table: str) -> str:
     """A table below its picture, closed until a reader opens it; works without scripts."""
-    return f"<details><summary>{summary}</summary>{table}</details>"
+    return f"<details><summary>The numbers</summary>{table}</details>"
 
 
 def pivot(corner: str, cells: Mapping[tuple[str, str], str]) -> str:
     """An HTML table of cells by row and column, both in the order in which they first come."""
     rows, heads = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
-    return html_table(
-        [corner, *heads], [[row, *(cells.get((row, head), "–") for head in heads)] for row in rows]
-    )
+    lines = ([row, *(cells.get((row, head), "–") for head in heads)] for row in rows)
+    return table(" | ".join([corner, *heads]), lines)
 
 
 def span(

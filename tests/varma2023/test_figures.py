@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from evidence import SIZES, by_seed, crossing
-from handmade import EPOCHS, altered, grokking, shown, ungrokking
+from handmade import ENDS, EPOCHS, UNGROKKED, altered, grokking, shown
 
 from grokkit import decomposition, simulation
 from grokkit.runs import Record
@@ -26,8 +26,6 @@ from varma2023.two_starts.figures import fig10_relative_strength, fig_hysteresis
 from varma2023.ungrokking import figures
 
 SEEDS = [grokking(seed) for seed in range(3)]
-ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
-UNGROKKED = [ungrokking(size, end, seed) for size, end in ENDS.items() for seed in (0, 1)]
 RUNS, ADAMW = by_seed({0: 700, 1: 900}), by_seed({0: 750}, (0.5, 2.0))
 FRESH, TASKS = crossing(1900, fresh=True), crossing(800) + crossing(500, task="x-y")
 for i, each in enumerate(RUNS):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TINY, equal, train
+from tiny import SMALL, TINY, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
@@ -21,7 +21,6 @@ from varma2023.commands import main
 from varma2023.engine.measured import save
 from varma2023.estimate import Machine, Speed
 
-SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}
 CPU = torch.device("cpu")
 SPEED = {False: Speed(0.001, 1e-14), True: Speed(0.002, 2e-14)}
 MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
@@ -40,7 +39,7 @@ def only(monkeypatch):
     """A function: there is one experiment, of this name and these runs, and a known machine."""
 
     def set_to(name, runs):
-        one = experiments.Experiment(name, "no figure", lambda profile, seeds=None: runs)
+        one = experiments.Experiment("no figure", lambda profile, seeds=None: runs)
         monkeypatch.setattr(experiments, "EXPERIMENTS", {name: one})
         monkeypatch.setattr(estimate, "measure", lambda device: MACHINE)
         return runs
@@ -206,7 +205,7 @@ from varma2023 import experiments, profiles
 main = loaded("varma2023.commands").main
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 runs = profiles.grokking(seeds=2, p=5, epochs=150, n_logged=40, model=tiny)
-one = experiments.Experiment("small", "", lambda profile, seeds=None: runs)
+one = experiments.Experiment("", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
 torch.set_num_threads(2)
 sys.exit(main(sys.argv[1:]))

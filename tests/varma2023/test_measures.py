@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from evidence import lbfgs
-from handmade import altered, grokking, record, ungrokking
+from handmade import UNGROKKED, altered, grokking, record, ungrokking
 from tiny import TINY
 from torch.testing import assert_close
 
@@ -115,7 +115,6 @@ def test_a_span_and_a_table_print_what_there_is():
     assert tables.span([3000, 300, 800], ",") == "300 – 3,000"
     assert tables.span(iter([0.501, 0.499]), ".1f") == "0.5"
     assert tables.span([], none="–") == "–"
-    assert measures.counted_span([1, 2.5, 1]) == "1 – 2.5 (2 values)"
     html = tables.table("D | runs", [[f"{1000:,}", 3], ("–", None)])
     cells = re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html)
     assert cells == ["D", "runs", "1,000", "3", "–", "None"]
@@ -179,19 +178,15 @@ def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     assert not any(analysis.change_met(short, change) for change in analysis.CHANGES)
 
 
-ENDS = {390: 0.02, 800: 0.5, 1494: 0.99}
-BY_SIZE = [ungrokking(size, end, seed) for size, end in ENDS.items() for seed in (0, 1)]
-
-
 def test_ungrokking_is_summed_up_by_size():
-    assert [r.run.seed for r in measures.smallest(BY_SIZE)] == [0, 1]
-    assert {r.run.dataset_size for r in measures.at_largest(BY_SIZE)} == {1494}
-    rows = measures.ungrokked(BY_SIZE[::-1])
+    assert [r.run.seed for r in measures.smallest(UNGROKKED)] == [0, 1]
+    assert {r.run.dataset_size for r in measures.at_largest(UNGROKKED)} == {1494}
+    rows = measures.ungrokked(UNGROKKED[::-1])
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
     assert rows[1].test_accuracy == Summary(0.5, 0.5, 0.5, 2, 2)
     assert rows[1].train_accuracy == 1  # the dip in the first tenth does not count
     assert rows[1].residual == 0.2
-    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in ungrokking_table(BY_SIZE)
+    assert "<td>1,494</td><td>0.99 (0.99 – 0.99)</td>" in ungrokking_table(UNGROKKED)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +199,7 @@ def test_ungrokking_is_summed_up_by_size():
     ],
 )
 def test_one_seed_that_differs_fails_a_part_of_ungrokking(another, unmet):
-    parts = ungrokking_criteria([*BY_SIZE, *another])
+    parts = ungrokking_criteria([*UNGROKKED, *another])
     assert [name for name, met in parts.items() if not met] == unmet
 
 
@@ -252,10 +247,8 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     assert report.share.norm > 0.99
     strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
     assert sorted(strongest.tolist()) == [2, 5]
-    assert list(rotation.trigonometric_criteria(report).values()) == [
-        False,
-        True,
-    ]  # 2 of 6: not few
+    few, strong = rotation.trigonometric_criteria(report).values()
+    assert (few, strong) == (False, True)  # 2 frequencies of 6 are not few
     assert "<td>5, 2</td>" in rotation.trigonometric_table([report], [found])
 
 

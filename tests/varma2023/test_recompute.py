@@ -67,7 +67,7 @@ def test_the_board_says_the_same_numbers(numbers, board):
 
 def test_as_many_ends_are_at_rest(numbers, board):
     for name, (resting, of) in numbers["at rest"].items():
-        assert f"({resting} of {of})" in board[name].criteria, name
+        assert f"({resting} of {of})" in str(board[name].further), name
 
 
 def test_two_estimators_of_an_exponent_agree(numbers, board):

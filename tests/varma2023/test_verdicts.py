@@ -304,7 +304,7 @@ def test_a_claim_has_the_verdict_that_its_records_were_made_for(name, verdict, m
         build = dict
     found = build()
     result = found if isinstance(found, Result) else board.judge(name, **found)
-    assert result.verdict == verdict, f"{result.core} {result.criteria} {result.ours}"
+    assert result.verdict == verdict, f"{result.core} {result.further} {result.ours}"
 
 
 @pytest.mark.parametrize("name", [claim.id for claim in board.CLAIMS])

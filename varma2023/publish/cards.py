@@ -205,7 +205,7 @@ def _mark(claim: Claim, result: Result) -> str:
 
 def card(part: str, found: Results, every: Records) -> str:
     """One card, as HTML."""
-    own = board.claims_of(part)
+    own = [*map(board.claim, board.PARTS[part])]
     results = [found.get(claim.id, Result()) for claim in own]
     show, needs = FACES[part]
     ran = any(r.verdict != claims.NOT_RUN for r in results) and all(map(every.get, needs))

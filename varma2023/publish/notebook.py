@@ -86,11 +86,9 @@ def chips(records: Sequence[Record], *more: str) -> HTML:
 def judge(name: str, **records: Sequence[Record]) -> HTML:
     """The verdict box of a claim (`board.verdict_box`), which a cell that ends so shows.
 
-    For the prose to quote, glues the verdict as `verdict-<name>`, our numbers as `ours-<name>`
-    and the further criteria, each with ✔, ✘ or ?, as `criteria-<name>`.
+    For the prose to quote, glues the verdict as `verdict-<name>` and our numbers as `ours-<name>`.
     """
     result = board.judge(name, **records)
     glue(f"verdict-{name}", result.verdict)
     glue(f"ours-{name}", result.ours or "nothing")
-    glue(f"criteria-{name}", result.criteria)
     return HTML(board.verdict_box(name, result))
