@@ -204,7 +204,7 @@ from varma2023 import experiments, profiles
 
 main = loaded("varma2023.commands").main
 tiny = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
-runs = profiles.grokking(seeds=2, p=5, epochs=150, n_logged=40, model=tiny)
+runs = profiles.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=tiny)
 one = experiments.Experiment("", lambda profile, seeds=None: runs)
 experiments.EXPERIMENTS = {"small": one}
 torch.set_num_threads(2)
@@ -246,19 +246,21 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
     assert out == ""
     store = Store(tmp_path / "broken", "")
     begun = store.checkpointed()
-    assert len(begun) == 2
-    assert all(0 < epoch < 150 for epoch in begun.values())
-    with store.lock(list(begun)) as held:
-        assert held == list(begun)  # nobody else holds them
+    runs = profiles.grokking(seeds=2, p=5, epochs=400, n_logged=40, model=TINY)
+    assert begun.keys() <= set(runs)  # on a slow machine the second has not begun
+    assert begun
+    assert all(0 < epoch < 400 for epoch in begun.values())
+    with store.lock(runs) as held:
+        assert held == runs  # nobody else holds them
     again = call(tmp_path / "broken")
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    whole = train(list(begun), tmp_path / "whole")
-    for one, epoch in zip(whole, begun.values(), strict=True):
+    for one in train(runs, tmp_path / "whole"):
         other = store.get(one.run)
         assert one.run.key in out
         assert equal(one, other)
-        assert [p["from_epoch"] for p in other.provenance["processes"]] == [0, epoch]
+        since = [p["from_epoch"] for p in other.provenance["processes"]]
+        assert since == ([0, begun[one.run]] if one.run in begun else [0])
 
 
 # --- export, verify, gc

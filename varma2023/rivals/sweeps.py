@@ -23,7 +23,8 @@ WAIT = 5  # times the epochs of the others: what a run without weight decay is g
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
 
-    Without weight decay for `WAIT` times the epochs, but for the quick profile.
+    Without weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs`
+    are given.
     """
     count = seed_range(profile, seeds, published=2, quick=1, paper=10)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
@@ -32,7 +33,8 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
-    longer = replace(base, epochs=base.epochs * (1 if profile == "quick" else WAIT))
+    own = profile != "quick" and changes.get("epochs") is None
+    longer = replace(base, epochs=base.epochs * (WAIT if own else 1))
     return [
         replace(base if change.get("weight_decay", 1) else longer, seed=seed, **change)
         for change in ABLATIONS
