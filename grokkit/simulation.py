@@ -56,6 +56,27 @@ def panels(toy: Toy) -> dict[str, Toy]:
     return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
 
 
+# Logits have three entries: of the true label y*, of the one y' that C_mem prefers on a test input,
+# and of each of the n_labels - 2 others.
+
+
+def gen_table() -> Float[np.ndarray, " label"]:
+    """Eq. (3): o_gen(y) = 1 if y = y*, else 0, on every input."""
+    return np.array([1.0, 0.0, 0.0])
+
+
+def mem_table(test: bool) -> Float[np.ndarray, " label"]:
+    """Eq. (4): o_mem(y) = 1 if y = y* on a train input, if y = y' on a test input, else 0."""
+    return np.array([0.0, 1.0, 0.0] if test else [1.0, 0.0, 0.0])
+
+
+def logits(
+    w_gen: Float[np.ndarray, " log"], w_mem: Float[np.ndarray, " log"], test: bool
+) -> Float[np.ndarray, "log label"]:
+    """Eq. (5): o = w_gen o_gen + w_mem o_mem."""
+    return np.multiply.outer(w_gen, gen_table()) + np.multiply.outer(w_mem, mem_table(test))
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """What `simulate` returns: the curves of Fig. 2. Step n is the state after n updates."""
@@ -69,24 +90,25 @@ class Trajectory:
     param_norm: Float[np.ndarray, " log"]  # sqrt(P'_g^2 + P'_m^2)
 
 
-def simulate(toy: Toy, steps: int = 10_000) -> Trajectory:
+def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
     dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
     At w_c = 0 the second term is 0, because kappa < 2. A subweight that a step would carry below 0,
     where the power has no real value, stops at 0 (App. D also asks for w_i >= 0; choices, C3).
+    Steps 0 and `steps` are always logged.
 
     Raises: ValueError when a step is so long that both subweights of a circuit end at 0, where
     they would stay (a learning rate too large for the decay term).
     """
-    if steps < 1:
-        raise ValueError(f"steps must be 1 or more, got {steps}")
+    if steps < 1 or log_every < 1:
+        raise ValueError(f"steps and log_every must be 1 or more, got {steps} and {log_every}")
     (g1, g2), (m1, m2) = toy.w_gen, toy.w_mem
     power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
     pull_gen = toy.alpha * (2 / toy.kappa) * toy.P_gen**2
     pull_mem = toy.alpha * (2 / toy.kappa) * toy.P_mem**2
-    log = [(g1 * g2, m1 * m2)]
+    log = [(0, g1 * g2, m1 * m2)]
     for step in range(1, steps + 1):
         gen, mem = g1 * g2, m1 * m2
         push = 1 / (1 + math.exp(min(gen + mem - offset, 700.0)))
@@ -98,8 +120,9 @@ def simulate(toy: Toy, steps: int = 10_000) -> Trajectory:
         m1, m2 = max(0.0, m1 + lr * m2 * to_mem), max(0.0, m2 + lr * m1 * to_mem)
         if (gen > 0 and g1 == g2 == 0) or (mem > 0 and m1 == m2 == 0):
             raise _diverges(step, toy)
-        log.append((g1 * g2, m1 * m2))
-    return _trajectory(toy, *np.array(log).T.copy())
+        if step % log_every == 0 or step == steps:
+            log.append((step, g1 * g2, m1 * m2))
+    return _trajectory(toy, *(np.array(column) for column in zip(*log, strict=True)))
 
 
 def _diverges(step: int, toy: Toy) -> ValueError:
@@ -109,22 +132,17 @@ def _diverges(step: int, toy: Toy) -> ValueError:
     )
 
 
-def _trajectory(toy: Toy, gen: np.ndarray, mem: np.ndarray) -> Trajectory:
-    """The curves of both circuits' weights (Eqs. 3-5).
-
-    `gen` is added to the logit of the true label y*, and `mem` on a train input too; on a test
-    input `mem` is the logit of another label y'. The other logits are 0.
-    """
+def _trajectory(toy: Toy, step: np.ndarray, gen: np.ndarray, mem: np.ndarray) -> Trajectory:
     with np.errstate(over="ignore"):
         norm = np.hypot(toy.P_gen * gen ** (1 / toy.kappa), toy.P_mem * mem ** (1 / toy.kappa))
         decay = toy.alpha * norm**2
     log_rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
 
-    def loss(own: np.ndarray, rival: np.ndarray | float) -> np.ndarray:
-        return np.logaddexp(0, np.logaddexp(rival, log_rest) - own) + decay
+    def loss(test: bool) -> Float[np.ndarray, " log"]:
+        own, rival, other = logits(gen, mem, test).T
+        return np.logaddexp(0, np.logaddexp(rival, other + log_rest) - own) + decay
 
-    train, test = loss(gen + mem, 0.0), loss(gen, mem)
-    return Trajectory(toy, np.arange(len(gen)), train, test, gen, mem, norm)
+    return Trajectory(toy, step, loss(test=False), loss(test=True), gen, mem, norm)
 
 
 def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:
