@@ -52,15 +52,12 @@ def documents(book: Path) -> list[str]:
 
 
 def _written(notebook: Any) -> str:
-    """A notebook as the text of its file: no outputs, no metadata that differ, cells counted."""
+    """A notebook as the text of its file: metadata that never differ, cells counted from 0."""
     import nbformat
 
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     for i, cell in enumerate(notebook.cells):
         cell["id"] = str(i)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            cell.metadata.pop("execution", None)  # JupyterLab's clock
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
 
 
@@ -76,10 +73,18 @@ def differing(book: Path) -> dict[str, str]:
     """
     import jupytext
 
+    def without_outputs(path: Path) -> Any:
+        notebook = jupytext.read(path)
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)  # when JupyterLab ran it
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        return notebook
+
     found = {}
     for name in documents(book):
         twin, text = book / f"{name}.ipynb", _written(jupytext.read(book / f"{name}.md"))
-        if not twin.exists() or _written(jupytext.read(twin)) != text:
+        if not twin.exists() or _written(without_outputs(twin)) != text:
             found[name] = text
     return found
 
