@@ -60,6 +60,7 @@ def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
     assert NAMES[0] == "intro"
     assert len(NAMES) > 1
     assert chapters.check() == 0, capsys.readouterr().out
+    assert chapters.differing(chapters.BOOK) == {}  # so they are without outputs
 
 
 def test_sync_makes_what_check_wants_and_nothing_for_prose(small, capsys):
@@ -80,6 +81,8 @@ LISTED = "_toc.yml lists chapters/two, which does not exist\nchapters/one is not
     [
         ("intro.md", "A chapter", "Another", STALE),
         ("intro.ipynb", "A chapter", "Another", STALE),
+        ("intro.ipynb", "{", "<<<<<<< {", STALE),
+        ("intro.ipynb", '"cells"', '"no"', STALE),
         ("_toc.yml", "chapters/one", "chapters/two", LISTED),
         ("chapters/left.ipynb", "", "{}", "chapters/left.ipynb has no chapter"),
     ],
@@ -107,6 +110,8 @@ def test_a_chapter_saved_in_jupyterlab_with_its_outputs_is_still_in_step(small, 
     manager.create_checkpoint("chapters/one.ipynb")
     assert '"run"' in (small / "chapters/one.ipynb").read_text("utf-8")
     assert chapters.check(small) == 0, capsys.readouterr().out
+    assert chapters.sync(small) == 0  # which takes the outputs out
+    assert '"run"' not in (small / "chapters/one.ipynb").read_text("utf-8")
 
 
 FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try)

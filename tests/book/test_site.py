@@ -525,6 +525,11 @@ def test_search_finds_a_page_and_marks_the_word(tab):
     assert "grokking" in here.inner_text("article").lower()
 
 
+def test_search_says_so_when_nothing_is_found(tab):
+    here = tab("search.html?q=xyzzyplugh").page
+    here.locator("text=did not match any documents").wait_for()
+
+
 EXPLORERS = [
     *(("chapters/03_ingredients.html", 11), ("chapters/04_circuit_efficiency.html", 5)),
     *(("chapters/a3_grokking_circuits.html", 1), ("chapters/b_trigonometric.html", 3)),

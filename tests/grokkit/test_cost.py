@@ -112,3 +112,15 @@ def test_the_table_has_a_row_a_form_and_a_column_a_size():
     assert counts.count("<tr>") == 4
     assert "<td>848,384</td>" in counts
     assert "GFLOP at D = 1,000" in counts
+
+
+def test_counts_by_hand_of_a_tiny_network():
+    run = Run(p=5, dataset_size=10, model=ModelConfig(d_model=2, n_heads=1, d_mlp=3))
+    textbook, last_row, tables = cost.forms(run)
+    assert textbook.example == 4 * (16 + 16 + 12 + 10)
+    assert last_row.example == 4 + 12 + 10
+    assert tables.example == 15 + 6 * 8
+    assert textbook.flop(10) == 6 * 10 * textbook.example
+    assert textbook.kept_bytes(10) == 4 * 10 * 4 * (14 + 3 + 5)
+    assert cost.n_parameters(run) == (7 + 4) * 2 + 4 * 4 + 6 + 3 + 6 + 2 + 10
+    assert cost.update_bytes(run) == 28 * cost.n_parameters(run)

@@ -9,6 +9,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis.strategies import floats
 from scipy import integrate, optimize
 from tiny import train
 from torch import Tensor
@@ -16,7 +18,7 @@ from torch.testing import assert_close
 
 from grokkit.engine import lbfgs, metrics
 from grokkit.engine.lbfgs import LBFGS, Objective
-from grokkit.engine.metrics import MINIMUM_RESIDUAL, at_minimum
+from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL, at_minimum
 from grokkit.engine.stack import batched_loss
 from grokkit.model import ModelConfig, initialise
 from grokkit.optimum import penalty, residual
@@ -281,6 +283,15 @@ def test_bad_input():
 def test_a_minimum_neither_falls_nor_pulls(gradients, fall, residual, rests):
     at = np.array([0, 0.8 * gradients, gradients]).astype(int)
     assert at_minimum(at, np.array([9.0, 1 + fall, 1.0]), residual) is rests
+
+
+@given(rate=floats(0.0, 0.0002))
+def test_what_counts_is_the_fall_over_the_last_fifth(rate):
+    gradients = np.arange(0, 1001, 10)
+    level = 100 * np.exp(-rate * gradients / 10)
+    fall = np.expm1(20 * rate)
+    assume(abs(fall - MINIMUM_FALL) > 1e-9)
+    assert at_minimum(gradients, level, 0.0) is bool(fall < MINIMUM_FALL)
 
 
 def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(store, monkeypatch):

@@ -49,6 +49,14 @@ def test_forward_agrees_with_torchs_own_attention_head_by_head():
     assert_close(seen, F.linear(after, theta["W_U"].T), rtol=1e-12, atol=1e-12)
 
 
+def test_a_later_token_never_changes_an_earlier_position():
+    theta = model.initialise(TINY, 5, seed=0)
+    before = model.forward(theta, torch.tensor([[1, 5, 2, 6]]))
+    after = model.forward(theta, torch.tensor([[1, 5, 3, 6]]))
+    assert torch.equal(before[:, :2], after[:, :2])
+    assert not torch.equal(before[:, 3], after[:, 3])
+
+
 @given(integers(0, 2**16), floats(-30, 30))
 def test_cross_entropy_equals_log_softmax_in_float64(seed, margin):
     generator = torch.Generator().manual_seed(seed)

@@ -21,7 +21,8 @@ from grokkit.store.store import SHIPPED
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        *(({"dataset_size": n}, f"must be 1..12769, got {n}") for n in (-1, 0, 12770)),
+        ({"dataset_size": -1}, "dataset_size must be 1..12769, got -1"),
+        ({"task": "x/y", "p": 4, "dataset_size": 5}, "prime modulus p, got 4"),
         ({"task": "x**y"}, "task must be one of"),
         ({"labels": "noise"}, "labels must be"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
@@ -118,6 +119,12 @@ def test_every_field_changes_the_key():
     changed = [replace(base, **{name: value}) for name, value in other.items()]
     changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True)]
     assert len({run.key for run in changed}) == len(changed)
+
+
+def test_a_config_survives_json():
+    run = replace(RUN, dataset_size=8, init=RUN, weight_decay=0.1)
+    again = Run.from_config(json.loads(json.dumps(run.config())))
+    assert (again, again.key) == (run, run.key)
 
 
 @given(integers(1, 10**7), integers(2, 500))

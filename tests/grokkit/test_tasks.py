@@ -33,6 +33,13 @@ def test_modular_labels_follow_the_rule(name, p):
     assert task.n_examples == (p * (p - 1) if name == "x/y" else p * p)
 
 
+def test_the_paper_sizes():
+    assert tasks.task("x+y", 113).n_examples == 12769
+    assert tasks.task("x/y", 113).n_examples == 113 * 112
+    assert tasks.task("S_n: xyx", 5).n_examples == 14400
+    assert tasks.task("S_n: xyx", 5).n_tokens == 120
+
+
 @pytest.mark.parametrize("name", tasks.PERMUTATION)
 def test_permutation_labels_compose_matrices(name):
     # independent: permutation matrices P_x[i, x(i)] = 1 multiply in the same order as "left first"
@@ -89,3 +96,9 @@ def test_random_labels_are_uniform_and_unrelated_to_the_rule():
 def test_a_bad_task_names_the_value_and_what_is_allowed(name, p, says):
     with pytest.raises(ValueError, match=says.replace("^", r"\^")):
         tasks.task(name, p)
+
+
+@pytest.mark.parametrize("size", [0, -3, 50])
+def test_a_bad_dataset_size_names_the_range(size):
+    with pytest.raises(ValueError, match=rf"must be 1..49, got {size}"):
+        tasks.split(tasks.task("x+y", 7), size, 0)

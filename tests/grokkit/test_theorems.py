@@ -89,6 +89,16 @@ def test_theorem_d4_agrees_with_a_search_that_does_not_know_it(drawn):
     assert np.abs(closed - searched).max() < 1e-6 * max(1.0, closed.sum())
 
 
+def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():
+    P = torch.tensor([1.0, 2.0, 1.5], dtype=torch.float64)
+    found = EqualCircuits(tuple(P.tolist()), kappa=1.3, q=2.4, alpha=0.02, n_labels=50)
+    w = torch.tensor(optimal_weights(found), requires_grad=True)
+    fit = torch.log1p((found.n_labels - 1) * torch.exp(-w.sum()))
+    decay = ((w ** (1 / found.kappa) * P) ** found.q).sum()
+    (gradient,) = torch.autograd.grad(fit + found.alpha / found.q * decay, w)
+    assert gradient.abs().max() < 1e-13
+
+
 def test_tied_circuits_share_below_q_and_one_takes_all_above():
     below = EqualCircuits((1.0, 1.0, 3.0), kappa=1.0)
     assert optimal_shares(below)[0] == optimal_shares(below)[1]

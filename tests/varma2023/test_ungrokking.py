@@ -89,6 +89,13 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
     assert measures.widths(crossing(300)).seen == 0  # 0.1 lies below the sizes
 
 
+def test_a_small_modulus_and_few_sizes_are_not_judged():
+    assert measures.judged(crossing(800))
+    assert not measures.judged(crossing(800, sizes=(300, 800, 3000)))
+    assert not measures.judged(crossing(800, p=31))
+    assert measures.judged(crossing(800, task="S_n: xy", p=5))
+
+
 def test_a_run_that_does_not_fit_is_told():
     records = crossing(800)
     assert all(analysis.fit_criteria(records).values())

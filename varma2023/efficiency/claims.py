@@ -9,7 +9,7 @@ from math import inf
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result
-from varma2023.efficiency import analysis, critical
+from varma2023.efficiency import analysis, critical, sweeps
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import EFFICIENCY, UNGROKKING
@@ -51,6 +51,8 @@ def fig3_gen(found: Records) -> Result:
     if (flat := analysis.flat(gen)) is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
     level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
+    if [record.run for record in found["generalising"]] == sweeps.generalising():
+        ours += "; by two seeds of 500 gradients it held, smaller, on the one at rest (C13)"
     return Result(
         f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}; {sum(level)} of "
         f"{len(level)} lines flat; {ours}",

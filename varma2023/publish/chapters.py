@@ -66,27 +66,37 @@ def contents(book: Path = BOOK) -> list[str]:
     return re.findall(r"(?:root|file): *(\S+)", (book / "_toc.yml").read_text(encoding="utf-8"))
 
 
-def differing(book: Path) -> dict[str, str]:
+def differing(book: Path, outputs: bool = True) -> dict[str, str]:
     """By document, the text of each notebook that is missing or is not what its chapter gives.
 
-    Outputs are no difference: who has run a chapter in JupyterLab can still make the book.
+    `outputs`: whether a notebook that has some differs.
     """
     import jupytext
-
-    def without_outputs(path: Path) -> Any:
-        notebook = jupytext.read(path)
-        for cell in notebook.cells:
-            cell.metadata.pop("execution", None)  # when JupyterLab ran it
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        return notebook
 
     found = {}
     for name in documents(book):
         twin, text = book / f"{name}.ipynb", _written(jupytext.read(book / f"{name}.md"))
-        if not twin.exists() or _written(without_outputs(twin)) != text:
+        there = twin.read_text(encoding="utf-8") if twin.exists() else ""
+        if there != text and (outputs or _without_outputs(there) != text):
             found[name] = text
     return found
+
+
+def _without_outputs(text: str) -> str:
+    """The text of a notebook's file as if it had not been run; "" where it is no notebook."""
+    import jupytext
+    import nbformat
+
+    try:
+        notebook = jupytext.reads(text, "ipynb")
+        cells = notebook.cells
+    except (ValueError, AttributeError, nbformat.ValidationError):
+        return ""
+    for cell in cells:
+        cell.metadata.pop("execution", None)  # when JupyterLab ran it
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return _written(notebook)
 
 
 def sync(book: Path = BOOK) -> int:
@@ -98,17 +108,20 @@ def sync(book: Path = BOOK) -> int:
 
 
 def check(book: Path = BOOK) -> int:
-    """Whether notebooks and contents agree with the chapters, as an exit status."""
-    names = documents(book)
-    problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in differing(book)]
+    """Whether notebooks and contents agree with the chapters, as an exit status.
+
+    Outputs are no difference: who has run a chapter in JupyterLab can still make the book.
+    """
+    names, behind = documents(book), differing(book, outputs=False)
+    problems = [f"{name}.ipynb is not what {name}.md gives: make sync" for name in behind]
     listed = set(contents(book))
     written = [*book.glob("chapters/*.md"), *book.glob("api/*.rst")]
     pages = {p.relative_to(book).with_suffix("") for p in written}
     there = {"intro", "api", "bibliography", *map(str, pages)}
     problems += [f"_toc.yml lists {name}, which does not exist" for name in sorted(listed - there)]
     problems += [f"{name} is not in _toc.yml" for name in sorted(there - listed)]
-    notebooks = {*book.glob("*.ipynb"), *book.glob("chapters/*.ipynb")}
-    orphans = notebooks - {book / f"{name}.ipynb" for name in names}
+    left = {*book.glob("**/*.ipynb")} - {book / f"{name}.ipynb" for name in names}
+    orphans = [path for path in left if ".ipynb_checkpoints" not in path.parts]  # JupyterLab's own
     problems += [f"{p.relative_to(book)} has no chapter .md with a kernel" for p in sorted(orphans)]
     print("\n".join(problems) or f"{len(names)} notebooks agree with their chapters")
     return int(bool(problems))

@@ -33,10 +33,10 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
-    own = profile != "quick" and changes.get("epochs") is None
-    longer = replace(base, epochs=base.epochs * (WAIT if own else 1))
+    same = profile == "quick" or changes.get("epochs") is not None
+    without = base if same else replace(base, epochs=WAIT * base.epochs)
     return [
-        replace(base if change.get("weight_decay", 1) else longer, seed=seed, **change)
+        replace(base if change.get("weight_decay", 1) else without, seed=seed, **change)
         for change in ABLATIONS
         for seed in count
     ]
