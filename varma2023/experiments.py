@@ -21,7 +21,13 @@ from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ung
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
 from varma2023.two_starts.sweeps import from_scratch
-from varma2023.ungrokking.sweeps import epsilon, transition, transition_adamw, ungrokking_longer
+from varma2023.ungrokking.sweeps import (
+    epsilon,
+    transition,
+    transition_adamw,
+    transition_at_rest,
+    ungrokking_longer,
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ EXPERIMENTS = {
     "long_runs": Experiment("when a run may end early", long_runs),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
     "transition": Experiment("Figs. 4, 10, where ungrokking ends", transition),
+    "transition_at_rest": Experiment("Fig. 4, beside D_crit, until at rest", transition_at_rest),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", transition_adamw),
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),

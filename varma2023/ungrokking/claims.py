@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every
+from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every, told_without
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import INTRO, MORE, UNGROKKING
 from varma2023.tables import span
@@ -98,9 +98,14 @@ def fig4(found: Records) -> Result:
     )
 
 
+@told_without("transition_at_rest", "C19")
 def every_decay(found: Records) -> Result:
-    """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
-    ends, adamw = found["transition"], found.get("transition_adamw", ())
+    """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest.
+
+    By the runs made until they were at rest, where there are any.
+    """
+    ends = found.get("transition_at_rest") or found["transition"]
+    adamw = found.get("transition_adamw", ())
     if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
     gap = analysis.largest_gap(ends)

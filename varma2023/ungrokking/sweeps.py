@@ -30,6 +30,21 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
+    published=Grid(5, 6000, (550, 650, 770, 910, 1080), (0.1, 2.0)),
+    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
+    paper=Grid(10, 20_000, PAPER_SIZES),
+)
+def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Fig. 4, the least and the most weight decay: beside D_crit, until at rest (choice C19).
+
+    The starts of `transition`, more of them, and each end has four times the gradients.
+    """
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+
+
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
     published=Grid(2, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
     quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
