@@ -95,7 +95,11 @@ def test_check_names_what_fell_behind_and_what_lacks(small, capsys, file, was, b
     assert said in capsys.readouterr().out
 
 
-def test_a_chapter_saved_in_jupyterlab_with_its_outputs_is_still_in_step(small, capsys):
+def test_a_chapter_saved_in_jupyterlab_with_its_outputs_is_still_in_step(
+    small, capsys, tmp_path, monkeypatch
+):
+    # where the manager keeps the signatures of notebooks: a home may be read-only
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     from jupyter_server.services.contents.largefilemanager import LargeFileManager
     from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
 
