@@ -37,7 +37,10 @@ def said(n: dict) -> dict[str, list[str]]:
         "F1b": [f"^{ends[min(ends)]:.2f} ("],
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
         "F4": [f"D_crit {averaged(n['D_crit'])}", f"L-BFGS, {averaged(n['D_crit by AdamW'])}"],
-        "F4wd": [f"moves by {shift(n['shift'])}", f"AdamW {shift(n['shift by AdamW'])}"],
+        "F4wd": [
+            f"^from least to most weight decay D_crit moves by {shift(n['shift at rest'])}",
+            f"AdamW {shift(n['shift by AdamW'])}",
+        ],
         "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
         "B3": [up],
         "F10a": [
@@ -56,6 +59,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"time to grok × {n['time to grok']:.2f} (",
             f"accuracy ½ × {n['half size']:.2f} (",
         ],
+        "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 
 

@@ -418,6 +418,17 @@ def test_one_falling_minimum_leaves_a_prediction_open(name, experiment):
     assert board.judge(name, **found).verdict == OPEN
 
 
+def test_weight_decay_is_judged_by_ends_at_rest_and_its_row_says_what_it_was_without():
+    falling = by_both() | ends(rest=FALLING)
+    assert board.judge("F4wd", **falling).verdict == OPEN
+    resting = {"transition_at_rest": made.sweep(values=(0.1, 2.0))}
+    found = board.judge("F4wd", **falling, **resting)
+    assert found.verdict == HOLDS
+    assert "open without the runs made again (C19)" in found.ours
+    moved = {"transition_at_rest": made.sweep(values=(0.1, 2.0), power=0.1)}
+    assert board.judge("F4wd", **falling, **moved).verdict == FAILS
+
+
 def test_a_falling_network_enters_no_exponent_of_the_rule():
     resting = made.rule(TWO)
     wild = [made.end(r.run, FALLING, param_norm=90.0) for r in made.rule(range(2, 5))]

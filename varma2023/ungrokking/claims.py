@@ -106,7 +106,7 @@ def every_decay(found: Records) -> Result:
     """
     ends = found.get("transition_at_rest") or found["transition"]
     adamw = found.get("transition_adamw", ())
-    if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
+    if not measures.judged(found["transition"]) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
     gap = analysis.largest_gap(ends)
     alike = "accuracy at one size is the same for every weight decay"

@@ -10,6 +10,8 @@ from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
+# D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
+STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0))
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -30,17 +32,25 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(5, 6000, (550, 650, 770, 910, 1080), (0.1, 2.0)),
+    published=Grid(5, 6000, (650, 770, 910, 1080), (0.1, 2.0)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4, the least and the most weight decay: beside D_crit, until at rest (choice C19).
 
-    The starts of `transition`, more of them, and each end has four times the gradients.
+    The starts of `transition`, more of them, and each end has four times the gradients; of the
+    published runs those of `STILL_FALLING` three times as many as that.
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
-    return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+    runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+    longer = STILL_FALLING if profile == "published" else ()
+    return [
+        replace(run, epochs=3 * run.epochs)
+        if (run.dataset_size, run.weight_decay, run.seed) in longer
+        else run
+        for run in runs
+    ]
 
 
 @sets(
