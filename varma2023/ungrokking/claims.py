@@ -110,7 +110,11 @@ def every_decay(found: Records) -> Result:
         return Result()
     gap = analysis.largest_gap(ends)
     alike = "accuracy at one size is the same for every weight decay"
-    further: dict[str, Met] = {alike: gap < analysis.MAX_ACCURACY_GAP}
+    decays, known = ({r.run.weight_decay for r in of} for of in (found["transition"], ends))
+    further: dict[str, Met] = {
+        alike: gap < analysis.MAX_ACCURACY_GAP,
+        f"at every weight decay ({len(known)} of {len(decays)})": decays <= known,
+    }
     ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
     if adamw:
         times, epochs = analysis.equal_decay_times(adamw), analysis.equal_epochs(adamw)
