@@ -44,7 +44,8 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    longer = STILL_FALLING if profile == "published" else ()
+    own_length = "epochs" not in profiles.not_none(changes)
+    longer = STILL_FALLING if profile == "published" and own_length else ()
     return [
         replace(run, epochs=3 * run.epochs)
         if (run.dataset_size, run.weight_decay, run.seed) in longer
