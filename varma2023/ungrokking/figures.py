@@ -104,8 +104,8 @@ def fig4_ungrokking(
     grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
     fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
     both = [*minimised, *adamw]
-    sizes = [*group(both, "dataset_size")]
-    ticks = plots.TICKS if len(sizes) > 5 else sizes  # few: between round numbers
+    own = [*group(both, "dataset_size")]
+    ticks = plots.TICKS if len(own) > 5 else own  # few: between round numbers
     for col, (_, records) in enumerate(routes, start=1):
         _panel(fig, records, both, "weight_decay", place=(1, col))
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
