@@ -118,6 +118,25 @@ def test_a_chapter_saved_in_jupyterlab_with_its_outputs_is_still_in_step(
     assert '"run"' not in (small / "chapters/one.ipynb").read_text("utf-8")
 
 
+@pytest.mark.parametrize(("deaths", "runs"), [(1, 2), (9, 3)])
+def test_a_kernel_whose_port_was_taken_is_started_anew(deaths, runs, tmp_path, monkeypatch):
+    import papermill
+
+    calls = []
+
+    def start(source, target, *_, **__):
+        calls.append(source)
+        if len(calls) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        shutil.copy(source, target)
+
+    monkeypatch.setattr(papermill, "execute_notebook", start)
+    source = chapters.BOOK / f"{NAMES[0]}.ipynb"
+    _, error = chapters.run_chapter(source, tmp_path / "one.ipynb", {})
+    assert len(calls) == runs
+    assert bool(error) == (deaths > runs)
+
+
 FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With, ast.Try)
 PATH = re.compile(r"^[~./]{1,2}/|\.(parquet|json|csv|npz|safetensors|py|md)$")
 

@@ -149,8 +149,14 @@ def stage_assets(to: Path) -> None:
     (to / "gk-book.css").write_text(style, encoding="utf-8")
 
 
-def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[float, str]:
-    """Seconds taken, and what went wrong ("" if nothing), of executing one notebook."""
+def run_chapter(
+    source: Path, target: Path, parameters: dict[str, Any], starts: int = 3
+) -> tuple[float, str]:
+    """Seconds taken, and what went wrong ("" if nothing), of executing one notebook.
+
+    Kernels that start at one moment may be given one port, and then one of them dies before it has
+    run anything. Such a kernel is started anew, up to so many `starts` in all.
+    """
     from papermill import execute_notebook
 
     os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
@@ -158,6 +164,8 @@ def run_chapter(source: Path, target: Path, parameters: dict[str, Any]) -> tuple
     try:
         execute_notebook(source, target, parameters, cwd=target.parent, progress_bar=False)
     except Exception as problem:  # reported by name with the others, and the exit status is 1
+        if starts > 1 and "Kernel died before replying" in str(problem):
+            return run_chapter(source, target, parameters, starts - 1)
         error = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(problem).__name__}: {problem}")
     else:
         target.write_text(stripped(target.read_text(encoding="utf-8")), encoding="utf-8")
