@@ -295,11 +295,8 @@ CHANGED = ["scrollable-region-focusable"]  # by the width
 # takes as long as all its other rules, is asked on a page of each kind.
 CONTRAST = [f"{name}.html" for name in ("intro", "chapters/05_2_ungrokking", "chapters/score")]
 CONTRAST += ["chapters/run_it_yourself.html", "api/runs.html", "search.html"]
-# of an API page the first three modules: the others are made by the same template
-AXE = """([runOnly, enabled]) => axe.run({ exclude:
-    [...document.querySelectorAll('section:has(> dl.py)')].slice(3) },
-    { runOnly, rules: { 'color-contrast': { enabled } }, preload: false,
-      resultTypes: ['violations'] })
+AXE = """([runOnly, enabled]) => axe.run(document, { runOnly, preload: false,
+    rules: { 'color-contrast': { enabled } }, resultTypes: ['violations'] })
   .then(({ violations }) => violations
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)))"""
@@ -335,7 +332,8 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     before = here.evaluate(IN_FIGURES)
     assert min(before, default=99) > 4.5
     assert min(here.evaluate(IN_PROSE), default=99) > 4.4
-    assert violations(here, WCAG, contrast=page in CONTRAST) == []
+    if not page.startswith("api/") or page in CONTRAST:  # of those of one template, one
+        assert violations(here, WCAG, contrast=page in CONTRAST) == []
     switch_to(here, "dark")
     after = here.evaluate(IN_FIGURES)
     assert len(after) == len(before)
