@@ -260,6 +260,12 @@ def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
     return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
+def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS) -> list[Record]:
+    """Networks near D_crit at a larger step, and two of the seeds at the usual one."""
+    kinds = zip(rates, (large, small), (seeds, FIVE[:2]), strict=False)
+    return [r for lr, kind, of in kinds for r in near_d_crit([kind], of, replace(base, lr=lr))]
+
+
 # --- ablations -------------------------------------------------------------------------------
 
 

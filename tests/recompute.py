@@ -140,6 +140,19 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
     return row.curves["epoch"][np.argmax(values >= 1 if level == 1 else values > level)]
 
 
+def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
+    """By size, how many runs of the largest learning rate end above 0.95, of how many."""
+    fast = [row for row in rows if row.lr == max(row.lr for row in rows)]
+
+    def late(row: Row) -> np.ndarray:
+        return row.curves["test_accuracy"][-3:]
+
+    return {
+        size: (sum(np.median([*late(r), late(r)[-1], late(r)[-1]]) > 0.95 for r in here), len(here))
+        for (size,), here in groups(fast, "dataset_size").items()
+    }
+
+
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
     found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
@@ -213,6 +226,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
+        "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }
 

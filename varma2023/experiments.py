@@ -19,7 +19,12 @@ from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
-from varma2023.semi_grokking.sweeps import semi_grokking, semi_grokking_again, semi_grokking_ends
+from varma2023.semi_grokking.sweeps import (
+    larger_step,
+    semi_grokking,
+    semi_grokking_again,
+    semi_grokking_ends,
+)
 from varma2023.two_starts.sweeps import from_scratch
 from varma2023.ungrokking.sweeps import (
     epsilon,
@@ -59,6 +64,7 @@ EXPERIMENTS = {
     "semi_grokking": Experiment("Figs. 1c, 5, 6", semi_grokking),
     "semi_grokking_ends": Experiment("the same networks, by the minimiser", semi_grokking_ends),
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi_grokking_again),
+    "larger_step": Experiment("near D_crit at p = 113, by a larger step", larger_step),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", epsilon),

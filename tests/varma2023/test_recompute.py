@@ -59,6 +59,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"time to grok × {n['time to grok']:.2f} (",
             f"accuracy ½ × {n['half size']:.2f} (",
         ],
+        "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 
 

@@ -64,6 +64,7 @@ ends, tasks = of("transition", made.sweep), of("other_tasks", made.other_tasks)
 memory, rule = of("memorising", made.memory), of("generalising", made.rule)
 ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs)
 strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
+stepping = of("larger_step", made.stepping)
 
 
 def panels(**swapped):
@@ -151,7 +152,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("B1", "B2"), predicted),
     **{"F2a-c": panels, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
-    "B11": clock,
+    **{"B11": clock, "B12": stepping},
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -270,12 +271,15 @@ OTHERWISE = {
     ("B11", IN_PART): {"time": 2.5, "of": 2e-3},
     ("B11", FAILS): {"d_crit": 1.5},
     ("B11", NOT_RUN): {"rates": (1e-3, 2e-3)},
+    ("B12", IN_PART): {"small": FULL},
+    ("B12", FAILS): {"large": SEMI},
+    ("B12", NOT_RUN): {"rates": (8e-3,)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1": {IN_PART},
 }

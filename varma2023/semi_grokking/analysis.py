@@ -164,6 +164,11 @@ def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Recor
     return there, [record for record in there if measures.rests(record)]
 
 
+def generalised(records: Sequence[Record]) -> list[Record]:
+    """The runs that end above 0.95, after a plateau or without."""
+    return [record for record in records if outcome(record) in (measures.TRANSIENT, measures.FULL)]
+
+
 # --- the same random weights, in both ways ----------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from grokkit.runs import Record
 from varma2023.claims import Claim, Evidence, Met, Records, Result
-from varma2023.measures import SEMI, TRANSIENT, end_kind, rests
+from varma2023.measures import SEMI, TRANSIENT, end_kind, group, rests
 from varma2023.pages import SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
@@ -68,6 +68,28 @@ def fig6(found: Records) -> Result:
     return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
+def larger_step(found: Records) -> Result:
+    """B12: at a larger step most runs of the paper's range of sizes leave memory (choice C25)."""
+    records = found["larger_step"]
+    steps = group(records, "lr")
+    *small, large = steps.values()
+    there, _ = analysis.in_papers_range(large)
+    if not there or not small:
+        return Result()
+    left, slow = analysis.generalised(there), analysis.generalised(small[0])
+    by_size = ", ".join(
+        f"{len(analysis.generalised(here))} of {len(here)} at D = {size:,}"
+        for size, here in group(large, "dataset_size").items()
+    )
+    control = f"in the same time none does at η = {min(steps):g} ({len(slow)} of {len(small[0])})"
+    return Result(
+        f"generalised within {large[0].run.epochs:,} epochs at η = {max(steps):g}: {by_size}",
+        2 * len(left) > len(there),
+        {control: not slow},
+        Evidence.of(large),
+    )
+
+
 FOUR = "Prediction 4, semi-grokking"
 _claim = partial(Claim, chapter=SEMI_GROKKING, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
@@ -94,5 +116,16 @@ CLAIMS = (
         label="fig-6",
         judge=fig6,
         number="D = 1,532; 0.55 from 0.8e7 to 1.8e7 epochs, then 1; the norm drops at that moment",
+    ),
+    Claim(
+        "B12",
+        "Beyond: a larger step near D_crit",
+        "at eight times the paper's learning rate most networks on 1,500 to 2,050 examples "
+        "generalise, within 16,000 epochs",
+        SEMI_GROKKING,
+        "fig-larger-step",
+        larger_step,
+        ("larger_step",),
+        number="many need millions of epochs at its own rate",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, sets
+from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
 
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
@@ -58,3 +58,23 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     times = 2 if profile == "quick" else 4
     longer = [replace(run, epochs=times * run.epochs) for run in chosen]
     return longer + [replace(run, precision="float64") for run in chosen]
+
+
+STEP = 8  # times the usual learning rate
+
+
+@sets("seed", "dataset_size", "lr")
+def larger_step(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: its p and sizes near D_crit at eight times its learning rate (choice C25).
+
+    By seed and size, then controls: the largest size at the usual learning rate, for the same time
+    η x epochs, with two seeds.
+    """
+    quick = profile == "quick"
+    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
+    base = replace(QUICK_RUN, lr=1e-3, epochs=400) if quick else Run(epochs=16_000, n_logged=300)
+    sizes = (300, 440, 620) if quick else (1300, 1700, 2050)
+    usual = [replace(base, dataset_size=size, seed=seed) for size, seed in product(sizes, count)]
+    controls = [run for run in usual if run.dataset_size == sizes[-1] and run.seed < 2]
+    larger = [replace(run, lr=STEP * run.lr) for run in usual]
+    return larger + [replace(run, epochs=STEP * run.epochs) for run in controls]
