@@ -149,30 +149,32 @@
   }));
   const config = { displaylogo: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-  // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
-  // Drawn once more, since plotly leaves the legend where it was before the margins were.
-  const fit = new ResizeObserver((entries) => entries.forEach(({ target }) => {
-    const { Plots } = window.Plotly;
-    if (target.clientWidth && target.clientWidth !== target._fullLayout.width)
-      Plots.resize(target).then(() => redraw(target.parentElement)).then(window.Plotly.redraw);
-  }));
   // The picture is the lowest SVG: the whole holds the tools, which are buttons, and no picture has those.
   const describe = (host, text) => all(".main-svg", host).forEach((svg, i) => {
     if (i) return svg.setAttribute("aria-hidden", "true");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", text);
   });
+  // A figure is as wide as its box, also where no window was resized: a scrollbar came, a sidebar went.
+  // It is then drawn anew: plotly's own way takes thrice as long, and leaves the legend where it was.
   const draw = async (div) => {
     const Plotly = await plotly();
     const host = element(div, "div"), text = div.getAttribute("aria-label");
     host.className = "gk-plot";
-    const { data, layout } = themed(div);
-    await Plotly.newPlot(host, data, layout, config);
+    const drawn = async () => {
+      const { data, layout } = themed(div);
+      await Plotly.newPlot(host, data, layout, config);
+      host.on("plotly_afterplot", () => describe(host, text));
+      describe(host, text);
+    };
+    await drawn();
     div.removeAttribute("role");
     div.removeAttribute("aria-label");
-    host.on("plotly_afterplot", () => describe(host, text));
-    describe(host, text);
-    fit.observe(host);
+    let soon;
+    new ResizeObserver(() => {
+      clearTimeout(soon);
+      if (host.clientWidth && host.clientWidth !== host._fullLayout.width) soon = setTimeout(drawn, 100);
+    }).observe(host);
     div.dataset.drawn = "1";
   };
   const redraw = (div) => {
