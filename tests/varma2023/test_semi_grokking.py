@@ -265,3 +265,14 @@ def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
     assert list(fig.data[2].x) == [700, 1700]
     assert len(fig.layout.shapes) == 1
     assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes
+
+
+def test_networks_at_two_steps_are_shown_over_one_time():
+    both = shown(
+        figures.fig_larger_step(evidence.stepping()),
+        "0 of 2 at η = 0.001 and D = 1,500; 5 of 5 at η = 0.008 and D = 1,500",
+    )
+    last = {trace.xaxis: trace.x[-1] for trace in both.data}
+    assert len(last) == 4  # by rate, accuracy and loss
+    assert max(last.values()) == pytest.approx(8 * min(last.values()))  # the same epochs
+    assert len({trace.line.color for trace in both.data}) == 5

@@ -110,6 +110,34 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, said)
 
 
+def fig_larger_step(records: Sequence[Record]) -> go.Figure:
+    """Not in the paper: runs near D_crit against η x epochs, in a column for each η and size."""
+    groups = group(records, "lr", "dataset_size")
+    titles = [f"η = {lr:g}, D = {size:,}" for lr, size in groups]
+    grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
+    grid |= {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
+    fig = panels({"height": 520}, **grid, subplot_titles=titles)
+    seeds = sorted({record.run.seed for record in records})
+    colours = dict(zip(seeds, ordered(len(seeds)), strict=True))
+    for col, ((lr, _), here) in enumerate(groups.items(), start=1):
+        for record in here:
+            seed = record.run.seed
+            looks: Looks = {"colour": colours[seed], "width": 1.4, "meta": plots.meta(record)}
+            for row, metric in enumerate(("test_accuracy", "train_loss"), start=1):
+                hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>time %{{x:.3g}}"
+                points = record["epoch"] * lr, record[metric]
+                draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
+    fig.update_xaxes(title="η × epochs", row=2)
+    fig.update_yaxes(plots.ACCURACY_FROM_0, row=1)
+    fig.update_yaxes(plots.LOSS_AXIS, row=2)
+    fig.update_yaxes(title="", col=2).update_yaxes(title="", col=3)
+    full = "; ".join(
+        f"{len(analysis.generalised(here))} of {len(here)} at η = {lr:g} and D = {size:,}"
+        for (lr, size), here in groups.items()
+    )
+    return set_alt(fig, f"Test accuracy and train loss against η × epochs. Generalised: {full}.")
+
+
 def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
     """Where the minimiser ends from random weights, over the sizes of Fig. 5: accuracy by D."""
     yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}
