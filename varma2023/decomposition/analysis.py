@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,7 @@ class Trigonometric:
     accuracy: float  # of the rebuilt algorithm
 
 
+@cache
 def trigonometric(record: Record) -> Trigonometric:
     """Key frequencies of a trained network (App. B), and Fig. 11's algorithm rebuilt from them.
 
