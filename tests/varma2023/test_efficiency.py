@@ -83,13 +83,6 @@ def test_an_isologit_slope_is_the_exponent_with_its_interval_over_seeds():
     assert isnan(analysis.isologit_slope([]).value)
 
 
-def test_the_norm_at_a_logit_is_interpolated_on_logs_and_never_beyond():
-    runs = [made(Run(weight_decay=w), 30 * (o / 60) ** 0.25, o) for w, o in ((0.1, 80), (2.0, 40))]
-    assert analysis.norm_at(runs, 60) == approx(30)
-    assert isnan(analysis.norm_at(runs, 81))
-    assert isnan(analysis.norm_at(runs, 39))
-
-
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_the_fit_finds_the_law_whatever_the_seeds_are_worth(seeds):
     found = analysis.fit(memory(seeds))

@@ -99,12 +99,6 @@ def isologit_slope(records: Sequence[Record]) -> Interval:
     return bootstrap(logs_by_seed(records, norm), lambda seeds: slope(*np.concatenate(seeds).T))
 
 
-def norm_at(records: Sequence[Record], level: float | int) -> float:
-    """The norm at a correct logit, interpolated between runs of one (D, seed); NaN outside them."""
-    _, x, y = logs(sorted(records, key=logit)).T
-    return exp(float(np.interp(log(level), x, y, left=nan, right=nan)))
-
-
 SIZE, LOGIT = 1000, 60.0  # at which the norm of a `Fit` is given
 
 

@@ -205,13 +205,6 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
         hover = f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{CIRCUITS[circuit]}"
         looks: Looks = {"colour": colour, "dash": dash, "width": 2.5, "mode": "lines"}
         draw(fig, points[:, 0], points[:, 1], CIRCUITS[circuit], hover, **looks)
-    for circuit, colour, records in (("mem", MEM, mem), ("gen", GEN, gen)):
-        dot: Looks = {"marker": {"color": colour, "size": 8, "symbol": "circle-open"}}
-        for (seed, size), own in group(records, "seed", "dataset_size").items():
-            hover = f"norm %{{y:.2f}} at D = %{{x:,}}<br>{CIRCUITS[circuit]}, seed {seed}, "
-            about: Looks = {"mode": "markers", "meta": shared_meta(own), **dot}
-            if isfinite(found := analysis.norm_at(own, level)):
-                draw(fig, [size], [found], CIRCUITS[circuit], f"{hover}interpolated", **about)
     _mark(fig, predicted, height, False)
     _mark(fig, measured, height, True)
     _paper_band(fig, [*mem, *gen])
