@@ -129,7 +129,7 @@ function render({ model, el }) {
       stems: [{ x: answers, y: total, colour: COLOURS.norm }],
       lines: [{ x: answers, y: trig, colour: COLOURS.gen, width: 1.5 }, { x: answers, y: mem, colour: COLOURS.mem, dash: "5 2", width: 1.5 }],
       dots: [{ x: right, y: trig[right], colour: COLOURS.gen }, { x: right, y: mem[right], colour: COLOURS.mem }] });
-    parts.set([total, trig, mem].map((values) => `${values[right].toFixed(1)} for ${right}`));
+    parts.set([total, trig, mem].map((values) => `${values[right].toFixed(1).replace("-0.0", "0.0")} for ${right}`));
     const axis = { title: `epoch, with ${show(life.size)} examples`, low: 0, high: curves.epoch.at(-1) };
     const line = ({ key, colour, dash }) => ({ x: curves.epoch, y: curves[key], colour, dash });
     const dot = ({ key, colour }) => ({ x: epoch, y: now(key), colour });
