@@ -301,7 +301,8 @@ UNREACHED = """() => [...document.querySelectorAll('body *')].filter((e) => e.ta
   && !e.querySelector('a[href], button, input, select, summary, [tabindex]'))
   .map((e) => e.outerHTML.slice(0, 200))"""
 AXE = """([runOnly, enabled]) => axe.run(document, { runOnly, preload: false,
-    rules: { 'color-contrast': { enabled }, 'link-in-text-block': { enabled } }, resultTypes: ['violations'] })
+    rules: { 'color-contrast': { enabled }, 'link-in-text-block': { enabled } },
+    resultTypes: ['violations'] })
   .then(({ violations }) => violations
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`)))"""
