@@ -1,6 +1,6 @@
 """A shipped run trained again from nothing, and how far its record comes out the same."""
 
-import tempfile
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,16 +66,17 @@ def find(store: Store, key: str) -> Record:
 def retrain(
     record: Record, store: Store, device: str = "auto", progress: bool = True
 ) -> Comparison:
-    """Train the record's run again, in a store of its own, and compare.
+    """Train the record's run again, in a store of its own inside `store`, and compare.
 
-    A network that it starts from is taken from `store` if that has it, and else trained too.
-    Networks of AdamW in float32 part at rounding errors, so another machine, or another torch, may
-    see a network grok earlier or later; the final values should agree.
+    The same call continues one that was stopped; one that ended leaves nothing there. A network
+    that it starts from is taken from `store` if that has it, and else trained too. Networks of
+    AdamW in float32 part at rounding errors, so another machine, or another torch, may see a
+    network grok earlier or later; the final values should agree.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        alone = Store(folder, shipped="")
-        init = record.run.init and store.get(record.run.init)
-        if init:
-            alone.put(init, init.weights())
-        [again] = train([record.run], alone, device, progress)
+    alone = Store(store.path / "again" / record.run.key, shipped="")
+    init = record.run.init and store.get(record.run.init)
+    if init:
+        alone.put(init, init.weights())
+    [again] = train([record.run], alone, device, progress)
+    shutil.rmtree(alone.path)
     return Comparison(record, again)

@@ -416,7 +416,7 @@ def test_a_page_opens_on_a_phone_and_fits_a_desk_without_its_fonts(tab, page):
 DATA = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 UNREAD = re.compile(  # tags, and what is in another face: code and maths
     r'<(script|style|code|pre|kbd)\b.*?</\1>|<dt class="sig.*?</dt>'
-    r'|<(span|div)[^>]*gk-math[^>]*>.*?</\2>|<!--.*?-->|<[a-zA-Z/!][^>]*>',
+    r"|<(span|div)[^>]*gk-math[^>]*>.*?</\2>|<!--.*?-->|<[a-zA-Z/!][^>]*>",
     re.DOTALL,
 )
 

@@ -1,5 +1,7 @@
 """Shipped records come out again when their runs are trained again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,10 +60,10 @@ def within(metric, which):
 
 
 @pytest.mark.slow
-def test_a_published_run_leaves_its_record_again():
+def test_a_published_run_leaves_its_record_again(tmp_path):
     runs = sweeps.epsilon()  # from a network on all examples, trained again as well
     record = published(r for r in runs if r.dataset_size == max(run.dataset_size for run in runs))
-    found = retrain.retrain(record, Store("/nonexistent"), "cpu", progress=False)
+    found = retrain.retrain(record, Store(tmp_path), "cpu", progress=False)
     assert found.agrees, str(found)
 
 
@@ -86,6 +88,15 @@ def test_a_record_is_the_same_bits_or_agrees_or_is_found_out(shipped, tmp_path, 
         write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([shipped]))
         assert main(["retrain", shipped.run.key[:6], "--device", "cpu"]) == status
         assert said in capsys.readouterr().out
+
+
+def test_one_that_was_stopped_goes_on_and_leaves_nothing(shipped, tmp_path):
+    home = Store(tmp_path / "home")
+    left = Store(home.path / "again" / shipped.run.key, shipped="")
+    twice = shipped.metrics | {"param_norm": 2 * shipped["param_norm"]}
+    left.put(replace(shipped, metrics=twice))
+    assert not retrain.retrain(shipped, home, "cpu", progress=False).agrees  # it took that up
+    assert not left.path.exists()
 
 
 @pytest.mark.parametrize("key", ["", "0", "zzz"])
