@@ -22,7 +22,7 @@ PAPER: dict[str, Any] = {
     "print_background": True,
     "margin": {"left": "15mm", "right": "15mm", "top": "15mm", "bottom": "18mm"},
 }
-DRAWN = """[...document.querySelectorAll('.gk-plotly, .gk-island, .gk-math')]
+DRAWN = """[...document.querySelectorAll('.gk-plotly, .gk-island')]
     .every((e) => e.dataset.drawn || e.dataset.failed)"""
 OPENED = """() => {
   document.querySelectorAll('details').forEach((e) => { e.open = true; });

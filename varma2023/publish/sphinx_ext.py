@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from dukpy import JSInterpreter
 from sphinx.util.math import get_node_equation_number
 
 from varma2023.publish.narrow import narrow
@@ -71,16 +73,27 @@ class IslandMime:
         )
 
 
-def _math(text: str, tag: str, kind: str) -> str:
-    """TeX for the page's script to typeset; readable as it stands without scripts."""
-    return f'<{tag} class="{kind} notranslate nohighlight">{html.escape(text)}</{tag}>'
+@cache
+def _katex(source: Path) -> JSInterpreter:
+    """KaTeX in an interpreter of its own."""
+    interpreter = JSInterpreter()
+    interpreter.evaljs(source.read_text(encoding="utf-8") + "; null")
+    return interpreter
+
+
+def _math(self: Any, tex: str, display: bool = False) -> str:
+    """TeX as HTML and MathML, which a page shows without scripts. Raises JSRuntimeError: no TeX."""
+    katex = _katex(Path(self.builder.srcdir) / "_assets/katex/katex.min.js")
+    how = {"displayMode": display, "strict": "ignore", "colorIsTextColor": True}
+    typeset = katex.evaljs("katex.renderToString(dukpy['tex'], dukpy['how'])", tex=tex, how=how)
+    return f'<gk-math class="{"gk-display " * display}notranslate">{typeset}</gk-math>'
 
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def visit_math(self: Any, node: nodes.math) -> None:
-    self.body.append(_math(node.astext(), "span", "gk-math"))
+    self.body.append(_math(self, node.astext()))
     raise nodes.SkipNode
 
 
@@ -93,7 +106,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     if any(UUID.search(name) for name in node["ids"]):
         node["ids"] = []  # an equation that nobody named gets another name in every build
     self.body.append(self.starttag(node, "div", CLASS="gk-equation"))
-    self.body.append(_math(tex, "div", "gk-math gk-display"))
+    self.body.append(_math(self, tex, display=True))
     if number:
         self.body.append(f'<span class="eqno">({number})')
         if node["ids"]:
@@ -104,10 +117,9 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
 
 
 def load_maths(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
-    """KaTeX's files on the pages that hold maths, and on no other."""
+    """KaTeX's style on the pages that hold maths, and on no other."""
     if "gk-math" in context.get("body", ""):
         app.add_css_file("katex/katex.min.css")
-        app.add_js_file("katex/katex.min.js", defer="defer", priority=400)
 
 
 SECTION = re.compile(r"(Raises|Returns|Args|Yields|Attributes|Example|Examples|Note|Notes):$")

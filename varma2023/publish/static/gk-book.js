@@ -208,13 +208,6 @@
     div.dataset.drawn = "1";
   };
 
-  const typeset = () => all(".gk-math").forEach((el) => {
-    const display = el.classList.contains("gk-display");
-    window.katex.render(el.textContent, el, { displayMode: display, colorIsTextColor: true, throwOnError: true,
-      strict: "ignore" });
-    el.dataset.drawn = "1";
-  });
-
   // ---- the score: its claims chosen by verdict, its table sorted by a column
   const verdicts = (box) => {
     const items = all("[data-verdict]", box), off = new Set();
@@ -271,7 +264,6 @@
   };
 
   document.addEventListener("DOMContentLoaded", () => {
-    if (window.katex) typeset();
     all(".gk-scroll, .gk-display, .bd-article table, .bd-article .highlight pre").forEach(watch);
     const lazy = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => {
       lazy.unobserve(e.target);
