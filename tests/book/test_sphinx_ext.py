@@ -7,11 +7,14 @@ from types import SimpleNamespace
 
 import docutils.core
 import docutils.nodes
+import pytest
+from bs4 import BeautifulSoup
+from dukpy import JSRuntimeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from varma2023 import theme
-from varma2023.publish import sphinx_ext
+from varma2023.publish import chapters, sphinx_ext
 from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
 
 
@@ -124,3 +127,12 @@ def test_a_docstring_in_our_style_is_clean_and_keeps_its_formula():
 @given(st.lists(st.text("ab*|_\\:. ", max_size=12).map(str.strip).map("w{}".format), max_size=4))
 def test_marks_of_markup_in_a_docstring_are_letters(lines):
     assert messages(lines) == ""
+
+
+def test_maths_is_typeset_in_the_build_and_what_is_no_tex_stops_it():
+    page = SimpleNamespace(builder=SimpleNamespace(srcdir=chapters.BOOK))
+    made = BeautifulSoup(sphinx_ext._math(page, r"\frac{a}{b}", display=True), "html.parser")
+    assert made.find("gk-math")["class"] == ["gk-display", "notranslate"]
+    assert [tag.get_text() for tag in made.select("mfrac mi")] == ["a", "b"]
+    with pytest.raises(JSRuntimeError, match="ParseError"):
+        sphinx_ext._math(page, r"\frac{a")
