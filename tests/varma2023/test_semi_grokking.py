@@ -276,3 +276,7 @@ def test_networks_at_two_steps_are_shown_over_one_time():
     assert len(last) == 4  # by rate, accuracy and loss
     assert max(last.values()) == pytest.approx(8 * min(last.values()))  # the same epochs
     assert len({trace.line.color for trace in both.data}) == 5
+    low, high = both.layout.yaxis3.range  # of the losses, which all show
+    assert all(
+        low < np.log10(y) < high for trace in both.data if trace.yaxis == "y3" for y in trace.y
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import log
 
+import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record
@@ -129,7 +130,9 @@ def fig_larger_step(records: Sequence[Record]) -> go.Figure:
                 draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
     fig.update_xaxes(title="η × epochs", row=2)
     fig.update_yaxes(plots.ACCURACY_FROM_0, row=1)
-    fig.update_yaxes(plots.LOSS_AXIS, row=2)
+    losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
+    reach = [losses.min() - 0.2, losses.max() + 0.2]
+    fig.update_yaxes(plots.LOSS_AXIS | {"range": reach}, row=2)
     fig.update_yaxes(title="", col=2).update_yaxes(title="", col=3)
     full = "; ".join(
         f"{len(analysis.generalised(here))} of {len(here)} at η = {lr:g} and D = {size:,}"
