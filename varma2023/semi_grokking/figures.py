@@ -133,7 +133,8 @@ def fig_larger_step(records: Sequence[Record]) -> go.Figure:
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
     reach = [losses.min() - 0.2, losses.max() + 0.2]
     fig.update_yaxes(plots.LOSS_AXIS | {"range": reach}, row=2)
-    fig.update_yaxes(title="", col=2).update_yaxes(title="", col=3)
+    for col in range(2, len(groups) + 1):  # the first column's titles are theirs, too
+        fig.update_yaxes(title="", col=col)
     full = "; ".join(
         f"{len(analysis.generalised(here))} of {len(here)} at η = {lr:g} and D = {size:,}"
         for (lr, size), here in groups.items()
