@@ -83,10 +83,10 @@ def opened(context, page):
 
 
 def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
-    """From a file: with the fonts, with the fonts a second late, and without them."""
+    """From a file: with the fonts, with the fonts late, and without them."""
 
     def late(route):
-        time.sleep(1)
+        time.sleep(0.5)
         route.continue_()
 
     sizes = []
