@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
@@ -170,6 +170,9 @@ class LocalExecutor:
             except BaseException:
                 stop.set()
                 begin.set()
+                while wait(trained, 0).not_done:
+                    with suppress(KeyboardInterrupt):  # a second one waits for checkpoints, too
+                        wait(trained)
                 for each in trained:
                     each.result()  # it may have found no space for its last checkpoint
                 raise

@@ -2,6 +2,7 @@
 
 import _thread
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -205,7 +206,13 @@ def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monk
         time.sleep(0.1)
         advance(self)
 
+    def full_at_a_second_interrupt(self, checkpoint):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.1)
+        full(self, checkpoint)
+
     monkeypatch.setattr(trainer.Stack, "advance", interrupted)
+    monkeypatch.setattr(Store, "save_checkpoint", full_at_a_second_interrupt)
     with pytest.raises(StoreFull, match="is lost"):  # not KeyboardInterrupt: "at a checkpoint"
         train([RUN], store)
     assert store.load_checkpoint(RUN).epoch == saved.epoch
