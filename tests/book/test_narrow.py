@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
@@ -50,6 +51,13 @@ def test_panels_stand_under_each_other_over_the_whole_width(rows, cols, shared):
     ]
     texts = [found[y]["title"]["text"] for _, y in panels(layout)]
     assert texts == [f"row {row}" for row in range(1, rows + 1) for _ in range(cols)]
+
+
+def test_many_panels_are_lower_so_that_a_phone_need_not_scroll_far():
+    few, many = (narrow(*spec(n, 3, ["title"] * 3 * n, height=270 * n)) for n in (1, 3))
+    tall = [found["height"] * np.ptp(found["yaxis"]["domain"]) for found in (few, many)]
+    assert 100 < tall[1] < tall[0]
+    assert many["height"] < 2000
 
 
 def test_titles_of_columns_keep_a_column_together():

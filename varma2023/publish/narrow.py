@@ -12,6 +12,7 @@ Layout = dict[str, Any]
 TEXT, WIDTH = 7, 300  # px: a letter of a legend; what a phone leaves for a row of entries
 ROW, SAMPLE = 21, 45  # px: a row of the legend; the line or marker before an entry
 TALL, LOW = 220, 150  # px: of a panel, at most and at least
+ALL = 1200  # px: of all panels together, at most
 TITLE, TICKS, NAME, GAP = 34, 22, 26, 14  # px: a panel's title, tick labels, an axis's name, air
 
 
@@ -72,7 +73,7 @@ def narrow(data: Sequence[Layout], layout: Layout) -> Layout:
         axis = layout[x] | here
         down += (TITLE if panel in titles else GAP) if i else 0
         low, high = _domain(layout, y)
-        tall = min(max((high - low) * wide, LOW), TALL)
+        tall = min(max((high - low) * wide, LOW), TALL, ALL / len(every))
         tops[panel] = down, down + tall
         down += tall + TICKS * (axis.get("showticklabels", True) is not False)
         down += NAME * bool(_title(axis))
