@@ -1,5 +1,6 @@
 """Tables of a chapter, as HTML that a page and JupyterLab both print."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -42,6 +43,12 @@ def span(
     if not texts:
         return none
     return texts[0] if texts[0] == texts[-1] else f"{texts[0]}{to}{texts[-1]}"
+
+
+def indexed(text: str) -> str:
+    """An HTML text in which the indices of D_crit, C_mem, C_gen and C_trig are set as such."""
+    name = re.compile(r"(<[^>]*>)|\b([CD])_(crit|mem|gen|trig)\b")
+    return name.sub(lambda m: m[1] or f"{m[2]}<sub>{m[3]}</sub>", text)
 
 
 def capitalised(text: str) -> str:

@@ -27,7 +27,7 @@ def page(board, every):
 
 
 def soup(html: str) -> BeautifulSoup:
-    return BeautifulSoup(html, "html.parser")
+    return BeautifulSoup(re.sub("<sub>(.*?)</sub>", r"_\1", html), "html.parser")
 
 
 def text(node) -> str:

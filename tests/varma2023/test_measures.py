@@ -92,7 +92,7 @@ def test_the_handmade_run_has_the_papers_epochs_and_generalising_at_once_is_not_
     ("values", "text"),
     [
         ([200.0, 100.0, 4000.0], "200 (100 – 4,000)"),
-        ([200.0], "200 (200 – 200)"),
+        ([200.0], "200"),
         ([1.0, None, NAN, 3.0], "2 (1 – 3), in 2 of 4 runs"),
         ([None, None], "never (0 of 2 runs)"),
     ],
