@@ -98,7 +98,7 @@ SAID = {True: "met", False: "not met", None: "cannot be told"}
 def criteria_list(criteria: Mapping[str, Met]) -> str:
     """Criteria as an HTML list, each with a mark that a screen reader says in a word."""
     marks = {met: f'<span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span>' for met in SAID}
-    items = "".join(f"<li>{marks[met]} {says}</li>" for says, met in criteria.items())
+    items = "".join(f"<li>{marks[met]} <span>{says}</span></li>" for says, met in criteria.items())
     return f'<ul class="gk-criteria">{items}</ul>'
 
 
