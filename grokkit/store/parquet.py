@@ -47,7 +47,8 @@ def parquet_bytes(records: list[Record]) -> bytes:
     table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
     sink = pa.BufferOutputStream()
     numbers = {"metrics.key_value.value.list.element": "BYTE_STREAM_SPLIT"}  # a third less
-    pq.write_table(table, sink, compression="zstd", use_dictionary=False, column_encoding=numbers)
+    small = {"compression": "zstd", "compression_level": 19, "use_dictionary": False}
+    pq.write_table(table, sink, column_encoding=numbers, **small)
     return sink.getvalue().to_pybytes()
 
 

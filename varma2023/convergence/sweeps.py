@@ -24,11 +24,12 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
-        large = Run(epochs=20_000, keep_weights=True)  # `benchmarks/denormals.py` starts there
+        large = Run(epochs=20_000)
         adamw += profiles.grokking("published")[: len(two)]
         adamw += [
             replace(large, dataset_size=400, init=profiles.full_data("published")[0]),
-            replace(large, dataset_size=500, labels="random"),
+            # `benchmarks/denormals.py` starts there
+            replace(large, dataset_size=500, labels="random", keep_weights=True),
         ]
     pairs = []
     for run in adamw:
