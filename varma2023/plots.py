@@ -282,7 +282,9 @@ def draw_accuracy(
     hover = "test accuracy %{y:.3f} at %{x:,}<br>"
     trace |= {"colour": colour, "dash": dash_of(look), "place": place}
     for (seed, _), runs in units.items():
-        thin: Looks = {"width": 1.4, "opacity": 0.55 if len(units) > 1 else 1.0, **trace}
+        thin: Looks = {"width": 1.4, **trace}
+        if len(units) > 1:  # the strong one is in the legend
+            thin |= {"opacity": 0.55, "showlegend": False}
         thin["meta"] = shared_meta(runs, field)
         who = f"{hover}seed {seed}, {label}"
         draw_ends(fig, runs, measures.at_the_end, label, who, look, 6, **thin)
