@@ -26,7 +26,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     Without weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs`
     are given.
     """
-    count = seed_range(profile, seeds, published=2, quick=1, paper=10)
+    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
         base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
