@@ -23,10 +23,11 @@ WAIT = 5  # times the epochs of the others: what a run without weight decay is g
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
 
-    Without weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs`
+    The published runs have five seeds for each weight decay, and two for the other changes. Without weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs`
     are given.
     """
-    count = seed_range(profile, seeds, published=2, quick=1, paper=10)
+    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
+    few = seed_range(profile, seeds, published=2, quick=1, paper=10)  # but for weight decay
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
         base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
@@ -38,5 +39,5 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     return [
         replace(base if change.get("weight_decay", 1) else without, seed=seed, **change)
         for change in ABLATIONS
-        for seed in count
+        for seed in (count if change.keys() <= {"weight_decay"} else few)
     ]
