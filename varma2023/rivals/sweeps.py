@@ -23,8 +23,9 @@ WAIT = 5  # times the epochs of the others: what a run without weight decay is g
 def ablations(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Sec. 6, 7: a grokking run with one thing changed at a time, in the order of `ABLATIONS`.
 
-    The published runs have five seeds for each weight decay, and two for the other changes. Without weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs`
-    are given.
+    The published runs have five seeds of each weight decay, and two of the other changes. Without
+    weight decay for `WAIT` times the epochs, but for the quick profile and where `epochs` are
+    given.
     """
     count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     few = seed_range(profile, seeds, published=2, quick=1, paper=10)  # but for weight decay
