@@ -155,6 +155,23 @@ def adams_epsilon(found: Records) -> Result:
     )
 
 
+def by_modulus(found: Records) -> Result:
+    """B13: D_crit at new moduli is what p ln p predicts from two others (choice C26)."""
+    known, new = analysis.papers_eps([*found["epsilon"], *found["transition"]]), found["moduli"]
+    if not all(map(measures.judged, measures.group(known, "p").values())):
+        return Result()
+    off = analysis.off_by(known, new)
+    told = [
+        f"p = {p}: D_crit {measures.d_crit_text(runs)}, "
+        + ", ".join(f"by {law} {runs_off[p]:+.0%}" for law, runs_off in off.items())
+        for p, runs in measures.group(new, "p").items()
+    ]
+    here = {law: all(abs(x) < analysis.MAX_OFF for x in each.values()) for law, each in off.items()}
+    core: Met = here["p ln p"] if measures.crossings_rest(new) else None
+    rival: dict[str, Met] = {"p^(5/3) is further off than that": not here["p^(5/3)"]}
+    return Result("; ".join(told), core, rival | measures.resting(new), Evidence.of(known, new))
+
+
 CLAIMS = (
     Claim(
         "F1b",
@@ -206,5 +223,14 @@ CLAIMS = (
         "fig-epsilon",
         adams_epsilon,
         ("epsilon",),
+    ),
+    Claim(
+        "B13",
+        "Beyond: D_crit and the modulus",
+        "D_crit of other moduli is what p ln p predicts from two, to within 20%",
+        MORE,
+        "fig-moduli",
+        by_modulus,
+        ("moduli", "epsilon", "transition"),
     ),
 )
