@@ -162,3 +162,13 @@ def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int
         name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in crits.items()}
         for name, constant in constants(known).items()
     }
+
+
+def predictions_text(known: Sequence[Record], new: Sequence[Record]) -> str:
+    """ "149 by p ln p and 102 by p^(5/3) at p = 31; ...": D_crit by each law at new moduli."""
+    found = constants(known)
+    return "; ".join(
+        " and ".join(f"{found[name] * law(p):,.0f} by {name}" for name, law in LAWS.items())
+        + f" at p = {p}"
+        for p in group(new, "p")
+    )
