@@ -261,9 +261,9 @@ def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
 
 
 def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS) -> list[Record]:
-    """Networks near D_crit at a larger step, and two of the seeds at the usual one."""
-    kinds = zip(rates, (large, small), (seeds, FIVE[:2]), strict=False)
-    return [r for lr, kind, of in kinds for r in near_d_crit([kind], of, replace(base, lr=lr))]
+    """Networks near D_crit at a larger step, and at the usual one."""
+    kinds = zip(rates, (large, small), strict=False)
+    return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
 # --- ablations -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from varma2023.profiles import one_of
 from varma2023.rivals import claims as rivals
 from varma2023.semi_grokking import claims as semi_grokking
 from varma2023.simulation import claims as simulation
-from varma2023.tables import badges, capitalised
+from varma2023.tables import badges, capitalised, indexed
 from varma2023.theorems import claims as theorems
 from varma2023.two_starts import claims as two_starts
 from varma2023.ungrokking import claims as ungrokking
@@ -80,7 +80,7 @@ def verdict_box(name: str, result: Result) -> str:
     """The claim of this id with its verdict, both sides' numbers, criteria and badges, as HTML."""
     each, (_, colour) = claim(name), MARK[result.verdict]
     asked = [(f"<strong>{capitalised(each.says)}</strong>", result.core), *result.further.items()]
-    return (
+    return indexed(
         f'<section class="gk-verdict" aria-label="Verdict: {each.title}" '
         f'style="border-left: 0.25rem solid {colour}; padding-left: 0.8rem">'
         f'<p class="gk-verdict-head"><a href="score.html#{row_id(each.id)}">{each.title}</a> '
@@ -98,7 +98,7 @@ SAID = {True: "met", False: "not met", None: "cannot be told"}
 def criteria_list(criteria: Mapping[str, Met]) -> str:
     """Criteria as an HTML list, each with a mark that a screen reader says in a word."""
     marks = {met: f'<span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span>' for met in SAID}
-    items = "".join(f"<li>{marks[met]} {says}</li>" for says, met in criteria.items())
+    items = "".join(f"<li>{marks[met]} <span>{says}</span></li>" for says, met in criteria.items())
     return f'<ul class="gk-criteria">{items}</ul>'
 
 
@@ -179,7 +179,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         rows.append(f'<tr id="{row_id(each.id)}" data-verdict="{result.verdict}">{texts}</tr>')
     heads = "claim | verdict | the paper | ours | criteria | evidence".split(" | ")
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    return (
+    return indexed(
         f'{FILTERED}<div style="overflow-x: auto" tabindex="0">'
         f'<table class="table gk-score"><thead><tr>{top}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></div>"

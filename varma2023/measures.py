@@ -114,7 +114,9 @@ class Summary:
         """ "median (low – high)", with how many runs had a value where not all had."""
         if not self.seen:
             return f"never (0 of {self.n} runs)"
-        span = f"{self.median:{form}} ({self.low:{form}} – {self.high:{form}})"
+        span = f"{self.median:{form}}"
+        if self.n > 1:
+            span += f" ({self.low:{form}} – {self.high:{form}})"
         return span if self.seen == self.n else f"{span}, in {self.seen} of {self.n} runs"
 
 
@@ -483,7 +485,7 @@ class Plateau:
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"{self.level:.2f} from epoch {self.start:,} to {self.end:,}"
+        return f"{self.level:.3f} from epoch {self.start:,} to {self.end:,}"
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:

@@ -1,6 +1,9 @@
 """Tables of a chapter, as HTML that a page and JupyterLab both print."""
 
+import re
 from collections.abc import Iterable, Mapping
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def badges(texts: Iterable[str]) -> str:
@@ -19,7 +22,7 @@ def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
     lists = (row.split(" | ") if isinstance(row, str) else map(str, row) for row in rows)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in lists)
     whole = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div style="overflow-x: auto" tabindex="0">{whole}</div>'
+    return f'<div style="overflow-x: auto" tabindex="0">{indexed(whole)}</div>'
 
 
 def folded(table: str) -> str:
@@ -42,6 +45,22 @@ def span(
     if not texts:
         return none
     return texts[0] if texts[0] == texts[-1] else f"{texts[0]}{to}{texts[-1]}"
+
+
+def powers(text: str) -> str:
+    """A text in which "7e-12" is 7·10⁻¹² and "1e+06" 10⁶."""
+
+    def power(found: re.Match[str]) -> str:
+        factor, exponent = found[1], str(int(found[2])).translate(RAISED)
+        return f"10{exponent}" if factor == "1" else f"{factor}·10{exponent}"
+
+    return re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
+
+
+def indexed(text: str) -> str:
+    """`powers` in an HTML text, and the indices of D_crit, C_mem, C_gen and C_trig set as such."""
+    name = re.compile(r"(<[^>]*>)|\b([CD])_(crit|mem|gen|trig)\b")
+    return name.sub(lambda m: m[1] or f"{m[2]}<sub>{m[3]}</sub>", powers(text))
 
 
 def capitalised(text: str) -> str:

@@ -67,5 +67,5 @@ def test_durations_are_said_in_two_digits():
 
 def test_the_table_has_a_row_an_experiment():
     html = budget.budget_table([SEMI], 20, 1, 256)
-    assert "6.0e+09" in html
+    assert "6.0·10⁹" in html
     assert "256 cores" in html

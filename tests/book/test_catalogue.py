@@ -53,11 +53,10 @@ def test_a_resumed_run_names_every_commit_once():
     assert catalogue.commits([first, record(RUNS[1])]) == ["abc", "def"]
 
 
-def test_every_experiment_has_a_row_with_its_command_and_those_without_records_say_so():
+def test_every_experiment_has_a_row_and_those_without_records_say_so():
     rows = body(catalogue.catalogue_table({"grokking": [record(run) for run in RUNS]}))
     for name, cells in zip(experiments.EXPERIMENTS, rows, strict=True):
         assert cells[0].startswith(f"{name}: ")
-        assert cells[-1] == f"python -m varma2023 run {name}"
         assert (cells[1] == "not run") == (name != "grokking")
     assert rows[0][1] == "4"
 

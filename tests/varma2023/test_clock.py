@@ -42,7 +42,7 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
 
 def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
     records = made.at_rates(d_crit=1.5)
-    text = "at η = 0.002 nothing; at η = 0.004 D′ and accuracy"
+    text = "at η = 0.002: nothing; at η = 0.004: D′, accuracy"
     assert analysis.unlike_text(records) == text
     last = analysis.ungrokking(records)[-1]
     last.metrics["train_accuracy"] = np.full(len(last["epoch"]), 0.9)

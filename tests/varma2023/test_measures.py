@@ -92,7 +92,7 @@ def test_the_handmade_run_has_the_papers_epochs_and_generalising_at_once_is_not_
     ("values", "text"),
     [
         ([200.0, 100.0, 4000.0], "200 (100 – 4,000)"),
-        ([200.0], "200 (200 – 200)"),
+        ([200.0], "200"),
         ([1.0, None, NAN, 3.0], "2 (1 – 3), in 2 of 4 runs"),
         ([None, None], "never (0 of 2 runs)"),
     ],
@@ -295,3 +295,21 @@ def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():
     assert drift(curve(param_norm=9.0)) == 0
     rise = record(replace(run, epochs=10, weight_decay=1.0), [0, 10], param_norm=[1.0, 9.0])
     assert drift(rise) == pytest.approx(np.log(9 / 8.2) / 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("7e-12 (7e-12 – 2.5e+04)", "7·10⁻¹² (7·10⁻¹² – 2.5·10⁴)"),
+        ("1e-08, 1e6", "10⁻⁸, 10⁶"),
+        ("run 4e12345678901234, seed 1, 2.5 examples", None),
+    ],
+)
+def test_powers_of_ten_are_set_as_powers(text, read):
+    assert tables.powers(text) == (read or text)
+
+
+def test_the_names_of_circuits_have_their_index_in_html_and_not_in_its_tags():
+    html = '<p title="D_crit">D_crit, C_mem at 1e-3; D_criterion</p>'
+    told = '<p title="D_crit">D<sub>crit</sub>, C<sub>mem</sub> at 10⁻³; D_criterion</p>'
+    assert tables.indexed(html) == told

@@ -226,6 +226,6 @@ def test_a_claim_needs_several_grokked_tasks_at_a_modulus_that_says_something():
     memorised = group_circuits(range(1), p=53, accuracy=0.5)
     assert not analysis.enough(memorised)
     assert analysis.judged([*good, *memorised]) == good
-    assert "x*y: 0.97 of the norm, 4 of 26 characters" in analysis.text(good)
+    assert "x*y: 0.970 of the norm, 4 of 26 characters" in analysis.text(good)
     without_weights = [circuit.record for circuit in good]
     assert board.judge("B5", grokked_tasks=without_weights).verdict == claims.NOT_RUN

@@ -33,7 +33,10 @@ def said(n: dict) -> dict[str, list[str]]:
     stay = [end for end in n["longer"] if end <= 0.95]
     up = f"at most {averaged(n['D_crit up'])}"
     return {
-        "F1a": [f"^{summary(n['epochs of fit'])}; {summary(n['epochs of generalisation'])}"],
+        "F1a": [
+            f"^fitted by epoch {summary(n['epochs of fit'])}",
+            f"; generalised by {summary(n['epochs of generalisation'])}",
+        ],
         "F1b": [f"^{ends[min(ends)]:.2f} ("],
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
         "F4": [f"D_crit {averaged(n['D_crit'])}", f"L-BFGS, {averaged(n['D_crit by AdamW'])}"],

@@ -93,7 +93,8 @@ def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
     assert "rounded loss: 4 spikes before generalising in 2 runs, 0 grok without any" in text
     text = analysis.starts_seen(every)
     assert "initial weights × 0.5: norm 20 at the start, 24 at the end, 2 of 2 grok" in text
-    seen = "the norm falls at 100% (100% – 100%) of evaluations; epoch of 0.98 at weight decay 0"
+    seen = "with nothing changed the norm falls at 100% (100% – 100%) of evaluations; epoch of "
+    seen += "0.98 at weight decay 0"
     assert analysis.walks_seen(every).startswith(seen)
     ours = board.judge("S7", ablations=sweep()).ours
     assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours

@@ -117,7 +117,7 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     at = analysis.equal_decay_times([slow, fast])  # 20 of 2,000 and of 500 epochs
     assert (at(slow), at(fast)) == (0.0, 0.5)
     text = analysis.adamw_table([slow, fast])
-    assert "D_crit at epoch 20,000" in text
+    assert "D<sub>crit</sub> at epoch 20,000" in text
     assert "after 20 decay times" in text
     # ended early, and a rounding after the last evaluation: as the run ended
     for decay, epochs, last in ((1.0, 20_000, 9000), (0.3, 3366, 3366)):
@@ -140,8 +140,8 @@ def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
     # epochs before; accuracy and loss of the examples taken away
-    assert "<td>10,000; 1.00, 2e-06</td>" in text
-    assert "<td>10,000 + 700; 1.00, 2e-06</td>" in text
+    assert "<td>10,000; 1.00, 2·10⁻⁶</td>" in text
+    assert "<td>10,000 + 700; 1.00, 2·10⁻⁶</td>" in text
     assert measures.described(records).startswith("14 runs of x+y, x-y, p = 113, D = 300")
 
 

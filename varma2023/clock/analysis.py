@@ -141,7 +141,7 @@ def unlike_text(records: Sequence[Record]) -> str:
     """By learning rate, what is not where it is at the reference rate, in a sentence."""
     base = reference(records)
     return "; ".join(
-        f"at η = {row.lr:g} {' and '.join(row.unlike) or 'nothing'}"
+        f"at η = {row.lr:g}: {', '.join(row.unlike) or 'nothing'}"
         for row in rates(records)
         if row.lr != base
     )

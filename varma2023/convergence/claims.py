@@ -32,7 +32,7 @@ def two_ways(found: Records) -> Result:
 def strength(found: Records) -> Result:
     """Whether (c eps, lambda / c) leads AdamW to the norm and logit of (eps, lambda).
 
-    The minimiser cannot tell: to it only the product of the two is known. Nor can a run of AdamW
+    The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW
     that is not at rest.
     """
     records = found["strength"]

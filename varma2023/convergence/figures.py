@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
 from varma2023 import measures
 from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
@@ -35,8 +35,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     fig = panels({"height": 720}, shared_xaxes=True, shared_yaxes=True, **grid)
     for pair in pairs:
         col, p = kinds.index(pair.kind) + 1, pair.adamw.run.p
-        same = [other for other in pairs if other.kind == pair.kind]
-        looks: Looks = {"width": 1.4 if same.index(pair) % 2 else 2.4}
+        looks: Looks = {"width": 1.4 if pair.adamw.run.seed else 2.4}
         looks["dash"] = "solid" if p == min(other.adamw.run.p for other in pairs) else "dot"
         ways = ("AdamW", pair.adamw), ("minimiser", pair.lbfgs)
         for (way, record), colour in zip(ways, ordered(2), strict=True):
@@ -49,7 +48,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
         fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
     fig.update_xaxes(LOG | {"dtick": 2})
-    fig.update_xaxes(title="gradients of the train set", row=len(ROWS), col=(len(kinds) + 1) // 2)
+    fig.update_xaxes(title="gradients of the train set", row=len(ROWS))
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"
     return set_alt(
@@ -67,7 +66,7 @@ def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
     fig = panels({"height": 560}, shared_xaxes=True, vertical_spacing=0.06, **grid)
     for col, group in enumerate(groups, start=1):
         for i, (record, colour) in enumerate(zip(group, ordered(len(group)), strict=True)):
-            label = f"ε {record.run.eps:g}, λ {record.run.weight_decay:g}"
+            label = f"c = {record.run.eps / Run().eps:.1g}, λ = {record.run.weight_decay:g}"
             looks: Looks = {"colour": colour, "dash": dash_of(i), "meta": meta(record)}
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{record.run}<br>{label}"

@@ -25,7 +25,7 @@ def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Re
     met = {name: all(each[name] for each in criteria) for name in criteria[0]}
     (_, core), *further = met.items()
     ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
-    ours += f"the same answer on {min(r.agreement for r in reports):.1%} or more"
+    ours += f"the same answer on {min(r.agreement for r in reports):.2%} or more"
     return Result(ours, core, dict(further), Evidence.of(records))
 
 

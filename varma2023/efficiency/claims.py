@@ -47,12 +47,13 @@ def fig3_gen(found: Records) -> Result:
     if not analysis.can_be_judged(every_gen):
         return Result()
     gen = [record for record in every_gen if measures.rests(record)]
-    ours = f"{len(every_gen)} of {len(found['generalising'])} runs pass the gate, {len(gen)} rest"
+    ours = f"{len(every_gen)} of {len(found['generalising'])} runs are trigonometric, "
+    ours += f"{len(gen)} at rest"
     if (flat := analysis.flat(gen)) is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
     level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
     if [record.run for record in found["generalising"]] == sweeps.generalising():
-        ours += "; by two seeds of 500 gradients it held, smaller, on the one at rest (C13)"
+        ours += "; at first, two seeds of 500 gradients: holds, smaller, by the one at rest (C13)"
     return Result(
         f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}; {sum(level)} of "
         f"{len(level)} lines flat; {ours}",

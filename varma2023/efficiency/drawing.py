@@ -76,7 +76,7 @@ def _pair(mem: Fit, gen: Fit, size: float, largest: float, longest: float) -> st
     hands = "".join(f"M22 186L{22 + 15 * np.sin(a):.1f} {186 - 15 * np.cos(a):.1f}" for a in (0, 2))
     parts = [
         _text(0, 14, f"D = {size:,.0f}: {TITLES[kept]}", weight=600),
-        _text(0, 38, "C_mem, an entry for each example"),
+        _text(0, 38, f"C_mem, a square for {largest / (ROWS * COLUMNS):.0f} examples"),
         f'<path d="{facts}" stroke="{COLOURS["mem"]}" stroke-width="6"/>',
         _bar("mem", mem.at(LOGIT, size), longest, 104, kept),
         _text(0, 158, "C_gen, one rule for all"),

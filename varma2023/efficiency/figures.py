@@ -177,7 +177,7 @@ def _mark(
     """A D_crit, predicted or measured, with its interval, at a height; nothing if not known."""
     if not isfinite(found.value):
         return
-    name = "measured, ungrokking" if measured else "predicted D<sub>crit</sub>"
+    name = "measured, accuracy ½" if measured else "predicted D<sub>crit</sub>"
     if found.bounded:
         low, high = found.value - found.low, found.high - found.value
         trace["error_x"] = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
@@ -209,8 +209,11 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
     _mark(fig, measured, height, True)
     _paper_band(fig, [*mem, *gen])
     seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
-    fig.update_xaxes(_axis([*sizes, *seen], "D", SIZES))
-    fig.update_yaxes(_axis([*curve[:, 1], height], f"norm at a correct logit of {level:.0f}"))
+    near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
+    fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
+    fig.update_yaxes(
+        _axis([*curve[: len(near), 1], height], f"norm at a correct logit of {level:.0f}")
+    )
     return set_alt(
         fig,
         f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
@@ -240,7 +243,7 @@ def fig_first_order(
     for decay, found in predicted.items():
         own = group(gen, "weight_decay")[decay]
         height = float(np.exp(analysis.logs(own, least)[:, 1].mean()))
-        looks = {"colour": pale(GEN), "width": 1, "dash": "dot", "mode": "lines"}
+        looks = {"colour": GEN, "width": 1.5, "dash": "dot", "mode": "lines"}
         about: Looks = {"meta": {"weight_decay": decay}}
         ends = [sizes[0], sizes[-1]]
         draw(fig, ends, [height] * 2, CIRCUITS["gen"], showlegend=False, **looks, **about)

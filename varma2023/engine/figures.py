@@ -119,6 +119,9 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     return set_alt(fig, f"Factor of speed of each idea: {words}.")
 
 
+FAR = 3.0  # times the lowest f, where one that ends farther is drawn
+
+
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
     """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
     fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
@@ -135,14 +138,15 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         ]
         names, hover = [row["method"] for row in rows], f"{case}<br>%{{y}}: %{{text}}"
         looks: Looks = {"mode": "markers", "marker": marker, "text": told}
-        for i, column in enumerate((reached, [1 + share for share in above]), start=1):
+        ends = [min(1 + share, FAR) for share in above]
+        for i, column in enumerate((reached, ends), start=1):
             draw(fig, column, names, case, hover, place=(i, 1), **looks)
         counts = sorted((n, name) for name, n in zip(names, reached, strict=True) if n)
         first = "first by {1}, in {0:,} gradients".format(*counts[0]) if counts else "by none"
         objective = f"the lowest objective, {lowest['f']:.1f}, by {lowest['method']}"
         best.append(f"{case}: {objective}, a residual of {residual:g} {first}")
     fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
-    fig.update_xaxes(title="f over the lowest", type="log", exponentformat="power", row=2)
+    fig.update_xaxes(title="f over the lowest", range=[0.95, FAR], row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
     return set_alt(fig, f"Minimisers from the same starts. {'; '.join(best)}.")

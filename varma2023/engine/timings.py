@@ -172,10 +172,12 @@ def minimiser_table(measured: Measured) -> str:
     cells = {}
     for row in measured["rows"]:
         goals = sorted(row["reached"], key=float, reverse=True)
-        reached = ", ".join(f"{goal}: {row['reached'][goal]:,}" for goal in goals) or "none reached"
-        end = f"f {row['f']:.2f}, test {row['test_accuracy']:.2f}"
+        reached = (
+            ", ".join(f"{float(goal):g} after {row['reached'][goal]:,}" for goal in goals) or "none"
+        )
+        end = f"f {row['f']:,.0f}, accuracy {row['test_accuracy']:.2f}"
         pace = f"{1e3 * row['seconds'] / row['gradients']:.3g} ms each"
-        cells[row["method"], row["case"]] = f"{reached}<br>{end}<br>{pace}"
+        cells[row["method"], row["case"]] = f"residual {reached}<br>{end}<br>{pace}"
     return f"<p>On {place(measured)}:</p>{pivot('method', cells)}"
 
 

@@ -25,7 +25,7 @@ def fig1a(found: Records) -> Result:
     records = measures.grokked(found)
     fits, *_, general = measures.mark_summaries(records)
     return Result(
-        f"{fits.text()}; {general.text()}",
+        f"fitted by epoch {fits.text()}; generalised by {general.text()}",
         all(analysis.grokking_criteria(records).values()),
         near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1])),
         _evidence(records),

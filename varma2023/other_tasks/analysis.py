@@ -225,7 +225,7 @@ def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
 
 def text(found: Sequence[GroupCircuit]) -> str:
     """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
-    each = [f"{c.name}: {c.share:.2f} of the norm, {_keys(c.own)} characters" for c in found]
+    each = [f"{c.name}: {c.share:.3f} of the norm, {_keys(c.own)} characters" for c in found]
     return "; ".join(each) or "none"
 
 

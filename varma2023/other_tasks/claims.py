@@ -44,8 +44,8 @@ def fig8(found: Records) -> Result:
     met = [measures.task_ungroks(groups[task]) for task in held]
     n, nine = len(held), len(measures.OTHER_TASKS)
     every = f"all nine tasks were trained until they held the rule ({n} of {nine})"
-    ours = f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; {n} of them "
-    ours += f"hold the rule at the largest D′, {known} more than memory with mirror images"
+    ours = f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; at the largest "
+    ours += f"D′ {n} of them hold the rule, and {known} know more than memory with mirror images"
     core, further = all(met) if met else None, {every: n == nine} | measures.resting(records)
     return Result(ours, core, further, Evidence.of(*groups.values()))
 

@@ -19,7 +19,7 @@ from varma2023.publish import overview
 from varma2023.publish.sparks import Axis, Curve, spark
 from varma2023.rivals import analysis as rivals
 from varma2023.semi_grokking import analysis as semi_grokking
-from varma2023.tables import badges, capitalised, span
+from varma2023.tables import badges, capitalised, indexed, span
 from varma2023.theorems.analysis import minimise_weights
 
 SCORE = "chapters/score.html"
@@ -168,9 +168,9 @@ def predicted(found: Results, every: Records) -> Face | None:
     alt = f"{len(x)} measured sizes at which networks forget, {y.min():,.0f} to {y.max():,.0f}, "
     alt += f"against those predicted from costs: a prediction is {ours}."
     rest = sum(map(measures.rests, mem))
-    about = f"measured against predicted, equal on the dotted line; {rest} of {len(mem)} networks "
-    about += "that memorise are at rest"
-    return Face("D_crit, predicted", ours, "none", spark(curves, axis, axis, alt), about)
+    about = "of several tasks, measured against predicted, equal on the dotted line; "
+    about += f"{rest} of {len(mem)} networks that memorise are at rest"
+    return Face("D_crit, predicted from costs", ours, "none", spark(curves, axis, axis, alt), about)
 
 
 FACES: dict[str, tuple[Callable[[Results, Records], Face | None], tuple[str, ...]]] = {
@@ -199,7 +199,7 @@ def evidence(results: Sequence[Result]) -> list[str]:
 def _mark(claim: Claim, result: Result) -> str:
     """A claim's verdict, with a link to its row of the full score."""
     name = capitalised(claim.title.removeprefix("Beyond: "))
-    link = f'<a href="{SCORE}#{board.row_id(claim.id)}">{name}</a>'
+    link = f'<a href="{SCORE}#{board.row_id(claim.id)}">{indexed(name)}</a>'
     return f'<li data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}</li>'
 
 
@@ -212,7 +212,7 @@ def card(part: str, found: Results, every: Records) -> str:
     top, face = "<p>not run yet</p>", show(found, every) if ran else None
     if face:
         top = (
-            f'<p class="gk-headline">{face.what} <strong>{face.ours}</strong>'
+            f'<p class="gk-headline">{indexed(face.what)} <strong>{face.ours}</strong>'
             f'<br><span class="gk-papers">the paper: {face.paper}</span></p>'
             f"<figure>{face.picture}<figcaption>{escape(face.about)}</figcaption></figure>"
         )

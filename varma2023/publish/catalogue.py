@@ -45,7 +45,7 @@ def commits(records: Sequence[Record]) -> list[str]:
 
 
 def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
-    """One row an experiment: what it is for, its runs, their cost and code, and the command."""
+    """One row an experiment: what it is for, its runs, their cost, and the commits of its code."""
     rows = []
     for name, experiment in EXPERIMENTS.items():
         here = records.get(name, ())
@@ -53,8 +53,8 @@ def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
         about = f"{name}: {experiment.figures}", len(here) or "not run", ", ".join(run_facts(runs))
         time = hours_text(here, 1) if here else ""
         code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
-        rows.append((*about, time, code, f"<code>python -m varma2023 run {name}</code>"))
-    return table("experiment | runs | what | time | code | to do it again", rows)
+        rows.append((*about, time, code))
+    return table("experiment | runs | what | time | code", rows)
 
 
 def runs_table(records: Sequence[Record]) -> str:

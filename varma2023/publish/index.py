@@ -28,7 +28,7 @@ class Item:
         """
 
         def about(text: str) -> bool:
-            return text.startswith(self.name) or (
+            return bool(re.match(re.escape(self.name) + r"(?!\d|\.\d)", text)) or (
                 not self.name.startswith("Eq.") and cites(text.split("\n\n")[0], self.name)
             )
 

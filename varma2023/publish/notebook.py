@@ -12,7 +12,7 @@ from IPython.display import HTML
 from grokkit.runs import Record
 from varma2023 import board, measures
 from varma2023.publish import parameters
-from varma2023.tables import badges
+from varma2023.tables import badges, powers
 from varma2023.theme import show
 
 __all__ = ["check_parameters", "chips", "glue", "judge", "show"]
@@ -47,7 +47,7 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
 
 
 def plain(value: Any) -> int | float | str:
-    """A number or a text as Python's own; a one-element array or tensor gives its element.
+    """A number, or a text with its `powers`; a one-element array or tensor gives its element.
 
     Raises:
         TypeError: for anything else. A page would print it as `tensor(0.5)` or worse.
@@ -55,7 +55,9 @@ def plain(value: Any) -> int | float | str:
     if hasattr(value, "item"):
         with suppress(ValueError, RuntimeError):  # there are several
             value = value.item()
-    if type(value) in (int, float, str):
+    if type(value) is str:
+        return powers(value)
+    if type(value) in (int, float):
         return value
     raise TypeError(f"glue: a number or a text can be quoted, got {type(value).__name__}")
 

@@ -148,7 +148,7 @@ def idea(found: Costs | None) -> str:
         box.line(Curve(PAPERS_SEVEN, [0.1 * top] * 2, "reference", width=6)),
         box.text(0.8 * high, 0.95 * top, "memorising", "mem", "end"),
         box.text(high, 1.06 * found.rule, "the rule", "gen", "end"),
-        box.text(1.05 * max(ours), 0.23 * top, "networks forget here", "test"),
+        box.text(1.05 * max(ours), 0.23 * top, "ungrokked to 0.7 here", "test"),
         box.text(1.05 * PAPERS_SEVEN[1], 0.08 * top, "in the paper, here", "reference"),
         box.text(low, 1.04 * top, "cost", "reference"),
         box.below(low, f"{low:,.0f}", "start"),

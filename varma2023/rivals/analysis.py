@@ -185,11 +185,12 @@ def starts_seen(records: Sequence[Record]) -> str:
 
 def walks_seen(records: Sequence[Record]) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
-    falls = Summary.of([norm_falls(r) for r in records if r.run.weight_decay > 0])
+    falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
     times = "; ".join(
         f"weight decay {decay:g}: {general_text(runs)}" for decay, runs in by_decay(records).items()
     )
-    return f"the norm falls at {falls.text('.0%')} of evaluations; epoch of 0.98 at {times}"
+    seen = f"with nothing changed the norm falls at {falls.text('.0%')} of evaluations"
+    return f"{seen}; epoch of 0.98 at {times}"
 
 
 def forgets_seen(fewer: Sequence[Record]) -> str:

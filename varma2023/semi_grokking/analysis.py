@@ -18,9 +18,9 @@ MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than
 
 
 def outcome_counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
-    """ "3 semi-grokked, 10 full": how many have each outcome, or each `end_kind`, if any has."""
+    """ "3 semi-grokked; 10 full": how many have each outcome, or each `end_kind`, if any has."""
     counts = Counter(map(kind, records))
-    return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
+    return "; ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
 
 
 def share_of(records: Sequence[Record], wanted: str) -> Interval:

@@ -31,7 +31,7 @@ def lemma_d3(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Lemma D.3 holds as the proof of Theorem D.4 uses it, and as it is printed."""
     printed = analysis.count_d3_failures(n_draws, seed, as_printed=True)
     corrected = analysis.count_d3_failures(n_draws, seed, as_printed=False)
-    ours = f"as printed {printed}, corrected {corrected} failures"
+    ours = f"fails as printed on {printed} draws, corrected on {corrected}"
     too = {"so it is as printed, too": printed == 0}
     return Result(ours, corrected == 0, too, _drawn(n_draws))
 

@@ -74,7 +74,7 @@ def _sooner(found: Records) -> str:
     ends = measures.finals(short, "test_accuracy").text(".2f")
     return (
         f"; after {_epochs(short)} epochs {ends} at D′ = {short[0].run.dataset_size:,}, "
-        f"by which this was {'open' if known is None else 'not so'} (C10)"
+        f"then judged {'open' if known is None else 'not so'} (C10)"
     )
 
 
@@ -207,7 +207,7 @@ CLAIMS = (
         "fig-7",
         fig7,
         ("ungrokking",),
-        number="7 sizes in 390 – 1,494, 10 seeds, 1e6 epochs; some sizes end in between",
+        number="7 sizes in 390 – 1,494, 10 seeds, a million epochs; some sizes end in between",
     ),
     Claim(
         "F4",
@@ -234,7 +234,7 @@ CLAIMS = (
     Claim(
         "B8",
         "Beyond: D_crit and Adam's ε",
-        "ε is half of α = ελ, so D_crit depends on it no more than on weight decay",
+        "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
         MORE,
         "fig-epsilon",
         adams_epsilon,

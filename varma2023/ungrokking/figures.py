@@ -100,7 +100,7 @@ def fig4_ungrokking(
     `predictions` are values of D_crit from elsewhere, by name: vertical lines in every panel, with
     their intervals as bands.
     """
-    routes = [("L-BFGS, at the minimum", minimised), ("AdamW, at its last epoch", adamw)]
+    routes = [("L-BFGS, at its last gradient", minimised), ("AdamW, at its last epoch", adamw)]
     routes = [(title, records) for title, records in routes if records]
     layout: Looks = {"height": 500}
     grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
