@@ -176,7 +176,7 @@ def by_modulus(found: Records) -> Result:
     off = analysis.off_by(known, new)
     ours = "; ".join(
         f"p = {p}: D_crit {measures.d_crit_text(runs)}, "
-        + ", ".join(f"off {law} by {each[p]:+.0%}" for law, each in off.items())
+        + ", ".join(f"off {law} by {round(each[p], 2) + 0.0:+.0%}" for law, each in off.items())
         for p, runs in measures.group(new, "p").items()
     )
     near = {law: all(abs(x) < analysis.MAX_OFF for x in each.values()) for law, each in off.items()}
