@@ -166,6 +166,7 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
     every = group([*known, *new], "p")
     crits = {p: [*group(runs, "seed").values()] for p, runs in every.items()}
     values = [measures.d_crit(unit).value for units in crits.values() for unit in units]
+    values = [*filter(isfinite, values)] or [1.0]
     fig = figure(
         xaxis=plots.log_axis([*every], "modulus p", [*every], 0.1),
         yaxis=plots.log_axis(values, "D<sub>crit</sub>", plots.TICKS, 0.1),
