@@ -168,7 +168,7 @@ def adams_epsilon(found: Records) -> Result:
 
 
 def by_modulus(found: Records) -> Result:
-    """B13: D_crit at new moduli is what p ln p predicts from two others (choice C26)."""
+    """B13: D_crit at another modulus is what p ln p predicts from two (choice C26)."""
     known, new = analysis.papers_eps([*found["epsilon"], *found["transition"]]), found["moduli"]
     first = measures.group(known, "p")
     if len(first) < 2 or not all(map(measures.judged, first.values())):
@@ -243,7 +243,7 @@ CLAIMS = (
     Claim(
         "B13",
         "Beyond: D_crit and the modulus",
-        "D_crit of other moduli is what p ln p predicts from two, to within 20%",
+        "D_crit at a third modulus is what p ln p predicts from two, to within 20%",
         MORE,
         "fig-moduli",
         by_modulus,

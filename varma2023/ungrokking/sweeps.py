@@ -116,12 +116,12 @@ MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both
 
 @sets("seed", "p", "dataset_size")
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: ungrokking at other moduli, where D_crit was predicted (choice C26).
+    """Not in the paper: ungrokking at another modulus, where D_crit was predicted (choice C26).
 
     By the minimiser, until at rest, from networks trained on every example with weight decay 1.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    primes = {"published": (31, 73), "quick": (23, 31), "paper": (31, 73, 97)}[profile]
+    primes = {"published": (31,), "quick": (23, 31), "paper": (31, 73, 97)}[profile]
     sizes, runs = MULTIPLES[::2] if profile == "quick" else MULTIPLES, []
     for p in primes:
         grid = Grid(count, 250 if profile == "quick" else 6000, sizes * analysis.LAWS["p ln p"](p))
