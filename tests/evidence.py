@@ -130,6 +130,23 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
     ]
 
 
+def by_modulus(
+    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM, power=0.0
+) -> dict[str, list[Record]]:
+    """Curves at moduli whose D_crit is 1.4 p ln p (p / 113)^power, at new ones times a factor."""
+
+    def at(p: int, times=1.0, **changes) -> list[Record]:
+        crit = times * 1.4 * p * log(p) * (p / 113) ** power
+        share = crit * 113**2 / p**2  # `sweep` takes sizes as shares
+        sizes = [share * part for part in (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)]
+        made = sweep(seeds, share, values=(1.0,), sizes=sizes, p=p, **changes)
+        return made if times == 1.0 else with_rest(made, far, dataset_size=round(2 * crit))
+
+    first, last = known
+    new = [each for p in (31, 73) for each in at(p, factor * (1 + 1e-9), rest=rest)]
+    return {"epsilon": at(first), "transition": at(last), "moduli": new}
+
+
 def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:
     """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
     start, made = Run(dataset_size=12769, keep_weights=True), []

@@ -226,6 +226,9 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
+        "D_crit by modulus": {
+            p: d_crits(here) for (p,), here in groups(read("moduli", results), "p").items()
+        },
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }

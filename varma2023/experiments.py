@@ -28,6 +28,7 @@ from varma2023.semi_grokking.sweeps import (
 from varma2023.two_starts.sweeps import from_scratch
 from varma2023.ungrokking.sweeps import (
     epsilon,
+    moduli,
     transition,
     transition_adamw,
     transition_at_rest,
@@ -68,6 +69,7 @@ EXPERIMENTS = {
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", epsilon),
+    "moduli": Experiment("D_crit at other moduli", moduli),
 }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import evidence
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,8 @@ FRESH, TASKS = crossing(1900, fresh=True), crossing(800) + crossing(500, task="x
 for i, each in enumerate(RUNS):
     each.metrics["param_norm"] = each["param_norm"] + i % len(SIZES)
 NEVER = altered(grokking(), test_accuracy=0.0)
+FIRST, SECOND, NEW = evidence.by_modulus(seeds=range(2)).values()
+MODULI = [*FIRST, *SECOND], NEW
 DRAWN = {  # by figure, how to draw it and what its alt text says
     "1a": (
         lambda: fig1a_grokking(SEEDS),
@@ -63,6 +66,11 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "10": (lambda: fig10_relative_strength(RUNS),),
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
+    "moduli": (
+        lambda: figures.fig_moduli(*MODULI),
+        "31: 149 (149, 149; 2 seeds); 53: 294",
+        "prediction of p ln p: +0% at 31, +0% at 73; p^(5/3): +46% at 31",
+    ),
     "epsilon": (lambda: figures.fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
 }
 CHOICES = {  # by figure, what a reader can choose by

@@ -62,6 +62,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"time to grok × {n['time to grok']:.2f} (",
             f"accuracy ½ × {n['half size']:.2f} (",
         ],
+        "B13": [f"p = {p}: D_crit {averaged(v)}" for p, v in n["D_crit by modulus"].items()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 

@@ -1,11 +1,11 @@
 """The transition of ungrokking on curves written by hand, whose crossings are known."""
 
 from dataclasses import replace
-from math import exp, isnan
+from math import exp, isnan, log
 
 import numpy as np
 import pytest
-from evidence import ALL_DECAYS, FALLING, RESTLESS, by_seed, crossing, sweep, with_rest
+from evidence import ALL_DECAYS, FALLING, RESTLESS, by_modulus, by_seed, crossing, sweep, with_rest
 from handmade import record, ungrokking
 
 from grokkit.runs import Run
@@ -161,6 +161,17 @@ def test_the_largest_gap_is_within_one_seed_and_size():
     assert analysis.largest_gap(records) == pytest.approx(0)
     records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
     assert analysis.largest_gap(records) == pytest.approx(0.3)
+
+
+def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
+    first, second, new = by_modulus(factor=1.1).values()
+    off = analysis.off_by([*first, *second], new)
+    assert [*off["p ln p"].values()] == pytest.approx([0.1, 0.1], abs=0.02)
+    flatter = (31 * log(31)) / 31 ** (5 / 3) / (53 * log(53) * 113 * log(113)) ** 0.5
+    truth = 1.1 * flatter * (53 * 113) ** (5 / 6)
+    assert off["p^(5/3)"][31] == pytest.approx(truth - 1, abs=0.02)
+    text = analysis.predictions_text([*first, *second], new)
+    assert text.startswith("149 by p ln p and 10")
 
 
 def test_epsilon_instead_of_weight_decay_can_be_asked_about():

@@ -152,7 +152,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("B1", "B2"), predicted),
     **{"F2a-c": panels, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
-    **{"B11": clock, "B12": stepping},
+    **{"B11": clock, "B12": stepping, "B13": made.by_modulus},
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -274,6 +274,10 @@ OTHERWISE = {
     ("B12", IN_PART): {"small": FULL},
     ("B12", FAILS): {"large": SEMI},
     ("B12", NOT_RUN): {"rates": (8e-3,)},
+    ("B13", IN_PART): {"far": RESTLESS},
+    ("B13", FAILS): {"factor": 1.3},
+    ("B13", OPEN): {"rest": FALLING},
+    ("B13", NOT_RUN): {"known": (31, 113)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

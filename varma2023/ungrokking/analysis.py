@@ -1,11 +1,11 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import exp, isfinite, log, nan
 
 import numpy as np
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
 from varma2023.statistics import Interval
@@ -130,3 +130,45 @@ def ungrokking_table(records: Sequence[Record]) -> str:
         rows.append([f"{each.dataset_size:,}", accuracy, fit, residual, n])
     heads = "D′ | test accuracy at the end: median (range) | least train accuracy"
     return table(f"{heads} | largest residual | runs", rows)
+
+
+# --- by modulus --------------------------------------------------------------------------------
+
+LAWS = {"p ln p": lambda p: p * log(p), "p^(5/3)": lambda p: p ** (5 / 3)}
+"""How D_crit may go with the modulus p, up to a constant."""
+
+
+MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
+
+
+def papers_eps(records: Sequence[Record]) -> list[Record]:
+    """Those with the paper's epsilon and weight decay."""
+    return [r for r in records if (r.run.eps, r.run.weight_decay) == (Run.eps, Run.weight_decay)]
+
+
+def constants(known: Sequence[Record]) -> dict[str, float]:
+    """The constant of each law: the geometric mean over moduli of D_crit / law."""
+    crits = {p: measures.d_crit_interval(runs).value for p, runs in group(known, "p").items()}
+    return {
+        name: exp(float(np.mean([log(crit / law(p)) for p, crit in crits.items()])))
+        for name, law in LAWS.items()
+    }
+
+
+def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int, float]]:
+    """By law and modulus: measured D_crit over that predicted from `known`, less one."""
+    crits = {p: measures.d_crit_interval(runs).value for p, runs in group(new, "p").items()}
+    return {
+        name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in crits.items()}
+        for name, constant in constants(known).items()
+    }
+
+
+def predictions_text(known: Sequence[Record], new: Sequence[Record]) -> str:
+    """ "149 by p ln p and 102 by p^(5/3) at p = 31; ...": D_crit by each law at new moduli."""
+    found = constants(known)
+    return "; ".join(
+        " and ".join(f"{found[name] * law(p):,.0f} by {name}" for name, law in LAWS.items())
+        + f" at p = {p}"
+        for p in group(new, "p")
+    )

@@ -1,10 +1,22 @@
 """Claims about ungrokking: Figs. 1b, 4 and 7 (Predictions 2, 3), and Adam's epsilon."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import THREE, TWO, Claim, Evidence, Met, Records, Result, every, told_without
+from varma2023.claims import (
+    ENOUGH_SEEDS,
+    THREE,
+    TWO,
+    Claim,
+    Evidence,
+    Met,
+    Records,
+    Result,
+    every,
+    told_without,
+)
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import INTRO, MORE, UNGROKKING
 from varma2023.tables import span
@@ -155,6 +167,27 @@ def adams_epsilon(found: Records) -> Result:
     )
 
 
+def by_modulus(found: Records) -> Result:
+    """B13: D_crit at another modulus is what p ln p predicts from two (choice C26)."""
+    known, new = analysis.papers_eps([*found["epsilon"], *found["transition"]]), found["moduli"]
+    first = measures.group(known, "p")
+    if len(first) < 2 or not all(map(measures.judged, first.values())):
+        return Result()
+    off = analysis.off_by(known, new)
+    ours = "; ".join(
+        f"p = {p}: D_crit {measures.d_crit_text(runs)}, "
+        + ", ".join(f"off {law} by {round(each[p], 2) + 0.0:+.0%}" for law, each in off.items())
+        for p, runs in measures.group(new, "p").items()
+    )
+    near = {law: all(abs(x) < analysis.MAX_OFF for x in each.values()) for law, each in off.items()}
+    further: dict[str, Met] = {"p^(5/3) is further off than that": not near["p^(5/3)"]}
+    evidence = Evidence.of(*first.values(), *measures.group(new, "p").values())
+    few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
+    core = near["p ln p"] if measures.crossings_rest(new) else None
+    further |= measures.resting(new)
+    return Result(ours, core, further, replace(evidence, smaller=few))
+
+
 CLAIMS = (
     Claim(
         "F1b",
@@ -206,5 +239,14 @@ CLAIMS = (
         "fig-epsilon",
         adams_epsilon,
         ("epsilon",),
+    ),
+    Claim(
+        "B13",
+        "Beyond: D_crit and the modulus",
+        "D_crit at a third modulus is what p ln p predicts from two, to within 20%",
+        MORE,
+        "fig-moduli",
+        by_modulus,
+        ("moduli", "epsilon", "transition"),
     ),
 )

@@ -1,9 +1,10 @@
-"""The figures of ungrokking: Figs. 1b, 4 and 7, and D_crit against epsilon."""
+"""The figures of ungrokking: Figs. 1b, 4 and 7, D_crit against epsilon and the modulus."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record
@@ -11,7 +12,8 @@ from varma2023 import measures, plots
 from varma2023.measures import at_the_end, group
 from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
 from varma2023.statistics import Interval
-from varma2023.theme import NORM, TEST, figure, ordered, pale, panels, set_alt
+from varma2023.theme import MEM, NORM, TEST, figure, ordered, pale, panels, set_alt
+from varma2023.ungrokking import analysis
 
 
 def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
@@ -154,3 +156,41 @@ def fig_epsilon(records: Sequence[Record]) -> go.Figure:
         f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
         f"examples. It crosses a half at {_crossings(records, 'eps')}.",
     )
+
+
+def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
+    """D_crit against the modulus, with the laws that the known ones predict; not in the paper.
+
+    A seed whose D_crit is a lower bound, since an end beside it was still falling, is open.
+    """
+    every = group([*known, *new], "p")
+    crits = {p: [*group(runs, "seed").values()] for p, runs in every.items()}
+    values = [measures.d_crit(unit).value for units in crits.values() for unit in units]
+    values = [*filter(isfinite, values)] or [1.0]
+    fig = figure(
+        xaxis=plots.log_axis([*every], "modulus p", [*every], 0.1),
+        yaxis=plots.log_axis(values, "D<sub>crit</sub>", plots.TICKS, 0.1),
+        height=440,
+    )
+    p = np.geomspace(min(every), max(every), 30)
+    for i, (name, constant) in enumerate(analysis.constants(known).items()):
+        line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
+        curve = [constant * analysis.LAWS[name](each) for each in p]
+        draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
+    for label, colour, here in (("measured first", MEM, known), ("predicted", TEST, new)):
+        for units in (crits[modulus] for modulus in group(here, "p")):
+            told = [f"seed {unit[0].run.seed}" for unit in units]
+            rest = ["circle" if measures.crossings_rest(u) else "circle-open" for u in units]
+            dots: Looks = {
+                "mode": "markers",
+                "marker": {"color": colour, "symbol": rest, "size": 9},
+            }
+            x, y = [units[0][0].run.p] * len(units), [measures.d_crit(unit).value for unit in units]
+            hover = "D<sub>crit</sub> %{y:,.0f} at p = %{x}<br>%{customdata}"
+            draw(fig, x, y, label, hover, customdata=told, **dots)
+    off = "; ".join(
+        f"{name}: {', '.join(f'{round(x, 2) + 0.0:+.0%} at {p}' for p, x in each.items())}"
+        for name, each in analysis.off_by(known, new).items()
+    )
+    said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
+    return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. Off the prediction of {off}.")

@@ -9,6 +9,7 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
+from varma2023.ungrokking import analysis
 
 # D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
 STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0))
@@ -108,3 +109,23 @@ def epsilon(profile: str, grid: Grid, eps: Sequence[float] = (1e-9, 1e-8, 1e-7))
     """
     inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
     return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]
+
+
+MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
+
+
+@sets("seed", "p", "dataset_size")
+def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ungrokking at another modulus, where D_crit was predicted (choice C26).
+
+    By the minimiser, until at rest, from networks trained on every example with weight decay 1.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    primes = {"published": (31,), "quick": (23, 31), "paper": (31, 73, 97)}[profile]
+    sizes, runs = MULTIPLES[::2] if profile == "quick" else MULTIPLES, []
+    for p in primes:
+        grid = Grid(count, 250 if profile == "quick" else 6000, sizes * analysis.LAWS["p ln p"](p))
+        inits = profiles.full_data(profile, count, p=p)
+        rest = {"until_rest": profile != "quick"}
+        runs += profiles.to_the_minimum(inits, replace(grid, decays=(1.0,), exact=True), rest)
+    return runs
