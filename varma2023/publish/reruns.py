@@ -1,5 +1,6 @@
 """Chapters that were executed again with other parameters: what came out, and what it cost."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,7 @@ def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
     Raises:
         KeyError: the execution has no value of a name.
     """
-    rows = [(text, rerun.values[name]) for name, text in names.items()]
+    one = re.compile(r"(\S+) \(\1 – \1\)")  # the range of a single run
+    rows = [(text, one.sub(r"\1", str(rerun.values[name]))) for name, text in names.items()]
     rows += [(f"verdict on {claim}", verdict) for claim, verdict in rerun.verdicts.items()]
     return table(" | this run", rows)
