@@ -128,4 +128,8 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
         inits = profiles.full_data(profile, count, p=p)
         rest = {"until_rest": profile != "quick"}
         runs += profiles.to_the_minimum(inits, replace(grid, decays=(1.0,), exact=True), rest)
-    return runs
+    falling = (180, 2) if profile == "published" else ()  # D' and seed, beside a crossing
+    return [
+        replace(run, epochs=3 * run.epochs) if (run.dataset_size, run.seed) == falling else run
+        for run in runs
+    ]
