@@ -146,20 +146,30 @@ def papers_eps(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if (r.run.eps, r.run.weight_decay) == (Run.eps, Run.weight_decay)]
 
 
+def by_modulus(records: Sequence[Record]) -> dict[int, float]:
+    """D_crit by modulus, the geometric mean over seeds."""
+    return {p: measures.d_crit_interval(runs).value for p, runs in group(records, "p").items()}
+
+
+def power(records: Sequence[Record]) -> float:
+    """The power of the modulus with which D_crit goes, by a regression of the logarithms."""
+    x, y = np.log([*by_modulus(records).items()]).T
+    return float(np.polyfit(x, y, 1)[0])
+
+
 def constants(known: Sequence[Record]) -> dict[str, float]:
     """The constant of each law: the geometric mean over moduli of D_crit / law."""
-    crits = {p: measures.d_crit_interval(runs).value for p, runs in group(known, "p").items()}
+    crits = by_modulus(known).items()
     return {
-        name: exp(float(np.mean([log(crit / law(p)) for p, crit in crits.items()])))
+        name: exp(float(np.mean([log(crit / law(p)) for p, crit in crits])))
         for name, law in LAWS.items()
     }
 
 
 def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int, float]]:
     """By law and modulus: measured D_crit over that predicted from `known`, less one."""
-    crits = {p: measures.d_crit_interval(runs).value for p, runs in group(new, "p").items()}
     return {
-        name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in crits.items()}
+        name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in by_modulus(new).items()}
         for name, constant in constants(known).items()
     }
 
