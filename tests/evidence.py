@@ -131,12 +131,12 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
 
 
 def by_modulus(
-    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM, power=0.0
+    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM
 ) -> dict[str, list[Record]]:
-    """Curves at moduli whose D_crit is 1.4 p ln p (p / 113)^power, at new ones times a factor."""
+    """Curves at moduli whose D_crit is 1.4 p ln p, at new ones times a factor."""
 
     def at(p: int, times=1.0, **changes) -> list[Record]:
-        crit = times * 1.4 * p * log(p) * (p / 113) ** power
+        crit = times * 1.4 * p * log(p)
         share = crit * 113**2 / p**2  # `sweep` takes sizes as shares
         sizes = [share * part for part in (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)]
         made = sweep(seeds, share, values=(1.0,), sizes=sizes, p=p, **changes)

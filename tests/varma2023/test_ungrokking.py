@@ -11,7 +11,7 @@ from handmade import record, ungrokking
 from grokkit.runs import Run
 from varma2023 import measures
 from varma2023.other_tasks.analysis import tasks_table
-from varma2023.ungrokking import analysis
+from varma2023.ungrokking import analysis, claims
 
 
 def curve(accuracies, seed=0):
@@ -174,6 +174,13 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     assert text.startswith("149 by p ln p and 10")
     true = log(113 * log(113) / (31 * log(31))) / log(113 / 31)
     assert analysis.power([*second, *by_modulus()["moduli"]]) == pytest.approx(true, abs=0.03)
+
+
+def test_a_prediction_from_networks_that_are_still_falling_is_open():
+    found = by_modulus(factor=2.0)
+    assert claims.by_modulus(found).core is False
+    found["epsilon"] = with_rest(found["epsilon"], FALLING)
+    assert claims.by_modulus(found).core is None
 
 
 def test_epsilon_instead_of_weight_decay_can_be_asked_about():

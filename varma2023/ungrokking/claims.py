@@ -183,7 +183,9 @@ def by_modulus(found: Records) -> Result:
     further: dict[str, Met] = {"p^(5/3) is further off than that": not near["p^(5/3)"]}
     evidence = Evidence.of(*first.values(), *measures.group(new, "p").values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
-    core = near["p ln p"] if measures.crossings_rest(new) else None
+    known_rest = all(map(measures.crossings_rest, first.values()))
+    further["ends beside the crossings that it is predicted from are at rest"] = known_rest
+    core = near["p ln p"] if known_rest and measures.crossings_rest(new) else None
     further |= measures.resting(new)
     return Result(ours, core, further, replace(evidence, smaller=few))
 

@@ -166,6 +166,8 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
     every = group([*known, *new], "p")
     crits = {p: [*group(runs, "seed").values()] for p, runs in every.items()}
     values = [measures.d_crit(unit).value for units in crits.values() for unit in units]
+    lines = analysis.constants(known)
+    values += [lines[name] * law(min(every)) for name, law in analysis.LAWS.items()]
     values = [*filter(isfinite, values)] or [1.0]
     fig = figure(
         xaxis=plots.log_axis([*every], "modulus p", [*every], 0.1),
@@ -173,7 +175,7 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
         height=440,
     )
     p = np.geomspace(min(every), max(every), 30)
-    for i, (name, constant) in enumerate(analysis.constants(known).items()):
+    for i, (name, constant) in enumerate(lines.items()):
         line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
