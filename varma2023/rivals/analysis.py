@@ -17,6 +17,7 @@ from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
+NEITHER = f"{NO_DECAY}, {ROUNDED}"
 SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
 
 
