@@ -172,15 +172,15 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     assert off["p^(5/3)"][31] == pytest.approx(truth - 1, abs=0.02)
     text = analysis.predictions_text([*first, *second], new)
     assert text.startswith("149 by p ln p and 10")
-    true = log(113 * log(113) / (31 * log(31))) / log(113 / 31)
-    assert analysis.power([*second, *by_modulus()["moduli"]]) == pytest.approx(true, abs=0.03)
 
 
 def test_a_prediction_from_networks_that_are_still_falling_is_open():
     found = by_modulus(factor=2.0)
     assert claims.by_modulus(found).core is False
+    assert "C26" not in claims.by_modulus(found).ours
     found["epsilon"] = with_rest(found["epsilon"], FALLING)
     assert claims.by_modulus(found).core is None
+    assert claims.by_modulus(found).ours.endswith("; fails if those need not be at rest (C26)")
 
 
 def test_epsilon_instead_of_weight_decay_can_be_asked_about():

@@ -140,7 +140,7 @@ def typical_weight(group: Sequence[Record]) -> float:
 
 def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
     """`strength_shift` of every network, as percentages."""
-    return ", ".join(f"{round(strength_shift(group, c, metric), 3) + 0.0:+.1%}" for group in groups)
+    return ", ".join(f"{strength_shift(group, c, metric):+z.1%}" for group in groups)
 
 
 def strength_table(groups: Sequence[Sequence[Record]]) -> str:

@@ -1,17 +1,13 @@
 """Claims about rival accounts: what grokking does not need (Sec. 6), and weight decay (Sec. 7)."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from math import isfinite
 
-from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result, every
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
 
 LONG = 100_000  # epochs after which a run without weight decay counts as never generalising
-FIRST = 2  # seeds that were planned at first
 
 
 def not_needed(found: Records) -> Result:
@@ -26,20 +22,11 @@ def not_needed(found: Records) -> Result:
 
 
 def without_decay(found: Records) -> Result:
-    """Sec. 7: a run without weight decay can grok, later than those with it (choice C22).
+    """Sec. 7: a run without weight decay can grok, later than those with it.
 
-    The row says the verdict on the two seeds that were planned first, if it is another one.
+    That none did says something only after `LONG` epochs: before, the runs cannot tell.
     """
-    result = _without_decay(found["ablations"])
-    alone = _without_decay([r for r in found["ablations"] if r.run.seed < FIRST])
-    if alone.verdict == result.verdict:
-        return result
-    told = f"; {alone.verdict} by {FIRST} seeds, as first planned (C22)"
-    return replace(result, ours=result.ours + told)
-
-
-def _without_decay(records: Sequence[Record]) -> Result:
-    """That none did says something only after `LONG` epochs: before, the runs cannot tell."""
+    records = found["ablations"]
     decays = analysis.by_decay(records)
     without = decays.get(0.0, [])
     if not without or len(decays) < 3:

@@ -151,12 +151,6 @@ def by_modulus(records: Sequence[Record]) -> dict[int, float]:
     return {p: measures.d_crit_interval(runs).value for p, runs in group(records, "p").items()}
 
 
-def power(records: Sequence[Record]) -> float:
-    """The power of the modulus with which D_crit goes, by a regression of the logarithms."""
-    x, y = np.log([*by_modulus(records).items()]).T
-    return float(np.polyfit(x, y, 1)[0])
-
-
 def constants(known: Sequence[Record]) -> dict[str, float]:
     """The constant of each law: the geometric mean over moduli of D_crit / law."""
     crits = by_modulus(known).items()

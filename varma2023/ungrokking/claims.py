@@ -176,7 +176,7 @@ def by_modulus(found: Records) -> Result:
     off = analysis.off_by(known, new)
     ours = "; ".join(
         f"p = {p}: D_crit {measures.d_crit_text(runs)}, "
-        + ", ".join(f"off {law} by {round(each[p], 2) + 0.0:+.0%}" for law, each in off.items())
+        + ", ".join(f"off {law} by {each[p]:+z.0%}" for law, each in off.items())
         for p, runs in measures.group(new, "p").items()
     )
     near = {law: all(abs(x) < analysis.MAX_OFF for x in each.values()) for law, each in off.items()}
@@ -185,9 +185,13 @@ def by_modulus(found: Records) -> Result:
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
     known_rest = all(map(measures.crossings_rest, first.values()))
     further["ends beside the crossings that it is predicted from are at rest"] = known_rest
-    core = near["p ln p"] if known_rest and measures.crossings_rest(new) else None
     further |= measures.resting(new)
-    return Result(ours, core, further, replace(evidence, smaller=few))
+    core = near["p ln p"] if measures.crossings_rest(new) else None
+    found_first = Result(ours, core, further, replace(evidence, smaller=few))
+    if known_rest or core is None:
+        return found_first
+    ours += f"; {found_first.verdict} if those need not be at rest (C26)"
+    return replace(found_first, ours=ours, core=None)
 
 
 CLAIMS = (

@@ -191,7 +191,7 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
             hover = "D<sub>crit</sub> %{y:,.0f} at p = %{x}<br>%{customdata}"
             draw(fig, x, y, label, hover, customdata=told, **dots)
     off = "; ".join(
-        f"{name}: {', '.join(f'{round(x, 2) + 0.0:+.0%} at {p}' for p, x in each.items())}"
+        f"{name}: {', '.join(f'{x:+z.0%} at {p}' for p, x in each.items())}"
         for name, each in analysis.off_by(known, new).items()
     )
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())

@@ -9,10 +9,9 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
-from varma2023.ungrokking import analysis
 
 # D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
-STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0))
+STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (180, 1.0, 2))
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -46,10 +45,14 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
     own_length = "epochs" not in profiles.not_none(changes)
-    longer = STILL_FALLING if profile == "published" and own_length else ()
+    return _longer(runs) if profile == "published" and own_length else runs
+
+
+def _longer(runs: Sequence[Run]) -> list[Run]:
+    """The runs, those of `STILL_FALLING` with three times the gradients."""
     return [
         replace(run, epochs=3 * run.epochs)
-        if (run.dataset_size, run.weight_decay, run.seed) in longer
+        if (run.dataset_size, run.weight_decay, run.seed) in STILL_FALLING
         else run
         for run in runs
     ]
@@ -124,12 +127,8 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     primes = {"published": (31,), "quick": (23, 31), "paper": (31, 73, 97)}[profile]
     sizes, runs = MULTIPLES[::2] if profile == "quick" else MULTIPLES, []
     for p in primes:
-        grid = Grid(count, 250 if profile == "quick" else 6000, sizes * analysis.LAWS["p ln p"](p))
+        grid = Grid(count, 250 if profile == "quick" else 6000, sizes * p * np.log(p))
         inits = profiles.full_data(profile, count, p=p)
         rest = {"until_rest": profile != "quick"}
         runs += profiles.to_the_minimum(inits, replace(grid, decays=(1.0,), exact=True), rest)
-    falling = (180, 2) if profile == "published" else ()  # D' and seed, beside a crossing
-    return [
-        replace(run, epochs=3 * run.epochs) if (run.dataset_size, run.seed) == falling else run
-        for run in runs
-    ]
+    return _longer(runs) if profile == "published" else runs
