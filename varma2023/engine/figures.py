@@ -146,7 +146,7 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         objective = f"the lowest objective, {lowest['f']:.1f}, by {lowest['method']}"
         best.append(f"{case}: {objective}, a residual of {residual:g} {first}")
     fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
-    fig.update_xaxes(title="f over the lowest", range=[0.95, FAR], row=2)
+    fig.update_xaxes(title="f over the lowest", range=[0.95, 1.02 * FAR], row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])
     return set_alt(fig, f"Minimisers from the same starts. {'; '.join(best)}.")

@@ -179,7 +179,10 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
         line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
-    for label, colour, here in (("measured first", MEM, known), ("predicted", TEST, new)):
+    for label, colour, here in (
+        ("measured first", MEM, known),
+        ("measured after the prediction", TEST, new),
+    ):
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
             rest = ["circle" if measures.crossings_rest(u) else "circle-open" for u in units]
