@@ -8,19 +8,18 @@ ways are timed in turns in one process, on one thread, from the weights of shipp
 that is trained first, which takes some minutes.
 """
 
-import argparse
 from dataclasses import replace
 
 import torch
+from engine import options, save
 from forms import CPU, measure
 from torch import Tensor
 
 from grokkit.engine import stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import Store, provenance
+from grokkit.store.store import Store
 from varma2023 import experiments, profiles
 from varma2023.convergence import sweeps
-from varma2023.engine import measured
 
 
 def networks() -> dict[str, Run]:
@@ -64,11 +63,7 @@ def rows_of(name: str, run: Run, point: Tensor, epoch: int, rounds: int) -> list
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="one network, to try the command")
-    parser.add_argument("--save", action="store_true", help="as a table of the book")
-    args = parser.parse_args()
+    args = options(__doc__, rounds=7).parse_args()
     tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     rows, store = [], Store()
@@ -77,9 +72,7 @@ def main() -> None:
         for epoch, point in points(run, store).items():
             print(f"\n{name}, p = {run.p}, epoch {epoch:,}")
             rows += rows_of(name, run, point, epoch, args.rounds)
-    if args.save:
-        name = "denormals-quick" if args.quick else "denormals-cpu"
-        print(measured.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+    save(args, "denormals", CPU, rows=rows)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,24 @@ HEAD = "networks  examples  way                   ms per model-step   × textboo
 Step = Callable[[int], None]  # train so many epochs
 
 
+def options(doc: str, **others: str | float) -> argparse.ArgumentParser:
+    """The options of a benchmark: `others` with their defaults, a small trial, and saving."""
+    kind = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=kind)
+    for name, default in others.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--quick", action="store_true", help="a small part, to try the command")
+    parser.add_argument("--save", action="store_true", help="among the shipped results")
+    return parser
+
+
+def save(args: argparse.Namespace, name: str, device: torch.device, **found: object) -> None:
+    """Write what was found among the shipped results, if that was asked for."""
+    if args.save:
+        kind = "quick" if args.quick else device.type
+        print(measured.save(f"{name}-{kind}", found | {"provenance": provenance(device)}))
+
+
 def fused_forward(
     theta: Weights, tokens: Int[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch pos label"]:
@@ -206,11 +224,7 @@ def table(rows: list[Timing]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="one small case, to try the command")
-    parser.add_argument("--save", action="store_true", help="as the figures of the book")
+    parser = options(__doc__, device="auto", rounds=7)
     parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     keep_freed_memory()  # as the trainer does
@@ -229,15 +243,8 @@ def main() -> None:
     n_runs, size = (2, 200) if args.quick else CASES[-1]
     most = memory(n_runs, size, device)
     print(f"\n{n_runs} networks of {size:,} examples: {most:.2f} GB at most")
-    if args.save:
-        name = "quick" if args.quick else device.type
-        found = {
-            "rows": [row._asdict() for row in rows],
-            "peak_flops": peak,
-            "memory_gb": most,
-            "memory_of": [n_runs, size],
-        }
-        print(measured.save(f"engine-{name}", found | {"provenance": provenance(device)}))
+    found, case = [row._asdict() for row in rows], [n_runs, size]
+    save(args, "engine", device, rows=found, peak_flops=peak, memory_gb=most, memory_of=case)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,17 @@ step shows at few, what an example costs at many. Then, for a few sizes, an epoc
 a gradient of the minimiser with all its curvature pairs.
 """
 
-import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from engine import fresh, fused_forward, matmul_peak
+from engine import fresh, fused_forward, matmul_peak, options, repeated, save, seconds
 
 from grokkit import model, tasks
 from grokkit.engine import cost, lbfgs, stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import Store, provenance
-from varma2023.engine import measured
+from grokkit.store.store import Store
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
@@ -73,11 +70,9 @@ def measure(ways: dict[str, Callable], size: int, rounds: int, label: str) -> li
     repeats = max(1, 1000 // size)
     for round_ in range(rounds + 1):
         for name, way in ways.items():
-            began = time.perf_counter()
-            for _ in range(repeats):
-                way()
+            ms = 1e3 * seconds(repeated(way), CPU, repeats)
             if round_:  # the first warms up
-                times[name].append(1e3 * (time.perf_counter() - began) / repeats)
+                times[name].append(ms)
     rows = []
     for name, column in times.items():
         spread = {"ms": statistics.median(column), "least": min(column), "most": max(column)}
@@ -88,11 +83,7 @@ def measure(ways: dict[str, Callable], size: int, rounds: int, label: str) -> li
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="two sizes, to try the command")
-    parser.add_argument("--save", action="store_true", help="as a figure of the book")
-    args = parser.parse_args()
+    args = options(__doc__, rounds=7).parse_args()
     tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     peak = matmul_peak(CPU)
@@ -105,10 +96,7 @@ def main() -> None:
     for size in SIZES[:1] if args.quick else STEP_SIZES:
         ways = steps_of(size, 2 if args.quick else lbfgs.HISTORY + 5)
         steps += measure(ways, size, args.rounds, "optimiser")
-    if args.save:
-        name = "forms-quick" if args.quick else "forms-cpu"
-        saved = {"rows": rows, "steps": steps, "peak_flops": peak, "provenance": provenance(CPU)}
-        print(measured.save(name, saved))
+    save(args, "forms", CPU, rows=rows, steps=steps, peak_flops=peak)
 
 
 if __name__ == "__main__":

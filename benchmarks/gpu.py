@@ -12,7 +12,6 @@
 Parts that the time does not allow are left out and named. `--quick` tries it all small, anywhere.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -21,15 +20,14 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from engine import fresh, matmul_peak, repeated, runs_of, seconds
+from engine import fresh, matmul_peak, options, repeated, runs_of, save, seconds
 
 from grokkit.engine import cost, cuda
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import PRECISIONS, Record, Run
-from grokkit.store.store import Store, provenance
+from grokkit.store.store import Store
 from grokkit.sweeps import local
 from varma2023 import profiles
-from varma2023.engine.measured import save
 from varma2023.measures import generalises
 
 CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
@@ -87,8 +85,8 @@ def steps(
 
 def minimiser(n_runs: int, size: int, device: torch.device) -> dict:
     """Time of one gradient of the minimiser, per run."""
-    run = Run(dataset_size=size, optimiser="lbfgs", precision="float64")
-    runs = [replace(run, seed=seed) for seed in range(n_runs)]
+    own = {"optimiser": "lbfgs", "precision": "float64"}
+    runs = [replace(run, **own) for run in runs_of(n_runs, size)]
     gradients = repeated(fresh(runs, device, batched=True).advance)
     gradients(5)
     took = statistics.median(seconds(gradients, device, 5) for _ in range(3))
@@ -120,14 +118,7 @@ def outcomes(device: torch.device, quick: bool) -> Iterator[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--save", action="store_true", help="as the figures of the book")
-    parser.add_argument("--quick", action="store_true", help="all parts, small")
-    args = parser.parse_args()
+    args = options(__doc__, device="cuda", minutes=8.0).parse_args()
     device = resolve_device(args.device)
     deadline = time.monotonic() + 60 * args.minutes
     peak = peaks(device)
@@ -148,10 +139,7 @@ def main() -> None:
                 left_out.append(f"{name} after {len(found[name])} rows")
                 break
     print("left out for want of time:", ", ".join(left_out) or "nothing")
-    if args.save:
-        name = "gpu-quick" if args.quick else f"gpu-{device.type}"
-        measured = {**found, "peaks": peak, "left_out": left_out}
-        print(save(name, measured | {"provenance": provenance(device)}))
+    save(args, "gpu", device, **found, peaks=peak, left_out=left_out)
 
 
 if __name__ == "__main__":

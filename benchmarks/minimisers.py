@@ -7,20 +7,17 @@ objective is `minimise.total`. The residual is that of choice C6. Newton's produ
 and a vector are differences of gradients, one gradient each. One thread.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from engine import fresh
+from engine import fresh, options, save
 from torch import Tensor
 
-from grokkit import model, tasks
+from grokkit import model
 from grokkit.engine import batched, lbfgs, metrics, stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import provenance
-from varma2023.engine import measured
 
 CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
@@ -77,8 +74,8 @@ class Problem:
         return lbfgs.total(self.losses[point.dtype], eps, weight_decay)(point)
 
     def test_accuracy(self, point: Tensor) -> float:
-        shapes = self.run.model.shapes(tasks.task(self.run.task, self.run.p).n_tokens)
-        theta = {name: w[0] for name, w in batched.named(point.double(), shapes).items()}
+        named = batched.named(point.double(), stack.shapes(self.run))
+        theta = {name: w[0] for name, w in named.items()}
         none = torch.tensor(float("nan"), dtype=torch.float64)
         row = metrics.evaluate(self.run, theta, none)
         return float(row[metrics.METRICS.index("test_accuracy")])
@@ -198,11 +195,7 @@ def line(row: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gradients", type=int, default=800)
-    parser.add_argument("--quick", action="store_true", help="small networks, to try the command")
-    parser.add_argument("--save", action="store_true", help="among the shipped results")
-    args = parser.parse_args()
+    args = options(__doc__, gradients=800).parse_args()
     tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     print(HEAD + "\n" + "-" * len(HEAD))
@@ -212,9 +205,7 @@ def main() -> None:
         for name in METHODS:
             rows.append(measure(case, start, name, 200 if args.quick else args.gradients))
             print(line(rows[-1]), flush=True)
-    if args.save:
-        name = "minimisers-quick" if args.quick else "minimisers-cpu"
-        print(measured.save(name, {"rows": rows, "provenance": provenance(CPU)}))
+    save(args, "minimisers", CPU, rows=rows)
 
 
 if __name__ == "__main__":

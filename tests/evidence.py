@@ -133,7 +133,7 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
 def by_modulus(
     factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM
 ) -> dict[str, list[Record]]:
-    """Curves at moduli whose D_crit is 1.4 p ln p, at new ones times a factor."""
+    """Curves at moduli whose D_crit is 1.4 p ln p, at 31 times a factor."""
 
     def at(p: int, times=1.0, **changes) -> list[Record]:
         crit = times * 1.4 * p * log(p)
@@ -142,9 +142,8 @@ def by_modulus(
         made = sweep(seeds, share, values=(1.0,), sizes=sizes, p=p, **changes)
         return made if times == 1.0 else with_rest(made, far, dataset_size=round(2 * crit))
 
-    first, last = known
-    new = [each for p in (31, 73) for each in at(p, factor * (1 + 1e-9), rest=rest)]
-    return {"epsilon": at(first), "transition": at(last), "moduli": new}
+    new, (first, last) = at(31, factor * (1 + 1e-9), rest=rest), map(at, known)
+    return {"moduli": [*new, *first], "transition_at_rest": last}
 
 
 def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:

@@ -178,6 +178,8 @@ def headlines(results: Path = RESULTS) -> dict:
         [row for row in read(name, results) if row.init]
         for name in ("ungrokking", "ungrokking_longer")
     )
+    at_rest = read("transition_at_rest", results)
+    moduli = read("moduli", results) + [row for row in at_rest if row.weight_decay == 1]
     least = min(row.dataset_size for row in short)  # all of which was run again for longer
     ungrokked = long + [row for row in short if row.dataset_size > least]
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
@@ -201,7 +203,7 @@ def headlines(results: Path = RESULTS) -> dict:
         },
         "D_crit": d_crits(ends),
         "D_crit by AdamW": d_crits(adamw),
-        "shift at rest": shifts(read("transition_at_rest", results), "weight_decay"),
+        "shift at rest": shifts(at_rest, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay"),
         "D_crit down": d_crits(down),
         "D_crit up": d_crits(fresh),
@@ -212,7 +214,9 @@ def headlines(results: Path = RESULTS) -> dict:
             "F3a,b": n_resting(mem),
             "A.2": n_resting([*down, *fresh]),
             "B6": n_resting(read("convergence", results)),
+            "B7": n_resting(read("strength", results)),
             "B8": n_resting(read("epsilon", results)),
+            "B13": n_resting(moduli),
         },
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
@@ -226,9 +230,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
-        "D_crit by modulus": {
-            p: d_crits(here) for (p,), here in groups(read("moduli", results), "p").items()
-        },
+        "D_crit by modulus": {p: d_crits(here) for (p,), here in groups(moduli, "p").items()},
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }

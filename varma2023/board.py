@@ -116,9 +116,8 @@ def score_text(counts: Mapping[str, int]) -> str:
 
 def _plural(verdict: str, n: int) -> str:
     """ "hold smaller" for several claims that "holds, smaller"."""
-    first, *rest = verdict.replace(",", "").split()
-    plural = n > 1 and first in ("holds", "fails")
-    return " ".join([first.removesuffix("s") if plural else first, *rest])
+    words = verdict.replace(",", "")
+    return re.sub(r"^(hold|fail)s", r"\1", words) if n > 1 else words
 
 
 def row_id(name: str) -> str:
@@ -134,11 +133,12 @@ BETWEEN = re.compile(r"; (?![^()]*\))")  # parts of our numbers, not within brac
 
 
 def ours_html(ours: str) -> str:
-    """Our numbers; those that say "yes" or "no" as a list of marks, long ones folded."""
+    """Our numbers; parts that say "yes" or "no" as a list of marks, long ones folded."""
     parts = BETWEEN.split(ours)
     told = [re.fullmatch(r"(.*): (yes|no)", part) for part in parts]
-    if all(told):
-        return criteria_list({each[1]: each[2] == "yes" for each in told if each})
+    if any(told):
+        words = "; ".join(part for part, mark in zip(parts, told, strict=True) if not mark)
+        return criteria_list({each[1]: each[2] == "yes" for each in told if each}) + words
     first, *rest = parts
     if len(ours) <= LONG or not rest:
         return ours

@@ -33,7 +33,6 @@ class Evidence:
     by: tuple[str, ...]  # optimisers, or what else was computed
     settings: tuple[str, ...] = ()  # moduli
     seeds: int | None = None  # the fewest over the groups of runs that are compared; None: no runs
-    n: int = 0  # runs, simulations or random draws
     smaller: bool = False  # another modulus or width than the paper's, or too few seeds
 
     @classmethod
@@ -53,7 +52,6 @@ class Evidence:
             tuple(sorted({_optimiser(run) for run in runs})),
             tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
             seeds,
-            len(runs),
             other or seeds < ENOUGH_SEEDS,
         )
 

@@ -18,6 +18,8 @@ from varma2023 import statistics
 from varma2023.statistics import Interval
 from varma2023.tables import span
 
+Reading = Callable[[Record], float]
+
 
 def require(criteria: Mapping[str, bool], when: bool = True) -> None:
     """Raises AssertionError, with their names, where criteria are not met and `when` is true."""
@@ -293,7 +295,7 @@ def resting(records: Sequence[Record], who: str = "every end is at rest") -> dic
 
 # --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------
 
-Accuracy = Callable[[Record], float]
+Accuracy = Reading
 SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
 JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
 CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
@@ -500,15 +502,12 @@ def plateau(record: Record, at_end: bool = False) -> Plateau | None:
             continue
         while np.ptp(values[first_row : row + 1]) > BAND:
             first_row += 1
-        long = int(epoch[row] - epoch[first_row])
         if not at_end or row == len(values) - 1:
-            lasting = bool(epoch[first_row] >= earliest) and long >= shortest
-            found.append((lasting, long, first_row, row))
-    if not found:
-        return None
-    lasting, _, first_row, row = max(found, key=lambda each: each[:2])
-    level = float(np.median(values[first_row : row + 1]))
-    return Plateau(int(epoch[first_row]), int(epoch[row]), level, lasting)
+            start, end = int(epoch[first_row]), int(epoch[row])
+            level = float(np.median(values[first_row : row + 1]))
+            lasting = start >= earliest and end - start >= shortest
+            found.append(Plateau(start, end, level, lasting))
+    return max(found, key=lambda each: (each.lasting, each.epochs), default=None)
 
 
 def outcome(record: Record) -> str:

@@ -1,6 +1,6 @@
 """What figures share: traces, hover texts, looks and axes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.measures import group, rests
+from varma2023.measures import Reading, group, rests
+from varma2023.tables import powers
 from varma2023.theme import GEN, MEM, NORM, REFERENCE, TEST, TRAIN, pale, panels
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -76,14 +77,14 @@ def draw(
     dash: str = "solid",
     width: float | int = 2,
     place: Place = None,
-    right: bool | None = None,
     **trace: Any,
 ) -> None:
     """Add a line, or with `mode` and `marker` points; the first of a label is in the legend.
 
-    Without `hover`, a plotly template, the trace has none. `right` puts it on the right axis of a
-    panel that has two. Further keywords are plotly's. An array y is kept in float32.
+    Without `hover`, a plotly template, the trace has none. Further keywords are plotly's. An array
+    y is kept in float32.
     """
+    label, hover = map(powers, (label, hover))
     told = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     line: Looks = {"line": {"color": colour, "dash": dash, "width": width}} if colour else {}
     shown = any(t.legendgroup == label and t.showlegend for t in fig.data)
@@ -91,7 +92,7 @@ def draw(
     whole: Looks = {"type": "scatter", "x": x, "y": y, "name": label, "legendgroup": label}
     whole |= {"showlegend": not shown, **told, **line, **trace}
     row, col = place or (None, None)
-    fig.add_trace(whole, row=row, col=col, secondary_y=right)
+    fig.add_trace(whole, row=row, col=col)
 
 
 def draw_bars(
@@ -137,17 +138,17 @@ def draw_paper(
     label = f"the paper: {text}"
     row, col = place or (None, None)
     shown = any(each.name == label and each.showlegend for each in (*fig.layout.shapes, *fig.data))
-    if x is not None and y is not None:
-        (x0, x1), (y0, y1) = (v if isinstance(v, tuple) else (v, v) for v in (x, y))
+    spans = [v if isinstance(v, tuple) else (v, v) for v in (x, y) if v is not None]
+    if len(spans) == 2:
+        (x0, x1), (y0, y1) = spans
         ends = "diamond-open" if (x0, y0) == (x1, y1) else "line-ns" if y0 == y1 else "line-ew"
         marker = {"symbol": ends, "size": 12, "line": {"color": REFERENCE, "width": 2.5}}
         looks: Looks = {"mode": "lines+markers", "marker": marker, "place": place, "width": 5}
         looks |= {"colour": REFERENCE, "showlegend": not shown}
         draw(fig, [x0, x1], [y0, y1], label, label, **looks)
         return
-    axis, value = ("x", x) if y is None else ("y", y)
-    band = isinstance(value, tuple)
-    first, last = value if isinstance(value, tuple) else (value, value)
+    [(first, last)] = spans
+    axis, band = "x" if y is None else "y", first != last
     line = {"color": REFERENCE, "width": 0 if band else 2, "dash": "longdash"}
     looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
     looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
@@ -248,7 +249,7 @@ def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
 def draw_ends(
     fig: go.Figure,
     records: Sequence[Record],
-    read: Callable[[Record], float],
+    read: Reading,
     label: str,
     hover: str,
     look: int = 0,

@@ -124,8 +124,7 @@ def one_of(kind: str, name: str, known: Collection[str]) -> str:
 def apply(run: Run, changes: Changes) -> Run:
     """The run with the changes that are not None; a new p or task keeps the share of examples.
 
-    Raises:
-        ValueError: a name that is no field of `Run`, or a value that its field does not allow.
+    Raises ValueError of a name that is no field of `Run`, or a value that its field does not allow.
     """
     changes = not_none(changes)
     allowed = {item.name for item in fields(Run)} - {"init"}
@@ -142,8 +141,7 @@ def apply(run: Run, changes: Changes) -> Run:
 def seed_range(profile: str, seeds: int | None, **default: int) -> range:
     """The seeds from 0 on, as many as given, or by default as the profile has.
 
-    Raises:
-        ValueError: another profile than those of `PROFILES`, or not a number of seeds.
+    Raises ValueError of another profile than those of `PROFILES`, or not a number of seeds.
     """
     own = default[one_of("profile", profile, PROFILES)]
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
@@ -200,8 +198,7 @@ def grokking_longer(
 
     Those of the published runs that by then have not generalised, or whose norm has not settled.
     """
-    published = grokking()
-    again = [published[seed] for seed in UNDER_WAY]
+    again = [run for run in grokking() if run.seed in UNDER_WAY]
     found = [run for run in grokking(profile, seeds, **changes) if run in again]
     return [replace(run, epochs=2 * run.epochs) for run in found]
 

@@ -63,9 +63,7 @@ def find(store: Store, key: str) -> Record:
     return found[0]
 
 
-def retrain(
-    record: Record, store: Store, device: str = "auto", progress: bool = True
-) -> Comparison:
+def retrain(record: Record, store: Store, device: str = "auto") -> Comparison:
     """Train the record's run again, in a store of its own inside `store`, and compare.
 
     The same call continues one that was stopped; one that ended leaves nothing there. A network
@@ -77,6 +75,6 @@ def retrain(
     init = record.run.init and store.get(record.run.init)
     if init:
         alone.put(init, init.weights())
-    [again] = train([record.run], alone, device, progress)
+    [again] = train([record.run], alone, device)
     shutil.rmtree(alone.path)
     return Comparison(record, again)

@@ -4,6 +4,7 @@ Runs that share a seed share their first network, so what is drawn again is a wh
 there is one seed, nothing: then there is no interval).
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite, nan
@@ -73,21 +74,17 @@ def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., floa
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
     if found.n < FEW:
         return found
-    rng = np.random.default_rng(0)
+    rng, values = np.random.default_rng(0), []
     draws = [rng.integers(len(units), size=(N_RESAMPLES, len(units))) for units in samples]
     # of few units there are few different draws, and the order of units does not matter
-    sets = np.hstack([np.sort(draw, axis=1) for draw in draws])
-    different, counts = np.unique(sets, axis=0, return_counts=True)
-    ends = np.cumsum([len(units) for units in samples])[:-1]
-    values = [
-        statistic(*([units[i] for i in rows] for units, rows in zip(samples, parts, strict=True)))
-        for parts in (np.split(rows, ends) for rows in different)
-    ]
-    known = np.repeat(np.array(values, dtype=float), counts)
-    known = known[np.isfinite(known)]
-    if not len(known):
+    different = Counter(zip(*(map(tuple, np.sort(draw).tolist()) for draw in draws), strict=True))
+    for chosen, times in different.items():
+        drawn = ([units[i] for i in rows] for units, rows in zip(samples, chosen, strict=True))
+        if isfinite(value := float(statistic(*drawn))):
+            values += [value] * times
+    if not values:
         return found
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return replace(found, low=float(low), high=float(high))
 
 

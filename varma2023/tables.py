@@ -8,7 +8,8 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def badges(texts: Iterable[str]) -> str:
     """Short facts, such as what a run was, as a row of badges."""
-    each = " ".join(f'<span class="gk-badge" role="listitem">{text}</span>' for text in texts)
+    told = map(powers, texts)
+    each = " ".join(f'<span class="gk-badge" role="listitem">{text}</span>' for text in told)
     return f'<span class="gk-badges" role="list">{each}</span>'
 
 
@@ -48,13 +49,15 @@ def span(
 
 
 def powers(text: str) -> str:
-    """A text in which "7e-12" is 7·10⁻¹² and "1e+06" 10⁶."""
+    """A text in which "7e-12" is 7·10⁻¹², "1e+06" 10⁶, and a task "x^2+y^2" x²+y², "S_n" Sₙ."""
 
     def power(found: re.Match[str]) -> str:
         factor, exponent = found[1], str(int(found[2])).translate(RAISED)
         return f"10{exponent}" if factor == "1" else f"{factor}·10{exponent}"
 
-    return re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
+    text = re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
+    raised = re.sub(r"(?<=[xy])\^(-?\d)", lambda found: found[1].translate(RAISED), text)
+    return raised.replace("S_n", "Sₙ")
 
 
 def indexed(text: str) -> str:

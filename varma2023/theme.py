@@ -1,6 +1,6 @@
 """One look for every figure: the colours with their fixed meaning, the template, and `show`.
 
-`static/theme.json` is the only place where colours and layout defaults are written down; the
+`theme.json` is the only place where colours and layout defaults are written down; the
 book's own script draws with the same file, so a figure looks alike in JupyterLab and on a page.
 """
 
@@ -13,6 +13,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
 from plotly.subplots import make_subplots
+
+from varma2023.tables import powers
 
 THEME: dict[str, Any] = json.loads(Path(__file__).with_name("theme.json").read_text("utf-8"))
 
@@ -53,7 +55,8 @@ def panels(layout: dict[str, Any], **grid: Any) -> go.Figure:
     The legend stands above the titles of the upper panels, where there are titles.
     """
     tall = layout.get("height", THEME["layout"]["height"]) - 110  # of all panels, about
-    above = {"legend": {"y": 1 + 26 / tall}} if grid.get("subplot_titles") else {}
+    titles = grid["subplot_titles"] = [*map(powers, grid.get("subplot_titles", ()))]
+    above = {"legend": {"y": 1 + 26 / tall}} if titles else {}
     whole = above | layout
     return make_subplots(**grid).update_layout(template=template(), **whole)
 
@@ -81,7 +84,7 @@ def pale(colour: str, alpha: float = 0.35) -> str:
 
 def set_alt(fig: go.Figure, text: str) -> go.Figure:
     """The same figure, with `text` as its alternative for those who do not see it."""
-    fig.update_layout(meta={**(fig.layout.meta or {}), "alt": text})
+    fig.update_layout(meta={**(fig.layout.meta or {}), "alt": powers(text)})
     return fig
 
 

@@ -33,7 +33,7 @@ def test_flop_are_those_of_every_epoch_and_twice_in_double_precision():
     assert budget.budget("grokking").flop == pytest.approx(
         sum(map(once, profiles.grokking("paper")))
     )
-    run = sweeps.strength("paper")[0]
+    run = sweeps.convergence("paper")[1]
     assert run.float64
     assert plan.work(run) == 2 * once(run)
 

@@ -113,8 +113,9 @@ def test_no_criterion_of_a_result_is_lost_in_the_table_and_each_has_its_mark(boa
 def test_no_sentence_of_the_table_says_yes_or_no_for_a_criterion(board):
     table = soup(scoreboard(board))
     assert not re.search(r": (yes|no)\b", text(table))
-    marked = soup(ours_html("a spike before: no; it groks: yes"))
+    marked = soup(ours_html("a spike before: no; it groks: yes; of 5"))
     assert [each.get_text() for each in marked.select("li")] == ["✘ a spike before", "✔ it groks"]
+    assert marked.get_text().endswith("it groksof 5")
 
 
 def test_long_numbers_are_folded_after_their_first_part_and_not_within_brackets():
@@ -141,18 +142,17 @@ def test_rows_of_the_table_can_be_told_apart_by_their_targets():
     x=st.lists(st.floats(0.1, 1e4), min_size=1, max_size=9),
     log=st.booleans(),
 )
-def test_what_is_drawn_lies_within_the_picture_and_keeps_its_order(ends, x, log):
-    box = Box(Axis(*ends, log), Axis(0, 1))
-    [path] = ElementTree.fromstring(f"<g>{box.line(Curve(sorted(x), [0.5] * len(x), 'gen'))}</g>")
-    drawn = points(path.get("d"))
-    assert len(drawn) == len(x)
-    assert all(0 <= across <= WIDTH and 0 <= down <= HEIGHT for across, down in drawn)
-    assert drawn == sorted(drawn, key=lambda point: point[0])
-
-
-def test_larger_values_are_drawn_higher():
-    [(_, low), (_, high)] = Box(Axis(0, 1), Axis(0, 1)).place([0, 0], [0.2, 0.9])
-    assert high < low
+def test_what_is_drawn_lies_within_the_picture_and_larger_values_further_right_and_higher(
+    ends, x, log
+):
+    curve = Curve(sorted(x), np.linspace(0.2, 0.9, len(x)), "gen")
+    [path] = ElementTree.fromstring(f"<g>{Box(Axis(*ends, log), Axis(0, 1)).line(curve)}</g>")
+    across, down = zip(*points(path.get("d")), strict=True)
+    assert len(across) == len(x)
+    assert 0 <= min(across) <= max(across) <= WIDTH
+    assert 0 <= min(down) <= max(down) <= HEIGHT
+    assert list(across) == sorted(across)
+    assert list(down) == sorted({*down}, reverse=True)
 
 
 def test_the_papers_own_result_is_a_line_or_a_band_where_its_values_are():

@@ -24,17 +24,6 @@ from varma2023 import explorers, profiles, theme
 from varma2023.decomposition import snapshots
 from varma2023.decomposition.analysis import Trigonometric, trigonometric, trigonometric_algorithm
 from varma2023.efficiency import analysis, critical
-from varma2023.explorers import (
-    IN_THE_PAGE,
-    AdditionExplorer,
-    EfficiencyExplorer,
-    EpochExplorer,
-    KappaExplorer,
-    SimulationExplorer,
-    TrainingExplorer,
-    module,
-    table_1_state,
-)
 
 NODE = Path(playwright.__file__).parent / "driver" / "node"  # playwright brings its own
 CURVES = ("step", "train_loss", "test_loss", "gen_logit", "mem_logit", "param_norm")
@@ -43,7 +32,7 @@ CURVES = ("step", "train_loss", "test_loss", "gen_logit", "mem_logit", "param_no
 def in_node(name: str, expression: str, cases: list) -> list:
     """`expression` of each case `c`, computed by the explorer's module under node."""
     driver = f"console.log(JSON.stringify({json.dumps(cases)}.map((c) => {expression})));"
-    command, program = [NODE, "--input-type=module", "-"], f"{module(name)}\n{driver}"
+    command, program = [NODE, "--input-type=module", "-"], f"{explorers.module(name)}\n{driver}"
     return json.loads(subprocess.check_output(command, input=program, text=True, timeout=60))
 
 
@@ -86,7 +75,8 @@ def test_the_browser_simulates_as_python_does():
     settled = list(filter(is_settled_by_its_inputs, (random_toy(rng) for _ in range(60))))
     assert len(settled) > 50
     toys = [*TABLE_1.values(), *settled]
-    found = in_node("simulation", "simulate(c, 10000, 37)", list(map(table_1_state, toys)))
+    cases = [*map(explorers.table_1_state, toys)]
+    found = in_node("simulation", "simulate(c, 10000, 37)", cases)
     for toy, curves in zip(toys, found, strict=True):
         assert curves.pop("diverged") is None
         theirs = Trajectory(toy, **{name: np.array(values) for name, values in curves.items()})
@@ -95,7 +85,7 @@ def test_the_browser_simulates_as_python_does():
 
 def test_the_browser_diverges_where_python_does():
     toy = Toy(lr=10.0, kappa=0.3, alpha=1.0, w_mem=(2.0, 2.0))
-    (theirs,) = in_node("simulation", "simulate(c, 100)", [table_1_state(toy)])
+    (theirs,) = in_node("simulation", "simulate(c, 100)", [explorers.table_1_state(toy)])
     with pytest.raises(ValueError, match=f"step {theirs['diverged']} overshoots and leaves a"):
         simulate(toy, 100)
 
@@ -136,8 +126,8 @@ def test_the_browser_shares_and_crosses_as_python_does():
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12, err_msg=str(c))
 
 
-NETWORK = {key: getattr(IN_THE_PAGE, key) for key in ("p", "lr", "weight_decay")}
-NETWORK |= vars(IN_THE_PAGE.model)
+NETWORK = {key: getattr(explorers.IN_THE_PAGE, key) for key in ("p", "lr", "weight_decay")}
+NETWORK |= vars(explorers.IN_THE_PAGE.model)
 TRAINED = """(() => {
   const { trainer, evaluate } = engine();
   const map = (named, f) => Object.fromEntries(Object.entries(named).map(([k, v]) => [k, f(v)]));
@@ -152,7 +142,7 @@ TRAINED = """(() => {
 @pytest.mark.parametrize("size", [310, 97])
 def test_the_browser_trains_as_the_textbook_does(size):
     """The first gradient, and 50 epochs later the weights and the loss, in float64."""
-    run = replace(IN_THE_PAGE, dataset_size=size)
+    run = replace(explorers.IN_THE_PAGE, dataset_size=size)
     start = initialise(run.model, run.p, run.seed)
     case = {"network": NETWORK, "rows": run.split()[0].tolist()}
     case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
@@ -218,7 +208,7 @@ def test_the_browser_adds_by_rotation_as_python_does():
     rng = random.Random(3)
     for count, logits in ((len(found.frequencies), whole), (1, one)):
         pairs = [(rng.randrange(p), rng.randrange(p)) for _ in range(20)]
-        state = AdditionExplorer(found, p).state() | {"count": count}
+        state = explorers.AdditionExplorer(found, p).state() | {"count": count}
         cases = [state | {"a": a, "b": b} for a, b in pairs]
         for (a, b), theirs in zip(pairs, in_node("addition", "votes(c)", cases), strict=True):
             np.testing.assert_allclose(theirs, logits[a, b].numpy(), atol=1e-9)
@@ -250,12 +240,12 @@ def test_the_browser_reads_the_moments_that_python_packed():
 @pytest.mark.parametrize(
     ("explorer", "read"),
     [
-        (lambda: EpochExplorer(both_lives()), {"lives", "at", "sum"}),
-        (lambda: AdditionExplorer(report(), 113), {"p", "a", "b", "count", "amplitudes"}),
-        (SimulationExplorer, {"steps", "presets"}),
-        (KappaExplorer, {"alpha", "n_labels"}),
-        (EfficiencyExplorer, {"P_mem", "exponent", "kappa", "logit", "size", "measured"}),
-        (TrainingExplorer, {"d_model"}),
+        (lambda: explorers.EpochExplorer(both_lives()), {"lives", "at", "sum"}),
+        (lambda: explorers.AdditionExplorer(report(), 113), {"p", "a", "b", "count", "amplitudes"}),
+        (explorers.SimulationExplorer, {"steps", "presets"}),
+        (explorers.KappaExplorer, {"alpha", "n_labels"}),
+        (explorers.EfficiencyExplorer, {"P_mem", "exponent", "kappa", "logit", "size", "measured"}),
+        (explorers.TrainingExplorer, {"d_model"}),
     ],
 )
 def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_reads(explorer, read):
@@ -272,24 +262,23 @@ def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_rea
 
 
 def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
-    presets = SimulationExplorer().presets
+    presets = explorers.SimulationExplorer().presets
     assert list(presets) == ["a", "b", "c"]
     assert presets["b"]["P_gen"] == TABLE_1["b"].P_gen == 4.0
     assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
     toy = replace(Toy(), kappa=1.5, n_labels=7)
-    state = SimulationExplorer(toy, steps=500).state()
+    state = explorers.SimulationExplorer(toy, steps=500).state()
     assert state.items() >= {"kappa": 1.5, "steps": 500, "n_labels": 7}.items()
-    assert KappaExplorer(EqualCircuits((1.0, 1.5, 2.0), q=3.0)).state()["n_circuits"] == 3
+    assert explorers.KappaExplorer(EqualCircuits((1.0, 1.5, 2.0), q=3.0)).state()["n_circuits"] == 3
     mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
-    state = EfficiencyExplorer(mem, gen).state()
+    state = explorers.EfficiencyExplorer(mem, gen).state()
     assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
-    assert TrainingExplorer().state()["d_model"] == 48
     with pytest.raises(ValueError, match="2 to 4 norms, got 5"):
-        KappaExplorer(EqualCircuits((1.0,) * 5))
+        explorers.KappaExplorer(EqualCircuits((1.0,) * 5))
     with pytest.raises(ValueError, match="kappa must be positive"):
-        EfficiencyExplorer(replace(mem, kappa=-4.0), gen)
+        explorers.EfficiencyExplorer(replace(mem, kappa=-4.0), gen)
     with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
-        TrainingExplorer(replace(IN_THE_PAGE, task="x-y"))
+        explorers.TrainingExplorer(replace(explorers.IN_THE_PAGE, task="x-y"))
 
 
 def test_the_stylesheet_takes_its_colours_from_the_theme():

@@ -9,23 +9,16 @@ from test_site import FRAMES, tabs_on, write_page
 from test_sphinx_ext import rendered
 
 from varma2023 import explorers, theme
-from varma2023.explorers import (
-    AdditionExplorer,
-    EfficiencyExplorer,
-    EpochExplorer,
-    SimulationExplorer,
-    TrainingExplorer,
-)
 from varma2023.publish.sphinx_ext import IslandMime
 
 pytestmark = [pytest.mark.site]
 POINTS = {"mem": [[500, 27.0], [2000, 44.0]], "share": [[800, 0.9]]}
 MADE = {
-    "epochs": lambda: EpochExplorer(both_lives()),
-    "addition": lambda: AdditionExplorer(report(), 113),
-    "efficiency": lambda: EfficiencyExplorer(measured=POINTS),
-    "simulation": SimulationExplorer,
-    "training": TrainingExplorer,
+    "epochs": lambda: explorers.EpochExplorer(both_lives()),
+    "addition": lambda: explorers.AdditionExplorer(report(), 113),
+    "efficiency": lambda: explorers.EfficiencyExplorer(measured=POINTS),
+    "simulation": explorers.SimulationExplorer,
+    "training": explorers.TrainingExplorer,
 }
 
 

@@ -1,6 +1,5 @@
 """What chapter cells call: parameters that must exist, and numbers that print as numbers."""
 
-import keyword
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varma2023 import measures
-from varma2023.publish import notebook
+from varma2023.publish import chapters, notebook
 
 
 @pytest.fixture
@@ -36,18 +35,11 @@ def test_known_parameters_pass_and_only_papermills_cell_is_read(cells):
 
 
 def test_an_unknown_parameter_is_named_with_what_exists_and_what_is_closest(cells):
-    cells.append("# Parameters\nwieght_decay = 0.5\n")
+    cells.append("# Parameters\np = [1, None, 'x = 2']\nwieght_decay = 0.5\n_q = 1\n")
     with pytest.raises(ValueError, match="wieght_decay") as error:
         notebook.check_parameters(profile="published", p=None, weight_decay=None)
     assert "profile, p, weight_decay" in str(error.value)
     assert str(error.value).endswith("did you mean 'weight_decay'?")
-
-
-@given(names=st.lists(st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(str.isidentifier)))
-def test_every_injected_name_is_seen_in_order(names):
-    names = [n for n in names if not keyword.iskeyword(n)]
-    source = "# Parameters\n" + "".join(f"{n} = [1, None, 'x = 2']\n" for n in names)
-    assert notebook.injected_names(source) == names
 
 
 @given(value=st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, width=32))
@@ -71,6 +63,17 @@ def test_glue_keeps_the_plain_value(monkeypatch):
     assert repr(kept) == "{'share': 0.5}"
     notebook.glue("runs", notebook.chips([grokking(0), grokking(1)], "float64"))
     assert kept["runs"].data.startswith("<span")
+
+
+def test_a_live_notebook_finds_what_its_prose_quotes(monkeypatch):
+    shell = SimpleNamespace(user_ns={})
+    monkeypatch.setattr("myst_nb.glue", lambda *_, **__: None)
+    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
+    notebook.glue("share", 0.5)
+    notebook.glue("word", "met")
+    for quote in chapters.QUOTES.values():
+        name = quote.removeprefix("{eval}`").partition("[")[0]
+        assert shell.user_ns[name] == {"share": 0.5, "word": "met"}
 
 
 def test_chips_say_what_the_sentence_on_the_runs_says_and_no_more():

@@ -16,9 +16,7 @@ from plotly.colors import hex_to_rgb, unlabel_rgb
 from varma2023 import theme
 from varma2023.publish import chapters
 
-ROOT = Path(__file__).resolve().parents[2]
-ASSETS = ROOT / "book" / "_assets"
-FILE = Path(theme.__file__).with_name("theme.json")
+ASSETS = chapters.BOOK / "_assets"
 HEAVY = np.random.default_rng(0).random((400, 400))
 
 
@@ -60,7 +58,7 @@ def test_the_template_is_the_one_file_in_its_light_form():
     shared = theme.THEME["layout"]
     assert layout["legend"] == shared["legend"]
     assert layout["xaxis"].items() >= shared["xaxis"].items()
-    assert json.loads(FILE.read_text("utf-8")) == theme.THEME
+    assert json.loads(Path(theme.__file__).with_name("theme.json").read_text()) == theme.THEME
 
 
 def test_a_figure_has_a_template_of_its_own():

@@ -9,7 +9,6 @@ from grokkit import model
 from grokkit.engine import batched, cost, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.sweeps import plan
 from varma2023.engine import timings
 
 SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_mlp=48))
@@ -87,24 +86,18 @@ def test_autograd_keeps_what_is_counted_and_not_much_more(form):
     assert 1 <= kept / getattr(cost, form)(Run()).kept < 1.4
 
 
-def test_an_update_moves_seven_numbers_for_each_parameter_of_the_network():
-    n = sum(weight.numel() for weight in network(SMALL)[0].values())
+def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_flop():
+    theta, *_ = network(SMALL)
+    n = sum(weight.numel() for weight in theta.values())
     assert cost.n_parameters(SMALL) == n
     assert cost.update_bytes(SMALL) == 7 * 4 * n
-
-
-def test_forms_meet_where_their_flop_are_the_same():
+    assert cost.textbook(SMALL).kept_bytes(10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
     _, last_row, tables = cost.forms(Run())
+    assert tables.kept_bytes(100) == 400 * tables.kept
+    assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept  # a chunk at a time
     size = cost.crossover(last_row, tables)
     assert last_row.flop(size) == pytest.approx(tables.flop(size))
     assert tables.flop(size + 1) < last_row.flop(size + 1)
-
-
-def test_tables_are_kept_a_chunk_at_a_time():
-    tables = cost.tabulated(Run())
-    assert plan.flop(Run()) == tables.flop(3830)
-    assert tables.kept_bytes(100) == 400 * tables.kept
-    assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept
 
 
 def test_the_table_has_a_row_a_form_and_a_column_a_size():
@@ -112,15 +105,3 @@ def test_the_table_has_a_row_a_form_and_a_column_a_size():
     assert counts.count("<tr>") == 4
     assert "<td>848,384</td>" in counts
     assert "GFLOP at D = 1,000" in counts
-
-
-def test_counts_by_hand_of_a_tiny_network():
-    run = Run(p=5, dataset_size=10, model=ModelConfig(d_model=2, n_heads=1, d_mlp=3))
-    textbook, last_row, tables = cost.forms(run)
-    assert textbook.example == 4 * (16 + 16 + 12 + 10)
-    assert last_row.example == 4 + 12 + 10
-    assert tables.example == 15 + 6 * 8
-    assert textbook.flop(10) == 6 * 10 * textbook.example
-    assert textbook.kept_bytes(10) == 4 * 10 * 4 * (14 + 3 + 5)
-    assert cost.n_parameters(run) == (7 + 4) * 2 + 4 * 4 + 6 + 3 + 6 + 2 + 10
-    assert cost.update_bytes(run) == 28 * cost.n_parameters(run)

@@ -1,7 +1,7 @@
 """CUDA graphs and precision, on stand-ins for the card: every call is one step, come what may."""
 
 from contextlib import contextmanager, nullcontext
-from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
@@ -11,7 +11,6 @@ from grokkit.engine import cuda
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
-    """On a stand-in for the card: streams that do nothing, a graph that replays the step."""
     done, recording = [], []
 
     def step():
@@ -26,12 +25,9 @@ def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
         yield
         recording.clear()
 
-    graph = SimpleNamespace(replay=lambda: done.append(1))
-    stream = SimpleNamespace(wait_stream=lambda other: None)
-    card = {"CUDAGraph": lambda: graph, "Stream": lambda: stream, "graph": record}
-    card |= {"current_stream": lambda: stream, "synchronize": lambda: None, "stream": nullcontext}
-    for name, stand_in in card.items():
-        monkeypatch.setattr(torch.cuda, name, stand_in)
+    card = mock.Mock(torch.cuda, graph=record, stream=nullcontext)
+    card.CUDAGraph().replay = lambda: done.append(1)
+    monkeypatch.setattr(torch, "cuda", card)
     graphed = cuda.Graphed(step)
     for calls in range(1, 12):
         graphed()

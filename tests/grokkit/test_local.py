@@ -110,8 +110,6 @@ def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(
         assert record.ended.endswith(" below 1e+09")
         assert list(record["epoch"]) == list(RUN.log_epochs()[: len(record["epoch"])])
         assert not Store(tmp_path / "together", "").load_checkpoint(record.run)
-    # what was stored is what is found again
-    assert Store(tmp_path / "together", "").get(first.run).ended == first.ended
 
 
 def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
@@ -197,12 +195,9 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
         train([RUN], tmp_path)
 
 
-# --- the arithmetic
-
-
 def test_float64_counts_twice_and_padding_is_what_no_run_uses():
     assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
-    assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)  # half of DESIGN's 3.7e9
+    assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)
     runs = [replace(RUN, dataset_size=size) for size in (10, 20, 30, 40)]
     assert plan.padding([runs[:2], runs[2:]]) == pytest.approx(1 - 100 / (40 + 80))
     assert plan.padding([]) == 0.0

@@ -69,8 +69,6 @@ def test_the_demo_prints_how_it_goes_and_makes_a_page_of_its_own(tmp_path, monke
     found = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     assert len(found.find_all("polyline")) == 4
     assert not found.find_all(href=True) + found.find_all(src=True)
-    assert main(["demo", "--page", str(tmp_path / "no" / "page.html")]) == 2
-    assert "must lie in a folder that exists" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -101,6 +99,7 @@ def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(s
         (["train", *TINY, "--task", "x"], "task must be one of"),
         (["train", *TINY, "--n-heads", "3"], "n_heads must divide"),
         (["train", *TINY, "--store", "/dev/null/x"], "/dev/null/x"),
+        (["demo", "--page", "/no/page.html"], "must lie in a folder that exists, got /no/page"),
     ],
 )
 def test_a_mistake_is_said_in_a_line_and_gives_status_2(store, arguments, message, capsys):
@@ -119,9 +118,6 @@ def test_the_version_is_that_of_the_project(command, capsys):
         called(["--version"])
     assert capsys.readouterr().out.split() == [command, project["version"]]
     assert project["version"] == grokkit.__version__
-
-
-# --- the wheel
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis.strategies import integers
@@ -15,7 +14,7 @@ from tiny import BRIEF as RUN
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from grokkit.store.store import SHIPPED
+from grokkit.store.store import Store
 
 
 @pytest.mark.parametrize(
@@ -97,15 +96,12 @@ def test_a_field_of_the_wrong_type_is_named_and_one_value_has_one_key():
     subprocess.run([sys.executable, "-c", TYPED], check=True)
 
 
-def test_shipped_records_have_the_keys_of_their_runs():
-    """A change of `Run` must leave them: the stored key is compared with that of the config."""
-    rows = [row for path in SHIPPED.glob("*.parquet") for row in pq.read_table(path).to_pylist()]
-    assert len(rows) > 500
-    for row in rows:
-        assert Run.from_config(json.loads(row["config"])).key == row["key"]
+def test_shipped_records_have_the_keys_of_their_runs(tmp_path):
+    """A change of `Run` must leave them: a row with another key is damaged, which is a warning."""
+    assert len(Store(tmp_path).shipped_records()) > 500
 
 
-def test_every_field_changes_the_key():
+def test_every_field_changes_the_key_and_survives_json():
     base = replace(RUN, keep_weights=False)
     other = {
         "task": "x-y", "p": 7, "dataset_size": 9, "labels": "random", "seed": 1, "epochs": 4,
@@ -119,12 +115,9 @@ def test_every_field_changes_the_key():
     changed = [replace(base, **{name: value}) for name, value in other.items()]
     changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True)]
     assert len({run.key for run in changed}) == len(changed)
-
-
-def test_a_config_survives_json():
-    run = replace(RUN, dataset_size=8, init=RUN, weight_decay=0.1)
-    again = Run.from_config(json.loads(json.dumps(run.config())))
-    assert (again, again.key) == (run, run.key)
+    for run in changed:
+        again = Run.from_config(json.loads(json.dumps(run.config())))
+        assert (again, again.key) == (run, run.key)
 
 
 @given(integers(1, 10**7), integers(2, 500))

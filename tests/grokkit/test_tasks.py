@@ -33,13 +33,6 @@ def test_modular_labels_follow_the_rule(name, p):
     assert task.n_examples == (p * (p - 1) if name == "x/y" else p * p)
 
 
-def test_the_paper_sizes():
-    assert tasks.task("x+y", 113).n_examples == 12769
-    assert tasks.task("x/y", 113).n_examples == 113 * 112
-    assert tasks.task("S_n: xyx", 5).n_examples == 14400
-    assert tasks.task("S_n: xyx", 5).n_tokens == 120
-
-
 @pytest.mark.parametrize("name", tasks.PERMUTATION)
 def test_permutation_labels_compose_matrices(name):
     # independent: permutation matrices P_x[i, x(i)] = 1 multiply in the same order as "left first"
@@ -47,6 +40,7 @@ def test_permutation_labels_compose_matrices(name):
     assert elements.tolist() == [list(element) for element in permutations(range(4))]
     matrices = [np.eye(4, dtype=int)[element] for element in elements]
     task = tasks.task(name, 4)
+    assert (task.n_tokens, task.n_examples) == (24, 576)
     for (x, y), label in zip(task.inputs, task.labels, strict=True):
         X, Y = matrices[x], matrices[y]
         expected = {"S_n: xy": X @ Y, "S_n: xyx^-1": X @ Y @ X.T, "S_n: xyx": X @ Y @ X}[name]
@@ -63,11 +57,9 @@ def test_a_split_covers_everything_never_overlaps_and_grows_with_its_size(which,
     assert set(tasks.split(task, small, seed)[0]) <= set(train)
 
 
-def test_splits_differ_between_seeds_and_repeat_for_one():
-    task = tasks.task("x+y", 23)
-    first = tasks.split(task, 100, 0)[0]
-    assert (first == tasks.split(task, 100, 0)[0]).all()
-    assert (first != tasks.split(task, 100, 1)[0]).any()
+def test_splits_differ_between_seeds():
+    one, other = (tasks.split(tasks.task("x+y", 23), 100, seed)[0] for seed in (0, 1))
+    assert (one != other).any()
 
 
 def test_random_labels_are_uniform_and_unrelated_to_the_rule():

@@ -10,22 +10,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from grokkit.theorems import (
-    EqualCircuits,
-    effective_loss,
-    lemma_d3_delta,
-    optimal_shares,
-    optimal_weights,
-    scaled_loss,
-    sharing_cost,
-)
-from varma2023.theorems.analysis import (
-    count_d1_failures,
-    count_d2_failures,
-    count_d3_failures,
-    largest_d4_gap,
-    minimise_weights,
-)
+from grokkit import theorems
+from grokkit.theorems import EqualCircuits
+from varma2023.theorems import analysis
 
 
 def positive(low: float, high: float) -> st.SearchStrategy[float]:
@@ -52,18 +39,13 @@ def circuits(drawn: dict) -> EqualCircuits:
     return EqualCircuits(**drawn)
 
 
-def test_theorem_d1_needs_every_example_right():
-    logits, labels = np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([0, 1])
-    assert scaled_loss(logits, labels, 9.0) > scaled_loss(logits, labels, 1.0)
-
-
 @given(seed=st.integers(0, 2**16), scale=st.floats(-5.0, 5.0))
 def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
     kept = logits.copy()
     theirs = torch.nn.functional.cross_entropy(torch.tensor(scale * logits), torch.tensor(labels))
-    assert abs(scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
+    assert abs(theorems.scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
     assert np.array_equal(logits, kept)
 
 
@@ -74,7 +56,7 @@ def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     part=st.floats(0.01, 0.99),
 )
 def test_lemma_d3_holds_with_epsilon_on_the_right(x, r, c, part):
-    delta = lemma_d3_delta(x, r, c)
+    delta = theorems.lemma_d3_delta(x, r, c)
     eps = part * delta
     assert 0 < delta <= x
     assume(eps * c > 1e-9 * x**r)  # else the difference of the powers is lost in rounding
@@ -85,14 +67,14 @@ def test_lemma_d3_holds_with_epsilon_on_the_right(x, r, c, part):
 @settings(max_examples=60)
 def test_theorem_d4_agrees_with_a_search_that_does_not_know_it(drawn):
     found = circuits(drawn)
-    closed, searched = optimal_weights(found), minimise_weights(found)
+    closed, searched = theorems.optimal_weights(found), analysis.minimise_weights(found)
     assert np.abs(closed - searched).max() < 1e-6 * max(1.0, closed.sum())
 
 
 def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():
     P = torch.tensor([1.0, 2.0, 1.5], dtype=torch.float64)
     found = EqualCircuits(tuple(P.tolist()), kappa=1.3, q=2.4, alpha=0.02, n_labels=50)
-    w = torch.tensor(optimal_weights(found), requires_grad=True)
+    w = torch.tensor(theorems.optimal_weights(found), requires_grad=True)
     fit = torch.log1p((found.n_labels - 1) * torch.exp(-w.sum()))
     decay = ((w ** (1 / found.kappa) * P) ** found.q).sum()
     (gradient,) = torch.autograd.grad(fit + found.alpha / found.q * decay, w)
@@ -101,21 +83,26 @@ def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():
 
 def test_tied_circuits_share_below_q_and_one_takes_all_above():
     below = EqualCircuits((1.0, 1.0, 3.0), kappa=1.0)
-    assert optimal_shares(below)[0] == optimal_shares(below)[1]
+    assert theorems.optimal_shares(below)[0] == theorems.optimal_shares(below)[1]
     above = replace(below, kappa=3.0)
-    one, split = optimal_weights(above), np.array([0.5, 0.5, 0.0])
+    one, split = theorems.optimal_weights(above), np.array([0.5, 0.5, 0.0])
     assert (one > 0).sum() == 1
-    assert effective_loss(above, one) < effective_loss(above, one.sum() * split)
+    assert theorems.effective_loss(above, one) < theorems.effective_loss(above, one.sum() * split)
 
 
 def test_decay_too_strong_for_the_data_leaves_no_circuit():
     found = EqualCircuits((1.0, 2.0), kappa=3.0, alpha=100.0)
-    assert (optimal_weights(found) == 0).all()
-    assert (minimise_weights(found) == 0).all()
+    assert (theorems.optimal_weights(found) == 0).all()
+    assert (analysis.minimise_weights(found) == 0).all()
 
 
-AS_PRINTED = partial(count_d3_failures, as_printed=True)
-COUNTS = (count_d1_failures, count_d2_failures, AS_PRINTED, largest_d4_gap)
+AS_PRINTED = partial(analysis.count_d3_failures, as_printed=True)
+COUNTS = (
+    analysis.count_d1_failures,
+    analysis.count_d2_failures,
+    AS_PRINTED,
+    analysis.largest_d4_gap,
+)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +113,9 @@ COUNTS = (count_d1_failures, count_d2_failures, AS_PRINTED, largest_d4_gap)
         (EqualCircuits, ((1.0, 2.0), -1.0), "kappa must be a positive number, got -1.0"),
         (EqualCircuits, ((1.0, 2.0), 1.2, 0.0), "q must be a positive number, got 0.0"),
         (EqualCircuits, ((1.0, 2.0), 1.2, 2.0, 0.01, 0), "n_labels must be 2 or more, got 0"),
-        (lemma_d3_delta, (0.0, 2.0, 1.0), "must be"),
-        (lemma_d3_delta, (1.0, 0.5, 1.0), "must be"),
-        (lemma_d3_delta, (1.0, 2.0, -1.0), "must be"),
+        (theorems.lemma_d3_delta, (0.0, 2.0, 1.0), "must be"),
+        (theorems.lemma_d3_delta, (1.0, 0.5, 1.0), "must be"),
+        (theorems.lemma_d3_delta, (1.0, 2.0, -1.0), "must be"),
         # of no draws none fails, which is not to say that the statement holds
         *(
             (count, (n, 0), f"draws, must be 1 or more, got {n}")
@@ -146,14 +133,14 @@ def test_sharing_costs_least_at_the_optimal_share():
     for kappa in (0.5, 1.2, 1.9, 2.5):
         found = EqualCircuits((1.0, 2.0), kappa)
         share = np.linspace(0, 1, 10_001)
-        cost = sharing_cost(found, share)
-        assert abs(share[cost.argmin()] - optimal_shares(found)[0]) < 1e-4
+        cost = theorems.sharing_cost(found, share)
+        assert abs(share[cost.argmin()] - theorems.optimal_shares(found)[0]) < 1e-4
         assert cost[-1] == 1
 
 
 def test_random_draws_find_every_statement_true_and_the_printed_lemma_false():
-    assert count_d1_failures(200, seed=0) == 0
-    assert count_d2_failures(10_000, seed=0) == 0
-    assert count_d3_failures(500, seed=0, as_printed=False) == 0
-    assert count_d3_failures(500, seed=0, as_printed=True) == 500
-    assert largest_d4_gap(100, seed=0) < 1e-6
+    assert analysis.count_d1_failures(200, seed=0) == 0
+    assert analysis.count_d2_failures(10_000, seed=0) == 0
+    assert analysis.count_d3_failures(500, seed=0, as_printed=False) == 0
+    assert analysis.count_d3_failures(500, seed=0, as_printed=True) == 500
+    assert analysis.largest_d4_gap(100, seed=0) < 1e-6

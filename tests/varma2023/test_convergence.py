@@ -86,16 +86,21 @@ def test_the_experiments_pair_up_and_keep_alpha(profile):
         assert {run.p for run in runs} == {53, 113}
     strengths = sweeps.strength(profile)
     assert {round(run.eps * run.weight_decay, 20) for run in strengths} == {1e-8}
-    assert [run.labels for run in strengths] == ["true"] * 3 + ["random"] * 3
+    assert {run.eps for run in strengths} == {1e-9, 1e-8, 1e-7}
+    assert len({round(run.lr * run.weight_decay, 12) for run in strengths}) == 1  # the pace
 
 
-def test_a_strength_is_compared_with_that_of_c_1():
-    runs = sweeps.strength("quick")[:3]
-    same = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
-    less = ended(runs[2], [0, 9], [1.0, 0.01], correct_logit=30.0)
-    weaker = [[*same[:2], less]]
-    assert analysis.strength_shift(weaker[0], 10.0, "correct_logit") == pytest.approx(-1 / 3)
-    assert analysis.shift_text(weaker, 0.1, "param_norm") == "+0.0%"
+def test_a_strength_is_compared_with_that_of_c_1_seed_by_seed():
+    runs = sweeps.strength("published")[:6]  # two seeds
+    weaker = {1e-7: 30.0}, {1e-7: 54.0}
+    records = [
+        ended(run, [0, 9], [1.0, 0.01], correct_logit=weaker[run.seed].get(run.eps, 45.0))
+        for run in runs
+    ]
+    shift = analysis.strength_shift(records, 10.0, "correct_logit")
+    assert shift.each == pytest.approx([-1 / 3, 0.2])
+    assert shift.value == pytest.approx(-1 / 15)
+    assert analysis.strength_shift(records, 0.1, "param_norm").value == 0
     papers = [ended(Run(eps=eps), [0], [1.0]) for eps in (1e-7, 1e-8)]
     assert analysis.typical_weight(papers) == pytest.approx(24 / 226_944**0.5)
 
@@ -163,10 +168,9 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
     runs = sweeps.strength("quick")
     found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
-    groups = list(measures.group(found, "labels").values())
-    shown(figures.fig_strength(groups), "24.00 for λ 10")
-    fourth = replace(groups[0][0].run, eps=1e-6, weight_decay=0.01)
-    fig = figures.fig_strength([[*groups[0], ended(fourth, [0, 9], [1.0, 0.01])]])
+    shown(figures.fig_strength(found), "24.00 for λ 10")
+    fourth = replace(found[0].run, eps=1e-6, weight_decay=0.01)
+    fig = figures.fig_strength([*found, ended(fourth, [0, 9], [1.0, 0.01])])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
     safe = ended(replace(ADAMW, epochs=20_000), LONG, 0.1)
     fig = shown(figures.fig_early_end([safe], 0.3), "1 could have ended")

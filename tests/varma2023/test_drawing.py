@@ -7,13 +7,13 @@ import pytest
 
 from varma2023.efficiency.analysis import LOGIT, Fit
 from varma2023.efficiency.critical import equal_cost_size
-from varma2023.efficiency.drawing import mechanism
+from varma2023.efficiency.drawing import APART, mechanism
 
 MEM, GEN = Fit(34.0, 0.4, 6.0), Fit(32.0, 0.0, 6.0)
 
 
-def pictures(mem: Fit, gen: Fit, apart: float) -> tuple[str, list]:
-    whole = ElementTree.fromstring(mechanism(mem, gen, apart))
+def pictures() -> tuple[str, list]:
+    whole = ElementTree.fromstring(mechanism(MEM, GEN))
     return whole.attrib["aria-label"], list(whole)
 
 
@@ -21,12 +21,11 @@ def texts(svg) -> list[str]:
     return ["".join(text.itertext()) for text in svg.iter("text")]
 
 
-@pytest.mark.parametrize("apart", [3, 6])
-def test_a_table_has_an_entry_for_so_many_examples_and_a_bar_is_as_long_as_its_norm(apart):
-    _, svgs = pictures(MEM, GEN, apart)
+def test_a_table_has_an_entry_for_so_many_examples_and_a_bar_is_as_long_as_its_norm():
+    _, (*svgs, _) = pictures()
     critical = equal_cost_size(MEM, GEN, LOGIT)
     per_entry, per_norm = [], []
-    for size, svg in zip((critical / apart, critical, critical * apart), svgs, strict=False):
+    for size, svg in zip((critical / APART, critical, critical * APART), svgs, strict=True):
         facts = next(path for path in svg.iter("path") if path.attrib["stroke-width"] == "6")
         per_entry.append(facts.attrib["d"].count("M") / size)
         widths = [float(bar.attrib["width"]) for bar in svg.iter("rect")]
@@ -37,11 +36,10 @@ def test_a_table_has_an_entry_for_so_many_examples_and_a_bar_is_as_long_as_its_n
 
 
 def test_weight_decay_leaves_the_cheaper_circuit_on_each_side_of_d_crit():
-    label, (fewer, equal, more, lines) = pictures(MEM, GEN, 4)
-    [mem, gen] = [text for text in texts(fewer) if text.startswith("norm")]
-    assert ("stays" in mem, "pressed out" in gen) == (True, True)
-    [mem, gen] = [text for text in texts(more) if text.startswith("norm")]
-    assert ("pressed out" in mem, "stays" in gen) == (True, True)
+    label, (fewer, equal, more, lines) = pictures()
+    for svg, fates in ((fewer, ("stays", "pressed out")), (more, ("pressed out", "stays"))):
+        norms = [text for text in texts(svg) if text.startswith("norm")]
+        assert all(fate in norm for fate, norm in zip(fates, norms, strict=True))  # mem, gen
     assert [text for text in texts(equal) if "stays" in text or "pressed" in text] == []
     critical = f"{equal_cost_size(MEM, GEN, LOGIT):,.0f}"
     assert f"at D = {critical} " in label
@@ -49,7 +47,7 @@ def test_weight_decay_leaves_the_cheaper_circuit_on_each_side_of_d_crit():
 
 
 def test_the_lines_cross_where_the_circle_is():
-    _, (*_, lines) = pictures(MEM, GEN, 4)
+    _, (*_, lines) = pictures()
     mem, gen = (
         [tuple(map(float, point.split())) for point in re.split("[ML]", path.attrib["d"])[1:]]
         for path in list(lines.iter("path"))[:2]

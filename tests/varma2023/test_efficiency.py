@@ -17,6 +17,7 @@ from varma2023 import board, theme
 from varma2023.efficiency import analysis, critical, figures
 from varma2023.efficiency.analysis import ROUTES
 from varma2023.efficiency.claims import predictions, start_pairs, task_pairs
+from varma2023.measures import group
 from varma2023.plots import meta
 from varma2023.statistics import Interval
 
@@ -53,10 +54,9 @@ def test_a_circuit_alone_is_told_by_its_share_and_by_its_labels():
 
 def test_buckets_are_geometric_and_hold_every_run_once():
     runs = memory()
-    found = analysis.buckets(runs)
-    ratios = [bucket.high / bucket.low for bucket in found]
-    np.testing.assert_allclose(ratios, [ratios[0]] * analysis.N_BUCKETS)
-    assert all(one.high == other.low for one, other in pairwise(found))
+    found, logits = analysis.buckets(runs), [*map(analysis.logit, runs)]
+    edges = np.geomspace(min(logits), max(logits), analysis.N_BUCKETS + 1)
+    np.testing.assert_allclose([bucket[:2] for bucket in found], [*pairwise(edges)])
     held = [record for bucket in found for record in bucket.records]
     assert sorted(map(id, held)) == sorted(map(id, runs))
     for low, high, here in found:
@@ -97,11 +97,10 @@ def test_the_fit_is_of_medians_found_by_loops():
     runs = [altered(r, param_norm=r["param_norm"] * np.exp(0.1 * rng.normal())) for r in exact]
     found = analysis.fit(runs)
     x, y = analysis.logit, analysis.norm
-    curves = []
-    for seed in (0, 1, 2):
-        for size in MEMORY_SIZES:
-            curve = [r for r in runs if (r.run.seed, r.run.dataset_size) == (seed, size)]
-            curves.append(np.polyfit([log(x(r)) for r in curve], [log(y(r)) for r in curve], 1)[0])
+    curves = [
+        np.polyfit([log(x(r)) for r in curve], [log(y(r)) for r in curve], 1)[0]
+        for curve in group(runs, "seed", "dataset_size").values()
+    ]
     assert 1 / found.kappa == approx(np.median(curves))
     moved = {id(r): log(y(r)) + log(60 / x(r)) / found.kappa for r in runs}
     slopes = [
@@ -190,14 +189,12 @@ def test_predicted_by_norm_is_the_crossing_of_power_laws_with_an_interval():
     found = critical.predicted_by_norm(mem, gen)
     fits = analysis.fit(mem), analysis.fit(gen, flat=True)
     assert found.value == approx(critical.equal_cost_size(*fits, level))
-    beyond = critical.predicted_by_norm(memory()[10:], gen)  # C_mem's from D = 2,000 on
-    assert isnan(beyond.value)
+    assert isnan(critical.predicted_by_norm(memory(sizes=MEMORY_SIZES[2:]), gen).value)
     assert not found.bounded  # one seed of C_mem
 
 
 def test_what_a_minimum_is_made_of_and_that_memory_never_gets_cheaper():
-    part = critical.loss_part([made(Run(), 30.0, 60.0, minimum=500.0)])
-    assert part.median == approx(1 - 450 / 500)
+    assert critical.loss_part([made(Run(), 30, 60, minimum=500)]).median == approx(1 - 450 / 500)
     assert critical.never_cheaper(memory())
     assert not critical.never_cheaper(memory(power=-0.1))
     sizes = {500: 20.0, 1000: 40.0, 4000: 40.0 * 4**0.3}
@@ -283,8 +280,7 @@ def test_the_tables_say_what_there_is():
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     fig = shown(figures.fig3_efficiency(*NETWORKS), "0.500 (1 seed)")
-    points = [trace for trace in fig.data if trace.mode == "markers"]
-    drawn = [(str(point.meta), point.x[0], point.y[0]) for point in points]
+    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in fig.data if t.mode == "markers"]
     records = [record for networks in NETWORKS for record in networks]
     norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
     assert sorted(drawn) == sorted(norms_and_logits)
@@ -303,11 +299,12 @@ def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(he
 def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
     mem, gen = NETWORKS
     fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen -0.000 – 0.000")
-    found = {
-        name: [t.y[0] for t in fig.data if t.name == name] for name in figures.CIRCUITS.values()
-    }
-    assert found["C<sub>mem</sub>"] == approx([line.value for line in analysis.slopes(mem)])
-    assert len(found["C<sub>gen</sub>"]) >= len(analysis.slopes(gen)) > 0
+    of_mem, of_gen = (
+        [trace.y[0] for trace in fig.data if trace.name == name]
+        for name in figures.CIRCUITS.values()
+    )
+    assert of_mem == approx([line.value for line in analysis.slopes(mem)])
+    assert len(of_gen) >= len(analysis.slopes(gen)) > 0
     assert [shape.y0 for shape in fig.layout.shapes] == [0]
 
 

@@ -7,12 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
-from tiny import SMALL, TINY, equal, train
+from tiny import SMALL, TINY, checkpoint, equal, train
 
 from grokkit import tasks
 from grokkit.runs import Run
-from grokkit.store.store import Checkpoint
 from varma2023 import experiments, profiles, theme
 from varma2023.convergence.sweeps import long_runs
 from varma2023.efficiency.sweeps import starts
@@ -91,10 +89,8 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: profiles.grokking(seeds=0), "at least 1, got 0"),
         (lambda: profiles.grokking(seeds=True), "at least 1, got True"),
         (lambda: profiles.grokking(p=7, dataset_size=49), r"dataset_size 1\.\.48, got 49"),
-        (lambda: profiles.grokking(dataset_size=-5), "must be 1..12769, got -5"),
         (lambda: profiles.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
         (lambda: profiles.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
-        (lambda: profiles.grokking(weight_decay=-1.0), r"weight_decay must be in .*got -1"),
         (lambda: profiles.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
         (lambda: profiles.ungrokking(sizes="123"), "sizes must be a list of whole .*'123'"),
         (lambda: sweeps.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),
@@ -177,7 +173,7 @@ def test_an_inventory_counts_the_networks_to_start_from_and_what_checkpoints_hol
     start = 2 * runs[0].init.epochs
     assert (have.stored, have.missing, sum(r.epochs for r in have.left)) == (0, 6, start + 16)
     two = profiles.grokking(seeds=2, **SMALL)
-    store.save_checkpoint(Checkpoint(two[1], 3, {"point": torch.zeros(1)}, []))
+    store.save_checkpoint(checkpoint(two[1], 3))
     have = experiments.inventory(two, store)
     assert (have.left, have.begun) == ({two[0]: 0, two[1]: 3}, 0.25)
 

@@ -1,6 +1,7 @@
 """The figures: fit to print, true to the records or the simulation, and said in words."""
 
 from dataclasses import replace
+from itertools import chain
 
 import evidence
 import numpy as np
@@ -25,6 +26,7 @@ from varma2023.statistics import Interval
 from varma2023.theorems.figures import fig_d1_scale, fig_d4_exchange, fig_d4_shares
 from varma2023.two_starts.figures import fig10_relative_strength, fig_hysteresis, fig_two_starts
 from varma2023.ungrokking import figures
+from varma2023.ungrokking.analysis import known_and_new
 
 SEEDS = [grokking(seed) for seed in range(3)]
 RUNS, ADAMW = by_seed({0: 700, 1: 900}), by_seed({0: 750}, (0.5, 2.0))
@@ -32,8 +34,7 @@ FRESH, TASKS = crossing(1900, fresh=True), crossing(800) + crossing(500, task="x
 for i, each in enumerate(RUNS):
     each.metrics["param_norm"] = each["param_norm"] + i % len(SIZES)
 NEVER = altered(grokking(), test_accuracy=0.0)
-FIRST, SECOND, NEW = evidence.by_modulus(seeds=range(2)).values()
-MODULI = [*FIRST, *SECOND], NEW
+MODULI = known_and_new([*chain(*evidence.by_modulus(seeds=range(2)).values())])
 DRAWN = {  # by figure, how to draw it and what its alt text says
     "1a": (
         lambda: fig1a_grokking(SEEDS),
@@ -69,7 +70,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "moduli": (
         lambda: figures.fig_moduli(*MODULI),
         "31: 149 (149, 149; 2 seeds); 53: 294",
-        "prediction of p ln p: +0% at 31, +0% at 73; p^(5/3): +46% at 31",
+        "prediction of p ln p: +0% at 31; p^(5/3): +46% at 31",
     ),
     "epsilon": (lambda: figures.fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
 }
@@ -203,7 +204,7 @@ def test_fig11_shows_key_frequencies_apart():
 def test_the_equilibrium_draws_a_panel_a_network_on_the_line_of_rest():
     expected = np.linspace(-1e-9, 1e-9, 1000)
     states = [Equilibrium(1.1 * expected, expected, 1.1e-8, 0.99)] * 2
-    fig = shown(fig_equilibrium(states, SEEDS[:2]), "seed 1: fitted α 1.1e-08, cosine 0.990")
+    fig = shown(fig_equilibrium(states, SEEDS[:2]), "seed 1: fitted α 1.1·10⁻⁸, cosine 0.990")
     dots = traces(fig, "a parameter")
     assert [len(trace.x) for trace in dots] == [400, 400]
     np.testing.assert_allclose(dots[0].y, 1.1 * np.asarray(dots[0].x), rtol=1e-5)

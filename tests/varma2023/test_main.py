@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import SMALL, TINY, equal, train
+from tiny import SMALL, TINY, checkpoint, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
-from grokkit.store.store import Checkpoint, Store
+from grokkit.store.store import Store
 from grokkit.sweeps import plan
 from varma2023 import estimate, experiments, profiles
 from varma2023.commands import main
@@ -79,7 +79,7 @@ def test_list_shows_every_experiment_in_two_sizes(cli, monkeypatch):
 
 def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, cli):
     train(small[:1], Store())
-    Store().save_checkpoint(Checkpoint(small[1], 3, {"point": torch.zeros(1)}, []))
+    Store().save_checkpoint(checkpoint(small[1], 3))
     [_, line, _] = cli(f"list --store {home} --profile paper").out.splitlines()
     assert line.split() == ["small", "paper", "2", "1", "1", "50%", "0", "s", "no", "figure"]
     [row] = json.loads(cli("list --json --profile quick").out)
@@ -212,14 +212,6 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def call(store, *more):
-    """`python -m varma2023 run small` in a process group of its own, as a shell starts it."""
-    arguments = [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *more]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    environment = os.environ | {"GROKKIT_RESULTS": "", "GROKKIT_STORE": str(store)}
-    return subprocess.Popen(arguments, env=environment, start_new_session=True, **pipes)
-
-
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("where", "told"),
@@ -233,7 +225,13 @@ def call(store, *more):
 def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(
     home, only, cli, tmp_path, where, told
 ):
-    process = call(home, *where)
+    process = subprocess.Popen(  # in a process group of its own, as a shell starts it
+        [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while not list((home / "locks").glob("*.lock")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
@@ -302,7 +300,7 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(home, small
 
 def test_gc_names_what_it_deletes(home, small, cli):
     train(small, Store())
-    Store().save_checkpoint(Checkpoint(small[0], 3, {"point": torch.zeros(1)}, []))
+    Store().save_checkpoint(checkpoint(small[0]))
     (home / "records" / "x.parquet.damaged").touch()
     gone = f"checkpoints/{small[0].key}.safetensors\n1 files deleted from {home}\n"
     assert cli("gc", of=grokkit_main).out == gone

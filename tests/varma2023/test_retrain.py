@@ -63,7 +63,7 @@ def within(metric, which):
 def test_a_published_run_leaves_its_record_again(tmp_path):
     runs = sweeps.epsilon()  # from a network on all examples, trained again as well
     record = published(r for r in runs if r.dataset_size == max(run.dataset_size for run in runs))
-    found = retrain.retrain(record, Store(tmp_path), "cpu", progress=False)
+    found = retrain.retrain(record, Store(tmp_path), "cpu")
     assert found.agrees, str(found)
 
 
@@ -95,7 +95,7 @@ def test_one_that_was_stopped_goes_on_and_leaves_nothing(shipped, tmp_path):
     left = Store(home.path / "again" / shipped.run.key, shipped="")
     twice = shipped.metrics | {"param_norm": 2 * shipped["param_norm"]}
     left.put(replace(shipped, metrics=twice))
-    assert not retrain.retrain(shipped, home, "cpu", progress=False).agrees  # it took that up
+    assert not retrain.retrain(shipped, home, "cpu").agrees  # it took that up
     assert not left.path.exists()
 
 

@@ -277,7 +277,7 @@ OTHERWISE = {
     ("B13", IN_PART): {"far": RESTLESS},
     ("B13", FAILS): {"factor": 1.3},
     ("B13", OPEN): {"rest": FALLING},
-    ("B13", NOT_RUN): {"known": (31, 113)},
+    ("B13", NOT_RUN): {"known": (47, 113)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
@@ -372,7 +372,6 @@ def test_evidence_is_of_the_fewest_seeds_and_says_where_the_setting_is_another(s
     ]
     found = Evidence.of(*runs)
     assert found.seeds == min(len(set(group)) for group in seeds)
-    assert found.n == sum(map(len, seeds))
     assert found.smaller == (p != 113 or d_model != 128 or found.seeds < 5)
     assert found.badges[1:] == [f"p = {p}", f"{found.seeds} seed{'s' * (found.seeds > 1)}"]
     with pytest.raises(ValueError, match="must hold a record"):
@@ -433,6 +432,17 @@ def test_weight_decay_is_judged_by_ends_at_rest_and_its_row_says_what_it_was_wit
     assert "open without the runs made again (C19)" in again().ours
     assert again(values=(0.5, 2.0)).verdict == IN_PART  # not at every weight decay
     assert again(power=0.1).verdict == FAILS
+
+
+def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not():
+    *early, last = made.ablations()[20:25]
+    longer = replace(last.run, epochs=2 * last.run.epochs)
+    assert "had not grokked" not in board.judge("S6", ablations=made.ablations()).ours
+    late = made.ablation(longer, last.run.epochs + 1000, 20.0, ())
+    others = [r for r in made.ablations() if r.run.init_scale >= 1]
+    found = board.judge("S6", ablations=[*others, *early, late])
+    assert found.core
+    assert f"after {last.run.epochs:,} epochs 1 of these had not grokked" in found.ours
 
 
 def test_a_falling_network_enters_no_exponent_of_the_rule():

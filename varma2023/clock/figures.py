@@ -17,19 +17,17 @@ def fig_clock(records: Sequence[Record]) -> go.Figure:
     grid: Looks = {"rows": 1, "cols": 2, "horizontal_spacing": 0.06, "subplot_titles": titles}
     fig = panels({"height": 460}, shared_yaxes=True, **grid)
     groups = measures.group(records, "lr")
-    for i, (colour, (lr, runs)) in enumerate(
-        zip(ordered(len(groups)), groups.items(), strict=True)
-    ):
+    colours = ordered(len(groups))
+    for i, (lr, runs) in enumerate(groups.items()):
         label = f"η = {lr:g}"
         for record in analysis.grokking(runs):
-            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "width": 1.6}
+            looks: Looks = {"colour": colours[i], "dash": plots.dash_of(i), "width": 1.6}
             looks |= {"meta": plots.meta(record), "place": (1, 1)}
-            hover = (
-                f"test accuracy %{{y:.3f}}<br>seed {record.run.seed}, {label}<br>time %{{x:.3g}}"
-            )
+            who = f"seed {record.run.seed}, {label}"
+            hover = f"test accuracy %{{y:.3f}}<br>{who}<br>time %{{x:.3g}}"
             points = record["epoch"] * lr, record["test_accuracy"]
             draw(fig, *points, label, hover, **looks)
-        draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colour, i, place=(1, 2))
+        draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colours[i], i, place=(1, 2))
     general, base = measures.MARKS[-1].paper, Run().lr
     if measures.at_papers_setting(analysis.grokking(groups.get(base, []))):
         note = f"generalised at η × epochs ~{general * base:g}"

@@ -5,6 +5,7 @@ Also when a run of AdamW could have ended early, and whether that would have cha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isclose
 from typing import NamedTuple
 
@@ -17,7 +18,18 @@ from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
 from grokkit.optimum import room
 from grokkit.runs import Record, Run
-from varma2023.measures import RESIDUALS, Pair, first, least, objective, value_at
+from varma2023.measures import (
+    RESIDUALS,
+    Pair,
+    finals,
+    first,
+    group,
+    least,
+    objective,
+    rests,
+    value_at,
+)
+from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import span, table
 
 SAME = {"objective": 0.03, "norm": 0.02, "logit": 0.05}  # relative (choice C16)
@@ -126,35 +138,37 @@ def cost_table(found: Sequence[Pair]) -> str:
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
 
 
-def strength_shift(group: Sequence[Record], c: float, metric: str) -> float:
-    """A final metric for this c over that for c = 1, the default eps, minus 1."""
-    finals = {round(record.run.eps / Run().eps, 3): record.final(metric) for record in group}
-    return finals[c] / finals[1] - 1
+def scale(record: Record) -> float:
+    """c of a run with (c eps, lambda / c): its epsilon over the default one."""
+    return float(f"{record.run.eps / Run().eps:.3g}")
 
 
-def typical_weight(group: Sequence[Record]) -> float:
-    """The root mean square of the final parameters for c = 1."""
-    one = next(record for record in group if record.run.eps == Run().eps)
-    return one.final("param_norm") / cost.n_parameters(one.run) ** 0.5
+def strength_shift(records: Sequence[Record], c: float, metric: str) -> Interval:
+    """A final metric for this c over that for c = 1, minus 1: the mean over seeds."""
+    seeds = [{scale(r): r.final(metric) for r in own} for own in group(records, "seed").values()]
+    return bootstrap([own[c] / own[1.0] - 1 for own in seeds], lambda drawn: float(np.mean(drawn)))
 
 
-def shift_text(groups: Sequence[Sequence[Record]], c: float, metric: str) -> str:
-    """`strength_shift` of every network, as percentages."""
-    return ", ".join(f"{strength_shift(group, c, metric):+z.1%}" for group in groups)
+def typical_weight(records: Sequence[Record]) -> float:
+    """The root mean square of the final parameters for c = 1, of all seeds."""
+    squares = [
+        r.final("param_norm") ** 2 / cost.n_parameters(r.run) for r in records if scale(r) == 1
+    ]
+    return float(np.mean(squares) ** 0.5)
 
 
-def strength_table(groups: Sequence[Sequence[Record]]) -> str:
-    """By network and c: the strength at the end."""
-    return table(
-        "network | ε | λ | train loss over ελ | norm | correct logit | test accuracy | residual",
-        [
-            f"{r.run.labels} labels, D = {r.run.dataset_size:,} | {r.run.eps:g} | "
-            f"{r.run.weight_decay:g} | {r.final('train_loss') / r.run.alpha:.2f} | "
-            f"{_final_cells(r)} | {r.final('residual'):.2g}"
-            for group in groups
-            for r in group
-        ],
-    )
+def strength_table(records: Sequence[Record]) -> str:
+    """By c: the strength at the end, medians and ranges over seeds, and how many are at rest."""
+    rows = []
+    for eps, own in group(records, "eps").items():
+        final = partial(finals, own)
+        ends = [final("param_norm").text(".2f"), final("correct_logit").text(".1f")]
+        ends += [final("test_accuracy").text(".3f"), final("residual").text(".2g")]
+        epochs = span([r["epoch"][-1] for r in own], ",")
+        resting = f"{sum(map(rests, own))} of {len(own)}"
+        rows.append([f"{eps:g}", f"{own[0].run.weight_decay:g}", epochs, *ends, resting])
+    heads = "ε | λ | epochs | norm | correct logit | test accuracy | residual | at rest"
+    return table(heads, rows)
 
 
 # --- ending early ----------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result
+from varma2023.claims import Claim, Evidence, Met, Records, Result, every
 from varma2023.convergence import analysis
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
@@ -30,24 +31,36 @@ def two_ways(found: Records) -> Result:
 
 
 def strength(found: Records) -> Result:
-    """Whether (c eps, lambda / c) leads AdamW to the norm and logit of (eps, lambda).
+    """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (choice C16).
 
-    The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW
-    that is not at rest.
+    The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW that is not at
+    rest.
     """
     records = found["strength"]
-    groups = list(measures.group(records, "labels").values())
-    less, more = (analysis.shift_text(groups, c, "param_norm") for c in (10.0, 0.1))
-    known = all(r.run.optimiser == "adamw" and measures.rests(r) for r in records)
+    shift = partial(analysis.strength_shift, records)
 
-    def same(metric: str) -> Met:
-        shifts = [analysis.strength_shift(each, c, metric) for each in groups for c in (0.1, 10.0)]
-        return all(abs(shift) < SAME_STRENGTH for shift in shifts) if known else None
+    def known(c: float) -> bool:
+        own = [r for r in records if analysis.scale(r) in (1.0, c)]
+        return all(r.run.optimiser == "adamw" and measures.rests(r) for r in own)
+
+    def same(c: float, metric: str) -> Met:
+        near = shift(c, metric).within(-SAME_STRENGTH, SAME_STRENGTH)
+        return near if known(c) else None
+
+    def told(c: float, times: str) -> str:
+        moved = shift(c, "param_norm").text("+z.1%")
+        return f"{moved} for {times}{'' if known(c) else ', not all at rest'}"
 
     return Result(
-        f"norm against c = 1, by network: {less} for λ / 10, {more} for 10 λ",
-        same("param_norm"),
-        {"the correct logit is the same, too": same("correct_logit")},
+        f"norm against c = 1: {told(10.0, 'λ / 10')}; {told(0.1, '10 λ')}",
+        every(same(c, "param_norm") for c in (0.1, 10.0)),
+        {
+            "so it is with a tenth of λ": same(10.0, "param_norm"),
+            "the correct logit is the same, too": every(
+                same(c, "correct_logit") for c in (0.1, 10.0)
+            ),
+            **measures.resting(records),
+        },
         Evidence.of(records),
     )
 

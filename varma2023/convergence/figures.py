@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
@@ -59,28 +59,26 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     )
 
 
-def fig_strength(groups: Sequence[Sequence[Record]]) -> go.Figure:
-    """Norm and correct logit against gradients for every (c eps, lambda / c), by network."""
-    titles = [f"{group[0].run.labels} labels" for group in groups]
-    grid: Looks = {"rows": 2, "cols": len(groups), "subplot_titles": titles}
-    fig = panels({"height": 560}, shared_xaxes=True, vertical_spacing=0.06, **grid)
-    for col, group in enumerate(groups, start=1):
-        for i, (record, colour) in enumerate(zip(group, ordered(len(group)), strict=True)):
-            label = f"c = {record.run.eps / Run().eps:.1g}, λ = {record.run.weight_decay:g}"
+def fig_strength(records: Sequence[Record]) -> go.Figure:
+    """Norm and correct logit against decay times for every (c eps, lambda / c), seed by seed."""
+    groups = measures.group(records, "eps")
+    fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.06)
+    ends = []
+    for i, (own, colour) in enumerate(zip(groups.values(), ordered(len(groups)), strict=True)):
+        decay = own[0].run.weight_decay
+        label = f"c = {analysis.scale(own[0]):g}, λ = {decay:g}"
+        ends.append(f"{measures.finals(own, 'param_norm').text('.2f')} for λ {decay:g}")
+        for record in own:
             looks: Looks = {"colour": colour, "dash": dash_of(i), "meta": meta(record)}
+            times = np.maximum(record["epoch"], 1) / record.run.decay_time
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{record.run}<br>{label}"
-                points = _gradients(record), record[metric], label, hover
-                draw(fig, *points, place=(row, col), **looks)
+                draw(fig, times, record[metric], label, hover, place=(row, 1), **looks)
     fig.update_xaxes(LOG)
-    fig.update_xaxes(title="gradients of the train set", row=2)
-    fig.update_yaxes(title="parameter norm", row=1, col=1)
-    fig.update_yaxes(title="correct logit", row=2, col=1)
-    ends = []
-    for title, group in zip(titles, groups, strict=True):
-        each = (f"{r.final('param_norm'):.2f} for λ {r.run.weight_decay:g}" for r in group)
-        ends.append(f"{title}: {', '.join(each)}")
-    text = f"The same α by three pairs of ε and λ. Norm at the end, {'; '.join(ends)}."
+    fig.update_xaxes(title="decay times, ηλ × epochs", row=2)
+    fig.update_yaxes(title="parameter norm", row=1)
+    fig.update_yaxes(title="correct logit", row=2)
+    text = f"The same α by {len(groups)} pairs of ε and λ. Norm at the end, {'; '.join(ends)}."
     return set_alt(fig, text)
 
 

@@ -21,7 +21,8 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
         lengths = ((620, 1500), (40, 800), (100, 800))
     own = replace(everything, n_logged=80 if small else 200, keep_weights=False)
     grokked, ungrok, random = (replace(own, dataset_size=D, epochs=epochs) for D, epochs in lengths)
-    ungrok, random = replace(ungrok, init=everything), replace(random, labels="random")
+    ungrok = replace(ungrok, init=everything)
+    random = replace(random, labels="random", keep_weights=small)  # `efficiency.rays` reads them
     adamw = [replace(grokked, seed=seed) for seed in two] + [ungrok, random]
     if not small:
         large = Run(epochs=20_000)
@@ -42,16 +43,21 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
 def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """(c eps, lambda / c) for c of 0.1, 1 and 10: the same alpha, so the same strength at the end.
 
-    By the minimiser, for a grokking network and one with random labels of `convergence`.
+    By AdamW, seed by seed, from networks trained on every example, for 20 decay times
+    1 / (lr lambda) or until they are at rest. The learning rate is c times the usual one, too:
+    so lr lambda, which is the pace, and lr / eps, by which steps are stable, stay (choice C16).
     """
-    pairs = convergence(profile, seeds)
-    lbfgs = pairs[1::2]
-    chosen = [lbfgs[0], next(run for run in lbfgs if run.labels == "random")]
-    return [
-        replace(run, eps=run.eps * c, weight_decay=run.weight_decay / c)
-        for run in chosen
-        for c in (0.1, 1.0, 10.0)
-    ]
+    quick = profile == "quick"
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    size, runs = 620 if quick else 1200, []
+    for init in profiles.full_data(profile, count, p=None if quick else 53):
+        base = replace(init, dataset_size=size, init=init, n_logged=100, keep_weights=False)
+        for c in (0.1, 1.0, 10.0):
+            decay = base.weight_decay / c
+            run = replace(base, eps=base.eps * c, weight_decay=decay, lr=base.lr * c)
+            epochs = 500 if quick else round(20 * run.decay_time)
+            runs.append(replace(run, epochs=epochs, tolerance=0.3))
+    return runs
 
 
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:

@@ -1,6 +1,6 @@
 """Norm and logit of converged networks: isologit curves, fits, and what they say."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, inf, isfinite, log, log1p, nan
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record
-from varma2023.measures import group
+from varma2023.measures import Reading, group
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import span, table
 
@@ -50,16 +50,16 @@ class Bucket(NamedTuple):
     records: list[Record]
 
 
-def buckets(records: Sequence[Record], n: int = N_BUCKETS) -> list[Bucket]:
-    """Fig. 3: the runs in n geometric intervals of the correct logit, from least to largest.
+def buckets(records: Sequence[Record]) -> list[Bucket]:
+    """Fig. 3: the runs in geometric intervals of the correct logit, from least to largest.
 
     Raises ValueError without runs.
     """
     if not records:
         raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
     logits = np.array([logit(record) for record in records])
-    edges = np.geomspace(logits.min(), logits.max(), n + 1)
-    rows = np.clip(np.searchsorted(edges, logits, "right") - 1, 0, n - 1)
+    edges = np.geomspace(logits.min(), logits.max(), N_BUCKETS + 1)
+    rows = np.clip(np.searchsorted(edges, logits, "right") - 1, 0, N_BUCKETS - 1)
     return [
         Bucket(low, high, [r for r, row in zip(records, rows, strict=True) if row == i])
         for i, (low, high) in enumerate(pairwise(edges.tolist()))
@@ -70,9 +70,6 @@ def mean_norms(records: Sequence[Record]) -> dict[int, float]:
     """By dataset size, the geometric mean of the norms."""
     sizes = group(records, "dataset_size").items()
     return {size: exp(np.mean([log(norm(record)) for record in here])) for size, here in sizes}
-
-
-Reading = Callable[[Record], float]
 
 
 def logs(records: Sequence[Record], *reads: Reading) -> Float[np.ndarray, "run _"]:
@@ -115,9 +112,7 @@ class Fit:
 
     def at(self, level: float | int, size: float | int = SIZE) -> float:
         """The norm that this correct logit takes on this many examples."""
-        return float(
-            self.norm * (size / SIZE) ** self.exponent * (level / LOGIT) ** (1 / self.kappa)
-        )
+        return self.norm * (size / SIZE) ** self.exponent * (level / LOGIT) ** (1 / self.kappa)
 
 
 def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:

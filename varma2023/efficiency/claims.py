@@ -175,8 +175,7 @@ def equal_minimum(found: Records) -> Result:
         _text(f"seed {seed}", *(pair for (which, _), pair in pairs.items() if which == seed))
         for seed in sorted({seed for seed, _ in pairs})
     ]
-    below = critical.mixtures_below(mem, starts, ends)
-    if below:
+    if below := critical.mixtures_below(mem, starts, ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
     return Result(
         "; ".join(texts),

@@ -14,13 +14,14 @@ from varma2023.theme import GEN, MEM
 
 ROWS, COLUMNS = 4, 20  # of a whole drawn table of facts
 WIDTH, HEIGHT = 240, 232
+APART = 4  # times fewer, and more, examples than where both circuits cost the same
 COLOURS = {"gen": f"var(--gk-gen, {GEN})", "mem": f"var(--gk-mem, {MEM})"}
 TITLES = {"mem": "the table is cheaper", "gen": "the rule is cheaper", "": "both cost the same"}
 
 
-def mechanism(mem: Fit, gen: Fit, apart: float | int = 4) -> str:
+def mechanism(mem: Fit, gen: Fit) -> str:
     """Sec. 4 in four pictures, as HTML: both circuits at the D where they cost the same, and at
-    `apart` times fewer and more examples; and what each costs against D.
+    `APART` times fewer and more examples; and what each costs against D.
 
     In all of them a dot of the table is so many examples, and norms are those of the fits at a
     correct logit of `LOGIT`.
@@ -28,7 +29,7 @@ def mechanism(mem: Fit, gen: Fit, apart: float | int = 4) -> str:
     critical = equal_cost_size(mem, gen, LOGIT)
     if not np.isfinite(critical):
         return "<p>By these fits memory does not get dearer, so the costs do not cross.</p>"
-    sizes = [critical / apart, critical, critical * apart]
+    sizes = [critical / APART, critical, critical * APART]
     longest = max(gen.at(LOGIT), mem.at(LOGIT, sizes[-1]))
     drawn = [_pair(mem, gen, size, sizes[-1], longest) for size in sizes]
     drawn.append(_lines(mem, gen, sizes, longest))

@@ -1,7 +1,7 @@
 """The figures of efficiency: Fig. 3, and the two ways in which it predicts D_crit."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import product, zip_longest
 from math import isfinite
 from typing import Any
 
@@ -283,7 +283,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     looks = zip(ROUTES, ordered(len(ROUTES)), ("square", "circle", "diamond"), strict=True)
     for route, colour, symbol in looks:
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
-        for i, p in enumerate(here):
+        for p, larger in zip_longest(here, here[1:]):
             bounds = {
                 "predicted: a lower bound, memory still falling": not p.memory_rests,
                 "predicted: an upper bound, the rule still falling": not p.rule_rests,
@@ -298,9 +298,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
             point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
             if route == ROUTES[-1]:
-                crowded = (
-                    i + 1 < len(here) and here[i + 1].predicted.value < 1.1 * p.predicted.value
-                )
+                crowded = larger and larger.predicted.value < 1.1 * p.predicted.value
                 left = crowded or p.predicted.value < p.measured.value
                 point |= {"mode": "markers+text", "text": [f"\u2002{p.name}\u2002"]}
                 point["textposition"] = "middle left" if left else "middle right"

@@ -171,10 +171,8 @@ def minimiser_table(measured: Measured) -> str:
     """Methods by case as an HTML table: gradients to each residual, and where they ended."""
     cells = {}
     for row in measured["rows"]:
-        goals = sorted(row["reached"], key=float, reverse=True)
-        reached = (
-            ", ".join(f"{float(goal):g} after {row['reached'][goal]:,}" for goal in goals) or "none"
-        )
+        goals = sorted(((float(goal), n) for goal, n in row["reached"].items()), reverse=True)
+        reached = ", ".join(f"{goal:g} after {n:,}" for goal, n in goals) or "none"
         end = f"f {row['f']:,.0f}, accuracy {row['test_accuracy']:.2f}"
         pace = f"{1e3 * row['seconds'] / row['gradients']:.3g} ms each"
         cells[row["method"], row["case"]] = f"residual {reached}<br>{end}<br>{pace}"

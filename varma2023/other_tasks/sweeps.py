@@ -20,9 +20,9 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     generalised (`other_tasks`). Final weights are kept, for their circuits.
     """
     count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
-    modulus, n = {"published": (53, 5), "quick": (11, 4), "paper": (113, 5)}[profile]
+    settings = {"published": (53, 5, 1000), "quick": (11, 4, 50), "paper": (113, 5, 3000)}
+    modulus, n, gradients = settings[profile]
     plain = profiles.QUICK_RUN if profile == "quick" else Run()
-    gradients = {"published": 1000, "quick": 50, "paper": 3000}[profile]
     runs = []
     for task in ("x+y", *OTHER_TASKS):
         p = n if task in tasks.PERMUTATION else modulus

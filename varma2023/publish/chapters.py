@@ -7,7 +7,8 @@
     python -m varma2023.publish site       build/book -> build/site, warnings are errors
 
 Chapters are written as MyST Markdown; the notebook beside each is generated from it, so that
-anyone can open it, or give it to papermill, without any other step.
+anyone can open it, or give it to papermill, without any other step. What the prose quotes by
+`glue` on a page, a notebook quotes by `eval`, which JupyterLab fills in as the cells run.
 """
 
 import argparse
@@ -51,6 +52,25 @@ def documents(book: Path) -> list[str]:
     return [str(p.relative_to(book).with_suffix("")) for p in pages if is_notebook(p)]
 
 
+# How a notebook quotes what a page quotes as text, as HTML, and as a block of its own; the names
+# are those of one dict (`notebook.glue`).
+QUOTES = {
+    "{glue:text}`%s`": '{eval}`quoted["%s"]`',
+    "{glue:}`%s`": '{eval}`quoted_html["%s"]`',
+    "```{glue} %s\n```": '{eval}`quoted_block["%s"]`',
+}
+
+
+def quoting(notebook: Any, quotes: Mapping[str, str]) -> Any:
+    """The notebook with each of these ways to quote in its prose exchanged for the other."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for old, new in quotes.items():
+                pattern = re.escape(old).replace("%s", r"([\w.,-]+)")
+                cell.source = re.sub(pattern, new.replace("%s", r"\1"), cell.source)
+    return notebook
+
+
 def _written(notebook: Any) -> str:
     """A notebook as the text of its file: metadata that never differ, cells counted from 0."""
     import nbformat
@@ -75,7 +95,8 @@ def differing(book: Path, outputs: bool = True) -> dict[str, str]:
 
     found = {}
     for name in documents(book):
-        twin, text = book / f"{name}.ipynb", _written(jupytext.read(book / f"{name}.md"))
+        twin, chapter = book / f"{name}.ipynb", jupytext.read(book / f"{name}.md")
+        text = _written(quoting(chapter, QUOTES))
         there = twin.read_text(encoding="utf-8") if twin.exists() else ""
         if there != text and (outputs or _without_outputs(there) != text):
             found[name] = text
@@ -93,7 +114,8 @@ def _without_outputs(text: str) -> str:
     except (ValueError, AttributeError, nbformat.ValidationError):
         return ""
     for cell in cells:
-        cell.metadata.pop("execution", None)  # when JupyterLab ran it
+        for key in ("execution", "user_expressions"):  # when JupyterLab ran it, and what it quotes
+            cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return _written(notebook)
@@ -176,7 +198,8 @@ def stripped(text: str) -> str:
     """An executed notebook without what differs between runs: paths, times, ids, widget state."""
     import nbformat
 
-    notebook = nbformat.reads(text, as_version=4)
+    pages = {new: old for old, new in QUOTES.items()}
+    notebook = quoting(nbformat.reads(text, as_version=4), pages)
     for cell in notebook.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
@@ -325,11 +348,8 @@ def mend(made: Path) -> None:
 ICON = re.compile(
     r'(?:"([\w-]+)"|(\w+)):\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?'
 )
-
-
-RULE = re.compile(
-    r"(?:\.fa-[\w-]+:before,?)+\{content:[^}]*\}"
-)  # the same icons in the style sheet
+# and its rule in the style sheet
+RULE = re.compile(r"(?:\.fa-[\w-]+:before,?)+\{content:[^}]*\}")
 
 
 def subset_icons(made: Path) -> None:

@@ -31,11 +31,6 @@ def panels(layout: Layout) -> list[tuple[str, str]]:
     return sorted(found, key=place)
 
 
-def n_columns(layout: Layout) -> int:
-    """How many panels stand side by side: distinct left ends of the x axes."""
-    return len({round(_domain(layout, x)[0], 3) for x, _ in panels(layout)}) or 1
-
-
 def legend_rows(data: Sequence[Layout], layout: Layout) -> int:
     """How many rows the legend takes on a narrow page."""
     names = [t.get("name") or "" for t in data if t.get("showlegend", True)]
@@ -53,16 +48,16 @@ def narrow(data: Sequence[Layout], layout: Layout) -> Layout:
     Panels go row by row, or column by column where only the first row has titles: then these name
     columns. Panels of one column that share their x axis stay together.
     """
-    rows, columns = legend_rows(data, layout), n_columns(layout)
-    if columns == 1:
-        height = int(layout.get("height", 420))
-        fonts = {x: {"tickfont": {"size": 12}} for x, _ in panels(layout)}
+    rows, every, height = legend_rows(data, layout), panels(layout), int(layout.get("height", 420))
+    columns = len({round(_domain(layout, x)[0], 3) for x, _ in every})  # by their left ends
+    if columns <= 1:
+        fonts = {x: {"tickfont": {"size": 12}} for x, _ in every}
         return {"height": height + ROW * max(rows - 2, 0), "margin": {"r": 12}, **fonts}
-    every, notes = panels(layout), [dict(note) for note in layout.get("annotations", [])]
+    notes = [dict(note) for note in layout.get("annotations", [])]
     titles = {panel: note for panel in every for note in notes if _names(layout, panel, note)}
     by_column = columns < len(every) and set(titles) <= set(every[:columns])
     order = [p for i in range(columns) for p in every[i::columns]] if by_column else every
-    wide = int(layout.get("height", 420)) - 110
+    wide = height - 110
     changes: Layout = {}
     tops, down = {}, 0.0
     for i, panel in enumerate(order):

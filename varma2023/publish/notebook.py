@@ -65,11 +65,17 @@ def plain(value: Any) -> int | float | str:
 def glue(name: str, value: Any) -> None:
     """Keep a value under `name`, for the prose to quote.
 
-    A number or a text with the role `glue:text`, HTML such as `chips` with the role `glue:`.
+    A number or a text with the role `glue:text`, HTML such as `chips` with the role `glue:`. In
+    JupyterLab the prose finds it in `quoted`, as `chapters.QUOTES` has it.
     """
     from myst_nb import glue as keep
 
-    keep(name, value if isinstance(value, HTML) else plain(value), display=False)
+    value = value if isinstance(value, HTML) else plain(value)
+    keep(name, value, display=False)
+    if shell := get_ipython():
+        quoted = shell.user_ns.setdefault("quoted", {})
+        shell.user_ns |= dict.fromkeys(("quoted_html", "quoted_block"), quoted)
+        quoted[name] = value
 
 
 def chips(records: Sequence[Record], *more: str) -> HTML:

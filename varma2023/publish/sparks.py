@@ -12,7 +12,6 @@ from varma2023.theme import THEME
 WIDTH, HEIGHT = 240, 76  # of a spark, in its own units: it is stretched to the width of its box
 EDGE = 4  # around what is drawn, so that no stroke is cut
 PAPER = "reference"
-Extent = float | tuple[float, float] | None
 
 
 class Axis(NamedTuple):
@@ -52,13 +51,11 @@ class Box(NamedTuple):
     y: Axis
     width: float = WIDTH
     height: float = HEIGHT
-    left: float = 0
-    top: float = 0
 
     def place(self, x: ArrayLike, y: ArrayLike) -> list[tuple[float, float]]:
         """Where points lie in the picture; y upwards."""
-        across = self.left + EDGE + self.x.at(x) * (self.width - 2 * EDGE)
-        down = self.top + EDGE + (1 - self.y.at(y)) * (self.height - 2 * EDGE)
+        across = EDGE + self.x.at(x) * (self.width - 2 * EDGE)
+        down = EDGE + (1 - self.y.at(y)) * (self.height - 2 * EDGE)
         return [*zip(across.round(1).tolist(), down.round(1).tolist(), strict=True)]
 
     def line(self, curve: Curve) -> str:
@@ -85,20 +82,12 @@ class Box(NamedTuple):
         """Words under the axis of x: a tick or its title."""
         return self.text(x, self.y.low, words, PAPER, anchor).replace("<text", '<text dy="18"')
 
-    def paper(self, x: Extent = None, y: Extent = None) -> str:
-        """The paper's own result, as in `plots.draw_paper`: a dashed line across, or a band."""
-        ends = np.array(x if y is None else y, dtype=float)
-        low, high = ends.min(), ends.max()
-        across, up = (self.x.low, self.x.high), (self.y.low, self.y.high)
-        if low == high:
-            xs, ys = (np.full(2, low), up) if y is None else (across, np.full(2, low))
-            return self.line(Curve(xs, ys, PAPER, dash="7 4"))
-        left, right = (low, high) if y is None else across
-        bottom, top = up if y is None else (low, high)
-        (x0, y1), (x1, y0) = self.place([left, right], [bottom, top])
-        size = f'width="{x1 - x0:.1f}" height="{y1 - y0:.1f}"'
+    def band(self, low: float, high: float) -> str:
+        """The paper's own result between two values of x, as in `plots.draw_paper`."""
+        (left, top), (right, bottom) = self.place([low, high], [self.y.high, self.y.low])
+        size = f'width="{right - left:.1f}" height="{bottom - top:.1f}"'
         return (
-            f'<rect class="gk-paper" x="{x0:g}" y="{y0:g}" {size} opacity="0.3" '
+            f'<rect class="gk-paper" x="{left:g}" y="{top:g}" {size} opacity="0.3" '
             f'style="fill: {colour(PAPER)}"/>'
         )
 
@@ -117,11 +106,14 @@ def spark(
     x: Axis,
     y: Axis,
     alt: str,
-    paper_x: Extent = None,
-    paper_y: Extent = None,
+    paper_x: float | tuple[float, float] | None = None,
+    paper_y: float | None = None,
 ) -> str:
     """A picture of a few curves without labels, and the paper's own level or band behind them."""
-    box = Box(x, y)
-    marks = [box.paper(x=paper_x)] if paper_x is not None else []
-    marks += [box.paper(y=paper_y)] if paper_y is not None else []
-    return svg("".join([*marks, *map(box.line, curves)]), alt, WIDTH, HEIGHT, "gk-spark", True)
+    box, drawn = Box(x, y), [*curves]
+    if paper_y is not None:
+        drawn.insert(0, Curve([x.low, x.high], [paper_y] * 2, PAPER, dash="7 4"))
+    if isinstance(paper_x, float | int):
+        drawn.insert(0, Curve([paper_x] * 2, [y.low, y.high], PAPER, dash="7 4"))
+    band = box.band(*paper_x) if isinstance(paper_x, tuple) else ""
+    return svg(band + "".join(map(box.line, drawn)), alt, WIDTH, HEIGHT, "gk-spark", True)

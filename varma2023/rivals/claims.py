@@ -1,6 +1,6 @@
 """Claims about rival accounts: what grokking does not need (Sec. 6), and weight decay (Sec. 7)."""
 
-from math import isfinite
+from math import inf, isfinite
 
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result, every
@@ -18,7 +18,11 @@ def not_needed(found: Records) -> Result:
     if not (base and small):
         return Result()
     parts = analysis.rival_criteria(records)
-    return Result(measures.listed(parts), every(parts.values()), {}, Evidence.of(base, small))
+    ours, usual = measures.listed(parts), base[0].run.epochs
+    late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
+    if late:
+        ours += f"; after {usual:,} epochs {late} of these had not grokked, and this failed (C22)"
+    return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
 
 
 def without_decay(found: Records) -> Result:

@@ -175,8 +175,7 @@ def generalised(records: Sequence[Record]) -> list[Record]:
 def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
     """Runs of AdamW, each with the minimiser's from the same random weights and train set.
 
-    Raises:
-        ValueError: `ends` are not those of `semi_grokking.sweeps.semi_grokking_ends`, in its order.
+    Raises ValueError where `ends` are not those of `sweeps.semi_grokking_ends`, in its order.
     """
     return measures.pairs([record for both in zip(records, ends, strict=True) for record in both])
 

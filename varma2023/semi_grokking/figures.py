@@ -19,7 +19,6 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
     "norm": ({"title": "parameter norm"}, ("param_norm",)),
     "logits": ({"title": "correct logit"}, ("trig_logit", "mem_logit")),
 }
-ERRORS = 0.5, 0.01  # parts of the test set between which the colour of Fig. 5 changes
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
@@ -69,8 +68,7 @@ def fig6_transient(record: Record) -> go.Figure:
     if drop := analysis.norm_drop(record):
         fell = f"; the norm is {drop.norm_before:.2f} as it ends and {drop.norm_after:.2f} after"
     said = f"Accuracy, loss, norm and logits of one network on {record.run.dataset_size:,} "
-    said += f"examples: {_described(record)}{fell}."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}examples: {_described(record)}{fell}.")
 
 
 def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
@@ -78,7 +76,7 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
 
     By how far that is from 1, on a log scale: most ends lie near 1 and look alike on a linear one.
     """
-    most, least = ERRORS
+    most, least = 0.5, 0.01  # errors, as parts of the test set, between which the colour changes
     xaxis = {"title": "epoch", "tickformat": ",d"}
     fig = figure(xaxis=xaxis, yaxis=plots.ACCURACY_FROM_0, height=480)
     for record in sorted(records, key=lambda r: r.final("test_accuracy")):
@@ -89,8 +87,7 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
         looks: Looks = {"label": kind, "colour": colour, "dash": DASHES[kind], "width": width}
         draw_run(fig, record, "test_accuracy", **looks)
     said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
-    said += f"{analysis.outcome_counts(records)}."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
 
 
 def fig_outcomes(records: Sequence[Record]) -> go.Figure:
@@ -107,8 +104,7 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
         for D, here in groups.items()
     )
     said = f"Outcomes of {len(records)} networks by the size of their train set. Full at the end: "
-    said += f"{full}."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}{full}.")
 
 
 def fig_larger_step(records: Sequence[Record]) -> go.Figure:
@@ -166,8 +162,7 @@ def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
         draw_paper(fig, "a run at 0.7, D ~2,000", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by the "
     said += f"size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
-    said += f"{analysis.outcome_counts(ends, end_kind)}."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}{analysis.outcome_counts(ends, end_kind)}.")
 
 
 def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
@@ -197,5 +192,4 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     fig.update_xaxes(title="where AdamW ends", tickangle=0, **places)
     said = "; ".join(f"{k} by AdamW: {analysis.excess_text(same)}" for k, same in groups.items())
     text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
-    text += f"than where the minimiser does. {said}."
-    return set_alt(fig, text)
+    return set_alt(fig, f"{text}than where the minimiser does. {said}.")

@@ -18,7 +18,7 @@ def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:
         ", ".join(f"({name}) {outcome}" for name, outcome in seen.items()),
         all(outcome == OUTCOMES[name] for name, outcome in seen.items()),
         {},
-        Evidence(("simulation",), n=len(panels)),
+        Evidence(("simulation",)),
     )
 
 

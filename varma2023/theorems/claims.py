@@ -12,7 +12,7 @@ CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
 
 def _drawn(n_draws: int) -> Evidence:
     """Evidence from so many random draws."""
-    return Evidence(("random draws",), (f"{n_draws:,}",), n=n_draws)
+    return Evidence(("random draws",), (f"{n_draws:,}",))
 
 
 def theorem_d1(found: Records, n_draws: int = N_DRAWS, seed: int = 0) -> Result:

@@ -1,6 +1,6 @@
 """Trade-offs of two circuits (App. A.4), and which start finds the better minimum (App. A.2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import exp, isfinite, log, nan
 from typing import NamedTuple
@@ -33,12 +33,10 @@ def trig_part(record: Record) -> float:
     return record.final("trig_logit") / record.final("correct_logit")
 
 
-def by_norm(
-    records: Sequence[Record], n: int = N_BUCKETS
-) -> dict[tuple[float, float], list[Record]]:
-    """The records in n buckets of the final norm, equally many in each, by [low, high)."""
+def by_norm(records: Sequence[Record]) -> dict[tuple[float, float], list[Record]]:
+    """The records in buckets of the final norm, equally many in each, by [low, high)."""
     norms = np.array([record.final("param_norm") for record in records])
-    edges = np.quantile(norms, np.linspace(0, 1, n + 1))
+    edges = np.quantile(norms, np.linspace(0, 1, N_BUCKETS + 1))
     rows = np.digitize(norms, edges[1:-1])
     return {
         bounds: [record for record, row in zip(records, rows, strict=True) if row == i]
@@ -164,11 +162,11 @@ def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
 
 def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
     """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
-    gaps = [
-        [at_the_end(one) - at_the_end(other) for one, other in two_starts(runs, fresh)]
+    apart = [
+        any(at_the_end(one) - at_the_end(other) > 0.5 for one, other in two_starts(runs, fresh))
         for runs in group(at_one_decay(grokked, fresh), "seed").values()
     ]
-    crits, apart = loop_crits(grokked, fresh), [max(each, default=0.0) > 0.5 for each in gaps]
+    crits = loop_crits(grokked, fresh)
     later = [down.high <= up.low or down.value < up.value for down, up in crits]
     return {
         "the way up crosses later than the way down": all(later),
@@ -178,7 +176,7 @@ def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[st
 
 def starts_table(pairs: Sequence[TwoStarts]) -> str:
     """App. A.2 by train set: loss, objective, norm and accuracy from both starts."""
-    forms: tuple[tuple[str, str, Callable[[Record], float]], ...] = (
+    forms: tuple[tuple[str, str, measures.Reading], ...] = (
         ("train loss (nats)", ".2e", lambda r: r.final("train_loss")),
         ("Eq. (2) over α", ".1f", least),
         ("norm", ".1f", lambda r: r.final("param_norm")),

@@ -9,12 +9,11 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record
 from varma2023 import measures, plots
-from varma2023.measures import group
+from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.theme import GEN, MEM, figure, ordered, panels, set_alt
 from varma2023.two_starts import analysis
 
-Value = Callable[[Record], float]
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
 COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
@@ -30,7 +29,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
     fig = panels({"height": 460}, subplot_titles=titles, **COLUMNS)
-    readings: tuple[tuple[Value, str, Callable[[Sequence[float]], float]], ...] = (
+    readings: tuple[tuple[Reading, str, Callable[[Sequence[float]], float]], ...] = (
         (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", fmean),
     )
@@ -58,8 +57,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     said = f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
     said += "ungrokking ended, against the size of the train set. The ratio goes over "
     said += f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
-    said += f"{analysis.rank_correlation(records).text()}."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}{analysis.rank_correlation(records).text()}.")
 
 
 def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
@@ -67,7 +65,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
     fig = panels({"height": 420}, subplot_titles=titles, **COLUMNS)
-    values: tuple[Value, ...] = (lambda record: record.final("train_loss"), measures.least)
+    values: tuple[Reading, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
         for j, (seed, runs) in enumerate(group([pair[i] for pair in pairs], "seed").items()):
@@ -79,8 +77,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     lower = [sum(pair.lower[what] for pair in pairs) for what in ("train loss", "objective")]
     said = f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. "
     said += f"The grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
-    said += f"{lower[1]} of them."
-    return set_alt(fig, said)
+    return set_alt(fig, f"{said}{lower[1]} of them.")
 
 
 def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:

@@ -1,11 +1,12 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from math import exp, isfinite, log, nan
 
 import numpy as np
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record
 from varma2023 import measures, statistics
 from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
 from varma2023.statistics import Interval
@@ -141,9 +142,10 @@ LAWS = {"p ln p": lambda p: p * log(p), "p^(5/3)": lambda p: p ** (5 / 3)}
 MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
 
 
-def papers_eps(records: Sequence[Record]) -> list[Record]:
-    """Those with the paper's epsilon and weight decay."""
-    return [r for r in records if (r.run.eps, r.run.weight_decay) == (Run.eps, Run.weight_decay)]
+def known_and_new(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The records at all moduli but the least, which set the laws' constants; and those at it."""
+    new, *known = group(records, "p").values()
+    return [*chain(*known)], new
 
 
 def by_modulus(records: Sequence[Record]) -> dict[int, float]:
@@ -166,6 +168,14 @@ def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int
         name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in by_modulus(new).items()}
         for name, constant in constants(known).items()
     }
+
+
+def exponents_text(records: Sequence[Record]) -> str:
+    """ "0.86 from 31 to 53, ...": the power of p by which D_crit grows between moduli."""
+    return ", ".join(
+        f"{log(high / low) / log(q / p):.2f} from {p} to {q}"
+        for (p, low), (q, high) in pairwise(by_modulus(records).items())
+    )
 
 
 def predictions_text(known: Sequence[Record], new: Sequence[Record]) -> str:

@@ -180,8 +180,8 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
     for label, colour, here in (
-        ("measured first", MEM, known),
-        ("measured after the prediction", TEST, new),
+        ("set the constants", MEM, known),
+        ("tests the laws", TEST, new),
     ):
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]

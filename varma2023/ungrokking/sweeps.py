@@ -11,7 +11,7 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
-STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (180, 1.0, 2))
+STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (180, 1.0, 2), (231, 1.0, 4))
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -32,12 +32,12 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(5, 6000, (650, 770, 910, 1080), (0.1, 2.0)),
+    published=Grid(5, 6000, (650, 770, 910, 1080), (0.1, 1.0, 2.0)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Fig. 4, the least and the most weight decay: beside D_crit, until at rest (choice C19).
+    """Fig. 4 beside D_crit, at three weight decays, until at rest (choice C19).
 
     The starts of `transition`, more of them, and each end has four times the gradients; of the
     published runs those of `STILL_FALLING` three times as many as that.
@@ -119,12 +119,12 @@ MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both
 
 @sets("seed", "p", "dataset_size")
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: ungrokking at another modulus, where D_crit was predicted (choice C26).
+    """Not in the paper: ungrokking at other moduli, the least of which tests two laws (choice C26).
 
     By the minimiser, until at rest, from networks trained on every example with weight decay 1.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    primes = {"published": (31,), "quick": (23, 31), "paper": (31, 73, 97)}[profile]
+    primes = {"published": (31, 53), "quick": (17, 23), "paper": (31, 53, 73, 97)}[profile]
     sizes, runs = MULTIPLES[::2] if profile == "quick" else MULTIPLES, []
     for p in primes:
         grid = Grid(count, 250 if profile == "quick" else 6000, sizes * p * np.log(p))

@@ -1,0 +1,61 @@
+"""How a network treats its operands, on networks and logits whose answer is known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from handmade import record, shown
+
+from grokkit.model import ModelConfig, initialise
+from grokkit.runs import Run
+from varma2023.decomposition import operands
+
+P = 11
+RUN = Run(p=P, dataset_size=60, model=ModelConfig(8, 2, 16), keep_weights=True)
+
+
+def network(seed: int = 0, **zero: int):
+    """Random weights, much larger than usual, so that attention is not uniform."""
+    theta = initialise(RUN.model, P, seed, scale=4.0)
+    for name in zero:
+        theta[name] = theta[name] * 0
+    return replace(record(replace(RUN, seed=seed), [0, 1]), read_weights=lambda _: theta)
+
+
+@pytest.fixture
+def logits(monkeypatch):
+    """A function that sets the logits of every network to those of a function of x, y and label."""
+
+    def put(f):
+        x, y, label = torch.meshgrid(*[torch.arange(float(P))] * 3, indexing="ij")
+        values = f(x, y, label).double().reshape(P * P, P)
+        monkeypatch.setattr(operands, "all_logits", lambda _: values)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("correct", "irrelevance"),
+    [
+        (lambda x, y: torch.cos((x - y) % P), 0.0),  # the distance decides
+        (lambda x, y: torch.cos((x + y) % P), 1.0),  # it does not matter
+    ],
+)
+def test_distance_irrelevance_is_0_where_distance_decides_and_1_where_it_does_not(
+    logits, correct, irrelevance
+):
+    logits(lambda x, y, label: correct(x, y) * (label == (x + y) % P))
+    assert operands.distance_irrelevance(network()) == pytest.approx(irrelevance, abs=0.01)
+
+
+def test_the_gradients_are_alike_where_only_the_sum_counts():
+    one = network()
+    assert operands.gradient_symmetry(one) < 0.9
+    assert operands.gradient_symmetry(one, uniform=True) == pytest.approx(1)
+    bare = network(W_Q=0, W_O=0)  # neither operand reaches the last position
+    assert operands.gradient_symmetry(bare) == 0
+
+
+def test_the_figure_has_a_point_a_network_and_both_corners():
+    fig = shown(operands.fig_operands([network(), network(1)]), "2 networks")
+    assert [trace.name for trace in fig.data] == ["a network"] * 2 + ["clock", "pizza"]

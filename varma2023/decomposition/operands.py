@@ -1,0 +1,88 @@
+"""How a network for x + y mod p treats its operands: the two measures of Zhong et al. (2023)."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+
+from grokkit import decomposition, model
+from grokkit.runs import Record
+from varma2023 import plots
+from varma2023.measures import Summary, all_logits
+from varma2023.plots import Looks, draw
+from varma2023.theme import NORM, TEST, figure, set_alt
+
+DRAWS = 1000  # of two operands and a label, each uniform
+
+
+@cache
+def distance_irrelevance(record: Record) -> float:
+    """How little the correct logit depends on y - x: its standard deviation over the pairs of one
+    distance, the mean over distances, by that over all pairs.
+
+    0 where the distance decides alone, as in a pizza; 1 where it does not matter, as in a clock.
+    """
+    p, n = record.run.p, torch.arange(record.run.p)
+    Z = decomposition.centred(all_logits(record)).view(p, p, p)
+    x, y = n[:, None], (n[:, None] + n) % p  # a column holds the pairs of one distance
+    correct = Z[x, y, (x + y) % p]
+    return float(correct.std(0, correction=0).mean() / correct.std(correction=0))
+
+
+@cache
+def gradient_symmetry(record: Record, uniform: bool = False) -> float:
+    """The mean cosine between the gradients of a logit to the embeddings of x and of y.
+
+    Over random x, y and labels. 1 if the network is a function of their sum, as a pizza is, whose
+    attention is uniform; less in a clock. `uniform`: with the attention made so, by W_Q = 0.
+    """
+    theta, p = {name: weight.double() for name, weight in record.weights().items()}, record.run.p
+    if uniform:
+        theta["W_Q"] = torch.zeros_like(theta["W_Q"])
+    draws = np.random.default_rng(0).integers(p, size=(3, DRAWS))
+    x, y, label = torch.from_numpy(draws)
+    # each draw has rows of its own in the table of embeddings
+    first, i = len(theta["W_E"]), torch.arange(DRAWS)
+    W_E = torch.cat([theta["W_E"], theta["W_E"][x], theta["W_E"][y]]).requires_grad_()
+    tokens = model.tokens(torch.stack([first + i, first + DRAWS + i], 1), p)
+    logits = model.forward(theta | {"W_E": W_E}, tokens)[:, -1]
+    (slopes,) = torch.autograd.grad(logits.gather(1, label[:, None]).sum(), W_E)
+    return float(torch.cosine_similarity(*slopes[first:].split(DRAWS)).mean())
+
+
+def operands_text(records: Sequence[Record]) -> dict[str, str]:
+    """Both measures over these networks, as median and range; with uniform attention, too.
+
+    And how many networks are nearer to a clock than to a pizza.
+    """
+    reads: dict[str, Callable[[Record], float]] = {
+        "irrelevance": distance_irrelevance,
+        "symmetry": gradient_symmetry,
+        "uniform": lambda record: gradient_symmetry(record, uniform=True),
+    }
+    said = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
+    clocks = sum(distance_irrelevance(r) > gradient_symmetry(r) for r in records)
+    return said | {"clocks": f"{clocks} of {len(records)}"}
+
+
+def fig_operands(records: Sequence[Record]) -> go.Figure:
+    """Both measures of every network; a clock is on the upper left, a pizza on the lower right."""
+    fig = figure(
+        xaxis={"title": "gradient symmetry", "range": [-0.05, 1.05]},
+        yaxis={"title": "distance irrelevance", "range": [-0.05, 1.05]},
+        height=420,
+    )
+    for record in records:
+        x, y = gradient_symmetry(record), distance_irrelevance(record)
+        hover = f"symmetry %{{x:.2f}}, irrelevance %{{y:.2f}}<br>{plots.run_name(record)}"
+        looks: Looks = {"mode": "markers", "marker": {"color": TEST, "size": 10}}
+        draw(fig, [x], [y], "a network", hover, meta=plots.meta(record), **looks)
+    for name, x, y, side in (("clock", 0.0, 1.0, "right"), ("pizza", 1.0, 0.0, "left")):
+        word: Looks = {"mode": "text", "text": [name], "textfont": {"color": NORM, "size": 15}}
+        word["textposition"] = f"middle {side}"
+        draw(fig, [x], [y], name, showlegend=False, **word)
+    said = operands_text(records)
+    text = f"{len(records)} networks by how they treat their operands: distance irrelevance "
+    return set_alt(fig, f"{text}{said['irrelevance']}, gradient symmetry {said['symmetry']}.")
