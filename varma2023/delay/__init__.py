@@ -1,0 +1,1 @@
+"""Not in the paper: how the time to grok depends on the size of the dataset."""

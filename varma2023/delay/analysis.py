@@ -1,0 +1,244 @@
+"""How long until a network groks, and by which law that goes with the size of the dataset.
+
+Times are in decay times, 1 / (lr lambda). A run that has not grokked at its end counts in the
+likelihood as one that takes longer.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import exp, inf, log, nan, pi, sqrt
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.runs import Record
+from varma2023 import measures, statistics
+from varma2023.measures import group
+from varma2023.statistics import FEW, Interval
+
+ESCAPE = pi / sqrt(6)  # the standard deviation of ln t, if the wait is that of a random escape
+MAX_SPREAD = ESCAPE / 2  # choice C27, as what follows
+SAME_DECAY = 1.5  # factor between times at two weight decays
+SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
+SAME_SIZE = 1.2  # and between two dataset sizes
+MIN_SIZES = 6  # of which the ones in between are held out in turn
+
+Vector = Float[np.ndarray, " run"]
+Shape = Callable[[Vector, float, float], Vector]
+LAWS: dict[str, Shape] = {
+    "divergence": lambda size, d_c, nu: -nu * np.log(size - d_c),
+    "nucleation": lambda size, d_c, b: b / (size - d_c),
+    "power": lambda size, _, nu: -nu * np.log(size),
+    "exponential": lambda size, _, rate: -rate * size,
+}
+"""ln t by dataset size D, up to a constant: (D - D_c)^-nu, exp(b / (D - D_c)), D^-nu, exp(-D / d).
+
+The first two have a size D_c at which no network groks in any time; the other two have none.
+"""
+WITH_D_C = ("divergence", "nucleation")
+PLACES = (-1.0, 1.0, 3.0)  # logits of D_c, as a part of the least size, from which fits start
+BOUNDS = [(-9, 25), (-15, 15), (-5, 5), (-6, 8)]  # mean ln t, ln rate, ln spread, place
+RULED_OUT = -5.0  # the least log-likelihood of a run that counts, where a law was not fitted to it
+
+
+def halfway(record: Record) -> float:
+    """Decay times until test accuracy is half-way from what mirror images give to 1; or infinity.
+
+    `Run.mirror_share` is what they give.
+    """
+    level = (1 + record.run.mirror_share) / 2
+    found = measures.first(record, record["test_accuracy"] > level)
+    return inf if found is None else found.epoch / record.run.decay_time
+
+
+def by_size(records: Sequence[Record]) -> list[Record]:
+    """The records of the first modulus at weight decay 1, by which the laws are judged."""
+    first = min(record.run.p for record in records)
+    return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long some networks took: one value a run."""
+
+    size: Vector  # of the dataset
+    log_time: Vector  # of `halfway`, or of the end of a run that has not got there
+    censored: Float[np.ndarray, " run"]  # bool: whether it has not
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "Waits":
+        """Of these records."""
+        times = np.array([halfway(record) for record in records])
+        ends = [record.run.epochs / record.run.decay_time for record in records]
+        sizes = np.array([record.run.dataset_size for record in records], float)
+        return cls(sizes, np.log(np.minimum(times, ends)), np.isinf(times))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law with its constants."""
+
+    law: str
+    constant: float
+    d_c: float  # NaN of a law without one
+    rate: float  # nu, b, or 1 / d of `LAWS`
+    spread: float  # standard deviation of ln t
+
+    def log_time(self, size: Vector) -> Vector:
+        """The mean of ln t at dataset sizes; infinite where no network groks."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = self.constant + LAWS[self.law](size, self.d_c, self.rate)
+        return np.where(size <= self.d_c, inf, found)
+
+    def log_likelihood(self, waits: Waits) -> Vector:
+        """The logarithm of the likelihood of every run."""
+        from scipy import special  # here, for it takes a second that most chapters do not need
+
+        off = (waits.log_time - self.log_time(waits.size)) / self.spread
+        seen = -(off**2) / 2 - log(self.spread * sqrt(2 * pi))
+        return np.where(waits.censored, special.log_ndtr(-off), seen)
+
+
+def fit(law: str, waits: Waits) -> Fit:
+    """The constants of a law that make these waits the most likely.
+
+    D_c lies between 0 and the smallest size at which a network grokked.
+
+    Raises:
+        ValueError: no network grokked.
+    """
+    from scipy import optimize
+
+    if waits.censored.all():
+        raise ValueError("a law needs networks that grok, got none")
+    least = float(waits.size[~waits.censored].min())
+
+    seen = ~waits.censored
+    size, level = waits.size[seen], float(waits.log_time[seen].mean())
+
+    def made(free: Vector) -> Fit:
+        middle, rate, spread = float(free[0]), exp(free[1]), exp(free[2])
+        d_c = least / (1 + exp(-free[3])) if law in WITH_D_C else nan
+        constant = middle - float(LAWS[law](size, d_c, rate).mean())
+        return Fit(law, constant, d_c, rate, spread)
+
+    def cost(free: Vector) -> float:
+        return -float(made(free).log_likelihood(waits).sum())
+
+    found = []
+    for place in PLACES if law in WITH_D_C else PLACES[:1]:
+        width = float(np.ptp(LAWS[law](size, least / (1 + exp(-place)), 1.0))) or 1.0
+        start = [level, -log(width), 0.0, place]  # ln t falls by 1 over the sizes
+        found.append(optimize.minimize(cost, start, method="L-BFGS-B", bounds=BOUNDS))
+    return made(min(found, key=lambda end: end.fun).x)
+
+
+def judged(records: Sequence[Record]) -> bool:
+    """Whether the sweep is large enough for a verdict: five seeds, six sizes of one modulus."""
+    here = by_size(records)
+    seeds, sizes = ({getattr(r.run, name) for r in here} for name in ("seed", "dataset_size"))
+    return len(seeds) >= FEW and len(sizes) >= MIN_SIZES
+
+
+def fits(records: Sequence[Record]) -> dict[str, Fit]:
+    """By law, its constants by all records of `by_size`."""
+    waits = Waits.of(by_size(records))
+    return {law: fit(law, waits) for law in LAWS}
+
+
+def held_out(records: Sequence[Record]) -> dict[str, dict[int, Vector]]:
+    """By law and seed, the log-likelihood of runs at sizes that the law was not fitted to.
+
+    Every size between the smallest and the largest is held out in turn. A run that a law has almost
+    ruled out counts as `RULED_OUT`.
+    """
+    groups = list(group(by_size(records), "dataset_size").values())
+    found: dict[str, dict[int, list[float]]] = {law: {} for law in LAWS}
+    for out in groups[1:-1]:
+        rest = Waits.of([record for one in groups if one is not out for record in one])
+        for law, scores in found.items():
+            for record, score in zip(
+                out, fit(law, rest).log_likelihood(Waits.of(out)), strict=True
+            ):
+                scores.setdefault(record.run.seed, []).append(max(float(score), RULED_OUT))
+    return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
+
+
+def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
+    """By how much a law's `held_out` log-likelihood of a run is larger than another's."""
+    units = [scores[law][seed] - scores[over][seed] for seed in scores[law]]
+    return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
+
+
+def critical(records: Sequence[Record]) -> Interval:
+    """D_c of the divergence, with two standard errors by the jackknife over seeds."""
+    seeds = list(group(by_size(records), "seed").values())
+
+    def d_c(units: Sequence[Sequence[Record]]) -> float:
+        return fit("divergence", Waits.of([r for unit in units for r in unit])).d_c
+
+    value, n = d_c(seeds), len(seeds)
+    left = [d_c([unit for unit in seeds if unit is not out]) for out in seeds] if n > 1 else [nan]
+    margin = 2 * sqrt((n - 1) * float(np.var(left)))
+    return Interval(value, value - margin, value + margin, n)
+
+
+def spread(records: Sequence[Record]) -> Interval:
+    """The standard deviation of ln t over seeds at one size, where every network grokked."""
+    sizes = group(by_size(records), "dataset_size").values()
+    whole = [here for here in sizes if not Waits.of(here).censored.any()]
+    off: dict[int, list[float]] = {}
+    for here in whole:
+        log_time = Waits.of(here).log_time
+        for record, value in zip(here, log_time - log_time.mean(), strict=True):
+            off.setdefault(record.run.seed, []).append(float(value))
+    freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
+    units = [np.array(each) for each in off.values()]
+    return statistics.bootstrap(
+        units, lambda drawn: sqrt(float(np.mean(np.concatenate(drawn) ** 2)) / freedom)
+    )
+
+
+def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
+    """By weight decay, the time to grok over that at 1: the mean of seeds' own ratios.
+
+    NaN where one of these networks did not grok.
+    """
+    first = min(record.run.p for record in records)
+    here = [record for record in records if record.run.p == first]
+    sizes = {record.run.dataset_size for record in here if record.run.weight_decay != 1}
+    same = group([r for r in here if r.run.dataset_size in sizes], "weight_decay", "seed")
+    found: dict[float, list[float]] = {}
+    for (decay, seed), (one,) in same.items():
+        if decay != 1:
+            ratio = log(halfway(one)) - log(halfway(same[1.0, seed][0]))
+            found.setdefault(decay, []).append(ratio)
+    return {decay: _ratio(ratios) for decay, ratios in found.items()}
+
+
+def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, Interval]:
+    """By other modulus, the time to grok over that of the divergence at equal D / D_crit.
+
+    Args:
+        records: the sweep.
+        crits: D_crit of ungrokking by modulus.
+    """
+    first = min(record.run.p for record in records)
+    law, found = fit("divergence", Waits.of(by_size(records))), {}
+    for p, here in group(records, "p").items():
+        if p == first or p not in crits:
+            continue
+        by_seed = []
+        for unit in group(here, "seed").values():
+            waits = Waits.of(unit)
+            off = waits.log_time - law.log_time(waits.size * crits[first] / crits[p])
+            by_seed.append(nan if waits.censored.any() else float(np.mean(off)))
+        found[p] = _ratio(by_seed)
+    return found
+
+
+def _ratio(logs: Sequence[float]) -> Interval:
+    """The geometric mean of ratios, one a seed, from their logarithms."""
+    if not np.isfinite(logs).all():
+        return Interval(nan, n=len(logs))
+    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))

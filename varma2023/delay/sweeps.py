@@ -1,0 +1,51 @@
+"""Grokking by dataset size, at two moduli and three weight decays."""
+
+from dataclasses import replace
+from itertools import product
+
+from grokkit.runs import Run
+from varma2023.profiles import QUICK_RUN, seed_range, sets
+
+SIZES: dict[str, dict[int, tuple[int, ...]]] = {
+    "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
+    "quick": {31: (440, 520, 620, 800)},
+    "paper": {113: (1900, 2200, 2600, 3000, 3500, 4200, 5200, 6500), 53: (570, 700, 1010)},
+}
+FIRST = {
+    "published": Run(p=31, dataset_size=340, lr=4e-3, epochs=12_000, n_logged=150),
+    "quick": replace(QUICK_RUN, dataset_size=440, epochs=1000, n_logged=100),
+    "paper": Run(dataset_size=1900, epochs=1_000_000, n_logged=300),
+}
+DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
+FEWER = 2  # times: the seeds at other weight decays and moduli
+
+
+@sets()
+def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: how long until a network groks (choice C27).
+
+    Every size of the first modulus; its middle size at the other weight decays, for as many decay
+    times; and the sizes of the second modulus. The last two have half of the seeds. A larger size
+    has fewer epochs, by the square of its ratio to the smallest.
+    """
+    count = seed_range(profile, seeds, published=10, quick=1, paper=10)
+    fewer = count[: -(-len(count) // FEWER)]
+    first, sizes = FIRST[profile], SIZES[profile]
+    middle = sizes[first.p][len(sizes[first.p]) // 2]
+    wanted = [
+        *product([first.p], sizes[first.p], [1.0], count),
+        *product([first.p], [middle], DECAYS, fewer),
+    ]
+    for p in sizes.keys() - {first.p}:
+        wanted += product([p], sizes[p], [1.0], fewer)
+    return [
+        replace(
+            first,
+            p=p,
+            dataset_size=size,
+            weight_decay=decay,
+            seed=seed,
+            epochs=round(first.epochs * (sizes[p][0] / size) ** 2 / decay),
+        )
+        for p, size, decay, seed in wanted
+    ]
