@@ -6,7 +6,7 @@ The sizes are those of p = 113; at another modulus they are the same share of al
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from math import log
+from math import exp, log
 
 import numpy as np
 import torch
@@ -348,6 +348,44 @@ def at_rates(
         made.append(record(run, groks, **curves, residual=0.1))
         made += sweep([seed], far * D_CRIT, values=(1.0,), adamw=True, lr=lr)
     return made
+
+
+def waits(
+    seeds=FIVE,
+    p: int = 113,
+    other: int = 53,
+    d_c: float = 1.0,
+    law: str = "divergence",
+    spread: float = 0.1,
+    twice: float = 1.0,
+    slower: float = 1.0,
+    n_sizes: int = 8,
+) -> dict[str, list[Record]]:
+    """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
+
+    At weight decay 2 and at the `other` modulus so many times as long; D_c is `d_c` D_crit.
+    """
+    crits = {each: 1.4 * each * log(each) for each in (p, other)}
+    shapes = {
+        "divergence": lambda x: -2 * np.log(x - d_c),
+        "exponential": lambda x: -2 * x,
+        "constant": lambda x: 0.0 * x,
+    }
+
+    def one(modulus: int, part: float, seed: int, decay=1.0, times=1.0) -> Record:
+        size = round(part * crits[modulus])
+        run = Run(p=modulus, dataset_size=size, seed=seed, weight_decay=decay, epochs=10**7)
+        off = spread * ((7 * seed + 3 * size) % 5 - 2) / 2**0.5
+        mean = 4 + float(shapes[law](size / crits[modulus]))
+        late = round(times * run.decay_time * exp(mean + off))
+        return record(run, [0, late - 1, late, run.epochs], test_accuracy=[0, 0, 1, 1])
+
+    parts = np.geomspace(1.1, 4, n_sizes)
+    found = [one(p, part, seed) for part in parts for seed in seeds]
+    found += [one(p, parts[4], seed, decay=2.0, times=twice) for seed in seeds]
+    found += [one(other, part, seed, times=slower) for part in parts[::2] for seed in seeds]
+    ends = by_modulus()
+    return {"delay": found, "moduli": [*ends["moduli"], *ends["transition_at_rest"]]}
 
 
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:

@@ -11,7 +11,7 @@ LIBRARY = """tasks model optimum decomposition simulation theorems runs textbook
 engine sweeps demo commands"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
-other_tasks rivals theorems convergence clock engine"""
+other_tasks rivals theorems convergence clock delay engine"""
 JOINING = "board experiments explorers estimate retrain publish commands __main__"
 LAYERS = [
     ["grokkit.__version__"],

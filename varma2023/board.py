@@ -10,6 +10,7 @@ from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, Claim, Met, Record
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
+from varma2023.delay import claims as delay
 from varma2023.efficiency import claims as efficiency
 from varma2023.grokking import claims as grokking
 from varma2023.other_tasks import claims as other_tasks
@@ -24,7 +25,7 @@ from varma2023.ungrokking import claims as ungrokking
 
 ROOMS = (
     *(grokking, ungrokking, efficiency, semi_grokking, two_starts, decomposition, other_tasks),
-    *(rivals, simulation, theorems, convergence, clock),
+    *(rivals, simulation, theorems, convergence, clock, delay),
 )
 PARTS = {
     "three phenomena": "F1a F1b F7 F1c".split(),
@@ -34,7 +35,7 @@ PARTS = {
     "mechanism": "F2a-c F9 A.3 F11".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
     "rivals": "S6 S7".split(),
-    "beyond": "B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 B12 B13".split(),
+    "beyond": "B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 B12 B13 B14".split(),
 }
 """The ids of the claims by what they are about: a card each, and the order of the rows."""
 ORDER = [*chain(*PARTS.values())]

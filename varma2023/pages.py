@@ -26,6 +26,7 @@ PAGES = {
     (THEOREMS := "chapters/d_theorems"): "D. Theorems",
     (CONVERGENCE := "chapters/convergence"): "The minimum, sought directly",
     (CLOCK := "chapters/clock"): "A faster clock",
+    (DELAY := "chapters/delay"): "The time to grok",
 }
 """The pages that claims and items of the paper lead to, with their titles; each has a name here."""
 

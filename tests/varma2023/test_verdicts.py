@@ -152,7 +152,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("B1", "B2"), predicted),
     **{"F2a-c": panels, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
-    **{"B11": clock, "B12": stepping, "B13": made.by_modulus},
+    **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -278,6 +278,11 @@ OTHERWISE = {
     ("B13", FAILS): {"factor": 1.3},
     ("B13", OPEN): {"rest": FALLING},
     ("B13", NOT_RUN): {"known": (47, 113)},
+    ("B14", SMALLER): {"p": 31},
+    ("B14", IN_PART): {"d_c": 0.7},
+    ("B14", FAILS): {"law": "exponential"},
+    ("B14", OPEN): {"law": "constant"},
+    ("B14", NOT_RUN): {"n_sizes": 5},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -6,15 +6,17 @@ likelihood as one that takes longer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf, log, nan, pi, sqrt
+from math import exp, inf, isinf, log, nan, pi, sqrt
+from statistics import fmean
 
 import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record
 from varma2023 import measures, statistics
-from varma2023.measures import group
+from varma2023.measures import Summary, group
 from varma2023.statistics import FEW, Interval
+from varma2023.tables import table
 
 ESCAPE = pi / sqrt(6)  # the standard deviation of ln t, if the wait is that of a random escape
 MAX_SPREAD = ESCAPE / 2  # choice C27, as what follows
@@ -31,10 +33,14 @@ LAWS: dict[str, Shape] = {
     "power": lambda size, _, nu: -nu * np.log(size),
     "exponential": lambda size, _, rate: -rate * size,
 }
-"""ln t by dataset size D, up to a constant: (D - D_c)^-nu, exp(b / (D - D_c)), D^-nu, exp(-D / d).
-
-The first two have a size D_c at which no network groks in any time; the other two have none.
-"""
+"""ln t by dataset size D, up to a constant, as `FORMULAS` has t."""
+FORMULAS = {
+    "divergence": "(D − D_c)^−ν",
+    "nucleation": "exp(b / (D − D_c))",
+    "power": "D^−ν",
+    "exponential": "exp(−D / d)",
+}
+"""t up to a factor. The first two have a size at which no network groks in any time."""
 WITH_D_C = ("divergence", "nucleation")
 PLACES = (-1.0, 1.0, 3.0)  # logits of D_c, as a part of the least size, from which fits start
 BOUNDS = [(-9, 25), (-15, 15), (-5, 5), (-6, 8)]  # mean ln t, ln rate, ln spread, place
@@ -52,8 +58,8 @@ def halfway(record: Record) -> float:
 
 
 def by_size(records: Sequence[Record]) -> list[Record]:
-    """The records of the first modulus at weight decay 1, by which the laws are judged."""
-    first = min(record.run.p for record in records)
+    """The records at the modulus of the first and weight decay 1, by which the laws are judged."""
+    first = records[0].run.p
     return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
 
 
@@ -204,8 +210,7 @@ def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
 
     NaN where one of these networks did not grok.
     """
-    first = min(record.run.p for record in records)
-    here = [record for record in records if record.run.p == first]
+    here = [record for record in records if record.run.p == records[0].run.p]
     sizes = {record.run.dataset_size for record in here if record.run.weight_decay != 1}
     same = group([r for r in here if r.run.dataset_size in sizes], "weight_decay", "seed")
     found: dict[float, list[float]] = {}
@@ -223,10 +228,10 @@ def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, 
         records: the sweep.
         crits: D_crit of ungrokking by modulus.
     """
-    first = min(record.run.p for record in records)
-    law, found = fit("divergence", Waits.of(by_size(records))), {}
+    law, first = fit("divergence", Waits.of(by_size(records))), records[0].run.p
+    found: dict[int, Interval] = {}
     for p, here in group(records, "p").items():
-        if p == first or p not in crits:
+        if p == first or not {p, first} <= crits.keys():
             continue
         by_seed = []
         for unit in group(here, "seed").values():
@@ -242,3 +247,31 @@ def _ratio(logs: Sequence[float]) -> Interval:
     if not np.isfinite(logs).all():
         return Interval(nan, n=len(logs))
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+
+
+def laws_table(records: Sequence[Record]) -> str:
+    """By law: its constants, the spread around it, and its held-out log-likelihood of a run.
+
+    Empty where the sweep is too small (`judged`).
+    """
+    if not judged(records):
+        return ""
+    scores, rows = held_out(records), []
+    for law, found in fits(records).items():
+        d_c = f"{found.d_c:,.0f}" if law in WITH_D_C else ""
+        score = float(np.mean(np.concatenate([*scores[law].values()])))
+        less = "" if law == "divergence" else gain(scores, "divergence", law).text("+.3f")
+        numbers = (f"{found.rate:.3g}", f"{found.spread:.2f}", f"{score:.3f}", less)
+        rows.append([f"{law}, {FORMULAS[law]}", d_c, *numbers])
+    heads = "law | D_c | ν, b or 1 / d | standard deviation of ln t around it"
+    return table(f"{heads} | log-likelihood of a run held out | divergence, over it", rows)
+
+
+def times_table(records: Sequence[Record]) -> str:
+    """By modulus, weight decay and dataset size: how many got there, and the time it took."""
+    rows = []
+    for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():
+        times = [nan if isinf(time) else time for time in map(halfway, here)]
+        mirror = fmean(record.run.mirror_share for record in here)
+        rows.append([p, f"{decay:g}", f"{size:,}", f"{mirror:.2f}", Summary.of(times).text(".1f")])
+    return table("p | weight decay | D | mirror images give | decay times, median and range", rows)

@@ -1,0 +1,138 @@
+"""How long until a network groks: laws fitted to waits, some of them cut short, and comparisons."""
+
+from math import inf, log
+
+import evidence as made
+import numpy as np
+import pytest
+from handmade import record
+
+from grokkit.runs import Run
+from varma2023 import board, profiles
+from varma2023.delay import analysis, figures, sweeps
+from varma2023.delay.analysis import LAWS, WITH_D_C, Waits, fit
+from varma2023.measures import group
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_every_size_has_its_seeds_and_the_other_settings_as_many_decay_times(profile):
+    runs = sweeps.delay(profile, seeds=4)
+    first = runs[0]
+    times = {(r.p, r.dataset_size): r.epochs / r.decay_time for r in runs if r.weight_decay == 1}
+    settings = {(r.p, r.weight_decay) for r in runs if r.dataset_size != first.dataset_size}
+    assert (first.p, 1.0) in settings
+    for run in runs:
+        if run.weight_decay != 1:
+            same = times[run.p, run.dataset_size]
+            assert run.epochs / run.decay_time == pytest.approx(same, rel=1e-3)
+    by_size = [r for r in runs if (r.p, r.weight_decay) == (first.p, 1.0)]
+    assert all(
+        [r.seed for r in by_size if r.dataset_size == size] == [0, 1, 2, 3]
+        for size in {r.dataset_size for r in by_size}
+    )
+    longest = {p: max(t for (q, _), t in times.items() if q == p) for p in {r.p for r in runs}}
+    smallest = {p: min(size for q, size in times if q == p) for p in longest}
+    assert all(times[p, size] == longest[p] for p, size in smallest.items())
+
+
+def test_the_moment_is_half_way_from_what_mirror_images_give():
+    run = Run(p=31, dataset_size=440, lr=4e-3, weight_decay=0.5, epochs=4000)
+    level = (1 + run.mirror_share) / 2
+    assert 0.7 < level < 0.8
+    epochs = [0, 1000, 2000, 4000]
+    there = record(run, epochs, test_accuracy=[0, level - 0.01, level + 0.01, 1])
+    assert analysis.halfway(there) == pytest.approx(2000 * 4e-3 * 0.5)
+    assert analysis.halfway(record(run, epochs, test_accuracy=level - 0.01)) == inf
+
+
+def waits(law: str, spread: float, until: float = inf, n: int = 60) -> Waits:
+    """Waits drawn from a law with D_c = 300, cut at a time."""
+    size = np.repeat([320.0, 340, 380, 450, 600, 800], n)
+    rate = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}[law]
+    mean = LAWS[law](size, 300.0, rate)
+    drawn = mean - mean.min() + 1 + spread * np.random.default_rng(0).normal(size=len(size))
+    return Waits(size, np.minimum(drawn, log(until)), drawn > log(until))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_fit_finds_the_constants_of_its_law_and_beats_the_others(law):
+    rate = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}[law]
+    drawn = waits(law, 0.2)
+    fits = {name: fit(name, drawn) for name in LAWS}
+    found = fits[law]
+    assert found.rate == pytest.approx(rate, rel=0.1)
+    assert found.spread == pytest.approx(0.2, rel=0.1)
+    if law in WITH_D_C:
+        assert found.d_c == pytest.approx(300, rel=0.01)
+    else:
+        assert np.isnan(found.d_c)
+    likely = {name: each.log_likelihood(drawn).sum() for name, each in fits.items()}
+    best = max(likely.values())  # a divergence far below the sizes is as good as a power
+    assert likely[law] == pytest.approx(best, abs=2.0)
+
+
+def test_waits_cut_short_count_as_longer_ones():
+    whole, cut = waits("divergence", 0.2), waits("divergence", 0.2, until=80.0)
+    assert 30 < cut.censored.sum() < 120
+    assert fit("divergence", cut).d_c == pytest.approx(300, rel=0.01)
+    dropped = Waits(*(part[~cut.censored] for part in (cut.size, cut.log_time, cut.censored)))
+    kept, lost = (fit("divergence", each).log_time(np.array([320.0]))[0] for each in (cut, dropped))
+    assert (
+        lost
+        < kept
+        == pytest.approx(fit("divergence", whole).log_time(np.array([320.0]))[0], abs=0.1)
+    )
+    none = Waits(cut.size, cut.log_time, np.ones(len(cut.size), bool))
+    with pytest.raises(ValueError, match="needs networks that grok"):
+        fit("power", none)
+
+
+def test_no_time_is_enough_at_the_critical_size():
+    found = analysis.Fit("divergence", 1.0, 300.0, 2.0, 0.5)
+    assert found.log_time(np.array([250.0, 300.0, 301.0])).tolist() == [inf, inf, 1.0]
+    at = Waits(np.array([250.0, 250.0]), np.zeros(2), np.array([True, False]))
+    assert found.log_likelihood(at).tolist() == [0.0, -inf]
+
+
+def test_comparisons_are_of_seeds_with_their_own():
+    found = made.waits(p=31, twice=1.4, slower=3.0, spread=0.0, d_c=0.5)
+    records = found["delay"]
+    decays = analysis.by_decay(records)
+    assert decays[2.0].value == pytest.approx(1.4, rel=1e-3)
+    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
+    assert analysis.by_modulus(records, crits)[53].value == pytest.approx(3.0, rel=0.05)
+    assert analysis.by_modulus(records, {31: 150.0}) == {}
+    late = [r for r in records if r.run.weight_decay == 2]
+    late[0].metrics["test_accuracy"] = np.zeros(4)
+    assert np.isnan(analysis.by_decay(records)[2.0].value)
+    result = board.judge("B14", **found)
+    assert result.further["other weight decays take as many decay times"] is False
+    assert result.further["another modulus does, at equal D / D_crit"] is False
+
+
+def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
+    records = analysis.by_size(made.waits(range(10), p=31, spread=0.3)["delay"])
+    sizes = group(records, "dataset_size")
+    off = [np.log([analysis.halfway(r) for r in here]) for here in sizes.values()]
+    expected = np.sqrt(np.mean([np.var(each, ddof=1) for each in off]))
+    assert analysis.spread(records).value == pytest.approx(expected)
+    wild = next(iter(sizes.values()))
+    wild[0].metrics["test_accuracy"] = np.zeros(4)
+    assert analysis.spread(records).value == pytest.approx(
+        np.sqrt(np.mean([np.var(each, ddof=1) for each in off[1:]]))
+    )
+
+
+def test_figure_and_tables_show_every_network_and_every_law():
+    found = made.waits(p=31)
+    records = found["delay"]
+    records[0].metrics["test_accuracy"] = np.zeros(4)
+    fig = figures.fig_delay(records, {31: 150.0, 53: 290.0})
+    dots = [trace for trace in fig.data if trace.mode == "markers"]
+    assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
+    assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2
+    assert {trace.name for trace in fig.data if trace.mode == "lines"} == set(LAWS)
+    assert "1 have not got there" in fig.layout.meta["alt"]
+    assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
+    assert analysis.laws_table(records[:6]) == ""
+    assert "in 4 of 5 runs" in analysis.times_table(records)

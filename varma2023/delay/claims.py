@@ -1,0 +1,70 @@
+"""The claim that the time to grok diverges at a critical dataset size."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from varma2023.claims import Claim, Evidence, Met, Records, Result, every
+from varma2023.delay import analysis
+from varma2023.measures import group
+from varma2023.pages import DELAY
+from varma2023.statistics import Interval
+from varma2023.ungrokking.analysis import by_modulus as d_crits
+
+
+def diverges(found: Records) -> Result:
+    """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
+    records, crits = found["delay"], d_crits(found["moduli"])
+    if not analysis.judged(records):
+        return Result()
+    scores = analysis.held_out(records)
+    gains = {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
+    d_c, spread = analysis.critical(records), analysis.spread(records)
+    decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
+    p = records[0].run.p
+    own = [record for record in records if record.run.p == p]
+    parts = [
+        *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
+        f"D_c {d_c.text(',.0f')}",
+        f"ln t differs by {spread.text()} between seeds",
+        *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
+        *(f"p = {other}: time × {ratio.text()}" for other, ratio in moduli.items()),
+    ]
+    further = {
+        "seeds differ by less than half of what a random escape gives": spread.within(
+            0, analysis.MAX_SPREAD
+        ),
+        "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
+        "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
+        "D_c is the D_crit of ungrokking": (
+            d_c.within(crits[p] / analysis.SAME_SIZE, crits[p] * analysis.SAME_SIZE)
+            if p in crits
+            else None
+        ),
+    }
+    core = every(_above(gained) for gained in gains.values())
+    return Result(
+        "; ".join(parts), core, further, Evidence.of(*group(own, "weight_decay").values())
+    )
+
+
+def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
+    """Whether every ratio is 1 within a factor; None where there is none."""
+    return every(ratio.within(1 / factor, factor) for ratio in ratios.values()) if ratios else None
+
+
+def _above(gained: Interval) -> Met:
+    """Whether an interval is above 0; None if 0 is in it."""
+    return True if gained.low > 0 else False if gained.high < 0 else None
+
+
+CLAIMS = (
+    Claim(
+        "B14",
+        "Beyond: the time to grok",
+        "the time to grok diverges as the dataset shrinks to a critical size",
+        DELAY,
+        "fig-delay",
+        diverges,
+        ("delay", "moduli"),
+    ),
+)

@@ -1,0 +1,76 @@
+"""The figure of the delay: how long until a network groks, by the size of its dataset."""
+
+from collections.abc import Sequence
+from math import isinf
+
+import numpy as np
+import plotly.graph_objects as go
+
+from grokkit.runs import Record
+from varma2023 import plots
+from varma2023.delay import analysis
+from varma2023.measures import group
+from varma2023.plots import Looks, dash_of, draw
+from varma2023.theme import GEN, NORM, TEST, ordered, panels, set_alt
+
+
+def fig_delay(records: Sequence[Record], crits: dict[int, float]) -> go.Figure:
+    """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
+
+    Args:
+        records: of `sweeps.delay`.
+        crits: D_crit of ungrokking by modulus.
+    """
+    titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
+    fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
+    own = analysis.by_size(records)
+    _dots(fig, own, "a network", GEN, 0, 1.0, (1, 1))
+    p, least = own[0].run.p, min(record.run.dataset_size for record in own)
+    sizes = np.geomspace(least, max(record.run.dataset_size for record in own), 80)
+    found = analysis.fits(own) if analysis.judged(own) else {}
+    for i, (law, fit) in enumerate(found.items()):
+        line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
+        hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
+        draw(fig, sizes, np.exp(fit.log_time(sizes)), law, hover, place=(1, 1), **line)
+    groups = group(records, "p", "weight_decay")
+    for i, ((modulus, decay), here) in enumerate(groups.items()):
+        if modulus in crits:
+            label, colour = f"p = {modulus}, weight decay {decay:g}", ordered(len(groups))[i]
+            _dots(fig, here, label, colour, i, crits[modulus], (1, 2))
+    if p in crits:
+        fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
+    fig.update_xaxes(plots.size_axis(own, "D", TICKS), row=1, col=1)
+    fig.update_xaxes({**plots.LOG, "title": "D / D<sub>crit</sub>"}, row=1, col=2)
+    fig.update_yaxes({**plots.LOG, "title": "decay times"}, row=1, col=1)
+    late = sum(isinf(analysis.halfway(record)) for record in records)
+    said = f"How long {len(records)} networks take to be half-way to the rule, against the size of "
+    said += f"their train set: the less, the longer. {late} have not got there at their end."
+    return set_alt(fig, said)
+
+
+TICKS = (150, 200, 300, 350, 400, 450, 500, 600, 700, 800, 1000, 2000, 5000)
+
+
+def _dots(
+    fig: go.Figure,
+    records: Sequence[Record],
+    label: str,
+    colour: str,
+    look: int,
+    unit: float,
+    place: tuple[int, int],
+) -> None:
+    """A point a network; an open one, at its end, for one that has not got there."""
+    ends = [record.run.epochs / record.run.decay_time for record in records]
+    times = [min(*both) for both in zip(map(analysis.halfway, records), ends, strict=True)]
+    late = [isinf(analysis.halfway(record)) for record in records]
+    symbol = [f"{plots.symbol_of(look)}{'-open' * open_}" for open_ in late]
+    marker = {"color": colour, "symbol": symbol, "size": 8}
+    who = [
+        f"{plots.run_name(record)}<br>p = {record.run.p}{', not there yet' * missing}"
+        for record, missing in zip(records, late, strict=True)
+    ]
+    hover = "%{y:.3g} decay times<br>%{customdata}"
+    x = [record.run.dataset_size / unit for record in records]
+    dots: Looks = {"mode": "markers", "marker": marker, "customdata": who}
+    draw(fig, x, times, label, hover, colour=colour, place=place, **dots)
