@@ -90,12 +90,13 @@ def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: 
     ends = [[*analysis.mean_norms(bucket.records).items()][-1] for bucket in known]
     for size in {size for size, _ in ends}:
         here = [i for i, end in enumerate(ends) if end[0] == size]
-        side = "middle" if size == max(ends)[0] else "bottom"  # other lines go on above it
-        heights = spread([float(np.log(ends[i][1])) for i in here], 0.055 * reach)
+        last = size == max(ends)[0]  # of the others lines go on above them
+        side, low, aside = ("middle", 0.0, 1.03) if last else ("bottom", 0.03 * reach, 1.08)
+        heights = spread([float(np.log(ends[i][1])) - low for i in here], 0.055 * reach)
         for i, height in zip(here, heights, strict=True):
             text: Looks = {"text": [f"{(known[i].low * known[i].high) ** 0.5:.0f}"], "mode": "text"}
             text |= {"textposition": f"{side} right", "cliponaxis": False, "showlegend": False}
-            draw(fig, [1.03 * size], [float(np.exp(height))], "", **text, **looks)
+            draw(fig, [aside * size], [float(np.exp(height))], "", **text, **looks)
 
 
 def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
