@@ -34,6 +34,7 @@ from varma2023.ungrokking.sweeps import (
     transition_adamw,
     transition_at_rest,
     ungrokking_longer,
+    widths,
 )
 
 
@@ -72,6 +73,7 @@ EXPERIMENTS = {
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", epsilon),
     "moduli": Experiment("D_crit at other moduli", moduli),
+    "widths": Experiment("D_crit at another width", widths),
 }
 
 

@@ -365,6 +365,11 @@ def d_crit_interval(
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
+def d_crit_by_modulus(records: Sequence[Record]) -> dict[int, float]:
+    """`d_crit_interval` by modulus, without its interval."""
+    return {p: d_crit_interval(runs).value for p, runs in group(records, "p").items()}
+
+
 def d_crit_text(
     records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> str:

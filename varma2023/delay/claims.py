@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result, every
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.pages import DELAY
 from varma2023.statistics import Interval
-from varma2023.ungrokking.analysis import by_modulus as d_crits
 
 
 def diverges(found: Records) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
-    records, crits = found["delay"], d_crits(found["moduli"])
+    records, crits = found["delay"], measures.d_crit_by_modulus(found["moduli"])
     if not analysis.judged(records):
         return Result()
     scores = analysis.held_out(records)

@@ -1,4 +1,4 @@
-"""Claims about efficiency: Fig. 3 (Prediction 1), and D_crit predicted from it (B1, B2, B9, B10).
+"""Claims about efficiency: Fig. 3 (Prediction 1), and predictions of D_crit (B1, B2, B9, B10, B15).
 
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
@@ -9,10 +9,10 @@ from math import inf
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import Claim, Evidence, Met, Records, Result
-from varma2023.efficiency import analysis, critical, sweeps
+from varma2023.efficiency import analysis, critical, sweeps, width
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
-from varma2023.pages import EFFICIENCY, UNGROKKING
+from varma2023.pages import EFFICIENCY, MORE, UNGROKKING
 from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
@@ -224,6 +224,31 @@ def one_winner(found: Records) -> Result:
     )
 
 
+def wider(found: Records) -> Result:
+    """B15: whether D_crit is smaller in a wider network (choice C28)."""
+    widths = width.widths(found["widths"])
+    if len(widths) < 2:
+        return Result()
+    ends = [each.ends for each in widths]
+    moved = width.shift(widths, lambda each: each.crits)
+    told = width.shift(widths, lambda each: each.predicted)
+    ratio = width.over_predicted(widths)
+    falls = True if moved.high < 1 else False if moved.low > 1 else None
+    same = ratio.within(1 / width.SAME_SHIFT, width.SAME_SHIFT)
+    crits = ", ".join(f"{measures.d_crit_text(w.ends)} at d_model = {w.d_model}" for w in widths)
+    return Result(
+        f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}",
+        falls if all(map(measures.crossings_rest, ends)) else None,
+        {
+            "by as much as the costs of both circuits say": same
+            if all(each.can_predict for each in widths)
+            else None,
+            **measures.resting([record for own in ends for record in own]),
+        },
+        Evidence.of(*ends),
+    )
+
+
 CLAIMS = (
     Claim(
         "F3a,b",
@@ -282,5 +307,14 @@ CLAIMS = (
         "sec-5-1-first-order",
         one_winner,
         ("memorising", "generalising", "transition"),
+    ),
+    Claim(
+        "B15",
+        "Beyond: the width of the network",
+        "a network of twice the width keeps the rule with fewer examples",
+        MORE,
+        "sec-widths",
+        wider,
+        ("widths",),
     ),
 )

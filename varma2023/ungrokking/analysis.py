@@ -148,14 +148,9 @@ def known_and_new(records: Sequence[Record]) -> tuple[list[Record], list[Record]
     return [*chain(*known)], new
 
 
-def by_modulus(records: Sequence[Record]) -> dict[int, float]:
-    """D_crit by modulus, the geometric mean over seeds."""
-    return {p: measures.d_crit_interval(runs).value for p, runs in group(records, "p").items()}
-
-
 def constants(known: Sequence[Record]) -> dict[str, float]:
     """The constant of each law: the geometric mean over moduli of D_crit / law."""
-    crits = by_modulus(known).items()
+    crits = measures.d_crit_by_modulus(known).items()
     return {
         name: exp(float(np.mean([log(crit / law(p)) for p, crit in crits])))
         for name, law in LAWS.items()
@@ -165,7 +160,10 @@ def constants(known: Sequence[Record]) -> dict[str, float]:
 def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int, float]]:
     """By law and modulus: measured D_crit over that predicted from `known`, less one."""
     return {
-        name: {p: crit / (constant * LAWS[name](p)) - 1 for p, crit in by_modulus(new).items()}
+        name: {
+            p: crit / (constant * LAWS[name](p)) - 1
+            for p, crit in measures.d_crit_by_modulus(new).items()
+        }
         for name, constant in constants(known).items()
     }
 
@@ -174,7 +172,7 @@ def exponents_text(records: Sequence[Record]) -> str:
     """ "0.86 from 31 to 53, ...": the power of p by which D_crit grows between moduli."""
     return ", ".join(
         f"{log(high / low) / log(q / p):.2f} from {p} to {q}"
-        for (p, low), (q, high) in pairwise(by_modulus(records).items())
+        for (p, low), (q, high) in pairwise(measures.d_crit_by_modulus(records).items())
     )
 
 

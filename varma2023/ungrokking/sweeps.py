@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
@@ -117,6 +118,19 @@ def epsilon(profile: str, grid: Grid, eps: Sequence[float] = (1e-9, 1e-8, 1e-7))
 MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
 
 
+def _at_multiples(profile: str, count: int, p: int, **shared: Any) -> list[Run]:
+    """Ungrokking at `MULTIPLES` of p ln p by the minimiser, until at rest, at weight decay 1.
+
+    From networks trained on every example.
+    """
+    quick = profile == "quick"
+    sizes = (MULTIPLES[::2] if quick else MULTIPLES) * p * np.log(p)
+    grid = Grid(count, 250 if quick else 6000, sizes, (1.0,), exact=True)
+    inits = profiles.full_data(profile, count, p=p, **shared)
+    runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick})
+    return _longer(runs) if profile == "published" else runs
+
+
 @sets("seed", "p", "dataset_size")
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking at other moduli, the least of which tests two laws (choice C26).
@@ -125,10 +139,24 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     primes = {"published": (31, 53), "quick": (17, 23), "paper": (31, 53, 73, 97)}[profile]
-    sizes, runs = MULTIPLES[::2] if profile == "quick" else MULTIPLES, []
-    for p in primes:
-        grid = Grid(count, 250 if profile == "quick" else 6000, sizes * p * np.log(p))
-        inits = profiles.full_data(profile, count, p=p)
-        rest = {"until_rest": profile != "quick"}
-        runs += profiles.to_the_minimum(inits, replace(grid, decays=(1.0,), exact=True), rest)
-    return _longer(runs) if profile == "published" else runs
+    return [run for p in primes for run in _at_multiples(profile, count, p)]
+
+
+@sets("seed", "p", "dataset_size", "model")
+def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ungrokking, and memory of random labels, at two widths (choice C28).
+
+    By width, that is d_model, with d_mlp four times it: the runs of `moduli`, then memory at every
+    other of their sizes, with fewer seeds.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    quick, runs = profile == "quick", list[Run]()
+    p, both = (17, (32, 64)) if quick else (53, (64, 128))
+    sizes = MULTIPLES[1::2] * p * np.log(p)
+    for width in both:
+        network = ModelConfig(d_model=width, d_mlp=4 * width)
+        runs += _at_multiples(profile, count, p, model=network)
+        grid = Grid(min(count, 2), 250 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
+        own = {"model": network, "until_rest": not quick}
+        runs += profiles.from_random(replace(grid, exact=True), own, labels="random")
+    return runs
