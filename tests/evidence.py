@@ -13,6 +13,7 @@ import torch
 from handmade import altered, record
 
 from grokkit import decomposition, tasks
+from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
 from varma2023 import profiles
@@ -144,6 +145,23 @@ def by_modulus(
 
     new, (first, last) = at(31, factor * (1 + 1e-9), rest=rest), map(at, known)
     return {"moduli": [*new, *first], "transition_at_rest": last}
+
+
+NARROW = ModelConfig(d_model=64, d_mlp=256)
+
+
+def by_width(
+    narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest: dict = CALM, mem: dict = CALM
+) -> dict[str, list[Record]]:
+    """Curves at the paper's width, and at half of it, around so many times the D_crit.
+
+    A table costs as much at both, the narrow network's rule `dearer` times what its D_crit says.
+    """
+    same = {"seeds": seeds, "values": (1.0,), "rest": rest, "p": p}
+    thin = sweep(d_crit=narrow * D_CRIT, loss=dearer, fresh=True, model=NARROW, **same)
+    labelled = memory(range(2), sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
+    other = [replace(r, run=replace(r.run, model=NARROW)) for r in labelled]
+    return {"widths": [*thin, *other, *sweep(**same), *labelled]}
 
 
 def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:

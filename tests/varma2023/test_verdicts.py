@@ -153,6 +153,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"F2a-c": panels, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
+    "B15": made.by_width,
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -283,6 +284,10 @@ OTHERWISE = {
     ("B14", FAILS): {"law": "exponential"},
     ("B14", OPEN): {"law": "constant"},
     ("B14", NOT_RUN): {"n_sizes": 5},
+    ("B15", IN_PART): {"dearer": 1.5},
+    ("B15", FAILS): {"narrow": 0.7},
+    ("B15", OPEN): {"rest": FALLING},
+    ("B15", NOT_RUN): lambda: {"widths": made.sweep()},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -1,6 +1,7 @@
 """The claim that the time to grok diverges at a critical dataset size."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from varma2023 import measures
@@ -54,7 +55,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 
 def _above(gained: Interval) -> Met:
     """Whether an interval is above 0; None if 0 is in it."""
-    return True if gained.low > 0 else False if gained.high < 0 else None
+    return True if gained.within(0, inf) else False if gained.within(-inf, 0) else None
 
 
 CLAIMS = (

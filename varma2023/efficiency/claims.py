@@ -233,7 +233,7 @@ def wider(found: Records) -> Result:
     moved = width.shift(widths, lambda each: each.crits)
     told = width.shift(widths, lambda each: each.predicted)
     ratio = width.over_predicted(widths)
-    falls = True if moved.high < 1 else False if moved.low > 1 else None
+    falls = True if moved.within(0, 1) else False if moved.within(1, inf) else None
     same = ratio.within(1 / width.SAME_SHIFT, width.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at d_model = {w.d_model}" for w in widths)
     return Result(
@@ -245,7 +245,7 @@ def wider(found: Records) -> Result:
             else None,
             **measures.resting([record for own in ends for record in own]),
         },
-        Evidence.of(*ends),
+        Evidence.of(ends[-1]),  # the paper's width
     )
 
 

@@ -1,7 +1,7 @@
 """The figures of App. A: relative strength (Fig. 10), two starts, and the loop they draw."""
 
 from collections.abc import Callable, Sequence
-from math import isnan, nan
+from math import isnan, log, nan
 from statistics import fmean, geometric_mean
 
 import numpy as np
@@ -11,7 +11,7 @@ from grokkit.runs import Record
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
-from varma2023.theme import GEN, MEM, figure, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, figure, ordered, panels, set_alt
 from varma2023.two_starts import analysis
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
@@ -93,3 +93,33 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     said += "the size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}."
     return set_alt(fig, said)
+
+
+def fig_kept(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
+    """What networks know of the examples that were taken from them, or that they never saw.
+
+    Test accuracy, with what mirror images give, and test loss with that of a guess, against D.
+    """
+    fig = panels({"height": 420}, subplot_titles=["test accuracy", "test loss (nats)"], **COLUMNS)
+    values: tuple[Reading, ...] = (measures.at_the_end, lambda record: record.final("test_loss"))
+    for i, (runs, (label, colour)) in enumerate(zip((grokked, fresh), STARTS, strict=True)):
+        looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
+        for seed, here in group(runs, "seed").items():
+            hover = f"%{{y:.3g}} at D = %{{x:,}}<br>seed {seed}, {label}"
+            for col, value in enumerate(values, start=1):
+                draw_ends(fig, here, value, label, hover, i, place=(1, col), **looks)
+    sizes = group([*grokked, *fresh], "dataset_size")
+    mirror = [fmean(record.run.mirror_share for record in here) for here in sizes.values()]
+    line: Looks = {"colour": NORM, "dash": "dot", "mode": "lines", "width": 1.4}
+    hover = "%{y:.3f} at D = %{x:,}<br>by mirror images"
+    draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), **line)
+    guess = [log(grokked[0].run.p)] * len(sizes)
+    draw(fig, list(sizes), guess, "a guess", "a guess: %{y:.2f} nats", place=(1, 2), **line)
+    fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D"))
+    fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=1)
+    told = measures.finals(measures.smallest(grokked), "test_accuracy").text(".3f")
+    return set_alt(
+        fig,
+        f"{len(grokked)} networks from which examples were taken, and {len(fresh)} "
+        f"that never saw them. At the smallest size the first are right about {told}.",
+    )
