@@ -7,7 +7,7 @@ there is one seed, nothing: then there is no interval).
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import exp, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,13 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
+
+
+def geometric_mean(logs: Sequence[float]) -> Interval:
+    """The geometric mean of numbers, one a seed, from their logarithms; NaN if one is not known."""
+    if not len(logs) or not np.isfinite(logs).all():
+        return Interval(nan, n=len(logs))
+    return bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:

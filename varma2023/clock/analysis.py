@@ -62,9 +62,7 @@ def against(records: Sequence[Record], rate: float, read: Reading) -> Interval:
     base = reference(records)
     seeds = sorted({seed for one, seed in groups if one == rate and (base, seed) in groups})
     logs = [log(read(groups[rate, s]) / read(groups[base, s])) for s in seeds]
-    if not np.isfinite(logs).all():
-        return Interval(nan, n=len(logs))
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+    return statistics.geometric_mean(logs)
 
 
 def accuracy_gap(records: Sequence[Record], rate: float) -> float:

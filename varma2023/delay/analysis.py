@@ -218,7 +218,7 @@ def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
         if decay != 1:
             ratio = log(halfway(one)) - log(halfway(same[1.0, seed][0]))
             found.setdefault(decay, []).append(ratio)
-    return {decay: _ratio(ratios) for decay, ratios in found.items()}
+    return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
 
 
 def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, Interval]:
@@ -238,15 +238,8 @@ def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, 
             waits = Waits.of(unit)
             off = waits.log_time - law.log_time(waits.size * crits[first] / crits[p])
             by_seed.append(nan if waits.censored.any() else float(np.mean(off)))
-        found[p] = _ratio(by_seed)
+        found[p] = statistics.geometric_mean(by_seed)
     return found
-
-
-def _ratio(logs: Sequence[float]) -> Interval:
-    """The geometric mean of ratios, one a seed, from their logarithms."""
-    if not np.isfinite(logs).all():
-        return Interval(nan, n=len(logs))
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
 def laws_table(records: Sequence[Record]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, log, nan
 
-import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record
@@ -66,9 +65,7 @@ def shift(found: Sequence[Width], read: Reading) -> Interval:
     """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
     narrow, wide = read(found[0]), read(found[-1])
     logs = [log(wide[seed] / narrow[seed]) for seed in narrow.keys() & wide.keys()]
-    if not logs or not np.isfinite(logs).all():
-        return Interval(nan, n=len(logs))
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+    return statistics.geometric_mean(logs)
 
 
 def over_predicted(found: Sequence[Width]) -> Interval:

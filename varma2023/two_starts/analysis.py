@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import exp, isfinite, log, nan
+from math import isfinite, isnan, log, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -147,9 +147,8 @@ def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple
 def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
     """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
     logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
-    if not logs or not all(map(isfinite, logs)):
-        return "not known, as one of them was not seen"
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn))).text()
+    found = statistics.geometric_mean(logs)
+    return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 
 def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
