@@ -182,6 +182,7 @@ def headlines(results: Path = RESULTS) -> dict:
     moduli = read("moduli", results) + [row for row in at_rest if row.weight_decay == 1]
     least = min(row.dataset_size for row in short)  # all of which was run again for longer
     ungrokked = long + [row for row in short if row.dataset_size > least]
+    ends_at = [row for row in read("widths", results) if row.labels == "true"]
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
@@ -217,6 +218,7 @@ def headlines(results: Path = RESULTS) -> dict:
             "B7": n_resting(read("strength", results)),
             "B8": n_resting(read("epsilon", results)),
             "B13": n_resting(moduli),
+            "B15": n_resting(ends_at),
         },
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
@@ -231,6 +233,10 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
         "D_crit by modulus": {p: d_crits(here) for (p,), here in groups(moduli, "p").items()},
+        "D_crit by width": {
+            width: d_crits([row for row in ends_at if row.model["d_model"] == width])
+            for width in sorted({row.model["d_model"] for row in ends_at})
+        },
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }

@@ -75,6 +75,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"off p ln p by {off(least, new, known):+.0%}",
             "; at first, with ends at p = 53 and 113 that were still falling: open (C26)",
         ],
+        "B15": [f"{averaged(c)}" for c in n["D_crit by width"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 
