@@ -33,12 +33,12 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(5, 6000, (650, 770, 910, 1080), (0.1, 1.0, 2.0)),
+    published=Grid(5, 6000, (650, 770, 910, 1080)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Fig. 4 beside D_crit, at three weight decays, until at rest (choice C19).
+    """Fig. 4 beside D_crit, at every weight decay, until at rest (choice C19).
 
     The starts of `transition`, more of them, and each end has four times the gradients; of the
     published runs those of `STILL_FALLING` three times as many as that.
