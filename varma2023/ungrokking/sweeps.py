@@ -12,7 +12,10 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
-STILL_FALLING = ((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (180, 1.0, 2), (231, 1.0, 4))
+STILL_FALLING = (
+    *((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)),  # p = 113
+    *((180, 1.0, 2), (231, 1.0, 4)),  # 31, 53
+)
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
