@@ -10,7 +10,7 @@ from math import exp, inf, isinf, log, nan, pi, sqrt
 from statistics import fmean
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from grokkit.runs import Record
 from varma2023 import measures, statistics
@@ -69,7 +69,7 @@ class Waits:
 
     size: Vector  # of the dataset
     log_time: Vector  # of `halfway`, or of the end of a run that has not got there
-    censored: Float[np.ndarray, " run"]  # bool: whether it has not
+    censored: Bool[np.ndarray, " run"]  # whether it has not
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> "Waits":
@@ -117,10 +117,9 @@ def fit(law: str, waits: Waits) -> Fit:
 
     if waits.censored.all():
         raise ValueError("a law needs networks that grok, got none")
-    least = float(waits.size[~waits.censored].min())
-
     seen = ~waits.censored
     size, level = waits.size[seen], float(waits.log_time[seen].mean())
+    least = float(size.min())
 
     def made(free: Vector) -> Fit:
         middle, rate, spread = float(free[0]), exp(free[1]), exp(free[2])
@@ -190,7 +189,10 @@ def critical(records: Sequence[Record]) -> Interval:
 
 
 def spread(records: Sequence[Record]) -> Interval:
-    """The standard deviation of ln t over seeds at one size, where every network grokked."""
+    """The standard deviation of ln t over seeds at one size, by sizes where every network grokked.
+
+    NaN if there is none.
+    """
     sizes = group(by_size(records), "dataset_size").values()
     whole = [here for here in sizes if not Waits.of(here).censored.any()]
     off: dict[int, list[float]] = {}
@@ -200,6 +202,8 @@ def spread(records: Sequence[Record]) -> Interval:
             off.setdefault(record.run.seed, []).append(float(value))
     freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
     units = [np.array(each) for each in off.values()]
+    if not units:
+        return Interval(nan)
     return statistics.bootstrap(
         units, lambda drawn: sqrt(float(np.mean(np.concatenate(drawn) ** 2)) / freedom)
     )
