@@ -377,11 +377,13 @@ def waits(
     spread: float = 0.1,
     twice: float = 1.0,
     slower: float = 1.0,
+    shift: float = 1.0,
     n_sizes: int = 8,
 ) -> dict[str, list[Record]]:
     """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
 
-    At weight decay 2 and at the `other` modulus so many times as long; D_c is `d_c` D_crit.
+    So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), everywhere
+    (`shift`). D_c is `d_c` D_crit.
     """
     crits = {each: 1.4 * each * log(each) for each in (p, other)}
     shapes = {
@@ -395,7 +397,7 @@ def waits(
         run = Run(p=modulus, dataset_size=size, seed=seed, weight_decay=decay, epochs=10**7)
         off = spread * ((7 * seed + 3 * size) % 5 - 2) / 2**0.5
         mean = 4 + float(shapes[law](size / crits[modulus]))
-        late = round(times * run.decay_time * exp(mean + off))
+        late = round(shift * times * run.decay_time * exp(mean + off))
         return record(run, [0, late - 1, late, run.epochs], test_accuracy=[0, 0, 1, 1])
 
     parts = np.geomspace(1.1, 4, n_sizes)

@@ -110,6 +110,17 @@ def test_comparisons_are_of_seeds_with_their_own():
     assert result.further["another modulus does, at equal D / D_crit"] is False
 
 
+def test_a_rate_is_compared_by_seed_where_both_networks_got_there():
+    slow, fast = (made.waits(range(3), p=31, spread=0.0, shift=k)["delay"] for k in (1.0, 2.0))
+    assert analysis.at_rate(fast, slow).value == pytest.approx(2, rel=1e-3)
+    assert analysis.at_rate(fast, slow).n == 3
+    for one in slow:
+        if one.run.seed == 1:
+            one.metrics["test_accuracy"] = np.zeros(4)
+    assert analysis.at_rate(fast, slow).n == 2
+    assert np.isnan(analysis.at_rate(fast, []).value)
+
+
 def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
     records = analysis.by_size(made.waits(range(10), p=31, spread=0.3)["delay"])
     sizes = group(records, "dataset_size")

@@ -176,14 +176,19 @@ def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
 
 
 def critical(records: Sequence[Record]) -> Interval:
-    """D_c of the divergence, with two standard errors by the jackknife over seeds."""
+    """D_c of the divergence, with two standard errors by the jackknife over seeds.
+
+    NaN where the sweep is too small (`judged`).
+    """
+    if not judged(records):
+        return Interval(nan)
     seeds = list(group(by_size(records), "seed").values())
 
     def d_c(units: Sequence[Sequence[Record]]) -> float:
         return fit("divergence", Waits.of([r for unit in units for r in unit])).d_c
 
     value, n = d_c(seeds), len(seeds)
-    left = [d_c([unit for unit in seeds if unit is not out]) for out in seeds] if n > 1 else [nan]
+    left = [d_c([unit for unit in seeds if unit is not out]) for out in seeds]
     margin = 2 * sqrt((n - 1) * float(np.var(left)))
     return Interval(value, value - margin, value + margin, n)
 
@@ -223,6 +228,18 @@ def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
             ratio = log(halfway(one)) - log(halfway(same[1.0, seed][0]))
             found.setdefault(decay, []).append(ratio)
     return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
+
+
+def at_rate(records: Sequence[Record], others: Sequence[Record]) -> Interval:
+    """The time over that of other runs of the same network and examples, where both got there."""
+    known = {(r.run.p, r.run.dataset_size, r.run.seed): halfway(r) for r in others}
+    by_seed: dict[int, list[float]] = {}
+    for record in by_size(records):
+        run = record.run
+        ratio = halfway(record) / known.get((run.p, run.dataset_size, run.seed), nan)
+        if 0 < ratio < inf:
+            by_seed.setdefault(run.seed, []).append(log(ratio))
+    return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
 
 
 def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, Interval]:

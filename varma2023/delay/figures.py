@@ -11,20 +11,24 @@ from varma2023 import plots
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.plots import Looks, dash_of, draw
-from varma2023.theme import GEN, NORM, TEST, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, ordered, panels, set_alt
 
 
-def fig_delay(records: Sequence[Record], crits: dict[int, float]) -> go.Figure:
+def fig_delay(
+    records: Sequence[Record], crits: dict[int, float], slow: Sequence[Record] = ()
+) -> go.Figure:
     """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
 
     Args:
         records: of `sweeps.delay`.
         crits: D_crit of ungrokking by modulus.
+        slow: runs of the first modulus at the paper's learning rate.
     """
     titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
     own = analysis.by_size(records)
-    _dots(fig, own, "a network", GEN, 0, 1.0, (1, 1))
+    for i, (label, here) in enumerate((("a network", own), ("at the paper's rate", slow))):
+        _dots(fig, here, label, (GEN, MEM)[i], i, 1.0, (1, 1))
     p, least = own[0].run.p, min(record.run.dataset_size for record in own)
     sizes = np.geomspace(least, max(record.run.dataset_size for record in own), 80)
     found = analysis.fits(own) if analysis.judged(own) else {}
@@ -39,7 +43,7 @@ def fig_delay(records: Sequence[Record], crits: dict[int, float]) -> go.Figure:
             _dots(fig, here, label, colour, i, crits[modulus], (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
-    fig.update_xaxes(plots.size_axis(own, "D", TICKS), row=1, col=1)
+    fig.update_xaxes(plots.size_axis([*own, *slow], "D", TICKS), row=1, col=1)
     fig.update_xaxes({**plots.LOG, "title": "D / D<sub>crit</sub>"}, row=1, col=2)
     fig.update_yaxes({**plots.LOG, "title": "decay times"}, row=1, col=1)
     late = sum(isinf(analysis.halfway(record)) for record in records)

@@ -16,6 +16,7 @@ STILL_FALLING = (
     *((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)),  # p = 113
     *((180, 1.0, 2), (231, 1.0, 4)),  # 31, 53
 )
+FALLING_NARROW = ((547, 1.0, 0),)  # the same of the narrow network of `widths`
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -54,9 +55,11 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 def _longer(runs: Sequence[Run]) -> list[Run]:
     """The runs, those of `STILL_FALLING` with three times the gradients."""
+    paper = ModelConfig().d_model
     return [
         replace(run, epochs=3 * run.epochs)
-        if (run.dataset_size, run.weight_decay, run.seed) in STILL_FALLING
+        if (run.dataset_size, run.weight_decay, run.seed)
+        in (STILL_FALLING if run.model.d_model == paper else STILL_FALLING + FALLING_NARROW)
         else run
         for run in runs
     ]
