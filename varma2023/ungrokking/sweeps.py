@@ -5,18 +5,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
-# D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients
-STILL_FALLING = (
-    *((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)),  # p = 113
-    *((180, 1.0, 2), (231, 1.0, 4)),  # 31, 53
-)
-FALLING_NARROW = ((547, 1.0, 0),)  # the same of the narrow network of `widths`
+# D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients, and
+# how many times as many they have; of the narrow network of `widths`, these and others
+STILL_FALLING = {
+    **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
+    **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4)), 3),  # 31, 53
+}
+FALLING_NARROW = STILL_FALLING | {(547, 1.0, 0): 9}
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -54,15 +56,13 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 def _longer(runs: Sequence[Run]) -> list[Run]:
-    """The runs, those of `STILL_FALLING` with three times the gradients."""
-    paper = ModelConfig().d_model
-    return [
-        replace(run, epochs=3 * run.epochs)
-        if (run.dataset_size, run.weight_decay, run.seed)
-        in (STILL_FALLING if run.model.d_model == paper else STILL_FALLING + FALLING_NARROW)
-        else run
-        for run in runs
-    ]
+    """The runs, those of `STILL_FALLING` or `FALLING_NARROW` with more gradients."""
+    paper, longer = ModelConfig().d_model, []
+    for run in runs:
+        times = STILL_FALLING if run.model.d_model == paper else FALLING_NARROW
+        end = (run.dataset_size, run.weight_decay, run.seed)
+        longer.append(replace(run, epochs=times.get(end, 1) * run.epochs))
+    return longer
 
 
 @sets(
@@ -124,13 +124,18 @@ def epsilon(profile: str, grid: Grid, eps: Sequence[float] = (1e-9, 1e-8, 1e-7))
 MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
 
 
-def _at_multiples(profile: str, count: int, p: int, **shared: Any) -> list[Run]:
-    """Ungrokking at `MULTIPLES` of p ln p by the minimiser, until at rest, at weight decay 1.
+NARROW = 3.4  # besides, for a narrower network, one of which was below 1/2 at all of those
+
+
+def _at_multiples(
+    profile: str, count: int, p: int, of: Float[np.ndarray, " size"] = MULTIPLES, **shared: Any
+) -> list[Run]:
+    """Ungrokking at these multiples of p ln p by the minimiser, until at rest, at weight decay 1.
 
     From networks trained on every example.
     """
     quick = profile == "quick"
-    sizes = (MULTIPLES[::2] if quick else MULTIPLES) * p * np.log(p)
+    sizes = (of[::2] if quick else of) * p * np.log(p)
     grid = Grid(count, 250 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick})
@@ -152,8 +157,8 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking, and memory of random labels, at two widths (choice C28).
 
-    By width, that is d_model, with d_mlp four times it: the runs of `moduli`, then memory at every
-    other of their sizes, with fewer seeds.
+    By width, that is d_model, with d_mlp four times it: the runs of `moduli`, and at half the width
+    one size more; then memory at every other of their sizes, with fewer seeds.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     quick, runs = profile == "quick", list[Run]()
@@ -161,7 +166,8 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     sizes = MULTIPLES[1::2] * p * np.log(p)
     for width in both:
         network = ModelConfig(d_model=width, d_mlp=4 * width)
-        runs += _at_multiples(profile, count, p, model=network)
+        more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, NARROW)
+        runs += _at_multiples(profile, count, p, more, model=network)
         grid = Grid(min(count, 2), 250 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
         own = {"model": network, "until_rest": not quick}
         runs += profiles.from_random(replace(grid, exact=True), own, labels="random")
