@@ -18,7 +18,7 @@ STILL_FALLING = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4)), 3),  # 31, 53
 }
-FALLING_NARROW = STILL_FALLING | {(547, 1.0, 0): 9}
+FALLING_NARROW = STILL_FALLING | {(547, 1.0, 0): 9, (715, 1.0, 0): 3}
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
