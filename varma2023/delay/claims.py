@@ -28,7 +28,10 @@ def diverges(found: Records) -> Result:
         f"D_c {d_c.text(',.0f')}",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
-        *(f"p = {other}: time × {ratio.text()}" for other, ratio in moduli.items()),
+        *(
+            f"p = {other}: time × {ratio.text()}" if ratio.bounded else f"p = {other}: not all grok"
+            for other, ratio in moduli.items()
+        ),
     ]
     further = {
         "seeds differ by less than half of what a random escape gives": spread.within(
