@@ -44,15 +44,18 @@ def fig_delay(
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
     fig.update_xaxes(plots.size_axis([*own, *slow], "D", TICKS), row=1, col=1)
-    fig.update_xaxes({**plots.LOG, "title": "D / D<sub>crit</sub>"}, row=1, col=2)
-    fig.update_yaxes({**plots.LOG, "title": "decay times"}, row=1, col=1)
+    parts = [r.run.dataset_size / crits[r.run.p] for r in records if r.run.p in crits]
+    shares = plots.log_axis([1.0, *parts], "D / D<sub>crit</sub>", (1, 2, 3, 4, 5), 0.07)
+    fig.update_xaxes(shares, row=1, col=2)
+    fig.update_yaxes(plots.LOG)
+    fig.update_yaxes(title="decay times", row=1, col=1)
     late = sum(isinf(analysis.halfway(record)) for record in records)
     said = f"How long {len(records)} networks take to be half-way to the rule, against the size of "
     said += f"their train set: the less, the longer. {late} have not got there at their end."
     return set_alt(fig, said)
 
 
-TICKS = (150, 200, 300, 350, 400, 450, 500, 600, 700, 800, 1000, 2000, 5000)
+TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
 
 
 def _dots(
