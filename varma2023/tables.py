@@ -61,7 +61,7 @@ def powers(text: str) -> str:
 
 
 def indexed(text: str) -> str:
-    """`powers` in an HTML text, and the indices of D_crit, D_c, C_mem, C_gen, C_trig set as such."""
+    """`powers` in an HTML text, and indices as in D_crit, D_c, C_mem and C_trig set as such."""
     name = re.compile(r"(<[^>]*>)|\b([CD])_(crit|mem|gen|trig|c)\b")
     return name.sub(lambda m: m[1] or f"{m[2]}<sub>{m[3]}</sub>", powers(text))
 
