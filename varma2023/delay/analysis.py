@@ -175,8 +175,8 @@ def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def critical(records: Sequence[Record]) -> Interval:
-    """D_c of the divergence, with two standard errors by the jackknife over seeds.
+def critical(records: Sequence[Record], law: str = "divergence") -> Interval:
+    """D_c of a law, with two standard errors by the jackknife over seeds.
 
     NaN where the sweep is too small (`judged`).
     """
@@ -185,7 +185,7 @@ def critical(records: Sequence[Record]) -> Interval:
     seeds = list(group(by_size(records), "seed").values())
 
     def d_c(units: Sequence[Sequence[Record]]) -> float:
-        return fit("divergence", Waits.of([r for unit in units for r in unit])).d_c
+        return fit(law, Waits.of([r for unit in units for r in unit])).d_c
 
     value, n = d_c(seeds), len(seeds)
     left = [d_c([unit for unit in seeds if unit is not out]) for out in seeds]

@@ -39,7 +39,7 @@ def diverges(found: Records) -> Result:
         ),
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
-        "D_c is the D_crit of ungrokking": (
+        "its D_c is the D_crit of ungrokking": (
             d_c.within(crits[p] / analysis.SAME_SIZE, crits[p] * analysis.SAME_SIZE)
             if p in crits
             else None
