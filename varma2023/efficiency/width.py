@@ -115,5 +115,6 @@ def fig_widths(found: Sequence[Width]) -> go.Figure:
     fig.update_xaxes(plots.size_axis(every, "D′"), row=1, col=1)
     fig.update_xaxes(plots.size_axis(every, "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
+    fig.update_yaxes(title="Eq. (2) over α", row=1, col=2)
     said = "; ".join(f"{w.d_model}: {measures.d_crit_text(w.ends)}" for w in found)
     return set_alt(fig, f"Ungrokking at {len(found)} widths. D_crit by d_model: {said}.")
