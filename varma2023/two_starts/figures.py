@@ -115,7 +115,7 @@ def fig_kept(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
     draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), **line)
     guess = [log(grokked[0].run.p)] * len(sizes)
     draw(fig, list(sizes), guess, "a guess", "a guess: %{y:.2f} nats", place=(1, 2), **line)
-    fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D"))
+    fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D", (30, 100, 300, 1000, 3000)))
     fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=1)
     told = measures.finals(measures.smallest(grokked), "test_accuracy").text(".3f")
     return set_alt(
