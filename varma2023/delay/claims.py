@@ -19,13 +19,14 @@ def diverges(found: Records) -> Result:
         return Result()
     scores = analysis.held_out(records)
     gains = {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
-    d_c, spread = analysis.critical(records), analysis.spread(records)
+    d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
+    spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
     parts = [
         *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
-        f"D_c {d_c.text(',.0f')}",
+        f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
         *(

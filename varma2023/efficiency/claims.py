@@ -236,8 +236,12 @@ def wider(found: Records) -> Result:
     falls = True if moved.within(0, 1) else False if moved.within(1, inf) else None
     same = ratio.within(1 / width.SAME_SHIFT, width.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at d_model = {w.d_model}" for w in widths)
+    ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
+    narrow, wide = ({r.run.dataset_size for r in own} for own in (ends[0], ends[-1]))
+    if narrow > wide:
+        ours += "; at first, before a size was added and two ends made longer: open (C28)"
     return Result(
-        f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}",
+        ours,
         falls if all(map(measures.crossings_rest, ends)) else None,
         {
             "by as much as the costs of both circuits say": same

@@ -29,7 +29,8 @@ class Width:
     @property
     def rules(self) -> list[Record]:
         """The ends at the largest size that hold the rule: what it costs each seed."""
-        return [r for r in measures.at_largest(self.ends) if r.final("test_accuracy") > 0.95]
+        largest = measures.at_largest(self.ends)
+        return [r for r in largest if r.final("test_accuracy") > measures.PERFECT]
 
     @property
     def crits(self) -> dict[int, float]:
