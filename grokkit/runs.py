@@ -54,10 +54,11 @@ class Run:
     tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
+    mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
 
     def __post_init__(self) -> None:
         self._normalise()
-        tasks.check_dataset_size(tasks.task(self.task, self.p), self.dataset_size)
+        tasks.check_dataset_size(tasks.task(self.task, self.p), self.dataset_size, self.mirrors)
         for what, fine, allowed in self._rules():
             if not fine:
                 value = getattr(self, what.split()[0])
@@ -81,6 +82,7 @@ class Run:
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
         """Each field (of what), whether its value is fine, and what is allowed."""
         yield "labels", self.labels in LABELS, _any(LABELS)
+        yield "mirrors", self.mirrors in tasks.MIRRORS, _any(tasks.MIRRORS)
         for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
             yield name, getattr(self, name) >= low, f"at least {low}"
             yield name, getattr(self, name) <= MOST[name], f"at most {MOST[name]:,}"
@@ -145,7 +147,8 @@ class Run:
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the train and of the test set among the task's examples (`tasks.split`)."""
-        return tasks.split(tasks.task(self.task, self.p), self.dataset_size, self.seed)
+        task = tasks.task(self.task, self.p)
+        return tasks.split(task, self.dataset_size, self.seed, self.mirrors)
 
     def example_labels(self) -> np.ndarray:
         """The label of every example of the task [example], true or random."""

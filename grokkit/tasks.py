@@ -105,11 +105,20 @@ def task(name: str, p: int) -> Task:
     return Task(name, int(p), n, np.stack([x, y], axis=1), labels)
 
 
-def check_dataset_size(task: Task, dataset_size: int) -> None:
-    """Raises ValueError unless 1 <= dataset_size <= the number of examples."""
-    if not 0 < dataset_size <= task.n_examples:
-        allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{task.n_examples}"
+MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
+
+
+def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
+    """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
+    most = len(np.unique(_pairs(task))) if mirrors == "none" else task.n_examples
+    if not 0 < dataset_size <= most:
+        allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{most}"
         raise ValueError(f"{allowed}, got {dataset_size}")
+
+
+def _pairs(task: Task) -> np.ndarray:
+    """A number for each example [example] that it shares with its mirror image alone."""
+    return task.inputs.min(axis=1) * task.n_tokens + task.inputs.max(axis=1)
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:
@@ -117,17 +126,25 @@ def _generator(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, *purpose.encode()])
 
 
-def split(task: Task, dataset_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split(
+    task: Task, dataset_size: int, seed: int, mirrors: str = "any"
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the train set [dataset_size] and of the test set (the rest), shuffled (Sec. 4.2).
 
     The train set is a prefix of one permutation per seed, so smaller train sets are subsets of
-    larger ones of the same seed: ungrokking only ever removes examples.
+    larger ones of the same seed: ungrokking only ever removes examples. With "all" of the `MIRRORS`
+    the mirror image follows at once on its example there; with "none" after all other pairs.
 
     Raises:
-        ValueError: dataset_size outside 1..n_examples.
+        ValueError: dataset_size outside 1..n_examples, or of "none" more than there are pairs.
     """
-    check_dataset_size(task, dataset_size)
+    check_dataset_size(task, dataset_size, mirrors)
     order = _generator(seed, "split").permutation(task.n_examples)
+    if mirrors != "any":
+        _, first, pair = np.unique(_pairs(task)[order], return_index=True, return_inverse=True)
+        leads = first[pair]  # the place of the first of its pair
+        follows = leads != np.arange(len(order))
+        order = order[np.lexsort((follows, leads) if mirrors == "all" else (leads, follows))]
     return order[:dataset_size], order[dataset_size:]
 
 

@@ -29,6 +29,7 @@ from varma2023.semi_grokking.sweeps import (
 from varma2023.two_starts.sweeps import from_scratch
 from varma2023.ungrokking.sweeps import (
     epsilon,
+    mirrors,
     moduli,
     transition,
     transition_adamw,
@@ -74,6 +75,7 @@ EXPERIMENTS = {
     "epsilon": Experiment("D_crit against Adam's ε", epsilon),
     "moduli": Experiment("D_crit at other moduli", moduli),
     "widths": Experiment("D_crit at another width", widths),
+    "mirrors": Experiment("D_crit by examples, or by facts", mirrors),
 }
 
 

@@ -27,6 +27,7 @@ PAGES = {
     (CONVERGENCE := "chapters/convergence"): "The minimum, sought directly",
     (CLOCK := "chapters/clock"): "A faster clock",
     (DELAY := "chapters/delay"): "The time to grok",
+    (CRITICAL := "chapters/critical"): "What sets the critical size",
     "chapters/questions": "Four questions of a sceptic",
 }
 """The pages that claims and items of the paper lead to, with their titles; each has a name here."""

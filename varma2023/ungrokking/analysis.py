@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain, pairwise
-from math import exp, isfinite, log, nan
+from math import exp, isfinite, log, nan, sqrt
 
 import numpy as np
 
@@ -184,3 +184,25 @@ def predictions_text(known: Sequence[Record], new: Sequence[Record]) -> str:
         + f" at p = {p}"
         for p in group(new, "p")
     )
+
+
+# --- by mirror images ----------------------------------------------------------------------------
+
+BETWEEN = sqrt(2)  # the ratio half-way from "by examples" to "by facts" (choice C29)
+FACTOR = 1.2  # within which the ratio is 2 (choice C29)
+
+
+def unseen(record: Record) -> float:
+    """Test accuracy where not even the mirror image was trained on, at least (choice C29)."""
+    known = record.run.mirror_share
+    return max(at_the_end(record) - known, 0.0) / (1 - known)
+
+
+def mirrors_ratio(records: Sequence[Record]) -> Interval:
+    """D_crit with all mirror images over that with none, seed by seed (choice C29)."""
+    crits = {
+        which: [d_crit(unit, accuracy=unseen).value for unit in group(runs, "seed").values()]
+        for which, runs in group(records, "mirrors").items()
+    }
+    pairs = zip(crits["all"], crits["none"], strict=True)
+    return statistics.geometric_mean([log(whole / single) for whole, single in pairs])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 from grokkit.runs import Record, Run
 from varma2023 import measures
@@ -18,7 +19,7 @@ from varma2023.claims import (
     told_without,
 )
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
-from varma2023.pages import INTRO, MORE, UNGROKKING
+from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
 from varma2023.tables import span
 from varma2023.ungrokking import analysis, sweeps
 from varma2023.ungrokking.analysis import same_d_crit
@@ -196,6 +197,31 @@ def by_modulus(found: Records) -> Result:
     )
 
 
+def by_facts(found: Records) -> Result:
+    """B16: whether D_crit in examples nearly doubles where all have their mirror image (C29)."""
+    records = found["mirrors"]
+    kinds = measures.group(records, "mirrors")
+    if not measures.judged(records) or {*kinds} != {"all", "none"}:
+        return Result()
+    ratio = analysis.mirrors_ratio(records)
+    facts, examples = ratio.within(analysis.BETWEEN, inf), ratio.within(0, analysis.BETWEEN)
+    crits = ", ".join(
+        f"{measures.d_crit_text(runs, accuracy=analysis.unseen)} with {which}"
+        for which, runs in kinds.items()
+    )
+    rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
+    twice = f"twice as many, within a factor of {analysis.FACTOR}"
+    return Result(
+        f"D_crit {crits} of the mirror images: × {ratio.text()}",
+        (facts or (False if examples else None)) if rest else None,
+        {
+            twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR),
+            **measures.resting(records),
+        },
+        Evidence.of(*kinds.values()),
+    )
+
+
 CLAIMS = (
     Claim(
         "F1b",
@@ -256,5 +282,15 @@ CLAIMS = (
         "fig-moduli",
         by_modulus,
         ("moduli", "transition_at_rest"),
+    ),
+    Claim(
+        "B16",
+        "Beyond: examples, or facts",
+        "a network pays for facts: with all mirror images in the train set, D_crit in examples is "
+        "nearer to twice than to once what it is with none",
+        CRITICAL,
+        "sec-mirrors",
+        by_facts,
+        ("mirrors",),
     ),
 )

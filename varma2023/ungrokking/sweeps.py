@@ -12,13 +12,13 @@ from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
-# D', weight decay and seed of ends beside D_crit that were not at rest after 6,000 gradients, and
-# how many times as many they have; of the narrow network of `widths`, these and others
-STILL_FALLING = {
+# times the gradients of ends beside D_crit that were not at rest, by D', weight decay and seed; of
+# another width or choice of mirror images by that, too
+STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4)), 3),  # 31, 53
+    **{(231, 1.0, 4, 64): 3, (547, 1.0, 0, 64): 9, (715, 1.0, 0, 64): 3},
 }
-FALLING_NARROW = STILL_FALLING | {(547, 1.0, 0): 9, (715, 1.0, 0): 3}
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
@@ -47,7 +47,7 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 beside D_crit, at every weight decay, until at rest (choice C19).
 
     The starts of `transition`, more of them, and each end has four times the gradients; of the
-    published runs those of `STILL_FALLING` three times as many as that.
+    published runs those of `STILL_FALLING` more.
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
@@ -56,12 +56,13 @@ def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 def _longer(runs: Sequence[Run]) -> list[Run]:
-    """The runs, those of `STILL_FALLING` or `FALLING_NARROW` with more gradients."""
-    paper, longer = ModelConfig().d_model, []
+    """The runs, those of `STILL_FALLING` with more gradients."""
+    papers, longer = Run(), []
     for run in runs:
-        times = STILL_FALLING if run.model.d_model == paper else FALLING_NARROW
-        end = (run.dataset_size, run.weight_decay, run.seed)
-        longer.append(replace(run, epochs=times.get(end, 1) * run.epochs))
+        own = (run.model.d_model, papers.model.d_model), (run.mirrors, papers.mirrors)
+        other = [value for value, usual in own if value != usual]
+        end = (run.dataset_size, run.weight_decay, run.seed, *other)
+        longer.append(replace(run, epochs=STILL_FALLING.get(end, 1) * run.epochs))
     return longer
 
 
@@ -128,7 +129,12 @@ NARROW = 3.4  # besides, for a narrower network, one of which was below 1/2 at a
 
 
 def _at_multiples(
-    profile: str, count: int, p: int, of: Float[np.ndarray, " size"] = MULTIPLES, **shared: Any
+    profile: str,
+    count: int,
+    p: int,
+    of: Float[np.ndarray, " size"] = MULTIPLES,
+    mirrors: str = "any",
+    **shared: Any,
 ) -> list[Run]:
     """Ungrokking at these multiples of p ln p by the minimiser, until at rest, at weight decay 1.
 
@@ -138,7 +144,7 @@ def _at_multiples(
     sizes = (of[::2] if quick else of) * p * np.log(p)
     grid = Grid(count, 250 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
-    runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick})
+    runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
     return _longer(runs) if profile == "published" else runs
 
 
@@ -172,3 +178,19 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
         own = {"model": network, "until_rest": not quick}
         runs += profiles.from_random(replace(grid, exact=True), own, labels="random")
     return runs
+
+
+OF_MIRRORS = {"none": np.array([1.1, 1.4, 1.7, 2.0, 2.6]), "all": np.array([1.7, 2.2, 2.8, 3.4, 4])}
+"""Sizes as multiples of p ln p, without mirror images and with all."""
+
+
+@sets("seed", "p", "dataset_size", "mirrors")
+def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ungrokking where no mirror image is trained on, and where all are (C29)."""
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    p = 17 if profile == "quick" else 53
+    return [
+        run
+        for which, sizes in OF_MIRRORS.items()
+        for run in _at_multiples(profile, count, p, sizes, which)
+    ]
