@@ -39,12 +39,12 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(5, 6000, (650, 770, 910, 1080)),
+    published=Grid(5, 6000, (390, 550, 650, 770, 910, 1080, 1500, 3000)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Fig. 4 beside D_crit, at every weight decay, until at rest (choice C19).
+    """Figs. 4, 10 until at rest, at every weight decay (choice C19).
 
     The starts of `transition`, more of them, and each end has four times the gradients; of the
     published runs those of `STILL_FALLING` more.
