@@ -39,7 +39,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(5, 6000, (390, 550, 650, 770, 910, 1080, 1500, 3000)),
+    published=Grid(5, 6000, (390, 650, 770, 910, 1080, 1500)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
