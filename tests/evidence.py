@@ -144,7 +144,7 @@ def by_modulus(
         return made if times == 1.0 else with_rest(made, far, dataset_size=round(2 * crit))
 
     new, (first, last) = at(31, factor * (1 + 1e-9), rest=rest), map(at, known)
-    return {"moduli": [*new, *first], "transition_at_rest": last}
+    return {"moduli": [*new, *first], "transition": last}
 
 
 NARROW = ModelConfig(d_model=64, d_mlp=256)
@@ -162,6 +162,21 @@ def by_width(
     labelled = memory(range(2), sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
     other = [replace(r, run=replace(r.run, model=NARROW)) for r in labelled]
     return {"widths": [*thin, *other, *sweep(**same), *labelled]}
+
+
+def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
+    """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
+
+    With all of them D_crit is so many times as large. The largest sizes may be falling.
+    """
+    found = list[Record]()
+    for which, times in (("none", 1.0), ("all", ratio)):
+        own = {"d_crit": times * D_CRIT, "values": (1.0,), "mirrors": which} | changes
+        found += with_rest(sweep(**own), far, dataset_size=SIZES[-1])
+    for each in found:
+        known, new = each.run.mirror_share, each["test_accuracy"]
+        each.metrics["test_accuracy"] = known + (1 - known) * new
+    return {"mirrors": found}
 
 
 def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:
@@ -405,7 +420,7 @@ def waits(
     found += [one(p, parts[4], seed, decay=2.0, times=twice) for seed in seeds]
     found += [one(other, part, seed, times=slower) for part in parts[::2] for seed in seeds]
     ends = by_modulus()
-    return {"delay": found, "moduli": [*ends["moduli"], *ends["transition_at_rest"]]}
+    return {"delay": found, "moduli": [*ends["moduli"], *ends["transition"]]}
 
 
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:

@@ -74,10 +74,28 @@ def groups(rows: list[Row], *names: str) -> dict[tuple, list[Row]]:
     return dict(sorted(found.items()))
 
 
-def d_crit(rows: list[Row]) -> float:
+def accuracy(row: Row) -> float:
+    return row.end("test_accuracy")
+
+
+def unseen(row: Row) -> float:
+    """Accuracy on test examples that are no mirror images, if it is 1 on those that are."""
+    order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
+    facts = [tuple(sorted(divmod(example, row.p))) for example in order]
+    first: dict[tuple, int] = {}
+    for place, fact in enumerate(facts):
+        first.setdefault(fact, place)
+    keys = [(first[fact], first[fact] != place) for place, fact in enumerate(facts)]
+    places = sorted(range(len(keys)), key=lambda i: keys[i][:: 1 if row.mirrors == "all" else -1])
+    known = {facts[place] for place in places[: row.dataset_size]}
+    rest = [facts[place] in known for place in places[row.dataset_size :]]
+    return max(accuracy(row) - float(np.mean(rest)), 0.0) / (1 - float(np.mean(rest)))
+
+
+def d_crit(rows: list[Row], of=accuracy) -> float:
     """Where the accuracy of these runs, the mean by size, crosses a half for the last time."""
     curve = [
-        (size, np.mean([row.end("test_accuracy") for row in here]))
+        (size, np.mean([of(row) for row in here]))
         for (size,), here in groups(rows, "dataset_size").items()
     ]
     for (low, below), (high, above) in reversed(list(pairwise(curve))):
@@ -86,8 +104,8 @@ def d_crit(rows: list[Row]) -> float:
     return float("nan")
 
 
-def d_crits(rows: list[Row]) -> list[float]:
-    return [*map(d_crit, groups(rows, "seed").values())]
+def d_crits(rows: list[Row], of=accuracy) -> list[float]:
+    return [d_crit(own, of) for own in groups(rows, "seed").values()]
 
 
 def shifts(rows: list[Row], field: str) -> list[float]:
@@ -169,7 +187,7 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
 
 def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
-    ends, slow = read("transition", results), read("grokking_longer", results)
+    first, slow = read("equal_effort", results), read("grokking_longer", results)
     seeds = {row.seed for row in slow}
     grokking = slow + [row for row in read("grokking", results) if row.seed not in seeds]
     adamw = [row for row in read("transition_adamw", results) if row.init]
@@ -178,21 +196,22 @@ def headlines(results: Path = RESULTS) -> dict:
         [row for row in read(name, results) if row.init]
         for name in ("ungrokking", "ungrokking_longer")
     )
-    at_rest = read("transition_at_rest", results)
-    moduli = read("moduli", results) + [row for row in at_rest if row.weight_decay == 1]
+    ends = read("transition", results)
+    moduli = read("moduli", results) + [row for row in ends if row.weight_decay == 1]
     least = min(row.dataset_size for row in short)  # all of which was run again for longer
     ungrokked = long + [row for row in short if row.dataset_size > least]
     ends_at = [row for row in read("widths", results) if row.labels == "true"]
+    paired = read("mirrors", results)
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
     semi = read("semi_grokking", results)
-    names = ("trig_logit", "mem_logit", "correct_logit", "test_accuracy")
-    trig, mem_logit, correct, accuracy = np.array([[r.end(n) for n in names] for r in ends]).T
+    names = ("trig_logit", "mem_logit", "correct_logit")
+    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in ends]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in ends])
     ratio = trig[drawn] / mem_logit[drawn]
     both = {(row.seed, row.weight_decay) for row in fresh}
-    down = [row for row in ends if (row.seed, row.weight_decay) in both]
+    down = [row for row in first if (row.seed, row.weight_decay) in both]
     by_task = groups(sorted(tasks, key=lambda row: row.dataset_size), "task").values()
     ends_of = [(own[0].end("test_accuracy"), own[-1].end("test_accuracy")) for own in by_task]
     return {
@@ -204,7 +223,7 @@ def headlines(results: Path = RESULTS) -> dict:
         },
         "D_crit": d_crits(ends),
         "D_crit by AdamW": d_crits(adamw),
-        "shift at rest": shifts(at_rest, "weight_decay"),
+        "shift": shifts(ends, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay"),
         "D_crit down": d_crits(down),
         "D_crit up": d_crits(fresh),
@@ -219,11 +238,14 @@ def headlines(results: Path = RESULTS) -> dict:
             "B8": n_resting(read("epsilon", results)),
             "B13": n_resting(moduli),
             "B15": n_resting(ends_at),
+            "B16": n_resting(paired),
         },
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
         "rank of the ratio": rank_correlation(sizes, trig / correct),
-        "rank of accuracy": rank_correlation(sizes, accuracy),
+        "rank of accuracy": rank_correlation(
+            *np.array([[row.dataset_size, accuracy(row)] for row in first]).T
+        ),
         "decades": float(np.log10(ratio.max() / ratio.min())),
         "semi-grokked": [
             r.end("test_accuracy") for r in semi if (r.dataset_size, r.seed) in networks
@@ -236,6 +258,9 @@ def headlines(results: Path = RESULTS) -> dict:
         "D_crit by width": {
             width: d_crits([row for row in ends_at if row.model["d_model"] == width])
             for width in sorted({row.model["d_model"] for row in ends_at})
+        },
+        "D_crit by mirrors": {
+            which: d_crits(here, unseen) for (which,), here in groups(paired, "mirrors").items()
         },
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),

@@ -94,19 +94,22 @@ class Result:
 Judge = Callable[[Records], Result]
 
 
-def told_without(later: str, choice: str) -> Callable[[Judge], Judge]:
+def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge], Judge]:
     """For a judge that reads an experiment made later: its row says the verdict without those runs.
 
-    Only where that verdict is another one; `choice` is the rule by which they are read.
+    By those of `instead`, if there was another experiment in its place. Only where that verdict is
+    another one; `choice` is the rule by which they are read.
     """
 
     def decorate(judge: Judge) -> Judge:
         @wraps(judge)
         def told(found: Records) -> Result:
             result = judge(found)
-            if not found.get(later):
+            first = found.get(instead)
+            if not found.get(later) or (instead and not first):
                 return result
-            alone = judge({name: records for name, records in found.items() if name != later})
+            rest = {name: records for name, records in found.items() if name != later}
+            alone = judge(rest | ({later: first} if first else {}))
             if alone.verdict == result.verdict:
                 return result
             also = f"; {alone.verdict} without the runs made again ({choice}): {alone.ours}"

@@ -29,11 +29,11 @@ from varma2023.semi_grokking.sweeps import (
 from varma2023.two_starts.sweeps import from_scratch
 from varma2023.ungrokking.sweeps import (
     epsilon,
+    equal_effort,
     mirrors,
     moduli,
     transition,
     transition_adamw,
-    transition_at_rest,
     ungrokking_longer,
     widths,
 )
@@ -57,8 +57,8 @@ EXPERIMENTS = {
     "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
     "long_runs": Experiment("when a run may end early", long_runs),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
-    "transition": Experiment("Figs. 4, 10, where ungrokking ends", transition),
-    "transition_at_rest": Experiment("Fig. 4, beside D_crit, until at rest", transition_at_rest),
+    "transition": Experiment("Figs. 4, 10a, where ungrokking ends", transition),
+    "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", equal_effort),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", transition_adamw),
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),

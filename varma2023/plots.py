@@ -272,6 +272,7 @@ def draw_accuracy(
     colour: str,
     look: int,
     place: Place = None,
+    read: Reading = measures.at_the_end,
     **trace: Any,
 ) -> None:
     """Test accuracy at the end against D', a thin curve by seed and value of the field of runs.
@@ -288,9 +289,9 @@ def draw_accuracy(
             thin |= {"opacity": 0.55, "showlegend": False}
         thin["meta"] = shared_meta(runs, field)
         who = f"{hover}seed {seed}, {label}"
-        draw_ends(fig, runs, measures.at_the_end, label, who, look, 6, **thin)
+        draw_ends(fig, runs, read, label, who, look, 6, **thin)
     if len(units) > 1:
-        sizes, means = measures.curve(records)
+        sizes, means = measures.curve(records, read)
         strong: Looks = {"width": 2.4, "mode": "lines", **trace}
         strong["meta"] = shared_meta(records, field)
         draw(fig, sizes, means, label, f"{hover}mean of {len(units)} seeds, {label}", **strong)

@@ -81,6 +81,10 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         "31: 149 (149, 149; 2 seeds); 53: 294",
         "prediction of p ln p: +0% at 31; p^(5/3): +46% at 31",
     ),
+    "mirrors": (
+        lambda: figures.fig_mirrors(evidence.by_mirrors()["mirrors"]),
+        "no mirror images: 750 (750 – 750); all mirror images: 1,500 (",
+    ),
     "epsilon": (lambda: figures.fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
 }
 CHOICES = {  # by figure, what a reader can choose by

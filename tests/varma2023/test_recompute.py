@@ -49,7 +49,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
         "F4": [f"D_crit {averaged(n['D_crit'])}", f"L-BFGS, {averaged(n['D_crit by AdamW'])}"],
         "F4wd": [
-            f"^from least to most weight decay D_crit moves by {shift(n['shift at rest'])}",
+            f"^from least to most weight decay D_crit moves by {shift(n['shift'])}",
             f"AdamW {shift(n['shift by AdamW'])}",
         ],
         "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
@@ -76,6 +76,7 @@ def said(n: dict) -> dict[str, list[str]]:
             "; at first, with ends at p = 53 and 113 that were still falling: open (C26)",
         ],
         "B15": [f"{averaged(c)}" for c in n["D_crit by width"].values()],
+        "B16": [f"{averaged(c)}" for c in n["D_crit by mirrors"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 

@@ -29,8 +29,7 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
         adamw += profiles.grokking("published")[: len(two)]
         adamw += [
             replace(large, dataset_size=400, init=profiles.full_data("published")[0]),
-            # `benchmarks/denormals.py` starts there
-            replace(large, dataset_size=500, labels="random", keep_weights=True),
+            replace(large, dataset_size=500, labels="random"),
         ]
     pairs = []
     for run in adamw:

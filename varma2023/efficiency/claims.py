@@ -8,11 +8,11 @@ from math import inf
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result
+from varma2023.claims import Claim, Evidence, Met, Records, Result, told_without
 from varma2023.efficiency import analysis, critical, sweeps, width
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
-from varma2023.pages import EFFICIENCY, MORE, UNGROKKING
+from varma2023.pages import CRITICAL, EFFICIENCY, UNGROKKING
 from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
@@ -151,6 +151,7 @@ def _text(name: str, *found: Prediction) -> str:
     return f"{name}: predicted {predicted}, measured {measured}"
 
 
+@told_without("transition", "C19", instead="equal_effort")
 def equal_norm(found: Records) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -165,6 +166,7 @@ def equal_norm(found: Records) -> Result:
     )
 
 
+@told_without("transition", "C19", instead="equal_effort")
 def equal_minimum(found: Records) -> Result:
     """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -205,6 +207,7 @@ def across_tasks(found: Records) -> Result:
     )
 
 
+@told_without("transition", "C19", instead="equal_effort")
 def one_winner(found: Records) -> Result:
     """B10: Theorem D.4 on networks: with both kappas above q, no minimum keeps both circuits."""
     mem, ends = memory(found), found["transition"]
@@ -316,7 +319,7 @@ CLAIMS = (
         "B15",
         "Beyond: the width of the network",
         "a network of twice the width keeps the rule with fewer examples",
-        MORE,
+        CRITICAL,
         "sec-widths",
         wider,
         ("widths",),

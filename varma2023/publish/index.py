@@ -81,7 +81,7 @@ PAPER_INDEX = (
     Item("Fig. 8", "nine other tasks", "other_tasks", pages.UNGROKKING, "fig-8"),
     Item("App. A.3", "observations", "grokking", pages.CIRCUITS, "sec-a3"),
     Item("Fig. 9", "the two circuits while grokking", "grokking", pages.CIRCUITS, "fig-9"),
-    Item("App. A.4", "trade-offs", "transition", pages.MORE, "sec-a4"),
+    Item("App. A.4", "trade-offs", "equal_effort", pages.MORE, "sec-a4"),
     Item("Fig. 10", "relative strength", "transition", pages.MORE, "fig-10"),
     Item("App. B", "trigonometric logits", "grokking", pages.TRIGONOMETRIC, "app-b"),
     Item("Fig. 11", "the trigonometric algorithm", "grokking", pages.TRIGONOMETRIC, "fig-11"),

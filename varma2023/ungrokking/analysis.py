@@ -6,7 +6,8 @@ from math import exp, isfinite, log, nan, sqrt
 
 import numpy as np
 
-from grokkit.runs import Record
+from grokkit import tasks
+from grokkit.runs import Record, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
 from varma2023.statistics import Interval
@@ -196,6 +197,12 @@ def unseen(record: Record) -> float:
     """Test accuracy where not even the mirror image was trained on, at least (choice C29)."""
     known = record.run.mirror_share
     return max(at_the_end(record) - known, 0.0) / (1 - known)
+
+
+def n_facts(run: Run) -> int:
+    """How many examples a train set has, of an example and its mirror image only one."""
+    inputs = tasks.task(run.task, run.p).inputs[run.split()[0]]
+    return len(np.unique(np.sort(inputs, axis=1), axis=0))
 
 
 def mirrors_ratio(records: Sequence[Record]) -> Interval:

@@ -1,7 +1,8 @@
-"""The figures of ungrokking: Figs. 1b, 4 and 7, D_crit against epsilon and the modulus."""
+"""The figures of ungrokking: Figs. 1b, 4 and 7, and what D_crit depends on."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -199,3 +200,35 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
     )
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
     return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. Off the prediction of {off}.")
+
+
+KINDS = {"none": "no mirror images", "any": "as drawn", "all": "all mirror images"}
+
+
+def fig_mirrors(records: Sequence[Record]) -> go.Figure:
+    """Accuracy where ungrokking ends, by mirror images in the train set; not in the paper.
+
+    Against the number of examples, and again against that of facts (`analysis.n_facts`).
+    """
+    titles = ["by examples", "by facts"]
+    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
+    kinds, facts, said = group(records, "mirrors"), list[float](), []
+    for i, (which, label) in enumerate((k, name) for k, name in KINDS.items() if k in kinds):
+        here, read = kinds[which], analysis.unseen
+        own = {
+            size: fmean(analysis.n_facts(record.run) for record in runs)
+            for size, runs in group(here, "dataset_size").items()
+        }
+        colour = ordered(len(KINDS))[i]
+        draw_accuracy(fig, here, "mirrors", label, colour, i, (1, 1), read)
+        drawn = len(fig.data)
+        draw_accuracy(fig, here, "mirrors", label, colour, i, (1, 2), read, showlegend=False)
+        for trace in fig.data[drawn:]:
+            trace.x = [own[int(size)] for size in trace.x]
+        facts += own.values()
+        said.append(f"{label}: {measures.d_crit_text(here, accuracy=analysis.unseen)}")
+    fig.update_xaxes(plots.size_axis(records, "examples, D′"), col=1)
+    fig.update_xaxes(plots.log_axis(facts, "facts", plots.TICKS, 0.07), col=2)
+    fig.update_yaxes({**plots.ACCURACY, "title": ""})
+    fig.update_yaxes(title="accuracy on unseen facts", col=1)
+    return set_alt(fig, f"Ungrokking by mirror images in the train set. D_crit {'; '.join(said)}.")

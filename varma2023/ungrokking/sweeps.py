@@ -24,35 +24,32 @@ PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
-    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
-    paper=Grid(10, 3000, PAPER_SIZES),
-)
-def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Figs. 4, 10: where ungrokking ends, by reduced dataset size D' and weight decay.
-
-    From networks trained on every example with weight decay 1 to a minimum of Eq. (2).
-    """
-    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
-    return profiles.to_the_minimum(inits, grid, changes)
-
-
-@sets(
-    *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 6000, (390, 650, 770, 910, 1080, 1500)),
     quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
-def transition_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Figs. 4, 10 until at rest, at every weight decay (choice C19).
+def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Figs. 4, 10a: where ungrokking ends, by reduced dataset size D' and weight decay (C19).
 
-    The starts of `transition`, more of them, and each end has four times the gradients; of the
-    published runs those of `STILL_FALLING` more.
+    From networks trained on every example with weight decay 1 to a minimum of Eq. (2), until they
+    are at rest. Of the published runs, those of `STILL_FALLING` have more gradients.
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
     own_length = "epochs" not in profiles.not_none(changes)
     return _longer(runs) if profile == "published" and own_length else runs
+
+
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
+    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
+    paper=Grid(10, 3000, PAPER_SIZES),
+)
+def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Fig. 10b and App. A.2: the same, each with as many gradients as runs of `from_scratch`."""
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return profiles.to_the_minimum(inits, grid, changes)
 
 
 def _longer(runs: Sequence[Run]) -> list[Run]:
