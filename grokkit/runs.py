@@ -16,7 +16,7 @@ from grokkit.model import ModelConfig
 
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
-LABELS, LOSSES = ("true", "random"), ("exact", "rounded")
+TEXTS = {"labels": ("true", "random"), "loss": ("exact", "rounded"), "mirrors": tasks.MIRRORS}
 PRECISIONS = {
     "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
@@ -81,8 +81,8 @@ class Run:
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
         """Each field (of what), whether its value is fine, and what is allowed."""
-        yield "labels", self.labels in LABELS, _any(LABELS)
-        yield "mirrors", self.mirrors in tasks.MIRRORS, _any(tasks.MIRRORS)
+        for name, known in {**TEXTS, "optimiser": PRECISIONS}.items():
+            yield name, getattr(self, name) in known, _any(known)
         for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
             yield name, getattr(self, name) >= low, f"at least {low}"
             yield name, getattr(self, name) <= MOST[name], f"at most {MOST[name]:,}"
@@ -92,13 +92,11 @@ class Run:
         yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
         for name in ("beta1", "beta2"):
             yield name, 0 <= getattr(self, name) < 1, "in [0, 1)"
-        yield "optimiser", self.optimiser in PRECISIONS, _any(PRECISIONS)
         allowed, by_adamw = PRECISIONS[self.optimiser], self.optimiser == "adamw"
         yield f"precision of {self.optimiser}", self.precision in allowed, _any(allowed)
         positive = "positive: Eq. (2) has no minimum at 0"
         yield "weight_decay of lbfgs", by_adamw or self.weight_decay > 0, positive
         yield "tolerance", 0 <= self.tolerance < np.inf, "at least 0"
-        yield "loss", self.loss in LOSSES, _any(LOSSES)
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
     def _check_init(self, init: "Run") -> None:
@@ -161,13 +159,11 @@ class Run:
 
         What memory and commutativity alone get: about D / p^2 for x + y; 0 without a test set.
         """
-        x, y = tasks.task(self.task, self.p).inputs.T
-        train, test = self.split()
-        labels = self.example_labels()
-        known = np.full((x.max() + 1, y.max() + 1), -1)
+        task, (train, test) = tasks.task(self.task, self.p), self.split()
+        (x, y), labels = task.inputs.T, self.example_labels()
+        known = np.full((task.n_tokens, task.n_tokens), -1)
         known[x[train], y[train]] = labels[train]
-        rows = test[(y[test] < known.shape[0]) & (x[test] < known.shape[1])]
-        return float((known[y[rows], x[rows]] == labels[rows]).sum() / max(len(test), 1))
+        return float((known[y[test], x[test]] == labels[test]).sum() / max(len(test), 1))
 
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""
@@ -200,16 +196,13 @@ def _any(allowed: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in allowed)
 
 
-DEFAULT = Run()
-
-
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    values = {item.name: getattr(run, item.name) for item in fields(run)}
+    values, usual = {item.name: getattr(run, item.name) for item in fields(run)}, Run()
     return {
         name: plain[type(value)](value) if type(value) in plain else value
         for name, value in values.items()
-        if value != getattr(DEFAULT, name)
+        if value != getattr(usual, name)
     }
 
 

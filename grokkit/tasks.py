@@ -31,6 +31,7 @@ MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
 PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
 NAMES = (*MODULAR, *PERMUTATION)
+MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +43,9 @@ class Task:
 
     name: str
     p: int  # the modulus, or n of S_n
-    n_tokens: int
+    n_tokens: int  # and labels
     inputs: np.ndarray  # int64 [example, 2], the operands x and y, in row-major order
     labels: np.ndarray  # int64 [example]
-
-    @property
-    def n_labels(self) -> int:
-        return self.n_tokens
 
     @property
     def n_examples(self) -> int:
@@ -105,9 +102,6 @@ def task(name: str, p: int) -> Task:
     return Task(name, int(p), n, np.stack([x, y], axis=1), labels)
 
 
-MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
-
-
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
     """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
     most = len(np.unique(_pairs(task))) if mirrors == "none" else task.n_examples
@@ -150,4 +144,4 @@ def split(
 
 def random_labels(task: Task, seed: int) -> np.ndarray:
     """One uniformly random label per example [example], the same for every D (Sec. 5.1)."""
-    return _generator(seed, "labels").integers(task.n_labels, size=task.n_examples)
+    return _generator(seed, "labels").integers(task.n_tokens, size=task.n_examples)

@@ -40,6 +40,8 @@ from grokkit.store.store import Store
         ({"seed": 2**64}, "seed must be at most"),
         ({"p": 10**6}, "p must be at most 1000, got 1000000"),
         ({"tolerance": float("nan")}, "tolerance must be"),
+        ({"mirrors": "some"}, 'mirrors must be "any" or "all" or "none", got \'some\''),
+        ({"p": 5, "dataset_size": 16, "mirrors": "none"}, "dataset_size must be 1..15, got 16"),
         ({"until_rest": True}, "until_rest is for lbfgs, got 'adamw'"),
         ({"init": RUN}, "init must have the same p"),
         ({"init": Run()}, "keep_weights=True"),
@@ -108,7 +110,7 @@ def test_every_field_changes_the_key_and_survives_json():
         "lr": 2e-3, "weight_decay": 0.5, "beta1": 0.8, "beta2": 0.9, "eps": 1e-7, "init": RUN,
         "init_scale": 2.0, "model": ModelConfig(d_model=8, n_heads=2, d_mlp=13), "n_logged": 6,
         "keep_weights": True, "precision": "float64", "tolerance": 0.1,
-        "loss": "rounded",
+        "loss": "rounded", "mirrors": "all",
     }  # fmt: skip
     assert {*other, "optimiser", "until_rest"} == set(base.config())
     by_lbfgs = replace(base, optimiser="lbfgs", precision="float64")

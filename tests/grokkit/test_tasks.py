@@ -57,6 +57,23 @@ def test_a_split_covers_everything_never_overlaps_and_grows_with_its_size(which,
     assert set(tasks.split(task, small, seed)[0]) <= set(train)
 
 
+@given(integers(0, 50), integers(0, 500))
+def test_a_train_set_holds_all_mirror_images_or_none(seed, size):
+    task = tasks.task("x+y", 11)
+    examples = task.inputs.tolist()
+
+    def held(size: int, mirrors: str) -> set[tuple[int, int]]:
+        rows, rest = tasks.split(task, size, seed, mirrors)
+        assert sorted([*rows, *rest]) == list(range(121))
+        return {(x, y) for x, y in (examples[row] for row in rows)}
+
+    whole, single = held(1 + size % 121, "all"), held(1 + size % 66, "none")
+    assert sum((y, x) not in whole for x, y in whole) <= 1  # the last may wait for its own
+    assert all(x == y or (y, x) not in single for x, y in single)
+    assert held(66, "none") >= single
+    assert held(121, "all") >= whole
+
+
 def test_splits_differ_between_seeds():
     one, other = (tasks.split(tasks.task("x+y", 23), 100, seed)[0] for seed in (0, 1))
     assert (one != other).any()

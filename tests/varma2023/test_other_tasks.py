@@ -111,7 +111,7 @@ NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
 def made(name, p, spoil=0.0):
     """Logits that are one character of the relative element in each reading, and noise."""
     task = tasks.task(name, p)
-    logits = spoil * noise(task.n_examples, task.n_labels)
+    logits = spoil * noise(task.n_examples, task.n_tokens)
     for reading in analysis.readings(task):
         values = reading.group.characters[1][reading.relative()]
         logits[reading.rows[:, None], reading.labels] += values
@@ -145,7 +145,7 @@ def test_logits_of_one_character_are_found_in_full_and_in_that_one(name, p):
 
 def test_shares_are_of_a_projection_and_noise_has_little_of_it():
     task, reading = tasks.task("x*y", 11), analysis.readings(tasks.task("x*y", 11))[0]
-    logits = noise(task.n_examples, task.n_labels)
+    logits = noise(task.n_examples, task.n_tokens)
     s = analysis.spectrum(logits, reading)
     block = reading.block(logits)
     f = reading.mean(logits)
