@@ -10,6 +10,7 @@ from evidence import ALL_DECAYS, FALLING, RESTLESS, by_modulus, by_seed, crossin
 from handmade import record, ungrokking
 
 from grokkit.runs import Run
+from grokkit.tasks import task
 from varma2023 import measures
 from varma2023.other_tasks.analysis import tasks_table
 from varma2023.ungrokking import analysis, claims
@@ -182,6 +183,18 @@ def test_a_prediction_from_networks_that_are_still_falling_is_open():
     assert claims.by_modulus(found).core is False
     found["moduli"] = with_rest(found["moduli"], FALLING, p=53)
     assert claims.by_modulus(found).core is None
+
+
+@pytest.mark.parametrize(("size", "mirrors"), [(100, "any"), (100, "none"), (101, "all")])
+def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mirrors):
+    run = Run(p=17, dataset_size=size, mirrors=mirrors)
+    inputs = task("x+y", 17).inputs
+    trained = {frozenset(pair) for pair in inputs[run.split()[0]].tolist()}
+    assert analysis.n_facts(run) == len(trained)
+    new = [frozenset(pair) not in trained for pair in inputs[run.split()[1]].tolist()]
+    for right, share in (([not fact for fact in new], 0), ([True] * len(new), 1)):
+        known = record(run, [0], test_accuracy=np.mean(right))
+        assert analysis.unseen(known) == pytest.approx(share, abs=1e-12)
 
 
 def test_epsilon_instead_of_weight_decay_can_be_asked_about():
