@@ -22,6 +22,7 @@ from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ung
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking.sweeps import (
     larger_step,
+    rounded,
     semi_grokking,
     semi_grokking_again,
     semi_grokking_ends,
@@ -69,6 +70,7 @@ EXPERIMENTS = {
     "semi_grokking_ends": Experiment("the same networks, by the minimiser", semi_grokking_ends),
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", larger_step),
+    "rounded": Experiment("near D_crit, with a loss that rounds", rounded),
     "delay": Experiment("how long until a network groks", delay),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),

@@ -165,6 +165,25 @@ def generalises(record: Record) -> Crossing | None:
     return first(record, record["test_accuracy"] > 0.98)
 
 
+SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
+
+
+def spikes(record: Record, before: bool = False) -> int:
+    """How many spikes of the train loss the evaluations show: a lower bound.
+
+    A spike is a stretch of evaluations, after the train set is fitted, at more than `SPIKE` times
+    the least loss so far. `before`: only those before test accuracy passes 0.98.
+    """
+    fits, general = train_fits(record), generalises(record)
+    if fits is None:
+        return 0
+    epoch, loss = record["epoch"], record["train_loss"]
+    fitted, last = epoch >= fits.epoch, general.after if before and general else inf
+    least = np.minimum.accumulate(np.where(fitted, loss, inf))
+    high = fitted & (epoch <= last) & (loss > SPIKE * least)
+    return int((high & np.diff(high, prepend=False)).sum())
+
+
 def trig_leads(record: Record) -> Crossing | None:
     """The trigonometric part of the correct logit leads, for good (App. B); None without one."""
     if "trig_logit" not in record.metrics:

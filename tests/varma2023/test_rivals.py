@@ -34,15 +34,15 @@ def test_what_was_changed_is_read_off_the_run():
 
 
 def test_a_spike_is_a_stretch_far_above_the_least_so_far():
-    assert analysis.spikes(made()) == 0  # the high loss before the fit is none
+    assert measures.spikes(made()) == 0  # the high loss before the fit is none
     spiky = made(spiky=[1000, 1100, 3000, 8000])
-    assert analysis.spikes(spiky) == 3
-    assert analysis.spikes(spiky, before=True) == 2
+    assert measures.spikes(spiky) == 3
+    assert measures.spikes(spiky, before=True) == 2
     never = made(general=None, spiky=[1000, 19_000])
-    assert analysis.spikes(never, before=True) == 2
+    assert measures.spikes(never, before=True) == 2
     half = made(train_loss=np.where(EPOCHS < 5000, 1e-7, 0.9e-5))  # rises, but not a hundredfold
-    assert analysis.spikes(half) == 0
-    assert analysis.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits
+    assert measures.spikes(half) == 0
+    assert measures.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits
 
 
 def test_epochs_are_infinite_where_a_run_never_generalises():

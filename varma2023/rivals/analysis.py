@@ -12,12 +12,11 @@ import numpy as np
 
 from grokkit.runs import Record, Run
 from varma2023 import measures
-from varma2023.measures import Summary, generalises, groks, group, train_fits
+from varma2023.measures import Summary, generalises, groks, group, spikes, train_fits
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
-SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
 
 
 def variant(run: Run) -> str:
@@ -36,22 +35,6 @@ def variants(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records by what was changed, in their order."""
     names = dict.fromkeys(variant(record.run) for record in records)
     return {name: [r for r in records if variant(r.run) == name] for name in names}
-
-
-def spikes(record: Record, before: bool = False) -> int:
-    """How many spikes of the train loss the evaluations show: a lower bound.
-
-    A spike is a stretch of evaluations, after the train set is fitted, at more than `SPIKE` times
-    the least loss so far. `before`: only those before test accuracy passes 0.98.
-    """
-    fits, general = train_fits(record), generalises(record)
-    if fits is None:
-        return 0
-    epoch, loss = record["epoch"], record["train_loss"]
-    fitted, last = epoch >= fits.epoch, general.after if before and general else inf
-    least = np.minimum.accumulate(np.where(fitted, loss, inf))
-    high = fitted & (epoch <= last) & (loss > SPIKE * least)
-    return int((high & np.diff(high, prepend=False)).sum())
 
 
 def general_epochs(records: Sequence[Record]) -> list[float]:
