@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 
 COLOURS = {"train_accuracy": "#0072B2", "test_accuracy": "#D55E00"}
 WIDTH, HEIGHT, LEFT, TOP = 360, 180, 44, 34  # of a panel and its margins, in pixels
@@ -17,7 +17,7 @@ class Picture(str):
         return str(self)
 
 
-def picture(records: Sequence[Record], titles: Sequence[str] = ()) -> Picture:
+def picture(records: Records, titles: Sequence[str] = ()) -> Picture:
     """Train and test accuracy of each record against the epoch, a panel each."""
     titles = titles or [str(record.run) for record in records]
     panels = "".join(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 N_CTX = 4  # <x> <op> <y> <=>
 MOST_WIDE = 1 << 14  # of the widths of a network
+Weights = dict[str, Float[Tensor, "..."]]  # of one network, by name
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ class ModelConfig:
         }
 
 
-def initialise(
-    config: ModelConfig, n_tokens: int, seed: int, scale: float = 1.0
-) -> dict[str, Float[Tensor, "..."]]:
+def initialise(config: ModelConfig, n_tokens: int, seed: int, scale: float = 1.0) -> Weights:
     """Parameters at epoch 0, float32: N(0, 1)/sqrt(d_model), W_U N(0, 1)/sqrt(d_vocab), biases 0.
 
     The paper does not state its initialisation; this is choice C4. `scale` multiplies every
@@ -73,9 +72,7 @@ def initialise(
     return theta
 
 
-def forward(
-    theta: dict[str, Float[Tensor, "..."]], tokens: Int[Tensor, "batch pos"]
-) -> Float[Tensor, "batch pos label"]:
+def forward(theta: Weights, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos label"]:
     """Logits of the network of App. A at every position: causal attention, then the MLP."""
     resid = theta["W_E"][tokens] + theta["W_pos"]
     query = torch.einsum("bpm,hmd->bhpd", resid, theta["W_Q"])
@@ -109,7 +106,7 @@ def cross_entropy(
     return F.softplus(others - logits.gather(-1, correct).squeeze(-1), threshold=40.0)
 
 
-def param_norm(theta: dict[str, Float[Tensor, "..."]]) -> Float[Tensor, ""]:
+def param_norm(theta: Weights) -> Float[Tensor, ""]:
     """P = ||theta||_2 over all parameters (Sec. 2), in float64."""
     squares = [weight.double().square().sum() for weight in theta.values()]
     return torch.stack(squares).sum().sqrt()

@@ -17,6 +17,8 @@ from torch import Tensor
 
 ROOM = 0.01  # least 1 - lambda |theta|: any fixed point has |theta| < 1 / lambda
 Number = TypeVar("Number")  # a float, an array or a tensor
+PerRun = Float[Tensor, " run"]
+Rows = Float[Tensor, "run parameter"]
 
 
 def objective(train_loss: Number, param_norm: Number, alpha: float) -> Number:
@@ -31,9 +33,7 @@ def room(
     return (1 - weight_decay * theta.abs()).clamp_(min=ROOM)
 
 
-def penalty(
-    theta: Float[Tensor, "run parameter"], weight_decay: Float[Tensor, " run"]
-) -> tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]]:
+def penalty(theta: Rows, weight_decay: PerRun) -> tuple[PerRun, Rows]:
     """sum psi(theta) of each run and its slope, psi'(t) = t / room(t).
 
     Eq. (2) has psi(t) = t^2 / 2, which this is for small lambda |t|. With a = lambda |t|,
@@ -49,12 +49,7 @@ def penalty(
     return value.to(theta.dtype), theta / room(theta, decay)
 
 
-def residual(
-    theta: Float[Tensor, "run parameter"],
-    gradient: Float[Tensor, "run parameter"],
-    eps: Float[Tensor, " run"],
-    weight_decay: Float[Tensor, " run"],
-) -> Float[Tensor, " run"]:
+def residual(theta: Rows, gradient: Rows, eps: PerRun, weight_decay: PerRun) -> PerRun:
     """||g + eps lambda theta / (1 - lambda |theta|)|| / ||eps lambda theta||, 0 where AdamW rests.
 
     In float64; NaN without weight decay, which has no fixed point.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from numbers import Integral, Real
@@ -238,3 +238,6 @@ class Record:
         if self.read_weights is None:
             raise ValueError(f"run {self.run.key} ({self.run}) was not asked to keep its weights")
         return self.read_weights(self)
+
+
+Records = Sequence[Record]

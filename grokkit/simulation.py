@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+Logged = Float[np.ndarray, " log"]  # a number at each logged step
+
 
 def check_positive(where: str, **values: float) -> None:
     """Raises ValueError, which names `where` and the value, if one is not above 0 and finite."""
@@ -70,9 +72,7 @@ def mem_table(test: bool) -> Float[np.ndarray, " label"]:
     return np.array([0.0, 1.0, 0.0] if test else [1.0, 0.0, 0.0])
 
 
-def logits(
-    w_gen: Float[np.ndarray, " log"], w_mem: Float[np.ndarray, " log"], test: bool
-) -> Float[np.ndarray, "log label"]:
+def logits(w_gen: Logged, w_mem: Logged, test: bool) -> Float[np.ndarray, "log label"]:
     """Eq. (5): o = w_gen o_gen + w_mem o_mem."""
     return np.multiply.outer(w_gen, gen_table()) + np.multiply.outer(w_mem, mem_table(test))
 
@@ -83,11 +83,11 @@ class Trajectory:
 
     toy: Toy
     step: Int[np.ndarray, " log"]
-    train_loss: Float[np.ndarray, " log"]  # nats, the decay term included, as in App. C
-    test_loss: Float[np.ndarray, " log"]
-    gen_logit: Float[np.ndarray, " log"]  # w_g1 w_g2
-    mem_logit: Float[np.ndarray, " log"]
-    param_norm: Float[np.ndarray, " log"]  # sqrt(P'_g^2 + P'_m^2)
+    train_loss: Logged  # nats, the decay term included, as in App. C
+    test_loss: Logged
+    gen_logit: Logged  # w_g1 w_g2
+    mem_logit: Logged
+    param_norm: Logged  # sqrt(P'_g^2 + P'_m^2)
 
 
 def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
@@ -138,7 +138,7 @@ def _trajectory(toy: Toy, step: np.ndarray, gen: np.ndarray, mem: np.ndarray) ->
         decay = toy.alpha * norm**2
     log_rest = math.log(toy.n_labels - 2) if toy.n_labels > 2 else -math.inf
 
-    def loss(test: bool) -> Float[np.ndarray, " log"]:
+    def loss(test: bool) -> Logged:
         own, rival, other = logits(gen, mem, test).T
         return np.logaddexp(0, np.logaddexp(rival, other + log_rest) - own) + decay
 

@@ -8,13 +8,11 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import model, tasks
+from grokkit.model import Weights
 from grokkit.runs import Run
-
-Weights = dict[str, Float[Tensor, "..."]]
 
 
 def train(

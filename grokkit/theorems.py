@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-from grokkit.simulation import check_positive
+from grokkit.simulation import Logged, check_positive
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def optimal_shares(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
     return np.asarray(share / share.sum())
 
 
-def sharing_cost(
-    circuits: EqualCircuits, share: Float[np.ndarray, " log"]
-) -> Float[np.ndarray, " log"]:
+def sharing_cost(circuits: EqualCircuits, share: Logged) -> Logged:
     """The decay term of Eq. (6) at weights (share, 1 - share), over its value at (1, 0)."""
     norms = np.stack([share, 1 - share], -1) ** (1 / circuits.kappa) * np.array(circuits.P)
     cost = (norms**circuits.q).sum(-1)
@@ -105,9 +103,7 @@ def scaled_loss(
     return float(np.logaddexp(0, np.logaddexp.reduce(margin, 1)).mean())
 
 
-def lemma_d2_gap(
-    a: Float[np.ndarray, " log"], b: Float[np.ndarray, " log"], r: Float[np.ndarray, " log"]
-) -> Float[np.ndarray, " log"]:
+def lemma_d2_gap(a: Logged, b: Logged, r: Logged) -> Logged:
     """Lemma D.2: (a + b)^r <= a^r + b^r if 0 < r <= 1; the right side over the left, less 1."""
     return (a**r + b**r) / (a + b) ** r - 1
 

@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 
-from grokkit.runs import Record
-from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, Claim, Met, Records, Result
+from grokkit.runs import Records
+from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, ByExperiment, Claim, Met, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -57,12 +57,12 @@ def claim(name: str) -> Claim:
     return _known[one_of("claim", name, ORDER)]
 
 
-def judge(name: str, **records: Sequence[Record]) -> Result:
+def judge(name: str, **records: Records) -> Result:
     """The result of one claim, from records by the name of their experiment."""
     return claim(name).result(records)
 
 
-def results(records: Records) -> dict[str, Result]:
+def results(records: ByExperiment) -> dict[str, Result]:
     """By claim id, every result that pure computation and these records give.
 
     `records` are by the name of their experiment (`experiments.all_records`).
@@ -160,7 +160,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     for place, each in enumerate(CLAIMS):
         result = found.get(each.id, Result())
         heading = f"<br><em>{each.heading}</em>" if each.heading else ""
-        title = f'<a href="../{each.chapter}.html#{each.label}"><strong>{each.title}</strong></a>.'
+        title = f'<a href="../{each.href}"><strong>{each.title}</strong></a>.'
         first = [part for part, names in PARTS.items() if each.id == names[0]]
         target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
         score = f'<br><span class="gk-badge">{each.score}</span>'

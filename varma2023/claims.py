@@ -4,12 +4,12 @@ The core criterion is the claim's own sentence. A criterion is met, not met, or 
 cannot tell, because they are not at rest or too few. The unit of evidence is a seed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 
 from grokkit.model import ModelConfig
-from grokkit.runs import Record, Run
+from grokkit.runs import Records, Run
 from grokkit.tasks import PERMUTATION
 
 HOLDS, SMALLER, IN_PART = "holds", "holds, smaller", "in part"
@@ -21,7 +21,7 @@ ENOUGH_SEEDS = 5  # below which a claim holds only "smaller"
 PAPERS_MODULI = {(False, 113), (True, 5)}  # whether of permutations, and p, or n of S_n
 
 Met = bool | None
-Records = Mapping[str, Sequence[Record]]
+ByExperiment = Mapping[str, Records]
 """Records by the name of their experiment."""
 SIGN = {True: "✔", False: "✘", None: "?"}
 
@@ -36,7 +36,7 @@ class Evidence:
     smaller: bool = False  # another modulus or width than the paper's, or too few seeds
 
     @classmethod
-    def of(cls, *groups: Sequence[Record]) -> "Evidence":
+    def of(cls, *groups: Records) -> "Evidence":
         """Of groups of records, each of which has seeds of its own.
 
         Raises:
@@ -91,7 +91,7 @@ class Result:
         return SMALLER if self.evidence.smaller else HOLDS
 
 
-Judge = Callable[[Records], Result]
+Judge = Callable[[ByExperiment], Result]
 
 
 def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge], Judge]:
@@ -103,7 +103,7 @@ def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge]
 
     def decorate(judge: Judge) -> Judge:
         @wraps(judge)
-        def told(found: Records) -> Result:
+        def told(found: ByExperiment) -> Result:
             result = judge(found)
             first = found.get(instead)
             if not found.get(later) or (instead and not first):
@@ -133,12 +133,16 @@ class Claim:
     id: str  # a figure, theorem or section of the paper; B1.. go beyond it
     title: str
     says: str  # the core criterion
-    chapter: str  # the page, as in the book's contents
-    label: str  # the target on that page
+    where: tuple[str, str]  # the page, as in the book's contents, and the target on it
     judge: Judge
     needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
     number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests
+
+    @property
+    def href(self) -> str:
+        """The address of its place in the book, from the book's folder."""
+        return "{}.html#{}".format(*self.where)
 
     @property
     def score(self) -> str:
@@ -147,7 +151,7 @@ class Claim:
             return THEOREMS
         return BEYOND if self.id.startswith("B") else PAPER
 
-    def result(self, records: Records) -> Result:
+    def result(self, records: ByExperiment) -> Result:
         """The result that these records give; "not run" without the ones that it needs."""
         return self.judge(records) if all(records.get(name) for name in self.needs) else Result()
 

@@ -68,12 +68,13 @@ def _list(store: Store, args: argparse.Namespace) -> None:
     machine, rows = None, []
     for name, experiment in experiments.EXPERIMENTS.items():
         for size in PROFILES[:2] if args.profile is None else (args.profile,):
-            have = experiments.inventory(experiment.runs(size), store)
+            stored, left = experiments.inventory(experiment.runs(size), store)
             begun = seconds = None
-            if have.missing:
+            if left:
                 machine = machine or estimate.measure(where)
-                begun, seconds = have.begun, estimate.seconds(have.left, machine)
-            row = (name, size, have.stored + have.missing, have.stored, have.missing)
+                begun = sum(left.values()) / sum(run.epochs for run in left)
+                seconds = estimate.seconds(left, machine)
+            row = (name, size, stored + len(left), stored, len(left))
             rows.append((*row, begun, seconds, experiment.figures))
     head = ("experiment", "profile", "runs", "stored", "missing", "begun", "time", "figures")
     if args.json:  # begun is a share, time in seconds; both null where nothing is missing

@@ -20,24 +20,9 @@ from varma2023.efficiency.sweeps import generalising, memorising, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
-from varma2023.semi_grokking.sweeps import (
-    larger_step,
-    rounded,
-    semi_grokking,
-    semi_grokking_again,
-    semi_grokking_ends,
-)
+from varma2023.semi_grokking import sweeps as semi
 from varma2023.two_starts.sweeps import from_scratch
-from varma2023.ungrokking.sweeps import (
-    epsilon,
-    equal_effort,
-    mirrors,
-    moduli,
-    transition,
-    transition_adamw,
-    ungrokking_longer,
-    widths,
-)
+from varma2023.ungrokking import sweeps as ungrok
 
 
 @dataclass(frozen=True)
@@ -53,31 +38,31 @@ EXPERIMENTS = {
     "grokking_longer": Experiment("those that are under way at their end", grokking_longer),
     "full_data": Experiment("the start of Figs. 1b and 7", full_data),
     "ungrokking": Experiment("Figs. 1b, 7", ungrokking),
-    "ungrokking_longer": Experiment("the smallest size of Figs. 1b and 7", ungrokking_longer),
+    "ungrokking_longer": Experiment("the smallest size of Figs. 1b, 7", ungrok.ungrokking_longer),
     "convergence": Experiment("AdamW and the minimiser of Eq. 2, to the same end", convergence),
     "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
     "long_runs": Experiment("when a run may end early", long_runs),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
-    "transition": Experiment("Figs. 4, 10a, where ungrokking ends", transition),
-    "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", equal_effort),
-    "transition_adamw": Experiment("Fig. 4 by the paper's protocol", transition_adamw),
+    "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
+    "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),
+    "transition_adamw": Experiment("Fig. 4 by the paper's protocol", ungrok.transition_adamw),
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),
     "starts": Experiment("D_crit predicted, seed by seed", starts),
     "from_scratch": Experiment("App. A.2, and the ends of Fig. 5", from_scratch),
     "other_tasks": Experiment("Fig. 8", other_tasks),
-    "semi_grokking": Experiment("Figs. 1c, 5, 6", semi_grokking),
-    "semi_grokking_ends": Experiment("the same networks, by the minimiser", semi_grokking_ends),
-    "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi_grokking_again),
-    "larger_step": Experiment("near D_crit at p = 113, by a larger step", larger_step),
-    "rounded": Experiment("near D_crit, with a loss that rounds", rounded),
+    "semi_grokking": Experiment("Figs. 1c, 5, 6", semi.semi_grokking),
+    "semi_grokking_ends": Experiment("the same networks by the minimiser", semi.semi_grokking_ends),
+    "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
+    "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
+    "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "delay": Experiment("how long until a network groks", delay),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
-    "epsilon": Experiment("D_crit against Adam's ε", epsilon),
-    "moduli": Experiment("D_crit at other moduli", moduli),
-    "widths": Experiment("D_crit at another width", widths),
-    "mirrors": Experiment("D_crit by examples, or by facts", mirrors),
+    "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),
+    "moduli": Experiment("D_crit at other moduli", ungrok.moduli),
+    "widths": Experiment("D_crit at another width", ungrok.widths),
+    "mirrors": Experiment("D_crit by examples, or by facts", ungrok.mirrors),
 }
 
 
@@ -90,30 +75,15 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[one_of("experiment", name, EXPERIMENTS)]
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """How much of a sweep a store holds, the runs that missing ones start from included."""
+def inventory(runs: Sequence[Run], store: Store) -> tuple[int, dict[Run, int]]:
+    """How many runs `load_or_train` would load; and those to train, with checkpoints' epochs.
 
-    stored: int
-    left: dict[Run, int]  # the runs without a record, and the epochs that their checkpoints hold
-
-    @property
-    def missing(self) -> int:
-        """How many runs have no record."""
-        return len(self.left)
-
-    @property
-    def begun(self) -> float:
-        """The share of the missing runs' epochs that checkpoints hold; 0 if none is missing."""
-        return sum(self.left.values()) / (sum(run.epochs for run in self.left) or 1)
-
-
-def inventory(runs: Sequence[Run], store: Store) -> Inventory:
-    """What `load_or_train` would load and what it would have to train."""
+    The runs that missing ones start from are included.
+    """
     has: dict[Run, bool] = {}
     missing = chain(*with_inits(runs, lambda run: has.setdefault(run, store.has(run))))
     begun = store.checkpointed()
-    return Inventory(sum(has.values()), {run: begun.get(run, 0) for run in missing})
+    return sum(has.values()), {run: begun.get(run, 0) for run in missing}
 
 
 def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:

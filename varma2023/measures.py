@@ -12,7 +12,7 @@ from torch import Tensor
 from grokkit import optimum, tasks
 from grokkit.engine import metrics
 from grokkit.engine.metrics import at_minimum, at_rest
-from grokkit.runs import Record, Run
+from grokkit.runs import Record, Records, Run
 from grokkit.tasks import PERMUTATION
 from varma2023 import statistics
 from varma2023.statistics import Interval
@@ -52,7 +52,7 @@ def run_facts(runs: Sequence[Run]) -> list[str]:
     return said
 
 
-def described(records: Sequence[Record]) -> str:
+def described(records: Records) -> str:
     """ "5 runs of x+y, p = 113, ...": `run_facts` with their number, for a sentence."""
     facts = ", ".join(run_facts([record.run for record in records]))
     return f"{len(records)} run{'s' * (len(records) > 1)} of {facts}"
@@ -63,7 +63,7 @@ def listed(criteria: Mapping[str, bool]) -> str:
     return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in criteria.items())
 
 
-def group(records: Sequence[Record], *fields: str) -> dict[Any, list[Record]]:
+def group(records: Records, *fields: str) -> dict[Any, list[Record]]:
     """The records by one field of their runs, or a tuple of several; numbers sorted, names not."""
     found: dict[tuple, list[Record]] = {}
     for record in records:
@@ -122,12 +122,12 @@ class Summary:
         return span if self.seen == self.n else f"{span}, in {self.seen} of {self.n} runs"
 
 
-def finals(records: Sequence[Record], metric: str) -> Summary:
+def finals(records: Records, metric: str) -> Summary:
     """A metric at the end of every run."""
     return Summary.of([record.final(metric) for record in records])
 
 
-def at_peak(records: Sequence[Record], metric: str, of: str = "") -> Summary:
+def at_peak(records: Records, metric: str, of: str = "") -> Summary:
     """The largest value of a metric over each run, or its value where `of` is largest."""
     return Summary.of([float(record[metric][record[of or metric].argmax()]) for record in records])
 
@@ -137,7 +137,7 @@ def value_at(record: Record, metric: str, epoch: int | float) -> float:
     return float(np.interp(epoch, record["epoch"], record[metric], right=nan))
 
 
-def values_at(records: Sequence[Record], metric: str, epoch: float, whole: str = "") -> Summary:
+def values_at(records: Records, metric: str, epoch: float, whole: str = "") -> Summary:
     """A metric of every run at an epoch, or as a part of another metric there."""
     values = np.array([value_at(record, metric, epoch) for record in records])
     wholes = [value_at(record, whole, epoch) if whole else 1.0 for record in records]
@@ -208,24 +208,24 @@ MARKS = (
 )
 
 
-def mark_epochs(records: Sequence[Record], mark: Mark) -> Summary:
+def mark_epochs(records: Records, mark: Mark) -> Summary:
     """The epoch of a mark over runs: the upper end of each run's interval."""
     found = [mark.find(record) for record in records]
     return Summary.of([None if crossing is None else crossing.epoch for crossing in found])
 
 
-def mark_summaries(records: Sequence[Record]) -> list[Summary]:
+def mark_summaries(records: Records) -> list[Summary]:
     """The epochs of all `MARKS`, in their order."""
     return [mark_epochs(records, mark) for mark in MARKS]
 
 
-def tolerance(records: Sequence[Record]) -> float:
+def tolerance(records: Records) -> float:
     """The factor between the latest and the earliest seed in the epoch of generalisation."""
     epochs = mark_epochs(records, MARKS[-1])
     return epochs.high / epochs.low
 
 
-def at_papers_setting(records: Sequence[Record]) -> bool:
+def at_papers_setting(records: Records) -> bool:
     """Whether every run is the paper's of Figs. 1a and 9 but for its seed, or a longer one."""
     paper, runs = Run(), [record.run for record in records]
     free = {name: getattr(paper, name) for name in ("seed", "epochs", "n_logged", "keep_weights")}
@@ -268,7 +268,7 @@ class Pair:
         return f"{self.kind}, p = {run.p}, D = {run.dataset_size:,}, seed {run.seed}"
 
 
-def pairs(records: Sequence[Record]) -> list[Pair]:
+def pairs(records: Records) -> list[Pair]:
     """The records of `convergence.sweeps.convergence`, two by two: AdamW's, then the minimiser's.
 
     Raises ValueError where neighbours are not, or are not of one train set.
@@ -306,7 +306,7 @@ def rests(record: Record) -> bool:
     return at_rest(epochs, residual, accuracy, ADAMW_RESIDUAL, run.decay_time)
 
 
-def resting(records: Sequence[Record], who: str = "every end is at rest") -> dict[str, bool]:
+def resting(records: Records, who: str = "every end is at rest") -> dict[str, bool]:
     """Whether all of these runs ended at rest, as a criterion that says how many did."""
     n = sum(map(rests, records))
     return {f"{who} ({n} of {len(records)})": n == len(records)}
@@ -348,7 +348,7 @@ class Critical:
 
 
 def curve(
-    records: Sequence[Record], accuracy: Accuracy = at_the_end
+    records: Records, accuracy: Accuracy = at_the_end
 ) -> tuple[Float[np.ndarray, " run"], Float[np.ndarray, " run"]]:
     """Dataset sizes in order, and mean test accuracy at each; raises ValueError of no records."""
     if not records:
@@ -358,9 +358,7 @@ def curve(
     return np.array([*found], dtype=float), np.array(means)
 
 
-def d_crit(
-    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
-) -> Critical:
+def d_crit(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end) -> Critical:
     """D_crit of one curve: where test accuracy crosses `level`, linearly in log D.
 
     Of a curve that crosses more than once, the last time: at every larger size that was run it is
@@ -377,21 +375,19 @@ def d_crit(
 
 
 def d_crit_interval(
-    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
+    records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> Interval:
     """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
     logs = [log(d_crit(unit, level, accuracy).value) for unit in group(records, "seed").values()]
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 
-def d_crit_by_modulus(records: Sequence[Record]) -> dict[int, float]:
+def d_crit_by_modulus(records: Records) -> dict[int, float]:
     """`d_crit_interval` by modulus, without its interval."""
     return {p: d_crit_interval(runs).value for p, runs in group(records, "p").items()}
 
 
-def d_crit_text(
-    records: Sequence[Record], level: float = 0.5, accuracy: Accuracy = at_the_end
-) -> str:
+def d_crit_text(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end) -> str:
     """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
     whole = d_crit_interval(records, level, accuracy)
     if isfinite(whole.value):
@@ -401,7 +397,7 @@ def d_crit_text(
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
-def crossings_rest(records: Sequence[Record], accuracy: Accuracy = at_the_end) -> bool:
+def crossings_rest(records: Records, accuracy: Accuracy = at_the_end) -> bool:
     """Whether D_crit can be told: every curve crosses, between two ends at rest (choice C15)."""
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():
         found = d_crit(runs, accuracy=accuracy)
@@ -411,20 +407,20 @@ def crossings_rest(records: Sequence[Record], accuracy: Accuracy = at_the_end) -
     return bool(records)
 
 
-def judged(records: Sequence[Record]) -> bool:
+def judged(records: Records) -> bool:
     """Whether claims about a transition can be judged by these runs: by their modulus and sizes."""
     runs = [record.run for record in records]
     large = all(run.p >= 5 if run.task in PERMUTATION else run.p >= JUDGED_P for run in runs)
     return large and len({run.dataset_size for run in runs}) >= 5
 
 
-def widths(records: Sequence[Record], field: str = "weight_decay") -> Summary:
+def widths(records: Records, field: str = "weight_decay") -> Summary:
     """The factor in D from accuracy 0.1 to 0.9 of every curve, by seed and value of a field."""
     curves = group(records, "seed", field).values()
     return Summary.of([d_crit(runs, 0.9).value / d_crit(runs, 0.1).value for runs in curves])
 
 
-def transition_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def transition_criteria(records: Records) -> dict[str, bool]:
     """What makes a transition, on every curve: both ends, and a short way between (choice C19)."""
     ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
     found, short = widths(records), f"accuracy rises from 0.1 to 0.9 within a factor of {SHARP:.1f}"
@@ -439,17 +435,17 @@ OTHER_TASKS = ("x-y", "x*y", "x/y", "x/y or x-y", "x^2+y^2", "x^2+xy+y^2", *PERM
 """The nine of Fig. 8, whatever tasks there are besides."""
 
 
-def smallest(records: Sequence[Record]) -> list[Record]:
+def smallest(records: Records) -> list[Record]:
     """The records with the smallest train sets: the clearest ungrokking."""
     return next(iter(group(records, "dataset_size").values()))
 
 
-def at_largest(records: Sequence[Record]) -> list[Record]:
+def at_largest(records: Records) -> list[Record]:
     """The records on the largest train set."""
     return [*group(records, "dataset_size").values()][-1]
 
 
-def longest(records: Sequence[Record]) -> list[Record]:
+def longest(records: Records) -> list[Record]:
     """Of runs that differ in their epochs only, the longest: later evidence counts."""
     found = {}
     for each in sorted(records, key=lambda record: record.run.epochs):
@@ -457,18 +453,18 @@ def longest(records: Sequence[Record]) -> list[Record]:
     return [*found.values()]
 
 
-def grokked(found: Mapping[str, Sequence[Record]]) -> list[Record]:
+def grokked(found: Mapping[str, Records]) -> list[Record]:
     """The runs of `grokking`, those made again in their longer version (choice C9)."""
     return longest([*found["grokking"], *found.get("grokking_longer", ())])
 
 
-def near_chance(records: Sequence[Record]) -> bool | None:
+def near_chance(records: Records) -> bool | None:
     """Whether every run ends near chance (choice C10); None where one above still falls."""
     above = [record for record in records if at_the_end(record) > CHANCE]
     return not above or (False if any(map(rests, above)) else None)
 
 
-def task_ungroks(records: Sequence[Record]) -> bool:
+def task_ungroks(records: Records) -> bool:
     """Fig. 8, one task: every curve from near chance to generalised (choice C10)."""
     low, high, _ = transition_criteria(records).values()
     return low and high
@@ -566,7 +562,7 @@ class Ungrokked:
     residual: float  # the largest at the end: 0 at convergence
 
 
-def ungrokked(records: Sequence[Record]) -> list[Ungrokked]:
+def ungrokked(records: Records) -> list[Ungrokked]:
     """The ends of ungrokking runs, by reduced dataset size, smallest first."""
     rows = []
     for size, here in group(records, "dataset_size").items():

@@ -28,9 +28,8 @@ PAGES = {
     (CLOCK := "chapters/clock"): "A faster clock",
     (DELAY := "chapters/delay"): "The time to grok",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
-    "chapters/questions": "Four questions of a sceptic",
 }
-"""The pages that claims and items of the paper lead to, with their titles; each has a name here."""
+"""The pages that claims and items of the paper lead to, with their titles and, but one, names."""
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.measures import Reading, group, rests
 from varma2023.tables import powers
@@ -60,7 +60,7 @@ def meta(record: Record, *fields: str) -> dict[str, int | float]:
     return {name: getattr(record.run, name) for name in names}
 
 
-def shared_meta(records: Sequence[Record], *fields: str) -> dict[str, int | float]:
+def shared_meta(records: Records, *fields: str) -> dict[str, int | float]:
     """The `meta` of a curve of several runs: what they share. It goes when that is hidden."""
     first, *rest = (meta(record, *fields) for record in records)
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}
@@ -160,13 +160,13 @@ def draw_paper(
     getattr(fig, f"add_{kind}")(**ends_at, row=row, col=col, exclude_empty_subplots=False, **looks)
 
 
-def draw_paper_size(fig: go.Figure, records: Sequence[Record], place: Place = None) -> None:
+def draw_paper_size(fig: go.Figure, records: Records, place: Place = None) -> None:
     """Where the paper's ungrokking ends at a test accuracy of 0.7; only beside its own task."""
     if {(record.run.task, record.run.p) for record in records} == {("x+y", 113)}:
         draw_paper(fig, "0.7 at D′ 800 – 1,000", x=PAPER_DOWN, y=0.7, place=place)
 
 
-def early_text(records: Sequence[Record]) -> str:
+def early_text(records: Records) -> str:
     """A sentence for the alternative text on the runs that ended early, with a space before it."""
     last = [(int(record["epoch"][-1]), record.run.epochs) for record in records]
     ends = measures.Summary.of([epoch for epoch, planned in last if epoch < planned])
@@ -177,7 +177,7 @@ def early_text(records: Sequence[Record]) -> str:
 
 def draw_runs(
     fig: go.Figure,
-    records: Sequence[Record],
+    records: Records,
     metric: str,
     place: Place,
     dash: str = "",
@@ -204,7 +204,7 @@ def draw_runs(
     draw(fig, epochs, middle, label, hover, colour=colour, dash=dash, **strong)
 
 
-def losses_and_accuracies(records: Sequence[Record]) -> go.Figure:
+def losses_and_accuracies(records: Records) -> go.Figure:
     """Losses on a logarithmic axis above accuracies, against epochs."""
     fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.07)
     for row, what in enumerate(("loss", "accuracy"), start=1):
@@ -233,14 +233,12 @@ def log_axis(
     return {"type": "log", "title": title, "range": reach, **looks}
 
 
-def size_axis(
-    records: Sequence[Record], title: str = "D′", ticks: Sequence[int] = TICKS
-) -> dict[str, Any]:
+def size_axis(records: Records, title: str = "D′", ticks: Sequence[int] = TICKS) -> dict[str, Any]:
     """A logarithmic axis for the dataset sizes of these records, with round ticks."""
     return log_axis([record.run.dataset_size for record in records], title, ticks, 0.07)
 
 
-def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
+def rest_symbols(records: Records, symbol: str) -> list[str]:
     """The marker of each size, smallest first: open where an end was still falling (C15)."""
     sizes = group(records, "dataset_size").values()
     return [symbol if all(map(rests, here)) else f"{symbol}-open" for here in sizes]
@@ -248,7 +246,7 @@ def rest_symbols(records: Sequence[Record], symbol: str) -> list[str]:
 
 def draw_ends(
     fig: go.Figure,
-    records: Sequence[Record],
+    records: Records,
     read: Reading,
     label: str,
     hover: str,
@@ -266,7 +264,7 @@ def draw_ends(
 
 def draw_accuracy(
     fig: go.Figure,
-    records: Sequence[Record],
+    records: Records,
     field: str,
     label: str,
     colour: str,

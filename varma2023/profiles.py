@@ -33,7 +33,6 @@ LISTS = {
     "sizes": (Integral, "whole numbers"),
     "weight_decays": (Real, "numbers"),
     "eps": (Real, "numbers"),
-    "rates": (Real, "numbers"),
     "tasks": (str, "names"),
 }
 

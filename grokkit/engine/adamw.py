@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from grokkit.engine.lbfgs import Objective
+from grokkit.optimum import Rows
 from grokkit.runs import Run
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -39,7 +39,7 @@ class AdamW:
         self.point.mul_(self.decay)
         self.adam.step()
 
-    def tensors(self) -> dict[str, Float[Tensor, "run parameter"]]:
+    def tensors(self) -> dict[str, Rows]:
         """Parameters and the two moments."""
         moments = self.adam.state[self.point]
         return {"point": self.point, **{name: moments[name] for name in MOMENTS}}

@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit.optimum import penalty
+from grokkit.optimum import PerRun, Rows, penalty
 
-Objective = Callable[
-    [Float[Tensor, "run parameter"]],
-    tuple[Float[Tensor, " run"], Float[Tensor, "run parameter"]],
-]
+Objective = Callable[[Rows], tuple[PerRun, Rows]]
 """Value and gradient of every run at its own point."""
+
+Which = Bool[Tensor, " run"]
 
 HISTORY = 60  # curvature pairs that a run keeps
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the strong Wolfe conditions
@@ -25,16 +24,14 @@ PATIENCE = 60  # gradients without a decrease beyond rounding, after which a run
 NOISE = 4  # rounding of a value, in units of its last place
 
 
-def total(
-    train_loss: Objective, eps: Float[Tensor, " run"], weight_decay: Float[Tensor, " run"]
-) -> Objective:
+def total(train_loss: Objective, eps: PerRun, weight_decay: PerRun) -> Objective:
     """`optimum.objective` and its gradient, with the `penalty` under which AdamW rests.
 
     Both must be above 0, as `Run` sees to: else the loss falls for ever as the weights grow.
     """
     scale = 1 / (eps * weight_decay)
 
-    def value_and_gradient(theta: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(theta: Rows) -> tuple[Tensor, Tensor]:
         loss, gradient = train_loss(theta)
         value, slope = penalty(theta, weight_decay.to(theta))
         alpha = scale.to(theta)
@@ -52,10 +49,7 @@ class LBFGS:
     """
 
     def __init__(
-        self,
-        start: Float[Tensor, "run parameter"],
-        history: int = HISTORY,
-        pairs: torch.dtype = torch.float32,
+        self, start: Rows, history: int = HISTORY, pairs: torch.dtype = torch.float32
     ) -> None:
         """At `start`; `pairs` is the type in which curvature pairs are kept.
 
@@ -127,15 +121,13 @@ class LBFGS:
             self.count = self.count.masked_fill(failed, 0)
             self._aim(failed, -self.gradient)
 
-    def _set(self, which: Bool[Tensor, " run"], **values: Tensor) -> None:
+    def _set(self, which: Which, **values: Tensor) -> None:
         """Give these runs their rows of new values of some tensors."""
         for name, value in values.items():
             rows = which.view(-1, *[1] * (value.dim() - 1))
             setattr(self, name, torch.where(rows, value, getattr(self, name)))
 
-    def _search(
-        self, value: Float[Tensor, " run"], slope: Float[Tensor, " run"]
-    ) -> Bool[Tensor, " run"]:
+    def _search(self, value: PerRun, slope: PerRun) -> Which:
         """Which runs accept their trial; the others get a narrower bracket and a new length.
 
         The bracket's low end has sufficient decrease and still falls too steeply; its high end
@@ -157,15 +149,10 @@ class LBFGS:
         self.trials += 1
         return accepted
 
-    def _noise(self) -> Float[Tensor, " run"]:
+    def _noise(self) -> PerRun:
         return NOISE * torch.finfo(self.value.dtype).eps * self.value.abs()
 
-    def _remember(
-        self,
-        taken: Bool[Tensor, " run"],
-        s: Float[Tensor, "run parameter"],
-        y: Float[Tensor, "run parameter"],
-    ) -> None:
+    def _remember(self, taken: Which, s: Rows, y: Rows) -> None:
         """Take in the curvature pair of the runs that moved."""
         least = torch.finfo(s.dtype).eps * s.norm(dim=1) * y.norm(dim=1)
         useful = taken & ((s * y).sum(1) > least)
@@ -183,12 +170,12 @@ class LBFGS:
         self.squares[runs, slot] = dots[:, history:]
         self.squares[runs, :, slot] = dots[:, history:]
 
-    def _dots(self, rows: Float[Tensor, "run parameter"]) -> Float[Tensor, "run pair"]:
+    def _dots(self, rows: Rows) -> Float[Tensor, "run pair"]:
         """Products of each run's row with its steps, then with its changes of gradient."""
         dots = _product(rows.unsqueeze(1).to(self.pairs.dtype), self.pairs.mT)
         return dots.squeeze(1).to(rows.dtype)
 
-    def _quasi_newton(self) -> Float[Tensor, "run parameter"]:
+    def _quasi_newton(self) -> Rows:
         """-H gradient of every run, H the inverse Hessian of its pairs."""
         history = self.products.shape[1]
         ring = torch.arange(history, device=self.count.device)
@@ -214,7 +201,7 @@ class LBFGS:
         mixed = _product(weights.unsqueeze(1).to(self.pairs.dtype), self.pairs).squeeze(1)
         return -torch.addcmul(mixed.to(sy.dtype), scale.unsqueeze(1), self.gradient)
 
-    def _aim(self, which: Bool[Tensor, " run"], direction: Float[Tensor, "run parameter"]) -> None:
+    def _aim(self, which: Which, direction: Rows) -> None:
         """Begin a line search of these runs along their rows of `direction`."""
         descent = (direction * self.gradient).sum(1)
         uphill = ~(descent < 0)  # or not a number: then along the gradient
@@ -240,14 +227,14 @@ def _product(
     return torch.stack([a @ b for a, b in zip(left, right, strict=True)])
 
 
-def _extrapolated(before: Tensor, here: Tensor) -> Float[Tensor, " run"]:
+def _extrapolated(before: Tensor, here: Tensor) -> PerRun:
     """Where the slope through two (length, value, slope) vanishes: 2 to 10 times the second's."""
     (a, _, slope_a), (b, _, slope_b) = before.unbind(1), here.unbind(1)
     secant = b + (b - a) * slope_b / (slope_a - slope_b)
     return torch.where(slope_b > slope_a, secant, 10 * b).clamp(2 * b, 10 * b)
 
 
-def _cubic_minimum(low: Tensor, high: Tensor) -> Float[Tensor, " run"]:
+def _cubic_minimum(low: Tensor, high: Tensor) -> PerRun:
     """The minimum of the cubic through two (length, value, slope), kept off both ends."""
     (a, f_a, slope_a), (b, f_b, slope_b) = low.unbind(1), high.unbind(1)
     width = b - a

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grokkit import decomposition, tasks
 from grokkit.engine import batched
-from grokkit.model import param_norm
+from grokkit.model import Weights, param_norm
 from grokkit.runs import Run
 
 METRICS = (
@@ -27,17 +27,16 @@ METRICS = (
 )
 
 
+Epochs = Int[np.ndarray, " log"]
+Logged = Float[np.ndarray, " log"]  # a number at each of them
+
 STILL_SHARE = 0.25  # of a run's epochs so far, and
 STILL_TIMES = 5  # times 1 / (lr lambda), over which it must have been at rest to end early
 STILL_ACCURACY = 0.002  # how far its test accuracy may have moved meanwhile
 
 
 def at_rest(
-    epochs: Int[np.ndarray, " log"],
-    residual: Float[np.ndarray, " log"],
-    test_accuracy: Float[np.ndarray, " log"],
-    tolerance: float,
-    decay_time: float,
+    epochs: Epochs, residual: Logged, test_accuracy: Logged, tolerance: float, decay_time: float
 ) -> bool:
     """Whether a run of AdamW has converged at the last of these evaluations (choice C15).
 
@@ -60,11 +59,7 @@ MINIMUM_RESIDUAL = 0.2  # the residual is below this: then it is at a minimum
 MINIMUM_GRADIENTS = 500  # before which nothing counts as one
 
 
-def at_minimum(
-    gradients: Int[np.ndarray, " log"],
-    objective: Float[np.ndarray, " log"],
-    residual: float,
-) -> bool:
+def at_minimum(gradients: Epochs, objective: Logged, residual: float) -> bool:
     """Whether the minimiser has come to rest at the last of these evaluations (choice C15).
 
     Eq. (2) fell by less than 0.2 % over the last fifth of its gradients, of which there were 500 or
@@ -77,9 +72,7 @@ def at_minimum(
 
 
 @torch.no_grad()
-def all_logits(
-    theta: dict[str, Float[Tensor, "..."]], task: tasks.Task
-) -> Float[Tensor, "batch label"]:
+def all_logits(theta: Weights, task: tasks.Task) -> Float[Tensor, "batch label"]:
     """Logits of one network on every example of the task, in float64 on the weights' device."""
     single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
     x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)

@@ -18,8 +18,8 @@ from grokkit.engine import batched, cost, cuda, lbfgs, tabulated
 from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.metrics import evaluate
-from grokkit.model import initialise
-from grokkit.optimum import residual
+from grokkit.model import Weights, initialise
+from grokkit.optimum import Rows, residual
 from grokkit.runs import Run
 from grokkit.store.store import Store
 
@@ -103,7 +103,7 @@ class Stack:
         thetas = [{name: w[i] for name, w in named.items()} for i in range(len(point))]
         return torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
 
-    def theta(self, i: int) -> dict[str, Float[Tensor, "..."]]:
+    def theta(self, i: int) -> Weights:
         """A copy of the parameters of the i-th run, on the CPU."""
         named = batched.named(self.optimiser.point[i : i + 1].detach(), shapes(self.runs[0]))
         return {name: w[0].to("cpu", copy=True) for name, w in named.items()}
@@ -167,7 +167,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         n = tasks.task(run.task, run.p).n_tokens
         examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
 
-    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
         for run, row, own in zip(runs, rows.split(1), examples, strict=True):
             theta = {name: w[0] for name, w in batched.named(row, shapes(run)).items()}
@@ -185,7 +185,7 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
     batch = batched.Batch.of(list(pairs), list(labels), dtype, device)
     named, half, exact = shapes(runs[0]), runs[0].precision == "bf16", runs[0].loss == "exact"
 
-    def value_and_gradient(rows: Float[Tensor, "run parameter"]) -> tuple[Tensor, Tensor]:
+    def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():

@@ -29,7 +29,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Weights = dict[str, Float[Tensor, "..."]]  # of one network
+from grokkit.model import Weights
+
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
 Each = Callable[..., Iterable]

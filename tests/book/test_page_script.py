@@ -125,8 +125,7 @@ def test_panels_stand_under_each_other_where_it_is_narrow_and_beside_each_other_
     for width, below in ((340, True), (900, False), (500, True)):
         page.evaluate(f"document.body.style.width = '{width}px'")
         page.wait_for_function(
-            f"below => (([a, b]) => below ? b[1] > a[3] : b[1] === a[1])(({PANELS})())",
-            arg=below,
+            f"below => (([a, b]) => below ? b[1] > a[3] : b[1] === a[1])(({PANELS})())", arg=below
         )
         first, second = page.evaluate(PANELS)
         assert (first[0] == second[0]) == below

@@ -28,12 +28,6 @@ def pair(**changes):
     return measures.Pair(adamw, ended(LBFGS, [0, 50, 100], [9.0, 2.0, 0.05], **changes))
 
 
-def test_the_objective_is_eq_2_over_alpha():
-    run = replace(ADAMW, eps=2e-8, weight_decay=0.5)
-    values = measures.objective(ended(run, [0, 1], [1.0, 1.0]))
-    assert values == pytest.approx([293, 293])
-
-
 def test_the_minimiser_is_charged_the_epochs_before_the_handover():
     both = pair()
     assert analysis.gradients(both, 1.0) == (5000, 100 + 400)

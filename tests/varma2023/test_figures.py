@@ -71,10 +71,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "8, of one task": (lambda: fig8_other_tasks(TASKS[: len(SIZES)]),),
     "10": (lambda: fig10_relative_strength(RUNS),),
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
-    "kept": (
-        lambda: fig_kept(RUNS, FRESH),
-        "At the smallest size the first are right about 0.000",
-    ),
+    "kept": (lambda: fig_kept(RUNS, FRESH), "At the smallest size the first are right about 0.000"),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
     "moduli": (
         lambda: figures.fig_moduli(*MODULI),

@@ -102,7 +102,7 @@ def test_run_trains_what_is_missing_and_prints_where_it_ended(home, small, cli):
         assert [line.split()[0] for line in printed.out.splitlines()] == [run.key for run in small]
         assert "test accuracy 0." in printed.out
         assert printed.err == ""
-    assert experiments.inventory(small, Store(home)).missing == 0
+    assert experiments.inventory(small, Store(home)) == (2, {})
 
 
 def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path, cli):

@@ -59,10 +59,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"over {n['decades']:.1f} decades",
         ],
         "F10b": [f"rank correlation {n['rank of accuracy']:.2f} "],
-        "F1c": [
-            f"^{len(stay)} of {len(n['longer'])} stay",
-            f"the example is at {stay[0]:.1%}",
-        ],
+        "F1c": [f"^{len(stay)} of {len(n['longer'])} stay", f"the example is at {stay[0]:.1%}"],
         "F5": [f"{len(n['semi-grokked'])} semi-grokked"],
         "F8": [f"in {n['tasks that ungrok']} of {n['tasks']} tasks"],
         "B6": [f"^{alike} of {pairs} pairs end alike"],

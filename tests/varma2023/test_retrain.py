@@ -27,8 +27,7 @@ def published(runs):
 
 
 @pytest.mark.parametrize(
-    ("name", "which", "epochs"),
-    [("long_runs", "adamw", 60), ("convergence", "lbfgs", 11)],
+    ("name", "which", "epochs"), [("long_runs", "adamw", 60), ("convergence", "lbfgs", 11)]
 )
 def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs):
     runs = experiments.experiment(name).runs("published")

@@ -13,7 +13,7 @@ from grokkit.runs import Run
 from grokkit.tasks import task
 from varma2023 import measures
 from varma2023.other_tasks.analysis import tasks_table
-from varma2023.ungrokking import analysis, claims
+from varma2023.ungrokking import analysis
 
 
 def curve(accuracies, seed=0):
@@ -89,13 +89,6 @@ def test_a_transition_has_two_ends_and_a_short_way_between():
     runs = crossing(800, (300, 400, 700, 1790, 3000), steep=0.5)
     assert measures.widths(runs).median == pytest.approx(exp(0.8 / 0.5))
     assert measures.widths(crossing(300)).seen == 0  # 0.1 lies below the sizes
-
-
-def test_a_small_modulus_and_few_sizes_are_not_judged():
-    assert measures.judged(crossing(800))
-    assert not measures.judged(crossing(800, sizes=(300, 800, 3000)))
-    assert not measures.judged(crossing(800, p=31))
-    assert measures.judged(crossing(800, task="S_n: xy", p=5))
 
 
 def test_a_run_that_does_not_fit_is_told():
@@ -176,13 +169,6 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     assert powers == pytest.approx([1 + log(log(113) / log(53)) / log(113 / 53)], abs=0.02)
     text = analysis.predictions_text(known, new)
     assert text.startswith("149 by p ln p and 10")
-
-
-def test_a_prediction_from_networks_that_are_still_falling_is_open():
-    found = by_modulus(factor=2.0)
-    assert claims.by_modulus(found).core is False
-    found["moduli"] = with_rest(found["moduli"], FALLING, p=53)
-    assert claims.by_modulus(found).core is None
 
 
 @pytest.mark.parametrize(("size", "mirrors"), [(100, "any"), (100, "none"), (101, "all")])

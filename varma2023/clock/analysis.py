@@ -1,12 +1,12 @@
 """What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, log, nan
 
 import numpy as np
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
 from varma2023.statistics import Interval
@@ -18,15 +18,15 @@ SAME_SIZE = 1.1  # equivalence margin of the dataset size at half accuracy, as o
 SAME_TIME = 2.0  # of the time to grok (choice C24)
 SAME_ACCURACY = 0.1  # of the mean accuracy over seeds at one size
 KEPT = 0.99  # train accuracy at the end below which a network has lost its train set
-Reading = Callable[[Sequence[Record]], float]
+Reading = Callable[[Records], float]
 
 
-def grokking(records: Sequence[Record]) -> list[Record]:
+def grokking(records: Records) -> list[Record]:
     """The records of networks that start from random weights."""
     return [record for record in records if record.run.init is None]
 
 
-def ungrokking(records: Sequence[Record]) -> list[Record]:
+def ungrokking(records: Records) -> list[Record]:
     """The records of networks that start from grokked ones."""
     return [record for record in records if record.run.init is not None]
 
@@ -37,23 +37,23 @@ def time_to_grok(record: Record) -> float:
     return nan if found is None else found.epoch * record.run.lr
 
 
-def mean_time(records: Sequence[Record]) -> float:
+def mean_time(records: Records) -> float:
     """The geometric mean time to grok; NaN where one never does."""
     return exp(np.mean([log(time_to_grok(record)) for record in grokking(records)]))
 
 
-def half_size(records: Sequence[Record]) -> float:
+def half_size(records: Records) -> float:
     """The D' at which accuracy crosses 1/2 at the end of this time, at rest or not; or NaN."""
     return measures.d_crit(ungrokking(records)).value
 
 
-def reference(records: Sequence[Record]) -> float:
+def reference(records: Records) -> float:
     """The learning rate that the others are compared with: the starts', as in the paper."""
     rates = {record.run.init.lr for record in records if record.run.init}
     return rates.pop() if len(rates) == 1 else Run().lr
 
 
-def against(records: Sequence[Record], rate: float, read: Reading) -> Interval:
+def against(records: Records, rate: float, read: Reading) -> Interval:
     """A reading at a rate over that at the reference rate: the mean of seeds' own ratios.
 
     NaN, without bounds, if a seed has no such reading.
@@ -65,7 +65,7 @@ def against(records: Sequence[Record], rate: float, read: Reading) -> Interval:
     return statistics.geometric_mean(logs)
 
 
-def accuracy_gap(records: Sequence[Record], rate: float) -> float:
+def accuracy_gap(records: Records, rate: float) -> float:
     """The largest difference to the reference rate in mean accuracy at one size."""
     at = measures.group(ungrokking(records), "lr")
     one, other = (measures.curve(at[each])[1] for each in (rate, reference(records)))
@@ -100,7 +100,7 @@ class Rate:
         return [name for name, same in alike.items() if not same]
 
 
-def rates(records: Sequence[Record]) -> list[Rate]:
+def rates(records: Records) -> list[Rate]:
     """What every learning rate gives, from the least on.
 
     Raises:
@@ -120,7 +120,7 @@ def rates(records: Sequence[Record]) -> list[Rate]:
     ]
 
 
-def rates_table(records: Sequence[Record]) -> str:
+def rates_table(records: Records) -> str:
     """By learning rate: both readings, both against the reference, and the state of the ends."""
     base, rows = reference(records), []
     for row in rates(records):
@@ -135,7 +135,7 @@ def rates_table(records: Sequence[Record]) -> str:
     return table(heads, rows)
 
 
-def unlike_text(records: Sequence[Record]) -> str:
+def unlike_text(records: Records) -> str:
     """By learning rate, what is not where it is at the reference rate, in a sentence."""
     base = reference(records)
     return "; ".join(

@@ -1,17 +1,15 @@
 """The figure of the clock: grokking and ungrokking by learning rate, at equal times."""
 
-from collections.abc import Sequence
-
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Records, Run
 from varma2023 import measures, plots
 from varma2023.clock import analysis
 from varma2023.plots import Looks, draw, draw_accuracy
 from varma2023.theme import ordered, panels, set_alt
 
 
-def fig_clock(records: Sequence[Record]) -> go.Figure:
+def fig_clock(records: Records) -> go.Figure:
     """Test accuracy of grokking against η x epochs, and of ungrokking at the end against D'."""
     titles = ["grokking, over time", "ungrokking, at the end"]
     grid: Looks = {"rows": 1, "cols": 2, "horizontal_spacing": 0.06, "subplot_titles": titles}

@@ -1,11 +1,10 @@
 """Grokking and ungrokking at other learning rates, each for the same time η x epochs."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import seed_range, sets
+from varma2023.profiles import seed_range
 
 RATES = {
     "published": (1e-3, 4e-3, 8e-3, 1.6e-2),
@@ -14,17 +13,14 @@ RATES = {
 }
 
 
-@sets()
-def learning_rates(
-    profile: str = "published", seeds: int | None = None, rates: Sequence[float] | None = None
-) -> list[Run]:
+def learning_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """The runs of Figs. 1a and 7 at every learning rate, as long in time η x epochs as there.
 
     Ungrokking starts from the same networks at every rate, those of the paper's.
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     own = profiles.grokking(profile, count) + profiles.ungrokking(profile, count)
-    return [at_rate(run, rate) for rate in rates or RATES[profile] for run in own]
+    return [at_rate(run, rate) for rate in RATES[profile] for run in own]
 
 
 def at_rate(run: Run, rate: float) -> Run:

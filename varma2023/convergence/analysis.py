@@ -17,18 +17,9 @@ from grokkit import tasks
 from grokkit.engine import cost, tabulated
 from grokkit.engine.metrics import at_rest
 from grokkit.optimum import room
-from grokkit.runs import Record, Run
-from varma2023.measures import (
-    RESIDUALS,
-    Pair,
-    finals,
-    first,
-    group,
-    least,
-    objective,
-    rests,
-    value_at,
-)
+from grokkit.runs import Record, Records, Run
+from varma2023 import measures
+from varma2023.measures import Pair, group, least, objective, rests, value_at
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import span, table
 
@@ -53,7 +44,7 @@ def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | Non
     counts, target = [], 1.01 * least(pair.adamw)
     for record in (pair.adamw, pair.lbfgs):
         there = objective(record) <= target if residual is None else record["residual"] < residual
-        arrival = first(record, there)
+        arrival = measures.first(record, there)
         counts.append(arrival.epoch + charged(record) if arrival else None)
     return counts[0], counts[1]
 
@@ -126,12 +117,12 @@ def cost_table(found: Sequence[Pair]) -> str:
     rows = []
     for pair in found:
         row = [_wide(pair)]
-        for residual in (None, *RESIDUALS):
+        for residual in (None, *measures.RESIDUALS):
             counts = gradients(pair, residual)
             shown = " / ".join("never" if n is None else f"{n:,}" for n in counts)
             row.append(shown + "".join(f" ({x:.1f} ×)" for x in savings([pair], residual)))
         rows.append(row)
-    goals = (f"to a residual of {residual:g}" for residual in RESIDUALS)
+    goals = (f"to a residual of {residual:g}" for residual in measures.RESIDUALS)
     return table(" | ".join(["AdamW / L-BFGS", "to AdamW's end", *goals]), rows)
 
 
@@ -143,13 +134,13 @@ def scale(record: Record) -> float:
     return float(f"{record.run.eps / Run().eps:.3g}")
 
 
-def strength_shift(records: Sequence[Record], c: float, metric: str) -> Interval:
+def strength_shift(records: Records, c: float, metric: str) -> Interval:
     """A final metric for this c over that for c = 1, minus 1: the mean over seeds."""
     seeds = [{scale(r): r.final(metric) for r in own} for own in group(records, "seed").values()]
     return bootstrap([own[c] / own[1.0] - 1 for own in seeds], lambda drawn: float(np.mean(drawn)))
 
 
-def typical_weight(records: Sequence[Record]) -> float:
+def typical_weight(records: Records) -> float:
     """The root mean square of the final parameters for c = 1, of all seeds."""
     squares = [
         r.final("param_norm") ** 2 / cost.n_parameters(r.run) for r in records if scale(r) == 1
@@ -157,11 +148,11 @@ def typical_weight(records: Sequence[Record]) -> float:
     return float(np.mean(squares) ** 0.5)
 
 
-def strength_table(records: Sequence[Record]) -> str:
+def strength_table(records: Records) -> str:
     """By c: the strength at the end, medians and ranges over seeds, and how many are at rest."""
     rows = []
     for eps, own in group(records, "eps").items():
-        final = partial(finals, own)
+        final = partial(measures.finals, own)
         ends = [final("param_norm").text(".2f"), final("correct_logit").text(".1f")]
         ends += [final("test_accuracy").text(".3f"), final("residual").text(".2g")]
         epochs = span([r["epoch"][-1] for r in own], ",")
@@ -184,7 +175,7 @@ class EarlyEnd(NamedTuple):
     norm_shift: float  # relative excess of the norm over that of running on
 
 
-def early_ends(records: Sequence[Record], tolerance: float) -> list[EarlyEnd]:
+def early_ends(records: Records, tolerance: float) -> list[EarlyEnd]:
     """Where runs were first at rest (`metrics.at_rest`), if before their last evaluation."""
     found = []
     for record in records:
@@ -206,7 +197,7 @@ def norm_shift_text(ends: Sequence[EarlyEnd]) -> str:
     return f"{max(abs(end.norm_shift) for end in ends):.1%}" if ends else "–"
 
 
-def early_table(records: Sequence[Record], tolerances: Sequence[float]) -> str:
+def early_table(records: Records, tolerances: Sequence[float]) -> str:
     """By tolerance: runs that would have ended early, epochs saved, and runs that look the same."""
     rows = []
     for tolerance in tolerances:
@@ -268,7 +259,7 @@ def drift(record: Record) -> float:
     return float(abs(change) / (run.lr * run.weight_decay * 0.1 * last))
 
 
-def equilibrium_table(states: Sequence[Equilibrium], records: Sequence[Record]) -> str:
+def equilibrium_table(states: Sequence[Equilibrium], records: Records) -> str:
     """By network: fitted alpha over eps lambda, cosine, residual, and how far the norm drifts."""
     return table(
         "seed | D | fitted α / ελ | cosine | residual | drift of the norm",

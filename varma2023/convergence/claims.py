@@ -1,11 +1,11 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result, every
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
 from varma2023.convergence import analysis
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
@@ -13,7 +13,7 @@ from varma2023.pages import CIRCUITS, CONVERGENCE
 SAME_STRENGTH = 0.1  # by which norm and logit may differ from those of c = 1
 
 
-def two_ways(found: Records) -> Result:
+def two_ways(found: ByExperiment) -> Result:
     """Whether AdamW and the minimiser of Eq. (2) have the same end, on most train sets."""
     records = found["convergence"]
     pairs = measures.pairs(records)
@@ -21,16 +21,12 @@ def two_ways(found: Records) -> Result:
     kinds: dict[str, list[Record]] = {}  # each with seeds of its own
     for pair in pairs:
         kinds.setdefault(pair.kind, []).extend((pair.adamw, pair.lbfgs))
-    return Result(
-        f"{alike} of {len(pairs)} pairs end alike; gradients to a residual of 1, times fewer: "
-        f"{times}",
-        2 * alike > len(pairs),
-        {"every pair ends alike": alike == len(pairs), **measures.resting(records)},
-        Evidence.of(*kinds.values()),
-    )
+    ours = f"{alike} of {len(pairs)} pairs end alike; gradients to a residual of 1, times fewer: "
+    further = {"every pair ends alike": alike == len(pairs), **measures.resting(records)}
+    return Result(ours + times, 2 * alike > len(pairs), further, Evidence.of(*kinds.values()))
 
 
-def strength(found: Records) -> Result:
+def strength(found: ByExperiment) -> Result:
     """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (choice C16).
 
     The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW that is not at
@@ -51,29 +47,22 @@ def strength(found: Records) -> Result:
         moved = shift(c, "param_norm").text("+z.1%")
         return f"{moved} for {times}{'' if known(c) else ', not all at rest'}"
 
-    return Result(
-        f"norm against c = 1: {told(10.0, 'λ / 10')}; {told(0.1, '10 λ')}",
-        every(same(c, "param_norm") for c in (0.1, 10.0)),
-        {
-            "so it is with a tenth of λ": same(10.0, "param_norm"),
-            "the correct logit is the same, too": every(
-                same(c, "correct_logit") for c in (0.1, 10.0)
-            ),
-            **measures.resting(records),
-        },
-        Evidence.of(records),
+    ours = f"norm against c = 1: {told(10.0, 'λ / 10')}; {told(0.1, '10 λ')}"
+    norm, logit = (
+        every(same(c, metric) for c in (0.1, 10.0)) for metric in ("param_norm", "correct_logit")
     )
+    further = {"so it is with a tenth of λ": same(10.0, "param_norm")}
+    further |= {"the correct logit is the same, too": logit, **measures.resting(records)}
+    return Result(ours, norm, further, Evidence.of(records))
 
 
-def equilibrium(found: Records) -> Result:
+def equilibrium(found: ByExperiment) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
     records = [r for r in measures.grokked(found) if r.run.weight_decay > 0 and r.weights_path]
     return equilibrium_result(records, analysis.equilibrium)
 
 
-def equilibrium_result(
-    records: Sequence[Record], read: Callable[[Record], analysis.Equilibrium]
-) -> Result:
+def equilibrium_result(records: Records, read: Callable[[Record], analysis.Equilibrium]) -> Result:
     """`equilibrium` of these records' networks, the settled ones of which are read."""
     if not records:
         return Result()
@@ -84,14 +73,10 @@ def equilibrium_result(
     cosines = [state.cosine for state, _ in settled]
     residuals = [record.final("residual") for _, record in settled]
     near = all(0.75 < ratio < 1.33 for ratio in ratios) and min(cosines) > 0.95
-    return Result(
-        f"α / ελ {Summary.of(ratios).text('.2f')}, cosine {Summary.of(cosines).text('.3f')}, "
-        f"residual {Summary.of(residuals).text('.2f')}; "
-        f"{len(settled)} of {len(records)} norms settled",
-        near,
-        {},
-        Evidence.of([record for _, record in settled]),
-    )
+    ours = f"α / ελ {Summary.of(ratios).text('.2f')}, cosine {Summary.of(cosines).text('.3f')}, "
+    ours += f"residual {Summary.of(residuals).text('.2f')}; "
+    ours += f"{len(settled)} of {len(records)} norms settled"
+    return Result(ours, near, {}, Evidence.of([record for _, record in settled]))
 
 
 CLAIMS = (
@@ -99,8 +84,7 @@ CLAIMS = (
         "B6",
         "Beyond: two ways, one end",
         "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
-        CONVERGENCE,
-        "fig-two-ways",
+        (CONVERGENCE, "fig-two-ways"),
         two_ways,
         ("convergence",),
     ),
@@ -108,8 +92,7 @@ CLAIMS = (
         "B7",
         "Beyond: the same strength for another ε and λ",
         "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
-        CONVERGENCE,
-        "fig-strength",
+        (CONVERGENCE, "fig-strength"),
         strength,
         ("strength",),
     ),
@@ -117,8 +100,7 @@ CLAIMS = (
         "B4",
         "Beyond: what AdamW minimises",
         "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
-        CIRCUITS,
-        "fig-equilibrium",
+        (CIRCUITS, "fig-equilibrium"),
         equilibrium,
         ("grokking",),
         number="not in the paper; fitted α / ελ of 1, cosine of 1",

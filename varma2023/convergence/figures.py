@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
@@ -51,15 +51,13 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     fig.update_xaxes(title="gradients of the train set", row=len(ROWS))
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"
-    return set_alt(
-        fig,
-        f"{len(pairs)} networks taken to convergence by AdamW and by L-BFGS. "
-        f"{analysis.agreeing(pairs)} pairs end alike; to a residual of "
-        f"{measures.RESIDUALS[0]:g} L-BFGS needs {fewer} gradients.",
-    )
+    text = f"{len(pairs)} networks taken to convergence by AdamW and by L-BFGS. "
+    text += f"{analysis.agreeing(pairs)} pairs end alike; to a residual of "
+    text += f"{measures.RESIDUALS[0]:g} L-BFGS needs {fewer} gradients."
+    return set_alt(fig, text)
 
 
-def fig_strength(records: Sequence[Record]) -> go.Figure:
+def fig_strength(records: Records) -> go.Figure:
     """Norm and correct logit against decay times for every (c eps, lambda / c), seed by seed."""
     groups = measures.group(records, "eps")
     fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.06)
@@ -82,7 +80,7 @@ def fig_strength(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, text)
 
 
-def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
+def fig_early_end(records: Records, tolerance: float) -> go.Figure:
     """Test accuracy of each run against epochs: to where it could have ended pale, then strong.
 
     Coloured by where it starts; runs that never could have ended are pale all along.
@@ -110,14 +108,12 @@ def fig_early_end(records: Sequence[Record], tolerance: float) -> go.Figure:
     fig.update_xaxes(title="epoch")
     fig.update_yaxes(title="test accuracy", range=[0, 1.03])
     same = sum(end.same for end in marks)
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(records)} runs. {len(marks)} could have ended early at a tolerance "
-        f"of {tolerance:g}; {same} of these have the same accuracy at their end.",
-    )
+    text = f"Test accuracy of {len(records)} runs. {len(marks)} could have ended early at a "
+    text += f"tolerance of {tolerance:g}; {same} of these have the same accuracy at their end."
+    return set_alt(fig, text)
 
 
-def fig_equilibrium(states: Sequence[Equilibrium], records: Sequence[Record]) -> go.Figure:
+def fig_equilibrium(states: Sequence[Equilibrium], records: Records) -> go.Figure:
     """The gradient of each parameter against its value where AdamW rests, a panel a network."""
     titles = [f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records]
     grid: Looks = {"cols": len(states), "subplot_titles": titles}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grokkit import decomposition
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023.measures import all_logits
 from varma2023.tables import table
 
@@ -53,7 +53,7 @@ def trigonometric(record: Record) -> Trigonometric:
     )
 
 
-def trigonometric_table(reports: Sequence[Trigonometric], records: Sequence[Record]) -> str:
+def trigonometric_table(reports: Sequence[Trigonometric], records: Records) -> str:
     """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
     rows = [
         f"{record.run.seed} | {', '.join(map(str, report.frequencies))} | "

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Records, Result, told_without
+from varma2023.claims import ByExperiment, Claim, Evidence, Result, told_without
 from varma2023.decomposition import analysis
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
 
 
 @told_without("grokking_longer", "C9")
-def fig11(found: Records) -> Result:
+def fig11(found: ByExperiment) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
     return fig11_result([analysis.trigonometric(record) for record in records], records)
 
 
-def fig11_result(reports: Sequence[analysis.Trigonometric], records: Sequence[Record]) -> Result:
+def fig11_result(reports: Sequence[analysis.Trigonometric], records: Records) -> Result:
     """`fig11` from the reports on these records' networks."""
     if not records:
         return Result()
@@ -34,8 +34,7 @@ CLAIMS = (
         "F11",
         "Fig. 11, the trigonometric algorithm",
         "a grokked network adds by rotations at a few key frequencies",
-        TRIGONOMETRIC,
-        "fig-11",
+        (TRIGONOMETRIC, "fig-11"),
         fig11,
         ("grokking",),
         number="logits are a sum of cos(ω(a + b − c))",

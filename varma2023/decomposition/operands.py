@@ -1,6 +1,6 @@
 """How a network for x + y mod p treats its operands: the two measures of Zhong et al. (2023)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import torch
 
 from grokkit import decomposition, model
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.measures import Summary, all_logits
 from varma2023.plots import Looks, draw
@@ -52,7 +52,7 @@ def gradient_symmetry(record: Record, uniform: bool = False) -> float:
     return float(torch.cosine_similarity(*slopes[first:].split(DRAWS)).mean())
 
 
-def operands_text(records: Sequence[Record]) -> dict[str, str]:
+def operands_text(records: Records) -> dict[str, str]:
     """Both measures over these networks, as median and range; with uniform attention, too.
 
     And how many networks are nearer to a clock than to a pizza.
@@ -67,13 +67,11 @@ def operands_text(records: Sequence[Record]) -> dict[str, str]:
     return said | {"clocks": f"{clocks} of {len(records)}"}
 
 
-def fig_operands(records: Sequence[Record]) -> go.Figure:
+def fig_operands(records: Records) -> go.Figure:
     """Both measures of every network; a clock is on the upper left, a pizza on the lower right."""
-    fig = figure(
-        xaxis={"title": "gradient symmetry", "range": [-0.05, 1.05]},
-        yaxis={"title": "distance irrelevance", "range": [-0.05, 1.05]},
-        height=420,
-    )
+    xaxis = {"title": "gradient symmetry", "range": [-0.05, 1.05]}
+    yaxis = {"title": "distance irrelevance", "range": [-0.05, 1.05]}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     for record in records:
         x, y = gradient_symmetry(record), distance_irrelevance(record)
         hover = f"symmetry %{{x:.2f}}, irrelevance %{{y:.2f}}<br>{plots.run_name(record)}"

@@ -16,6 +16,7 @@ from torch import Tensor
 from grokkit import decomposition, tasks
 from grokkit.engine import metrics, tabulated
 from grokkit.engine.stack import Stack, start
+from grokkit.model import Weights
 from grokkit.runs import Record, Run
 from grokkit.store import files
 from grokkit.store.store import Store, provenance
@@ -24,8 +25,6 @@ from varma2023 import profiles
 CURVES = ("train_accuracy", "test_accuracy", "trig_logit", "mem_logit", "param_norm")
 COMMAND = "python -m varma2023.decomposition.snapshots"
 UNGROKKED = 10_000  # epochs; what follows is slow (Fig. 7)
-
-Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from statistics import fmean
 import numpy as np
 from jaxtyping import Bool, Float
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
 from varma2023.measures import Summary, group
 from varma2023.statistics import FEW, Interval
@@ -57,7 +57,7 @@ def halfway(record: Record) -> float:
     return inf if found is None else found.epoch / record.run.decay_time
 
 
-def by_size(records: Sequence[Record]) -> list[Record]:
+def by_size(records: Records) -> list[Record]:
     """The records at the modulus of the first and weight decay 1, by which the laws are judged."""
     first = records[0].run.p
     return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
@@ -72,7 +72,7 @@ class Waits:
     censored: Bool[np.ndarray, " run"]  # whether it has not
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> "Waits":
+    def of(cls, records: Records) -> "Waits":
         """Of these records."""
         times = np.array([halfway(record) for record in records])
         ends = [record.run.epochs / record.run.decay_time for record in records]
@@ -138,20 +138,20 @@ def fit(law: str, waits: Waits) -> Fit:
     return made(min(found, key=lambda end: end.fun).x)
 
 
-def judged(records: Sequence[Record]) -> bool:
+def judged(records: Records) -> bool:
     """Whether the sweep is large enough for a verdict: five seeds, six sizes of one modulus."""
     here = by_size(records)
     seeds, sizes = ({getattr(r.run, name) for r in here} for name in ("seed", "dataset_size"))
     return len(seeds) >= FEW and len(sizes) >= MIN_SIZES
 
 
-def fits(records: Sequence[Record]) -> dict[str, Fit]:
+def fits(records: Records) -> dict[str, Fit]:
     """By law, its constants by all records of `by_size`."""
     waits = Waits.of(by_size(records))
     return {law: fit(law, waits) for law in LAWS}
 
 
-def held_out(records: Sequence[Record]) -> dict[str, dict[int, Vector]]:
+def held_out(records: Records) -> dict[str, dict[int, Vector]]:
     """By law and seed, the log-likelihood of runs at sizes that the law was not fitted to.
 
     Every size between the smallest and the largest is held out in turn. A run that a law has almost
@@ -175,7 +175,7 @@ def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def critical(records: Sequence[Record], law: str = "divergence") -> Interval:
+def critical(records: Records, law: str = "divergence") -> Interval:
     """D_c of a law, with two standard errors by the jackknife over seeds.
 
     NaN where the sweep is too small (`judged`).
@@ -184,7 +184,7 @@ def critical(records: Sequence[Record], law: str = "divergence") -> Interval:
         return Interval(nan)
     seeds = list(group(by_size(records), "seed").values())
 
-    def d_c(units: Sequence[Sequence[Record]]) -> float:
+    def d_c(units: Sequence[Records]) -> float:
         return fit(law, Waits.of([r for unit in units for r in unit])).d_c
 
     value, n = d_c(seeds), len(seeds)
@@ -193,7 +193,7 @@ def critical(records: Sequence[Record], law: str = "divergence") -> Interval:
     return Interval(value, value - margin, value + margin, n)
 
 
-def spread(records: Sequence[Record]) -> Interval:
+def spread(records: Records) -> Interval:
     """The standard deviation of ln t over seeds at one size, by sizes where every network grokked.
 
     NaN if there is none.
@@ -214,7 +214,7 @@ def spread(records: Sequence[Record]) -> Interval:
     )
 
 
-def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
+def by_decay(records: Records) -> dict[float, Interval]:
     """By weight decay, the time to grok over that at 1: the mean of seeds' own ratios.
 
     NaN where one of these networks did not grok.
@@ -230,7 +230,7 @@ def by_decay(records: Sequence[Record]) -> dict[float, Interval]:
     return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
 
 
-def at_rate(records: Sequence[Record], others: Sequence[Record]) -> Interval:
+def at_rate(records: Records, others: Records) -> Interval:
     """The time over that of other runs of the same network and examples, where both got there."""
     known = {(r.run.p, r.run.dataset_size, r.run.seed): halfway(r) for r in others}
     by_seed: dict[int, list[float]] = {}
@@ -242,7 +242,7 @@ def at_rate(records: Sequence[Record], others: Sequence[Record]) -> Interval:
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
 
 
-def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, Interval]:
+def by_modulus(records: Records, crits: dict[int, float]) -> dict[int, Interval]:
     """By other modulus, the time to grok over that of the divergence at equal D / D_crit.
 
     Args:
@@ -263,7 +263,7 @@ def by_modulus(records: Sequence[Record], crits: dict[int, float]) -> dict[int, 
     return found
 
 
-def laws_table(records: Sequence[Record]) -> str:
+def laws_table(records: Records) -> str:
     """By law: its constants, the spread around it, and its held-out log-likelihood of a run.
 
     Empty where the sweep is too small (`judged`).
@@ -281,7 +281,7 @@ def laws_table(records: Sequence[Record]) -> str:
     return table(f"{heads} | log-likelihood of a run held out | divergence, over it", rows)
 
 
-def times_table(records: Sequence[Record]) -> str:
+def times_table(records: Records) -> str:
     """By modulus, weight decay and dataset size: how many got there, and the time it took."""
     rows = []
     for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():

@@ -5,14 +5,14 @@ from math import inf
 from typing import Any
 
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result, every
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.pages import DELAY
 from varma2023.statistics import Interval
 
 
-def diverges(found: Records) -> Result:
+def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
     records, crits = found["delay"], measures.d_crit_by_modulus(found["moduli"])
     if not analysis.judged(records):
@@ -34,22 +34,17 @@ def diverges(found: Records) -> Result:
             for other, ratio in moduli.items()
         ),
     ]
+    calm, within = spread.within(0, analysis.MAX_SPREAD), analysis.SAME_SIZE
+    same = d_c.within(crits[p] / within, crits[p] * within) if p in crits else None
     further = {
-        "seeds differ by less than half of what a random escape gives": spread.within(
-            0, analysis.MAX_SPREAD
-        ),
+        "seeds differ by less than half of what a random escape gives": calm,
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
-        "its D_c is the D_crit of ungrokking": (
-            d_c.within(crits[p] / analysis.SAME_SIZE, crits[p] * analysis.SAME_SIZE)
-            if p in crits
-            else None
-        ),
+        "its D_c is the D_crit of ungrokking": same,
     }
     core = every(_above(gained) for gained in gains.values())
-    return Result(
-        "; ".join(parts), core, further, Evidence.of(*group(own, "weight_decay").values())
-    )
+    evidence = Evidence.of(*group(own, "weight_decay").values())
+    return Result("; ".join(parts), core, further, evidence)
 
 
 def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
@@ -67,8 +62,7 @@ CLAIMS = (
         "B14",
         "Beyond: the time to grok",
         "the time to grok diverges as the dataset shrinks to a critical size",
-        DELAY,
-        "fig-delay",
+        (DELAY, "fig-delay"),
         diverges,
         ("delay", "moduli"),
     ),

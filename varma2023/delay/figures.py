@@ -1,12 +1,11 @@
 """The figure of the delay: how long until a network groks, by the size of its dataset."""
 
-from collections.abc import Sequence
 from math import isinf
 
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import plots
 from varma2023.delay import analysis
 from varma2023.measures import group
@@ -14,9 +13,7 @@ from varma2023.plots import Looks, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, ordered, panels, set_alt
 
 
-def fig_delay(
-    records: Sequence[Record], crits: dict[int, float], slow: Sequence[Record] = ()
-) -> go.Figure:
+def fig_delay(records: Records, crits: dict[int, float], slow: Records = ()) -> go.Figure:
     """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
 
     Args:
@@ -60,7 +57,7 @@ TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
 
 def _dots(
     fig: go.Figure,
-    records: Sequence[Record],
+    records: Records,
     label: str,
     colour: str,
     look: int,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, seed_range, sets
+from varma2023.profiles import QUICK_RUN, seed_range
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -20,7 +20,6 @@ DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
 FEWER = 2  # times: the seeds at other weight decays and moduli
 
 
-@sets()
 def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: how long until a network groks (choice C27).
 

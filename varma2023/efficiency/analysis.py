@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023.measures import Reading, group
 from varma2023.statistics import Interval, bootstrap
 from varma2023.tables import span, table
@@ -19,7 +19,7 @@ FITTED = 0.99  # least train accuracy of a network that counts as C_mem
 N_BUCKETS = 6
 
 
-def gated(records: Sequence[Record], squared: bool = False) -> list[Record]:
+def gated(records: Records, squared: bool = False) -> list[Record]:
     """The runs that count as C_gen alone (Sec. 5.1): more than 95 % of the logit norm is trig.
 
     `squared` asks it of the squared norm, which is stricter (choice C5).
@@ -27,7 +27,7 @@ def gated(records: Sequence[Record], squared: bool = False) -> list[Record]:
     return [r for r in records if r.final("trig_share") ** (2 if squared else 1) > GATE]
 
 
-def memorised(records: Sequence[Record]) -> list[Record]:
+def memorised(records: Records) -> list[Record]:
     """The runs that count as C_mem alone: random labels that have been learned."""
     return [r for r in records if r.run.labels == "random" and r.final("train_accuracy") >= FITTED]
 
@@ -50,7 +50,7 @@ class Bucket(NamedTuple):
     records: list[Record]
 
 
-def buckets(records: Sequence[Record]) -> list[Bucket]:
+def buckets(records: Records) -> list[Bucket]:
     """Fig. 3: the runs in geometric intervals of the correct logit, from least to largest.
 
     Raises ValueError without runs.
@@ -66,19 +66,19 @@ def buckets(records: Sequence[Record]) -> list[Bucket]:
     ]
 
 
-def mean_norms(records: Sequence[Record]) -> dict[int, float]:
+def mean_norms(records: Records) -> dict[int, float]:
     """By dataset size, the geometric mean of the norms."""
     sizes = group(records, "dataset_size").items()
     return {size: exp(np.mean([log(norm(record)) for record in here])) for size, here in sizes}
 
 
-def logs(records: Sequence[Record], *reads: Reading) -> Float[np.ndarray, "run _"]:
+def logs(records: Records, *reads: Reading) -> Float[np.ndarray, "run _"]:
     """log D of every run and the logarithm of each reading: of logit and norm if not told else."""
     reads = reads or (logit, norm)
     return np.log([[r.run.dataset_size, *(read(r) for read in reads)] for r in records])
 
 
-def logs_by_seed(records: Sequence[Record], *reads: Reading) -> list[Float[np.ndarray, "run _"]]:
+def logs_by_seed(records: Records, *reads: Reading) -> list[Float[np.ndarray, "run _"]]:
     """The `logs` of every seed: what an interval draws from."""
     return [logs(seed, *reads) for seed in group(records, "seed").values()]
 
@@ -89,7 +89,7 @@ def slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
     return float(from_mean @ y / (from_mean @ from_mean)) if np.ptp(x) > 0 else nan
 
 
-def isologit_slope(records: Sequence[Record]) -> Interval:
+def isologit_slope(records: Records) -> Interval:
     """The slope of log norm over log D in a bucket, over seeds; NaN of fewer than two sizes."""
     if not records:
         return Interval(nan)
@@ -150,12 +150,12 @@ def fit_logs(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> F
     return Fit(exp(float(np.mean(constants))), power, 1 / slope if slope else inf)
 
 
-def fit(records: Sequence[Record], flat: bool = False) -> Fit:
+def fit(records: Records, flat: bool = False) -> Fit:
     """The `Fit` to all the runs (`fit_logs`)."""
     return fit_logs(logs_by_seed(records), flat)
 
 
-def fitted(records: Sequence[Record], name: str, flat: bool = False) -> Interval:
+def fitted(records: Records, name: str, flat: bool = False) -> Interval:
     """A field of the `Fit` to the runs, with its interval over seeds."""
     return bootstrap(logs_by_seed(records), lambda seeds: getattr(fit_logs(seeds, flat), name))
 
@@ -166,27 +166,27 @@ NEAR_NORM = 0.11  # of the measured D_crit: the paper's 800 to 1,000 is as wide 
 NEAR = 0.25  # the same for predictions by Eq. (2), as first written (choice C18)
 
 
-def can_be_judged(records: Sequence[Record]) -> bool:
+def can_be_judged(records: Records) -> bool:
     """Whether runs of one circuit can be judged: x + y, p >= 53, three sizes and weight decays."""
     return all(r.run.task == "x+y" and r.run.p >= 53 for r in records) and all(
         len(group(records, name)) >= 3 for name in ("dataset_size", "weight_decay")
     )
 
 
-def slopes(records: Sequence[Record]) -> list[Interval]:
+def slopes(records: Records) -> list[Interval]:
     """The isologit slopes of the buckets that hold two sizes or more."""
     found = [isologit_slope(bucket.records) for bucket in buckets(records)]
     return [each for each in found if isfinite(each.value)]
 
 
-def rises(mem: Sequence[Record]) -> bool:
+def rises(mem: Records) -> bool:
     """Fig. 3a, b: at a fixed logit C_mem's norm rises by more than falling runs could feign."""
     sizes = [*group(mem, "dataset_size")]
     feigned = log1p(UNFINISHED) / log(sizes[-1] / sizes[0])
     return fitted(mem, "exponent").within(feigned, inf)
 
 
-def flat(gen: Sequence[Record]) -> bool | None:
+def flat(gen: Records) -> bool | None:
     """Fig. 3c, d: the interval of C_gen's exponent of D is within `MARGIN`; None of one size."""
     seeds = group(gen, "seed").values()
     if not seeds or any(len(group(seed, "dataset_size")) < 2 for seed in seeds):
@@ -194,7 +194,7 @@ def flat(gen: Sequence[Record]) -> bool | None:
     return fitted(gen, "exponent").within(-MARGIN, MARGIN)
 
 
-def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bool]:
+def order_criteria(mem: Records, gen: Records) -> dict[str, bool]:
     """What can be asked of runs at any setting: the two circuits differ as Sec. 4.1 says."""
     memory, rule = fit(mem), fit(gen)
     return {
@@ -208,7 +208,7 @@ def order_criteria(mem: Sequence[Record], gen: Sequence[Record]) -> dict[str, bo
 CIRCUITS = {"mem": "C<sub>mem</sub>", "gen": "C<sub>gen</sub>"}
 
 
-def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
+def slopes_table(mem: Records, gen: Records) -> str:
     """By circuit and bucket of the correct logit: runs, sizes, the slope of log P over log D."""
     rows = []
     for name, records in zip(CIRCUITS.values(), (mem, gen), strict=True):
@@ -221,7 +221,7 @@ def slopes_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     return table("circuit | correct logit | runs | seeds | D | slope of log norm over log D", rows)
 
 
-def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
+def fits_table(mem: Records, gen: Records) -> str:
     """By circuit: the exponent of D, that of the norm, and the norm at the reference."""
     rows = []
     for name, records, flat in zip(CIRCUITS.values(), (mem, gen), (False, True), strict=True):
@@ -232,7 +232,7 @@ def fits_table(mem: Sequence[Record], gen: Sequence[Record]) -> str:
     return table(f"{heads}{SIZE:,}, correct logit {LOGIT:g}", rows)
 
 
-def gate_table(gen: Sequence[Record]) -> str:
+def gate_table(gen: Records) -> str:
     """By seed: the least trigonometric share, and how many runs pass the gate of 95 %."""
     rows = []
     for seed, runs in group(gen, "seed").items():

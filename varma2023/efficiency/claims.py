@@ -3,12 +3,12 @@
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import inf
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result, told_without
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
 from varma2023.efficiency import analysis, critical, sweeps, width
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
@@ -20,28 +20,25 @@ MEM_RESTS = "every network of C_mem is at rest"
 SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
 
 
-def memory(found: Records) -> list[Record]:
+def memory(found: ByExperiment) -> list[Record]:
     """The networks with C_mem alone, if they can be judged."""
     mem = analysis.memorised(found["memorising"])
     return mem if analysis.can_be_judged(mem) else []
 
 
-def fig3_mem(found: Records) -> Result:
+def fig3_mem(found: ByExperiment) -> Result:
     """Fig. 3a, b: at a fixed logit the norm rises with D, by more than unfinished runs feign."""
     mem = memory(found)
     if not mem:
         return Result()
     up = [line.within(0, inf) for line in analysis.slopes(mem)]
-    return Result(
-        f"norm ∝ D to the power {analysis.fitted(mem, 'exponent').text('.3f')}; {sum(up)} of "
-        f"{len(up)} lines rise",
-        analysis.rises(mem),
-        {"every isologit line rises": bool(up) and all(up), **measures.resting(mem)},
-        Evidence.of(mem),
-    )
+    ours = f"norm ∝ D to the power {analysis.fitted(mem, 'exponent').text('.3f')}; "
+    ours += f"{sum(up)} of {len(up)} lines rise"
+    further = {"every isologit line rises": bool(up) and all(up), **measures.resting(mem)}
+    return Result(ours, analysis.rises(mem), further, Evidence.of(mem))
 
 
-def fig3_gen(found: Records) -> Result:
+def fig3_gen(found: ByExperiment) -> Result:
     """Fig. 3c, d: of the networks with C_gen alone that rest, the norm at a logit is flat in D."""
     every_gen = analysis.gated(found["generalising"])
     if not analysis.can_be_judged(every_gen):
@@ -54,23 +51,18 @@ def fig3_gen(found: Records) -> Result:
     level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
     if [record.run for record in found["generalising"]] == sweeps.generalising():
         ours += "; at first, two seeds of 500 gradients: holds, smaller, by the one at rest (C13)"
-    return Result(
-        f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}; {sum(level)} of "
-        f"{len(level)} lines flat; {ours}",
-        flat,
-        {"every isologit line is flat": bool(level) and all(level)},
-        Evidence.of(gen),
-    )
+    power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
+    ours = f"{power}; {sum(level)} of {len(level)} lines flat; {ours}"
+    further = {"every isologit line is flat": bool(level) and all(level)}
+    return Result(ours, flat, further, Evidence.of(gen))
 
 
-def _rest(mem: Sequence[Record], rule: Sequence[Record], ends: Sequence[Record]) -> list[bool]:
+def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
     """Whether each circuit alone had come to rest, and the ends beside the measured D_crit."""
     return [all(map(measures.rests, own)) for own in (mem, rule)] + [measures.crossings_rest(ends)]
 
 
-def norm_pairs(
-    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
-) -> dict[str, Prediction]:
+def norm_pairs(mem: Records, starts: Records, ends: Records) -> dict[str, Prediction]:
     """Claim B1, by seed: D_crit where the isologit lines meet, and that of ungrokking.
 
     `starts` are the very networks that `ends` were ungrokked from: seeds differ in what the rule
@@ -88,7 +80,7 @@ def norm_pairs(
 
 
 def start_pairs(
-    mem: Sequence[Record], starts: Sequence[Record], ends: Sequence[Record]
+    mem: Records, starts: Records, ends: Records
 ) -> dict[tuple[int, float], Prediction]:
     """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
     fell, found = group(ends, "seed", "weight_decay"), {}
@@ -101,7 +93,7 @@ def start_pairs(
     return found
 
 
-def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Prediction]:
+def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
     """Claim B9: by task that ungroks and weight decay, D_crit predicted from its rule's cost.
 
     It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
@@ -120,24 +112,19 @@ def task_pairs(mem: Sequence[Record], ends: Sequence[Record]) -> dict[str, Predi
     return found
 
 
-def predictions(
-    mem: Sequence[Record],
-    starts: Sequence[Record],
-    ends: Sequence[Record],
-    tasks: Sequence[Record],
-) -> list[Prediction]:
+def predictions(mem: Records, starts: Records, ends: Records, tasks: Records) -> list[Prediction]:
     """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
     networks = norm_pairs(mem, starts, ends) | start_pairs(mem, starts, ends)
     return [*networks.values(), *task_pairs(mem, tasks).values()]
 
 
-def ungrokking_tasks(ends: Sequence[Record]) -> dict[str, list[Record]]:
+def ungrokking_tasks(ends: Records) -> dict[str, list[Record]]:
     """The records of each task that ungroks."""
     groups = group(ends, "task").items()
     return {task: here for task, here in groups if measures.task_ungroks(here)}
 
 
-def _agree(found: Iterable[Prediction], minima: Sequence[Record], ends: Sequence[Record]) -> Met:
+def _agree(found: Iterable[Prediction], minima: Records, ends: Records) -> Met:
     """Whether all predictions agree; None unless their minima, and the crossings, are at rest."""
     if not (all(map(measures.rests, minima)) and measures.crossings_rest(ends)):
         return None
@@ -152,22 +139,19 @@ def _text(name: str, *found: Prediction) -> str:
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def equal_norm(found: Records) -> Result:
+def equal_norm(found: ByExperiment) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
     pairs = norm_pairs(mem, starts, ends)
     if not pairs:
         return Result()
-    return Result(
-        "; ".join(_text(name, pair) for name, pair in pairs.items()),
-        _agree(pairs.values(), [*mem, *starts], ends),
-        measures.resting(mem, MEM_RESTS),
-        Evidence.of(mem, starts, ends),
-    )
+    ours = "; ".join(_text(name, pair) for name, pair in pairs.items())
+    agree = _agree(pairs.values(), [*mem, *starts], ends)
+    return Result(ours, agree, measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends))
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def equal_minimum(found: Records) -> Result:
+def equal_minimum(found: ByExperiment) -> Result:
     """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
     pairs = start_pairs(mem, starts, ends)
@@ -179,16 +163,13 @@ def equal_minimum(found: Records) -> Result:
     ]
     if below := critical.mixtures_below(mem, starts, ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
-    return Result(
-        "; ".join(texts),
-        _agree(pairs.values(), [*mem, *starts], ends),
-        measures.resting(mem, MEM_RESTS)
-        | {"no end in between lies below both circuits: a jump": not below},
-        Evidence.of(mem, starts, ends),
-    )
+    agree = _agree(pairs.values(), [*mem, *starts], ends)
+    further = measures.resting(mem, MEM_RESTS)
+    further |= {"no end in between lies below both circuits: a jump": not below}
+    return Result("; ".join(texts), agree, further, Evidence.of(mem, starts, ends))
 
 
-def across_tasks(found: Records) -> Result:
+def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
     mem, ends = memory(found), found["other_tasks"]
     if not mem:
@@ -199,16 +180,15 @@ def across_tasks(found: Records) -> Result:
     rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
     fell = [record for here in ungrok.values() for record in here]
     n, of = len(ungrok), len(measures.OTHER_TASKS)
-    return Result(
-        "; ".join(_text(name, pair) for name, pair in pairs.items()),
-        _agree(pairs.values(), [*mem, *rules], fell),
-        measures.resting(mem, MEM_RESTS) | {f"in each of nine tasks ({n} of {of} ungrok)": n == of},
-        Evidence.of(mem, *group(ends, "task").values()),
-    )
+    ours = "; ".join(_text(name, pair) for name, pair in pairs.items())
+    agree = _agree(pairs.values(), [*mem, *rules], fell)
+    further = measures.resting(mem, MEM_RESTS)
+    further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
+    return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def one_winner(found: Records) -> Result:
+def one_winner(found: ByExperiment) -> Result:
     """B10: Theorem D.4 on networks: with both kappas above q, no minimum keeps both circuits."""
     mem, ends = memory(found), found["transition"]
     gen = analysis.gated(found["generalising"])
@@ -218,16 +198,13 @@ def one_winner(found: Records) -> Result:
     at_rest = [r for r in ends if measures.rests(r)]
     mixed = [r for r in at_rest if CHANCE < r.final("test_accuracy") < PERFECT]
     sharp = all(kappa >= SHARP_KAPPA for kappa in kappas)  # not where one is NaN
-    return Result(
-        f"κ is {kappas[0]:.1f} for C_mem, {kappas[1]:.1f} for C_gen; {len(mixed)} of "
-        f"{len(at_rest)} ends at rest are in the middle",
-        not mixed if at_rest and sharp else None,
-        measures.resting(ends),
-        Evidence.of(mem, gen, ends),
-    )
+    ours = f"κ is {kappas[0]:.1f} for C_mem, {kappas[1]:.1f} for C_gen; {len(mixed)} of "
+    ours += f"{len(at_rest)} ends at rest are in the middle"
+    jump = not mixed if at_rest and sharp else None
+    return Result(ours, jump, measures.resting(ends), Evidence.of(mem, gen, ends))
 
 
-def wider(found: Records) -> Result:
+def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
     widths = width.widths(found["widths"])
     if len(widths) < 2:
@@ -243,17 +220,11 @@ def wider(found: Records) -> Result:
     narrow, wide = ({r.run.dataset_size for r in own} for own in (ends[0], ends[-1]))
     if narrow > wide:
         ours += "; at first, before a size was added and two ends made longer: open (C28)"
-    return Result(
-        ours,
-        falls if all(map(measures.crossings_rest, ends)) else None,
-        {
-            "by as much as the costs of both circuits say": same
-            if all(each.can_predict for each in widths)
-            else None,
-            **measures.resting([record for own in ends for record in own]),
-        },
-        Evidence.of(ends[-1]),  # the paper's width
-    )
+    core = falls if all(map(measures.crossings_rest, ends)) else None
+    as_told = same if all(each.can_predict for each in widths) else None
+    further = {"by as much as the costs of both circuits say": as_told}
+    further |= measures.resting([record for own in ends for record in own])
+    return Result(ours, core, further, Evidence.of(ends[-1]))  # the paper's width
 
 
 CLAIMS = (
@@ -261,8 +232,7 @@ CLAIMS = (
         "F3a,b",
         "Fig. 3a, b, efficiency of C_mem",
         "the norm for a given logit rises with the size of the train set",
-        EFFICIENCY,
-        "fig-3",
+        (EFFICIENCY, "fig-3"),
         fig3_mem,
         ("memorising",),
         number="isologit lines rise in each of six buckets",
@@ -272,8 +242,7 @@ CLAIMS = (
         "F3c,d",
         "Fig. 3c, d, efficiency of C_gen",
         "the norm for a given logit does not depend on the size of the train set",
-        EFFICIENCY,
-        "fig-3",
+        (EFFICIENCY, "fig-3"),
         fig3_gen,
         ("generalising",),
         number="isologit lines are flat",
@@ -283,8 +252,7 @@ CLAIMS = (
         "B1",
         "Beyond: D_crit before ungrokking",
         "where a network's isologit line meets that of memory, it ungroks",
-        EFFICIENCY,
-        "fig-equal-cost",
+        (EFFICIENCY, "fig-equal-cost"),
         equal_norm,
         ("memorising", "starts", "transition"),
     ),
@@ -292,8 +260,7 @@ CLAIMS = (
         "B2",
         "Beyond: a first-order transition",
         "the minima of Eq. (2) of the two circuits cross at D_crit",
-        EFFICIENCY,
-        "fig-first-order",
+        (EFFICIENCY, "fig-first-order"),
         equal_minimum,
         ("memorising", "starts", "transition"),
     ),
@@ -301,8 +268,7 @@ CLAIMS = (
         "B9",
         "Beyond: D_crit of other tasks",
         "ungrokking sets in where memorising costs what the task's own rule costs",
-        UNGROKKING,
-        "sec-5-2-across",
+        (UNGROKKING, "sec-5-2-across"),
         across_tasks,
         ("memorising", "other_tasks"),
     ),
@@ -310,8 +276,7 @@ CLAIMS = (
         "B10",
         "Beyond: one winner in networks",
         "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
-        EFFICIENCY,
-        "sec-5-1-first-order",
+        (EFFICIENCY, "sec-5-1-first-order"),
         one_winner,
         ("memorising", "generalising", "transition"),
     ),
@@ -319,8 +284,7 @@ CLAIMS = (
         "B15",
         "Beyond: the width of the network",
         "a network of twice the width keeps the rule with fewer examples",
-        CRITICAL,
-        "sec-widths",
+        (CRITICAL, "sec-widths"),
         wider,
         ("widths",),
     ),

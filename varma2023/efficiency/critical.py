@@ -6,7 +6,7 @@ from math import exp, log, nan
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023.efficiency import analysis
 from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
 from varma2023.measures import Summary, group, least
@@ -31,7 +31,7 @@ def regime(mem: Fit, gen: Fit) -> str:
     return "one of them should take everything" if sharp else "both should keep a part"
 
 
-def common_logit(mem: Sequence[Record], gen: Sequence[Record]) -> float:
+def common_logit(mem: Records, gen: Records) -> float:
     """The middle, on a log scale, of the correct logits of both circuits, or of the gap between."""
     low = max(min(map(logit, mem)), min(map(logit, gen)))
     high = min(max(map(logit, mem)), max(map(logit, gen)))
@@ -62,16 +62,14 @@ def cost_curve(
     return by_size(np.concatenate([analysis.at_logit(table, slope, level) for table in seeds]))
 
 
-def end_exponents(mem: Sequence[Record]) -> tuple[float, float]:
+def end_exponents(mem: Records) -> tuple[float, float]:
     """The power of D with which the norm at a fixed logit goes, at the least and largest sizes."""
     steps = np.diff(cost_curve(logs_by_seed(mem), LOGIT), axis=0)
     slopes = steps[:, 1] / steps[:, 0]
     return float(slopes[0]), float(slopes[-1])
 
 
-def predicted_by_norm(
-    mem: Sequence[Record], gen: Sequence[Record], level: float | int | None = None
-) -> Interval:
+def predicted_by_norm(mem: Records, gen: Records, level: float | int | None = None) -> Interval:
     """D_crit as the crossing of isologit lines (claim B1), with its interval over seeds.
 
     At the correct logit `level`, by default `common_logit`. C_mem's line is interpolated between
@@ -85,17 +83,17 @@ def predicted_by_norm(
     return bootstrap_of([logs_by_seed(mem), logs_by_seed(gen)], equal)
 
 
-def loss_part(records: Sequence[Record]) -> Summary:
+def loss_part(records: Records) -> Summary:
     """The cross-entropy's part of the minimum of Eq. (2); the rest is the decay term."""
     return Summary.of([1 - norm(r) ** 2 / 2 / least(r) for r in records])
 
 
-def minima(records: Sequence[Record]) -> Float[np.ndarray, "_ 2"]:
+def minima(records: Records) -> Float[np.ndarray, "_ 2"]:
     """By size, smallest first: log D and the mean of the logarithm of the minima of Eq. (2)."""
     return by_size(logs(records, least))
 
 
-def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[float, Interval]:
+def predicted_by_minimum(mem: Records, gen: Records) -> dict[float, Interval]:
     """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B2).
 
     C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
@@ -114,15 +112,13 @@ def predicted_by_minimum(mem: Sequence[Record], gen: Sequence[Record]) -> dict[f
     }
 
 
-def never_cheaper(mem: Sequence[Record]) -> bool:
+def never_cheaper(mem: Records) -> bool:
     """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
     curves = group(mem, "weight_decay", "seed").values()
     return all(bool((np.diff(minima(curve)[:, 1]) > 0).all()) for curve in curves)
 
 
-def mixtures_below(
-    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record], by: float = 0.02
-) -> list[float]:
+def mixtures_below(mem: Records, gen: Records, ends: Records, by: float = 0.02) -> list[float]:
     """By how much ends lie below the minima of both circuits alone, those by more than `by`.
 
     At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,

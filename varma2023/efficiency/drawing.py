@@ -1,12 +1,11 @@
 """The mechanism of Sec. 4 drawn from fits: a table of facts that grows, a rule that does not."""
 
 import re
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023.efficiency.analysis import LOGIT, Fit, logs_by_seed
 from varma2023.efficiency.critical import cost_curve, equal_cost_size
 from varma2023.measures import group
@@ -43,9 +42,7 @@ def mechanism(mem: Fit, gen: Fit) -> str:
     return f'<div role="img" aria-label="{label}" style="{style}">{"".join(drawn)}</div>'
 
 
-def measured(
-    mem: Sequence[Record], gen: Sequence[Record], ends: Sequence[Record]
-) -> dict[str, list[list[float]]]:
+def measured(mem: Records, gen: Records, ends: Records) -> dict[str, list[list[float]]]:
     """Points by D to lay over the fits: the norm of each circuit alone at a correct logit of
     `LOGIT`, and in networks with both, `ends`, the trigonometric share of the correct logit.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, norm
@@ -32,7 +32,7 @@ def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUN
 
 
 def _scatter(
-    fig: go.Figure, records: Sequence[Record], circuit: str, row: int, colours: Mapping[int, str]
+    fig: go.Figure, records: Records, circuit: str, row: int, colours: Mapping[int, str]
 ) -> None:
     """Fig. 3a or 3c: a point a run, coloured by D, on a line through its seed's weight decays.
 
@@ -99,7 +99,7 @@ def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: 
             draw(fig, [aside * size], [float(np.exp(height))], "", **text, **looks)
 
 
-def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
+def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d).
 
     On the left the colour is the size, in both rows the same; on the right it is the circuit.
@@ -132,14 +132,12 @@ def fig3_efficiency(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
         fig.update_yaxes(_axis([*norms, top], "parameter norm"), row=row, col=2)
         whole = analysis.fitted(records, "exponent")
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
-    return set_alt(
-        fig,
-        f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "
-        f"C_gen alone. At a fixed logit the norm {' and '.join(said)}.",
-    )
+    text = f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "
+    text += f"C_gen alone. At a fixed logit the norm {' and '.join(said)}."
+    return set_alt(fig, text)
 
 
-def fig_slopes(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
+def fig_slopes(mem: Records, gen: Records) -> go.Figure:
     """The slope of every isologit line of Fig. 3, log norm over log D, against its logit.
 
     Single seeds small; the bar is the interval over seeds, where there are enough of them.
@@ -187,13 +185,13 @@ def _mark(
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
 
 
-def _paper_band(fig: go.Figure, records: Sequence[Record]) -> None:
+def _paper_band(fig: go.Figure, records: Records) -> None:
     """Where the paper's ungrokking ends at an accuracy of 0.7, beside runs of its own modulus."""
     if {record.run.p for record in records} == {113}:
         plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
 
 
-def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Interval) -> go.Figure:
+def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
     """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
@@ -215,17 +213,13 @@ def fig_equal_cost(mem: Sequence[Record], gen: Sequence[Record], measured: Inter
     fig.update_yaxes(
         _axis([*curve[: len(near), 1], height], f"norm at a correct logit of {level:.0f}")
     )
-    return set_alt(
-        fig,
-        f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
-        f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
-        f"{measured.text(',.0f')}.",
-    )
+    text = f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
+    text += f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
+    text += f"{measured.text(',.0f')}."
+    return set_alt(fig, text)
 
 
-def fig_first_order(
-    mem: Sequence[Record], gen: Sequence[Record], measured: Mapping[float, Interval]
-) -> go.Figure:
+def fig_first_order(mem: Records, gen: Records, measured: Mapping[float, Interval]) -> go.Figure:
     """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross.
 
     The axes show the crossing; C_gen's points, at large D, lie beyond them.
@@ -258,11 +252,9 @@ def fig_first_order(
     fig.update_xaxes(_axis([*near, *filter(isfinite, marks)], "D", CLOSE))
     fig.update_yaxes(_axis(seen, "minimum of Eq. (2) over α", CLOSE))
     said = [f"{x.text(',.0f')} at weight decay {decay:g}" for decay, x in predicted.items()]
-    return set_alt(
-        fig,
-        "The least of Eq. (2) over α that each circuit reaches, against D: C_mem's rises, C_gen's "
-        f"does not. They cross at D = {'; '.join(said)}.",
-    )
+    text = "The least of Eq. (2) over α that each circuit reaches, against D: C_mem's rises, "
+    text += f"C_gen's does not. They cross at D = {'; '.join(said)}."
+    return set_alt(fig, text)
 
 
 def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
@@ -308,9 +300,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", plots.TICKS))
     ratios = analysis.range_text((p.ratio for p in known), ".2f")
     agreeing, falling = sum(p.agrees for p in known), sum(not p.ends_rest for p in known)
-    return set_alt(
-        fig,
-        f"Predicted against measured D_crit, {len(known)} of them: {agreeing} agree by their "
-        f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end beside "
-        "the crossing was still falling.",
-    )
+    text = f"Predicted against measured D_crit, {len(known)} of them: {agreeing} agree by their "
+    text += f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end "
+    text += "beside the crossing was still falling."
+    return set_alt(fig, text)

@@ -1,6 +1,5 @@
 """Networks along a ray, every parameter times c: the κ that Apps. C and D take for granted."""
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -10,7 +9,7 @@ from jaxtyping import Float
 
 from grokkit import decomposition, tasks
 from grokkit.engine import batched
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency.analysis import memorised
 from varma2023.measures import Summary
@@ -50,7 +49,7 @@ def kappa_on_ray(record: Record, frozen: bool = False) -> float:
     return float(np.ptp(logits) / np.ptp(c))
 
 
-def kappa_text(mem: Sequence[Record], gen: Sequence[Record], frozen: bool = False) -> str:
+def kappa_text(mem: Records, gen: Records, frozen: bool = False) -> str:
     """`kappa_on_ray` of networks of either circuit, as median and range."""
     gen_text, mem_text = (
         Summary.of([kappa_on_ray(record, frozen) for record in records]).text(".1f")
@@ -59,18 +58,16 @@ def kappa_text(mem: Sequence[Record], gen: Sequence[Record], frozen: bool = Fals
     return f"{gen_text} in networks that have grokked and {mem_text} with random labels"
 
 
-def random_labels(records: Sequence[Record]) -> list[Record]:
+def random_labels(records: Records) -> list[Record]:
     """The networks with C_mem alone (`analysis.memorised`) whose weights were kept."""
     return [record for record in memorised(records) if record.weights_path]
 
 
-def fig_rays(mem: Sequence[Record], gen: Sequence[Record]) -> go.Figure:
+def fig_rays(mem: Records, gen: Records) -> go.Figure:
     """The correct logit against c, over that at c = 1, of networks of one circuit each."""
-    fig = figure(
-        xaxis={"title": "every parameter times c", "type": "log", "tickvals": [0.7, 1, 1.4]},
-        yaxis={"title": "correct logit, over that at c = 1", **plots.LOG},
-        height=420,
-    )
+    xaxis = {"title": "every parameter times c", "type": "log", "tickvals": [0.7, 1, 1.4]}
+    yaxis = {"title": "correct logit, over that at c = 1", **plots.LOG}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     circuits = (("C<sub>gen</sub>", gen, GEN), ("C<sub>mem</sub>", mem, MEM))
     for i, (label, records, colour) in enumerate(circuits):
         for record in records:

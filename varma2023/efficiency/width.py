@@ -6,7 +6,7 @@ from math import exp, log, nan
 
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
 from varma2023.efficiency.critical import crossing, minima
 from varma2023.measures import group, least
@@ -49,7 +49,7 @@ class Width:
         return all(map(measures.rests, [*self.memory, *self.rules]))
 
 
-def widths(records: Sequence[Record]) -> list[Width]:
+def widths(records: Records) -> list[Width]:
     """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""
     found: dict[int, Width] = {}
     for record in sorted(records, key=lambda r: r.run.model.d_model):

@@ -1,23 +1,22 @@
 """When a network groks: the marks of Figs. 1a and 9, and the observations of App. A.3."""
 
-from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.measures import MARKS, Mark, mark_epochs, value_at
 from varma2023.tables import table
 
 
-def mark_met(records: Sequence[Record], mark: Mark) -> bool:
+def mark_met(records: Records, mark: Mark) -> bool:
     """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9)."""
     summary, factor = mark_epochs(records, mark), measures.tolerance(records)
     near = 1 / factor <= summary.median / mark.paper <= factor
     return summary.seen == summary.n and near
 
 
-def middle(records: Sequence[Record]) -> Record:
+def middle(records: Records) -> Record:
     """The run that generalises when half of the others have and half have not, or never."""
 
     def when(record: Record) -> float:
@@ -27,7 +26,7 @@ def middle(records: Sequence[Record]) -> Record:
     return sorted(records, key=when)[(len(records) - 1) // 2]
 
 
-def marks_table(records: Sequence[Record]) -> str:
+def marks_table(records: Records) -> str:
     """The five marks of Fig. 9: the paper's epoch, ours, and at its setting whether they agree."""
     rows, comparable = [], measures.at_papers_setting(records)
     for mark in MARKS:
@@ -36,7 +35,7 @@ def marks_table(records: Sequence[Record]) -> str:
     return table("event | paper, epoch | ours, epoch: median (range) | agrees", rows)
 
 
-def grokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def grokking_criteria(records: Records) -> dict[str, bool]:
     """What makes runs grokking runs at any setting: delayed and, at last, full generalisation."""
     fit, delayed = all(map(measures.train_fits, records)), all(map(measures.groks, records))
     full = all(record.final("test_accuracy") > 0.98 for record in records)
@@ -78,12 +77,12 @@ def change_met(record: Record, change: Change) -> bool:
     return after > before if change.rises else after < before
 
 
-def change_seen(records: Sequence[Record], change: Change) -> bool:
+def change_seen(records: Records, change: Change) -> bool:
     """Whether more than half of the runs show a change."""
     return 2 * sum(change_met(record, change) for record in records) > len(records)
 
 
-def changes_table(records: Sequence[Record]) -> str:
+def changes_table(records: Records) -> str:
     """The observations of App. A.3: values at both epochs over seeds, and in how many runs so."""
     rows = []
     for change in CHANGES:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result, told_without
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
 from varma2023.grokking import analysis
 from varma2023.pages import CIRCUITS, INTRO
 
 
-def near_papers_epochs(records: Sequence[Record], marks: Sequence[measures.Mark]) -> dict[str, Met]:
+def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict[str, Met]:
     """Whether these marks come at the paper's epochs; nothing to ask at another setting."""
     if not measures.at_papers_setting(records):
         return {}
@@ -20,39 +20,34 @@ def near_papers_epochs(records: Sequence[Record], marks: Sequence[measures.Mark]
 
 
 @told_without("grokking_longer", "C9")
-def fig1a(found: Records) -> Result:
+def fig1a(found: ByExperiment) -> Result:
     """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
     records = measures.grokked(found)
     fits, *_, general = measures.mark_summaries(records)
-    return Result(
-        f"fitted by epoch {fits.text()}; generalised by {general.text()}",
-        all(analysis.grokking_criteria(records).values()),
-        near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1])),
-        _evidence(records),
-    )
+    ours = f"fitted by epoch {fits.text()}; generalised by {general.text()}"
+    core = all(analysis.grokking_criteria(records).values())
+    marks = near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1]))
+    return Result(ours, core, marks, _evidence(records))
 
 
-def _evidence(records: Sequence[Record]) -> Evidence:
+def _evidence(records: Records) -> Evidence:
     """At another weight decay or length than the paper's a claim holds only "smaller"."""
     found = Evidence.of(records)
     return replace(found, smaller=found.smaller or not measures.at_papers_setting(records))
 
 
 @told_without("grokking_longer", "C9")
-def fig9(found: Records) -> Result:
+def fig9(found: ByExperiment) -> Result:
     """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
     records = measures.grokked(found)
     if "trig_logit" not in records[0].metrics:
         return Result()
     marks = near_papers_epochs(records, measures.MARKS)
     order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
-    agree = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree"
-    return Result(
-        agree if marks else "another setting than the paper's",
-        all(map(_overtakes, records)),
-        marks | (order if marks else {}),
-        _evidence(records),
-    )
+    ours = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree"
+    if not marks:
+        ours, order = "another setting than the paper's", {}
+    return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))
 
 
 def _overtakes(record: Record) -> bool:
@@ -68,19 +63,17 @@ def _in_order(record: Record) -> bool:
     return len(epochs) == len(measures.MARKS) and epochs == sorted(epochs)
 
 
-def app_a3(found: Records) -> Result:
+def app_a3(found: ByExperiment) -> Result:
     """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
     records = measures.grokked(found)
     if "trig_logit" not in records[0].metrics or not measures.at_papers_setting(records):
         return Result()
     seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}
     late = {change: met for change, met in seen.items() if change.start > 1000}
-    return Result(
-        f"{sum(seen.values())} of {len(seen)} changes, each in most runs",
-        all(met for change, met in seen.items() if change not in late),
-        {f"{c.name} from epoch {c.start:,} to {c.end:,}": met for c, met in late.items()},
-        Evidence.of(records),
-    )
+    ours = f"{sum(seen.values())} of {len(seen)} changes, each in most runs"
+    early = all(met for change, met in seen.items() if change not in late)
+    further = {f"{c.name} from epoch {c.start:,} to {c.end:,}": met for c, met in late.items()}
+    return Result(ours, early, further, Evidence.of(records))
 
 
 CLAIMS = (
@@ -88,8 +81,7 @@ CLAIMS = (
         "F1a",
         "Fig. 1a, grokking",
         "a network fits its train set first and the test set much later",
-        INTRO,
-        "fig-1a",
+        (INTRO, "fig-1a"),
         fig1a,
         ("grokking",),
         number="train accuracy 1 by epoch ~200, generalised by ~6,000",
@@ -98,8 +90,7 @@ CLAIMS = (
         "F9",
         "Fig. 9, the two circuits during grokking",
         "C_gen overtakes C_mem, at a falling norm, before the network generalises",
-        CIRCUITS,
-        "fig-9",
+        (CIRCUITS, "fig-9"),
         fig9,
         ("grokking",),
         number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
@@ -108,8 +99,7 @@ CLAIMS = (
         "A.3",
         "App. A.3, logits and norm",
         "both logits rise while the norm falls, long before the network generalises",
-        CIRCUITS,
-        "sec-a3-observations",
+        (CIRCUITS, "sec-a3-observations"),
         app_a3,
         ("grokking",),
         number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",

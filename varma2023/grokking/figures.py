@@ -1,10 +1,8 @@
 """The figures of grokking: Figs. 1a and 9."""
 
-from collections.abc import Sequence
-
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.grokking.analysis import middle
 from varma2023.measures import MARKS, at_papers_setting
@@ -14,7 +12,7 @@ from varma2023.theme import panels, set_alt
 NOTES = ("fits", "norm peaks", "trig leads", "test loss falls", "generalises")  # of the MARKS
 
 
-def _paper_marks(fig: go.Figure, records: Sequence[Record], row: int, *notes: str) -> None:
+def _paper_marks(fig: go.Figure, records: Records, row: int, *notes: str) -> None:
     """The epochs of some marks in the paper (its Fig. 9), in a row, of runs that are its own."""
     for note, mark in zip(NOTES, MARKS, strict=True):
         if note in notes and at_papers_setting(records):
@@ -22,7 +20,7 @@ def _paper_marks(fig: go.Figure, records: Sequence[Record], row: int, *notes: st
             draw_paper(fig, "epochs of its Fig. 9", x=mark.paper, place=(row, 1), note=said)
 
 
-def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
+def fig1a_grokking(records: Records) -> go.Figure:
     """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
     fig = losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
@@ -30,15 +28,13 @@ def fig1a_grokking(records: Sequence[Record]) -> go.Figure:
     _paper_marks(fig, records, 2, "fits", "generalises")
     fits, *_, general = measures.mark_summaries(records)
     last = measures.finals(records, "test_loss")
-    return set_alt(
-        fig,
-        f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "
-        f"Train accuracy reaches 1 at epoch {fits.text()}; test accuracy passes 0.98 at epoch "
-        f"{general.text()}; the test loss ends at {last.text('.2g')}." + early_text(records),
-    )
+    text = f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "
+    text += f"Train accuracy reaches 1 at epoch {fits.text()}; test accuracy passes 0.98 at epoch "
+    text += f"{general.text()}; the test loss ends at {last.text('.2g')}." + early_text(records)
+    return set_alt(fig, text)
 
 
-def fig9_circuits(records: Sequence[Record]) -> go.Figure:
+def fig9_circuits(records: Records) -> go.Figure:
     """Fig. 9: losses; correct logits of the two circuits and parameter norm, against epochs.
 
     Strong is the `middle` run: the peak of the trig logit is at another epoch in each.

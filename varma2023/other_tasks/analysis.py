@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grokkit import decomposition, tasks
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.measures import curve, d_crit, d_crit_interval, d_crit_text, group, task_ungroks
 from varma2023.other_tasks import groups
@@ -265,7 +265,7 @@ def _start_text(record: Record) -> str:
     return f"{' + '.join(reversed(epochs))}; {known}"
 
 
-def tasks_table(records: Sequence[Record]) -> str:
+def tasks_table(records: Records) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
     And the start, whose train set was all of the task: how well it knows what is taken away. And

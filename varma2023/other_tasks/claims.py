@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from varma2023 import measures
-from varma2023.claims import TWO, Claim, Evidence, Records, Result
+from varma2023.claims import TWO, ByExperiment, Claim, Evidence, Result
 from varma2023.measures import NONE, PERFECT, end_kind
 from varma2023.other_tasks import analysis
 from varma2023.pages import OTHER_TASKS, UNGROKKING
 
 
-def group_circuits(found: Records) -> Result:
+def group_circuits(found: ByExperiment) -> Result:
     """B5, from the networks of `grokked_tasks` whose weights were kept."""
     kept = [record for record in found["grokked_tasks"] if record.weights_path]
     return group_result([analysis.group_circuit(record) for record in kept])
@@ -28,7 +28,7 @@ def group_result(found: Sequence[analysis.GroupCircuit]) -> Result:
     return Result(analysis.text(judged), few, further, Evidence.of(*by_task))
 
 
-def fig8(found: Records) -> Result:
+def fig8(found: ByExperiment) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised.
 
     It holds the rule if every seed's network, on its largest train set, is generalised (choice
@@ -55,8 +55,7 @@ CLAIMS = (
         "B5",
         "Beyond: the two circuits in other tasks",
         "few characters of the task's group take the place of the cosines",
-        OTHER_TASKS,
-        "fig-characters",
+        (OTHER_TASKS, "fig-characters"),
         group_circuits,
         ("grokked_tasks",),
     ),
@@ -64,8 +63,7 @@ CLAIMS = (
         "F8",
         "Fig. 8, nine other tasks",
         "each task whose network holds its rule ungroks",
-        UNGROKKING,
-        "fig-8",
+        (UNGROKKING, "fig-8"),
         fig8,
         ("other_tasks",),
         number="a transition in each of nine",

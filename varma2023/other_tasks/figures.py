@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokkit import tasks
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.other_tasks import analysis
 from varma2023.other_tasks.analysis import GroupCircuit
@@ -54,12 +54,10 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
     """App. B for permutations: the logits by irreducible representation of S_n."""
     chosen = [c for c in found if c.task in tasks.PERMUTATION]
-    fig = figure(
-        xaxis={"title": "irreducible representation", "type": "category"},
-        yaxis={"title": "share of norm²", "range": [0, 1.03]},
-        barmode="group",
-        height=320 + 24 * len(chosen),  # a row of the legend each
-    )
+    xaxis = {"title": "irreducible representation", "type": "category"}
+    yaxis = {"title": "share of norm²", "range": [0, 1.03]}
+    height = 320 + 24 * len(chosen)  # a row of the legend each
+    fig = figure(xaxis=xaxis, yaxis=yaxis, barmode="group", height=height)
     for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
         own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
@@ -78,7 +76,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
     return set_alt(fig, f"{said}.")
 
 
-def fig8_other_tasks(records: Sequence[Record]) -> go.Figure:
+def fig8_other_tasks(records: Records) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))

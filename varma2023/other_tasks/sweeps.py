@@ -49,20 +49,15 @@ PUBLISHED = 300 * 20 ** (np.arange(9) / 7)
     paper=Grid(10, 3000, np.geomspace(300, 10_000, 20)),
 )
 def other_tasks(
-    profile: str,
-    grid: Grid,
-    tasks: Sequence[str] | None = None,
-    p: int | None = None,
-    start_epochs: int | None = None,
+    profile: str, grid: Grid, tasks: Sequence[str] | None = None, start_epochs: int | None = None
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
-    The modular ones at the paper's p = 113, or at `p`; the permutations in S5, whatever `p` is.
+    The modular ones at the paper's p = 113, the permutations in S5.
     `start_epochs`: of AdamW on every example, by default as in `full_data`. Of the published sizes,
     the three largest are those of `SLOW_TASKS` alone: the others stay generalised before.
     """
     modulus, n = (13, 4) if profile == "quick" else (113, 5)
-    modulus = modulus if p is None else p
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own, here = n if task.startswith("S_n") else modulus, grid

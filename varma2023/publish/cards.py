@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from grokkit.theorems import EqualCircuits, optimal_shares
 from varma2023 import board, claims, measures
-from varma2023.claims import Claim, Records, Result
+from varma2023.claims import ByExperiment, Claim, Result
 from varma2023.efficiency import analysis as efficiency
 from varma2023.efficiency import claims as predictions
 from varma2023.efficiency import critical
@@ -39,14 +39,14 @@ class Face(NamedTuple):
 Results = Mapping[str, Result]
 
 
-def _median(records: Sequence[Record], metric: str, colour: str, dash: str = "") -> Curve:
+def _median(records: Records, metric: str, colour: str, dash: str = "") -> Curve:
     """The median of a metric over runs, at the epochs of the longest."""
     epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
     each = [np.interp(epochs, record["epoch"], record[metric]) for record in records]
     return Curve(epochs, np.median(each, axis=0), colour, dash=dash)
 
 
-def phenomena(found: Results, every: Records) -> Face:
+def phenomena(found: Results, every: ByExperiment) -> Face:
     """Fig. 1a: accuracies of the networks that grok, and the epoch at which they do."""
     runs, last = every["grokking"], every["grokking"][0].run.epochs
     ours = measures.mark_epochs(measures.grokked(every), measures.MARKS[-1]).text()
@@ -58,7 +58,7 @@ def phenomena(found: Results, every: Records) -> Face:
     return Face("generalises at epoch", ours, f"near {near:,}", drawn, about)
 
 
-def costs(found: Results, every: Records) -> Face:
+def costs(found: Results, every: ByExperiment) -> Face:
     """Fig. 3: the norm for one correct logit against D, of both circuits."""
     both = efficiency.memorised(every["memorising"]), efficiency.gated(every["generalising"])
     level = critical.common_logit(*both)
@@ -76,7 +76,7 @@ def costs(found: Results, every: Records) -> Face:
     return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
 
 
-def transition(found: Results, every: Records) -> Face:
+def transition(found: Results, every: ByExperiment) -> Face:
     """Fig. 4: accuracy after ungrokking against D', and where it is 0.7."""
     ends = every["transition"]
     curves = [Curve(*measures.curve(own), "test") for own in group(ends, "seed").values()]
@@ -91,7 +91,7 @@ def transition(found: Results, every: Records) -> Face:
     return Face(f"accuracy {level} at D′", ours, f"{low:,} – {high:,}", drawn, about)
 
 
-def plateaus(found: Results, every: Records) -> Face:
+def plateaus(found: Results, every: ByExperiment) -> Face:
     """Fig. 5: how many runs end on a plateau, and the one that stays there."""
     runs, near = every["semi_grokking"], overview.near_d_crit(every)
     n, of, one = len(semi_grokking.standing(runs)), len(runs), semi_grokking.example(near)
@@ -104,7 +104,7 @@ def plateaus(found: Results, every: Records) -> Face:
     return Face("end on a plateau", f"{n} of {of} runs", "6 or more of 200", drawn, about)
 
 
-def takeover(found: Results, every: Records) -> Face:
+def takeover(found: Results, every: ByExperiment) -> Face:
     """Fig. 9: the correct logit's two parts, and the epoch at which one overtakes the other."""
     runs, mark = every["grokking"], measures.MARKS[2]
     ours, last = measures.mark_epochs(measures.grokked(every), mark).text(), runs[0].run.epochs
@@ -117,7 +117,7 @@ def takeover(found: Results, every: Records) -> Face:
     return Face("the rule overtakes memory at epoch", ours, f"near {mark.paper:,}", drawn, about)
 
 
-def theorem(found: Results, every: Records) -> Face:
+def theorem(found: Results, every: ByExperiment) -> Face:
     """The share of the more efficient of two circuits, by Theorem D.4 and by search."""
     pair = EqualCircuits((1.0, 2.0))
     kappas = np.linspace(0.05, 2, 40) * pair.q
@@ -134,7 +134,7 @@ def theorem(found: Results, every: Records) -> Face:
     return Face("a search ends this far from D.4", ours, "proved", drawn, about)
 
 
-def without_decay(found: Results, every: Records) -> Face:
+def without_decay(found: Results, every: ByExperiment) -> Face:
     """Sec. 7: test accuracy by weight decay, and how many networks grok without any."""
     decays = rivals.by_decay(every["ablations"])
     last = max(record.run.epochs for record in every["ablations"])
@@ -151,7 +151,7 @@ def without_decay(found: Results, every: Records) -> Face:
     return Face("grok without weight decay", ours, "later, less reliably", drawn, about)
 
 
-def predicted(found: Results, every: Records) -> Face | None:
+def predicted(found: Results, every: ByExperiment) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
     mem, starts = predictions.memory(every), efficiency.gated(every["starts"])
     rows = predictions.predictions(mem, starts, every["transition"], every["other_tasks"])
@@ -173,7 +173,7 @@ def predicted(found: Results, every: Records) -> Face | None:
     return Face("D_crit, predicted from costs", ours, "none", spark(curves, axis, axis, alt), about)
 
 
-FACES: dict[str, tuple[Callable[[Results, Records], Face | None], tuple[str, ...]]] = {
+FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str, ...]]] = {
     "three phenomena": (phenomena, ("grokking",)),
     "efficiency": (costs, ("memorising", "generalising")),
     "the transition": (transition, ("transition",)),
@@ -203,7 +203,7 @@ def _mark(claim: Claim, result: Result) -> str:
     return f'<li data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}</li>'
 
 
-def card(part: str, found: Results, every: Records) -> str:
+def card(part: str, found: Results, every: ByExperiment) -> str:
     """One card, as HTML."""
     own = [*map(board.claim, board.PARTS[part])]
     results = [found.get(claim.id, Result()) for claim in own]
@@ -217,7 +217,7 @@ def card(part: str, found: Results, every: Records) -> str:
             f"<figure>{face.picture}<figcaption>{escape(face.about)}</figcaption></figure>"
         )
     marks = "".join(map(_mark, own, results))
-    title = f'<a href="{own[0].chapter}.html#{own[0].label}">{capitalised(part)}</a>'
+    title = f'<a href="{own[0].href}">{capitalised(part)}</a>'
     return (
         f'<section class="gk-card"><h3>{title}</h3>{top}<ul>{marks}</ul>'
         f"<p>{badges(evidence(results))}</p>"
@@ -226,7 +226,7 @@ def card(part: str, found: Results, every: Records) -> str:
     )
 
 
-def cards(found: Results, every: Records) -> str:
+def cards(found: Results, every: ByExperiment) -> str:
     """All cards, as HTML for the first page; its script adds a choice of verdicts above them."""
     each = "".join(card(part, found, every) for part in board.PARTS)
     return f'{board.FILTERED}<div class="gk-cards">{each}</div></div>'

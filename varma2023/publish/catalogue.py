@@ -1,15 +1,15 @@
 """Where the numbers of the book come from: the shipped runs by experiment, and how to redo them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023.experiments import EXPERIMENTS
 from varma2023.measures import run_facts
 from varma2023.tables import table
 
 
-def hours(records: Sequence[Record]) -> dict[str, float]:
+def hours(records: Records) -> dict[str, float]:
     """Hours that training these records took: of single threads, and of whole cards.
 
     A process that trained a stack of runs notes its time with each of them; a run has its share.
@@ -27,14 +27,14 @@ def hours(records: Sequence[Record]) -> dict[str, float]:
     return spent
 
 
-def hours_text(records: Sequence[Record], digits: int = 0) -> str:
+def hours_text(records: Records, digits: int = 0) -> str:
     """`hours` in words; those of cards only where there are some."""
     spent = hours(records)
     named = [f"{spent[of]:,.{digits}f} {of}-hours" for of in spent if spent[of] or of == "thread"]
     return " and ".join(named)
 
 
-def commits(records: Sequence[Record]) -> list[str]:
+def commits(records: Records) -> list[str]:
     """The commits at which the records were made, in order of appearance."""
     found = [
         str(process.get("commit", "") or "unknown")
@@ -44,7 +44,7 @@ def commits(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
+def catalogue_table(records: Mapping[str, Records]) -> str:
     """One row an experiment: what it is for, its runs, their cost, and the commits of its code."""
     rows = []
     for name, experiment in EXPERIMENTS.items():
@@ -57,7 +57,7 @@ def catalogue_table(records: Mapping[str, Sequence[Record]]) -> str:
     return table("experiment | runs | what | time | code", rows)
 
 
-def runs_table(records: Sequence[Record]) -> str:
+def runs_table(records: Records) -> str:
     """Every run of one experiment: its key, what it is, how it ended, what made it."""
     rows = []
     for record in records:
@@ -69,7 +69,7 @@ def runs_table(records: Sequence[Record]) -> str:
     return table("key | run | epochs or gradients | ended by | at the end", rows)
 
 
-def every_run(records: Mapping[str, Sequence[Record]]) -> str:
+def every_run(records: Mapping[str, Records]) -> str:
     """The tables of all runs, folded away, one for each experiment."""
     return "".join(
         f"<details><summary>{name}: {len(here)} runs</summary>{runs_table(here)}</details>"

@@ -2,14 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from IPython import get_ipython
 from IPython.display import HTML
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import board, measures
 from varma2023.publish import parameters
 from varma2023.tables import badges, powers
@@ -78,7 +78,7 @@ def glue(name: str, value: Any) -> None:
         quoted[name] = value
 
 
-def chips(records: Sequence[Record], *more: str) -> HTML:
+def chips(records: Records, *more: str) -> HTML:
     """What these runs are, a chip a fact, for a caption or below it, and `more` chips after.
 
     `glue("runs-fig-4", chips(records))` and then, in prose or caption, the role `glue:` with that
@@ -91,7 +91,7 @@ def chips(records: Sequence[Record], *more: str) -> HTML:
     return HTML(badges([count, *measures.run_facts(runs), *more]))
 
 
-def judge(name: str, **records: Sequence[Record]) -> HTML:
+def judge(name: str, **records: Records) -> HTML:
     """The verdict box of a claim (`board.verdict_box`), which a cell that ends so shows.
 
     For the prose to quote, glues the verdict as `verdict-<name>` and our numbers as `ours-<name>`.

@@ -1,6 +1,6 @@
 """The pictures of the first page: the idea, and the three phenomena of Fig. 1 side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil, exp, floor, isfinite, log10
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.efficiency import critical
 from varma2023.efficiency.analysis import gated, logs, memorised
@@ -25,13 +25,13 @@ SEVEN, PAPERS_SEVEN = 0.7, (800, 1000)  # App. A.2: a test accuracy, and the D' 
 SETTLED = 0.05  # of the test accuracy at the end: a panel shows twice the time this takes
 
 
-def near_d_crit(every: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
+def near_d_crit(every: Mapping[str, Records]) -> Records:
     """The runs for the third panel: those that stay in the middle when trained longer, or all."""
     again, _ = analysis.by_precision(every.get("semi_grokking_again", []))
     return analysis.standing(again) or every.get("semi_grokking", [])
 
 
-def round_epochs(records: Sequence[Record]) -> int:
+def round_epochs(records: Records) -> int:
     """A round number of epochs in which every test accuracy comes to its end and rests as long.
 
     At most those that were trained.
@@ -47,9 +47,7 @@ def round_epochs(records: Sequence[Record]) -> int:
     return min(ceil(wanted / step) * step, max(record.run.epochs for record in records))
 
 
-def fig1_overview(
-    grokked: Sequence[Record], ungrokked: Sequence[Record], near: Sequence[Record] = ()
-) -> go.Figure:
+def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> go.Figure:
     """Fig. 1 in one picture: accuracy while networks grok and ungrok, on linear epochs.
 
     The third panel has the run of `near` that is clearest semi-grokking (Fig. 1c); without runs
@@ -82,7 +80,7 @@ def fig1_overview(
     return set_alt(fig, said)
 
 
-def _alt(grokked: Sequence[Record], ungrokked: Sequence[Record]) -> str:
+def _alt(grokked: Records, ungrokked: Records) -> str:
     fits = measures.mark_epochs(grokked, measures.MARKS[0]).text()
     general = measures.mark_epochs(grokked, measures.MARKS[-1]).text()
     start = measures.Summary.of([record["test_accuracy"][0] for record in ungrokked])
@@ -107,7 +105,7 @@ class Costs(NamedTuple):
     text: str  # what was measured, for the caption
 
 
-def costs(every: Mapping[str, Sequence[Record]]) -> Costs | None:
+def costs(every: Mapping[str, Records]) -> Costs | None:
     """The costs of both circuits at the weight decay nearest 1; None where runs are missing."""
     mem = memorised(every.get("memorising", []))
     three = (mem, gated(every.get("starts", [])), every.get("transition", []))

@@ -10,7 +10,7 @@ from math import inf, nan
 
 import numpy as np
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import Summary, generalises, groks, group, spikes, train_fits
 from varma2023.statistics import Interval, bootstrap
@@ -31,23 +31,23 @@ def variant(run: Run) -> str:
     return ", ".join(parts) or BASE
 
 
-def variants(records: Sequence[Record]) -> dict[str, list[Record]]:
+def variants(records: Records) -> dict[str, list[Record]]:
     """The records by what was changed, in their order."""
     names = dict.fromkeys(variant(record.run) for record in records)
     return {name: [r for r in records if variant(r.run) == name] for name in names}
 
 
-def general_epochs(records: Sequence[Record]) -> list[float]:
+def general_epochs(records: Records) -> list[float]:
     """The epoch at which test accuracy passes 0.98, of every run; infinite where it never does."""
     return [float(found.epoch) if (found := generalises(r)) else inf for r in records]
 
 
-def general_median(records: Sequence[Record]) -> float:
+def general_median(records: Records) -> float:
     """The median of `general_epochs`: infinite where fewer than half of the runs generalise."""
     return float(np.median(general_epochs(records)))
 
 
-def delays(records: Sequence[Record]) -> Summary:
+def delays(records: Records) -> Summary:
     """How many times the epochs to fit it takes a run to generalise."""
     found = [(train_fits(record), generalises(record)) for record in records]
     return Summary.of([g.epoch / f.epoch if f and g else None for f, g in found])
@@ -69,14 +69,14 @@ def starts_low(record: Record) -> bool:
 # --- weight decay (Sec. 7) --------------------------------------------------------------------
 
 
-def by_decay(records: Sequence[Record]) -> dict[float, list[Record]]:
+def by_decay(records: Records) -> dict[float, list[Record]]:
     """The records in which nothing but weight decay differs from the paper, by it."""
     start = Run().init_scale, Run().loss
     same = [r for r in records if (r.run.init_scale, r.run.loss) == start]
     return group(same, "weight_decay")
 
 
-def rate_at_zero(records: Sequence[Record]) -> Interval:
+def rate_at_zero(records: Records) -> Interval:
     """The rate of generalising that weight decay 0 should have if rates add up, in 10,000 epochs.
 
     Sec. 7 guesses that weight decay and some other effect drive the transition together. A line
@@ -85,7 +85,7 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
     """
     with_decay = [r for d, runs in by_decay(records).items() if d > 0 for r in runs]
 
-    def intercept(seeds: Sequence[Sequence[Record]]) -> float:
+    def intercept(seeds: Sequence[Records]) -> float:
         drawn = [record for seed in seeds for record in seed]
         decay = np.array([record.run.weight_decay for record in drawn])
         rates = 1e4 / np.array(general_epochs(drawn))
@@ -97,7 +97,7 @@ def rate_at_zero(records: Sequence[Record]) -> Interval:
 # --- what is claimed ---------------------------------------------------------------------------
 
 
-def rival_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def rival_criteria(records: Records) -> dict[str, bool]:
     """What Sec. 6 says is not needed for grokking: spikes, and a large norm at the start."""
     groups = variants(records)
     base = groups.get(BASE, [])
@@ -109,7 +109,7 @@ def rival_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def decay_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def decay_criteria(records: Records) -> dict[str, bool]:
     """What Sec. 7 says about weight decay besides: without it, and with less of it, later."""
     medians = {decay: general_median(runs) for decay, runs in by_decay(records).items()}
     known = [median for decay, median in medians.items() if decay > 0]
@@ -123,7 +123,7 @@ def decay_criteria(records: Sequence[Record]) -> dict[str, bool]:
 # --- what is shown -----------------------------------------------------------------------------
 
 
-def ablations_table(records: Sequence[Record]) -> str:
+def ablations_table(records: Records) -> str:
     """By what was changed: norms, spikes, and when runs fit and generalise; medians and ranges."""
     rows = [
         f"{name} | {Summary.of([r['param_norm'][0] for r in runs]).text('.1f')} | "
@@ -138,12 +138,12 @@ def ablations_table(records: Sequence[Record]) -> str:
     return table(f"{heads} | spikes before that, in all | runs", rows)
 
 
-def general_text(records: Sequence[Record]) -> str:
+def general_text(records: Records) -> str:
     """The median and range of the epochs at which test accuracy passes 0.98."""
     return measures.mark_epochs(records, measures.MARKS[-1]).text()
 
 
-def spikes_seen(records: Sequence[Record]) -> str:
+def spikes_seen(records: Records) -> str:
     """Spikes of the runs as in the paper, and of those with the rounded loss."""
     seen = []
     for name, runs in variants(records).items():
@@ -155,7 +155,7 @@ def spikes_seen(records: Sequence[Record]) -> str:
     return "; ".join(seen)
 
 
-def starts_seen(records: Sequence[Record]) -> str:
+def starts_seen(records: Records) -> str:
     """Norms at start and end, and delays, by the scale of the initial weights."""
     plain = [r for r in records if r.run.loss == Run().loss and r.run.weight_decay == 1]
     return "; ".join(
@@ -166,7 +166,7 @@ def starts_seen(records: Sequence[Record]) -> str:
     )
 
 
-def walks_seen(records: Sequence[Record]) -> str:
+def walks_seen(records: Records) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
     times = "; ".join(
@@ -176,7 +176,7 @@ def walks_seen(records: Sequence[Record]) -> str:
     return f"{seen}; epoch of 0.98 at {times}"
 
 
-def forgets_seen(fewer: Sequence[Record]) -> str:
+def forgets_seen(fewer: Records) -> str:
     """Test accuracy at the end of ungrokking, by dataset size."""
     rows = measures.ungrokked(fewer)
     ends = [f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows]

@@ -3,14 +3,14 @@
 from math import inf, isfinite
 
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Met, Records, Result, every
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
 
 LONG = 100_000  # epochs after which a run without weight decay counts as never generalising
 
 
-def not_needed(found: Records) -> Result:
+def not_needed(found: ByExperiment) -> Result:
     """Sec. 6: runs grok without a spike before, and from a norm below the one they end with."""
     records = found["ablations"]
     base = analysis.variants(records).get(analysis.BASE, [])
@@ -25,7 +25,7 @@ def not_needed(found: Records) -> Result:
     return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
 
 
-def without_decay(found: Records) -> Result:
+def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it.
 
     That none did says something only after `LONG` epochs: before, the runs cannot tell.
@@ -55,8 +55,7 @@ CLAIMS = (
         "S6",
         "Rival accounts (Sec. 6)",
         "neither loss spikes nor a large norm at the start are needed for grokking",
-        RIVALS,
-        "sec-6-accounts",
+        (RIVALS, "sec-6-accounts"),
         not_needed,
         ("ablations",),
         number="no number",
@@ -65,8 +64,7 @@ CLAIMS = (
         "S7",
         "Without weight decay (Sec. 7)",
         "without weight decay grokking can happen",
-        DISCUSSION,
-        "sec-7-decay",
+        (DISCUSSION, "sec-7-decay"),
         without_decay,
         ("ablations",),
         number="later, and less reliably; no number",

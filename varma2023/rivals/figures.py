@@ -1,18 +1,17 @@
 """Rival accounts (Sec. 6, 7): runs with one thing changed, and when they generalise."""
 
-from collections.abc import Sequence
 from math import isfinite
 
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_run, log_epochs, meta
 from varma2023.rivals import analysis
 from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
 
 
-def fig_ablations(records: Sequence[Record]) -> go.Figure:
+def fig_ablations(records: Records) -> go.Figure:
     """Sec. 6, 7: train loss, test accuracy and norm of every run, by what was changed in it."""
     fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     groups = analysis.variants(records)
@@ -36,7 +35,7 @@ def fig_ablations(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, said)
 
 
-def fig_when(records: Sequence[Record]) -> go.Figure:
+def fig_when(records: Records) -> go.Figure:
     """Sec. 6, 7: the epochs at which each run fits its train set and generalises, by what changed.
 
     A run that has not generalised by its last epoch has an arrow there.

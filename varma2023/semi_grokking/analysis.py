@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grokkit.runs import Record, Run
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
 from varma2023.statistics import Interval, bootstrap
@@ -17,25 +17,25 @@ from varma2023.tables import table
 MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
-def outcome_counts(records: Sequence[Record], kind: Callable[[Record], str] = outcome) -> str:
+def outcome_counts(records: Records, kind: Callable[[Record], str] = outcome) -> str:
     """ "3 semi-grokked; 10 full": how many have each outcome, or each `end_kind`, if any has."""
     counts = Counter(map(kind, records))
     return "; ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name]) or "none"
 
 
-def share_of(records: Sequence[Record], wanted: str) -> Interval:
+def share_of(records: Records, wanted: str) -> Interval:
     """The share of runs with this outcome, with its interval over seeds."""
     units = group(records, "seed").values()
     seeds = [[outcome(record) == wanted for record in unit] for unit in units]
     return bootstrap(seeds, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def standing(records: Sequence[Record], kind: str = SEMI) -> list[Record]:
+def standing(records: Records, kind: str = SEMI) -> list[Record]:
     """The runs with this outcome; of those made once more, longer: the ones that stay (C17)."""
     return [record for record in records if outcome(record) == kind]
 
 
-def example(records: Sequence[Record]) -> Record:
+def example(records: Records) -> Record:
     """The run to show for Fig. 1c: of the semi-grokked, or else of all, the nearest the middle."""
 
     def how_clear(record: Record) -> tuple[bool, float]:
@@ -51,30 +51,30 @@ def moves_at_end(record: Record) -> float:
     return record.final("test_accuracy") - start
 
 
-def ends_text(records: Sequence[Record]) -> str:
+def ends_text(records: Records) -> str:
     """The test accuracies at the end of the semi-grokked runs; "none" of no runs."""
     return ", ".join(f"{r.final('test_accuracy'):.2f}" for r in standing(records)) or "none"
 
 
-def stays_text(records: Sequence[Record]) -> str:
+def stays_text(records: Records) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
     stays = [(record.run, plateau(record, at_end=True)) for record in standing(records)]
     each = (f"D = {run.dataset_size:,}, seed {run.seed}: {here}" for run, here in stays)
     return "; ".join(each) or "none"
 
 
-def by_precision(again: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def by_precision(again: Records) -> tuple[list[Record], list[Record]]:
     """The runs of `sweeps.semi_grokking_again` that are longer, and those in float64."""
     halves = group(again, "precision")
     return halves.get("float32", []), halves.get("float64", [])
 
 
-def _by_network(records: Sequence[Record]) -> dict[Run, Record]:
-    """Records by what runs of the same network and examples have in common."""
+def _by_network(records: Records) -> dict[Run, Record]:
+    """ByExperiment by what runs of the same network and examples have in common."""
     return {replace(record.run, epochs=1, precision="float32"): record for record in records}
 
 
-def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
+def spreads_text(records: Records, again: Records) -> str:
     """How far test accuracies of one network lie apart at one epoch: median and range; or "none".
 
     Those of the run in `records` at its end, of the one in float64 and of the longer one there.
@@ -87,7 +87,7 @@ def spreads_text(records: Sequence[Record], again: Sequence[Record]) -> str:
     return Summary.of(spreads).text(".2f") if spreads else "none"
 
 
-def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
+def again_table(records: Records, again: Records) -> str:
     """Whether semi-grokked runs stay: the same networks, trained once more from the beginning.
 
     By network: the end of the run in `records`, of the one in float64, the test accuracy of the
@@ -108,7 +108,7 @@ def again_table(records: Sequence[Record], again: Sequence[Record]) -> str:
     return table(f"{heads} | over its last tenth | outcome", rows)
 
 
-def summary_sentence(records: Sequence[Record]) -> str:
+def summary_sentence(records: Records) -> str:
     """What became of the clearest run, for a caption; "not run yet" of no runs."""
     if not records:
         return "not run yet"
@@ -117,7 +117,7 @@ def summary_sentence(records: Sequence[Record]) -> str:
     return f"{measures.described([one])}, ends at test accuracy {end:.2f} ({outcome(one)})"
 
 
-def transient_example(records: Sequence[Record]) -> Record:
+def transient_example(records: Records) -> Record:
     """The run for Fig. 6: the longest plateau before full accuracy; without one, the longest."""
 
     def how_clear(record: Record) -> tuple[bool, int]:
@@ -149,7 +149,7 @@ def norm_drop(record: Record) -> Drop | None:
     return Drop(end, last, after > MIN_RATE_RATIO * max(on, 0.0))
 
 
-def norm_drops(records: Sequence[Record]) -> list[Drop]:
+def norm_drops(records: Records) -> list[Drop]:
     """`norm_drop` of the runs that have one."""
     return [drop for drop in map(norm_drop, records) if drop is not None]
 
@@ -157,14 +157,14 @@ def norm_drops(records: Sequence[Record]) -> list[Drop]:
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)
 
 
-def in_papers_range(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def in_papers_range(records: Records) -> tuple[list[Record], list[Record]]:
     """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
     least, most = PAPER_SIZES
     there = [r for r in records if r.run.p == PAPER_P and least <= r.run.dataset_size <= most]
     return there, [record for record in there if measures.rests(record)]
 
 
-def generalised(records: Sequence[Record]) -> list[Record]:
+def generalised(records: Records) -> list[Record]:
     """The runs that end above 0.95, after a plateau or without."""
     return [record for record in records if outcome(record) in (measures.TRANSIENT, measures.FULL)]
 
@@ -172,7 +172,7 @@ def generalised(records: Sequence[Record]) -> list[Record]:
 # --- the same random weights, in both ways ----------------------------------------------------
 
 
-def both_ways(records: Sequence[Record], ends: Sequence[Record]) -> list[Pair]:
+def both_ways(records: Records, ends: Records) -> list[Pair]:
     """Runs of AdamW, each with the minimiser's from the same random weights and train set.
 
     Raises ValueError where `ends` are not those of `sweeps.semi_grokking_ends`, in its order.
@@ -231,12 +231,12 @@ ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
 PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
 
 
-def judged(records: Sequence[Record]) -> bool:
+def judged(records: Records) -> bool:
     """Whether a sweep is large enough for verdicts on Sec. 5.3: 20 runs, at three sizes or more."""
     return len(records) >= ENOUGH and len({record.run.dataset_size for record in records}) >= 3
 
 
-def outcomes_table(records: Sequence[Record]) -> str:
+def outcomes_table(records: Records) -> str:
     """By dataset size: the bound above memory, how many runs have each outcome, and their ends."""
     rows = []
     for size, here in group(records, "dataset_size").items():

@@ -1,16 +1,15 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
-from collections.abc import Sequence
 from functools import partial
 
-from grokkit.runs import Record
-from varma2023.claims import Claim, Evidence, Met, Records, Result
+from grokkit.runs import Record, Records
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result
 from varma2023.measures import SEMI, TRANSIENT, end_kind, group, rests
 from varma2023.pages import SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
 
-def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record], Met]:
+def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met]:
     """The runs; of those once more, the longer ones, and those that are in float64.
 
     And whether a run that ends semi-grokked stays so in a longer one; None where none was made.
@@ -21,7 +20,7 @@ def _runs(found: Records) -> tuple[Sequence[Record], list[Record], list[Record],
     return records, longer, precise, stay if analysis.standing(records) else False
 
 
-def fig1c(found: Records) -> Result:
+def fig1c(found: ByExperiment) -> Result:
     """Fig. 1c: a run ends on a middling plateau, and is still there when trained for longer."""
     records, longer, precise, stays = _runs(found)
     if not analysis.judged(records):
@@ -34,7 +33,7 @@ def fig1c(found: Records) -> Result:
     return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, Evidence.of(records))
 
 
-def fig5(found: Records) -> Result:
+def fig5(found: ByExperiment) -> Result:
     """Fig. 5: some of many runs near D_crit end on a plateau; of those, the ones that stay."""
     records, longer, _, stays = _runs(found)
     if not analysis.judged(records):
@@ -55,7 +54,7 @@ def fig5(found: Records) -> Result:
     return Result(f"{ours}; {counts}", stays, further, Evidence.of(records))
 
 
-def fig6(found: Records) -> Result:
+def fig6(found: ByExperiment) -> Result:
     """Fig. 6: a run waits on a plateau and then generalises; as it does, its norm drops."""
     records, longer, *_ = _runs(found)
     if not analysis.judged(records):
@@ -68,7 +67,7 @@ def fig6(found: Records) -> Result:
     return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
-def larger_step(found: Records) -> Result:
+def larger_step(found: ByExperiment) -> Result:
     """B12: at a larger step most runs of the paper's range of sizes leave memory (choice C25)."""
     records = found["larger_step"]
     steps = group(records, "lr")
@@ -82,22 +81,19 @@ def larger_step(found: Records) -> Result:
         for size, here in group(large, "dataset_size").items()
     )
     control = f"in the same time none does at η = {min(steps):g} ({len(slow)} of {len(small[0])})"
-    return Result(
-        f"generalised within {large[0].run.epochs:,} epochs at η = {max(steps):g}: {by_size}",
-        2 * len(left) > len(there),
-        {control: not slow},
-        Evidence.of(large, small[0]),
-    )
+    ours = f"generalised within {large[0].run.epochs:,} epochs at η = {max(steps):g}: {by_size}"
+    evidence = Evidence.of(large, small[0])
+    return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
 
 
 FOUR = "Prediction 4, semi-grokking"
-_claim = partial(Claim, chapter=SEMI_GROKKING, needs=("semi_grokking",), heading=FOUR)
+_claim = partial(Claim, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
     _claim(
         "F1c",
         "Fig. 1c, semi-grokking",
         "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
-        label="fig-1c",
+        where=(SEMI_GROKKING, "fig-1c"),
         judge=fig1c,
         number="the example ends at 83 %",
     ),
@@ -105,7 +101,7 @@ CLAIMS = (
         "F5",
         "Fig. 5, many semi-grokking runs",
         "some of many runs near D_crit end on a plateau",
-        label="fig-5",
+        where=(SEMI_GROKKING, "fig-5"),
         judge=fig5,
         number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
     ),
@@ -113,7 +109,7 @@ CLAIMS = (
         "F6",
         "Fig. 6, one transient plateau",
         "a run waits at middling accuracy, then generalises",
-        label="fig-6",
+        where=(SEMI_GROKKING, "fig-6"),
         judge=fig6,
         number="D = 1,532; 0.55 from 8 to 18 million epochs, then 1; the norm drops at that moment",
     ),
@@ -122,8 +118,7 @@ CLAIMS = (
         "Beyond: a larger step near D_crit",
         "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
         "taken together, generalise within 16,000 epochs",
-        SEMI_GROKKING,
-        "fig-larger-step",
+        (SEMI_GROKKING, "fig-larger-step"),
         larger_step,
         ("larger_step",),
         number="many need millions of epochs at its own rate",

@@ -6,7 +6,7 @@ from math import log
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
@@ -71,7 +71,7 @@ def fig6_transient(record: Record) -> go.Figure:
     return set_alt(fig, f"{said}examples: {_described(record)}{fell}.")
 
 
-def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
+def fig5_semi_grokking_runs(records: Records) -> go.Figure:
     """Fig. 5: test accuracy of every run, coloured by its value at the end as in the paper.
 
     By how far that is from 1, on a log scale: most ends lie near 1 and look alike on a linear one.
@@ -90,7 +90,7 @@ def fig5_semi_grokking_runs(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
 
 
-def fig_outcomes(records: Sequence[Record]) -> go.Figure:
+def fig_outcomes(records: Records) -> go.Figure:
     """How many runs have each outcome, by dataset size: a bar a size, Fig. 5 in numbers."""
     xaxis = {"title": "dataset size D", "type": "category"}
     fig = figure(xaxis=xaxis, yaxis={"title": "runs"}, barmode="stack", height=380)
@@ -107,7 +107,7 @@ def fig_outcomes(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, f"{said}{full}.")
 
 
-def fig_larger_step(records: Sequence[Record]) -> go.Figure:
+def fig_larger_step(records: Records) -> go.Figure:
     """Not in the paper: runs near D_crit against η x epochs, in a column for each η and size."""
     groups = group(records, "lr", "dataset_size")
     titles = [f"η = {lr:g}, D = {size:,}" for lr, size in groups]
@@ -138,7 +138,7 @@ def fig_larger_step(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, f"Test accuracy and train loss against η × epochs. Generalised: {full}.")
 
 
-def fig_minimised_ends(ends: Sequence[Record]) -> go.Figure:
+def fig_minimised_ends(ends: Records) -> go.Figure:
     """Where the minimiser ends from random weights, over the sizes of Fig. 5: accuracy by D."""
     yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}
     fig = figure(xaxis=plots.size_axis(ends, "dataset size D"), yaxis=yaxis, height=420)

@@ -75,7 +75,6 @@ def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
 STEP = 8  # times the usual learning rate
 
 
-@sets("seed", "dataset_size", "lr")
 def larger_step(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: its p and sizes near D_crit at eight times its learning rate (choice C25).
 

@@ -1,12 +1,12 @@
 """The claim about the simulation of Sec. 3: Fig. 2."""
 
 from grokkit import simulation
-from varma2023.claims import Claim, Evidence, Records, Result
+from varma2023.claims import ByExperiment, Claim, Evidence, Result
 from varma2023.pages import INGREDIENTS
 from varma2023.simulation.analysis import OUTCOMES, marks
 
 
-def fig2(found: Records) -> Result:
+def fig2(found: ByExperiment) -> Result:
     """Fig. 2: each panel of the simulation has the paper's outcome."""
     return fig2_result(simulation.simulate_panels(simulation.Toy()))
 
@@ -14,12 +14,9 @@ def fig2(found: Records) -> Result:
 def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:
     """`fig2` from these trajectories, by panel."""
     seen = {name: marks(trajectory).outcome for name, trajectory in panels.items()}
-    return Result(
-        ", ".join(f"({name}) {outcome}" for name, outcome in seen.items()),
-        all(outcome == OUTCOMES[name] for name, outcome in seen.items()),
-        {},
-        Evidence(("simulation",)),
-    )
+    ours = ", ".join(f"({name}) {outcome}" for name, outcome in seen.items())
+    as_papers = all(outcome == OUTCOMES[name] for name, outcome in seen.items())
+    return Result(ours, as_papers, {}, Evidence(("simulation",)))
 
 
 CLAIMS = (
@@ -27,8 +24,7 @@ CLAIMS = (
         "F2a-c",
         "Fig. 2, three ingredients suffice",
         "a simulation groks with all three, and not with one of them taken out",
-        INGREDIENTS,
-        "fig-2",
+        (INGREDIENTS, "fig-2"),
         fig2,
         number="(a) groks, (b) never generalises, (c) generalises together",
     ),

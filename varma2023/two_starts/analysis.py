@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grokkit.runs import Record
+from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
 from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, group, least
 from varma2023.statistics import Interval
@@ -33,7 +33,7 @@ def trig_part(record: Record) -> float:
     return record.final("trig_logit") / record.final("correct_logit")
 
 
-def by_norm(records: Sequence[Record]) -> dict[tuple[float, float], list[Record]]:
+def by_norm(records: Records) -> dict[tuple[float, float], list[Record]]:
     """The records in buckets of the final norm, equally many in each, by [low, high)."""
     norms = np.array([record.final("param_norm") for record in records])
     edges = np.quantile(norms, np.linspace(0, 1, N_BUCKETS + 1))
@@ -44,7 +44,7 @@ def by_norm(records: Sequence[Record]) -> dict[tuple[float, float], list[Record]
     }
 
 
-def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interval:
+def rank_correlation(records: Records, metric: str = "ratio") -> Interval:
     """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
     value = trig_part if metric == "ratio" else at_the_end
     seeds = group(records, "seed").values()
@@ -52,7 +52,7 @@ def rank_correlation(records: Sequence[Record], metric: str = "ratio") -> Interv
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 
-def ratio_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def ratio_criteria(records: Records) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
     curves = group(records, "seed", "weight_decay").values()
     steps = [np.diff(curve(runs, trig_part)[1]) for runs in curves]
@@ -65,13 +65,13 @@ def ratio_criteria(records: Sequence[Record]) -> dict[str, bool]:
     return found
 
 
-def decades(records: Sequence[Record]) -> float:
+def decades(records: Records) -> float:
     """Over how many powers of ten the ratio goes, where it is defined."""
     found = [value for record in records if (value := ratio(record)) > 0]
     return float(np.log10(max(found) / min(found))) if found else nan
 
 
-def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def smooth_criteria(records: Records) -> dict[str, bool]:
     """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
     ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
     middling = [int(((end > measures.CHANCE) & (end < measures.PERFECT)).sum()) for end in ends]
@@ -81,20 +81,20 @@ def smooth_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def quick_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def quick_criteria(records: Records) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
     found = {metric: rank_correlation(records, metric) for metric in ("ratio", "accuracy")}
     return {f"{metric} rises with D": rank.value > 0 for metric, rank in found.items()}
 
 
-def norm_spread(records: Sequence[Record]) -> Summary:
+def norm_spread(records: Records) -> Summary:
     """By which part the norm at one size and seed differs between weight decays."""
     groups = group(records, "seed", "dataset_size").values()
     norms = [[record.final("param_norm") for record in here] for here in groups]
     return Summary.of([max(each) / min(each) - 1 for each in norms])
 
 
-def norms_table(records: Sequence[Record]) -> str:
+def norms_table(records: Records) -> str:
     """Fig. 10 by bucket of the norm: runs, sizes, the ratio's range, and both correlations."""
     buckets = {f"{low:.1f} – {high:.1f}": here for (low, high), here in by_norm(records).items()}
     rows = []
@@ -125,33 +125,33 @@ class TwoStarts(NamedTuple):
         }
 
 
-def two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[TwoStarts]:
+def two_starts(grokked: Records, fresh: Records) -> list[TwoStarts]:
     """The pairs with the same train set and weight decay, smallest first."""
     fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
     one, other = (group(records, *fields) for records in (grokked, fresh))
     return [TwoStarts(one[same][0], other[same][0]) for same in one if same in other]
 
 
-def at_one_decay(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[Record]:
+def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:
     """Those of the grokked starts that have a weight decay and a seed of the fresh ones."""
     known = group(fresh, "weight_decay", "seed")
     return [r for r in grokked if (r.run.weight_decay, r.run.seed) in known]
 
 
-def loop_crits(grokked: Sequence[Record], fresh: Sequence[Record]) -> list[tuple[Critical, ...]]:
+def loop_crits(grokked: Records, fresh: Records) -> list[tuple[Critical, ...]]:
     """D_crit of every seed that has both: down from a grokked network, up from fresh ones."""
     down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
     return [(d_crit(down[seed]), d_crit(up[seed])) for seed in up if seed in down]
 
 
-def crit_ratio_text(grokked: Sequence[Record], fresh: Sequence[Record]) -> str:
+def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
     logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
     found = statistics.geometric_mean(logs)
     return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 
-def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
+def half_the_size(grokked: Records, fresh: Records) -> bool:
     """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
     return all(  # a D_crit above the sizes is at least the largest of them
         not down.censored and 2 * down.value < (up.low if up.censored else up.value)
@@ -159,7 +159,7 @@ def half_the_size(grokked: Sequence[Record], fresh: Sequence[Record]) -> bool:
     )
 
 
-def loop_criteria(grokked: Sequence[Record], fresh: Sequence[Record]) -> dict[str, bool]:
+def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
     """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
     apart = [
         any(at_the_end(one) - at_the_end(other) > 0.5 for one, other in two_starts(runs, fresh))

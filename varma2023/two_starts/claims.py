@@ -1,7 +1,7 @@
 """Claims about both circuits where ungrokking ends: Fig. 10, two starts, hysteresis."""
 
 from varma2023 import measures
-from varma2023.claims import Claim, Evidence, Records, Result, told_without
+from varma2023.claims import ByExperiment, Claim, Evidence, Result, told_without
 from varma2023.pages import MORE
 from varma2023.two_starts import analysis
 
@@ -10,7 +10,7 @@ NORM_SPREAD = 0.1  # by which the norm at one D' must differ for "at a fixed nor
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def fig10a(found: Records) -> Result:
+def fig10a(found: ByExperiment) -> Result:
     """Fig. 10a: the ratio of trig to mem logit rises with D', in each bucket of the norm."""
     ends = found["transition"]
     if not measures.judged(ends):
@@ -25,7 +25,7 @@ def fig10a(found: Records) -> Result:
     return Result(ours, core, further, Evidence.of(ends))
 
 
-def fig10b(found: Records) -> Result:
+def fig10b(found: ByExperiment) -> Result:
     """Fig. 10b: test accuracy after ungrokking depends smoothly on D'.
 
     By more sizes and fewer seeds than Fig. 10a (choice C19).
@@ -38,7 +38,7 @@ def fig10b(found: Records) -> Result:
     return Result(ours, smooth, measures.resting(ends), Evidence.of(ends))
 
 
-def two_starts(found: Records) -> Result:
+def two_starts(found: ByExperiment) -> Result:
     """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size."""
     ends, fresh = found["equal_effort"], found["from_scratch"]
     pairs, down = analysis.two_starts(ends, fresh), analysis.at_one_decay(ends, fresh)
@@ -57,7 +57,7 @@ def two_starts(found: Records) -> Result:
     return Result(ours, lower == len(pairs), further, Evidence.of(down, fresh))
 
 
-def hysteresis(found: Records) -> Result:
+def hysteresis(found: ByExperiment) -> Result:
     """B3: at equal effort accuracy against D is one curve up and another down."""
     ends, fresh = found["equal_effort"], found["from_scratch"]
     down = analysis.at_one_decay(ends, fresh)
@@ -73,8 +73,7 @@ CLAIMS = (
         "F10a",
         "Fig. 10a, relative strength",
         "the ratio of trig to mem logit rises with D at a fixed norm",
-        MORE,
-        "fig-10",
+        (MORE, "fig-10"),
         fig10a,
         ("transition",),
         number="monotone, over 6 decades",
@@ -83,8 +82,7 @@ CLAIMS = (
         "F10b",
         "Fig. 10b, accuracy and D",
         "test accuracy after ungrokking depends smoothly on D",
-        MORE,
-        "fig-10",
+        (MORE, "fig-10"),
         fig10b,
         ("equal_effort",),
         number="a smooth curve at each norm",
@@ -93,8 +91,7 @@ CLAIMS = (
         "A.2",
         "App. A.2, which start finds the better minimum",
         "networks that start grokked reach a lower train loss than fresh ones",
-        MORE,
-        "fig-two-starts",
+        (MORE, "fig-two-starts"),
         two_starts,
         ("equal_effort", "from_scratch"),
         number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
@@ -104,8 +101,7 @@ CLAIMS = (
         "Beyond: hysteresis",
         "at equal effort, accuracy against D is one curve from fresh networks, another from "
         "grokked ones",
-        MORE,
-        "fig-hysteresis",
+        (MORE, "fig-hysteresis"),
         hysteresis,
         ("equal_effort", "from_scratch"),
     ),

@@ -7,7 +7,7 @@ from statistics import fmean, geometric_mean
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
@@ -25,7 +25,7 @@ def _geometric(values: Sequence[float]) -> float:
     return geometric_mean(known) if known else nan
 
 
-def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
+def fig10_relative_strength(records: Records) -> go.Figure:
     """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
     fig = panels({"height": 460}, subplot_titles=titles, **COLUMNS)
@@ -60,7 +60,7 @@ def fig10_relative_strength(records: Sequence[Record]) -> go.Figure:
     return set_alt(fig, f"{said}{analysis.rank_correlation(records).text()}.")
 
 
-def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
+def fig_two_starts(grokked: Records, fresh: Records) -> go.Figure:
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
@@ -80,7 +80,7 @@ def fig_two_starts(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     return set_alt(fig, f"{said}{lower[1]} of them.")
 
 
-def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
+def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
     down = analysis.at_one_decay(grokked, fresh)
     fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
@@ -95,7 +95,7 @@ def fig_hysteresis(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Fig
     return set_alt(fig, said)
 
 
-def fig_kept(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
+def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
     """What networks know of the examples that were taken from them, or that they never saw.
 
     Test accuracy, with what mirror images give, and test loss with that of a guess, against D.
@@ -118,8 +118,6 @@ def fig_kept(grokked: Sequence[Record], fresh: Sequence[Record]) -> go.Figure:
     fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D", (30, 100, 300, 1000, 3000)))
     fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=1)
     told = measures.finals(measures.smallest(grokked), "test_accuracy").text(".3f")
-    return set_alt(
-        fig,
-        f"{len(grokked)} networks from which examples were taken, and {len(fresh)} "
-        f"that never saw them. At the smallest size the first are right about {told}.",
-    )
+    text = f"{len(grokked)} networks from which examples were taken, and {len(fresh)} "
+    text += f"that never saw them. At the smallest size the first are right about {told}."
+    return set_alt(fig, text)

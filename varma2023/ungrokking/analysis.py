@@ -1,37 +1,36 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
-from collections.abc import Sequence
 from itertools import chain, pairwise
 from math import exp, isfinite, log, nan, sqrt
 
 import numpy as np
 
 from grokkit import tasks
-from grokkit.runs import Record, Run
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
 
-def fit_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def fit_criteria(records: Records) -> dict[str, bool]:
     """What every run must do before its test accuracy says anything, at any setting."""
     fit = all(record.final("train_accuracy") == 1 for record in records)
     return {"every network fits its train set": fit}
 
 
-def equal_epochs(records: Sequence[Record]) -> Accuracy:
+def equal_epochs(records: Records) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)
     return lambda record: measures.value_at(record, "test_accuracy", last)
 
 
-def decay_times(records: Sequence[Record]) -> float:
+def decay_times(records: Records) -> float:
     """How many times 1 / (lr lambda) all of these runs have."""
     return min(record.run.epochs / record.run.decay_time for record in records)
 
 
-def equal_decay_times(records: Sequence[Record]) -> Accuracy:
+def equal_decay_times(records: Records) -> Accuracy:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
     times = decay_times(records)
 
@@ -43,7 +42,7 @@ def equal_decay_times(records: Sequence[Record]) -> Accuracy:
     return accuracy
 
 
-def transition_table(records: Sequence[Record], field: str = "weight_decay") -> str:
+def transition_table(records: Records, field: str = "weight_decay") -> str:
     """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
     rows = []
     for value, here in group(records, field).items():
@@ -56,13 +55,13 @@ def transition_table(records: Sequence[Record], field: str = "weight_decay") -> 
     return table(field.replace("_", " ") + heads, rows)
 
 
-def d_crits_text(records: Sequence[Record]) -> str:
+def d_crits_text(records: Records) -> str:
     """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
     units = group(records, "seed")
     return ", ".join(f"seed {seed}: {d_crit(unit)}" for seed, unit in units.items())
 
 
-def adamw_table(records: Sequence[Record]) -> str:
+def adamw_table(records: Records) -> str:
     """Fig. 4 by AdamW: D_crit by weight decay, at equal epochs and at equal decay times."""
     ways = equal_epochs(records), equal_decay_times(records)
     rows = []
@@ -80,7 +79,7 @@ MAX_ACCURACY_GAP = 0.1  # of an accuracy at one size, likewise
 
 
 def shift_interval(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> Interval:
     """By which part D_crit moves from the least to the largest value of a field, over seeds.
 
@@ -98,7 +97,7 @@ def shift_interval(
 
 
 def same_d_crit(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> bool | None:
     """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown."""
     if not measures.crossings_rest(records):
@@ -107,13 +106,13 @@ def same_d_crit(
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
-def largest_gap(records: Sequence[Record], field: str = "weight_decay") -> float:
+def largest_gap(records: Records, field: str = "weight_decay") -> float:
     """The largest difference of final accuracy between two values of a field, all else equal."""
     others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
     return max(float(np.ptp([*map(at_the_end, r)])) for r in group(records, *others).values())
 
 
-def ungrokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
+def ungrokking_criteria(records: Records) -> dict[str, bool]:
     """What makes runs ungrokking runs at any setting, on every seed: both ends of Fig. 7."""
     rows = measures.ungrokked(records)
     return {
@@ -123,7 +122,7 @@ def ungrokking_criteria(records: Sequence[Record]) -> dict[str, bool]:
     }
 
 
-def ungrokking_table(records: Sequence[Record]) -> str:
+def ungrokking_table(records: Records) -> str:
     """Test accuracy at the end by reduced dataset size, with train accuracy and convergence."""
     rows = []
     for each in measures.ungrokked(records):
@@ -143,13 +142,13 @@ LAWS = {"p ln p": lambda p: p * log(p), "p^(5/3)": lambda p: p ** (5 / 3)}
 MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
 
 
-def known_and_new(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def known_and_new(records: Records) -> tuple[list[Record], list[Record]]:
     """The records at all moduli but the least, which set the laws' constants; and those at it."""
     new, *known = group(records, "p").values()
     return [*chain(*known)], new
 
 
-def constants(known: Sequence[Record]) -> dict[str, float]:
+def constants(known: Records) -> dict[str, float]:
     """The constant of each law: the geometric mean over moduli of D_crit / law."""
     crits = measures.d_crit_by_modulus(known).items()
     return {
@@ -158,7 +157,7 @@ def constants(known: Sequence[Record]) -> dict[str, float]:
     }
 
 
-def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int, float]]:
+def off_by(known: Records, new: Records) -> dict[str, dict[int, float]]:
     """By law and modulus: measured D_crit over that predicted from `known`, less one."""
     return {
         name: {
@@ -169,7 +168,7 @@ def off_by(known: Sequence[Record], new: Sequence[Record]) -> dict[str, dict[int
     }
 
 
-def exponents_text(records: Sequence[Record]) -> str:
+def exponents_text(records: Records) -> str:
     """ "0.86 from 31 to 53, ...": the power of p by which D_crit grows between moduli."""
     return ", ".join(
         f"{log(high / low) / log(q / p):.2f} from {p} to {q}"
@@ -177,7 +176,7 @@ def exponents_text(records: Sequence[Record]) -> str:
     )
 
 
-def predictions_text(known: Sequence[Record], new: Sequence[Record]) -> str:
+def predictions_text(known: Records, new: Records) -> str:
     """ "149 by p ln p and 102 by p^(5/3) at p = 31; ...": D_crit by each law at new moduli."""
     found = constants(known)
     return "; ".join(
@@ -205,7 +204,7 @@ def n_facts(run: Run) -> int:
     return len(np.unique(np.sort(inputs, axis=1), axis=0))
 
 
-def mirrors_ratio(records: Sequence[Record]) -> Interval:
+def mirrors_ratio(records: Records) -> Interval:
     """D_crit with all mirror images over that with none, seed by seed (choice C29)."""
     crits = {
         which: [d_crit(unit, accuracy=unseen).value for unit in group(runs, "seed").values()]

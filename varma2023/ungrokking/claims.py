@@ -1,23 +1,11 @@
 """Claims about ungrokking: Figs. 1b, 4 and 7 (Predictions 2, 3), and Adam's epsilon."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
-from grokkit.runs import Record, Run
-from varma2023 import measures
-from varma2023.claims import (
-    ENOUGH_SEEDS,
-    THREE,
-    TWO,
-    Claim,
-    Evidence,
-    Met,
-    Records,
-    Result,
-    every,
-    told_without,
-)
+from grokkit.runs import Record, Records, Run
+from varma2023 import claims, measures
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claim, Evidence, Met, Result, told_without
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
 from varma2023.tables import span
@@ -25,21 +13,19 @@ from varma2023.ungrokking import analysis, sweeps
 from varma2023.ungrokking.analysis import same_d_crit
 
 
-def fig1b(found: Records) -> Result:
+def fig1b(found: ByExperiment) -> Result:
     """Fig. 1b: on the smallest train set every seed goes from accuracy 1 to near chance."""
     records = measures.smallest(_longest(found))
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
-    return Result(
-        f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; {_epochs(records)} epochs"
-        + _sooner(found),
-        every([started, measures.near_chance(records)]),
-        {"train accuracy stays 1": row.train_accuracy == 1},
-        Evidence.of(records),
-    )
+    ours = f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; "
+    ours += f"{_epochs(records)} epochs{_sooner(found)}"
+    core = claims.every([started, measures.near_chance(records)])
+    fits = {"train accuracy stays 1": row.train_accuracy == 1}
+    return Result(ours, core, fits, Evidence.of(records))
 
 
-def fig7(found: Records) -> Result:
+def fig7(found: ByExperiment) -> Result:
     """Fig. 7: small train sets end near chance, large ones stay at 1, some rest in between."""
     records = _longest(found)
     rows = measures.ungrokked(records)
@@ -49,24 +35,18 @@ def fig7(found: Records) -> Result:
     _, high, fits = analysis.ungrokking_criteria(records).values()
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
-    return Result(
-        f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs" + _sooner(found),
-        every([measures.near_chance(measures.smallest(records)), high]),
-        {
-            "train accuracy stays 1": fits,
-            "a size in between rests in the middle": between,
-            **measures.resting(records),
-        },
-        Evidence.of(records),
-    )
+    ours = f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs{_sooner(found)}"
+    core = claims.every([measures.near_chance(measures.smallest(records)), high])
+    further = {"train accuracy stays 1": fits, "a size in between rests in the middle": between}
+    return Result(ours, core, further | measures.resting(records), Evidence.of(records))
 
 
-def _longest(found: Records) -> list[Record]:
+def _longest(found: ByExperiment) -> list[Record]:
     """The runs of ungrokking, those made again in their longer version."""
     return measures.longest([*found["ungrokking"], *found.get("ungrokking_longer", ())])
 
 
-def _sooner(found: Records) -> str:
+def _sooner(found: ByExperiment) -> str:
     """What the smallest size said before it was made again for longer, where that differed."""
     short = measures.smallest(found["ungrokking"])
     known = measures.near_chance(short)
@@ -79,7 +59,7 @@ def _sooner(found: Records) -> str:
     )
 
 
-def _epochs(records: Sequence[Record]) -> str:
+def _epochs(records: Records) -> str:
     return span([record.run.epochs for record in records], ",")
 
 
@@ -87,7 +67,7 @@ PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in 
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def fig4(found: Records) -> Result:
+def fig4(found: ByExperiment) -> Result:
     """Fig. 4, Prediction 2: every curve goes from near chance to 1, within a narrow range of D'."""
     ends, adamw = found["transition"], found.get("transition_adamw", ())
     if not measures.judged(ends):
@@ -104,16 +84,13 @@ def fig4(found: Records) -> Result:
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
             **measures.resting(adamw, "every end by AdamW is at rest"),
         }
-    return Result(
-        f"{ours}; from accuracy 0.1 to 0.9 by a factor of {measures.widths(ends).high:.1f} at most",
-        all(measures.transition_criteria(ends).values()),
-        further,
-        Evidence.of(*filter(None, (ends, adamw))),
-    )
+    ours += f"; from accuracy 0.1 to 0.9 by a factor of {measures.widths(ends).high:.1f} at most"
+    core = all(measures.transition_criteria(ends).values())
+    return Result(ours, core, further, Evidence.of(*filter(None, (ends, adamw))))
 
 
 @told_without("transition", "C19", instead="equal_effort")
-def every_decay(found: Records) -> Result:
+def every_decay(found: ByExperiment) -> Result:
     """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
     ends, adamw = found["transition"], found.get("transition_adamw", ())
     if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
@@ -129,22 +106,18 @@ def every_decay(found: Records) -> Result:
             f"{shift_text(adamw, accuracy=epochs)} at equal epochs"
         )
         further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, accuracy=times)
-    return Result(
-        f"{ours}; accuracy at one size differs by {gap:.2f} at most",
-        same_d_crit(ends),
-        further,
-        Evidence.of(*filter(None, (ends, adamw))),
-    )
+    ours += f"; accuracy at one size differs by {gap:.2f} at most"
+    return Result(ours, same_d_crit(ends), further, Evidence.of(*filter(None, (ends, adamw))))
 
 
 def shift_text(
-    records: Sequence[Record], field: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> str:
     """How far D_crit moves with a field, over seeds."""
     return analysis.shift_interval(records, field, accuracy).text("+.1%")
 
 
-def adams_epsilon(found: Records) -> Result:
+def adams_epsilon(found: ByExperiment) -> Result:
     """B8: whether AdamW's D_crit is the same for every epsilon.
 
     The minimiser cannot tell: to it epsilon is a part of alpha = epsilon lambda and nothing else.
@@ -152,16 +125,13 @@ def adams_epsilon(found: Records) -> Result:
     records = found["epsilon"]
     if not measures.judged(records):
         return Result()
-    return Result(
-        f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
-        f"{shift_text(records, 'eps')}",
-        same_d_crit([r for r in records if r.run.optimiser == "adamw"], "eps"),
-        measures.resting(records),
-        Evidence.of(records),
-    )
+    ours = f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
+    ours += shift_text(records, "eps")
+    core = same_d_crit([r for r in records if r.run.optimiser == "adamw"], "eps")
+    return Result(ours, core, measures.resting(records), Evidence.of(records))
 
 
-def by_modulus(found: Records) -> Result:
+def by_modulus(found: ByExperiment) -> Result:
     """B13: D_crit at the least modulus is what p ln p predicts from the others (choice C26)."""
     papers = [r for r in found["transition"] if r.run.weight_decay == Run.weight_decay]
     records = [*found["moduli"], *papers]
@@ -182,15 +152,11 @@ def by_modulus(found: Records) -> Result:
     if [record.run for record in found["moduli"]] == sweeps.moduli():
         ours += "; at first, with ends at p = 53 and 113 that were still falling: open (C26)"
     rest = all(map(measures.crossings_rest, measures.group(records, "p").values()))
-    return Result(
-        ours,
-        near["p ln p"] if rest else None,
-        further | measures.resting(records),
-        replace(evidence, smaller=few),
-    )
+    core, further = near["p ln p"] if rest else None, further | measures.resting(records)
+    return Result(ours, core, further, replace(evidence, smaller=few))
 
 
-def by_facts(found: Records) -> Result:
+def by_facts(found: ByExperiment) -> Result:
     """B16: whether D_crit in examples nearly doubles where all have their mirror image (C29)."""
     records = found["mirrors"]
     kinds = measures.group(records, "mirrors")
@@ -204,15 +170,10 @@ def by_facts(found: Records) -> Result:
     )
     rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
     twice = f"twice as many, within a factor of {analysis.FACTOR}"
-    return Result(
-        f"D_crit {crits} of the mirror images: × {ratio.text()}",
-        (facts or (False if examples else None)) if rest else None,
-        {
-            twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR),
-            **measures.resting(records),
-        },
-        Evidence.of(*kinds.values()),
-    )
+    ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
+    core = (facts or (False if examples else None)) if rest else None
+    further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR)}
+    return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))
 
 
 CLAIMS = (
@@ -220,8 +181,7 @@ CLAIMS = (
         "F1b",
         "Fig. 1b, ungrokking",
         "a network that has grokked, trained further on fewer examples, loses its test accuracy",
-        INTRO,
-        "fig-1b",
+        (INTRO, "fig-1b"),
         fig1b,
         ("ungrokking",),
         number="from accuracy 1 to near chance; train accuracy stays 1",
@@ -230,8 +190,7 @@ CLAIMS = (
         "F7",
         "Fig. 7, ungrokking over time",
         "small train sets end near chance, large ones at 1",
-        INTRO,
-        "fig-7",
+        (INTRO, "fig-7"),
         fig7,
         ("ungrokking",),
         number="7 sizes in 390 – 1,494, 10 seeds, a million epochs; some sizes end in between",
@@ -240,30 +199,27 @@ CLAIMS = (
         "F4",
         "Fig. 4, the transition of ungrokking",
         "final test accuracy against D′ has a sharp transition",
-        UNGROKKING,
-        "fig-4",
+        (UNGROKKING, "fig-4"),
         fig4,
         ("transition",),
         number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
-        heading=TWO,
+        heading=claims.TWO,
     ),
     Claim(
         "F4wd",
         "Fig. 4, every weight decay",
         "D_crit is the same for every weight decay",
-        UNGROKKING,
-        "sec-5-2-weight-decay",
+        (UNGROKKING, "sec-5-2-weight-decay"),
         every_decay,
         ("transition",),
         number="0.1 to 2; 100,000 steps",
-        heading=THREE,
+        heading=claims.THREE,
     ),
     Claim(
         "B8",
         "Beyond: D_crit and Adam's ε",
         "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
-        MORE,
-        "fig-epsilon",
+        (MORE, "fig-epsilon"),
         adams_epsilon,
         ("epsilon",),
     ),
@@ -271,8 +227,7 @@ CLAIMS = (
         "B13",
         "Beyond: D_crit and the modulus",
         "D_crit at a third modulus is what p ln p predicts from two, to within 20%",
-        CRITICAL,
-        "fig-moduli",
+        (CRITICAL, "fig-moduli"),
         by_modulus,
         ("moduli", "transition"),
     ),
@@ -281,8 +236,7 @@ CLAIMS = (
         "Beyond: examples, or facts",
         "a network pays for facts: with all mirror images in the train set, D_crit in examples is "
         "nearer to twice than to once what it is with none",
-        CRITICAL,
-        "sec-mirrors",
+        (CRITICAL, "sec-mirrors"),
         by_facts,
         ("mirrors",),
     ),

@@ -1,6 +1,6 @@
 """The figures of ungrokking: Figs. 1b, 4 and 7, and what D_crit depends on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from statistics import fmean
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record
+from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.measures import at_the_end, group
 from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
@@ -17,22 +17,20 @@ from varma2023.theme import MEM, NORM, TEST, figure, ordered, pale, panels, set_
 from varma2023.ungrokking import analysis
 
 
-def fig1b_ungrokking(records: Sequence[Record]) -> go.Figure:
+def fig1b_ungrokking(records: Records) -> go.Figure:
     """Fig. 1b: losses and accuracy at one reduced dataset size, against epochs (`log_epochs`)."""
     fig = plots.losses_and_accuracies(records)
     plots.log_epochs(fig)
     fig.update_xaxes(title="epoch", row=2)
-    return set_alt(
-        fig,
-        f"Grokked networks trained further on {records[0].run.dataset_size:,} examples: test "
-        f"accuracy goes from {records[0]['test_accuracy'][0]:.2f} to "
-        f"{measures.finals(records, 'test_accuracy').text('.2f')} in "
-        f"{records[0].run.epochs:,} epochs, while train accuracy stays at "
-        f"{min(r['train_accuracy'].min() for r in records):.3f} or above." + early_text(records),
-    )
+    text = f"Grokked networks trained further on {records[0].run.dataset_size:,} examples: test "
+    text += f"accuracy goes from {records[0]['test_accuracy'][0]:.2f} to "
+    text += f"{measures.finals(records, 'test_accuracy').text('.2f')} in "
+    text += f"{records[0].run.epochs:,} epochs, while train accuracy stays at "
+    text += f"{min(r['train_accuracy'].min() for r in records):.3f} or above." + early_text(records)
+    return set_alt(fig, text)
 
 
-def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
+def fig7_ungrokking_runs(records: Records) -> go.Figure:
     """Fig. 7: test accuracy of every ungrokking run against epochs, and at its end against D'.
 
     The colours are those of the sizes, which the second panel has on its axis.
@@ -64,19 +62,15 @@ def fig7_ungrokking_runs(records: Sequence[Record]) -> go.Figure:
     fig.update_yaxes(plots.ACCURACY | {"title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
-        f"Median at the end, by number of examples: {ends}." + early_text(records),
-    )
+    text = f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
+    text += f"Median at the end, by number of examples: {ends}." + early_text(records)
+    return set_alt(fig, text)
 
 
 NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 
 
-def _panel(
-    fig: go.Figure, records: Sequence[Record], every: Sequence[Record], field: str, **trace: Any
-) -> None:
+def _panel(fig: go.Figure, records: Records, every: Records, field: str, **trace: Any) -> None:
     """Every seed's curve, thin, and the mean over seeds, by value of a field.
 
     `every` record of all panels, so that a value has the same look in each. The legend has the
@@ -92,9 +86,7 @@ def _panel(
 
 
 def fig4_ungrokking(
-    minimised: Sequence[Record],
-    adamw: Sequence[Record] = (),
-    predictions: Mapping[str, Interval] | None = None,
+    minimised: Records, adamw: Records = (), predictions: Mapping[str, Interval] | None = None
 ) -> go.Figure:
     """Fig. 4: test accuracy where ungrokking ends against D', by weight decay, by both routes.
 
@@ -126,19 +118,17 @@ def fig4_ungrokking(
     fig.update_yaxes({**plots.ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     sizes, values = measures.curve(minimised)
-    text = f" By AdamW: {_crossings(adamw, 'weight_decay')}." if adamw else ""
+    more = f" By AdamW: {_crossings(adamw, 'weight_decay')}." if adamw else ""
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
-        text += f" Predicted: {each}."
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on fewer "
-        f"examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
-        f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{text}",
-    )
+        more += f" Predicted: {each}."
+    text = f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on "
+    text += f"fewer examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
+    text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{more}"
+    return set_alt(fig, text)
 
 
-def _crossings(records: Sequence[Record], field: str) -> str:
+def _crossings(records: Records, field: str) -> str:
     """ "864 at weight decay 1, ...": D_crit by value of a field."""
     found = []
     for value, here in group(records, field).items():
@@ -148,18 +138,16 @@ def _crossings(records: Sequence[Record], field: str) -> str:
     return ", ".join(found)
 
 
-def fig_epsilon(records: Sequence[Record]) -> go.Figure:
+def fig_epsilon(records: Records) -> go.Figure:
     """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
     fig = figure(xaxis=plots.size_axis(records), yaxis=plots.ACCURACY, height=440)
     _panel(fig, records, records, "eps")
-    return set_alt(
-        fig,
-        f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on fewer "
-        f"examples. It crosses a half at {_crossings(records, 'eps')}.",
-    )
+    text = f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on "
+    text += f"fewer examples. It crosses a half at {_crossings(records, 'eps')}."
+    return set_alt(fig, text)
 
 
-def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
+def fig_moduli(known: Records, new: Records) -> go.Figure:
     """D_crit against the modulus, with the laws that the known ones predict; not in the paper.
 
     A seed whose D_crit is a lower bound, since an end beside it was still falling, is open.
@@ -170,20 +158,15 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
     lines = analysis.constants(known)
     values += [lines[name] * law(min(every)) for name, law in analysis.LAWS.items()]
     values = [*filter(isfinite, values)] or [1.0]
-    fig = figure(
-        xaxis=plots.log_axis([*every], "modulus p", [*every], 0.1),
-        yaxis=plots.log_axis(values, "D<sub>crit</sub>", plots.TICKS, 0.1),
-        height=440,
-    )
+    xaxis = plots.log_axis([*every], "modulus p", [*every], 0.1)
+    yaxis = plots.log_axis(values, "D<sub>crit</sub>", plots.TICKS, 0.1)
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     p = np.geomspace(min(every), max(every), 30)
     for i, (name, constant) in enumerate(lines.items()):
         line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
-    for label, colour, here in (
-        ("set the constants", MEM, known),
-        ("tests the laws", TEST, new),
-    ):
+    for label, colour, here in (("set the constants", MEM, known), ("tests the laws", TEST, new)):
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
             rest = ["circle" if measures.crossings_rest(u) else "circle-open" for u in units]
@@ -205,7 +188,7 @@ def fig_moduli(known: Sequence[Record], new: Sequence[Record]) -> go.Figure:
 KINDS = {"none": "no mirror images", "any": "as drawn", "all": "all mirror images"}
 
 
-def fig_mirrors(records: Sequence[Record]) -> go.Figure:
+def fig_mirrors(records: Records) -> go.Figure:
     """Accuracy where ungrokking ends, by mirror images in the train set; not in the paper.
 
     Against the number of examples, and again against that of facts (`analysis.n_facts`).

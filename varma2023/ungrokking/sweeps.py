@@ -145,7 +145,6 @@ def _at_multiples(
     return _longer(runs) if profile == "published" else runs
 
 
-@sets("seed", "p", "dataset_size")
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking at other moduli, the least of which tests two laws (choice C26).
 
@@ -156,7 +155,6 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [run for p in primes for run in _at_multiples(profile, count, p)]
 
 
-@sets("seed", "p", "dataset_size", "model")
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking, and memory of random labels, at two widths (choice C28).
 
@@ -181,7 +179,6 @@ OF_MIRRORS = {"none": np.array([1.1, 1.4, 1.7, 2.0, 2.6]), "all": np.array([1.7,
 """Sizes as multiples of p ln p, without mirror images and with all."""
 
 
-@sets("seed", "p", "dataset_size", "mirrors")
 def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking where no mirror image is trained on, and where all are (C29)."""
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
