@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from grokkit.runs import Record
-from varma2023.claims import Claim, Evidence, Met, Records, Result
-from varma2023.measures import SEMI, TRANSIENT, end_kind, group, rests
-from varma2023.pages import SEMI_GROKKING
+from varma2023.claims import ENOUGH_SEEDS, Claim, Evidence, Met, Records, Result
+from varma2023.measures import SEMI, TRANSIENT, end_kind, group, outcome, rests, spikes
+from varma2023.pages import RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
 
@@ -90,6 +90,36 @@ def larger_step(found: Records) -> Result:
     )
 
 
+def rounding(found: Records) -> Result:
+    """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
+    pairs = analysis.by_loss(found["semi_grokking"], found["rounded"])
+    if len(pairs) < ENOUGH_SEEDS:
+        return Result()
+    exact, rounded = ([*records] for records in zip(*pairs, strict=True))
+    counts = [
+        tuple(sum(map(what, records)) for what in (_spikes, analysis.dips))
+        for records in (exact, rounded)
+    ]
+    (calm, even), (spiky, uneven), of = *counts, len(pairs)
+    same = sum(outcome(one) == outcome(other) for one, other in pairs)
+    return Result(
+        f"with the rounded loss {spiky} of {of} spike and the accuracy of {uneven} dips; with the "
+        f"exact loss {calm} and {even}",
+        2 * spiky > of and not calm,
+        {
+            f"every network with the rounded loss spikes ({spiky} of {of})": spiky == of,
+            "the test accuracy of most of these dips, of none with the exact loss": 2 * uneven > of
+            and not even,
+            f"pairs end alike ({same} of {of})": same == of,
+        },
+        Evidence.of(exact, rounded),
+    )
+
+
+def _spikes(record: Record) -> bool:
+    return spikes(record) > 0
+
+
 FOUR = "Prediction 4, semi-grokking"
 _claim = partial(Claim, chapter=SEMI_GROKKING, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
@@ -127,5 +157,16 @@ CLAIMS = (
         larger_step,
         ("larger_step",),
         number="many need millions of epochs at its own rate",
+    ),
+    Claim(
+        "B17",
+        "Beyond: the spikes near D_crit",
+        "the usual float32 loss makes the training loss of networks near D_crit spike, the exact "
+        "loss does not",
+        RIVALS,
+        "sec-6-rounding",
+        rounding,
+        ("rounded", "semi_grokking"),
+        number="accuracy spikes several times, and the training loss fluctuates",
     ),
 )
