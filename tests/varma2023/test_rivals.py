@@ -9,7 +9,7 @@ import pytest
 from handmade import shown
 
 from grokkit.runs import Run
-from varma2023 import board
+from varma2023 import board, measures
 from varma2023.rivals import analysis, figures
 
 RUN = Run(p=53, dataset_size=1200, epochs=20_000)

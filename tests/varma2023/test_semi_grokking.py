@@ -256,10 +256,26 @@ def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
     assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes
 
 
+def test_a_pair_differs_in_its_loss_alone_and_a_dip_is_deep():
+    found = evidence.by_loss(dip=0.09)
+    other = evidence.near_d_crit([FULL])
+    pairs = analysis.by_loss([*other, *found["semi_grokking"]], found["rounded"])
+    assert (
+        [one.run.seed for one, _ in pairs] == [other.run.seed for _, other in pairs] == [*range(5)]
+    )
+    assert not any(analysis.dips(record) for pair in pairs for record in pair)
+    assert all(map(analysis.dips, evidence.by_loss(dip=0.11)["rounded"]))
+    fig = shown(
+        figures.fig_side_by_side([r for pair in pairs for r in pair], "loss"),
+        "exact loss, D = 3,830: 5 of 5; rounded loss, D = 3,830: 5 of 5",
+    )
+    assert {trace.x[-1] for trace in fig.data} == {20_000}
+
+
 def test_networks_at_two_steps_are_shown_over_one_time():
     both = shown(
-        figures.fig_larger_step(evidence.stepping()),
-        "0 of 5 at η = 0.001 and D = 1,500; 5 of 5 at η = 0.008 and D = 1,500",
+        figures.fig_side_by_side(evidence.stepping(), "lr"),
+        "at η = 0.001, D = 1,500: 0 of 5; η = 0.008, D = 1,500: 5 of 5",
     )
     last = {trace.xaxis: trace.x[-1] for trace in both.data}
     assert len(last) == 4  # by rate, accuracy and loss

@@ -154,7 +154,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"F2a-c": panels, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
-    **{"B15": made.by_width, "B16": made.by_mirrors},
+    **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -294,12 +294,16 @@ OTHERWISE = {
     ("B16", FAILS): {"ratio": 1.0},
     ("B16", OPEN): {"rest": FALLING},
     ("B16", NOT_RUN): {"p": 31},
+    ("B17", SMALLER): {"base": Run(epochs=20_000, **SMALL)},
+    ("B17", IN_PART): {"general": None},
+    ("B17", FAILS): {"calm": (1000,)},
+    ("B17", NOT_RUN): {"seeds": range(4)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1": {IN_PART},
 }

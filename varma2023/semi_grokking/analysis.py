@@ -17,6 +17,21 @@ from varma2023.tables import table
 MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
 
 
+DIP = 0.1  # by which test accuracy falls below its largest value so far, at least (choice C30)
+
+
+def dips(record: Record) -> bool:
+    """Whether test accuracy ever falls by more than `DIP` below its largest value so far."""
+    accuracy = record["test_accuracy"]
+    return bool((np.maximum.accumulate(accuracy) - accuracy).max() > DIP)
+
+
+def by_loss(exact: Records, rounded: Records) -> list[tuple[Record, Record]]:
+    """The pairs of runs that differ in their loss alone, the exact one first."""
+    known = {replace(record.run, loss="rounded"): record for record in exact}
+    return [(known[record.run], record) for record in rounded if record.run in known]
+
+
 def outcome_counts(records: Records, kind: Callable[[Record], str] = outcome) -> str:
     """ "3 semi-grokked; 10 full": how many have each outcome, or each `end_kind`, if any has."""
     counts = Counter(map(kind, records))

@@ -3,9 +3,9 @@
 from functools import partial
 
 from grokkit.runs import Record, Records
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result
-from varma2023.measures import SEMI, TRANSIENT, end_kind, group, rests
-from varma2023.pages import SEMI_GROKKING
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claim, Evidence, Met, Result
+from varma2023.measures import SEMI, TRANSIENT, end_kind, group, outcome, rests, spikes
+from varma2023.pages import RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
 
@@ -86,6 +86,26 @@ def larger_step(found: ByExperiment) -> Result:
     return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
 
 
+def rounding(found: ByExperiment) -> Result:
+    """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
+    pairs = analysis.by_loss(found["semi_grokking"], found["rounded"])
+    if len(pairs) < ENOUGH_SEEDS:
+        return Result()
+    exact, rounded = ([*records] for records in zip(*pairs, strict=True))
+    calm, spiky = (sum(spikes(record) > 0 for record in each) for each in (exact, rounded))
+    even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
+    same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
+    ours = f"with the rounded loss {spiky} of {of} spike, and the accuracy of {uneven} dips; "
+    further = {
+        f"every network with the rounded loss spikes ({spiky} of {of})": spiky == of,
+        "accuracy dips in most of these, in none with the exact loss": 2 * uneven > of and not even,
+        f"pairs end alike ({same} of {of})": same == of,
+    }
+    core = 2 * spiky > of and not calm
+    evidence = Evidence.of(exact, rounded)
+    return Result(f"{ours}with the exact one {calm} and {even}", core, further, evidence)
+
+
 FOUR = "Prediction 4, semi-grokking"
 _claim = partial(Claim, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
@@ -122,5 +142,15 @@ CLAIMS = (
         larger_step,
         ("larger_step",),
         number="many need millions of epochs at its own rate",
+    ),
+    Claim(
+        "B17",
+        "Beyond: the spikes near D_crit",
+        "the usual float32 loss makes the training loss of networks near D_crit spike, the exact "
+        "loss does not",
+        (RIVALS, "sec-6-rounding"),
+        rounding,
+        ("rounded", "semi_grokking"),
+        number="accuracy spikes several times, and the training loss fluctuates",
     ),
 )

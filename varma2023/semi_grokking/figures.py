@@ -21,6 +21,7 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 }
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
+TITLES = {"lr": "η = {:g}", "loss": "{} loss"}  # of the columns, by field
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
@@ -107,24 +108,27 @@ def fig_outcomes(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}{full}.")
 
 
-def fig_larger_step(records: Records) -> go.Figure:
-    """Not in the paper: runs near D_crit against η x epochs, in a column for each η and size."""
-    groups = group(records, "lr", "dataset_size")
-    titles = [f"η = {lr:g}, D = {size:,}" for lr, size in groups]
+def fig_side_by_side(records: Records, field: str) -> go.Figure:
+    """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "loss") and D.
+
+    Over epochs; at several learning rates over η x epochs.
+    """
+    groups = group(records, field, "dataset_size")
+    titles = [f"{TITLES[field].format(value)}, D = {size:,}" for value, size in groups]
     grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
     grid |= {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels({"height": 520}, **grid, subplot_titles=titles)
     seeds = sorted({record.run.seed for record in records})
     colours = dict(zip(seeds, ordered(len(seeds)), strict=True))
-    for col, ((lr, _), here) in enumerate(groups.items(), start=1):
+    for col, here in enumerate(groups.values(), start=1):
         for record in here:
             seed = record.run.seed
             looks: Looks = {"colour": colours[seed], "width": 1.4, "meta": plots.meta(record)}
             for row, metric in enumerate(("test_accuracy", "train_loss"), start=1):
-                hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>time %{{x:.3g}}"
-                points = record["epoch"] * lr, record[metric]
+                hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
+                points = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
                 draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
-    fig.update_xaxes(title="η × epochs", row=2)
+    fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2)
     fig.update_yaxes(plots.ACCURACY_FROM_0, row=1)
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
     reach = [losses.min() - 0.2, losses.max() + 0.2]
@@ -132,10 +136,10 @@ def fig_larger_step(records: Records) -> go.Figure:
     for col in range(2, len(groups) + 1):  # the first column's titles are theirs, too
         fig.update_yaxes(title="", col=col)
     full = "; ".join(
-        f"{len(analysis.generalised(here))} of {len(here)} at η = {lr:g} and D = {size:,}"
-        for (lr, size), here in groups.items()
+        f"{title}: {len(analysis.generalised(here))} of {len(here)}"
+        for title, here in zip(titles, groups.values(), strict=True)
     )
-    return set_alt(fig, f"Test accuracy and train loss against η × epochs. Generalised: {full}.")
+    return set_alt(fig, f"Test accuracy and train loss over time. Generalised at {full}.")
 
 
 def fig_minimised_ends(ends: Records) -> go.Figure:

@@ -152,7 +152,8 @@ def by_modulus(found: ByExperiment) -> Result:
     if [record.run for record in found["moduli"]] == sweeps.moduli():
         ours += "; at first, with ends at p = 53 and 113 that were still falling: open (C26)"
     rest = all(map(measures.crossings_rest, measures.group(records, "p").values()))
-    core, further = near["p ln p"] if rest else None, further | measures.resting(records)
+    core = near["p ln p"] if rest else None
+    further |= measures.resting(records)
     return Result(ours, core, further, replace(evidence, smaller=few))
 
 
