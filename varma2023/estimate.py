@@ -113,7 +113,8 @@ def _epoch_seconds(run: Run, machine: Machine) -> float:
 def _evaluation_flop(run: Run) -> float:
     """FLOP of a forward over all examples and a gradient."""
     everything = tasks.task(run.task, run.p).n_examples
-    return plan.flop(replace(run, dataset_size=everything, init=None)) / 3 + plan.flop(run)
+    whole = replace(run, dataset_size=everything, init=None, mirrors="any")
+    return plan.flop(whole) / 3 + plan.flop(run)
 
 
 def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Speed:
