@@ -79,7 +79,7 @@ def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., floa
     if not all(samples):
         raise ValueError("a sample must hold at least one unit to draw from, got none")
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
-    if found.n < FEW:
+    if found.n < FEW or not isfinite(found.value):
         return found
     rng, values = np.random.default_rng(0), []
     draws = [rng.integers(len(units), size=(N_RESAMPLES, len(units))) for units in samples]

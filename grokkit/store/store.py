@@ -241,7 +241,7 @@ class Store:
         Raises:
             ValueError: a run has no sound record; the message says which.
         """
-        target = target or SHIPPED
+        target = target or self.shipped or SHIPPED
         found = {run: self.get(run) for run in runs}
         for run, record in found.items():
             if record is None:

@@ -27,7 +27,7 @@ def test_its_tree_is_the_one_that_the_code_has(path):
 
 
 def test_claims_without_a_result_are_not_run():
-    evidence = claims.Evidence(("AdamW",), ("p = 113",), 3, 3)
+    evidence = claims.Evidence(("AdamW",), ("p = 113",), 3, True)
     first, second, *_, scores = readme.headlines(
         {"F1a": claims.Result("never", False, {}, evidence)}
     ).splitlines()

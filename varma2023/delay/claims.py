@@ -1,7 +1,7 @@
 """The claim that the time to grok diverges at a critical dataset size."""
 
 from collections.abc import Mapping
-from math import inf
+from math import inf, isfinite, nan
 from typing import Any
 
 from varma2023 import measures
@@ -30,12 +30,15 @@ def diverges(found: ByExperiment) -> Result:
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
         *(
-            f"p = {other}: time × {ratio.text()}" if ratio.bounded else f"p = {other}: not all grok"
+            f"p = {other}: time × {ratio.text()}"
+            if isfinite(ratio.value)
+            else f"p = {other}: not all grok"
             for other, ratio in moduli.items()
         ),
     ]
     calm, within = spread.within(0, analysis.MAX_SPREAD), analysis.SAME_SIZE
-    same = d_c.within(crits[p] / within, crits[p] * within) if p in crits else None
+    known = isfinite(crit := crits.get(p, nan))
+    same = d_c.within(crit / within, crit * within) if known else None
     further = {
         "seeds differ by less than half of what a random escape gives": calm,
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),

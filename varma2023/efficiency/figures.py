@@ -18,7 +18,6 @@ from varma2023.statistics import Interval
 from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
-SIZES = (50, 100, 200, 500, 1000, 2000, 4000, 8000)
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
@@ -163,7 +162,7 @@ def fig_slopes(mem: Records, gen: Records) -> go.Figure:
             for each in found.each if len(found.each) > 1 else ():
                 dot: Looks = {"mode": "markers", "marker": marker | {"size": 5, "opacity": 0.6}}
                 draw(fig, [x], [each], CIRCUITS[circuit], f"{told}one seed: %{{y:.3f}}", **dot)
-        said.append(f"of C_{circuit} {analysis.range_text(slopes, '.3f')}")
+        said.append(f"of C_{circuit} {analysis.range_text(slopes, 'z.3f')}")
     plots.draw_paper(fig, "C<sub>gen</sub>'s lines are flat", y=0.0)
     fig.update_xaxes(title="correct logit of the line")
     fig.update_yaxes(title="slope of log norm over log D")

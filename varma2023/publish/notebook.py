@@ -25,7 +25,7 @@ def injected_names(source: str) -> list[str]:
 
 
 def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: Any) -> None:
-    """Nothing, if papermill set only parameters that the chapter has, to values that it can use.
+    """Check that papermill set only parameters that the chapter has, to values that it can use.
 
     A chapter calls it right after its parameters cell, with each parameter by name, before
     anything is computed. papermill itself only warns about a name it does not know, and the run

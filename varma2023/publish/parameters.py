@@ -99,7 +99,7 @@ PARAMETERS = {
 
 
 def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
-    """Nothing, if each value is one that its parameter takes, and they fit together.
+    """Check that each value is one that its parameter takes, and that they fit together.
 
     `first_use` is what the chapter makes of them, an experiment or `Toy`: it is called with those
     that it takes, so that it refuses at once what it cannot use. None, the profile's own value, is

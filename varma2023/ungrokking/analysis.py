@@ -159,12 +159,10 @@ def constants(known: Records) -> dict[str, float]:
 
 def off_by(known: Records, new: Records) -> dict[str, dict[int, float]]:
     """By law and modulus: measured D_crit over that predicted from `known`, less one."""
+    crits, found = measures.d_crit_by_modulus(new), constants(known)
     return {
-        name: {
-            p: crit / (constant * LAWS[name](p)) - 1
-            for p, crit in measures.d_crit_by_modulus(new).items()
-        }
-        for name, constant in constants(known).items()
+        name: {p: crit / (found[name] * law(p)) - 1 for p, crit in crits.items()}
+        for name, law in LAWS.items()
     }
 
 

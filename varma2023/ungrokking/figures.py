@@ -210,6 +210,9 @@ def fig_mirrors(records: Records) -> go.Figure:
             trace.x = [own[int(size)] for size in trace.x]
         facts += own.values()
         said.append(f"{label}: {measures.d_crit_text(here, accuracy=analysis.unseen)}")
+    for trace in fig.data:
+        told = trace.hovertemplate.replace("test accuracy", "accuracy on unseen facts")
+        trace.hovertemplate = told.replace("%{x:,}", "%{x:,.0f}")
     fig.update_xaxes(plots.size_axis(records, "examples, D′"), col=1)
     fig.update_xaxes(plots.log_axis(facts, "facts", plots.TICKS, 0.07), col=2)
     fig.update_yaxes({**plots.ACCURACY, "title": ""})
