@@ -298,7 +298,7 @@ def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(he
 
 def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
     mem, gen = NETWORKS
-    fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen 0.000 – 0.000")
+    fig = shown(figures.fig_slopes(mem, gen), "of C_mem 0.502 – 0.525, of C_gen 0.000.")
     of_mem, of_gen = (
         [trace.y[0] for trace in fig.data if trace.name == name]
         for name in figures.CIRCUITS.values()
