@@ -8,7 +8,7 @@ import numpy as np
 from grokkit import tasks
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
-from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group
+from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group, least
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -202,10 +202,17 @@ def n_facts(run: Run) -> int:
     return len(np.unique(np.sort(inputs, axis=1), axis=0))
 
 
-def mirrors_ratio(records: Records) -> Interval:
+def rules_ratio(records: Records) -> Interval:
+    """What the rule costs, the least of Eq. (2) at the largest size: all mirror images over none."""
+    ends = {k: measures.at_largest(runs) for k, runs in group(records, "mirrors").items()}
+    pairs = zip(ends["all"], ends["none"], strict=True)
+    return statistics.geometric_mean([log(least(one) / least(other)) for one, other in pairs])
+
+
+def mirrors_ratio(records: Records, accuracy: Accuracy = unseen) -> Interval:
     """D_crit with all mirror images over that with none, seed by seed (choice C29)."""
     crits = {
-        which: [d_crit(unit, accuracy=unseen).value for unit in group(runs, "seed").values()]
+        which: [d_crit(unit, accuracy=accuracy).value for unit in group(runs, "seed").values()]
         for which, runs in group(records, "mirrors").items()
     }
     pairs = zip(crits["all"], crits["none"], strict=True)
