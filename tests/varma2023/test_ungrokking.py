@@ -6,7 +6,17 @@ from math import exp, isnan, log
 
 import numpy as np
 import pytest
-from evidence import ALL_DECAYS, FALLING, RESTLESS, by_modulus, by_seed, crossing, sweep, with_rest
+from evidence import (
+    ALL_DECAYS,
+    FALLING,
+    RESTLESS,
+    by_mirrors,
+    by_modulus,
+    by_seed,
+    crossing,
+    sweep,
+    with_rest,
+)
 from handmade import record, ungrokking
 
 from grokkit.runs import Run
@@ -181,6 +191,12 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
     for right, share in (([not fact for fact in new], 0), ([True] * len(new), 1)):
         known = record(run, [0], test_accuracy=np.mean(right))
         assert analysis.unseen(known) == pytest.approx(share, abs=1e-12)
+
+
+def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
+    found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
+    assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)
+    assert analysis.mirrors_ratio(found).value == pytest.approx(1.2, rel=0.01)
 
 
 def test_epsilon_instead_of_weight_decay_can_be_asked_about():
