@@ -95,7 +95,9 @@ def rounding(found: ByExperiment) -> Result:
     calm, spiky = (sum(spikes(record) > 0 for record in each) for each in (exact, rounded))
     even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
     same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
-    ours = f"with the rounded loss {spiky} of {of} spike, and the accuracy of {uneven} dips; "
+    ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
+    ours = f"with the rounded loss {spiky} of {of} spike, the accuracy of {uneven} dips, and the "
+    ours += f"ends are {ends}; with the exact one {calm}, {even}, and {others}"
     further = {
         f"every network with the rounded loss spikes ({spiky} of {of})": spiky == of,
         "accuracy dips in most of these, in none with the exact loss": 2 * uneven > of and not even,
@@ -103,7 +105,7 @@ def rounding(found: ByExperiment) -> Result:
     }
     core = 2 * spiky > of and not calm
     evidence = Evidence.of(exact, rounded)
-    return Result(f"{ours}with the exact one {calm} and {even}", core, further, evidence)
+    return Result(ours, core, further, evidence)
 
 
 FOUR = "Prediction 4, semi-grokking"
