@@ -29,7 +29,8 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
         adamw += profiles.grokking("published")[: len(two)]
         adamw += [
             replace(large, dataset_size=400, init=profiles.full_data("published")[0]),
-            replace(large, dataset_size=500, labels="random"),
+            # `benchmarks/denormals.py` starts there, and `efficiency.rays` reads it
+            replace(large, dataset_size=500, labels="random", keep_weights=True),
         ]
     pairs = []
     for run in adamw:
