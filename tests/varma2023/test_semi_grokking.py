@@ -267,7 +267,7 @@ def test_a_pair_differs_in_its_loss_alone_and_a_dip_is_deep():
     assert all(map(analysis.dips, evidence.by_loss(dip=0.11)["rounded"]))
     fig = shown(
         figures.fig_side_by_side([r for pair in pairs for r in pair], "loss"),
-        "exact loss, D = 3,830: 5 of 5; rounded loss, D = 3,830: 5 of 5",
+        "Generalised: exact, D = 3,830: 5 of 5; rounded, D = 3,830: 5 of 5",
     )
     assert {trace.x[-1] for trace in fig.data} == {20_000}
 
@@ -275,7 +275,7 @@ def test_a_pair_differs_in_its_loss_alone_and_a_dip_is_deep():
 def test_networks_at_two_steps_are_shown_over_one_time():
     both = shown(
         figures.fig_side_by_side(evidence.stepping(), "lr"),
-        "at η = 0.001, D = 1,500: 0 of 5; η = 0.008, D = 1,500: 5 of 5",
+        "Generalised: η = 0.001, D = 1,500: 0 of 5; η = 0.008, D = 1,500: 5 of 5",
     )
     last = {trace.xaxis: trace.x[-1] for trace in both.data}
     assert len(last) == 4  # by rate, accuracy and loss

@@ -21,7 +21,7 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 }
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
-TITLES = {"lr": "η = {:g}", "loss": "{} loss"}  # of the columns, by field
+TITLES = {"lr": "η = {:g}", "loss": "{}"}  # of the columns, by field
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
@@ -128,7 +128,7 @@ def fig_side_by_side(records: Records, field: str) -> go.Figure:
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
                 points = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
                 draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
-    fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2)
+    fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2, tickformat="~s")
     fig.update_yaxes(plots.ACCURACY_FROM_0, row=1)
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
     reach = [losses.min() - 0.2, losses.max() + 0.2]
@@ -139,7 +139,7 @@ def fig_side_by_side(records: Records, field: str) -> go.Figure:
         f"{title}: {len(analysis.generalised(here))} of {len(here)}"
         for title, here in zip(titles, groups.values(), strict=True)
     )
-    return set_alt(fig, f"Test accuracy and train loss over time. Generalised at {full}.")
+    return set_alt(fig, f"Test accuracy and train loss over time. Generalised: {full}.")
 
 
 def fig_minimised_ends(ends: Records) -> go.Figure:
