@@ -397,10 +397,10 @@ def d_crit_text(records: Records, level: float = 0.5, accuracy: Accuracy = at_th
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
-def crossings_rest(records: Records, accuracy: Accuracy = at_the_end) -> bool:
+def crossings_rest(records: Records, accuracy: Accuracy = at_the_end, level: float = 0.5) -> bool:
     """Whether D_crit can be told: every curve crosses, between two ends at rest (choice C15)."""
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():
-        found = d_crit(runs, accuracy=accuracy)
+        found = d_crit(runs, level, accuracy)
         beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
         if found.censored or not all(map(rests, beside)):
             return False

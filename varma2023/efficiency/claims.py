@@ -8,7 +8,7 @@ from math import inf
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result
 from varma2023.efficiency import analysis, critical, sweeps, width
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
@@ -138,7 +138,6 @@ def _text(name: str, *found: Prediction) -> str:
     return f"{name}: predicted {predicted}, measured {measured}"
 
 
-@told_without("transition", "C19", instead="equal_effort")
 def equal_norm(found: ByExperiment) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -150,7 +149,6 @@ def equal_norm(found: ByExperiment) -> Result:
     return Result(ours, agree, measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends))
 
 
-@told_without("transition", "C19", instead="equal_effort")
 def equal_minimum(found: ByExperiment) -> Result:
     """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -187,7 +185,6 @@ def across_tasks(found: ByExperiment) -> Result:
     return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
 
 
-@told_without("transition", "C19", instead="equal_effort")
 def one_winner(found: ByExperiment) -> Result:
     """B10: Theorem D.4 on networks: with both kappas above q, no minimum keeps both circuits."""
     mem, ends = memory(found), found["transition"]

@@ -85,7 +85,7 @@ def by_precision(again: Records) -> tuple[list[Record], list[Record]]:
 
 
 def _by_network(records: Records) -> dict[Run, Record]:
-    """ByExperiment by what runs of the same network and examples have in common."""
+    """Records by what runs of the same network and examples have in common."""
     return {replace(record.run, epochs=1, precision="float32"): record for record in records}
 
 

@@ -203,7 +203,7 @@ def n_facts(run: Run) -> int:
 
 
 def rules_ratio(records: Records) -> Interval:
-    """What the rule costs, by Eq. (2) at the largest size: all mirror images over none."""
+    """What the rule costs, by Eq. (2), each at its largest size: all mirror images over none."""
     ends = {k: measures.at_largest(runs) for k, runs in group(records, "mirrors").items()}
     pairs = zip(ends["all"], ends["none"], strict=True)
     return statistics.geometric_mean([log(least(one) / least(other)) for one, other in pairs])

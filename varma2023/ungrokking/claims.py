@@ -158,7 +158,7 @@ def by_modulus(found: ByExperiment) -> Result:
 
 
 def by_facts(found: ByExperiment) -> Result:
-    """B16: whether D_crit in examples nearly doubles where all have their mirror image (C29)."""
+    """B16: with all mirror images D_crit is nearer to twice than to once that with none (C29)."""
     records = found["mirrors"]
     kinds = measures.group(records, "mirrors")
     if not measures.judged(records) or {*kinds} != {"all", "none"}:

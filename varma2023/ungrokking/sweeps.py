@@ -13,7 +13,7 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends beside D_crit that were not at rest, by D', weight decay and seed; of
-# another width or choice of mirror images by that, too
+# another width by that, too; with a choice of mirror images there are none
 STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4)), 3),  # 31, 53
