@@ -196,13 +196,16 @@ def _any(allowed: Iterable[str]) -> str:
     return " or ".join(f'"{name}"' for name in allowed)
 
 
+DEFAULT = Run()
+
+
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    values, usual = {item.name: getattr(run, item.name) for item in fields(run)}, Run()
+    values = {item.name: getattr(run, item.name) for item in fields(run)}
     return {
         name: plain[type(value)](value) if type(value) in plain else value
         for name, value in values.items()
-        if value != getattr(usual, name)
+        if value != getattr(DEFAULT, name)
     }
 
 

@@ -104,13 +104,13 @@ def task(name: str, p: int) -> Task:
 
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
     """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
-    most = len(np.unique(_pairs(task))) if mirrors == "none" else task.n_examples
+    most = len(np.unique(facts(task))) if mirrors == "none" else task.n_examples
     if not 0 < dataset_size <= most:
         allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{most}"
         raise ValueError(f"{allowed}, got {dataset_size}")
 
 
-def _pairs(task: Task) -> np.ndarray:
+def facts(task: Task) -> np.ndarray:
     """A number for each example [example] that it shares with its mirror image alone."""
     return task.inputs.min(axis=1) * task.n_tokens + task.inputs.max(axis=1)
 
@@ -135,7 +135,7 @@ def split(
     check_dataset_size(task, dataset_size, mirrors)
     order = _generator(seed, "split").permutation(task.n_examples)
     if mirrors != "any":
-        _, first, pair = np.unique(_pairs(task)[order], return_index=True, return_inverse=True)
+        _, first, pair = np.unique(facts(task)[order], return_index=True, return_inverse=True)
         leads = first[pair]  # the place of the first of its pair
         follows = leads != np.arange(len(order))
         order = order[np.lexsort((follows, leads) if mirrors == "all" else (leads, follows))]

@@ -112,8 +112,9 @@ def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge]
             alone = judge(rest | ({later: first} if first else {}))
             if alone.verdict == result.verdict:
                 return result
-            by = "by the first runs, of fewer seeds and gradients" if instead else ""
-            by = by or "without the runs made again"
+            by = "without the runs made again"
+            if instead:
+                by = "by the first runs, of fewer seeds and gradients"
             also = f"; {alone.verdict} {by} ({choice}): {alone.ours}"
             return replace(result, ours=result.ours + also)
 

@@ -198,8 +198,7 @@ def unseen(record: Record) -> float:
 
 def n_facts(run: Run) -> int:
     """How many examples a train set has, of an example and its mirror image only one."""
-    inputs = tasks.task(run.task, run.p).inputs[run.split()[0]]
-    return len(np.unique(np.sort(inputs, axis=1), axis=0))
+    return len(np.unique(tasks.facts(tasks.task(run.task, run.p))[run.split()[0]]))
 
 
 def rules_ratio(records: Records) -> Interval:
