@@ -142,10 +142,14 @@ LAWS = {"p ln p": lambda p: p * log(p), "p^(5/3)": lambda p: p ** (5 / 3)}
 MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
 
 
+KNOWN = (53, 113)  # the moduli that set the laws' constants
+
+
 def known_and_new(records: Records) -> tuple[list[Record], list[Record]]:
-    """The records at all moduli but the least, which set the laws' constants; and those at it."""
-    new, *known = group(records, "p").values()
-    return [*chain(*known)], new
+    """The records at the moduli that set the laws' constants, and those at all others."""
+    moduli = group(records, "p")
+    new = [record for p, runs in moduli.items() if p not in KNOWN for record in runs]
+    return [record for p in KNOWN for record in moduli.get(p, ())], new
 
 
 def constants(known: Records) -> dict[str, float]:

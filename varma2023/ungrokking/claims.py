@@ -136,8 +136,7 @@ def by_modulus(found: ByExperiment) -> Result:
     papers = [r for r in found["transition"] if r.run.weight_decay == Run.weight_decay]
     records = [*found["moduli"], *papers]
     known, new = analysis.known_and_new(records)
-    first = measures.group(known, "p")
-    if len(first) < 2 or min(first) < measures.JUDGED_P:
+    if {record.run.p for record in known} != {*analysis.KNOWN} or not new:
         return Result()
     off = analysis.off_by(known, new)
     ours = "; ".join(
@@ -145,8 +144,11 @@ def by_modulus(found: ByExperiment) -> Result:
         + ", ".join(f"off {law} by {each[p]:+z.0%}" for law, each in off.items())
         for p, runs in measures.group(new, "p").items()
     )
-    near = {law: all(abs(x) < analysis.MAX_OFF for x in each.values()) for law, each in off.items()}
+    least, *later = off["p ln p"]
+    near = {law: abs(each[least]) < analysis.MAX_OFF for law, each in off.items()}
     further: dict[str, Met] = {"p^(5/3) is further off than that": not near["p^(5/3)"]}
+    for p in later:
+        further[f"at p = {p}, too"] = abs(off["p ln p"][p]) < analysis.MAX_OFF
     evidence = Evidence.of(*measures.group(records, "p").values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
     if [record.run for record in found["moduli"]] == sweeps.moduli():

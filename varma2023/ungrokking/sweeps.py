@@ -146,13 +146,16 @@ def _at_multiples(
 
 
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: ungrokking at other moduli, the least of which tests two laws (choice C26).
+    """Not in the paper: ungrokking at other moduli, all but 53 to test two laws (choice C26).
 
     By the minimiser, until at rest, from networks trained on every example with weight decay 1.
+    At the moduli that came last, 73 and 97, only at the sizes around D_crit.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    primes = {"published": (31, 53), "quick": (17, 23), "paper": (31, 53, 73, 97)}[profile]
-    return [run for p in primes for run in _at_multiples(profile, count, p)]
+    sizes = {31: MULTIPLES, 53: MULTIPLES}
+    if profile != "quick":
+        sizes |= {p: MULTIPLES[1:-1] for p in (73, 97)}
+    return [run for p, of in sizes.items() for run in _at_multiples(profile, count, p, of)]
 
 
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
