@@ -1,6 +1,6 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
-from itertools import chain, pairwise
+from itertools import pairwise
 from math import exp, isfinite, log, nan, sqrt
 
 import numpy as np

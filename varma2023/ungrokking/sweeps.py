@@ -154,7 +154,7 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     sizes = {31: MULTIPLES, 53: MULTIPLES}
     if profile != "quick":
-        sizes |= {p: MULTIPLES[1:-1] for p in (73, 97)}
+        sizes |= dict.fromkeys((73, 97), MULTIPLES[1:-1])
     return [run for p, of in sizes.items() for run in _at_multiples(profile, count, p, of)]
 
 
