@@ -408,11 +408,13 @@ def waits(
     slower: float = 1.0,
     shift: float = 1.0,
     n_sizes: int = 8,
+    upper: float = 1.0,
+    rest: dict = CALM,
 ) -> dict[str, list[Record]]:
     """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
 
     So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), everywhere
-    (`shift`). D_c is `d_c` D_crit.
+    (`shift`). D_c is `d_c` D_crit, and the minimiser leaves memory at `upper` D_crit.
     """
     crits = {each: 1.4 * each * log(each) for each in (p, other)}
     shapes = {
@@ -434,7 +436,11 @@ def waits(
     found += [one(p, parts[4], seed, decay=2.0, times=twice) for seed in seeds]
     found += [one(other, part, seed, times=slower) for part in parts[::2] for seed in seeds]
     ends = by_modulus()
-    return {"delay": found, "moduli": [*ends["moduli"], *ends["transition"]]}
+    crit = upper * crits[p] * 113**2 / p**2  # `sweep` takes sizes as shares
+    sizes = [crit * part for part in (0.5, 0.7, 0.9, 1.1, 1.4)]
+    fresh = sweep(seeds, crit, values=(1.0,), sizes=sizes, rest=rest, fresh=True, p=p)
+    known = {"moduli": [*ends["moduli"], *ends["transition"]], "upper_branch": fresh}
+    return {"delay": found} | known
 
 
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:

@@ -110,6 +110,16 @@ def test_comparisons_are_of_seeds_with_their_own():
     assert result.further["another modulus does, at equal D / D_crit"] is False
 
 
+@pytest.mark.parametrize(
+    ("changes", "met"), [({}, True), ({"upper": 1.5}, False), ({"rest": made.FALLING}, None)]
+)
+def test_the_critical_size_is_compared_with_where_fresh_networks_leave_memory(changes, met):
+    result = board.judge("B14", **made.waits(p=113, **changes))
+    assert result.further["its D_c is where the minimiser leaves memory"] is met
+    assert "leaves memory at" in result.ours
+    assert result.core
+
+
 def test_a_rate_is_compared_by_seed_where_both_networks_got_there():
     slow, fast = (made.waits(range(3), p=31, spread=0.0, shift=k)["delay"] for k in (1.0, 2.0))
     assert analysis.at_rate(fast, slow).value == pytest.approx(2, rel=1e-3)

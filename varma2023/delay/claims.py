@@ -15,6 +15,7 @@ from varma2023.statistics import Interval
 def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
     records, crits = found["delay"], measures.d_crit_by_modulus(found["moduli"])
+    upper = found.get("upper_branch", ())
     if not analysis.judged(records):
         return Result()
     scores = analysis.held_out(records)
@@ -27,6 +28,7 @@ def diverges(found: ByExperiment) -> Result:
     parts = [
         *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
         f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
+        *([f"the minimiser leaves memory at {measures.d_crit_text(upper)}"] if upper else ()),
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
         *(
@@ -37,14 +39,19 @@ def diverges(found: ByExperiment) -> Result:
         ),
     ]
     calm, within = spread.within(0, analysis.MAX_SPREAD), analysis.SAME_SIZE
-    known = isfinite(crit := crits.get(p, nan))
-    same = d_c.within(crit / within, crit * within) if known else None
+    memory_ends = measures.d_crit_interval(upper).value if measures.crossings_rest(upper) else nan
+    same, at_its_end = (
+        d_c.within(crit / within, crit * within) if isfinite(crit) else None
+        for crit in (crits.get(p, nan), memory_ends)
+    )
     further = {
         "seeds differ by less than half of what a random escape gives": calm,
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "its D_c is the D_crit of ungrokking": same,
     }
+    if upper:
+        further["its D_c is where the minimiser leaves memory"] = at_its_end
     core = every(_above(gained) for gained in gains.values())
     evidence = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), core, further, evidence)

@@ -1,10 +1,11 @@
-"""Grokking by dataset size, at two moduli and three weight decays."""
+"""Grokking by dataset size, at two moduli and three weight decays; and what memory falls to."""
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, seed_range
+from varma2023.profiles import QUICK_RUN, Grid, from_random, seed_range, sets
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -48,3 +49,17 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
         )
         for p, size, decay, seed in wanted
     ]
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 6000, (240, 280, 320, 360, 400), run=Run(p=31, dataset_size=1)),
+    quick=Grid(1, 80, (250, 400, 620), run=QUICK_RUN),
+    paper=Grid(10, 20_000, (1500, 1800, 2050, 2400, 3000, 4000)),
+)
+def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Not in the paper: random weights, by the minimiser until at rest, at the first modulus (C27).
+
+    The size from which they come to rest in the rule is the upper branch's end.
+    """
+    return from_random(grid, {"until_rest": profile != "quick", **changes})
