@@ -1,0 +1,110 @@
+"""How steep the training loss is around a trained network, over the lengths of AdamW's steps.
+
+A minimum of Eq. (2) has kinks, where a unit of the ReLU turns on, and walls, where an example loses
+its margin. So its curvature at a point says little: what a step meets is the second difference of
+the loss over the step's own length.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+
+from grokkit.engine.lbfgs import Objective
+from grokkit.engine.stack import tabulated_loss
+from grokkit.engine.tabulated import begin_thread
+from grokkit.optimum import PerRun, Rows
+from grokkit.runs import Record, Records, Run
+from varma2023 import plots
+from varma2023.measures import PERFECT, at_the_end
+from varma2023.plots import Looks, draw
+from varma2023.tables import span
+from varma2023.theme import GEN, MEM, NORM, figure, set_alt
+
+DISTANCES = (1e-4, 3e-4, 1e-3)  # over ||theta||; the last is lr lambda, a step of decay alone
+STEPS = 6  # of the power method; twice as many change little but at the largest distance
+
+
+def stable_below(run: Run) -> float:
+    """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
+
+    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1), where the
+    gradients are far below eps.
+    """
+    return 2 * (1 + run.beta1) / (1 - run.beta1)
+
+
+def second_difference(loss: Objective, point: Rows, distance: float, steps: int = STEPS) -> PerRun:
+    """The largest (L(point + h u) - 2 L(point) + L(point - h u)) / h^2 over directions u.
+
+    By the power method on u, from a random one: the next u is the direction of the difference of
+    both gradients, along which it does not fall where the loss is convex. For small distances h it
+    is the largest curvature.
+    """
+    noise = torch.Generator().manual_seed(0)
+    u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
+    found, middle = point.new_zeros(len(point)), loss(point)[0]
+    for _ in range(steps):
+        u = distance * u / u.norm(dim=1, keepdim=True)
+        (up, rise), (down, fall) = loss(point + u), loss(point - u)
+        found = torch.maximum(found, (up - 2 * middle + down) / distance**2)
+        u = rise - fall
+    return found
+
+
+@cache
+def steepness(record: Record, part: float) -> float:
+    """`second_difference` of the train loss over this part of the norm, times lr / eps."""
+    run = record.run
+    loss = tabulated_loss([run], torch.float32)
+    point = torch.cat([w.flatten() for w in record.weights().values()]).unsqueeze(0)
+    distance = part * float(point.norm())
+    with ThreadPoolExecutor(1, initializer=begin_thread) as thread:
+        found = thread.submit(second_difference, loss, point, distance).result()
+    return float(found) * run.lr / run.eps
+
+
+def at_step(records: Records) -> str:
+    """The range of `steepness` over the largest of `DISTANCES`."""
+    return span([steepness(record, DISTANCES[-1]) for record in records], ",.2g", to=" to ")
+
+
+def n_stable(records: Records, part: float = DISTANCES[0]) -> str:
+    """ "10 of 11": how many are no steeper over this part of the norm than AdamW stands."""
+    fine = [steepness(record, part) < stable_below(record.run) for record in records]
+    return f"{sum(fine)} of {len(fine)}"
+
+
+def fastest(records: Records) -> str:
+    """The range of learning rates from which a network's end is too steep, others left out."""
+    rates = [stable_below(r.run) / steepness(r, DISTANCES[0]) * r.run.lr for r in records]
+    return span([rate for r, rate in zip(records, rates, strict=True) if rate > r.run.lr], ".2g")
+
+
+def holds_rule(record: Record) -> bool:
+    """Whether it has a test set and gets nearly all of it right."""
+    return "test_accuracy" in record.metrics and at_the_end(record) >= PERFECT
+
+
+def fig_steepness(records: Records) -> go.Figure:
+    """`steepness` by distance, a line a network; above the dashed level AdamW overshoots."""
+    xaxis = {"title": "distance, over the norm", "type": "log", "tickvals": DISTANCES}
+    yaxis = {"title": "second difference × η / ε", **plots.LOG, "dtick": 2}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
+    for record in records:
+        label, colour = ("rule", GEN) if holds_rule(record) else ("no rule", MEM)
+        who = f"{record.run.task}, p = {record.run.p}<br>{plots.run_name(record)}"
+        values = [steepness(record, part) for part in DISTANCES]
+        looks: Looks = {"colour": colour, "meta": plots.meta(record), "mode": "lines+markers"}
+        draw(fig, DISTANCES, values, label, f"%{{y:.3g}} at %{{x:g}}<br>{who}", **looks)
+    limits = sorted({stable_below(record.run) for record in records})
+    line: Looks = {"colour": NORM, "dash": "dash", "width": 1.4, "mode": "lines"}
+    for limit in limits:
+        draw(fig, DISTANCES, np.full(len(DISTANCES), limit), f"{limit:.0f}, AdamW's limit", **line)
+    rule, none = ([r for r in records if holds_rule(r) == which] for which in (True, False))
+    said = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
+    return set_alt(
+        fig, f"{said}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."
+    )
