@@ -149,13 +149,13 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking at other moduli, all but 53 to test two laws (choice C26).
 
     By the minimiser, until at rest, from networks trained on every example with weight decay 1.
-    At the moduli that came last, 73 and 97, only at the sizes around D_crit, with fewer seeds.
+    At the moduli that came last, 73 and 97, only at the sizes around D_crit.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    runs = [run for p in (31, 53) for run in _at_multiples(profile, count, p)]
-    for p in () if profile == "quick" else (73, 97):
-        runs += _at_multiples(profile, min(count, 3), p, MULTIPLES[1:-1])
-    return runs
+    sizes = {31: MULTIPLES, 53: MULTIPLES}
+    if profile != "quick":
+        sizes |= {73: MULTIPLES[1:-1], 97: MULTIPLES[1:-1]}
+    return [run for p, of in sizes.items() for run in _at_multiples(profile, count, p, of)]
 
 
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
