@@ -28,10 +28,10 @@ def summary(values: list[float]) -> str:
     return f"{middle:,.0f} ({min(values):,.0f} – {max(values):,.0f})"
 
 
-def off(p: int, new: list[float], known: list[tuple[int, list[float]]]) -> float:
-    """A D_crit at p over what c p ln p says, with c from the others, less 1."""
-    constant = gmean([gmean(crits) / (q * log(q)) for q, crits in known])
-    return gmean(new) / (constant * p * log(p)) - 1
+def off(p: int, crits: dict[int, list[float]]) -> float:
+    """D_crit at p over what c p ln p says, with c from 53 and 113, less 1."""
+    constant = gmean([gmean(crits[q]) / (q * log(q)) for q in (53, 113)])
+    return gmean(crits[p]) / (constant * p * log(p)) - 1
 
 
 def said(n: dict) -> dict[str, list[str]]:
@@ -39,7 +39,8 @@ def said(n: dict) -> dict[str, list[str]]:
     ends, (alike, pairs) = n["ungrokked"], n["pairs alike"]
     stay = [end for end in n["longer"] if end <= 0.95]
     up = f"at most {averaged(n['D_crit up'])}"
-    (least, new), *known = n["D_crit by modulus"].items()
+    crits = n["D_crit by modulus"]
+    new = [p for p in crits if p not in (53, 113)]
     return {
         "F1a": [
             f"^fitted by epoch {summary(n['epochs of fit'])}",
@@ -68,8 +69,8 @@ def said(n: dict) -> dict[str, list[str]]:
             f"accuracy ½ × {n['half size']:.2f} (",
         ],
         "B13": [
-            f"p = {least}: D_crit {averaged(new)}",
-            f"off p ln p by {off(least, new, known):+.0%}",
+            *(f"{averaged(crits[p])}" for p in new),
+            "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
             "; at first, with ends at p = 53 and 113 that were still falling: open (C26)",
         ],
         "B15": [f"{averaged(c)}" for c in n["D_crit by width"].values()],

@@ -170,6 +170,14 @@ def off_by(known: Records, new: Records) -> dict[str, dict[int, float]]:
     }
 
 
+def off_text(known: Records, new: Records) -> str:
+    """ "p ln p: +23% at 31, -10% at 73; p^(5/3): ...": `off_by` in words."""
+    return "; ".join(
+        f"{law}: {', '.join(f'{x:+z.0%} at {p}' for p, x in each.items())}"
+        for law, each in off_by(known, new).items()
+    )
+
+
 def exponents_text(records: Records) -> str:
     """ "0.86 from 31 to 53, ...": the power of p by which D_crit grows between moduli."""
     return ", ".join(

@@ -138,25 +138,27 @@ def by_modulus(found: ByExperiment) -> Result:
     known, new = analysis.known_and_new(records)
     if {record.run.p for record in known} != {*analysis.KNOWN} or not new:
         return Result()
-    off = analysis.off_by(known, new)
-    ours = "; ".join(
-        f"p = {p}: D_crit {measures.d_crit_text(runs)}, "
-        + ", ".join(f"off {law} by {each[p]:+z.0%}" for law, each in off.items())
-        for p, runs in measures.group(new, "p").items()
-    )
+    moduli, off = measures.group(records, "p"), analysis.off_by(known, new)
     least, *later = off["p ln p"]
-    near = {law: abs(each[least]) < analysis.MAX_OFF for law, each in off.items()}
-    further: dict[str, Met] = {"p^(5/3) is further off than that": not near["p^(5/3)"]}
-    for p in later:
-        further[f"at p = {p}, too"] = abs(off["p ln p"][p]) < analysis.MAX_OFF
-    evidence = Evidence.of(*measures.group(records, "p").values())
+    crits = (f"{measures.d_crit_text(moduli[p])} at p = {p}" for p in (least, *later))
+    ours = f"D_crit {', '.join(crits)}; off {analysis.off_text(known, new)}"
+    rest = {p: measures.crossings_rest(runs) for p, runs in moduli.items()}
+    can_tell = all(rest[p] for p in analysis.KNOWN)
+
+    def near(law: str, p: int) -> Met:
+        return abs(off[law][p]) < analysis.MAX_OFF if can_tell and rest[p] else None
+
+    beside = near("p^(5/3)", least)
+    further: dict[str, Met] = {
+        "p^(5/3) is further off than that": None if beside is None else not beside,
+        **{f"at p = {p}, too": near("p ln p", p) for p in later},
+    }
+    evidence = Evidence.of(*moduli.values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
     if [record.run for record in found["moduli"]] == sweeps.moduli():
         ours += "; at first, with ends at p = 53 and 113 that were still falling: open (C26)"
-    rest = all(map(measures.crossings_rest, measures.group(records, "p").values()))
-    core = near["p ln p"] if rest else None
     further |= measures.resting(records)
-    return Result(ours, core, further, replace(evidence, smaller=few))
+    return Result(ours, near("p ln p", least), further, replace(evidence, smaller=few))
 
 
 def by_facts(found: ByExperiment) -> Result:

@@ -177,12 +177,9 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
             x, y = [units[0][0].run.p] * len(units), [measures.d_crit(unit).value for unit in units]
             hover = "D<sub>crit</sub> %{y:,.0f} at p = %{x}<br>%{customdata}"
             draw(fig, x, y, label, hover, customdata=told, **dots)
-    off = "; ".join(
-        f"{name}: {', '.join(f'{x:+z.0%} at {p}' for p, x in each.items())}"
-        for name, each in analysis.off_by(known, new).items()
-    )
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
-    return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. Off the prediction of {off}.")
+    off = f"Off the prediction of {analysis.off_text(known, new)}."
+    return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. {off}")
 
 
 KINDS = {"none": "no mirror images", "any": "as drawn", "all": "all mirror images"}

@@ -152,7 +152,7 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     At the moduli that came last, 73 and 97, only at the sizes around D_crit.
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    sizes = {31: MULTIPLES, 53: MULTIPLES}
+    sizes = {17 if profile == "quick" else 31: MULTIPLES, 53: MULTIPLES}
     if profile != "quick":
         sizes |= {73: MULTIPLES[1:-1], 97: MULTIPLES[1:-1]}
     return [run for p, of in sizes.items() for run in _at_multiples(profile, count, p, of)]
