@@ -4,13 +4,14 @@ The core criterion is the claim's own sentence. A criterion is met, not met, or 
 cannot tell, because they are not at rest or too few. The unit of evidence is a seed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Records, Run
 from grokkit.tasks import PERMUTATION
+from varma2023.tables import span
 
 HOLDS, SMALLER, IN_PART = "holds", "holds, smaller", "in part"
 FAILS, OPEN, NOT_RUN = "fails", "open", "not run"
@@ -34,6 +35,7 @@ class Evidence:
     settings: tuple[str, ...] = ()  # moduli
     seeds: int | None = None  # the fewest over the groups of runs that are compared; None: no runs
     smaller: bool = False  # another modulus or width than the paper's, or too few seeds
+    most_seeds: int | None = None  # over those groups
 
     @classmethod
     def of(cls, *groups: Records) -> "Evidence":
@@ -45,21 +47,27 @@ class Evidence:
         if not all(groups):
             raise ValueError("every group of the evidence must hold a record, got an empty one")
         runs = [record.run for group in groups for record in group]
-        seeds = min(len({record.run.seed for record in group}) for group in groups)
+        seeds = [len({record.run.seed for record in group}) for group in groups]
         moduli = sorted({(run.task in PERMUTATION, run.p) for run in runs})
         other = not {*moduli} <= PAPERS_MODULI or any(run.model != ModelConfig() for run in runs)
         return cls(
             tuple(sorted({_optimiser(run) for run in runs})),
             tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
-            seeds,
-            other or seeds < ENOUGH_SEEDS,
+            min(seeds),
+            other or min(seeds) < ENOUGH_SEEDS,
+            max(seeds),
         )
 
     @property
     def badges(self) -> list[str]:
         """ "AdamW", "p = 113", "5 seeds"."""
-        seeds = [] if self.seeds is None else [f"{self.seeds} seed{'s' * (self.seeds != 1)}"]
-        return [*self.by, *self.settings, *seeds]
+        return [*self.by, *self.settings, *seeds_badge([self])]
+
+
+def seeds_badge(made: Sequence[Evidence]) -> list[str]:
+    """ "5 seeds", or "2 – 5 seeds": the range over all groups of runs; nothing without runs."""
+    counts = {n for each in made for n in (each.seeds, each.most_seeds) if n}
+    return [f"{span(counts)} seed{'s' * (counts != {1})}"] if counts else []
 
 
 def _optimiser(run: Run) -> str:

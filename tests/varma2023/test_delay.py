@@ -148,11 +148,13 @@ def test_figure_and_tables_show_every_network_and_every_law():
     found = made.waits(p=31)
     records = found["delay"]
     records[0].metrics["test_accuracy"] = np.zeros(4)
-    fig = figures.fig_delay(records, {31: 150.0, 53: 290.0})
+    fig = figures.fig_delay(records, {31: 150.0, 53: 290.0}, upper=found["upper_branch"])
     dots = [trace for trace in fig.data if trace.mode == "markers"]
     assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
     assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2
-    assert {trace.name for trace in fig.data if trace.mode == "lines"} == set(LAWS)
+    lines = {trace.name: trace for trace in fig.data if trace.mode == "lines"}
+    assert [*lines.pop("memory ends, by the minimiser").x] == pytest.approx([149] * 2, abs=1)
+    assert set(lines) == set(LAWS)
     assert "1 have not got there" in fig.layout.meta["alt"]
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
     assert analysis.laws_table(records[:6]) == ""

@@ -21,7 +21,8 @@ def two_ways(found: ByExperiment) -> Result:
     kinds: dict[str, list[Record]] = {}  # each with seeds of its own
     for pair in pairs:
         kinds.setdefault(pair.kind, []).extend((pair.adamw, pair.lbfgs))
-    ours = f"{alike} of {len(pairs)} pairs end alike; gradients to a residual of 1, times fewer: "
+    ours = f"{alike} of {len(pairs)} pairs end alike; AdamW's gradients to a residual of 1, over "
+    ours += "the minimiser's: "
     further = {"every pair ends alike": alike == len(pairs), **measures.resting(records)}
     return Result(ours + times, 2 * alike > len(pairs), further, Evidence.of(*kinds.values()))
 

@@ -48,7 +48,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
         fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
     fig.update_xaxes(LOG | {"dtick": 2})
-    fig.update_xaxes(title="gradients of the train set", row=len(ROWS))
+    fig.update_xaxes(title="gradients", row=len(ROWS))
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"
     text = f"{len(pairs)} networks taken to convergence by AdamW and by L-BFGS. "

@@ -88,6 +88,12 @@ def holds_rule(record: Record) -> bool:
     return "test_accuracy" in record.metrics and at_the_end(record) >= PERFECT
 
 
+def by_rule(records: Records) -> tuple[list[Record], list[Record]]:
+    """The records of networks that hold the rule, and the others."""
+    rule = [record for record in records if holds_rule(record)]
+    return rule, [record for record in records if not holds_rule(record)]
+
+
 def fig_steepness(records: Records) -> go.Figure:
     """`steepness` by distance, a line a network; above the dashed level AdamW overshoots."""
     xaxis = {"title": "distance, over the norm", "type": "log", "tickvals": DISTANCES}
@@ -103,7 +109,7 @@ def fig_steepness(records: Records) -> go.Figure:
     line: Looks = {"colour": NORM, "dash": "dash", "width": 1.4, "mode": "lines"}
     for limit in limits:
         draw(fig, DISTANCES, np.full(len(DISTANCES), limit), f"{limit:.0f}, AdamW's limit", **line)
-    rule, none = ([r for r in records if holds_rule(r) == which] for which in (True, False))
+    rule, none = by_rule(records)
     said = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
     return set_alt(
         fig, f"{said}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."

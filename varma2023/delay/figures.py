@@ -1,25 +1,28 @@
 """The figure of the delay: how long until a network groks, by the size of its dataset."""
 
-from math import isinf
+from math import isfinite, isinf
 
 import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Records
-from varma2023 import plots
+from varma2023 import measures, plots
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.plots import Looks, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, ordered, panels, set_alt
 
 
-def fig_delay(records: Records, crits: dict[int, float], slow: Records = ()) -> go.Figure:
+def fig_delay(
+    records: Records, crits: dict[int, float], slow: Records = (), upper: Records = ()
+) -> go.Figure:
     """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
 
     Args:
         records: of `sweeps.delay`.
         crits: D_crit of ungrokking by modulus.
         slow: runs of the first modulus at the paper's learning rate.
+        upper: ends of `sweeps.upper_branch`; a line stands where they leave memory.
     """
     titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
@@ -33,6 +36,12 @@ def fig_delay(records: Records, crits: dict[int, float], slow: Records = ()) -> 
         line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
         draw(fig, sizes, np.exp(fit.log_time(sizes)), law, hover, place=(1, 1), **line)
+    if upper and isfinite(size := measures.d_crit_interval(upper).value):
+        waits = analysis.Waits.of(own).log_time
+        reach = np.exp([waits.min(), waits.max()])
+        line = {"mode": "lines", "width": 1.8, "dash": "dash", "colour": MEM}
+        hover = f"the minimiser leaves memory at {size:.0f}"
+        draw(fig, [size] * 2, reach, "memory ends, by the minimiser", hover, place=(1, 1), **line)
     groups = group(records, "p", "weight_decay")
     for i, ((modulus, decay), here) in enumerate(groups.items()):
         if modulus in crits:
@@ -40,7 +49,7 @@ def fig_delay(records: Records, crits: dict[int, float], slow: Records = ()) -> 
             _dots(fig, here, label, colour, i, crits[modulus], (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
-    fig.update_xaxes(plots.size_axis([*own, *slow], "D", TICKS), row=1, col=1)
+    fig.update_xaxes(plots.size_axis([*own, *slow, *upper], "D", TICKS), row=1, col=1)
     parts = [r.run.dataset_size / crits[r.run.p] for r in records if r.run.p in crits]
     shares = plots.log_axis([1.0, *parts], "D / D<sub>crit</sub>", (1, 2, 3, 4, 5), 0.07)
     fig.update_xaxes(shares, row=1, col=2)

@@ -95,8 +95,8 @@ def widths_table(found: Sequence[Width]) -> str:
             f"{sum(map(measures.rests, own))} of {len(own)}" for own in (width.memory, width.ends)
         ]
         rows.append([width.d_model, memory, rule, *sizes, *rest])
-    heads = "d_model | memory: Eq. (2) over α, by D | the rule's | D_crit predicted | measured"
-    return table(f"{heads} | memory at rest | ends at rest", rows)
+    heads = "width | memory: Eq. (2) over α, by D | the rule's | D_crit predicted: median (range)"
+    return table(f"{heads} | measured | memory at rest | ends at rest", rows)
 
 
 def fig_widths(found: Sequence[Width]) -> go.Figure:

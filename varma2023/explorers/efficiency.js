@@ -36,7 +36,7 @@ function render({ model, el }) {
     { key: "kappa", html: "κ", name: "kappa", low: 0.3, high: 10, step: 0.05 },
   ];
   const controls = sliders(model, specs, "Costs of the two circuits");
-  const names = legend([{ name: "C_gen, norm", colour: COLOURS.gen }, { name: "C_mem, norm", colour: COLOURS.mem, dash: "7 3" }]);
+  const names = legend([{ name: "generalising, norm", colour: COLOURS.gen }, { name: "memorising, norm", colour: COLOURS.mem, dash: "7 3" }]);
   root.append(charts, names.list, status, controls.field);
   const move = (size, pressed) => {
     if (!pressed) return;
@@ -56,7 +56,7 @@ function render({ model, el }) {
     const [mem, gen] = [memNorm(state, logit, size), genNorm(state, logit)];
     const part = genShare(state, logit, size);
     const x = { title: "D (drag in the chart, or the slider)", ...RANGE, log: true };
-    const rules = inside ? [{ x: critical, text: `D_crit = ${show(Math.round(critical))}` }] : [];
+    const rules = inside ? [{ x: critical, text: `equal at D = ${show(Math.round(critical))}` }] : [];
     const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
     const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);
     const found = (name, factor = 1) => (measured[name] || []).map(([x, y]) => ({ x, y: y * factor, open: true,
@@ -71,9 +71,9 @@ function render({ model, el }) {
       lines: [{ x: sizes, y: sizes.map((d) => genShare(state, logit, d)), colour: COLOURS.gen }],
       dots: [...found("share"), { x: size, y: part, colour: COLOURS.gen }] });
     names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)} % of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)} %)`]);
-    const cheaper = size < critical ? "C_mem is the cheaper circuit" : "C_gen is the cheaper circuit";
+    const cheaper = size < critical ? "the memorising circuit is the cheaper one" : "the generalising circuit is the cheaper one";
     const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";
-    status.textContent = `D_crit = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;
+    status.textContent = `The costs are equal at D = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;
     controls.read();
   }
   return follow(model, specs.map(({ key }) => key), recompute, [cost, share]);

@@ -39,7 +39,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
             looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
             draw(fig, count, held, label, hover, **looks)
     known = [analysis.n_characters(parts) for c in modular for parts in (c.own, c.other)]
-    fig.update_xaxes(type="log", range=[0, float(np.log10(max(known, default=1)))], dtick="D2")
+    fig.update_xaxes(plots.log_axis([1, *known], "", (1, 2, 5, 10, 20, 50, 100), 0))
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)

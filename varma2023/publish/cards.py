@@ -10,7 +10,7 @@ import numpy as np
 from grokkit.runs import Records
 from grokkit.theorems import EqualCircuits, optimal_shares
 from varma2023 import board, claims, measures
-from varma2023.claims import ByExperiment, Claim, Result
+from varma2023.claims import ByExperiment, Claim, Result, seeds_badge
 from varma2023.efficiency import analysis as efficiency
 from varma2023.efficiency import claims as predictions
 from varma2023.efficiency import critical
@@ -19,7 +19,7 @@ from varma2023.publish import overview
 from varma2023.publish.sparks import Axis, Curve, spark
 from varma2023.rivals import analysis as rivals
 from varma2023.semi_grokking import analysis as semi_grokking
-from varma2023.tables import badges, capitalised, indexed, span
+from varma2023.tables import badges, capitalised, indexed
 from varma2023.theorems.analysis import minimise_weights
 
 SCORE = "chapters/score.html"
@@ -191,9 +191,7 @@ def evidence(results: Sequence[Result]) -> list[str]:
     made = [result.evidence for result in results if result.evidence]
     by = sorted({name for each in made for name in each.by})
     settings = sorted({name for each in made for name in each.settings})
-    seeds = {each.seeds for each in made if each.seeds}
-    counted = [f"{span(seeds)} seed{'s' * (seeds != {1})}"] if seeds else []
-    return [*by, *settings, *counted]
+    return [*by, *settings, *seeds_badge(made)]
 
 
 def _mark(claim: Claim, result: Result) -> str:

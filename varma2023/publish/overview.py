@@ -133,7 +133,8 @@ def idea(found: Costs | None) -> str:
     near = found.sizes <= 4.01 * found.sizes[0]
     sizes, memory = found.sizes[near], found.memory[near]
     top, (low, high) = float(memory.max()), (float(sizes[0]), float(sizes[-1]))
-    ours = found.forget.each or (found.forget.value,)
+    forget = found.forget
+    ours = (forget.low, forget.high) if forget.bounded else forget.each or (forget.value,)
     box = Box(Axis(low, high, log=True), Axis(0, 1.1 * top), 350, 210)
     drawn = [
         box.line(Curve([low, high], [0, 0], "reference")),

@@ -21,7 +21,7 @@ def not_needed(found: ByExperiment) -> Result:
     ours, usual = measures.listed(parts), base[0].run.epochs
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
     if late:
-        ours += f"; after {usual:,} epochs {late} of these had not grokked, and this failed (C22)"
+        ours += f"; by epoch {usual:,} {late} of the smaller starts had not, so it failed (C22)"
     return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
 
 

@@ -23,7 +23,7 @@ CLAIMS = (
     Claim(
         "F2a-c",
         "Fig. 2, three ingredients suffice",
-        "a simulation groks with all three, and not with one of them taken out",
+        "a simulation groks with all three, and not without the lower cost or the slower learning",
         (INGREDIENTS, "fig-2"),
         fig2,
         number="(a) groks, (b) never generalises, (c) generalises together",

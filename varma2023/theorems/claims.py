@@ -6,7 +6,7 @@ from varma2023.claims import ByExperiment, Claim, Evidence, Result
 from varma2023.pages import THEOREMS
 from varma2023.theorems import analysis
 
-N_DRAWS = 200
+N_DRAWS = 500
 CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
 
 

@@ -72,7 +72,7 @@ CLAIMS = (
     Claim(
         "F10a",
         "Fig. 10a, relative strength",
-        "the ratio of trig to mem logit rises with D at a fixed norm",
+        "the ratio of trig to mem logit rises with D in each bucket of the norm",
         (MORE, "fig-10"),
         fig10a,
         ("transition",),
