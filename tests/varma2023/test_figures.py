@@ -76,7 +76,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "moduli": (
         lambda: figures.fig_moduli(*MODULI),
         "31: 149 (149, 149; 2 seeds); 53: 294",
-        "prediction of p ln p: +0% at 31; p^(5/3): +46% at 31",
+        "prediction of p ln p: +0% at 31; p to the 5/3: +46% at 31",
     ),
     "mirrors": (
         lambda: figures.fig_mirrors(evidence.by_mirrors()["mirrors"]),

@@ -123,7 +123,7 @@ def test_the_texts_and_the_table_say_how_many_and_where():
     assert analysis.ends_text(runs) == "0.80, 0.80"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
     stays = analysis.stays_text(runs)
-    assert stays.startswith("D = 380, seed 0: 0.790 from epoch ")
+    assert stays.startswith("D = 380, seed 0: within 0.1 about 0.790, from epoch ")
     assert stays.count("to 50,000") == 2
     table = analysis.outcomes_table(runs)
     assert table.count("<tr>") == 1 + 5

@@ -456,12 +456,12 @@ def test_weight_decay_is_judged_by_ends_at_rest_and_its_row_says_what_it_was_wit
 def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not():
     *early, last = made.ablations()[20:25]
     longer = replace(last.run, epochs=2 * last.run.epochs)
-    assert "had not grokked" not in board.judge("S6", ablations=made.ablations()).ours
+    assert "smaller starts had not" not in board.judge("S6", ablations=made.ablations()).ours
     late = made.ablation(longer, last.run.epochs + 1000, 20.0, ())
     others = [r for r in made.ablations() if r.run.init_scale >= 1]
     found = board.judge("S6", ablations=[*others, *early, late])
     assert found.core
-    assert f"after {last.run.epochs:,} epochs 1 of these had not grokked" in found.ours
+    assert f"by epoch {last.run.epochs:,} 1 of the smaller starts had not" in found.ours
 
 
 def test_a_falling_network_enters_no_exponent_of_the_rule():

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, from_random, seed_range, sets
+from varma2023.profiles import QUICK_RUN, Grid, from_random, not_none, seed_range, sets
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -67,7 +67,7 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     The size from which they come to rest in the rule is the upper branch's end.
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
-    if profile != "published":
+    if profile != "published" or "epochs" in not_none(changes):
         return runs
     more = [LONGER if (r.dataset_size, r.seed) in STILL_FALLING else 1 for r in runs]
     return [replace(r, epochs=k * r.epochs) for r, k in zip(runs, more, strict=True)]

@@ -15,6 +15,7 @@ from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, 
 from varma2023.measures import group, least
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
+from varma2023.tables import powers
 from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
@@ -282,7 +283,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 "measured: a lower bound, ends still falling": not p.ends_rest,
             }
             told = [
-                f"{route}<br>{p.name}",
+                f"{route}<br>{powers(p.name)}",
                 f"predicted {p.predicted.text(',.0f')}, measured {p.measured.text(',.0f')}",
                 f"{'' if p.agrees else 'not '}within {p.near:.0%}",
                 *(bound for bound, so in bounds.items() if so),
@@ -292,7 +293,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             if route == ROUTES[-1]:
                 crowded = larger and larger.predicted.value < 1.1 * p.predicted.value
                 left = crowded or p.predicted.value < p.measured.value
-                point |= {"mode": "markers+text", "text": [f"\u2002{p.name}\u2002"]}
+                point |= {"mode": "markers+text", "text": [f"\u2002{powers(p.name)}\u2002"]}
                 point["textposition"] = "middle left" if left else "middle right"
             draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
     fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", plots.TICKS))

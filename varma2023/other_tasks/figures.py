@@ -11,7 +11,7 @@ from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.other_tasks import analysis
 from varma2023.other_tasks.analysis import GroupCircuit
-from varma2023.plots import ACCURACY, Looks, draw, draw_accuracy, draw_bars, size_axis
+from varma2023.plots import ACCURACY, Looks, draw, draw_accuracy, draw_bars, log_axis, size_axis
 from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
 
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
@@ -39,7 +39,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
             looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
             draw(fig, count, held, label, hover, **looks)
     known = [analysis.n_characters(parts) for c in modular for parts in (c.own, c.other)]
-    fig.update_xaxes(plots.log_axis([1, *known], "", (1, 2, 5, 10, 20, 50, 100), 0))
+    fig.update_xaxes(log_axis([1, *known], "", (1, 2, 5, 10, 20, 50, 100), 0))
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)

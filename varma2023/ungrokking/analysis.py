@@ -135,7 +135,7 @@ def ungrokking_table(records: Records) -> str:
 
 # --- by modulus --------------------------------------------------------------------------------
 
-LAWS = {"p ln p": lambda p: p * log(p), "p^(5/3)": lambda p: p ** (5 / 3)}
+LAWS = {"p ln p": lambda p: p * log(p), "p to the 5/3": lambda p: p ** (5 / 3)}
 """How D_crit may go with the modulus p, up to a constant."""
 
 
@@ -171,7 +171,7 @@ def off_by(known: Records, new: Records) -> dict[str, dict[int, float]]:
 
 
 def off_text(known: Records, new: Records) -> str:
-    """ "p ln p: +23% at 31, -10% at 73; p^(5/3): ...": `off_by` in words."""
+    """ "p ln p: +23% at 31, -10% at 73; p to the 5/3: ...": `off_by` in words."""
     return "; ".join(
         f"{law}: {', '.join(f'{x:+z.0%} at {p}' for p, x in each.items())}"
         for law, each in off_by(known, new).items()
@@ -187,7 +187,7 @@ def exponents_text(records: Records) -> str:
 
 
 def predictions_text(known: Records, new: Records) -> str:
-    """ "149 by p ln p and 102 by p^(5/3) at p = 31; ...": D_crit by each law at new moduli."""
+    """ "149 by p ln p and 102 by p to the 5/3 at p = 31; ...": D_crit by each law at new moduli."""
     found = constants(known)
     return "; ".join(
         " and ".join(f"{found[name] * law(p):,.0f} by {name}" for name, law in LAWS.items())

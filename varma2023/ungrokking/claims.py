@@ -148,9 +148,9 @@ def by_modulus(found: ByExperiment) -> Result:
     def near(law: str, p: int) -> Met:
         return abs(off[law][p]) < analysis.MAX_OFF if can_tell and rest[p] else None
 
-    beside = near("p^(5/3)", least)
+    beside = near("p to the 5/3", least)
     further: dict[str, Met] = {
-        "p^(5/3) is further off than that": None if beside is None else not beside,
+        "p to the 5/3 is further off than that": None if beside is None else not beside,
         **{f"at p = {p}, too": near("p ln p", p) for p in later},
     }
     evidence = Evidence.of(*moduli.values())
