@@ -275,7 +275,7 @@ def laws_table(records: Records) -> str:
         d_c = f"{found.d_c:,.0f}" if law in WITH_D_C else ""
         score = float(np.mean(np.concatenate([*scores[law].values()])))
         less = "" if law == "divergence" else gain(scores, "divergence", law).text("+.3f")
-        numbers = (f"{found.rate:.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
+        numbers = (f"{found.rate:,.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
         rows.append([f"{law}, {FORMULAS[law]}", d_c, *numbers])
     heads = "law | D_c | ν, b or 1 / d | standard deviation of ln t around it"
     return table(f"{heads} | log-likelihood of a run held out | divergence, over it", rows)

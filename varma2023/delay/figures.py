@@ -46,7 +46,8 @@ def fig_delay(
     for i, ((modulus, decay), here) in enumerate(groups.items()):
         if modulus in crits:
             label, colour = f"p = {modulus}, weight decay {decay:g}", ordered(len(groups))[i]
-            _dots(fig, here, label, colour, i, crits[modulus], (1, 2))
+            unit = crits[modulus] * decay**0.05  # weight decays side by side
+            _dots(fig, here, label, colour, i, unit, (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
     fig.update_xaxes(plots.size_axis([*own, *slow, *upper], "D", TICKS), row=1, col=1)
