@@ -254,6 +254,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
         "pairs alike": n_alike(read("convergence", results)),
+        "D_crit of fresh networks": d_crits(read("upper_branch", results)),
         "D_crit by modulus": {p: d_crits(here) for (p,), here in groups(moduli, "p").items()},
         "D_crit by width": {
             width: d_crits([row for row in ends_at if row.model["d_model"] == width])

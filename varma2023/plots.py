@@ -29,7 +29,7 @@ LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
 LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
 ACCURACY_FROM_0 = ACCURACY | {"range": [0, 1.03]}  # of lines without markers
-TICKS = (20, 50, 100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000, 10_000)
+TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 PAPER_DOWN, PAPER_UP = (800.0, 1000.0), 2000.0
 """The D at which ungrokking, and semi-grokking, end at a test accuracy of 0.7 (App. A.2)."""
 

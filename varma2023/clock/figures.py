@@ -32,7 +32,8 @@ def fig_clock(records: Records) -> go.Figure:
         plots.draw_paper(fig, note, x=general * base, place=(1, 1))
         plots.draw_paper_size(fig, analysis.ungrokking(records), (1, 2))
     fig.update_xaxes(title="η × epochs", row=1, col=1)
-    fig.update_xaxes(plots.size_axis(analysis.ungrokking(records), "D′"), row=1, col=2)
+    sizes = plots.size_axis(analysis.ungrokking(records), "D′", (400, 600, 800, 1000, 1500))
+    fig.update_xaxes(sizes, row=1, col=2)
     fig.update_yaxes(plots.ACCURACY_FROM_0)
     fig.update_yaxes(title="", col=2)
     rates = "; ".join(
