@@ -132,9 +132,12 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
 
 
 def by_modulus(
-    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM
+    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM, more=()
 ) -> dict[str, list[Record]]:
-    """Curves at moduli whose D_crit is 1.4 p ln p, at 31 times a factor."""
+    """Curves at moduli whose D_crit is 1.4 p ln p, at 31 times a factor.
+
+    `more`: triples of another modulus, its factor, and how its ends rest.
+    """
 
     def at(p: int, times=1.0, **changes) -> list[Record]:
         crit = times * 1.4 * p * log(p)
@@ -144,7 +147,8 @@ def by_modulus(
         return made if times == 1.0 else with_rest(made, far, dataset_size=round(2 * crit))
 
     new, (first, last) = at(31, factor * (1 + 1e-9), rest=rest), map(at, known)
-    return {"moduli": [*new, *first], "transition": last}
+    others = [r for p, times, how in more for r in at(p, times * (1 + 1e-9), rest=how)]
+    return {"moduli": [*new, *first, *others], "transition": last}
 
 
 NARROW = ModelConfig(d_model=64, d_mlp=256)
@@ -414,7 +418,7 @@ def waits(
     """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
 
     So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), everywhere
-    (`shift`). D_c is `d_c` D_crit, and the minimiser leaves memory at `upper` D_crit.
+    (`shift`). D_c is `d_c` D_crit, fresh networks end in memory up to `upper` D_crit.
     """
     crits = {each: 1.4 * each * log(each) for each in (p, other)}
     shapes = {

@@ -57,7 +57,7 @@ EXPERIMENTS = {
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "delay": Experiment("how long until a network groks", delay),
-    "upper_branch": Experiment("the same networks by the minimiser, until at rest", upper_branch),
+    "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),

@@ -115,8 +115,8 @@ def test_comparisons_are_of_seeds_with_their_own():
 )
 def test_the_critical_size_is_compared_with_where_fresh_networks_leave_memory(changes, met):
     result = board.judge("B14", **made.waits(p=113, **changes))
-    assert result.further["its D_c is where the minimiser leaves memory"] is met
-    assert "leaves memory at" in result.ours
+    assert result.further["its D_c is up to where fresh networks end in memory"] is met
+    assert "end in memory up to" in result.ours
     assert result.core
 
 
@@ -153,7 +153,9 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
     assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2
     lines = {trace.name: trace for trace in fig.data if trace.mode == "lines"}
-    assert [*lines.pop("memory ends, by the minimiser").x] == pytest.approx([149] * 2, abs=1)
+    assert [*lines.pop("up to here in memory, by the minimiser").x] == pytest.approx(
+        [149] * 2, abs=1
+    )
     assert set(lines) == set(LAWS)
     assert "1 have not got there" in fig.layout.meta["alt"]
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)

@@ -89,7 +89,14 @@ def test_the_figure_and_the_texts_tell_networks_with_the_rule_from_others():
     assert not steepness.holds_rule(other)
     fig = shown(steepness.fig_steepness([rule, other]), "around 2 networks")
     assert {"rule", "no rule", "38, AdamW's limit"} <= {trace.name for trace in fig.data}
-    steep = steepness.steepness(rule, 1e-4)
-    assert steepness.n_stable([rule, other]) == f"{2 * (steep < 38)} of 2"
-    slower = network(lr=1e-3 * 20 / steep)  # then it is at 20, so 1.9 times that rate is too fast
-    assert float(steepness.fastest([slower])) == pytest.approx(1e-3 * 38 / steep, rel=0.03)
+
+
+def test_texts_count_those_below_the_limit_and_leave_out_what_is_above_it(monkeypatch):
+    flat, steep = network(), network(seed=1)
+    told = {(flat.run, 1e-4): 19.0, (steep.run, 1e-4): 74.0}
+    found = lambda record, part: told.get((record.run, part), 1e5)  # noqa: E731
+    monkeypatch.setattr(steepness, "steepness", found)
+    monkeypatch.setattr(steepness, "rests", lambda record: record is steep)
+    expected = "1 of 2 over 0.0001 of the norm, 0 of 2 over 0.001 of the norm (1 of them at rest)"
+    assert steepness.told([flat, steep]) == expected
+    assert steepness.fastest([flat, steep]) == "0.002"

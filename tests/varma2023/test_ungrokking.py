@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from evidence import (
     ALL_DECAYS,
+    CALM,
     FALLING,
     RESTLESS,
     by_mirrors,
@@ -21,7 +22,7 @@ from handmade import record, ungrokking
 
 from grokkit.runs import Run
 from grokkit.tasks import task
-from varma2023 import measures
+from varma2023 import board, measures
 from varma2023.other_tasks.analysis import tasks_table
 from varma2023.ungrokking import analysis, sweeps
 
@@ -175,10 +176,21 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     flatter = (31 * log(31)) / 31 ** (5 / 3) / (53 * log(53) * 113 * log(113)) ** 0.5
     truth = 1.1 * flatter * (53 * 113) ** (5 / 6)
     assert off["p to the 5/3"][31] == pytest.approx(truth - 1, abs=0.02)
-    powers = [float(word.split()[0]) for word in analysis.exponents_text(known).split(", ")]
-    assert powers == pytest.approx([1 + log(log(113) / log(53)) / log(113 / 53)], abs=0.02)
+    power, said = analysis.power_text(known).split(", ")  # through two points
+    assert float(power) == pytest.approx(1 + log(log(113) / log(53)) / log(113 / 53), abs=0.02)
+    assert said == "and is within 0% of each"
     text = analysis.predictions_text(known, new)
     assert text.startswith("149 by p ln p and 10")
+
+
+@pytest.mark.parametrize(
+    ("factor", "rest", "met"), [(1.1, CALM, True), (1.3, CALM, False), (1.0, FALLING, None)]
+)
+def test_another_modulus_is_a_criterion_of_its_own(factor, rest, met):
+    result = board.judge("B13", **by_modulus(more=[(73, factor, rest)]))
+    assert result.core
+    assert result.further["at p = 73, too"] is met
+    assert "; at p = 73: " in result.ours
 
 
 @pytest.mark.parametrize(("size", "mirrors"), [(100, "any"), (100, "none"), (101, "all")])

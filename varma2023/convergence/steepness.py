@@ -18,7 +18,7 @@ from grokkit.engine.tabulated import begin_thread
 from grokkit.optimum import PerRun, Rows
 from grokkit.runs import Record, Records, Run
 from varma2023 import plots
-from varma2023.measures import PERFECT, at_the_end
+from varma2023.measures import PERFECT, at_the_end, rests
 from varma2023.plots import Looks, draw
 from varma2023.tables import span
 from varma2023.theme import GEN, MEM, NORM, figure, set_alt
@@ -37,11 +37,11 @@ def stable_below(run: Run) -> float:
 
 
 def second_difference(loss: Objective, point: Rows, distance: float, steps: int = STEPS) -> PerRun:
-    """The largest (L(point + h u) - 2 L(point) + L(point - h u)) / h^2 over directions u.
+    """(L(point + h u) - 2 L(point) + L(point - h u)) / h^2, the largest over some directions u.
 
-    By the power method on u, from a random one: the next u is the direction of the difference of
-    both gradients, along which it does not fall where the loss is convex. For small distances h it
-    is the largest curvature.
+    These are the steps of a power method from a random u: the next one is that of the difference of
+    both gradients. So it is a lower bound of the largest over all u. For a small distance h and
+    many steps it is the largest curvature, where none is as far below 0.
     """
     noise = torch.Generator().manual_seed(0)
     u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
@@ -71,10 +71,14 @@ def at_step(records: Records) -> str:
     return span([steepness(record, DISTANCES[-1]) for record in records], ",.2g", to=" to ")
 
 
-def n_stable(records: Records, part: float = DISTANCES[0]) -> str:
-    """ "10 of 11": how many are no steeper over this part of the norm than AdamW stands."""
-    fine = [steepness(record, part) < stable_below(record.run) for record in records]
-    return f"{sum(fine)} of {len(fine)}"
+def told(records: Records) -> str:
+    """How many of them AdamW's step suits over the least and the largest of `DISTANCES`."""
+    over = (
+        f"{sum(steepness(r, part) < stable_below(r.run) for r in records)} of {len(records)} over "
+        f"{part:g} of the norm"
+        for part in (DISTANCES[0], DISTANCES[-1])
+    )
+    return f"{', '.join(over)} ({sum(map(rests, records))} of them at rest)"
 
 
 def fastest(records: Records) -> str:

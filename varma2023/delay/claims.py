@@ -28,7 +28,11 @@ def diverges(found: ByExperiment) -> Result:
     parts = [
         *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
         f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
-        *([f"the minimiser leaves memory at {measures.d_crit_text(upper)}"] if upper else ()),
+        *(
+            [f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser"]
+            if upper
+            else ()
+        ),
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
         *(
@@ -51,7 +55,7 @@ def diverges(found: ByExperiment) -> Result:
         "its D_c is the D_crit of ungrokking": same,
     }
     if upper:
-        further["its D_c is where the minimiser leaves memory"] = at_its_end
+        further["its D_c is up to where fresh networks end in memory"] = at_its_end
     core = every(_above(gained) for gained in gains.values())
     evidence = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), core, further, evidence)

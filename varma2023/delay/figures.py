@@ -22,7 +22,7 @@ def fig_delay(
         records: of `sweeps.delay`.
         crits: D_crit of ungrokking by modulus.
         slow: runs of the first modulus at the paper's learning rate.
-        upper: ends of `sweeps.upper_branch`; a line stands where they leave memory.
+        upper: ends of `sweeps.upper_branch`; a line stands up to where they end in memory.
     """
     titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
@@ -39,14 +39,22 @@ def fig_delay(
     if upper and isfinite(size := measures.d_crit_interval(upper).value):
         waits = analysis.Waits.of(own).log_time
         reach = np.exp([waits.min(), waits.max()])
-        line = {"mode": "lines", "width": 1.8, "dash": "dash", "colour": MEM}
-        hover = f"the minimiser leaves memory at {size:.0f}"
-        draw(fig, [size] * 2, reach, "memory ends, by the minimiser", hover, place=(1, 1), **line)
+        line = {"mode": "lines", "width": 1.8, "dash": "solid", "colour": TEST}
+        hover = f"fresh networks end in memory up to {size:.0f}"
+        draw(
+            fig,
+            [size] * 2,
+            reach,
+            "up to here in memory, by the minimiser",
+            hover,
+            place=(1, 1),
+            **line,
+        )
     groups = group(records, "p", "weight_decay")
     for i, ((modulus, decay), here) in enumerate(groups.items()):
         if modulus in crits:
             label, colour = f"p = {modulus}, weight decay {decay:g}", ordered(len(groups))[i]
-            unit = crits[modulus] * decay**0.05  # weight decays side by side
+            unit = crits[modulus] * decay**ASIDE
             _dots(fig, here, label, colour, i, unit, (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
@@ -62,6 +70,7 @@ def fig_delay(
     return set_alt(fig, said)
 
 
+ASIDE = 0.05  # power of the weight decay by which points are moved, so that none hides another
 TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
 
 

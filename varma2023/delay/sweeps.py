@@ -1,4 +1,4 @@
-"""Grokking by dataset size, at two moduli and three weight decays; and what memory falls to."""
+"""Grokking by dataset size, modulus and weight decay; and where fresh networks end by L-BFGS."""
 
 from dataclasses import replace
 from itertools import product
@@ -62,9 +62,9 @@ LONGER = 3  # times the gradients of these
     paper=Grid(10, 20_000, (1500, 1800, 2050, 2400, 3000, 4000)),
 )
 def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Not in the paper: random weights, by the minimiser until at rest, at the first modulus (C27).
+    """Not in the paper: random weights, by the minimiser, at the first modulus (choice C27).
 
-    The size from which they come to rest in the rule is the upper branch's end.
+    Until at rest, or for so many gradients; up to which size do they end in memory?
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
     if profile != "published" or "epochs" in not_none(changes):

@@ -1,6 +1,5 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
-from itertools import pairwise
 from math import exp, isfinite, log, nan, sqrt
 
 import numpy as np
@@ -178,12 +177,12 @@ def off_text(known: Records, new: Records) -> str:
     )
 
 
-def exponents_text(records: Records) -> str:
-    """ "0.86 from 31 to 53, ...": the power of p by which D_crit grows between moduli."""
-    return ", ".join(
-        f"{log(high / low) / log(q / p):.2f} from {p} to {q}"
-        for (p, low), (q, high) in pairwise(measures.d_crit_by_modulus(records).items())
-    )
+def power_text(records: Records) -> str:
+    """ "1.11, and is within 9% of each": the power of p nearest to D_crit at all moduli."""
+    p, crits = np.log([*measures.d_crit_by_modulus(records).items()]).T
+    fitted = np.polyfit(p, crits, 1)
+    worst = np.abs(np.expm1(crits - np.polyval(fitted, p))).max()
+    return f"{fitted[0]:.2f}, and is within {worst:.0%} of each"
 
 
 def predictions_text(known: Records, new: Records) -> str:
