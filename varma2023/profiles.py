@@ -1,6 +1,6 @@
 """What sweeps share: three profiles, changes of a field, and the networks they start from."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from inspect import signature
@@ -266,6 +266,21 @@ def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[R
         same = replace(init, dataset_size=size, weight_decay=decay)
         runs.append(apply(minimised(same, grid.epochs, init, "mixed"), not_shared(changes)))
     return runs
+
+
+def longer(runs: Sequence[Run], more: Mapping[tuple[Any, ...], int]) -> list[Run]:
+    """The runs, those in `more` with so many times the gradients.
+
+    A run is named by its size, weight decay and seed, and by its d_model and its choice of mirror
+    images where these are others than the paper's.
+    """
+    papers, found = Run(), []
+    for run in runs:
+        own = (run.model.d_model, papers.model.d_model), (run.mirrors, papers.mirrors)
+        other = [value for value, usual in own if value != usual]
+        end = (run.dataset_size, run.weight_decay, run.seed, *other)
+        found.append(replace(run, epochs=more.get(end, 1) * run.epochs))
+    return found
 
 
 def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:

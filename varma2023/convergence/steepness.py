@@ -103,8 +103,9 @@ def fig_steepness(records: Records) -> go.Figure:
     xaxis = {"title": "distance, over the norm", "type": "log", "tickvals": DISTANCES}
     yaxis = {"title": "second difference × η / ε", **plots.LOG, "dtick": 2}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
+    rule, none = by_rule(records)
     for record in records:
-        label, colour = ("rule", GEN) if holds_rule(record) else ("no rule", MEM)
+        label, colour = ("rule", GEN) if record in rule else ("no rule", MEM)
         who = f"{record.run.task}, p = {record.run.p}<br>{plots.run_name(record)}"
         values = [steepness(record, part) for part in DISTANCES]
         looks: Looks = {"colour": colour, "meta": plots.meta(record), "mode": "lines+markers"}
@@ -113,7 +114,6 @@ def fig_steepness(records: Records) -> go.Figure:
     line: Looks = {"colour": NORM, "dash": "dash", "width": 1.4, "mode": "lines"}
     for limit in limits:
         draw(fig, DISTANCES, np.full(len(DISTANCES), limit), f"{limit:.0f}, AdamW's limit", **line)
-    rule, none = by_rule(records)
     said = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
     return set_alt(
         fig, f"{said}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."

@@ -15,7 +15,7 @@ from varma2023.statistics import Interval
 def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
     records, crits = found["delay"], measures.d_crit_by_modulus(found["moduli"])
-    upper = found.get("upper_branch", ())
+    upper = found["upper_branch"]
     if not analysis.judged(records):
         return Result()
     scores = analysis.held_out(records)
@@ -28,11 +28,7 @@ def diverges(found: ByExperiment) -> Result:
     parts = [
         *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
         f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
-        *(
-            [f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser"]
-            if upper
-            else ()
-        ),
+        f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
         *(
@@ -53,9 +49,8 @@ def diverges(found: ByExperiment) -> Result:
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "its D_c is the D_crit of ungrokking": same,
+        "its D_c is up to where fresh networks end in memory": at_its_end,
     }
-    if upper:
-        further["its D_c is up to where fresh networks end in memory"] = at_its_end
     core = every(_above(gained) for gained in gains.values())
     evidence = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), core, further, evidence)
@@ -78,6 +73,6 @@ CLAIMS = (
         "the time to grok diverges as the dataset shrinks to a critical size",
         (DELAY, "fig-delay"),
         diverges,
-        ("delay", "moduli"),
+        ("delay", "moduli", "upper_branch"),
     ),
 )

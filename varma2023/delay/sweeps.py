@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, from_random, not_none, seed_range, sets
+from varma2023.profiles import QUICK_RUN, Grid, from_random, longer, not_none, seed_range, sets
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -51,8 +51,8 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
-STILL_FALLING = {(280, 0), (280, 4), (320, 3), (320, 4)}  # size and seed, beside a crossing
-LONGER = 3  # times the gradients of these
+STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
+"""Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 
 
 @sets(
@@ -67,7 +67,5 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     Until at rest, or for so many gradients; up to which size do they end in memory?
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
-    if profile != "published" or "epochs" in not_none(changes):
-        return runs
-    more = [LONGER if (r.dataset_size, r.seed) in STILL_FALLING else 1 for r in runs]
-    return [replace(r, epochs=k * r.epochs) for r, k in zip(runs, more, strict=True)]
+    own_length = "epochs" not in not_none(changes)
+    return longer(runs, STILL_FALLING) if profile == "published" and own_length else runs

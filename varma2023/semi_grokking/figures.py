@@ -189,7 +189,7 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
             looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
             draw(fig, [x], [1 + analysis.excess(pair)], f"minimiser: {kind}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    heights = [1 + analysis.excess(pair) for pair in ways]
+    heights = [height for trace in fig.data for height in trace.y]
     room = 0.12 * max(np.ptp([1, *heights]), 0.01)  # for the notes
     fig.update_yaxes(range=[min(1, *heights) - room, max(1, *heights) + room])
     where: Looks = {"xref": "paper", "yref": "paper", "showarrow": False, "font": {"size": 12}}

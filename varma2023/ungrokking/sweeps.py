@@ -37,7 +37,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
     own_length = "epochs" not in profiles.not_none(changes)
-    return _longer(runs) if profile == "published" and own_length else runs
+    return profiles.longer(runs, STILL_FALLING) if profile == "published" and own_length else runs
 
 
 @sets(
@@ -50,17 +50,6 @@ def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 10b and App. A.2: the same, each with as many gradients as runs of `from_scratch`."""
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, changes)
-
-
-def _longer(runs: Sequence[Run]) -> list[Run]:
-    """The runs, those of `STILL_FALLING` with more gradients."""
-    papers, longer = Run(), []
-    for run in runs:
-        own = (run.model.d_model, papers.model.d_model), (run.mirrors, papers.mirrors)
-        other = [value for value, usual in own if value != usual]
-        end = (run.dataset_size, run.weight_decay, run.seed, *other)
-        longer.append(replace(run, epochs=STILL_FALLING.get(end, 1) * run.epochs))
-    return longer
 
 
 @sets(
@@ -142,7 +131,7 @@ def _at_multiples(
     grid = Grid(count, 250 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
-    return _longer(runs) if profile == "published" else runs
+    return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
