@@ -6,7 +6,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK, Grid, sets
+from varma2023.profiles import QUICK, Grid, from_random, seed_range, sets
 
 
 @sets(
@@ -20,7 +20,7 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
     From AdamW's weights after a few hundred epochs to a minimum of Eq. (2).
     """
-    return profiles.from_random(grid, changes, labels="random")
+    return from_random(grid, changes, labels="random")
 
 
 @sets(
@@ -52,3 +52,25 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, changes)
+
+
+MULTIPLES = np.array([1.05, 1.35, 1.7, 2.15])  # of p ln p: sizes around D_crit
+
+
+def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: what memory costs near D_crit at p = 31, until at rest (choice C31).
+
+    Networks that never grokked, at weight decay 1: on random labels, then on the true ones.
+    """
+    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
+    quick = profile == "quick"
+    p = 17 if quick else 31
+    sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1)
+    own = {"until_rest": not quick}
+    return [
+        run
+        for labels, of in (("random", sizes), ("true", sizes[1:]))
+        for run in from_random(
+            Grid(count, 80 if quick else 18_000, of, (1.0,), first, exact=True), own, labels=labels
+        )
+    ]
