@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ class AdamW:
     def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
+        self.noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
         options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}
@@ -35,9 +37,17 @@ class AdamW:
     @torch.no_grad()
     def step(self, train_loss: Objective) -> None:
         """One epoch."""
-        self.point.grad = train_loss(self.point)[1]
+        gradient = self.point.grad = train_loss(self.point)[1]
+        for i, run in self.noisy:
+            gradient[i] += self._noise(run).to(gradient)
         self.point.mul_(self.decay)
         self.adam.step()
+
+    def _noise(self, run: Run) -> Tensor:
+        """What is added to the run's gradient at this epoch: the same if it was interrupted."""
+        epoch = int(self.adam.state[self.point]["step"])
+        draw = np.random.default_rng([run.seed, epoch]).standard_normal
+        return torch.from_numpy(draw(self.point.shape[1], np.float32)) * (run.noise * run.eps)
 
     def tensors(self) -> dict[str, Rows]:
         """Parameters and the two moments."""

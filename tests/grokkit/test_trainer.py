@@ -28,6 +28,7 @@ RUNS = [
     replace(RUN, dataset_size=24, weight_decay=0.0, labels="random", task="x-y"),
 ]
 BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
+NOISY = replace(RUN, noise=0.5)
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
@@ -47,6 +48,19 @@ def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(runs, bat
         together.advance()
         for i, expected in enumerate(map(next, textbooks)):
             assert_close(together.theta(i), expected, rtol=1e-7, atol=1e-9)
+
+
+def test_noise_on_slopes_is_gaussian_of_its_size_and_new_for_every_epoch_and_seed():
+    loud = [replace(run, noise=1e9, beta1=0.0) for run in RUNS[:2]]  # slopes are far below 1e9 eps
+    stack, drawn = stacked(loud), []
+    for _ in range(2):
+        stack.advance()
+        drawn += [stack.state(i)["exp_avg"] / (1e9 * RUN.eps) for i in range(2)]
+    n = len(drawn[0])
+    for one in drawn:
+        assert abs(one.mean()) < 5 / n**0.5
+        assert abs(one.square().mean() - 1) < 5 * (2 / n) ** 0.5
+    assert (torch.corrcoef(torch.stack(drawn)) - torch.eye(4)).abs().max() < 5 / n**0.5
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])
@@ -82,7 +96,7 @@ def test_a_mixed_stack_goes_to_float64_once_none_of_its_runs_can_go_on():
 def alone(tmp_path_factory):
     """The record of each run, trained by itself, on one thread, and never broken off."""
     store = Store(tmp_path_factory.mktemp("alone"), "")
-    return {run: train([run], store)[0] for run in (*RUNS, BY_LBFGS)}
+    return {run: train([run], store)[0] for run in (*RUNS, NOISY, BY_LBFGS)}
 
 
 @pytest.mark.parametrize("runs", [RUNS, [RUN]], ids=["four", "one"])
@@ -124,7 +138,7 @@ def crash(owner, name, after):
 
 
 @pytest.mark.parametrize("after", [1, 39])
-@pytest.mark.parametrize("runs", [RUNS[1:3], [BY_LBFGS]], ids=["adamw", "lbfgs"])
+@pytest.mark.parametrize("runs", [[*RUNS[1:3], NOISY], [BY_LBFGS]], ids=["adamw", "lbfgs"])
 def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, after, runs, alone):
     with crash(trainer.Stack, "advance", after) as patch:
         patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch

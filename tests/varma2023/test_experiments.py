@@ -114,7 +114,7 @@ OTHER = {
     "seed": 7, "dataset_size": 400, "weight_decay": 3.0, "labels": "random", "epochs": 7,
     "init_scale": 2.0, "loss": "rounded", "optimiser": "lbfgs", "precision": "float64",
     "tolerance": 0.5, "n_logged": 9, "keep_weights": True, "lr": 2e-3, "beta1": 0.8,
-    "beta2": 0.9, "eps": 1e-7, "until_rest": True,
+    "beta2": 0.9, "eps": 1e-7, "until_rest": True, "noise": 0.1,
 }  # fmt: skip
 SWEEPS = [
     name
