@@ -1,6 +1,7 @@
 """Training as a textbook writes it: the plain model, torch's AdamW, one network at a time.
 
-Nothing of the engine is used, and `Run.noise` is left out. It is what the engine is tested and timed against.
+Nothing of the engine is used, and `Run.noise` is left out. It is what the engine is tested and
+timed against.
 """
 
 from collections.abc import Callable, Iterator
