@@ -15,7 +15,7 @@ from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, long_runs, strength
-from varma2023.delay.sweeps import delay, upper_branch
+from varma2023.delay.sweeps import delay, noisy, upper_branch
 from varma2023.efficiency.sweeps import generalising, memorising, memory_at_rest, starts
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
@@ -57,6 +57,7 @@ EXPERIMENTS = {
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "delay": Experiment("how long until a network groks", delay),
+    "noisy": Experiment("the same with noise on the gradient", noisy),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),

@@ -23,7 +23,7 @@ class AdamW:
     def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
-        self.noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
+        self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
         options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}
@@ -38,7 +38,7 @@ class AdamW:
     def step(self, train_loss: Objective) -> None:
         """One epoch."""
         gradient = self.point.grad = train_loss(self.point)[1]
-        for i, run in self.noisy:
+        for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
         self.point.mul_(self.decay)
         self.adam.step()

@@ -64,8 +64,8 @@ class Stack:
         else:
             objective = self.train_loss
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
-        graphed = self.device.type == "cuda" and isinstance(optimiser, AdamW)
-        if graphed and not optimiser.noisy:  # noise is drawn anew for every step
+        noisy = any(run.noise for run in self.runs)  # drawn anew for every step, so not recorded
+        if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not noisy:
             self.step = cuda.Graphed(self.step)
 
     def _eps_and_decay(self, point: Tensor) -> Float[Tensor, "2 run"]:

@@ -51,6 +51,23 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
+NOISES = (1.0, 10.0)  # standard deviation of what is added to every slope, in units of epsilon
+
+
+def noisy(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: two sizes of `delay` with noise on the gradient (choice C27).
+
+    The smallest size of the first modulus and that in the middle, with half of the seeds.
+    """
+    sizes = SIZES[profile][FIRST[profile].p]
+    quiet = [
+        r for r in delay(profile, seeds) if r.dataset_size in (sizes[0], sizes[len(sizes) // 2])
+    ]
+    count = {r.seed for r in quiet if r.weight_decay != 1}
+    same = [r for r in quiet if r.weight_decay == 1 and r.seed in count]
+    return [replace(run, noise=noise) for noise in NOISES for run in same]
+
+
 STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
 """Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 
