@@ -168,6 +168,27 @@ def by_width(
     return {"widths": [*thin, *other, *sweep(**same), *labelled]}
 
 
+def by_costs(
+    dearer=1.0, true=1.0, seeds=FIVE, p=113, rest: dict = CALM, mem: dict = CALM, off: dict = CALM
+) -> dict[str, list[Record]]:
+    """Ungrokking of a rule `dearer` times what D_crit says, and memory of two kinds of labels.
+
+    That of the true labels costs `true` times that of random ones. Ends of memory may be falling:
+    those beside D_crit (`mem`), and those at the largest size (`off`).
+    """
+    own = sweep(seeds, values=(1.0,), rest=rest, p=p, loss=dearer)
+    random = memory(seeds, sizes=(300, 650, 800, 3000), p=p, decays=(1.0,))
+    for size, how in ((650, mem), (3000, off)):
+        random = with_rest(random, how, dataset_size=scaled(size, p=p))
+    names, known = ("train_loss", "param_norm"), []
+    for each in random:
+        curves = {"test_accuracy": 0.0, names[0]: each[names[0]] * true}
+        curves[names[1]] = each[names[1]] * true**0.5
+        known.append(altered(replace(each, run=replace(each.run, labels="true")), **curves))
+    wrong = [altered(each, test_accuracy=0.0) for each in random]
+    return {"moduli": own, "memory_at_rest": wrong + known}
+
+
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 
@@ -411,14 +432,16 @@ def waits(
     twice: float = 1.0,
     slower: float = 1.0,
     shift: float = 1.0,
+    noisy: float = 1.0,
     n_sizes: int = 8,
     upper: float = 1.0,
     rest: dict = CALM,
 ) -> dict[str, list[Record]]:
     """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
 
-    So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), everywhere
-    (`shift`). D_c is `d_c` D_crit, fresh networks end in memory up to `upper` D_crit.
+    So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), with noise
+    on gradients (`noisy`), everywhere (`shift`). D_c is `d_c` D_crit, fresh networks end in memory
+    up to `upper` D_crit.
     """
     crits = {each: 1.4 * each * log(each) for each in (p, other)}
     shapes = {
@@ -427,9 +450,10 @@ def waits(
         "constant": lambda x: 0.0 * x,
     }
 
-    def one(modulus: int, part: float, seed: int, decay=1.0, times=1.0) -> Record:
+    def one(modulus: int, part: float, seed: int, decay=1.0, times=1.0, **own: float) -> Record:
         size = round(part * crits[modulus])
-        run = Run(p=modulus, dataset_size=size, seed=seed, weight_decay=decay, epochs=10**7)
+        own |= {"weight_decay": decay}
+        run = Run(p=modulus, dataset_size=size, seed=seed, epochs=10**7, **own)
         off = spread * ((7 * seed + 3 * size) % 5 - 2) / 2**0.5
         mean = 4 + float(shapes[law](size / crits[modulus]))
         late = round(shift * times * run.decay_time * exp(mean + off))
@@ -444,7 +468,8 @@ def waits(
     sizes = [crit * part for part in (0.5, 0.7, 0.9, 1.1, 1.4)]
     fresh = sweep(seeds, crit, values=(1.0,), sizes=sizes, rest=rest, fresh=True, p=p)
     known = {"moduli": [*ends["moduli"], *ends["transition"]], "upper_branch": fresh}
-    return {"delay": found} | known
+    late = [one(p, part, seed, times=noisy, noise=10.0) for part in parts[:2] for seed in seeds]
+    return {"delay": found, "noisy": late} | known
 
 
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:

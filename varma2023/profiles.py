@@ -271,13 +271,14 @@ def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[R
 def longer(runs: Sequence[Run], more: Mapping[tuple[Any, ...], int]) -> list[Run]:
     """The runs, those in `more` with so many times the gradients.
 
-    A run is named by its size, weight decay and seed, and by its d_model and its choice of mirror
-    images where these are others than the paper's.
+    A run is named by its size, weight decay and seed, and by its d_model, its choice of mirror
+    images and its labels where these are others than usual.
     """
-    papers, found = Run(), []
+    found = []
     for run in runs:
-        own = (run.model.d_model, papers.model.d_model), (run.mirrors, papers.mirrors)
-        other = [value for value, usual in own if value != usual]
+        own = {PAPERS.model.d_model: run.model.d_model, PAPERS.mirrors: run.mirrors}
+        own[PAPERS.labels] = run.labels
+        other = [value for usual, value in own.items() if value != usual]
         end = (run.dataset_size, run.weight_decay, run.seed, *other)
         found.append(replace(run, epochs=more.get(end, 1) * run.epochs))
     return found

@@ -120,6 +120,13 @@ def test_the_critical_size_is_compared_with_where_fresh_networks_leave_memory(ch
     assert result.core
 
 
+@pytest.mark.parametrize(("noisy", "met"), [(1.2, True), (0.5, False)])
+def test_times_with_noise_are_compared_by_seed_and_size(noisy, met):
+    result = board.judge("B14", **made.waits(p=113, noisy=noisy))
+    assert result.further["so do networks with noise on their gradients"] is met
+    assert f"noise of 10 ε: time × {noisy:.2f}" in result.ours
+
+
 def test_a_rate_is_compared_by_seed_where_both_networks_got_there():
     slow, fast = (made.waits(range(3), p=31, spread=0.0, shift=k)["delay"] for k in (1.0, 2.0))
     assert analysis.at_rate(fast, slow).value == pytest.approx(2, rel=1e-3)

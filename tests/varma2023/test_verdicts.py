@@ -155,6 +155,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
+    "B18": made.by_costs,
     "F11": partial(networks, made.rotations()),
     "B4": partial(at_rest, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -298,6 +299,11 @@ OTHERWISE = {
     ("B17", IN_PART): {"general": None},
     ("B17", FAILS): {"calm": (1000,)},
     ("B17", NOT_RUN): {"seeds": range(4)},
+    ("B18", SMALLER): {"p": 53},
+    ("B18", IN_PART): {"true": 1.5},
+    ("B18", FAILS): {"dearer": 1.5},
+    ("B18", OPEN): {"mem": FALLING},
+    ("B18", NOT_RUN): lambda: {"moduli": made.sweep(), "memory_at_rest": made.memory()[:1]},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -20,7 +20,7 @@ from varma2023.tables import table
 
 ESCAPE = pi / sqrt(6)  # the standard deviation of ln t, if the wait is that of a random escape
 MAX_SPREAD = ESCAPE / 2  # choice C27, as what follows
-SAME_DECAY = 1.5  # factor between times at two weight decays
+SAME_DECAY = 1.5  # factor between times at two weight decays, or with noise and without
 SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
 SAME_SIZE = 1.2  # and between two dataset sizes
 MIN_SIZES = 6  # of which the ones in between are held out in turn
@@ -240,6 +240,11 @@ def at_rate(records: Records, others: Records) -> Interval:
         if 0 < ratio < inf:
             by_seed.setdefault(run.seed, []).append(log(ratio))
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
+
+
+def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
+    """By noise in units of epsilon, the time to grok over that without noise (`at_rate`)."""
+    return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
 
 
 def by_modulus(records: Records, crits: dict[int, float]) -> dict[int, Interval]:

@@ -23,6 +23,7 @@ def diverges(found: ByExperiment) -> Result:
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
+    noises = analysis.by_noise(found["noisy"], records)
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
     parts = [
@@ -31,6 +32,7 @@ def diverges(found: ByExperiment) -> Result:
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
+        *(f"noise of {noise:g} ε: time × {ratio.text()}" for noise, ratio in noises.items()),
         *(
             f"p = {other}: time × {ratio.text()}"
             if isfinite(ratio.value)
@@ -47,6 +49,7 @@ def diverges(found: ByExperiment) -> Result:
     further = {
         "seeds differ by less than half of what a random escape gives": calm,
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
+        "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "its D_c is the D_crit of ungrokking": same,
         "its D_c is up to where fresh networks end in memory": at_its_end,
@@ -73,6 +76,6 @@ CLAIMS = (
         "the time to grok diverges as the dataset shrinks to a critical size",
         (DELAY, "fig-delay"),
         diverges,
-        ("delay", "moduli", "upper_branch"),
+        ("delay", "moduli", "upper_branch", "noisy"),
     ),
 )

@@ -14,7 +14,11 @@ from varma2023.theme import GEN, MEM, NORM, TEST, ordered, panels, set_alt
 
 
 def fig_delay(
-    records: Records, crits: dict[int, float], slow: Records = (), upper: Records = ()
+    records: Records,
+    crits: dict[int, float],
+    slow: Records = (),
+    upper: Records = (),
+    noisy: Records = (),
 ) -> go.Figure:
     """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
 
@@ -23,12 +27,15 @@ def fig_delay(
         crits: D_crit of ungrokking by modulus.
         slow: runs of the first modulus at the paper's learning rate.
         upper: ends of `sweeps.upper_branch`; a line stands up to where they end in memory.
+        noisy: runs of `sweeps.noisy`, which stand beside those without noise.
     """
     titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
     own = analysis.by_size(records)
     for i, (label, here) in enumerate((("a network", own), ("at the paper's rate", slow))):
         _dots(fig, here, label, (GEN, MEM)[i], i, 1.0, (1, 1))
+    for i, (noise, here) in enumerate(group(noisy, "noise").items(), start=2):
+        _dots(fig, here, f"noise of {noise:g} ε", TEST, i, 1 - ASIDE * (i - 1) / 2, (1, 1))
     p, least = own[0].run.p, min(record.run.dataset_size for record in own)
     sizes = np.geomspace(least, max(record.run.dataset_size for record in own), 80)
     found = analysis.fits(own) if analysis.judged(own) else {}

@@ -1,4 +1,4 @@
-"""Claims about efficiency: Fig. 3 (Prediction 1), and predictions of D_crit (B1, B2, B9, B10, B15).
+"""Claims about efficiency: Fig. 3 (Prediction 1), and predictions of D_crit (B1, B2, B9, B18).
 
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
@@ -9,7 +9,7 @@ from math import inf
 from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result
-from varma2023.efficiency import analysis, critical, sweeps, width
+from varma2023.efficiency import analysis, costs, critical, sweeps
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import CRITICAL, EFFICIENCY, UNGROKKING
@@ -203,16 +203,16 @@ def one_winner(found: ByExperiment) -> Result:
 
 def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
-    widths = width.widths(found["widths"])
+    widths = costs.widths(found["widths"])
     if len(widths) < 2:
         return Result()
     ends = [each.ends for each in widths]
-    moved = width.shift(widths, lambda each: each.crits)
-    told = width.shift(widths, lambda each: each.predicted)
-    ratio = width.over_predicted(widths)
+    moved = costs.shift(widths, lambda each: each.crits)
+    told = costs.shift(widths, lambda each: each.predicted)
+    ratio = costs.shift(widths, lambda each: each.ratios)
     falls = True if moved.within(0, 1) else False if moved.within(1, inf) else None
-    same = ratio.within(1 / width.SAME_SHIFT, width.SAME_SHIFT)
-    crits = ", ".join(f"{measures.d_crit_text(w.ends)} at d_model = {w.d_model}" for w in widths)
+    same = ratio.within(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
+    crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     narrow, wide = ({r.run.dataset_size for r in own} for own in (ends[0], ends[-1]))
     if narrow > wide:
@@ -222,6 +222,33 @@ def wider(found: ByExperiment) -> Result:
     further = {"by as much as the costs of both circuits say": as_told}
     further |= measures.resting([record for own in ends for record in own])
     return Result(ours, core, further, Evidence.of(ends[-1]))  # the paper's width
+
+
+def where_costs_meet(found: ByExperiment) -> Result:
+    """B18: whether D_crit is where memory at rest costs what the rule does (choice C31)."""
+    kinds = costs.by_labels(found["moduli"], found["memory_at_rest"])
+    if len(kinds) < 2 or not all(kind.rules for kind in kinds):
+        return Result()
+    ends, (by_random, by_true) = kinds[0].ends, kinds
+    told = (
+        f"{kind.told.text('.0f')} by memory of {kind.label} "
+        f"(measured over predicted {kind.measured_over_predicted.text()})"
+        for kind in kinds
+    )
+    ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
+    further = {"with memory of the true labels, too": _meet(by_true)}
+    further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
+    evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
+    return Result(ours, _meet(by_random), further, evidence)
+
+
+def _meet(kind: costs.Costs) -> Met:
+    """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
+    if not (all(map(measures.rests, kind.beside)) and measures.crossings_rest(kind.ends)):
+        return None
+    ratio, low, high = kind.measured_over_predicted, 1 / (1 + NEAR), 1 + NEAR
+    off = ratio.within(0, low) or ratio.within(high, inf)
+    return True if ratio.within(low, high) else False if off else None
 
 
 CLAIMS = (
@@ -276,6 +303,14 @@ CLAIMS = (
         (EFFICIENCY, "sec-5-1-first-order"),
         one_winner,
         ("memorising", "generalising", "transition"),
+    ),
+    Claim(
+        "B18",
+        "Beyond: the costs of both circuits, at rest",
+        "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
+        (CRITICAL, "fig-costs"),
+        where_costs_meet,
+        ("moduli", "memory_at_rest"),
     ),
     Claim(
         "B15",

@@ -6,7 +6,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK, Grid, from_random, seed_range, sets
+from varma2023.profiles import QUICK, Grid, from_random, longer, seed_range, sets
 
 
 @sets(
@@ -54,7 +54,9 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return profiles.to_the_minimum(inits, grid, changes)
 
 
-MULTIPLES = np.array([1.05, 1.35, 1.7, 2.15])  # of p ln p: sizes around D_crit
+MULTIPLES = np.array([1.35, 1.7, 2.15])  # of p ln p: sizes around D_crit
+STILL_FALLING = {(180, 1.0, 2, "random"): 3}
+"""Ends beside D_crit, by size, weight decay, seed and labels, with so many times the gradients."""
 
 
 def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -66,11 +68,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     quick = profile == "quick"
     p = 17 if quick else 31
     sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1)
-    own = {"until_rest": not quick}
-    return [
-        run
-        for labels, of in (("random", sizes), ("true", sizes[1:]))
-        for run in from_random(
-            Grid(count, 80 if quick else 18_000, of, (1.0,), first, exact=True), own, labels=labels
-        )
-    ]
+    grid = Grid(count, 80 if quick else 18_000, sizes, (1.0,), first, exact=True)
+    both = (from_random(grid, {"until_rest": not quick}, labels=of) for of in ("random", "true"))
+    runs = [run for own in both for run in own]
+    return longer(runs, STILL_FALLING) if profile == "published" else runs

@@ -1,0 +1,96 @@
+"""D_crit from the costs of both circuits: seed by seed, at two widths, with two kinds of memory."""
+
+import evidence as made
+import numpy as np
+import pytest
+from evidence import FALLING
+
+from varma2023 import board, experiments
+from varma2023.efficiency import costs
+from varma2023.ungrokking import sweeps
+
+
+def test_the_wide_runs_are_those_of_the_moduli_and_the_narrow_ones_their_pairs():
+    runs, known = sweeps.widths(), sweeps.moduli()
+    narrow, wide = ([r for r in runs if r.model.d_model == d] for d in (64, 128))
+    ends = [[r for r in of if r.labels == "true"] for of in (narrow, wide)]
+    assert ends[1] == [r for r in known if r.p == 53]
+    pairs = [{(r.dataset_size, r.seed) for r in of} for of in ends]
+    assert pairs[0] > pairs[1]
+    assert len({size for size, _ in pairs[0] - pairs[1]}) == 1
+    assert all(r.init.model == r.model for r in runs)
+    memory = [r for r in runs if r.labels == "random"]
+    assert len({(r.model.d_model, r.dataset_size) for r in memory}) == 6
+    assert all(r.until_rest for r in runs)
+    assert len(experiments.EXPERIMENTS["widths"].runs("quick")) == 13
+
+
+def test_measured_and_predicted_sizes_are_those_of_every_seed():
+    narrow, wide = costs.widths(made.by_width(narrow=1.4)["widths"])
+    assert (narrow.label, wide.label) == ("d_model = 64", "d_model = 128")
+    for found, crit in ((narrow, 1.4 * made.D_CRIT), (wide, made.D_CRIT)):
+        assert [*found.crits.values()] == pytest.approx([crit] * 5, rel=0.02)
+        assert [*found.predicted.values()] == pytest.approx([crit] * 5, rel=0.02)
+    both = [narrow, wide]
+    assert costs.shift(both, lambda each: each.crits).value == pytest.approx(1 / 1.4, rel=0.02)
+    assert costs.shift(both, lambda each: each.ratios).value == pytest.approx(1, rel=0.02)
+    dearer = costs.widths(made.by_width(narrow=1.4, dearer=1.5)["widths"])
+    assert costs.shift(dearer, lambda each: each.ratios).value == pytest.approx(1.5, rel=0.02)
+
+
+def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_that_counts():
+    records = made.by_width()["widths"]
+    last = [r for r in records if (r.run.dataset_size, r.run.labels) == (3000, "true")]
+    last[0].metrics["test_accuracy"] = np.array([1.0, 0.9])
+    narrow, _ = costs.widths(records)
+    assert len(narrow.predicted) == 4
+    assert np.isnan(costs.shift(costs.widths(records), lambda each: each.ratios).value)
+    falling = made.by_width(mem=FALLING)
+    assert not any(each.can_predict for each in costs.widths(falling["widths"]))
+    told = board.judge("B15", **falling)
+    assert told.core
+    assert told.further["by as much as the costs of both circuits say"] is None
+
+
+def test_the_figure_has_every_end_and_the_table_every_width():
+    found = costs.widths(made.by_width()["widths"])
+    fig = costs.fig_costs(found)
+    assert f"128: {made.D_CRIT:.0f}" in fig.layout.meta["alt"]
+    named = {trace.name for trace in fig.data}
+    assert {"memory, d<sub>model</sub> = 64", "rule, d<sub>model</sub> = 128"} <= named
+    text = costs.costs_table(found)
+    assert text.count("<tr") == 3
+    assert "35 of 35" in text
+
+
+def test_a_prediction_rests_on_memory_beside_it_and_on_the_rules():
+    random, true = costs.by_labels(*made.by_costs(dearer=1.05, true=1.05).values())
+    assert random.label == "random labels"
+    assert [*random.predicted.values()] == pytest.approx([1.05 * made.D_CRIT] * 5, rel=0.02)
+    assert random.measured_over_predicted.value == pytest.approx(1 / 1.05, rel=0.02)
+    assert true.measured_over_predicted.value == pytest.approx(1, rel=0.02)
+    asked = {r.run.dataset_size for r in random.beside if r.run.labels == "random"}
+    assert asked == {650, 800}  # 1.05 times D_CRIT lies between them
+    assert len([r for r in random.beside if r.run.labels == "true"]) == 5
+
+
+@pytest.mark.parametrize(("changes", "core"), [({"off": FALLING}, True), ({"mem": FALLING}, None)])
+def test_memory_that_falls_far_from_the_crossing_is_said_and_leaves_it_told(changes, core):
+    found = board.judge("B18", **made.by_costs(**changes))
+    assert found.core is core
+    assert [met for name, met in found.further.items() if "is at rest" in name] == [False]
+
+
+def test_a_fresh_network_with_some_of_the_rule_is_no_memory():
+    ends, memory = made.by_costs().values()
+    memory[-1].metrics["test_accuracy"] = np.array([0.0, 0.2])
+    assert [len(kind.memory) for kind in costs.by_labels(ends, memory)] == [20, 19]
+    elsewhere = made.sweep(p=53, values=(1.0,))
+    assert len(costs.by_labels([*elsewhere, *ends], memory)[0].ends) == len(ends)
+
+
+def test_kinds_with_the_same_ends_share_their_curve():
+    fig = costs.fig_costs(costs.by_labels(*made.by_costs().values()))
+    named = {trace.name for trace in fig.data}
+    assert {"memory, random labels", "memory, true labels", "rule"} <= named
+    assert "rule, true labels" not in named

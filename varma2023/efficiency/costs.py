@@ -1,0 +1,158 @@
+"""D_crit where the costs of both circuits meet: by what memory stores, and at two widths."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import exp, log, nan
+
+import numpy as np
+import plotly.graph_objects as go
+
+from grokkit.runs import Record, Records
+from varma2023 import measures, plots, statistics
+from varma2023.efficiency.critical import crossing, minima
+from varma2023.measures import group, least
+from varma2023.plots import Looks, dash_of, draw_ends
+from varma2023.statistics import Interval
+from varma2023.tables import table
+from varma2023.theme import GEN, MEM, ordered, panels, set_alt
+
+SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Networks that ungrok, and such that only memorise, of one kind."""
+
+    label: str
+    ends: list[Record]  # of ungrokking
+    memory: list[Record]
+
+    @property
+    def rules(self) -> list[Record]:
+        """The ends at the largest size that hold the rule: what it costs each seed."""
+        largest = measures.at_largest(self.ends)
+        return [r for r in largest if r.final("test_accuracy") > measures.PERFECT]
+
+    @property
+    def crits(self) -> dict[int, float]:
+        """D_crit by seed; NaN where it lies outside the sizes that were run."""
+        return {s: measures.d_crit(own).value for s, own in group(self.ends, "seed").items()}
+
+    @property
+    def predicted(self) -> dict[int, float]:
+        """By seed, the D at which memory's minimum of Eq. (2) reaches that of the seed's rule."""
+        memory = minima(self.memory)
+        return {r.run.seed: exp(crossing(memory, log(least(r)))) for r in self.rules}
+
+    @property
+    def told(self) -> Interval:
+        """The geometric mean of `predicted`."""
+        return statistics.geometric_mean([log(size) for size in self.predicted.values()])
+
+    @property
+    def ratios(self) -> dict[int, float]:
+        """By seed, D_crit as it was measured over the predicted one; NaN without a prediction."""
+        told = self.predicted
+        return {seed: crit / told.get(seed, nan) for seed, crit in self.crits.items()}
+
+    @property
+    def measured_over_predicted(self) -> Interval:
+        """The geometric mean of `ratios`."""
+        return statistics.geometric_mean([log(ratio) for ratio in self.ratios.values()])
+
+    @property
+    def beside(self) -> list[Record]:
+        """What predictions rest on: the rules, and memory at the two sizes beside each of them."""
+        sizes = np.array([*group(self.memory, "dataset_size")])
+        rows = np.searchsorted(sizes, [*self.predicted.values()])
+        asked = {*sizes[rows - 1], *sizes[np.minimum(rows, len(sizes) - 1)]}
+        return [*self.rules, *(r for r in self.memory if r.run.dataset_size in asked)]
+
+    @property
+    def can_predict(self) -> bool:
+        """Whether every minimum that a prediction rests on is at rest."""
+        return all(map(measures.rests, [*self.memory, *self.rules]))
+
+
+def widths(records: Records) -> list[Costs]:
+    """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""
+
+    def width(record: Record) -> int:
+        return record.run.model.d_model
+
+    found = []
+    for d_model, own in groupby(sorted(records, key=width), width):
+        kinds = group([*own], "labels")
+        found.append(Costs(f"d_model = {d_model}", kinds["true"], kinds.get("random", [])))
+    return found
+
+
+def by_labels(ends: Records, memory: Records) -> list[Costs]:
+    """Ungrokking, with what memory of random labels costs; then with that of the true ones.
+
+    Args:
+        ends: of `ungrokking.sweeps.moduli`, of which those at memory's modulus count.
+        memory: of `sweeps.memory_at_rest`; those that end with some of the rule are left out.
+    """
+    only = [r for r in memory if r.final("test_accuracy") < measures.CHANCE]
+    same = [r for r in ends if r.run.p in {each.run.p for each in memory}]
+    return [Costs(f"{which} labels", same, own) for which, own in group(only, "labels").items()]
+
+
+Reading = Callable[[Costs], dict[int, float]]
+
+
+def shift(found: Sequence[Costs], read: Reading) -> Interval:
+    """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
+    narrow, wide = read(found[0]), read(found[-1])
+    logs = [log(wide[seed] / narrow[seed]) for seed in narrow.keys() & wide.keys()]
+    return statistics.geometric_mean(logs)
+
+
+def costs_table(found: Sequence[Costs]) -> str:
+    """By kind: both costs, D_crit as it is predicted and measured, and what is at rest."""
+    rows = []
+    for kind in found:
+        memory = ", ".join(
+            f"{measures.Summary.of([*map(least, here)]).median:.0f} at {size}"
+            for size, here in group(kind.memory, "dataset_size").items()
+        )
+        rule = measures.Summary.of([*map(least, kind.rules)]).text(".0f")
+        sizes = [
+            measures.Summary.of([*read.values()]).text() for read in (kind.predicted, kind.crits)
+        ]
+        both = (kind.memory, kind.ends)
+        rest = [f"{sum(map(measures.rests, own))} of {len(own)}" for own in both]
+        rows.append([kind.label, memory, rule, *sizes, *rest])
+    heads = "networks | memory: Eq. (2) over α, by D | the rule's | D_crit predicted"
+    return table(f"{heads}: median (range) | measured | memory at rest | ends at rest", rows)
+
+
+def fig_costs(found: Sequence[Costs]) -> go.Figure:
+    """Test accuracy after ungrokking by kind; and what memory and the rule cost, against D.
+
+    Kinds with the same ends share a curve.
+    """
+    titles = ["test accuracy", "Eq. (2) over α"]
+    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.12, subplot_titles=titles)
+    one = all(kind.ends == found[0].ends for kind in found)
+    for i, (kind, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
+        label = kind.label.replace("d_model", "d<sub>model</sub>")
+        drawn = [(MEM, kind.memory, f"memory, {label}")]
+        if not (one and i):
+            name = "after ungrokking" if one else label
+            plots.draw_accuracy(fig, kind.ends, "p", name, colour, i, place=(1, 1))
+            drawn.append((GEN, kind.rules, "rule" if one else f"rule, {label}"))
+        looks: Looks = {"dash": dash_of(i), "width": 1.8, "place": (1, 2)}
+        for colour_of, here, name in drawn:
+            hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
+            for runs in group(here, "seed").values():
+                draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
+    every = [record for kind in found for record in (*kind.ends, *kind.memory)]
+    fig.update_xaxes(plots.size_axis(every, "D′"), row=1, col=1)
+    fig.update_xaxes(plots.size_axis(every, "D"), row=1, col=2)
+    fig.update_yaxes(plots.ACCURACY, row=1, col=1)
+    fig.update_yaxes(title="Eq. (2) over α", row=1, col=2)
+    told = [f"{kind.label}: {measures.d_crit_text(kind.ends)}" for kind in found]
+    return set_alt(fig, f"Ungrokking, and what both circuits cost. D_crit: {'; '.join(told)}.")
