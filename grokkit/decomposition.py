@@ -55,7 +55,7 @@ def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
 class Share:
     """How much of the class-centred logits lies in the trigonometric subspace (choice C5)."""
 
-    norm: float  # ||Z_T|| / ||Z||, the quantity of the paper's 95 % gate
+    norm: float  # ||Z_T|| / ||Z||, the quantity of the paper's 95% gate
     norm_squared: float  # ||Z_T||^2 / ||Z||^2
 
 

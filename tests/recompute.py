@@ -46,7 +46,7 @@ def objective(row: Row) -> np.ndarray:
 
 
 def rests(row: Row) -> bool:
-    """The minimiser: 500 gradients, residual below 0.2, less than 0.2 % in the last fifth.
+    """The minimiser: 500 gradients, residual below 0.2, less than 0.2% in the last fifth.
 
     AdamW: over the last quarter, and at least five decay times, a median residual below 0.3 and a
     test accuracy that moves by 0.002 at most.

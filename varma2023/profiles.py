@@ -170,9 +170,9 @@ SLOW_TASKS = {"x/y or x-y": (10_000, 5000), "S_n: xyx^-1": (25_000, 0), "S_n: xy
 
 @sets("seed")
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
-    """Figs. 1a, 9, 11: from scratch on 30 % of x + y mod 113, seven seeds, final weights kept.
+    """Figs. 1a, 9, 11: from scratch on 30% of x + y mod 113, seven seeds, final weights kept.
 
-    The quick profile takes 65 % of x + y mod 31 and the first seed, which groks by epoch 600.
+    The quick profile takes 65% of x + y mod 31 and the first seed, which groks by epoch 600.
     """
     base, count = Run(keep_weights=True), seed_range(profile, seeds, published=7, quick=1, paper=5)
     if profile == "quick":

@@ -35,7 +35,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether final accuracies are within 0.02, the other final values within 2 %."""
+        """Whether final accuracies are within 0.02, the other final values within 2%."""
         return all(
             abs(a - b)
             <= (MAX_ACCURACY_GAP if name.endswith("accuracy") else MAX_RELATIVE_GAP * abs(a))

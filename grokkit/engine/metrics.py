@@ -62,7 +62,7 @@ MINIMUM_GRADIENTS = 500  # before which nothing counts as one
 def at_minimum(gradients: Epochs, objective: Logged, residual: float) -> bool:
     """Whether the minimiser has come to rest at the last of these evaluations (choice C15).
 
-    Eq. (2) fell by less than 0.2 % over the last fifth of its gradients, of which there were 500 or
+    Eq. (2) fell by less than 0.2% over the last fifth of its gradients, of which there were 500 or
     more, and its residual is below 0.2. Everything else is still falling.
     """
     if gradients[-1] < MINIMUM_GRADIENTS or not residual < MINIMUM_RESIDUAL:

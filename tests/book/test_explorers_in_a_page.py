@@ -70,13 +70,13 @@ def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
     assert f"Epoch {lives[0]['epochs'][1]}:" in status(page)
     for _ in range(len(lives[0]["epochs"]) - 2):
         slider.press("ArrowRight")
-    assert "Epoch 10,000: it answers 100 % of its examples and 100 % of the other" in status(page)
+    assert "Epoch 10,000: it answers 100% of its examples and 100% of the other" in status(page)
     slider.press("ArrowRight")
     page.locator("[data-action=life-1][aria-pressed=true]").wait_for()
     assert "Trained on 390 of the 12,769 sums mod 113. Before, it trained on all" in status(page)
     slider.press("End")
     end = both_lives()[1].record
-    accuracy = f"{100 * end.final('test_accuracy'):.0f} % of the other sums"
+    accuracy = f"{100 * end.final('test_accuracy'):.0f}% of the other sums"
     assert accuracy in status(page)
     assert "ungrokking, epoch" in slider.get_attribute("aria-valuetext").lower()
 

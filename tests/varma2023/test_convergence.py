@@ -125,7 +125,7 @@ def test_rest_needs_a_low_residual_a_still_accuracy_and_time():
     [
         ("lbfgs", {}, True),
         ("lbfgs", {"residual": 0.25}, False),
-        ("lbfgs", {"param_norm": [24.3, 24.0]}, False),  # Eq. (2) by 0.5 % in the last fifth
+        ("lbfgs", {"param_norm": [24.3, 24.0]}, False),  # Eq. (2) by 0.5% in the last fifth
         ("adamw", {}, True),
         ("adamw", {"residual": 0.25}, True),  # AdamW hovers
         ("adamw", {"residual": 0.35}, False),

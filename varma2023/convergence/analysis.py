@@ -39,7 +39,7 @@ def charged(record: Record) -> int:
 def gradients(pair: Pair, residual: float | None) -> tuple[int | None, int | None]:
     """Gradients that AdamW and the minimiser need to a residual, or None: to where AdamW ends.
 
-    That is an objective no more than 1 % above AdamW's last one. None where one never gets there.
+    That is an objective no more than 1% above AdamW's last one. None where one never gets there.
     """
     counts, target = [], 1.01 * least(pair.adamw)
     for record in (pair.adamw, pair.lbfgs):

@@ -71,7 +71,7 @@ def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:
     strongest = report.embedding_norms.argsort(descending=True)[:n] + 1
     shared = len(set(report.frequencies) & set(strongest.tolist()))
     return {
-        "rebuilt from few key frequencies, over 99 % same answers": few and report.agreement > 0.99,
+        "rebuilt from few key frequencies, over 99% same answers": few and report.agreement > 0.99,
         "the key frequencies are the embedding's strongest, but for one": shared >= n - 1,
     }
 

@@ -20,7 +20,7 @@ N_BUCKETS = 6
 
 
 def gated(records: Records, squared: bool = False) -> list[Record]:
-    """The runs that count as C_gen alone (Sec. 5.1): more than 95 % of the logit norm is trig.
+    """The runs that count as C_gen alone (Sec. 5.1): more than 95% of the logit norm is trig.
 
     `squared` asks it of the squared norm, which is stricter (choice C5).
     """
@@ -233,7 +233,7 @@ def fits_table(mem: Records, gen: Records) -> str:
 
 
 def gate_table(gen: Records) -> str:
-    """By seed: the least trigonometric share, and how many runs pass the gate of 95 %."""
+    """By seed: the least trigonometric share, and how many runs pass the gate of 95%."""
     rows = []
     for seed, runs in group(gen, "seed").items():
         share = min(record.final("trig_share") for record in runs)

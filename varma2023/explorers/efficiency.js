@@ -66,11 +66,11 @@ function render({ model, el }) {
       lines: [{ x: sizes, y: sizes.map(() => gen), colour: COLOURS.gen },
         { x: sizes, y: sizes.map((d) => memNorm(state, logit, d)), colour: COLOURS.mem, dash: "7 3" }],
       dots: [...found("mem", moved), ...found("gen", moved), { x: size, y: gen, colour: COLOURS.gen }, { x: size, y: mem, colour: COLOURS.mem }] });
-    share.draw({ label: `Share of the logit in C_gen: ${show(Number((100 * part).toPrecision(3)))} % at D ${show(size)}`,
+    share.draw({ label: `Share of the logit in C_gen: ${show(Number((100 * part).toPrecision(3)))}% at D ${show(size)}`,
       x, y: { low: 0, high: 1.02 }, rules, cursor: size,
       lines: [{ x: sizes, y: sizes.map((d) => genShare(state, logit, d)), colour: COLOURS.gen }],
       dots: [...found("share"), { x: size, y: part, colour: COLOURS.gen }] });
-    names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)} % of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)} %)`]);
+    names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)}% of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)}%)`]);
     const cheaper = size < critical ? "the memorising circuit is the cheaper one" : "the generalising circuit is the cheaper one";
     const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";
     status.textContent = `The costs are equal at D = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;

@@ -140,7 +140,7 @@ function render({ model, el }) {
     circuit.draw({ label: `At epoch ${show(epoch)}: ${said(CIRCUITS)}`, x: axis,
       y: { low: Math.min(0, ...values), high: 1.05 * Math.max(...values) }, lines: CIRCUITS.map(line), dots: CIRCUITS.map(dot), cursor: epoch });
     names.set([...ACCURACIES, ...CIRCUITS].map(({ key }) => show(Number(now(key).toFixed(3)))));
-    const [train, test] = [now("train_accuracy"), now("test_accuracy")].map((v) => `${(100 * v).toFixed(0)} %`);
+    const [train, test] = [now("train_accuracy"), now("test_accuracy")].map((v) => `${(100 * v).toFixed(0)}%`);
     status.textContent = `${life.about} Epoch ${show(epoch)}: it answers ${train} of its examples and ${test} of the other sums.`;
     slider.value = model.get("at");
     when.textContent = show(epoch);

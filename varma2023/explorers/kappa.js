@@ -85,7 +85,7 @@ function render({ model, el }) {
     const grid = Array.from({ length: 300 }, (_, i) => KAPPA.low + ((KAPPA.high - KAPPA.low) * i) / 299);
     const kappas = [...grid, q * (1 - 1e-6), q].sort((a, b) => a - b);
     const table = kappas.map((k) => optimalShares({ P, kappa: k, q }));
-    const text = shares.map((s, i) => `circuit ${i + 1} ${show(Number((100 * s).toPrecision(3)))} %`).join(", ");
+    const text = shares.map((s, i) => `circuit ${i + 1} ${show(Number((100 * s).toPrecision(3)))}%`).join(", ");
     share.draw({ label: `Optimal shares at kappa ${show(kappa)} and q ${show(q)}: ${text}`,
       x: { title: "κ (drag in the chart, or the slider)", low: 0, high: KAPPA.high }, y: { low: 0, high: 1.02 },
       lines: P.map((_, i) => ({ x: kappas, y: table.map((row) => row[i]), ...CIRCUITS[i] })),
@@ -102,7 +102,7 @@ function render({ model, el }) {
       x: { title: `share of circuit ${i + 1}`, low: 0, high: 1 }, y: { low: 0, high: 1.05 * Math.max(...y) },
       lines: [{ x, y, colour: "currentColor" }],
       dots: [{ x: pair[0], y: cost(pair[0]) / cost(1), colour: CIRCUITS[i].colour }] });
-    names.set(CIRCUITS.map((_, k) => (k < count ? `${show(w[k])} (${(100 * shares[k]).toFixed(1)} %)` : undefined)));
+    names.set(CIRCUITS.map((_, k) => (k < count ? `${show(w[k])} (${(100 * shares[k]).toFixed(1)}%)` : undefined)));
     status.textContent = kappa < q ? "κ < q: every circuit keeps some weight, the efficient ones more."
       : "κ ≥ q: the most efficient circuit keeps all the weight.";
     controls.read();

@@ -368,9 +368,9 @@ function render({ model, el }) {
     take.disabled = pause.disabled = !log.length;
     const left = `${show(model.get("fewer"))} examples`;
     if (!now) status.textContent = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
-    else if (taken !== null && now.epoch > taken) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)} % of the other sums.`;
+    else if (taken !== null && now.epoch > taken) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)}% of the other sums.`;
     else if (now.test_accuracy > 0.98) status.textContent = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
-    else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)} % of the others. Wait.`;
+    else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. Wait.`;
     else status.textContent = `Epoch ${show(now.epoch)}: it is fitting its examples.`;
     take.title = `Go on with ${left}`;
   }

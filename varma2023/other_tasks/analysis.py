@@ -153,7 +153,7 @@ class GroupCircuit:
 
     @property
     def share(self) -> float:
-        """Norm along the characters over that of the logits read: the 95 % gate (choice C5)."""
+        """Norm along the characters over that of the logits read: the 95% gate (choice C5)."""
         return float(shares(self.own).sum()) ** 0.5
 
     @property

@@ -13,10 +13,10 @@ from varma2023.profiles import Grid, sets
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: every task to a minimum of Eq. (2) on 60 % of its examples.
+    """Not in the paper: every task to a minimum of Eq. (2) on 60% of its examples.
 
     From random weights; permutations from networks trained on every example as well, since from
-    random weights S5 ends in memory. Of these x y x^-1 is not published: on 60 % it does not stay
+    random weights S5 ends in memory. Of these x y x^-1 is not published: on 60% it does not stay
     generalised (`other_tasks`). Final weights are kept, for their circuits.
     """
     count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)

@@ -117,7 +117,7 @@ CLAIMS = (
         "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
         where=(SEMI_GROKKING, "fig-1c"),
         judge=fig1c,
-        number="the example ends at 83 %",
+        number="the example ends at 83%",
     ),
     _claim(
         "F5",

@@ -95,7 +95,7 @@ def largest_d4_gap(n: int, seed: int) -> float:
     """The largest distance between Theorem D.4's weights and searched ones in n random problems.
 
     Two to four circuits, P in 0.5..4, kappa in 0.2..5, q in 0.5..4, alpha in 1e-4..0.1, and kappa
-    at least 2 % away from q. A distance is a part of the total weight, where that exceeds 1.
+    at least 2% away from q. A distance is a part of the total weight, where that exceeds 1.
     """
     rng, gap = _draws(n, seed), 0.0
     for _ in range(n):
