@@ -171,6 +171,14 @@ def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
     }
 
 
+def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
+    """The D at which memory's mean Eq. (2), on log scales, reaches that of each rule."""
+    sizes = groups(memory, "dataset_size").items()
+    costs = [np.mean([log(objective(row)[-1]) for row in here]) for _, here in sizes]
+    line = costs, [log(size) for (size,), _ in sizes]
+    return [exp(np.interp(log(objective(row)[-1]), *line)) for row in rules]
+
+
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
     found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
@@ -202,6 +210,12 @@ def headlines(results: Path = RESULTS) -> dict:
     ungrokked = long + [row for row in short if row.dataset_size > least]
     ends_at = [row for row in read("widths", results) if row.labels == "true"]
     paired = read("mirrors", results)
+    small = [row for row in moduli if row.p == 31]
+    most = max(row.dataset_size for row in small)
+    rules, tables = (
+        [row for row in small if row.dataset_size == most],
+        read("memory_at_rest", results),
+    )
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
@@ -262,6 +276,10 @@ def headlines(results: Path = RESULTS) -> dict:
         },
         "D_crit by mirrors": {
             which: d_crits(here, unseen) for (which,), here in groups(paired, "mirrors").items()
+        },
+        "D of equal costs": {
+            labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
+            for (labels,), here in groups(tables, "labels").items()
         },
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),

@@ -76,6 +76,10 @@ def said(n: dict) -> dict[str, list[str]]:
         "B14": [f"end in memory up to {averaged(n['D_crit of fresh networks'])}"],
         "B15": [f"{averaged(c)}" for c in n["D_crit by width"].values()],
         "B16": [f"{averaged(c)}" for c in n["D_crit by mirrors"].values()],
+        "B18": [
+            f"^D_crit {averaged(crits[31])}",
+            *(f"{averaged(d)}" for d in n["D of equal costs"].values()),
+        ],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 
