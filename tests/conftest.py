@@ -37,6 +37,14 @@ def store(tmp_path):
 
 
 @pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A store of its own for everything that asks for the default one."""
+    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("GROKKIT_RESULTS", "")
+    return tmp_path / "home"
+
+
+@pytest.fixture
 def place():
     """A folder in memory, where there is one: writing and deleting there takes no time."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

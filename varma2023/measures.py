@@ -58,11 +58,6 @@ def described(records: Records) -> str:
     return f"{len(records)} run{'s' * (len(records) > 1)} of {facts}"
 
 
-def listed(criteria: Mapping[str, bool]) -> str:
-    """The criteria of a claim in a sentence, each with "yes" or "no"."""
-    return "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in criteria.items())
-
-
 def group(records: Records, *fields: str) -> dict[Any, list[Record]]:
     """The records by one field of their runs, or a tuple of several; numbers sorted, names not."""
     found: dict[tuple, list[Record]] = {}

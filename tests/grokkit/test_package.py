@@ -24,13 +24,6 @@ TINY = ["--p", "5", "--dataset-size", "20", "--epochs", "6", "--n-logged", "4"]
 TINY += ["--d-model", "16", "--n-heads", "2", "--d-mlp", "8"]
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path))
-    monkeypatch.setenv("GROKKIT_RESULTS", "")
-    return tmp_path
-
-
 def test_every_public_name_is_there_and_any_other_is_an_error():
     assert len(set(grokkit.__all__)) == len(grokkit.__all__) == len(dir(grokkit))
     assert all(getattr(grokkit, name) is not None for name in grokkit.__all__)
@@ -40,7 +33,7 @@ def test_every_public_name_is_there_and_any_other_is_an_error():
 
 
 @pytest.mark.slow
-def test_the_five_lines_of_the_docstring_run(store):
+def test_the_five_lines_of_the_docstring_run(home):
     found = {"grokkit": grokkit}
     for example in doctest.DocTestParser().get_examples(grokkit.__doc__):
         exec(example.source, found)
@@ -81,10 +74,10 @@ def test_the_demo_groks_and_ungroks(capsys):
     assert accuracy[-1] < 0.5
 
 
-def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(store, capsys):
+def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(home, capsys):
     assert main(["train", *TINY, "--weight-decay", "0.5", "--keep-weights", "--quiet"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert (store / "records" / f"{printed[0].split()[0]}.parquet").exists()
+    assert (home / "records" / f"{printed[0].split()[0]}.parquet").exists()
     ends = {line.split()[0]: float(line.split()[1]) for line in printed[1:]}
     assert ends["epoch"] == 6
     assert 0 <= ends["test_accuracy"] <= 1
@@ -102,7 +95,7 @@ def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(s
         (["demo", "--page", "/no/page.html"], "must lie in a folder that exists, got /no/page"),
     ],
 )
-def test_a_mistake_is_said_in_a_line_and_gives_status_2(store, arguments, message, capsys):
+def test_a_mistake_is_said_in_a_line_and_gives_status_2(home, arguments, message, capsys):
     assert main(arguments) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line

@@ -46,7 +46,6 @@ def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_t
     assert len(narrow.predicted) == 4
     assert np.isnan(costs.shift(costs.widths(records), lambda each: each.ratios).value)
     falling = made.by_width(mem=FALLING)
-    assert not any(each.can_predict for each in costs.widths(falling["widths"]))
     told = board.judge("B15", **falling)
     assert told.core
     assert told.further["by as much as the costs of both circuits say"] is None

@@ -27,14 +27,6 @@ MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A store of its own for everything that asks for the default one."""
-    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
-    monkeypatch.setenv("GROKKIT_RESULTS", "")
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def only(monkeypatch):
     """A function: there is one experiment, of this name and these runs, and a known machine."""
 

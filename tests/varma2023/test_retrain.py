@@ -67,13 +67,12 @@ def test_a_published_run_leaves_its_record_again(tmp_path):
 
 
 @pytest.fixture
-def shipped(tmp_path, monkeypatch):
+def shipped(home, tmp_path, monkeypatch):
     """A package whose results hold one tiny run, and that record."""
     own = Store(tmp_path / "own", shipped="")
     [record] = experiments.load_or_train([RUN], own, "cpu", progress=False)
     write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([record]))
     monkeypatch.setenv("GROKKIT_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "home"))
     return record
 
 

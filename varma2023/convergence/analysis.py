@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from grokkit import tasks
-from grokkit.engine import cost, tabulated
+from grokkit.engine import cost
 from grokkit.engine.metrics import at_rest
+from grokkit.engine.stack import tabulated_loss
 from grokkit.optimum import room
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
@@ -231,14 +231,8 @@ def equilibrium(record: Record) -> Equilibrium:
     run = record.run
     if run.weight_decay == 0:
         raise ValueError("without weight decay AdamW has no fixed point: weight_decay is 0")
-    task = tasks.task(run.task, run.p)
-    rows, _ = run.split()
-    theta = {name: weight.double() for name, weight in record.weights().items()}
-    pairs, labels = (torch.from_numpy(a[rows]) for a in (task.inputs, run.example_labels()))
-    examples = tabulated.chunks(pairs, labels, task.n_tokens, run.model.n_heads, torch.float64)
-    _, slopes = tabulated.gradient(theta, examples)
-    gradient = torch.cat([slopes[name].flatten() for name in theta]).numpy()
-    flat = torch.cat([weight.flatten() for weight in theta.values()])
+    flat = torch.cat([weight.double().flatten() for weight in record.weights().values()])
+    gradient = tabulated_loss([run], torch.float64)(flat.unsqueeze(0))[1][0].numpy()
     direction = (-flat / room(flat, run.weight_decay)).numpy()
     alpha = float(gradient @ direction / (direction @ direction))
     cosine = float(gradient @ direction / np.linalg.norm(gradient) / np.linalg.norm(direction))

@@ -1,9 +1,8 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
-from collections.abc import Callable
 from functools import partial
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
 from varma2023.convergence import analysis
@@ -60,24 +59,20 @@ def strength(found: ByExperiment) -> Result:
 def equilibrium(found: ByExperiment) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
     records = [r for r in measures.grokked(found) if r.run.weight_decay > 0 and r.weights_path]
-    return equilibrium_result(records, analysis.equilibrium)
-
-
-def equilibrium_result(records: Records, read: Callable[[Record], analysis.Equilibrium]) -> Result:
-    """`equilibrium` of these records' networks, the settled ones of which are read."""
     if not records:
         return Result()
-    settled = [(read(r), r) for r in records if analysis.drift(r) < analysis.SETTLED]
+    settled = [record for record in records if analysis.drift(record) < analysis.SETTLED]
     if not settled:
         return Result("no norm has settled", None, {}, Evidence.of(records))
-    ratios = [state.alpha / r.run.alpha for state, r in settled]
-    cosines = [state.cosine for state, _ in settled]
-    residuals = [record.final("residual") for _, record in settled]
+    states = [analysis.equilibrium(record) for record in settled]
+    ratios = [state.alpha / r.run.alpha for state, r in zip(states, settled, strict=True)]
+    cosines = [state.cosine for state in states]
+    residuals = [record.final("residual") for record in settled]
     near = all(0.75 < ratio < 1.33 for ratio in ratios) and min(cosines) > 0.95
     ours = f"α / ελ {Summary.of(ratios).text('.2f')}, cosine {Summary.of(cosines).text('.3f')}, "
     ours += f"residual {Summary.of(residuals).text('.2f')}; "
     ours += f"{len(settled)} of {len(records)} norms settled"
-    return Result(ours, near, {}, Evidence.of([record for _, record in settled]))
+    return Result(ours, near, {}, Evidence.of(settled))
 
 
 CLAIMS = (

@@ -1,8 +1,5 @@
 """The claim about the algorithm inside a network: Fig. 11."""
 
-from collections.abc import Sequence
-
-from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claim, Evidence, Result, told_without
 from varma2023.decomposition import analysis
@@ -14,13 +11,9 @@ from varma2023.pages import TRIGONOMETRIC
 def fig11(found: ByExperiment) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
-    return fig11_result([analysis.trigonometric(record) for record in records], records)
-
-
-def fig11_result(reports: Sequence[analysis.Trigonometric], records: Records) -> Result:
-    """`fig11` from the reports on these records' networks."""
     if not records:
         return Result()
+    reports = [analysis.trigonometric(record) for record in records]
     criteria = [analysis.trigonometric_criteria(report) for report in reports]
     met = {name: all(each[name] for each in criteria) for name in criteria[0]}
     (_, core), *further = met.items()

@@ -46,17 +46,10 @@ def fig_delay(
     if upper and isfinite(size := measures.d_crit_interval(upper).value):
         waits = analysis.Waits.of(own).log_time
         reach = np.exp([waits.min(), waits.max()])
-        line = {"mode": "lines", "width": 1.8, "dash": "solid", "colour": TEST}
+        line = {"mode": "lines", "width": 1.8, "colour": TEST, "place": (1, 1)}
+        label = "up to here in memory, by the minimiser"
         hover = f"fresh networks end in memory up to {size:.0f}"
-        draw(
-            fig,
-            [size] * 2,
-            reach,
-            "up to here in memory, by the minimiser",
-            hover,
-            place=(1, 1),
-            **line,
-        )
+        draw(fig, [size] * 2, reach, label, hover, **line)
     groups = group(records, "p", "weight_decay")
     for i, ((modulus, decay), here) in enumerate(groups.items()):
         if modulus in crits:

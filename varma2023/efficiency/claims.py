@@ -218,7 +218,8 @@ def wider(found: ByExperiment) -> Result:
     if narrow > wide:
         ours += "; at first, before a size was added and two ends made longer: open (C28)"
     core = falls if all(map(measures.crossings_rest, ends)) else None
-    as_told = same if all(each.can_predict for each in widths) else None
+    minima = [record for each in widths for record in (*each.memory, *each.rules)]
+    as_told = same if all(map(measures.rests, minima)) else None
     further = {"by as much as the costs of both circuits say": as_told}
     further |= measures.resting([record for own in ends for record in own])
     return Result(ours, core, further, Evidence.of(ends[-1]))  # the paper's width

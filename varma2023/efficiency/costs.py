@@ -69,11 +69,6 @@ class Costs:
         asked = {*sizes[rows - 1], *sizes[np.minimum(rows, len(sizes) - 1)]}
         return [*self.rules, *(r for r in self.memory if r.run.dataset_size in asked)]
 
-    @property
-    def can_predict(self) -> bool:
-        """Whether every minimum that a prediction rests on is at rest."""
-        return all(map(measures.rests, [*self.memory, *self.rules]))
-
 
 def widths(records: Records) -> list[Costs]:
     """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""

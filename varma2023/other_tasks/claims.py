@@ -1,7 +1,5 @@
 """Claims about the other tasks: Fig. 8, and their circuits."""
 
-from collections.abc import Sequence
-
 from varma2023 import measures
 from varma2023.claims import TWO, ByExperiment, Claim, Evidence, Result
 from varma2023.measures import NONE, PERFECT, end_kind
@@ -10,16 +8,12 @@ from varma2023.pages import OTHER_TASKS, UNGROKKING
 
 
 def group_circuits(found: ByExperiment) -> Result:
-    """B5, from the networks of `grokked_tasks` whose weights were kept."""
+    """B5: in networks whose weights were kept few characters are key, and hold the norm."""
     kept = [record for record in found["grokked_tasks"] if record.weights_path]
-    return group_result([analysis.group_circuit(record) for record in kept])
-
-
-def group_result(found: Sequence[analysis.GroupCircuit]) -> Result:
-    """B5 from the circuits of trained networks: few characters are key, and hold the norm."""
-    judged = analysis.judged(found)
-    if not analysis.enough(found):
+    circuits = [analysis.group_circuit(record) for record in kept]
+    if not analysis.enough(circuits):
         return Result()
+    judged = analysis.judged(circuits)
     held = sum(c.share > analysis.MOST for c in judged)
     by_task = measures.group([c.record for c in judged], "task").values()
     few = all(analysis.few(c) for c in judged if c.other)

@@ -18,12 +18,6 @@ from varma2023.theme import show
 __all__ = ["check_parameters", "chips", "glue", "judge", "show"]
 
 
-def injected_names(source: str) -> list[str]:
-    """The names that papermill's cell assigns, one a line, in order; [] for any other cell."""
-    injected = source.lstrip().startswith("# Parameters")
-    return re.findall(r"^(\w+) = ", source, re.MULTILINE) if injected else []
-
-
 def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: Any) -> None:
     """Check that papermill set only parameters that the chapter has, to values that it can use.
 
@@ -37,7 +31,8 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
     """
     shell = get_ipython()
     ran = shell.user_ns.get("In", []) if shell else []  # the sources of the cells so far
-    for name in (name for source in ran for name in injected_names(source)):
+    injected = [source for source in ran if source.lstrip().startswith("# Parameters")]
+    for name in re.findall(r"^(\w+) = ", "\n".join(injected), re.MULTILINE):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0)
             hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -2,7 +2,6 @@
 
 from math import inf, isfinite
 
-from varma2023 import measures
 from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
@@ -18,7 +17,8 @@ def not_needed(found: ByExperiment) -> Result:
     if not (base and small):
         return Result()
     parts = analysis.rival_criteria(records)
-    ours, usual = measures.listed(parts), base[0].run.epochs
+    ours = "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+    usual = base[0].run.epochs
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
     if late:
         ours += f"; by epoch {usual:,} {late} of the smaller starts had not, so it failed (C22)"

@@ -8,11 +8,7 @@ from varma2023.simulation.analysis import OUTCOMES, marks
 
 def fig2(found: ByExperiment) -> Result:
     """Fig. 2: each panel of the simulation has the paper's outcome."""
-    return fig2_result(simulation.simulate_panels(simulation.Toy()))
-
-
-def fig2_result(panels: dict[str, simulation.Trajectory]) -> Result:
-    """`fig2` from these trajectories, by panel."""
+    panels = simulation.simulate_panels(simulation.Toy())
     seen = {name: marks(trajectory).outcome for name, trajectory in panels.items()}
     ours = ", ".join(f"({name}) {outcome}" for name, outcome in seen.items())
     as_papers = all(outcome == OUTCOMES[name] for name, outcome in seen.items())
