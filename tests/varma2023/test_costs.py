@@ -93,3 +93,11 @@ def test_kinds_with_the_same_ends_share_their_curve():
     named = {trace.name for trace in fig.data}
     assert {"memory, random labels", "memory, true labels", "rule"} <= named
     assert "rule, true labels" not in named
+
+
+def test_memory_and_ungrokking_are_compared_on_one_train_set_where_both_rest():
+    true = costs.by_labels(*made.by_costs(true=0.9, off=FALLING).values())[-1]
+    assert costs.memory_lower(true) == "5 of 5 at 300; 5 of 5 at 650; 5 of 5 at 800"
+    dear = costs.by_labels(*made.by_costs(true=1.1).values())[-1]
+    assert costs.memory_lower(dear) == "0 of 5 at 300; 0 of 5 at 650; 0 of 5 at 800; 0 of 5 at 3000"
+    assert costs.memory_lower(costs.Costs("", true.ends, [])) == "none"

@@ -95,6 +95,20 @@ def by_labels(ends: Records, memory: Records) -> list[Costs]:
     return [Costs(f"{which} labels", same, own) for which, own in group(only, "labels").items()]
 
 
+def memory_lower(kind: Costs) -> str:
+    """ "5 of 5 at 180; 0 of 4 at 276": the pairs in which memory ends at the lower Eq. (2).
+
+    A pair has one seed and training set: an end of memory, and one of ungrokking, both at rest.
+    """
+    resting = ([r for r in of if measures.rests(r)] for of in (kind.memory, kind.ends))
+    memory, ends = (group(of, "dataset_size", "seed") for of in resting)
+    found: dict[int, list[bool]] = {}
+    for pair in sorted(memory.keys() & ends.keys()):
+        lower = least(memory[pair][0]) < least(ends[pair][0])
+        found.setdefault(pair[0], []).append(lower)
+    return "; ".join(f"{sum(low)} of {len(low)} at {size}" for size, low in found.items()) or "none"
+
+
 Reading = Callable[[Costs], dict[int, float]]
 
 
