@@ -1,7 +1,6 @@
 """Training as a textbook writes it: the plain model, torch's AdamW, one network at a time.
 
-Nothing of the engine is used, and `Run.noise` is left out. It is what the engine is tested and
-timed against.
+Nothing of the engine is used. It is what the engine is tested and timed against.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +25,12 @@ def train(
     """The parameters of the run's network after each epoch, for ever; the same tensors each time.
 
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
+
+    Raises, at the first epoch:
+        ValueError: the run has noise on its gradient.
     """
+    if run.noise:
+        raise ValueError(f"the textbook has no noise on gradients, got {run.noise}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

@@ -186,7 +186,9 @@ def by_costs(
         curves[names[1]] = each[names[1]] * true**0.5
         known.append(altered(replace(each, run=replace(each.run, labels="true")), **curves))
     wrong = [altered(each, test_accuracy=0.0) for each in random]
-    return {"moduli": own, "memory_at_rest": wrong + known}
+    far = [r for r in known if r.run.dataset_size == scaled(3000, p=p)]
+    near = [r for r in known if r not in far]
+    return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
 
 
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
@@ -468,7 +470,12 @@ def waits(
     sizes = [crit * part for part in (0.5, 0.7, 0.9, 1.1, 1.4)]
     fresh = sweep(seeds, crit, values=(1.0,), sizes=sizes, rest=rest, fresh=True, p=p)
     known = {"moduli": [*ends["moduli"], *ends["transition"]], "upper_branch": fresh}
-    late = [one(p, part, seed, times=noisy, noise=10.0) for part in parts[:2] for seed in seeds]
+    late = [
+        one(p, part, seed, times=times, noise=noise)
+        for noise, times in ((1.0, 1.0), (10.0, noisy))
+        for part in parts[:2]
+        for seed in seeds
+    ]
     return {"delay": found, "noisy": late} | known
 
 

@@ -176,6 +176,7 @@ def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
     sizes = groups(memory, "dataset_size").items()
     costs = [np.mean([log(objective(row)[-1]) for row in here]) for _, here in sizes]
     line = costs, [log(size) for (size,), _ in sizes]
+    assert all(costs[0] < log(objective(row)[-1]) < costs[-1] for row in rules)
     return [exp(np.interp(log(objective(row)[-1]), *line)) for row in rules]
 
 
@@ -216,6 +217,7 @@ def headlines(results: Path = RESULTS) -> dict:
         [row for row in small if row.dataset_size == most],
         read("memory_at_rest", results),
     )
+    tables += read("upper_branch", results)
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}

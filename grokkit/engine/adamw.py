@@ -23,7 +23,7 @@ class AdamW:
     def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
-        self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
+        self._noisy, self._epoch = [(i, r) for i, r in enumerate(runs) if r.noise], epoch
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
         options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}
@@ -40,13 +40,13 @@ class AdamW:
         gradient = self.point.grad = train_loss(self.point)[1]
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
+        self._epoch += 1
         self.point.mul_(self.decay)
         self.adam.step()
 
     def _noise(self, run: Run) -> Tensor:
-        """What is added to the run's gradient at this epoch: the same if it was interrupted."""
-        epoch = int(self.adam.state[self.point]["step"])
-        draw = np.random.default_rng([run.seed, epoch]).standard_normal
+        """What is added to the gradient of a run at this epoch, by its seed and the epoch alone."""
+        draw = np.random.default_rng([run.seed, self._epoch]).standard_normal
         return torch.from_numpy(draw(self.point.shape[1], np.float32)) * (run.noise * run.eps)
 
     def tensors(self) -> dict[str, Rows]:

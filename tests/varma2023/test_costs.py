@@ -62,8 +62,23 @@ def test_the_figure_has_every_end_and_the_table_every_width():
     assert "35 of 35" in text
 
 
+def fresh(**changes):
+    """Ends of ungrokking, and networks that never grokked, as claim B18 reads them."""
+    ends, memory, more = made.by_costs(**changes).values()
+    return ends, [*memory, *more]
+
+
+def by_labels(**changes):
+    return costs.by_labels(*fresh(**changes))
+
+
+def judged(ends, memory):
+    found = {"moduli": ends, "memory_at_rest": memory[:1], "upper_branch": memory[1:]}
+    return board.judge("B18", **found)
+
+
 def test_a_prediction_rests_on_memory_beside_it_and_on_the_rules():
-    random, true = costs.by_labels(*made.by_costs(dearer=1.05, true=1.05).values())
+    random, true = by_labels(dearer=1.05, true=1.05)
     assert random.label == "random labels"
     assert [*random.predicted.values()] == pytest.approx([1.05 * made.D_CRIT] * 5, rel=0.02)
     assert random.measured_over_predicted.value == pytest.approx(1 / 1.05, rel=0.02)
@@ -81,7 +96,7 @@ def test_memory_that_falls_far_from_the_crossing_is_said_and_leaves_it_told(chan
 
 
 def test_a_fresh_network_with_some_of_the_rule_is_no_memory():
-    ends, memory = made.by_costs().values()
+    ends, memory = fresh()
     memory[-1].metrics["test_accuracy"] = np.array([0.0, 0.2])
     assert [len(kind.memory) for kind in costs.by_labels(ends, memory)] == [20, 19]
     elsewhere = made.sweep(p=53, values=(1.0,))
@@ -89,15 +104,42 @@ def test_a_fresh_network_with_some_of_the_rule_is_no_memory():
 
 
 def test_kinds_with_the_same_ends_share_their_curve():
-    fig = costs.fig_costs(costs.by_labels(*made.by_costs().values()))
+    fig = costs.fig_costs(by_labels())
     named = {trace.name for trace in fig.data}
     assert {"memory, random labels", "memory, true labels", "rule"} <= named
     assert "rule, true labels" not in named
 
 
-def test_memory_and_ungrokking_are_compared_on_one_train_set_where_both_rest():
-    true = costs.by_labels(*made.by_costs(true=0.9, off=FALLING).values())[-1]
-    assert costs.memory_lower(true) == "5 of 5 at 300; 5 of 5 at 650; 5 of 5 at 800"
-    dear = costs.by_labels(*made.by_costs(true=1.1).values())[-1]
-    assert costs.memory_lower(dear) == "0 of 5 at 300; 0 of 5 at 650; 0 of 5 at 800; 0 of 5 at 3000"
-    assert costs.memory_lower(costs.Costs("", true.ends, [])) == "none"
+def test_ungrokking_is_set_against_memory_on_one_train_set_where_both_rest():
+    true = by_labels(true=0.9, off=FALLING)[-1]
+    at_300, _, at_800 = costs.above_memory(true).split("; ")
+    assert at_300.startswith("+11.1% (+11.1%")
+    assert at_800.endswith(") at 800")
+    assert costs.above_memory(costs.Costs("", true.ends, [])) == "none"
+
+
+def test_the_kinds_do_not_depend_on_the_order_of_records():
+    ends, memory = fresh(true=1.5)
+    for order in (memory, memory[::-1]):
+        told = judged(ends, order)
+        assert (told.core, told.further["with memory of the true labels, too"]) == (True, False)
+    only = [r for r in memory if r.run.labels == "random"]
+    assert costs.by_labels(ends, only)[1].predicted == {}
+    assert judged(ends, only).ours == ""
+
+
+@pytest.mark.parametrize(("least", "core"), [(500, None), (700, True)])
+def test_an_interval_across_the_bound_is_open(least, core):
+    crits = {0: least, 1: least, 2: 750.0, 3: 750.0, 4: 750.0}
+    ends = made.by_seed(crits, values=(1.0,))
+    known = {r.run.seed: r for r in made.sweep(values=(1.0,), sizes=(3000,))}
+    ends = [known[r.run.seed] if r.run.dataset_size == 3000 else r for r in ends]
+    found = judged(ends, fresh()[1])
+    assert found.core is core
+
+
+@pytest.mark.parametrize(("size", "core"), [(650, None), (300, True), (3000, None)])
+def test_an_end_of_ungrokking_counts_beside_the_crossing_and_as_the_rule(size, core):
+    ends, memory = fresh()
+    ends = made.with_rest(ends, FALLING, dataset_size=size)
+    assert judged(ends, memory).core is core

@@ -126,6 +126,7 @@ def test_times_with_noise_are_compared_by_seed_and_size(noisy, met):
     assert result.further["so do networks with noise on their gradients"] is met
     assert f"time × {noisy:.2f}" in result.ours
     assert "with a noise of 10 ε" in result.ours
+    assert "time × 1.00 (1.00 – 1.00) with a noise of 1 ε" in result.ours
 
 
 def test_a_rate_is_compared_by_seed_where_both_networks_got_there():

@@ -78,7 +78,11 @@ def said(n: dict) -> dict[str, list[str]]:
         "B16": [f"{averaged(c)}" for c in n["D_crit by mirrors"].values()],
         "B18": [
             f"^D_crit {averaged(crits[31])}",
-            *(f"{averaged(d)}" for d in n["D of equal costs"].values()),
+            *(averaged(d) for d in n["D of equal costs"].values()),
+            *(
+                f"predicted {gmean(crits[31]) / gmean(d):.2f} ("
+                for d in n["D of equal costs"].values()
+            ),
         ],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }

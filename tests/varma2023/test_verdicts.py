@@ -304,7 +304,7 @@ OTHERWISE = {
     ("B18", IN_PART): {"true": 1.5},
     ("B18", FAILS): {"dearer": 1.5},
     ("B18", OPEN): {"mem": FALLING},
-    ("B18", NOT_RUN): lambda: {"moduli": made.sweep(), "memory_at_rest": made.memory()[:1]},
+    ("B18", NOT_RUN): lambda: made.by_costs() | {"moduli": made.sweep()[:1]},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -1,4 +1,4 @@
-"""Claims about efficiency: Fig. 3 (Prediction 1), and predictions of D_crit (B1, B2, B9, B18).
+"""Claims about efficiency: Fig. 3 (Prediction 1), and what D_crit has to do with it (B1, B2, ...).
 
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
@@ -227,8 +227,9 @@ def wider(found: ByExperiment) -> Result:
 
 def where_costs_meet(found: ByExperiment) -> Result:
     """B18: whether D_crit is where memory at rest costs what the rule does (choice C31)."""
-    kinds = costs.by_labels(found["moduli"], found["memory_at_rest"])
-    if len(kinds) < 2 or not all(kind.rules for kind in kinds):
+    fresh = [*found["memory_at_rest"], *found["upper_branch"]]
+    kinds = costs.by_labels(found["moduli"], fresh)
+    if not all(kind.memory and kind.rules for kind in kinds):
         return Result()
     ends, (by_random, by_true) = kinds[0].ends, kinds
     told = (
@@ -311,7 +312,7 @@ CLAIMS = (
         "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
         (CRITICAL, "fig-costs"),
         where_costs_meet,
-        ("moduli", "memory_at_rest"),
+        ("moduli", "memory_at_rest", "upper_branch"),
     ),
     Claim(
         "B15",

@@ -1,5 +1,6 @@
 """Efficiency (Sec. 5.1): networks of one circuit, each taken to a minimum of Eq. (2)."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,20 +56,21 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 MULTIPLES = np.array([1.7, 2.15, 2.6])  # of p ln p: sizes around D_crit
-STILL_FALLING = dict.fromkeys(((180, 1.0, 2, "random"), (276, 1.0, 2, "random"), (228, 1.0, 0)), 3)
+STILL_FALLING = dict.fromkeys(((180, 1.0, 2, "random"), (276, 1.0, 2, "random")), 3)
 """Ends beside D_crit, by size, weight decay, seed and labels, with so many times the gradients."""
 
 
 def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 31, until at rest (choice C31).
 
-    Networks that never grokked, at weight decay 1: on random labels, then on the true ones.
+    Networks that never grokked, at weight decay 1: on random labels, then, up to the second size,
+    on the true ones. `delay.sweeps.upper_branch` has more of these.
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     quick = profile == "quick"
     p = 17 if quick else 31
     sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1)
     grid = Grid(count, 80 if quick else 18_000, sizes, (1.0,), first, exact=True)
-    both = (from_random(grid, {"until_rest": not quick}, labels=of) for of in ("random", "true"))
-    runs = [run for own in both for run in own]
+    own, fewer = {"until_rest": not quick}, replace(grid, sizes=sizes[:2])
+    runs = [*from_random(grid, own, labels="random"), *from_random(fewer, own)]
     return longer(runs, STILL_FALLING) if profile == "published" else runs
