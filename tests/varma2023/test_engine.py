@@ -15,7 +15,7 @@ PROVENANCE = {"provenance": {"device": "cpu x86_64", "torch": "2.0"}}
 
 def plain(table):
     """With usual spaces around the dash of a range."""
-    return table.replace("\u00a0", " ")
+    return table.replace("\u2060", "").replace("\u00a0", " ")
 
 
 def rows(n_runs, size, **times):

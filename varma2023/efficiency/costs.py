@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import exp, log, nan
+from statistics import fmean
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
 from varma2023.efficiency.critical import crossing, minima
 from varma2023.measures import group, least
-from varma2023.plots import Looks, dash_of, draw_ends
+from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
 from varma2023.tables import table
 from varma2023.theme import GEN, MEM, ordered, panels, set_alt
@@ -165,9 +166,18 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
             hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
             for runs in group(here, "seed").values():
                 draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
-    every = [record for kind in found for record in (*kind.ends, *kind.memory)]
-    fig.update_xaxes(plots.size_axis(every, "D′"), row=1, col=1)
-    fig.update_xaxes(plots.size_axis(every, "D"), row=1, col=2)
+    ends, costs = (
+        [r for kind in found for r in kind.ends],
+        [r for kind in found for r in kind.memory],
+    )
+    if one:
+        reach = [min(r.run.dataset_size for r in costs), max(r.run.dataset_size for r in ends)]
+        mean = exp(fmean(log(least(r)) for r in found[0].rules))
+        carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
+        label = "mean of the rule, carried to other sizes"
+        draw(fig, reach, [mean] * 2, label, f"{mean:.1f}", place=(1, 2), **carried)
+    fig.update_xaxes(plots.size_axis(ends, "D′"), row=1, col=1)
+    fig.update_xaxes(plots.size_axis([*costs, *found[0].rules], "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
     fig.update_yaxes(title="Eq. (2) over α", row=1, col=2)
     told = [f"{kind.label}: {measures.d_crit_text(kind.ends)}" for kind in found]
