@@ -23,10 +23,8 @@ def table(heads: str, rows: Iterable[str | Iterable[object]]) -> str:
     lists = (row.split(" | ") if isinstance(row, str) else map(str, row) for row in rows)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in lists)
     whole = f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-    whole = re.sub(
-        r"(?<=\d) – (?=\d)", "\u00a0–\u2060\u00a0", indexed(whole)
-    )  # ranges stay on one line
-    return f'<div style="overflow-x: auto" tabindex="0">{whole}</div>'
+    unbroken = re.sub(r"(?<=\d) – (?=\d)", "\u00a0–\u2060\u00a0", indexed(whole))  # ranges
+    return f'<div style="overflow-x: auto" tabindex="0">{unbroken}</div>'
 
 
 def folded(table: str) -> str:

@@ -166,18 +166,16 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
             hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
             for runs in group(here, "seed").values():
                 draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
-    ends, costs = (
-        [r for kind in found for r in kind.ends],
-        [r for kind in found for r in kind.memory],
-    )
+    ends = [record for kind in found for record in kind.ends]
+    priced = [record for kind in found for record in (*kind.memory, *kind.rules)]
     if one:
-        reach = [min(r.run.dataset_size for r in costs), max(r.run.dataset_size for r in ends)]
+        reach = [min(r.run.dataset_size for r in priced), max(r.run.dataset_size for r in ends)]
         mean = exp(fmean(log(least(r)) for r in found[0].rules))
         carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
         label = "mean of the rule, carried to other sizes"
         draw(fig, reach, [mean] * 2, label, f"{mean:.1f}", place=(1, 2), **carried)
     fig.update_xaxes(plots.size_axis(ends, "D′"), row=1, col=1)
-    fig.update_xaxes(plots.size_axis([*costs, *found[0].rules], "D"), row=1, col=2)
+    fig.update_xaxes(plots.size_axis(priced, "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
     fig.update_yaxes(title="Eq. (2) over α", row=1, col=2)
     told = [f"{kind.label}: {measures.d_crit_text(kind.ends)}" for kind in found]
