@@ -65,7 +65,7 @@ def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
     page, lives = opened("epochs"), [explorers.life(moments) for moments in both_lives()]
     slider = page.locator("[data-key=at]")
     slider.press("Home")
-    assert re.search(r"Epoch 0: it answers \d % of its examples", status(page))
+    assert re.search(r"Epoch 0: it answers \d% of its examples", status(page))
     slider.press("ArrowRight")
     assert f"Epoch {lives[0]['epochs'][1]}:" in status(page)
     for _ in range(len(lives[0]["epochs"]) - 2):
@@ -136,7 +136,7 @@ def test_all_waves_agree_at_the_right_answer_and_one_alone_is_no_proof(opened):
     lead = []
     for key in ("End", "Home"):
         page.locator("[data-key=count]").press(key)
-        lead.append(float(re.search(r"has ([\d.]+) % of that", status(page))[1]))
+        lead.append(float(re.search(r"has ([\d.]+)% of that", status(page))[1]))
     assert lead[0] < 70 < 99 < lead[1]
     page.locator("[data-key=a]").press("End")
     page.locator("[data-key=b]").press("Home")
