@@ -108,6 +108,11 @@ def test_kinds_with_the_same_ends_share_their_curve():
     named = {trace.name for trace in fig.data}
     assert {"memory, random labels", "memory, true labels", "rule"} <= named
     assert "rule, true labels" not in named
+    ends, memory = fresh()
+    low = [r for r in ends if r.run.dataset_size < made.D_CRIT]  # none holds the rule
+    kinds = costs.by_labels(low, memory[:1])
+    assert "rule" not in {trace.name for trace in costs.fig_costs(kinds).data}
+    assert "never (0 of 5 runs)" in costs.costs_table(kinds)
 
 
 def test_ungrokking_is_set_against_memory_on_one_train_set_where_both_rest():

@@ -168,7 +168,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
                 draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
     ends = [record for kind in found for record in kind.ends]
     priced = [record for kind in found for record in (*kind.memory, *kind.rules)]
-    if one:
+    if one and found[0].rules:
         reach = [min(r.run.dataset_size for r in priced), max(r.run.dataset_size for r in ends)]
         mean = exp(fmean(log(least(r)) for r in found[0].rules))
         carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
