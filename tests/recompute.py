@@ -213,11 +213,8 @@ def headlines(results: Path = RESULTS) -> dict:
     paired = read("mirrors", results)
     small = [row for row in moduli if row.p == 31]
     most = max(row.dataset_size for row in small)
-    rules, tables = (
-        [row for row in small if row.dataset_size == most],
-        read("memory_at_rest", results),
-    )
-    tables += read("upper_branch", results)
+    rules = [row for row in small if row.dataset_size == most]
+    tables = read("memory_at_rest", results) + read("upper_branch", results)
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}

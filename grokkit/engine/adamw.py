@@ -23,7 +23,8 @@ class AdamW:
     def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
-        self._noisy, self._epoch = [(i, r) for i, r in enumerate(runs) if r.noise], epoch
+        self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
+        self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
         options: dict[str, Any] = {"fused": True, "capturable": self.point.is_cuda}

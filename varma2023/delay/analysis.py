@@ -247,10 +247,10 @@ def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
     return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
 
 
-def noise_text(noisy: Records, records: Records) -> str:
+def noise_text(found: dict[float, Interval]) -> str:
     """ "× 0.97 (0.91 – 1.04) with a noise of 1 ε": every factor of `by_noise`, for a sentence."""
-    found = by_noise(noisy, records).items()
-    return "; ".join(f"× {ratio.text()} with a noise of {noise:g} ε" for noise, ratio in found)
+    each = (f"× {ratio.text()} with a noise of {noise:g} ε" for noise, ratio in found.items())
+    return "; ".join(each)
 
 
 def by_modulus(records: Records, crits: dict[int, float]) -> dict[int, Interval]:

@@ -32,7 +32,7 @@ def diverges(found: ByExperiment) -> Result:
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
-        f"time {analysis.noise_text(found['noisy'], records)}",
+        f"time {analysis.noise_text(noises)}",
         *(
             f"p = {other}: time × {ratio.text()}"
             if isfinite(ratio.value)

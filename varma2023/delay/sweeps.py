@@ -59,12 +59,10 @@ def noisy(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
     The smallest size of the first modulus and that in the middle, with half of the seeds.
     """
-    sizes = SIZES[profile][FIRST[profile].p]
-    quiet = [
-        r for r in delay(profile, seeds) if r.dataset_size in (sizes[0], sizes[len(sizes) // 2])
-    ]
-    count = {r.seed for r in quiet if r.weight_decay != 1}
-    same = [r for r in quiet if r.weight_decay == 1 and r.seed in count]
+    runs = delay(profile, seeds)
+    middle = [r for r in runs if r.weight_decay != 1]  # has half of the seeds
+    sizes, some = {runs[0].dataset_size, middle[0].dataset_size}, {r.seed for r in middle}
+    same = [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes and r.seed in some]
     return [replace(run, noise=noise) for noise in NOISES for run in same]
 
 

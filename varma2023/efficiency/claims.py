@@ -238,6 +238,8 @@ def where_costs_meet(found: ByExperiment) -> Result:
         for kind in kinds
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
+    if [record.run for record in found["memory_at_rest"]] == sweeps.memory_at_rest():
+        ours += "; open, too, by the sizes and lengths that were planned (C31)"
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
