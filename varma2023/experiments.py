@@ -56,6 +56,7 @@ EXPERIMENTS = {
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
+    "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "delay": Experiment("how long until a network groks", delay),
     "noisy": Experiment("the same with noise on the gradient", noisy),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),

@@ -24,6 +24,7 @@ METRICS = (
     "mem_logit",
     "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
     "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
+    "steepness",  # second difference of the train loss, times lr / eps (`Run.steepness`)
 )
 
 
@@ -86,7 +87,8 @@ def evaluate(
 ) -> Float[Tensor, " metric"]:
     """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined.
 
-    On the device of the parameters, without waiting for it. `residual`: `optimum.residual`.
+    On the device of the parameters, without waiting for it. `residual`: `optimum.residual`. The
+    steepness is not known from the parameters alone.
     """
     task = tasks.task(run.task, run.p)
     logits = all_logits(theta, task)

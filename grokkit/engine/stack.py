@@ -17,7 +17,8 @@ from grokkit import tasks
 from grokkit.engine import batched, cost, cuda, lbfgs, tabulated
 from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
-from grokkit.engine.metrics import evaluate
+from grokkit.engine.metrics import METRICS, evaluate
+from grokkit.engine.steepness import second_difference
 from grokkit.model import Weights, initialise
 from grokkit.optimum import Rows, residual
 from grokkit.runs import Run
@@ -102,7 +103,12 @@ class Stack:
         off = residual(point, gradient, *self._eps_and_decay(point.double()))
         named = batched.named(point, shapes(self.runs[0]))
         thetas = [{name: w[i] for name, w in named.items()} for i in range(len(point))]
-        return torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
+        found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
+        if any(run.steepness for run in self.runs):
+            part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
+            steep = second_difference(self.train_loss, point, part) * unit
+            found[:, METRICS.index("steepness")] = steep.to(found)
+        return found
 
     def theta(self, i: int) -> Weights:
         """A copy of the parameters of the i-th run, on the CPU."""

@@ -1,9 +1,4 @@
-"""How steep the training loss is around a trained network, over the lengths of AdamW's steps.
-
-A minimum of Eq. (2) has kinks, where a unit of the ReLU turns on, and walls, where an example loses
-its margin. So its curvature at a point says little: what a step meets is the second difference of
-the loss over the step's own length.
-"""
+"""How steep the training loss is around a trained network, over the lengths of AdamW's steps."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,11 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from grokkit.engine.lbfgs import Objective
 from grokkit.engine.stack import tabulated_loss
+from grokkit.engine.steepness import second_difference, stable_below
 from grokkit.engine.tabulated import begin_thread
-from grokkit.optimum import PerRun, Rows
-from grokkit.runs import Record, Records, Run
+from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.measures import PERFECT, at_the_end, rests
 from varma2023.plots import Looks, draw
@@ -24,34 +18,6 @@ from varma2023.tables import span
 from varma2023.theme import GEN, MEM, NORM, figure, set_alt
 
 DISTANCES = (1e-4, 3e-4, 1e-3)  # over ||theta||; the last is lr lambda, a step of decay alone
-STEPS = 6  # of the power method; twice as many change little but at the largest distance
-
-
-def stable_below(run: Run) -> float:
-    """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
-
-    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1), where the
-    gradients are far below eps.
-    """
-    return 2 * (1 + run.beta1) / (1 - run.beta1)
-
-
-def second_difference(loss: Objective, point: Rows, distance: float, steps: int = STEPS) -> PerRun:
-    """(L(point + h u) - 2 L(point) + L(point - h u)) / h^2, the largest over some directions u.
-
-    These are the steps of a power method from a random u: the next one is that of the difference of
-    both gradients. So it is a lower bound of the largest over all u. For a small distance h and
-    many steps it is the largest curvature, where none is as far below 0.
-    """
-    noise = torch.Generator().manual_seed(0)
-    u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
-    found, middle = point.new_zeros(len(point)), loss(point)[0]
-    for _ in range(steps):
-        u = distance * u / u.norm(dim=1, keepdim=True)
-        (up, rise), (down, fall) = loss(point + u), loss(point - u)
-        found = torch.maximum(found, (up - 2 * middle + down) / distance**2)
-        u = rise - fall
-    return found
 
 
 @cache
@@ -60,9 +26,8 @@ def steepness(record: Record, part: float) -> float:
     run = record.run
     loss = tabulated_loss([run], torch.float32)
     point = torch.cat([w.flatten() for w in record.weights().values()]).unsqueeze(0)
-    distance = part * float(point.norm())
     with ThreadPoolExecutor(1, initializer=begin_thread) as thread:
-        found = thread.submit(second_difference, loss, point, distance).result()
+        found = thread.submit(second_difference, loss, point, point.new_tensor([part])).result()
     return float(found) * run.lr / run.eps
 
 

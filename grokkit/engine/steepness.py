@@ -1,0 +1,43 @@
+"""How steep a loss is around a point, over the length of a step.
+
+The train loss has kinks, where a unit of the ReLU turns on, and walls, where an example loses its
+margin. So its curvature at a point says little: what a step meets is the second difference of the
+loss over the step's own length.
+"""
+
+import torch
+
+from grokkit.engine.lbfgs import Objective
+from grokkit.optimum import PerRun, Rows
+from grokkit.runs import Run
+
+STEPS = 6  # of the power method; twice as many change little but over a thousandth of the norm
+
+
+def stable_below(run: Run) -> float:
+    """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
+
+    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1), where the
+    gradients are far below eps.
+    """
+    return 2 * (1 + run.beta1) / (1 - run.beta1)
+
+
+def second_difference(loss: Objective, point: Rows, part: PerRun, steps: int = STEPS) -> PerRun:
+    """(L(point + h u) - 2 L(point) + L(point - h u)) / h^2, the largest over some directions u.
+
+    h is this part of the norm of the point; NaN where that is 0. The directions are the steps of a
+    power method from a random u: the next one is that of the difference of both gradients. So it is
+    a lower bound of the largest over all u. For a small h and many steps it is the largest
+    curvature, where none is as far below 0.
+    """
+    noise = torch.Generator().manual_seed(0)
+    u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
+    found, middle = point.new_zeros(len(point)), loss(point)[0]
+    h = part.to(point) * point.norm(dim=1)
+    for _ in range(steps):
+        u = h.unsqueeze(1) * u / u.norm(dim=1, keepdim=True)
+        (up, rise), (down, fall) = loss(point + u), loss(point - u)
+        found = torch.maximum(found, (up - 2 * middle + down) / h**2)
+        u = rise - fall
+    return found
