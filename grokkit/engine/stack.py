@@ -7,6 +7,8 @@ On an accelerator many runs share each operation (`batched`); on the CPU a stack
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -56,9 +58,12 @@ class Stack:
     def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int = 0) -> None:
         """Set up the gradients and the optimiser in this dtype."""
         if self.batched or self.runs[0].precision == "bf16":
-            self.train_loss = batched_loss(self.runs, dtype, self.device)
+            loss_of = partial(batched_loss, dtype=dtype, device=self.device)
         else:
-            self.train_loss = tabulated_loss(self.runs, dtype, self.threads)
+            loss_of = partial(tabulated_loss, dtype=dtype, threads=self.threads)
+        self.train_loss = loss_of(self.runs)
+        if any(run.steepness for run in self.runs):  # over a short way rounding would be steep
+            self.exact_loss = loss_of([replace(run, loss="exact") for run in self.runs])
         optimiser = self.optimiser = begun(self.runs, tensors, dtype, epoch)
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(self.train_loss, *self._eps_and_decay(optimiser.point))
@@ -106,7 +111,7 @@ class Stack:
         found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
         if any(run.steepness for run in self.runs):
             part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
-            steep = second_difference(self.train_loss, point, part) * unit
+            steep = second_difference(self.exact_loss, point, part) * unit
             found[:, METRICS.index("steepness")] = steep.to(found)
         return found
 
