@@ -163,20 +163,34 @@ def generalises(record: Record) -> Crossing | None:
 SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
 
 
+def over_least(record: Record) -> metrics.Logged:
+    """The train loss over the least so far since the train set is fitted; NaN before."""
+    fits = train_fits(record)
+    since = record["epoch"] >= (fits.epoch if fits else inf)
+    loss = record["train_loss"][since]
+    found = np.full(len(since), nan)
+    found[since] = loss / np.minimum.accumulate(loss)
+    return found
+
+
+def spike_starts(record: Record) -> list[int]:
+    """The rows at which a spike of the train loss starts.
+
+    A spike is a stretch of evaluations, after the train set is fitted, at more than `SPIKE` times
+    the least loss so far.
+    """
+    high = over_least(record) > SPIKE
+    return np.flatnonzero(high & np.diff(high, prepend=False)).tolist()
+
+
 def spikes(record: Record, before: bool = False) -> int:
     """How many spikes of the train loss the evaluations show: a lower bound.
 
-    A spike is a stretch of evaluations, after the train set is fitted, at more than `SPIKE` times
-    the least loss so far. `before`: only those before test accuracy passes 0.98.
+    `before`: only those that start before test accuracy passes 0.98.
     """
-    fits, general = train_fits(record), generalises(record)
-    if fits is None:
-        return 0
-    epoch, loss = record["epoch"], record["train_loss"]
-    fitted, last = epoch >= fits.epoch, general.after if before and general else inf
-    least = np.minimum.accumulate(np.where(fitted, loss, inf))
-    high = fitted & (epoch <= last) & (loss > SPIKE * least)
-    return int((high & np.diff(high, prepend=False)).sum())
+    general = generalises(record)
+    last = general.after if before and general else inf
+    return sum(record["epoch"][row] <= last for row in spike_starts(record))
 
 
 def trig_leads(record: Record) -> Crossing | None:

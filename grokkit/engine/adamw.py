@@ -50,6 +50,15 @@ class AdamW:
         draw = np.random.default_rng([run.seed, self._epoch]).standard_normal
         return torch.from_numpy(draw(self.point.shape[1], np.float32)) * (run.noise * run.eps)
 
+    def scale(self) -> Rows:
+        """sqrt(eps / (sqrt(v) + eps)) of every parameter: in theta / scale Adam is plain descent.
+
+        With the learning rate lr / eps; 1 where slopes are far below eps.
+        """
+        options = self.adam.param_groups[0]
+        v = self.tensors()["exp_avg_sq"] / (1 - options["betas"][1] ** max(self._epoch, 1))
+        return (options["eps"] / (v.sqrt() + options["eps"])).sqrt()
+
     def tensors(self) -> dict[str, Rows]:
         """Parameters and the two moments."""
         moments = self.adam.state[self.point]

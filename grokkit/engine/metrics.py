@@ -24,7 +24,7 @@ METRICS = (
     "mem_logit",
     "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
     "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
-    "steepness",  # second difference of the train loss, times lr / eps (`Run.steepness`)
+    "steepness",  # lr times the train loss's second difference in AdamW's metric (`Run.steepness`)
 )
 
 

@@ -109,10 +109,10 @@ class Stack:
         named = batched.named(point, shapes(self.runs[0]))
         thetas = [{name: w[i] for name, w in named.items()} for i in range(len(point))]
         found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
-        if any(run.steepness for run in self.runs):
+        if isinstance(self.optimiser, AdamW) and any(run.steepness for run in self.runs):
             part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
-            steep = second_difference(self.exact_loss, point, part) * unit
-            found[:, METRICS.index("steepness")] = steep.to(found)
+            steep = second_difference(self.exact_loss, point, part, self.optimiser.scale())
+            found[:, METRICS.index("steepness")] = (steep * unit).to(found)
         return found
 
     def theta(self, i: int) -> Weights:

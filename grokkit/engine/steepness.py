@@ -17,19 +17,22 @@ STEPS = 6  # of the power method; twice as many change little but over a thousan
 def stable_below(run: Run) -> float:
     """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
 
-    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1), where the
-    gradients are far below eps.
+    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1). Where gradients
+    are not far below eps, that goes for the curvature in `AdamW.scale` (Cohen et al. 2022).
     """
     return 2 * (1 + run.beta1) / (1 - run.beta1)
 
 
-def second_difference(loss: Objective, point: Rows, part: PerRun, steps: int = STEPS) -> PerRun:
+def second_difference(
+    loss: Objective, point: Rows, part: PerRun, scale: Rows | float = 1.0, steps: int = STEPS
+) -> PerRun:
     """(L(point + h u) - 2 L(point) + L(point - h u)) / h^2, the largest over some directions u.
 
     h is this part of the norm of the point; NaN where that is 0. The directions are the steps of a
     power method from a random u: the next one is that of the difference of both gradients. So it is
     a lower bound of the largest over all u. For a small h and many steps it is the largest
-    curvature, where none is as far below 0.
+    curvature, where none is as far below 0. With a `scale` of each parameter it is that of the loss
+    as a function of point / scale.
     """
     noise = torch.Generator().manual_seed(0)
     u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
@@ -37,7 +40,7 @@ def second_difference(loss: Objective, point: Rows, part: PerRun, steps: int = S
     h = part.to(point) * point.norm(dim=1)
     for _ in range(steps):
         u = h.unsqueeze(1) * u / u.norm(dim=1, keepdim=True)
-        (up, rise), (down, fall) = loss(point + u), loss(point - u)
+        (up, rise), (down, fall) = loss(point + scale * u), loss(point - scale * u)
         found = torch.maximum(found, (up - 2 * middle + down) / h**2)
-        u = rise - fall
+        u = scale * (rise - fall)
     return found

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import log
+from math import log, nan
 from typing import NamedTuple
 
 import numpy as np
 
+from grokkit.engine.steepness import stable_below
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
@@ -167,6 +168,64 @@ def norm_drop(record: Record) -> Drop | None:
 def norm_drops(records: Records) -> list[Drop]:
     """`norm_drop` of the runs that have one."""
     return [drop for drop in map(norm_drop, records) if drop is not None]
+
+
+# --- how steep the loss is along a run (choice C32) ----------------------------------------------
+
+CALM = 10  # times the least train loss so far, up to which an evaluation is calm
+BELOW = 1.25  # the part of AdamW's limit from which on a network is at the edge is 1 / this
+
+
+def before_spikes(record: Record) -> list[float]:
+    """The steepness at the last calm evaluation before each spike in memory.
+
+    A spike is in memory if it starts before test accuracy passes 1/2.
+    """
+    calm = np.flatnonzero(measures.over_least(record) <= CALM)
+    in_memory = np.maximum.accumulate(record["test_accuracy"]) < 0.5
+    starts = [row for row in measures.spike_starts(record) if in_memory[row]]
+    return [float(record["steepness"][calm[calm < row][-1]]) for row in starts]
+
+
+def while_calm(record: Record) -> list[float]:
+    """The steepness at the calm evaluations in the second half of the epochs."""
+    late = record["epoch"] >= record["epoch"][-1] / 2
+    return record["steepness"][late & (measures.over_least(record) <= CALM)].tolist()
+
+
+class Steep(NamedTuple):
+    """The runs of `sweeps.steep`, by what they are to show."""
+
+    larger: list[Record]  # at the larger learning rate
+    usual: list[Record]
+    rounded: list[Record]  # with the loss that rounds
+
+    @classmethod
+    def of(cls, records: Records) -> "Steep":
+        """Of the records in any order."""
+        kinds = group(records, "loss")
+        rates = group(kinds["exact"], "lr")
+        return cls(rates[max(rates)], rates[min(rates)], kinds["rounded"])
+
+    @property
+    def medians(self) -> tuple[list[float], ...]:
+        """By kind a network's median steepness before its spikes; at the usual rate while calm."""
+        reads = (before_spikes, while_calm, before_spikes)
+        return tuple(
+            [float(np.median(read(record) or nan)) for record in records]
+            for records, read in zip(self, reads, strict=True)
+        )
+
+    @property
+    def at_edge(self) -> list[int]:
+        """By kind how many networks are at the edge of what AdamW stands."""
+        edge = stable_below(self.larger[0].run) / BELOW
+        return [sum(value > edge for value in each) for each in self.medians]
+
+    @property
+    def told(self) -> list[str]:
+        """By kind the median and range over networks of `medians`."""
+        return [Summary.of(each).text() for each in self.medians]
 
 
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)

@@ -108,6 +108,22 @@ def rounding(found: ByExperiment) -> Result:
     return Result(ours, core, further, evidence)
 
 
+def too_steep(found: ByExperiment) -> Result:
+    """B19: whether a larger step spikes at the edge, and rounding does not (choice C32)."""
+    kinds = analysis.Steep.of(found["steep"])
+    larger, usual, rounded = kinds
+    if not analysis.in_papers_range(larger)[0]:
+        return Result()
+    spiking = [sum(map(bool, map(analysis.before_spikes, each))) for each in (larger, rounded)]
+    edge, told = kinds.at_edge, kinds.told
+    core = spiking == [len(larger), len(rounded)] and (edge[0], edge[2]) == (len(larger), 0)
+    ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {told[2]} with the rounded loss; "
+    ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
+    calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
+    further = {calm: not (edge[1] or any(map(spikes, usual)))}
+    return Result(ours, core, further, Evidence.of(larger, usual))
+
+
 FOUR = "Prediction 4, semi-grokking"
 _claim = partial(Claim, needs=("semi_grokking",), heading=FOUR)
 CLAIMS = (
@@ -154,5 +170,14 @@ CLAIMS = (
         rounding,
         ("rounded", "semi_grokking"),
         number="accuracy spikes several times, and the training loss fluctuates",
+    ),
+    Claim(
+        "B19",
+        "Beyond: two kinds of spikes",
+        "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW "
+        "stands, those of a rounded loss when it is not",
+        (SEMI_GROKKING, "fig-steep"),
+        too_steep,
+        ("steep",),
     ),
 )

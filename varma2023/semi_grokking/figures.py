@@ -6,6 +6,7 @@ from math import log
 import numpy as np
 import plotly.graph_objects as go
 
+from grokkit.engine.steepness import stable_below
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
@@ -22,6 +23,7 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 TITLES = {"lr": "η = {:g}", "loss": "{}"}  # of the columns, by field
+ROUNDED = {"exact": "", "rounded": ", rounded loss"}
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
@@ -108,13 +110,18 @@ def fig_outcomes(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}{full}.")
 
 
-def fig_side_by_side(records: Records, field: str) -> go.Figure:
+def fig_side_by_side(
+    records: Records, field: str, metrics: Sequence[str] = ("test_accuracy", "train_loss")
+) -> go.Figure:
     """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "loss") and D.
 
-    Over epochs; at several learning rates over η x epochs.
+    A row for each metric, over epochs; at several learning rates over η x epochs.
     """
     groups = group(records, field, "dataset_size")
-    titles = [f"{TITLES[field].format(value)}, D = {size:,}" for value, size in groups]
+    titles = [
+        f"{TITLES[field].format(value)}, D = {size:,}{ROUNDED[here[0].run.loss] * (field == 'lr')}"
+        for (value, size), here in groups.items()
+    ]
     grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
     grid |= {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels({"height": 520}, **grid, subplot_titles=titles)
@@ -124,15 +131,19 @@ def fig_side_by_side(records: Records, field: str) -> go.Figure:
         for record in here:
             seed = record.run.seed
             looks: Looks = {"colour": colours[seed], "width": 1.4, "meta": plots.meta(record)}
-            for row, metric in enumerate(("test_accuracy", "train_loss"), start=1):
+            for row, metric in enumerate(metrics, start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
                 points = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
                 draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
     fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2, tickformat="~s")
-    fig.update_yaxes(plots.ACCURACY_FROM_0, row=1)
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
-    reach = [losses.min() - 0.2, losses.max() + 0.2]
-    fig.update_yaxes(plots.LOSS_AXIS | {"range": reach}, row=2)
+    axes = {
+        "test_accuracy": plots.ACCURACY_FROM_0,
+        "train_loss": plots.LOSS_AXIS | {"range": [losses.min() - 0.2, losses.max() + 0.2]},
+        "steepness": {"title": "steepness × η", **plots.LOG},
+    }
+    for row, metric in enumerate(metrics, start=1):
+        fig.update_yaxes(axes[metric], row=row)
     for col in range(2, len(groups) + 1):  # the first column's titles are theirs, too
         fig.update_yaxes(title="", col=col)
     full = "; ".join(
@@ -140,6 +151,18 @@ def fig_side_by_side(records: Records, field: str) -> go.Figure:
         for title, here in zip(titles, groups.values(), strict=True)
     )
     return set_alt(fig, f"Test accuracy and train loss over time. Generalised: {full}.")
+
+
+def fig_steep(kinds: analysis.Steep) -> go.Figure:
+    """Not in the paper: train loss, and how steep it is, along runs that spike or do not."""
+    records = [record for kind in kinds for record in kind]
+    fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
+    limit = stable_below(records[0].run)
+    fig.add_hline(y=limit, line={"color": NORM, "dash": "dash", "width": 1.4}, row=2, col="all")
+    larger, usual, rounded = kinds.told
+    said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
+    said += f"{larger} at the larger step, {rounded} with the rounded loss. "
+    return set_alt(fig, f"{said}While calm at the usual step: {usual}.")
 
 
 def fig_minimised_ends(ends: Records) -> go.Figure:

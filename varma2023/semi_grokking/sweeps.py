@@ -7,17 +7,7 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import (
-    PAPERS,
-    QUICK_RUN,
-    Grid,
-    Sizes,
-    apply,
-    early,
-    minimised,
-    seed_range,
-    sets,
-)
+from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
 
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
@@ -107,22 +97,21 @@ PART = 1e-4  # of the norm, over which the loss's steepness is measured
 def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: how steep the loss is along runs near D_crit (choice C32).
 
-    By seed, the largest size of `larger_step` at the larger learning rate, then at the usual one,
-    and of `rounded`; all for fewer epochs, the second for longer in time η x epochs.
+    The largest size of `larger_step` at the larger learning rate, then at the usual one, and that
+    of `rounded`, for fewer epochs. Seeds from 1 on: by seed 0 the rule was made.
     """
-    quick = profile == "quick"
-    step, rounding = (sweep(profile, seeds) for sweep in (larger_step, rounded))
-    large = [
-        run for run in step if run.lr == step[0].lr and run.dataset_size == step[-1].dataset_size
-    ]
-    lengths = (400, 800, 400) if quick else (5500, 10_000, 6000)
+    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
+    step, rounding = larger_step(profile, count), rounded(profile, count)
+    most, lengths = step[-1].dataset_size, (400,) * 3 if profile == "quick" else (5500, 6000, 6000)
+    large = [run for run in step if (run.lr, run.dataset_size) == (step[0].lr, most)]
     kinds = (
         large,
         [replace(run, lr=run.lr / STEP) for run in large],
         [run for run in rounding if run.dataset_size == rounding[-1].dataset_size],
     )
     return [
-        replace(run, epochs=epochs, n_logged=PAPERS.n_logged, steepness=PART)
+        replace(run, epochs=epochs, n_logged=150, steepness=PART)
         for kind, epochs in zip(kinds, lengths, strict=True)
         for run in kind
+        if run.seed
     ]
