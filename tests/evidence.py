@@ -342,6 +342,27 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
+def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, size=2050) -> list[Record]:
+    """Runs near D_crit that are as steep when they are calm; all but the usual ones spike once."""
+
+    def one(steep: float, high: float, **own) -> Record:
+        loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
+        curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": 0.1, "train_loss": loss}
+        curves |= {"steepness": np.where(loss > 1e-6, 1e5, steep)}
+        return record(Run(epochs=500, steepness=1e-4, **own), range(0, 501, 100), **curves)
+
+    step, small = {"dataset_size": size, "lr": 8e-3}, {"p": 31, "dataset_size": 400}
+    return [
+        made
+        for seed in seeds
+        for made in (
+            one(larger, 0.1, seed=seed, **step),
+            one(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
+            one(rounded, 0.1, seed=seed, loss="rounded", **small),
+        )
+    ]
+
+
 # --- ablations -------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import evidence
 import numpy as np
 import pytest
 from evidence import PLATEAU_EPOCHS, SHAPES, SMALL, line, minimised, near_d_crit
-from handmade import grokking, record, shown, ungrokking
+from handmade import altered, grokking, record, shown, ungrokking
 
 from grokkit import tasks
 from grokkit.runs import Run
@@ -285,3 +285,18 @@ def test_networks_at_two_steps_are_shown_over_one_time():
     assert all(
         low < np.log10(y) < high for trace in both.data if trace.yaxis == "y3" for y in trace.y
     )
+
+
+def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
+    found = evidence.steeps(seeds=(0,))
+    kinds = analysis.Steep.of(found[::-1])
+    assert [*map(analysis.before_spikes, found)] == [[36.0], [], [10.0]]
+    assert analysis.while_calm(kinds.usual[0]) == [24.0] * 3
+    assert kinds.medians == ([36.0], [24.0], [10.0])
+    assert kinds.at_edge == [1, 0, 0]
+    late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
+    assert analysis.before_spikes(late) == []  # no longer in memory
+    fig = shown(figures.fig_steep(kinds), "AdamW stands 38. Before spikes: 36 at the larger step")
+    assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 3)
+    titles = [note.text for note in fig.layout.annotations]
+    assert "η = 0.001, D = 400, rounded loss" in titles

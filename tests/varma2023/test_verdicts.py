@@ -70,7 +70,7 @@ effort = of("equal_effort", made.sweep)
 memory, rule = of("memorising", made.memory), of("generalising", made.rule)
 ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs)
 strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
-stepping = of("larger_step", made.stepping)
+stepping, steeps = of("larger_step", made.stepping), of("steep", made.steeps)
 
 
 FIG7 = (0.02, 0.1, 0.4, 0.7, 0.9, 0.97, 1.0)
@@ -147,7 +147,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("F1c", "F5", "F6"), semi),
     **dict.fromkeys(("F1b", "F7"), ungrok),
     **dict.fromkeys(("F4", "F4wd"), by_both),
-    **{"F10a": ends, "F10b": effort},
+    **dict.fromkeys(("F10a", "F10b"), ends),
     **dict.fromkeys(("A.2", "B3"), two_starts),
     **dict.fromkeys(("S6", "S7"), ablations),
     **dict.fromkeys(("B1", "B2"), predicted),
@@ -155,7 +155,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
-    "B18": made.by_costs,
+    **{"B18": made.by_costs, "B19": steeps},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -305,12 +305,15 @@ OTHERWISE = {
     ("B18", FAILS): {"dearer": 1.5},
     ("B18", OPEN): {"mem": FALLING},
     ("B18", NOT_RUN): lambda: made.by_costs() | {"moduli": made.sweep()[:1]},
+    ("B19", IN_PART): {"usual": 36.0},
+    ("B19", FAILS): {"rounded": 36.0},
+    ("B19", NOT_RUN): {"size": 700},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17 B19": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1": {IN_PART},
 }

@@ -25,12 +25,10 @@ def fig10a(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(ends))
 
 
+@told_without("transition", "C19", instead="equal_effort")
 def fig10b(found: ByExperiment) -> Result:
-    """Fig. 10b: test accuracy after ungrokking depends smoothly on D'.
-
-    By more sizes and fewer seeds than Fig. 10a (choice C19).
-    """
-    ends = found["equal_effort"]
+    """Fig. 10b: test accuracy after ungrokking depends smoothly on D'."""
+    ends = found["transition"]
     if not measures.judged(ends):
         return Result()
     ours = f"pooled rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}"
@@ -84,7 +82,7 @@ CLAIMS = (
         "test accuracy after ungrokking depends smoothly on D",
         (MORE, "fig-10"),
         fig10b,
-        ("equal_effort",),
+        ("transition",),
         number="a smooth curve at each norm",
     ),
     Claim(

@@ -1,0 +1,103 @@
+"""How steep a loss is over a distance, on losses whose second differences are known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.functional import hessian
+from torch.func import grad_and_value
+
+from grokkit import model, tasks
+from grokkit.engine.batched import named
+from grokkit.engine.metrics import METRICS
+from grokkit.engine.stack import Stack, shapes, start
+from grokkit.engine.steepness import second_difference, stable_below
+from grokkit.model import ModelConfig
+from grokkit.runs import Run
+from grokkit.store.store import Store
+
+RUN = Run(p=5, dataset_size=12, model=ModelConfig(8, 2, 4), precision="float64", steepness=1e-3)
+ALONG = METRICS.index("steepness")
+
+
+def rowwise(loss):
+    """Value and gradient of each row, as the engine gives them."""
+
+    def value_and_gradient(rows):
+        slopes, values = zip(*map(grad_and_value(loss), rows), strict=True)
+        return torch.stack(values), torch.stack(slopes)
+
+    return value_and_gradient
+
+
+def test_in_a_parabola_it_is_the_largest_curvature_at_any_distance():
+    curvature = torch.tensor([3.0, 7.0, 1.0], dtype=torch.float64)
+    loss = rowwise(lambda x: (curvature * x**2).sum() / 2)
+    points = torch.tensor([[1.0, 2, 3], [0, 0, 1]], dtype=torch.float64)
+    for distance in (1e-3, 1.0):
+        found = second_difference(loss, points, distance / points.norm(dim=1), steps=60)
+        torch.testing.assert_close(found, torch.full((2,), 7.0, dtype=torch.float64))
+
+
+def test_a_wall_shows_only_at_the_distance_where_it_stands():
+    def loss(x):  # flat to 0.1, and steep from there on; curvature 2 in the other direction
+        return x[1] ** 2 + 1000 * (x[0].abs() - 0.1).relu() ** 2
+
+    point, parts = torch.tensor([[0.0, 2.0]], dtype=torch.float64), torch.tensor([[0.025], [0.1]])
+    near, far = (second_difference(rowwise(loss), point, part) for part in parts)
+    assert float(near) == pytest.approx(2, rel=1e-3)
+    assert float(far) == pytest.approx(2 * 1000 * 0.1**2 / 0.2**2, rel=1e-3)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack([RUN], [start(RUN, Store(tmp_path, ""))], torch.device("cpu"))
+
+
+def loss(row: Tensor) -> Tensor:
+    """The textbook's train loss of `RUN`, at parameters in one row."""
+    rows = RUN.split()[0]
+    inputs = torch.from_numpy(tasks.task(RUN.task, RUN.p).inputs[rows])
+    theta = {name: w[0] for name, w in named(row.unsqueeze(0), shapes(RUN)).items()}
+    logits = model.forward(theta, model.tokens(inputs, RUN.p))[:, -1]
+    return model.cross_entropy(logits, torch.from_numpy(RUN.example_labels()[rows])).mean()
+
+
+def point(stack: Stack) -> Tensor:
+    return torch.cat([w.flatten() for w in stack.theta(0).values()]).double()
+
+
+def test_along_a_run_it_is_the_largest_eigenvalue_of_the_hessian_in_adams_metric(stack):
+    v = torch.zeros(stack.optimiser.point.shape[1], dtype=torch.float64)
+    for epoch in range(1, 31):
+        here = point(stack)
+        v += (1 - RUN.beta2) * (grad_and_value(loss)(here)[0] ** 2 - v)
+        stack.advance()
+        if epoch % 15 == 0:
+            each = ((v / (1 - RUN.beta2**epoch)).sqrt() + RUN.eps) ** -0.5
+            curvature = each * hessian(loss, point(stack)) * each.unsqueeze(1)
+            largest = RUN.lr * float(torch.linalg.eigvalsh(curvature)[-1])
+            found = float(stack.metrics()[0, ALONG])
+            assert 0.7 * largest < found < 1.001 * largest  # six steps of the power method
+
+
+def test_it_is_that_of_the_exact_loss_and_of_no_run_that_does_not_ask(tmp_path):
+    def at_start(run: Run) -> float:
+        states = [start(run, Store(tmp_path, ""))]
+        return float(Stack([run], states, torch.device("cpu")).metrics()[0, ALONG])
+
+    assert at_start(replace(RUN, loss="rounded")) == at_start(RUN)
+    assert at_start(replace(RUN, steepness=0.0)) != at_start(replace(RUN, steepness=0.0))  # NaN
+
+
+def test_the_limit_is_that_of_averaged_gradients():
+    assert stable_below(Run()) == pytest.approx(38)
+    # theta <- theta - lr m with m <- beta1 m + (1 - beta1) c theta, on both sides of the limit
+    for share, grows in ((0.99, False), (1.01, True)):
+        rate = share * stable_below(Run(beta1=0.6))
+        theta, m = 1.0, 0.0
+        for _ in range(3000):
+            m = 0.6 * m + 0.4 * theta
+            theta -= rate * m
+        assert (abs(theta) > 1) == grows
