@@ -5,7 +5,7 @@ from functools import partial
 from grokkit.runs import Record, Records
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claim, Evidence, Met, Result
 from varma2023.measures import SEMI, TRANSIENT, end_kind, group, outcome, rests, spikes
-from varma2023.pages import RIVALS, SEMI_GROKKING
+from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
 
@@ -176,7 +176,7 @@ CLAIMS = (
         "Beyond: two kinds of spikes",
         "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW "
         "stands, those of a rounded loss when it is not",
-        (SEMI_GROKKING, "fig-steep"),
+        (CLOCK, "fig-steep"),
         too_steep,
         ("steep",),
     ),
