@@ -342,8 +342,13 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, size=2050) -> list[Record]:
-    """Runs near D_crit that are as steep when they are calm; all but the usual ones spike once."""
+def steeps(
+    seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050
+) -> list[Record]:
+    """Runs near D_crit that are as steep when calm.
+
+    Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.
+    """
 
     def one(steep: float, high: float, **own) -> Record:
         loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
@@ -359,6 +364,8 @@ def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, size=2050) -> list
             one(larger, 0.1, seed=seed, **step),
             one(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
             one(rounded, 0.1, seed=seed, loss="rounded", **small),
+            one(30.0, 1e-6, seed=seed, **step | {"lr": 1.25e-3}),
+            one(36.0, twice, seed=seed, **step | {"lr": 2e-3}),
         )
     ]
 

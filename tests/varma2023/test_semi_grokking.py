@@ -290,13 +290,17 @@ def test_networks_at_two_steps_are_shown_over_one_time():
 def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     found = evidence.steeps(seeds=(0,))
     kinds = analysis.Steep.of(found[::-1])
-    assert [*map(analysis.before_spikes, found)] == [[36.0], [], [10.0]]
+    assert [*map(analysis.before_spikes, found)] == [[36.0], [], [10.0], [], [36.0]]
     assert analysis.while_calm(kinds.usual[0]) == [24.0] * 3
     assert kinds.medians == ([36.0], [24.0], [10.0])
     assert kinds.at_edge == [1, 0, 0]
+    # 24 at 0.001 is 30 and 48 at 1.25 and 2 times that rate, 18 is 36 at twice
+    assert [*map(kinds.as_foretold, kinds.between)] == [True, True]
+    calm = analysis.Steep.of(evidence.steeps(seeds=(0,), usual=18.0))
+    assert [*map(calm.as_foretold, calm.between)] == [True, False]
     late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
     assert analysis.before_spikes(late) == []  # no longer in memory
     fig = shown(figures.fig_steep(kinds), "AdamW stands 38. Before spikes: 36 at the larger step")
-    assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 3)
+    assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4)
     titles = [note.text for note in fig.layout.annotations]
     assert "η = 0.001, D = 400, rounded loss" in titles

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import log, nan
 from typing import NamedTuple
 
@@ -199,13 +200,21 @@ class Steep(NamedTuple):
     larger: list[Record]  # at the larger learning rate
     usual: list[Record]
     rounded: list[Record]  # with the loss that rounds
+    between: dict[float, list[Record]]  # by learning rate, between these two
 
     @classmethod
     def of(cls, records: Records) -> "Steep":
         """Of the records in any order."""
         kinds = group(records, "loss")
         rates = group(kinds["exact"], "lr")
-        return cls(rates[max(rates)], rates[min(rates)], kinds["rounded"])
+        usual, *between, larger = sorted(rates)
+        other = {rate: rates[rate] for rate in between}
+        return cls(rates[larger], rates[usual], kinds["rounded"], other)
+
+    @property
+    def all(self) -> list[Record]:
+        """All of them."""
+        return [*chain(self.larger, self.usual, self.rounded, *self.between.values())]
 
     @property
     def medians(self) -> tuple[list[float], ...]:
@@ -213,7 +222,7 @@ class Steep(NamedTuple):
         reads = (before_spikes, while_calm, before_spikes)
         return tuple(
             [float(np.median(read(record) or nan)) for record in records]
-            for records, read in zip(self, reads, strict=True)
+            for records, read in zip(self[:3], reads, strict=True)
         )
 
     @property
@@ -221,6 +230,15 @@ class Steep(NamedTuple):
         """By kind how many networks are at the edge of what AdamW stands."""
         edge = stable_below(self.larger[0].run) / BELOW
         return [sum(value > edge for value in each) for each in self.medians]
+
+    def as_foretold(self, rate: float) -> bool:
+        """Whether all networks at a rate between spike, or none, as the usual rate tells.
+
+        All if their steepness there, which goes with the rate, would pass what AdamW stands.
+        """
+        usual, spiking = self.usual[0].run, [*map(bool, map(measures.spikes, self.between[rate]))]
+        there = np.median(self.medians[1]) * rate / usual.lr
+        return all(spiking) if there > stable_below(usual) else not any(spiking)
 
     @property
     def told(self) -> list[str]:

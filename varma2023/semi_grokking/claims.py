@@ -111,7 +111,7 @@ def rounding(found: ByExperiment) -> Result:
 def too_steep(found: ByExperiment) -> Result:
     """B19: whether a larger step spikes at the edge, and rounding does not (choice C32)."""
     kinds = analysis.Steep.of(found["steep"])
-    larger, usual, rounded = kinds
+    larger, usual, rounded, between = kinds
     if not analysis.in_papers_range(larger)[0]:
         return Result()
     spiking = [sum(map(bool, map(analysis.before_spikes, each))) for each in (larger, rounded)]
@@ -121,6 +121,9 @@ def too_steep(found: ByExperiment) -> Result:
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
     further = {calm: not (edge[1] or any(map(spikes, usual)))}
+    for rate, records in between.items():
+        seen = f"{sum(map(bool, map(spikes, records)))} of {len(records)}"
+        further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
     return Result(ours, core, further, Evidence.of(larger, usual))
 
 

@@ -154,8 +154,12 @@ def fig_side_by_side(
 
 
 def fig_steep(kinds: analysis.Steep) -> go.Figure:
-    """Not in the paper: train loss, and how steep it is, along runs that spike or do not."""
-    records = [record for kind in kinds for record in kind]
+    """Not in the paper: train loss, and how steep it is, along runs that spike or do not.
+
+    Of the rates between, the largest.
+    """
+    *_, between = kinds.between.values()
+    records = [*kinds.larger, *kinds.usual, *kinds.rounded, *between]
     fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
     limit = stable_below(records[0].run)
     fig.add_hline(y=limit, line={"color": NORM, "dash": "dash", "width": 1.4}, row=2, col="all")

@@ -92,22 +92,26 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
 
 
 PART = 1e-4  # of the norm, over which the loss's steepness is measured
+BETWEEN = (1.25, 2)  # times the usual learning rate
 
 
 def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: how steep the loss is along runs near D_crit (choice C32).
 
-    The largest size of `larger_step` at the larger learning rate, then at the usual one, and that
-    of `rounded`, for fewer epochs. Seeds from 1 on: by seed 0 the rule was made.
+    The largest size of `larger_step` at the larger learning rate, at the usual one, that of
+    `rounded`, then at two rates between; for fewer epochs. Seeds from 1 on: by seed 0 the rule was
+    made.
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
-    most, lengths = step[-1].dataset_size, (400,) * 3 if profile == "quick" else (5500, 6000, 6000)
+    most, usual = step[-1].dataset_size, step[-1].lr
+    lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
     large = [run for run in step if (run.lr, run.dataset_size) == (step[0].lr, most)]
     kinds = (
         large,
-        [replace(run, lr=run.lr / STEP) for run in large],
+        [replace(run, lr=usual) for run in large],
         [run for run in rounding if run.dataset_size == rounding[-1].dataset_size],
+        *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
         replace(run, epochs=epochs, n_logged=150, steepness=PART)
