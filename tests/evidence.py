@@ -352,8 +352,8 @@ def steeps(
 
     def one(steep: float, high: float, **own) -> Record:
         loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
-        curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": 0.1, "train_loss": loss}
-        curves |= {"steepness": np.where(loss > 1e-6, 1e5, steep)}
+        curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": 0.1, "residual": 0.5}
+        curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
         return record(Run(epochs=500, steepness=1e-4, **own), range(0, 501, 100), **curves)
 
     step, small = {"dataset_size": size, "lr": 8e-3}, {"p": 31, "dataset_size": 400}
