@@ -73,20 +73,15 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
 
 
-def key_frequencies(Z: Float[Tensor, "p p p"], share: float = 0.98) -> list[int]:
-    """The key frequencies (App. B): the fewest that hold `share` of the squared trig logit norm.
+def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
+    """The key frequencies (App. B): the fewest that hold 98% of the squared trig logit norm.
 
     Strongest first.
-
-    Raises:
-        ValueError: share not in (0, 1].
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be in (0, 1], got {share}")
     power = frequency_norms(Z).square()
     order = power.argsort(descending=True)
     held = power[order].cumsum(0) / power.sum()
-    count = int((held < share - 1e-12).sum()) + 1
+    count = int((held < 0.98).sum()) + 1
     return [int(k) + 1 for k in order[:count]]
 
 

@@ -43,7 +43,7 @@ def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds():
     n = torch.arange(p)
     assert (Z.argmax(-1) == (n[:, None] + n) % p).all()
     assert decomposition.trig_share(Z).norm == pytest.approx(1)
-    assert decomposition.key_frequencies(Z, 0.999) == frequencies
+    assert decomposition.key_frequencies(Z) == frequencies
     amplitudes = decomposition.amplitudes(Z, frequencies)
     assert_close(amplitudes, torch.tensor([2.0, 1.5, 1.0], dtype=torch.float64))
     assert_close(trigonometric_algorithm(amplitudes, frequencies, p), Z)
@@ -58,9 +58,3 @@ def test_embedding_norms_find_a_planted_frequency():
     assert norms.argmax() + 1 == k
     assert norms[k - 1] == pytest.approx(float(direction.norm() * (p / 2) ** 0.5))
     assert norms.sum() - norms[k - 1] < 1e-9
-
-
-@pytest.mark.parametrize("share", [0.0, -1.0, 1.1])
-def test_a_bad_share_is_named(share):
-    with pytest.raises(ValueError, match=f"got {share}"):
-        decomposition.key_frequencies(random_logits(5, 0), share)
