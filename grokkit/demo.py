@@ -57,7 +57,7 @@ def demo() -> str:
 
 def _watched(run: Run, store: Store) -> Record:
     """The record of the run, of which each evaluation is printed as soon as it is made."""
-    training = Training([run], [None], store, torch.device("cpu"), 1)
+    training = Training({run: None}, store, torch.device("cpu"), 1)
     accuracies = [METRICS.index(name) for name in ("train_accuracy", "test_accuracy")]
     for row, epoch in enumerate(run.log_epochs()):
         metrics = training.metrics

@@ -71,7 +71,7 @@ def train_stack(
             saved = store.load_checkpoint(run, check_checkpoint)
             by_epoch.setdefault(saved.epoch if saved else 0, {})[run] = saved
         for epoch, group in sorted(by_epoch.items()):
-            training = Training(list(group), list(group.values()), store, device, threads)
+            training = Training(group, store, device, threads)
             group.clear()  # the stack has copies
             progress(epoch * len(training.runs))
             while training.runs:
@@ -91,28 +91,22 @@ class Training:
     """A stack part of the way: its position, the metrics so far and who worked on it."""
 
     def __init__(
-        self,
-        runs: Sequence[Run],
-        saved: Sequence[Checkpoint | None],
-        store: Store,
-        device: torch.device,
-        threads: int,
+        self, saved: dict[Run, Checkpoint | None], store: Store, device: torch.device, threads: int
     ) -> None:
         """The runs go on from their checkpoints, all of one epoch, or from their start."""
-        self.runs, self.store = list(runs), store
-        self.epoch = saved[0].epoch if saved[0] else 0
+        runs, self.store = list(saved), store
+        [self.epoch] = {each.epoch if each else 0 for each in saved.values()}
         self.logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
-        states = [
-            dict(s.tensors) if s else start(r, store) for r, s in zip(runs, saved, strict=True)
-        ]
+        states = [dict(s.tensors) if s else start(run, store) for run, s in saved.items()]
         unknown = torch.full((len(self.logged), len(METRICS)), torch.nan, dtype=torch.float64)
         self.metrics = torch.stack([state.pop("metrics", unknown) for state in states], 1)
-        self.stack = Stack(runs, states, device, self.epoch, threads=threads)
+        self.runs, self.stack = runs, Stack(runs, states, device, self.epoch, threads=threads)
         self.started_at = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
         how = {"threads": threads, "stack": len(runs), "precision": runs[0].precision}
         self.this_process: dict = provenance(device) | how | {"from_epoch": self.epoch}
-        self.processes = [[*(each.provenance if each else []), self.this_process] for each in saved]
+        before = [each.provenance if each else [] for each in saved.values()]
+        self.processes = [[*processes, self.this_process] for processes in before]
         self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
 
     def advance(self) -> int:
