@@ -15,7 +15,6 @@ W_O, the MLP and the unembedding then run once per example.
 from dataclasses import dataclass
 from math import log, prod
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,20 +34,14 @@ class Batch:
 
     @classmethod
     def of(
-        cls,
-        inputs: list[np.ndarray],
-        labels: list[np.ndarray],
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
+        cls, sets: list[tuple[Tensor, Tensor]], dtype: torch.dtype, device: torch.device
     ) -> "Batch":
-        """From the train sets of several runs: inputs [dataset_size, 2], labels [dataset_size]."""
-        weights = [np.full(len(own), 1 / len(own)) for own in labels]
-        pairs, answers, weight = (
-            pad_sequence([torch.from_numpy(own) for own in rows], batch_first=True)
-            for rows in (inputs, labels, weights)
-        )
+        """From the train sets of several runs: pairs [dataset_size, 2], labels [dataset_size]."""
+        weights = [torch.full(own.shape, 1 / len(own), dtype=torch.float64) for _, own in sets]
+        columns = (*map(list, zip(*sets, strict=True)), weights)
+        pairs, labels, weight = (pad_sequence(rows, batch_first=True) for rows in columns)
         x, y = pairs.permute(2, 0, 1).contiguous().to(device)
-        return cls(x, y, answers.to(device), weight.to(device, dtype))
+        return cls(x, y, labels.to(device), weight.to(device, dtype))
 
 
 def forward(

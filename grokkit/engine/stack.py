@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -175,9 +174,8 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         each = ThreadPoolExecutor(threads, initializer=tabulated.begin_thread).map
     examples = []
     for run in runs:
-        pairs, labels = map(torch.from_numpy, _train_set(run))
         n = tasks.task(run.task, run.p).n_tokens
-        examples.append(tabulated.chunks(pairs, labels, n, run.model.n_heads, dtype))
+        examples.append(tabulated.chunks(*_train_set(run), n, run.model.n_heads, dtype))
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
@@ -193,8 +191,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 
 def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
     """L_x-ent of every run and its gradient, all at once through `batched`; for accelerators."""
-    pairs, labels = zip(*map(_train_set, runs), strict=True)
-    batch = batched.Batch.of(list(pairs), list(labels), dtype, device)
+    batch = batched.Batch.of([_train_set(run) for run in runs], dtype, device)
     named, half, exact = shapes(runs[0]), runs[0].precision == "bf16", runs[0].loss == "exact"
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
@@ -213,7 +210,7 @@ def shapes(run: Run) -> dict[str, tuple[int, ...]]:
     return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
 
 
-def _train_set(run: Run) -> tuple[np.ndarray, np.ndarray]:
+def _train_set(run: Run) -> tuple[Tensor, Tensor]:
     """Operand pairs [batch, 2] and labels [batch] of the train set."""
-    rows = run.split()[0]
-    return tasks.task(run.task, run.p).inputs[rows], run.example_labels()[rows]
+    rows, pairs = run.split()[0], tasks.task(run.task, run.p).inputs
+    return torch.from_numpy(pairs[rows]), torch.from_numpy(run.example_labels()[rows])

@@ -28,7 +28,7 @@ def textbook(run, theta, pairs, labels):
 
 def last_row(run, theta, pairs, labels):
     rows = {name: weight[None] for name, weight in theta.items()}
-    batch = batched.Batch.of([pairs.numpy()], [labels.numpy()])
+    batch = batched.Batch.of([(pairs, labels)], torch.float32, torch.device("cpu"))
     return batched.train_loss(rows, batch).sum()
 
 

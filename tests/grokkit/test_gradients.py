@@ -64,8 +64,7 @@ def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, 
     sets = [examples(p, size, seed, name) for seed, size in enumerate((task.n_examples, 11, 5))]
     thetas = [to(network(task.n_tokens, seed), dtype) for seed in range(3)]
     theta = {name: w.requires_grad_() for name, w in stacked(thetas).items()}
-    pairs, labels = ([column.numpy() for column in columns] for columns in zip(*sets, strict=True))
-    batch = batched.Batch.of(pairs, labels, dtype)
+    batch = batched.Batch.of(sets, dtype, torch.device("cpu"))
     logits, losses = batched.forward(theta, batch.x, batch.y), batched.train_loss(theta, batch)
     slopes = torch.autograd.grad(losses.sum(), list(theta.values()))
     for i, (single, own) in enumerate(zip(thetas, sets, strict=True)):
