@@ -21,7 +21,7 @@ from grokkit.engine.trainer import resolve_device, train_stack
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps import dask
-from grokkit.sweeps.plan import Stacks, pack, padding, with_inits
+from grokkit.sweeps.plan import Stacks, pack, with_inits
 
 POLL_SECONDS = 2.0  # between looks at runs that other processes hold
 
@@ -92,9 +92,6 @@ def _train_all(
     while missing:
         device, free = trainer.device_and_free_memory(watch.halt)
         stacks = pack(missing, device, store.checkpointed(), free)
-        if device.type != "cpu" and not watch.bar.disable:
-            text = f"{len(stacks)} stacks, {padding(stacks):.1%} of their rows are padding"
-            watch.bar.write(text, file=sys.stderr)
         results = trainer.train(stacks, watch.progress, watch.halt)
         if diverged := [text for _, text in results if text]:
             raise FloatingPointError("\n".join(diverged))

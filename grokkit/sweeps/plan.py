@@ -76,13 +76,6 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
     return stacks
 
 
-def padding(stacks: Stacks) -> float:
-    """The share of all stacks' rows that is padding."""
-    used = sum(run.dataset_size for runs in stacks for run in runs)
-    rows = sum(len(runs) * max(run.dataset_size for run in runs) for runs in stacks)
-    return 1 - used / rows if rows else 0.0
-
-
 def flop(run: Run) -> float:
     """FLOP of one epoch of the run, as `tabulated` does it."""
     return cost.tabulated(run).flop(run.dataset_size)
