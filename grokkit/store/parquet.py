@@ -92,11 +92,7 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
 
 
 def read_weights(record: Record) -> dict[str, Tensor]:
-    """Final parameters of the record's network, on the CPU.
-
-    Raises:
-        Damaged: the file does not match its checksum or the run's network.
-    """
+    """What `Record.weights` returns. Raises Damaged where its ValueError says so."""
     path = record.weights_path
     assert path is not None
     try:

@@ -26,6 +26,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from grokkit import __version__
 from grokkit.runs import Record, Run
 from grokkit.store import files
 from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atomically
@@ -283,8 +284,6 @@ def _read_whole(record: Record) -> Record:
 
 def provenance(device: torch.device) -> dict:
     """Where and with what this process computes: versions, commit, device, threads."""
-    from grokkit import __version__
-
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
     return {
         "grokkit": __version__,
