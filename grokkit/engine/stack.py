@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from grokkit import tasks
-from grokkit.engine import batched, cost, cuda, lbfgs, tabulated
+from grokkit.engine import batched, cuda, lbfgs, tabulated
 from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.metrics import METRICS, evaluate
@@ -134,16 +134,6 @@ def begun(
         own = {name: t.to(dtype, copy=True).contiguous() for name, t in tensors.items()}
         return AdamW(runs, own, epoch)
     return LBFGS(tensors["point"].to(dtype)) if len(tensors) == 1 else LBFGS.restore(tensors)
-
-
-def state_form(run: Run, state: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    """Shape and type of each tensor of `Stack.state` of the run; `state` tells its precision."""
-    double = run.precision == "float64" or (
-        run.precision == "mixed" and "point" in state and state["point"].dtype == torch.float64
-    )
-    point = torch.zeros(1, cost.n_parameters(run))
-    fresh = begun([run], {"point": point}, torch.float64 if double else torch.float32)
-    return {name: (t.shape[1:], t.dtype) for name, t in fresh.tensors().items()}
 
 
 def start(run: Run, store: Store) -> dict[str, Tensor]:

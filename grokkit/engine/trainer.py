@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit.engine import cuda
+from grokkit.engine import cost, cuda
 from grokkit.engine.metrics import METRICS, at_minimum, at_rest
-from grokkit.engine.stack import Stack, start, state_form
+from grokkit.engine.stack import Stack, begun, start
 from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.optimum import objective
 from grokkit.runs import Record, Run
@@ -223,9 +223,13 @@ def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> 
 
 def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
     """Raises ValueError if these tensors have not the names, shapes, types of its checkpoints."""
-    log = (torch.Size((len(run.log_epochs()), len(METRICS))), torch.float64)
-    expected = {"metrics": log} | state_form(run, tensors)
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+    final = run.precision == "mixed" and torch.float64 in found.get("point", ())
+    double = run.precision == "float64" or final
+    point = torch.zeros(1, cost.n_parameters(run))
+    fresh = begun([run], {"point": point}, torch.float64 if double else torch.float32).tensors()
+    expected = {name: (tensor.shape[1:], tensor.dtype) for name, tensor in fresh.items()}
+    expected["metrics"] = (torch.Size((len(run.log_epochs()), len(METRICS))), torch.float64)
     for name in sorted(found.keys() | expected.keys()):
         if found.get(name) != expected.get(name):
             raise ValueError(f"{name} must be {expected.get(name)}, got {found.get(name)}")
