@@ -11,8 +11,6 @@ WIDTH, HEIGHT, LEFT, TOP = 360, 180, 44, 34  # of a panel and its margins, in pi
 class Picture(str):
     """SVG text that a notebook shows as a picture."""
 
-    __slots__ = ()
-
     def _repr_svg_(self) -> str:
         return str(self)
 

@@ -65,8 +65,6 @@ class Run:
             if not fine:
                 value = getattr(self, what.split()[0])
                 raise ValueError(f"{what} must be {allowed}, got {value!r}")
-        if self.until_rest and self.optimiser != "lbfgs":
-            raise ValueError(f"until_rest is for lbfgs, got {self.optimiser!r}")
         if self.init is not None:
             self._check_init(self.init)
 
@@ -98,6 +96,7 @@ class Run:
         yield f"precision of {self.optimiser}", self.precision in allowed, _any(allowed)
         positive = "positive: Eq. (2) has no minimum at 0"
         yield "weight_decay of lbfgs", by_adamw or self.weight_decay > 0, positive
+        yield "until_rest of adamw", not (by_adamw and self.until_rest), "False"
         yield "tolerance", 0 <= self.tolerance < np.inf, "at least 0"
         for name in ("noise", "steepness"):
             yield name, 0 <= getattr(self, name) < np.inf, "at least 0"

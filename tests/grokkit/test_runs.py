@@ -47,7 +47,7 @@ from grokkit.store.store import Store
         ({"tolerance": float("nan")}, "tolerance must be"),
         ({"mirrors": "some"}, 'mirrors must be "any" or "all" or "none", got \'some\''),
         ({"p": 5, "dataset_size": 16, "mirrors": "none"}, "dataset_size must be 1..15, got 16"),
-        ({"until_rest": True}, "until_rest is for lbfgs, got 'adamw'"),
+        ({"until_rest": True}, "until_rest of adamw must be False, got True"),
         ({"init": RUN}, "init must have the same p"),
         ({"init": Run()}, "keep_weights=True"),
     ],
