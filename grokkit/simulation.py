@@ -54,8 +54,7 @@ def panels(toy: Toy) -> dict[str, Toy]:
 
     Each of b and c takes one ingredient away; around `Toy()` they are Table 1, `TABLE_1`.
     """
-    slower = replace(toy, P_gen=2 * toy.P_mem)
-    return {"a": toy, "b": slower, "c": replace(toy, w_gen=toy.w_mem)}
+    return {"a": toy, "b": replace(toy, P_gen=2 * toy.P_mem), "c": replace(toy, w_gen=toy.w_mem)}
 
 
 # Logits have three entries: of the true label y*, of the one y' that C_mem prefers on a test input,

@@ -55,9 +55,8 @@ def train_stack(
     """Train those runs of a stack (`plan.pack`) that nobody else holds, and store their records.
 
     Returns these runs, and what is to be said of those that left the finite numbers. On the CPU
-    `threads` share the stack, and the process keeps the memory that it frees from then on
-    (`tabulated.keep_freed_memory`). `progress` is told of epochs trained, times runs. If `halt()`
-    comes first, checkpoints hold everything.
+    `threads` share the stack, and `tabulated.keep_freed_memory` holds. `progress` is told of epochs
+    trained, times runs. If `halt()` comes first, checkpoints hold everything.
 
     Raises:
         StoreFull: no space for a record, or for the checkpoints after `halt()`.
