@@ -56,10 +56,8 @@ class LBFGS:
         They only shape the direction: in float32 they cost half and find the same minima.
 
         Raises:
-            ValueError: a history below 1, or a start that is not finite floating-point numbers.
+            ValueError: a start that is not finite floating-point numbers.
         """
-        if history < 1:
-            raise ValueError(f"history must be at least 1, got {history}")
         if not start.is_floating_point() or not bool(start.isfinite().all()):
             raise ValueError(f"start must be finite floating-point numbers, got {start.dtype}")
         n_runs, n = start.shape

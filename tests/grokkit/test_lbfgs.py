@@ -261,8 +261,6 @@ def test_a_cliff_on_the_way_is_no_end():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="history must be at least 1, got 0"):
-        LBFGS(torch.zeros(1, 3), history=0)
     with pytest.raises(ValueError, match="start must be finite"):
         LBFGS(torch.tensor([[1.0, torch.nan]]))
 
