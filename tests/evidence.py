@@ -342,9 +342,7 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def steeps(
-    seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050
-) -> list[Record]:
+def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050) -> list[Record]:
     """Runs near D_crit that are as steep when calm.
 
     Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.

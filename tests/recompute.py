@@ -257,7 +257,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
         "rank of the ratio": rank_correlation(sizes, trig / correct),
         "rank of accuracy": rank_correlation(
-            *np.array([[row.dataset_size, accuracy(row)] for row in first]).T
+            *np.array([[row.dataset_size, accuracy(row)] for row in ends]).T
         ),
         "decades": float(np.log10(ratio.max() / ratio.min())),
         "semi-grokked": [

@@ -117,7 +117,7 @@ def _verify(store: Store, args: argparse.Namespace) -> int:
         raise ValueError("GROKKIT_RESULTS is not set or is nothing: there are no results to verify")
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        shipped = store.shipped_records()
+        shipped = [*store.shipped_records.values()]
     damaged = [str(warning.message) for warning in found]
 
     def sound(check: Callable[[], object]) -> bool:

@@ -193,6 +193,15 @@ def spikes(record: Record, before: bool = False) -> int:
     return sum(record["epoch"][row] <= last for row in spike_starts(record))
 
 
+def stable_below(run: Run) -> float:
+    """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
+
+    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1). Where gradients
+    are not far below eps, that goes for the curvature in `AdamW.scale` (Cohen et al. 2022).
+    """
+    return 2 * (1 + run.beta1) / (1 - run.beta1)
+
+
 def trig_leads(record: Record) -> Crossing | None:
     """The trigonometric part of the correct logit leads, for good (App. B); None without one."""
     if "trig_logit" not in record.metrics:

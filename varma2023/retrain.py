@@ -54,7 +54,7 @@ def find(store: Store, key: str) -> Record:
     Raises:
         ValueError: none, or several; the message says how many.
     """
-    found = [r for r in store.shipped_records() if key and r.run.key.startswith(key)]
+    found = [r for r in store.shipped_records.values() if key and r.run.key.startswith(key)]
     if len(found) != 1:
         raise ValueError(
             f"key must begin the key of one shipped run, got {key!r}, which begins {len(found)}; "

@@ -9,18 +9,8 @@ import torch
 
 from grokkit.engine.lbfgs import Objective
 from grokkit.optimum import PerRun, Rows
-from grokkit.runs import Run
 
 STEPS = 6  # of the power method; twice as many change little but over a thousandth of the norm
-
-
-def stable_below(run: Run) -> float:
-    """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
-
-    As for gradient descent with averaged gradients, 2 (1 + beta1) / (1 - beta1). Where gradients
-    are not far below eps, that goes for the curvature in `AdamW.scale` (Cohen et al. 2022).
-    """
-    return 2 * (1 + run.beta1) / (1 - run.beta1)
 
 
 def second_difference(

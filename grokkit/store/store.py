@@ -73,7 +73,8 @@ class Store:
         return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
 
     @cached_property
-    def _shipped_records(self) -> dict[str, Record]:
+    def shipped_records(self) -> dict[str, Record]:
+        """Every sound record that ships with the package, by key."""
         records: dict[str, Record] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
@@ -83,10 +84,6 @@ class Store:
                 continue
             records |= {record.run.key: record for record in rows}
         return records
-
-    def shipped_records(self) -> list[Record]:
-        """Every sound record that ships with the package."""
-        return list(self._shipped_records.values())
 
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
@@ -106,7 +103,7 @@ class Store:
             _report(error)
         except Unreadable as error:
             unreadable = error
-        if shipped := self._shipped_records.get(run.key):
+        if shipped := self.shipped_records.get(run.key):
             try:
                 return _read_whole(shipped)
             except (Damaged, Unreadable) as error:

@@ -12,7 +12,7 @@ from grokkit import model, tasks
 from grokkit.engine.batched import named
 from grokkit.engine.metrics import METRICS
 from grokkit.engine.stack import Stack, shapes, start
-from grokkit.engine.steepness import second_difference, stable_below
+from grokkit.engine.steepness import second_difference
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from grokkit.store.store import Store
@@ -89,15 +89,3 @@ def test_it_is_that_of_the_exact_loss_and_of_no_run_that_does_not_ask(tmp_path):
 
     assert at_start(replace(RUN, loss="rounded")) == at_start(RUN)
     assert at_start(replace(RUN, steepness=0.0)) != at_start(replace(RUN, steepness=0.0))  # NaN
-
-
-def test_the_limit_is_that_of_averaged_gradients():
-    assert stable_below(Run()) == pytest.approx(38)
-    # theta <- theta - lr m with m <- beta1 m + (1 - beta1) c theta, on both sides of the limit
-    for share, grows in ((0.99, False), (1.01, True)):
-        rate = share * stable_below(Run(beta1=0.6))
-        theta, m = 1.0, 0.0
-        for _ in range(3000):
-            m = 0.6 * m + 0.4 * theta
-            theta -= rate * m
-        assert (abs(theta) > 1) == grows

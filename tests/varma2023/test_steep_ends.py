@@ -12,6 +12,7 @@ from grokkit.engine.batched import named
 from grokkit.engine.stack import shapes
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
+from varma2023 import measures
 from varma2023.convergence import steepness
 
 SMALL = Run(p=5, dataset_size=12, model=ModelConfig(8, 2, 4), keep_weights=True)
@@ -37,6 +38,18 @@ def test_it_is_the_largest_eigenvalue_of_the_textbooks_hessian_in_the_unit_of_th
     largest = float(torch.linalg.eigvalsh(hessian(loss, point))[-1])
     # in float32, with a few steps, over a long way
     assert steepness.steepness(one, 1e-3) == pytest.approx(largest * run.lr / run.eps, rel=0.2)
+
+
+def test_the_limit_is_that_of_averaged_gradients():
+    assert measures.stable_below(Run()) == pytest.approx(38)
+    # theta <- theta - lr m with m <- beta1 m + (1 - beta1) c theta, on both sides of the limit
+    for share, grows in ((0.99, False), (1.01, True)):
+        rate = share * measures.stable_below(Run(beta1=0.6))
+        theta, m = 1.0, 0.0
+        for _ in range(3000):
+            m = 0.6 * m + 0.4 * theta
+            theta -= rate * m
+        assert (abs(theta) > 1) == grows
 
 
 def test_the_figure_and_the_texts_tell_networks_with_the_rule_from_others():

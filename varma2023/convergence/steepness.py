@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 import torch
 
 from grokkit.engine.stack import tabulated_loss
-from grokkit.engine.steepness import second_difference, stable_below
+from grokkit.engine.steepness import second_difference
 from grokkit.engine.tabulated import begin_thread
 from grokkit.runs import Record, Records
 from varma2023 import plots
-from varma2023.measures import PERFECT, at_the_end, rests
+from varma2023.measures import PERFECT, at_the_end, rests, stable_below
 from varma2023.plots import Looks, draw
 from varma2023.tables import span
 from varma2023.theme import GEN, MEM, NORM, figure, set_alt

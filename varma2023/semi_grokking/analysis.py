@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from grokkit.engine.steepness import stable_below
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
@@ -228,7 +227,7 @@ class Steep(NamedTuple):
     @property
     def at_edge(self) -> list[int]:
         """By kind how many networks are at the edge of what AdamW stands."""
-        edge = stable_below(self.larger[0].run) / BELOW
+        edge = measures.stable_below(self.larger[0].run) / BELOW
         return [sum(value > edge for value in each) for each in self.medians]
 
     def as_foretold(self, rate: float) -> bool:
@@ -238,7 +237,7 @@ class Steep(NamedTuple):
         """
         usual, spiking = self.usual[0].run, [*map(bool, map(measures.spikes, self.between[rate]))]
         there = np.median(self.medians[1]) * rate / usual.lr
-        return all(spiking) if there > stable_below(usual) else not any(spiking)
+        return all(spiking) if there > measures.stable_below(usual) else not any(spiking)
 
     @property
     def told(self) -> list[str]:

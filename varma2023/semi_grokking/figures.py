@@ -6,7 +6,6 @@ from math import log
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.engine.steepness import stable_below
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
@@ -161,7 +160,7 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     *_, between = kinds.between.values()
     records = [*kinds.larger, *kinds.usual, *kinds.rounded, *between]
     fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
-    limit = stable_below(records[0].run)
+    limit = measures.stable_below(records[0].run)
     fig.add_hline(y=limit, line={"color": NORM, "dash": "dash", "width": 1.4}, row=2, col="all")
     larger, usual, rounded = kinds.told
     said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
