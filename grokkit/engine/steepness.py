@@ -1,8 +1,7 @@
 """How steep a loss is around a point, over the length of a step.
 
 The train loss has kinks, where a unit of the ReLU turns on, and walls, where an example loses its
-margin. So its curvature at a point says little: what a step meets is the second difference of the
-loss over the step's own length.
+margin. So its curvature at a point says little of a step, its second difference over one more.
 """
 
 import torch

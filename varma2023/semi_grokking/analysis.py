@@ -239,6 +239,17 @@ class Steep(NamedTuple):
         there = np.median(self.medians[1]) * rate / usual.lr
         return all(spiking) if there > measures.stable_below(usual) else not any(spiking)
 
+    @staticmethod
+    def calm(records: Records) -> str:
+        """The median and range over networks of their median `while_calm`."""
+        return Summary.of([float(np.median(while_calm(record))) for record in records]).text()
+
+    @property
+    def between_text(self) -> str:
+        """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": `calm` at the rates between."""
+        each = (f"{self.calm(own)} at η = {rate:g}" for rate, own in self.between.items())
+        return ", ".join(each)
+
     @property
     def told(self) -> list[str]:
         """By kind the median and range over networks of `medians`."""

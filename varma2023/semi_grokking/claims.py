@@ -117,7 +117,10 @@ def too_steep(found: ByExperiment) -> Result:
     spiking = [sum(map(bool, map(analysis.before_spikes, each))) for each in (larger, rounded)]
     edge, told = kinds.at_edge, kinds.told
     core = spiking == [len(larger), len(rounded)] and (edge[0], edge[2]) == (len(larger), 0)
-    ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {told[2]} with the rounded loss; "
+    ours = (
+        f"before spikes {told[0]} at η = {larger[0].run.lr:g} ({edge[0]} of {len(larger)} at the "
+    )
+    ours += f"edge), {told[2]} with the rounded loss ({edge[2]} of {len(rounded)}); "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
     further = {calm: not (edge[1] or any(map(spikes, usual)))}
