@@ -246,7 +246,7 @@ class Steep(NamedTuple):
 
     @property
     def between_text(self) -> str:
-        """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": `calm` at the rates between."""
+        """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": `calm` at rates between."""
         each = (f"{self.calm(own)} at η = {rate:g}" for rate, own in self.between.items())
         return ", ".join(each)
 
