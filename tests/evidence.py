@@ -342,7 +342,9 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050) -> list[Record]:
+def steeps(
+    seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050, p=113
+) -> list[Record]:
     """Runs near D_crit that are as steep when calm.
 
     Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.
@@ -354,7 +356,7 @@ def steeps(seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=20
         curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
         return record(Run(epochs=500, steepness=1e-4, **own), range(0, 501, 100), **curves)
 
-    step, small = {"dataset_size": size, "lr": 8e-3}, {"p": 31, "dataset_size": 400}
+    step, small = {"dataset_size": size, "lr": 8e-3}, {"p": p, "dataset_size": 400}
     return [
         made
         for seed in seeds

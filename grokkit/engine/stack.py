@@ -61,8 +61,9 @@ class Stack:
         else:
             loss_of = partial(tabulated_loss, dtype=dtype, threads=self.threads)
         self.train_loss = loss_of(self.runs)
-        if any(run.steepness for run in self.runs):  # over a short way rounding would be steep
-            self.exact_loss = loss_of([replace(run, loss="exact") for run in self.runs])
+        self.exact_loss, exact = self.train_loss, [replace(r, loss="exact") for r in self.runs]
+        if exact != self.runs and any(run.steepness for run in self.runs):
+            self.exact_loss = loss_of(exact)  # over a short way rounding would be steep
         optimiser = self.optimiser = begun(self.runs, tensors, dtype, epoch)
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(self.train_loss, *self._eps_and_decay(optimiser.point))

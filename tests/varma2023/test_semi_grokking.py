@@ -298,9 +298,11 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     assert [*map(kinds.as_foretold, kinds.between)] == [True, True]
     calm = analysis.Steep.of(evidence.steeps(seeds=(0,), usual=18.0))
     assert [*map(calm.as_foretold, calm.between)] == [True, False]
+    assert kinds.near_text == "1 of 1"
+    assert kinds.between_text == "30 at η = 0.00125, 36 at η = 0.002"
     late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
     assert analysis.before_spikes(late) == []  # no longer in memory
     fig = shown(figures.fig_steep(kinds), "AdamW stands 38. Before spikes: 36 at the larger step")
     assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4)
     titles = [note.text for note in fig.layout.annotations]
-    assert "η = 0.001, D = 400, rounded loss" in titles
+    assert "rounded loss, D = 400" in titles

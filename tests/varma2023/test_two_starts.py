@@ -64,9 +64,12 @@ def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
     falls = crossing(800, steep=0.5)
     assert all(analysis.smooth_criteria(falls).values())
     falls[3].metrics["test_accuracy"] = falls[2]["test_accuracy"] - 0.1
-    assert not analysis.smooth_criteria(falls)["no curve falls"]
+    assert not analysis.smooth_criteria(falls)["no curve falls by more than 0.05"]
     jump = crossing(800, steep=50)
     assert list(analysis.smooth_criteria(jump).values()) == [True, False]
+    curves = len({(r.run.seed, r.run.weight_decay) for r in falls})
+    assert analysis.middle_text(falls) == f"{curves} of {curves}"
+    assert analysis.middle_text(jump) == f"0 of {curves}"
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay_and_the_lower_end_is_told():

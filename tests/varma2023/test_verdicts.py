@@ -305,7 +305,8 @@ OTHERWISE = {
     ("B18", FAILS): {"dearer": 1.5},
     ("B18", OPEN): {"mem": FALLING},
     ("B18", NOT_RUN): lambda: made.by_costs() | {"moduli": made.sweep()[:1]},
-    ("B19", IN_PART): {"twice": 1e-6},
+    ("B19", SMALLER): {"p": 31},
+    ("B19", IN_PART): {"usual": 36.0},
     ("B19", FAILS): {"rounded": 36.0},
     ("B19", NOT_RUN): {"size": 700},
 }

@@ -225,10 +225,21 @@ class Steep(NamedTuple):
         )
 
     @property
+    def edge(self) -> float:
+        """The steepness above which a network is at the edge of what AdamW stands."""
+        return measures.stable_below(self.larger[0].run) / BELOW
+
+    @property
     def at_edge(self) -> list[int]:
-        """By kind how many networks are at the edge of what AdamW stands."""
-        edge = measures.stable_below(self.larger[0].run) / BELOW
-        return [sum(value > edge for value in each) for each in self.medians]
+        """By kind how many networks are at the edge."""
+        return [sum(value > self.edge for value in each) for each in self.medians]
+
+    @property
+    def near_text(self) -> str:
+        """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
+        *_, last = self.between.values()
+        calm = [float(np.median(while_calm(record))) for record in last]
+        return f"{sum(value > self.edge for value in calm)} of {len(calm)}"
 
     def as_foretold(self, rate: float) -> bool:
         """Whether all networks at a rate between spike, or none, as the usual rate tells.

@@ -117,17 +117,16 @@ def too_steep(found: ByExperiment) -> Result:
     spiking = [sum(map(bool, map(analysis.before_spikes, each))) for each in (larger, rounded)]
     edge, told = kinds.at_edge, kinds.told
     core = spiking == [len(larger), len(rounded)] and (edge[0], edge[2]) == (len(larger), 0)
-    ours = (
-        f"before spikes {told[0]} at η = {larger[0].run.lr:g} ({edge[0]} of {len(larger)} at the "
-    )
-    ours += f"edge), {told[2]} with the rounded loss ({edge[2]} of {len(rounded)}); "
+    ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {edge[0]} of {len(larger)} at "
+    ours += f"the edge; {told[2]} with the rounded loss, {edge[2]} of {len(rounded)}; "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
     further = {calm: not (edge[1] or any(map(spikes, usual)))}
     for rate, records in between.items():
         seen = f"{sum(map(bool, map(spikes, records)))} of {len(records)}"
         further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
-    return Result(ours, core, further, Evidence.of(larger, usual))
+    evidence = Evidence.of(larger, usual, rounded, *between.values())
+    return Result(ours, core, further, evidence)
 
 
 FOUR = "Prediction 4, semi-grokking"

@@ -21,8 +21,8 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 }
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
-TITLES = {"lr": "η = {:g}", "loss": "{}"}  # of the columns, by field
-ROUNDED = {"exact": "", "rounded": ", rounded loss"}
+# of the columns: of learning rates by the loss, or of losses
+TITLES = {"exact": "η = {:g}", "rounded": "rounded loss", "": "{}"}
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
@@ -118,7 +118,7 @@ def fig_side_by_side(
     """
     groups = group(records, field, "dataset_size")
     titles = [
-        f"{TITLES[field].format(value)}, D = {size:,}{ROUNDED[here[0].run.loss] * (field == 'lr')}"
+        f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}"
         for (value, size), here in groups.items()
     ]
     grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
