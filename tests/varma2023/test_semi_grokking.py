@@ -305,4 +305,4 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     fig = shown(figures.fig_steep(kinds), "AdamW stands 38. Before spikes: 36 at the larger step")
     assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4)
     titles = [note.text for note in fig.layout.annotations]
-    assert "rounded loss, D = 400" in titles
+    assert titles == ["rounded loss", "η = 0.001", "η = 0.002", "η = 0.008"]

@@ -160,6 +160,7 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     *_, between = kinds.between.values()
     records = [*kinds.larger, *kinds.usual, *kinds.rounded, *between]
     fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
+    fig.for_each_annotation(lambda title: title.update(text=title.text.partition(",")[0]))  # no D
     limit = measures.stable_below(records[0].run)
     fig.add_hline(y=limit, line={"color": NORM, "dash": "dash", "width": 1.4}, row=2, col="all")
     larger, usual, rounded = kinds.told
