@@ -173,7 +173,7 @@ def norm_drops(records: Records) -> list[Drop]:
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
 
 CALM = 10  # times the least train loss so far, up to which an evaluation is calm
-BELOW = 1.25  # the part of AdamW's limit from which on a network is at the edge is 1 / this
+BELOW = 1.25  # a network is at the edge above AdamW's limit over this
 
 
 def before_spikes(record: Record) -> list[float]:
@@ -191,6 +191,11 @@ def while_calm(record: Record) -> list[float]:
     """The steepness at the calm evaluations in the second half of the epochs."""
     late = record["epoch"] >= record["epoch"][-1] / 2
     return record["steepness"][late & (measures.over_least(record) <= CALM)].tolist()
+
+
+def _medians(read: Callable[[Record], list[float]], records: Records) -> list[float]:
+    """By network the median of what is read of it; NaN of nothing."""
+    return [float(np.median(read(record) or nan)) for record in records]
 
 
 class Steep(NamedTuple):
@@ -219,10 +224,7 @@ class Steep(NamedTuple):
     def medians(self) -> tuple[list[float], ...]:
         """By kind a network's median steepness before its spikes; at the usual rate while calm."""
         reads = (before_spikes, while_calm, before_spikes)
-        return tuple(
-            [float(np.median(read(record) or nan)) for record in records]
-            for records, read in zip(self[:3], reads, strict=True)
-        )
+        return tuple(map(_medians, reads, self[:3]))
 
     @property
     def edge(self) -> float:
@@ -238,7 +240,7 @@ class Steep(NamedTuple):
     def near_text(self) -> str:
         """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
         *_, last = self.between.values()
-        calm = [float(np.median(while_calm(record))) for record in last]
+        calm = _medians(while_calm, last)
         return f"{sum(value > self.edge for value in calm)} of {len(calm)}"
 
     def as_foretold(self, rate: float) -> bool:
@@ -246,14 +248,14 @@ class Steep(NamedTuple):
 
         All if their steepness there, which goes with the rate, would pass what AdamW stands.
         """
-        usual, spiking = self.usual[0].run, [*map(bool, map(measures.spikes, self.between[rate]))]
+        usual, seen = self.usual[0].run, [*map(measures.spikes, self.between[rate])]
         there = np.median(self.medians[1]) * rate / usual.lr
-        return all(spiking) if there > measures.stable_below(usual) else not any(spiking)
+        return all(seen) if there > measures.stable_below(usual) else not any(seen)
 
     @staticmethod
     def calm(records: Records) -> str:
         """The median and range over networks of their median `while_calm`."""
-        return Summary.of([float(np.median(while_calm(record))) for record in records]).text()
+        return Summary.of(_medians(while_calm, records)).text()
 
     @property
     def between_text(self) -> str:

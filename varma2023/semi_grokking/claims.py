@@ -86,13 +86,18 @@ def larger_step(found: ByExperiment) -> Result:
     return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
 
 
+def _spiking(records: Records) -> int:
+    """How many of the runs spike."""
+    return sum(spikes(record) > 0 for record in records)
+
+
 def rounding(found: ByExperiment) -> Result:
     """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
     pairs = analysis.by_loss(found["semi_grokking"], found["rounded"])
     if len(pairs) < ENOUGH_SEEDS:
         return Result()
     exact, rounded = ([*records] for records in zip(*pairs, strict=True))
-    calm, spiky = (sum(spikes(record) > 0 for record in each) for each in (exact, rounded))
+    calm, spiky = _spiking(exact), _spiking(rounded)
     even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
     same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
     ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
@@ -114,16 +119,16 @@ def too_steep(found: ByExperiment) -> Result:
     larger, usual, rounded, between = kinds
     if not analysis.in_papers_range(larger)[0]:
         return Result()
-    spiking = [sum(map(bool, map(analysis.before_spikes, each))) for each in (larger, rounded)]
     edge, told = kinds.at_edge, kinds.told
-    core = spiking == [len(larger), len(rounded)] and (edge[0], edge[2]) == (len(larger), 0)
+    spiking = all(map(analysis.before_spikes, (*larger, *rounded)))
+    core = spiking and (edge[0], edge[2]) == (len(larger), 0)
     ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {edge[0]} of {len(larger)} at "
     ours += f"the edge; {told[2]} with the rounded loss, {edge[2]} of {len(rounded)}; "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
-    further = {calm: not (edge[1] or any(map(spikes, usual)))}
+    further = {calm: not (edge[1] or _spiking(usual))}
     for rate, records in between.items():
-        seen = f"{sum(map(bool, map(spikes, records)))} of {len(records)}"
+        seen = f"{_spiking(records)} of {len(records)}"
         further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
