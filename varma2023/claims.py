@@ -102,11 +102,14 @@ class Result:
 Judge = Callable[[ByExperiment], Result]
 
 
-def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge], Judge]:
+def told_without(
+    later: str, choice: str, instead: str = "", seeds: int = 0
+) -> Callable[[Judge], Judge]:
     """For a judge that reads an experiment made later: its row says the verdict without those runs.
 
-    By those of `instead`, if there was another experiment in its place. Only where that verdict is
-    another one; `choice` is the rule by which they are read.
+    By those of `instead`, if there was another experiment in its place, or by its first `seeds`,
+    if it had so many. Only where that verdict is another one; `choice` is the rule by which they
+    are read.
     """
 
     def decorate(judge: Judge) -> Judge:
@@ -114,7 +117,9 @@ def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge]
         def told(found: ByExperiment) -> Result:
             result = judge(found)
             first = found.get(instead)
-            if not found.get(later) or (instead and not first):
+            if seeds:
+                first = [record for record in found.get(later, ()) if record.run.seed < seeds]
+            if not found.get(later) or ((instead or seeds) and not first):
                 return result
             rest = {name: records for name, records in found.items() if name != later}
             alone = judge(rest | ({later: first} if first else {}))
@@ -123,6 +128,8 @@ def told_without(later: str, choice: str, instead: str = "") -> Callable[[Judge]
             by = "without the runs made again"
             if instead:
                 by = "by the first runs, of fewer seeds and gradients"
+            elif first:
+                by = f"by AdamW's first {seeds} seeds"
             also = f"; {alone.verdict} {by} ({choice}): {alone.ours}"
             return replace(result, ours=result.ours + also)
 

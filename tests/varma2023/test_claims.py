@@ -7,6 +7,7 @@ from bs4 import BeautifulSoup
 from evidence import other_tasks
 from handmade import altered, record
 
+from grokkit.runs import Run
 from varma2023 import board, claims, experiments, pages
 from varma2023.board import CLAIMS
 from varma2023.claims import Evidence, Result
@@ -251,3 +252,16 @@ def test_a_row_says_the_verdict_that_it_has_without_the_runs_made_later():
     )
     assert judge({"first": [1, 2, 3], "longer": [4]}).ours == "4 runs"
     assert judge({"first": [1, 2, 3]}).ours == "3 runs"
+
+
+def test_a_row_says_the_verdict_that_it_has_with_fewer_seeds():
+    @claims.told_without("runs", "C19", seeds=2)
+    def judge(found):
+        seeds = [record.run.seed for record in found["runs"]]
+        return Result(f"seeds {seeds}", max(seeds) < 3, {}, Evidence(("AdamW",)))
+
+    runs = [record(Run(seed=seed), [0]) for seed in range(4)]
+    assert judge({"runs": runs}).ours == (
+        "seeds [0, 1, 2, 3]; holds by AdamW's first 2 seeds (C19): seeds [0, 1]"
+    )
+    assert judge({"runs": runs[:3]}).ours == "seeds [0, 1, 2]"

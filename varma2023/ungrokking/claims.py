@@ -66,6 +66,7 @@ def _epochs(records: Records) -> str:
 PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in Fig. 7
 
 
+@told_without("transition_adamw", "C19", seeds=2)
 @told_without("transition", "C19", instead="equal_effort")
 def fig4(found: ByExperiment) -> Result:
     """Fig. 4, Prediction 2: every curve goes from near chance to 1, within a narrow range of D'."""
@@ -89,6 +90,7 @@ def fig4(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(*filter(None, (ends, adamw))))
 
 
+@told_without("transition_adamw", "C19", seeds=2)
 @told_without("transition", "C19", instead="equal_effort")
 def every_decay(found: ByExperiment) -> Result:
     """Fig. 4, Prediction 3: D_crit is the same for every weight decay, on ends at rest."""
