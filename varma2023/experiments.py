@@ -21,7 +21,7 @@ from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking import sweeps as semi
-from varma2023.two_starts.sweeps import from_scratch
+from varma2023.two_starts.sweeps import from_scratch, two_minima
 from varma2023.ungrokking import sweeps as ungrok
 
 
@@ -66,6 +66,7 @@ EXPERIMENTS = {
     "moduli": Experiment("D_crit at other moduli", ungrok.moduli),
     "widths": Experiment("D_crit at another width", ungrok.widths),
     "memory_at_rest": Experiment("what memory costs near D_crit", memory_at_rest),
+    "two_minima": Experiment("both starts, side by side", two_minima),
     "mirrors": Experiment("D_crit by examples, or by facts", ungrok.mirrors),
 }
 

@@ -1,11 +1,13 @@
 """What random weights lead to (App. A.2), taken to a minimum of Eq. (2)."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, from_random, sets
+from varma2023 import profiles
+from varma2023.profiles import QUICK_RUN, Grid, from_random, longer, sets
 
 FIG_5 = np.linspace(1500, 2050, 20)
 
@@ -23,3 +25,31 @@ def from_scratch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     published and the paper's sizes hold the twenty of Fig. 5.
     """
     return from_random(grid, changes)
+
+
+# by size, weight decay and seed: which ends have so many times the gradients
+GROKKED_FOR_LONGER = {(180, 1.0, 2): 3}
+FRESH_FOR_LONGER = {
+    **dict.fromkeys(product((149, 180, 228), (1.0,), range(5)), 3),
+    **dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4)), 3),
+}
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 6000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
+    quick=Grid(1, 80, (60, 110), run=Run(p=17, dataset_size=1)),
+    paper=Grid(10, 20_000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
+)
+def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Not in the paper: the same train sets from both starts, until at rest (choice C33).
+
+    First from networks trained on every example, then from random weights. Most of the published
+    runs are also in `moduli`, `memory_at_rest` and `upper_branch`.
+    """
+    changes = {"until_rest": profile != "quick", "p": grid.run.p, **changes}
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    grokked, fresh = profiles.to_the_minimum(inits, grid, changes), from_random(grid, changes)
+    if profile != "published" or "epochs" in profiles.not_none(changes):
+        return [*grokked, *fresh]
+    return [*longer(grokked, GROKKED_FOR_LONGER), *longer(fresh, FRESH_FOR_LONGER)]
