@@ -191,6 +191,20 @@ def by_costs(
     return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
 
 
+def two_minima(
+    dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), seeds=FIVE, p=113, rest: dict = CALM
+) -> dict[str, list[Record]]:
+    """Pairs from both starts, of a rule `dearer` times what D_crit says, and the loop they are in.
+
+    Grokked networks cross at `down`, fresh ones at 1,900.
+    """
+    same = {"seeds": seeds, "values": (1.0,), "p": p}
+    own = {**same, "sizes": sizes, "rest": rest}
+    pairs = [*sweep(loss=dearer, **own), *sweep(d_crit=1900, fresh=True, **own)]
+    fresh = sweep(d_crit=1900, fresh=True, **same)
+    return {"two_minima": pairs, "moduli": sweep(d_crit=down, **same), "upper_branch": fresh}
+
+
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 

@@ -392,11 +392,19 @@ def d_crit(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
     return Critical(exp(log(low) + part * log(high / low)), low, high)
 
 
+def d_crits(
+    records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
+) -> dict[int, float]:
+    """By seed, `d_crit` of its mean curve; NaN of one that is censored."""
+    seeds = group(records, "seed").items()
+    return {seed: d_crit(unit, level, accuracy).value for seed, unit in seeds}
+
+
 def d_crit_interval(
     records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> Interval:
     """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
-    logs = [log(d_crit(unit, level, accuracy).value) for unit in group(records, "seed").values()]
+    logs = [*map(log, d_crits(records, level, accuracy).values())]
     return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
 

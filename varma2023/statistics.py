@@ -5,9 +5,9 @@ there is one seed, nothing: then there is no interval).
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, isfinite, nan
+from math import exp, isfinite, log, nan
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,12 @@ def geometric_mean(logs: Sequence[float]) -> Interval:
     if not len(logs) or not np.isfinite(logs).all():
         return Interval(nan, n=len(logs))
     return bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+
+
+def mean_ratio(above: Mapping[int, float], below: Mapping[int, float]) -> Interval:
+    """The geometric mean of one value of a seed over another, over the seeds that have both."""
+    seeds = above.keys() & below.keys()
+    return geometric_mean([log(above[seed] / below[seed]) for seed in seeds])
 
 
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:

@@ -115,14 +115,6 @@ def test_kinds_with_the_same_ends_share_their_curve():
     assert "never (0 of 5 runs)" in costs.costs_table(kinds)
 
 
-def test_ungrokking_is_set_against_memory_on_one_train_set_where_both_rest():
-    true = by_labels(true=0.9, off=FALLING)[-1]
-    at_300, _, at_800 = costs.above_memory(true).split("; ")
-    assert at_300.startswith("+11.1% (+11.1%")
-    assert at_800.endswith(") at 800")
-    assert costs.above_memory(costs.Costs("", true.ends, [])) == "none"
-
-
 def test_the_kinds_do_not_depend_on_the_order_of_records():
     ends, memory = fresh(true=1.5)
     for order in (memory, memory[::-1]):

@@ -24,10 +24,12 @@ from varma2023.publish.overview import fig1_overview
 from varma2023.simulation.figures import fig2_simulation
 from varma2023.statistics import Interval
 from varma2023.theorems.figures import fig_d1_scale, fig_d4_exchange, fig_d4_shares
+from varma2023.two_starts.analysis import two_starts
 from varma2023.two_starts.figures import (
     fig10_relative_strength,
     fig_hysteresis,
     fig_kept,
+    fig_two_minima,
     fig_two_starts,
 )
 from varma2023.ungrokking import figures
@@ -70,6 +72,11 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
     "8, of one task": (lambda: fig8_other_tasks(TASKS[: len(SIZES)]),),
     "10": (lambda: fig10_relative_strength(RUNS),),
+    "two minima": (
+        lambda: fig_two_minima(two_starts(RUNS, FRESH)),
+        "7 train sets",
+        "lower in Eq. (2) on 3 of them",
+    ),
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
     "kept": (lambda: fig_kept(RUNS, FRESH), "At the smallest size the first are right about 0.000"),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),

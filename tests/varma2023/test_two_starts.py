@@ -4,7 +4,7 @@ from math import isnan
 
 import numpy as np
 import pytest
-from evidence import SIZES, by_seed, crossing, end
+from evidence import FALLING, SIZES, by_seed, crossing, end, two_minima
 from handmade import altered
 
 from grokkit.runs import Run
@@ -86,6 +86,36 @@ def test_pairs_are_of_one_train_set_and_weight_decay_and_the_lower_end_is_told()
     table = analysis.starts_table([low, small])
     assert table.count("<td>train loss, objective</td>") == 1
     assert table.count(f"<td>{low.grokked.final('param_norm'):.1f} / 1.0</td>") == 1
+
+
+def test_the_lower_of_two_minima_and_the_size_at_which_both_are_equal():
+    made = two_minima(dearer=1.08)  # Eq. (2) from the rule: 1.08 times D up to 750; from memory: D
+    pairs = analysis.two_starts(*analysis.by_start(made["two_minima"]))
+    assert len(pairs) == 4 * 5
+    assert analysis.orders(pairs) == [[False, False, True, True]] * 5
+    assert all(pair.apart for pair in pairs)
+    told = [text.split() for text in analysis.above_text(pairs).split("; ")]
+    assert [(text[0], text[-1]) for text in told] == [
+        ("-7.4%", "600"),
+        ("-7.4%", "700"),
+        ("+11.1%", "900"),
+        ("+85.2%", "1500"),
+    ]
+    low, high = np.log([700, 900])  # Eq. (2) at 700 is 756 and 700, and at 900 810 and 900
+    above = np.log([700 / 756, 900 / 810])
+    equal = np.exp(low - above[0] / (above[1] - above[0]) * (high - low))
+    assert analysis.equal_sizes(pairs) == pytest.approx(dict.fromkeys(range(5), equal))
+    over, under = analysis.inside_the_loop(pairs, made["moduli"], made["upper_branch"])
+    assert (over.value, under.value) == pytest.approx((equal / 750, 1900 / equal))
+
+
+@pytest.mark.parametrize(
+    ("dearer", "known"), [(1.08, None), (1.2, False), (0.95, None), (0.9, True)]
+)
+def test_the_higher_end_is_at_rest_or_far_above(dearer, known):
+    ends = two_minima(dearer, sizes=(600,), rest=FALLING)["two_minima"]
+    [pair, *_] = analysis.two_starts(*analysis.by_start(ends))
+    assert pair.grokked_is_lower is known
 
 
 @pytest.mark.parametrize(

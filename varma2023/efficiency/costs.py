@@ -38,7 +38,7 @@ class Costs:
     @property
     def crits(self) -> dict[int, float]:
         """D_crit by seed; NaN where it lies outside the sizes that were run."""
-        return {s: measures.d_crit(own).value for s, own in group(self.ends, "seed").items()}
+        return measures.d_crits(self.ends)
 
     @property
     def predicted(self) -> dict[int, float]:
@@ -102,29 +102,12 @@ def by_labels(ends: Records, memory: Records) -> list[Costs]:
     return [Costs(f"{which} labels", same, kinds.get(which, [])) for which in ("random", "true")]
 
 
-def above_memory(kind: Costs) -> str:
-    """ "+2.9% (-1.2% – +8.0%) at 180": how far ungrokking ends above memory in Eq. (2).
-
-    Median and range over pairs of one seed and training set, with both ends at rest.
-    """
-    resting = ([r for r in of if measures.rests(r)] for of in (kind.memory, kind.ends))
-    memory, ends = (group(of, "dataset_size", "seed") for of in resting)
-    found: dict[int, list[float]] = {}
-    for pair in sorted(memory.keys() & ends.keys()):
-        off = least(ends[pair][0]) / least(memory[pair][0]) - 1
-        found.setdefault(pair[0], []).append(off)
-    texts = (f"{measures.Summary.of(off).text('+.1%')} at {size}" for size, off in found.items())
-    return "; ".join(texts) or "none"
-
-
 Reading = Callable[[Costs], dict[int, float]]
 
 
 def shift(found: Sequence[Costs], read: Reading) -> Interval:
     """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
-    narrow, wide = read(found[0]), read(found[-1])
-    logs = [log(wide[seed] / narrow[seed]) for seed in narrow.keys() & wide.keys()]
-    return statistics.geometric_mean(logs)
+    return statistics.mean_ratio(read(found[-1]), read(found[0]))
 
 
 def costs_table(found: Sequence[Costs]) -> str:

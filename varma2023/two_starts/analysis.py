@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import isfinite, isnan, log, nan
-from typing import NamedTuple
+from math import isfinite, isnan, log, log1p, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
-from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, group, least
+from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, d_crits, group, least
 from varma2023.statistics import Interval
 from varma2023.tables import span, table
 
 N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
 SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
+APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
+MAY_FALL = 1.1  # by which factor Eq. (2) of an end that is still falling may get lower (likewise)
 
 
 def ratio(record: Record) -> float:
@@ -143,12 +145,79 @@ class TwoStarts(NamedTuple):
             "objective": least(self.grokked) < least(self.fresh),
         }
 
+    @property
+    def above(self) -> float:
+        """By which part Eq. (2) from the fresh start lies above that from the grokked one."""
+        return least(self.fresh) / least(self.grokked) - 1
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two ends are two minima (choice C33)."""
+        return abs(at_the_end(self.grokked) - at_the_end(self.fresh)) > APART
+
+    @property
+    def grokked_is_lower(self) -> bool | None:
+        """In Eq. (2); None if the higher end is still falling, and near."""
+        low, high = sorted(self, key=least)
+        known = measures.rests(high) or least(high) > MAY_FALL * least(low)
+        return low is self.grokked if known else None
+
 
 def two_starts(grokked: Records, fresh: Records) -> list[TwoStarts]:
     """The pairs with the same train set and weight decay, smallest first."""
     fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
     one, other = (group(records, *fields) for records in (grokked, fresh))
     return [TwoStarts(one[same][0], other[same][0]) for same in one if same in other]
+
+
+def by_start(records: Records) -> tuple[list[Record], list[Record]]:
+    """Ends of networks that were trained on more examples, and of those from random weights."""
+    grokked, fresh = list[Record](), list[Record]()
+    for record in records:
+        init = record.run.init
+        more = init is not None and init.dataset_size > record.run.dataset_size
+        (grokked if more else fresh).append(record)
+    return grokked, fresh
+
+
+def by_field(pairs: Sequence[TwoStarts], field: str) -> dict[Any, list[TwoStarts]]:
+    """The pairs by a field of their runs, in the order in which they come."""
+    found: dict[Any, list[TwoStarts]] = {}
+    for pair in pairs:
+        found.setdefault(getattr(pair.grokked.run, field), []).append(pair)
+    return found
+
+
+def orders(pairs: Sequence[TwoStarts]) -> list[list[bool | None]]:
+    """By seed, whether the grokked start ends lower, from the smallest train set on."""
+    return [[pair.grokked_is_lower for pair in own] for own in by_field(pairs, "seed").values()]
+
+
+def above_text(pairs: Sequence[TwoStarts]) -> str:
+    """ "-8.1% (-12.0% – -5.3%) at 149; ...": `TwoStarts.above` by size, median and range."""
+    sizes = by_field(pairs, "dataset_size").items()
+    texts = {size: measures.Summary.of([p.above for p in here]) for size, here in sizes}
+    return "; ".join(f"{found.text('+.1%')} at {size}" for size, found in texts.items())
+
+
+def equal_sizes(pairs: Sequence[TwoStarts]) -> dict[int, float]:
+    """By seed, the size at which both starts end at an equal Eq. (2); NaN outside the sizes."""
+    above = {pair.grokked.run.key: log1p(pair.above) for pair in pairs}
+    return d_crits([pair.grokked for pair in pairs], 0.0, lambda end: above[end.run.key])
+
+
+def inside_the_loop(
+    pairs: Sequence[TwoStarts], grokked: Records, fresh: Records
+) -> tuple[Interval, Interval]:
+    """The size of equal Eq. (2) over D_crit of grokked networks, and that of fresh ones over it.
+
+    Geometric means over seeds (choice C33).
+    """
+    equal = equal_sizes(pairs)
+    return (
+        statistics.mean_ratio(equal, d_crits(grokked)),
+        statistics.mean_ratio(d_crits(fresh), equal),
+    )
 
 
 def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:

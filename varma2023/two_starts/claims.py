@@ -1,11 +1,14 @@
 """Claims about both circuits where ungrokking ends: Fig. 10, two starts, hysteresis."""
 
-from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Result, told_without
-from varma2023.pages import MORE
+from math import inf
+
+from varma2023 import claims, measures
+from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
+from varma2023.pages import CRITICAL, MORE
 from varma2023.two_starts import analysis
 
 PAPER_DECADES = 6  # over which the ratio of Fig. 10a goes in the paper
+LOOP = ("moduli", "upper_branch")  # D_crit from grokked networks and from fresh ones, at p = 31
 NORM_SPREAD = 0.1  # by which the norm at one D' must differ for "at a fixed norm" to say something
 
 
@@ -66,6 +69,30 @@ def hysteresis(found: ByExperiment) -> Result:
     return Result(crits, core, measures.resting([*down, *fresh]), Evidence.of(down, fresh))
 
 
+def trade_places(found: ByExperiment) -> Result:
+    """B20: of two minima of one train set now one is the lower, now the other (choice C33)."""
+    ends = found["two_minima"]
+    pairs = analysis.two_starts(*analysis.by_start(ends))
+    orders = analysis.orders(pairs)
+    if not orders or min(map(len, orders)) < 2:
+        return Result()
+    down, up = ([r for r in found[of] if r.run.p == ends[0].run.p] for of in LOOP)
+    first, *_, last = zip(*orders, strict=True)
+    small = (None if lower is None else not lower for lower in first)
+    core = claims.every([all(pair.apart for pair in pairs), *small, *last])
+    once = claims.every(None if None in each else each == sorted(each) for each in orders)
+    ratios = analysis.inside_the_loop(pairs, down, up)
+    can_tell = all([*map(measures.rests, ends), *map(measures.crossings_rest, (down, up))])
+    inside = all(ratio.within(1, inf) for ratio in ratios) if can_tell else None
+    equal = measures.Summary.of([*analysis.equal_sizes(pairs).values()])
+    ours = f"both starts end at an equal Eq. (2) on {equal.text('.0f')} examples, by seed; D_crit "
+    ours += f"{measures.d_crit_text(down)} from grokked networks, {measures.d_crit_text(up)} from "
+    ours += f"fresh ones; × {ratios[0].text()} and × {ratios[1].text()}"
+    further: dict[str, Met] = {"on every seed the order changes once": once}
+    further |= {"equal between the two D_crit": inside} | measures.resting(ends)
+    return Result(ours, core, further, Evidence.of(ends))
+
+
 CLAIMS = (
     Claim(
         "F10a",
@@ -102,5 +129,14 @@ CLAIMS = (
         (MORE, "fig-hysteresis"),
         hysteresis,
         ("equal_effort", "from_scratch"),
+    ),
+    Claim(
+        "B20",
+        "Beyond: two minima",
+        "at p = 31 a training set has two minima, one with some of the rule and one without; the "
+        "lower one is that without on few examples, and that with it on more",
+        (CRITICAL, "sec-two-minima"),
+        trade_places,
+        ("two_minima", *LOOP),
     ),
 )

@@ -7,7 +7,7 @@ from statistics import fmean, geometric_mean
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Records
+from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
@@ -78,6 +78,36 @@ def fig_two_starts(grokked: Records, fresh: Records) -> go.Figure:
     said = f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. "
     said += f"The grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
     return set_alt(fig, f"{said}{lower[1]} of them.")
+
+
+def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
+    """Test accuracy from both starts, and how far fresh ones end above in Eq. (2), against D.
+
+    A marker of the second panel is open if one end of its pair was still falling.
+    """
+    titles = ["test accuracy", "Eq. (2): fresh above grokked"]
+    fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
+    for i, (label, colour) in enumerate(STARTS):
+        plots.draw_accuracy(fig, [p[i] for p in pairs], "p", label, colour, i, place=(1, 1))
+    above = {(p.grokked.run.seed, p.grokked.run.dataset_size): p.above for p in pairs}
+
+    def read(record: Record) -> float:
+        return above[record.run.seed, record.run.dataset_size]
+
+    looks: Looks = {"colour": NORM, "width": 1.6, "place": (1, 2), "showlegend": False}
+    one_of_each = [min(pair, key=measures.rests) for pair in pairs]  # that is not at rest, if any
+    for j, (seed, runs) in enumerate(group(one_of_each, "seed").items()):
+        hover = f"%{{y:+.1%}} at D = %{{x:,}}<br>seed {seed}"
+        draw_ends(fig, runs, read, f"seed {seed}", hover, j, dash=dash_of(j), **looks)
+    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
+    fig.update_xaxes(plots.size_axis(one_of_each, "D"))
+    fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
+    fig.update_yaxes(tickformat="+.0%", row=1, col=2)
+    lower = sum(not pair.lower["objective"] for pair in pairs)
+    said = (
+        f"{len(pairs)} train sets, each from a grokked and from a fresh network. The fresh start "
+    )
+    return set_alt(fig, f"{said}ends lower in Eq. (2) on {lower} of them.")
 
 
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:

@@ -221,9 +221,6 @@ def rules_ratio(records: Records) -> Interval:
 
 def mirrors_ratio(records: Records, accuracy: Accuracy = unseen) -> Interval:
     """D_crit with all mirror images over that with none, seed by seed (choice C29)."""
-    crits = {
-        which: [d_crit(unit, accuracy=accuracy).value for unit in group(runs, "seed").values()]
-        for which, runs in group(records, "mirrors").items()
-    }
-    pairs = zip(crits["all"], crits["none"], strict=True)
-    return statistics.geometric_mean([log(whole / single) for whole, single in pairs])
+    kinds = group(records, "mirrors")
+    whole, single = (measures.d_crits(kinds[k], accuracy=accuracy) for k in ("all", "none"))
+    return statistics.mean_ratio(whole, single)
