@@ -10,7 +10,7 @@ from varma2023 import measures, plots
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.plots import Looks, dash_of, draw
-from varma2023.theme import GEN, MEM, NORM, TEST, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, ordered, panels, set_alt
 
 
 def fig_delay(
@@ -33,7 +33,7 @@ def fig_delay(
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
     own = analysis.by_size(records)
     for i, (label, here) in enumerate((("a network", own), ("at the paper's rate", slow))):
-        _dots(fig, here, label, (GEN, MEM)[i], i, 1.0, (1, 1))
+        _dots(fig, here, label, (GEN, TRAIN)[i], i, 1.0, (1, 1))
     for i, (noise, here) in enumerate(group(noisy, "noise").items(), start=2):
         _dots(fig, here, f"noise of {noise:g} ε", TEST, i, 1 - ASIDE * (i - 1) / 2, (1, 1))
     p, least = own[0].run.p, min(record.run.dataset_size for record in own)
@@ -46,7 +46,7 @@ def fig_delay(
     if upper and isfinite(size := measures.d_crit_interval(upper).value):
         waits = analysis.Waits.of(own).log_time
         reach = np.exp([waits.min(), waits.max()])
-        line = {"mode": "lines", "width": 1.8, "colour": TEST, "place": (1, 1)}
+        line = {"mode": "lines", "width": 1.8, "colour": MEM, "place": (1, 1)}
         label = "up to here in memory, by the minimiser"
         hover = f"fresh networks end in memory up to {size:.0f}"
         draw(fig, [size] * 2, reach, label, hover, **line)
