@@ -16,7 +16,7 @@ from engine import fresh, options, save
 from torch import Tensor
 
 from grokkit import model
-from grokkit.engine import batched, lbfgs, metrics, stack, tabulated
+from grokkit.engine import lbfgs, metrics, stack, tabulated
 from grokkit.runs import Run
 
 CPU = torch.device("cpu")
@@ -74,8 +74,7 @@ class Problem:
         return lbfgs.total(self.losses[point.dtype], eps, weight_decay)(point)
 
     def test_accuracy(self, point: Tensor) -> float:
-        named = batched.named(point.double(), stack.shapes(self.run))
-        theta = {name: w[0] for name, w in named.items()}
+        theta = model.named(point[0].double(), self.run.shapes)
         none = torch.tensor(float("nan"), dtype=torch.float64)
         row = metrics.evaluate(self.run, theta, none)
         return float(row[metrics.METRICS.index("test_accuracy")])

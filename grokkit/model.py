@@ -4,6 +4,7 @@ This is the textbook model: what the book explains and what the tests compare `e
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -104,6 +105,19 @@ def cross_entropy(
     correct = labels.unsqueeze(-1)
     others = logits.scatter(-1, correct, -torch.inf).logsumexp(-1)
     return F.softplus(others - logits.gather(-1, correct).squeeze(-1), threshold=40.0)
+
+
+def flat(theta: Weights) -> Float[Tensor, " parameter"]:
+    """All parameters in a row, in the network's order."""
+    return torch.cat([weight.flatten() for weight in theta.values()])
+
+
+def named(
+    flat: Float[Tensor, "*run parameter"], shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Float[Tensor, "..."]]:
+    """The inverse of `flat`, of one network or of several: views, by name, of these shapes."""
+    parts = flat.split([prod(shape) for shape in shapes.values()], -1)
+    return {name: w.unflatten(-1, shapes[name]) for name, w in zip(shapes, parts, strict=True)}
 
 
 def param_norm(theta: Weights) -> Float[Tensor, ""]:

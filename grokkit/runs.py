@@ -157,6 +157,11 @@ class Run:
         task = tasks.task(self.task, self.p)
         return task.labels if self.labels == "true" else tasks.random_labels(task, self.seed)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every parameter of the network, by name."""
+        return self.model.shapes(tasks.task(self.task, self.p).n_tokens)
+
     @cached_property
     def mirror_share(self) -> float:
         """The share of the test set whose mirror image, y before x, is in the train set and right.

@@ -13,7 +13,7 @@ W_O, the MLP and the unembedding then run once per example.
 """
 
 from dataclasses import dataclass
-from math import log, prod
+from math import log
 
 import torch
 from jaxtyping import Float, Int
@@ -136,12 +136,3 @@ def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, 
     else:
         loss = torch.nn.functional.cross_entropy(logits.mT, batch.labels, reduction="none")
     return (loss * batch.weight).sum(1)
-
-
-def named(rows: Float[Tensor, "run parameter"], shapes: dict[str, tuple[int, ...]]) -> Theta:
-    """Views of the parameters, of which each run has a row: in this order, of these shapes."""
-    parts = rows.split([prod(shape) for shape in shapes.values()], 1)
-    return {
-        name: part.unflatten(1, shape)
-        for (name, shape), part in zip(shapes.items(), parts, strict=True)
-    }

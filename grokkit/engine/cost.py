@@ -74,7 +74,7 @@ def crossover(many: Cost, few: Cost) -> float:
 
 def n_parameters(run: Run) -> int:
     """How many parameters the run's network has."""
-    return sum(map(prod, run.model.shapes(_sizes(run)[0]).values()))
+    return sum(map(prod, run.shapes.values()))
 
 
 def update_bytes(run: Run) -> int:

@@ -20,7 +20,7 @@ from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.metrics import METRICS, evaluate
 from grokkit.engine.steepness import second_difference
-from grokkit.model import Weights, initialise
+from grokkit.model import Weights, flat, initialise, named
 from grokkit.optimum import Rows, residual
 from grokkit.runs import Run
 from grokkit.store.store import Store
@@ -106,8 +106,7 @@ class Stack:
         if self.device.type == "mps":  # it has no float64
             point, gradient = point.cpu(), gradient.cpu()
         off = residual(point, gradient, *self._eps_and_decay(point.double()))
-        named = batched.named(point, shapes(self.runs[0]))
-        thetas = [{name: w[i] for name, w in named.items()} for i in range(len(point))]
+        thetas = [named(row, self.runs[0].shapes) for row in point]
         found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
         if isinstance(self.optimiser, AdamW) and any(run.steepness for run in self.runs):
             part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
@@ -117,8 +116,8 @@ class Stack:
 
     def theta(self, i: int) -> Weights:
         """A copy of the parameters of the i-th run, on the CPU."""
-        named = batched.named(self.optimiser.point[i : i + 1].detach(), shapes(self.runs[0]))
-        return {name: w[0].to("cpu", copy=True) for name, w in named.items()}
+        theta = named(self.optimiser.point[i].detach(), self.runs[0].shapes)
+        return {name: weight.to("cpu", copy=True) for name, weight in theta.items()}
 
     def state(self, i: int) -> dict[str, Tensor]:
         """All that the i-th run needs to continue, in this or another stack; on the CPU."""
@@ -151,7 +150,7 @@ def start(run: Run, store: Store) -> dict[str, Tensor]:
         if record is None:
             raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
         theta = record.weights()
-    return {"point": torch.cat([weight.flatten() for weight in theta.values()])}
+    return {"point": flat(theta)}
 
 
 def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) -> Objective:
@@ -170,11 +169,11 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         losses, slopes = [], []
-        for run, row, own in zip(runs, rows.split(1), examples, strict=True):
-            theta = {name: w[0] for name, w in batched.named(row, shapes(run)).items()}
-            loss, gradient = tabulated.gradient(theta, own, each, run.loss == "exact")
+        for run, row, own in zip(runs, rows, examples, strict=True):
+            theta, exact = named(row, run.shapes), run.loss == "exact"
+            loss, gradient = tabulated.gradient(theta, own, each, exact)
             losses.append(loss)
-            slopes.append(torch.cat([slope.flatten() for slope in gradient.values()]))
+            slopes.append(flat(gradient))
         return torch.stack(losses), torch.stack(slopes)
 
     return value_and_gradient
@@ -183,22 +182,17 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) -> Objective:
     """L_x-ent of every run and its gradient, all at once through `batched`; for accelerators."""
     batch = batched.Batch.of([_train_set(run) for run in runs], dtype, device)
-    named, half, exact = shapes(runs[0]), runs[0].precision == "bf16", runs[0].loss == "exact"
+    shapes, half, exact = runs[0].shapes, runs[0].precision == "bf16", runs[0].loss == "exact"
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
-                loss = batched.train_loss(batched.named(rows, named), batch, exact)
+                loss = batched.train_loss(named(rows, shapes), batch, exact)
             [gradient] = torch.autograd.grad(loss.sum(), rows)
         return loss.detach(), gradient
 
     return value_and_gradient
-
-
-def shapes(run: Run) -> dict[str, tuple[int, ...]]:
-    """Shape of every parameter of the run's network, by name."""
-    return run.model.shapes(tasks.task(run.task, run.p).n_tokens)
 
 
 def _train_set(run: Run) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """A record as a row of a parquet file, with a checksum over all of it and the final weights.
 
 A record of the store is a file of one row; shipped results are rows of the same form, many to one.
+Final weights are a file of their own, a column of numbers.
 """
 
 import hashlib
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from torch import Tensor
 
-from grokkit import tasks
+from grokkit.model import flat, named
 from grokkit.runs import Record, Run
-from grokkit.store.files import Damaged, opened, read_checked, reading
+from grokkit.store.files import Damaged, checksum, opened, reading
 
 ROW = pa.schema(
     [
@@ -35,20 +37,33 @@ def read_records(path: Path, weights: Path) -> list[Record]:
         Damaged: a part of the file is not what was written.
         Unreadable: the system does not let it be read.
     """
-    with reading(path), opened(path) as file:  # given a path, pyarrow also reads a directory
+    with reading(path):
+        return [_record(row, path, weights) for row in _table(path).cast(ROW).to_pylist()]
+
+
+def _table(path: Path) -> pa.Table:
+    with opened(path) as file:  # given a path, pyarrow also reads a directory
         # without pyarrow's own threads: a process that ends while they sleep may abort
         parquet = pq.ParquetFile(pa.BufferReader(file.read()), pre_buffer=False)
-        table = parquet.read(use_threads=False).cast(ROW)
-        return [_record(row, path, weights) for row in table.to_pylist()]
+        return parquet.read(use_threads=False)
 
 
 def parquet_bytes(records: list[Record]) -> bytes:
     """The parquet file of `read_records`."""
     table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
+    return _bytes(table, "metrics.key_value.value.list.element")
+
+
+def weights_bytes(weights: dict[str, Tensor]) -> bytes:
+    """The parquet file of `read_weights`: all parameters in one column, in the network's order."""
+    return _bytes(pa.table({"weights": flat(weights).detach().cpu().numpy()}), "weights")
+
+
+def _bytes(table: pa.Table, numbers: str) -> bytes:
+    """The table as a small file. `numbers`: its column of floats, a third less byte by byte."""
     sink = pa.BufferOutputStream()
-    numbers = {"metrics.key_value.value.list.element": "BYTE_STREAM_SPLIT"}  # a third less
     small = {"compression": "zstd", "compression_level": 19, "use_dictionary": False}
-    pq.write_table(table, sink, column_encoding=numbers, **small)
+    pq.write_table(table, sink, column_encoding={numbers: "BYTE_STREAM_SPLIT"}, **small)
     return sink.getvalue().to_pybytes()
 
 
@@ -85,7 +100,7 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
         run,
         metrics | {"epoch": metrics["epoch"].astype(np.int64)},
         json.loads(row["provenance"]),
-        weights / f"{run.key}.safetensors" if sha else None,
+        weights / f"{run.key}.parquet" if sha else None,
         sha,
         read_weights if sha else None,
     )
@@ -93,15 +108,18 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
 
 def read_weights(record: Record) -> dict[str, Tensor]:
     """What `Record.weights` returns. Raises Damaged where its ValueError says so."""
-    path = record.weights_path
+    path, run = record.weights_path, record.run
     assert path is not None
     try:
-        tensors, _, digest = read_checked(path)
+        with reading(path):
+            weights = named(torch.tensor(_table(path)["weights"].to_numpy()), run.shapes)
     except FileNotFoundError as error:
         raise Damaged(path) from error
-    if digest != record.weights_sha256:
+    if digest(run, weights) != record.weights_sha256:
         raise Damaged(path, "its checksum is not the record's")
-    shapes = record.run.model.shapes(tasks.task(record.run.task, record.run.p).n_tokens)
-    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
-        raise Damaged(path, "its tensors are not those of the run's network")
-    return {name: tensors[name] for name in shapes}
+    return weights
+
+
+def digest(run: Run, weights: dict[str, Tensor]) -> str:
+    """The checksum by which a record knows its weights."""
+    return checksum(weights, json.dumps({"key": run.key}))

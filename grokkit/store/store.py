@@ -10,7 +10,6 @@ not mounted with `nolock` or `local_lock`. There the server frees what a crashed
 that machine's lease has run out.
 """
 
-import json
 import os
 import platform
 import subprocess
@@ -28,13 +27,12 @@ from torch import Tensor
 
 from grokkit import __version__
 from grokkit.runs import Record, Run
-from grokkit.store import files
+from grokkit.store import files, parquet
 from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atomically
-from grokkit.store.parquet import parquet_bytes, read_records, read_weights
 
 SHIPPED = Path(__file__).resolve().parents[2] / "results"  # of a clone; a wheel has none
 FOLDERS = ("records", "weights", "checkpoints", "locks")
-ENDINGS = dict(zip(FOLDERS, ("parquet", "safetensors", "safetensors", "lock"), strict=True))
+ENDINGS = dict(zip(FOLDERS, ("parquet", "parquet", "safetensors", "lock"), strict=True))
 SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
 
 
@@ -78,7 +76,7 @@ class Store:
         records: dict[str, Record] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
-                rows = read_records(path, path.parent / "weights")
+                rows = parquet.read_records(path, path.parent / "weights")
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
                 continue
@@ -93,7 +91,7 @@ class Store:
         """
         path, unreadable = self._path("records", run), None
         try:
-            records = read_records(path, self.path / "weights")
+            records = parquet.read_records(path, self.path / "weights")
             if [record.run for record in records] != [run]:
                 raise Damaged(path, f"holds {', '.join(r.run.key for r in records) or 'no run'}")
             return _read_whole(records[0])
@@ -128,12 +126,11 @@ class Store:
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
-            meta, path = {"key": record.run.key}, self._path("weights", record.run)
-            digest = files.checksum(weights, json.dumps(meta))
-            write_atomically(path, files.tensor_bytes(weights, meta))
-            record = replace(record, weights_path=path, weights_sha256=digest)
-            record = replace(record, read_weights=read_weights)
-        write_atomically(self._path("records", record.run), parquet_bytes([record]))
+            path, digest = self._path("weights", record.run), parquet.digest(record.run, weights)
+            write_atomically(path, parquet.weights_bytes(weights))
+            read = parquet.read_weights
+            record = replace(record, weights_path=path, weights_sha256=digest, read_weights=read)
+        write_atomically(self._path("records", record.run), parquet.parquet_bytes([record]))
         return record
 
     # --- checkpoints
@@ -249,7 +246,7 @@ class Store:
             path = target / "weights" / source.name
             if source != path:
                 write_atomically(path, source.read_bytes())
-        write_atomically(target / f"{name}.parquet", parquet_bytes(records))
+        write_atomically(target / f"{name}.parquet", parquet.parquet_bytes(records))
         return target / f"{name}.parquet"
 
 

@@ -27,10 +27,10 @@ OTHER = replace(RUN, seed=1)
 RECORD, THETA = finished(RUN)
 FILES = {
     "record": "store/records/{}.parquet",
-    "weights": "store/weights/{}.safetensors",
+    "weights": "store/weights/{}.parquet",
     "checkpoint": "store/checkpoints/{}.safetensors",
     "shipped": "results/{}.parquet",
-    "shipped weights": "results/weights/{}.safetensors",
+    "shipped weights": "results/weights/{}.parquet",
 }
 KINDS = tuple(FILES)
 NOBODY = 65534

@@ -86,7 +86,7 @@ def check(runs, path, unbroken):
         continued += len(other.provenance["processes"]) - 1
         expected.add(path / "records" / f"{run.key}.parquet")
         if run.keep_weights:
-            expected.add(path / "weights" / f"{run.key}.safetensors")
+            expected.add(path / "weights" / f"{run.key}.parquet")
     rest = {file for file in path.rglob("*") if file.is_file()} - expected
     assert {(file.parent.name, file.stat().st_size) for file in rest} <= {("locks", 0)}
     assert all(file.exists() for file in expected)

@@ -9,9 +9,8 @@ from torch.autograd.functional import hessian
 from torch.func import grad_and_value
 
 from grokkit import model, tasks
-from grokkit.engine.batched import named
 from grokkit.engine.metrics import METRICS
-from grokkit.engine.stack import Stack, shapes, start
+from grokkit.engine.stack import Stack, start
 from grokkit.engine.steepness import second_difference
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -59,7 +58,7 @@ def loss(row: Tensor) -> Tensor:
     """The textbook's train loss of `RUN`, at parameters in one row."""
     rows = RUN.split()[0]
     inputs = torch.from_numpy(tasks.task(RUN.task, RUN.p).inputs[rows])
-    theta = {name: w[0] for name, w in named(row.unsqueeze(0), shapes(RUN)).items()}
+    theta = model.named(row, RUN.shapes)
     logits = model.forward(theta, model.tokens(inputs, RUN.p))[:, -1]
     return model.cross_entropy(logits, torch.from_numpy(RUN.example_labels()[rows])).mean()
 

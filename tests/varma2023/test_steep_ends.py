@@ -8,8 +8,6 @@ from handmade import record, shown
 from torch.autograd.functional import hessian
 
 from grokkit import model, tasks
-from grokkit.engine.batched import named
-from grokkit.engine.stack import shapes
 from grokkit.model import ModelConfig, initialise
 from grokkit.runs import Run
 from varma2023 import measures
@@ -30,11 +28,10 @@ def test_it_is_the_largest_eigenvalue_of_the_textbooks_hessian_in_the_unit_of_th
     labels = torch.from_numpy(run.example_labels()[run.split()[0]])
 
     def loss(row):
-        theta = {name: w[0] for name, w in named(row.unsqueeze(0), shapes(run)).items()}
-        logits = model.forward(theta, model.tokens(inputs, 5))[:, -1]
+        logits = model.forward(model.named(row, run.shapes), model.tokens(inputs, 5))[:, -1]
         return model.cross_entropy(logits, labels).mean()
 
-    point = torch.cat([w.flatten() for w in one.weights().values()]).double()
+    point = model.flat(one.weights()).double()
     largest = float(torch.linalg.eigvalsh(hessian(loss, point))[-1])
     # in float32, with a few steps, over a long way
     assert steepness.steepness(one, 1e-3) == pytest.approx(largest * run.lr / run.eps, rel=0.2)

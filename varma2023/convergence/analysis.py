@@ -16,6 +16,7 @@ from jaxtyping import Float
 from grokkit.engine import cost
 from grokkit.engine.metrics import at_rest
 from grokkit.engine.stack import tabulated_loss
+from grokkit.model import flat
 from grokkit.optimum import room
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
@@ -231,9 +232,9 @@ def equilibrium(record: Record) -> Equilibrium:
     run = record.run
     if run.weight_decay == 0:
         raise ValueError("without weight decay AdamW has no fixed point: weight_decay is 0")
-    flat = torch.cat([weight.double().flatten() for weight in record.weights().values()])
-    gradient = tabulated_loss([run], torch.float64)(flat.unsqueeze(0))[1][0].numpy()
-    direction = (-flat / room(flat, run.weight_decay)).numpy()
+    point = flat(record.weights()).double()
+    gradient = tabulated_loss([run], torch.float64)(point.unsqueeze(0))[1][0].numpy()
+    direction = (-point / room(point, run.weight_decay)).numpy()
     alpha = float(gradient @ direction / (direction @ direction))
     cosine = float(gradient @ direction / np.linalg.norm(gradient) / np.linalg.norm(direction))
     return Equilibrium(gradient, run.alpha * direction, alpha, cosine)

@@ -10,6 +10,7 @@ import torch
 from grokkit.engine.stack import tabulated_loss
 from grokkit.engine.steepness import second_difference
 from grokkit.engine.tabulated import begin_thread
+from grokkit.model import flat
 from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.measures import PERFECT, at_the_end, rests, stable_below
@@ -25,7 +26,7 @@ def steepness(record: Record, part: float) -> float:
     """`second_difference` of the train loss over this part of the norm, times lr / eps."""
     run = record.run
     loss = tabulated_loss([run], torch.float32)
-    point = torch.cat([w.flatten() for w in record.weights().values()]).unsqueeze(0)
+    point = flat(record.weights()).unsqueeze(0)
     with ThreadPoolExecutor(1, initializer=begin_thread) as thread:
         found = thread.submit(second_difference, loss, point, point.new_tensor([part])).result()
     return float(found) * run.lr / run.eps
