@@ -162,18 +162,6 @@ class Run:
         """Shape of every parameter of the network, by name."""
         return self.model.shapes(tasks.task(self.task, self.p).n_tokens)
 
-    @cached_property
-    def mirror_share(self) -> float:
-        """The share of the test set whose mirror image, y before x, is in the train set and right.
-
-        What memory and commutativity alone get: about D / p^2 for x + y; 0 without a test set.
-        """
-        task, (train, test) = tasks.task(self.task, self.p), self.split()
-        (x, y), labels = task.inputs.T, self.example_labels()
-        known = np.full((task.n_tokens, task.n_tokens), -1)
-        known[x[train], y[train]] = labels[train]
-        return float((known[y[test], x[test]] == labels[test]).sum() / max(len(test), 1))
-
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""
         half = self.n_logged // 2

@@ -215,7 +215,7 @@ def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]
         own = {"d_crit": times * D_CRIT, "values": (1.0,), "mirrors": which} | changes
         found += with_rest(sweep(**own), far, dataset_size=SIZES[-1])
     for each in found:
-        known, new = each.run.mirror_share, each["test_accuracy"]
+        known, new = measures.mirror_share(each.run), each["test_accuracy"]
         each.metrics["test_accuracy"] = known + (1 - known) * new
     return {"mirrors": found}
 

@@ -116,8 +116,7 @@ class Stack:
 
     def theta(self, i: int) -> Weights:
         """A copy of the parameters of the i-th run, on the CPU."""
-        theta = named(self.optimiser.point[i].detach(), self.runs[0].shapes)
-        return {name: weight.to("cpu", copy=True) for name, weight in theta.items()}
+        return named(self.optimiser.point[i].detach().to("cpu", copy=True), self.runs[0].shapes)
 
     def state(self, i: int) -> dict[str, Tensor]:
         """All that the i-th run needs to continue, in this or another stack; on the CPU."""
@@ -168,13 +167,12 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         examples.append(tabulated.chunks(*_train_set(run), n, run.model.n_heads, dtype))
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
-        losses, slopes = [], []
-        for run, row, own in zip(runs, rows, examples, strict=True):
-            theta, exact = named(row, run.shapes), run.loss == "exact"
-            loss, gradient = tabulated.gradient(theta, own, each, exact)
-            losses.append(loss)
-            slopes.append(flat(gradient))
-        return torch.stack(losses), torch.stack(slopes)
+        found = [
+            tabulated.gradient(named(row, run.shapes), own, each, run.loss == "exact")
+            for run, row, own in zip(runs, rows, examples, strict=True)
+        ]
+        losses, gradients = zip(*found, strict=True)
+        return torch.stack(losses), torch.stack([*map(flat, gradients)])
 
     return value_and_gradient
 

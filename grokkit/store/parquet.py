@@ -95,15 +95,10 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
     if run.key != row["key"]:
         raise Damaged(path, f"row {row['key']} holds the config of run {run.key}")
     metrics = {name: np.array(values, dtype=np.float64) for name, values in row["metrics"]}
+    metrics["epoch"] = metrics["epoch"].astype(np.int64)
     sha = row["weights_sha256"]
-    return Record(
-        run,
-        metrics | {"epoch": metrics["epoch"].astype(np.int64)},
-        json.loads(row["provenance"]),
-        weights / f"{run.key}.parquet" if sha else None,
-        sha,
-        read_weights if sha else None,
-    )
+    kept = (weights / f"{run.key}.parquet", sha, read_weights) if sha else ()
+    return Record(run, metrics, json.loads(row["provenance"]), *kept)
 
 
 def read_weights(record: Record) -> dict[str, Tensor]:

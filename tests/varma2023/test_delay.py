@@ -37,7 +37,7 @@ def test_every_size_has_its_seeds_and_the_other_settings_as_many_decay_times(pro
 
 def test_the_moment_is_half_way_from_what_mirror_images_give():
     run = Run(p=31, dataset_size=440, lr=4e-3, weight_decay=0.5, epochs=4000)
-    level = (1 + run.mirror_share) / 2
+    level = (1 + measures.mirror_share(run)) / 2
     assert 0.7 < level < 0.8
     epochs = [0, 1000, 2000, 4000]
     there = record(run, epochs, test_accuracy=[0, level - 0.01, level + 0.01, 1])

@@ -27,7 +27,7 @@ def end(accuracy, size=1700, seed=0):
 # --- plateaus and outcomes
 
 
-FLAT = np.full(len(PLATEAU_EPOCHS), SMALL.mirror_share + 0.05)
+FLAT = np.full(len(PLATEAU_EPOCHS), measures.mirror_share(SMALL) + 0.05)
 SHORT = line((0, 0.03), (8000, 0.4), (9000, 0.7), (12_000, 0.7), (14_000, 1), (50_000, 1))
 LATE = np.where(PLATEAU_EPOCHS < 30_000, 0.9, 1.0)
 OTHER = {"p": 113, "dataset_size": 1500}  # where the accuracy of FLAT is far above memory
@@ -59,7 +59,7 @@ def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
     labels, (train, test) = run.example_labels(), run.split()
     table = {tuple(inputs[row]): labels[row] for row in train}
     right = sum(table.get((inputs[row][1], inputs[row][0]), -1) == labels[row] for row in test)
-    assert run.mirror_share == pytest.approx(right / len(test))
+    assert measures.mirror_share(run) == pytest.approx(right / len(test))
 
 
 def test_a_plateau_is_found_to_the_epoch_and_a_drift_of_more_than_the_band_is_none():

@@ -50,9 +50,9 @@ RULED_OUT = -5.0  # the least log-likelihood of a run that counts, where a law w
 def halfway(record: Record) -> float:
     """Decay times until test accuracy is half-way from what mirror images give to 1; or infinity.
 
-    `Run.mirror_share` is what they give.
+    `measures.mirror_share` is what they give.
     """
-    level = (1 + record.run.mirror_share) / 2
+    level = (1 + measures.mirror_share(record.run)) / 2
     found = measures.first(record, record["test_accuracy"] > level)
     return inf if found is None else found.epoch / record.run.decay_time
 
@@ -297,6 +297,6 @@ def times_table(records: Records) -> str:
     rows = []
     for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():
         times = [nan if isinf(time) else time for time in map(halfway, here)]
-        mirror = fmean(record.run.mirror_share for record in here)
+        mirror = fmean(measures.mirror_share(record.run) for record in here)
         rows.append([p, f"{decay:g}", f"{size:,}", f"{mirror:.2f}", Summary.of(times).text(".1f")])
     return table("p | weight decay | D | mirror images give | decay times, median and range", rows)

@@ -281,7 +281,7 @@ def tasks_table(records: Records) -> str:
         rows.append(
             f"{task} | {_start_text(smallest)} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
-            f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {largest.run.mirror_share:.2f} | "
+            f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
             f"{'yes' if task_ungroks(here) else 'no'} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )

@@ -80,7 +80,7 @@ def trade_places(found: ByExperiment) -> Result:
     first, *_, last = zip(*orders, strict=True)
     small = (None if lower is None else not lower for lower in first)
     core = claims.every([all(pair.apart for pair in pairs), *small, *last])
-    once = claims.every(None if None in each else each == sorted(each) for each in orders)
+    once = claims.every(None if None in each else each == sorted(each, key=bool) for each in orders)
     ratios = analysis.inside_the_loop(pairs, down, up)
     can_tell = all([*map(measures.rests, ends), *map(measures.crossings_rest, (down, up))])
     inside = all(ratio.within(1, inf) for ratio in ratios) if can_tell else None

@@ -139,7 +139,9 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
             for col, value in enumerate(values, start=1):
                 draw_ends(fig, here, value, label, hover, i, place=(1, col), **looks)
     sizes = group([*grokked, *fresh], "dataset_size")
-    mirror = [fmean(record.run.mirror_share for record in here) for here in sizes.values()]
+    mirror = [
+        fmean(measures.mirror_share(record.run) for record in here) for here in sizes.values()
+    ]
     line: Looks = {"colour": NORM, "dash": "dot", "mode": "lines", "width": 1.4}
     hover = "%{y:.3f} at D = %{x:,}<br>by mirror images"
     draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), **line)

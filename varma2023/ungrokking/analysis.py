@@ -203,7 +203,7 @@ FACTOR = 1.2  # within which the ratio is 2 (choice C29)
 
 def unseen(record: Record) -> float:
     """Test accuracy where not even the mirror image was trained on, at least (choice C29)."""
-    known = record.run.mirror_share
+    known = measures.mirror_share(record.run)
     return max(at_the_end(record) - known, 0.0) / (1 - known)
 
 
