@@ -16,7 +16,7 @@ from grokkit import decomposition, tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
-from varma2023 import profiles
+from varma2023 import measures, profiles
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.decomposition.analysis import Trigonometric
 from varma2023.measures import FULL, NONE, OTHER_TASKS, SEMI, TRANSIENT, UNDER_WAY

@@ -8,7 +8,7 @@ import pytest
 from handmade import record
 
 from grokkit.runs import Run
-from varma2023 import board, profiles
+from varma2023 import board, measures, profiles
 from varma2023.delay import analysis, figures, sweeps
 from varma2023.delay.analysis import LAWS, WITH_D_C, Waits, fit
 from varma2023.measures import group
