@@ -130,8 +130,7 @@ def told_without(
                 by = "by the first runs, of fewer seeds and gradients"
             elif first:
                 by = f"by AdamW's first {seeds} seeds"
-            also = f"; {alone.verdict} {by} ({choice}): {alone.ours}"
-            return replace(result, ours=result.ours + also)
+            return replace(result, ours=f"{result.ours}; {alone.verdict} {by} ({choice})")
 
         return told
 
