@@ -7,6 +7,7 @@ cannot tell, because they are not at rest or too few. The unit of evidence is a 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from typing import Any
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Records, Run
@@ -151,7 +152,7 @@ class Claim:
     title: str
     says: str  # the core criterion
     where: tuple[str, str]  # the page, as in the book's contents, and the target on it
-    judge: Judge
+    judge: Judge = field(kw_only=True)
     needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
     number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests
@@ -171,6 +172,19 @@ class Claim:
     def result(self, records: ByExperiment) -> Result:
         """The result that these records give; "not run" without the ones that it needs."""
         return self.judge(records) if all(records.get(name) for name in self.needs) else Result()
+
+
+class Claims(list[Claim]):
+    """The claims of a room, each added by `row` above the function that judges it."""
+
+    def row(self, *said: Any, **more: Any) -> Callable[[Judge], Judge]:
+        """For a judge: adds its claim, whose other fields these are, as `Claim` has them."""
+
+        def decorate(judge: Judge) -> Judge:
+            self.append(Claim(*said, **more, judge=judge))
+            return judge
+
+        return decorate
 
 
 TWO, THREE = "Prediction 2, phase transition", "Prediction 3, weight decay"

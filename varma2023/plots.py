@@ -245,17 +245,10 @@ def rest_symbols(records: Records, symbol: str) -> list[str]:
 
 
 def draw_ends(
-    fig: go.Figure,
-    records: Records,
-    read: Reading,
-    label: str,
-    hover: str,
-    look: int = 0,
-    size: int = 7,
-    **trace: Any,
+    fig: go.Figure, records: Records, read: Reading, label: str, hover: str, look: int, **trace: Any
 ) -> None:
     """What is read of each record against its dataset size, as one curve; `look` as symbol."""
-    marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": size}
+    marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": 7}
     sizes = [record.run.dataset_size for record in records]
     whole = {"mode": "lines+markers", "meta": shared_meta(records), **trace}
     whole["marker"] = marker | trace.get("marker", {})
@@ -282,12 +275,12 @@ def draw_accuracy(
     hover = "test accuracy %{y:.3f} at %{x:,}<br>"
     trace |= {"colour": colour, "dash": dash_of(look), "place": place}
     for (seed, _), runs in units.items():
-        thin: Looks = {"width": 1.4, **trace}
+        thin: Looks = {"width": 1.4, "marker": {"size": 6}, **trace}
         if len(units) > 1:  # the strong one is in the legend
             thin |= {"opacity": 0.55, "showlegend": False}
         thin["meta"] = shared_meta(runs, field)
         who = f"{hover}seed {seed}, {label}"
-        draw_ends(fig, runs, read, label, who, look, 6, **thin)
+        draw_ends(fig, runs, read, label, who, look, **thin)
     if len(units) > 1:
         sizes, means = measures.curve(records, read)
         strong: Looks = {"width": 2.4, "mode": "lines", **trace}

@@ -156,7 +156,7 @@ def test_figure_and_tables_show_every_network_and_every_law():
     found = made.waits(p=31)
     records = found["delay"]
     records[0].metrics["test_accuracy"] = np.zeros(4)
-    fig = figures.fig_delay(records, {31: 150.0, 53: 290.0}, upper=found["upper_branch"])
+    fig = figures.fig_delay(records, {31: 150.0, 53: 290.0}, (), found["upper_branch"], ())
     dots = [trace for trace in fig.data if trace.mode == "markers"]
     assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
     assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2

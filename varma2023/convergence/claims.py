@@ -4,14 +4,22 @@ from functools import partial
 
 from grokkit.runs import Record
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.convergence import analysis
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
 
 SAME_STRENGTH = 0.1  # by which norm and logit may differ from those of c = 1
+CLAIMS = Claims()
 
 
+@CLAIMS.row(
+    "B6",
+    "Beyond: two ways, one end",
+    "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
+    (CONVERGENCE, "fig-two-ways"),
+    ("convergence",),
+)
 def two_ways(found: ByExperiment) -> Result:
     """Whether AdamW and the minimiser of Eq. (2) have the same end, on most train sets."""
     records = found["convergence"]
@@ -26,6 +34,13 @@ def two_ways(found: ByExperiment) -> Result:
     return Result(ours + times, 2 * alike > len(pairs), further, Evidence.of(*kinds.values()))
 
 
+@CLAIMS.row(
+    "B7",
+    "Beyond: the same strength for another ε and λ",
+    "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
+    (CONVERGENCE, "fig-strength"),
+    ("strength",),
+)
 def strength(found: ByExperiment) -> Result:
     """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (choice C16).
 
@@ -56,6 +71,14 @@ def strength(found: ByExperiment) -> Result:
     return Result(ours, norm, further, Evidence.of(records))
 
 
+@CLAIMS.row(
+    "B4",
+    "Beyond: what AdamW minimises",
+    "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
+    (CIRCUITS, "fig-equilibrium"),
+    ("grokking",),
+    number="not in the paper; fitted α / ελ of 1, cosine of 1",
+)
 def equilibrium(found: ByExperiment) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
     records = [r for r in measures.grokked(found) if r.run.weight_decay > 0 and r.weights_path]
@@ -73,32 +96,3 @@ def equilibrium(found: ByExperiment) -> Result:
     ours += f"residual {Summary.of(residuals).text('.2f')}; "
     ours += f"{len(settled)} of {len(records)} norms settled"
     return Result(ours, near, {}, Evidence.of(settled))
-
-
-CLAIMS = (
-    Claim(
-        "B6",
-        "Beyond: two ways, one end",
-        "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
-        (CONVERGENCE, "fig-two-ways"),
-        two_ways,
-        ("convergence",),
-    ),
-    Claim(
-        "B7",
-        "Beyond: the same strength for another ε and λ",
-        "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
-        (CONVERGENCE, "fig-strength"),
-        strength,
-        ("strength",),
-    ),
-    Claim(
-        "B4",
-        "Beyond: what AdamW minimises",
-        "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
-        (CIRCUITS, "fig-equilibrium"),
-        equilibrium,
-        ("grokking",),
-        number="not in the paper; fitted α / ελ of 1, cosine of 1",
-    ),
-)

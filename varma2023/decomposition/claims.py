@@ -1,12 +1,22 @@
 """The claim about the algorithm inside a network: Fig. 11."""
 
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Result, told_without
+from varma2023.claims import ByExperiment, Claims, Evidence, Result, told_without
 from varma2023.decomposition import analysis
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
 
+CLAIMS = Claims()
 
+
+@CLAIMS.row(
+    "F11",
+    "Fig. 11, the trigonometric algorithm",
+    "a grokked network adds by rotations at a few key frequencies",
+    (TRIGONOMETRIC, "fig-11"),
+    ("grokking",),
+    number="logits are a sum of cos(ω(a + b − c))",
+)
 @told_without("grokking_longer", "C9")
 def fig11(found: ByExperiment) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
@@ -20,16 +30,3 @@ def fig11(found: ByExperiment) -> Result:
     ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
     ours += f"the same answer on {min(r.agreement for r in reports):.2%} or more"
     return Result(ours, core, dict(further), Evidence.of(records))
-
-
-CLAIMS = (
-    Claim(
-        "F11",
-        "Fig. 11, the trigonometric algorithm",
-        "a grokked network adds by rotations at a few key frequencies",
-        (TRIGONOMETRIC, "fig-11"),
-        fig11,
-        ("grokking",),
-        number="logits are a sum of cos(ω(a + b − c))",
-    ),
-)

@@ -5,13 +5,22 @@ from math import inf, isfinite, nan
 from typing import Any
 
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.pages import DELAY
 from varma2023.statistics import Interval
 
+CLAIMS = Claims()
 
+
+@CLAIMS.row(
+    "B14",
+    "Beyond: the time to grok",
+    "the time to grok diverges as the dataset shrinks to a critical size",
+    (DELAY, "fig-delay"),
+    ("delay", "moduli", "upper_branch", "noisy"),
+)
 def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
     records, crits = found["delay"], measures.d_crit_by_modulus(found["moduli"])
@@ -67,15 +76,3 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 def _above(gained: Interval) -> Met:
     """Whether an interval is above 0; None if 0 is in it."""
     return True if gained.within(0, inf) else False if gained.within(-inf, 0) else None
-
-
-CLAIMS = (
-    Claim(
-        "B14",
-        "Beyond: the time to grok",
-        "the time to grok diverges as the dataset shrinks to a critical size",
-        (DELAY, "fig-delay"),
-        diverges,
-        ("delay", "moduli", "upper_branch", "noisy"),
-    ),
-)

@@ -9,16 +9,12 @@ from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.delay import analysis
 from varma2023.measures import group
-from varma2023.plots import Looks, dash_of, draw
+from varma2023.plots import Looks, Place, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, ordered, panels, set_alt
 
 
 def fig_delay(
-    records: Records,
-    crits: dict[int, float],
-    slow: Records = (),
-    upper: Records = (),
-    noisy: Records = (),
+    records: Records, crits: dict[int, float], slow: Records, upper: Records, noisy: Records
 ) -> go.Figure:
     """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
 
@@ -75,13 +71,7 @@ TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
 
 
 def _dots(
-    fig: go.Figure,
-    records: Records,
-    label: str,
-    colour: str,
-    look: int,
-    unit: float,
-    place: tuple[int, int],
+    fig: go.Figure, records: Records, label: str, colour: str, look: int, unit: float, place: Place
 ) -> None:
     """A point a network; an open one, at its end, for one that has not got there."""
     ends = [record.run.epochs / record.run.decay_time for record in records]

@@ -8,7 +8,7 @@ from math import inf
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
 from varma2023.efficiency import analysis, costs, critical, sweeps
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
@@ -18,6 +18,7 @@ from varma2023.statistics import Interval
 ONE = "Prediction 1, efficiency"
 MEM_RESTS = "every network of C_mem is at rest"
 SHARP_KAPPA = 2.0  # Theorem D.4: from here on (q = 2) only the most efficient circuit keeps weight
+CLAIMS = Claims()
 
 
 def memory(found: ByExperiment) -> list[Record]:
@@ -26,6 +27,15 @@ def memory(found: ByExperiment) -> list[Record]:
     return mem if analysis.can_be_judged(mem) else []
 
 
+@CLAIMS.row(
+    "F3a,b",
+    "Fig. 3a, b, efficiency of C_mem",
+    "the norm for a given logit rises with the size of the train set",
+    (EFFICIENCY, "fig-3"),
+    ("memorising",),
+    number="isologit lines rise in each of six buckets",
+    heading=ONE,
+)
 def fig3_mem(found: ByExperiment) -> Result:
     """Fig. 3a, b: at a fixed logit the norm rises with D, by more than unfinished runs feign."""
     mem = memory(found)
@@ -38,6 +48,15 @@ def fig3_mem(found: ByExperiment) -> Result:
     return Result(ours, analysis.rises(mem), further, Evidence.of(mem))
 
 
+@CLAIMS.row(
+    "F3c,d",
+    "Fig. 3c, d, efficiency of C_gen",
+    "the norm for a given logit does not depend on the size of the train set",
+    (EFFICIENCY, "fig-3"),
+    ("generalising",),
+    number="isologit lines are flat",
+    heading=ONE,
+)
 def fig3_gen(found: ByExperiment) -> Result:
     """Fig. 3c, d: of the networks with C_gen alone that rest, the norm at a logit is flat in D."""
     every_gen = analysis.gated(found["generalising"])
@@ -138,6 +157,13 @@ def _text(name: str, *found: Prediction) -> str:
     return f"{name}: predicted {predicted}, measured {measured}"
 
 
+@CLAIMS.row(
+    "B1",
+    "Beyond: D_crit before ungrokking",
+    "where a network's isologit line meets that of memory, it ungroks",
+    (EFFICIENCY, "fig-equal-cost"),
+    ("memorising", "starts", "transition"),
+)
 def equal_norm(found: ByExperiment) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -149,6 +175,13 @@ def equal_norm(found: ByExperiment) -> Result:
     return Result(ours, agree, measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends))
 
 
+@CLAIMS.row(
+    "B2",
+    "Beyond: a first-order transition",
+    "the minima of Eq. (2) of the two circuits cross at D_crit",
+    (EFFICIENCY, "fig-first-order"),
+    ("memorising", "starts", "transition"),
+)
 def equal_minimum(found: ByExperiment) -> Result:
     """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
     mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
@@ -167,6 +200,13 @@ def equal_minimum(found: ByExperiment) -> Result:
     return Result("; ".join(texts), agree, further, Evidence.of(mem, starts, ends))
 
 
+@CLAIMS.row(
+    "B9",
+    "Beyond: D_crit of other tasks",
+    "ungrokking sets in where memorising costs what the task's own rule costs",
+    (UNGROKKING, "sec-5-2-across"),
+    ("memorising", "other_tasks"),
+)
 def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
     mem, ends = memory(found), found["other_tasks"]
@@ -185,6 +225,13 @@ def across_tasks(found: ByExperiment) -> Result:
     return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
 
 
+@CLAIMS.row(
+    "B10",
+    "Beyond: one winner in networks",
+    "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
+    (EFFICIENCY, "sec-5-1-first-order"),
+    ("memorising", "generalising", "transition"),
+)
 def one_winner(found: ByExperiment) -> Result:
     """B10: Theorem D.4 on networks: with both kappas above q, no minimum keeps both circuits."""
     mem, ends = memory(found), found["transition"]
@@ -201,6 +248,13 @@ def one_winner(found: ByExperiment) -> Result:
     return Result(ours, jump, measures.resting(ends), Evidence.of(mem, gen, ends))
 
 
+@CLAIMS.row(
+    "B15",
+    "Beyond: the width of the network",
+    "a network of twice the width keeps the rule with fewer examples",
+    (CRITICAL, "sec-widths"),
+    ("widths",),
+)
 def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
     widths = costs.widths(found["widths"])
@@ -225,6 +279,13 @@ def wider(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(ends[-1]))  # the paper's width
 
 
+@CLAIMS.row(
+    "B18",
+    "Beyond: the costs of both circuits, at rest",
+    "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
+    (CRITICAL, "fig-costs"),
+    ("moduli", "memory_at_rest", "upper_branch"),
+)
 def where_costs_meet(found: ByExperiment) -> Result:
     """B18: whether D_crit is where memory at rest costs what the rule does (choice C31)."""
     fresh = [*found["memory_at_rest"], *found["upper_branch"]]
@@ -253,75 +314,3 @@ def _meet(kind: costs.Costs) -> Met:
     ratio, low, high = kind.measured_over_predicted, 1 / (1 + NEAR), 1 + NEAR
     off = ratio.within(0, low) or ratio.within(high, inf)
     return True if ratio.within(low, high) else False if off else None
-
-
-CLAIMS = (
-    Claim(
-        "F3a,b",
-        "Fig. 3a, b, efficiency of C_mem",
-        "the norm for a given logit rises with the size of the train set",
-        (EFFICIENCY, "fig-3"),
-        fig3_mem,
-        ("memorising",),
-        number="isologit lines rise in each of six buckets",
-        heading=ONE,
-    ),
-    Claim(
-        "F3c,d",
-        "Fig. 3c, d, efficiency of C_gen",
-        "the norm for a given logit does not depend on the size of the train set",
-        (EFFICIENCY, "fig-3"),
-        fig3_gen,
-        ("generalising",),
-        number="isologit lines are flat",
-        heading=ONE,
-    ),
-    Claim(
-        "B1",
-        "Beyond: D_crit before ungrokking",
-        "where a network's isologit line meets that of memory, it ungroks",
-        (EFFICIENCY, "fig-equal-cost"),
-        equal_norm,
-        ("memorising", "starts", "transition"),
-    ),
-    Claim(
-        "B2",
-        "Beyond: a first-order transition",
-        "the minima of Eq. (2) of the two circuits cross at D_crit",
-        (EFFICIENCY, "fig-first-order"),
-        equal_minimum,
-        ("memorising", "starts", "transition"),
-    ),
-    Claim(
-        "B9",
-        "Beyond: D_crit of other tasks",
-        "ungrokking sets in where memorising costs what the task's own rule costs",
-        (UNGROKKING, "sec-5-2-across"),
-        across_tasks,
-        ("memorising", "other_tasks"),
-    ),
-    Claim(
-        "B10",
-        "Beyond: one winner in networks",
-        "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
-        (EFFICIENCY, "sec-5-1-first-order"),
-        one_winner,
-        ("memorising", "generalising", "transition"),
-    ),
-    Claim(
-        "B18",
-        "Beyond: the costs of both circuits, at rest",
-        "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
-        (CRITICAL, "fig-costs"),
-        where_costs_meet,
-        ("moduli", "memory_at_rest", "upper_branch"),
-    ),
-    Claim(
-        "B15",
-        "Beyond: the width of the network",
-        "a network of twice the width keeps the rule with fewer examples",
-        (CRITICAL, "sec-widths"),
-        wider,
-        ("widths",),
-    ),
-)

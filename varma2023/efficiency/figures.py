@@ -233,8 +233,8 @@ def fig_first_order(mem: Records, gen: Records, measured: Mapping[float, Interva
             i = decays.index(decay)
             hover = f"f = %{{y:.1f}} at D = %{{x:,.0f}}<br>{CIRCUITS[circuit]}, weight decay "
             looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.5}
-            told = f"{hover}{decay:g}, seed {seed}"
-            plots.draw_ends(fig, own, least, CIRCUITS[circuit], told, i, 6, **looks)
+            looks["marker"], told = {"size": 6}, f"{hover}{decay:g}, seed {seed}"
+            plots.draw_ends(fig, own, least, CIRCUITS[circuit], told, i, **looks)
     for decay, found in predicted.items():
         own = group(gen, "weight_decay")[decay]
         height = float(np.exp(analysis.logs(own, least)[:, 1].mean()))

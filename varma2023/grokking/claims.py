@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.grokking import analysis
 from varma2023.pages import CIRCUITS, INTRO
+
+CLAIMS = Claims()
 
 
 def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict[str, Met]:
@@ -19,6 +21,14 @@ def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict
     }
 
 
+@CLAIMS.row(
+    "F1a",
+    "Fig. 1a, grokking",
+    "a network fits its train set first and the test set much later",
+    (INTRO, "fig-1a"),
+    ("grokking",),
+    number="train accuracy 1 by epoch ~200, generalised by ~6,000",
+)
 @told_without("grokking_longer", "C9")
 def fig1a(found: ByExperiment) -> Result:
     """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
@@ -36,6 +46,14 @@ def _evidence(records: Records) -> Evidence:
     return replace(found, smaller=found.smaller or not measures.at_papers_setting(records))
 
 
+@CLAIMS.row(
+    "F9",
+    "Fig. 9, the two circuits during grokking",
+    "C_gen overtakes C_mem, at a falling norm, before the network generalises",
+    (CIRCUITS, "fig-9"),
+    ("grokking",),
+    number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
+)
 @told_without("grokking_longer", "C9")
 def fig9(found: ByExperiment) -> Result:
     """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
@@ -63,6 +81,14 @@ def _in_order(record: Record) -> bool:
     return len(epochs) == len(measures.MARKS) and epochs == sorted(epochs)
 
 
+@CLAIMS.row(
+    "A.3",
+    "App. A.3, logits and norm",
+    "both logits rise while the norm falls, long before the network generalises",
+    (CIRCUITS, "sec-a3-observations"),
+    ("grokking",),
+    number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
+)
 def app_a3(found: ByExperiment) -> Result:
     """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
     records = measures.grokked(found)
@@ -74,34 +100,3 @@ def app_a3(found: ByExperiment) -> Result:
     early = all(met for change, met in seen.items() if change not in late)
     further = {f"{c.name} from epoch {c.start:,} to {c.end:,}": met for c, met in late.items()}
     return Result(ours, early, further, Evidence.of(records))
-
-
-CLAIMS = (
-    Claim(
-        "F1a",
-        "Fig. 1a, grokking",
-        "a network fits its train set first and the test set much later",
-        (INTRO, "fig-1a"),
-        fig1a,
-        ("grokking",),
-        number="train accuracy 1 by epoch ~200, generalised by ~6,000",
-    ),
-    Claim(
-        "F9",
-        "Fig. 9, the two circuits during grokking",
-        "C_gen overtakes C_mem, at a falling norm, before the network generalises",
-        (CIRCUITS, "fig-9"),
-        fig9,
-        ("grokking",),
-        number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
-    ),
-    Claim(
-        "A.3",
-        "App. A.3, logits and norm",
-        "both logits rise while the norm falls, long before the network generalises",
-        (CIRCUITS, "sec-a3-observations"),
-        app_a3,
-        ("grokking",),
-        number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
-    ),
-)

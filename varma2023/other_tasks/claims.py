@@ -1,12 +1,21 @@
 """Claims about the other tasks: Fig. 8, and their circuits."""
 
 from varma2023 import measures
-from varma2023.claims import TWO, ByExperiment, Claim, Evidence, Result
+from varma2023.claims import TWO, ByExperiment, Claims, Evidence, Result
 from varma2023.measures import NONE, PERFECT, end_kind
 from varma2023.other_tasks import analysis
 from varma2023.pages import OTHER_TASKS, UNGROKKING
 
+CLAIMS = Claims()
 
+
+@CLAIMS.row(
+    "B5",
+    "Beyond: the two circuits in other tasks",
+    "few characters of the task's group take the place of the cosines",
+    (OTHER_TASKS, "fig-characters"),
+    ("grokked_tasks",),
+)
 def group_circuits(found: ByExperiment) -> Result:
     """B5: in networks whose weights were kept few characters are key, and hold the norm."""
     kept = [record for record in found["grokked_tasks"] if record.weights_path]
@@ -22,6 +31,15 @@ def group_circuits(found: ByExperiment) -> Result:
     return Result(analysis.text(judged), few, further, Evidence.of(*by_task))
 
 
+@CLAIMS.row(
+    "F8",
+    "Fig. 8, nine other tasks",
+    "each task whose network holds its rule ungroks",
+    (UNGROKKING, "fig-8"),
+    ("other_tasks",),
+    number="a transition in each of nine",
+    heading=TWO,
+)
 def fig8(found: ByExperiment) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised.
 
@@ -42,25 +60,3 @@ def fig8(found: ByExperiment) -> Result:
     ours += f"D′ {n} of them hold the rule, and {known} know more than memory with mirror images"
     core, further = all(met) if met else None, {every: n == nine} | measures.resting(records)
     return Result(ours, core, further, Evidence.of(*groups.values()))
-
-
-CLAIMS = (
-    Claim(
-        "B5",
-        "Beyond: the two circuits in other tasks",
-        "few characters of the task's group take the place of the cosines",
-        (OTHER_TASKS, "fig-characters"),
-        group_circuits,
-        ("grokked_tasks",),
-    ),
-    Claim(
-        "F8",
-        "Fig. 8, nine other tasks",
-        "each task whose network holds its rule ungroks",
-        (UNGROKKING, "fig-8"),
-        fig8,
-        ("other_tasks",),
-        number="a transition in each of nine",
-        heading=TWO,
-    ),
-)

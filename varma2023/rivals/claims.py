@@ -2,13 +2,22 @@
 
 from math import inf, isfinite
 
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, every
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
 
 LONG = 100_000  # epochs after which a run without weight decay counts as never generalising
+CLAIMS = Claims()
 
 
+@CLAIMS.row(
+    "S6",
+    "Rival accounts (Sec. 6)",
+    "neither loss spikes nor a large norm at the start are needed for grokking",
+    (RIVALS, "sec-6-accounts"),
+    ("ablations",),
+    number="no number",
+)
 def not_needed(found: ByExperiment) -> Result:
     """Sec. 6: runs grok without a spike before, and from a norm below the one they end with."""
     records = found["ablations"]
@@ -25,6 +34,14 @@ def not_needed(found: ByExperiment) -> Result:
     return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
 
 
+@CLAIMS.row(
+    "S7",
+    "Without weight decay (Sec. 7)",
+    "without weight decay grokking can happen",
+    (DISCUSSION, "sec-7-decay"),
+    ("ablations",),
+    number="later, and less reliably; no number",
+)
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it.
 
@@ -48,25 +65,3 @@ def without_decay(found: ByExperiment) -> Result:
     if long and usual < LONG and not any(generalised):
         ours += f"; after {usual:,} epochs, too few to say, this was open (C22)"
     return Result(ours, can, analysis.decay_criteria(records), Evidence.of(*decays.values()))
-
-
-CLAIMS = (
-    Claim(
-        "S6",
-        "Rival accounts (Sec. 6)",
-        "neither loss spikes nor a large norm at the start are needed for grokking",
-        (RIVALS, "sec-6-accounts"),
-        not_needed,
-        ("ablations",),
-        number="no number",
-    ),
-    Claim(
-        "S7",
-        "Without weight decay (Sec. 7)",
-        "without weight decay grokking can happen",
-        (DISCUSSION, "sec-7-decay"),
-        without_decay,
-        ("ablations",),
-        number="later, and less reliably; no number",
-    ),
-)

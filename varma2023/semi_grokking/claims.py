@@ -1,12 +1,13 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
-from functools import partial
-
 from grokkit.runs import Record, Records
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claim, Evidence, Met, Result
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import SEMI, TRANSIENT, end_kind, group, outcome, rests, spikes
 from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
+
+FOUR = "Prediction 4, semi-grokking"
+CLAIMS = Claims()
 
 
 def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met]:
@@ -20,6 +21,15 @@ def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met
     return records, longer, precise, stay if analysis.standing(records) else False
 
 
+@CLAIMS.row(
+    "F1c",
+    "Fig. 1c, semi-grokking",
+    "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
+    (SEMI_GROKKING, "fig-1c"),
+    ("semi_grokking",),
+    number="the example ends at 83%",
+    heading=FOUR,
+)
 def fig1c(found: ByExperiment) -> Result:
     """Fig. 1c: a run ends on a middling plateau, and is still there when trained for longer."""
     records, longer, precise, stays = _runs(found)
@@ -33,6 +43,15 @@ def fig1c(found: ByExperiment) -> Result:
     return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, Evidence.of(records))
 
 
+@CLAIMS.row(
+    "F5",
+    "Fig. 5, many semi-grokking runs",
+    "some of many runs near D_crit end on a plateau",
+    (SEMI_GROKKING, "fig-5"),
+    ("semi_grokking",),
+    number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
+    heading=FOUR,
+)
 def fig5(found: ByExperiment) -> Result:
     """Fig. 5: some of many runs near D_crit end on a plateau; of those, the ones that stay."""
     records, longer, _, stays = _runs(found)
@@ -54,6 +73,15 @@ def fig5(found: ByExperiment) -> Result:
     return Result(f"{ours}; {counts}", stays, further, Evidence.of(records))
 
 
+@CLAIMS.row(
+    "F6",
+    "Fig. 6, one transient plateau",
+    "a run waits at middling accuracy, then generalises",
+    (SEMI_GROKKING, "fig-6"),
+    ("semi_grokking",),
+    number="D = 1,532; 0.55 from 8 to 18 million epochs, then 1; the norm drops at that moment",
+    heading=FOUR,
+)
 def fig6(found: ByExperiment) -> Result:
     """Fig. 6: a run waits on a plateau and then generalises; as it does, its norm drops."""
     records, longer, *_ = _runs(found)
@@ -67,6 +95,15 @@ def fig6(found: ByExperiment) -> Result:
     return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
 
+@CLAIMS.row(
+    "B12",
+    "Beyond: a larger step near D_crit",
+    "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
+    "taken together, generalise within 16,000 epochs",
+    (SEMI_GROKKING, "fig-larger-step"),
+    ("larger_step",),
+    number="many need millions of epochs at its own rate",
+)
 def larger_step(found: ByExperiment) -> Result:
     """B12: at a larger step most runs of the paper's range of sizes leave memory (choice C25)."""
     records = found["larger_step"]
@@ -91,6 +128,15 @@ def _spiking(records: Records) -> int:
     return sum(spikes(record) > 0 for record in records)
 
 
+@CLAIMS.row(
+    "B17",
+    "Beyond: the spikes near D_crit",
+    "the usual float32 loss makes the training loss of networks near D_crit spike, the exact "
+    "loss does not",
+    (RIVALS, "sec-6-rounding"),
+    ("rounded", "semi_grokking"),
+    number="accuracy spikes several times, and the training loss fluctuates",
+)
 def rounding(found: ByExperiment) -> Result:
     """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
     pairs = analysis.by_loss(found["semi_grokking"], found["rounded"])
@@ -113,6 +159,14 @@ def rounding(found: ByExperiment) -> Result:
     return Result(ours, core, further, evidence)
 
 
+@CLAIMS.row(
+    "B19",
+    "Beyond: two kinds of spikes",
+    "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW "
+    "stands, those of a rounded loss when it is not",
+    (CLOCK, "fig-steep"),
+    ("steep",),
+)
 def too_steep(found: ByExperiment) -> Result:
     """B19: whether a larger step spikes at the edge, and rounding does not (choice C32)."""
     kinds = analysis.Steep.of(found["steep"])
@@ -132,62 +186,3 @@ def too_steep(found: ByExperiment) -> Result:
         further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
-
-
-FOUR = "Prediction 4, semi-grokking"
-_claim = partial(Claim, needs=("semi_grokking",), heading=FOUR)
-CLAIMS = (
-    _claim(
-        "F1c",
-        "Fig. 1c, semi-grokking",
-        "near D_crit a run ends on a middling plateau of test accuracy, and stays there",
-        where=(SEMI_GROKKING, "fig-1c"),
-        judge=fig1c,
-        number="the example ends at 83%",
-    ),
-    _claim(
-        "F5",
-        "Fig. 5, many semi-grokking runs",
-        "some of many runs near D_crit end on a plateau",
-        where=(SEMI_GROKKING, "fig-5"),
-        judge=fig5,
-        number="at least 6 of 200 (20 sizes in 1,500 – 2,050, 10 seeds)",
-    ),
-    _claim(
-        "F6",
-        "Fig. 6, one transient plateau",
-        "a run waits at middling accuracy, then generalises",
-        where=(SEMI_GROKKING, "fig-6"),
-        judge=fig6,
-        number="D = 1,532; 0.55 from 8 to 18 million epochs, then 1; the norm drops at that moment",
-    ),
-    Claim(
-        "B12",
-        "Beyond: a larger step near D_crit",
-        "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
-        "taken together, generalise within 16,000 epochs",
-        (SEMI_GROKKING, "fig-larger-step"),
-        larger_step,
-        ("larger_step",),
-        number="many need millions of epochs at its own rate",
-    ),
-    Claim(
-        "B17",
-        "Beyond: the spikes near D_crit",
-        "the usual float32 loss makes the training loss of networks near D_crit spike, the exact "
-        "loss does not",
-        (RIVALS, "sec-6-rounding"),
-        rounding,
-        ("rounded", "semi_grokking"),
-        number="accuracy spikes several times, and the training loss fluctuates",
-    ),
-    Claim(
-        "B19",
-        "Beyond: two kinds of spikes",
-        "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW "
-        "stands, those of a rounded loss when it is not",
-        (CLOCK, "fig-steep"),
-        too_steep,
-        ("steep",),
-    ),
-)

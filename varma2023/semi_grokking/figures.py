@@ -181,7 +181,7 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
         looks: Looks = {"colour": colour, "width": 1, "meta": {"seed": seed}}
         looks["marker"] = {"color": colour, "size": 9, "symbol": symbols}
         looks["customdata"] = [[end_kind(r), r.final("residual")] for r in mine]
-        draw_ends(fig, mine, measures.at_the_end, name, told + name, **looks)
+        draw_ends(fig, mine, measures.at_the_end, name, told + name, 0, **looks)
     bounds = {r.run.dataset_size: measures.memory_bound(r.run) for r in ends}
     sizes, known = zip(*sorted(bounds.items()), strict=True)
     hover = "generalises above %{y:.2f}<br>D %{x:,}"

@@ -1,13 +1,12 @@
 """Claims about the theorems of App. D, each checked on random draws."""
 
-from functools import partial
-
-from varma2023.claims import ByExperiment, Claim, Evidence, Result
+from varma2023.claims import ByExperiment, Claims, Evidence, Result
 from varma2023.pages import THEOREMS
 from varma2023.theorems import analysis
 
 N_DRAWS = 500
 CLOSE = 1e-6  # between a solver's weights and those of Theorem D.4
+CLAIMS = Claims()
 
 
 def _drawn(n_draws: int) -> Evidence:
@@ -15,18 +14,35 @@ def _drawn(n_draws: int) -> Evidence:
     return Evidence(("random draws",), (f"{n_draws:,}",))
 
 
+@CLAIMS.row(
+    "T-D.1",
+    "Theorem D.1",
+    "scaling up a perfect classifier lowers its loss",
+    (THEOREMS, "thm-d1"),
+    number="always",
+)
 def theorem_d1(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Theorem D.1 holds on random perfect classifiers, each scaled up."""
     failures = analysis.count_d1_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, _drawn(n_draws))
 
 
+@CLAIMS.row(
+    "L-D.2", "Lemma D.2", "powers up to one are subadditive", (THEOREMS, "lem-d2"), number="always"
+)
 def lemma_d2(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Lemma D.2 holds on random sums and powers."""
     failures = analysis.count_d2_failures(n_draws, seed)
     return Result(f"{failures} failures", failures == 0, {}, _drawn(n_draws))
 
 
+@CLAIMS.row(
+    "L-D.3",
+    "Lemma D.3",
+    "a power falls almost as fast as its slope, with ε where the lemma prints δ",
+    (THEOREMS, "lem-d3"),
+    number="always",
+)
 def lemma_d3(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether Lemma D.3 holds as the proof of Theorem D.4 uses it, and as it is printed."""
     printed = analysis.count_d3_failures(n_draws, seed, as_printed=True)
@@ -36,41 +52,14 @@ def lemma_d3(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Resu
     return Result(ours, corrected == 0, too, _drawn(n_draws))
 
 
+@CLAIMS.row(
+    "T-D.4",
+    "Theorem D.4",
+    "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
+    (THEOREMS, "thm-d4"),
+    number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
+)
 def theorem_d4(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Result:
     """Whether, as Theorem D.4 says, a solver of Eq. (6) finds the weights of the closed form."""
     gap = analysis.largest_d4_gap(n_draws, seed)
     return Result(f"largest distance {gap:.0e}", gap < CLOSE, {}, _drawn(n_draws))
-
-
-_claim = partial(Claim, number="always")
-CLAIMS = (
-    _claim(
-        "T-D.1",
-        "Theorem D.1",
-        "scaling up a perfect classifier lowers its loss",
-        where=(THEOREMS, "thm-d1"),
-        judge=theorem_d1,
-    ),
-    _claim(
-        "L-D.2",
-        "Lemma D.2",
-        "powers up to one are subadditive",
-        where=(THEOREMS, "lem-d2"),
-        judge=lemma_d2,
-    ),
-    _claim(
-        "L-D.3",
-        "Lemma D.3",
-        "a power falls almost as fast as its slope, with ε where the lemma prints δ",
-        where=(THEOREMS, "lem-d3"),
-        judge=lemma_d3,
-    ),
-    _claim(
-        "T-D.4",
-        "Theorem D.4",
-        "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
-        where=(THEOREMS, "thm-d4"),
-        judge=theorem_d4,
-        number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
-    ),
-)

@@ -3,15 +3,24 @@
 from math import inf
 
 from varma2023 import claims, measures
-from varma2023.claims import ByExperiment, Claim, Evidence, Met, Result, told_without
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.pages import CRITICAL, MORE
 from varma2023.two_starts import analysis
 
 PAPER_DECADES = 6  # over which the ratio of Fig. 10a goes in the paper
 LOOP = ("moduli", "upper_branch")  # D_crit from grokked networks and from fresh ones, at p = 31
 NORM_SPREAD = 0.1  # by which the norm at one D' must differ for "at a fixed norm" to say something
+CLAIMS = Claims()
 
 
+@CLAIMS.row(
+    "F10a",
+    "Fig. 10a, relative strength",
+    "the ratio of trig to mem logit rises with D in each bucket of the norm",
+    (MORE, "fig-10"),
+    ("transition",),
+    number="monotone, over 6 decades",
+)
 @told_without("transition", "C19", instead="equal_effort")
 def fig10a(found: ByExperiment) -> Result:
     """Fig. 10a: the ratio of trig to mem logit rises with D', in each bucket of the norm."""
@@ -28,6 +37,14 @@ def fig10a(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(ends))
 
 
+@CLAIMS.row(
+    "F10b",
+    "Fig. 10b, accuracy and D",
+    "test accuracy after ungrokking depends smoothly on D",
+    (MORE, "fig-10"),
+    ("transition",),
+    number="a smooth curve at each norm",
+)
 @told_without("transition", "C19", instead="equal_effort")
 def fig10b(found: ByExperiment) -> Result:
     """Fig. 10b: test accuracy after ungrokking depends smoothly on D'."""
@@ -39,6 +56,14 @@ def fig10b(found: ByExperiment) -> Result:
     return Result(ours, smooth, measures.resting(ends), Evidence.of(ends))
 
 
+@CLAIMS.row(
+    "A.2",
+    "App. A.2, which start finds the better minimum",
+    "networks that start grokked reach a lower train loss than fresh ones",
+    (MORE, "fig-two-starts"),
+    ("equal_effort", "from_scratch"),
+    number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
+)
 def two_starts(found: ByExperiment) -> Result:
     """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size."""
     ends, fresh = found["equal_effort"], found["from_scratch"]
@@ -58,6 +83,14 @@ def two_starts(found: ByExperiment) -> Result:
     return Result(ours, lower == len(pairs), further, Evidence.of(down, fresh))
 
 
+@CLAIMS.row(
+    "B3",
+    "Beyond: hysteresis",
+    "at equal effort, accuracy against D is one curve from fresh networks, another from "
+    "grokked ones",
+    (MORE, "fig-hysteresis"),
+    ("equal_effort", "from_scratch"),
+)
 def hysteresis(found: ByExperiment) -> Result:
     """B3: at equal effort accuracy against D is one curve up and another down."""
     ends, fresh = found["equal_effort"], found["from_scratch"]
@@ -69,6 +102,14 @@ def hysteresis(found: ByExperiment) -> Result:
     return Result(crits, core, measures.resting([*down, *fresh]), Evidence.of(down, fresh))
 
 
+@CLAIMS.row(
+    "B20",
+    "Beyond: two minima",
+    "at p = 31 a training set has two minima, one with some of the rule and one without; the "
+    "lower one is that without on few examples, and that with it on more",
+    (CRITICAL, "sec-two-minima"),
+    ("two_minima", *LOOP),
+)
 def trade_places(found: ByExperiment) -> Result:
     """B20: of two minima of one train set now one is the lower, now the other (choice C33)."""
     ends = found["two_minima"]
@@ -91,52 +132,3 @@ def trade_places(found: ByExperiment) -> Result:
     further: dict[str, Met] = {"on every seed the order changes once": once}
     further |= {"equal between the two D_crit": inside} | measures.resting(ends)
     return Result(ours, core, further, Evidence.of(ends))
-
-
-CLAIMS = (
-    Claim(
-        "F10a",
-        "Fig. 10a, relative strength",
-        "the ratio of trig to mem logit rises with D in each bucket of the norm",
-        (MORE, "fig-10"),
-        fig10a,
-        ("transition",),
-        number="monotone, over 6 decades",
-    ),
-    Claim(
-        "F10b",
-        "Fig. 10b, accuracy and D",
-        "test accuracy after ungrokking depends smoothly on D",
-        (MORE, "fig-10"),
-        fig10b,
-        ("transition",),
-        number="a smooth curve at each norm",
-    ),
-    Claim(
-        "A.2",
-        "App. A.2, which start finds the better minimum",
-        "networks that start grokked reach a lower train loss than fresh ones",
-        (MORE, "fig-two-starts"),
-        two_starts,
-        ("equal_effort", "from_scratch"),
-        number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
-    ),
-    Claim(
-        "B3",
-        "Beyond: hysteresis",
-        "at equal effort, accuracy against D is one curve from fresh networks, another from "
-        "grokked ones",
-        (MORE, "fig-hysteresis"),
-        hysteresis,
-        ("equal_effort", "from_scratch"),
-    ),
-    Claim(
-        "B20",
-        "Beyond: two minima",
-        "at p = 31 a training set has two minima, one with some of the rule and one without; the "
-        "lower one is that without on few examples, and that with it on more",
-        (CRITICAL, "sec-two-minima"),
-        trade_places,
-        ("two_minima", *LOOP),
-    ),
-)

@@ -5,14 +5,24 @@ from math import inf
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import claims, measures
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claim, Evidence, Met, Result, told_without
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
 from varma2023.tables import span
 from varma2023.ungrokking import analysis, sweeps
 from varma2023.ungrokking.analysis import same_d_crit
 
+CLAIMS = Claims()
 
+
+@CLAIMS.row(
+    "F1b",
+    "Fig. 1b, ungrokking",
+    "a network that has grokked, trained further on fewer examples, loses its test accuracy",
+    (INTRO, "fig-1b"),
+    ("ungrokking",),
+    number="from accuracy 1 to near chance; train accuracy stays 1",
+)
 def fig1b(found: ByExperiment) -> Result:
     """Fig. 1b: on the smallest train set every seed goes from accuracy 1 to near chance."""
     records = measures.smallest(_longest(found))
@@ -25,6 +35,14 @@ def fig1b(found: ByExperiment) -> Result:
     return Result(ours, core, fits, Evidence.of(records))
 
 
+@CLAIMS.row(
+    "F7",
+    "Fig. 7, ungrokking over time",
+    "small train sets end near chance, large ones at 1",
+    (INTRO, "fig-7"),
+    ("ungrokking",),
+    number="7 sizes in 390 – 1,494, 10 seeds, a million epochs; some sizes end in between",
+)
 def fig7(found: ByExperiment) -> Result:
     """Fig. 7: small train sets end near chance, large ones stay at 1, some rest in between."""
     records = _longest(found)
@@ -66,6 +84,15 @@ def _epochs(records: Records) -> str:
 PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in Fig. 7
 
 
+@CLAIMS.row(
+    "F4",
+    "Fig. 4, the transition of ungrokking",
+    "final test accuracy against D′ has a sharp transition",
+    (UNGROKKING, "fig-4"),
+    ("transition",),
+    number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
+    heading=claims.TWO,
+)
 @told_without("transition_adamw", "C19", seeds=2)
 @told_without("transition", "C19", instead="equal_effort")
 def fig4(found: ByExperiment) -> Result:
@@ -90,6 +117,15 @@ def fig4(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(*filter(None, (ends, adamw))))
 
 
+@CLAIMS.row(
+    "F4wd",
+    "Fig. 4, every weight decay",
+    "D_crit is the same for every weight decay",
+    (UNGROKKING, "sec-5-2-weight-decay"),
+    ("transition",),
+    number="0.1 to 2; 100,000 steps",
+    heading=claims.THREE,
+)
 @told_without("transition_adamw", "C19", seeds=2)
 @told_without("transition", "C19", instead="equal_effort")
 def every_decay(found: ByExperiment) -> Result:
@@ -119,6 +155,13 @@ def shift_text(
     return analysis.shift_interval(records, field, accuracy).text("+.1%")
 
 
+@CLAIMS.row(
+    "B8",
+    "Beyond: D_crit and Adam's ε",
+    "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
+    (MORE, "fig-epsilon"),
+    ("epsilon",),
+)
 def adams_epsilon(found: ByExperiment) -> Result:
     """B8: whether AdamW's D_crit is the same for every epsilon.
 
@@ -133,6 +176,13 @@ def adams_epsilon(found: ByExperiment) -> Result:
     return Result(ours, core, measures.resting(records), Evidence.of(records))
 
 
+@CLAIMS.row(
+    "B13",
+    "Beyond: D_crit and the modulus",
+    "D_crit at p = 31 is what p ln p predicts from p = 53 and 113, to within 20%",
+    (CRITICAL, "fig-moduli"),
+    ("moduli", "transition"),
+)
 def by_modulus(found: ByExperiment) -> Result:
     """B13: D_crit at p = 31 is what p ln p predicts from 53 and 113 (choice C26)."""
     papers = [r for r in found["transition"] if r.run.weight_decay == Run.weight_decay]
@@ -163,6 +213,14 @@ def by_modulus(found: ByExperiment) -> Result:
     return Result(ours, near("p ln p", least), further, replace(evidence, smaller=few))
 
 
+@CLAIMS.row(
+    "B16",
+    "Beyond: examples, or facts",
+    "a network pays for facts: with all mirror images in the train set, D_crit in examples is "
+    "nearer to twice than to once what it is with none",
+    (CRITICAL, "sec-mirrors"),
+    ("mirrors",),
+)
 def by_facts(found: ByExperiment) -> Result:
     """B16: with all mirror images D_crit is nearer to twice than to once that with none (C29)."""
     records = found["mirrors"]
@@ -181,70 +239,3 @@ def by_facts(found: ByExperiment) -> Result:
     core = (facts or (False if examples else None)) if rest else None
     further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR)}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))
-
-
-CLAIMS = (
-    Claim(
-        "F1b",
-        "Fig. 1b, ungrokking",
-        "a network that has grokked, trained further on fewer examples, loses its test accuracy",
-        (INTRO, "fig-1b"),
-        fig1b,
-        ("ungrokking",),
-        number="from accuracy 1 to near chance; train accuracy stays 1",
-    ),
-    Claim(
-        "F7",
-        "Fig. 7, ungrokking over time",
-        "small train sets end near chance, large ones at 1",
-        (INTRO, "fig-7"),
-        fig7,
-        ("ungrokking",),
-        number="7 sizes in 390 – 1,494, 10 seeds, a million epochs; some sizes end in between",
-    ),
-    Claim(
-        "F4",
-        "Fig. 4, the transition of ungrokking",
-        "final test accuracy against D′ has a sharp transition",
-        (UNGROKKING, "fig-4"),
-        fig4,
-        ("transition",),
-        number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
-        heading=claims.TWO,
-    ),
-    Claim(
-        "F4wd",
-        "Fig. 4, every weight decay",
-        "D_crit is the same for every weight decay",
-        (UNGROKKING, "sec-5-2-weight-decay"),
-        every_decay,
-        ("transition",),
-        number="0.1 to 2; 100,000 steps",
-        heading=claims.THREE,
-    ),
-    Claim(
-        "B8",
-        "Beyond: D_crit and Adam's ε",
-        "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
-        (MORE, "fig-epsilon"),
-        adams_epsilon,
-        ("epsilon",),
-    ),
-    Claim(
-        "B13",
-        "Beyond: D_crit and the modulus",
-        "D_crit at p = 31 is what p ln p predicts from p = 53 and 113, to within 20%",
-        (CRITICAL, "fig-moduli"),
-        by_modulus,
-        ("moduli", "transition"),
-    ),
-    Claim(
-        "B16",
-        "Beyond: examples, or facts",
-        "a network pays for facts: with all mirror images in the train set, D_crit in examples is "
-        "nearer to twice than to once what it is with none",
-        (CRITICAL, "sec-mirrors"),
-        by_facts,
-        ("mirrors",),
-    ),
-)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -115,12 +114,7 @@ NARROW = 3.4  # besides, for a narrower network, one of which was below 1/2 at a
 
 
 def _at_multiples(
-    profile: str,
-    count: int,
-    p: int,
-    of: Float[np.ndarray, " size"] = MULTIPLES,
-    mirrors: str = "any",
-    **shared: Any,
+    profile: str, count: int, p: int, of: np.ndarray, mirrors: str = "any", **shared: Any
 ) -> list[Run]:
     """Ungrokking at these multiples of p ln p by the minimiser, until at rest, at weight decay 1.
 
