@@ -96,7 +96,8 @@ def ends_table(found: Sequence[Pair]) -> str:
     for pair in found:
         differs = ", ".join(name for name, same in agreement(pair).items() if not same) or "nothing"
         adamw, lbfgs = (
-            f"{r['epoch'][-1]:,} | {least(r):.1f} | {_final_cells(r)} | {floor(r):.2g}"
+            f"{r['epoch'][-1]:,} | {least(r):.1f} | {r.final('param_norm'):.2f} | "
+            f"{r.final('correct_logit'):.1f} | {r.final('test_accuracy'):.3f} | {floor(r):.2g}"
             for r in (pair.adamw, pair.lbfgs)
         )
         rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | L-BFGS | {lbfgs} | {differs}"]
@@ -106,11 +107,6 @@ def ends_table(found: Sequence[Pair]) -> str:
 
 def _wide(pair: Pair) -> str:
     return f'<div style="min-width: 9rem">{pair}</div>'
-
-
-def _final_cells(record: Record) -> str:
-    norm, logit = record.final("param_norm"), record.final("correct_logit")
-    return f"{norm:.2f} | {logit:.1f} | {record.final('test_accuracy'):.3f}"
 
 
 def cost_table(found: Sequence[Pair]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
@@ -22,11 +22,6 @@ ROWS = (
 )
 
 
-def _gradients(record: Record) -> np.ndarray:
-    """Gradients spent so far, those of the run it starts from included; 1 stands for none."""
-    return np.maximum(record["epoch"] + analysis.charged(record), 1).astype(np.float64)
-
-
 def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     """Objective, residual and test accuracy of every pair, by kind, against gradients spent."""
     kinds = [kind for kind in KINDS if any(pair.kind == kind for pair in pairs)]
@@ -40,10 +35,11 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
         ways = ("AdamW", pair.adamw), ("minimiser", pair.lbfgs)
         for (way, record), colour in zip(ways, ordered(2), strict=True):
             looks |= {"colour": colour, "meta": meta(record)}
+            spent = np.maximum(record["epoch"] + analysis.charged(record), 1.0)  # 1 stands for none
             for row, (title, values, _) in enumerate(ROWS, start=1):
-                points = _gradients(record), values(record)
                 hover = f"{title} %{{y:.4g}}<br>{pair}<br>{way}, gradient %{{x:,.0f}}"
-                draw(fig, *points, f"{way}, p = {p}", hover, place=(row, col), **looks)
+                label, place = f"{way}, p = {p}", (row, col)
+                draw(fig, spent, values(record), label, hover, place=place, **looks)
     for row, (title, _, axis) in enumerate(ROWS, start=1):
         fig.update_yaxes(axis, row=row)
         fig.update_yaxes(title=title, row=row, col=1)
