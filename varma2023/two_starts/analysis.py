@@ -1,6 +1,6 @@
 """Trade-offs of two circuits (App. A.4), and which start finds the better minimum (App. A.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import isfinite, isnan, log, log1p, nan
 from typing import Any, NamedTuple
@@ -195,9 +195,17 @@ def orders(pairs: Sequence[TwoStarts]) -> list[list[bool | None]]:
 
 def above_text(pairs: Sequence[TwoStarts]) -> str:
     """ "-8.1% (-12.0% – -5.3%) at 149; ...": `TwoStarts.above` by size, median and range."""
+    return _by_size(pairs, lambda pair: pair.above, "+.1%")
+
+
+def accuracies_text(pairs: Sequence[TwoStarts]) -> str:
+    """The same of test accuracy from the grokked start."""
+    return _by_size(pairs, lambda pair: at_the_end(pair.grokked), ".2f")
+
+
+def _by_size(pairs: Sequence[TwoStarts], read: Callable[[TwoStarts], float], form: str) -> str:
     sizes = by_field(pairs, "dataset_size").items()
-    texts = {size: measures.Summary.of([p.above for p in here]) for size, here in sizes}
-    return "; ".join(f"{found.text('+.1%')} at {size}" for size, found in texts.items())
+    return "; ".join(f"{Summary.of([*map(read, of)]).text(form)} at {size}" for size, of in sizes)
 
 
 def equal_sizes(pairs: Sequence[TwoStarts]) -> dict[int, float]:

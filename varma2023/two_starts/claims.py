@@ -115,9 +115,9 @@ def trade_places(found: ByExperiment) -> Result:
     ends = found["two_minima"]
     pairs = analysis.two_starts(*analysis.by_start(ends))
     orders = analysis.orders(pairs)
-    if not orders or min(map(len, orders)) < 2:
-        return Result()
     down, up = ([r for r in found[of] if r.run.p == ends[0].run.p] for of in LOOP)
+    if not (down and up) or min(map(len, orders), default=0) < 2:
+        return Result()
     first, *_, last = zip(*orders, strict=True)
     small = (None if lower is None else not lower for lower in first)
     core = claims.every([all(pair.apart for pair in pairs), *small, *last])

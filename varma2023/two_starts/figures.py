@@ -100,9 +100,9 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
         hover = f"%{{y:+.1%}} at D = %{{x:,}}<br>seed {seed}"
         draw_ends(fig, runs, read, f"seed {seed}", hover, j, dash=dash_of(j), **looks)
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
-    fig.update_xaxes(plots.size_axis(one_of_each, "D"))
+    fig.update_xaxes(plots.size_axis(one_of_each, "D", range(50, 1000, 50)))
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
-    fig.update_yaxes(tickformat="+.0%", row=1, col=2)
+    fig.update_yaxes(tickformat=".0%", row=1, col=2)
     lower = sum(not pair.lower["objective"] for pair in pairs)
     said = (
         f"{len(pairs)} train sets, each from a grokked and from a fresh network. The fresh start "
