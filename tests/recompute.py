@@ -104,6 +104,17 @@ def d_crit(rows: list[Row], of=accuracy) -> float:
     return float("nan")
 
 
+def equal_minima(rows: list[Row]) -> list[float]:
+    """By seed, the size at which grokked starts and fresh ones end at one value of Eq. (2)."""
+    found = []
+    for own in groups(rows, "seed").values():
+        sizes = groups(own, "dataset_size")
+        ends = [sorted(pair, key=lambda r: r.init["dataset_size"]) for pair in sizes.values()]
+        above = [log(objective(fresh)[-1] / objective(grokked)[-1]) for fresh, grokked in ends]
+        found.append(exp(np.interp(0, above, [log(size) for (size,) in sizes])))
+    return found
+
+
 def d_crits(rows: list[Row], of=accuracy) -> list[float]:
     return [d_crit(own, of) for own in groups(rows, "seed").values()]
 
@@ -280,6 +291,7 @@ def headlines(results: Path = RESULTS) -> dict:
             labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
             for (labels,), here in groups(tables, "labels").items()
         },
+        "D of equal minima": equal_minima(read("two_minima", results)),
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }

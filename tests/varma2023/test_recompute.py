@@ -84,6 +84,7 @@ def said(n: dict) -> dict[str, list[str]]:
                 for d in n["D of equal costs"].values()
             ),
         ],
+        "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 
