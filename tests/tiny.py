@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from grokkit import tasks
-from grokkit.model import ModelConfig, initialise
+from grokkit.model import ModelConfig, cross_entropy, forward, initialise, named, tokens
 from grokkit.runs import Record, Run
 from grokkit.store.store import Checkpoint, Store
 from grokkit.sweeps import local
@@ -68,6 +68,17 @@ def examples(
     whole = tasks.task(task, p)
     rows = tasks.split(whole, size, seed)[0]
     return torch.from_numpy(whole.inputs[rows]), torch.from_numpy(whole.labels[rows])
+
+
+def textbook_loss(run: Run) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The textbook's train loss of a run, at parameters in one row."""
+    pairs, labels = examples(run.p, run.dataset_size, run.seed, run.task)
+
+    def loss(row: torch.Tensor) -> torch.Tensor:
+        logits = forward(named(row, run.shapes), tokens(pairs, run.p))
+        return cross_entropy(logits[:, -1], labels).mean()
+
+    return loss
 
 
 def forked(function: Callable, *arguments: Any) -> BaseProcess:

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny import textbook_loss
 from torch import Tensor
 from torch.autograd.functional import hessian
 from torch.func import grad_and_value
 
-from grokkit import model, tasks
 from grokkit.engine.metrics import METRICS
 from grokkit.engine.stack import Stack, start
 from grokkit.engine.steepness import second_difference
-from grokkit.model import ModelConfig
+from grokkit.model import ModelConfig, flat
 from grokkit.runs import Run
 from grokkit.store.store import Store
 
@@ -54,21 +54,12 @@ def stack(tmp_path):
     return Stack([RUN], [start(RUN, Store(tmp_path, ""))], torch.device("cpu"))
 
 
-def loss(row: Tensor) -> Tensor:
-    """The textbook's train loss of `RUN`, at parameters in one row."""
-    rows = RUN.split()[0]
-    inputs = torch.from_numpy(tasks.task(RUN.task, RUN.p).inputs[rows])
-    theta = model.named(row, RUN.shapes)
-    logits = model.forward(theta, model.tokens(inputs, RUN.p))[:, -1]
-    return model.cross_entropy(logits, torch.from_numpy(RUN.example_labels()[rows])).mean()
-
-
 def point(stack: Stack) -> Tensor:
-    return torch.cat([w.flatten() for w in stack.theta(0).values()]).double()
+    return flat(stack.theta(0)).double()
 
 
 def test_along_a_run_it_is_the_largest_eigenvalue_of_the_hessian_in_adams_metric(stack):
-    v = torch.zeros(stack.optimiser.point.shape[1], dtype=torch.float64)
+    v, loss = torch.zeros(stack.optimiser.point.shape[1], dtype=torch.float64), textbook_loss(RUN)
     for epoch in range(1, 31):
         here = point(stack)
         v += (1 - RUN.beta2) * (grad_and_value(loss)(here)[0] ** 2 - v)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from handmade import record, shown
+from tiny import textbook_loss
 from torch.autograd.functional import hessian
 
-from grokkit import model, tasks
-from grokkit.model import ModelConfig, initialise
+from grokkit.model import ModelConfig, flat, initialise
 from grokkit.runs import Run
 from varma2023 import measures
 from varma2023.convergence import steepness
@@ -24,15 +24,8 @@ def network(**fields):
 
 def test_it_is_the_largest_eigenvalue_of_the_textbooks_hessian_in_the_unit_of_the_limit():
     one, run = network(), SMALL
-    inputs = torch.from_numpy(tasks.task("x+y", 5).inputs[run.split()[0]])
-    labels = torch.from_numpy(run.example_labels()[run.split()[0]])
-
-    def loss(row):
-        logits = model.forward(model.named(row, run.shapes), model.tokens(inputs, 5))[:, -1]
-        return model.cross_entropy(logits, labels).mean()
-
-    point = model.flat(one.weights()).double()
-    largest = float(torch.linalg.eigvalsh(hessian(loss, point))[-1])
+    point = flat(one.weights()).double()
+    largest = float(torch.linalg.eigvalsh(hessian(textbook_loss(run), point))[-1])
     # in float32, with a few steps, over a long way
     assert steepness.steepness(one, 1e-3) == pytest.approx(largest * run.lr / run.eps, rel=0.2)
 
