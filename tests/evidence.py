@@ -356,6 +356,21 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
+def leaving(
+    crits: Sequence[float] = (600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113
+) -> dict[str, list[Record]]:
+    """Fresh networks that cross at `D_CRIT` at the usual rate, at others on `crits`, by seed.
+
+    The latter spike before, or not.
+    """
+    same = {"adamw": True, "fresh": True, "field": "lr", "p": p}
+    larger = by_seed(dict(enumerate(crits)), rates, **same)
+    loss = [1e-7, 1e-4 if spiky else 1e-7]
+    curves = [(each, [0, each.final("test_accuracy")]) for each in larger]
+    larger = [altered(each, train_loss=loss, test_accuracy=known) for each, known in curves]
+    return {"semi_grokking": sweep(values=(1e-3,), **same), "leaving_memory": larger}
+
+
 def steeps(
     seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050, p=113
 ) -> list[Record]:

@@ -292,6 +292,12 @@ def headlines(results: Path = RESULTS) -> dict:
             for (labels,), here in groups(tables, "labels").items()
         },
         "D of equal minima": equal_minima(read("two_minima", results)),
+        "half size by rate": {
+            rate: d_crits(here)
+            for (rate,), here in groups(
+                [*read("semi_grokking", results), *read("leaving_memory", results)], "lr"
+            ).items()
+        },
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }

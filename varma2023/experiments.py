@@ -55,6 +55,7 @@ EXPERIMENTS = {
     "semi_grokking_ends": Experiment("the same networks by the minimiser", semi.semi_grokking_ends),
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
+    "leaving_memory": Experiment("near D_crit at p = 31, by larger steps", semi.leaving_memory),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "delay": Experiment("how long until a network groks", delay),

@@ -85,6 +85,7 @@ def said(n: dict) -> dict[str, list[str]]:
             ),
         ],
         "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
+        "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 

@@ -306,3 +306,22 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4)
     titles = [note.text for note in fig.layout.annotations]
     assert titles == ["rounded loss", "η = 0.001", "η = 0.002", "η = 0.008"]
+
+
+# --- on how few examples, by learning rate
+
+
+def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_named():
+    found = evidence.leaving(crits=(600.0,) * 5)
+    usual, larger = found["semi_grokking"], measures.group(found["leaving_memory"], "lr")[8e-3]
+    ratio = analysis.size_ratio(larger, usual)
+    assert ratio.value == pytest.approx(0.8)
+    assert analysis.is_smaller(ratio)
+    assert analysis.is_smaller(analysis.size_ratio(usual, larger)) is False
+    early = analysis.only_there(larger, usual)
+    assert {record.run.dataset_size for record in early} == {650}  # between 600 and 750
+    assert len(early) == 5
+    assert analysis.only_there(usual, usual) == []
+    both = [*usual, *larger]
+    fig = shown(figures.fig_leaving(both), "at 750 (750 – 750) at η = 0.001; 600 (600 – 600)")
+    assert {trace.name for trace in fig.data} == {"η = 0.001", "η = 0.008"}

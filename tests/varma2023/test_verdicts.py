@@ -155,7 +155,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
-    **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima},
+    **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -314,6 +314,11 @@ OTHERWISE = {
     ("B20", FAILS): {"dearer": 0.9},
     ("B20", OPEN): {"rest": FALLING},
     ("B20", NOT_RUN): {"sizes": (900,)},
+    ("B21", SMALLER): {"p": 31},
+    ("B21", IN_PART): {"spiky": False},
+    ("B21", FAILS): {"crits": (made.D_CRIT,) * 5},
+    ("B21", OPEN): {"crits": (400, 400, 800, 800, 800)},
+    ("B21", NOT_RUN): {"rates": (4e-3, 1.6e-2)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
-from math import log, nan
+from math import inf, log, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
-from varma2023.statistics import Interval, bootstrap
+from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
 
 MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
@@ -168,6 +168,34 @@ def norm_drop(record: Record) -> Drop | None:
 def norm_drops(records: Records) -> list[Drop]:
     """`norm_drop` of the runs that have one."""
     return [drop for drop in map(norm_drop, records) if drop is not None]
+
+
+# --- on how few examples networks generalise, by learning rate (choice C34) -----------------------
+
+LARGER = 8  # times the usual learning rate: what the claim is about
+MARGIN = 1.1  # a size is smaller than another if by more than this factor
+
+
+def size_ratio(records: Records, usual: Records) -> Interval:
+    """The size at which accuracy crosses 1/2 at the end, over that at the usual rate, by seed."""
+    return mean_ratio(measures.d_crits(records), measures.d_crits(usual))
+
+
+def is_smaller(ratio: Interval) -> bool | None:
+    """Whether a ratio of sizes is below 1 by more than `MARGIN`; None if that cannot be told."""
+    least = 1 / MARGIN
+    return True if ratio.within(0, least) else False if ratio.within(least, inf) else None
+
+
+def only_there(records: Records, usual: Records) -> list[Record]:
+    """The runs that end above accuracy 1/2 on fewer examples than their seed needs usually."""
+    needed = measures.d_crits(usual)
+    return [
+        record
+        for record in records
+        if record.final("test_accuracy") > 0.5
+        and record.run.dataset_size < needed.get(record.run.seed, nan)
+    ]
 
 
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------

@@ -2,7 +2,16 @@
 
 from grokkit.runs import Record, Records
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
-from varma2023.measures import SEMI, TRANSIENT, end_kind, group, outcome, rests, spikes
+from varma2023.measures import (
+    SEMI,
+    TRANSIENT,
+    d_crit_text,
+    end_kind,
+    group,
+    outcome,
+    rests,
+    spikes,
+)
 from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 
@@ -186,3 +195,31 @@ def too_steep(found: ByExperiment) -> Result:
         further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
+
+
+@CLAIMS.row(
+    "B21",
+    "Beyond: a larger step, fewer examples",
+    "at p = 31 and eight times the paper's learning rate, fresh networks generalise on smaller "
+    "training sets in the same time η × epochs",
+    (CLOCK, "fig-leaving"),
+    ("semi_grokking", "leaving_memory"),
+)
+def fewer_examples(found: ByExperiment) -> Result:
+    """B21: whether a larger step moves the size on which fresh networks generalise (choice C34)."""
+    usual, rates = found["semi_grokking"], group(found["leaving_memory"], "lr")
+    base = usual[0].run.lr
+    larger = rates.pop(analysis.LARGER * base, [])
+    if not analysis.judged(usual) or not larger:
+        return Result()
+    ratio, early = analysis.size_ratio(larger, usual), analysis.only_there(larger, usual)
+    ours = f"accuracy ½ at {d_crit_text(usual)} examples at η = {base:g}, "
+    ours += f"{d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
+    further: dict[str, Met] = {
+        f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
+        for rate, records in rates.items()
+    }
+    spiked = sum(spikes(record, before=True) > 0 for record in early)
+    who = "networks that generalise only at the larger step spike before"
+    further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
+    return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

@@ -169,6 +169,20 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     return set_alt(fig, f"{said}While calm at the usual step: {usual}.")
 
 
+def fig_leaving(records: Records) -> go.Figure:
+    """Not in the paper: test accuracy of fresh networks at the end, by learning rate, against D."""
+    axis = plots.size_axis(records, "dataset size D", (220, 260, 300, 340, 400))
+    fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
+    rates = group(records, "lr")
+    for look, ((rate, here), colour) in enumerate(
+        zip(rates.items(), ordered(len(rates)), strict=True)
+    ):
+        plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
+    crossed = (f"{measures.d_crit_text(here)} at η = {rate:g}" for rate, here in rates.items())
+    said = f"Test accuracy of {len(records)} networks from random weights, after the same time, by "
+    return set_alt(fig, f"{said}learning rate. It crosses a half at {'; '.join(crossed)}.")
+
+
 def fig_minimised_ends(ends: Records) -> go.Figure:
     """Where the minimiser ends from random weights, over the sizes of Fig. 5: accuracy by D."""
     yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}

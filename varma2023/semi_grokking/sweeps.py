@@ -91,6 +91,21 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     return larger + [replace(run, epochs=STEP * run.epochs) for run in controls]
 
 
+RATES = (4, STEP, 16)  # times the usual learning rate
+
+
+def leaving_memory(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: `semi_grokking` at larger learning rates, for the same time (choice C34).
+
+    By rate, size and seed, each with lr x epochs as there. Published are smaller sizes than there,
+    up to where all networks generalise; of the paper's, all sizes.
+    """
+    sizes = {"published": range(220, 361, 20), "quick": (300, 440), "paper": None}[profile]
+    usual = semi_grokking(profile, seeds, sizes)
+    at = {times: [replace(run, lr=times * run.lr) for run in usual] for times in RATES}
+    return [replace(run, epochs=round(run.epochs / n)) for n, runs in at.items() for run in runs]
+
+
 PART = 1e-4  # of the norm, over which the loss's steepness is measured
 BETWEEN = (1.25, 2)  # times the usual learning rate
 

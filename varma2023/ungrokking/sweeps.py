@@ -53,7 +53,7 @@ def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(4, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
+    published=Grid(5, 20_000, (300, 390, 610, 763, 955, 1494), (0.5, 1.0, 2.0)),
     quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
 )
