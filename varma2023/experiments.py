@@ -16,7 +16,13 @@ from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.delay.sweeps import delay, noisy, upper_branch
-from varma2023.efficiency.sweeps import generalising, memorising, memory_at_rest, starts
+from varma2023.efficiency.sweeps import (
+    generalising,
+    memorising,
+    memory_at_rest,
+    papers_memory,
+    starts,
+)
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
@@ -67,6 +73,7 @@ EXPERIMENTS = {
     "moduli": Experiment("D_crit at other moduli", ungrok.moduli),
     "widths": Experiment("D_crit at another width", ungrok.widths),
     "memory_at_rest": Experiment("what memory costs near D_crit", memory_at_rest),
+    "papers_memory": Experiment("the same at the paper's modulus", papers_memory),
     "two_minima": Experiment("both starts, side by side", two_minima),
     "mirrors": Experiment("D_crit by examples, or by facts", ungrok.mirrors),
 }

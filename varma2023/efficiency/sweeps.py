@@ -7,7 +7,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK, Grid, from_random, longer, seed_range, sets
+from varma2023.profiles import QUICK, QUICK_RUN, Grid, from_random, longer, seed_range, sets
 
 
 @sets(
@@ -56,17 +56,15 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 MULTIPLES = np.array([1.7, 2.15, 2.6])  # of p ln p: sizes around D_crit
-PAPERS_SIZES = (500, 794, 1260)  # the least three of Fig. 3, around D_crit
 STILL_FALLING = dict.fromkeys(((180, 1.0, 2, "random"), (276, 1.0, 2, "random")), 3)
 """Ends beside D_crit, by size, weight decay, seed and labels, with so many times the gradients."""
 
 
 def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: what memory costs near D_crit, until at rest (choices C31, C35).
+    """Not in the paper: what memory costs near D_crit at p = 31, until at rest (choice C31).
 
-    Networks that never grokked, at weight decay 1. At p = 31 on random labels, then, up to the
-    second size, on the true ones (`delay.sweeps.upper_branch` has more of these); then at the
-    paper's modulus on random labels.
+    Networks that never grokked, at weight decay 1: on random labels, then, up to the second size,
+    on the true ones. `delay.sweeps.upper_branch` has more of these.
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     quick = profile == "quick"
@@ -75,7 +73,16 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     grid = Grid(count, 80 if quick else 18_000, sizes, (1.0,), first, exact=True)
     own, fewer = {"until_rest": not quick}, replace(grid, sizes=sizes[:2])
     runs = [*from_random(grid, own, labels="random"), *from_random(fewer, own)]
-    if not quick:
-        papers = replace(grid, sizes=PAPERS_SIZES, run=profiles.PAPERS)
-        runs += from_random(papers, own, labels="random")
     return longer(runs, STILL_FALLING) if profile == "published" else runs
+
+
+@sets(
+    *("seed", "dataset_size", "labels"),
+    published=Grid(5, 18_000, (500, 794, 1260)),  # the least three of `memorising`
+    quick=Grid(1, 80, (60, 120, 240), run=QUICK_RUN),
+    paper=Grid(10, 18_000, np.geomspace(500, 8000, 9)),
+)
+def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
+    own = {"until_rest": profile != "quick", **changes}
+    return from_random(grid, own, labels="random")
