@@ -169,14 +169,14 @@ def by_width(
 
 
 def by_costs(
-    dearer=1.0, true=1.0, seeds=FIVE, p=113, mem: dict = CALM, off: dict = CALM
+    dearer=1.0, true=1.0, seeds=FIVE, p=113, mem: dict = CALM, off: dict = CALM, depth=1.0
 ) -> dict[str, list[Record]]:
     """Ungrokking of a rule `dearer` times what D_crit says, and memory of two kinds of labels.
 
     That of the true labels costs `true` times that of random ones. Ends of memory may be falling:
     those beside D_crit (`mem`), and those at the largest size (`off`).
     """
-    own = sweep(seeds, values=(1.0,), p=p, loss=dearer)
+    own = sweep(seeds, values=(1.0,), p=p, loss=dearer, depth=depth)
     random = memory(seeds, sizes=(300, 650, 800, 3000), p=p, decays=(1.0,))
     for size, how in ((650, mem), (3000, off)):
         random = with_rest(random, how, dataset_size=scaled(size, p=p))

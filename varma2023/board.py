@@ -88,7 +88,8 @@ def verdict_box(name: str, result: Result) -> str:
         f"<strong>{verdict_html(result.verdict)}</strong></p>"
         f"{criteria_list(dict(asked))}"
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
-        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd></dl>"
+        f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd>"
+        f"{result.before and f'<dt>earlier verdict</dt><dd>{result.before}</dd>'}</dl>"
         f"{badges(result.evidence.badges if result.evidence else ())}</section>"
     )
 
@@ -146,6 +147,11 @@ def ours_html(ours: str) -> str:
     return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"
 
 
+def earlier_html(before: str) -> str:
+    """An earlier verdict, below our numbers; "" of none."""
+    return before and f'<p class="gk-earlier">Earlier verdict: {before}</p>'
+
+
 def scoreboard(found: Mapping[str, Result]) -> str:
     """Every claim with verdict, the paper's number, ours, criteria and evidence, as HTML.
 
@@ -169,7 +175,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),
             (VERDICTS.index(result.verdict), verdict_html(result.verdict)),
             ("", each.number),
-            ("", ours_html(result.ours)),
+            ("", ours_html(result.ours) + earlier_html(result.before)),
             (sum(not met for met in result.further.values()), criteria_list(asked) if made else ""),
             ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
         )

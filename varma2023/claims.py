@@ -85,6 +85,7 @@ class Result:
     core: Met = None  # whether the claim's own sentence is so
     further: Mapping[str, Met] = field(default_factory=dict)  # what else is asked, by what it says
     evidence: Evidence | None = None
+    before: str = ""  # an earlier verdict: by fewer or shorter runs, and the choice that tells
 
     @property
     def verdict(self) -> str:
@@ -106,7 +107,7 @@ Judge = Callable[[ByExperiment], Result]
 def told_without(
     later: str, choice: str, instead: str = "", seeds: int = 0
 ) -> Callable[[Judge], Judge]:
-    """For a judge that reads an experiment made later: its row says the verdict without those runs.
+    """For a judge that reads an experiment made later: `before` is the verdict without those runs.
 
     By those of `instead`, if there was another experiment in its place, or by its first `seeds`,
     if it had so many. Only where that verdict is another one; `choice` is the rule by which they
@@ -131,11 +132,17 @@ def told_without(
                 by = "by the first runs, of fewer seeds and gradients"
             elif first:
                 by = f"by AdamW's first {seeds} seeds"
-            return replace(result, ours=f"{result.ours}; {alone.verdict} {by} ({choice})")
+            parts = [result.before, f"{alone.verdict}, {by} ({choice})"]
+            return replace(result, before="; ".join(filter(None, parts)))
 
         return told
 
     return decorate
+
+
+def of_published(records: Records, published: Sequence[Run], text: str) -> str:
+    """The text on an earlier verdict, if these are the published runs, which it is about."""
+    return text if [record.run for record in records] == [*published] else ""
 
 
 def every(criteria: Iterable[Met]) -> Met:

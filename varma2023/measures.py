@@ -112,9 +112,9 @@ class Summary:
         """ "median (low – high)", with how many runs had a value where not all had."""
         if not self.seen:
             return f"never (0 of {self.n} runs)"
-        span = f"{self.median:{form}}"
-        if self.n > 1:
-            span += f" ({self.low:{form}} – {self.high:{form}})"
+        span, ends = f"{self.median:{form}}", [f"{end:{form}}" for end in (self.low, self.high)]
+        if ends[0] != ends[1]:
+            span += f" ({ends[0]} – {ends[1]})"
         return span if self.seen == self.n else f"{span}, in {self.seen} of {self.n} runs"
 
 
@@ -547,7 +547,7 @@ class Plateau:
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"within {BAND:g} about {self.level:.3f}, from epoch {self.start:,} to {self.end:,}"
+        return f"about {self.level:.2f} from epoch {self.start:,} to {self.end:,}"
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:

@@ -182,25 +182,30 @@ def draw_runs(
     place: Place,
     dash: str = "",
     chosen: Record | None = None,
+    label: str = "",
+    colour: str = "",
+    about: dict[str, str] | None = None,
 ) -> None:
     """A metric of every run, pale and thin, and in front of them their median, strong.
 
     The median is at the epochs of the longest run; one that ended early stays where it ended. With
     a `chosen` run, that one is strong: a median over runs that peak at other epochs has no peak.
+    Label, colour and dash are the metric's if not told else; `about` goes into each `meta`.
     """
-    label, colour, own = CURVES[metric]
-    dash = dash or own
+    name, usual, own = CURVES[metric]
+    label, colour, dash, about = label or name, colour or usual, dash or own, about or {}
     for record in records:
         thin: Looks = {"colour": pale(colour), "width": 1.2, "dash": dash, "showlegend": False}
-        draw_run(fig, record, metric, place, **thin)
+        draw_run(fig, record, metric, place, label=label, **thin, meta=meta(record) | about)
     if chosen is not None:
-        draw_run(fig, chosen, metric, place, dash=dash, width=2.5)
+        draw_run(fig, chosen, metric, place, label=label, dash=dash, width=2.5)
         return
     epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
     middle = np.median([np.interp(epochs, r["epoch"], r[metric]) for r in records], axis=0)
     who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])
-    hover = f"{label} %{{y:.4g}}<br>{who}<br>epoch %{{x:,}}"
-    strong: Looks = {"width": 2.5, "meta": shared_meta(records), "place": place}
+    who = who if label == name else f"{label}<br>{who}"
+    hover = f"{name} %{{y:.4g}}<br>{who}<br>epoch %{{x:,}}"
+    strong: Looks = {"width": 2.5, "meta": shared_meta(records) | about, "place": place}
     draw(fig, epochs, middle, label, hover, colour=colour, dash=dash, **strong)
 
 

@@ -50,7 +50,10 @@ def span(
 
 
 def powers(text: str) -> str:
-    """A text in which "7e-12" is 7·10⁻¹², "1e+06" 10⁶, and a task "x^2+y^2" x²+y², "S_n" Sₙ."""
+    """A text in which "7e-12" is 7·10⁻¹², "1e+06" 10⁶, and a task "x^2+y^2" x²+y², "S_n" Sₙ.
+
+    A hyphen before a number is a minus, and ranges of signed numbers go "to".
+    """
 
     def power(found: re.Match[str]) -> str:
         factor, exponent = found[1], str(int(found[2])).translate(RAISED)
@@ -58,13 +61,20 @@ def powers(text: str) -> str:
 
     text = re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
     raised = re.sub(r"(?<=[xy])\^(-?\d)", lambda found: found[1].translate(RAISED), text)
-    return raised.replace("S_n", "Sₙ")
+    signed = re.sub(r"(?<![\w.-])-(?=\d)", "−", raised.replace("S_n", "Sₙ"))
+    return re.sub(r"(?<=\d|%) – (?=[+−]\d)|(?<=−)([\d.,]+%?) – (?=\d)", _to, signed)
+
+
+def _to(found: re.Match[str]) -> str:
+    return f"{found[1] or ''} to "
 
 
 def indexed(text: str) -> str:
     """`powers` in an HTML text, and indices as in D_crit, D_c, C_mem and C_trig set as such."""
-    name = re.compile(r"(<[^>]*>)|\b([CD])_(crit|mem|gen|trig|c)\b")
-    return name.sub(lambda m: m[1] or f"{m[2]}<sub>{m[3]}</sub>", powers(text))
+    name = re.compile(r"\b([CD])_(crit|mem|gen|trig|c)\b")
+    parts = re.split(r"(<[^>]*>)", text)  # texts, and tags between them
+    parts[::2] = [name.sub(r"\1<sub>\2</sub>", powers(part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 def capitalised(text: str) -> str:

@@ -167,6 +167,7 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     fig = figures.fig_strength([*found, ended(fourth, [0, 9], [1.0, 0.01])])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped
     safe = ended(replace(ADAMW, epochs=20_000), LONG, 0.1)
-    fig = shown(figures.fig_early_end([safe], 0.3), "1 could have ended")
-    [after], [mark] = ([t for t in fig.data if n in t.name] for n in ("after", "could"))
-    assert (min(after.x), after.y[0]) == (mark.x[0], mark.y[0])  # strong from the mark on
+    fig = shown(figures.fig_early_end([safe], 0.3), "1 of 1 runs could have ended")
+    before, after, mark = fig.data
+    assert before.x[1] == after.x[0] == mark.x[0]
+    assert after.x[1] == safe["epoch"][-1]

@@ -37,10 +37,10 @@ def test_a_table_has_an_entry_for_so_many_examples_and_a_bar_is_as_long_as_its_n
 
 def test_weight_decay_leaves_the_cheaper_circuit_on_each_side_of_d_crit():
     label, (fewer, equal, more, lines) = pictures()
-    for svg, fates in ((fewer, ("stays", "pressed out")), (more, ("pressed out", "stays"))):
+    for svg, fates in ((fewer, ("kept", "decays away")), (more, ("decays away", "kept"))):
         norms = [text for text in texts(svg) if text.startswith("norm")]
         assert all(fate in norm for fate, norm in zip(fates, norms, strict=True))  # mem, gen
-    assert [text for text in texts(equal) if "stays" in text or "pressed" in text] == []
+    assert [text for text in texts(equal) if "kept" in text or "decays" in text] == []
     critical = f"{equal_cost_size(MEM, GEN, LOGIT):,.0f}"
     assert f"at D = {critical} " in label
     assert critical in texts(lines)

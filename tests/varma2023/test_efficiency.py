@@ -7,16 +7,16 @@ from math import isnan, log, nan
 import evidence
 import numpy as np
 import pytest
-from evidence import ALL_DECAYS, MEMORY_SIZES, by_seed, crossing, of_minimum
+from evidence import ALL_DECAYS, MEMORY_SIZES, crossing, of_minimum
 from handmade import altered, shown
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grokkit.runs import Record, Run
-from varma2023 import board, theme
-from varma2023.efficiency import analysis, critical, figures
+from varma2023 import board
+from varma2023.efficiency import analysis, costs, critical, figures
 from varma2023.efficiency.analysis import ROUTES
-from varma2023.efficiency.claims import predictions, start_pairs, task_pairs
+from varma2023.efficiency.claims import minimum_pairs, predictions, task_pairs
 from varma2023.measures import group
 from varma2023.plots import meta
 from varma2023.statistics import Interval
@@ -214,23 +214,31 @@ def test_an_end_below_both_circuits_is_a_mixture():
     assert critical.mixtures_below(mem, gen, ends) == approx([0.05, 0.1])
 
 
+def at_papers_modulus(crits=(750.0, 900.0)):
+    """Memory, and ends whose rule costs what their D_crit says, seed by seed."""
+    memory = evidence.memory(evidence.FIVE, sizes=(300, 700, 1000, 3000), decays=(1.0,))
+    ends = [r for seed, at in enumerate(crits) for r in crossing(at, seed=seed)]
+    return {"transition": ends, "papers_memory": memory}
+
+
 def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
-    found = {"memorising": memory(), "starts": rule((0, 1, 2))}
-    found |= {"transition": by_seed({0: 1200, 1: 1212}, ALL_DECAYS)}
-    pairs = start_pairs(*found.values())
-    assert set(pairs) == {(seed, decay) for seed in (0, 1) for decay in ALL_DECAYS}
-    for (seed, _), each in pairs.items():
-        assert each.predicted.value == approx(1200 * 1.02**seed)
-        assert each.measured.value == approx(1200 + 12 * seed)
-    assert analysis.same_order(pairs)
-    table = analysis.predictions_table(pairs, "seed | weight decay")
-    assert "<td>0</td><td>0.1</td><td>1,200</td><td>1,200</td><td>1.00</td>" in table
-    backwards = zip(pairs.items(), reversed(pairs.values()), strict=True)
-    swapped = {key: each._replace(measured=other.measured) for (key, each), other in backwards}
-    assert not analysis.same_order(swapped)
-    assert board.judge("B2", **found).ours.startswith(
-        "seed 0: predicted 1,200, measured 1,200; seed 1: predicted 1,224, measured 1,212"
-    )
+    found = at_papers_modulus((750.0, 900.0, 800.0))
+    kind = costs.at_papers_modulus(*found.values())
+    pairs = minimum_pairs(kind)
+    assert [pair.predicted.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
+    assert [pair.measured.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
+    assert analysis.order(pairs) == approx(1)
+    first, second, third = pairs.values()
+    swapped = {"a": first, "b": second._replace(measured=third.measured)}
+    swapped["c"] = third._replace(measured=second.measured)
+    assert analysis.order(swapped) == approx(0.5)
+    table = analysis.predictions_table(pairs)
+    assert "<td>seed 1</td><td>900</td><td>900</td><td>1.00</td>" in table
+    said = board.judge("B2", **found).ours
+    assert said.startswith("seed 0: predicted 750, measured 750; seed 1: predicted 900,")
+    other = [replace(r, run=replace(r.run, weight_decay=2.0)) for r in found["transition"]]
+    both = costs.at_papers_modulus([*other, *found["transition"]], found["papers_memory"])
+    assert both.ends == kind.ends  # those at memory's weight decay
 
 
 def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
@@ -310,10 +318,11 @@ def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
 
 def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     mem, starts = NETWORKS
-    ends = by_seed({0: 1200, 1: 1212}, ALL_DECAYS)
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
-    found = predictions(mem, starts, ends, tasks)
-    networks = [*start_pairs(mem, starts, ends).values()]
+    records = at_papers_modulus() | {"memorising": mem, "starts": starts, "other_tasks": tasks}
+    found = predictions(records)
+    kind = costs.at_papers_modulus(records["transition"], records["papers_memory"])
+    networks = [*minimum_pairs(kind).values()]
     assert found[2:] == [*networks, *task_pairs(mem, tasks).values()]
     assert [pair.name for pair in found[:2]] == ["seed 0", "seed 1"]
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
@@ -335,8 +344,3 @@ def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
     measured, predicted = Interval(900.0, 850.0, 950.0, 2), critical.predicted_by_norm(mem, gen)
     fig = shown(figures.fig_equal_cost(mem, gen, measured), predicted.text(",.0f"))
     assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
-    fig = theme.show(figures.fig_first_order(mem, gen, {1.0: measured}))
-    marks = [trace for trace in fig.data if trace.name and "predicted" in trace.name]
-    assert [trace.meta["weight_decay"] for trace in marks] == list(seven)
-    hovers = " ".join(trace.hovertemplate or "" for trace in fig.data)
-    assert all(f"weight decay {decay:g}, seed" in hovers for decay in seven)

@@ -71,7 +71,6 @@ def said(n: dict) -> dict[str, list[str]]:
         "B13": [
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
             "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
-            "; at first, with ends at p = 53 and 113 that were still falling: open (C26)",
         ],
         "B14": [f"end in memory up to {averaged(n['D_crit of fresh networks'])}"],
         "B15": [f"{averaged(c)}" for c in n["D_crit by width"].values()],

@@ -15,17 +15,18 @@ def fig_clock(records: Records) -> go.Figure:
     grid: Looks = {"rows": 1, "cols": 2, "horizontal_spacing": 0.06, "subplot_titles": titles}
     fig = panels({"height": 460}, shared_yaxes=True, **grid)
     groups = measures.group(records, "lr")
-    colours = ordered(len(groups))
-    for i, (lr, runs) in enumerate(groups.items()):
+    looked = [*enumerate(zip(groups.items(), ordered(len(groups)), strict=True))]
+    for i, ((lr, runs), colour) in reversed(looked):  # the largest rate, which zigzags, is behind
         label = f"η = {lr:g}"
         for record in analysis.grokking(runs):
-            looks: Looks = {"colour": colours[i], "dash": plots.dash_of(i), "width": 1.6}
-            looks |= {"meta": plots.meta(record), "place": (1, 1)}
+            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "width": 1.6}
+            looks |= {"meta": plots.meta(record), "place": (1, 1), "showlegend": False}
             who = f"seed {record.run.seed}, {label}"
             hover = f"test accuracy %{{y:.3f}}<br>{who}<br>time %{{x:.3g}}"
             points = record["epoch"] * lr, record["test_accuracy"]
-            draw(fig, *points, label, hover, **looks)
-        draw_accuracy(fig, analysis.ungrokking(runs), "lr", label, colours[i], i, place=(1, 2))
+            draw(fig, *points, label, hover, opacity=0.4 if i == len(looked) - 1 else 1, **looks)
+    for i, ((lr, runs), colour) in looked:
+        draw_accuracy(fig, analysis.ungrokking(runs), "lr", f"η = {lr:g}", colour, i, place=(1, 2))
     general, base = measures.MARKS[-1].paper, Run().lr
     if measures.at_papers_setting(analysis.grokking(groups.get(base, []))):
         note = f"generalised at η × epochs ~{general * base:g}"

@@ -10,7 +10,7 @@ from varma2023 import measures
 from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.measures import Pair
-from varma2023.plots import LOG, Looks, dash_of, draw, draw_run, log_epochs, meta
+from varma2023.plots import LOG, Looks, dash_of, draw, meta, run_name
 from varma2023.theme import NORM, TRAIN, figure, ordered, pale, panels, set_alt
 
 DOTS = 400  # parameters drawn in the equilibrium, of about 227,000
@@ -77,35 +77,32 @@ def fig_strength(records: Records) -> go.Figure:
 
 
 def fig_early_end(records: Records, tolerance: float) -> go.Figure:
-    """Test accuracy of each run against epochs: to where it could have ended pale, then strong.
+    """A row for each run that could have ended early: its epochs to there, and those after.
 
-    Coloured by where it starts; runs that never could have ended are pale all along.
+    In the order of these epochs; the colour is where it starts.
     """
-    fig = figure(height=460)
-    marks, name = analysis.early_ends(records, tolerance), "could have ended"
+    marks = sorted(analysis.early_ends(records, tolerance), key=lambda end: end.epoch)
+    fig = figure(height=160 + 16 * len(marks))
     first = dict(zip((False, True), ordered(2), strict=True))
-    for record in records:
-        grokked = record.run.init is not None
+    for row, end in enumerate(marks):
+        grokked, last = end.record.run.init is not None, int(end.record["epoch"][-1])
         label = "from a grokked network" if grokked else "from random weights"
-        looks: Looks = {"colour": pale(first[grokked]), "dash": "solid", "width": 1.2}
-        draw_run(fig, record, "test_accuracy", label=label, **looks)
-    for end in marks:
-        late = end.record["epoch"] >= end.epoch
-        colour = first[end.record.run.init is not None]
-        looks = {"colour": colour, "width": 3, "showlegend": False, "meta": meta(end.record)}
-        whole = end.record["epoch"], end.record["test_accuracy"]
-        x, y = (values[late] for values in whole)
-        draw(fig, x, y, "after that", **looks)
-    points = [end.epoch for end in marks], [end.accuracy for end in marks]
-    looks = {"mode": "markers", "marker": {"color": NORM, "size": 9, "symbol": "x-thin"}}
-    looks["marker"]["line"] = {"color": NORM, "width": 2}
-    draw(fig, *points, name, f"epoch %{{x:,}}<br>test accuracy %{{y:.4f}}<br>{name}", **looks)
-    log_epochs(fig)
-    fig.update_xaxes(title="epoch")
-    fig.update_yaxes(title="test accuracy", range=[0, 1.03])
+        colour = first[grokked]
+        moved = end.record.final("test_accuracy") - end.accuracy
+        told = f"could have ended at %{{x:,}}<br>test accuracy {end.accuracy:.4f} there, "
+        told += f"{moved:+.4f} after<br>p = {end.record.run.p}, {run_name(end.record)}"
+        looks: Looks = {"mode": "lines", "meta": meta(end.record)}
+        draw(fig, [1, end.epoch], [row] * 2, label, colour=colour, width=7, **looks)
+        after: Looks = {"colour": pale(colour), "width": 7, "showlegend": False}
+        draw(fig, [end.epoch, last], [row] * 2, label, **after, **looks)
+        dot: Looks = {"mode": "markers", "marker": {"color": NORM, "size": 8, "symbol": "line-ns"}}
+        dot["marker"]["line"] = {"color": NORM, "width": 2}
+        draw(fig, [end.epoch], [row], "could have ended", told, **dot, meta=meta(end.record))
+    fig.update_xaxes(title="epoch", **LOG)
+    fig.update_yaxes(title="runs", showticklabels=False, ticks="")
     same = sum(end.same for end in marks)
-    text = f"Test accuracy of {len(records)} runs. {len(marks)} could have ended early at a "
-    text += f"tolerance of {tolerance:g}; {same} of these have the same accuracy at their end."
+    text = f"{len(marks)} of {len(records)} runs could have ended early at a tolerance of "
+    text += f"{tolerance:g}; {same} of these have the same test accuracy at their end."
     return set_alt(fig, text)
 
 

@@ -1,6 +1,6 @@
 """The figure of the delay: how long until a network groks, by the size of its dataset."""
 
-from math import isfinite, isinf
+from math import isfinite, isinf, log10, nan
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,45 +16,46 @@ from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, ordered, panels, set_al
 def fig_delay(
     records: Records, crits: dict[int, float], slow: Records, upper: Records, noisy: Records
 ) -> go.Figure:
-    """Decay times to grok against D, with the laws; and against D / D_crit, by modulus and decay.
+    """Decay times to grok against D, with the laws; and of all runs against D / D_crit.
 
     Args:
         records: of `sweeps.delay`.
         crits: D_crit of ungrokking by modulus.
         slow: runs of the first modulus at the paper's learning rate.
         upper: ends of `sweeps.upper_branch`; a line stands up to where they end in memory.
-        noisy: runs of `sweeps.noisy`, which stand beside those without noise.
+        noisy: runs of `sweeps.noisy`.
     """
-    titles = ["by dataset size, one modulus", "by D / D<sub>crit</sub>, all runs"]
+    titles = ["by dataset size, with four laws", "by D / D<sub>crit</sub>, all runs"]
     fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
     own = analysis.by_size(records)
-    for i, (label, here) in enumerate((("a network", own), ("at the paper's rate", slow))):
-        _dots(fig, here, label, (GEN, TRAIN)[i], i, 1.0, (1, 1))
-    for i, (noise, here) in enumerate(group(noisy, "noise").items(), start=2):
-        _dots(fig, here, f"noise of {noise:g} ε", TEST, i, 1 - ASIDE * (i - 1) / 2, (1, 1))
-    p, least = own[0].run.p, min(record.run.dataset_size for record in own)
-    sizes = np.geomspace(least, max(record.run.dataset_size for record in own), 80)
-    found = analysis.fits(own) if analysis.judged(own) else {}
-    for i, (law, fit) in enumerate(found.items()):
-        line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
-        hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
-        draw(fig, sizes, np.exp(fit.log_time(sizes)), law, hover, place=(1, 1), **line)
-    if upper and isfinite(size := measures.d_crit_interval(upper).value):
-        waits = analysis.Waits.of(own).log_time
-        reach = np.exp([waits.min(), waits.max()])
-        line = {"mode": "lines", "width": 1.8, "colour": MEM, "place": (1, 1)}
-        label = "up to here in memory, by the minimiser"
-        hover = f"fresh networks end in memory up to {size:.0f}"
-        draw(fig, [size] * 2, reach, label, hover, **line)
     groups = group(records, "p", "weight_decay")
-    for i, ((modulus, decay), here) in enumerate(groups.items()):
-        if modulus in crits:
-            label, colour = f"p = {modulus}, weight decay {decay:g}", ordered(len(groups))[i]
-            unit = crits[modulus] * decay**ASIDE
+    (p, decay), names = (own[0].run.p, own[0].run.weight_decay), [*groups]
+    colours = dict(zip(names, ordered(len(names)), strict=True))
+    name = f"p = {p}, weight decay {decay:g}"
+    _dots(fig, own, name, colours[p, decay], names.index((p, decay)), 1.0, (1, 1))
+    least = 0.9 * min([*crits.values(), *(record.run.dataset_size for record in own)])
+    _laws(fig, own, least)
+    up_to = measures.d_crit_interval(upper).value if upper else nan
+    known = {"they forget below": crits.get(p, nan), "fresh ones end in memory up to": up_to}
+    for (label, size), colour in zip(known.items(), (TEST, MEM), strict=True):
+        if isfinite(size):
+            text = {"text": f"{label} {size:.0f}", "textangle": -90, "font": {"color": colour}}
+            place: Looks = {"x": log10(size), "xanchor": "right", "y": 0.02, "yanchor": "bottom"}
+            line = {"color": colour, "dash": "dot", "width": 1.5}
+            fig.add_vline(x=size, line=line, row=1, col=1)
+            fig.add_annotation(**text, **place, yref="y domain", showarrow=False, row=1, col=1)
+    more = [(f"p = {m}, weight decay {w:g}", groups[m, w], colours[m, w]) for m, w in names]
+    more += [("the paper's rate", [*slow], TRAIN)] if slow else []
+    more += [(f"noise of {noise:g} ε", here, GEN) for noise, here in group(noisy, "noise").items()]
+    for i, (label, here, colour) in enumerate(more):
+        if (modulus := here[0].run.p) in crits:
+            unit = crits[modulus] * (1 + ASIDE * i)
             _dots(fig, here, label, colour, i, unit, (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
-    fig.update_xaxes(plots.size_axis([*own, *slow, *upper], "D", TICKS), row=1, col=1)
+    sizes = plots.size_axis([*own, *upper], "D", TICKS)
+    sizes["range"][0] = log10(least)
+    fig.update_xaxes(sizes, row=1, col=1)
     parts = [r.run.dataset_size / crits[r.run.p] for r in records if r.run.p in crits]
     shares = plots.log_axis([1.0, *parts], "D / D<sub>crit</sub>", (1, 2, 3, 4, 5), 0.07)
     fig.update_xaxes(shares, row=1, col=2)
@@ -66,7 +67,27 @@ def fig_delay(
     return set_alt(fig, said)
 
 
-ASIDE = 0.05  # power of the weight decay by which points are moved, so that none hides another
+def _laws(fig: go.Figure, own: Records, least: float) -> None:
+    """The laws fitted to runs of one kind, carried to the least size, each named where it ends."""
+    if not analysis.judged(own):
+        return
+    waits = analysis.Waits.of(own)
+    sizes = np.geomspace(least, waits.size.max(), 300)
+    top = waits.log_time.max() + 1.0
+    for i, (law, fit) in enumerate(analysis.fits(own).items()):
+        times = fit.log_time(sizes)
+        seen = times < top
+        line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
+        hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
+        x, y = sizes[seen], np.exp(times[seen])
+        draw(fig, x, y, law, hover, place=(1, 1), showlegend=False, **line)
+        where: Looks = {"x": log10(x[0]), "y": log10(y[0]), "showarrow": False}
+        side = "right" if law == "nucleation" else "left"  # it ends beside another
+        where |= {"xanchor": side, "yanchor": "bottom", "font": {"size": 12}}
+        fig.add_annotation(text=law, row=1, col=1, **where)
+
+
+ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
 TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
 
 
@@ -78,7 +99,7 @@ def _dots(
     times = [min(*both) for both in zip(map(analysis.halfway, records), ends, strict=True)]
     late = [isinf(analysis.halfway(record)) for record in records]
     symbol = [f"{plots.symbol_of(look)}{'-open' * open_}" for open_ in late]
-    marker = {"color": colour, "symbol": symbol, "size": 8}
+    marker = {"color": colour, "symbol": symbol, "size": 7}
     who = [
         f"{plots.run_name(record)}<br>p = {record.run.p}{', not there yet' * missing}"
         for record, missing in zip(records, late, strict=True)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from grokkit.runs import Record, Records
 from varma2023.measures import Reading, group
-from varma2023.statistics import Interval, bootstrap
+from varma2023.statistics import Interval, bootstrap, spearman
 from varma2023.tables import span, table
 
 GATE = 0.95  # least trigonometric share of the logit norm of a network that counts as C_gen
@@ -275,26 +275,21 @@ class Prediction(NamedTuple):
         return abs(self.ratio - 1) <= self.near
 
 
-def predictions_table(rows: Mapping[str | tuple[int, float], Prediction], heads: str = "") -> str:
-    """By row, or by seed and weight decay: D_crit predicted and measured, and their ratio."""
+def predictions_table(rows: Mapping[str, Prediction]) -> str:
+    """By row: D_crit predicted and measured, and their ratio."""
     cells = []
-    for key, found in rows.items():
-        names = [key] if isinstance(key, str) else [f"{part:g}" for part in key]
+    for name, found in rows.items():
         both = (each.text(",.0f") for each in (found.predicted, found.measured))
-        cells.append([*names, *both, f"{found.ratio:.2f}"])
-    return table(f"{heads} | predicted D_crit | measured D_crit | ratio", cells)
+        cells.append([name, *both, f"{found.ratio:.2f}"])
+    return table(" | predicted D_crit | measured D_crit | ratio", cells)
+
+
+def order(rows: Mapping[str, Prediction]) -> float:
+    """Spearman's correlation of predicted and measured; NaN where one of them is none."""
+    sizes = np.array([[each.predicted.value, each.measured.value] for each in rows.values()])
+    return spearman(*sizes.T) if np.isfinite(sizes).all() else nan
 
 
 def range_text(found: Iterable[float], form: str = ",.0f") -> str:
     """ "860 – 880": the least and the largest of those that are finite; "none" without one."""
     return span(filter(isfinite, found), form)
-
-
-def same_order(rows: Mapping[tuple[int, float], Prediction]) -> bool:
-    """Whether at each weight decay the seeds stand in the same order, predicted and measured."""
-    for decay in {decay for _, decay in rows}:
-        here = [found for (_, own), found in rows.items() if own == decay]
-        predicted = sorted(here, key=lambda found: found.predicted.value)
-        if predicted != sorted(here, key=lambda found: found.measured.value):
-            return False
-    return True

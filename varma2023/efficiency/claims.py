@@ -4,11 +4,11 @@ A prediction compares minima, so where one that it rests on is still falling it 
 """
 
 from collections.abc import Iterable
-from math import inf
+from math import inf, isnan, nan
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, of_published
 from varma2023.efficiency import analysis, costs, critical, sweeps
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
@@ -68,12 +68,12 @@ def fig3_gen(found: ByExperiment) -> Result:
     if (flat := analysis.flat(gen)) is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
     level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
-    if [record.run for record in found["generalising"]] == sweeps.generalising():
-        ours += "; at first, two seeds of 500 gradients: holds, smaller, by the one at rest (C13)"
     power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
     ours = f"{power}; {sum(level)} of {len(level)} lines flat; {ours}"
     further = {"every isologit line is flat": bool(level) and all(level)}
-    return Result(ours, flat, further, Evidence.of(gen))
+    first = "holds, smaller, by two seeds of 500 gradients, of which one was at rest (C13)"
+    before = of_published(found["generalising"], sweeps.generalising(), first)
+    return Result(ours, flat, further, Evidence.of(gen), before)
 
 
 def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
@@ -98,17 +98,14 @@ def norm_pairs(mem: Records, starts: Records, ends: Records) -> dict[str, Predic
     return found
 
 
-def start_pairs(
-    mem: Records, starts: Records, ends: Records
-) -> dict[tuple[int, float], Prediction]:
-    """Claim B2, by seed and weight decay: D_crit where minima of Eq. (2) meet, and measured."""
-    fell, found = group(ends, "seed", "weight_decay"), {}
-    for (seed, decay), rule in group(starts, "seed", "weight_decay").items():
-        predicted, own = critical.predicted_by_minimum(mem, rule), fell.get((seed, decay))
-        if predicted and own:
-            both = Interval(predicted[decay].value), Interval(measures.d_crit(own).value)
-            name, rest = f"seed {seed}, weight decay {decay:g}", _rest(mem, rule, own)
-            found[seed, decay] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
+def minimum_pairs(kind: costs.Costs) -> dict[str, Prediction]:
+    """Claim B2, by seed: D_crit where the minima of Eq. (2) meet, and that of ungrokking."""
+    told, found = kind.predicted, {}
+    memory, fell = kind.memory_beside, group(kind.ends, "seed")
+    for seed, crit in kind.crits.items():
+        name, both = f"seed {seed}", (Interval(told.get(seed, nan)), Interval(crit))
+        rest = _rest(memory, [r for r in kind.rules if r.run.seed == seed], fell[seed])
+        found[name] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
     return found
 
 
@@ -131,10 +128,13 @@ def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
     return found
 
 
-def predictions(mem: Records, starts: Records, ends: Records, tasks: Records) -> list[Prediction]:
+def predictions(found: ByExperiment) -> list[Prediction]:
     """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
-    networks = norm_pairs(mem, starts, ends) | start_pairs(mem, starts, ends)
-    return [*networks.values(), *task_pairs(mem, tasks).values()]
+    mem, ends = analysis.memorised(found["memorising"]), found["transition"]
+    by_norm = norm_pairs(mem, analysis.gated(found["starts"]), ends)
+    kind = costs.at_papers_modulus(ends, found["papers_memory"])
+    routes = by_norm, minimum_pairs(kind), task_pairs(mem, found["other_tasks"])
+    return [pair for pairs in routes for pair in pairs.values()]
 
 
 def ungrokking_tasks(ends: Records) -> dict[str, list[Record]]:
@@ -147,13 +147,12 @@ def _agree(found: Iterable[Prediction], minima: Records, ends: Records) -> Met:
     """Whether all predictions agree; None unless their minima, and the crossings, are at rest."""
     if not (all(map(measures.rests, minima)) and measures.crossings_rest(ends)):
         return None
-    return all(each.agrees for each in found)
+    return every(None if isnan(each.ratio) else each.agrees for each in found)
 
 
-def _text(name: str, *found: Prediction) -> str:
+def _text(name: str, found: Prediction) -> str:
     """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
-    predicted = analysis.range_text(each.predicted.value for each in found)
-    measured = analysis.range_text(each.measured.value for each in found)
+    predicted, measured = (analysis.range_text([each.value]) for each in found[2:4])
     return f"{name}: predicted {predicted}, measured {measured}"
 
 
@@ -180,24 +179,24 @@ def equal_norm(found: ByExperiment) -> Result:
     "Beyond: a first-order transition",
     "the minima of Eq. (2) of the two circuits cross at D_crit",
     (EFFICIENCY, "fig-first-order"),
-    ("memorising", "starts", "transition"),
+    ("papers_memory", "transition"),
 )
 def equal_minimum(found: ByExperiment) -> Result:
-    """B2: D_crit where the minima of Eq. (2) meet, network by network, against ungrokking."""
-    mem, starts, ends = memory(found), analysis.gated(found["starts"]), found["transition"]
-    pairs = start_pairs(mem, starts, ends)
-    if not pairs:
+    """B2: D_crit where the minima of Eq. (2) meet, seed by seed, against ungrokking (C35)."""
+    kind = costs.at_papers_modulus(found["transition"], found["papers_memory"])
+    if not kind.predicted or not measures.judged(kind.ends):
         return Result()
-    texts = [
-        _text(f"seed {seed}", *(pair for (which, _), pair in pairs.items() if which == seed))
-        for seed in sorted({seed for seed, _ in pairs})
-    ]
-    if below := critical.mixtures_below(mem, starts, ends):
+    pairs = minimum_pairs(kind)
+    texts = [_text(name, pair) for name, pair in pairs.items()]
+    if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
-    agree = _agree(pairs.values(), [*mem, *starts], ends)
-    further = measures.resting(mem, MEM_RESTS)
+    agree = _agree(pairs.values(), kind.beside, kind.ends)
+    further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     further |= {"no end in between lies below both circuits: a jump": not below}
-    return Result("; ".join(texts), agree, further, Evidence.of(mem, starts, ends))
+    first = "open, by runs of two seeds that were still falling (C35)"
+    before = of_published(found["papers_memory"], sweeps.papers_memory(), first)
+    evidence = Evidence.of(kind.memory, kind.ends)
+    return Result("; ".join(texts), agree, further, evidence, before)
 
 
 @CLAIMS.row(
@@ -269,14 +268,14 @@ def wider(found: ByExperiment) -> Result:
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     narrow, wide = ({r.run.dataset_size for r in own} for own in (ends[0], ends[-1]))
-    if narrow > wide:
-        ours += "; at first, before a size was added and two ends made longer: open (C28)"
+    first = "open, before a size was added and two ends were made longer (C28)"
     core = falls if all(map(measures.crossings_rest, ends)) else None
     minima = [record for each in widths for record in (*each.memory, *each.rules)]
     as_told = same if all(map(measures.rests, minima)) else None
     further = {"by as much as the costs of both circuits say": as_told}
     further |= measures.resting([record for own in ends for record in own])
-    return Result(ours, core, further, Evidence.of(ends[-1]))  # the paper's width
+    evidence = Evidence.of(ends[-1])  # the paper's width
+    return Result(ours, core, further, evidence, first if narrow > wide else "")
 
 
 @CLAIMS.row(
@@ -299,12 +298,12 @@ def where_costs_meet(found: ByExperiment) -> Result:
         for kind in kinds
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
-    if [record.run for record in found["memory_at_rest"]] == sweeps.memory_at_rest():
-        ours += "; open, too, by the sizes and lengths that were planned (C31)"
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
-    return Result(ours, _meet(by_random), further, evidence)
+    first = "open, by the sizes and lengths that were planned (C31)"
+    before = of_published(found["memory_at_rest"], sweeps.memory_at_rest(), first)
+    return Result(ours, _meet(by_random), further, evidence, before)
 
 
 def _meet(kind: costs.Costs) -> Met:

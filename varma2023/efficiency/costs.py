@@ -16,7 +16,7 @@ from varma2023.measures import group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
 from varma2023.tables import table
-from varma2023.theme import GEN, MEM, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, TEST, ordered, panels, set_alt
 
 SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
 
@@ -65,12 +65,17 @@ class Costs:
         return statistics.geometric_mean([log(ratio) for ratio in self.ratios.values()])
 
     @property
-    def beside(self) -> list[Record]:
-        """What predictions rest on: the rules, and memory at the two sizes beside each of them."""
+    def memory_beside(self) -> list[Record]:
+        """Memory at the two sizes beside each prediction."""
         sizes = np.array([*group(self.memory, "dataset_size")])
         rows = np.searchsorted(sizes, [*self.predicted.values()])
         asked = {*sizes[np.maximum(rows - 1, 0)], *sizes[np.minimum(rows, len(sizes) - 1)]}
-        return [*self.rules, *(r for r in self.memory if r.run.dataset_size in asked)]
+        return [r for r in self.memory if r.run.dataset_size in asked]
+
+    @property
+    def beside(self) -> list[Record]:
+        """What predictions rest on: the rules, and memory beside each of them."""
+        return [*self.rules, *self.memory_beside]
 
 
 def widths(records: Records) -> list[Costs]:
@@ -100,6 +105,18 @@ def by_labels(ends: Records, memory: Records) -> list[Costs]:
     same = [r for r in ends if r.run.p == first.p]
     kinds = group(only, "labels")
     return [Costs(f"{which} labels", same, kinds.get(which, [])) for which in ("random", "true")]
+
+
+def at_papers_modulus(ends: Records, memory: Records) -> Costs:
+    """The ends of ungrokking at memory's weight decay, and memory of the same network (claim B2).
+
+    Args:
+        ends: of `ungrokking.sweeps.transition`.
+        memory: of `sweeps.papers_memory`.
+    """
+    kinds = {(r.run.p, r.run.model, r.run.weight_decay) for r in memory}
+    same = [r for r in ends if (r.run.p, r.run.model, r.run.weight_decay) in kinds]
+    return Costs("random labels", same, [*memory])
 
 
 Reading = Callable[[Costs], dict[int, float]]
@@ -143,6 +160,8 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
         if not (one and i):
             name = "after ungrokking" if one else label
             plots.draw_accuracy(fig, kind.ends, "p", name, colour, i, place=(1, 1))
+            plots.draw_paper_size(fig, kind.ends, (1, 1))
+            drawn.append((TEST, kind.ends, "after ungrokking" if one else f"ungrokked, {label}"))
             drawn.append((GEN, kind.rules, "rule" if one else f"rule, {label}"))
         looks: Looks = {"dash": dash_of(i), "width": 1.8, "place": (1, 2)}
         for colour_of, here, name in drawn:
@@ -150,7 +169,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
             for runs in group(here, "seed").values():
                 draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
     ends = [record for kind in found for record in kind.ends]
-    priced = [record for kind in found for record in (*kind.memory, *kind.rules)]
+    priced = [record for kind in found for record in (*kind.memory, *kind.ends)]
     if one and found[0].rules:
         reach = [min(r.run.dataset_size for r in priced), max(r.run.dataset_size for r in ends)]
         mean = exp(fmean(log(least(r)) for r in found[0].rules))

@@ -86,8 +86,8 @@ def _pair(mem: Fit, gen: Fit, size: float, largest: float, longest: float) -> st
 
 
 def _bar(circuit: str, norm: float, longest: float, y: float | int, kept: str) -> str:
-    """The norm of a circuit as a bar, pale where weight decay presses it out for the other."""
-    fate = "" if not kept else ", stays" if circuit == kept else ", pressed out"
+    """The norm of a circuit as a bar, pale where it decays in favour of the other."""
+    fate = "" if not kept else ", is kept" if circuit == kept else ", decays away"
     opacity = 1 if kept in ("", circuit) else 0.35
     return (
         f'<rect x="0" y="{y}" width="{110 * norm / longest:.1f}" height="14" '
@@ -107,7 +107,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     ends = float(np.exp(low)), float(np.exp(high))
     rising = [at(size, mem.at(LOGIT, size)) for size in np.geomspace(ends[0], ends[1], 40)]
     flat = [at(size, gen.at(LOGIT)) for size in ends]
-    parts = [_text(0, 14, "What each costs, against D", weight=600)]
+    parts = [_text(0, 14, "Norm that each costs, against D", weight=600)]
     for circuit, points, dash in (("mem", rising, "7 3"), ("gen", flat, "none")):
         d = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         parts.append(

@@ -12,7 +12,7 @@ from grokkit.runs import Records
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, norm
-from varma2023.measures import group, least
+from varma2023.measures import group
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
 from varma2023.tables import powers
@@ -170,17 +170,15 @@ def fig_slopes(mem: Records, gen: Records) -> go.Figure:
     return set_alt(fig, f"Slopes of the isologit lines of Fig. 3: {', '.join(said)}.")
 
 
-def _mark(
-    fig: go.Figure, found: Interval, y: float, measured: bool, hover: str = "", **trace: Any
-) -> None:
+def _mark(fig: go.Figure, found: Interval, y: float, measured: bool) -> None:
     """A D_crit, predicted or measured, with its interval, at a height; nothing if not known."""
     if not isfinite(found.value):
         return
-    name = "measured, accuracy ½" if measured else "predicted D<sub>crit</sub>"
+    name, trace = "measured, accuracy ½" if measured else "predicted D<sub>crit</sub>", Looks()
     if found.bounded:
         low, high = found.value - found.low, found.high - found.value
         trace["error_x"] = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
-    told = f"{name}: D = {found.text(',.0f')}<br>{hover}"
+    told = f"{name}: D = {found.text(',.0f')}"
     trace["marker"] = {"color": NORM, "size": 11, "symbol": "diamond-open" if measured else "x"}
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
 
@@ -216,44 +214,6 @@ def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
     text = f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
     text += f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
     text += f"{measured.text(',.0f')}."
-    return set_alt(fig, text)
-
-
-def fig_first_order(mem: Records, gen: Records, measured: Mapping[float, Interval]) -> go.Figure:
-    """Claim B2: minima of Eq. (2) over alpha of both circuits against D, and where they cross.
-
-    The axes show the crossing; C_gen's points, at large D, lie beyond them.
-    """
-    fig = figure(height=480)
-    predicted = critical.predicted_by_minimum(mem, gen)
-    decays = [*group([*mem, *gen], "weight_decay")]
-    sizes = [*group([*mem, *gen], "dataset_size")]
-    for circuit, colour, records in (("mem", MEM, mem), ("gen", GEN, gen)):
-        for (decay, seed), own in group(records, "weight_decay", "seed").items():
-            i = decays.index(decay)
-            hover = f"f = %{{y:.1f}} at D = %{{x:,.0f}}<br>{CIRCUITS[circuit]}, weight decay "
-            looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.5}
-            looks["marker"], told = {"size": 6}, f"{hover}{decay:g}, seed {seed}"
-            plots.draw_ends(fig, own, least, CIRCUITS[circuit], told, i, **looks)
-    for decay, found in predicted.items():
-        own = group(gen, "weight_decay")[decay]
-        height = float(np.exp(analysis.logs(own, least)[:, 1].mean()))
-        looks = {"colour": GEN, "width": 1.5, "dash": "dot", "mode": "lines"}
-        about: Looks = {"meta": {"weight_decay": decay}}
-        ends = [sizes[0], sizes[-1]]
-        draw(fig, ends, [height] * 2, CIRCUITS["gen"], showlegend=False, **looks, **about)
-        _mark(fig, found, height, False, f"weight decay {decay:g}", **about)
-        if decay in measured:
-            _mark(fig, measured[decay], height, True, f"weight decay {decay:g}", **about)
-    _paper_band(fig, [*mem, *gen])
-    marks = [found.value for found in (*predicted.values(), *measured.values())]
-    near = [size for size in sizes if size < 2.5 * max(filter(isfinite, marks), default=sizes[-1])]
-    seen = [*map(least, gen), *(least(record) for record in mem if record.run.dataset_size in near)]
-    fig.update_xaxes(_axis([*near, *filter(isfinite, marks)], "D", CLOSE))
-    fig.update_yaxes(_axis(seen, "minimum of Eq. (2) over α", CLOSE))
-    said = [f"{x.text(',.0f')} at weight decay {decay:g}" for decay, x in predicted.items()]
-    text = "The least of Eq. (2) over α that each circuit reaches, against D: C_mem's rises, "
-    text += f"C_gen's does not. They cross at D = {'; '.join(said)}."
     return set_alt(fig, text)
 
 

@@ -16,6 +16,7 @@ from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
 
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
 WIDE = 30  # times the smallest size are on it
+LITTLE = 0.01  # of the squared norm, below which a representation is not drawn
 
 
 def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
@@ -25,7 +26,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     rows = max(1, -(-len(names) // 2))
     layout = {"height": 140 + 190 * rows}
     space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
-    axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": names}
+    learned = {c.task for c in modular if c.grokked}
+    titles = [name if name in learned else f"{name} (did not generalise)" for name in names]
+    axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": titles}
     fig = panels(layout, rows=rows, cols=2, **axes, **space)
     for c in modular:
         row, col = divmod(names.index(c.task), 2)
@@ -52,18 +55,24 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
 
 
 def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
-    """App. B for permutations: the logits by irreducible representation of S_n."""
+    """App. B for permutations: the logits by irreducible representation of S_n.
+
+    Those that hold next to nothing in every network are left out.
+    """
     chosen = [c for c in found if c.task in tasks.PERMUTATION]
+    held = [c.own[0].entries.numpy() for c in chosen]
+    kept = np.flatnonzero(np.max(held, 0) >= LITTLE) if held else np.array([], int)
     xaxis = {"title": "irreducible representation", "type": "category"}
     yaxis = {"title": "share of norm²", "range": [0, 1.03]}
     height = 320 + 24 * len(chosen)  # a row of the legend each
     fig = figure(xaxis=xaxis, yaxis=yaxis, barmode="group", height=height)
-    for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
-        own = c.own[0]
+    for c, shade in zip(chosen, ordered(len(chosen)), strict=True):
+        own, colour = c.own[0], GEN if c.grokked else shade
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
             hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
-            bars = list(own.group.names), values.numpy(), c.name if i == 0 else label, hover
+            name = f"{c.name}{' (did not generalise)' * (not c.grokked)}" if i == 0 else label
+            bars = [own.group.names[row] for row in kept], values.numpy()[kept], name, hover
             about = {"task": c.task, "seed": c.record.run.seed}
             one: Looks = {"legendgroup": c.name, "showlegend": i == 0}
             draw_bars(fig, *bars, colour, i, meta=about, **one)
@@ -77,18 +86,24 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 
 
 def fig8_other_tasks(records: Records) -> go.Figure:
-    """Fig. 8: test accuracy where ungrokking ends against D', one panel a task."""
+    """Fig. 8: test accuracy where ungrokking ends against D', one panel a task.
+
+    Those of tasks that never held their rule have no colour.
+    """
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
     layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
-    axes: Looks = {"shared_yaxes": True, "subplot_titles": list(groups), **space}
+    partly = {task: not measures.task_ungroks(here) for task, here in groups.items()}
+    titles = [f"{task}{' (no full rule)' * partly[task]}" for task in groups]
+    axes: Looks = {"shared_yaxes": True, "subplot_titles": titles, **space}
     fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
-        draw_accuracy(fig, here, "seed", task, TEST, 0, (row, col), showlegend=False)
+        colour = NORM if partly[task] else TEST
+        draw_accuracy(fig, here, "seed", task, colour, 0, (row, col), showlegend=False)
         if isfinite(size := measures.d_crit_interval(here).value):
             line: Looks = {"colour": NORM, "dash": "dot", "width": 1.2, "mode": "lines"}
             line["place"], told = (row, col), f"D<sub>crit</sub> {size:,.0f}<br>{task}"
@@ -97,7 +112,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
-    done = sum(measures.task_ungroks(here) for here in groups.values())
+    done = len(groups) - sum(partly.values())
     said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
     said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
     said += f"half at, by task: {each}."

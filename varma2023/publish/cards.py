@@ -153,8 +153,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
 
 def predicted(found: Results, every: ByExperiment) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
-    mem, starts = predictions.memory(every), efficiency.gated(every["starts"])
-    rows = predictions.predictions(mem, starts, every["transition"], every["other_tasks"])
+    rows = predictions.predictions(every)
     by_cost = [row for row in rows if row.route != efficiency.ROUTES[0]]
     known = np.array([[row.predicted.value, row.measured.value] for row in by_cost]).reshape(-1, 2)
     known = known[np.isfinite(known).all(1)]
@@ -167,9 +166,8 @@ def predicted(found: Results, every: ByExperiment) -> Face | None:
     curves = [Curve([low, high], [low, high], "reference", dash="2 3"), Curve(x, y, "norm", True)]
     alt = f"{len(x)} measured sizes at which networks forget, {y.min():,.0f} to {y.max():,.0f}, "
     alt += f"against those predicted from costs: a prediction is {ours}."
-    rest = sum(map(measures.rests, mem))
-    about = "of several tasks, measured against predicted, equal on the dotted line; "
-    about += f"{rest} of {len(mem)} networks that memorise are at rest"
+    about = "of several tasks, measured against predicted, equal on the dotted line; memory is at "
+    about += f"rest for {sum(row.memory_rests for row in by_cost)} of them"
     return Face("D_crit, predicted from costs", ours, "none", spark(curves, axis, axis, alt), about)
 
 
@@ -181,7 +179,7 @@ FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str
     "mechanism": (takeover, ("grokking",)),
     "theorems": (theorem, ()),
     "rivals": (without_decay, ("ablations",)),
-    "beyond": (predicted, ("memorising", "starts", "transition", "other_tasks")),
+    "beyond": (predicted, ("memorising", "papers_memory", "starts", "transition", "other_tasks")),
 }
 """By part of the board: what its card shows, and the experiments without which it shows nothing."""
 

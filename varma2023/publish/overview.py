@@ -11,12 +11,12 @@ from jaxtyping import Float
 from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.efficiency import critical
-from varma2023.efficiency.analysis import gated, logs, memorised
+from varma2023.efficiency.analysis import logs
+from varma2023.efficiency.costs import at_papers_modulus
 from varma2023.plots import TICKS, Looks, draw_paper, draw_runs, early_text
 from varma2023.publish.sparks import Axis, Box, Curve, svg
 from varma2023.semi_grokking import analysis
 from varma2023.statistics import Interval
-from varma2023.tables import span
 from varma2023.theme import panels, set_alt
 
 PAPERS_RISE = measures.MARKS[-1].paper  # Fig. 1a: the epoch by which test accuracy is near 1
@@ -106,20 +106,18 @@ class Costs(NamedTuple):
 
 
 def costs(every: Mapping[str, Records]) -> Costs | None:
-    """The costs of both circuits at the weight decay nearest 1; None where runs are missing."""
-    mem = memorised(every.get("memorising", []))
-    three = (mem, gated(every.get("starts", [])), every.get("transition", []))
-    if not all(three):
+    """The costs of both circuits; None where runs are missing, or no network holds the rule."""
+    kind = at_papers_modulus(every.get("transition", []), every.get("papers_memory", []))
+    if not kind.predicted:
         return None
-    decay = min((record.run.weight_decay for record in mem), key=lambda each: abs(each - 1))
-    mem, gen, ends = ([r for r in one if r.run.weight_decay == decay] for one in three)
-    sizes, memory = np.exp(critical.minima(mem)).T
-    rule = exp(float(logs(gen, measures.least)[:, 1].mean()))
-    meet = critical.predicted_by_minimum(mem, gen)[decay].value
-    rest = f"{sum(map(measures.rests, mem))} of {len(mem)} networks that memorise are at rest"
-    at = span(measures.group(gen, "dataset_size"), ",")
-    text = f"weight decay {decay:g}; the rule's is that of {at} examples; {rest}"
-    return Costs(sizes, memory, rule, meet, measures.d_crit_interval(ends, SEVEN), text)
+    sizes, memory = np.exp(critical.minima(kind.memory)).T
+    rule = exp(float(logs(kind.rules, measures.least)[:, 1].mean()))
+    rest = sum(map(measures.rests, kind.memory))
+    text = f"weight decay {kind.ends[0].run.weight_decay:g}; the rule's is that of "
+    text += f"{kind.rules[0].run.dataset_size:,} examples; {rest} of {len(kind.memory)} networks "
+    text += "that memorise are at rest"
+    forget = measures.d_crit_interval(kind.ends, SEVEN)
+    return Costs(sizes, memory, rule, kind.told.value, forget, text)
 
 
 def idea(found: Costs | None) -> str:

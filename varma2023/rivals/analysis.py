@@ -115,7 +115,7 @@ def decay_criteria(records: Records) -> dict[str, bool]:
     known = [median for decay, median in medians.items() if decay > 0]
     papers = medians.get(Run().weight_decay, nan)
     return {
-        "without it later than as in the paper": medians.get(0.0, nan) > papers,
+        "without weight decay later than with the paper's": medians.get(0.0, nan) > papers,
         "later, the smaller weight decay is": all(less > more for less, more in pairwise(known)),
     }
 
@@ -150,18 +150,20 @@ def spikes_seen(records: Records) -> str:
         if name in (BASE, ROUNDED):
             n = [spikes(record, before=True) for record in runs]
             calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
-            said = f"{name}: {sum(n)} spikes before generalising in {len(runs)} runs, {calm} grok "
-            seen.append(f"{said}without any; 0.98 at epoch {general_text(runs)}")
-    return "; ".join(seen)
+            seen.append(
+                f"{name}: {calm} of {len(runs)} runs grok without a spike before, at epoch "
+                f"{general_text(runs)}; {sum(n)} spikes in all"
+            )
+    return ". ".join(seen)
 
 
 def starts_seen(records: Records) -> str:
     """Norms at start and end, and delays, by the scale of the initial weights."""
     plain = [r for r in records if r.run.loss == Run().loss and r.run.weight_decay == 1]
-    return "; ".join(
-        f"{variant(runs[0].run)}: norm {runs[0]['param_norm'][0]:.0f} at the start, "
-        f"{runs[0].final('param_norm'):.0f} at the end, {sum(map(groks, runs))} of {len(runs)} "
-        f"grok, after {delays(runs).text('.0f')} times the epochs to fit"
+    return ". ".join(
+        f"{variant(runs[0].run)}: the norm goes from {runs[0]['param_norm'][0]:.0f} to "
+        f"{runs[0].final('param_norm'):.0f}; {sum(map(groks, runs))} of {len(runs)} runs grok, "
+        f"after {delays(runs).text('.0f')} times the epochs that they take to fit"
         for runs in group(plain, "init_scale").values()
     )
 
@@ -170,14 +172,19 @@ def walks_seen(records: Records) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
     times = "; ".join(
-        f"weight decay {decay:g}: {general_text(runs)}" for decay, runs in by_decay(records).items()
+        f"{general_text(runs)} with weight decay {decay:g}"
+        for decay, runs in by_decay(records).items()
     )
-    seen = f"with nothing changed the norm falls at {falls.text('.0%')} of evaluations"
-    return f"{seen}; epoch of 0.98 at {times}"
+    seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations"
+    return f"{seen}. Runs generalise at epoch {times}"
 
 
 def forgets_seen(fewer: Records) -> str:
     """Test accuracy at the end of ungrokking, by dataset size."""
     rows = measures.ungrokked(fewer)
-    ends = [f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows]
-    return f"test accuracy ends at {', '.join(ends)}"
+    least, most = rows[0], rows[-1]
+    return (
+        f"trained on with {least.dataset_size:,} examples, test accuracy falls to "
+        f"{least.test_accuracy.median:.2f}; with {most.dataset_size:,} it stays at "
+        f"{most.test_accuracy.median:.2f}"
+    )

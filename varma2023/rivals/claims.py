@@ -29,9 +29,9 @@ def not_needed(found: ByExperiment) -> Result:
     ours = "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
     usual = base[0].run.epochs
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
-    if late:
-        ours += f"; by epoch {usual:,} {late} of the smaller starts had not, so it failed (C22)"
-    return Result(ours, every(parts.values()), {}, Evidence.of(base, small))
+    before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"
+    evidence = Evidence.of(base, small)
+    return Result(ours, every(parts.values()), {}, evidence, before if late else "")
 
 
 @CLAIMS.row(
@@ -62,6 +62,7 @@ def without_decay(found: ByExperiment) -> Result:
     ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {last:,} epochs"
     ours += f"; without, {sum(generalised)} of {len(without)} runs"
     usual = decays[max(decays)][0].run.epochs
-    if long and usual < LONG and not any(generalised):
-        ours += f"; after {usual:,} epochs, too few to say, this was open (C22)"
-    return Result(ours, can, analysis.decay_criteria(records), Evidence.of(*decays.values()))
+    early = long and usual < LONG and not any(generalised)
+    before = f"open, after {usual:,} epochs, too few to say (C22)" if early else ""
+    evidence = Evidence.of(*decays.values())
+    return Result(ours, can, analysis.decay_criteria(records), evidence, before)

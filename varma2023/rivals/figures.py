@@ -1,27 +1,32 @@
 """Rival accounts (Sec. 6, 7): runs with one thing changed, and when they generalise."""
 
+from dataclasses import replace
 from math import isfinite
 
 import plotly.graph_objects as go
 
-from grokkit.runs import Records
+from grokkit.runs import Records, Run
 from varma2023 import measures
-from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_run, log_epochs, meta
+from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_runs, log_epochs
 from varma2023.rivals import analysis
+from varma2023.rivals.sweeps import ABLATIONS
 from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
 
 
 def fig_ablations(records: Records) -> go.Figure:
-    """Sec. 6, 7: train loss, test accuracy and norm of every run, by what was changed in it."""
+    """Sec. 6, 7: train loss, test accuracy and norm by what was changed: medians over seeds.
+
+    Every run is behind them, pale. A change has the same look in every figure.
+    """
     fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     groups = analysis.variants(records)
-    styles = zip(groups.items(), ordered(len(groups)), strict=True)
-    for i, ((name, group), colour) in enumerate(styles):
-        looks: Looks = {"label": name, "colour": colour, "dash": dash_of(i), "width": 1.5}
-        for record in group:
-            about = {**meta(record), "changed": name}
-            for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
-                draw_run(fig, record, metric, (row, 1), meta=about, **looks)
+    every = [analysis.variant(replace(Run(), **change)) for change in ABLATIONS]
+    names = [*every, *(name for name in groups if name not in every)]
+    for i, (name, colour) in enumerate(zip(names, ordered(len(names)), strict=True)):
+        for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
+            look: Looks = {"label": name, "colour": colour, "dash": dash_of(i)}
+            if name in groups:
+                draw_runs(fig, groups[name], metric, (row, 1), about={"changed": name}, **look)
     log_epochs(fig)
     fig.update_yaxes({**LOSS_AXIS, "title": "train loss (nats)"}, row=1)
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)

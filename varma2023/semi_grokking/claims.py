@@ -97,9 +97,9 @@ def fig6(found: ByExperiment) -> Result:
     if not analysis.judged(records):
         return Result()
     drops = analysis.norm_drops([*records, *longer])
-    at_once = sum(drop.at_once for drop in drops)
-    wait = f"{len(drops)} of {len(records)} networks wait and then generalise"
-    ours = f"{wait}; the norm drops at that moment in {at_once}"
+    at_once, first = sum(drop.at_once for drop in drops), len(analysis.norm_drops(records))
+    ours = f"{first} of {len(records)} networks wait and then generalise, {len(drops) - first} of "
+    ours += f"{len(longer)} longer runs; the norm drops at that moment in {at_once}"
     drop = f"the norm drops as the plateau ends ({at_once} of {len(drops)})"
     return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
 
@@ -171,8 +171,8 @@ def rounding(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B19",
     "Beyond: two kinds of spikes",
-    "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW "
-    "stands, those of a rounded loss when it is not",
+    "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW's "
+    "step allows, those of a rounded loss when it is not",
     (CLOCK, "fig-steep"),
     ("steep",),
 )
@@ -191,8 +191,9 @@ def too_steep(found: ByExperiment) -> Result:
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
     further = {calm: not (edge[1] or _spiking(usual))}
     for rate, records in between.items():
-        seen = f"{_spiking(records)} of {len(records)}"
-        further[f"at η = {rate:g} {seen} spike, as the usual rate tells"] = kinds.as_foretold(rate)
+        foretold = len(records) if kinds.spike_foretold(rate) else 0
+        who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
+        further[f"{who} ({_spiking(records)} of {len(records)})"] = _spiking(records) == foretold
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
 

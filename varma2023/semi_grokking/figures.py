@@ -1,7 +1,7 @@
 """The figures of semi-grokking: one run (Figs. 1c and 6), many runs (Fig. 5), and their ends."""
 
 from collections.abc import Sequence
-from math import log
+from math import log, log10, nan
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,6 +24,7 @@ DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=Tr
 # of the columns: of learning rates by the loss, or of losses
 TITLES = {"exact": "η = {:g}", "rounded": "rounded loss", "": "{}"}
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
+ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
 
@@ -132,14 +133,16 @@ def fig_side_by_side(
             looks: Looks = {"colour": colours[seed], "width": 1.4, "meta": plots.meta(record)}
             for row, metric in enumerate(metrics, start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
-                points = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
-                draw(fig, *points, f"seed {seed}", hover, place=(row, col), **looks)
+                x, y = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
+                if metric == "steepness":  # rounding hides it where the loss is large
+                    y = np.where((y > 0) & (record["train_loss"] < ROUNDED_ABOVE), y, nan)
+                draw(fig, x, y, f"seed {seed}", hover, place=(row, col), **looks)
     fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2, tickformat="~s")
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
     axes = {
         "test_accuracy": plots.ACCURACY_FROM_0,
         "train_loss": plots.LOSS_AXIS | {"range": [losses.min() - 0.2, losses.max() + 0.2]},
-        "steepness": {"title": "steepness × η", **plots.LOG},
+        "steepness": {"title": "steepness × η", **plots.LOG, "range": [log10(3), log10(300)]},
     }
     for row, metric in enumerate(metrics, start=1):
         fig.update_yaxes(axes[metric], row=row)
@@ -162,7 +165,8 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(",")[0]))  # no D
     limit = measures.stable_below(records[0].run)
-    fig.add_hline(y=limit, line={"color": NORM, "dash": "dash", "width": 1.4}, row=2, col="all")
+    for y, dash in ((limit, "dash"), (kinds.edge, "dot")):
+        fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
     larger, usual, rounded = kinds.told
     said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
     said += f"{larger} at the larger step, {rounded} with the rounded loss. "
@@ -185,7 +189,7 @@ def fig_leaving(records: Records) -> go.Figure:
 
 def fig_minimised_ends(ends: Records) -> go.Figure:
     """Where the minimiser ends from random weights, over the sizes of Fig. 5: accuracy by D."""
-    yaxis = {**plots.ACCURACY_FROM_0, "title": "test accuracy at the end"}
+    yaxis = {"title": "test accuracy at the end", "range": [-0.05, 1.05]}  # most ends are at 0
     fig = figure(xaxis=plots.size_axis(ends, "dataset size D"), yaxis=yaxis, height=420)
     seeds = group(sorted(ends, key=lambda record: record.run.dataset_size), "seed")
     told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>"
@@ -200,7 +204,7 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
     sizes, known = zip(*sorted(bounds.items()), strict=True)
     hover = "generalises above %{y:.2f}<br>D %{x:,}"
     line: Looks = {"colour": MEM, "dash": "dash", "width": 1.5, "meta": plots.shared_meta(ends)}
-    draw(fig, sizes, known, "what memory explains, and 0.1", hover, **line)
+    draw(fig, sizes, known, "mirror images, and 0.1", hover, **line)
     least, most = analysis.PAPER_SIZES
     if sizes[0] <= most and sizes[-1] >= least:
         draw_paper(fig, f"its sizes, {least:,} – {most:,}", x=analysis.PAPER_SIZES)

@@ -11,7 +11,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
-from varma2023.theme import GEN, MEM, NORM, figure, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
 from varma2023.two_starts import analysis
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
@@ -26,22 +26,30 @@ def _geometric(values: Sequence[float]) -> float:
 
 
 def fig10_relative_strength(records: Records) -> go.Figure:
-    """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm."""
+    """Fig. 10: the ratio of trig to mem logit (a) and test accuracy (b) against D', by norm.
+
+    The lines are means over a bucket of norms (a), and runs of one seed and weight decay (b).
+    """
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
     fig = panels({"height": 460}, subplot_titles=titles, **COLUMNS)
-    readings: tuple[tuple[Reading, str, Callable[[Sequence[float]], float]], ...] = (
+    readings: tuple[tuple[Reading, str, Callable[[Sequence[float]], float] | None], ...] = (
         (analysis.ratio, "ratio", _geometric),
-        (measures.at_the_end, "test accuracy", fmean),
+        (measures.at_the_end, "test accuracy", None),
     )
+    for runs in group(records, "seed", "weight_decay").values():
+        thin: Looks = {"colour": pale(NORM), "width": 1, "mode": "lines", "place": (1, 2)}
+        thin |= {"meta": plots.shared_meta(runs), "showlegend": False}
+        draw(fig, *measures.curve(runs), "one seed and weight decay", **thin)
     groups = analysis.by_norm(records)
     for i, (bounds, colour) in enumerate(zip(groups, ordered(len(groups)), strict=True)):
         here, label = groups[bounds], f"norm {bounds[0]:.1f} – {bounds[1]:.1f}"
         for col, (value, what, mean) in enumerate(readings, start=1):
             told, place = f"{what} %{{y:.3g}} at %{{x:,}}<br>", (1, col)
-            line: Looks = {"colour": colour, "width": 2.2, "mode": "lines", "showlegend": False}
-            sizes = group(here, "dataset_size")
-            means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
-            draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
+            if mean is not None:
+                line: Looks = {"colour": colour, "width": 2.2, "mode": "lines", "showlegend": False}
+                sizes = group(here, "dataset_size")
+                means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
+                draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
                 who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
                 point: Looks = {"mode": "markers", "marker": {"color": colour}, "place": place}
@@ -142,11 +150,11 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
     mirror = [
         fmean(measures.mirror_share(record.run) for record in here) for here in sizes.values()
     ]
-    line: Looks = {"colour": NORM, "dash": "dot", "mode": "lines", "width": 1.4}
+    line: Looks = {"colour": NORM, "mode": "lines", "width": 1.4}
     hover = "%{y:.3f} at D = %{x:,}<br>by mirror images"
-    draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), **line)
-    guess = [log(grokked[0].run.p)] * len(sizes)
-    draw(fig, list(sizes), guess, "a guess", "a guess: %{y:.2f} nats", place=(1, 2), **line)
+    draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), dash="dot", **line)
+    told, guess = "a guess: %{y:.2f} nats", [log(grokked[0].run.p)] * len(sizes)
+    draw(fig, list(sizes), guess, "a guess", told, place=(1, 2), dash="longdash", **line)
     fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D", (30, 100, 300, 1000, 3000)))
     fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=1)
     told = measures.finals(measures.smallest(grokked), "test_accuracy").text(".3f")

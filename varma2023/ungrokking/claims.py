@@ -29,10 +29,10 @@ def fig1b(found: ByExperiment) -> Result:
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     ours = f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; "
-    ours += f"{_epochs(records)} epochs{_sooner(found)}"
+    ours += f"{_epochs(records)} epochs"
     core = claims.every([started, measures.near_chance(records)])
     fits = {"train accuracy stays 1": row.train_accuracy == 1}
-    return Result(ours, core, fits, Evidence.of(records))
+    return Result(ours, core, fits, Evidence.of(records), _sooner(found))
 
 
 @CLAIMS.row(
@@ -53,10 +53,11 @@ def fig7(found: ByExperiment) -> Result:
     _, high, fits = analysis.ungrokking_criteria(records).values()
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
-    ours = f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs{_sooner(found)}"
+    ours = f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs"
     core = claims.every([measures.near_chance(measures.smallest(records)), high])
     further = {"train accuracy stays 1": fits, "a size in between rests in the middle": between}
-    return Result(ours, core, further | measures.resting(records), Evidence.of(records))
+    further |= measures.resting(records)
+    return Result(ours, core, further, Evidence.of(records), _sooner(found))
 
 
 def _longest(found: ByExperiment) -> list[Record]:
@@ -65,16 +66,15 @@ def _longest(found: ByExperiment) -> list[Record]:
 
 
 def _sooner(found: ByExperiment) -> str:
-    """What the smallest size said before it was made again for longer, where that differed."""
+    """The verdict before the smallest size was made again for longer, where that differed."""
     short = measures.smallest(found["ungrokking"])
     known = measures.near_chance(short)
     if known or not found.get("ungrokking_longer"):
         return ""
     ends = measures.finals(short, "test_accuracy").text(".2f")
-    return (
-        f"; after {_epochs(short)} epochs {ends} at D′ = {short[0].run.dataset_size:,}, "
-        f"then judged {'open' if known is None else 'not so'} (C10)"
-    )
+    verdict = "open" if known is None else "fails"
+    size = f"D′ = {short[0].run.dataset_size:,}"
+    return f"{verdict}, after {_epochs(short)} epochs, with {ends} at {size} (C10)"
 
 
 def _epochs(records: Records) -> str:
@@ -207,10 +207,11 @@ def by_modulus(found: ByExperiment) -> Result:
     }
     evidence = Evidence.of(*moduli.values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
-    if [record.run for record in found["moduli"]] == sweeps.moduli():
-        ours += "; at first, with ends at p = 53 and 113 that were still falling: open (C26)"
     further |= measures.resting(records)
-    return Result(ours, near("p ln p", least), further, replace(evidence, smaller=few))
+    first = "open, with ends at p = 53 and 113 that were still falling (C26)"
+    before = claims.of_published(found["moduli"], sweeps.moduli(), first)
+    evidence = replace(evidence, smaller=few)
+    return Result(ours, near("p ln p", least), further, evidence, before)
 
 
 @CLAIMS.row(

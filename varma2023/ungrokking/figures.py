@@ -58,7 +58,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     draw(fig, sizes, middles, label, "%{y:.3f} at %{x:,}", **line)
     plots.draw_paper_size(fig, records, (1, 2))
     fig.update_xaxes(title="epoch", row=1, col=1)
-    fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 5]), row=1, col=2)
+    fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 8]), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY | {"title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
@@ -166,10 +166,11 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
         line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
-    for label, colour, here in (("set the constants", MEM, known), ("tests the laws", TEST, new)):
+    kinds = ("set the constants", MEM, "square", known), ("tests the laws", TEST, "circle", new)
+    for label, colour, symbol, here in kinds:
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
-            rest = ["circle" if measures.crossings_rest(u) else "circle-open" for u in units]
+            rest = [f"{symbol}{'-open' * (not measures.crossings_rest(u))}" for u in units]
             dots: Looks = {
                 "mode": "markers",
                 "marker": {"color": colour, "symbol": rest, "size": 9},

@@ -29,7 +29,8 @@
   const recolour = (text) => {
     if (/^#[0-9a-f]{6}$/i.test(text)) return `rgb(${onDark(rgb(text)).join(",")})`;
     const m = /^rgba?\((\d+), *(\d+), *(\d+)(?:, *([\d.]+))?\)$/.exec(text);
-    return m ? `rgba(${onDark(m.slice(1, 4).map(Number)).join(",")},${m[4] ?? 1})` : text;
+    const alpha = m?.[4] >= 0.3 ? Math.min(1, 2 * m[4]) : m?.[4] ?? 1; // pale lines need more on dark paper
+    return m ? `rgba(${onDark(m.slice(1, 4).map(Number)).join(",")},${alpha})` : text;
   };
   const walk = (node) => {
     if (typeof node === "string") return recolour(node);
