@@ -169,10 +169,7 @@ def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     five = [grokking(seed) for seed in range(5)]
     assert all(analysis.change_seen(five, change) for change in analysis.CHANGES)
     table = analysis.changes_table(five)
-    assert (
-        "<td>4.0 (4.0\u00a0–\u2060\u00a04.0)</td><td>21.0 (21.0\u00a0–\u2060\u00a021.0)</td>"
-        in table
-    )
+    assert "<td>4.0</td><td>21.0</td>" in table
     five[:3] = [altered(one, mem_logit=20.0) for one in five[:3]]  # neither rises nor is near zero
     assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
     short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
@@ -187,9 +184,7 @@ def test_ungrokking_is_summed_up_by_size():
     assert [row.dataset_size for row in rows] == [390, 800, 1494]
     # of train accuracy, the dip in the first tenth does not count
     assert rows[1] == measures.Ungrokked(800, Summary(0.5, 0.5, 0.5, 2, 2), 1.0, 0.2)
-    assert "<td>1,494</td><td>0.99 (0.99\u00a0–\u2060\u00a00.99)</td>" in ungrokking_table(
-        UNGROKKED
-    )
+    assert "<td>1,494</td><td>0.99</td>" in ungrokking_table(UNGROKKED)
 
 
 @pytest.mark.parametrize(
