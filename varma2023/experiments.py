@@ -27,7 +27,7 @@ from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations
 from varma2023.semi_grokking import sweeps as semi
-from varma2023.two_starts.sweeps import from_scratch, two_minima
+from varma2023.two_starts.sweeps import from_scratch, shaken, two_minima
 from varma2023.ungrokking import sweeps as ungrok
 
 
@@ -62,6 +62,7 @@ EXPERIMENTS = {
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
     "leaving_memory": Experiment("near D_crit at p = 31, by larger steps", semi.leaving_memory),
+    "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "delay": Experiment("how long until a network groks", delay),
@@ -75,6 +76,7 @@ EXPERIMENTS = {
     "memory_at_rest": Experiment("what memory costs near D_crit", memory_at_rest),
     "papers_memory": Experiment("the same at the paper's modulus", papers_memory),
     "two_minima": Experiment("both starts, side by side", two_minima),
+    "shaken": Experiment("whether networks come back to them", shaken),
     "mirrors": Experiment("D_crit by examples, or by facts", ungrok.mirrors),
 }
 

@@ -133,7 +133,7 @@ def draw_paper(
 
     `x` or `y` alone is a line across the panel, or, with two numbers, a band. Both are a point, or,
     where one has two numbers, the bar between them. On a logarithmic axis they are values, too, and
-    an axis keeps a range that it was given. The note stands along a line at x of a linear axis.
+    an axis keeps a range that it was given. The note stands above a line at x of a linear axis.
     """
     label = f"the paper: {text}"
     row, col = place or (None, None)
@@ -153,8 +153,8 @@ def draw_paper(
     looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
     looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
     if note:
-        where = {"textangle": -90, "x": first, "xanchor": "left", "y": 0.5, "yanchor": "middle"}
-        looks["annotation"] = where | {"text": note, "font": {"size": 11, "color": REFERENCE}}
+        where = {"x": first, "xanchor": "center", "y": 1, "yanchor": "bottom"}
+        looks["annotation"] = where | {"text": note, "font": {"size": 12, "color": REFERENCE}}
     kind = {"x": ("vrect" if band else "vline"), "y": ("hrect" if band else "hline")}[axis]
     ends_at = {f"{axis}0": first, f"{axis}1": last} if band else {axis: first}
     getattr(fig, f"add_{kind}")(**ends_at, row=row, col=col, exclude_empty_subplots=False, **looks)

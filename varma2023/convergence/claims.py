@@ -77,7 +77,6 @@ def strength(found: ByExperiment) -> Result:
     "late in training AdamW rests where Eq. (2) with α = ελ is stationary",
     (CIRCUITS, "fig-equilibrium"),
     ("grokking",),
-    number="not in the paper; fitted α / ελ of 1, cosine of 1",
 )
 def equilibrium(found: ByExperiment) -> Result:
     """What AdamW minimises: on networks whose norm has settled, Eq. (2) with alpha = eps lambda."""
@@ -92,7 +91,8 @@ def equilibrium(found: ByExperiment) -> Result:
     cosines = [state.cosine for state in states]
     residuals = [record.final("residual") for record in settled]
     near = all(0.75 < ratio < 1.33 for ratio in ratios) and min(cosines) > 0.95
-    ours = f"α / ελ {Summary.of(ratios).text('.2f')}, cosine {Summary.of(cosines).text('.3f')}, "
+    ours = f"fitted α / ελ {Summary.of(ratios).text('.2f')}, cosine "
+    ours += f"{Summary.of(cosines).text('.3f')}, where both should be 1; "
     ours += f"residual {Summary.of(residuals).text('.2f')}; "
     ours += f"{len(settled)} of {len(records)} norms settled"
     return Result(ours, near, {}, Evidence.of(settled))

@@ -136,14 +136,12 @@ def costs_table(found: Sequence[Costs]) -> str:
             for size, here in group(kind.memory, "dataset_size").items()
         )
         rule = measures.Summary.of([*map(least, kind.rules)]).text(".0f")
-        sizes = [
-            measures.Summary.of([*read.values()]).text() for read in (kind.predicted, kind.crits)
-        ]
+        sizes = kind.told.text(".0f"), measures.d_crit_text(kind.ends)
         both = (kind.memory, kind.ends)
         rest = [f"{sum(map(measures.rests, own))} of {len(own)}" for own in both]
         rows.append([kind.label, memory, rule, *sizes, *rest])
-    heads = "networks | memory: Eq. (2) over α, by D | the rule's | D_crit predicted"
-    return table(f"{heads}: median (range) | measured | memory at rest | ends at rest", rows)
+    heads = "networks | memory: Eq. (2) over α, median by D | the rule's, median (range) | D_crit "
+    return table(f"{heads}predicted | measured | memory at rest | ends at rest", rows)
 
 
 def fig_costs(found: Sequence[Costs]) -> go.Figure:

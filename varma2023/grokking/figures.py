@@ -9,23 +9,20 @@ from varma2023.measures import MARKS, at_papers_setting
 from varma2023.plots import LOSS_AXIS, draw_paper, draw_runs, early_text, losses_and_accuracies
 from varma2023.theme import panels, set_alt
 
-NOTES = ("fits", "norm peaks", "trig leads", "test loss falls", "generalises")  # of the MARKS
 
-
-def _paper_marks(fig: go.Figure, records: Records, row: int, *notes: str) -> None:
-    """The epochs of some marks in the paper (its Fig. 9), in a row, of runs that are its own."""
-    for note, mark in zip(NOTES, MARKS, strict=True):
-        if note in notes and at_papers_setting(records):
-            said = f"{note}, ~{mark.paper:,}"
-            draw_paper(fig, "epochs of its Fig. 9", x=mark.paper, place=(row, 1), note=said)
+def _paper_marks(fig: go.Figure, records: Records, row: int, *numbers: int) -> None:
+    """The epochs of some `MARKS`, from 1, in the paper's Fig. 9, in a row, of runs that are its."""
+    for number in numbers if at_papers_setting(records) else ():
+        at, said = MARKS[number - 1].paper, f"<b>{number}</b>"
+        draw_paper(fig, "epochs of its Fig. 9", x=at, place=(row, 1), note=said)
 
 
 def fig1a_grokking(records: Records) -> go.Figure:
     """Fig. 1a: losses on a logarithmic axis and test accuracy, against epochs."""
     fig = losses_and_accuracies(records)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
-    _paper_marks(fig, records, 1, "test loss falls")
-    _paper_marks(fig, records, 2, "fits", "generalises")
+    _paper_marks(fig, records, 1, 4)
+    _paper_marks(fig, records, 2, 1, 5)
     fits, *_, general = measures.mark_summaries(records)
     last = measures.finals(records, "test_loss")
     text = f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "
@@ -42,8 +39,8 @@ def fig9_circuits(records: Records) -> go.Figure:
     fig = panels({"height": 680}, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
         draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
-    _paper_marks(fig, records, 1, "fits", "test loss falls", "generalises")
-    _paper_marks(fig, records, 2, "norm peaks", "trig leads", "generalises")
+    _paper_marks(fig, records, 1, 1, 4, 5)
+    _paper_marks(fig, records, 2, 2, 3, 5)
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)

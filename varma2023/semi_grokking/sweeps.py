@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
+from varma2023.measures import stable_below
+from varma2023.profiles import (
+    QUICK_RUN,
+    Changes,
+    Grid,
+    Sizes,
+    apply,
+    early,
+    minimised,
+    seed_range,
+    sets,
+)
 
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
@@ -104,6 +115,29 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     usual = semi_grokking(profile, seeds, sizes)
     at = {times: [replace(run, lr=times * run.lr) for run in usual] for times in RATES}
     return [replace(run, epochs=round(run.epochs / n)) for n, runs in at.items() for run in runs]
+
+
+EDGE = 16  # times the usual learning rate, at which all networks spike at p = 31
+
+
+def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: the curvature that AdamW stands, moved by momentum alone (choice C36).
+
+    Two sizes at which networks of `semi_grokking` stay in memory: with so little momentum that
+    AdamW stands no more than at `EDGE` times the rate; as they are; and at that rate with so much
+    momentum that it stands what it does at the usual one. Each for the same time lr x epochs.
+    """
+    sizes = {"published": (280, 300), "quick": (300,), "paper": (1500, 1600)}[profile]
+    usual = semi_grokking(profile, seeds, sizes)
+    limit = stable_below(usual[0])
+    less, more = ((each - 2) / (each + 2) for each in (limit / EDGE, limit * EDGE))
+    beta2 = 1 - (1 - usual[0].beta2) / EDGE  # its average goes on for as long in lr x epochs
+    fast: Changes = {"lr": EDGE * usual[0].lr, "beta1": more, "beta2": beta2}
+    return [
+        *(replace(run, beta1=less) for run in usual),
+        *usual,
+        *(replace(run, **fast, epochs=round(run.epochs / EDGE)) for run in usual),
+    ]
 
 
 PART = 1e-4  # of the norm, over which the loss's steepness is measured

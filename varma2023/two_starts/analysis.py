@@ -256,7 +256,7 @@ def half_the_size(grokked: Records, fresh: Records) -> bool:
 
 
 def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
-    """Hysteresis: on every seed the way up crosses at a larger D than the way down."""
+    """Hysteresis: on every seed fresh networks cross one half at a larger D than grokked ones."""
     apart = [
         any(at_the_end(one) - at_the_end(other) > 0.5 for one, other in two_starts(runs, fresh))
         for runs in group(at_one_decay(grokked, fresh), "seed").values()
@@ -264,7 +264,7 @@ def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
     crits = loop_crits(grokked, fresh)
     later = [down.high <= up.low or down.value < up.value for down, up in crits]
     return {
-        "the way up crosses later than the way down": all(later),
+        "fresh networks cross one half at a larger D than grokked ones": all(later),
         "at some size the two ends are more than half apart in accuracy": all(apart),
     }
 

@@ -1,5 +1,6 @@
 """What random weights lead to (App. A.2), taken to a minimum of Eq. (2)."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -53,3 +54,22 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     if profile != "published" or "epochs" in profiles.not_none(changes):
         return [*grokked, *fresh]
     return [*longer(grokked, GROKKED_FOR_LONGER), *longer(fresh, FRESH_FOR_LONGER)]
+
+
+SHAKE = {"lr": 4e-3, "noise": 1000.0, "epochs": 640, "n_logged": 10}
+
+
+def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ends of `two_minima`, shaken and taken to a minimum again (choice C37).
+
+    By AdamW with noise on the gradient that drowns the loss, which moves every weight at random,
+    and then by the minimiser.
+    """
+    sizes = {"published": (180, 228), "quick": (60,), "paper": (149, 180, 228, 280)}[profile]
+    found = []
+    for run in two_minima(profile, seeds):
+        if run.dataset_size in sizes:
+            end, plain = replace(run, keep_weights=True), {"optimiser": "adamw", "tolerance": 0.0}
+            loose = replace(end, until_rest=False, precision="float32", **plain, **SHAKE)
+            found.append(replace(run, init=replace(loose, init=end)))
+    return found

@@ -90,7 +90,7 @@ PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in 
     "final test accuracy against D′ has a sharp transition",
     (UNGROKKING, "fig-4"),
     ("transition",),
-    number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 steps",
+    number="weight decay 0.1, 0.5, 1, 1.5, 2; 100,000 epochs",
     heading=claims.TWO,
 )
 @told_without("transition_adamw", "C19", seeds=2)
@@ -108,7 +108,7 @@ def fig4(found: ByExperiment) -> Result:
         whole, part = (all(measures.transition_criteria(r).values()) for r in (adamw, planned))
         further |= {
             "by AdamW, too": whole,
-            f"by AdamW from D′ = {PLANNED} on, as first planned": part,
+            f"by AdamW, if only sizes from {PLANNED} on count, as first planned": part,
             f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
             **measures.resting(adamw, "every end by AdamW is at rest"),
         }
@@ -123,7 +123,7 @@ def fig4(found: ByExperiment) -> Result:
     "D_crit is the same for every weight decay",
     (UNGROKKING, "sec-5-2-weight-decay"),
     ("transition",),
-    number="0.1 to 2; 100,000 steps",
+    number="0.1 to 2; 100,000 epochs",
     heading=claims.THREE,
 )
 @told_without("transition_adamw", "C19", seeds=2)

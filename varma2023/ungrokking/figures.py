@@ -93,8 +93,9 @@ def fig4_ungrokking(
     `predictions` are values of D_crit from elsewhere, by name: vertical lines in every panel, with
     their intervals as bands.
     """
-    routes = [("L-BFGS, at its last gradient", minimised), ("AdamW, at its last epoch", adamw)]
-    routes = [(title, records) for title, records in routes if records]
+    titles = "the minimiser, at its last gradient", "AdamW, at its last epoch"
+    both = zip(titles, (minimised, adamw), strict=True)
+    routes = [(title, records) for title, records in both if records]
     layout: Looks = {"height": 500}
     grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
     fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
