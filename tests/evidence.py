@@ -205,6 +205,29 @@ def two_minima(
     return {"two_minima": pairs, "moduli": sweep(d_crit=down, **same), "upper_branch": fresh}
 
 
+def shaken(
+    back=1.0, lost=0.5, seeds=FIVE, p=113, rest: dict = CALM, sizes=(600, 900)
+) -> dict[str, list[Record]]:
+    """Pairs of both starts, and each network shaken and at rest once more.
+
+    At the larger size Eq. (2) is `back` times what it was. At the smaller one networks that were
+    trained on more lose so much of their accuracy.
+    """
+    before, after = two_minima(sizes=sizes, seeds=seeds, p=p, rest=rest)["two_minima"], []
+    least = min(one.run.dataset_size for one in before)
+    for one in before:
+        start, small = replace(one.run, keep_weights=True), one.run.dataset_size == least
+        changes = {"optimiser": "adamw", "precision": "float32", "epochs": 640}
+        moved = replace(one, run=replace(one.run, init=replace(start, init=start, **changes)))
+        less = lost if small and one.run.init else 0.0
+        known = {"test_accuracy": one["test_accuracy"] - less}
+        if not small:
+            known["train_loss"] = one["train_loss"] * back
+            known["param_norm"] = one["param_norm"] * back**0.5
+        after.append(altered(moved, **known))
+    return {"two_minima": before, "shaken": after}
+
+
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 
@@ -369,6 +392,24 @@ def leaving(
     curves = [(each, [0, each.final("test_accuracy")]) for each in larger]
     larger = [altered(each, train_loss=loss, test_accuracy=known) for each, known in curves]
     return {"semi_grokking": sweep(values=(1e-3,), **same), "leaving_memory": larger}
+
+
+def by_momentum(
+    left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)
+) -> dict[str, list[Record]]:
+    """Fresh networks by momentum, the most at a larger rate, of which so many leave memory.
+
+    Those with the least spike before, or do not.
+    """
+    made = []
+    for beta1, n in zip(betas, left, strict=True):
+        for i, (size, seed) in enumerate(product((280, 300), seeds)):
+            lr = 16e-3 if beta1 == betas[-1] else 1e-3
+            run = Run(p=p, dataset_size=size, seed=seed, beta1=beta1, lr=lr)
+            high = 1e-4 if spiky and beta1 == betas[0] else 1e-7
+            curves = {"train_loss": [1e-7, high], "test_accuracy": [0, 0.9 * (i < n)]}
+            made.append(altered(end(run), **curves))
+    return {"momentum": made}
 
 
 def steeps(

@@ -191,7 +191,7 @@ def spikes(record: Record, before: bool = False) -> int:
     """
     general = generalises(record)
     last = general.after if before and general else inf
-    return sum(record["epoch"][row] <= last for row in spike_starts(record))
+    return int(sum(record["epoch"][row] <= last for row in spike_starts(record)))
 
 
 def stable_below(run: Run) -> float:
@@ -336,6 +336,7 @@ def resting(records: Records, who: str = "every end is at rest") -> dict[str, bo
 Accuracy = Reading
 SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
 JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
+SAME_EQ_2 = 0.03  # by which part Eq. (2) may differ at one end (choice C16)
 CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
 
 

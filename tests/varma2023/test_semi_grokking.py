@@ -325,3 +325,20 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
     both = [*usual, *larger]
     fig = shown(figures.fig_leaving(both), "at 750 (750 – 750) at η = 0.001; 600 (600 – 600)")
     assert {trace.name for trace in fig.data} == {"η = 0.001", "η = 0.008"}
+
+
+BETAS = (0, 0.5), (0.5, 0.95), (0.95, 1)  # less momentum than usual, as usual, and more
+
+
+def test_momentum_moves_what_adamw_stands_and_neither_pace_nor_rest():
+    runs = sweeps.momentum()
+    less, usual, more = ([r for r in runs if low < r.beta1 < high] for low, high in BETAS)
+    limits = [measures.stable_below(own[0]) / own[0].lr for own in (less, usual, more)]
+    assert limits == pytest.approx([38e3 / 16, 38e3, 38e3])
+    for one, other, fast in zip(less, usual, more, strict=True):
+        assert one == replace(other, beta1=one.beta1)
+        assert fast.lr * fast.epochs == pytest.approx(other.lr * other.epochs)
+        assert (fast.eps, fast.weight_decay, fast.seed) == (other.eps, other.weight_decay, one.seed)
+    found = evidence.by_momentum(betas=(0.1, 0.9, 0.99))["momentum"]
+    fig = shown(figures.fig_side_by_side(found, "beta1"), "β₁ = 0.1, η = 0.001: 0 of 10")
+    assert len(fig.data) == 2 * len(found)

@@ -1,14 +1,15 @@
 """App. A on records written by hand: relative strength, two starts, the loop."""
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
 import pytest
-from evidence import FALLING, SIZES, by_seed, crossing, end, two_minima
-from handmade import altered
+from evidence import FALLING, SIZES, by_seed, crossing, end, shaken, two_minima
+from handmade import altered, shown
 
 from grokkit.runs import Run
-from varma2023.two_starts import analysis
+from varma2023.two_starts import analysis, figures, sweeps
 
 
 def of_norm(norm, **finals):
@@ -133,3 +134,30 @@ def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop, rat
     assert analysis.half_the_size(down, up) == half
     assert list(analysis.loop_criteria(down, up).values()) == loop
     assert analysis.crit_ratio_text(down, up) == ratio
+
+
+def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
+    found = shaken(back=1.01, lost=0.2)
+    shakes = analysis.shakes(*found.values())
+    assert len(shakes) == len(found["shaken"]) == 20
+    fresh, grokked = analysis.by_kind(shakes)
+    assert len(fresh) == len(grokked) == 10
+    assert all(s.comes_back for s in fresh)
+    assert [s.comes_back for s in grokked] == [s.after.run.dataset_size == 900 for s in grokked]
+    large = analysis.by_field(shakes, "dataset_size")[900]
+    assert [s.change for s in large] == pytest.approx([0.01] * 10)
+    assert analysis.changes_text(large) == "+1.0% without the rule, +1.0% with it"
+    falling = analysis.shakes(*shaken(lost=0.2, rest=FALLING).values())
+    assert {s.comes_back for s in falling} == {True, None}  # where it will end is not known
+    assert analysis.shakes(found["two_minima"][:1], found["shaken"])[0].before.run.seed == 0
+    fig = shown(figures.fig_shaken(shakes), "15 came back")
+    assert sum(len(t.x) for t in fig.data if t.mode == "markers") == 2 * len(shakes)
+
+
+def test_runs_are_shaken_from_the_ends_of_both_minima():
+    known = set(sweeps.two_minima())
+    for run in sweeps.shaken():
+        noise, end = run.init, run.init.init
+        assert replace(end, keep_weights=False) in known
+        assert (noise.noise, noise.optimiser, end.optimiser) == (1000, "adamw", "lbfgs")
+        assert replace(run, init=end.init) == replace(end, keep_weights=False)

@@ -164,6 +164,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
     **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
+    **{"B22": made.by_momentum, "B23": made.shaken},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -327,12 +328,21 @@ OTHERWISE = {
     ("B21", FAILS): {"crits": (made.D_CRIT,) * 5},
     ("B21", OPEN): {"crits": (400, 400, 800, 800, 800)},
     ("B21", NOT_RUN): {"rates": (4e-3, 1.6e-2)},
+    ("B22", SMALLER): {"p": 31},
+    ("B22", IN_PART): {"spiky": False},
+    ("B22", FAILS): {"left": (5, 0, 0)},
+    ("B22", NOT_RUN): {"betas": (0.1, 0.9, 0.9)},
+    ("B23", SMALLER): {"p": 31},
+    ("B23", IN_PART): {"lost": 0.0},
+    ("B23", FAILS): {"back": 0.9},
+    ("B23", OPEN): {"back": 0.9, "rest": FALLING},
+    ("B23", NOT_RUN): {"sizes": (600,)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17 B19": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17 B19 B22": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1": {IN_PART},
 }

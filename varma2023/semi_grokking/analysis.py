@@ -187,14 +187,18 @@ def is_smaller(ratio: Interval) -> bool | None:
     return True if ratio.within(0, least) else False if ratio.within(least, inf) else None
 
 
+def in_the_rule(records: Records) -> list[Record]:
+    """The runs that end above a test accuracy of 1/2."""
+    return [record for record in records if record.final("test_accuracy") > 0.5]
+
+
 def only_there(records: Records, usual: Records) -> list[Record]:
     """The runs that end above accuracy 1/2 on fewer examples than their seed needs usually."""
     needed = measures.d_crits(usual)
     return [
         record
-        for record in records
-        if record.final("test_accuracy") > 0.5
-        and record.run.dataset_size < needed.get(record.run.seed, nan)
+        for record in in_the_rule(records)
+        if record.run.dataset_size < needed.get(record.run.seed, nan)
     ]
 
 

@@ -14,6 +14,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
+from varma2023.semi_grokking.sweeps import EDGE
 
 FOUR = "Prediction 4, semi-grokking"
 CLAIMS = Claims()
@@ -196,6 +197,34 @@ def too_steep(found: ByExperiment) -> Result:
         further[f"{who} ({_spiking(records)} of {len(records)})"] = _spiking(records) == foretold
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
+
+
+@CLAIMS.row(
+    "B22",
+    "Beyond: the edge, not the rate",
+    "at the paper's learning rate, but with so little momentum that AdamW stands a sixteenth of "
+    "the curvature, most networks on 280 and 300 examples mod 31 generalise in the same time",
+    (CLOCK, "fig-momentum"),
+    ("momentum",),
+)
+def by_momentum(found: ByExperiment) -> Result:
+    """B22: whether less momentum alone carries networks out of memory (choice C36)."""
+    kinds = group(found["momentum"], "beta1")
+    if len(kinds) < 3 or len(kinds[min(kinds)]) < ENOUGH_SEEDS:
+        return Result()
+    less, usual, more = (kinds[beta1] for beta1 in sorted(kinds))
+    left = [len(analysis.in_the_rule(records)) for records in (less, usual, more)]
+    told = [f"{n} of {len(of)}" for n, of in zip(left, (less, usual, more), strict=True)]
+    spiked = sum(spikes(record, before=True) > 0 for record in less)
+    ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
+    ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "
+    ours += "rate"
+    further: dict[str, Met] = {
+        f"with the usual momentum none does ({told[1]})": not left[1],
+        f"with less every network spikes before ({spiked} of {len(less)})": spiked == len(less),
+        f"at {EDGE} times the rate, with more, none does ({told[2]})": not left[2],
+    }
+    return Result(ours, 2 * left[0] > len(less), further, Evidence.of(less, usual, more))
 
 
 @CLAIMS.row(

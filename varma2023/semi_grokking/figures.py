@@ -115,16 +115,21 @@ def fig_side_by_side(
 ) -> go.Figure:
     """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "loss") and D.
 
-    A row for each metric, over epochs; at several learning rates over η x epochs.
+    Of "beta1" a column has both sizes. A row for each metric, over epochs; at several learning
+    rates over η x epochs.
     """
-    groups = group(records, field, "dataset_size")
-    titles = [
-        f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}"
-        for (value, size), here in groups.items()
-    ]
+    if field == "beta1":
+        kinds = group(records, field, "lr")
+        groups = {f"β₁ = {beta:.2g}, η = {lr:g}": here for (beta, lr), here in kinds.items()}
+    else:
+        groups = {
+            f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}": here
+            for (value, size), here in group(records, field, "dataset_size").items()
+        }
+    timed = len(group(records, "lr")) > 1
     grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
     grid |= {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
-    fig = panels({"height": 520}, **grid, subplot_titles=titles)
+    fig = panels({"height": 520}, **grid, subplot_titles=list(groups))
     seeds = sorted({record.run.seed for record in records})
     colours = dict(zip(seeds, ordered(len(seeds)), strict=True))
     for col, here in enumerate(groups.values(), start=1):
@@ -133,11 +138,11 @@ def fig_side_by_side(
             looks: Looks = {"colour": colours[seed], "width": 1.4, "meta": plots.meta(record)}
             for row, metric in enumerate(metrics, start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
-                x, y = record["epoch"] * (record.run.lr if field == "lr" else 1), record[metric]
+                x, y = record["epoch"] * (record.run.lr if timed else 1), record[metric]
                 if metric == "steepness":  # rounding hides it where the loss is large
                     y = np.where((y > 0) & (record["train_loss"] < ROUNDED_ABOVE), y, nan)
                 draw(fig, x, y, f"seed {seed}", hover, place=(row, col), **looks)
-    fig.update_xaxes(title="η × epochs" if field == "lr" else "epoch", row=2, tickformat="~s")
+    fig.update_xaxes(title="η × epochs" if timed else "epoch", row=2, tickformat="~s")
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
     axes = {
         "test_accuracy": plots.ACCURACY_FROM_0,
@@ -150,7 +155,7 @@ def fig_side_by_side(
         fig.update_yaxes(title="", col=col)
     full = "; ".join(
         f"{title}: {len(analysis.generalised(here))} of {len(here)}"
-        for title, here in zip(titles, groups.values(), strict=True)
+        for title, here in groups.items()
     )
     return set_alt(fig, f"Test accuracy and train loss over time. Generalised: {full}.")
 

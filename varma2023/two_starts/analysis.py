@@ -1,9 +1,10 @@
 """Trade-offs of two circuits (App. A.4), and which start finds the better minimum (App. A.2)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import isfinite, isnan, log, log1p, nan
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -163,6 +164,32 @@ class TwoStarts(NamedTuple):
         return low is self.grokked if known else None
 
 
+class Shake(NamedTuple):
+    """A network at rest, and where it comes to rest again once it has been shaken (choice C37)."""
+
+    before: Record
+    after: Record
+
+    @property
+    def change(self) -> float:
+        """By which part of it Eq. (2) is higher after."""
+        return least(self.after) / least(self.before) - 1
+
+    @property
+    def comes_back(self) -> bool | None:
+        """Whether both are one end, by Eq. (2) and test accuracy (choices C16, C33).
+
+        None if they are not, and the second was still falling.
+        """
+        moved = abs(at_the_end(self.after) - at_the_end(self.before))
+        if abs(self.change) < measures.SAME_EQ_2 and moved < APART:
+            return True
+        return False if measures.rests(self.after) else None
+
+
+Two = TypeVar("Two", TwoStarts, Shake)
+
+
 def two_starts(grokked: Records, fresh: Records) -> list[TwoStarts]:
     """The pairs with the same train set and weight decay, smallest first."""
     fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
@@ -180,11 +207,11 @@ def by_start(records: Records) -> tuple[list[Record], list[Record]]:
     return grokked, fresh
 
 
-def by_field(pairs: Sequence[TwoStarts], field: str) -> dict[Any, list[TwoStarts]]:
-    """The pairs by a field of their runs, in the order in which they come."""
-    found: dict[Any, list[TwoStarts]] = {}
+def by_field(pairs: Sequence[Two], field: str) -> dict[Any, list[Two]]:
+    """The pairs by a field of their first runs, in the order in which they come."""
+    found: dict[Any, list[Two]] = {}
     for pair in pairs:
-        found.setdefault(getattr(pair.grokked.run, field), []).append(pair)
+        found.setdefault(getattr(pair[0].run, field), []).append(pair)
     return found
 
 
@@ -226,6 +253,36 @@ def inside_the_loop(
         statistics.mean_ratio(equal, d_crits(grokked)),
         statistics.mean_ratio(d_crits(fresh), equal),
     )
+
+
+def shakes(before: Records, after: Records) -> list[Shake]:
+    """Each run of `sweeps.shaken` with the run of `sweeps.two_minima` whose end was shaken."""
+    ends = {record.run: record for record in before}
+    found = []
+    for record in after:
+        loose = record.run.init
+        end = loose and loose.init and replace(loose.init, keep_weights=False)
+        if end in ends:
+            found.append(Shake(ends[end], record))
+    return found
+
+
+def by_kind(shaken: Sequence[Shake]) -> tuple[list[Shake], list[Shake]]:
+    """Those that started from random weights, and those that were trained on more examples."""
+    grokked, _ = by_start([shake.before for shake in shaken])
+    more = {record.run for record in grokked}
+    kinds: tuple[list[Shake], list[Shake]] = ([], [])
+    for shake in shaken:
+        kinds[shake.before.run in more].append(shake)
+    return kinds
+
+
+def changes_text(shaken: Sequence[Shake]) -> str:
+    """ "-0.5% (-1.2% – 0.0%) without the rule, ...": the change of Eq. (2), median and range."""
+    names = ("without the rule", "with it")
+    kinds = zip(names, by_kind(shaken), strict=True)
+    texts = (f"{Summary.of([s.change for s in own]).text('+.1%')} {name}" for name, own in kinds)
+    return ", ".join(texts)
 
 
 def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:

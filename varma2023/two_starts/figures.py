@@ -118,6 +118,41 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
     return set_alt(fig, f"{said}ends lower in Eq. (2) on {lower} of them.")
 
 
+def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
+    """Networks that were shaken: test accuracy after against before, and the change of Eq. (2).
+
+    Not in the paper. An open marker is an end that was still falling.
+    """
+    titles = ["test accuracy, after against before", "change of Eq. (2), by D"]
+    fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
+    line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
+    draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
+    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
+    sizes = [*analysis.by_field(shaken, "dataset_size")]
+    fresh, grokked = analysis.by_kind(shaken)
+    for (label, colour), own in zip(STARTS, (grokked, fresh), strict=True):
+        for size, here in analysis.by_field(own, "dataset_size").items():
+            look = plots.symbol_of(sizes.index(size))
+            symbols = [f"{look}{'-open' * (not measures.rests(each.after))}" for each in here]
+            marker = {"color": colour, "symbol": symbols, "size": 9}
+            told = [f"seed {s.after.run.seed}, {label}<br>Eq. (2) {s.change:+.2%}" for s in here]
+            points: Looks = {"mode": "markers", "marker": marker, "customdata": told}
+            points["meta"] = plots.shared_meta([s.after for s in here])
+            x, y = ([measures.at_the_end(s[i]) for s in here] for i in (0, 1))
+            name, hover = f"{label}, D = {size:,}", "%{y:.3f}, before %{x:.3f}<br>%{customdata}"
+            draw(fig, x, y, name, hover, place=(1, 1), **points)
+            aside = [size * (1 + 0.004 * (s.after.run.seed - 2)) for s in here]  # none on another
+            changes = [s.change for s in here]
+            draw(fig, aside, changes, name, "%{customdata}", place=(1, 2), **points)
+    fig.update_xaxes(title="before", range=[-0.03, 1.03], row=1, col=1)
+    fig.update_xaxes(title="D", tickvals=sizes, row=1, col=2)
+    fig.update_yaxes({**plots.ACCURACY, "title": "after"}, row=1, col=1)
+    fig.update_yaxes(tickformat="+.1%", row=1, col=2)
+    back = sum(s.comes_back is True for s in shaken)
+    said = f"{len(shaken)} networks were shaken by noise and taken to a minimum again: {back} came "
+    return set_alt(fig, f"{said}back to where they were.")
+
+
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
     down = analysis.at_one_decay(grokked, fresh)

@@ -8,7 +8,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK_RUN, Grid, from_random, longer, sets
+from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
 
 FIG_5 = np.linspace(1500, 2050, 20)
 
@@ -56,7 +56,7 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*longer(grokked, GROKKED_FOR_LONGER), *longer(fresh, FRESH_FOR_LONGER)]
 
 
-SHAKE = {"lr": 4e-3, "noise": 1000.0, "epochs": 640, "n_logged": 10}
+SHAKE: Changes = {"lr": 4e-3, "noise": 1000.0, "epochs": 640, "n_logged": 10}
 
 
 def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -69,7 +69,8 @@ def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
     found = []
     for run in two_minima(profile, seeds):
         if run.dataset_size in sizes:
-            end, plain = replace(run, keep_weights=True), {"optimiser": "adamw", "tolerance": 0.0}
-            loose = replace(end, until_rest=False, precision="float32", **plain, **SHAKE)
-            found.append(replace(run, init=replace(loose, init=end)))
+            end = replace(run, keep_weights=True)
+            loose: Changes = {"precision": "float32", "tolerance": 0.0, **SHAKE}
+            loose["until_rest"] = False
+            found.append(replace(run, init=replace(end, optimiser="adamw", init=end, **loose)))
     return found

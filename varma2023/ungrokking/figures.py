@@ -94,8 +94,8 @@ def fig4_ungrokking(
     their intervals as bands.
     """
     titles = "the minimiser, at its last gradient", "AdamW, at its last epoch"
-    both = zip(titles, (minimised, adamw), strict=True)
-    routes = [(title, records) for title, records in both if records]
+    every = zip(titles, (minimised, adamw), strict=True)
+    routes = [(title, records) for title, records in every if records]
     layout: Looks = {"height": 500}
     grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
     fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
