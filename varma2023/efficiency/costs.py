@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import exp, log, nan
+from math import exp, isfinite, log, log10, nan
 from statistics import fmean
 
 import numpy as np
@@ -157,7 +157,8 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
         drawn = [(MEM, kind.memory, f"memory, {label}")]
         if not (one and i):
             name = "after ungrokking" if one else label
-            plots.draw_accuracy(fig, kind.ends, "p", name, colour, i, place=(1, 1))
+            shade = TEST if one else colour
+            plots.draw_accuracy(fig, kind.ends, "p", name, shade, i, place=(1, 1))
             plots.draw_paper_size(fig, kind.ends, (1, 1))
             drawn.append((TEST, kind.ends, "after ungrokking" if one else f"ungrokked, {label}"))
             drawn.append((GEN, kind.rules, "rule" if one else f"rule, {label}"))
@@ -174,6 +175,15 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
         carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
         label = "mean of the rule, carried to other sizes"
         draw(fig, reach, [mean] * 2, label, f"{mean:.1f}", place=(1, 2), **carried)
+        marks = {"they forget below": measures.d_crit_interval(found[0].ends).value}
+        marks["costs meet at"] = found[0].told.value
+        for i, (text, size) in enumerate(marks.items()):
+            if isfinite(size):
+                note = {"text": f"{text} {size:,.0f}", "textangle": -90, "x": log10(size)}
+                note |= {"xanchor": "right", "yanchor": "bottom", "font": {"size": 12}}
+                rule = {"color": (TEST, MEM)[i], "dash": "dot", "width": 1.5}
+                fig.add_vline(x=size, line=rule, row=1, col=2)
+                fig.add_annotation(**note, y=0.02, yref="y domain", showarrow=False, row=1, col=2)
     fig.update_xaxes(plots.size_axis(ends, "D′"), row=1, col=1)
     fig.update_xaxes(plots.size_axis(priced, "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)

@@ -64,14 +64,14 @@ function render({ model, el }) {
     const low = Math.min(Math.max(0, right - NEAR), Math.max(0, p - 1 - 2 * NEAR)), high = Math.min(p - 1, low + 2 * NEAR);
     const fine = Array.from({ length: 400 }, (_, i) => low + ((high - low) * i) / 399);
     const drawn = fine.map((c) => waves(state, c)), reach = 1.05 * Math.max(...amplitudes);
-    const rule = { x: right, text: `a + b = ${right}` };
+    const rule = { x: right, text: `a + b = ${right}`, low: true };
     near.draw({ label: `${count} waves of answers ${low} to ${high}; all are highest at ${right}`, x: { title: "answer c", low, high },
       y: { low: -reach, high: reach }, rules: [rule], lines: frequencies.slice(0, count).map((_, j) => (
         { x: fine, y: drawn.map((each) => each[j]), colour: COLOURS.gen, dash: DASHES[j % DASHES.length], width: 1.5 })) });
     sum.draw({ label: `The sum of ${count} waves is highest, ${top.toFixed(1)}, at ${right}, and next, ${logits[next].toFixed(1)}, at ${next}`,
       x: { title: "answer c", low: 0, high: p - 1 }, y: { low: -top, high: 1.08 * top }, lines: [], rules: [rule],
       stems: [{ x: logits.map((_, c) => c), y: logits, colour: COLOURS.gen }],
-      dots: [{ x: right, y: logits[right], colour: COLOURS.gen }, { x: next, y: logits[next], colour: COLOURS.norm }] });
+      dots: [{ x: right, y: logits[right], colour: COLOURS.gen }, { x: next, y: logits[next], colour: COLOURS.norm, text: `${next}` }] });
     names.set(frequencies.map((_, j) => (j < count ? `${amplitudes[j].toFixed(1)} at ${right}` : undefined)));
     const share = `${(100 * logits[next] / logits[right]).toFixed(1)}%`;
     status.textContent = `${a} + ${b} = ${right} mod ${p}. The wave${count > 1 ? "s add up" : " rises"} to ${logits[right].toFixed(1)} there; the next best answer, ${next}, has ${share} of that.`;

@@ -75,7 +75,7 @@ function tickText(value, log) {
 
 // A line chart in SVG at its host's own width. `draw(spec)`, where spec holds
 // { label, x: {title, low, high, log}, y: {title, low, high, log}, lines: [{x, y, colour, dash, width}],
-//   stems: [{x, y, colour}] from y = 0, rules: [{x, text}], dots: [{x, y, colour, open}], cursor }.
+//   stems: [{x, y, colour}] from y = 0, rules: [{x, text, low}], dots: [{x, y, colour, open, text}], cursor }.
 // `onCursor(x, pressed)` hears the pointer in units of the x axis.
 function chart(host, height, onCursor) {
   const svg = shape("svg", { role: "img", height });
@@ -125,7 +125,7 @@ function chart(host, height, onCursor) {
     for (const rule of spec.rules || []) {
       line(X(rule.x), box.top, X(rule.x), box.bottom, "gk-x-axis", { "stroke-dasharray": "4 3" });
       const end = X(rule.x) > middle;
-      parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: box.top + 60, "text-anchor": end ? "end" : "start" }, rule.text));
+      parts.push(shape("text", { x: X(rule.x) + (end ? -5 : 5), y: rule.low ? box.bottom - 8 : box.top + 60, "text-anchor": end ? "end" : "start" }, rule.text));
     }
     const clip = (v) => Math.min(Math.max(v, -1e4), 1e4).toFixed(2);
     for (const { x, y, colour } of spec.stems || []) {
@@ -137,9 +137,10 @@ function chart(host, height, onCursor) {
       parts.push(shape("path", { d, style: `stroke: ${colour}`, "stroke-width": stroke,
         "stroke-dasharray": dash || "none", class: "gk-x-line" }));
     }
-    for (const { x, y, colour, open } of spec.dots || []) {
+    for (const { x, y, colour, open, text } of spec.dots || []) {
       const look = open ? { r: 3.5, style: `stroke: ${colour}`, class: "gk-x-ring" } : { r: 4.5, style: `fill: ${colour}`, class: "gk-x-dot" };
       parts.push(shape("circle", { cx: X(x), cy: Y(y), ...look }));
+      if (text) parts.push(shape("text", { x: X(x) + 8, y: Y(y) + 4 }, text));
     }
     if (spec.cursor !== undefined)
       parts.push(shape("path", { d: `M${X(spec.cursor)} ${box.top}V${box.bottom}`, class: "gk-x-cursor" }));
