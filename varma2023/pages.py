@@ -46,5 +46,5 @@ def api(name: str) -> str:
     """A link from a chapter to a public name, "package.module.name", in the API reference."""
     module, _, short = name.rpartition(".")
     page = api_pages().get(module, "api")
-    shown = ".".join([module.rpartition(".")[2], short])
+    shown = ".".join([*module.split(".")[1:], short])
     return f'<a href="../{page}.html#{name}"><code>{shown}</code></a>'

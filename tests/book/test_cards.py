@@ -105,9 +105,15 @@ def test_no_criterion_of_a_result_is_lost_in_the_table_and_each_has_its_mark(boa
         told = [text(each) for each in row.select("td")[4].select("li")]
         assert told[1:] == [f"{claims.SIGN[met]} {says}" for says, met in result.further.items()]
         assert told[0][0] == claims.SIGN[result.core]
-        ours = text(row.select("td")[3]).replace("; … ", "; ")
-        if not row.select("td")[3].select("li"):
-            assert ours == powers(result.ours)
+        ours = row.select("td")[3]
+        before = ours.select(".gk-earlier")
+        assert [text(each) for each in before] == [
+            f"Earlier verdict: {powers(told)}" for told in filter(None, [result.before])
+        ]
+        for each in before:
+            each.extract()
+        if not ours.select("li"):
+            assert text(ours).replace("; … ", "; ") == powers(result.ours)
 
 
 def test_no_sentence_of_the_table_says_yes_or_no_for_a_criterion(board):
@@ -194,5 +200,5 @@ def test_fig_1_has_linear_epochs_with_round_ranges_in_which_each_example_comes_t
 
 def test_a_card_without_a_prediction_says_that_nothing_was_run(every):
     """The quick profile has networks, and none that holds one circuit alone."""
-    nothing = every | {"other_tasks": [], "starts": []}
+    nothing = every | {"other_tasks": [], "starts": [], "papers_memory": []}
     assert cards.predicted({}, nothing) is None

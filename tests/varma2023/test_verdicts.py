@@ -492,7 +492,7 @@ def test_weight_decay_is_judged_by_ends_at_rest_and_its_row_says_what_it_was_wit
     assert board.judge("F4wd", **again).verdict == HOLDS
     again_says = board.judge("F4wd", **again).before
     assert again_says.startswith("open, by the first runs, of fewer seeds and gradients (C19)")
-    assert board.judge("F4wd", **by_both(), **effort()).before == ""
+    assert "first runs" not in board.judge("F4wd", **by_both(), **effort()).before
 
 
 def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not():

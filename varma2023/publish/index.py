@@ -25,6 +25,7 @@ class Item:
         """Dotted names of the public functions and classes that this item is about.
 
         An equation's docstring begins with it, another's cites the item in its first paragraph.
+        What draws it comes first; how the book is made is left out.
         """
 
         def about(text: str) -> bool:
@@ -32,7 +33,9 @@ class Item:
                 not self.name.startswith("Eq.") and cites(text.split("\n\n")[0], self.name)
             )
 
-        return [name for name, text in docstrings().items() if about(text)]
+        named = [name for name, text in docstrings().items() if about(text)]
+        ours = [name for name in named if not name.startswith("varma2023.publish")]
+        return sorted(ours, key=lambda name: ".figures." not in name)
 
 
 @cache

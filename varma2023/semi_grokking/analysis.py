@@ -202,6 +202,19 @@ def only_there(records: Records, usual: Records) -> list[Record]:
     ]
 
 
+def ratios_text(records: Records, usual: Records) -> str:
+    """ "× 0.95 (0.90 – 1.01) at η = 0.004, ...": `size_ratio` by learning rate."""
+    rates = group(records, "lr").items()
+    return ", ".join(f"× {size_ratio(own, usual).text()} at η = {rate:g}" for rate, own in rates)
+
+
+def spiking_text(records: Records) -> str:
+    """ "3 of 40 at η = 0.004, ...": how many runs spike, by learning rate."""
+    rates = group(records, "lr").items()
+    found = {rate: [measures.spikes(record) > 0 for record in own] for rate, own in rates}
+    return ", ".join(f"{sum(n)} of {len(n)} at η = {rate:g}" for rate, n in found.items())
+
+
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
 
 CALM = 10  # times the least train loss so far, up to which an evaluation is calm
