@@ -109,7 +109,7 @@ class Summary:
         return cls(float(np.median(known)), min(known), max(known), len(known), len(values))
 
     def text(self, form: str = ",.0f") -> str:
-        """ "median (low – high)", with how many runs had a value where not all had."""
+        """ "median (low – high)", or the one value of all; and of how many, if not of all."""
         if not self.seen:
             return f"never (0 of {self.n} runs)"
         span, ends = f"{self.median:{form}}", [f"{end:{form}}" for end in (self.low, self.high)]

@@ -190,7 +190,8 @@ def draw_runs(
 
     The median is at the epochs of the longest run; one that ended early stays where it ended. With
     a `chosen` run, that one is strong: a median over runs that peak at other epochs has no peak.
-    Label, colour and dash are the metric's if not told else; `about` goes into each `meta`.
+    Label, colour and dash are the metric's if not told else; `about` goes into each `meta`, but of
+    a chosen run.
     """
     name, usual, own = CURVES[metric]
     label, colour, dash, about = label or name, colour or usual, dash or own, about or {}

@@ -7,7 +7,7 @@ there is one seed, nothing: then there is no interval).
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp, isfinite, log, nan
+from math import exp, inf, isfinite, log, nan
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,12 @@ class Interval:
         """
         known = self.each or (self.low, self.high)
         return all(low <= value <= high for value in known)
+
+    def tells(self, low: float | int, high: float | int) -> bool | None:
+        """Whether it is `within` two bounds; None if a bound is in it, or it is not known."""
+        if self.within(low, high):
+            return True
+        return False if self.within(-inf, low) or self.within(high, inf) else None
 
     def text(self, form: str = ".2f") -> str:
         """ "value (low – high)"; of few seeds "value (first, second; 2 seeds)"."""

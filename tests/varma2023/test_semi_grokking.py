@@ -340,5 +340,5 @@ def test_momentum_moves_what_adamw_stands_and_neither_pace_nor_rest():
         assert fast.lr * fast.epochs == pytest.approx(other.lr * other.epochs)
         assert (fast.eps, fast.weight_decay, fast.seed) == (other.eps, other.weight_decay, one.seed)
     found = evidence.by_momentum(betas=(0.1, 0.9, 0.99))["momentum"]
-    fig = shown(figures.fig_side_by_side(found, "beta1"), "β₁ = 0.1, η = 0.001: 0 of 10")
+    fig = shown(figures.fig_side_by_side(found, "beta1"), "β₁ = 0.1, η = 0.001: 10 of 10")
     assert len(fig.data) == 2 * len(found)

@@ -1,6 +1,6 @@
 """The figure of the delay: how long until a network groks, by the size of its dataset."""
 
-from math import isfinite, isinf, log10, nan
+from math import inf, isfinite, isinf, log10, nan
 
 import numpy as np
 import plotly.graph_objects as go
@@ -33,7 +33,8 @@ def fig_delay(
     colours = dict(zip(names, ordered(len(names)), strict=True))
     name = f"p = {p}, weight decay {decay:g}"
     _dots(fig, own, name, colours[p, decay], names.index((p, decay)), 1.0, (1, 1))
-    least = 0.9 * min([*crits.values(), *(record.run.dataset_size for record in own)])
+    smallest = min(record.run.dataset_size for record in own)
+    least = 0.9 * min(smallest, crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
     known = {"they forget below": crits.get(p, nan), "fresh ones end in memory up to": up_to}
@@ -80,6 +81,8 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
         x, y = sizes[seen], np.exp(times[seen])
+        if not len(x):
+            continue
         draw(fig, x, y, law, hover, place=(1, 1), showlegend=False, **line)
         where: Looks = {"x": log10(x[0]), "y": log10(y[0]), "showarrow": False}
         side = "right" if law == "nucleation" else "left"  # it ends beside another

@@ -285,9 +285,9 @@ def predictions_table(rows: Mapping[str, Prediction]) -> str:
 
 
 def order(rows: Mapping[str, Prediction]) -> float:
-    """Spearman's correlation of predicted and measured; NaN where one of them is none."""
+    """Spearman's correlation of predicted and measured; NaN where one is none, or of too few."""
     sizes = np.array([[each.predicted.value, each.measured.value] for each in rows.values()])
-    return spearman(*sizes.T) if np.isfinite(sizes).all() else nan
+    return spearman(*sizes.T) if sizes.size and np.isfinite(sizes).all() else nan
 
 
 def range_text(found: Iterable[float], form: str = ",.0f") -> str:

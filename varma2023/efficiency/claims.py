@@ -263,7 +263,7 @@ def wider(found: ByExperiment) -> Result:
     moved = costs.shift(widths, lambda each: each.crits)
     told = costs.shift(widths, lambda each: each.predicted)
     ratio = costs.shift(widths, lambda each: each.ratios)
-    falls = True if moved.within(0, 1) else False if moved.within(1, inf) else None
+    falls = moved.tells(0, 1)
     same = ratio.within(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
@@ -301,15 +301,11 @@ def where_costs_meet(found: ByExperiment) -> Result:
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
-    first = "open, by the sizes and lengths that were planned (C31)"
-    before = of_published(found["memory_at_rest"], sweeps.memory_at_rest(), first)
-    return Result(ours, _meet(by_random), further, evidence, before)
+    return Result(ours, _meet(by_random), further, evidence)
 
 
 def _meet(kind: costs.Costs) -> Met:
     """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
     if not (all(map(measures.rests, kind.beside)) and measures.crossings_rest(kind.ends)):
         return None
-    ratio, low, high = kind.measured_over_predicted, 1 / (1 + NEAR), 1 + NEAR
-    off = ratio.within(0, low) or ratio.within(high, inf)
-    return True if ratio.within(low, high) else False if off else None
+    return kind.measured_over_predicted.tells(1 / (1 + NEAR), 1 + NEAR)

@@ -32,7 +32,7 @@ class Costs:
     @property
     def rules(self) -> list[Record]:
         """The ends at the largest size that hold the rule: what it costs each seed."""
-        largest = measures.at_largest(self.ends)
+        largest = measures.at_largest(self.ends) if self.ends else []
         return [r for r in largest if r.final("test_accuracy") > measures.PERFECT]
 
     @property

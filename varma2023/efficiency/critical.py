@@ -94,7 +94,7 @@ def minima(records: Records) -> Float[np.ndarray, "_ 2"]:
 
 
 def predicted_by_minimum(mem: Records, gen: Records) -> dict[float, Interval]:
-    """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B2).
+    """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B9).
 
     C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
     the same at every D, as Sec. 4.1 has it.

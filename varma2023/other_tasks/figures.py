@@ -66,8 +66,8 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
     yaxis = {"title": "share of norm²", "range": [0, 1.03]}
     height = 320 + 24 * len(chosen)  # a row of the legend each
     fig = figure(xaxis=xaxis, yaxis=yaxis, barmode="group", height=height)
-    for c, shade in zip(chosen, ordered(len(chosen)), strict=True):
-        own, colour = c.own[0], GEN if c.grokked else shade
+    for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
+        own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
             hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
@@ -75,6 +75,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             bars = [own.group.names[row] for row in kept], values.numpy()[kept], name, hover
             about = {"task": c.task, "seed": c.record.run.seed}
             one: Looks = {"legendgroup": c.name, "showlegend": i == 0}
+            one["opacity"] = 1 if c.grokked else 0.45
             draw_bars(fig, *bars, colour, i, meta=about, **one)
     said = "Share of the squared norm of the logits along the characters of the symmetric group. "
     said += "; ".join(

@@ -155,10 +155,10 @@ def predicted(found: Results, every: ByExperiment) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
     rows = predictions.predictions(every)
     by_cost = [row for row in rows if row.route != efficiency.ROUTES[0]]
-    known = np.array([[row.predicted.value, row.measured.value] for row in by_cost]).reshape(-1, 2)
-    known = known[np.isfinite(known).all(1)]
-    if not known.size:
+    by_cost = [row for row in by_cost if np.isfinite(row.ratio)]
+    if not by_cost:
         return None
+    known = np.array([[row.predicted.value, row.measured.value] for row in by_cost])
     x, y = known.T
     low, high = float(known.min()), float(known.max())
     axis, ratios = Axis(0.9 * low, 1.1 * high, True), x / y

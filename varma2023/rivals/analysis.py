@@ -120,6 +120,15 @@ def decay_criteria(records: Records) -> dict[str, bool]:
     }
 
 
+def fastest_text(records: Records) -> str:
+    """The largest rate of generalising, one over its epochs, in 10,000 epochs; or a bound."""
+    epochs = [found for found in general_epochs(records) if found < inf]
+    if epochs:
+        return f"{1e4 / min(epochs):.2f}"
+    last = max((record.run.epochs for record in records), default=0)
+    return f"below {1e4 / last:.2f}, as none has generalised" if last else "not known"
+
+
 # --- what is shown -----------------------------------------------------------------------------
 
 
@@ -152,7 +161,7 @@ def spikes_seen(records: Records) -> str:
             calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
             seen.append(
                 f"{name}: {calm} of {len(runs)} runs grok without a spike before, at epoch "
-                f"{general_text(runs)}; {sum(n)} spikes in all"
+                f"{general_text(runs)}; {sum(n)} spikes before that in all"
             )
     return ". ".join(seen)
 
@@ -172,11 +181,11 @@ def walks_seen(records: Records) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
     times = "; ".join(
-        f"{general_text(runs)} with weight decay {decay:g}"
+        f"with weight decay {decay:g} at {general_text(runs)}"
         for decay, runs in by_decay(records).items()
     )
     seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations"
-    return f"{seen}. Runs generalise at epoch {times}"
+    return f"{seen}. Epoch at which runs generalise: {times}"
 
 
 def forgets_seen(fewer: Records) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
-from math import inf, log, nan
+from math import log, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -172,7 +172,6 @@ def norm_drops(records: Records) -> list[Drop]:
 
 # --- on how few examples networks generalise, by learning rate (choice C34) -----------------------
 
-LARGER = 8  # times the usual learning rate: what the claim is about
 MARGIN = 1.1  # a size is smaller than another if by more than this factor
 
 
@@ -183,8 +182,7 @@ def size_ratio(records: Records, usual: Records) -> Interval:
 
 def is_smaller(ratio: Interval) -> bool | None:
     """Whether a ratio of sizes is below 1 by more than `MARGIN`; None if that cannot be told."""
-    least = 1 / MARGIN
-    return True if ratio.within(0, least) else False if ratio.within(least, inf) else None
+    return ratio.tells(0, 1 / MARGIN)
 
 
 def in_the_rule(records: Records) -> list[Record]:
@@ -221,15 +219,17 @@ CALM = 10  # times the least train loss so far, up to which an evaluation is cal
 BELOW = 1.25  # a network is at the edge above AdamW's limit over this
 
 
-def before_spikes(record: Record) -> list[float]:
-    """The steepness at the last calm evaluation before each spike in memory.
-
-    A spike is in memory if it starts before test accuracy passes 1/2.
-    """
-    calm = np.flatnonzero(measures.over_least(record) <= CALM)
+def spikes_in_memory(record: Record) -> list[int]:
+    """The evaluations at which spikes start before test accuracy passes 1/2."""
     in_memory = np.maximum.accumulate(record["test_accuracy"]) < 0.5
-    starts = [row for row in measures.spike_starts(record) if in_memory[row]]
-    return [float(record["steepness"][calm[calm < row][-1]]) for row in starts]
+    return [int(row) for row in measures.spike_starts(record) if in_memory[row]]
+
+
+def before_spikes(record: Record) -> list[float]:
+    """The steepness at the last calm evaluation before each spike in memory."""
+    calm = np.flatnonzero(measures.over_least(record) <= CALM)
+    rows = spikes_in_memory(record)
+    return [float(record["steepness"][calm[calm < row][-1]]) for row in rows]
 
 
 def while_calm(record: Record) -> list[float]:

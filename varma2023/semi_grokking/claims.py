@@ -14,7 +14,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.sweeps import EDGE
+from varma2023.semi_grokking.sweeps import EDGE, STEP
 
 FOUR = "Prediction 4, semi-grokking"
 CLAIMS = Claims()
@@ -203,25 +203,25 @@ def too_steep(found: ByExperiment) -> Result:
     "B22",
     "Beyond: the edge, not the rate",
     "at the paper's learning rate, but with so little momentum that AdamW stands a sixteenth of "
-    "the curvature, most networks on 280 and 300 examples mod 31 generalise in the same time",
+    "the curvature, most networks on 280 and 300 examples mod 31 end above a test accuracy of ½",
     (CLOCK, "fig-momentum"),
     ("momentum",),
 )
 def by_momentum(found: ByExperiment) -> Result:
     """B22: whether less momentum alone carries networks out of memory (choice C36)."""
     kinds = group(found["momentum"], "beta1")
-    if len(kinds) < 3 or len(kinds[min(kinds)]) < ENOUGH_SEEDS:
+    if len(kinds) < 3 or len(group(kinds[min(kinds)], "seed")) < ENOUGH_SEEDS:
         return Result()
     less, usual, more = (kinds[beta1] for beta1 in sorted(kinds))
     left = [len(analysis.in_the_rule(records)) for records in (less, usual, more)]
     told = [f"{n} of {len(of)}" for n, of in zip(left, (less, usual, more), strict=True)]
-    spiked = sum(spikes(record, before=True) > 0 for record in less)
+    spiked = sum(map(bool, map(analysis.spikes_in_memory, less)))
     ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
     ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "
     ours += "rate"
     further: dict[str, Met] = {
         f"with the usual momentum none does ({told[1]})": not left[1],
-        f"with less every network spikes before ({spiked} of {len(less)})": spiked == len(less),
+        f"with less every network spikes in memory ({spiked} of {len(less)})": spiked == len(less),
         f"at {EDGE} times the rate, with more, none does ({told[2]})": not left[2],
     }
     return Result(ours, 2 * left[0] > len(less), further, Evidence.of(less, usual, more))
@@ -239,17 +239,18 @@ def fewer_examples(found: ByExperiment) -> Result:
     """B21: whether a larger step moves the size on which fresh networks generalise (choice C34)."""
     usual, rates = found["semi_grokking"], group(found["leaving_memory"], "lr")
     base = usual[0].run.lr
-    larger = rates.pop(analysis.LARGER * base, [])
+    larger = rates.pop(STEP * base, [])
     if not analysis.judged(usual) or not larger:
         return Result()
-    ratio, early = analysis.size_ratio(larger, usual), analysis.only_there(larger, usual)
+    ratio = analysis.size_ratio(larger, usual)
+    early = analysis.only_there(found["leaving_memory"], usual)
     ours = f"accuracy ½ at {d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {
         f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
         for rate, records in rates.items()
     }
-    spiked = sum(spikes(record, before=True) > 0 for record in early)
-    who = "networks that generalise only at the larger step spike before"
+    spiked = sum(map(bool, map(analysis.spikes_in_memory, early)))
+    who = "networks that end above ½ only at a larger step spike in memory"
     further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

@@ -153,11 +153,11 @@ def fig_side_by_side(
         fig.update_yaxes(axes[metric], row=row)
     for col in range(2, len(groups) + 1):  # the first column's titles are theirs, too
         fig.update_yaxes(title="", col=col)
-    full = "; ".join(
-        f"{title}: {len(analysis.generalised(here))} of {len(here)}"
-        for title, here in groups.items()
-    )
-    return set_alt(fig, f"Test accuracy and train loss over time. Generalised: {full}.")
+    read, told = analysis.generalised, "Generalised"
+    if field == "beta1":
+        read, told = analysis.in_the_rule, "Above accuracy ½ at the end"
+    full = "; ".join(f"{title}: {len(read(here))} of {len(here)}" for title, here in groups.items())
+    return set_alt(fig, f"Test accuracy and train loss over time. {told}: {full}.")
 
 
 def fig_steep(kinds: analysis.Steep) -> go.Figure:

@@ -117,7 +117,7 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     return [replace(run, epochs=round(run.epochs / n)) for n, runs in at.items() for run in runs]
 
 
-EDGE = 16  # times the usual learning rate, at which all networks spike at p = 31
+EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
 
 
 def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:

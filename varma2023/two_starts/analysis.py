@@ -165,7 +165,7 @@ class TwoStarts(NamedTuple):
 
 
 class Shake(NamedTuple):
-    """A network at rest, and where it comes to rest again once it has been shaken (choice C37)."""
+    """Where a network ended, and where it ends again once it has been shaken (choice C37)."""
 
     before: Record
     after: Record
@@ -179,12 +179,11 @@ class Shake(NamedTuple):
     def comes_back(self) -> bool | None:
         """Whether both are one end, by Eq. (2) and test accuracy (choices C16, C33).
 
-        None if they are not, and the second was still falling.
+        None if the second was still falling.
         """
         moved = abs(at_the_end(self.after) - at_the_end(self.before))
-        if abs(self.change) < measures.SAME_EQ_2 and moved < APART:
-            return True
-        return False if measures.rests(self.after) else None
+        same = abs(self.change) < measures.SAME_EQ_2 and moved < APART
+        return same if measures.rests(self.after) else None
 
 
 Two = TypeVar("Two", TwoStarts, Shake)

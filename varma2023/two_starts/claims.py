@@ -137,27 +137,26 @@ def trade_places(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B23",
     "Beyond: how deep the two minima are",
-    "at p = 31 and 228 examples a network of either minimum, shaken by noise until it has moved "
-    "by about its own norm, comes back",
+    "at p = 31 and 228 examples a network at rest in either minimum, shaken by noise, comes back",
     (CRITICAL, "fig-shaken"),
     ("two_minima", "shaken"),
 )
 def deep(found: ByExperiment) -> Result:
     """B23: whether networks that are shaken come back to their minimum (choice C37)."""
     shakes = analysis.shakes(found["two_minima"], found["shaken"])
-    sizes = analysis.by_field(shakes, "dataset_size")
+    minima = [shake for shake in shakes if measures.rests(shake.before)]
+    sizes = analysis.by_field(minima, "dataset_size")
     if len(sizes) < 2:
         return Result()
-    smaller, larger = (sizes[size] for size in sorted(sizes))
-    back = {size: [shake for shake in own if shake.comes_back] for size, own in sizes.items()}
-    counts = (f"{len(back[size])} of {len(own)} at {size}" for size, own in sizes.items())
-    fresh, grokked = analysis.by_kind(smaller)
-    ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(larger)} at "
-    ours += f"{larger[0].after.run.dataset_size}"
-    size = smaller[0].after.run.dataset_size
+    *_, smaller, larger = sorted(sizes)
+    back = {size: sum(s.comes_back is True for s in own) for size, own in sizes.items()}
+    counts = (f"{back[size]} of {len(own)} at {size}" for size, own in sizes.items())
+    ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])} at "
+    ours += f"{larger}"
+    fresh, grokked = analysis.by_kind(sizes[smaller])
     stay, keep = (claims.every(s.comes_back for s in own) for own in (fresh, grokked))
+    further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}
+    further[f"at {smaller} some of those with it do not"] = None if keep is None else not keep
     ends = [end for shake in shakes for end in shake[:2]]
-    further: dict[str, Met] = {f"at {size} those without the rule do, too": stay}
-    further[f"at {size} some of those with it do not"] = None if keep is None else not keep
-    core = claims.every(s.comes_back for s in larger)
+    core = claims.every(s.comes_back for s in sizes[larger])
     return Result(ours, core, further | measures.resting(ends), Evidence.of(ends))
