@@ -213,7 +213,7 @@ def shaken(
     At the larger size Eq. (2) is `back` times what it was. At the smaller one networks that were
     trained on more lose so much of their accuracy.
     """
-    before, after = two_minima(sizes=sizes, seeds=seeds, p=p, rest=rest)["two_minima"], []
+    before, after = two_minima(sizes=sizes, seeds=seeds, p=p)["two_minima"], []
     least = min(one.run.dataset_size for one in before)
     for one in before:
         start, small = replace(one.run, keep_weights=True), one.run.dataset_size == least
@@ -225,7 +225,7 @@ def shaken(
             known["train_loss"] = one["train_loss"] * back
             known["param_norm"] = one["param_norm"] * back**0.5
         after.append(altered(moved, **known))
-    return {"two_minima": before, "shaken": after}
+    return {"two_minima": before, "shaken": with_rest(after, rest) if rest else after}
 
 
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
@@ -388,10 +388,15 @@ def leaving(
     """
     same = {"adamw": True, "fresh": True, "field": "lr", "p": p}
     larger = by_seed(dict(enumerate(crits)), rates, **same)
-    loss = [1e-7, 1e-4 if spiky else 1e-7]
-    curves = [(each, [0, each.final("test_accuracy")]) for each in larger]
-    larger = [altered(each, train_loss=loss, test_accuracy=known) for each, known in curves]
+    larger = [in_memory(each.run, each.final("test_accuracy"), spiky) for each in larger]
     return {"semi_grokking": sweep(values=(1e-3,), **same), "leaving_memory": larger}
+
+
+def in_memory(run: Run, accuracy: float, spiky: bool) -> Record:
+    """A network that memorises, and then spikes or does not, and ends at this test accuracy."""
+    curves = {"train_loss": [1e-7, 1e-4 if spiky else 1e-7, 1e-7], "train_accuracy": 1.0}
+    curves |= {"test_accuracy": [0, 0, accuracy], "param_norm": 24.0, "residual": 0.1}
+    return record(run, [0, run.epochs // 2, run.epochs], **curves)
 
 
 def by_momentum(
@@ -406,9 +411,7 @@ def by_momentum(
         for i, (size, seed) in enumerate(product((280, 300), seeds)):
             lr = 16e-3 if beta1 == betas[-1] else 1e-3
             run = Run(p=p, dataset_size=size, seed=seed, beta1=beta1, lr=lr)
-            high = 1e-4 if spiky and beta1 == betas[0] else 1e-7
-            curves = {"train_loss": [1e-7, high], "test_accuracy": [0, 0.9 * (i < n)]}
-            made.append(altered(end(run), **curves))
+            made.append(in_memory(run, 0.9 * (i < n), spiky and beta1 == betas[0]))
     return {"momentum": made}
 
 

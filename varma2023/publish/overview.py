@@ -128,11 +128,10 @@ def idea(found: Costs | None) -> str:
     """
     if found is None or not isfinite(found.meet + found.forget.value):
         return ""
-    near = found.sizes <= 4.01 * found.sizes[0]
-    sizes, memory = found.sizes[near], found.memory[near]
-    top, (low, high) = float(memory.max()), (float(sizes[0]), float(sizes[-1]))
-    forget = found.forget
+    sizes, memory, forget = found.sizes, found.memory, found.forget
     ours = (forget.low, forget.high) if forget.bounded else forget.each or (forget.value,)
+    top, low = float(memory.max()), float(sizes[0])
+    high = max(float(sizes[-1]), 2 * max(ours))  # so that there is room for what is written
     box = Box(Axis(low, high, log=True), Axis(0, 1.1 * top), 350, 210)
     drawn = [
         box.line(Curve([low, high], [0, 0], "reference")),
@@ -143,7 +142,7 @@ def idea(found: Costs | None) -> str:
         box.line(Curve([found.meet], [found.rule], "norm", dots=True)),
         box.line(Curve([min(ours), max(ours)], [0.25 * top] * 2, "test", width=6)),
         box.line(Curve(PAPERS_SEVEN, [0.1 * top] * 2, "reference", width=6)),
-        box.text(0.8 * high, 0.95 * top, "memorising", "mem", "end"),
+        box.text(1.05 * float(sizes[-1]), 0.97 * top, "memorising", "mem"),
         box.text(high, 1.06 * found.rule, "the rule", "gen", "end"),
         box.text(1.05 * max(ours), 0.23 * top, "ungrokked to 0.7 here", "test"),
         box.text(1.05 * PAPERS_SEVEN[1], 0.08 * top, "in the paper, here", "reference"),
@@ -154,8 +153,8 @@ def idea(found: Costs | None) -> str:
     ]
     alt = (
         f"What each circuit costs against the number of examples. Memorising costs {memory[0]:.0f} "
-        f"at {low:,.0f} examples and {top:.0f} at {high:,.0f}; the rule costs {found.rule:.0f}. "
-        f"They cross at {found.meet:,.0f}; networks that have grokked forget down to a test "
+        f"at {low:,.0f} examples and {top:.0f} at {sizes[-1]:,.0f}; the rule costs "
+        f"{found.rule:.0f}. They cross at {found.meet:,.0f}; networks that have grokked forget down to a test "
         f"accuracy of {SEVEN} at {found.forget.text(',.0f')}, in the paper at {PAPERS_SEVEN[0]} to "
         f"{PAPERS_SEVEN[1]:,}."
     )
