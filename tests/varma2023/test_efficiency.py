@@ -173,16 +173,6 @@ def test_the_common_logit_lies_in_both_ranges_or_between_them():
     assert critical.common_logit(runs(20, 40), runs(80, 90)) == approx(3200**0.5)
 
 
-def test_equal_minima_are_found_by_weight_decay_with_the_seeds_of_both():
-    two = {"decays": (0.1, 2.0)}
-    found = critical.predicted_by_minimum(memory(evidence.FIVE, **two), rule(**two))
-    assert list(found) == [0.1, 2.0]
-    for each in found.values():
-        assert each.value == approx(1200 * 1.02**2)  # the geometric mean over seeds
-        assert 1200 <= each.low < each.value < each.high <= 1200 * 1.02**4
-        assert each.n == 5
-
-
 def test_predicted_by_norm_is_the_crossing_of_power_laws_with_an_interval():
     mem, gen = memory(), rule()
     level = critical.common_logit(mem, gen)

@@ -76,6 +76,11 @@ def fig3_gen(found: ByExperiment) -> Result:
     return Result(ours, flat, further, Evidence.of(gen), before)
 
 
+def _costs_rest(kind: costs.Costs) -> list[bool]:
+    """Whether memory beside the predictions was at rest, the rules, and the ends beside D_crit."""
+    return _rest(kind.memory_beside, kind.rules, kind.ends)
+
+
 def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
     """Whether each circuit alone had come to rest, and the ends beside the measured D_crit."""
     return [all(map(measures.rests, own)) for own in (mem, rule)] + [measures.crossings_rest(ends)]
@@ -110,21 +115,18 @@ def minimum_pairs(kind: costs.Costs) -> dict[str, Prediction]:
 
 
 def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
-    """Claim B9: by task that ungroks and weight decay, D_crit predicted from its rule's cost.
+    """Claim B9: by task that ungroks, D_crit predicted from its rule's cost, at memory's decay.
 
     It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
     task's own network on its largest D', C_mem's that of random labels: a table of labels costs
     the same whatever rule they come from.
     """
-    found = {}
+    found, decays = {}, group(mem, "weight_decay")
     for task, here in ungrokking_tasks(ends).items():
-        rule = measures.at_largest(here)
-        predicted, rest = critical.predicted_by_minimum(mem, rule), _rest(mem, rule, here)
-        for decay, own in group(here, "weight_decay").items():
-            if decay in predicted:
-                name = task if decay == 1 else f"{task}, weight decay {decay:g}"
-                both = predicted[decay], measures.d_crit_interval(own)
-                found[name] = Prediction(ROUTES[2], name, *both, NEAR, *rest)
+        kind = costs.Costs(task, [r for r in here if r.run.weight_decay in decays], [*mem])
+        if kind.ends:
+            both, rest = (kind.told, measures.d_crit_interval(kind.ends)), _costs_rest(kind)
+            found[task] = Prediction(ROUTES[2], task, *both, NEAR, *rest)
     return found
 
 
@@ -133,7 +135,8 @@ def predictions(found: ByExperiment) -> list[Prediction]:
     mem, ends = analysis.memorised(found["memorising"]), found["transition"]
     by_norm = norm_pairs(mem, analysis.gated(found["starts"]), ends)
     kind = costs.at_papers_modulus(ends, found["papers_memory"])
-    routes = by_norm, minimum_pairs(kind), task_pairs(mem, found["other_tasks"])
+    others = task_pairs(found["papers_memory"], found["other_tasks"])
+    routes = by_norm, minimum_pairs(kind), others
     return [pair for pairs in routes for pair in pairs.values()]
 
 
@@ -204,12 +207,12 @@ def equal_minimum(found: ByExperiment) -> Result:
     "Beyond: D_crit of other tasks",
     "ungrokking sets in where memorising costs what the task's own rule costs",
     (UNGROKKING, "sec-5-2-across"),
-    ("memorising", "other_tasks"),
+    ("papers_memory", "other_tasks"),
 )
 def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
-    mem, ends = memory(found), found["other_tasks"]
-    if not mem:
+    mem, ends = found["papers_memory"], found["other_tasks"]
+    if not measures.judged(ends):
         return Result()
     pairs, ungrok = task_pairs(mem, ends), ungrokking_tasks(ends)
     if not pairs:

@@ -93,25 +93,6 @@ def minima(records: Records) -> Float[np.ndarray, "_ 2"]:
     return by_size(logs(records, least))
 
 
-def predicted_by_minimum(mem: Records, gen: Records) -> dict[float, Interval]:
-    """By weight decay, the D at which the minimum of Eq. (2) of C_mem reaches C_gen's (claim B9).
-
-    C_mem's is interpolated between sizes on log scales. C_gen's, found at large D, is taken to be
-    the same at every D, as Sec. 4.1 has it.
-    """
-
-    def equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
-        level = float(np.mean([table[:, 1].mean() for table in other]))
-        return exp(crossing(by_size(np.concatenate(one)), level))
-
-    rules = group(gen, "weight_decay")
-    return {
-        decay: bootstrap_of([logs_by_seed(own, least), logs_by_seed(rules[decay], least)], equal)
-        for decay, own in group(mem, "weight_decay").items()
-        if decay in rules
-    }
-
-
 def never_cheaper(mem: Records) -> bool:
     """Whether, by weight decay and seed, the minimum of Eq. (2) rises with every larger D."""
     curves = group(mem, "weight_decay", "seed").values()

@@ -154,8 +154,8 @@ def idea(found: Costs | None) -> str:
     alt = (
         f"What each circuit costs against the number of examples. Memorising costs {memory[0]:.0f} "
         f"at {low:,.0f} examples and {top:.0f} at {sizes[-1]:,.0f}; the rule costs "
-        f"{found.rule:.0f}. They cross at {found.meet:,.0f}; networks that have grokked forget down to a test "
-        f"accuracy of {SEVEN} at {found.forget.text(',.0f')}, in the paper at {PAPERS_SEVEN[0]} to "
-        f"{PAPERS_SEVEN[1]:,}."
+        f"{found.rule:.0f}. They cross at {found.meet:,.0f}; networks that have grokked forget "
+        f"down to a test accuracy of {SEVEN} at {found.forget.text(',.0f')}, in the paper at "
+        f"{PAPERS_SEVEN[0]} to {PAPERS_SEVEN[1]:,}."
     )
     return svg("".join(drawn), alt, box.width, box.height + 24, "gk-idea")
