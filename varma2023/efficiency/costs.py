@@ -64,6 +64,13 @@ class Costs:
         """The geometric mean of `ratios`."""
         return statistics.geometric_mean([log(ratio) for ratio in self.ratios.values()])
 
+    @staticmethod
+    def spread_text(records: Records) -> str:
+        """ "0.4%": by how much Eq. (2) differs at most between records of one size."""
+        sizes = group(records, "dataset_size").values()
+        costs = [[*map(least, here)] for here in sizes]
+        return f"{max((max(each) / min(each) - 1 for each in costs), default=nan):.1%}"
+
     @property
     def memory_beside(self) -> list[Record]:
         """Memory at the two sizes beside each prediction."""
