@@ -25,6 +25,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from grokkit.store.store import Store
+from varma2023.experiments import EXPERIMENTS, inventory
 from varma2023.explorers import css_variables
 from varma2023.pages import BOOK, ROOT
 from varma2023.publish import data
@@ -244,6 +246,13 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
     return int(bool(failed))
 
 
+def _untrained(profile: str) -> str:
+    """The experiments that a chapter would have to train, which may take days, and their runs."""
+    store = Store()
+    left = {name: inventory(e.runs(profile), store)[1] for name, e in EXPERIMENTS.items()}
+    return ", ".join(f"{name} ({len(runs)} runs)" for name, runs in left.items() if runs)
+
+
 def _errors_to(log: Path) -> None:
     """Send this process's stderr, and that of the kernels it starts, to a file."""
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
@@ -388,6 +397,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     a = parser.parse_args(arguments)
     executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
     if a.action == "execute":
+        if not a.chapters and a.profile != "quick" and (missing := _untrained(a.profile)):
+            print(f"the book would first train {missing}; do that: python -m varma2023 run all")
+            return 1
         return execute(a.profile, a.chapters, executed, a.jobs)
     if a.action == "verdicts":
         return report_verdicts(executed, a.need)
