@@ -222,9 +222,11 @@ def headlines(results: Path = RESULTS) -> dict:
     ungrokked = long + [row for row in short if row.dataset_size > least]
     ends_at = [row for row in read("widths", results) if row.labels == "true"]
     paired = read("mirrors", results)
-    small = [row for row in moduli if row.p == 31]
-    most = max(row.dataset_size for row in small)
-    rules = [row for row in small if row.dataset_size == most]
+    large, small = ([row for row in moduli if row.p == p] for p in (113, 31))
+    rules, papers_rules = (
+        [row for row in own if row.dataset_size == max(r.dataset_size for r in own)]
+        for own in (small, large)
+    )
     tables = read("memory_at_rest", results) + read("upper_branch", results)
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
@@ -291,6 +293,7 @@ def headlines(results: Path = RESULTS) -> dict:
             labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
             for (labels,), here in groups(tables, "labels").items()
         },
+        "D of equal costs at 113": meeting(read("papers_memory", results), papers_rules),
         "D of equal minima": equal_minima(read("two_minima", results)),
         "half size by rate": {
             rate: d_crits(here)
