@@ -293,7 +293,7 @@ def headlines(results: Path = RESULTS) -> dict:
             labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
             for (labels,), here in groups(tables, "labels").items()
         },
-        "D of equal costs at 113": meeting(read("papers_memory", results), papers_rules),
+        "D at 113": meeting(read("papers_memory", results), papers_rules),
         "D of equal minima": equal_minima(read("two_minima", results)),
         "half size by rate": {
             rate: d_crits(here)

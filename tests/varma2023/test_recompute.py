@@ -63,7 +63,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "F1c": [f"^{len(stay)} of {len(n['longer'])} stay", f"the example is at {stay[0]:.1%}"],
         "F5": [f"{len(n['semi-grokked'])} semi-grokked"],
         "F8": [f"in {n['tasks that ungrok']} of {n['tasks']} tasks"],
-        "B2": [f"seed {i}: predicted {d:,.0f}," for i, d in enumerate(n["D of equal costs at 113"])],
+        "B2": [f"seed {i}: predicted {d:,.0f}," for i, d in enumerate(n["D at 113"])],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [
             f"time to grok × {n['time to grok']:.2f} (",
