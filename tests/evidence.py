@@ -208,24 +208,28 @@ def two_minima(
 def shaken(
     back=1.0, lost=0.5, seeds=FIVE, p=113, rest: dict = CALM, sizes=(600, 900)
 ) -> dict[str, list[Record]]:
-    """Pairs of both starts, and each network shaken and at rest once more.
+    """Networks of both starts under noise, and each at rest once more.
 
     At the larger size Eq. (2) is `back` times what it was. At the smaller one networks that were
     trained on more lose so much of their accuracy.
     """
-    before, after = two_minima(sizes=sizes, seeds=seeds, p=p)["two_minima"], []
+    before, found = two_minima(sizes=sizes, seeds=seeds, p=p)["two_minima"], []
     least = min(one.run.dataset_size for one in before)
     for one in before:
         start, small = replace(one.run, keep_weights=True), one.run.dataset_size == least
-        changes = {"optimiser": "adamw", "precision": "float32", "epochs": 640}
-        moved = replace(one, run=replace(one.run, init=replace(start, init=start, **changes)))
+        changes = {"optimiser": "adamw", "precision": "float32", "epochs": 640, "noise": 1000.0}
+        noisy = replace(start, init=start, **changes)
+        curves = {name: values[::-1] for name, values in one.metrics.items()}  # first the old end
+        curves["epoch"] = np.array([0, noisy.epochs])
+        found.append(Record(replace(noisy, keep_weights=False), curves, {}))
+        moved = replace(one, run=replace(one.run, init=noisy))
         less = lost if small and one.run.init else 0.0
         known = {"test_accuracy": one["test_accuracy"] - less}
         if not small:
             known["train_loss"] = one["train_loss"] * back
             known["param_norm"] = one["param_norm"] * back**0.5
-        after.append(altered(moved, **known))
-    return {"two_minima": before, "shaken": with_rest(after, rest) if rest else after}
+        found += with_rest([altered(moved, **known)], rest) if rest else [altered(moved, **known)]
+    return {"shaken": found}
 
 
 def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:

@@ -137,9 +137,10 @@ def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop, rat
 
 
 def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
-    found = shaken(back=1.01, lost=0.2)
-    shakes = analysis.shakes(*found.values())
-    assert len(shakes) == len(found["shaken"]) == 20
+    [found] = shaken(back=1.01, lost=0.2).values()
+    shakes = analysis.shakes(found)
+    assert len(shakes) == len(found) / 2 == 20
+    assert all(shake.rested for shake in shakes)
     fresh, grokked = analysis.by_kind(shakes)
     assert len(fresh) == len(grokked) == 10
     assert all(s.comes_back for s in fresh)
@@ -149,15 +150,20 @@ def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
     assert analysis.changes_text(large) == "+1.0% without the rule, +1.0% with it"
     falling = analysis.shakes(*shaken(lost=0.2, rest=FALLING).values())
     assert {s.comes_back for s in falling} == {None}  # where they will end is not known
-    assert analysis.shakes(found["two_minima"][:1], found["shaken"])[0].before.run.seed == 0
+    assert [s.rested for s in analysis.shakes([altered(r, residual=0.3) for r in found])] == [
+        False
+    ] * 20
+    assert analysis.shakes([r for r in found if not r.run.noise]) == []
     fig = shown(figures.fig_shaken(shakes), "15 came back")
     assert sum(len(t.x) for t in fig.data if t.mode == "markers") == 2 * len(shakes)
 
 
 def test_runs_are_shaken_from_the_ends_of_both_minima():
     known = set(sweeps.two_minima())
-    for run in sweeps.shaken():
+    runs = sweeps.shaken()
+    for loose, run in zip(runs[::2], runs[1::2], strict=True):
         noise, end = run.init, run.init.init
         assert replace(end, keep_weights=False) in known
+        assert loose == replace(noise, keep_weights=False)
         assert (noise.noise, noise.optimiser, end.optimiser) == (1000, "adamw", "lbfgs")
         assert replace(run, init=end.init) == replace(end, keep_weights=False)

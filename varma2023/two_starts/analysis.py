@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from grokkit.engine.metrics import MINIMUM_RESIDUAL
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
 from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, d_crits, group, least
@@ -167,8 +168,13 @@ class TwoStarts(NamedTuple):
 class Shake(NamedTuple):
     """Where a network ended, and where it ends again once it has been shaken (choice C37)."""
 
-    before: Record
+    before: Record  # a single evaluation
     after: Record
+
+    @property
+    def rested(self) -> bool:
+        """Whether the end that was shaken is a minimum, as far as its residual tells."""
+        return self.before.final("residual") < MINIMUM_RESIDUAL
 
     @property
     def change(self) -> float:
@@ -254,15 +260,19 @@ def inside_the_loop(
     )
 
 
-def shakes(before: Records, after: Records) -> list[Shake]:
-    """Each run of `sweeps.shaken` with the run of `sweeps.two_minima` whose end was shaken."""
-    ends = {record.run: record for record in before}
+def shakes(records: Records) -> list[Shake]:
+    """The runs of `sweeps.shaken`: by the minimiser, each with the end that was shaken.
+
+    That end is the first evaluation of the run with noise.
+    """
+    loose = {record.run: record for record in records if record.run.noise}
     found = []
-    for record in after:
-        loose = record.run.init
-        end = loose and loose.init and replace(loose.init, keep_weights=False)
-        if end in ends:
-            found.append(Shake(ends[end], record))
+    for after in records:
+        start = after.run.init
+        noisy = loose.get(replace(start, keep_weights=False)) if start else None
+        if noisy and noisy.run.init:
+            first = {name: values[:1] for name, values in noisy.metrics.items()}
+            found.append(Shake(replace(noisy, run=noisy.run.init, metrics=first), after))
     return found
 
 

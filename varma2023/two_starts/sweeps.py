@@ -63,7 +63,8 @@ def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ends of `two_minima`, shaken and taken to a minimum again (choice C37).
 
     By AdamW with noise on the gradient that drowns the loss, which moves every weight at random,
-    and then by the minimiser.
+    and then by the minimiser. The noisy runs are here too, without their weights: they begin with
+    the end that is shaken, which on another machine need not be that of `two_minima`.
     """
     sizes = {"published": (180, 228), "quick": (60,), "paper": (149, 180, 228, 280)}[profile]
     found = []
@@ -72,5 +73,6 @@ def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
             end = replace(run, keep_weights=True)
             loose: Changes = {"precision": "float32", "tolerance": 0.0, **SHAKE}
             loose["until_rest"] = False
-            found.append(replace(run, init=replace(end, optimiser="adamw", init=end, **loose)))
+            noisy = replace(end, optimiser="adamw", init=end, **loose)
+            found += [replace(noisy, keep_weights=False), replace(run, init=noisy)]
     return found
