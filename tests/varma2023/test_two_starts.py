@@ -154,6 +154,11 @@ def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
         False
     ] * 20
     assert analysis.shakes([r for r in found if not r.run.noise]) == []
+    before = [replace(s.before, run=replace(s.before.run, keep_weights=False)) for s in shakes]
+    assert analysis.anew_text(before, shakes) == "0.0% in Eq. (2) and 0.00 in test accuracy"
+    before[3] = altered(before[3], test_accuracy=before[3].final("test_accuracy") - 0.25)
+    assert analysis.anew_text(before, shakes) == "0.0% in Eq. (2) and 0.25 in test accuracy"
+    assert analysis.anew_text([], shakes) == "nan% in Eq. (2) and nan in test accuracy"
     fig = shown(figures.fig_shaken(shakes), "15 came back")
     assert sum(len(t.x) for t in fig.data if t.mode == "markers") == 2 * len(shakes)
 
