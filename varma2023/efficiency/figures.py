@@ -251,7 +251,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
             point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
             if route == ROUTES[-1]:
-                crowded = larger and larger.predicted.value < 1.1 * p.predicted.value
+                crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
                 left = crowded or p.predicted.value < p.measured.value
                 point |= {"mode": "markers+text", "text": [f"\u2002{powers(p.name)}\u2002"]}
                 point["textposition"] = "middle left" if left else "middle right"

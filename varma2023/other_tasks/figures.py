@@ -70,8 +70,9 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
         own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):
-            hover = f"%{{x}}: %{{y:.3f}}<br>{c}<br>{label}"
-            name = f"{c.name}{' (did not generalise)' * (not c.grokked)}" if i == 0 else label
+            pale = " (did not generalise)" * (not c.grokked)
+            hover = f"%{{x}}: %{{y:.3f}}<br>{c}{pale}<br>{label}"
+            name = c.name if i == 0 else label
             bars = [own.group.names[row] for row in kept], values.numpy()[kept], name, hover
             about = {"task": c.task, "seed": c.record.run.seed}
             one: Looks = {"legendgroup": c.name, "showlegend": i == 0}

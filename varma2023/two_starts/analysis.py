@@ -305,11 +305,15 @@ def by_kind(shaken: Sequence[Shake]) -> tuple[list[Shake], list[Shake]]:
 
 
 def changes_text(shaken: Sequence[Shake]) -> str:
-    """ "-0.5% (-1.2% – 0.0%) without the rule, ...": the change of Eq. (2), median and range."""
-    names = ("without the rule", "with it")
-    kinds = zip(names, by_kind(shaken), strict=True)
-    texts = (f"{Summary.of([s.change for s in own]).text('+.1%')} {name}" for name, own in kinds)
-    return ", ".join(texts)
+    """ "at 228 -0.5% (-1.2% – 0.0%) without the rule, ...": how Eq. (2) changes, median and range.
+
+    By size; at each without the rule and then with it.
+    """
+    texts = []
+    for size, here in by_field(shaken, "dataset_size").items():
+        fresh, grokked = (Summary.of([s.change for s in own]).text("+.1%") for own in by_kind(here))
+        texts.append(f"at {size:,} {fresh} without the rule, {grokked} with it")
+    return "; ".join(texts)
 
 
 def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:

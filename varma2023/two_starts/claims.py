@@ -151,8 +151,7 @@ def deep(found: ByExperiment) -> Result:
     *_, smaller, larger = sorted(sizes)
     back = {size: sum(s.comes_back is True for s in own) for size, own in sizes.items()}
     counts = (f"{back[size]} of {len(own)} at {size}" for size, own in sizes.items())
-    ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])} at "
-    ours += f"{larger}"
+    ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])}"
     fresh, grokked = analysis.by_kind(sizes[smaller])
     stay, keep = (claims.every(s.comes_back for s in own) for own in (fresh, grokked))
     further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}

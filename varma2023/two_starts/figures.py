@@ -123,7 +123,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
 
     Not in the paper. An open marker is an end that was still falling.
     """
-    titles = ["test accuracy, after against before", "change of Eq. (2), by D"]
+    titles = ["accuracy, after / before", "change of Eq. (2), by D"]
     fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
