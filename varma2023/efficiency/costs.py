@@ -187,7 +187,8 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
         for i, (text, size) in enumerate(marks.items()):
             if isfinite(size):
                 note = {"text": f"{text} {size:,.0f}", "textangle": -90, "x": log10(size)}
-                note |= {"xanchor": "right", "yanchor": "bottom", "font": {"size": 12}}
+                side = "right" if size == min(marks.values()) else "left"  # away from the other
+                note |= {"xanchor": side, "yanchor": "bottom", "font": {"size": 12}}
                 rule = {"color": (TEST, MEM)[i], "dash": "dot", "width": 1.5}
                 fig.add_vline(x=size, line=rule, row=1, col=2)
                 fig.add_annotation(**note, y=0.02, yref="y domain", showarrow=False, row=1, col=2)

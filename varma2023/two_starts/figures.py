@@ -123,7 +123,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
 
     Not in the paper. An open marker is an end that was still falling.
     """
-    titles = ["accuracy, after / before", "change of Eq. (2), by D"]
+    titles = ["accuracy after / before", "change of Eq. (2), by D"]
     fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
@@ -146,7 +146,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
             draw(fig, aside, changes, name, "%{customdata}", place=(1, 2), **points)
     fig.update_xaxes(title="before", range=[-0.03, 1.03], row=1, col=1)
     fig.update_xaxes(title="D", tickvals=sizes, row=1, col=2)
-    fig.update_yaxes({**plots.ACCURACY, "title": "after"}, row=1, col=1)
+    fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
     fig.update_yaxes(tickformat="+.1%", row=1, col=2)
     back = sum(s.comes_back is True for s in shaken)
     said = f"{len(shaken)} networks were shaken by noise and taken to a minimum again: {back} came "
