@@ -206,7 +206,7 @@ def two_minima(
 
 
 def shaken(
-    back=1.0, lost=0.5, seeds=FIVE, p=113, rest: dict = CALM, sizes=(600, 900)
+    back=1.0, lost=0.5, seeds=FIVE, p=113, rest: dict = CALM, sizes=(180, 228)
 ) -> dict[str, list[Record]]:
     """Networks of both starts under noise, and each at rest once more.
 

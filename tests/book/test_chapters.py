@@ -11,6 +11,8 @@ from functools import cache
 import nbformat
 import pytest
 
+from grokkit.runs import Run
+from varma2023.experiments import Experiment
 from varma2023.publish import chapters, index
 
 NAMES = chapters.documents(chapters.BOOK)
@@ -205,6 +207,15 @@ def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_
     assert chapters.report_verdicts(to, ["sum"]) == 0
     assert chapters.report_verdicts(to, ["product"]) == 1
     assert chapters.report_verdicts(tmp_path / "nowhere", []) == 0
+
+
+def test_the_book_does_not_train_for_hours_but_names_what_is_missing(monkeypatch, home, capsys):
+    few = Experiment("", lambda profile: [Run(p=13, dataset_size=130, epochs=9)])
+    monkeypatch.setattr(
+        chapters, "EXPERIMENTS", {"one": few, "same": few, "none": Experiment("", lambda _: [])}
+    )
+    assert chapters.main(["execute"]) == 1
+    assert "train 1 runs (one, same)" in capsys.readouterr().out
 
 
 @pytest.mark.process

@@ -144,10 +144,10 @@ def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
     fresh, grokked = analysis.by_kind(shakes)
     assert len(fresh) == len(grokked) == 10
     assert all(s.comes_back for s in fresh)
-    assert [s.comes_back for s in grokked] == [s.after.run.dataset_size == 900 for s in grokked]
-    large = analysis.by_field(shakes, "dataset_size")[900]
+    assert [s.comes_back for s in grokked] == [s.after.run.dataset_size == 228 for s in grokked]
+    large = analysis.by_field(shakes, "dataset_size")[228]
     assert [s.change for s in large] == pytest.approx([0.01] * 10)
-    assert analysis.changes_text(large) == "at 900 +1.0% without the rule, +1.0% with it"
+    assert analysis.changes_text(large) == "at 228 +1.0% without the rule, +1.0% with it"
     falling = analysis.shakes(*shaken(lost=0.2, rest=FALLING).values())
     assert {s.comes_back for s in falling} == {None}  # where they will end is not known
     assert [s.rested for s in analysis.shakes([altered(r, residual=0.3) for r in found])] == [

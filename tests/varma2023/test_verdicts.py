@@ -333,11 +333,11 @@ OTHERWISE = {
     ("B22", IN_PART): {"spiky": False},
     ("B22", FAILS): {"left": (5, 0, 0)},
     ("B22", NOT_RUN): {"betas": (0.1, 0.9, 0.9)},
-    ("B23", SMALLER): {"p": 31},
+    ("B23", SMALLER): {"p": 31, "sizes": (2392, 3029)},  # 180 and 228 there
     ("B23", IN_PART): {"lost": 0.0},
     ("B23", FAILS): {"back": 0.9},
     ("B23", OPEN): {"back": 0.9, "rest": FALLING},
-    ("B23", NOT_RUN): {"sizes": (600,)},
+    ("B23", NOT_RUN): {"sizes": (180,)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

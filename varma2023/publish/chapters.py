@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -247,10 +248,11 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
 
 
 def _untrained(profile: str) -> str:
-    """The experiments that a chapter would have to train, which may take days, and their runs."""
+    """How many runs the chapters would have to train, which may take days, and of what."""
     store = Store()
     left = {name: inventory(e.runs(profile), store)[1] for name, e in EXPERIMENTS.items()}
-    return ", ".join(f"{name} ({len(runs)} runs)" for name, runs in left.items() if runs)
+    names = ", ".join(name for name, runs in left.items() if runs)
+    return f"{len({*chain(*left.values())})} runs ({names})" if names else ""
 
 
 def _errors_to(log: Path) -> None:
@@ -398,7 +400,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
     if a.action == "execute":
         if not a.chapters and a.profile != "quick" and (missing := _untrained(a.profile)):
-            print(f"the book would first train {missing}; do that: python -m varma2023 run all")
+            how = f"python -m varma2023 run all --profile {a.profile}"
+            print(f"the book would first have to train {missing}; do that: {how}")
             return 1
         return execute(a.profile, a.chapters, executed, a.jobs)
     if a.action == "verdicts":

@@ -19,6 +19,7 @@ N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
 SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
 APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
+SHAKEN_AT = (180, 228)  # examples, at which B23 asks whether networks come back (choice C37)
 MAY_FALL = 1.1  # by which factor Eq. (2) of an end that is still falling may get lower (likewise)
 
 

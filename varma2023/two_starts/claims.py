@@ -146,9 +146,9 @@ def deep(found: ByExperiment) -> Result:
     shakes = analysis.shakes(found["shaken"])
     minima = [shake for shake in shakes if shake.rested]
     sizes = analysis.by_field(minima, "dataset_size")
-    if len(sizes) < 2:
+    smaller, larger = analysis.SHAKEN_AT
+    if not {smaller, larger} <= sizes.keys():
         return Result()
-    *_, smaller, larger = sorted(sizes)
     back = {size: sum(s.comes_back is True for s in own) for size, own in sizes.items()}
     counts = (f"{back[size]} of {len(own)} at {size}" for size, own in sizes.items())
     ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])}"

@@ -121,7 +121,7 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
 def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     """Networks that were shaken: test accuracy after against before, and the change of Eq. (2).
 
-    Not in the paper. An open marker is an end that was still falling.
+    Not in the paper. An open marker: still falling before or after.
     """
     titles = ["accuracy after / before", "change of Eq. (2), by D"]
     fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
@@ -133,7 +133,8 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     for (label, colour), own in zip(STARTS, (grokked, fresh), strict=True):
         for size, here in analysis.by_field(own, "dataset_size").items():
             look = plots.symbol_of(sizes.index(size))
-            symbols = [f"{look}{'-open' * (not measures.rests(each.after))}" for each in here]
+            rest = (each.rested and measures.rests(each.after) for each in here)
+            symbols = [f"{look}{'-open' * (not at_rest)}" for at_rest in rest]
             marker = {"color": colour, "symbol": symbols, "size": 9}
             told = [f"seed {s.after.run.seed}, {label}<br>Eq. (2) {s.change:+.2%}" for s in here]
             points: Looks = {"mode": "markers", "marker": marker, "customdata": told}
@@ -148,9 +149,12 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     fig.update_xaxes(title="D", tickvals=sizes, row=1, col=2)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
     fig.update_yaxes(tickformat="+.1%", row=1, col=2)
-    back = sum(s.comes_back is True for s in shaken)
-    said = f"{len(shaken)} networks were shaken by noise and taken to a minimum again: {back} came "
-    return set_alt(fig, f"{said}back to where they were.")
+    minima = [s for s in shaken if s.rested]
+    back = sum(s.comes_back is True for s in minima)
+    said = (
+        f"{len(minima)} networks at rest were shaken by noise and taken to a minimum again: {back} "
+    )
+    return set_alt(fig, f"{said}came back to where they were.")
 
 
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
