@@ -123,6 +123,10 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
 
     Not in the paper. An open marker: still falling before or after.
     """
+
+    def still_falling(shake: analysis.Shake) -> bool:
+        return not (shake.rested and measures.rests(shake.after))
+
     titles = ["accuracy after / before", "change of Eq. (2), by D"]
     fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
@@ -133,8 +137,8 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     for (label, colour), own in zip(STARTS, (grokked, fresh), strict=True):
         for size, here in analysis.by_field(own, "dataset_size").items():
             look = plots.symbol_of(sizes.index(size))
-            rest = (each.rested and measures.rests(each.after) for each in here)
-            symbols = [f"{look}{'-open' * (not at_rest)}" for at_rest in rest]
+            here = sorted(here, key=still_falling)  # the legend shows the first
+            symbols = [f"{look}{'-open' * still_falling(each)}" for each in here]
             marker = {"color": colour, "symbol": symbols, "size": 9}
             told = [f"seed {s.after.run.seed}, {label}<br>Eq. (2) {s.change:+.2%}" for s in here]
             points: Looks = {"mode": "markers", "marker": marker, "customdata": told}
