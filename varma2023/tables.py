@@ -62,11 +62,7 @@ def powers(text: str) -> str:
     text = re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
     raised = re.sub(r"(?<=[xy])\^(-?\d)", lambda found: found[1].translate(RAISED), text)
     signed = re.sub(r"(?<![\w.-])-(?=\d)", "−", raised.replace("S_n", "Sₙ"))
-    return re.sub(r"(?<=\d|%) – (?=[+−]\d)|(?<=−)([\d.,]+%?) – (?=\d)", _to, signed)
-
-
-def _to(found: re.Match[str]) -> str:
-    return f"{found[1] or ''} to "
+    return re.sub(r"(?<=\d|%) – (?=[+−]\d)|(?<=−)([\d.,]+%?) – (?=\d)", r"\1 to ", signed)
 
 
 def indexed(text: str) -> str:

@@ -200,5 +200,5 @@ def test_fig_1_has_linear_epochs_with_round_ranges_in_which_each_example_comes_t
 
 def test_a_card_without_a_prediction_says_that_nothing_was_run(every):
     """The quick profile has networks, and none that holds one circuit alone."""
-    nothing = every | {"other_tasks": [], "starts": [], "papers_memory": []}
+    nothing = every | {"other_tasks": [], "papers_memory": []}
     assert cards.predicted({}, nothing) is None

@@ -297,6 +297,7 @@ def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():
     [
         ("7e-12 (7e-12 – 2.5e+04)", "7·10⁻¹² (7·10⁻¹² – 2.5·10⁴)"),
         ("1e-08, 1e6", "10⁻⁸, 10⁶"),
+        ("-0.5% (-1.2% – 0.0%), 10 – -3, x-1", "−0.5% (−1.2% to 0.0%), 10 to −3, x-1"),
         ("run 4e12345678901234, seed 1, 2.5 examples", None),
     ],
 )

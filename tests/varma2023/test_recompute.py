@@ -96,6 +96,10 @@ def test_the_board_says_the_same_numbers(numbers, board):
             assert text in f"^{board[claim].ours}", claim
 
 
+def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):
+    assert [name for name in ("F3c,d", "B2", "B13", "B15") if not board[name].before] == []
+
+
 def test_as_many_ends_are_at_rest(numbers, board):
     for name, (resting, of) in numbers["at rest"].items():
         assert f"({resting} of {of})" in str(board[name].further), name

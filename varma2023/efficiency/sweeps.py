@@ -89,4 +89,6 @@ def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
     own = {"until_rest": profile != "quick", **changes}
     runs = from_random(grid, own, labels="random")
-    return longer(runs, PAPERS_STILL_FALLING) if profile == "published" else runs
+    if profile != "published" or "epochs" in profiles.not_none(changes):
+        return runs
+    return longer(runs, PAPERS_STILL_FALLING)

@@ -90,21 +90,21 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig8_other_tasks(records: Records) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task.
 
-    Those of tasks that never held their rule have no colour.
+    Those of tasks that do not ungrok (choice C10) have no colour.
     """
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
     layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
-    partly = {task: not measures.task_ungroks(here) for task, here in groups.items()}
-    titles = [f"{task}{' (no full rule)' * partly[task]}" for task in groups]
+    others = {task: not measures.task_ungroks(here) for task, here in groups.items()}
+    titles = [f"{task}{' (does not ungrok)' * others[task]}" for task in groups]
     axes: Looks = {"shared_yaxes": True, "subplot_titles": titles, **space}
     fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
-        colour = NORM if partly[task] else TEST
+        colour = NORM if others[task] else TEST
         draw_accuracy(fig, here, "seed", task, colour, 0, (row, col), showlegend=False)
         if isfinite(size := measures.d_crit_interval(here).value):
             line: Looks = {"colour": NORM, "dash": "dot", "width": 1.2, "mode": "lines"}
@@ -114,7 +114,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
-    done = len(groups) - sum(partly.values())
+    done = len(groups) - sum(others.values())
     said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
     said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
     said += f"half at, by task: {each}."

@@ -14,6 +14,7 @@ from varma2023.claims import ByExperiment, Claim, Result, seeds_badge
 from varma2023.efficiency import analysis as efficiency
 from varma2023.efficiency import claims as predictions
 from varma2023.efficiency import critical
+from varma2023.efficiency.costs import at_papers_modulus
 from varma2023.measures import group
 from varma2023.publish import overview
 from varma2023.publish.sparks import Axis, Curve, spark
@@ -153,9 +154,10 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
 
 def predicted(found: Results, every: ByExperiment) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
-    rows = predictions.predictions(every)
-    by_cost = [row for row in rows if row.route != efficiency.ROUTES[0]]
-    by_cost = [row for row in by_cost if np.isfinite(row.ratio)]
+    memory, tasks = every["papers_memory"], every["other_tasks"]
+    own = predictions.minimum_pairs(at_papers_modulus(every["transition"], memory))
+    rows = [*own.values(), *predictions.task_pairs(memory, tasks).values()]
+    by_cost = [row for row in rows if np.isfinite(row.ratio)]
     if not by_cost:
         return None
     known = np.array([[row.predicted.value, row.measured.value] for row in by_cost])
@@ -179,7 +181,7 @@ FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str
     "mechanism": (takeover, ("grokking",)),
     "theorems": (theorem, ()),
     "rivals": (without_decay, ("ablations",)),
-    "beyond": (predicted, ("memorising", "papers_memory", "starts", "transition", "other_tasks")),
+    "beyond": (predicted, ("papers_memory", "transition", "other_tasks")),
 }
 """By part of the board: what its card shows, and the experiments without which it shows nothing."""
 

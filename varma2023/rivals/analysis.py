@@ -184,16 +184,16 @@ def walks_seen(records: Records) -> str:
         f"with weight decay {decay:g} at {general_text(runs)}"
         for decay, runs in by_decay(records).items()
     )
-    seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations"
+    seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations "
+    seen += "from its peak until it generalises"
     return f"{seen}. Epoch at which runs generalise: {times}"
 
 
 def forgets_seen(fewer: Records) -> str:
-    """Test accuracy at the end of ungrokking, by dataset size."""
+    """Test accuracy at the end of ungrokking, on the least and on the most examples."""
     rows = measures.ungrokked(fewer)
-    least, most = rows[0], rows[-1]
-    return (
-        f"trained on with {least.dataset_size:,} examples, test accuracy falls to "
-        f"{least.test_accuracy.median:.2f}; with {most.dataset_size:,} it stays at "
-        f"{most.test_accuracy.median:.2f}"
+    ends = (
+        f"{row.test_accuracy.median:.2f} with {row.dataset_size:,} examples"
+        for row in (rows[0], rows[-1])
     )
+    return f"trained on, test accuracy ends at {' and at '.join(ends)}"

@@ -113,8 +113,9 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     """
     sizes = {"published": range(220, 361, 20), "quick": (300, 440), "paper": None}[profile]
     usual = semi_grokking(profile, seeds, sizes)
-    at = {times: [replace(run, lr=times * run.lr) for run in usual] for times in RATES}
-    return [replace(run, epochs=round(run.epochs / n)) for n, runs in at.items() for run in runs]
+    return [
+        replace(run, lr=n * run.lr, epochs=round(run.epochs / n)) for n in RATES for run in usual
+    ]
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31

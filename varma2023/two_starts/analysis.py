@@ -19,7 +19,6 @@ N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
 SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
 APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
-SHAKEN_AT = (180, 228)  # examples, at which B23 asks whether networks come back (choice C37)
 MAY_FALL = 1.1  # by which factor Eq. (2) of an end that is still falling may get lower (likewise)
 
 
@@ -179,7 +178,7 @@ class Shake(NamedTuple):
 
     @property
     def change(self) -> float:
-        """By which part of it Eq. (2) is higher after."""
+        """Relative change of Eq. (2): after over before, less 1."""
         return least(self.after) / least(self.before) - 1
 
     @property
@@ -290,19 +289,16 @@ def anew_text(ends: Records, shaken: Sequence[Shake]) -> str:
     first = {record.run: record for record in ends}
     again = ((first.get(replace(s.before.run, keep_weights=False)), s.before) for s in shaken)
     pairs = [Shake(one, other) for one, other in again if one]
-    cost = max((abs(pair.change) for pair in pairs), default=nan)
-    moved = max((pair.moved for pair in pairs), default=nan)
+    if not pairs:
+        return "not known"
+    cost, moved = max(abs(pair.change) for pair in pairs), max(pair.moved for pair in pairs)
     return f"{cost:.1%} in Eq. (2) and {moved:.2f} in test accuracy"
 
 
 def by_kind(shaken: Sequence[Shake]) -> tuple[list[Shake], list[Shake]]:
-    """Those that started from random weights, and those that were trained on more examples."""
-    grokked, _ = by_start([shake.before for shake in shaken])
-    more = {record.run for record in grokked}
-    kinds: tuple[list[Shake], list[Shake]] = ([], [])
-    for shake in shaken:
-        kinds[shake.before.run in more].append(shake)
-    return kinds
+    """Those that were trained on more examples, and those from random weights, as `by_start`."""
+    grokked, fresh = by_start([shake.before for shake in shaken])
+    return [s for s in shaken if s.before in grokked], [s for s in shaken if s.before in fresh]
 
 
 def changes_text(shaken: Sequence[Shake]) -> str:
@@ -312,7 +308,7 @@ def changes_text(shaken: Sequence[Shake]) -> str:
     """
     texts = []
     for size, here in by_field(shaken, "dataset_size").items():
-        fresh, grokked = (Summary.of([s.change for s in own]).text("+.1%") for own in by_kind(here))
+        grokked, fresh = (Summary.of([s.change for s in own]).text("+.1%") for own in by_kind(here))
         texts.append(f"at {size:,} {fresh} without the rule, {grokked} with it")
     return "; ".join(texts)
 

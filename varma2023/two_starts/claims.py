@@ -6,6 +6,7 @@ from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.pages import CRITICAL, MORE
 from varma2023.two_starts import analysis
+from varma2023.two_starts.sweeps import SHAKEN_AT
 
 PAPER_DECADES = 6  # over which the ratio of Fig. 10a goes in the paper
 LOOP = ("moduli", "upper_branch")  # D_crit from grokked networks and from fresh ones, at p = 31
@@ -146,14 +147,16 @@ def deep(found: ByExperiment) -> Result:
     shakes = analysis.shakes(found["shaken"])
     minima = [shake for shake in shakes if shake.rested]
     sizes = analysis.by_field(minima, "dataset_size")
-    smaller, larger = analysis.SHAKEN_AT
-    if not {smaller, larger} <= sizes.keys():
+    smaller, larger = SHAKEN_AT
+    kinds = [own for size in SHAKEN_AT for own in analysis.by_kind(sizes.get(size, []))]
+    if not all(kinds):
         return Result()
-    back = {size: sum(s.comes_back is True for s in own) for size, own in sizes.items()}
-    counts = (f"{back[size]} of {len(own)} at {size}" for size, own in sizes.items())
+    counts = (
+        f"{sum(s.comes_back is True for s in own)} of {len(own)} at {size}"
+        for size, own in sizes.items()
+    )
     ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])}"
-    fresh, grokked = analysis.by_kind(sizes[smaller])
-    stay, keep = (claims.every(s.comes_back for s in own) for own in (fresh, grokked))
+    keep, stay = (claims.every(s.comes_back for s in own) for own in kinds[:2])
     further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}
     further[f"at {smaller} some of those with it do not"] = None if keep is None else not keep
     ends = [shake.after for shake in shakes]

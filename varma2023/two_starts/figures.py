@@ -133,8 +133,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
     sizes = [*analysis.by_field(shaken, "dataset_size")]
-    fresh, grokked = analysis.by_kind(shaken)
-    for (label, colour), own in zip(STARTS, (grokked, fresh), strict=True):
+    for (label, colour), own in zip(STARTS, analysis.by_kind(shaken), strict=True):
         for size, here in analysis.by_field(own, "dataset_size").items():
             look = plots.symbol_of(sizes.index(size))
             here = sorted(here, key=still_falling)  # the legend shows the first

@@ -57,6 +57,8 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 SHAKE: Changes = {"lr": 4e-3, "noise": 1000.0, "epochs": 640, "n_logged": 10}
+SHAKE |= {"optimiser": "adamw", "precision": "float32", "tolerance": 0.0, "until_rest": False}
+SHAKEN_AT = (180, 228)  # examples (choice C37)
 
 
 def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -66,13 +68,11 @@ def shaken(profile: str = "published", seeds: int | None = None) -> list[Run]:
     and then by the minimiser. The noisy runs are here too, without their weights: they begin with
     the end that is shaken, which on another machine need not be that of `two_minima`.
     """
-    sizes = {"published": (180, 228), "quick": (60,), "paper": (149, 180, 228, 280)}[profile]
+    sizes = {"published": SHAKEN_AT, "quick": (60,), "paper": (149, 180, 228, 280)}[profile]
     found = []
     for run in two_minima(profile, seeds):
         if run.dataset_size in sizes:
             end = replace(run, keep_weights=True)
-            loose: Changes = {"precision": "float32", "tolerance": 0.0, **SHAKE}
-            loose["until_rest"] = False
-            noisy = replace(end, optimiser="adamw", init=end, **loose)
+            noisy = replace(end, init=end, **SHAKE)
             found += [replace(noisy, keep_weights=False), replace(run, init=noisy)]
     return found
