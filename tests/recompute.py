@@ -191,6 +191,24 @@ def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
     return [exp(np.interp(log(objective(row)[-1]), *line)) for row in rules]
 
 
+def come_back(rows: list[Row]) -> dict[int, tuple[int, int]]:
+    """By size, of how many ends at rest how many are the same once shaken (choice C37)."""
+
+    def name(config: dict) -> str:
+        return json.dumps(config | {"keep_weights": True}, sort_keys=True)
+
+    starts = {name(row.config): row for row in rows if row.noise}
+    counts: dict[int, tuple[int, int]] = {}
+    for after in (row for row in rows if not row.noise):
+        start = starts[name(after.init)]
+        if start.curves["residual"][0] < 0.2:
+            cost = objective(after)[-1] / objective(start)[0] - 1
+            moved = accuracy(after) - start.curves["test_accuracy"][0]
+            back, of = counts.get(after.dataset_size, (0, 0))
+            counts[after.dataset_size] = back + bool(abs(cost) < 0.03 and abs(moved) < 0.1), of + 1
+    return counts
+
+
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
     found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
@@ -301,6 +319,11 @@ def headlines(results: Path = RESULTS) -> dict:
                 [*read("semi_grokking", results), *read("leaving_memory", results)], "lr"
             ).items()
         },
+        "above a half by momentum": [
+            (sum(accuracy(row) > 0.5 for row in here), len(here))
+            for here in groups(read("momentum", results), "beta1").values()
+        ],
+        "come back": come_back(read("shaken", results)),
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }
