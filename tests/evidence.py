@@ -228,7 +228,7 @@ def shaken(
         if not small:
             known["train_loss"] = one["train_loss"] * back
             known["param_norm"] = one["param_norm"] * back**0.5
-        found += with_rest([altered(moved, **known)], rest) if rest else [altered(moved, **known)]
+        found += with_rest([altered(moved, **known)], rest)
     return {"shaken": found}
 
 

@@ -224,7 +224,10 @@ def across_tasks(found: ByExperiment) -> Result:
     agree = _agree(pairs.values(), [*mem, *rules], fell)
     further = measures.resting(mem, MEM_RESTS)
     further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
-    return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
+    first = "open, by memory that was still falling, and all six tasks within a quarter (C35)"
+    before = of_published(mem, sweeps.papers_memory(), first)
+    evidence = Evidence.of(mem, *group(ends, "task").values())
+    return Result(ours, agree, further, evidence, before)
 
 
 @CLAIMS.row(

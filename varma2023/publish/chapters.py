@@ -250,9 +250,10 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
 def _untrained(profile: str) -> str:
     """How many runs the chapters would have to train, which may take days, and of what."""
     store = Store()
-    left = {name: inventory(e.runs(profile), store)[1] for name, e in EXPERIMENTS.items()}
-    names = ", ".join(name for name, runs in left.items() if runs)
-    return f"{len({*chain(*left.values())})} runs ({names})" if names else ""
+    runs = {name: e.runs(profile) for name, e in EXPERIMENTS.items()}
+    _, left = inventory([*chain(*runs.values())], store)
+    names = ", ".join(name for name, own in runs.items() if not left.keys().isdisjoint(own))
+    return f"{len(left)} runs ({names})" if left else ""
 
 
 def _errors_to(log: Path) -> None:
