@@ -71,6 +71,7 @@ EXPERIMENTS = {
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),
+    "epsilon_adamw": Experiment("the same by AdamW", ungrok.epsilon_adamw),
     "moduli": Experiment("D_crit at other moduli", ungrok.moduli),
     "widths": Experiment("D_crit at another width", ungrok.widths),
     "memory_at_rest": Experiment("what memory costs near D_crit", memory_at_rest),

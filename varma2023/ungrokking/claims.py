@@ -163,17 +163,23 @@ def shift_text(
     ("epsilon",),
 )
 def adams_epsilon(found: ByExperiment) -> Result:
-    """B8: whether AdamW's D_crit is the same for every epsilon.
+    """B8: whether AdamW's D_crit is the same for every epsilon (choice C19).
 
     The minimiser cannot tell: to it epsilon is a part of alpha = epsilon lambda and nothing else.
     """
-    records = found["epsilon"]
-    if not measures.judged(records):
+    records, adamw = found["epsilon"], found.get("epsilon_adamw", ())
+    if not measures.judged(adamw or records):
         return Result()
-    ours = f"D_crit {measures.d_crit_text(records)}; from least to most ε it moves by "
-    ours += shift_text(records, "eps")
-    core = same_d_crit([r for r in records if r.run.optimiser == "adamw"], "eps")
-    return Result(ours, core, measures.resting(records), Evidence.of(records))
+    kinds = {"L-BFGS": records, "AdamW": adamw}
+    ours = "; ".join(
+        f"D_crit {measures.d_crit_text(runs)} by {by}, "
+        f"from least to most ε it moves by {shift_text(runs, 'eps')}"
+        for by, runs in kinds.items()
+        if runs
+    )
+    further = measures.resting(adamw or records)
+    evidence = Evidence.of(*filter(None, (records, adamw)))
+    return Result(ours, same_d_crit(adamw, "eps") if adamw else None, further, evidence)
 
 
 @CLAIMS.row(

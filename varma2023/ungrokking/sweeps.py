@@ -9,6 +9,7 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
+from varma2023.measures import ADAMW_RESIDUAL
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends beside D_crit that were not at rest, by D', weight decay and seed; of
@@ -90,6 +91,7 @@ def ungrokking_longer(
 
 
 SHARES = np.array([0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3])
+EPSILONS = 1e-9, 1e-8, 1e-7
 
 
 @sets(
@@ -98,13 +100,32 @@ SHARES = np.array([0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3])
     quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 3000, SHARES * EVERYTHING),
 )
-def epsilon(profile: str, grid: Grid, eps: Sequence[float] = (1e-9, 1e-8, 1e-7)) -> list[Run]:
+def epsilon(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[Run]:
     """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
 
     The published sweep is at p = 53.
     """
     inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
     return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(3, 60_000, SHARES[1:6] * EVERYTHING),
+    quick=Grid(1, 300, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
+    paper=Grid(10, 100_000, SHARES * EVERYTHING),
+)
+def epsilon_adamw(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[Run]:
+    """Not in the paper: the same by AdamW, until at rest (choice C19), at the middle sizes."""
+    p, tolerance = (None, 0.0) if profile == "quick" else (53, ADAMW_RESIDUAL)
+    sizes, own = grid.sizes_of(profiles.full_data(profile, 1, p=p)[0]), {"epochs": grid.epochs}
+    return [
+        run
+        for value in eps
+        for run in profiles.ungrokking(
+            profile, grid.seeds, sizes, p=p, eps=value, tolerance=tolerance, **own
+        )
+    ]
 
 
 MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
