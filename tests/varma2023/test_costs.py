@@ -6,7 +6,7 @@ import pytest
 from evidence import FALLING
 
 from varma2023 import board, experiments
-from varma2023.efficiency import costs
+from varma2023.efficiency import analysis, costs
 from varma2023.ungrokking import sweeps
 
 
@@ -113,6 +113,22 @@ def test_kinds_with_the_same_ends_share_their_curve():
     kinds = costs.by_labels(low, memory[:1])
     assert "rule" not in {trace.name for trace in costs.fig_costs(kinds).data}
     assert "<td>above 650 (each of 5 seeds)</td>" in costs.costs_table(kinds)
+
+
+def test_the_size_told_by_equal_readings_is_where_memory_takes_the_rules_norm():
+    memory, ends = made.memory(decays=(1.0,)), made.sweep(values=(1.0,))
+    found = costs.at_papers_modulus(ends, memory)
+    size = 1000 * (found.rules[0].final("param_norm") / 30) ** 2  # norm 30 (D / 1000)^0.5
+    same = found.at_equal(lambda r: 1.0, kappa=4)
+    assert [*same.values()] == pytest.approx([size] * 5)
+    # memory with twice the rule's reading needs 2^(1 / kappa) less norm for the same
+    more = found.at_equal(lambda r: 2.0 if r.run.labels == "random" else 1.0, kappa=4)
+    assert [*more.values()] == pytest.approx([size * 2**0.5] * 5)
+
+
+def test_the_margin_has_the_records_loss():
+    [record, *_] = made.memory()
+    assert np.log1p(np.exp(-analysis.margin(record))) == pytest.approx(record.final("train_loss"))
 
 
 def test_the_kinds_do_not_depend_on_the_order_of_records():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, inf, isfinite, log, log1p, nan
+from math import exp, expm1, inf, isfinite, log, log1p, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,14 @@ def logit(record: Record) -> float:
 def norm(record: Record) -> float:
     """The parameter norm at the end."""
     return record.final("param_norm")
+
+
+def margin(record: Record) -> float:
+    """The margin that the train loss L at the end stands for: L = log(1 + exp(-margin)).
+
+    Of one example, that of the correct logit over the log-sum-exp of the others.
+    """
+    return -log(expm1(record.final("train_loss")))
 
 
 class Bucket(NamedTuple):

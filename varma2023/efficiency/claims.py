@@ -3,7 +3,7 @@
 A prediction compares minima, so where one that it rests on is still falling it cannot be told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf, isnan, nan
 
 from grokkit.runs import Record, Records
@@ -103,15 +103,31 @@ def norm_pairs(mem: Records, starts: Records, ends: Records) -> dict[str, Predic
     return found
 
 
-def minimum_pairs(kind: costs.Costs) -> dict[str, Prediction]:
-    """Claim B2, by seed: D_crit where the minima of Eq. (2) meet, and that of ungrokking."""
-    told, found = kind.predicted, {}
+def minimum_pairs(
+    kind: costs.Costs, told: Mapping[int, float] | None = None, route: str = ROUTES[1]
+) -> dict[str, Prediction]:
+    """Claim B2, by seed: D_crit where the minima of Eq. (2) meet, and that of ungrokking.
+
+    With sizes told by another route, those instead.
+    """
+    told, found = kind.predicted if told is None else told, {}
     memory, fell = kind.memory_beside, group(kind.ends, "seed")
     for seed, crit in kind.crits.items():
         name, both = f"seed {seed}", (Interval(told.get(seed, nan)), Interval(crit))
         rest = _rest(memory, [r for r in kind.rules if r.run.seed == seed], fell[seed])
-        found[name] = Prediction(ROUTES[1], name, *both, NEAR, *rest)
+        found[name] = Prediction(route, name, *both, NEAR, *rest)
     return found
+
+
+def pairs_by_cost(kind: costs.Costs, kappa: float) -> dict[str, dict[str, Prediction]]:
+    """By what is equal at D_crit, and by seed: as `minimum_pairs`, not in the paper.
+
+    With equal correct logits or margins D_crit is where both circuits take the same norm.
+    """
+    reads = {"correct logit": analysis.logit, "margin": analysis.margin}
+    told = {name: kind.at_equal(read, kappa) for name, read in reads.items()}
+    told["Eq. (2)"] = kind.predicted
+    return {name: minimum_pairs(kind, sizes, f"equal {name}") for name, sizes in told.items()}
 
 
 def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
-from varma2023.efficiency.critical import crossing, minima
-from varma2023.measures import group, least
+from varma2023.efficiency.analysis import logs, norm
+from varma2023.efficiency.critical import by_size, crossing, minima
+from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
 from varma2023.tables import table
@@ -47,6 +48,18 @@ class Costs:
             return {}
         memory = minima(self.memory)
         return {r.run.seed: exp(crossing(memory, log(least(r)))) for r in self.rules}
+
+    def at_equal(self, read: Reading, kappa: float) -> dict[int, float]:
+        """By seed, the D at which memory takes as much norm as the seed's rule, for equal readings.
+
+        A reading goes as the norm to the power `kappa`: both are compared at one reading.
+        """
+
+        def price(record: Record) -> float:
+            return norm(record) / read(record) ** (1 / kappa)
+
+        curve = by_size(logs(self.memory, price)) if self.memory else np.empty((0, 2))
+        return {r.run.seed: exp(crossing(curve, log(price(r)))) for r in self.rules}
 
     @property
     def told(self) -> Interval:
@@ -126,10 +139,7 @@ def at_papers_modulus(ends: Records, memory: Records) -> Costs:
     return Costs("random labels", same, [*memory])
 
 
-Reading = Callable[[Costs], dict[int, float]]
-
-
-def shift(found: Sequence[Costs], read: Reading) -> Interval:
+def shift(found: Sequence[Costs], read: Callable[[Costs], dict[int, float]]) -> Interval:
     """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
     return statistics.mean_ratio(read(found[-1]), read(found[0]))
 
