@@ -96,10 +96,16 @@ def shift_interval(
 
 
 def same_d_crit(
-    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Records,
+    field: str = "weight_decay",
+    accuracy: Accuracy = at_the_end,
+    falling: bool = False,
 ) -> bool | None:
-    """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown."""
-    if not measures.crossings_rest(records):
+    """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown.
+
+    One is unknown beside an end that is not at rest, unless such an end counts (`falling`).
+    """
+    if not (falling or measures.crossings_rest(records)):
         return None
     found = shift_interval(records, field, accuracy)
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None

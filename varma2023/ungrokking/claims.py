@@ -177,7 +177,10 @@ def adams_epsilon(found: ByExperiment) -> Result:
         for by, runs in kinds.items()
         if runs
     )
-    further = measures.resting(adamw or records)
+    further: dict[str, Met] = {**measures.resting(adamw or records)}
+    if adamw:
+        times = f"so it is after {analysis.decay_times(adamw):.0f} decay times, at rest or not"
+        further[times] = same_d_crit(adamw, "eps", falling=True)
     evidence = Evidence.of(*filter(None, (records, adamw)))
     return Result(ours, same_d_crit(adamw, "eps") if adamw else None, further, evidence)
 

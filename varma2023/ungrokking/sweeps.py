@@ -9,7 +9,6 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.measures import ADAMW_RESIDUAL
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends beside D_crit that were not at rest, by D', weight decay and seed; of
@@ -111,20 +110,18 @@ def epsilon(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[R
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(3, 60_000, SHARES[1:6] * EVERYTHING),
+    published=Grid(5, 20_000, SHARES[1:6] * EVERYTHING),
     quick=Grid(1, 300, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 100_000, SHARES * EVERYTHING),
 )
 def epsilon_adamw(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[Run]:
-    """Not in the paper: the same by AdamW, until at rest (choice C19), at the middle sizes."""
-    p, tolerance = (None, 0.0) if profile == "quick" else (53, ADAMW_RESIDUAL)
-    sizes, own = grid.sizes_of(profiles.full_data(profile, 1, p=p)[0]), {"epochs": grid.epochs}
+    """Not in the paper: the same by AdamW (choice C19), at the middle sizes."""
+    own = {"p": None if profile == "quick" else 53, "epochs": grid.epochs}
+    sizes = grid.sizes_of(profiles.full_data(profile, 1, p=own["p"])[0])
     return [
         run
         for value in eps
-        for run in profiles.ungrokking(
-            profile, grid.seeds, sizes, p=p, eps=value, tolerance=tolerance, **own
-        )
+        for run in profiles.ungrokking(profile, grid.seeds, sizes, eps=value, **own)
     ]
 
 
