@@ -279,7 +279,7 @@ def headlines(results: Path = RESULTS) -> dict:
             "A.2": n_resting([*down, *fresh]),
             "B6": n_resting(read("convergence", results)),
             "B7": n_resting(read("strength", results)),
-            "B8": n_resting(read("epsilon", results)),
+            "B8": n_resting(read("epsilon_adamw", results)),
             "B13": n_resting(moduli),
             "B15": n_resting(ends_at),
             "B16": n_resting(paired),

@@ -135,13 +135,8 @@ BETWEEN = re.compile(r"; (?![^()]*\))")  # parts of our numbers, not within brac
 
 
 def ours_html(ours: str) -> str:
-    """Our numbers; parts that say "yes" or "no" as a list of marks, long ones folded."""
-    parts = BETWEEN.split(ours)
-    told = [re.fullmatch(r"(.*): (yes|no)", part) for part in parts]
-    if any(told):
-        words = "; ".join(part for part, mark in zip(parts, told, strict=True) if not mark)
-        return criteria_list({each[1]: each[2] == "yes" for each in told if each}) + words
-    first, *rest = parts
+    """Our numbers, those beyond the first folded where they are long."""
+    first, *rest = BETWEEN.split(ours)
     if len(ours) <= LONG or not rest:
         return ours
     return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"

@@ -89,7 +89,11 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         lambda: figures.fig_mirrors(evidence.by_mirrors()["mirrors"]),
         "no mirror images: 750 (750 – 750); all mirror images: 1,500 (",
     ),
-    "epsilon": (lambda: figures.fig_epsilon(crossing(800, eps=1e-9) + crossing(800, eps=1e-8)),),
+    "epsilon": (
+        lambda: figures.fig4_ungrokking(
+            crossing(800, eps=1e-9) + crossing(800, eps=1e-8), field="eps"
+        ),
+    ),
 }
 CHOICES = {  # by figure, what a reader can choose by
     "4": {"seed": {0, 1}, "weight_decay": {0.1, 0.5, 1.0, 2.0}},

@@ -87,9 +87,8 @@ def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
     assert table.count("<tr>") == 1 + 6
     assert "<td>4, 4</td>" in table  # rounded: two spikes in each of two runs, all before
     text = analysis.spikes_seen(every)
-    assert "as the paper: 2 of 2 runs grok without a spike before" in text
-    assert "rounded loss: 0 of 2 runs grok without a spike before" in text
-    assert "; 4 spikes before that in all" in text
+    assert "as the paper: 2 of 2 runs grok, at epoch 4,050 (4,000 – 4,100), 2 of them" in text
+    assert "0 of them without a spike before; 4 spikes in all before they grok" in text
     text = analysis.starts_seen(every)
     assert "initial weights × 0.5: the norm goes from 20 to 24; 2 of 2 runs grok" in text
     seen = "with nothing changed the norm falls in 100% of the evaluations from its peak until "

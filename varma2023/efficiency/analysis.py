@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, expm1, inf, isfinite, log, log1p, nan
+from math import exp, expm1, inf, isfinite, isnan, log, log1p, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -288,7 +288,7 @@ def predictions_table(rows: Mapping[str, Prediction]) -> str:
     cells = []
     for name, found in rows.items():
         both = (each.text(",.0f") for each in (found.predicted, found.measured))
-        cells.append([name, *both, f"{found.ratio:.2f}"])
+        cells.append([name, *both, "–" if isnan(found.ratio) else f"{found.ratio:.2f}"])
     return table(" | predicted D_crit | measured D_crit | ratio", cells)
 
 

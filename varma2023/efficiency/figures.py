@@ -253,9 +253,10 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
             if route == ROUTES[-1]:
                 crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
-                left = crowded or p.predicted.value < p.measured.value
+                below = "bottom center" if crowded else "middle right"
+                left = p.predicted.value < p.measured.value
                 point |= {"mode": "markers+text", "text": [f"\u2002{powers(p.name)}\u2002"]}
-                point["textposition"] = "middle left" if left else "middle right"
+                point["textposition"] = "middle left" if left else below
             draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
     fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", plots.TICKS))
     fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", plots.TICKS))

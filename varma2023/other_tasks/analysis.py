@@ -225,7 +225,11 @@ def judged(found: Sequence[GroupCircuit]) -> list[GroupCircuit]:
 
 def text(found: Sequence[GroupCircuit]) -> str:
     """ "x*y: 0.95 of the norm, 5 of 26 characters; ...": for a sentence; "none" of no network."""
-    each = [f"{c.name}: {c.share:.3f} of the norm, {_keys(c.own)} characters" for c in found]
+    each = [
+        f"{c.name}: {c.share:.3f} of the norm, {_keys(c.own)} characters"
+        f"{'' if c.other else ' (no other group to compare)'}"
+        for c in found
+    ]
     return "; ".join(each) or "none"
 
 
@@ -282,9 +286,11 @@ def tasks_table(records: Records) -> str:
             f"{task} | {_start_text(smallest)} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
             f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
-            f"{'yes' if task_ungroks(here) else 'no'} | "
+            f"{'yes' if task_ungroks(here) else 'not judged'} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
-    heads = "task | start: epochs; accuracy, loss (nats) | D_crit, of all | accuracy at smallest D′"
-    heads += " | at largest D′; by mirror images | ungroks | residual, at most"
+    heads = "task | start: epochs; accuracy, loss (nats) | D_crit; its share of all examples"
+    heads += (
+        " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks | residual, at most"
+    )
     return table(heads, rows)

@@ -90,14 +90,14 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig8_other_tasks(records: Records) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task.
 
-    Those of tasks that do not ungrok (choice C10) have no colour.
+    Those of tasks whose networks did not hold the whole rule (choice C10) have no colour.
     """
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
     layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
     others = {task: not measures.task_ungroks(here) for task, here in groups.items()}
-    titles = [f"{task}{' (does not ungrok)' * others[task]}" for task in groups]
+    titles = [f"{task}{' (not judged)' * others[task]}" for task in groups]
     axes: Looks = {"shared_yaxes": True, "subplot_titles": titles, **space}
     fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]

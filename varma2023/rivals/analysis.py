@@ -103,9 +103,10 @@ def rival_criteria(records: Records) -> dict[str, bool]:
     base = groups.get(BASE, [])
     calm = [record for record in base if groks(record) and spikes(record, before=True) == 0]
     low = [record for record in records if record.run.init_scale < 1 and starts_low(record)]
+    most, small = f"{len(calm)} of {len(base)}", f"{sum(map(groks, low))} of {len(low)}"
     return {
-        "most runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
-        "runs that start below the norm they end with grok": bool(low) and all(map(groks, low)),
+        f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
+        f"{small} that start below the norm they end with grok": bool(low) and all(map(groks, low)),
     }
 
 
@@ -160,8 +161,9 @@ def spikes_seen(records: Records) -> str:
             n = [spikes(record, before=True) for record in runs]
             calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
             seen.append(
-                f"{name}: {calm} of {len(runs)} runs grok without a spike before, at epoch "
-                f"{general_text(runs)}; {sum(n)} spikes before that in all"
+                f"{name}: {sum(map(groks, runs))} of {len(runs)} runs grok, at epoch "
+                f"{general_text(runs)}, {calm} of them without a spike before; {sum(n)} spikes in "
+                "all before they grok"
             )
     return ". ".join(seen)
 
@@ -181,7 +183,7 @@ def walks_seen(records: Records) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
     times = "; ".join(
-        f"with weight decay {decay:g} at {general_text(runs)}"
+        f"with weight decay {decay:g} {general_text(runs)}"
         for decay, runs in by_decay(records).items()
     )
     seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations "

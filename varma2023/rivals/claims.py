@@ -26,7 +26,7 @@ def not_needed(found: ByExperiment) -> Result:
     if not (base and small):
         return Result()
     parts = analysis.rival_criteria(records)
-    ours = "; ".join(f"{name}: {'yes' if met else 'no'}" for name, met in parts.items())
+    ours = "; ".join(parts)
     usual = base[0].run.epochs
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
     before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"

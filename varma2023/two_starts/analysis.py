@@ -313,6 +313,15 @@ def changes_text(shaken: Sequence[Shake]) -> str:
     return "; ".join(texts)
 
 
+def resting_text(records: Records) -> str:
+    """ "seed 0: 800, 1,500; seed 1: none": the sizes whose ends are at rest, by seed."""
+    found = []
+    for seed, own in group(records, "seed").items():
+        sizes = [f"{r.run.dataset_size:,}" for r in own if measures.rests(r)] or ["none"]
+        found.append(f"seed {seed}: {', '.join(sizes)}")
+    return "; ".join(found)
+
+
 def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:
     """Those of the grokked starts that have a weight decay and a seed of the fresh ones."""
     known = group(fresh, "weight_decay", "seed")

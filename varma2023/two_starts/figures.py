@@ -36,9 +36,9 @@ def fig10_relative_strength(records: Records) -> go.Figure:
         (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", None),
     )
-    for runs in group(records, "seed", "weight_decay").values():
-        thin: Looks = {"colour": pale(NORM), "width": 1, "mode": "lines", "place": (1, 2)}
-        thin |= {"meta": plots.shared_meta(runs), "showlegend": False}
+    for (seed, decay), runs in group(records, "seed", "weight_decay").items():
+        thin: Looks = {"colour": pale(NORM, 0.2), "width": 1, "mode": "lines", "place": (1, 2)}
+        thin |= {"meta": {"seed": seed, "weight_decay": decay}, "showlegend": False}
         draw(fig, *measures.curve(runs), "one seed and weight decay", **thin)
     groups = analysis.by_norm(records)
     for i, (bounds, colour) in enumerate(zip(groups, ordered(len(groups)), strict=True)):
@@ -54,6 +54,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
                 who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
                 point: Looks = {"mode": "markers", "marker": {"color": colour}, "place": place}
                 point["customdata"] = [record.final("param_norm") for record in runs]
+                point["meta"] = {"seed": seed, "weight_decay": decay}  # of any size
                 draw_ends(fig, runs, value, label, told + who, i, **point)
     if {record.run.p for record in records} == {113}:
         for ratio in PAPER_RATIOS:

@@ -86,12 +86,15 @@ def _panel(fig: go.Figure, records: Records, every: Records, field: str, **trace
 
 
 def fig4_ungrokking(
-    minimised: Records, adamw: Records = (), predictions: Mapping[str, Interval] | None = None
+    minimised: Records,
+    adamw: Records = (),
+    predictions: Mapping[str, Interval] | None = None,
+    field: str = "weight_decay",
 ) -> go.Figure:
     """Fig. 4: test accuracy where ungrokking ends against D', by weight decay, by both routes.
 
-    `predictions` are values of D_crit from elsewhere, by name: vertical lines in every panel, with
-    their intervals as bands.
+    Or by Adam's epsilon ("eps"), which is not in the paper. `predictions` are values of D_crit from
+    elsewhere, by name: vertical lines in every panel, with their intervals as bands.
     """
     titles = "the minimiser, at its last gradient", "AdamW, at its last epoch"
     every = zip(titles, (minimised, adamw), strict=True)
@@ -103,7 +106,7 @@ def fig4_ungrokking(
     own = [*group(both, "dataset_size")]
     ticks = plots.TICKS if len(own) > 5 else own  # few: between round numbers
     for col, (_, records) in enumerate(routes, start=1):
-        _panel(fig, records, both, "weight_decay", place=(1, col))
+        _panel(fig, records, both, field, place=(1, col))
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
         text = f"{name}: {predicted.text(',.0f')}"
@@ -119,13 +122,13 @@ def fig4_ungrokking(
     fig.update_yaxes({**plots.ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     sizes, values = measures.curve(minimised)
-    more = f" By AdamW: {_crossings(adamw, 'weight_decay')}." if adamw else ""
+    more = f" By AdamW: {_crossings(adamw, field)}." if adamw else ""
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
         more += f" Predicted: {each}."
     text = f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on "
     text += f"fewer examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
-    text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, 'weight_decay')}.{more}"
+    text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, field)}.{more}"
     return set_alt(fig, text)
 
 
@@ -137,15 +140,6 @@ def _crossings(records: Records, field: str) -> str:
         size = f"{mean:,.0f}" if isfinite(mean) else measures.d_crit_text(here)
         found.append(f"{size} at {NAMES[field]} {value:g}")
     return ", ".join(found)
-
-
-def fig_epsilon(records: Records) -> go.Figure:
-    """Test accuracy where ungrokking ends against D', by Adam's epsilon; not in the paper."""
-    fig = figure(xaxis=plots.size_axis(records), yaxis=plots.ACCURACY, height=440)
-    _panel(fig, records, records, "eps")
-    text = f"Test accuracy of {len(records)} networks that had grokked, taken to a minimum on "
-    text += f"fewer examples. It crosses a half at {_crossings(records, 'eps')}."
-    return set_alt(fig, text)
 
 
 def fig_moduli(known: Records, new: Records) -> go.Figure:

@@ -54,7 +54,7 @@
 
   // ---- which runs a figure shows: for each key of its traces' `meta` with several values, a box a value
   const hidden = new WeakMap(); // figure -> {key: the values whose traces are hidden}
-  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size" };
+  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size", eps: "ε" };
   const meta = (trace) => (trace.meta && typeof trace.meta === "object" ? trace.meta : {});
   const metaKeys = (data) => {
     const all = new Set(data.flatMap((trace) => Object.keys(meta(trace))));
@@ -99,13 +99,15 @@
     div.closest(".gk-figure").querySelector(".gk-links").before(details);
     update();
   };
+  const number = (value) => (Math.abs(value) < 1e-3 && value ? value.toExponential()
+    : (+value.toPrecision(6)).toLocaleString("en-GB"));
   const group = (details, name, values, off, update) => {
     const field = element(details, "fieldset");
     element(field, "legend", name);
     const boxes = values.map((value) => {
       const label = element(field, "label"), box = element(label, "input");
       Object.assign(box, { type: "checkbox", checked: true });
-      label.append(` ${typeof value === "number" ? (+value.toPrecision(6)).toLocaleString("en-GB") : value}`);
+      label.append(` ${typeof value === "number" ? number(value) : value}`);
       box.addEventListener("change", () => { off[box.checked ? "delete" : "add"](value); say(); update(); });
       return box;
     });
