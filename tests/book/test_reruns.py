@@ -38,7 +38,7 @@ def test_a_command_names_the_chapter_and_each_parameter_and_tables_its_cost_and_
     assert "9,100" in reruns.cost_table([EXAMPLE])
     html = reruns.values_table(EXAMPLE, {"fits": "train accuracy 1"})
     assert "<td>train accuracy 1</td><td>70</td>" in html
-    assert "<td>verdict on F1a</td><td>holds</td>" in html
+    assert "<td>verdict: Fig. 1a, grokking</td><td>holds</td>" in html
     with pytest.raises(KeyError):
         reruns.values_table(EXAMPLE, {"nothing": ""})
 

@@ -37,7 +37,7 @@ def fig_delay(
     least = 0.9 * min(smallest, crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
-    known = {"they forget below": crits.get(p, nan), "fresh ones end in memory up to": up_to}
+    known = {"forget:": crits.get(p, nan), "memory:": up_to}
     for (label, size), colour in zip(known.items(), (TEST, MEM), strict=True):
         if isfinite(size):
             text = {"text": f"{label} {size:.0f}", "textangle": -90, "font": {"color": colour}}
@@ -69,7 +69,7 @@ def fig_delay(
 
 
 def _laws(fig: go.Figure, own: Records, least: float) -> None:
-    """The laws fitted to runs of one kind, carried to the least size, each named where it ends."""
+    """The laws fitted to runs of one kind, carried to the least size."""
     if not analysis.judged(own):
         return
     waits = analysis.Waits.of(own)
@@ -83,15 +83,11 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         x, y = sizes[seen], np.exp(times[seen])
         if not len(x):
             continue
-        draw(fig, x, y, law, hover, place=(1, 1), showlegend=False, **line)
-        where: Looks = {"x": log10(x[0]), "y": log10(y[0]), "showarrow": False}
-        side = "right" if law == "nucleation" else "left"  # it ends beside another
-        where |= {"xanchor": side, "yanchor": "bottom", "font": {"size": 12}}
-        fig.add_annotation(text=law, row=1, col=1, **where)
+        draw(fig, x, y, law, hover, place=(1, 1), **line)
 
 
 ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
-TICKS = (100, 200, 300, 400, 500, 600, 800, 1000, 2000, 3000, 5000)
+TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
 
 
 def _dots(

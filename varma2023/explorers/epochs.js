@@ -107,6 +107,7 @@ function render({ model, el }) {
     const row = curves.epoch.indexOf(epoch), now = (key) => curves[key][row];
     const [x, y] = life.sums[s], right = (x + y) % p, { total, trig, mem } = life.logits(i, s);
     const best = total.indexOf(Math.max(...total));
+    kinds[1].textContent = `a sum it ${which ? "no longer" : "never"} sees`;
     if (shown !== which) {
       dials.replaceChildren();
       draws = life.frequencies.map((k) => {

@@ -38,7 +38,7 @@ function layout(el, label, titles) {
 // Four significant digits, without trailing zeros; thousands get a comma.
 function show(value) {
   if (!Number.isFinite(value)) return "–";
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) return value.toLocaleString("en-GB");
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return (value + 0).toLocaleString("en-GB"); // not "-0"
   const size = Math.abs(value);
   if (size < 1e-3 || size >= 1e6) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));

@@ -115,10 +115,10 @@ function render({ model, el }) {
     for (const key of ["step", ...CURVES.map((c) => c.key)]) run[key] = whole[key].filter(kept);
     const first = (list) => { const i = list.findIndex((v) => v < 1); return i < 0 ? null : whole.step[i]; };
     const [train, test] = [first(whole.train_loss), first(whole.test_loss)];
-    const when = (step) => (step === null ? "never" : `at step ${show(step)}`);
+    const falls = (step) => (step === null ? "never falls below 1" : `falls below 1 at step ${show(step)}`);
     status.textContent = run.diverged
       ? `Step ${show(run.diverged)} overshoots and leaves a circuit at zero for good: lower λ or α.`
-      : `Train loss falls below 1 ${when(train)}, test loss ${when(test)}.`;
+      : `Train loss ${falls(train)}, test loss ${falls(test)}.`;
     for (const button of buttons) {
       const same = Object.entries(presets[button.dataset.preset]).every(([key, value]) => toy[key] === value);
       button.setAttribute("aria-pressed", String(same));

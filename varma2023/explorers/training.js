@@ -316,12 +316,14 @@ function render({ model, el }) {
   const slider = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "epoch to look at", "data-key": "look" });
   const when = element("output");
   slider.addEventListener("input", () => lookAt(log[Number(slider.value)]?.epoch ?? 0));
-  const names = legend([...ACCURACIES, LOSS[2]]);
+  const names = legend([...ACCURACIES, LOSS[2]].map((line) => ({ ...line, name: line.name.replace("accuracy", "accuracy, loss") })));
   const controls = sliders(model, SLIDERS, "What to train");
   root.append(element("div", { class: "gk-x-buttons" }, train, take, pause), status, charts,
     element("label", {}, element("span", {}, "look at epoch"), slider, when), names.list, controls.field);
 
   let [worker, log, taken, going] = [null, [], null, false];
+  const wanted = () => ["size", "weight_decay", "seed"].map((key) => model.get(key));
+  let trained = wanted();
 
   // The row of the log that is looked at: the newest, or the one nearest to an earlier epoch.
   const row = () => (looked === null ? log.length - 1
@@ -370,9 +372,11 @@ function render({ model, el }) {
     if (!now) status.textContent = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
     else if (taken !== null && now.epoch > taken) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)}% of the other sums.`;
     else if (now.test_accuracy > 0.98) status.textContent = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
-    else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. Wait.`;
+    else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
     else status.textContent = `Epoch ${show(now.epoch)}: it is fitting its examples.`;
-    take.title = `Go on with ${left}`;
+    if (log.length && trained.some((value, i) => value !== wanted()[i])) status.textContent += " The other sliders count for the next network: press Train a new one.";
+    take.disabled ||= log.length > 0 && model.get("fewer") >= log.at(-1).size;
+    take.title = take.disabled ? "Choose fewer examples than it has" : `Go on with ${left}`;
   }
 
   const later = throttle(() => { paint(); say(); controls.read(); });
@@ -386,7 +390,7 @@ function render({ model, el }) {
       if (log.length > 600) log = log.filter((_, i) => i % 2 === 0 || i === log.length - 1);
       later();
     };
-    [log, taken, going, looked] = [[], null, true, null];
+    [log, taken, going, looked, trained] = [[], null, true, null, wanted()];
     const config = Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
     worker.postMessage({ config, seed: model.get("seed"), size: model.get("size") });
     later();

@@ -20,7 +20,7 @@ from varma2023.publish import overview
 from varma2023.publish.sparks import Axis, Curve, spark
 from varma2023.rivals import analysis as rivals
 from varma2023.semi_grokking import analysis as semi_grokking
-from varma2023.tables import badges, capitalised, indexed
+from varma2023.tables import badges, capitalised, indexed, powers
 from varma2023.theorems.analysis import minimise_weights
 
 SCORE = "chapters/score.html"
@@ -131,7 +131,7 @@ def theorem(found: Results, every: ByExperiment) -> Face:
     alt += f"at κ = {kappas[0]:g}, all from κ = q = {pair.q:g} on; a search finds the theorem's."
     drawn = spark(curves, Axis(0, float(kappas[-1])), Axis(0, 1.1), alt)
     about = f"share of the better circuit, κ = 0 – {kappas[-1]:g}: theorem, and dots by search"
-    ours = found["T-D.4"].ours.removeprefix("largest distance ").replace("-", "−")
+    ours = powers(found["T-D.4"].ours.removeprefix("largest distance "))
     return Face("a search ends this far from D.4", ours, "proved", drawn, about)
 
 

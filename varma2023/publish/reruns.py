@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from varma2023 import board
 from varma2023.engine import measured
 from varma2023.publish.chapters import verdicts_of
 from varma2023.tables import table
@@ -77,5 +78,5 @@ def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
     """
     one = re.compile(r"(\S+) \(\1 – \1\)")  # the range of a single run
     rows = [(text, one.sub(r"\1", str(rerun.values[name]))) for name, text in names.items()]
-    rows += [(f"verdict on {claim}", verdict) for claim, verdict in rerun.verdicts.items()]
+    rows += [(f"verdict: {board.claim(name).title}", said) for name, said in rerun.verdicts.items()]
     return table(" | this run", rows)

@@ -120,7 +120,7 @@ def fig_side_by_side(
     """
     if field == "beta1":
         kinds = group(records, field, "lr")
-        groups = {f"β₁ = {beta:.2g}, η = {lr:g}": here for (beta, lr), here in kinds.items()}
+        groups = {f"β₁ = {beta:.4g}, η = {lr:g}": here for (beta, lr), here in kinds.items()}
     else:
         groups = {
             f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}": here
