@@ -161,9 +161,8 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
     assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2
     assert {trace.name for trace in fig.data if trace.mode == "lines"} == set(LAWS)
-    named = [note.text for note in fig.layout.annotations]
-    assert set(LAWS) <= set(named)
-    assert {"they forget below 150", "fresh ones end in memory up to 149"} <= set(named)
+    named = [trace.name for trace in fig.data] + [note.text for note in fig.layout.annotations]
+    assert {*LAWS, "forget: 150", "memory: 149"} <= set(named)
     assert "1 have not got there" in fig.layout.meta["alt"]
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
     assert analysis.laws_table(records[:6]) == ""

@@ -120,7 +120,7 @@ def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
 def test_the_texts_and_the_table_say_how_many_and_where():
     runs = sweep(seeds=(0, 1))
     assert analysis.standing(runs) == runs[4:6]
-    assert analysis.ends_text(runs) == "0.80, 0.80"
+    assert analysis.ends_text(runs) == "0.80 (+0.00), 0.80 (+0.00)"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
     stays = analysis.stays_text(runs)
     assert stays.startswith("D = 380, seed 0: about 0.79 from epoch ")

@@ -227,6 +227,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     fig = figure(height=560)
     values = [each.value for p in known for each in (p.predicted, p.measured)]
     low, high = 0.5 * min(values), 1.3 * max(values)
+    ticks = plots.TICKS if high > 10 * low else CLOSE
     under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
     band = [low, high, high, low], [low / under, high / under, high / over, low / over]
     area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.08), "mode": "none"}
@@ -258,8 +259,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 point |= {"mode": "markers+text", "text": [f"\u2002{powers(p.name)}\u2002"]}
                 point["textposition"] = "middle left" if left else below
             draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
-    fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", plots.TICKS))
-    fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", plots.TICKS))
+    fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", ticks))
+    fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", ticks))
     ratios = analysis.range_text((p.ratio for p in known), ".2f")
     agreeing, falling = sum(p.agrees for p in known), sum(not p.ends_rest for p in known)
     text = f"Predicted against measured D_crit, {len(known)} of them: {agreeing} agree by their "

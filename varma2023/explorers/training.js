@@ -375,8 +375,8 @@ function render({ model, el }) {
     else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
     else status.textContent = `Epoch ${show(now.epoch)}: it is fitting its examples.`;
     if (log.length && trained.some((value, i) => value !== wanted()[i])) status.textContent += " The other sliders count for the next network: press Train a new one.";
-    take.disabled ||= log.length > 0 && model.get("fewer") >= log.at(-1).size;
-    take.title = take.disabled ? "Choose fewer examples than it has" : `Go on with ${left}`;
+    take.textContent = log.length && model.get("fewer") > log.at(-1).size ? "Give more data" : "Take data away";
+    take.title = `Go on with ${left}`;
   }
 
   const later = throttle(() => { paint(); say(); controls.read(); });

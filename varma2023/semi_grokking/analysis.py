@@ -67,14 +67,10 @@ def moves_at_end(record: Record) -> float:
     return record.final("test_accuracy") - start
 
 
-def moves_text(records: Records) -> str:
-    """`moves_at_end` of the semi-grokked runs; "none" of no runs."""
-    return ", ".join(f"{moves_at_end(r):+.2f}" for r in standing(records)) or "none"
-
-
 def ends_text(records: Records) -> str:
-    """The test accuracies at the end of the semi-grokked runs; "none" of no runs."""
-    return ", ".join(f"{r.final('test_accuracy'):.2f}" for r in standing(records)) or "none"
+    """Test accuracy at the end of the semi-grokked runs, and `moves_at_end`; "none" of no runs."""
+    ends = (f"{r.final('test_accuracy'):.2f} ({moves_at_end(r):+.2f})" for r in standing(records))
+    return ", ".join(ends) or "none"
 
 
 def stays_text(records: Records) -> str:

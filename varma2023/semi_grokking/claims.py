@@ -48,7 +48,7 @@ def fig1c(found: ByExperiment) -> Result:
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
     at = f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
-    ours = f"trained for longer, {len(standing)} of {len(longer)} stay; the example is at {at}"
+    ours = f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at {at}"
     too = {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None}
     return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, Evidence.of(records))
 
