@@ -498,6 +498,11 @@ def task_ungroks(records: Records) -> bool:
     return low and high
 
 
+def holds_rule(records: Records) -> bool:
+    """Fig. 8, one task: every network on its largest train set is generalised (choice C10)."""
+    return min(map(at_the_end, at_largest(records))) >= PERFECT
+
+
 # --- plateaus and outcomes: Figs. 1c, 5, 6 ---------------------------------------------------
 
 OUTCOMES = ("no generalisation", "under way", "semi-grokked", "plateau, then full", "full")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from evidence import group_circuit, group_circuits
+from evidence import group_circuit, group_circuits, sweep
 from handmade import record
 from torch.testing import assert_close
 
@@ -224,3 +224,8 @@ def test_a_claim_needs_several_grokked_tasks_at_a_modulus_that_says_something():
     assert "x*y: 0.970 of the norm, 4 of 26 characters" in analysis.text(good)
     without_weights = [circuit.record for circuit in good]
     assert board.judge("B5", grokked_tasks=without_weights).verdict == claims.NOT_RUN
+
+
+def test_a_task_that_holds_its_rule_and_keeps_it_does_not_ungrok_and_another_is_not_judged():
+    crits = {750: "yes", 1: "no", 10**6: "not judged"}
+    assert {c: analysis.ungroks_text(sweep(d_crit=c, values=(1.0,))) for c in crits} == crits

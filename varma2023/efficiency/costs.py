@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
 from varma2023.efficiency.analysis import logs, norm
-from varma2023.efficiency.critical import by_size, crossing, minima
+from varma2023.efficiency.critical import by_size, crossing
 from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
@@ -44,21 +44,20 @@ class Costs:
     @property
     def predicted(self) -> dict[int, float]:
         """By seed, the D at which memory's minimum of Eq. (2) reaches that of the seed's rule."""
-        if not self.memory:
-            return {}
-        memory = minima(self.memory)
-        return {r.run.seed: exp(crossing(memory, log(least(r)))) for r in self.rules}
+        return self.where_equal(least)
 
     def at_equal(self, read: Reading, kappa: float) -> dict[int, float]:
         """By seed, the D at which memory takes as much norm as the seed's rule, for equal readings.
 
         A reading goes as the norm to the power `kappa`: both are compared at one reading.
         """
+        return self.where_equal(lambda record: norm(record) / read(record) ** (1 / kappa))
 
-        def price(record: Record) -> float:
-            return norm(record) / read(record) ** (1 / kappa)
-
-        curve = by_size(logs(self.memory, price)) if self.memory else np.empty((0, 2))
+    def where_equal(self, price: Reading) -> dict[int, float]:
+        """By seed, the D at which memory's price reaches that of the seed's rule."""
+        if not self.memory:
+            return {}
+        curve = by_size(logs(self.memory, price))
         return {r.run.seed: exp(crossing(curve, log(price(r)))) for r in self.rules}
 
     @property

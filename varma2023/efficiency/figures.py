@@ -235,7 +235,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
     routes = [*dict.fromkeys(p.route for p in found)]
-    looks = zip(routes, ordered(len(routes)), ("square", "circle", "diamond"), strict=False)
+    symbols = ("square", "circle", "diamond")[: len(routes)]
+    looks = zip(routes, ordered(len(routes)), symbols, strict=True)
     for route, colour, symbol in looks:
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         for p, larger in zip_longest(here, here[1:]):

@@ -269,6 +269,13 @@ def _start_text(record: Record) -> str:
     return f"{' + '.join(reversed(epochs))}; {known}"
 
 
+def ungroks_text(records: Records) -> str:
+    """Whether one task ungroks: "yes", "no", or "not judged" as a network lacks the rule."""
+    if not measures.holds_rule(records):
+        return "not judged"
+    return "yes" if task_ungroks(records) else "no"
+
+
 def tasks_table(records: Records) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
@@ -286,7 +293,7 @@ def tasks_table(records: Records) -> str:
             f"{task} | {_start_text(smallest)} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
             f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
-            f"{'yes' if task_ungroks(here) else 'not judged'} | "
+            f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
     heads = "task | start: epochs; accuracy, loss (nats) | D_crit; its share of all examples"

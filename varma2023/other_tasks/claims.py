@@ -2,7 +2,7 @@
 
 from varma2023 import measures
 from varma2023.claims import TWO, ByExperiment, Claims, Evidence, Result
-from varma2023.measures import NONE, PERFECT, end_kind
+from varma2023.measures import NONE, end_kind
 from varma2023.other_tasks import analysis
 from varma2023.pages import OTHER_TASKS, UNGROKKING
 
@@ -51,7 +51,7 @@ def fig8(found: ByExperiment) -> Result:
         return Result()
     groups = measures.group(records, "task")
     largest = {task: measures.at_largest(here) for task, here in groups.items()}
-    held = [t for t, here in largest.items() if min(map(measures.at_the_end, here)) >= PERFECT]
+    held = [task for task, here in groups.items() if measures.holds_rule(here)]
     known = sum(all(end_kind(r) != NONE for r in here) for here in largest.values())
     met = [measures.task_ungroks(groups[task]) for task in held]
     n, nine = len(held), len(measures.OTHER_TASKS)

@@ -90,31 +90,33 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
 def fig8_other_tasks(records: Records) -> go.Figure:
     """Fig. 8: test accuracy where ungrokking ends against D', one panel a task.
 
-    Those of tasks whose networks did not hold the whole rule (choice C10) have no colour.
+    Those of tasks that do not ungrok, or whose networks did not hold the whole rule (choice C10),
+    have no colour.
     """
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
     layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
-    others = {task: not measures.task_ungroks(here) for task, here in groups.items()}
-    titles = [f"{task}{' (not judged)' * others[task]}" for task in groups]
+    notes = {"yes": "", "no": " (does not ungrok)", "not judged": " (not judged)"}
+    told = {task: notes[analysis.ungroks_text(here)] for task, here in groups.items()}
+    titles = [f"{task}{note}" for task, note in told.items()]
     axes: Looks = {"shared_yaxes": True, "subplot_titles": titles, **space}
     fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):
         row, col = i // 3 + 1, i % 3 + 1
-        colour = NORM if others[task] else TEST
+        colour = NORM if told[task] else TEST
         draw_accuracy(fig, here, "seed", task, colour, 0, (row, col), showlegend=False)
         if isfinite(size := measures.d_crit_interval(here).value):
             line: Looks = {"colour": NORM, "dash": "dot", "width": 1.2, "mode": "lines"}
-            line["place"], told = (row, col), f"D<sub>crit</sub> {size:,.0f}<br>{task}"
-            draw(fig, [size] * 2, [0, 1], "D<sub>crit</sub>", told, **line)
+            line["place"], hover = (row, col), f"D<sub>crit</sub> {size:,.0f}<br>{task}"
+            draw(fig, [size] * 2, [0, 1], "D<sub>crit</sub>", hover, **line)
         fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
     fig.update_yaxes({**ACCURACY, "title": ""})
     fig.update_yaxes(title="test accuracy", col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
-    done = len(groups) - sum(others.values())
+    done = sum(not note for note in told.values())
     said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
     said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
     said += f"half at, by task: {each}."

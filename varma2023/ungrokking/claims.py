@@ -170,19 +170,19 @@ def adams_epsilon(found: ByExperiment) -> Result:
     records, adamw = found["epsilon"], found.get("epsilon_adamw", ())
     if not measures.judged(adamw or records):
         return Result()
-    kinds = {"L-BFGS": records, "AdamW": adamw}
-    ours = "; ".join(
-        f"D_crit {measures.d_crit_text(runs)} by {by}, "
-        f"from least to most ε it moves by {shift_text(runs, 'eps')}"
-        for by, runs in kinds.items()
-        if runs
-    )
-    further: dict[str, Met] = {**measures.resting(adamw or records)}
+    kinds, further = {"L-BFGS": records}, dict[str, Met](measures.resting(adamw or records))
     if adamw:
-        times = f"so it is after {analysis.decay_times(adamw):.0f} decay times, at rest or not"
-        further[times] = same_d_crit(adamw, "eps", falling=True)
+        after = f"after {analysis.decay_times(adamw):.0f} decay times"
+        kinds[f"AdamW {after}"] = adamw
+        further[f"so it is {after}, at rest or not"] = same_d_crit(adamw, "eps", falling=True)
+    ours = "; ".join(
+        f"by {by} accuracy is ½ at D′ = {measures.d_crit_text(runs)}, and that moves by "
+        f"{shift_text(runs, 'eps')} from least to most ε"
+        for by, runs in kinds.items()
+    )
+    before = claims.of_published(adamw, sweeps.epsilon_adamw(), "open, by L-BFGS alone (C19)")
     evidence = Evidence.of(*filter(None, (records, adamw)))
-    return Result(ours, same_d_crit(adamw, "eps") if adamw else None, further, evidence)
+    return Result(ours, same_d_crit(adamw, "eps") if adamw else None, further, evidence, before)
 
 
 @CLAIMS.row(

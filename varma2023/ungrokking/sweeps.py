@@ -114,13 +114,13 @@ def epsilon(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[R
     quick=Grid(1, 300, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 100_000, SHARES * EVERYTHING),
 )
-def epsilon_adamw(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[Run]:
+def epsilon_adamw(profile: str, grid: Grid) -> list[Run]:
     """Not in the paper: the same by AdamW (choice C19), at the middle sizes."""
     own = {"p": None if profile == "quick" else 53, "epochs": grid.epochs}
     sizes = grid.sizes_of(profiles.full_data(profile, 1, p=own["p"])[0])
     return [
         run
-        for value in eps
+        for value in EPSILONS
         for run in profiles.ungrokking(profile, grid.seeds, sizes, eps=value, **own)
     ]
 
