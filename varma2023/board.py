@@ -157,7 +157,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     """
     for name in found:
         claim(name)
-    rows = []
+    rows, heads = [], "claim | verdict | the paper | ours | criteria | evidence".split(" | ")
     for place, each in enumerate(CLAIMS):
         result = found.get(each.id, Result())
         heading = f"<br><em>{each.heading}</em>" if each.heading else ""
@@ -175,11 +175,12 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
         )
         texts = "".join(
-            f'<td data-key="{key}">{text}</td>' if key != "" else f"<td>{text}</td>"
-            for key, text in cells
+            f'<td data-head="{head}"'
+            + (f' data-key="{key}">' if key != "" else ">")
+            + f"{text}</td>"
+            for head, (key, text) in zip(heads, cells, strict=True)
         )
         rows.append(f'<tr id="{row_id(each.id)}" data-verdict="{result.verdict}">{texts}</tr>')
-    heads = "claim | verdict | the paper | ours | criteria | evidence".split(" | ")
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return indexed(
         f'{FILTERED}<div style="overflow-x: auto" tabindex="0">'

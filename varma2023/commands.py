@@ -161,7 +161,13 @@ def _called(args: argparse.Namespace) -> int:
     if store.shipped is None and "GROKKIT_RESULTS" not in os.environ:
         print(NO_RESULTS, file=sys.stderr)
     command, _ = COMMANDS[args.command]
-    return command(store, args) or 0
+    try:
+        status = command(store, args) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -185,6 +185,20 @@ def test_ctrl_c_while_torch_is_imported_prints_no_traceback(command):
     assert "Traceback" not in "".join(seen)
 
 
+@pytest.mark.process
+def test_a_reader_that_leaves_early_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "varma2023", "verify"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(60) == 0
+
+
 PROGRAM = """
 import signal
 import sys

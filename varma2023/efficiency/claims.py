@@ -47,7 +47,9 @@ def fig3_mem(found: ByExperiment) -> Result:
     ours += f"{sum(up)} of {len(up)} lines rise"
     further = {"every isologit line rises": bool(up) and all(up), **measures.resting(mem)}
     largest = max(record.run.dataset_size for record in mem)
-    further[f"sizes up to the paper's {PAPERS_LARGEST:,} (here {largest:,})"] = largest >= PAPERS_LARGEST
+    further[f"sizes up to the paper's {PAPERS_LARGEST:,} (here {largest:,})"] = (
+        largest >= PAPERS_LARGEST
+    )
     first = "in part, by two seeds of 1,000 gradients that had not come to rest (C38)"
     before = of_published(found["memorising"], sweeps.memorising(), first)
     return Result(ours, analysis.rises(mem), further, Evidence.of(mem), before)

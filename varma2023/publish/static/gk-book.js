@@ -54,7 +54,8 @@
 
   // ---- which runs a figure shows: for each key of its traces' `meta` with several values, a box a value
   const hidden = new WeakMap(); // figure -> {key: the values whose traces are hidden}
-  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size", eps: "ε" };
+  const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size", eps: "ε",
+    lr: "learning rate", mirrors: "mirror images", p: "modulus" };
   const meta = (trace) => (trace.meta && typeof trace.meta === "object" ? trace.meta : {});
   const metaKeys = (data) => {
     const all = new Set(data.flatMap((trace) => Object.keys(meta(trace))));
@@ -89,9 +90,11 @@
     const details = document.createElement("details");
     details.className = "gk-runs";
     element(details, "summary", `Choose runs by ${keys.map(name).join(", ")}`);
+    const chosen = data.filter((trace) => keys.some((key) => meta(trace)[key] != null));
     const update = () => {
-      const left = data.filter((trace) => !isHidden(trace, off)).length;
-      count.textContent = `${left} of ${data.length} curves shown`;
+      const left = chosen.filter((trace) => !isHidden(trace, off)).length;
+      const same = left < chosen.length && left && chosen.length < data.length;
+      count.textContent = `${left} of ${chosen.length} curves shown${same ? "; lines over all runs stay" : ""}`;
       if (div.dataset.drawn) redraw(div);
     };
     for (const key of keys) group(details, name(key), metaValues(data, key), off[key], update);
