@@ -519,6 +519,18 @@ def test_search_finds_a_page_and_marks_the_word(tab):
     assert "grokking" in here.inner_text("article").lower()
 
 
+def test_search_finds_pages_before_functions(tab):
+    here = tab("search.html?q=efficiency").page
+    here.locator("#search-results ul.search li a").first.wait_for()
+    here.wait_for_timeout(500)
+    found = here.locator("#search-results ul.search li a").evaluate_all(
+        "links => links.map(a => a.pathname)"
+    )
+    pages = ["/chapters/" in path or path.endswith("/intro.html") for path in found]
+    assert 5 < sum(pages) < len(pages)
+    assert pages == sorted(pages, reverse=True)
+
+
 EXPLORERS = [
     *(("chapters/03_ingredients.html", 11), ("chapters/04_circuit_efficiency.html", 5)),
     *(("chapters/a3_grokking_circuits.html", 1), ("chapters/b_trigonometric.html", 3)),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from grokkit.runs import Record, Run
 from varma2023 import board
-from varma2023.efficiency import analysis, costs, critical, figures
+from varma2023.efficiency import analysis, costs, critical, figures, sweeps
 from varma2023.efficiency.analysis import ROUTES
 from varma2023.efficiency.claims import minimum_pairs, predictions, task_pairs
 from varma2023.measures import group
@@ -334,3 +334,12 @@ def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
     measured, predicted = Interval(900.0, 850.0, 950.0, 2), critical.predicted_by_norm(mem, gen)
     fig = shown(figures.fig_equal_cost(mem, gen, measured), predicted.text(",.0f"))
     assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
+
+
+def test_memory_at_rest_goes_on_at_every_weight_decay_on_the_least_size():
+    runs = sweeps.memorising(seeds=1, sizes=[60, 90], weight_decays=[0.1, 0.9], p=13)
+    assert [(r.dataset_size, r.weight_decay) for r in runs] == [(60, 0.1), (60, 0.9), (90, 0.9)]
+    [start] = {r.init for r in runs[:2]}
+    assert (start.optimiser, start.weight_decay, start.dataset_size) == ("lbfgs", 0.9, 60)
+    assert all(r.until_rest and r.labels == "random" for r in (start, *runs))
+    assert runs[2] == replace(start, dataset_size=90, keep_weights=False, init=runs[2].init)

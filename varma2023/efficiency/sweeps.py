@@ -9,19 +9,36 @@ from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import QUICK, QUICK_RUN, Grid, from_random, longer, seed_range, sets
 
+PAPERS_STILL_FALLING = dict.fromkeys(((1260, 1.0, 2, "random"), (794, 1.0, 3, "random")), 3)
+FALLING_ON_500 = dict.fromkeys(((500, 1.0, 1, "random"), (500, 1.0, 3, "random")), 3)
+
 
 @sets(
     *("seed", "dataset_size", "weight_decay", "labels"),
-    published=Grid(2, 1000, np.geomspace(500, 8000, 7)),
+    published=Grid(5, 18_000, (500, 794, 1260)),
     quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
     paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
 )
 def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 3a, b: networks that can only memorise, on random labels, by size and weight decay.
 
-    From AdamW's weights after a few hundred epochs to a minimum of Eq. (2).
+    From AdamW's weights after a few hundred epochs to a minimum of Eq. (2). The published ones
+    until they are at rest, at the weight decay that is nearest to 1; those of the least size go on
+    from there, at every weight decay (choice C38).
     """
-    return from_random(grid, changes, labels="random")
+    if profile != "published":
+        return from_random(grid, changes, labels="random")
+    nearest = min(grid.decays, key=lambda decay: abs(decay - 1))
+    own = {"until_rest": True, **changes}
+    ends = from_random(replace(grid, decays=(nearest,)), own, labels="random")
+    if "epochs" not in profiles.not_none(changes):
+        ends = longer(ends, PAPERS_STILL_FALLING | FALLING_ON_500)
+    least = min(run.dataset_size for run in ends)
+    inits = [replace(run, keep_weights=True) for run in ends if run.dataset_size == least]
+    moved = profiles.to_the_minimum(
+        inits, replace(grid, epochs=3000, sizes=[least], exact=True), own
+    )
+    return [*moved, *(run for run in ends if run.dataset_size != least)]
 
 
 @sets(
@@ -41,7 +58,7 @@ def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(2, 500, (5657,)),
+    published=Grid(5, 3000, (5657,)),
     quick=Grid(1, 250, (800,), *QUICK),
     paper=Grid(10, 3000, (5657,)),
 )
@@ -49,10 +66,10 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: the C_gen of the very networks that `transition` starts from.
 
     From networks trained on every example to a minimum of Eq. (2), on so many examples that nothing
-    ungroks: what D_crit is predicted from, seed by seed.
+    ungroks, until they are at rest: what D_crit is predicted from, seed by seed (choice C38).
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
-    return profiles.to_the_minimum(inits, grid, changes)
+    return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
 
 
 MULTIPLES = np.array([1.7, 2.15, 2.6])  # of p ln p: sizes around D_crit
@@ -74,9 +91,6 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     own, fewer = {"until_rest": not quick}, replace(grid, sizes=sizes[:2])
     runs = [*from_random(grid, own, labels="random"), *from_random(fewer, own)]
     return longer(runs, STILL_FALLING) if profile == "published" else runs
-
-
-PAPERS_STILL_FALLING = dict.fromkeys(((1260, 1.0, 2, "random"), (794, 1.0, 3, "random")), 3)
 
 
 @sets(

@@ -208,6 +208,7 @@ def explain_terms(app: Any, doctree: Any, page: str) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Register maths and docstrings with Sphinx; figures come through their entry points."""
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
+    app.config["html_search_scorer"] = str(Path(__file__).parent / "static" / "scorer.js")
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
     app.connect("doctree-resolved", explain_terms)
     app.connect("html-page-context", load_maths)
