@@ -50,12 +50,13 @@ class Interval:
         return False if self.within(-inf, low) or self.within(high, inf) else None
 
     def text(self, form: str = ".2f") -> str:
-        """ "value (low – high)"; of few seeds "value (first, second; 2 seeds)"."""
+        """ "value (low – high)"; of few seeds "value (first, second; 2 seeds)", if known."""
         if not isfinite(self.value):
             return "none"
         if len(self.each) > 1:
-            values = ", ".join(f"{value:{form}}" for value in self.each)
-            return f"{self.value:{form}} ({values}; {self.n} seeds)"
+            known = [f"{value:{form}}" for value in self.each if isfinite(value)]
+            values = f"{', '.join(known)}; " if known else ""
+            return f"{self.value:{form}} ({values}{self.n} seeds)"
         if not self.bounded:
             return f"{self.value:{form}}" + (f" ({self.n} seed)" if self.n == 1 else "")
         return f"{self.value:{form}} ({self.low:{form}} – {self.high:{form}})"
