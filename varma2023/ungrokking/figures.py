@@ -13,6 +13,7 @@ from varma2023 import measures, plots
 from varma2023.measures import at_the_end, group
 from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
 from varma2023.statistics import Interval
+from varma2023.tables import capitalised
 from varma2023.theme import MEM, NORM, TEST, figure, ordered, pale, panels, set_alt
 from varma2023.ungrokking import analysis
 
@@ -125,7 +126,7 @@ def fig4_ungrokking(
     more = f" By AdamW: {_crossings(adamw, field)}." if adamw else ""
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
-        more += f" Predicted: {each}."
+        more += f" {capitalised(each)}."
     text = f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on "
     text += f"fewer examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
     text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, field)}.{more}"
