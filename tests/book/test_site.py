@@ -16,6 +16,7 @@ import sys
 import threading
 import unicodedata
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -369,7 +370,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(tab, page):
 
 def test_a_table_stays_in_its_column_and_shows_where_it_goes_on(tab):
     """At 1280 px none is wider than the text; on a phone it scrolls, faded at its edge."""
-    here = tab("chapters/score.html?print", width=360).page
+    here = tab("chapters/06_related_work.html?print", width=360).page
     tables = "[...document.querySelectorAll('.bd-article table')]"
     wide = "t => t.scrollWidth > t.clientWidth + 1"
     assert here.evaluate(f"{tables}.filter({wide}).length") > 0
@@ -377,6 +378,19 @@ def test_a_table_stays_in_its_column_and_shows_where_it_goes_on(tab):
     here.wait_for_function(faded)
     here.evaluate(f"{tables}.forEach(t => t.scrollTo(9999, 0))")
     here.wait_for_function(f"{tables}.every(t => getComputedStyle(t).maskImage === 'none')")
+
+
+def test_the_score_is_a_card_a_claim_on_a_phone(tab):
+    here = tab("chapters/score.html", width=360).page
+    assert here.evaluate("document.documentElement.scrollWidth") <= 360
+    assert here.locator(".gk-score tbody tr").count() == len(CLAIMS)
+    cells = here.locator("#score-f1a td")
+    said = "cells => cells.map(td => getComputedStyle(td, '::before').content)"
+    heads = ["verdict", "the paper", "ours", "criteria", "evidence"]
+    assert cells.evaluate_all(said) == ["none", *(f'"{head}" ": "' for head in heads)]
+    boxes = [cells.nth(i).bounding_box() for i in range(6)]
+    assert all(box["x"] + box["width"] <= 360 for box in boxes)
+    assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes))
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
