@@ -297,7 +297,7 @@ def test_fig_4_draws_each_seed_and_the_mean_and_says_where_it_crosses():
 def test_predictions_are_lines_with_a_band_where_there_is_an_interval():
     known = {"by norm": Interval(900.0, 800.0, 1000.0, 5), "by minimum": Interval(950.0, n=1)}
     first = RUNS[: len(SIZES)]
-    fig = shown(figures.fig4_ungrokking(first, predictions=known), "by norm 900 (800 – 1,000)")
+    fig = shown(figures.fig4_ungrokking(first, predictions=known), "By norm 900 (800 – 1,000)")
     ends = {trace.name: tuple(trace.x) for trace in fig.data if trace.name in known}
     assert ends == {"by norm": (900, 900), "by minimum": (950, 950)}
     bands = [trace for trace in fig.data if trace.fill == "toself"]
