@@ -29,15 +29,12 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     if profile != "published":
         return from_random(grid, changes, labels="random")
     nearest = min(grid.decays, key=lambda decay: abs(decay - 1))
-    own = {"until_rest": True, **changes}
-    ends = from_random(replace(grid, decays=(nearest,)), own, labels="random")
-    if "epochs" not in profiles.not_none(changes):
-        ends = longer(ends, PAPERS_STILL_FALLING | FALLING_ON_500)
+    falling = PAPERS_STILL_FALLING | FALLING_ON_500
+    ends = _at_rest(replace(grid, decays=(nearest,)), changes, falling)
     least = min(run.dataset_size for run in ends)
     inits = [replace(run, keep_weights=True) for run in ends if run.dataset_size == least]
-    moved = profiles.to_the_minimum(
-        inits, replace(grid, epochs=3000, sizes=[least], exact=True), own
-    )
+    more = replace(grid, epochs=3000, sizes=[least], exact=True)
+    moved = profiles.to_the_minimum(inits, more, {"until_rest": True, **changes})
     return [*moved, *(run for run in ends if run.dataset_size != least)]
 
 
@@ -101,8 +98,12 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
 )
 def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
-    own = {"until_rest": profile != "quick", **changes}
-    runs = from_random(grid, own, labels="random")
-    if profile != "published" or "epochs" in profiles.not_none(changes):
-        return runs
-    return longer(runs, PAPERS_STILL_FALLING)
+    if profile == "quick":
+        return from_random(grid, changes, labels="random")
+    return _at_rest(grid, changes, PAPERS_STILL_FALLING if profile == "published" else {})
+
+
+def _at_rest(grid: Grid, changes: dict[str, Any], more: dict[tuple, int]) -> list[Run]:
+    """Memory until at rest; those in `more` with so many times the gradients, if not given."""
+    runs = from_random(grid, {"until_rest": True, **changes}, labels="random")
+    return runs if "epochs" in profiles.not_none(changes) else longer(runs, more)

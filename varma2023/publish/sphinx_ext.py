@@ -206,7 +206,7 @@ def explain_terms(app: Any, doctree: Any, page: str) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Register maths and docstrings with Sphinx; figures come through their entry points."""
+    """Register maths, docstrings and the search's scores; figures come by their entry points."""
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.config["html_search_scorer"] = str(Path(__file__).parent / "static" / "scorer.js")
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
