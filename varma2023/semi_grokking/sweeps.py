@@ -118,6 +118,31 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     ]
 
 
+MIDDLE = {
+    4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
+    STEP: ((320, 4), (360, 3)),
+}
+"""By times the usual learning rate the size and seed of published networks left in the middle."""
+
+
+def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks that larger learning rates leave in the middle (choice C39).
+
+    For four times as long; then each from where it ends, by the minimiser, until at rest. Published
+    are those of `leaving_memory` and of `delay.sweeps.delay` that end so; of the paper's, all.
+    """
+    usual = semi_grokking(profile, seeds or {"published": 10}.get(profile))
+    wanted = {"published": MIDDLE, "quick": {4: ((300, 0),)}}.get(profile)
+    longer = [
+        replace(run, lr=n * run.lr, epochs=round(4 * run.epochs / n), keep_weights=True)
+        for n, run in product(MIDDLE, usual)
+        if wanted is None or (run.dataset_size, run.seed) in wanted.get(n, ())
+    ]
+    gradients = 80 if profile == "quick" else 20_000
+    ends = [minimised(run, gradients, run, "mixed") for run in longer]
+    return longer + [replace(end, until_rest=profile != "quick") for end in ends]
+
+
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
 
 
