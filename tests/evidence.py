@@ -403,6 +403,26 @@ def in_memory(run: Run, accuracy: float, spiky: bool) -> Record:
     return record(run, [0, run.epochs // 2, run.epochs], **curves)
 
 
+def left_in_the_middle(
+    longer: str | np.ndarray = SHAPES[SEMI], ended=0.6, rest: dict = CALM, seeds=FIVE, p=113, lost=0
+) -> dict[str, list[Record]]:
+    """Networks of each outcome at two rates, those in the middle made again, but for some lost.
+
+    Of the larger rate the minimiser ends at this accuracy.
+    """
+    base, middle = replace(PAPERS, p=p), []
+    usual, larger = (near_d_crit(base=replace(base, lr=lr), seeds=seeds) for lr in (1e-3, 4e-3))
+    for records in (usual, larger):
+        own = [r.run for r in records if measures.outcome(r) in (UNDER_WAY, SEMI)]
+        middle.append([plateau(longer, run) for run in own[lost:]])
+    again, later = middle
+    starts = [replace(record.run, keep_weights=True) for record in later]
+    runs = [lbfgs(p=p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
+    ends = [end(run, rest, test_accuracy=ended) for run in runs]
+    found = {"semi_grokking": usual, "leaving_memory": larger, "delay": larger[:3]}
+    return found | {"semi_grokking_again": again, "middling": later + ends}
+
+
 def by_momentum(
     left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)
 ) -> dict[str, list[Record]]:

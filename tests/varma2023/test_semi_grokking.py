@@ -188,6 +188,41 @@ def test_the_runs_made_again_are_those_that_end_semi_grokked():
     assert len(sweeps.semi_grokking_again("paper")) == 2 * 200
 
 
+def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
+    names = ("semi_grokking", "delay", "leaving_memory", "semi_grokking_again")
+    usual, *others, again = (
+        experiments.load_or_train(experiments.experiment(name).runs("published")) for name in names
+    )
+    left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
+    assert len(left.networks) == len({*map(analysis._who, left.networks)}) == 160
+    first = [r.run for r in left.middle if r.run.lr > 1e-3]
+    runs = sweeps.middling()
+    later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
+    assert {(r.lr, r.dataset_size, r.seed) for r in first} == {
+        (r.lr, r.dataset_size, r.seed) for r in later
+    }
+    by_network = {(r.lr, r.dataset_size, r.seed): r for r in later}
+    for run in first:
+        longer = by_network[run.lr, run.dataset_size, run.seed]
+        assert longer.epochs >= 4 * run.epochs
+        assert replace(longer, epochs=run.epochs, n_logged=run.n_logged) == run
+    assert [replace(end.init, keep_weights=False) for end in ends] == later
+
+
+def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
+    found = evidence.left_in_the_middle(seeds=[0])
+    usual, larger = found["semi_grokking"], found["leaving_memory"]
+    far = replace(larger[0].run, dataset_size=6000)
+    others = [*larger, *larger, *(made(SEMI, each) for each in (far, replace(far, lr=16e-3)))]
+    left = analysis.Left.of(usual, others, found["semi_grokking_again"], found["middling"])
+    assert len(left.networks) == len(usual) + len(larger) == 10
+    assert (len(left.middle), len(left.stay), len(left.at_minimum)) == (6, 6, 3)
+    assert left.table().count("<td>yes</td>") == 3
+    assert left.table().count("<td>not run</td>") == 3
+    fig = shown(figures.fig_later(left.later), "6 semi-grokked")
+    assert {trace.xaxis for trace in fig.data} == {"x", "x2"}
+
+
 def test_a_run_made_again_is_set_beside_the_first_one():
     longer = replace(SMALL, epochs=200_000)
     epochs = np.arange(0, 200_001, 500)

@@ -169,7 +169,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
     **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
-    **{"B22": made.by_momentum, "B23": made.shaken},
+    **{"B22": made.by_momentum, "B23": made.shaken, "B24": made.left_in_the_middle},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -342,6 +342,11 @@ OTHERWISE = {
     ("B23", FAILS): {"back": 0.9},
     ("B23", OPEN): {"back": 0.9, "rest": FALLING},
     ("B23", NOT_RUN): {"sizes": (180,)},
+    ("B24", SMALLER): {"p": 31},
+    ("B24", IN_PART): {"ended": 1.0},
+    ("B24", FAILS): {"longer": FULL},
+    ("B24", OPEN): {"lost": 1},
+    ("B24", NOT_RUN): {"seeds": range(3)},
 }
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs

@@ -8,7 +8,7 @@ from varma2023.profiles import seed_range
 
 RATES = {
     "published": (1e-3, 4e-3, 8e-3, 1.6e-2),
-    "quick": (2e-3, 4e-3, 8e-3),
+    "quick": (4e-3, 8e-3),
     "paper": (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
 }
 

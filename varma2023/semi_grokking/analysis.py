@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import log, nan
 from typing import NamedTuple
@@ -11,7 +11,18 @@ import numpy as np
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
-from varma2023.measures import OUTCOMES, SEMI, Pair, Summary, end_kind, group, outcome, plateau
+from varma2023.measures import (
+    OUTCOMES,
+    SEMI,
+    UNDER_WAY,
+    Pair,
+    Summary,
+    end_kind,
+    group,
+    outcome,
+    plateau,
+)
+from varma2023.semi_grokking.sweeps import STEP
 from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
 
@@ -49,6 +60,73 @@ def share_of(records: Records, wanted: str) -> Interval:
 def standing(records: Records, kind: str = SEMI) -> list[Record]:
     """The runs with this outcome; of those made once more, longer: the ones that stay (C17)."""
     return [record for record in records if outcome(record) == kind]
+
+
+def _who(record: Record) -> tuple[float, int, int]:
+    """Learning rate, size and seed: by these the networks of choice C39 are told apart."""
+    return record.run.lr, record.run.dataset_size, record.run.seed
+
+
+@dataclass(frozen=True)
+class Left:
+    """Networks from random weights near D_crit, of which some end in the middle (choice C39)."""
+
+    networks: list[Record]
+    middle: list[Record]  # those of them that end so
+    later: list[Record]  # the longer runs of these
+    ends: dict[tuple[float, int, int], Record]  # by network, the minimiser's from the later ends
+
+    @classmethod
+    def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":
+        """The runs of `sweeps.semi_grokking`, and the `others` that are like them but for a rate.
+
+        That is up to `STEP` times the usual, on as many examples at most; one for each rate, size
+        and seed. The other two are runs of `sweeps.semi_grokking_again` and `sweeps.middling`.
+        """
+        base, most = usual[0].run, max(record.run.dataset_size for record in usual)
+        same = {"p": base.p, "weight_decay": base.weight_decay, "noise": base.noise}
+        found = {
+            _who(record): record
+            for record in (*others, *usual)
+            if all(getattr(record.run, name) == value for name, value in same.items())
+            and record.run.dataset_size <= most
+            and record.run.lr <= STEP * base.lr
+        }
+        middle = [record for record in found.values() if outcome(record) in (SEMI, UNDER_WAY)]
+        made = group(middling, "optimiser")
+        longer = [*by_precision(again)[0], *made.get("adamw", ())]
+        later = {_who(record): record for record in longer}
+        ends = {(r.run.init.lr, *_who(r)[1:]): r for r in made.get("lbfgs", ()) if r.run.init}
+        own = [later[_who(record)] for record in middle if _who(record) in later]
+        return cls([*found.values()], middle, own, ends)
+
+    @property
+    def stay(self) -> list[Record]:
+        """The longer runs that end on a plateau, too."""
+        return standing(self.later)
+
+    @property
+    def at_minimum(self) -> list[Record]:
+        """The minimiser's ends from where the longer runs end on a plateau."""
+        return [self.ends[_who(record)] for record in self.stay if _who(record) in self.ends]
+
+    def table(self) -> str:
+        """By network that ends in the middle: where, where the longer run, and the minimiser."""
+        rows, later = [], {_who(record): record for record in self.later}
+        for record in self.middle:
+            (rate, size, seed), then = _who(record), later.get(_who(record))
+            end = self.ends.get(_who(record))
+            cells = [
+                f"{one.final('test_accuracy'):.3f}" if one else "not run"
+                for one in (record, then, end)
+            ]
+            kind = outcome(then) if then else ""
+            rest = ("yes" if measures.rests(end) else "no") if end else ""
+            rows.append([f"{rate:g}", f"{size:,}", seed, *cells[:2], kind, cells[2], rest])
+        heads = (
+            "η | D | seed | ends at | the longer run at | its outcome | the minimiser from there"
+        )
+        return table(f"{heads} | at rest", rows)
 
 
 def example(records: Records) -> Record:

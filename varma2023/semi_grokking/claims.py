@@ -134,6 +134,43 @@ def larger_step(found: ByExperiment) -> Result:
     return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
 
 
+LEVEL = 0.83  # of test accuracy, at which the paper's example ends
+
+
+@CLAIMS.row(
+    "B24",
+    "Beyond: semi-grokking among many networks",
+    "of networks mod 31 near D_crit, at up to eight times the paper's learning rate, at least 3% "
+    "end in the middle and are on a plateau still when trained four times as long",
+    (CLOCK, "fig-middle"),
+    ("semi_grokking", "leaving_memory", "delay", "semi_grokking_again", "middling"),
+    number="at least 6 of 200",
+)
+def many(found: ByExperiment) -> Result:
+    """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
+    names = ("semi_grokking_again", "middling")
+    usual, others = found["semi_grokking"], [*found["delay"], *found["leaving_memory"]]
+    left = analysis.Left.of(usual, others, *(found[name] for name in names))
+    if not analysis.judged(usual):
+        return Result()
+    n, stay, ends = len(left.networks), left.stay, left.at_minimum
+    told = len(left.later) == len(left.middle)
+    low = any(record.final("test_accuracy") < LEVEL for record in stay)
+    rest = [rests(end) and end_kind(end) == SEMI for end in ends]
+    further: dict[str, Met] = {
+        f"one of these ends below {LEVEL}": low,
+        f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (
+            all(rest) if rest else None
+        ),
+    }
+    ours = (
+        f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained for "
+    )
+    ours += f"longer ({len(stay) / n:.1%})"
+    core = len(stay) >= analysis.PAPER_SHARE * n if told else None
+    return Result(ours, core, further, Evidence.of(left.networks))
+
+
 def _spiking(records: Records) -> int:
     """How many of the runs spike."""
     return sum(spikes(record) > 0 for record in records)

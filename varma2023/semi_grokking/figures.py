@@ -79,18 +79,36 @@ def fig5_semi_grokking_runs(records: Records) -> go.Figure:
 
     By how far that is from 1, on a log scale: most ends lie near 1 and look alike on a linear one.
     """
-    most, least = 0.5, 0.01  # errors, as parts of the test set, between which the colour changes
     xaxis = {"title": "epoch", "tickformat": ",d"}
     fig = figure(xaxis=xaxis, yaxis=plots.ACCURACY_FROM_0, height=480)
+    _draw_by_end(fig, records)
+    said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
+    return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
+
+
+def _draw_by_end(fig: go.Figure, records: Records, place: plots.Place = None) -> None:
+    """Test accuracy of every run, as `fig5_semi_grokking_runs` draws it."""
+    most, least = 0.5, 0.01  # errors, as parts of the test set, between which the colour changes
     for record in sorted(records, key=lambda r: r.final("test_accuracy")):
         kind, end = outcome(record), record.final("test_accuracy")
         error = min(max(1 - end, least), most)
         colour = ordered_at(log(error / most) / log(least / most))
         width = 2.8 if kind == SEMI else 1.3
         looks: Looks = {"label": kind, "colour": colour, "dash": DASHES[kind], "width": width}
-        draw_run(fig, record, "test_accuracy", **looks)
-    said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
-    return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
+        draw_run(fig, record, "test_accuracy", place, **looks)
+
+
+def fig_later(records: Records) -> go.Figure:
+    """Not in the paper: networks that ended in the middle, trained for longer, by learning rate."""
+    rates = group(records, "lr")
+    titles = [f"η = {rate:g}" for rate in rates]
+    fig = panels({"height": 420}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
+    for col, here in enumerate(rates.values(), start=1):
+        _draw_by_end(fig, here, (1, col))
+    fig.update_xaxes(title="epoch", tickformat="~s")
+    fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
+    said = f"Test accuracy of {len(records)} networks that had ended in the middle, trained for "
+    return set_alt(fig, f"{said}longer. By the end: {analysis.outcome_counts(records)}.")
 
 
 def fig_outcomes(records: Records) -> go.Figure:

@@ -131,15 +131,19 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
     are those of `leaving_memory` and of `delay.sweeps.delay` that end so; of the paper's, all.
     """
-    usual = semi_grokking(profile, seeds or {"published": 10}.get(profile))
-    wanted = {"published": MIDDLE, "quick": {4: ((300, 0),)}}.get(profile)
+    ten = 10 if profile == "published" and seeds is None else seeds
+    usual = semi_grokking(profile, ten)
+    some: dict[str, dict[int, Any]] = {"published": MIDDLE, "quick": {4: ((300, 0),)}}
+    wanted = some.get(profile)
     longer = [
-        replace(run, lr=n * run.lr, epochs=round(4 * run.epochs / n), keep_weights=True)
+        replace(run, lr=n * run.lr, epochs=round(4 * run.epochs / n))
         for n, run in product(MIDDLE, usual)
         if wanted is None or (run.dataset_size, run.seed) in wanted.get(n, ())
     ]
     gradients = 80 if profile == "quick" else 20_000
-    ends = [minimised(run, gradients, run, "mixed") for run in longer]
+    # the longer runs are shipped without their weights
+    starts = [replace(run, keep_weights=True) for run in longer]
+    ends = [minimised(run, gradients, run, "mixed") for run in starts]
     return longer + [replace(end, until_rest=profile != "quick") for end in ends]
 
 

@@ -42,7 +42,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
-    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
+    quick=Grid(1, 60, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 3000, PAPER_SIZES),
 )
 def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -140,7 +140,7 @@ def _at_multiples(
     """
     quick = profile == "quick"
     sizes = (of[::2] if quick else of) * p * np.log(p)
-    grid = Grid(count, 250 if quick else 6000, sizes, (1.0,), exact=True)
+    grid = Grid(count, 60 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
     return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
@@ -173,7 +173,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
         network = ModelConfig(d_model=width, d_mlp=4 * width)
         more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, NARROW)
         runs += _at_multiples(profile, count, p, more, model=network)
-        grid = Grid(min(count, 2), 250 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
+        grid = Grid(min(count, 2), 60 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
         own = {"model": network, "until_rest": not quick}
         runs += profiles.from_random(replace(grid, exact=True), own, labels="random")
     return runs
