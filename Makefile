@@ -39,6 +39,8 @@ book: $(ENV)
 	$(PY) -m varma2023.publish site
 pdf: book
 	$(PY) -m varma2023.publish.pdf
+# a worker has one core: two threads in each would wait for one another
+test test-fast: export OMP_NUM_THREADS = 1
 test: $(ENV)
 	$(PY) -m pytest -m "not slow" $(SHARE) $(SHAPES) $(REPORT)
 test-fast: $(ENV)

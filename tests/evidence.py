@@ -410,7 +410,7 @@ def left_in_the_middle(
 
     Of the larger rate the minimiser ends at this accuracy.
     """
-    base, middle = replace(PAPERS, p=p), []
+    base, middle = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380), []
     usual, larger = (near_d_crit(base=replace(base, lr=lr), seeds=seeds) for lr in (1e-3, 4e-3))
     for records in (usual, larger):
         own = [r.run for r in records if measures.outcome(r) in (UNDER_WAY, SEMI)]

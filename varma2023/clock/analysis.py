@@ -94,7 +94,7 @@ class Rate:
         """What is not where it is at the reference rate, by the margins of choice C24."""
         alike = {
             "time to grok": self.time_ratio.within(1 / SAME_TIME, SAME_TIME),
-            "D′": self.size_ratio.within(1 / SAME_SIZE, SAME_SIZE),
+            "size at accuracy ½": self.size_ratio.within(1 / SAME_SIZE, SAME_SIZE),
             "accuracy": self.gap <= SAME_ACCURACY,
         }
         return [name for name, same in alike.items() if not same]
@@ -130,8 +130,8 @@ def rates_table(records: Records) -> str:
         ends = (f"{resting} of {n}", f"{lost} of {n}")
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
-    heads = f"η | time to grok, η × epochs | D′ at accuracy ½ | time, against η = {base:g}"
-    heads += f" | D′, against it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
+    heads = f"η | time to grok, η × epochs | size at accuracy ½ | time, against η = {base:g}"
+    heads += f" | size, against it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
     return table(heads, rows)
 
 

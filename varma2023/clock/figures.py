@@ -38,7 +38,7 @@ def fig_clock(records: Records) -> go.Figure:
     fig.update_yaxes(plots.ACCURACY_FROM_0)
     fig.update_yaxes(title="", col=2)
     rates = "; ".join(
-        f"at {row.lr:g} time to grok {row.time.text('.1f')}, D′ at accuracy ½ {row.size_text}"
+        f"at {row.lr:g} time to grok {row.time.text('.1f')}, size at accuracy ½ {row.size_text}"
         for row in analysis.rates(records)
     )
     return set_alt(fig, f"Grokking and ungrokking at {len(groups)} learning rates: {rates}.")
