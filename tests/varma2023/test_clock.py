@@ -16,7 +16,7 @@ def test_every_rate_has_the_papers_runs_for_the_same_time(profile):
     own = profiles.grokking(profile, 2) + profiles.ungrokking(profile, 2)
     rates = {run.lr for run in runs}
     assert own == [run for run in runs if run.lr == own[0].lr]
-    assert len(runs) == len(rates) * len(own) > 2 * len(own)
+    assert len(runs) == len(rates) * len(own) >= 2 * len(own)
     assert {round(run.lr * run.epochs, 6) for run in runs} == {r.lr * r.epochs for r in own}
     assert {run.init for run in runs} == {run.init for run in own}
 
@@ -42,7 +42,7 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
 
 def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
     records = made.at_rates(d_crit=1.5)
-    text = "at η = 0.002: nothing; at η = 0.004: D′, accuracy"
+    text = "at η = 0.002: nothing; at η = 0.004: size at accuracy ½, accuracy"
     assert analysis.unlike_text(records) == text
     last = analysis.ungrokking(records)[-1]
     last.metrics["train_accuracy"] = np.full(len(last["epoch"]), 0.9)

@@ -54,7 +54,7 @@ def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_t
 def test_the_figure_has_every_end_and_the_table_every_width():
     found = costs.widths(made.by_width()["widths"])
     fig = costs.fig_costs(found)
-    assert f"128: {made.D_CRIT:.0f}" in fig.layout.meta["alt"]
+    assert f"128: networks forget below {made.D_CRIT:.0f}" in fig.layout.meta["alt"]
     named = {trace.name for trace in fig.data}
     assert {"memory, d<sub>model</sub> = 64", "rule, d<sub>model</sub> = 128"} <= named
     text = costs.costs_table(found)

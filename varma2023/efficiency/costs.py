@@ -205,5 +205,9 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
     fig.update_xaxes(plots.size_axis(priced, "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
     fig.update_yaxes(title="Eq. (2) over α", row=1, col=2)
-    told = [f"{kind.label}: {measures.d_crit_text(kind.ends)}" for kind in found]
-    return set_alt(fig, f"Ungrokking, and what both circuits cost. D_crit: {'; '.join(told)}.")
+    told = [
+        f"{kind.label}: networks forget below {measures.d_crit_text(kind.ends)}, memory and rule "
+        f"cost the same at {kind.told.text(',.0f')}"
+        for kind in found
+    ]
+    return set_alt(fig, f"Ungrokking, and what both circuits cost. {'; '.join(told)}.")

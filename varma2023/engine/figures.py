@@ -142,9 +142,9 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         for i, column in enumerate((reached, ends), start=1):
             draw(fig, column, names, case, hover, place=(i, 1), **looks)
         counts = sorted((n, name) for name, n in zip(names, reached, strict=True) if n)
-        first = "first by {1}, in {0:,} gradients".format(*counts[0]) if counts else "by none"
+        first = "by {1}, after {0:,} gradients".format(*counts[0]) if counts else "by none"
         objective = f"the lowest objective, {lowest['f']:.1f}, by {lowest['method']}"
-        best.append(f"{case}: {objective}, a residual of {residual:g} {first}")
+        best.append(f"{case}: {objective}, first at a residual of {residual:g}: {first}")
     fig.update_xaxes({**TIMES, "title": f"gradients to<br>a residual of {residual:g}"}, row=1)
     fig.update_xaxes(title="f over the lowest", range=[0.95, 1.02 * FAR], row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))

@@ -25,7 +25,8 @@ def fig1a_grokking(records: Records) -> go.Figure:
     _paper_marks(fig, records, 2, 1, 5)
     fits, *_, general = measures.mark_summaries(records)
     last = measures.finals(records, "test_loss")
-    text = f"Losses and accuracy of {len(records)} networks over {records[0].run.epochs:,} epochs. "
+    who = "one network" if len(records) == 1 else f"{len(records)} networks"
+    text = f"Losses and accuracy of {who} over {records[0].run.epochs:,} epochs. "
     text += f"Train accuracy reaches 1 at epoch {fits.text()}; test accuracy passes 0.98 at epoch "
     text += f"{general.text()}; the test loss ends at {last.text('.2g')}." + early_text(records)
     return set_alt(fig, text)
