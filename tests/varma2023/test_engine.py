@@ -137,8 +137,9 @@ def test_an_objective_is_compared_with_the_lowest_and_its_residual_has_a_point()
     )
     assert "residual none<br>f 336" in table
     assert table.startswith("<p>On cpu x86_64, torch 2.0:</p>")
-    lowest = "random labels: the lowest objective, 900.0, by Newton, a residual of 1 first"
-    fig = shown(figures.fig_minimisers(MINIMISED), lowest, "by L-BFGS, 60 pairs, after 150 gradients")
+    lowest = "random labels: the lowest objective, 900.0, by Newton, first at a residual of 1"
+    reached = "by L-BFGS, 60 pairs, after 150 gradients"
+    fig = shown(figures.fig_minimisers(MINIMISED), lowest, reached)
     count, above = (trace for trace in fig.data if trace.name == "grokking")
     assert list(count.x) == [150, None]
     assert list(above.x) == [1, 1.05]
