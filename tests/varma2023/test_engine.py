@@ -144,7 +144,10 @@ def test_an_objective_is_compared_with_the_lowest_and_its_residual_has_a_point()
     assert list(count.x) == [150, None]
     assert list(above.x) == [1, 1.05]
     assert "5.0% above the lowest, after 800 and 10 s" in above.text[1]
-    shown(figures.fig_minimisers({"rows": MINIMISED["rows"][1:2]}), "first at a residual of 1: by none")
+    shown(
+        figures.fig_minimisers({"rows": MINIMISED["rows"][1:2]}),
+        "first at a residual of 1: by none",
+    )
 
 
 def test_denormals_are_compared_network_by_network():

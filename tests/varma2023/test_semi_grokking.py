@@ -195,7 +195,9 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     )
     left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
     assert len(left.networks) == len({*map(analysis._who, left.networks)}) == 160
-    first = [r.run for r in left.middle if r.run.lr > 1e-3]
+    lasting = (1e-3, *sweeps.MIDDLE[1][0])
+    assert lasting in map(analysis._who, left.stay)
+    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis._who(r) == lasting]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     assert {(r.lr, r.dataset_size, r.seed) for r in first} == {

@@ -144,7 +144,8 @@ function chart(host, height, onCursor) {
     }
     if (spec.cursor !== undefined)
       parts.push(shape("path", { d: `M${X(spec.cursor)} ${box.top}V${box.bottom}`, class: "gk-x-cursor" }));
-    svg.replaceChildren(...parts);
+    const over = ({ tagName }) => tagName === "text";  // words stand on the curves
+    svg.replaceChildren(...parts.sort((a, b) => over(a) - over(b)));
   }
 
   if (onCursor) {
