@@ -318,6 +318,7 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
     falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]
     fig = shown(figures.fig_predicted(falling), f"{len(found)} of them", "Of 1 measured ones")
+    shown(figures.fig_predicted([]), "0 of them")  # after too few epochs
     points = [trace for trace in fig.data if trace.name in ROUTES]
     drawn = sorted((point.name, point.x[0], point.y[0]) for point in points)
     assert drawn == sorted((p.route, p.predicted.value, p.measured.value) for p in found)

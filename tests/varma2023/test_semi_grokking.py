@@ -195,9 +195,7 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     )
     left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
     assert len(left.networks) == len({*map(analysis._who, left.networks)}) == 160
-    lasting = (1e-3, *sweeps.MIDDLE[1][0])
-    assert lasting in map(analysis._who, left.stay)
-    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis._who(r) == lasting]
+    first = [r.run for r in left.middle if r.run.lr > 1e-3]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     assert {(r.lr, r.dataset_size, r.seed) for r in first} == {
@@ -219,6 +217,7 @@ def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     left = analysis.Left.of(usual, others, found["semi_grokking_again"], found["middling"])
     assert len(left.networks) == len(usual) + len(larger) == 10
     assert (len(left.middle), len(left.stay), len(left.at_minimum)) == (6, 6, 3)
+    assert left.elsewhere == 0
     assert left.table().count("<td>yes</td>") == 3
     assert left.table().count("<td>not run</td>") == 3
     fig = shown(figures.fig_later(left.later), "6 semi-grokked")

@@ -226,7 +226,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     known = [p for p in found if isfinite(p.predicted.value) and isfinite(p.measured.value)]
     fig = figure(height=560)
     values = [each.value for p in known for each in (p.predicted, p.measured)]
-    low, high = 0.5 * min(values), 1.3 * max(values)
+    low, high = 0.5 * min(values, default=1.0), 1.3 * max(values, default=1.0)
     ticks = plots.TICKS if high > 10 * low else CLOSE
     under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
     band = [low, high, high, low], [low / under, high / under, high / over, low / over]

@@ -56,7 +56,7 @@ def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 3000, (5657,)),
-    quick=Grid(1, 60, (800,), *QUICK),
+    quick=Grid(1, 250, (800,), *QUICK),
     paper=Grid(10, 3000, (5657,)),
 )
 def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:

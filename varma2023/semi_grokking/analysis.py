@@ -110,6 +110,13 @@ class Left:
         """The minimiser's ends from where the longer runs end on a plateau."""
         return [self.ends[_who(record)] for record in self.stay if _who(record) in self.ends]
 
+    @property
+    def elsewhere(self) -> int:
+        """How many longer runs are above 0.95 at the epoch where the first one ended below it."""
+        ended = {_who(record): record.run.epochs for record in self.middle}
+        then = [measures.value_at(r, "test_accuracy", ended[_who(r)]) for r in self.later]
+        return sum(value > measures.PERFECT for value in then)
+
     def table(self) -> str:
         """By network that ends in the middle: where, where the longer run, and the minimiser."""
         rows, later = [], {_who(record): record for record in self.later}

@@ -119,22 +119,17 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
 
 
 MIDDLE = {
-    1: ((420, 0),),
     4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
     STEP: ((320, 4), (360, 3)),
 }
-"""By times the usual learning rate size and seed of published networks left in the middle.
-
-At the usual rate the one that stays in `semi_grokking_again`.
-"""
+"""By times the usual learning rate size and seed of published networks left in the middle."""
 
 
 def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: networks that AdamW leaves in the middle, at three rates (choice C39).
+    """Not in the paper: networks that larger learning rates leave in the middle (choice C39).
 
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
-    are those of `leaving_memory` and `delay.sweeps.delay` that end so, and one of `semi_grokking`
-    that stays; of the paper's, all.
+    are those of `leaving_memory` and of `delay.sweeps.delay` that end so; of the paper's, all.
     """
     ten = 10 if profile == "published" and seeds is None else seeds
     usual = semi_grokking(profile, ten)
