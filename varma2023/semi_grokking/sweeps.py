@@ -94,7 +94,7 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     quick = profile == "quick"
     count = seed_range(profile, seeds, published=5, quick=1, paper=10)
-    base = replace(QUICK_RUN, lr=1e-3, epochs=400) if quick else Run(epochs=16_000, n_logged=300)
+    base = replace(QUICK_RUN, lr=1e-3, epochs=200) if quick else Run(epochs=16_000, n_logged=300)
     sizes = (300, 440, 620) if quick else (1700, 2050)
     usual = [replace(base, dataset_size=size, seed=seed) for size, seed in product(sizes, count)]
     controls = [run for run in usual if run.dataset_size == sizes[-1] and run.seed < 2]
