@@ -323,10 +323,21 @@ def headlines(results: Path = RESULTS) -> dict:
             (sum(accuracy(row) > 0.5 for row in here), len(here))
             for here in groups(read("momentum", results), "beta1").values()
         ],
+        "left in the middle": left_in_the_middle(semi, longer, results),
         "come back": come_back(read("shaken", results)),
         "left memory": left_memory(read("larger_step", results)),
         **clock(read("learning_rates", results)),
     }
+
+
+def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tuple[int, int, int]:
+    """Of the networks of choice C39: those trained for longer, all, and those that then stay."""
+    larger = [*read("leaving_memory", results), *read("delay", results)]
+    near = [r for r in larger if r.p == 31 and r.dataset_size <= 440 and r.lr <= 8e-3]
+    near = [*semi, *(r for r in near if r.weight_decay == 1)]
+    longer = [*again, *(r for r in read("middling", results) if r.optimiser == "adamw")]
+    stay = sum(0.5 < row.end("test_accuracy") <= 0.95 for row in longer)
+    return len(longer), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
 
 if __name__ == "__main__":

@@ -209,6 +209,11 @@ def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_
     assert chapters.report_verdicts(tmp_path / "nowhere", []) == 0
 
 
+def test_the_pages_that_read_every_experiment_are_known():
+    source = {name: "".join(cells(name)) for name in NAMES}
+    assert {n for n, text in source.items() if "all_records(" in text} == {*chapters.READ_ALL}
+
+
 def test_the_book_does_not_train_for_hours_but_names_what_is_missing(monkeypatch, home, capsys):
     few = Experiment("", lambda profile: [Run(p=13, dataset_size=130, epochs=9)])
     monkeypatch.setattr(

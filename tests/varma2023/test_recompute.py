@@ -88,6 +88,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
         "B22": [f"{k} of {of} with" for k, of in n["above a half by momentum"][:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in n["come back"].items()],
+        "B24": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle"])],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
 

@@ -218,6 +218,8 @@ def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     assert len(left.networks) == len(usual) + len(larger) == 10
     assert (len(left.middle), len(left.stay), len(left.at_minimum)) == (6, 6, 3)
     assert left.elsewhere == 0
+    others = evidence.left_in_the_middle(longer=FULL, seeds=[0])["semi_grokking_again"]
+    assert analysis.Left.of(usual, [], others, []).elsewhere == len(others) == 3
     assert left.table().count("<td>yes</td>") == 3
     assert left.table().count("<td>not run</td>") == 3
     fig = shown(figures.fig_later(left.later), "6 semi-grokked")

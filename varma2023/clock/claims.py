@@ -29,9 +29,7 @@ def faster_clock(found: ByExperiment) -> Result:
         for rate in (rates[base], fast)
         for starts in (analysis.grokking, analysis.ungrokking)
     ]
-    ours = (
-        f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, size at "
-    )
-    ours += f"accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most"
+    ours = f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, size "
+    ours += f"at accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most"
     too = {f"at η = {between:g}, too": not rates[between].unlike if between in rates else None}
     return Result(ours, not fast.unlike, too, Evidence.of(*seeds))

@@ -49,9 +49,7 @@ def fig3_mem(found: ByExperiment) -> Result:
     further = {"every isologit line rises": every(up) if up else False, **measures.resting(mem)}
     largest = max((record.run for record in mem), key=lambda run: run.dataset_size)
     papers = round(PAPERS_LARGEST * largest.p**2)
-    what = (
-        f"sizes up to the paper's largest, here {papers:,} (they end at {largest.dataset_size:,})"
-    )
+    what = f"sizes up to the paper's largest, here {papers:,} (ours: {largest.dataset_size:,})"
     further[what] = largest.dataset_size >= papers
     first = "in part, by two seeds of 1,000 gradients that had not come to rest (C38)"
     before = of_published(found["memorising"], sweeps.memorising(), first)

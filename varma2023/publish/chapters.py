@@ -217,7 +217,7 @@ def stripped(text: str) -> str:
     return _written(notebook)
 
 
-WITH_SCORE = ("intro", "chapters/score")  # the pages that read every experiment
+READ_ALL = ("intro", "chapters/runs", "chapters/score")  # the pages that read every experiment
 
 
 def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Path = BOOK) -> int:
@@ -228,7 +228,7 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
         print(f"no chapter matches {', '.join(chapters)}; there are {', '.join(names)}")
         return 2
     if profile != "published":  # then the others train, and these load: none waits for another
-        chosen.sort(key=WITH_SCORE.__contains__)
+        chosen.sort(key=READ_ALL.__contains__)
     stage(book, to)
     print(f"== executing {len(chosen)} chapters, profile {profile}, {jobs} at a time", flush=True)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))

@@ -130,9 +130,7 @@ class Left:
             kind = outcome(then) if then else ""
             rest = ("yes" if measures.rests(end) else "no") if end else ""
             rows.append([f"{rate:g}", f"{size:,}", seed, *cells[:2], kind, cells[2], rest])
-        heads = (
-            "η | D | seed | ends at | the longer run at | its outcome | the minimiser from there"
-        )
+        heads = "η | D | seed | ends at | the longer run at | its outcome | minimiser from there"
         return table(f"{heads} | at rest", rows)
 
 

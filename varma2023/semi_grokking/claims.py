@@ -163,10 +163,8 @@ def many(found: ByExperiment) -> Result:
             all(rest) if rest else None
         ),
     }
-    ours = (
-        f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained for "
-    )
-    ours += f"longer ({len(stay) / n:.1%})"
+    ours = f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained "
+    ours += f"for longer ({len(stay) / n:.1%})"
     core = len(stay) >= analysis.PAPER_SHARE * n if told else None
     return Result(ours, core, further, Evidence.of(left.networks))
 
