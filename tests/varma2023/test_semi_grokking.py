@@ -198,10 +198,8 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     first = [r.run for r in left.middle if r.run.lr > 1e-3]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
-    assert {(r.lr, r.dataset_size, r.seed) for r in first} == {
-        (r.lr, r.dataset_size, r.seed) for r in later
-    }
     by_network = {(r.lr, r.dataset_size, r.seed): r for r in later}
+    assert {(r.lr, r.dataset_size, r.seed) for r in first} == by_network.keys()
     for run in first:
         longer = by_network[run.lr, run.dataset_size, run.seed]
         assert longer.epochs >= 4 * run.epochs

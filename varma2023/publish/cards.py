@@ -99,8 +99,8 @@ def plateaus(found: Results, every: ByExperiment) -> Face:
     last, end = overview.round_epochs([one]), one.final("test_accuracy")
     curves = [Curve(one["epoch"], one[f"{of}_accuracy"], of) for of in ("train", "test")]
     alt = f"Test accuracy of a run that ends at {end:.2f}, which the paper's example does at "
-    alt += f"{overview.PAPERS_PLATEAU}."
-    drawn = spark(curves, Axis(0, last), SHARE, alt, paper_y=overview.PAPERS_PLATEAU)
+    alt += f"{semi_grokking.PAPERS_PLATEAU}."
+    drawn = spark(curves, Axis(0, last), SHARE, alt, paper_y=semi_grokking.PAPERS_PLATEAU)
     about = f"one that ends at {end:.2f}, up to epoch {last:,} of {one.run.epochs:,}"
     return Face("end on a plateau", f"{n} of {of} runs", "6 or more of 200", drawn, about)
 

@@ -20,7 +20,6 @@ from varma2023.statistics import Interval
 from varma2023.theme import panels, set_alt
 
 PAPERS_RISE = measures.MARKS[-1].paper  # Fig. 1a: the epoch by which test accuracy is near 1
-PAPERS_PLATEAU = 0.83  # Fig. 1c: the test accuracy at which its example ends
 SEVEN, PAPERS_SEVEN = 0.7, (800, 1000)  # App. A.2: a test accuracy, and the D' that end there
 SETTLED = 0.05  # of the test accuracy at the end: a panel shows twice the time this takes
 
@@ -73,7 +72,7 @@ def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> g
         why = f"none of {len(near)} runs" if near else "not run yet"
         fig.add_annotation(x=0.5, y=0.5, text=why, showarrow=False, row=1, col=3)
     else:
-        draw_paper(fig, f"{PAPERS_PLATEAU}", y=PAPERS_PLATEAU, place=(1, 3))
+        draw_paper(fig, f"{analysis.PAPERS_PLATEAU}", y=analysis.PAPERS_PLATEAU, place=(1, 3))
     fig.update_yaxes(range=[0, 1.03])
     fig.update_yaxes(title="accuracy", col=1)
     said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."

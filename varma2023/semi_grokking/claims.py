@@ -134,9 +134,6 @@ def larger_step(found: ByExperiment) -> Result:
     return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
 
 
-LEVEL = 0.83  # of test accuracy, at which the paper's example ends
-
-
 @CLAIMS.row(
     "B24",
     "Beyond: semi-grokking among many networks",
@@ -155,10 +152,10 @@ def many(found: ByExperiment) -> Result:
         return Result()
     n, stay, ends = len(left.networks), left.stay, left.at_minimum
     told = len(left.later) == len(left.middle)
-    low = any(record.final("test_accuracy") < LEVEL for record in stay)
+    low = any(record.final("test_accuracy") < analysis.PAPERS_PLATEAU for record in stay)
     rest = [rests(end) and end_kind(end) == SEMI for end in ends]
     further: dict[str, Met] = {
-        f"one of these ends below {LEVEL}": low,
+        f"one of these ends below {analysis.PAPERS_PLATEAU}": low,
         f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (
             all(rest) if rest else None
         ),

@@ -55,7 +55,8 @@ def _described(record: Record) -> str:
 def fig1c_semi_grokking(record: Record) -> go.Figure:
     """Fig. 1c: losses and accuracies of one run that ends in the middle, against epochs."""
     run, fig = record.run, _one_run(record, "loss", "accuracy")
-    draw_paper(fig, "ends at 0.83 (p = 113)", y=0.83, place=(2, 1))
+    level = analysis.PAPERS_PLATEAU
+    draw_paper(fig, f"ends at {level} (p = 113)", y=level, place=(2, 1))
     said = f"One network trained on {run.dataset_size:,} examples for {run.epochs:,} epochs"
     return set_alt(fig, f"{said}: {_described(record)}.")
 
