@@ -16,6 +16,7 @@ from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4), (344, 1.0, 3)), 3),  # 31, 53, 73
+    **dict.fromkeys(((85, 1.0, 2), (85, 1.0, 3), (117, 1.0, 0), (117, 1.0, 1)), 3),  # 31
     **{(231, 1.0, 4, 64): 3, (547, 1.0, 0, 64): 9, (715, 1.0, 0, 64): 3},
 }
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
@@ -150,13 +151,16 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking at other moduli, all but 53 to test two laws (choice C26).
 
     By the minimiser, until at rest, from networks trained on every example with weight decay 1.
-    At the moduli that came last, 73 and 97, only at the sizes around D_crit.
+    At the moduli that came last, 73 and 97, only at the sizes around D_crit; at the first with
+    more seeds (choice C40).
     """
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    most = len(profiles.seed_range(profile, seeds, published=10, quick=1, paper=10))
     sizes = {17 if profile == "quick" else 31: MULTIPLES, 53: MULTIPLES}
     if profile != "quick":
         sizes |= {73: MULTIPLES[1:-1], 97: MULTIPLES[1:-1]}
-    return [run for p, of in sizes.items() for run in _at_multiples(profile, count, p, of)]
+    counts = dict.fromkeys(sizes, count) | {min(sizes): most}
+    return [run for p, of in sizes.items() for run in _at_multiples(profile, counts[p], p, of)]
 
 
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
