@@ -38,6 +38,7 @@ def train(
     (x, y), (x_test, y_test) = ((tokens[r], labels[r]) for r in (rows, test_rows))
     weights = model.initialise(run.model, task.n_tokens, run.seed, run.init_scale)
     theta = {name: w.to(device, dtype).requires_grad_() for name, w in weights.items()}
+    n_parameters = sum(w.numel() for w in theta.values())
     options = {"eps": run.eps, "weight_decay": run.weight_decay, "betas": (run.beta1, run.beta2)}
     adamw = torch.optim.AdamW(theta.values(), run.lr, **options)  # type: ignore[arg-type]
     rounded = partial(F.cross_entropy, reduction="none")
@@ -45,6 +46,8 @@ def train(
     while True:
         adamw.zero_grad()
         loss(forward(theta, x)[:, -1], y).mean().backward()
+        if run.clip:
+            torch.nn.utils.clip_grad_norm_(theta.values(), run.clip * run.eps * n_parameters**0.5)
         adamw.step()
         if evaluate:
             with torch.no_grad():

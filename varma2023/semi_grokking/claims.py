@@ -135,6 +135,35 @@ def larger_step(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B25",
+    "Beyond: a larger step without spikes",
+    "of the networks that generalise at eight times the paper's learning rate, fewer than half do "
+    "with gradients clipped so that the loss does not spike",
+    (CLOCK, "fig-clipped"),
+    ("larger_step", "clipped"),
+)
+def without_spikes(found: ByExperiment) -> Result:
+    """B25: whether it is by the spikes that a larger step carries out of memory (choice C41)."""
+    clipped = found["clipped"]
+    ends = {(r.run.dataset_size, r.run.seed): r for r in clipped}
+    large = [r for r in found["larger_step"] if r.run.lr == clipped[0].run.lr]
+    there, _ = analysis.in_papers_range(large)
+    if not there:
+        return Result()
+    pairs = [(r, ends[r.run.dataset_size, r.run.seed]) for r in analysis.generalised(there)]
+    still = len(analysis.generalised([pair[1] for pair in pairs]))
+    spiky = sum(map(bool, map(analysis.spikes_in_memory, clipped)))
+    fit = sum(r.final("train_accuracy") == 1 for r in clipped)
+    ours = f"{still} of {len(pairs)} generalise with clipped gradients, too"
+    core = None if spiky else 2 * still < len(pairs)
+    further: dict[str, Met] = {
+        f"none spikes in memory ({spiky} of {len(clipped)})": not spiky,
+        f"the train set stays fitted ({fit} of {len(clipped)})": fit == len(clipped),
+    }
+    return Result(ours, core, further, Evidence.of(large, clipped))
+
+
+@CLAIMS.row(
     "B24",
     "Beyond: semi-grokking among many networks",
     "of networks mod 31 near D_crit, at up to eight times the paper's learning rate, at least 3% "
