@@ -195,7 +195,8 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     )
     left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
     assert len(left.networks) == len({*map(analysis._who, left.networks)}) == 160
-    first = [r.run for r in left.middle if r.run.lr > 1e-3]
+    stay = {*map(analysis._who, left.stay)}
+    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis._who(r) in stay]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     by_network = {(r.lr, r.dataset_size, r.seed): r for r in later}
@@ -214,7 +215,7 @@ def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     others = [*larger, *larger, *(made(SEMI, each) for each in (far, replace(far, lr=16e-3)))]
     left = analysis.Left.of(usual, others, found["semi_grokking_again"], found["middling"])
     assert len(left.networks) == len(usual) + len(larger) == 10
-    assert (len(left.middle), len(left.stay), len(left.at_minimum)) == (6, 6, 3)
+    assert (len(left.middle), len(left.stay), left.rest) == (6, 6, [True] * 3)
     assert left.elsewhere == 0
     others = evidence.left_in_the_middle(longer=FULL, seeds=[0])["semi_grokking_again"]
     assert analysis.Left.of(usual, [], others, []).elsewhere == len(others) == 3

@@ -106,9 +106,10 @@ class Left:
         return standing(self.later)
 
     @property
-    def at_minimum(self) -> list[Record]:
-        """The minimiser's ends from where the longer runs end on a plateau."""
-        return [self.ends[_who(record)] for record in self.stay if _who(record) in self.ends]
+    def rest(self) -> list[bool]:
+        """Of those from whose end the minimiser went on, whether it rests in the middle, too."""
+        ends = [self.ends[_who(record)] for record in self.stay if _who(record) in self.ends]
+        return [measures.rests(end) and measures.end_kind(end) == SEMI for end in ends]
 
     @property
     def elsewhere(self) -> int:

@@ -179,10 +179,9 @@ def many(found: ByExperiment) -> Result:
     left = analysis.Left.of(usual, others, *(found[name] for name in names))
     if not analysis.judged(usual):
         return Result()
-    n, stay, ends = len(left.networks), left.stay, left.at_minimum
+    n, stay, rest = len(left.networks), left.stay, left.rest
     told = len(left.later) == len(left.middle)
     low = any(record.final("test_accuracy") < analysis.PAPERS_PLATEAU for record in stay)
-    rest = [rests(end) and end_kind(end) == SEMI for end in ends]
     further: dict[str, Met] = {
         f"one of these ends below {analysis.PAPERS_PLATEAU}": low,
         f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (

@@ -137,6 +137,7 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
 
 
 MIDDLE = {
+    1: ((420, 0),),
     4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
     STEP: ((320, 4), (360, 3)),
 }
@@ -144,10 +145,11 @@ MIDDLE = {
 
 
 def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: networks that larger learning rates leave in the middle (choice C39).
+    """Not in the paper: networks that end in the middle, also at larger rates (choice C39).
 
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
-    are those of `leaving_memory` and of `delay.sweeps.delay` that end so; of the paper's, all.
+    are those of `leaving_memory` and of `delay.sweeps.delay` that end so, and of
+    `semi_grokking_again` the one that stays; of the paper's, all.
     """
     ten = 10 if profile == "published" and seeds is None else seeds
     usual = semi_grokking(profile, ten)
