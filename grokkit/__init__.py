@@ -6,7 +6,7 @@ A task, a run, its training, its circuits, a picture:
 >>> run = grokkit.Run(p=13, dataset_size=130, epochs=300, lr=5e-3, keep_weights=True)
 >>> [record] = grokkit.train([run])
 >>> Z = grokkit.all_logits(record.weights(), task).view(13, 13, 13)
->>> share = grokkit.trig_share(Z).norm  # of the generalising circuit, 0 to 1
+>>> share = grokkit.trig_share(Z)  # of the generalising circuit, 0 to 1
 >>> picture = grokkit.picture([record])  # an SVG, which a notebook shows
 
 The names below are loaded when they are first used, so that `import grokkit` takes no time.

@@ -3,8 +3,6 @@
 Everything is in float64 and works on Z[a, b, c], the logit of label c on the input a + b.
 """
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -51,19 +49,10 @@ def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
     return centred(Z) - trig_logits(Z)
 
 
-@dataclass(frozen=True)
-class Share:
-    """How much of the class-centred logits lies in the trigonometric subspace (choice C5)."""
-
-    norm: float  # ||Z_T|| / ||Z||, the quantity of the paper's 95% gate
-    norm_squared: float  # ||Z_T||^2 / ||Z||^2
-
-
-def trig_share(Z: Float[Tensor, "p p p"]) -> Share:
-    """Share of the norm of the class-centred logits in the trigonometric subspace."""
+def trig_share(Z: Float[Tensor, "p p p"]) -> float:
+    """||Z_T|| / ||Z|| of the class-centred logits, of which the paper wants 95% (choice C5)."""
     total = centred(Z).norm()
-    share = float(trig_logits(Z).norm() / total) if total > 0 else 0.0
-    return Share(share, share**2)
+    return float(trig_logits(Z).norm() / total) if total > 0 else 0.0
 
 
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:

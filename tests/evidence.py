@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from handmade import altered, record
 
-from grokkit import decomposition, tasks
+from grokkit import tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Record, Run
 from grokkit.tasks import PERMUTATION
@@ -632,7 +632,7 @@ def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Rec
 
 def rotations(agreement: float = 1.0, shared: bool = True) -> Trigonometric:
     """A report of four key frequencies, which are the embedding's strongest or are not."""
-    share, ones = decomposition.Share(0.97, 0.94), torch.ones(56, dtype=torch.float64)
+    share, ones = 0.97, torch.ones(56, dtype=torch.float64)
     strongest = (torch.arange(56) < 4).double()
     embedding = strongest if shared else strongest.flip(0)
     return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], agreement, agreement)

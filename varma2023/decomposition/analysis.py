@@ -18,7 +18,7 @@ from varma2023.tables import table
 class Trigonometric:
     """What App. B says about one trained network for x + y mod p."""
 
-    share: decomposition.Share
+    share: float
     logit_norms: Float[Tensor, " freq"]  # along each direction of the trigonometric subspace
     embedding_norms: Float[Tensor, " freq"]  # of W_E along each frequency
     frequencies: list[int]  # the key frequencies, strongest first
@@ -57,7 +57,7 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Records) -> s
     """Fig. 11 by network: shares, key frequencies, and how well the rebuilt algorithm does."""
     rows = [
         f"{record.run.seed} | {', '.join(map(str, report.frequencies))} | "
-        f"{report.share.norm:.3f} | {report.share.norm_squared:.3f} | "
+        f"{report.share:.3f} | {report.share**2:.3f} | "
         f"{report.agreement:.2%} | {report.accuracy:.2%}"
         for report, record in zip(reports, records, strict=True)
     ]
