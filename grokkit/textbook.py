@@ -45,10 +45,6 @@ def train(
     while True:
         adamw.zero_grad()
         loss(forward(theta, x)[:, -1], y).mean().backward()
-        if run.clip:  # torch's own adds 1e-6 to the norm, which is small here
-            size = torch.cat([w.grad.flatten() for w in theta.values()]).square().mean().sqrt()
-            for w in theta.values():
-                w.grad *= (run.clip * run.eps / size).clamp(max=1)
         adamw.step()
         if evaluate:
             with torch.no_grad():

@@ -383,18 +383,14 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def without_spikes(
-    large=FULL, kind=NONE, loss=1e-7, fits=1.0, seeds=FIVE, base=PAPERS
-) -> dict[str, list[Record]]:
-    """Networks near D_crit at a larger step, and from early on clipped, with this loss half-way."""
-    larger, clipped = stepping(large, seeds=seeds, base=base), []
+def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[str, list[Record]]:
+    """Networks near D_crit at a larger step, then at a smaller one, with this loss at an epoch."""
+    larger, later = stepping(large, seeds=seeds, base=base), []
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
-    fitted = np.where(PLATEAU_EPOCHS < LONG, 1.0, fits)
     for run in (each.run for each in larger if each.run.lr == 8e-3):
         begun = replace(run, epochs=300, keep_weights=True)
-        own = replace(run, clip=0.3, init=begun)
-        clipped.append(plateau(kind, own, train_loss=losses, train_accuracy=fitted))
-    return {"larger_step": larger, "clipped": clipped}
+        later.append(plateau(kind, replace(run, lr=2e-3, init=begun), train_loss=losses))
+    return {"larger_step": larger, "lowered": later}
 
 
 def leaving(

@@ -61,7 +61,7 @@ EXPERIMENTS = {
     "semi_grokking_ends": Experiment("the same networks by the minimiser", semi.semi_grokking_ends),
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
-    "clipped": Experiment("the same with clipped gradients", semi.clipped),
+    "lowered": Experiment("the same, the step smaller once memorised", semi.lowered),
     "leaving_memory": Experiment("near D_crit at p = 31, by larger steps", semi.leaving_memory),
     "middling": Experiment("whether networks left in the middle stay", semi.middling),
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),

@@ -24,8 +24,6 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
-        self._clips = any(r.clip for r in runs)
-        self._most = self.point.new_tensor([[r.clip * r.eps or torch.inf] for r in runs])
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
@@ -43,8 +41,6 @@ class AdamW:
         gradient = self.point.grad = train_loss(self.point)[1]
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
-        if self._clips:
-            gradient *= (self._most / gradient.square().mean(1, keepdim=True).sqrt()).clamp(max=1)
         self._epoch += 1
         self.point.mul_(self.decay)
         self.adam.step()

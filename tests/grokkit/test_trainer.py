@@ -29,7 +29,6 @@ RUNS = [
 ]
 BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
 NOISY = replace(RUN, noise=0.5)
-CLIPPED = [replace(RUN, clip=clip) for clip in (100.0, 0.0, 1.0)]  # slopes are far above 100 eps
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
@@ -41,9 +40,7 @@ def stacked(runs, precision="float64", **kw):
 
 
 @pytest.mark.parametrize("batched", [False, True])
-@pytest.mark.parametrize(
-    "runs", [RUNS, [OTHER_CONSTANTS], CLIPPED], ids=["mixed", "constants", "clipped"]
-)
+@pytest.mark.parametrize("runs", [RUNS, [OTHER_CONSTANTS]], ids=["mixed", "constants"])
 def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(runs, batched):
     together = stacked(runs, batched=batched)
     textbooks = [textbook.train(run, torch.float64) for run in runs]  # the plain model alone

@@ -409,6 +409,12 @@ def in_papers_range(records: Records) -> tuple[list[Record], list[Record]]:
     return there, [record for record in there if measures.rests(record)]
 
 
+def before_lowering(records: Records) -> list[Record]:
+    """Of the runs of `sweeps.larger_step` those whose rate `sweeps.lowered` lowers."""
+    size, rate = records[-1].run.dataset_size, max(record.run.lr for record in records)
+    return [r for r in records if (r.run.dataset_size, r.run.lr) == (size, rate)]
+
+
 def generalised(records: Records) -> list[Record]:
     """The runs that end above 0.95, after a plateau or without."""
     return [record for record in records if outcome(record) in (measures.TRANSIENT, measures.FULL)]
