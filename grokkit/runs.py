@@ -25,6 +25,10 @@ PRECISIONS = {
 MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
 
+class UnknownFields(Exception):
+    """A config that another version of this package has written."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One network and how it is trained. Defaults are App. A and the grokking run of Fig. 9.
@@ -128,7 +132,9 @@ class Run:
 
     @classmethod
     def from_config(cls, config: dict) -> "Run":
-        """The run of a `config()`."""
+        """The run of a `config()`. Raises UnknownFields for one of a later version."""
+        if unknown := config.keys() - cls.__dataclass_fields__.keys():
+            raise UnknownFields(f"run has fields of another version: {', '.join(sorted(unknown))}")
         init = config["init"] and cls.from_config(config["init"])
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
 

@@ -20,6 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from grokkit.runs import UnknownFields
+
 GARBAGE = (
     *(SafetensorError, pa.ArrowException, RuntimeError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
@@ -121,6 +123,8 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (Damaged, FileNotFoundError):
         raise
+    except UnknownFields as error:
+        raise Unreadable(0, f"{path}: {error}; left as it is") from error
     except OSError as error:
         if error.errno is None:  # of a parser, about the content
             raise Damaged(path, str(error)) from error

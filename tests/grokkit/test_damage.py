@@ -201,6 +201,29 @@ def test_an_error_while_a_file_is_read_says_nothing_about_the_file(place, monkey
     assert trusted("record", place)
 
 
+@pytest.mark.parametrize("kind", ["record", "checkpoint", "shipped"])
+def test_what_a_version_with_more_fields_has_written_is_left_as_it_is(place, kind, monkeypatch):
+    config = Run.config
+    monkeypatch.setattr(Run, "config", lambda run: config(run) | {"clip": 0.0})
+    later = Store(place / "later" / "store", "")
+    later.put(RECORD, THETA)
+    later.save_checkpoint(checkpoint(RUN))
+    monkeypatch.undo()
+    target, here = target_of(kind, place, RUN), Store(place / "store", "")
+    made = "record" if kind == "shipped" else kind  # a file of one row is shipped as well
+    target_of(made, place / "later", RUN).replace(target)
+    before, said = target.read_bytes(), rf"{target}: run has fields of another version: clip; left"
+    if kind == "shipped":
+        with pytest.warns(UserWarning, match=rf"{said} .* as missing"):
+            assert not trusted(kind, place)
+    else:
+        with pytest.raises(files.Unreadable, match=said):
+            here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
+        with pytest.warns(UserWarning, match=said):
+            here.collect_garbage(damaged=True)
+    assert target.read_bytes() == before
+
+
 def put_another_schema(kind, place, target, monkeypatch):
     """Write the target as another version would, under the name that this one looks for."""
     monkeypatch.setattr(runs, "SCHEMA", runs.SCHEMA + 1)
