@@ -25,10 +25,6 @@ PRECISIONS = {
 MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
 
-class UnknownFields(Exception):
-    """A config that another version of this package has written."""
-
-
 @dataclass(frozen=True)
 class Run:
     """One network and how it is trained. Defaults are App. A and the grokking run of Fig. 9.
@@ -58,6 +54,7 @@ class Run:
     tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
+    amplify: float = 0.0  # of adamw: so many times are slow slopes added, as Grokfast does
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
     mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
@@ -102,7 +99,7 @@ class Run:
         yield "weight_decay of lbfgs", by_adamw or self.weight_decay > 0, positive
         yield "until_rest of adamw", not (by_adamw and self.until_rest), "False"
         yield "tolerance", 0 <= self.tolerance < np.inf, "at least 0"
-        for name in ("noise", "steepness"):
+        for name in ("noise", "amplify", "steepness"):
             yield name, 0 <= getattr(self, name) < np.inf, "at least 0"
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
@@ -132,9 +129,9 @@ class Run:
 
     @classmethod
     def from_config(cls, config: dict) -> "Run":
-        """The run of a `config()`. Raises UnknownFields for one of a later version."""
+        """The run of a `config()`. NotImplementedError: of another version."""
         if unknown := config.keys() - cls.__dataclass_fields__.keys():
-            raise UnknownFields(f"run has fields of another version: {', '.join(sorted(unknown))}")
+            raise NotImplementedError(f"fields of another version: {', '.join(sorted(unknown))}")
         init = config["init"] and cls.from_config(config["init"])
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
 
@@ -145,8 +142,8 @@ class Run:
 
     @property
     def alpha(self) -> float:
-        """The alpha of Eq. (2) at which training ends: eps lambda (`optimum`)."""
-        return self.eps * self.weight_decay
+        """The alpha of Eq. (2) at which training ends: eps lambda (`optimum`), over any gain."""
+        return self.eps * self.weight_decay / (1 + self.amplify)  # at rest all slopes are slow
 
     @property
     def decay_time(self) -> float:

@@ -27,10 +27,10 @@ def train(
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
 
     Raises, at the first epoch:
-        ValueError: the run has noise on its gradient.
+        ValueError: the run has noise on its gradient, or amplifies slow ones.
     """
-    if run.noise:
-        raise ValueError(f"the textbook has no noise on gradients, got {run.noise}")
+    if run.noise or run.amplify:
+        raise ValueError(f"the textbook has plain gradients, got {run.noise} and {run.amplify}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

@@ -15,7 +15,7 @@ from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, long_runs, strength
-from varma2023.delay.sweeps import delay, noisy, upper_branch
+from varma2023.delay.sweeps import delay, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
     memorising,
@@ -69,6 +69,7 @@ EXPERIMENTS = {
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "delay": Experiment("how long until a network groks", delay),
     "noisy": Experiment("the same with noise on the gradient", noisy),
+    "grokfast": Experiment("D_crit, and how long, with slow gradients amplified", grokfast),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),

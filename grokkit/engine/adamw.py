@@ -12,6 +12,7 @@ from grokkit.optimum import Rows
 from grokkit.runs import Run
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+SLOW = 0.98  # of Grokfast's average of slopes, kept for the next epoch
 
 
 class AdamW:
@@ -24,6 +25,8 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
+        self._amplify = self.point.new_tensor([[r.amplify] for r in runs])
+        self._moments = (*MOMENTS, "slow") if any(r.amplify for r in runs) else MOMENTS
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
@@ -32,7 +35,7 @@ class AdamW:
         self.adam = torch.optim.Adam([self.point], **options)
         self.adam.state[self.point] = {
             "step": torch.tensor(float(epoch), device=self.point.device),
-            **{name: tensors.get(name, torch.zeros_like(self.point)) for name in MOMENTS},
+            **{name: tensors.get(name, torch.zeros_like(self.point)) for name in self._moments},
         }
 
     @torch.no_grad()
@@ -41,6 +44,9 @@ class AdamW:
         gradient = self.point.grad = train_loss(self.point)[1]
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
+        if "slow" in self._moments:
+            slow = self.adam.state[self.point]["slow"]
+            gradient += self._amplify * slow.lerp_(gradient, 1 - SLOW if self._epoch else 1)
         self._epoch += 1
         self.point.mul_(self.decay)
         self.adam.step()
@@ -60,6 +66,6 @@ class AdamW:
         return (options["eps"] / (v.sqrt() + options["eps"])).sqrt()
 
     def tensors(self) -> dict[str, Rows]:
-        """Parameters and the two moments."""
+        """Parameters and moments."""
         moments = self.adam.state[self.point]
-        return {"point": self.point, **{name: moments[name] for name in MOMENTS}}
+        return {"point": self.point, **{name: moments[name] for name in self._moments}}

@@ -70,13 +70,13 @@ class Stack:
         else:
             objective = self.train_loss
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
-        noisy = any(run.noise for run in self.runs)  # drawn anew for every step, so not recorded
+        noisy = any(r.noise or r.amplify for r in self.runs)  # not each step is the same: no graph
         if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not noisy:
             self.step = cuda.Graphed(self.step)
 
     def _eps_and_decay(self, point: Tensor) -> Float[Tensor, "2 run"]:
-        """eps and weight decay of every run, in the type and on the device of the point."""
-        return point.new_tensor([[r.eps for r in self.runs], [r.weight_decay for r in self.runs]])
+        """eps at rest and weight decay of every run, in the type and on the device of the point."""
+        return point.new_tensor([(r.eps / (1 + r.amplify), r.weight_decay) for r in self.runs]).T
 
     def advance(self) -> None:
         """One gradient of every run's whole train set, and what the optimiser makes of it."""

@@ -20,8 +20,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from grokkit.runs import UnknownFields
-
 GARBAGE = (
     *(SafetensorError, pa.ArrowException, RuntimeError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
@@ -123,7 +121,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (Damaged, FileNotFoundError):
         raise
-    except UnknownFields as error:
+    except NotImplementedError as error:
         raise Unreadable(0, f"{path}: {error}; left as it is") from error
     except OSError as error:
         if error.errno is None:  # of a parser, about the content

@@ -28,7 +28,7 @@ RUNS = [
     replace(RUN, dataset_size=24, weight_decay=0.0, labels="random", task="x-y"),
 ]
 BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
-NOISY = replace(RUN, noise=0.5)
+NOISY = replace(RUN, noise=0.5, amplify=2.0)
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
@@ -61,6 +61,27 @@ def test_noise_on_slopes_is_gaussian_of_its_size_and_new_for_every_epoch_and_see
         assert abs(one.mean()) < 5 / n**0.5
         assert abs(one.square().mean() - 1) < 5 * (2 / n) ** 0.5
     assert (torch.corrcoef(torch.stack(drawn)) - torch.eye(4)).abs().max() < 5 / n**0.5
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
+    run = replace(RUN, amplify=2.0, lr=3e-3, precision="float64")
+    stack, task = stacked([run], batched=batched), tasks.task(run.task, run.p)
+    theta = {name: w.double().requires_grad_() for name, w in stack.theta(0).items()}
+    adamw = torch.optim.AdamW(theta.values(), run.lr, (run.beta1, run.beta2), run.eps, 1.0)
+    x = model.tokens(torch.from_numpy(task.inputs), task.n_tokens)[torch.from_numpy(run.split()[0])]
+    y = torch.from_numpy(task.labels[run.split()[0]])
+    average = {}
+    for _ in range(30):
+        adamw.zero_grad()
+        torch.nn.functional.cross_entropy(model.forward(theta, x)[:, -1], y).backward()
+        for name, w in theta.items():
+            average[name] = 0.98 * average.get(name, w.grad) + 0.02 * w.grad
+            w.grad = w.grad + 2.0 * average[name]
+        adamw.step()
+        stack.advance()
+        assert_close(stack.theta(0), dict(theta), rtol=1e-7, atol=1e-9)
+    assert run.alpha == pytest.approx(RUN.alpha / 3)
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])
@@ -317,7 +338,7 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
         "correct_logit_raw": Z[torch.arange(49), labels][train_rows].mean(),
         "trig_logit": trig[train_rows].mean(),
         "mem_logit": (correct - trig)[train_rows].mean(),
-        "trig_share": decomposition.trig_share(Z.view(7, 7, 7)).norm,
+        "trig_share": decomposition.trig_share(Z.view(7, 7, 7)),
     }
     for name, value in expected.items():
         assert record.final(name) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name

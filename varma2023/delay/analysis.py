@@ -6,6 +6,7 @@ likelihood as one that takes longer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import exp, inf, isinf, log, nan, pi, sqrt
 from statistics import fmean
 
@@ -245,6 +246,39 @@ def at_rate(records: Records, others: Records) -> Interval:
 def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
     """By noise in units of epsilon, the time to grok over that without noise (`at_rate`)."""
     return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
+
+
+SAME_D = 1.1  # factor within which a size is the same (choice C42), and
+SOONER = 2.0  # that by which a network must grok sooner
+
+
+@dataclass(frozen=True)
+class Grokfast:
+    """Runs of `sweeps.grokfast`: ungrokking without slow gradients amplified and with, and waits."""
+
+    usual: list[Record]
+    amplified: list[Record]
+    weaker: list[Record]  # fresh networks with a smaller epsilon
+    waits: list[Record]  # and with slow gradients amplified
+
+    @classmethod
+    def of(cls, records: Records) -> "Grokfast":
+        """The runs by whether they ungrok, and by what was changed."""
+        kinds: dict[tuple[bool, bool], list[Record]] = {}
+        for record in records:
+            run = record.run
+            kinds.setdefault((run.init is not None, run.amplify > 0), []).append(record)
+        return cls(*(kinds.get(kind, []) for kind in product((True, False), (False, True))))
+
+    @property
+    def size_ratio(self) -> Interval:
+        """The size at accuracy 1/2 at the end of ungrokking, with over without, by seed."""
+        return statistics.mean_ratio(*map(measures.d_crits, (self.amplified, self.usual)))
+
+    def times(self, records: Records) -> dict[str, Interval]:
+        """The time to grok over that of the runs of `sweeps.delay`: amplified, then weaker."""
+        found = {"Grokfast": self.waits, "a third of ε": self.weaker}
+        return {name: at_rate(own, records) for name, own in found.items()}
 
 
 def noise_text(found: dict[float, Interval]) -> str:

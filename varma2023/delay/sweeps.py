@@ -4,8 +4,19 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, Grid, from_random, longer, not_none, seed_range, sets
+from varma2023.profiles import (
+    QUICK_RUN,
+    Grid,
+    from_random,
+    full_data,
+    longer,
+    not_none,
+    seed_range,
+    sets,
+)
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -59,11 +70,40 @@ def noisy(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
     The smallest size of the first modulus and that in the middle, with half of the seeds.
     """
-    runs = delay(profile, seeds)
+    same = _two_sizes(delay(profile, seeds))
+    return [replace(run, noise=noise) for noise in NOISES for run in same]
+
+
+def _two_sizes(runs: list[Run]) -> list[Run]:
+    """Of `delay` the smallest size of the first modulus and that in the middle, with few seeds."""
     middle = [r for r in runs if r.weight_decay != 1]  # has half of the seeds
     sizes, some = {runs[0].dataset_size, middle[0].dataset_size}, {r.seed for r in middle}
-    same = [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes and r.seed in some]
-    return [replace(run, noise=noise) for noise in NOISES for run in same]
+    return [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes and r.seed in some]
+
+
+GAIN = 2.0  # Grokfast's, of its authors' command for modular arithmetic
+AROUND = np.array([1.1, 1.4, 1.7, 2.0, 2.6])  # times p ln p: sizes on both sides of D_crit
+
+
+def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: whether Grokfast moves D_crit, and when a network groks (choice C42).
+
+    Ungrokking at the first modulus for 20 decay times, without it and with; then the runs of
+    `noisy` with it in place of the noise, and with epsilon over the gain that it has at rest.
+    """
+    fresh = _two_sizes(delay(profile, seeds))
+    p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
+    inits = full_data(profile, n, p=p) if profile != "quick" else full_data(profile, n)
+    few = slice(None, None, 2) if profile == "quick" else slice(None)
+    usual = [
+        replace(init, dataset_size=round(size), init=init, lr=rate, n_logged=60, keep_weights=False)
+        for size in AROUND[few] * p * np.log(p)
+        for init in inits
+    ]
+    usual = [replace(run, epochs=500 if profile == "quick" else 5000) for run in usual]
+    amplified = [replace(run, amplify=GAIN) for run in (*usual, *fresh)]
+    weaker = [replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]
+    return [*usual, *amplified, *weaker]
 
 
 STILL_FALLING = {
