@@ -254,7 +254,7 @@ SOONER = 2.0  # that by which a network must grok sooner
 
 @dataclass(frozen=True)
 class Grokfast:
-    """Runs of `sweeps.grokfast`: ungrokking without slow gradients amplified and with, and waits."""
+    """Runs of `sweeps.grokfast`: ungrokking as usual and with slow gradients amplified; waits."""
 
     usual: list[Record]
     amplified: list[Record]

@@ -96,7 +96,7 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     inits = full_data(profile, n, p=p) if profile != "quick" else full_data(profile, n)
     few = slice(None, None, 2) if profile == "quick" else slice(None)
     usual = [
-        replace(init, dataset_size=round(size), init=init, lr=rate, n_logged=60, keep_weights=False)
+        replace(init, dataset_size=int(size), init=init, lr=rate, n_logged=60, keep_weights=False)
         for size in AROUND[few] * p * np.log(p)
         for init in inits
     ]
