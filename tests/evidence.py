@@ -614,6 +614,29 @@ def waits(
     return {"delay": found, "noisy": late} | known
 
 
+def grokfast(
+    moved=1.0, faster=1.0, apart=0.0, seeds=FIVE, p=113, rest: dict = CALM, n_sizes=5
+) -> dict[str, list[Record]]:
+    """Ungrokking as usual, and with slow gradients amplified, which moves D_crit so many times.
+
+    And waits so many times as long with these, or as long with a third of epsilon. Both factors
+    differ by seed, by the part `apart` for each.
+    """
+    same = {"adamw": True, "values": (1.0,), "p": p, "sizes": SIZES[:n_sizes], "steep": 0.5}
+    off = {seed: 1 + apart * (seed - 2) for seed in seeds}
+    made = sweep(seeds, **same)
+    crits = {seed: moved * D_CRIT * off[seed] for seed in seeds}
+    made += by_seed(crits, amplify=2.0, rest=rest, **same)
+    waiting = waits(seeds, p)["delay"]
+    own = [r for r in waiting if r.run.p == p and r.run.weight_decay == 1][: 2 * len(seeds)]
+    for one, changes in product(own, ({"amplify": 2.0}, {"eps": Run().eps / 3})):
+        times = faster * off[one.run.seed] if "amplify" in changes else 1.0
+        epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]
+        run = replace(one.run, **changes)
+        made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
+    return {"grokfast": made, "delay": waiting}
+
+
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:
     """(c eps, lambda / c) of one network a seed; `of_ten` are the metrics of c = 10."""
     base, made = Run(epochs=100_000) if optimiser == "adamw" else lbfgs(), []

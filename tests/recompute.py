@@ -238,6 +238,7 @@ def headlines(results: Path = RESULTS) -> dict:
     moduli = read("moduli", results) + [row for row in ends if row.weight_decay == 1]
     least = min(row.dataset_size for row in short)  # all of which was run again for longer
     ungrokked = long + [row for row in short if row.dataset_size > least]
+    ungrokked_for_20 = [row for row in read("grokfast", results) if row.init]
     ends_at = [row for row in read("widths", results) if row.labels == "true"]
     paired = read("mirrors", results)
     large, small = ([row for row in moduli if row.p == p] for p in (113, 31))
@@ -326,6 +327,10 @@ def headlines(results: Path = RESULTS) -> dict:
         "left in the middle": left_in_the_middle(semi, longer, results),
         "come back": come_back(read("shaken", results)),
         "left memory": left_memory(read("larger_step", results)),
+        "left memory at a lower rate": left_memory(read("lowered", results)),
+        "half size by gain": {
+            gain: d_crits(here) for (gain,), here in groups(ungrokked_for_20, "amplify").items()
+        },
         **clock(read("learning_rates", results)),
     }
 
@@ -336,8 +341,9 @@ def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tupl
     near = [r for r in larger if r.p == 31 and r.dataset_size <= 440 and r.lr <= 8e-3]
     near = [*semi, *(r for r in near if r.weight_decay == 1)]
     longer = [*again, *(r for r in read("middling", results) if r.optimiser == "adamw")]
-    stay = sum(0.5 < row.end("test_accuracy") <= 0.95 for row in longer)
-    return len(longer), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
+    ends = {(r.lr, r.dataset_size, r.seed): r.end("test_accuracy") for r in longer}
+    stay = sum(0.5 < end <= 0.95 for end in ends.values())
+    return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
 
 if __name__ == "__main__":

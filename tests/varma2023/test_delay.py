@@ -1,5 +1,6 @@
 """How long until a network groks: laws fitted to waits, some of them cut short, and comparisons."""
 
+from dataclasses import replace
 from math import inf, log
 
 import evidence as made
@@ -167,3 +168,26 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
     assert analysis.laws_table(records[:6]) == ""
     assert "in 4 of 5 runs" in analysis.times_table(records)
+
+
+def test_grokfasts_figure_shows_both_ends_and_the_waits_of_the_same_networks():
+    found = made.grokfast(moved=1.2, faster=0.5, p=113)
+    runs = analysis.Grokfast.of(found["grokfast"])
+    n = [len(of) for of in (runs.usual, runs.amplified, runs.weaker, runs.waits)]
+    assert n == [25, 25, 10, 10]
+    assert runs.size_ratio.value == pytest.approx(1.2, rel=0.01)
+    times = [ratio.value for ratio in runs.times(found["delay"]).values()]
+    assert times == pytest.approx([0.5, 1.0], rel=0.01)
+    fig = figures.fig_grokfast(runs, found["delay"])
+    dots = [trace for trace in fig.data if trace.mode == "markers" and trace.xaxis == "x2"]
+    assert [len(trace.x) for trace in dots] == [10, 10, 10]
+    assert "Grokfast × 0.50" in fig.layout.meta["alt"]
+
+
+def test_grokfasts_runs_are_those_of_the_delay_and_start_where_ungrokking_does():
+    runs = sweeps.grokfast()
+    fresh = [replace(r, amplify=0.0, eps=Run().eps) for r in runs if r.init is None]
+    assert {*fresh} <= {*sweeps.delay()}
+    ends = [run for run in runs if run.init is not None]
+    assert {replace(run, amplify=0.0) for run in ends} == {r for r in ends if not r.amplify}
+    assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}

@@ -170,7 +170,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
     **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
     **{"B22": made.by_momentum, "B23": made.shaken, "B24": made.left_in_the_middle},
-    "B25": made.lowered,
+    **{"B25": made.lowered, "B26": made.grokfast, "B27": partial(made.grokfast, faster=0.4)},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -293,6 +293,15 @@ OTHERWISE = {
     ("B12", IN_PART): {"small": FULL},
     ("B12", FAILS): {"large": SEMI},
     ("B12", NOT_RUN): {"rates": (8e-3,)},
+    ("B26", SMALLER): {"p": 53},
+    ("B26", IN_PART): {"rest": RESTLESS},
+    ("B26", FAILS): {"moved": 1.3},
+    ("B26", OPEN): {"moved": 1.1, "apart": 0.1},
+    ("B26", NOT_RUN): {"n_sizes": 4},
+    ("B27", SMALLER): {"p": 53},
+    ("B27", FAILS): {"faster": 1.0},
+    ("B27", OPEN): {"faster": 0.5, "apart": 0.1},
+    ("B27", NOT_RUN): lambda: {**made.grokfast(), "delay": made.waits(n_sizes=5)["delay"]},
     ("B13", IN_PART): {"far": RESTLESS},
     ("B13", FAILS): {"factor": 1.3},
     ("B13", OPEN): {"rest": FALLING},
@@ -359,7 +368,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     # the core is met or not, whatever the runs
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
-    "B4 S6 B1": {IN_PART},
+    "B4 S6 B1 B27": {IN_PART},
 }
 NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7"}  # not run only without their experiment
 

@@ -68,6 +68,34 @@ def fig_delay(
     return set_alt(fig, said)
 
 
+def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
+    """Where ungrokking ends, and how long grokking takes: as usual and with Grokfast.
+
+    `records`: of `sweeps.delay`, among them the waits of the same networks as usual.
+    """
+    titles = ["after ungrokking", "from random weights"]
+    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.12, subplot_titles=titles)
+    ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
+    for look, (name, (here, colour)) in enumerate(ends.items()):
+        plots.draw_accuracy(fig, here, "amplify", name, colour, look, place=(1, 1))
+    same = {(r.run.p, r.run.dataset_size, r.run.seed) for r in runs.waits}
+    own = [
+        r for r in analysis.by_size(records) if (r.run.p, r.run.dataset_size, r.run.seed) in same
+    ]
+    waits = {"as usual": (own, TEST), "with Grokfast": (runs.waits, GEN)}
+    waits["with a third of ε"] = runs.weaker, NORM
+    for look, (name, (here, colour)) in enumerate(waits.items()):
+        _dots(fig, here, name, colour, look, 1 + ASIDE * look, (1, 2))
+    fig.update_xaxes(plots.size_axis([*runs.usual, *runs.amplified], "D′"), row=1, col=1)
+    fig.update_yaxes(plots.ACCURACY, row=1, col=1)
+    fig.update_xaxes(plots.size_axis(runs.waits, "D", TICKS), row=1, col=2)
+    fig.update_yaxes({"title": "decay times to grok", **plots.LOG}, row=1, col=2)
+    told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
+    late = "; ".join(f"{name} × {ratio.text()}" for name, ratio in runs.times(records).items())
+    said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
+    return set_alt(fig, f"{said}is, against the usual: {late}.")
+
+
 def _laws(fig: go.Figure, own: Records, least: float) -> None:
     """The laws fitted to runs of one kind, carried to the least size."""
     if not analysis.judged(own):
