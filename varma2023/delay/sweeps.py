@@ -106,11 +106,7 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [*usual, *amplified, *weaker]
 
 
-STILL_FALLING = {
-    **dict.fromkeys(((240, 1.0, 0), (240, 1.0, 1), (240, 1.0, 3)), 3),
-    **dict.fromkeys(((280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3),
-    (280, 1.0, 0): 9,
-}
+STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
 """Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 
 

@@ -70,9 +70,7 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 MULTIPLES = np.array([1.7, 2.15, 2.6])  # of p ln p: sizes around D_crit
-STILL_FALLING: dict[tuple[Any, ...], int] = dict.fromkeys(
-    ((180, 1.0, 2, "random"), (276, 1.0, 2, "random"), (228, 1.0, 0)), 3
-)
+STILL_FALLING = dict.fromkeys(((180, 1.0, 2, "random"), (276, 1.0, 2, "random")), 3)
 """Ends beside D_crit, by size, weight decay, seed and labels, with so many times the gradients."""
 
 
@@ -82,7 +80,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     Networks that never grokked, at weight decay 1: on random labels, then, up to the second size,
     on the true ones. `delay.sweeps.upper_branch` has more of these.
     """
-    count = len(seed_range(profile, seeds, published=10, quick=1, paper=10))
+    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     quick = profile == "quick"
     p = 17 if quick else 31
     sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1)

@@ -197,7 +197,7 @@ function sliders(model, specs, title) {
     };
   });
   const first = specs.map(({ key }) => model.get(key));
-  const reset = element("button", { type: "button", "data-action": "reset" }, "Reset");
+  const reset = element("button", { type: "button", "data-action": "reset" }, "Reset sliders");
   reset.addEventListener("click", () => {
     specs.forEach(({ key }, i) => model.set(key, first[i]));
     model.save_changes();

@@ -214,10 +214,15 @@ def by_modulus(found: ByExperiment) -> Result:
         "p to the 5/3 is further off than that": None if beside is None else not beside,
         **{f"at p = {p}, too": near("p ln p", p) for p in later},
     }
+    crit = measures.d_crit_interval(moduli[least])
+    told, margin = crit.value / (1 + off["p ln p"][least]), analysis.MAX_OFF
+    whole = crit.tells(told * (1 - margin), told * (1 + margin)) if can_tell else None
+    further[f"at p = {least} with the whole interval over seeds"] = whole
     evidence = Evidence.of(*moduli.values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
     further |= measures.resting(records)
     first = "open, with ends at p = 53 and 113 that were still falling (C26)"
+    first += "; fails, by five seeds at p = 31 (C40)"
     before = claims.of_published(found["moduli"], sweeps.moduli(), first)
     evidence = replace(evidence, smaller=few)
     return Result(ours, near("p ln p", least), further, evidence, before)
