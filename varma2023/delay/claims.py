@@ -71,7 +71,7 @@ def diverges(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B26",
-    "Beyond: D_crit and Grokfast",
+    "Beyond: where networks forget, and Grokfast",
     "with slow gradients amplified, as Grokfast does, ungrokked networks mod 31 are at accuracy ½ "
     "on as many examples as without, to within 10%",
     (DELAY, "fig-grokfast"),
@@ -98,7 +98,7 @@ def same_size(found: ByExperiment) -> Result:
     "the time",
     (DELAY, "fig-grokfast"),
     ("delay", "grokfast"),
-    number="its authors: up to 50 times sooner, with other settings",
+    number="its authors: more than 50 times sooner, with other settings",
 )
 def sooner(found: ByExperiment) -> Result:
     """B27: whether amplifying slow gradients speeds grokking up here, too (choice C42)."""
