@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from errno import ENOTSUP
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
@@ -54,7 +55,7 @@ class Run:
     tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
-    amplify: float = 0.0  # of adamw: so many times are slow slopes added, as Grokfast does
+    amplify: float = 0.0  # of adamw: adds so many times an average of slopes (Grokfast)
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
     mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
@@ -129,9 +130,10 @@ class Run:
 
     @classmethod
     def from_config(cls, config: dict) -> "Run":
-        """The run of a `config()`. NotImplementedError: of another version."""
-        if unknown := config.keys() - cls.__dataclass_fields__.keys():
-            raise NotImplementedError(f"fields of another version: {', '.join(sorted(unknown))}")
+        """The run of a `config()`. Raises OSError (ENOTSUP) if that has fields unknown here."""
+        known = cls.__dataclass_fields__ | ModelConfig.__dataclass_fields__
+        if unknown := ({*config, *config["model"]} - known.keys()):
+            raise OSError(ENOTSUP, f"fields of another version: {', '.join(sorted(unknown))}")
         init = config["init"] and cls.from_config(config["init"])
         return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
 
@@ -142,7 +144,7 @@ class Run:
 
     @property
     def alpha(self) -> float:
-        """The alpha of Eq. (2) at which training ends: eps lambda (`optimum`), over any gain."""
+        """The alpha of Eq. (2) at which training ends: eps lambda / (1 + amplify) (`optimum`)."""
         return self.eps * self.weight_decay / (1 + self.amplify)  # at rest all slopes are slow
 
     @property

@@ -30,7 +30,7 @@ def train(
         ValueError: the run has noise on its gradient, or amplifies slow ones.
     """
     if run.noise or run.amplify:
-        raise ValueError(f"the textbook has plain gradients, got {run.noise} and {run.amplify}")
+        raise ValueError(f"noise and amplify must be 0, got {run.noise} and {run.amplify}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

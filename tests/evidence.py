@@ -389,7 +389,8 @@ def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[s
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
     for run in (each.run for each in larger if each.run.lr == 8e-3):
         begun = replace(run, epochs=300, keep_weights=True)
-        later.append(plateau(kind, replace(run, lr=2e-3, init=begun), train_loss=losses))
+        own = replace(run, lr=2e-3, init=begun)
+        later.append(plateau(kind, own, train_loss=losses, train_accuracy=1.0))
     return {"larger_step": larger, "lowered": later}
 
 
@@ -418,7 +419,7 @@ def left_in_the_middle(
 ) -> dict[str, list[Record]]:
     """Networks of each outcome at two rates, those in the middle made again, but for some lost.
 
-    Of the larger rate the minimiser ends at this accuracy.
+    From there the minimiser ends at this accuracy.
     """
     base, middle = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380), []
     usual, larger = (near_d_crit(base=replace(base, lr=lr), seeds=seeds) for lr in (1e-3, 4e-3))
@@ -426,7 +427,7 @@ def left_in_the_middle(
         own = [r.run for r in records if measures.outcome(r) in (UNDER_WAY, SEMI)]
         middle.append([plateau(longer, run) for run in own[lost:]])
     again, later = middle
-    starts = [replace(record.run, keep_weights=True) for record in later]
+    starts = [replace(each.run, keep_weights=True) for each in (*again, *later)]
     runs = [lbfgs(p=p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
     ends = [end(run, rest, test_accuracy=ended) for run in runs]
     found = {"semi_grokking": usual, "leaving_memory": larger, "delay": larger[:3]}
@@ -608,7 +609,7 @@ def waits(
     late = [
         one(p, part, seed, times=times, noise=noise)
         for noise, times in ((1.0, 1.0), (10.0, noisy))
-        for part in parts[:2]
+        for part in (parts[0], parts[4])  # there are other weight decays at the latter
         for seed in seeds
     ]
     return {"delay": found, "noisy": late} | known
@@ -627,8 +628,10 @@ def grokfast(
     made = sweep(seeds, **same)
     crits = {seed: moved * D_CRIT * off[seed] for seed in seeds}
     made += by_seed(crits, amplify=2.0, rest=rest, **same)
-    waiting = waits(seeds, p)["delay"]
-    own = [r for r in waiting if r.run.p == p and r.run.weight_decay == 1][: 2 * len(seeds)]
+    waiting = waits(seeds, p, twice=1.4)["delay"]
+    [middle] = {r.run.dataset_size for r in waiting if r.run.weight_decay != 1}
+    least = waiting[0].run.dataset_size
+    own = [r for r in waiting if r.run.dataset_size in (least, middle) and r.run.weight_decay == 1]
     for one, changes in product(own, ({"amplify": 2.0}, {"eps": Run().eps / 3})):
         times = faster * off[one.run.seed] if "amplify" in changes else 1.0
         epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]

@@ -16,7 +16,7 @@ SLOW = 0.98  # of Grokfast's average of slopes, kept for the next epoch
 
 
 class AdamW:
-    """torch's fused Adam with one lr, betas and eps, which the runs share.
+    """torch's fused Adam with one lr, betas, eps and amplify, which the runs share.
 
     It has one weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
     """
@@ -25,8 +25,7 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
-        self._amplify = self.point.new_tensor([[r.amplify] for r in runs])
-        self._moments = (*MOMENTS, "slow") if any(r.amplify for r in runs) else MOMENTS
+        self._amplify, self._moments = run.amplify, (*MOMENTS, *["slow"] * bool(run.amplify))
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
@@ -44,7 +43,7 @@ class AdamW:
         gradient = self.point.grad = train_loss(self.point)[1]
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
-        if "slow" in self._moments:
+        if self._amplify:
             slow = self.adam.state[self.point]["slow"]
             gradient += self._amplify * slow.lerp_(gradient, 1 - SLOW if self._epoch else 1)
         self._epoch += 1
@@ -62,7 +61,8 @@ class AdamW:
         With the learning rate lr / eps; 1 where slopes are far below eps.
         """
         options = self.adam.param_groups[0]
-        v = self.tensors()["exp_avg_sq"] / (1 - options["betas"][1] ** max(self._epoch, 1))
+        moments = self.adam.state[self.point]  # its own step, which a graph counts as well
+        v = moments["exp_avg_sq"] / (1 - options["betas"][1] ** moments["step"].clamp(min=1))
         return (options["eps"] / (v.sqrt() + options["eps"])).sqrt()
 
     def tensors(self) -> dict[str, Rows]:

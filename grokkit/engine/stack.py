@@ -27,7 +27,7 @@ from grokkit.store.store import Store
 
 
 class Stack:
-    """Runs in lockstep, of one optimiser, precision and network; AdamW's share lr, betas, eps."""
+    """Runs in lockstep, of one optimiser, precision, network; AdamW's differ in weight decay."""
 
     def __init__(
         self,

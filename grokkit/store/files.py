@@ -121,8 +121,6 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (Damaged, FileNotFoundError):
         raise
-    except NotImplementedError as error:
-        raise Unreadable(0, f"{path}: {error}; left as it is") from error
     except OSError as error:
         if error.errno is None:  # of a parser, about the content
             raise Damaged(path, str(error)) from error

@@ -212,7 +212,10 @@ def test_what_a_version_with_more_fields_has_written_is_left_as_it_is(place, kin
     target, here = target_of(kind, place, RUN), Store(place / "store", "")
     made = "record" if kind == "shipped" else kind  # a file of one row is shipped as well
     target_of(made, place / "later", RUN).replace(target)
-    before, said = target.read_bytes(), rf"{target}: fields of another version: clip; left"
+    before, said = (
+        target.read_bytes(),
+        rf"{target}: cannot be read \(fields of another version: clip\), left",
+    )
     if kind == "shipped":
         with pytest.warns(UserWarning, match=rf"{said} .* as missing"):
             assert not trusted(kind, place)

@@ -67,8 +67,8 @@ TOGETHER = [
 ]
 APART = [
     *({"p": 5}, {"model": replace(TINY, d_mlp=32)}, {"epochs": 41}, {"n_logged": 10}),
-    *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"dataset_size": 10}),
-    *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}),
+    *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"amplify": 2.0}),
+    *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}, {"dataset_size": 10}),
     {"optimiser": "lbfgs", "precision": "float64"},
 ]
 

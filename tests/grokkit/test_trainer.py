@@ -16,6 +16,7 @@ from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks, textbook
 from grokkit.engine import tabulated, trainer
+from grokkit.engine.metrics import METRICS
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
@@ -81,7 +82,15 @@ def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
         adamw.step()
         stack.advance()
         assert_close(stack.theta(0), dict(theta), rtol=1e-7, atol=1e-9)
-    assert run.alpha == pytest.approx(RUN.alpha / 3)
+
+
+def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
+    """Where its own residual, which has epsilon / 3, is 0; with epsilon itself it would not be."""
+    run = replace(RUN, amplify=2.0, eps=1e-3, weight_decay=1.0, lr=1e-2)
+    stack = stacked([run])
+    for _ in range(4000):
+        stack.advance()
+    assert stack.metrics()[0, METRICS.index("residual")] < 1e-6
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])

@@ -123,7 +123,7 @@ def test_the_critical_size_is_compared_with_where_fresh_networks_leave_memory(ch
 
 @pytest.mark.parametrize(("noisy", "met"), [(1.2, True), (0.5, False)])
 def test_times_with_noise_are_compared_by_seed_and_size(noisy, met):
-    result = board.judge("B14", **made.waits(p=113, noisy=noisy))
+    result = board.judge("B14", **made.waits(p=113, noisy=noisy, twice=1.4))
     assert result.further["so do networks with noise on their gradients"] is met
     same, other = (f"× {of:.2f} ({of:.2f} – {of:.2f}) with a noise" for of in (1, noisy))
     assert f"time {same} of 1 ε; {other} of 10 ε" in result.ours
@@ -191,3 +191,17 @@ def test_grokfasts_runs_are_those_of_the_delay_and_start_where_ungrokking_does()
     ends = [run for run in runs if run.init is not None]
     assert {replace(run, amplify=0.0) for run in ends} == {r for r in ends if not r.amplify}
     assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}
+    late = [r for r in sweeps.grokfast("paper", seeds=1) if r.init is not None]
+    assert {run.decay_time * 20 for run in late} == {run.epochs for run in late}
+
+
+def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
+    found = made.grokfast()
+    last = analysis.Grokfast.of(found["grokfast"]).waits[0]
+    last.metrics["test_accuracy"] = np.zeros(4)
+    end = last.run.epochs / last.run.decay_time
+    usual = next(r for r in found["delay"] if r.run == replace(last.run, amplify=0.0))
+    ratio = analysis.at_rate([last], [usual], late=True).value
+    assert ratio == pytest.approx(end / analysis.halfway(usual))
+    assert np.isnan(analysis.at_rate([last], [usual]).value)
+    assert "with Grokfast 9 of 10 get there" in board.judge("B27", **found).ours

@@ -208,6 +208,23 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     assert [replace(end.init, keep_weights=False) for end in ends] == later
 
 
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_a_lowered_rate_goes_on_from_the_large_one_for_the_same_time(profile):
+    most = sweeps.larger_step(profile)[-1].dataset_size
+    large = {
+        r.seed: r for r in sweeps.larger_step(profile) if (r.lr, r.dataset_size) == (8e-3, most)
+    }
+    runs = sweeps.lowered(profile)
+    assert {run.seed for run in runs} == large.keys()
+    for run in runs:
+        first, whole = run.init, large[run.seed]
+        assert run.lr * 4 == first.lr == whole.lr
+        time = run.lr * run.epochs + first.lr * first.epochs
+        assert time == pytest.approx(whole.lr * whole.epochs)
+        begun = replace(whole, epochs=first.epochs, n_logged=first.n_logged, keep_weights=True)
+        assert first == begun
+
+
 def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     found = evidence.left_in_the_middle(seeds=[0])
     usual, larger = found["semi_grokking"], found["leaving_memory"]
@@ -215,12 +232,11 @@ def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     others = [*larger, *larger, *(made(SEMI, each) for each in (far, replace(far, lr=16e-3)))]
     left = analysis.Left.of(usual, others, found["semi_grokking_again"], found["middling"])
     assert len(left.networks) == len(usual) + len(larger) == 10
-    assert (len(left.middle), len(left.stay), left.rest) == (6, 6, [True] * 3)
+    assert (len(left.middle), len(left.stay), left.rest) == (6, 6, [True] * 6)
     assert left.elsewhere == 0
     others = evidence.left_in_the_middle(longer=FULL, seeds=[0])["semi_grokking_again"]
     assert analysis.Left.of(usual, [], others, []).elsewhere == len(others) == 3
-    assert left.table().count("<td>yes</td>") == 3
-    assert left.table().count("<td>not run</td>") == 3
+    assert left.table().count("<td>yes</td>") == 6
     fig = shown(figures.fig_later(left.later), "6 semi-grokked")
     assert {trace.xaxis for trace in fig.data} == {"x", "x2"}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import exp, inf, isinf, log, nan, pi, sqrt
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -231,13 +232,23 @@ def by_decay(records: Records) -> dict[float, Interval]:
     return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
 
 
-def at_rate(records: Records, others: Records) -> Interval:
-    """The time over that of other runs of the same network and examples, where both got there."""
-    known = {(r.run.p, r.run.dataset_size, r.run.seed): halfway(r) for r in others}
+def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
+    """The time over that of other runs of the same network and examples, where both got there.
+
+    `late`: a run that did not, where the other one did, counts as getting there at its end.
+    """
+
+    def same(record: Record) -> tuple[Any, ...]:
+        run = record.run
+        return run.p, run.dataset_size, run.weight_decay, run.seed
+
+    known = {same(record): halfway(record) for record in others}
     by_seed: dict[int, list[float]] = {}
     for record in by_size(records):
-        run = record.run
-        ratio = halfway(record) / known.get((run.p, run.dataset_size, run.seed), nan)
+        run, time = record.run, halfway(record)
+        if late and isinf(time):
+            time = run.epochs / run.decay_time
+        ratio = time / known.get(same(record), nan)
         if 0 < ratio < inf:
             by_seed.setdefault(run.seed, []).append(log(ratio))
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
@@ -276,9 +287,12 @@ class Grokfast:
         return statistics.mean_ratio(*map(measures.d_crits, (self.amplified, self.usual)))
 
     def times(self, records: Records) -> dict[str, Interval]:
-        """The time to grok over that of the runs of `sweeps.delay`: amplified, then weaker."""
+        """The time to grok over that of the runs of `sweeps.delay`: amplified, then weaker.
+
+        A bound from below, where some are not there at their end.
+        """
         found = {"Grokfast": self.waits, "a third of ε": self.weaker}
-        return {name: at_rate(own, records) for name, own in found.items()}
+        return {name: at_rate(own, records, late=True) for name, own in found.items()}
 
 
 def noise_text(found: dict[float, Interval]) -> str:

@@ -81,11 +81,11 @@ def same_size(found: ByExperiment) -> Result:
     """B26: whether a faster optimiser moves D_crit, which efficiency alone should set (C42)."""
     runs = analysis.Grokfast.of(found["grokfast"])
     ends = [*runs.usual, *runs.amplified]
-    if len(group(runs.usual, "dataset_size")) < len(AROUND):
+    if len(group(runs.usual, "dataset_size")) < len(AROUND) or not runs.amplified:
         return Result()
-    sizes = map(measures.d_crit_text, (runs.usual, runs.amplified))
-    ratio = runs.size_ratio
-    ours = "accuracy ½ after 20 decay times at {} examples without, {} with".format(*sizes)
+    usual, filtered = map(measures.d_crit_text, (runs.usual, runs.amplified))
+    ratio, after = runs.size_ratio, ends[0].run.epochs / ends[0].run.decay_time
+    ours = f"accuracy ½ after {after:.0f} decay times at {usual} examples without, {filtered} with"
     same = ratio.tells(1 / analysis.SAME_D, analysis.SAME_D)
     evidence = Evidence.of(runs.usual, runs.amplified)
     return Result(f"{ours}: × {ratio.text()}", same, measures.resting(ends), evidence)
@@ -103,10 +103,12 @@ def same_size(found: ByExperiment) -> Result:
 def sooner(found: ByExperiment) -> Result:
     """B27: whether amplifying slow gradients speeds grokking up here, too (choice C42)."""
     runs, records = analysis.Grokfast.of(found["grokfast"]), found["delay"]
-    if not analysis.judged(records) or not runs.waits:
+    if not (analysis.judged(records) and runs.waits and runs.weaker):
         return Result()
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} with {name}" for name, ratio in times.items())
+    there = sum(isfinite(analysis.halfway(record)) for record in runs.waits)
+    ours += f"; with Grokfast {there} of {len(runs.waits)} get there"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 

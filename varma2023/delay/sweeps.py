@@ -9,6 +9,7 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023.profiles import (
     QUICK_RUN,
+    Changes,
     Grid,
     from_random,
     full_data,
@@ -93,14 +94,19 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     fresh = _two_sizes(delay(profile, seeds))
     p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
-    inits = full_data(profile, n, p=p) if profile != "quick" else full_data(profile, n)
+    inits, times = full_data(profile, n, p=p), 2 if profile == "quick" else 20
+    own: Changes = {
+        "lr": rate,
+        "epochs": round(times / rate),
+        "n_logged": 60,
+        "keep_weights": False,
+    }
     few = slice(None, None, 2) if profile == "quick" else slice(None)
     usual = [
-        replace(init, dataset_size=int(size), init=init, lr=rate, n_logged=60, keep_weights=False)
+        replace(init, dataset_size=int(size), init=init, **own)
         for size in AROUND[few] * p * np.log(p)
         for init in inits
     ]
-    usual = [replace(run, epochs=500 if profile == "quick" else 5000) for run in usual]
     amplified = [replace(run, amplify=GAIN) for run in (*usual, *fresh)]
     weaker = [replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]
     return [*usual, *amplified, *weaker]

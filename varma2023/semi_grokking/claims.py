@@ -147,14 +147,19 @@ def once_memorised(found: ByExperiment) -> Result:
     lowered, large = found["lowered"], analysis.before_lowering(found["larger_step"])
     there, _ = analysis.in_papers_range(lowered)
     by_seed = {record.run.seed: record for record in there}
-    pairs = [by_seed[r.run.seed] for r in analysis.generalised(large) if r.run.seed in by_seed]
+    led_out = [r for r in analysis.generalised(large) if r.run.seed in by_seed]
+    pairs = [by_seed[record.run.seed] for record in led_out]
     if not pairs:
         return Result()
     still = len(analysis.generalised(pairs))
-    spiky = sum(map(bool, map(analysis.spikes_in_memory, lowered)))
-    ours = f"{still} of {len(pairs)} generalise at η = {lowered[0].run.lr:g}, too"
-    calm = {f"none spikes in memory ({spiky} of {len(lowered)})": not spiky}
-    return Result(ours, 2 * still < len(pairs), calm, Evidence.of(large, lowered))
+    spiky = sum(map(bool, map(analysis.spikes_in_memory, pairs)))
+    fitted = sum(bool(record["train_accuracy"][0] == 1) for record in pairs)
+    ours = f"{still} of {len(pairs)} generalise at η = {pairs[0].run.lr:g}, too"
+    further: dict[str, Met] = {
+        f"none spikes in memory ({spiky} of {len(pairs)})": not spiky,
+        f"all had memorised before ({fitted} of {len(pairs)})": fitted == len(pairs),
+    }
+    return Result(ours, 2 * still < len(pairs), further, Evidence.of(led_out, pairs))
 
 
 @CLAIMS.row(
@@ -179,7 +184,7 @@ def many(found: ByExperiment) -> Result:
     further: dict[str, Met] = {
         f"one of these ends below {analysis.PAPERS_PLATEAU}": low,
         f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (
-            all(rest) if rest else None
+            all(rest) if rest and len(rest) == len(stay) else None
         ),
     }
     ours = f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained "
