@@ -328,11 +328,28 @@ def headlines(results: Path = RESULTS) -> dict:
         "come back": come_back(read("shaken", results)),
         "left memory": left_memory(read("larger_step", results)),
         "left memory at a lower rate": left_memory(read("lowered", results)),
+        "time with Grokfast": with_grokfast(read("grokfast", results), read("delay", results)),
         "half size by gain": {
             gain: d_crits(here) for (gain,), here in groups(ungrokked_for_20, "amplify").items()
         },
         **clock(read("learning_rates", results)),
     }
+
+
+def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:
+    """The epoch at which fresh networks pass an accuracy of 1/2, over that without the filter."""
+
+    def halves(rows: list[Row]) -> dict[tuple, float]:
+        late = {}
+        for row in rows:
+            past = row.curves["epoch"][row.curves["test_accuracy"] > 0.5]
+            if len(past):
+                late[row.p, row.dataset_size, row.weight_decay, row.seed] = past[0]
+        return late
+
+    fast = halves([row for row in filtered if row.amplify and not row.init])
+    slow = halves(usual)
+    return float(np.exp(np.mean([log(fast[k] / slow[k]) for k in fast.keys() & slow.keys()])))
 
 
 def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks, textbook
 from grokkit.engine import tabulated, trainer
-from grokkit.engine.metrics import METRICS
+from grokkit.engine.adamw import AdamW
 from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
@@ -85,12 +85,18 @@ def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
 
 
 def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
-    """Where its own residual, which has epsilon / 3, is 0; with epsilon itself it would not be."""
-    run = replace(RUN, amplify=2.0, eps=1e-3, weight_decay=1.0, lr=1e-2)
-    stack = stacked([run])
-    for _ in range(4000):
-        stack.advance()
-    assert stack.metrics()[0, METRICS.index("residual")] < 1e-6
+    run = replace(RUN, amplify=2.0, eps=0.1, weight_decay=0.5, lr=1e-2)
+    target = torch.linspace(-1, 1, 8, dtype=torch.float64).unsqueeze(0)
+    adam = AdamW([run], {"point": torch.zeros_like(target)}, 0)
+    for _ in range(5000):
+        adam.step(
+            lambda point: (point.sum(1), point - target)
+        )  # of half the square of the distance
+    eps, decay = torch.tensor([run.eps]), torch.tensor([run.weight_decay])
+    off = [optimum.residual(adam.point, adam.point - target, e, decay) for e in (eps / 3, eps)]
+    assert off[0] < 1e-6 < 0.1 < off[1]
+    assert run.alpha == pytest.approx(run.eps * run.weight_decay / 3)
+    assert stacked([run])._eps_and_decay(target)[:, 0].tolist() == pytest.approx([0.1 / 3, 0.5])
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 1e-4), ("tf32", 1e-3), ("bf16", 0.1)])

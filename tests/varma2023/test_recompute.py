@@ -119,5 +119,11 @@ def test_two_estimators_of_an_exponent_agree(numbers, board):
     assert numbers["exponent of memory"] > 10 * abs(numbers["exponent of the rule"])
 
 
+def test_two_readings_of_the_time_with_grokfast_agree(numbers, board):
+    """Up to an accuracy of 1/2, or half-way from what mirror images give, by another mean."""
+    ours = float(re.search(r"× ([\d.]+).* with Grokfast;", board["B27"].ours)[1])
+    assert ours == pytest.approx(numbers["time with Grokfast"], rel=0.1)
+
+
 def test_the_runs_made_again_had_ended_semi_grokked(numbers):
     assert all(0.5 < end <= 0.95 for end in numbers["semi-grokked"])
