@@ -14,7 +14,6 @@ from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import CRITICAL, EFFICIENCY, UNGROKKING
 from varma2023.statistics import Interval
-from varma2023.ungrokking.sweeps import moduli
 
 ONE = "Prediction 1, efficiency"
 MEM_RESTS = "every network of C_mem is at rest"
@@ -336,7 +335,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
     first = "open, by five seeds and one size less, with 0.86 (0.79 – 0.95) (C40)"
-    before = of_published(found["moduli"], moduli(), first)
+    before = of_published(found["memory_at_rest"], sweeps.memory_at_rest(), first)
     return Result(ours, _meet(by_random), further, evidence, before)
 
 
