@@ -331,6 +331,8 @@ def where_costs_meet(found: ByExperiment) -> Result:
         for kind in kinds
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
+    if by_random.without:
+        ours += f"; {by_random.without} of {len(by_random.crits)} seeds has no prediction"
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
@@ -341,6 +343,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
 
 def _meet(kind: costs.Costs) -> Met:
     """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
-    if not (all(map(measures.rests, kind.beside)) and measures.crossings_rest(kind.ends)):
+    can_tell = all(map(measures.rests, kind.beside)) and measures.crossings_rest(kind.ends)
+    if kind.without or not can_tell:
         return None
     return kind.measured_over_predicted.tells(1 / (1 + NEAR), 1 + NEAR)

@@ -73,8 +73,13 @@ class Costs:
 
     @property
     def measured_over_predicted(self) -> Interval:
-        """The geometric mean of `ratios`."""
-        return statistics.geometric_mean([log(ratio) for ratio in self.ratios.values()])
+        """The geometric mean of D_crit over the predicted one, over the seeds that have both."""
+        return statistics.mean_ratio(self.crits, self.predicted)
+
+    @property
+    def without(self) -> int:
+        """How many seeds have no prediction, for they do not hold the rule at the largest size."""
+        return len(self.crits.keys() - self.predicted.keys())
 
     @staticmethod
     def spread_text(records: Records) -> str:
