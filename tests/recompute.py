@@ -246,6 +246,8 @@ def headlines(results: Path = RESULTS) -> dict:
         [row for row in own if row.dataset_size == max(r.dataset_size for r in own)]
         for own in (small, large)
     )
+    rules = [row for row in rules if accuracy(row) > 0.95]  # who does not hold it has no price
+    priced = {row.seed for row in rules}
     tables = read("memory_at_rest", results) + read("upper_branch", results)
     again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
     longer = [row for row in again if row.precision == "float32"]
@@ -312,6 +314,7 @@ def headlines(results: Path = RESULTS) -> dict:
             labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
             for (labels,), here in groups(tables, "labels").items()
         },
+        "D_crit of these": d_crits([row for row in small if row.seed in priced]),
         "D at 113": meeting(read("papers_memory", results), papers_rules),
         "D of equal minima": equal_minima(read("two_minima", results)),
         "half size by rate": {

@@ -80,7 +80,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"^D_crit {averaged(crits[31])}",
             *(averaged(d) for d in n["D of equal costs"].values()),
             *(
-                f"predicted {gmean(crits[31]) / gmean(d):.2f} ("
+                f"predicted {gmean(n['D_crit of these']) / gmean(d):.2f} ("
                 for d in n["D of equal costs"].values()
             ),
         ],
