@@ -108,7 +108,9 @@ def sooner(found: ByExperiment) -> Result:
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} with {name}" for name, ratio in times.items())
     there = sum(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; with Grokfast {there} of {len(runs.waits)} get there"
+    ours += (
+        f"; with Grokfast {there} of {len(runs.waits)} get there, the others count with their end"
+    )
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 
