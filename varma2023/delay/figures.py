@@ -86,10 +86,12 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     waits["with a third of ε"] = runs.weaker, NORM
     for look, (name, (here, colour)) in enumerate(waits.items()):
         _dots(fig, here, name, colour, look, 1 + ASIDE * look, (1, 2))
-    fig.update_xaxes(plots.size_axis([*runs.usual, *runs.amplified], "D′"), row=1, col=1)
+    for col, (shown, name) in enumerate(((runs.usual, "D′"), (runs.waits, "D")), start=1):
+        sizes = tuple(sorted({record.run.dataset_size for record in shown}))
+        fig.update_xaxes(plots.size_axis(shown, name, sizes), row=1, col=col)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
-    fig.update_xaxes(plots.size_axis(runs.waits, "D", TICKS), row=1, col=2)
-    fig.update_yaxes({"title": "decay times to grok", **plots.LOG}, row=1, col=2)
+    times = {"title": "decay times to grok", **plots.LOG, "tickvals": (1, 2, 5, 10, 20, 50, 100)}
+    fig.update_yaxes(times, row=1, col=2)
     told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
     late = "; ".join(f"{name} × {ratio.text()}" for name, ratio in runs.times(records).items())
     said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
