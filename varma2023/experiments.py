@@ -69,7 +69,7 @@ EXPERIMENTS = {
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "delay": Experiment("how long until a network groks", delay),
     "noisy": Experiment("the same with noise on the gradient", noisy),
-    "grokfast": Experiment("D_crit, and how long, with slow gradients amplified", grokfast),
+    "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),

@@ -25,7 +25,7 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
-        self._amplify, self._moments = run.amplify, (*MOMENTS, *["slow"] * bool(run.amplify))
+        self._amplify, self._moments = run.amplify, MOMENTS + ("slow",) * bool(run.amplify)
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])

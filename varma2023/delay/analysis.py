@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import product
 from math import exp, inf, isinf, log, nan, pi, sqrt
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -232,23 +231,24 @@ def by_decay(records: Records) -> dict[float, Interval]:
     return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
 
 
+def network(record: Record) -> tuple[int, int, float, int]:
+    """Modulus, size, weight decay and seed: the same at another rate, or with noise."""
+    run = record.run
+    return run.p, run.dataset_size, run.weight_decay, run.seed
+
+
 def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
     """The time over that of other runs of the same network and examples, where both got there.
 
     `late`: a run that did not, where the other one did, counts as getting there at its end.
     """
-
-    def same(record: Record) -> tuple[Any, ...]:
-        run = record.run
-        return run.p, run.dataset_size, run.weight_decay, run.seed
-
-    known = {same(record): halfway(record) for record in others}
+    known = {network(record): halfway(record) for record in others}
     by_seed: dict[int, list[float]] = {}
     for record in by_size(records):
         run, time = record.run, halfway(record)
         if late and isinf(time):
             time = run.epochs / run.decay_time
-        ratio = time / known.get(same(record), nan)
+        ratio = time / known.get(network(record), nan)
         if 0 < ratio < inf:
             by_seed.setdefault(run.seed, []).append(log(ratio))
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])

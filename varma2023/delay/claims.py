@@ -78,7 +78,7 @@ def diverges(found: ByExperiment) -> Result:
     ("grokfast",),
 )
 def same_size(found: ByExperiment) -> Result:
-    """B26: whether a faster optimiser moves D_crit, which efficiency alone should set (C42)."""
+    """B26: whether Grokfast moves the size at which networks forget (choice C42)."""
     runs = analysis.Grokfast.of(found["grokfast"])
     ends = [*runs.usual, *runs.amplified]
     if len(group(runs.usual, "dataset_size")) < len(AROUND) or not runs.amplified:

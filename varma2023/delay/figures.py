@@ -78,10 +78,8 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
     for look, (name, (here, colour)) in enumerate(ends.items()):
         plots.draw_accuracy(fig, here, "amplify", name, colour, look, place=(1, 1))
-    same = {(r.run.p, r.run.dataset_size, r.run.seed) for r in runs.waits}
-    own = [
-        r for r in analysis.by_size(records) if (r.run.p, r.run.dataset_size, r.run.seed) in same
-    ]
+    same = {*map(analysis.network, runs.waits)}
+    own = [record for record in records if analysis.network(record) in same]
     waits = {"as usual": (own, TEST), "with Grokfast": (runs.waits, GEN)}
     waits["with a third of ε"] = runs.weaker, NORM
     for look, (name, (here, colour)) in enumerate(waits.items()):

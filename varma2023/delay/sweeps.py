@@ -87,7 +87,7 @@ AROUND = np.array([1.1, 1.4, 1.7, 2.0, 2.6])  # times p ln p: sizes on both side
 
 
 def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: whether Grokfast moves D_crit, and when a network groks (choice C42).
+    """Not in the paper: whether Grokfast moves where networks forget, and when they grok (C42).
 
     Ungrokking at the first modulus for 20 decay times, without it and with; then the runs of
     `noisy` with it in place of the noise, and with epsilon over the gain that it has at rest.

@@ -22,7 +22,7 @@ from varma2023.measures import (
     outcome,
     plateau,
 )
-from varma2023.semi_grokking.sweeps import STEP
+from varma2023.semi_grokking.sweeps import STEP, nearest
 from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
 
@@ -411,8 +411,8 @@ def in_papers_range(records: Records) -> tuple[list[Record], list[Record]]:
 
 def before_lowering(records: Records) -> list[Record]:
     """Of the runs of `sweeps.larger_step` those whose rate `sweeps.lowered` lowers."""
-    size, rate = records[-1].run.dataset_size, max(record.run.lr for record in records)
-    return [r for r in records if (r.run.dataset_size, r.run.lr) == (size, rate)]
+    runs = nearest([record.run for record in records])
+    return [record for record in records if record.run in runs]
 
 
 def generalised(records: Records) -> list[Record]:

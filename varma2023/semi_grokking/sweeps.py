@@ -1,5 +1,6 @@
 """Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -102,6 +103,12 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     return larger + [replace(run, epochs=STEP * run.epochs) for run in controls]
 
 
+def nearest(step: Sequence[Run]) -> list[Run]:
+    """Of the runs of `larger_step` those on its largest size, at the larger rate."""
+    most, rate = step[-1].dataset_size, step[0].lr
+    return [run for run in step if (run.dataset_size, run.lr) == (most, rate)]
+
+
 LOWERED = 4  # times lower is the rate once a network has memorised
 CALM_UNTIL = 300  # the epoch from which it is: all have memorised, and none has spiked yet
 
@@ -111,14 +118,12 @@ def lowered(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
     It is from an early epoch on, in which the networks have memorised; for the same time in all.
     """
-    runs, found = larger_step(profile, seeds), []
-    size, rate = runs[-1].dataset_size, runs[0].lr
-    for run in runs:
-        if (run.dataset_size, run.lr) == (size, rate):
-            begun = replace(run, epochs=min(CALM_UNTIL, run.epochs // 2), n_logged=20)
-            left = LOWERED * (run.epochs - begun.epochs)
-            begun = replace(begun, keep_weights=True)
-            found.append(replace(run, lr=rate / LOWERED, epochs=left, init=begun))
+    found = []
+    for run in nearest(larger_step(profile, seeds)):
+        early = min(CALM_UNTIL, run.epochs // 2)
+        begun = replace(run, epochs=early, n_logged=20, keep_weights=True)
+        left = LOWERED * (run.epochs - early)
+        found.append(replace(run, lr=run.lr / LOWERED, epochs=left, init=begun))
     return found
 
 
@@ -205,9 +210,8 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
-    most, usual = step[-1].dataset_size, step[-1].lr
+    usual, large = step[-1].lr, nearest(step)
     lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
-    large = [run for run in step if (run.lr, run.dataset_size) == (step[0].lr, most)]
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
