@@ -25,7 +25,7 @@ from varma2023.efficiency.sweeps import (
 )
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
-from varma2023.rivals.sweeps import ablations
+from varma2023.rivals.sweeps import ablations, without_decay
 from varma2023.semi_grokking import sweeps as semi
 from varma2023.two_starts.sweeps import from_scratch, shaken, two_minima
 from varma2023.ungrokking import sweeps as ungrok
@@ -63,6 +63,7 @@ EXPERIMENTS = {
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
     "lowered": Experiment("the same, the step smaller once memorised", semi.lowered),
     "leaving_memory": Experiment("near D_crit at p = 31, by larger steps", semi.leaving_memory),
+    "leaving_memory_53": Experiment("the same at p = 53", semi.leaving_memory_53),
     "middling": Experiment("whether networks left in the middle stay", semi.middling),
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
@@ -72,6 +73,7 @@ EXPERIMENTS = {
     "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
+    "without_decay": Experiment("Sec. 7 without Adam's ε, and on more examples", without_decay),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),
     "epsilon_adamw": Experiment("the same by AdamW", ungrok.epsilon_adamw),

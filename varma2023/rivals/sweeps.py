@@ -1,10 +1,11 @@
 """The sweep that tests rival accounts: a grokking run with one thing changed."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import QUICK_RUN, apply, seed_range, sets
+from varma2023.profiles import PAPERS, QUICK_RUN, apply, seed_range, sets
 
 ABLATIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -48,3 +49,30 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
         for change in ABLATIONS
         for seed in (few if change in FEWER else count)
     ]
+
+
+NO_EPS = 1e-150  # an ε of Adam's that stops nothing: float64 holds the squares of such slopes
+WITHOUT = {
+    "published": (Run(p=53, dataset_size=1200), ((1200, 20_000), (2000, 20_000))),
+    "quick": (QUICK_RUN, ((800, 120),)),
+    "paper": (PAPERS, ((PAPERS.dataset_size, 50_000), (9000, 50_000))),
+}
+"""By profile a run, and the sizes and epochs of those without weight decay."""
+
+
+def without_decay(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: without weight decay, on more examples, and without Adam's ε (choice C43).
+
+    By size and seed at four times the paper's learning rate, with `NO_EPS`, in float64; then the
+    larger size as in `ablations`.
+    """
+    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
+    first, lengths = WITHOUT[profile]
+    base = replace(first, weight_decay=0.0, n_logged=200)
+    exact = replace(base, lr=4 * PAPERS.lr, eps=NO_EPS, precision="float64")
+    free = [
+        replace(exact, dataset_size=size, epochs=epochs, seed=seed)
+        for (size, epochs), seed in product(lengths, count)
+    ]
+    size, epochs = lengths[-1]
+    return free + [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]

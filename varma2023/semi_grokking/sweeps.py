@@ -143,6 +143,16 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     ]
 
 
+def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: `semi_grokking` at p = 53, also at the larger rate (choice C44).
+
+    At the usual rate, then at `STEP` times that, each for the same time lr x epochs.
+    """
+    sizes, epochs = {"quick": ((200, 350), 240)}.get(profile, (range(680, 921, 60), 24_000))
+    usual = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
+    return usual + [replace(run, lr=STEP * run.lr, epochs=run.epochs // STEP) for run in usual]
+
+
 MIDDLE = {
     1: ((420, 0),),
     4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
