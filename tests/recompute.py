@@ -323,6 +323,14 @@ def headlines(results: Path = RESULTS) -> dict:
                 [*read("semi_grokking", results), *read("leaving_memory", results)], "lr"
             ).items()
         },
+        "half size by rate at 53": {
+            rate: d_crits(here)
+            for (rate,), here in groups(read("leaving_memory_53", results), "lr").items()
+        },
+        "without decay": {
+            key: sum(row.curves["test_accuracy"].max() > 0.98 for row in here)
+            for key, here in groups(read("without_decay", results), "dataset_size", "eps").items()
+        },
         "above a half by momentum": [
             (sum(accuracy(row) > 0.5 for row in here), len(here))
             for here in groups(read("momentum", results), "beta1").values()

@@ -86,6 +86,11 @@ def said(n: dict) -> dict[str, list[str]]:
         ],
         "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
         "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
+        "B28": [averaged(crits) for crits in n["half size by rate at 53"].values()],
+        "S7": [
+            f"{k} of 5 on {size:,} examples" + (f", ε = {eps:g}" if eps < 1e-8 else "")
+            for (size, eps), k in n["without decay"].items()
+        ],
         "B22": [f"{k} of {of} with" for k, of in n["above a half by momentum"][:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in n["come back"].items()],
         "B24": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle"])],

@@ -98,6 +98,26 @@ def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
     assert ours.endswith("without, 3 of 3 runs")
 
 
+def test_what_adams_eps_stops_is_measured_on_the_same_examples():
+    usual = [r for r in sweep(without=None) if r.run.weight_decay == 0]
+    free = [
+        evidence.ablation(replace(r.run, eps=1e-150), None, test_accuracy=0.4 + 0.005 * r.run.seed)
+        for r in usual
+    ]
+    far = evidence.ablation(replace(usual[0].run, dataset_size=2000), None)
+    found = analysis.gain([*free, far], usual)
+    assert found.value == pytest.approx(np.mean([0.005 * r.run.seed for r in usual]))
+    assert np.isnan(analysis.gain([far], usual).value)
+    said = board.judge("S7", ablations=sweep(without=None), without_decay=[*free, far])
+    name = "without Adam's ε networks end at a higher test accuracy"
+    assert "0 of 3 on 1,200 examples, ε = 1e-150; 0 of 1 on 2,000 examples" in said.ours
+    assert said.further[name] is False
+    fig = shown(figures.fig_without_decay([*usual, *free]), "ε = 1e-150: 0.41 (0.40 – 0.41); 1,200")
+    assert len(fig.data) == (2 * 3 + 2) * 3
+    late = evidence.ablation(far.run, 9000)
+    assert board.judge("S7", ablations=sweep(without=None), without_decay=[late]).core
+
+
 def test_the_figures_are_fit_to_print_and_say_what_they_show():
     every = evidence.ablations(range(2), without=None, base=RUN)
     fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import evidence as made
@@ -150,6 +150,10 @@ def by_eps(power=0.0, adamw=True, far=CALM, **changes):
     return found
 
 
+def leaving_53(**changes):
+    return {"leaving_memory_53": [*chain(*made.leaving(**changes).values())]}
+
+
 def circuits(**changes):
     found = made.group_circuits(**changes)
     return {"grokked_tasks": [read_as(circuit, circuit.record) for circuit in found]}
@@ -171,6 +175,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
     **{"B22": made.by_momentum, "B23": made.shaken, "B24": made.left_in_the_middle},
     **{"B25": made.lowered, "B26": made.grokfast, "B27": partial(made.grokfast, faster=0.4)},
+    "B28": leaving_53,
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -343,6 +348,11 @@ OTHERWISE = {
     ("B21", FAILS): {"crits": (made.D_CRIT,) * 5},
     ("B21", OPEN): {"crits": (400, 400, 800, 800, 800)},
     ("B21", NOT_RUN): {"rates": (4e-3, 1.6e-2)},
+    ("B28", SMALLER): {"p": 53},
+    ("B28", IN_PART): {"spiky": False},
+    ("B28", FAILS): {"crits": (made.D_CRIT,) * 5},
+    ("B28", OPEN): {"crits": (400, 400, 800, 800, 800)},
+    ("B28", NOT_RUN): {"rates": (4e-3, 1.6e-2)},
     ("B22", SMALLER): {"p": 31},
     ("B22", IN_PART): {"spiky": False},
     ("B22", FAILS): {"left": (5, 0, 0)},

@@ -76,6 +76,14 @@ def by_decay(records: Records) -> dict[float, list[Record]]:
     return group(same, "weight_decay")
 
 
+def without(records: Records) -> dict[str, list[Record]]:
+    """The records by their number of examples, and by Adam's ε where it is not the usual one."""
+    return {
+        f"{size:,} examples" + (f", ε = {eps:g}" if eps != Run().eps else ""): here
+        for (size, eps), here in group(records, "dataset_size", "eps").items()
+    }
+
+
 def rate_at_zero(records: Records) -> Interval:
     """The rate of generalising that weight decay 0 should have if rates add up, in 10,000 epochs.
 
@@ -92,6 +100,17 @@ def rate_at_zero(records: Records) -> Interval:
         return float(np.polyfit(decay, rates, 1)[1]) if len(set(decay)) > 1 else nan
 
     return bootstrap([*group(with_decay, "seed").values()], intercept)
+
+
+def gain(records: Records, usual: Records) -> Interval:
+    """By how much networks end at a higher test accuracy than at the usual ε (choice C43).
+
+    The mean over seeds, on the same examples; NaN without such a pair.
+    """
+    ends = {(r.run.dataset_size, r.run.seed): r.final("test_accuracy") for r in usual}
+    free = [(r, (r.run.dataset_size, r.run.seed)) for r in records if r.run.eps < Run().eps]
+    rises = [record.final("test_accuracy") - ends[key] for record, key in free if key in ends]
+    return bootstrap(rises, lambda drawn: float(np.mean(drawn))) if rises else Interval(nan)
 
 
 # --- what is claimed ---------------------------------------------------------------------------

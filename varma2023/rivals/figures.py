@@ -1,5 +1,6 @@
 """Rival accounts (Sec. 6, 7): runs with one thing changed, and when they generalise."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -18,10 +19,31 @@ def fig_ablations(records: Records) -> go.Figure:
 
     Every run is behind them, pale. A change has the same look in every figure.
     """
-    fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     groups = analysis.variants(records)
     every = [analysis.variant(replace(Run(), **change)) for change in ABLATIONS]
-    names = [*every, *(name for name in groups if name not in every)]
+    fig = _by_change(groups, [*every, *(name for name in groups if name not in every)])
+    passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
+    ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
+    epochs = max(record.run.epochs for record in records)
+    said = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
+    said += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
+    return set_alt(fig, said)
+
+
+def fig_without_decay(records: Records) -> go.Figure:
+    """Not in the paper: `fig_ablations` of networks without weight decay, by D and Adam's ε."""
+    groups = analysis.without(records)
+    ends = (f"{k}: {measures.finals(v, 'test_accuracy').text('.2f')}" for k, v in groups.items())
+    said = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
+    said += f"Test accuracy at the end: {'; '.join(ends)}."
+    fig = _by_change(groups, list(groups))
+    fig.update_yaxes(dtick=None, row=1)  # over a hundred decades
+    return set_alt(fig, said)
+
+
+def _by_change(groups: Mapping[str, Records], names: Sequence[str]) -> go.Figure:
+    """Train loss, test accuracy and norm by name, of which not all need be there."""
+    fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     for i, (name, colour) in enumerate(zip(names, ordered(len(names)), strict=True)):
         for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
             look: Looks = {"label": name, "colour": colour, "dash": dash_of(i)}
@@ -32,12 +54,7 @@ def fig_ablations(records: Records) -> go.Figure:
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)
     fig.update_yaxes(title="parameter norm", row=3)
     fig.update_xaxes(title="epoch", row=3)
-    passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
-    ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
-    epochs = max(record.run.epochs for record in records)
-    said = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
-    said += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
-    return set_alt(fig, said)
+    return fig
 
 
 def fig_when(records: Records) -> go.Figure:

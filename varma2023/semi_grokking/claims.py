@@ -1,5 +1,7 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
+from itertools import chain
+
 from grokkit.runs import Record, Records
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import (
@@ -297,13 +299,32 @@ def by_momentum(found: ByExperiment) -> Result:
 )
 def fewer_examples(found: ByExperiment) -> Result:
     """B21: whether a larger step moves the size on which fresh networks generalise (choice C34)."""
-    usual, rates = found["semi_grokking"], group(found["leaving_memory"], "lr")
+    return _on_fewer(found["semi_grokking"], found["leaving_memory"])
+
+
+@CLAIMS.row(
+    "B28",
+    "Beyond: a larger step, mod 53",
+    "at p = 53, too, fresh networks generalise on smaller training sets at eight times the paper's "
+    "learning rate, in the same time η × epochs",
+    (CLOCK, "fig-leaving-53"),
+    ("leaving_memory_53",),
+)
+def fewer_mod_53(found: ByExperiment) -> Result:
+    """B28: the same as B21 at another modulus (choice C44)."""
+    usual, *larger = group(found["leaving_memory_53"], "lr").values()
+    return _on_fewer(usual, list(chain(*larger)))
+
+
+def _on_fewer(usual: Records, others: Records) -> Result:
+    """Whether networks generalise on fewer examples at `STEP` times the rate, by that of C34."""
+    rates = group(others, "lr")
     base = usual[0].run.lr
     larger = rates.pop(STEP * base, [])
     if not analysis.judged(usual) or not larger:
         return Result()
     ratio = analysis.size_ratio(larger, usual)
-    early = analysis.only_there(found["leaving_memory"], usual)
+    early = analysis.only_there(others, usual)
     ours = f"accuracy ½ at {d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {

@@ -199,7 +199,7 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
 
 def fig_leaving(records: Records) -> go.Figure:
     """Not in the paper: test accuracy of fresh networks at the end, by learning rate, against D."""
-    axis = plots.size_axis(records, "dataset size D", (220, 260, 300, 340, 400))
+    axis = plots.size_axis(records, "dataset size D", range(220, 941, 60))
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     rates = group(records, "lr")
     for look, ((rate, here), colour) in enumerate(
