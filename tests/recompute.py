@@ -93,13 +93,16 @@ def unseen(row: Row) -> float:
 
 
 def d_crit(rows: list[Row], of=accuracy) -> float:
-    """Where the accuracy of these runs, the mean by size, crosses a half for the last time."""
+    """Where the accuracy of these runs, the mean by size, crosses a half for the last time.
+
+    NaN if it ends below a half.
+    """
     curve = [
         (size, np.mean([of(row) for row in here]))
         for (size,), here in groups(rows, "dataset_size").items()
     ]
     for (low, below), (high, above) in reversed(list(pairwise(curve))):
-        if below < 0.5 <= above:
+        if curve[-1][1] >= 0.5 and below < 0.5 <= above:
             return exp(np.interp(0.5, [below, above], [log(low), log(high)]))
     return float("nan")
 

@@ -14,7 +14,7 @@ from varma2023.measures import (
     rests,
     spikes,
 )
-from varma2023.pages import CLOCK, RIVALS, SEMI_GROKKING
+from varma2023.pages import CLOCK, DELAY, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.sweeps import EDGE, STEP
 
@@ -307,7 +307,7 @@ def fewer_examples(found: ByExperiment) -> Result:
     "Beyond: a larger step, mod 53",
     "at p = 53, too, fresh networks generalise on smaller training sets at eight times the paper's "
     "learning rate, in the same time η × epochs",
-    (CLOCK, "fig-leaving-53"),
+    (DELAY, "fig-leaving-53"),
     ("leaving_memory_53",),
 )
 def fewer_mod_53(found: ByExperiment) -> Result:
