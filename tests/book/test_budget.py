@@ -55,9 +55,3 @@ def test_durations_are_said_in_two_digits():
     seconds = (5, 60, 7250, 86400 * 3.27, 31557600 * 250)
     said = ["5 s", "1 minute", "2 hours", "3.3 days", "250 years"]
     assert list(map(estimate.duration, seconds)) == said
-
-
-def test_the_table_has_a_row_an_experiment():
-    html = budget.budget_table([SEMI], 20, 1, 256)
-    assert "6.0·10⁹" in html
-    assert "256 cores" in html

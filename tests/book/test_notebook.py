@@ -23,10 +23,6 @@ def cells(monkeypatch):
     return history
 
 
-def test_nothing_happens_outside_a_notebook():
-    notebook.check_parameters(profile="published")
-
-
 def test_known_parameters_pass_and_only_papermills_cell_is_read(cells):
     cells += ['profile = "published"\nseeds = None', '# Parameters\nseeds = 3\nprofile = "quick"\n']
     notebook.check_parameters(profile="quick", seeds=3)

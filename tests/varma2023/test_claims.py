@@ -174,10 +174,6 @@ def test_a_result_for_no_claim_is_an_error_that_names_it():
             call()
 
 
-def test_the_row_of_a_simulation_says_each_outcome():
-    assert board.judge("F2a-c").ours == "(a) groks, (b) never, (c) together"
-
-
 def test_links_lead_from_the_score_and_from_the_index():
     link = BeautifulSoup(board.scoreboard({}), "html.parser").a
     assert link["href"] == "../chapters/01_introduction.html#fig-1a"

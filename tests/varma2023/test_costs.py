@@ -5,24 +5,8 @@ import numpy as np
 import pytest
 from evidence import FALLING
 
-from varma2023 import board, experiments
+from varma2023 import board
 from varma2023.efficiency import analysis, costs
-from varma2023.ungrokking import sweeps
-
-
-def test_the_wide_runs_are_those_of_the_moduli_and_the_narrow_ones_their_pairs():
-    runs, known = sweeps.widths(), sweeps.moduli()
-    narrow, wide = ([r for r in runs if r.model.d_model == d] for d in (64, 128))
-    ends = [[r for r in of if r.labels == "true"] for of in (narrow, wide)]
-    assert ends[1] == [r for r in known if r.p == 53]
-    pairs = [{(r.dataset_size, r.seed) for r in of} for of in ends]
-    assert pairs[0] > pairs[1]
-    assert len({size for size, _ in pairs[0] - pairs[1]}) == 1
-    assert all(r.init.model == r.model for r in runs)
-    memory = [r for r in runs if r.labels == "random"]
-    assert len({(r.model.d_model, r.dataset_size) for r in memory}) == 6
-    assert all(r.until_rest for r in runs)
-    assert len(experiments.EXPERIMENTS["widths"].runs("quick")) == 13
 
 
 def test_measured_and_predicted_sizes_are_those_of_every_seed():

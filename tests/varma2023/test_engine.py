@@ -8,7 +8,7 @@ from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023 import theme
 from varma2023.engine import figures, timings
-from varma2023.engine.measured import load, save
+from varma2023.engine.measured import save
 
 PROVENANCE = {"provenance": {"device": "cpu x86_64", "torch": "2.0"}}
 
@@ -210,10 +210,3 @@ def test_ideas_have_a_bar_a_case_in_the_order_of_the_ladder():
     assert list(eight.y) == [2.5, 0.8, 2, 1.25, 2]
     assert one.marker.pattern.shape != eight.marker.pattern.shape
     assert eight.text[3] == "side by side → grokkit"
-
-
-def test_the_shipped_measurements_are_fit_to_print():
-    theme.show(figures.fig_engine_ladder(load("engine-cpu")))
-    theme.show(figures.fig_engine_gains(load("engine-cpu")))
-    theme.show(figures.fig_engine_forms(Run(), load("forms-cpu")))
-    theme.show(figures.fig_minimisers(load("minimisers-cpu")))

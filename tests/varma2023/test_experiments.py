@@ -10,7 +10,6 @@ import pytest
 from tiny import SMALL, TINY, checkpoint, equal, train
 
 from grokkit import tasks
-from grokkit.runs import Run
 from varma2023 import experiments, profiles, theme
 from varma2023.convergence.sweeps import long_runs
 from varma2023.efficiency.sweeps import starts
@@ -18,11 +17,6 @@ from varma2023.other_tasks.sweeps import other_tasks
 from varma2023.ungrokking import sweeps
 
 # --- what the sweeps hold
-
-
-def test_published_grokking_is_the_papers_run_over_seven_seeds():
-    runs = profiles.grokking()
-    assert runs == [Run(seed=seed, keep_weights=True) for seed in range(7)]
 
 
 def test_the_papers_ungrokking_has_its_seven_sizes_ten_seeds_and_a_million_epochs():
