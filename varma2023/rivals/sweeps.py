@@ -64,7 +64,7 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     """Not in the paper: without weight decay, on more examples, and without Adam's ε (choice C43).
 
     By size and seed at four times the paper's learning rate, with `NO_EPS`, in float64; then the
-    larger size as in `ablations`.
+    smaller size at that rate with the usual ε, and the larger as in `ablations`.
     """
     count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     first, lengths = WITHOUT[profile]
@@ -75,4 +75,6 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
         for (size, epochs), seed in product(lengths, count)
     ]
     size, epochs = lengths[-1]
-    return free + [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]
+    control = [replace(run, eps=PAPERS.eps, precision="float32") for run in free[: len(count)]]
+    more = [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]
+    return free + control + more
