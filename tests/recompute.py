@@ -332,7 +332,9 @@ def headlines(results: Path = RESULTS) -> dict:
         },
         "without decay": {
             key: sum(row.curves["test_accuracy"].max() > 0.98 for row in here)
-            for key, here in groups(read("without_decay", results), "dataset_size", "eps").items()
+            for key, here in groups(
+                read("without_decay", results), "dataset_size", "lr", "eps"
+            ).items()
         },
         "above a half by momentum": [
             (sum(accuracy(row) > 0.5 for row in here), len(here))

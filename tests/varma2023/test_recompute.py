@@ -92,8 +92,9 @@ def said(n: dict) -> dict[str, list[str]]:
             for crits in n["half size by rate at 53"].values()
         ],
         "S7": [
-            f"{k} of 5 on {size:,} examples" + (f", ε = {eps:g}" if eps < 1e-8 else "")
-            for (size, eps), k in n["without decay"].items()
+            f"{k} of 5 on {size:,} examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
+            + (f", ε = {eps:g}" if eps < 1e-8 else "")
+            for (size, lr, eps), k in n["without decay"].items()
         ],
         "B22": [f"{k} of {of} with" for k, of in n["above a half by momentum"][:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in n["come back"].items()],

@@ -77,11 +77,14 @@ def by_decay(records: Records) -> dict[float, list[Record]]:
 
 
 def without(records: Records) -> dict[str, list[Record]]:
-    """The records by their number of examples, and by Adam's ε where it is not the usual one."""
-    return {
-        f"{size:,} examples" + (f", ε = {eps:g}" if eps != Run().eps else ""): here
-        for (size, eps), here in group(records, "dataset_size", "eps").items()
-    }
+    """The records by their number of examples, and by rate and Adam's ε where they are unusual."""
+
+    def name(size: int, lr: float, eps: float) -> str:
+        """ "2,000 examples, η = 0.004, ε = 1e-150"."""
+        rate = f", η = {lr:g}" if lr != Run().lr else ""
+        return f"{size:,} examples{rate}" + (f", ε = {eps:g}" if eps != Run().eps else "")
+
+    return {name(*key): own for key, own in group(records, "dataset_size", "lr", "eps").items()}
 
 
 def rate_at_zero(records: Records) -> Interval:
@@ -102,14 +105,16 @@ def rate_at_zero(records: Records) -> Interval:
     return bootstrap([*group(with_decay, "seed").values()], intercept)
 
 
-def gain(records: Records, usual: Records) -> Interval:
+def gain(records: Records) -> Interval:
     """By how much networks end at a higher test accuracy than at the usual ε (choice C43).
 
-    The mean over seeds, on the same examples; NaN without such a pair.
+    The mean over seeds, on the same examples and at the same rate; NaN without such a pair.
     """
-    ends = {(r.run.dataset_size, r.run.seed): r.final("test_accuracy") for r in usual}
-    free = [(r, (r.run.dataset_size, r.run.seed)) for r in records if r.run.eps < Run().eps]
-    rises = [record.final("test_accuracy") - ends[key] for record, key in free if key in ends]
+    by_eps = group(records, "dataset_size", "lr", "seed", "eps")
+    usual = {key[:-1]: own[0] for key, own in by_eps.items() if key[-1] == Run().eps}
+    pairs = [(own[0], usual.get(key[:-1])) for key, own in by_eps.items() if key[-1] < Run().eps]
+    ends = [[r.final("test_accuracy") for r in (free, other)] for free, other in pairs if other]
+    rises = [free - other for free, other in ends]
     return bootstrap(rises, lambda drawn: float(np.mean(drawn))) if rises else Interval(nan)
 
 

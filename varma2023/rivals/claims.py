@@ -72,7 +72,7 @@ def without_decay(found: ByExperiment) -> Result:
     evidence = Evidence.of(*decays.values())
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
     if others:
-        rises = analysis.gain(others, without)
+        rises = analysis.gain(others)
         who = "without Adam's ε networks end at a higher test accuracy"
         further[who] = rises.tells(MORE, inf)
     return Result(ours, can, further, evidence, before)
