@@ -54,7 +54,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
 NO_EPS = 1e-150  # an ε of Adam's that stops nothing: float64 holds the squares of such slopes
 WITHOUT = {
     "published": (Run(p=53, dataset_size=1200), ((1200, 20_000), (2000, 20_000))),
-    "quick": (QUICK_RUN, ((800, 120),)),
+    "quick": (QUICK_RUN, ((700, 120), (800, 120))),
     "paper": (PAPERS, ((PAPERS.dataset_size, 50_000), (9000, 50_000))),
 }
 """By profile a run, and the sizes and epochs of those without weight decay."""
