@@ -101,8 +101,10 @@ def d_crit(rows: list[Row], of=accuracy) -> float:
         (size, np.mean([of(row) for row in here]))
         for (size,), here in groups(rows, "dataset_size").items()
     ]
+    if curve[-1][1] < 0.5:
+        return float("nan")
     for (low, below), (high, above) in reversed(list(pairwise(curve))):
-        if curve[-1][1] >= 0.5 and below < 0.5 <= above:
+        if below < 0.5 <= above:
             return exp(np.interp(0.5, [below, above], [log(low), log(high)]))
     return float("nan")
 

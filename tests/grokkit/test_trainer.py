@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -315,6 +316,14 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
         store.save_checkpoint(replace(sound, epoch=epoch))
         with pytest.warns(UserWarning, match="set aside"):
             assert store.checkpointed() == {}
+
+
+def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store):
+    [first], other = train([RUN], store), replace(RUN, seed=8)
+    with mock.patch.object(local, "train_stack", wraps=local.train_stack) as trained:
+        records = train([RUN, other], store)
+    assert [call.args[0] for call in trained.call_args_list] == [[other]]
+    assert equal(records[0], first)
 
 
 def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(store):
