@@ -117,7 +117,7 @@ def evaluate(
     return torch.stack([value[name].to(logits) for name in METRICS])
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)  # of a whole stack (`plan.MAX_RUNS`)
 def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Labels of all examples, and the rows of the train and of the test set."""
     labels, train, test = (
