@@ -127,6 +127,28 @@ def lowered(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return found
 
 
+def papers_sizes(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: its 200 networks near D_crit, at `STEP` times its rate (choice C45).
+
+    Then five of the 20 sizes with half of the seeds at half of that rate; each for the same time
+    lr x epochs.
+    """
+    own: Changes = {} if profile == "paper" else {"epochs": 128_000, "n_logged": 140}
+    kind, count = ("paper", 10) if profile == "published" else (profile, None)
+    if profile == "quick":
+        own = {"epochs": 800}
+    usual = semi_grokking(kind, seeds or count, **own)
+    sizes = sorted({run.dataset_size for run in usual})
+    few = {sizes[round(part * (len(sizes) - 1))] for part in (0, 0.25, 0.5, 0.75, 1)}
+    half = (len({run.seed for run in usual}) + 1) // 2
+    fewer = [run for run in usual if run.dataset_size in few and run.seed < half]
+    return [
+        replace(run, lr=times * run.lr, epochs=round(run.epochs / times))
+        for times, chosen in ((STEP, usual), (STEP / 2, fewer))
+        for run in chosen
+    ]
+
+
 RATES = (4, STEP, 16)  # times the usual learning rate
 
 
