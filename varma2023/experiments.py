@@ -61,6 +61,8 @@ EXPERIMENTS = {
     "semi_grokking_ends": Experiment("the same networks by the minimiser", semi.semi_grokking_ends),
     "semi_grokking_again": Experiment("whether semi-grokked runs stay", semi.semi_grokking_again),
     "larger_step": Experiment("near D_crit at p = 113, by a larger step", semi.larger_step),
+    "papers_sizes": Experiment("its 200 networks of Fig. 5, by a larger step", semi.papers_sizes),
+    "papers_sizes_again": Experiment("those left in the middle, longer", semi.papers_sizes_again),
     "lowered": Experiment("the same, the step smaller once memorised", semi.lowered),
     "leaving_memory": Experiment("near D_crit at p = 31, by larger steps", semi.leaving_memory),
     "leaving_memory_53": Experiment("the same at p = 53", semi.leaving_memory_53),

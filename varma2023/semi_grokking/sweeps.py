@@ -199,11 +199,40 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
         for n, run in product(MIDDLE, usual)
         if wanted is None or (run.dataset_size, run.seed) in wanted.get(n, ())
     ]
-    gradients = 80 if profile == "quick" else 20_000
-    # the longer runs are shipped without their weights
-    starts = [replace(run, keep_weights=True) for run in longer]
-    ends = [minimised(run, gradients, run, "mixed") for run in starts]
-    return longer + [replace(end, until_rest=profile != "quick") for end in ends]
+    return longer + _from_their_ends(profile, longer)
+
+
+def _from_their_ends(profile: str, runs: Sequence[Run]) -> list[Run]:
+    """From where these end, whose own records keep no weights, by the minimiser until at rest."""
+    starts = [replace(run, keep_weights=True) for run in runs]
+    ends = [minimised(run, 80 if profile == "quick" else 20_000, run, "mixed") for run in starts]
+    return [replace(end, until_rest=profile != "quick") for end in ends]
+
+
+LEFT = (
+    *((1529, 4), (1529, 6), (1558, 4), (1587, 5), (1645, 7), (1732, 9), (1761, 2), (1789, 1)),
+    *((1789, 4), (1818, 3), (1818, 6), (1847, 5), (1876, 4), (1905, 7), (1905, 9), (1963, 9)),
+)
+"""Size and seed of the published networks of `papers_sizes` left in the middle at `STEP`."""
+STILL = ((1818, 3), (1905, 7))  # of these, the ones that are there in the longer run, too
+
+
+def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks of `papers_sizes` that are left in the middle (choice C45).
+
+    At the larger rate, for four times as long; then those that are there still, from where they
+    end, by the minimiser. Of the paper's profile all, of both.
+    """
+    first, *rest = papers_sizes(profile, seeds)
+    large = [first, *(run for run in rest if run.lr == first.lr)]
+    some = {"published": LEFT, "quick": ((300, 0),)}.get(profile)
+    longer = [
+        replace(run, epochs=4 * run.epochs)
+        for run in large
+        if some is None or (run.dataset_size, run.seed) in some
+    ]
+    still = [run for run in longer if some != LEFT or (run.dataset_size, run.seed) in STILL]
+    return longer + _from_their_ends(profile, still)
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
