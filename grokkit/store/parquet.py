@@ -68,7 +68,7 @@ def _bytes(table: pa.Table, numbers: str) -> bytes:
 
 
 def _row(record: Record) -> dict:
-    metrics = {name: np.asarray(v, dtype=np.float64) for name, v in sorted(record.metrics.items())}
+    metrics = {name: _rounded(name, values) for name, values in sorted(record.metrics.items())}
     row = {
         "key": record.run.key,
         "config": json.dumps(record.run.config(), sort_keys=True),
@@ -77,6 +77,14 @@ def _row(record: Record) -> dict:
         "weights_sha256": record.weights_sha256,
     }
     return row | {"sha256": _row_digest(row)}
+
+
+def _rounded(name: str, values: np.ndarray) -> np.ndarray:
+    """A metric in the 24 bits of single precision, half the file; counts and shares as they are."""
+    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
+    if name != "epoch" and "accuracy" not in name:
+        mantissa = mantissa.astype(np.float32).astype(np.float64)
+    return np.ldexp(mantissa, exponent)
 
 
 def _row_digest(row: dict) -> str:

@@ -194,9 +194,9 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
         experiments.load_or_train(experiments.experiment(name).runs("published")) for name in names
     )
     left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
-    assert len(left.networks) == len({*map(analysis._who, left.networks)}) == 160
-    stay = {*map(analysis._who, left.stay)}
-    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis._who(r) in stay]
+    assert len(left.networks) == len({*map(analysis.who, left.networks)}) == 160
+    stay = {*map(analysis.who, left.stay)}
+    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis.who(r) in stay]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     by_network = {(r.lr, r.dataset_size, r.seed): r for r in later}

@@ -62,7 +62,7 @@ def standing(records: Records, kind: str = SEMI) -> list[Record]:
     return [record for record in records if outcome(record) == kind]
 
 
-def _who(record: Record) -> tuple[float, int, int]:
+def who(record: Record) -> tuple[float, int, int]:
     """Learning rate, size and seed: by these the networks of choice C39 are told apart."""
     return record.run.lr, record.run.dataset_size, record.run.seed
 
@@ -86,7 +86,7 @@ class Left:
         base, most = usual[0].run, max(record.run.dataset_size for record in usual)
         same = {"p": base.p, "weight_decay": base.weight_decay, "noise": base.noise}
         found = {
-            _who(record): record
+            who(record): record
             for record in (*others, *usual)
             if all(getattr(record.run, name) == value for name, value in same.items())
             and record.run.dataset_size <= most
@@ -95,9 +95,9 @@ class Left:
         middle = [record for record in found.values() if outcome(record) in (SEMI, UNDER_WAY)]
         made = group(middling, "optimiser")
         longer = [*by_precision(again)[0], *made.get("adamw", ())]
-        later = {_who(record): record for record in longer}
-        ends = {(r.run.init.lr, *_who(r)[1:]): r for r in made.get("lbfgs", ()) if r.run.init}
-        own = [later[_who(record)] for record in middle if _who(record) in later]
+        later = {who(record): record for record in longer}
+        ends = {(r.run.init.lr, *who(r)[1:]): r for r in made.get("lbfgs", ()) if r.run.init}
+        own = [later[who(record)] for record in middle if who(record) in later]
         return cls([*found.values()], middle, own, ends)
 
     @property
@@ -108,22 +108,22 @@ class Left:
     @property
     def rest(self) -> list[bool]:
         """Of those from whose end the minimiser went on, whether it rests in the middle, too."""
-        ends = [self.ends[_who(record)] for record in self.stay if _who(record) in self.ends]
+        ends = [self.ends[who(record)] for record in self.stay if who(record) in self.ends]
         return [measures.rests(end) and measures.end_kind(end) == SEMI for end in ends]
 
     @property
     def elsewhere(self) -> int:
         """How many longer runs are above 0.95 at the epoch where the first one ended below it."""
-        ended = {_who(record): record.run.epochs for record in self.middle}
-        then = [measures.value_at(r, "test_accuracy", ended[_who(r)]) for r in self.later]
+        ended = {who(record): record.run.epochs for record in self.middle}
+        then = [measures.value_at(r, "test_accuracy", ended[who(r)]) for r in self.later]
         return sum(value > measures.PERFECT for value in then)
 
     def table(self) -> str:
         """By network that ends in the middle: where, where the longer run, and the minimiser."""
-        rows, later = [], {_who(record): record for record in self.later}
+        rows, later = [], {who(record): record for record in self.later}
         for record in self.middle:
-            (rate, size, seed), then = _who(record), later.get(_who(record))
-            end = self.ends.get(_who(record))
+            (rate, size, seed), then = who(record), later.get(who(record))
+            end = self.ends.get(who(record))
             cells = [
                 f"{one.final('test_accuracy'):.3f}" if one else "not run"
                 for one in (record, then, end)
@@ -133,6 +133,25 @@ class Left:
             rows.append([f"{rate:g}", f"{size:,}", seed, *cells[:2], kind, cells[2], rest])
         heads = "η | D | seed | ends at | the longer run at | its outcome | minimiser from there"
         return table(f"{heads} | at rest", rows)
+
+
+def at_largest_rate(records: Records) -> list[Record]:
+    """The runs at the largest learning rate."""
+    rate = max((record.run.lr for record in records), default=nan)
+    return [record for record in records if record.run.lr == rate]
+
+
+ALIKE = 0.8  # of networks must end on the same side of accuracy 1/2 at either rate (choice C45)
+
+
+def same_side(records: Records) -> list[bool]:
+    """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
+    ends = [
+        {record.final("test_accuracy") > 0.5 for record in same}
+        for same in group(records, "dataset_size", "seed").values()
+        if len({record.run.lr for record in same}) > 1
+    ]
+    return [len(sides) == 1 for sides in ends]
 
 
 def example(records: Records) -> Record:

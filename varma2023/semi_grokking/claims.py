@@ -1,5 +1,6 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
+from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Record, Records
@@ -113,7 +114,7 @@ def fig6(found: ByExperiment) -> Result:
     "Beyond: a larger step near D_crit",
     "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
     "taken together, generalise within 16,000 epochs",
-    (SEMI_GROKKING, "fig-larger-step"),
+    (DELAY, "fig-larger-step"),
     ("larger_step",),
     number="many need millions of epochs at its own rate",
 )
@@ -177,7 +178,33 @@ def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
     names = ("semi_grokking_again", "middling")
     usual, others = found["semi_grokking"], [*found["delay"], *found["leaving_memory"]]
-    left = analysis.Left.of(usual, others, *(found[name] for name in names))
+    return _lasting(analysis.Left.of(usual, others, *(found[name] for name in names)), usual)
+
+
+@CLAIMS.row(
+    "B29",
+    "Beyond: semi-grokking at the paper's modulus",
+    "of 200 networks mod 113 on the paper's 20 sizes, at eight times its learning rate, at least "
+    "3% end in the middle and are on a plateau still when trained four times as long",
+    (SEMI_GROKKING, "fig-papers-sizes"),
+    ("papers_sizes", "papers_sizes_again"),
+    number="at least 6 of 200",
+)
+def at_papers_sizes(found: ByExperiment) -> Result:
+    """B29: the same as B24 at the paper's modulus and sizes (choice C45)."""
+    records = found["papers_sizes"]
+    large = analysis.at_largest_rate(records)
+    result = _lasting(analysis.Left.of(large, (), (), found["papers_sizes_again"]), large)
+    if result.core is None and not result.ours:
+        return result
+    same = analysis.same_side(records)
+    name = f"at half of that rate as many end above ½: the same side for {sum(same)} of {len(same)}"
+    alike = sum(same) >= analysis.ALIKE * len(same) if same else None
+    return replace(result, further={**result.further, name: alike})
+
+
+def _lasting(left: analysis.Left, usual: Records) -> Result:
+    """Whether semi-grokking among these is as frequent as in the paper, and lasts."""
     if not analysis.judged(usual):
         return Result()
     n, stay, rest = len(left.networks), left.stay, left.rest

@@ -112,6 +112,34 @@ def fig_later(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}longer. By the end: {analysis.outcome_counts(records)}.")
 
 
+def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
+    """Not in the paper: test accuracy at the end against D, a panel for each learning rate.
+
+    A dotted line leads from a network in the middle to where it ends when trained for longer.
+    """
+    rates, most = group(records, "lr"), max(record.run.seed for record in records)
+    titles = [f"η = {rate:g}" for rate in rates]
+    fig = panels({"height": 460}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
+    after = {analysis.who(record): record.final("test_accuracy") for record in later}
+    apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
+    for col, here in enumerate(rates.values(), start=1):
+        for kind, colour in zip(OUTCOMES, ordered(len(OUTCOMES)), strict=True):
+            for record in analysis.standing(here, kind):
+                end, on = record.final("test_accuracy"), after.get(analysis.who(record))
+                x = record.run.dataset_size + apart * (record.run.seed / max(most, 1) - 0.5)
+                looks: Looks = {"colour": colour, "dash": "dot", "width": 1, "place": (1, col)}
+                looks |= {"mode": "lines+markers", "meta": plots.meta(record)}
+                looks["marker"] = {"symbol": [MARKERS[kind], "line-ew-open"], "size": 8}
+                path = [end] if on is None else [end, on]
+                hover = f"%{{y:.3f}}<br>{plots.run_name(record)}"
+                draw(fig, [x] * len(path), path, kind, hover, **looks)
+    fig.update_xaxes(title="dataset size D", tickformat=",d")
+    fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
+    told = "; ".join(f"{analysis.outcome_counts(here)} at η = {r:g}" for r, here in rates.items())
+    said = f"Test accuracy at the end of {len(records)} networks against the size of their train "
+    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them also after longer training.")
+
+
 def fig_outcomes(records: Records) -> go.Figure:
     """How many runs have each outcome, by dataset size: a bar a size, Fig. 5 in numbers."""
     xaxis = {"title": "dataset size D", "type": "category"}
