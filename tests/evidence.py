@@ -434,6 +434,21 @@ def left_in_the_middle(
     return found | {"semi_grokking_again": again, "middling": later + ends}
 
 
+def papers_sizes(
+    longer: str | np.ndarray = SHAPES[SEMI], other=None, ended=0.6, seeds=FIVE, p=113, lost=0
+) -> dict[str, list[Record]]:
+    """Networks of each outcome, at half of the rate with another; else as `left_in_the_middle`."""
+    base = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380, lr=8e-3)
+    large = near_d_crit(base=base, seeds=seeds)
+    half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
+    own = [r.run for r in large if measures.outcome(r) in (UNDER_WAY, SEMI)]
+    later = [plateau(longer, run) for run in own[lost:]]
+    starts = [replace(each.run, keep_weights=True) for each in later]
+    runs = [lbfgs(p=p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
+    ends = [end(run, CALM, test_accuracy=ended) for run in runs]
+    return {"papers_sizes": large + half, "papers_sizes_again": later + ends}
+
+
 def by_momentum(
     left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)
 ) -> dict[str, list[Record]]:

@@ -343,6 +343,7 @@ def headlines(results: Path = RESULTS) -> dict:
             for here in groups(read("momentum", results), "beta1").values()
         ],
         "left in the middle": left_in_the_middle(semi, longer, results),
+        "left in the middle at 113": left_at_113(results),
         "come back": come_back(read("shaken", results)),
         "left memory": left_memory(read("larger_step", results)),
         "left memory at a lower rate": left_memory(read("lowered", results)),
@@ -379,6 +380,22 @@ def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tupl
     ends = {(r.lr, r.dataset_size, r.seed): r.end("test_accuracy") for r in longer}
     stay = sum(0.5 < end <= 0.95 for end in ends.values())
     return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
+
+
+def left_at_113(results: Path) -> tuple[int, int, int, int, int, int]:
+    """Of choice C45: networks in the middle, all, those that stay; pairs on a side, and all.
+
+    Last, how many of those that stay the minimiser leaves below 0.95.
+    """
+    grid, again = read("papers_sizes", results), read("papers_sizes_again", results)
+    large = {(r.dataset_size, r.seed): r.end("test_accuracy") for r in grid if r.lr == 8e-3}
+    half = {(r.dataset_size, r.seed): r.end("test_accuracy") for r in grid if r.lr == 4e-3}
+    longer = [r for r in again if r.optimiser == "adamw"]
+    stay = [r for r in longer if 0.5 < r.end("test_accuracy") <= 0.95]
+    ends = {r.seed: r.end("test_accuracy") for r in again if r.optimiser == "lbfgs"}
+    same = sum((large[who] > 0.5) == (half[who] > 0.5) for who in half)
+    low = sum(ends[r.seed] <= 0.95 for r in stay)
+    return len(longer), len(large), len(stay), same, len(half), low
 
 
 if __name__ == "__main__":

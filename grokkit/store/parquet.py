@@ -1,7 +1,6 @@
 """A record as a row of a parquet file, with a checksum over all of it and the final weights.
 
-A record of the store is a file of one row; shipped results are rows of the same form, many to one.
-Final weights are a file of their own, a column of numbers.
+In the store a file has one row, among shipped results many. Final weights are a file of their own.
 """
 
 import hashlib
@@ -18,15 +17,10 @@ from grokkit.model import flat, named
 from grokkit.runs import Record, Run
 from grokkit.store.files import Damaged, checksum, opened, reading
 
+TEXT, NUMBERS = pa.string(), pa.map_(pa.string(), pa.list_(pa.float64()))
 ROW = pa.schema(
-    [
-        ("key", pa.string()),
-        ("config", pa.string()),
-        ("provenance", pa.string()),
-        ("metrics", pa.map_(pa.string(), pa.list_(pa.float64()))),
-        ("weights_sha256", pa.string()),
-        ("sha256", pa.string()),
-    ]
+    dict.fromkeys(("key", "config", "provenance"), TEXT)
+    | {"metrics": NUMBERS, "weights_sha256": TEXT, "sha256": TEXT}
 )
 
 
@@ -44,8 +38,8 @@ def read_records(path: Path, weights: Path) -> list[Record]:
 def _table(path: Path) -> pa.Table:
     with opened(path) as file:  # given a path, pyarrow also reads a directory
         # without pyarrow's own threads: a process that ends while they sleep may abort
-        parquet = pq.ParquetFile(pa.BufferReader(file.read()), pre_buffer=False)
-        return parquet.read(use_threads=False)
+        whole = pa.BufferReader(file.read())
+        return pq.ParquetFile(whole, pre_buffer=False).read(use_threads=False)
 
 
 def parquet_bytes(records: list[Record]) -> bytes:
@@ -68,12 +62,11 @@ def _bytes(table: pa.Table, numbers: str) -> bytes:
 
 
 def _row(record: Record) -> dict:
-    metrics = {name: _rounded(name, values) for name, values in sorted(record.metrics.items())}
     row = {
         "key": record.run.key,
         "config": json.dumps(record.run.config(), sort_keys=True),
         "provenance": json.dumps(record.provenance, sort_keys=True),
-        "metrics": list(metrics.items()),
+        "metrics": [(name, _rounded(name, v)) for name, v in sorted(record.metrics.items())],
         "weights_sha256": record.weights_sha256,
     }
     return row | {"sha256": _row_digest(row)}
@@ -82,9 +75,8 @@ def _row(record: Record) -> dict:
 def _rounded(name: str, values: np.ndarray) -> np.ndarray:
     """A metric in the 24 bits of single precision, half the file; counts and shares as they are."""
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
-    if name != "epoch" and "accuracy" not in name:
-        mantissa = mantissa.astype(np.float32).astype(np.float64)
-    return np.ldexp(mantissa, exponent)
+    exact = name == "epoch" or "accuracy" in name
+    return np.ldexp(mantissa if exact else mantissa.astype("f4").astype("f8"), exponent)
 
 
 def _row_digest(row: dict) -> str:

@@ -11,11 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny import BRIEF as RUN
 from tiny import FORK, checkpoint, finished, forked
 from torch.testing import assert_close
 
+from grokkit.runs import Record
 from grokkit.store.store import Store
 
 PLAIN = replace(RUN, keep_weights=False)
@@ -40,6 +42,19 @@ def test_a_checkpoint_comes_back_as_it_was_saved_last(store):
         store.drop_checkpoint(RUN)
     assert store.load_checkpoint(RUN) is None
     assert not files(store)
+
+
+def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_accuracies(store):
+    epochs = np.arange(10**12 - 9, 10**12 + 1)
+    loss = np.append(np.logspace(-320, 300, 6) / 3, [0, np.nan, np.inf, -1 / 3])
+    curves = {"epoch": epochs, "train_loss": loss, "test_accuracy": (1 + np.arange(10)) / 11}
+    store.put(Record(PLAIN, curves, {}))
+    found = store.get(PLAIN)
+    assert (found["epoch"] == epochs).all()
+    assert (found["test_accuracy"] == curves["test_accuracy"]).all()
+    np.testing.assert_allclose(found["train_loss"], loss, rtol=2**-24, atol=5e-324)
+    store.put(found)  # and as often as one likes
+    np.testing.assert_array_equal(store.get(PLAIN)["train_loss"], found["train_loss"])
 
 
 def test_garbage_is_what_no_run_needs_and_nothing_else(store):

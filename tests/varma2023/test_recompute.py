@@ -99,6 +99,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "B22": [f"{k} of {of} with" for k, of in n["above a half by momentum"][:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in n["come back"].items()],
         "B24": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle"])],
+        "B29": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle at 113"])],
         "B25": [f"^{k} of {of} gen" for k, of in n["left memory at a lower rate"].values()],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],

@@ -208,6 +208,38 @@ def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     assert [replace(end.init, keep_weights=False) for end in ends] == later
 
 
+def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
+    grid = sweeps.papers_sizes()
+    base = {run.lr * run.epochs for run in grid}, {run.dataset_size for run in grid}
+    assert base == ({128.0}, {run.dataset_size for run in sweeps.semi_grokking("paper")})
+    records = analysis.at_largest_rate(experiments.load_or_train(grid))
+    assert len(records) == 200
+    middle = {r.run for r in records if measures.outcome(r) in (SEMI, UNDER_WAY)}
+    runs = sweeps.papers_sizes_again()
+    later = [run for run in runs if run.optimiser == "adamw"]
+    assert {replace(run, epochs=run.epochs // 4) for run in later} == middle
+    still = {
+        replace(r.run, keep_weights=True)
+        for r in experiments.load_or_train(later)
+        if measures.outcome(r) in (SEMI, UNDER_WAY)
+    }
+    assert {run.init for run in runs if run.optimiser == "lbfgs"} == still
+
+
+def test_the_papers_sizes_show_where_each_network_ends_and_goes():
+    found = evidence.papers_sizes(other=NONE, seeds=[0])
+    records, again = found.values()
+    later = [record for record in again if record.run.optimiser == "adamw"]
+    above = [r.final("test_accuracy") > 0.5 for r in records if r.run.lr == 8e-3]
+    assert analysis.same_side(records) == [not high for high in above]
+    assert analysis.above_half_text(records).startswith("0 of 5 at η = 0.004, ")
+    fig = shown(figures.fig_papers_sizes(records, later), f"Of {len(later)} of them")
+    on = [trace for trace in fig.data if len(trace.y) == 2]
+    assert len(fig.data) == 10
+    assert {trace.meta["dataset_size"] for trace in on} == {r.run.dataset_size for r in later}
+    assert {trace.y[1] for trace in on} == {record.final("test_accuracy") for record in later}
+
+
 @pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_a_lowered_rate_goes_on_from_the_large_one_for_the_same_time(profile):
     most = sweeps.larger_step(profile)[-1].dataset_size

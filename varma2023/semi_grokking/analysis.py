@@ -144,14 +144,23 @@ def at_largest_rate(records: Records) -> list[Record]:
 ALIKE = 0.8  # of networks must end on the same side of accuracy 1/2 at either rate (choice C45)
 
 
+def at_each_rate(records: Records) -> dict[float, list[Record]]:
+    """By learning rate the runs of those networks that were trained at several, in one order."""
+    networks = group(records, "dataset_size", "seed").values()
+    runs = [each for same in networks if len(group(same, "lr")) > 1 for each in same]
+    return {float(rate): own for rate, own in group(runs, "lr").items()}
+
+
+def above_half_text(records: Records) -> str:
+    """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
+    rates = at_each_rate(records).items()
+    return ", ".join(f"{len(in_the_rule(r))} of {len(r)} at η = {rate:g}" for rate, r in rates)
+
+
 def same_side(records: Records) -> list[bool]:
     """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
-    ends = [
-        {record.final("test_accuracy") > 0.5 for record in same}
-        for same in group(records, "dataset_size", "seed").values()
-        if len({record.run.lr for record in same}) > 1
-    ]
-    return [len(sides) == 1 for sides in ends]
+    ends = ([r.final("test_accuracy") > 0.5 for r in own] for own in at_each_rate(records).values())
+    return [len({*sides}) == 1 for sides in zip(*ends, strict=True)]
 
 
 def example(records: Records) -> Record:
