@@ -88,7 +88,9 @@ def said(n: dict) -> dict[str, list[str]]:
         "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
         "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
         "B28": [
-            ", ".join("above 920" if np.isnan(d) else f"{d:,.0f}" for d in crits)
+            ", ".join("above 980" if np.isnan(d) else f"{d:,.0f}" for d in crits)
+            if np.isnan(list(crits)).any()
+            else averaged(crits)
             for crits in n["half size by rate at 53"].values()
         ],
         "S7": [
