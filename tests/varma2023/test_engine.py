@@ -107,7 +107,8 @@ def test_without_a_card_it_says_so_and_with_one_it_shows_what_was_measured(tmp_p
     save("gpu-cuda", measured)
     text = timings.on_a_card()
     assert "On cpu x86_64, torch 2.0:" in text
-    assert "<td>tf32</td><td>graph</td><td>8.25</td><td>50%</td>" in text
+    assert "64 × 1,800, graph" in text
+    assert "<td>8.25 µs, 50%</td>" in text
     assert "<td>4500 (4000 – 5000), in 2 of 3 runs</td><td>25</td>" in plain(text)
     save("gpu-cuda", {**measured, "outcomes": []})
     assert "generalise" not in timings.on_a_card()

@@ -205,9 +205,11 @@ def on_a_card() -> str:
 
 def card_tables(measured: Measured) -> str:
     """Times and outcomes by precision, of `benchmarks/gpu.py`, as HTML tables."""
-    launch = "{n_runs:,} | {dataset_size:,} | {precision} | {way} | {us:.3g} | {limit_share:.0%}"
-    heads = "networks | examples | precision | launched | µs a model-step | share of limit"
-    times = table(heads, [launch.format(**row) for row in measured["steps"]])
+    steps: dict[tuple[str, str], str] = {}
+    for row in measured["steps"]:
+        of = "{n_runs:,} × {dataset_size:,}, {way}".format(**row)
+        steps[of, row["precision"]] = "{us:.3g} µs, {limit_share:.0%}".format(**row)
+    times = pivot("networks × examples: a model-step, and its share of the limit", steps)
     ends = {"generalise at epoch": "generalises", "norm": "param_norm", "logit": "correct_logit"}
     ends |= {"test accuracy": "test_accuracy", "residual": "residual"}
     cells, rows = {}, measured["outcomes"]

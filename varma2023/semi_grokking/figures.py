@@ -117,9 +117,16 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
 
     A dotted line leads from a network in the middle to where it ends when trained for longer.
     """
-    rates, most = group(records, "lr"), max(record.run.seed for record in records)
+    rates = dict(sorted(group(records, "lr").items(), reverse=True))
+    most = max(record.run.seed for record in records)
     titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels({"height": 460}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
+    fig = panels(
+        {"height": 460},
+        cols=len(rates),
+        shared_yaxes=True,
+        subplot_titles=titles,
+        column_widths=[2, 1],
+    )
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
     for col, here in enumerate(rates.values(), start=1):
