@@ -233,6 +233,8 @@ def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     above = [r.final("test_accuracy") > 0.5 for r in records if r.run.lr == 8e-3]
     assert analysis.same_side(records) == [not high for high in above]
     assert analysis.above_half_text(records).startswith("0 of 5 at η = 0.004, ")
+    said = [analysis.is_alike([True] * n + [False] * m) for n, m in ((20, 5), (19, 5), (19, 6))]
+    assert said == [True, None, False]
     fig = shown(figures.fig_papers_sizes(records, later), f"Of {len(later)} of them")
     on = [trace for trace in fig.data if len(trace.y) == 2]
     assert len(fig.data) == 10

@@ -141,7 +141,7 @@ def at_largest_rate(records: Records) -> list[Record]:
     return [record for record in records if record.run.lr == rate]
 
 
-ALIKE = 0.8  # of networks must end on the same side of accuracy 1/2 at either rate (choice C45)
+ALIKE, OF_PAIRS = 20, 25  # pairs of a network at two rates: at least so many must end alike (C45)
 
 
 def at_each_rate(records: Records) -> dict[float, list[Record]]:
@@ -161,6 +161,13 @@ def same_side(records: Records) -> list[bool]:
     """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
     ends = ([r.final("test_accuracy") > 0.5 for r in own] for own in at_each_rate(records).values())
     return [len({*sides}) == 1 for sides in zip(*ends, strict=True)]
+
+
+def is_alike(same: Sequence[bool]) -> bool | None:
+    """Whether enough pairs end on the same side; None while those that are not run could tell."""
+    if len(same) - sum(same) > OF_PAIRS - ALIKE:
+        return False
+    return True if sum(same) >= ALIKE else None
 
 
 def example(records: Records) -> Record:

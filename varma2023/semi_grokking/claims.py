@@ -199,8 +199,7 @@ def at_papers_sizes(found: ByExperiment) -> Result:
         return result
     same = analysis.same_side(records)
     name = f"at half of that rate as many end above ½: the same side for {sum(same)} of {len(same)}"
-    alike = sum(same) >= analysis.ALIKE * len(same) if same else None
-    return replace(result, further={**result.further, name: alike})
+    return replace(result, further={**result.further, name: analysis.is_alike(same)})
 
 
 def _lasting(left: analysis.Left, usual: Records) -> Result:
