@@ -382,20 +382,28 @@ def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tupl
     return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
 
-def left_at_113(results: Path) -> tuple[int, int, int, int, int, int]:
-    """Of choice C45: networks in the middle, all, those that stay; pairs on a side, and all.
+def left_at_113(results: Path) -> tuple[int, ...]:
+    """Of choice C45: networks in the middle, all, those that stay; pairs on one side, and all.
 
-    Last, how many of those that stay the minimiser leaves below 0.95.
+    Last, how many of those that stay the minimiser leaves below 0.95, and of how many.
     """
     grid, again = read("papers_sizes", results), read("papers_sizes_again", results)
-    large = {(r.dataset_size, r.seed): r.end("test_accuracy") for r in grid if r.lr == 8e-3}
-    half = {(r.dataset_size, r.seed): r.end("test_accuracy") for r in grid if r.lr == 4e-3}
-    longer = [r for r in again if r.optimiser == "adamw"]
-    stay = [r for r in longer if 0.5 < r.end("test_accuracy") <= 0.95]
-    ends = {r.seed: r.end("test_accuracy") for r in again if r.optimiser == "lbfgs"}
-    same = sum((large[who] > 0.5) == (half[who] > 0.5) for who in half)
-    low = sum(ends[r.seed] <= 0.95 for r in stay)
-    return len(longer), len(large), len(stay), same, len(half), low
+    large, half = (
+        {(r.dataset_size, r.seed): r for r in grid if r.lr == rate} for rate in (8e-3, 4e-3)
+    )
+    above = {who: row.dataset_size / 113**2 + 0.1 for who, row in large.items()}
+    middle = [who for who, row in large.items() if above[who] < row.end("test_accuracy") <= 0.95]
+    longer, by_minimiser = (
+        {(r.dataset_size, r.seed): r.end("test_accuracy") for r in again if r.optimiser == of}
+        for of in ("adamw", "lbfgs")
+    )
+    stay = [who for who, end in longer.items() if 0.5 < end <= 0.95]
+    same = [
+        (large[who].end("test_accuracy") > 0.5) == (row.end("test_accuracy") > 0.5)
+        for who, row in half.items()
+    ]
+    low = [by_minimiser[who] <= 0.95 for who in stay]
+    return len(middle), len(large), len(stay), sum(same), len(same), sum(low), len(low)
 
 
 if __name__ == "__main__":

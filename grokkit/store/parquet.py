@@ -73,7 +73,7 @@ def _row(record: Record) -> dict:
 
 
 def _rounded(name: str, values: np.ndarray) -> np.ndarray:
-    """A metric in the 24 bits of single precision, half the file; counts and shares as they are."""
+    """A metric in the 24 bits of single precision, half the file; epochs and accuracies whole."""
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
     exact = name == "epoch" or "accuracy" in name
     return np.ldexp(mantissa if exact else mantissa.astype("f4").astype("f8"), exponent)

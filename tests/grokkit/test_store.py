@@ -53,6 +53,7 @@ def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_a
     assert (found["epoch"] == epochs).all()
     assert (found["test_accuracy"] == curves["test_accuracy"]).all()
     np.testing.assert_allclose(found["train_loss"], loss, rtol=2**-24, atol=5e-324)
+    assert found["train_loss"][-1] == float(np.float32(-1 / 3)) != -1 / 3
     store.put(found)  # and as often as one likes
     np.testing.assert_array_equal(store.get(PLAIN)["train_loss"], found["train_loss"])
 

@@ -114,6 +114,13 @@ def test_the_board_says_the_same_numbers(numbers, board):
             assert text in f"^{board[claim].ours}", claim
 
 
+def test_the_criteria_of_b29_have_the_same_numbers(numbers, board):
+    *_, same, pairs, low, rest = numbers["left in the middle at 113"]
+    text = "; ".join(board["B29"].further)
+    assert f"({same} of {pairs};" in text
+    assert f"in the middle ({low} of {rest})" in text
+
+
 def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):
     names = ("F3c,d", "B2", "B8", "B9", "B13", "B15", "B18", "B23")
     assert [name for name in names if not board[name].before] == []

@@ -226,6 +226,13 @@ def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
     assert {run.init for run in runs if run.optimiser == "lbfgs"} == still
 
 
+def test_accuracies_of_a_card_are_the_shares_that_a_processor_has():
+    for one in experiments.load_or_train(sweeps.papers_sizes()):
+        for name, rows in zip(("train", "test"), one.run.split(), strict=True):
+            accuracy = one[f"{name}_accuracy"]
+            assert (accuracy == np.rint(accuracy * len(rows)) / len(rows)).all()
+
+
 def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     found = evidence.papers_sizes(other=NONE, seeds=[0])
     records, again = found.values()
@@ -235,7 +242,7 @@ def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     assert analysis.above_half_text(records).startswith("0 of 5 at η = 0.004, ")
     said = [analysis.is_alike([True] * n + [False] * m) for n, m in ((20, 5), (19, 5), (19, 6))]
     assert said == [True, None, False]
-    fig = shown(figures.fig_papers_sizes(records, later), f"Of {len(later)} of them")
+    fig = shown(figures.fig_papers_sizes(records, again), f"Of {len(later)} of them")
     on = [trace for trace in fig.data if len(trace.y) == 2]
     assert len(fig.data) == 10
     assert {trace.meta["dataset_size"] for trace in on} == {r.run.dataset_size for r in later}

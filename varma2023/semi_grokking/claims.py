@@ -198,7 +198,8 @@ def at_papers_sizes(found: ByExperiment) -> Result:
     if result.core is None and not result.ours:
         return result
     same = analysis.same_side(records)
-    name = f"at half of that rate as many end above ½: the same side for {sum(same)} of {len(same)}"
+    name = f"at half of that rate networks end on the same side of ½ ({sum(same)} of {len(same)}; "
+    name += f"{analysis.ALIKE} of {analysis.OF_PAIRS} asked)"
     return replace(result, further={**result.further, name: analysis.is_alike(same)})
 
 

@@ -125,8 +125,8 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
         cols=len(rates),
         shared_yaxes=True,
         subplot_titles=titles,
-        column_widths=[2, 1],
     )
+    later = [record for record in later if record.run.optimiser == records[0].run.optimiser]
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
     for col, here in enumerate(rates.values(), start=1):
