@@ -427,9 +427,7 @@ def left_in_the_middle(
         own = [r.run for r in records if measures.outcome(r) in (UNDER_WAY, SEMI)]
         middle.append([plateau(longer, run) for run in own[lost:]])
     again, later = middle
-    starts = [replace(each.run, keep_weights=True) for each in (*again, *later)]
-    runs = [lbfgs(p=p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
-    ends = [end(run, rest, test_accuracy=ended) for run in runs]
+    ends = from_their_ends([*again, *later], rest, ended)
     found = {"semi_grokking": usual, "leaving_memory": larger, "delay": larger[:3]}
     return found | {"semi_grokking_again": again, "middling": later + ends}
 
@@ -443,10 +441,15 @@ def papers_sizes(
     half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
     own = [r.run for r in large if measures.outcome(r) in (UNDER_WAY, SEMI)]
     later = [plateau(longer, run) for run in own[lost:]]
-    starts = [replace(each.run, keep_weights=True) for each in later]
-    runs = [lbfgs(p=p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
-    ends = [end(run, CALM, test_accuracy=ended) for run in runs]
-    return {"papers_sizes": large + half, "papers_sizes_again": later + ends}
+    again = later + from_their_ends(later, CALM, ended)
+    return {"papers_sizes": large + half, "papers_sizes_again": again}
+
+
+def from_their_ends(records: list[Record], rest: dict, accuracy: float) -> list[Record]:
+    """Where the minimiser ends that goes on from these."""
+    starts = [replace(record.run, keep_weights=True) for record in records]
+    runs = [lbfgs(p=s.p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
+    return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
 def by_momentum(

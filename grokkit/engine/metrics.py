@@ -101,8 +101,8 @@ def evaluate(
     value |= {
         "train_loss": loss[train].mean(),
         "test_loss": loss[test].mean(),  # NaN where the train set is everything
-        "train_accuracy": right[train].sum() / right.new_tensor(len(train)),  # a card's mean() may
-        "test_accuracy": right[test].sum() / right.new_tensor(len(test)),  # be a bit off the share
+        "train_accuracy": right[train].sum() / right.new_tensor(len(train)),
+        "test_accuracy": right[test].sum() / right.new_tensor(len(test)),  # a card's mean() rounds
         "param_norm": param_norm(theta),
         "correct_logit": correct,
         "correct_logit_raw": raw[train].mean(),

@@ -4,7 +4,15 @@ from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Record, Records
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
+from varma2023.claims import (
+    ENOUGH_SEEDS,
+    ByExperiment,
+    Claims,
+    Evidence,
+    Met,
+    Result,
+    of_published,
+)
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
@@ -17,7 +25,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, DELAY, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.sweeps import EDGE, STEP
+from varma2023.semi_grokking.sweeps import EDGE, STEP, leaving_memory_53, papers_sizes
 
 FOUR = "Prediction 4, semi-grokking"
 CLAIMS = Claims()
@@ -195,12 +203,15 @@ def at_papers_sizes(found: ByExperiment) -> Result:
     records = found["papers_sizes"]
     large = analysis.at_largest_rate(records)
     result = _lasting(analysis.Left.of(large, (), (), found["papers_sizes_again"]), large)
-    if result.core is None and not result.ours:
+    if not result.evidence:
         return result
     same = analysis.same_side(records)
     name = f"at half of that rate networks end on the same side of ½ ({sum(same)} of {len(same)}; "
     name += f"{analysis.ALIKE} of {analysis.OF_PAIRS} asked)"
-    return replace(result, further={**result.further, name: analysis.is_alike(same)})
+    first = "fails, the criterion on the rate open, by 15 pairs (C45)"
+    before = of_published(records, papers_sizes(), first)
+    further = {**result.further, name: analysis.is_alike(same)}
+    return replace(result, further=further, before=before)
 
 
 def _lasting(left: analysis.Left, usual: Records) -> Result:
@@ -339,8 +350,10 @@ def fewer_examples(found: ByExperiment) -> Result:
 )
 def fewer_mod_53(found: ByExperiment) -> Result:
     """B28: the same as B21 at another modulus (choice C44)."""
-    usual, *larger = group(found["leaving_memory_53"], "lr").values()
-    return _on_fewer(usual, list(chain(*larger)))
+    records = found["leaving_memory_53"]
+    usual, *larger = group(records, "lr").values()
+    before = of_published(records, leaving_memory_53(), "open, by one size less (C44)")
+    return replace(_on_fewer(usual, list(chain(*larger))), before=before)
 
 
 def _on_fewer(usual: Records, others: Records) -> Result:

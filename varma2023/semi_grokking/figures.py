@@ -120,12 +120,7 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
     rates = dict(sorted(group(records, "lr").items(), reverse=True))
     most = max(record.run.seed for record in records)
     titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels(
-        {"height": 460},
-        cols=len(rates),
-        shared_yaxes=True,
-        subplot_titles=titles,
-    )
+    fig = panels({"height": 460}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
     later = [record for record in later if record.run.optimiser == records[0].run.optimiser]
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2

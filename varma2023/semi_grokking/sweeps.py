@@ -136,11 +136,12 @@ def papers_sizes(profile: str = "published", seeds: int | None = None) -> list[R
     Then five of the 20 sizes with three seeds, and `TRAINED_TOO`, at half of that rate; each for
     the same time lr x epochs.
     """
-    own: Changes = {} if profile == "paper" else {"epochs": 128_000, "n_logged": 140}
-    kind, count = ("paper", 10) if profile == "published" else (profile, None)
-    if profile == "quick":
-        own = {"epochs": 800}
-    usual = semi_grokking(kind, seeds or count, **own)
+    own: dict[str, Changes] = {
+        "published": {"epochs": 128_000, "n_logged": 140},
+        "quick": {"epochs": 800},
+    }
+    grid = "paper" if profile == "published" else profile
+    usual = semi_grokking(grid, seeds, **own.get(profile, {}))
     sizes = sorted({run.dataset_size for run in usual})
     few = {sizes[round(part * (len(sizes) - 1))] for part in (0, 0.25, 0.5, 0.75, 1)}
     fewer = [
@@ -229,13 +230,12 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     At the larger rate, for four times as long; then those that are there still, from where they
     end, by the minimiser. Of the paper's profile all, of both.
     """
-    first, *rest = papers_sizes(profile, seeds)
-    large = [first, *(run for run in rest if run.lr == first.lr)]
+    runs = papers_sizes(profile, seeds)
     some = {"published": LEFT, "quick": ((300, 0),)}.get(profile)
     longer = [
         replace(run, epochs=4 * run.epochs)
-        for run in large
-        if some is None or (run.dataset_size, run.seed) in some
+        for run in runs
+        if run.lr == runs[0].lr and (some is None or (run.dataset_size, run.seed) in some)
     ]
     still = [run for run in longer if some != LEFT or (run.dataset_size, run.seed) in STILL]
     return longer + _from_their_ends(profile, still)
