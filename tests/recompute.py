@@ -235,14 +235,9 @@ def headlines(results: Path = RESULTS) -> dict:
     grokking = slow + [row for row in read("grokking", results) if row.seed not in seeds]
     adamw = [row for row in read("transition_adamw", results) if row.init]
     fresh, mem, gen = (read(n, results) for n in ("from_scratch", "memorising", "generalising"))
-    short, long = (
-        [row for row in read(name, results) if row.init]
-        for name in ("ungrokking", "ungrokking_longer")
-    )
+    ungrokked = [row for row in read("ungrokking", results) if row.init]
     ends = read("transition", results)
     moduli = read("moduli", results) + [row for row in ends if row.weight_decay == 1]
-    least = min(row.dataset_size for row in short)  # all of which was run again for longer
-    ungrokked = long + [row for row in short if row.dataset_size > least]
     ungrokked_for_20 = [row for row in read("grokfast", results) if row.init]
     ends_at = [row for row in read("widths", results) if row.labels == "true"]
     paired = read("mirrors", results)

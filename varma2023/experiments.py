@@ -44,7 +44,6 @@ EXPERIMENTS = {
     "grokking_longer": Experiment("those that are under way at their end", grokking_longer),
     "full_data": Experiment("the start of Figs. 1b and 7", full_data),
     "ungrokking": Experiment("Figs. 1b, 7", ungrokking),
-    "ungrokking_longer": Experiment("the smallest size of Figs. 1b, 7", ungrok.ungrokking_longer),
     "convergence": Experiment("AdamW and the minimiser of Eq. 2, to the same end", convergence),
     "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
     "long_runs": Experiment("when a run may end early", long_runs),

@@ -218,12 +218,13 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
+AT_FIRST = 20_000  # epochs of the published runs of `ungrokking` before those of the paper's Fig. 4
 PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(5, 20_000, PAPERS_UNGROKKING),
+    published=Grid(5, 100_000, PAPERS_UNGROKKING),
     quick=Grid(2, 800, (40, 120, 600), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, PAPERS_UNGROKKING),
 )
@@ -242,6 +243,14 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
         for size in grid.sizes_of(inits[0])
         for init in inits
     ]
+
+
+def ungrokking_at_first(
+    profile: str = "published", seeds: int | None = None, **changes: Any
+) -> list[Run]:
+    """The runs of `ungrokking`, the published ones for `AT_FIRST` epochs only (choice C46)."""
+    own = {"epochs": AT_FIRST} if profile == "published" else {}
+    return ungrokking(profile, seeds, **own, **changes)
 
 
 def not_none(changes: Changes) -> Changes:

@@ -179,7 +179,7 @@ def test_the_idea_is_drawn_from_the_costs_that_runs_have(every):
 
 
 def test_fig_1_has_linear_epochs_with_round_ranges_in_which_each_example_comes_to_its_end(every):
-    three = every["grokking"], every["ungrokking_longer"], overview.near_d_crit(every)
+    three = every["grokking"], measures.smallest(every["ungrokking"]), overview.near_d_crit(every)
     fig = overview.fig1_overview(*three)
     for axis, runs in zip(
         (fig.layout.xaxis, fig.layout.xaxis2, fig.layout.xaxis3), three, strict=True

@@ -197,7 +197,7 @@ def report() -> Trigonometric:
 @cache
 def both_lives() -> list[snapshots.Moments]:
     """The shipped moments of grokking and of ungrokking."""
-    sweeps = (profiles.grokking, profiles.ungrokking)
+    sweeps = (profiles.grokking, profiles.ungrokking_at_first)
     return [snapshots.load_or_train(Store().get(sweep()[0])) for sweep in sweeps]
 
 

@@ -13,7 +13,7 @@ from varma2023.clock import analysis, figures, sweeps
 @pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_every_rate_has_the_papers_runs_for_the_same_time(profile):
     runs = sweeps.learning_rates(profile, seeds=2)
-    own = profiles.grokking(profile, 2) + profiles.ungrokking(profile, 2)
+    own = profiles.grokking(profile, 2) + profiles.ungrokking_at_first(profile, 2)
     assert own == [run for run in runs if run.lr == own[0].lr]
     n_rates = {"published": 4, "quick": 2, "paper": 7}[profile]
     assert len({run.lr for run in runs}) == n_rates

@@ -102,7 +102,7 @@ def shipped(run: Run) -> tuple[Record, Moments]:
     return record, snapshots.read(snapshots.shipped(run, store), run)
 
 
-GROKKING, UNGROKKING = profiles.grokking()[0], profiles.ungrokking()[0]
+GROKKING, UNGROKKING = profiles.grokking()[0], profiles.ungrokking_at_first(seeds=1)[0]
 
 
 @pytest.mark.parametrize("run", [GROKKING, UNGROKKING])

@@ -194,7 +194,7 @@ def read(path: Path, run: Run) -> Moments:
 def main() -> None:
     """Train the first run of grokking and of ungrokking again, and write their moments."""
     store = Store()
-    for sweep in (profiles.grokking, profiles.ungrokking):
+    for sweep in (profiles.grokking, profiles.ungrokking_at_first):
         record = store.get(run := sweep()[0])
         path = shipped(run, store)
         if record is None or path is None:
