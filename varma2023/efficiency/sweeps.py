@@ -15,7 +15,7 @@ FALLING_ON_500 = dict.fromkeys(((500, 1.0, 1, "random"), (500, 1.0, 3, "random")
 
 @sets(
     *("seed", "dataset_size", "weight_decay", "labels"),
-    published=Grid(5, 18_000, (500, 794, 1260)),
+    published=Grid(5, 18_000, (500, 794, 1260, 2000)),
     quick=Grid(1, 80, (60, 120, 240, 480), *QUICK),
     paper=Grid(10, 3000, np.geomspace(500, 8000, 9)),
 )
@@ -92,7 +92,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
 
 @sets(
     *("seed", "dataset_size", "labels"),
-    published=Grid(5, 18_000, (500, 794, 1260)),  # the least three of `memorising`
+    published=Grid(5, 18_000, (500, 794, 1260, 2000)),  # those of `memorising`
     quick=Grid(1, 80, (60, 120, 240), run=QUICK_RUN),
     paper=Grid(10, 18_000, np.geomspace(500, 8000, 9)),
 )
