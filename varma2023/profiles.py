@@ -218,6 +218,7 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
+UNMOVED = 1194  # D' from which the published runs of `ungrokking` end once at rest (choice C46)
 AT_FIRST = 20_000  # epochs of the published runs of `ungrokking` before those of the paper's Fig. 4
 PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
@@ -238,8 +239,15 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
     n_logged = {"published": 160, "quick": 60, "paper": 400}[profile]
     base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
+    early = profile == "published" and base.epochs > AT_FIRST
     return [
-        replace(base, dataset_size=size, init=init, seed=init.seed)
+        replace(
+            base,
+            dataset_size=size,
+            init=init,
+            seed=init.seed,
+            tolerance=0.3 if early and size >= UNMOVED else base.tolerance,
+        )
         for size in grid.sizes_of(inits[0])
         for init in inits
     ]
