@@ -9,7 +9,14 @@ from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import QUICK, QUICK_RUN, Grid, from_random, longer, seed_range, sets
 
-PAPERS_STILL_FALLING = dict.fromkeys(((1260, 1.0, 2, "random"), (794, 1.0, 3, "random")), 3)
+PAPERS_STILL_FALLING = dict.fromkeys(
+    (
+        (1260, 1.0, 2, "random"),
+        (794, 1.0, 3, "random"),
+        *((2000, 1.0, s, "random") for s in range(5)),
+    ),
+    3,
+)
 FALLING_ON_500 = dict.fromkeys(((500, 1.0, 1, "random"), (500, 1.0, 3, "random")), 3)
 
 

@@ -177,7 +177,7 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
 
     At the usual rate, then at `STEP` times that, each for the same time lr x epochs.
     """
-    sizes, epochs = {"quick": ((200, 350), 240)}.get(profile, (range(680, 1101, 60), 24_000))
+    sizes, epochs = {"quick": ((200, 350), 240)}.get(profile, (range(680, 1041, 60), 24_000))
     usual = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
     return usual + [replace(run, lr=STEP * run.lr, epochs=run.epochs // STEP) for run in usual]
 
