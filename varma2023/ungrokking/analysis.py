@@ -1,6 +1,7 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
-from math import exp, isfinite, log, nan, sqrt
+from collections.abc import Callable
+from math import exp, isfinite, log, log10, nan, sqrt
 
 import numpy as np
 
@@ -18,10 +19,20 @@ def fit_criteria(records: Records) -> dict[str, bool]:
     return {"every network fits its train set": fit}
 
 
+def _at(epoch_of: Callable[[Record], float]) -> Accuracy:
+    """Test accuracy at an epoch; of a run that ended before, since it was at rest, at its last."""
+
+    def accuracy(record: Record) -> float:
+        epoch = min(epoch_of(record), float(record["epoch"][-1]))
+        return measures.value_at(record, "test_accuracy", epoch)
+
+    return accuracy
+
+
 def equal_epochs(records: Records) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)
-    return lambda record: measures.value_at(record, "test_accuracy", last)
+    return _at(lambda record: last)
 
 
 def decay_times(records: Records) -> float:
@@ -29,16 +40,26 @@ def decay_times(records: Records) -> float:
     return min(record.run.epochs / record.run.decay_time for record in records)
 
 
+def after(times: float) -> Accuracy:
+    """Test accuracy of a run after so many times 1 / (lr lambda)."""
+    return _at(lambda record: times * record.run.decay_time)
+
+
 def equal_decay_times(records: Records) -> Accuracy:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
-    times = decay_times(records)
+    return after(decay_times(records))
 
-    def accuracy(record: Record) -> float:
-        # by rounding, or of a run that ended early, this can lie after the last evaluation
-        epoch = min(times * record.run.decay_time, float(record["epoch"][-1]))
-        return measures.value_at(record, "test_accuracy", epoch)
 
-    return accuracy
+def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
+    """After so many times 1 / (lr lambda), D_crit: the geometric mean over seeds, where all cross.
+
+    `records` of one setting.
+    """
+    last = decay_times(records)
+    times = [*np.geomspace(1, last, 1 + round(8 * log10(last)))] if last > 1 else []
+    crits = [measures.d_crits(records, accuracy=after(float(t))).values() for t in times]
+    means = [exp(float(np.mean([*map(log, each)]))) for each in crits]
+    return [(t, mean) for t, mean in zip(times, means, strict=True) if isfinite(mean)]
 
 
 def transition_table(records: Records, field: str = "weight_decay") -> str:
