@@ -476,23 +476,35 @@ def steeps(
     Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.
     """
 
-    def one(steep: float, high: float, **own) -> Record:
-        loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
-        curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": 0.1, "residual": 0.5}
-        curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
-        return record(Run(epochs=500, steepness=1e-4, **own), range(0, 501, 100), **curves)
-
     step, small = {"dataset_size": size, "lr": 8e-3}, {"p": p, "dataset_size": 400}
     return [
         made
         for seed in seeds
         for made in (
-            one(larger, 0.1, seed=seed, **step),
-            one(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
-            one(rounded, 0.1, seed=seed, loss="rounded", **small),
-            one(30.0, 1e-6, seed=seed, **step | {"lr": 1.25e-3}),
-            one(36.0, twice, seed=seed, **step | {"lr": 2e-3}),
+            _steep(larger, 0.1, seed=seed, **step),
+            _steep(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
+            _steep(rounded, 0.1, seed=seed, loss="rounded", **small),
+            _steep(30.0, 1e-6, seed=seed, **step | {"lr": 1.25e-3}),
+            _steep(36.0, twice, seed=seed, **step | {"lr": 2e-3}),
         )
+    ]
+
+
+def _steep(steep: float, high: float, accuracy=(0.1,) * 6, **own) -> Record:
+    loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
+    curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": accuracy, "residual": 0.5}
+    curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
+    return record(Run(epochs=5000, steepness=1e-4, **own), range(0, 5001, 1000), **curves)
+
+
+def forgetting(seeds=FIVE, few=36.0, spikes=0.1, many=10.0, spiky=1e-6, p=113) -> list[Record]:
+    """Networks that ungrokked on few examples and spike to a height, and that keep the rule."""
+    lost, kept = (1, 0.6, 0.2, 0.1, 0.1, 0.1), (1,) * 6
+    kinds = ((few, spikes, lost, 300), (many, spiky, kept, 1194))
+    return [
+        _steep(steep, high, accuracy, dataset_size=size, seed=seed, p=p)
+        for steep, high, accuracy, size in kinds
+        for seed in seeds
     ]
 
 

@@ -14,7 +14,7 @@ from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
-from varma2023.convergence.sweeps import convergence, forgetting, long_runs, strength
+from varma2023.convergence.sweeps import convergence, long_runs, strength
 from varma2023.delay.sweeps import delay, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
@@ -47,7 +47,6 @@ EXPERIMENTS = {
     "convergence": Experiment("AdamW and the minimiser of Eq. 2, to the same end", convergence),
     "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
     "long_runs": Experiment("when a run may end early", long_runs),
-    "forgetting": Experiment("how steep the loss is while networks ungrok", forgetting),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
     "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),
@@ -70,6 +69,7 @@ EXPERIMENTS = {
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
+    "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),
     "delay": Experiment("how long until a network groks", delay),
     "noisy": Experiment("the same with noise on the gradient", noisy),
     "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),

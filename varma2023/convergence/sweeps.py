@@ -60,23 +60,6 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return runs
 
 
-PART = 1e-4  # of the norm, over which the loss's steepness is measured
-
-
-def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: how steep the loss is while networks ungrok (choice C47).
-
-    By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
-    """
-    published = (300, 80_000), (1194, 20_000)
-    lengths = {"quick": ((40, 600), (400, 300))}.get(profile, published)
-    return [
-        replace(run, n_logged=120 if profile == "quick" else 600, steepness=PART)
-        for size, epochs in lengths
-        for run in profiles.ungrokking(profile, seeds, [size], epochs=epochs)
-    ]
-
-
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
 

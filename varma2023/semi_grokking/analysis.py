@@ -340,8 +340,13 @@ BELOW = 1.25  # a network is at the edge above AdamW's limit over this
 
 
 def spikes_in_memory(record: Record) -> list[int]:
-    """The evaluations at which spikes start before test accuracy passes 1/2."""
-    in_memory = np.maximum.accumulate(record["test_accuracy"]) < 0.5
+    """The evaluations at which spikes start before test accuracy passes 1/2.
+
+    Of a network that starts above that, those at which it has fallen below.
+    """
+    accuracy = record["test_accuracy"]
+    most = accuracy if accuracy[0] >= 0.5 else np.maximum.accumulate(accuracy)
+    in_memory = most < 0.5
     return [int(row) for row in measures.spike_starts(record) if in_memory[row]]
 
 
@@ -358,9 +363,19 @@ def while_calm(record: Record) -> list[float]:
     return record["steepness"][late & (measures.over_least(record) <= CALM)].tolist()
 
 
-def _medians(read: Callable[[Record], list[float]], records: Records) -> list[float]:
+def edge(run: Run) -> float:
+    """The steepness above which a network is at the edge of what AdamW stands."""
+    return measures.stable_below(run) / BELOW
+
+
+def medians(read: Callable[[Record], list[float]], records: Records) -> list[float]:
     """By network the median of what is read of it; NaN of nothing."""
     return [float(np.median(read(record) or nan)) for record in records]
+
+
+def steep_text(read: Callable[[Record], list[float]], records: Records) -> str:
+    """The median and range over networks of their `medians`."""
+    return Summary.of(medians(read, records)).text()
 
 
 class Steep(NamedTuple):
@@ -389,12 +404,12 @@ class Steep(NamedTuple):
     def medians(self) -> tuple[list[float], ...]:
         """By kind a network's median steepness before its spikes; at the usual rate while calm."""
         reads = (before_spikes, while_calm, before_spikes)
-        return tuple(map(_medians, reads, self[:3]))
+        return tuple(map(medians, reads, self[:3]))
 
     @property
     def edge(self) -> float:
-        """The steepness above which a network is at the edge of what AdamW stands."""
-        return measures.stable_below(self.larger[0].run) / BELOW
+        """That of the larger learning rate."""
+        return edge(self.larger[0].run)
 
     @property
     def at_edge(self) -> list[int]:
@@ -405,7 +420,7 @@ class Steep(NamedTuple):
     def near_text(self) -> str:
         """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
         *_, last = self.between.values()
-        calm = _medians(while_calm, last)
+        calm = medians(while_calm, last)
         return f"{sum(value > self.edge for value in calm)} of {len(calm)}"
 
     def spike_foretold(self, rate: float) -> bool:
@@ -417,16 +432,11 @@ class Steep(NamedTuple):
         there = np.median(self.medians[1]) * rate / usual.lr
         return bool(there > measures.stable_below(usual))
 
-    @staticmethod
-    def calm(records: Records) -> str:
-        """The median and range over networks of their median `while_calm`."""
-        return Summary.of(_medians(while_calm, records)).text()
-
     @property
     def between_text(self) -> str:
-        """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": `calm` at rates between."""
-        each = (f"{self.calm(own)} at η = {rate:g}" for rate, own in self.between.items())
-        return ", ".join(each)
+        """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": calm at rates between."""
+        rates = self.between.items()
+        return ", ".join(f"{steep_text(while_calm, own)} at η = {rate:g}" for rate, own in rates)
 
     @property
     def told(self) -> list[str]:

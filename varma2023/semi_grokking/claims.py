@@ -21,9 +21,11 @@ from varma2023.measures import (
     group,
     outcome,
     rests,
+    spike_starts,
     spikes,
+    stable_below,
 )
-from varma2023.pages import CLOCK, DELAY, RIVALS, SEMI_GROKKING
+from varma2023.pages import CLOCK, CONVERGENCE, DELAY, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.sweeps import EDGE, STEP, leaving_memory_53, papers_sizes
 
@@ -300,6 +302,38 @@ def too_steep(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B30",
+    "Beyond: spikes at the paper's rate",
+    "at the paper's learning rate networks that have ungrokked spike, and their loss is then as "
+    "steep as AdamW's step allows",
+    (CONVERGENCE, "fig-forgetting"),
+    ("forgetting",),
+)
+def at_papers_rate(found: ByExperiment) -> Result:
+    """B30: whether ungrokked networks spike at the edge, and those with the rule do not (C47)."""
+    few, many = group(found["forgetting"], "dataset_size").values()
+    if few[0].run.p != analysis.PAPER_P:
+        return Result()
+    edge, limit = analysis.edge(few[0].run), stable_below(few[0].run)
+    spiking, at_edge = (
+        sum(map(bool, map(analysis.spikes_in_memory, few))),
+        sum(steep > edge for steep in analysis.medians(analysis.before_spikes, few)),
+    )
+    calm = sum(steep > edge for steep in analysis.medians(analysis.while_calm, many))
+    late = [r for r in many if any(r["epoch"][spike_starts(r)] > 1000)]
+    ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
+    ours += f"before of {analysis.steep_text(analysis.before_spikes, few)}, where AdamW stands "
+    ours += f"{limit:.0f}; {analysis.steep_text(analysis.while_calm, many)} on "
+    ours += f"{many[0].run.dataset_size:,}"
+    further: dict[str, Met] = {
+        f"with the rule none spikes ({len(late)} of {len(many)})": not late,
+        f"with the rule none is at the edge ({calm} of {len(many)})": not calm,
+    }
+    core = spiking == at_edge == len(few)
+    return Result(ours, core, further, Evidence.of(few, many))
+
+
+@CLAIMS.row(
     "B22",
     "Beyond: the edge, not the rate",
     "at the paper's learning rate, but with so little momentum that AdamW stands a sixteenth of "
@@ -352,7 +386,8 @@ def fewer_mod_53(found: ByExperiment) -> Result:
     """B28: the same as B21 at another modulus (choice C44)."""
     records = found["leaving_memory_53"]
     usual, *larger = group(records, "lr").values()
-    before = of_published(records, leaving_memory_53(), "open, by one size less (C44)")
+    first = "open, by sizes up to 920, and then up to 980 (C44)"
+    before = of_published(records, leaving_memory_53(), first)
     return replace(_on_fewer(usual, list(chain(*larger))), before=before)
 
 

@@ -215,16 +215,31 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     Of the rates between, the largest.
     """
     *_, between = kinds.between.values()
-    records = [*kinds.larger, *kinds.usual, *kinds.rounded, *between]
-    fig = fig_side_by_side(records, "lr", ("train_loss", "steepness"))
+    fig, said = _steep_panels([*kinds.larger, *kinds.usual, *kinds.rounded, *between])
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(",")[0]))  # no D
-    limit = measures.stable_below(records[0].run)
-    for y, dash in ((limit, "dash"), (kinds.edge, "dot")):
-        fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
     larger, usual, rounded = kinds.told
-    said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
     said += f"{larger} at the larger step, {rounded} with the rounded loss. "
     return set_alt(fig, f"{said}While calm at the usual step: {usual}.")
+
+
+def _steep_panels(records: Records) -> tuple[go.Figure, str]:
+    """Train loss and steepness, with what AdamW stands, by learning rate and D; and what to say."""
+    fig, run = fig_side_by_side(records, "lr", ("train_loss", "steepness")), records[0].run
+    limit = measures.stable_below(run)
+    for y, dash in ((limit, "dash"), (analysis.edge(run), "dot")):
+        fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
+    said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
+    return fig, said
+
+
+def fig_forgetting(records: Records) -> go.Figure:
+    """Not in the paper: the same while networks ungrok, and on so many examples that none does."""
+    fig, said = _steep_panels(records)
+    fig.for_each_annotation(lambda title: title.update(text=title.text.partition(", ")[2]))
+    few, many = group(records, "dataset_size").values()
+    told = f"{said}{analysis.steep_text(analysis.before_spikes, few)} on "
+    told += f"{few[0].run.dataset_size:,} examples. While calm on {many[0].run.dataset_size:,}: "
+    return set_alt(fig, f"{told}{analysis.steep_text(analysis.while_calm, many)}.")
 
 
 def fig_leaving(records: Records) -> go.Figure:

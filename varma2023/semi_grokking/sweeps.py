@@ -19,6 +19,7 @@ from varma2023.profiles import (
     minimised,
     seed_range,
     sets,
+    ungrokking,
 )
 
 # what `minimised` sets
@@ -290,4 +291,18 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
         for kind, epochs in zip(kinds, lengths, strict=True)
         for run in kind
         if run.seed
+    ]
+
+
+def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: how steep the loss is while networks ungrok (choice C47).
+
+    By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
+    """
+    published = (300, 80_000), (1194, 20_000)
+    lengths = {"quick": ((40, 600), (400, 300))}.get(profile, published)
+    return [
+        replace(run, n_logged=120 if profile == "quick" else 500, steepness=PART)
+        for size, epochs in lengths
+        for run in ungrokking(profile, seeds, [size], epochs=epochs)
     ]
