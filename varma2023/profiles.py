@@ -239,17 +239,17 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
     n_logged = {"published": 160, "quick": 60, "paper": 400}[profile]
     base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
-    early = profile == "published" and base.epochs > AT_FIRST
-    return [
-        replace(
-            base,
-            dataset_size=size,
-            init=init,
-            seed=init.seed,
-            tolerance=0.3 if early and size >= UNMOVED else base.tolerance,
-        )
+    early = (
+        profile == "published" and base.epochs > AT_FIRST and "tolerance" not in not_none(changes)
+    )
+    runs = [
+        replace(base, dataset_size=size, init=init, seed=init.seed)
         for size in grid.sizes_of(inits[0])
         for init in inits
+    ]
+    return [
+        replace(run, tolerance=0.3) if early and run.dataset_size >= UNMOVED else run
+        for run in runs
     ]
 
 

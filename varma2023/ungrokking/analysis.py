@@ -62,6 +62,16 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
     return [(t, mean) for t, mean in zip(times, means, strict=True) if isfinite(mean)]
 
 
+def spiking_text(records: Records) -> str:
+    """ "20 of 25, the first at epoch 22,785": networks whose loss spikes once they have forgotten."""
+    found = []
+    for record in records:
+        starts, forgot = measures.spike_starts(record), record["test_accuracy"] < 0.5
+        found += record["epoch"][[row for row in starts if forgot[row]][:1]].tolist()
+    counts = f"{len(found)} of {len(records)}"
+    return f"{counts}, the first at epoch {min(found):,.0f}" if found else counts
+
+
 def transition_table(records: Records, field: str = "weight_decay") -> str:
     """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
     rows = []

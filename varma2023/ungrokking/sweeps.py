@@ -61,7 +61,12 @@ def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example (C46).
 
     Every weight decay has as many epochs, the published ones as many as in the paper.
+
+    Raises:
+        ValueError: a weight decay that is not above 0.
     """
+    if min(grid.decays) <= 0:
+        raise ValueError(f"weight_decays must be above 0, got {list(grid.decays)}")
     runs, chosen = [], grid.sizes_of(profiles.apply(grid.run, profiles.shared(changes)))
     for decay in grid.decays:
         own = {"epochs": grid.epochs, **changes, "weight_decay": decay}
