@@ -1,10 +1,10 @@
-"""What beats what at the minimum of Eq. (2): gradients and time of several minimisers.
+"""What beats what at the minimum of Eq. (2): several minimisers in equal time.
 
-    python benchmarks/minimisers.py [--gradients 800] [--quick] [--save]
+    python benchmarks/minimisers.py [--seconds 40] [--quick] [--save]
 
 All start from the same weights and count the same thing, gradients of the whole train set; the
-objective is `minimise.total`. The residual is that of choice C6. Newton's products of the Hessian
-and a vector are differences of gradients, one gradient each. One thread.
+objective is `engine.lbfgs.total`. The residual is that of choice C6. Newton's products of the
+Hessian and a vector are differences of gradients, one gradient each. One thread.
 """
 
 import time
@@ -21,6 +21,7 @@ from grokkit.runs import Run
 
 CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
+LOOK = 50  # epochs of AdamW between two looks
 LARGER, STAGE = (30.0, 10.0, 3.0), 60  # multiples of alpha, and gradients of each
 HEAD = f"{'case':20} {'method':26} gradients   to residual 1, 0.1, 0.01     f    residual  test  s"
 Point = tuple[Tensor, Tensor, Tensor]  # parameters, value and gradient of one run
@@ -36,12 +37,12 @@ class Case:
     epochs: int
     before: Run | None = None
 
-    def start(self) -> Tensor:
-        """The parameters of the run at its start [run parameter], float32."""
+    def start(self) -> tuple[Tensor, Tensor]:
+        """The parameters of the run at its start [run parameter], float32; AdamW's scale there."""
         adamw = fresh([self.before or self.run], CPU)
         for _ in range(self.epochs):
             adamw.advance()
-        return adamw.optimiser.point.detach()
+        return adamw.optimiser.point.detach().clone(), adamw.optimiser.scale()
 
 
 def cases(quick: bool = False) -> list[Case]:
@@ -62,8 +63,8 @@ def cases(quick: bool = False) -> list[Case]:
 class Problem:
     """The objective of a run, which counts its gradients."""
 
-    def __init__(self, run: Run, start: Tensor) -> None:
-        self.run, self.start, self.gradients = run, start.double(), 0
+    def __init__(self, run: Run, start: Tensor, scale: Tensor) -> None:
+        self.run, self.start, self.scale, self.gradients = run, start.double(), scale.double(), 0
         dtypes = (torch.float32, torch.float64)
         self.losses = {dtype: stack.tabulated_loss([run], dtype) for dtype in dtypes}
 
@@ -80,10 +81,10 @@ class Problem:
         return float(row[metrics.METRICS.index("test_accuracy")])
 
 
-def to_the_end(optimiser: lbfgs.LBFGS, problem: Problem) -> Iterator[Point]:
+def to_the_end(optimiser: lbfgs.LBFGS, objective: lbfgs.Objective) -> Iterator[Point]:
     """Steps until none goes down."""
     while not optimiser.stuck:
-        optimiser.step(problem)
+        optimiser.step(objective)
         yield optimiser.point, optimiser.value, optimiser.gradient
 
 
@@ -98,6 +99,31 @@ def mixed(problem: Problem) -> Iterator[Point]:
         optimiser = lbfgs.LBFGS(point.to(dtype))
         yield from to_the_end(optimiser, problem)
         point = optimiser.point
+
+
+def in_adams_scale(problem: Problem) -> Iterator[Point]:
+    """With AdamW's own scale of every parameter at the start: the root of its second moment."""
+    root = (problem.scale / problem.scale.min()).sqrt()
+
+    def scaled(point: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = problem(point / root)
+        return value, gradient / root
+
+    optimiser = lbfgs.LBFGS(problem.start * root)
+    for point, value, gradient in to_the_end(optimiser, scaled):
+        yield point / root, value, gradient * root
+
+
+def adamw(problem: Problem) -> Iterator[Point]:
+    """AdamW itself, in float32; looked at now and then, in float64."""
+    trained = fresh([problem.run], CPU)
+    trained.optimiser.point.copy_(problem.start)
+    while True:
+        for _ in range(LOOK):
+            trained.advance()
+        point = trained.optimiser.point.double()
+        yield point, *problem(point)
+        problem.gradients += LOOK - 1
 
 
 def larger_alpha_first(problem: Problem) -> Iterator[Point]:
@@ -153,26 +179,29 @@ def _steihaug(
 
 
 METHODS: dict[str, Method] = {
-    **{f"L-BFGS, {n} pairs": with_history(n) for n in (5, 20, 60, 200)},
+    **{f"L-BFGS, {n} pairs": with_history(n) for n in (5, 10, 20, 60, 200)},
     "60 pairs in float64": with_history(pairs=torch.float64),
+    "60 pairs in bfloat16": with_history(pairs=torch.bfloat16),
+    "in AdamW's scale": in_adams_scale,
     "float32, then float64": mixed,
     "larger alpha first": larger_alpha_first,
     "Newton, conj. gradients": newton,
+    "AdamW, float32": adamw,
 }
 
 
-def measure(case: Case, start: Tensor, name: str, gradients: int) -> dict:
-    """One method on one case, for so many gradients or until it is stuck."""
-    problem, reached, began = Problem(case.run, start), {}, time.perf_counter()
+def measure(case: Case, start: tuple[Tensor, Tensor], name: str, seconds: float) -> dict:
+    """One method on one case, for so long or until it is stuck."""
+    problem, reached, began = Problem(case.run, *start), {}, time.perf_counter()
     for point, value, gradient in METHODS[name](problem):
         f = float(value)
         residual = float(gradient.norm() / point.norm())
         for goal in RESIDUALS:
             if residual < goal:
                 reached.setdefault(str(goal), problem.gradients)
-        if problem.gradients >= gradients:
+        if time.perf_counter() - began >= seconds:
             break
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     return {
         "case": case.name,
         "method": name,
@@ -181,7 +210,7 @@ def measure(case: Case, start: Tensor, name: str, gradients: int) -> dict:
         "f": f,
         "residual": residual,
         "test_accuracy": problem.test_accuracy(point),
-        "seconds": seconds,
+        "seconds": took,
     }
 
 
@@ -194,7 +223,7 @@ def line(row: dict) -> str:
 
 
 def main() -> None:
-    args = options(__doc__, gradients=800).parse_args()
+    args = options(__doc__, seconds=40.0).parse_args()
     tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     print(HEAD + "\n" + "-" * len(HEAD))
@@ -202,7 +231,7 @@ def main() -> None:
     for case in cases(args.quick):
         start = case.start()
         for name in METHODS:
-            rows.append(measure(case, start, name, 200 if args.quick else args.gradients))
+            rows.append(measure(case, start, name, 2.0 if args.quick else args.seconds))
             print(line(rows[-1]), flush=True)
     save(args, "minimisers", CPU, rows=rows)
 
