@@ -7,7 +7,7 @@ found: `python tests/recompute.py results`.
 import json
 import sys
 from itertools import pairwise
-from math import exp, log
+from math import exp, inf, log, nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,11 +124,35 @@ def d_crits(rows: list[Row], of=accuracy) -> list[float]:
     return [d_crit(own, of) for own in groups(rows, "seed").values()]
 
 
-def shifts(rows: list[Row], field: str) -> list[float]:
+def after_ten(row: Row) -> float:
+    """Accuracy after ten decay times 1 / (lr lambda)."""
+    then = 10 / (row.lr * row.weight_decay)
+    return float(np.interp(then, row.curves["epoch"], row.curves["test_accuracy"]))
+
+
+def before_spikes(row: Row) -> list[float]:
+    """The steepness at the last evaluation within ten times the least loss, before each spike.
+
+    A spike is at more than a hundred times that, and begins with an accuracy below a half.
+    """
+    loss, accuracy = row.curves["train_loss"], row.curves["test_accuracy"]
+    found, calm, high, least = [], nan, False, inf
+    for i, fits in enumerate(np.maximum.accumulate(row.curves["train_accuracy"]) == 1):
+        if not fits:
+            continue
+        least = min(least, loss[i])
+        if loss[i] > 100 * least and not high and accuracy[i] < 0.5:
+            found.append(float(calm))
+        high = loss[i] > 100 * least
+        calm = row.curves["steepness"][i] if loss[i] <= 10 * least else calm
+    return found
+
+
+def shifts(rows: list[Row], field: str, of=accuracy) -> list[float]:
     """By seed, how much D_crit changes from the least value of a field to the largest."""
     found = []
     for here in groups(rows, "seed").values():
-        points = [(log(v), log(d_crit(own))) for (v,), own in groups(here, field).items()]
+        points = [(log(v), log(d_crit(own, of))) for (v,), own in groups(here, field).items()]
         x, y = np.array(points).T
         found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)) - 1)
     return found
@@ -271,7 +295,8 @@ def headlines(results: Path = RESULTS) -> dict:
         "D_crit": d_crits(ends),
         "D_crit by AdamW": d_crits(adamw),
         "shift": shifts(ends, "weight_decay"),
-        "shift by AdamW": shifts(adamw, "weight_decay"),
+        "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
+        "shift at equal epochs": shifts(adamw, "weight_decay"),
         "D_crit down": d_crits(down),
         "D_crit up": d_crits(fresh),
         "at rest": {
@@ -340,6 +365,12 @@ def headlines(results: Path = RESULTS) -> dict:
         "left in the middle": left_in_the_middle(semi, longer, results),
         "left in the middle at 113": left_at_113(results),
         "come back": come_back(read("shaken", results)),
+        "before spikes": {
+            size: [before_spikes(row) for row in here]
+            for (size,), here in groups(
+                [row for row in read("forgetting", results) if row.init], "dataset_size"
+            ).items()
+        },
         "left memory": left_memory(read("larger_step", results)),
         "left memory at a lower rate": left_memory(read("lowered", results)),
         "time with Grokfast": with_grokfast(read("grokfast", results), read("delay", results)),

@@ -51,7 +51,8 @@ def said(n: dict) -> dict[str, list[str]]:
         "F4": [f"D_crit {averaged(n['D_crit'])}", f"L-BFGS, {averaged(n['D_crit by AdamW'])}"],
         "F4wd": [
             f"^from least to most weight decay D_crit moves by {shift(n['shift'])}",
-            f"AdamW {shift(n['shift by AdamW'])}",
+            f"AdamW {shift(n['shift by AdamW'])} at equal decay times, ",
+            f", {shift(n['shift at equal epochs'])} at equal epochs",
         ],
         "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
         "B3": [up],
@@ -97,6 +98,11 @@ def said(n: dict) -> dict[str, list[str]]:
         "B24": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle"])],
         "B29": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle at 113"])],
         "B25": [f"^{k} of {of} gen" for k, of in n["left memory at a lower rate"].values()],
+        "B30": [
+            f"^{sum(map(bool, own))} of {len(own)} spike on {size:,} examples, at a steepness "
+            f"before of {summary([np.median(each) for each in own])},"
+            for size, own in [*n["before spikes"].items()][:1]
+        ],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
@@ -116,7 +122,7 @@ def test_the_criteria_of_b29_have_the_same_numbers(numbers, board):
 
 
 def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):
-    names = ("F3c,d", "B2", "B8", "B9", "B13", "B15", "B18", "B23", "B28", "B29")
+    names = ("F1b", "F3c,d", "B2", "B8", "B9", "B13", "B15", "B18", "B23", "B28", "B29")
     assert [name for name in names if not board[name].before] == []
 
 
