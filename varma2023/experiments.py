@@ -25,7 +25,7 @@ from varma2023.efficiency.sweeps import (
 )
 from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
-from varma2023.rivals.sweeps import ablations, without_decay
+from varma2023.rivals.sweeps import ablations, smaller_start, without_decay
 from varma2023.semi_grokking import sweeps as semi
 from varma2023.two_starts.sweeps import from_scratch, shaken, two_minima
 from varma2023.ungrokking import sweeps as ungrok
@@ -75,6 +75,7 @@ EXPERIMENTS = {
     "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
+    "smaller_start": Experiment("Sec. 6 at the paper's modulus", smaller_start),
     "without_decay": Experiment("Sec. 7 without Adam's ε, and on more examples", without_decay),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),

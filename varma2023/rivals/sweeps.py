@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import PAPERS, QUICK_RUN, apply, seed_range, sets
+from varma2023.profiles import PAPERS, QUICK_RUN, apply, grokking, seed_range, sets
 
 ABLATIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -49,6 +49,12 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
         for change in ABLATIONS
         for seed in (few if change in FEWER else count)
     ]
+
+
+def smaller_start(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Sec. 6: runs of `profiles.grokking` from half of the usual initial weights (choice C48)."""
+    count = len(seed_range(profile, seeds, published=5, quick=1, paper=5))
+    return grokking(profile, count, init_scale=0.5, keep_weights=False)
 
 
 NO_EPS = 1e-150  # an ε of Adam's that stops nothing: float64 holds the squares of such slopes
