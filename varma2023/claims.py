@@ -127,7 +127,7 @@ def told_without(
             alone = judge(rest | ({later: first} if first else {}))
             if alone.verdict == result.verdict:
                 return result
-            by = "without the runs made again"
+            by = "without the later runs"
             if instead:
                 by = "by the first runs, of fewer seeds and gradients"
             elif first:

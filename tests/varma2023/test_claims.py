@@ -242,7 +242,7 @@ def test_a_row_says_the_verdict_that_it_has_without_the_runs_made_later():
         return Result(f"{len(runs)} runs", len(runs) > 2, {}, Evidence(("AdamW",)))
 
     told = judge({"first": [1], "longer": [2, 3]})
-    assert (told.ours, told.before) == ("3 runs", "fails, without the runs made again (C9)")
+    assert (told.ours, told.before) == ("3 runs", "fails, without the later runs (C9)")
     assert judge({"first": [1, 2, 3], "longer": [4]}).before == ""
     assert judge({"first": [1, 2, 3]}).before == ""
 

@@ -549,6 +549,15 @@ def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not
     assert f"by epoch {last.run.epochs:,}, when 1 of the smaller starts had not" in found.before
 
 
+def test_sec_6_is_judged_at_the_papers_modulus_where_such_runs_are():
+    small, papers = made.ablations(base=Run(epochs=20_000, **SMALL)), made.ablations()
+    usual, smaller = papers[:5], [r for r in papers if r.run.init_scale < 1]
+    found = board.judge("S6", ablations=small, grokking=usual, smaller_start=smaller)
+    assert (found.verdict, found.before) == (HOLDS, "holds, smaller, without the later runs (C48)")
+    never = [made.ablation(r.run, None, 20.0) for r in smaller]
+    assert board.judge("S6", ablations=small, grokking=usual, smaller_start=never).core is False
+
+
 def test_a_falling_network_enters_no_exponent_of_the_rule():
     resting = made.rule(TWO)
     wild = [made.end(r.run, FALLING, param_norm=90.0) for r in made.rule(range(2, 5))]

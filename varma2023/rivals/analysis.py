@@ -119,12 +119,16 @@ def gain(records: Records) -> Interval:
 # --- what is claimed ---------------------------------------------------------------------------
 
 
+def usual_and_small(records: Records) -> tuple[list[Record], list[Record]]:
+    """Runs as in the paper; and those with smaller initial weights that start below their end."""
+    low = [record for record in records if record.run.init_scale < 1 and starts_low(record)]
+    return variants(records).get(BASE, []), low
+
+
 def rival_criteria(records: Records) -> dict[str, bool]:
     """What Sec. 6 says is not needed for grokking: spikes, and a large norm at the start."""
-    groups = variants(records)
-    base = groups.get(BASE, [])
+    base, low = usual_and_small(records)
     calm = [record for record in base if groks(record) and spikes(record, before=True) == 0]
-    low = [record for record in records if record.run.init_scale < 1 and starts_low(record)]
     most, small = f"{len(calm)} of {len(base)}", f"{sum(map(groks, low))} of {len(low)}"
     return {
         f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,

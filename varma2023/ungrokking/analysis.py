@@ -63,7 +63,7 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
 
 
 def spiking_text(records: Records) -> str:
-    """ "20 of 25, the first at epoch 22,785": networks whose loss spikes once they have forgotten."""
+    """ "20 of 25, the first at epoch 22,785": networks that spike once they have forgotten."""
     found = []
     for record in records:
         starts, forgot = measures.spike_starts(record), record["test_accuracy"] < 0.5
