@@ -18,13 +18,13 @@ from evidence import (
     sweep,
     with_rest,
 )
-from handmade import record, ungrokking
+from handmade import record, shown, ungrokking
 
 from grokkit.runs import Run
 from grokkit.tasks import task
 from varma2023 import board, measures
 from varma2023.other_tasks.analysis import tasks_table
-from varma2023.ungrokking import analysis, sweeps
+from varma2023.ungrokking import analysis, figures, sweeps
 
 
 def curve(accuracies, seed=0):
@@ -130,6 +130,39 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
         run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
         one = record(run, [0, last], test_accuracy=[1.0, 0.4])
         assert analysis.equal_decay_times([one])(one) == 0.4
+
+
+def forgetting(size, decay, epochs=100_000, until=None):
+    """Accuracy a half when the size is 100 times the decay times so far: below, it is forgotten."""
+    run = Run(dataset_size=size, epochs=epochs, weight_decay=decay)
+    at = np.geomspace(1, until or epochs, 400)
+    half = np.clip(size / (100 * at / run.decay_time) - 0.5, 0, 1)
+    return record(run, at, test_accuracy=half, residual=np.ones(400))
+
+
+def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
+    sizes = np.geomspace(80, 6000, 24).astype(int).tolist()
+    slow, fast = ([forgetting(size, decay) for size in sizes] for decay in (0.1, 0.5))
+    for runs, last in ((slow, 10), (fast, 50)):
+        curve = analysis.d_crit_over_time(runs)
+        assert curve[0][0] == 1
+        known = [(t, crit) for t, crit in curve if 1.2 < t < 10]
+        assert [crit / t for t, crit in known] == pytest.approx([100] * len(known), rel=0.06)
+        assert curve[-1][0] <= last
+    early = forgetting(1200, 0.5, until=20_000)
+    assert analysis.equal_epochs([early])(early) == early["test_accuracy"][-1]
+    fig = shown(figures.fig_over_time([*slow, *fast], by_seed({0: 800})), "By the minimiser: 800")
+    names = {trace.name for trace in fig.data}
+    assert names == {"the minimiser", "weight decay 0.1", "weight decay 0.5"}
+
+
+def test_a_spike_counts_once_a_network_has_forgotten():
+    curves = {"train_accuracy": [1] * 5, "train_loss": [1e-7, 1e-4, 1e-7, 1e-4, 1e-7]}
+    epochs = [0, 10, 1000, 2000, 3000]
+    spiky = record(Run(), epochs, test_accuracy=[1, 0.9, 0.3, 0.1, 0.1], **curves)
+    knows = record(Run(seed=1), epochs, test_accuracy=[1] * 5, **curves)
+    assert analysis.spiking_text([spiky, knows]) == "1 of 2, the first at epoch 2,000"
+    assert analysis.spiking_text([knows]) == "0 of 1"
 
 
 def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
