@@ -393,6 +393,15 @@ def test_the_score_is_a_card_a_claim_on_a_phone(tab):
     assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes))
 
 
+def test_a_search_result_quotes_a_formula_as_one_sees_it(tab):
+    here = tab("search.html?q=efficiency").page
+    quotes = here.locator("#search-results .context")
+    quotes.first.wait_for()
+    text = " ".join(quotes.all_inner_texts())
+    assert "efficiency" in text
+    assert "\\" not in text  # the source of a formula
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_a_page_opens_in_the_mode_of_its_reader(tab, mode):
     here = tab("chapters/choices.html", mode=mode).page

@@ -256,6 +256,13 @@
       .catch((e) => fail(div, e));
   };
 
+  // ---- search results quote pages as text: of a formula what one sees, without its source
+  if (typeof Search !== "undefined") {
+    const text = Search.htmlToText;
+    Search.htmlToText = (html, ...rest) =>
+      text(html.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), ...rest);
+  }
+
   // ---- what is wider than its box can be scrolled by keyboard, and shows that it goes on
   const watch = (box) => {
     const look = () => {
