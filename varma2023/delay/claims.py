@@ -64,7 +64,7 @@ def diverges(found: ByExperiment) -> Result:
         "its D_c is the D_crit of ungrokking": same,
         "its D_c is up to where fresh networks end in memory": at_its_end,
     }
-    core = every(_above(gained) for gained in gains.values())
+    core = every(gained.tells(0, inf) for gained in gains.values())
     evidence = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), core, further, evidence)
 
@@ -118,8 +118,3 @@ def sooner(found: ByExperiment) -> Result:
 def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
     """Whether every ratio is 1 within a factor; None where there is none."""
     return every(ratio.within(1 / factor, factor) for ratio in ratios.values()) if ratios else None
-
-
-def _above(gained: Interval) -> Met:
-    """Whether an interval is above 0; None if 0 is in it."""
-    return True if gained.within(0, inf) else False if gained.within(-inf, 0) else None
