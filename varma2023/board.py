@@ -142,11 +142,6 @@ def ours_html(ours: str) -> str:
     return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"
 
 
-def earlier_html(before: str) -> str:
-    """An earlier verdict, below our numbers; "" of none."""
-    return before and f'<p class="gk-earlier">Earlier verdict: {before}</p>'
-
-
 def scoreboard(found: Mapping[str, Result]) -> str:
     """Every claim with verdict, the paper's number, ours, criteria and evidence, as HTML.
 
@@ -165,12 +160,13 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         first = [part for part, names in PARTS.items() if each.id == names[0]]
         target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
         score = f'<br><span class="gk-badge">{each.score}</span>'
+        earlier = result.before and f'<p class="gk-earlier">Earlier verdict: {result.before}</p>'
         made, asked = result.evidence, {"the claim itself": result.core, **result.further}
         cells = (
             (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),
             (VERDICTS.index(result.verdict), verdict_html(result.verdict)),
             ("", each.number),
-            ("", ours_html(result.ours) + earlier_html(result.before)),
+            ("", ours_html(result.ours) + earlier),
             (sum(not met for met in result.further.values()), criteria_list(asked) if made else ""),
             ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
         )

@@ -84,11 +84,6 @@ def fig3_gen(found: ByExperiment) -> Result:
     return Result(ours, flat, further, Evidence.of(gen), before)
 
 
-def _costs_rest(kind: costs.Costs) -> list[bool]:
-    """Whether memory beside the predictions was at rest, the rules, and the ends beside D_crit."""
-    return _rest(kind.memory_beside, kind.rules, kind.ends)
-
-
 def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
     """Whether each circuit alone had come to rest, and the ends beside the measured D_crit."""
     return [all(map(measures.rests, own)) for own in (mem, rule)] + [measures.crossings_rest(ends)]
@@ -149,7 +144,8 @@ def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
     for task, here in ungrokking_tasks(ends).items():
         kind = costs.Costs(task, [r for r in here if r.run.weight_decay in decays], [*mem])
         if kind.ends:
-            both, rest = (kind.told, measures.d_crit_interval(kind.ends)), _costs_rest(kind)
+            both = kind.told, measures.d_crit_interval(kind.ends)
+            rest = _rest(kind.memory_beside, kind.rules, kind.ends)
             found[task] = Prediction(ROUTES[2], task, *both, NEAR, *rest)
     return found
 

@@ -183,12 +183,6 @@ def _mark(fig: go.Figure, found: Interval, y: float, measured: bool) -> None:
     draw(fig, [found.value], [y], name, told, mode="markers", **trace)
 
 
-def _paper_band(fig: go.Figure, records: Records) -> None:
-    """Where the paper's ungrokking ends at an accuracy of 0.7, beside runs of its own modulus."""
-    if {record.run.p for record in records} == {113}:
-        plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
-
-
 def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
     """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
     level = critical.common_logit(mem, gen)
@@ -204,7 +198,8 @@ def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
         draw(fig, points[:, 0], points[:, 1], CIRCUITS[circuit], hover, **looks)
     _mark(fig, predicted, height, False)
     _mark(fig, measured, height, True)
-    _paper_band(fig, [*mem, *gen])
+    if {record.run.p for record in (*mem, *gen)} == {113}:  # where the paper's ungrokking ends
+        plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
     seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
     fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
