@@ -212,7 +212,7 @@ def draw_runs(
 
 def losses_and_accuracies(records: Records) -> go.Figure:
     """Losses on a logarithmic axis above accuracies, against epochs."""
-    fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    fig = panels(560, rows=2, shared_xaxes=True, vertical_spacing=0.07)
     for row, what in enumerate(("loss", "accuracy"), start=1):
         for split in ("train", "test"):
             draw_runs(fig, records, f"{split}_{what}", (row, 1))

@@ -6,6 +6,7 @@ book's own script draws with the same file, so a figure looks alike in JupyterLa
 
 import json
 import re
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -49,16 +50,15 @@ def figure(**layout: Any) -> go.Figure:
     return go.Figure(layout={"template": template(), **layout})
 
 
-def panels(layout: dict[str, Any], **grid: Any) -> go.Figure:
-    """Empty panels with the template: `layout` as in `figure`, keywords as in `make_subplots`.
+def panels(height: int, titles: Sequence[str] = (), **grid: Any) -> go.Figure:
+    """Empty panels with the template, in a figure of this height; keywords as in `make_subplots`.
 
     The legend stands above the titles of the upper panels, where there are titles.
     """
-    tall = layout.get("height", THEME["layout"]["height"]) - 110  # of all panels, about
-    titles = grid["subplot_titles"] = [*map(powers, grid.get("subplot_titles", ()))]
-    above = {"legend": {"y": 1 + 26 / tall}} if titles else {}
-    whole = above | layout
-    return make_subplots(**grid).update_layout(template=template(), **whole)
+    fig = make_subplots(subplot_titles=[*map(powers, titles)], **grid)
+    fig.update_layout(template=template(), height=height)
+    # all panels are that high, about
+    return fig.update_layout(legend_y=1 + 26 / (height - 110)) if titles else fig
 
 
 def ordered(n: int) -> list[str]:

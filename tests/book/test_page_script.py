@@ -49,7 +49,7 @@ def plain() -> go.Figure:
 def side_by_side() -> go.Figure:
     """Two panels with titles, one beside the other, that share their y axis."""
     titles = ["first", "second"]
-    fig = theme.panels({"height": 300}, cols=2, shared_yaxes=True, subplot_titles=titles)
+    fig = theme.panels(300, titles, cols=2, shared_yaxes=True)
     for col in (1, 2):
         fig.add_scatter(x=[1, 2], y=[3, col], name="line", showlegend=False, row=1, col=col)
     return theme.set_alt(fig, "Two panels with a line each.")

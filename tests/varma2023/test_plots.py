@@ -12,7 +12,7 @@ NAME = "the paper: so"
 
 def drawn(log: bool = False, **paper) -> go.Figure:
     """Two panels, the paper's result in the second, between 1 and 100 on both axes."""
-    fig = theme.panels({}, rows=1, cols=2)
+    fig = theme.panels(420, rows=1, cols=2)
     for col in (1, 2):
         draw(fig, [1, 100], [1, 100], "ours", place=(1, col))
     if log:
@@ -54,7 +54,7 @@ def test_both_axes_give_a_point_or_a_bar_with_ends_across_it(x, y, symbol):
 
 
 def test_a_result_of_several_lines_and_points_is_named_once():
-    fig = theme.panels({}, rows=2)
+    fig = theme.panels(420, rows=2)
     for row in (1, 2):
         draw_paper(fig, "so", x=10.0 * row, place=(row, 1), note="here")
         draw_paper(fig, "so", x=5.0, y=5.0, place=(row, 1))

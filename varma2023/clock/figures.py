@@ -12,8 +12,7 @@ from varma2023.theme import ordered, panels, set_alt
 def fig_clock(records: Records) -> go.Figure:
     """Test accuracy of grokking against η x epochs, and of ungrokking at the end against D'."""
     titles = ["grokking, over time", "ungrokking, at the end"]
-    grid: Looks = {"rows": 1, "cols": 2, "horizontal_spacing": 0.06, "subplot_titles": titles}
-    fig = panels({"height": 460}, shared_yaxes=True, **grid)
+    fig = panels(460, titles, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     groups = measures.group(records, "lr")
     looked = [*enumerate(zip(groups.items(), ordered(len(groups)), strict=True))]
     for i, ((lr, runs), colour) in reversed(looked):  # the largest rate, which zigzags, is behind

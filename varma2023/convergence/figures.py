@@ -25,9 +25,8 @@ ROWS = (
 def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     """Objective, residual and test accuracy of every pair, by kind, against gradients spent."""
     kinds = [kind for kind in KINDS if any(pair.kind == kind for pair in pairs)]
-    grid: Looks = {"rows": len(ROWS), "cols": len(kinds), "subplot_titles": kinds}
-    grid |= {"vertical_spacing": 0.04, "horizontal_spacing": 0.03}
-    fig = panels({"height": 720}, shared_xaxes=True, shared_yaxes=True, **grid)
+    grid: Looks = {"rows": len(ROWS), "vertical_spacing": 0.04, "horizontal_spacing": 0.03}
+    fig = panels(720, kinds, cols=len(kinds), shared_xaxes=True, shared_yaxes=True, **grid)
     for pair in pairs:
         col, p = kinds.index(pair.kind) + 1, pair.adamw.run.p
         looks: Looks = {"width": 1.4 if pair.adamw.run.seed else 2.4}
@@ -56,7 +55,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 def fig_strength(records: Records) -> go.Figure:
     """Norm and correct logit against decay times for every (c eps, lambda / c), seed by seed."""
     groups = measures.group(records, "eps")
-    fig = panels({"height": 560}, rows=2, shared_xaxes=True, vertical_spacing=0.06)
+    fig = panels(560, rows=2, shared_xaxes=True, vertical_spacing=0.06)
     ends = []
     for i, (own, colour) in enumerate(zip(groups.values(), ordered(len(groups)), strict=True)):
         decay = own[0].run.weight_decay
@@ -109,8 +108,7 @@ def fig_early_end(records: Records, tolerance: float) -> go.Figure:
 def fig_equilibrium(states: Sequence[Equilibrium], records: Records) -> go.Figure:
     """The gradient of each parameter against its value where AdamW rests, a panel a network."""
     titles = [f"seed {r.run.seed}, D {r.run.dataset_size:,}" for r in records]
-    grid: Looks = {"cols": len(states), "subplot_titles": titles}
-    fig = panels({"height": 440}, horizontal_spacing=0.12, **grid)
+    fig = panels(440, titles, cols=len(states), horizontal_spacing=0.12)
     parts = []
     for col, (state, record) in enumerate(zip(states, records, strict=True), start=1):
         rng = np.random.default_rng(0)

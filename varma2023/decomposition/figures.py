@@ -11,8 +11,8 @@ from varma2023.theme import GEN, NORM, panels, set_alt
 def fig11_trigonometric(report: Trigonometric) -> go.Figure:
     """Fig. 11 on a trained network: the norm at each frequency, of the embedding and the logits."""
     k = np.arange(1, len(report.logit_norms) + 1)
-    layout = {"height": 520, "barmode": "overlay"}
-    fig = panels(layout, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    fig = panels(520, rows=2, shared_xaxes=True, vertical_spacing=0.07)
+    fig.update_layout(barmode="overlay")
     key = np.isin(k, report.frequencies)
     rows = (("embedding", report.embedding_norms), ("logits", report.logit_norms))
     cases = ((key, "key frequency", GEN), (~key, "other frequency", NORM))

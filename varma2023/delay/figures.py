@@ -26,7 +26,7 @@ def fig_delay(
         noisy: runs of `sweeps.noisy`.
     """
     titles = ["by dataset size, with four laws", "by D / D<sub>crit</sub>, all runs"]
-    fig = panels({"height": 480}, cols=2, shared_yaxes=True, subplot_titles=titles)
+    fig = panels(480, titles, cols=2, shared_yaxes=True)
     own = analysis.by_size(records)
     groups = group(records, "p", "weight_decay")
     (p, decay), names = (own[0].run.p, own[0].run.weight_decay), [*groups]
@@ -74,7 +74,7 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     `records`: of `sweeps.delay`, among them the waits of the same networks as usual.
     """
     titles = ["after ungrokking", "from random weights"]
-    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.12, subplot_titles=titles)
+    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
     ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
     for look, (name, (here, colour)) in enumerate(ends.items()):
         plots.draw_accuracy(fig, here, "amplify", name, colour, look, place=(1, 1))

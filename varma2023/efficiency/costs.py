@@ -171,7 +171,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
     Kinds with the same ends share a curve.
     """
     titles = ["test accuracy", "Eq. (2) over α"]
-    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.12, subplot_titles=titles)
+    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
     one = all(kind.ends == found[0].ends for kind in found)
     for i, (kind, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
         label = kind.label.replace("d_model", "d<sub>model</sub>")

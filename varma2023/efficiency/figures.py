@@ -106,8 +106,7 @@ def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     """
     shown = product(CIRCUITS.values(), ("by D", "isologit lines"))
     titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
-    grid: Looks = {"horizontal_spacing": 0.13, "vertical_spacing": 0.16, "subplot_titles": titles}
-    fig = panels({"height": 860}, rows=2, cols=2, **grid)
+    fig = panels(860, titles, rows=2, cols=2, horizontal_spacing=0.13, vertical_spacing=0.16)
     every = [*group([*mem, *gen], "dataset_size")]
     colours, said = dict(zip(every, ordered(len(every)), strict=True)), []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):

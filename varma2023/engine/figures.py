@@ -73,7 +73,7 @@ def _markers(n: int) -> list[dict[str, Any]]:
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
     """Every way to train, by case: time of a model-step, factor over textbook, share of peak."""
-    fig = panels({"height": 820}, rows=3, shared_yaxes=True, vertical_spacing=0.12)
+    fig = panels(820, rows=3, shared_yaxes=True, vertical_spacing=0.12)
     cases = timings.by_case(measured)
     for (case, ways), marker in zip(cases.items(), _markers(len(cases)), strict=True):
         rows = list(ways.values())
@@ -124,7 +124,7 @@ FAR = 3.0  # times the lowest f, where one that ends farther is drawn
 
 def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
     """Methods by case: gradients to a residual, and how many times the lowest f they ended at."""
-    fig = panels({"height": 720}, rows=2, shared_yaxes=True, vertical_spacing=0.14)
+    fig = panels(720, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     cases, best = dict.fromkeys(row["case"] for row in measured["rows"]), []
     for case, marker in zip(cases, _markers(len(cases)), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]

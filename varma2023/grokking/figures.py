@@ -37,7 +37,7 @@ def fig9_circuits(records: Records) -> go.Figure:
 
     Strong is the `middle` run: the peak of the trig logit is at another epoch in each.
     """
-    fig = panels({"height": 680}, rows=2, shared_xaxes=True, vertical_spacing=0.05)
+    fig = panels(680, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
         draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
     _paper_marks(fig, records, 1, 1, 4, 5)

@@ -24,12 +24,11 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     modular = [c for c in found if c.task in tasks.MODULAR]
     names = [name for name in tasks.MODULAR if any(c.task == name for c in modular)]
     rows = max(1, -(-len(names) // 2))
-    layout = {"height": 140 + 190 * rows}
-    space: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
     learned = {c.task for c in modular if c.grokked}
     titles = [name if name in learned else f"{name} (did not generalise)" for name in names]
-    axes: Looks = {"shared_xaxes": True, "shared_yaxes": True, "subplot_titles": titles}
-    fig = panels(layout, rows=rows, cols=2, **axes, **space)
+    grid: Looks = {"vertical_spacing": 0.24 / rows, "horizontal_spacing": 0.06}
+    grid |= {"shared_xaxes": True, "shared_yaxes": True}
+    fig = panels(140 + 190 * rows, titles, rows=rows, cols=2, **grid)
     for c in modular:
         row, col = divmod(names.index(c.task), 2)
         kinds = (("its own group", c.own, GEN, "solid"), ("another group", c.other, NORM, "dash"))
@@ -95,13 +94,12 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     """
     groups = measures.group(records, "task")
     n_rows, n_cols = -(-len(groups) // 3), min(3, len(groups))
-    layout: Looks = {"height": 120 + 230 * n_rows}
     space = {"horizontal_spacing": 0.04, "vertical_spacing": 0.3 / n_rows if n_rows > 1 else 0}
     notes = {"yes": "", "no": " (does not ungrok)", "not judged": " (not judged)"}
     told = {task: notes[analysis.ungroks_text(here)] for task, here in groups.items()}
     titles = [f"{task}{note}" for task, note in told.items()]
-    axes: Looks = {"shared_yaxes": True, "subplot_titles": titles, **space}
-    fig = panels(layout, rows=n_rows, cols=n_cols, **axes)
+    height = 120 + 230 * n_rows
+    fig = panels(height, titles, rows=n_rows, cols=n_cols, shared_yaxes=True, **space)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):

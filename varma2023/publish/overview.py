@@ -53,8 +53,8 @@ def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> g
     near D_crit, or where none of them ends so, it is empty and says why.
     """
     titles = ["grokking", "ungrokking", "semi-grokking"]
-    layout: Looks = {"height": 360, "margin": {"t": 60}, "legend": {"y": 1.1}}
-    fig = panels(layout, cols=3, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
+    fig = panels(360, titles, cols=3, shared_yaxes=True, horizontal_spacing=0.05)
+    fig.update_layout(margin_t=60, legend_y=1.1)
     columns = [grokked, ungrokked]
     shown = analysis.example(near) if near else None
     if shown is not None and measures.outcome(shown) == measures.SEMI:

@@ -43,7 +43,7 @@ def fig_without_decay(records: Records) -> go.Figure:
 
 def _by_change(groups: Mapping[str, Records], names: Sequence[str]) -> go.Figure:
     """Train loss, test accuracy and norm by name, of which not all need be there."""
-    fig = panels({"height": 760}, rows=3, shared_xaxes=True, vertical_spacing=0.05)
+    fig = panels(760, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     for i, (name, colour) in enumerate(zip(names, ordered(len(names)), strict=True)):
         for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
             look: Looks = {"label": name, "colour": colour, "dash": dash_of(i)}

@@ -30,8 +30,8 @@ BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
 def _one_run(record: Record, *rows: str) -> go.Figure:
     """One run against epochs, in these `ROWS`."""
-    layout: Looks = {"height": 150 + 190 * len(rows)}
-    fig = panels(layout, rows=len(rows), shared_xaxes=True, vertical_spacing=0.05)
+    n = len(rows)
+    fig = panels(150 + 190 * n, rows=n, shared_xaxes=True, vertical_spacing=0.05)
     for row, name in enumerate(rows, start=1):
         axis, metrics = ROWS[name]
         for metric in metrics:
@@ -40,7 +40,7 @@ def _one_run(record: Record, *rows: str) -> go.Figure:
                 looks = {"label": split, "dash": "solid" if split == "train" else "dash"}
             draw_run(fig, record, metric, (row, 1), **looks)
         fig.update_yaxes(axis, row=row)
-    fig.update_xaxes(title="epoch", tickformat=",d", row=len(rows))
+    fig.update_xaxes(title="epoch", tickformat=",d", row=n)
     return fig
 
 
@@ -103,7 +103,7 @@ def fig_later(records: Records) -> go.Figure:
     """Not in the paper: networks that ended in the middle, trained for longer, by learning rate."""
     rates = group(records, "lr")
     titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels({"height": 420}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
+    fig = panels(420, titles, cols=len(rates), shared_yaxes=True)
     for col, here in enumerate(rates.values(), start=1):
         _draw_by_end(fig, here, (1, col))
     fig.update_xaxes(title="epoch", tickformat="~s")
@@ -120,7 +120,7 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
     rates = dict(sorted(group(records, "lr").items(), reverse=True))
     most = max(record.run.seed for record in records)
     titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels({"height": 460}, cols=len(rates), shared_yaxes=True, subplot_titles=titles)
+    fig = panels(460, titles, cols=len(rates), shared_yaxes=True)
     later = [record for record in later if record.run.optimiser == records[0].run.optimiser]
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
@@ -176,9 +176,8 @@ def fig_side_by_side(
             for (value, size), here in group(records, field, "dataset_size").items()
         }
     timed = len(group(records, "lr")) > 1
-    grid: Looks = {"rows": 2, "cols": len(groups), "horizontal_spacing": 0.03}
-    grid |= {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
-    fig = panels({"height": 520}, **grid, subplot_titles=list(groups))
+    grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
+    fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.03, **grid)
     seeds = sorted({record.run.seed for record in records})
     colours = dict(zip(seeds, ordered(len(seeds)), strict=True))
     for col, here in enumerate(groups.values(), start=1):

@@ -28,10 +28,10 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     Beside panel a, of the paper's parameters, stands what can be read off the paper's own.
     """
     n, said_of = len(trajectories), []
-    layout: Looks = {"height": 90 + 220 * n, "legend": {"y": 1.06}}
     titles = [t for name in trajectories for t in (PANELS.get(name, name), "")]
     grid: Looks = {"rows": n, "cols": 2, "vertical_spacing": 0.09, "horizontal_spacing": 0.11}
-    fig = panels(layout, shared_xaxes="all", shared_yaxes="columns", subplot_titles=titles, **grid)
+    fig = panels(90 + 220 * n, titles, shared_xaxes="all", shared_yaxes="columns", **grid)
+    fig.update_layout(legend_y=1.06)
     for row, (panel, t) in enumerate(trajectories.items(), start=1):
         last = len(t.step) - 1  # at most MAX_POINTS of them, evenly spread, both ends included
         some = np.unique(np.linspace(0, last, min(last + 1, MAX_POINTS - 99)).round().astype(int))

@@ -31,7 +31,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
     The lines are means over a bucket of norms (a), and runs of one seed and weight decay (b).
     """
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    fig = panels({"height": 460}, subplot_titles=titles, **COLUMNS)
+    fig = panels(460, titles, **COLUMNS)
     readings: tuple[tuple[Reading, str, Callable[[Sequence[float]], float] | None], ...] = (
         (analysis.ratio, "ratio", _geometric),
         (measures.at_the_end, "test accuracy", None),
@@ -73,7 +73,7 @@ def fig_two_starts(grokked: Records, fresh: Records) -> go.Figure:
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
     titles = ["train loss (nats)", "Eq. (2) over α"]
-    fig = panels({"height": 420}, subplot_titles=titles, **COLUMNS)
+    fig = panels(420, titles, **COLUMNS)
     values: tuple[Reading, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
@@ -95,7 +95,7 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
     A marker of the second panel is open if one end of its pair was still falling.
     """
     titles = ["test accuracy", "Eq. (2): fresh above grokked"]
-    fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
+    fig = panels(440, titles, **COLUMNS)
     for i, (label, colour) in enumerate(STARTS):
         plots.draw_accuracy(fig, [p[i] for p in pairs], "p", label, colour, i, place=(1, 1))
     above = {(p.grokked.run.seed, p.grokked.run.dataset_size): p.above for p in pairs}
@@ -129,7 +129,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
         return not (shake.rested and measures.rests(shake.after))
 
     titles = ["accuracy after / before", "change of Eq. (2), by D"]
-    fig = panels({"height": 440}, subplot_titles=titles, **COLUMNS)
+    fig = panels(440, titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
@@ -181,7 +181,7 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
 
     Test accuracy, with what mirror images give, and test loss with that of a guess, against D.
     """
-    fig = panels({"height": 420}, subplot_titles=["test accuracy", "test loss (nats)"], **COLUMNS)
+    fig = panels(420, ["test accuracy", "test loss (nats)"], **COLUMNS)
     values: tuple[Reading, ...] = (measures.at_the_end, lambda record: record.final("test_loss"))
     for i, (runs, (label, colour)) in enumerate(zip((grokked, fresh), STARTS, strict=True)):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}

@@ -38,8 +38,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     """
     grid: Looks = {"horizontal_spacing": 0.06, "column_widths": [0.55, 0.45]}
     titles = ["over time, coloured by D′", "at the end"]
-    layout: Looks = {"height": 460}
-    fig = panels(layout, cols=2, shared_yaxes=True, subplot_titles=titles, **grid)
+    fig = panels(460, titles, cols=2, shared_yaxes=True, **grid)
     groups = group(records, "dataset_size")
     for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
         looks: Looks = {"label": f"D′ = {D:,}", "colour": colour, "dash": dash_of(i), "width": 1.8}
@@ -97,16 +96,13 @@ def fig4_ungrokking(
     Or by Adam's epsilon ("eps"), which is not in the paper. `predictions` are values of D_crit from
     elsewhere, by name: vertical lines in every panel, with their intervals as bands.
     """
-    titles = "the minimiser, at its last gradient", "AdamW, at its last epoch"
-    every = zip(titles, (minimised, adamw), strict=True)
-    routes = [(title, records) for title, records in every if records]
-    layout: Looks = {"height": 500}
-    grid: Looks = {"cols": len(routes), "subplot_titles": [title for title, _ in routes]}
-    fig = panels(layout, shared_yaxes=True, horizontal_spacing=0.04, **grid)
+    every = {"the minimiser, at its last gradient": minimised, "AdamW, at its last epoch": adamw}
+    routes = {title: records for title, records in every.items() if records}
+    fig = panels(500, [*routes], cols=len(routes), shared_yaxes=True, horizontal_spacing=0.04)
     both = [*minimised, *adamw]
     own = [*group(both, "dataset_size")]
     ticks = plots.TICKS if len(own) > 5 else own  # few: between round numbers
-    for col, (_, records) in enumerate(routes, start=1):
+    for col, records in enumerate(routes.values(), start=1):
         _panel(fig, records, both, field, place=(1, col))
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
@@ -221,7 +217,7 @@ def fig_mirrors(records: Records) -> go.Figure:
     Against the number of examples, and again against that of facts (`analysis.n_facts`).
     """
     titles = ["by examples", "by facts"]
-    fig = panels({"height": 440}, cols=2, horizontal_spacing=0.08, subplot_titles=titles)
+    fig = panels(440, titles, cols=2, horizontal_spacing=0.08)
     kinds, facts, said = group(records, "mirrors"), list[float](), []
     for i, (which, label) in enumerate((k, name) for k, name in KINDS.items() if k in kinds):
         here, read = kinds[which], analysis.unseen
