@@ -6,10 +6,10 @@ book's own script draws with the same file, so a figure looks alike in JupyterLa
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale
@@ -33,6 +33,9 @@ MAX_BYTES = 1_000_000  # a figure
 # `scatter`, and any other part it leaves out, silently.
 TRACE_TYPES = frozenset(("bar", "contour", "heatmap", "scatter"))
 NOT_DRAWN = ("images", "sliders", "updatemenus")
+
+
+Item = TypeVar("Item")
 
 
 def template() -> dict[str, Any]:
@@ -61,13 +64,15 @@ def panels(height: int, titles: Sequence[str] = (), **grid: Any) -> go.Figure:
     return fig.update_layout(legend_y=1 + 26 / (height - 110)) if titles else fig
 
 
-def ordered(n: int) -> list[str]:
-    """n colours of the scale of ordered quantities, dark to light; all show on white and in dark.
+def coloured(items: Iterable[Item]) -> list[tuple[Item, str]]:
+    """Each with its colour of the scale of ordered quantities, dark to light; all show on white and
+    in dark.
 
     As Cividis from blue to yellow, through no other hue that means something, but of middling
     lightness: at both ends that scale vanishes on one of the two papers.
     """
-    return [ordered_at(i / max(n - 1, 1)) for i in range(n)]
+    known = list(items)
+    return [(item, ordered_at(i / max(len(known) - 1, 1))) for i, item in enumerate(known)]
 
 
 def ordered_at(part: float) -> str:

@@ -59,7 +59,7 @@ def test_a_figure_has_a_template_of_its_own_the_shared_one_in_its_light_form():
 
 @given(n=st.integers(1, 60))
 def test_ordered_colours_are_distinct_and_get_lighter(n):
-    light = [*map(luminance, theme.ordered(n))]
+    light = [luminance(colour) for _, colour in theme.coloured(range(n))]
     assert light == sorted(set(light))
     assert len(light) == n
 

@@ -6,7 +6,7 @@ from grokkit.runs import Records, Run
 from varma2023 import measures, plots
 from varma2023.clock import analysis
 from varma2023.plots import Looks, draw, draw_accuracy
-from varma2023.theme import ordered, panels, set_alt
+from varma2023.theme import coloured, panels, set_alt
 
 
 def fig_clock(records: Records) -> go.Figure:
@@ -14,7 +14,7 @@ def fig_clock(records: Records) -> go.Figure:
     titles = ["grokking, over time", "ungrokking, at the end"]
     fig = panels(460, titles, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     groups = measures.group(records, "lr")
-    looked = [*enumerate(zip(groups.items(), ordered(len(groups)), strict=True))]
+    looked = [*enumerate(coloured(groups.items()))]
     for i, ((lr, runs), colour) in reversed(looked):  # the largest rate, which zigzags, is behind
         label = f"η = {lr:g}"
         for record in analysis.grokking(runs):

@@ -11,7 +11,7 @@ from varma2023.convergence import analysis
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.measures import Pair
 from varma2023.plots import LOG, Looks, dash_of, draw, meta, run_name
-from varma2023.theme import NORM, TRAIN, figure, ordered, pale, panels, set_alt
+from varma2023.theme import NORM, TRAIN, coloured, figure, pale, panels, set_alt
 
 DOTS = 400  # parameters drawn in the equilibrium, of about 227,000
 KINDS = ("grokking", "ungrokking", "random labels")
@@ -31,8 +31,7 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
         col, p = kinds.index(pair.kind) + 1, pair.adamw.run.p
         looks: Looks = {"width": 1.4 if pair.adamw.run.seed else 2.4}
         looks["dash"] = "solid" if p == min(other.adamw.run.p for other in pairs) else "dot"
-        ways = ("AdamW", pair.adamw), ("minimiser", pair.lbfgs)
-        for (way, record), colour in zip(ways, ordered(2), strict=True):
+        for (way, record), colour in coloured([("AdamW", pair.adamw), ("minimiser", pair.lbfgs)]):
             looks |= {"colour": colour, "meta": meta(record)}
             spent = np.maximum(record["epoch"] + analysis.charged(record), 1.0)  # 1 stands for none
             for row, (title, values, _) in enumerate(ROWS, start=1):
@@ -57,7 +56,7 @@ def fig_strength(records: Records) -> go.Figure:
     groups = measures.group(records, "eps")
     fig = panels(560, rows=2, shared_xaxes=True, vertical_spacing=0.06)
     ends = []
-    for i, (own, colour) in enumerate(zip(groups.values(), ordered(len(groups)), strict=True)):
+    for i, (own, colour) in enumerate(coloured(groups.values())):
         decay = own[0].run.weight_decay
         label = f"c = {analysis.scale(own[0]):g}, λ = {decay:g}"
         ends.append(f"{measures.finals(own, 'param_norm').text('.2f')} for λ {decay:g}")
@@ -82,7 +81,7 @@ def fig_early_end(records: Records, tolerance: float) -> go.Figure:
     """
     marks = sorted(analysis.early_ends(records, tolerance), key=lambda end: end.epoch)
     fig = figure(height=160 + 16 * len(marks))
-    first = dict(zip((False, True), ordered(2), strict=True))
+    first = dict(coloured((False, True)))
     for row, end in enumerate(marks):
         grokked, last = end.record.run.init is not None, int(end.record["epoch"][-1])
         label = "from a grokked network" if grokked else "from random weights"

@@ -10,7 +10,7 @@ from varma2023 import measures, plots
 from varma2023.delay import analysis
 from varma2023.measures import group
 from varma2023.plots import Looks, Place, dash_of, draw
-from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, coloured, panels, set_alt
 
 
 def fig_delay(
@@ -30,7 +30,7 @@ def fig_delay(
     own = analysis.by_size(records)
     groups = group(records, "p", "weight_decay")
     (p, decay), names = (own[0].run.p, own[0].run.weight_decay), [*groups]
-    colours = dict(zip(names, ordered(len(names)), strict=True))
+    colours = dict(coloured(names))
     name = f"p = {p}, weight decay {decay:g}"
     _dots(fig, own, name, colours[p, decay], names.index((p, decay)), 1.0, (1, 1))
     smallest = min(record.run.dataset_size for record in own)

@@ -17,7 +17,7 @@ from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
 from varma2023.tables import table
-from varma2023.theme import GEN, MEM, TEST, ordered, panels, set_alt
+from varma2023.theme import GEN, MEM, TEST, coloured, panels, set_alt
 
 SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
 
@@ -173,7 +173,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
     titles = ["test accuracy", "Eq. (2) over α"]
     fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
     one = all(kind.ends == found[0].ends for kind in found)
-    for i, (kind, colour) in enumerate(zip(found, ordered(len(found)), strict=True)):
+    for i, (kind, colour) in enumerate(coloured(found)):
         label = kind.label.replace("d_model", "d<sub>model</sub>")
         drawn = [(MEM, kind.memory, f"memory, {label}")]
         if not (one and i):

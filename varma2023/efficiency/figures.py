@@ -16,7 +16,7 @@ from varma2023.measures import group
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
 from varma2023.tables import powers
-from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_alt
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
@@ -108,7 +108,7 @@ def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
     fig = panels(860, titles, rows=2, cols=2, horizontal_spacing=0.13, vertical_spacing=0.16)
     every = [*group([*mem, *gen], "dataset_size")]
-    colours, said = dict(zip(every, ordered(len(every)), strict=True)), []
+    colours, said = dict(coloured(every)), []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
         _scatter(fig, records, circuit, row, colours)
         found = analysis.buckets(records)
@@ -230,8 +230,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
     routes = [*dict.fromkeys(p.route for p in found)]
     symbols = ("square", "circle", "diamond")[: len(routes)]
-    looks = zip(routes, ordered(len(routes)), symbols, strict=True)
-    for route, colour, symbol in looks:
+    for (route, colour), symbol in zip(coloured(routes), symbols, strict=True):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         for p, larger in zip_longest(here, here[1:]):
             bounds = {

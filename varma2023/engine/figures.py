@@ -10,7 +10,7 @@ from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023.engine import timings
 from varma2023.plots import Looks, dash_of, draw, draw_bars, symbol_of
-from varma2023.theme import NORM, figure, ordered, panels, set_alt
+from varma2023.theme import NORM, coloured, figure, panels, set_alt
 
 Array = Float[np.ndarray, " run"]
 ROUND = tuple(digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5))  # ms
@@ -27,7 +27,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     xaxis, yaxis = {"title": "examples D", **log}, {"title": "FLOP of a gradient", **log}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=480)
     sizes = np.geomspace(20, run.p**2, 60).round()
-    for i, (form, colour) in enumerate(zip(forms, ordered(len(forms)), strict=True)):
+    for i, (form, colour) in enumerate(coloured(forms)):
         flop = np.array([form.flop(D) for D in sizes])
         hover = f"{form.form}, counted<br>D = %{{x:,}}: %{{y:.3s}}FLOP"
         draw(fig, sizes, flop, form.form, hover, colour=colour, dash=dash_of(i), mode="lines")
@@ -67,8 +67,7 @@ def _draw_timed(
 
 def _markers(n: int) -> list[dict[str, Any]]:
     """The marker of each of n cases."""
-    colours = enumerate(ordered(n))
-    return [{"color": colour, "symbol": symbol_of(i), "size": 9} for i, colour in colours]
+    return [{"color": hue, "symbol": symbol_of(i), "size": 9} for i, hue in coloured(range(n))]
 
 
 def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
@@ -103,7 +102,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     yaxis = {"title": "times the speed without it", "rangemode": "tozero"}
     fig, gains = figure(yaxis=yaxis, barmode="group", height=420), timings.gains(measured)
     cases = list(timings.by_case(measured))
-    for i, (case, colour) in enumerate(zip(cases, ordered(len(cases)), strict=True)):
+    for i, (case, colour) in enumerate(coloured(cases)):
         own = [gain for gain in gains if gain.case == case]
         points = [gain.idea for gain in own], [gain.factor for gain in own]
         hover = f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}"

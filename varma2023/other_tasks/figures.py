@@ -12,7 +12,7 @@ from varma2023 import measures
 from varma2023.other_tasks import analysis
 from varma2023.other_tasks.analysis import GroupCircuit
 from varma2023.plots import ACCURACY, Looks, draw, draw_accuracy, draw_bars, log_axis, size_axis
-from varma2023.theme import GEN, NORM, TEST, figure, ordered, panels, set_alt
+from varma2023.theme import GEN, NORM, TEST, coloured, figure, panels, set_alt
 
 FEW_TICKS = (10, 30, 100, 300, 1000, 3000, 10_000)  # of a small panel; every second if
 WIDE = 30  # times the smallest size are on it
@@ -65,7 +65,7 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
     yaxis = {"title": "share of norm²", "range": [0, 1.03]}
     height = 320 + 24 * len(chosen)  # a row of the legend each
     fig = figure(xaxis=xaxis, yaxis=yaxis, barmode="group", height=height)
-    for c, colour in zip(chosen, ordered(len(chosen)), strict=True):
+    for c, colour in coloured(chosen):
         own = c.own[0]
         kinds = (("characters", own.characters), ("all entries", own.entries))
         for i, (label, values) in enumerate(kinds):

@@ -11,7 +11,7 @@ from varma2023 import measures
 from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_runs, log_epochs
 from varma2023.rivals import analysis
 from varma2023.rivals.sweeps import ABLATIONS
-from varma2023.theme import TEST, TRAIN, figure, ordered, panels, set_alt
+from varma2023.theme import TEST, TRAIN, coloured, figure, panels, set_alt
 
 
 def fig_ablations(records: Records) -> go.Figure:
@@ -44,7 +44,7 @@ def fig_without_decay(records: Records) -> go.Figure:
 def _by_change(groups: Mapping[str, Records], names: Sequence[str]) -> go.Figure:
     """Train loss, test accuracy and norm by name, of which not all need be there."""
     fig = panels(760, rows=3, shared_xaxes=True, vertical_spacing=0.05)
-    for i, (name, colour) in enumerate(zip(names, ordered(len(names)), strict=True)):
+    for i, (name, colour) in enumerate(coloured(names)):
         for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
             look: Looks = {"label": name, "colour": colour, "dash": dash_of(i)}
             if name in groups:

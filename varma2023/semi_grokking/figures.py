@@ -11,7 +11,7 @@ from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
 from varma2023.semi_grokking import analysis
-from varma2023.theme import MEM, NORM, figure, ordered, ordered_at, panels, set_alt
+from varma2023.theme import MEM, NORM, coloured, figure, ordered_at, panels, set_alt
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
@@ -125,7 +125,7 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
     for col, here in enumerate(rates.values(), start=1):
-        for kind, colour in zip(OUTCOMES, ordered(len(OUTCOMES)), strict=True):
+        for kind, colour in coloured(OUTCOMES):
             for record in analysis.standing(here, kind):
                 end, on = record.final("test_accuracy"), after.get(analysis.who(record))
                 x = record.run.dataset_size + apart * (record.run.seed / max(most, 1) - 0.5)
@@ -147,7 +147,7 @@ def fig_outcomes(records: Records) -> go.Figure:
     xaxis = {"title": "dataset size D", "type": "category"}
     fig = figure(xaxis=xaxis, yaxis={"title": "runs"}, barmode="stack", height=380)
     groups = group(records, "dataset_size")
-    for i, (kind, colour) in enumerate(zip(OUTCOMES, ordered(len(OUTCOMES)), strict=True)):
+    for i, (kind, colour) in enumerate(coloured(OUTCOMES)):
         n = [len(analysis.standing(here, kind)) for here in groups.values()]
         hover = f"{kind}: %{{y}} runs<br>D %{{x}}"
         draw_bars(fig, [f"{D:,}" for D in groups], n, kind, hover, colour, i)
@@ -179,7 +179,7 @@ def fig_side_by_side(
     grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.03, **grid)
     seeds = sorted({record.run.seed for record in records})
-    colours = dict(zip(seeds, ordered(len(seeds)), strict=True))
+    colours = dict(coloured(seeds))
     for col, here in enumerate(groups.values(), start=1):
         for record in here:
             seed = record.run.seed
@@ -246,9 +246,7 @@ def fig_leaving(records: Records) -> go.Figure:
     axis = plots.size_axis(records, "dataset size D", range(220, 941, 60))
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     rates = group(records, "lr")
-    for look, ((rate, here), colour) in enumerate(
-        zip(rates.items(), ordered(len(rates)), strict=True)
-    ):
+    for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
         plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
     crossed = (f"{measures.d_crit_text(here)} at η = {rate:g}" for rate, here in rates.items())
     said = f"Test accuracy of {len(records)} networks from random weights, after the same time, by "
@@ -261,7 +259,7 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
     fig = figure(xaxis=plots.size_axis(ends, "dataset size D"), yaxis=yaxis, height=420)
     seeds = group(sorted(ends, key=lambda record: record.run.dataset_size), "seed")
     told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>"
-    for (seed, mine), colour in zip(seeds.items(), ordered(len(seeds)), strict=True):
+    for (seed, mine), colour in coloured(seeds.items()):
         name = f"seed {seed}"
         symbols = [plots.rest_symbols([r], MARKERS[end_kind(r)])[0] for r in mine]
         looks: Looks = {"colour": colour, "width": 1, "meta": {"seed": seed}}
@@ -289,7 +287,7 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     """
     groups = analysis.by_outcome(ways)
     fig = figure(yaxis={"title": "Eq. (2), AdamW / minimiser"}, height=420)
-    colours = dict(zip((measures.NONE, SEMI, measures.FULL), ordered(3), strict=True))
+    colours = dict(coloured((measures.NONE, SEMI, measures.FULL)))
     ticks = [f"{BROKEN[kind]}<br>({len(same)})" for kind, same in groups.items()]
     for column, same in enumerate(groups.values()):
         same = sorted(same, key=lambda pair: pair.adamw.final("test_accuracy"))

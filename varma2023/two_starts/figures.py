@@ -11,7 +11,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group
 from varma2023.plots import Looks, dash_of, draw, draw_ends
-from varma2023.theme import GEN, MEM, NORM, figure, ordered, pale, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_alt
 from varma2023.two_starts import analysis
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
@@ -41,7 +41,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
         thin |= {"meta": {"seed": seed, "weight_decay": decay}, "showlegend": False}
         draw(fig, *measures.curve(runs), "one seed and weight decay", **thin)
     groups = analysis.by_norm(records)
-    for i, (bounds, colour) in enumerate(zip(groups, ordered(len(groups)), strict=True)):
+    for i, (bounds, colour) in enumerate(coloured(groups)):
         here, label = groups[bounds], f"norm {bounds[0]:.1f} – {bounds[1]:.1f}"
         for col, (value, what, mean) in enumerate(readings, start=1):
             told, place = f"{what} %{{y:.3g}} at %{{x:,}}<br>", (1, col)

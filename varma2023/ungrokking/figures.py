@@ -14,7 +14,7 @@ from varma2023.measures import at_the_end, group
 from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
 from varma2023.statistics import Interval
 from varma2023.tables import capitalised
-from varma2023.theme import MEM, NORM, TEST, figure, ordered, pale, panels, set_alt
+from varma2023.theme import MEM, NORM, TEST, coloured, figure, ordered_at, pale, panels, set_alt
 from varma2023.ungrokking import analysis
 
 
@@ -40,17 +40,15 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     titles = ["over time, coloured by D′", "at the end"]
     fig = panels(460, titles, cols=2, shared_yaxes=True, **grid)
     groups = group(records, "dataset_size")
-    for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
-        looks: Looks = {"label": f"D′ = {D:,}", "colour": colour, "dash": dash_of(i), "width": 1.8}
+    for i, ((D, runs), colour) in enumerate(coloured(groups.items())):
+        name, hidden = f"D′ = {D:,}", Looks(showlegend=False)
+        looks: Looks = {"label": name, "colour": colour, "dash": dash_of(i), "width": 1.8}
         for record in runs:
-            plots.draw_run(fig, record, "test_accuracy", (1, 1), showlegend=False, **looks)
-    plots.log_epochs(fig)
-    for i, (colour, (D, runs)) in enumerate(zip(ordered(len(groups)), groups.items(), strict=True)):
-        for record in runs:
-            name = f"D′ = {D:,}"
+            plots.draw_run(fig, record, "test_accuracy", (1, 1), **looks, **hidden)
             told = f"test accuracy %{{y:.3f}} at the end<br>{plots.run_name(record)}"
             dot: Looks = {"mode": "markers", "marker": {"color": colour}, "place": (1, 2)}
-            draw_ends(fig, [record], at_the_end, name, told, i, showlegend=False, **dot)
+            draw_ends(fig, [record], at_the_end, name, told, i, **dot, **hidden)
+    plots.log_epochs(fig)
     rows = measures.ungrokked(records)
     sizes, middles = [*groups], [row.test_accuracy.median for row in rows]
     line: Looks = {"colour": TEST, "width": 2, "mode": "lines", "place": (1, 2)}
@@ -78,7 +76,7 @@ def _panel(fig: go.Figure, records: Records, every: Records, field: str, **trace
     """
     groups, values = group(records, field), [*group(every, field)]
     named = {values[0], values[len(values) // 2], values[-1]}
-    for i, (value, colour) in enumerate(zip(values, ordered(len(values)), strict=True)):
+    for i, (value, colour) in enumerate(coloured(values)):
         if value in groups:
             label = f"{NAMES[field]} {value:g}"
             hidden: Looks = {} if value in named else {"showlegend": False}
@@ -156,9 +154,7 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
     fig = figure(xaxis=axes[0], yaxis=axes[1], height=440)
     text = f"the minimiser: {end.text(',.0f')}"
     draw(fig, [min(times), max(times)], [end.value] * 2, "the minimiser", text, **level)
-    for i, (colour, (decay, curve)) in enumerate(
-        zip(ordered(len(curves)), curves.items(), strict=True)
-    ):
+    for i, ((decay, curve), colour) in enumerate(coloured(curves.items())):
         label = f"{NAMES['weight_decay']} {decay:g}"
         hover = f"%{{y:,.0f}} after %{{x:.1f}} decay times<br>{label}"
         x, y = zip(*curve, strict=True) if curve else ([], [])
@@ -225,7 +221,7 @@ def fig_mirrors(records: Records) -> go.Figure:
             size: fmean(analysis.n_facts(record.run) for record in runs)
             for size, runs in group(here, "dataset_size").items()
         }
-        colour = ordered(len(KINDS))[i]
+        colour = ordered_at(i / (len(KINDS) - 1))
         draw_accuracy(fig, here, "mirrors", label, colour, i, (1, 1), read)
         drawn = len(fig.data)
         draw_accuracy(fig, here, "mirrors", label, colour, i, (1, 2), read, showlegend=False)
