@@ -95,7 +95,8 @@ def test_the_lower_of_two_minima_and_the_size_at_which_both_are_equal():
     assert len(pairs) == 4 * 5
     assert analysis.orders(pairs) == [[False, False, True, True]] * 5
     assert all(pair.apart for pair in pairs)
-    told = [text.split() for text in analysis.above_text(pairs).split("; ")]
+    above = analysis.by_size_text(pairs, lambda pair: pair.above, "+.1%")
+    told = [text.split() for text in above.split("; ")]
     assert [(text[0], text[-1]) for text in told] == [
         ("-7.4%", "600"),
         ("-7.4%", "700"),

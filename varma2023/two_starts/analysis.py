@@ -229,17 +229,8 @@ def orders(pairs: Sequence[TwoStarts]) -> list[list[bool | None]]:
     return [[pair.grokked_is_lower for pair in own] for own in by_field(pairs, "seed").values()]
 
 
-def above_text(pairs: Sequence[TwoStarts]) -> str:
-    """ "-8.1% (-12.0% – -5.3%) at 149; ...": `TwoStarts.above` by size, median and range."""
-    return _by_size(pairs, lambda pair: pair.above, "+.1%")
-
-
-def accuracies_text(pairs: Sequence[TwoStarts]) -> str:
-    """The same of test accuracy from the grokked start."""
-    return _by_size(pairs, lambda pair: at_the_end(pair.grokked), ".2f")
-
-
-def _by_size(pairs: Sequence[TwoStarts], read: Callable[[TwoStarts], float], form: str) -> str:
+def by_size_text(pairs: Sequence[TwoStarts], read: Callable[[TwoStarts], float], form: str) -> str:
+    """ "-8.1% (-12.0% – -5.3%) at 149; ...": what is read of a pair, by size, median and range."""
     sizes = by_field(pairs, "dataset_size").items()
     return "; ".join(f"{Summary.of([*map(read, of)]).text(form)} at {size}" for size, of in sizes)
 
