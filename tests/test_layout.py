@@ -12,7 +12,7 @@ engine sweeps demo commands"""
 SHARED = "tables statistics pages theme claims measures plots profiles"
 ROOMS = """grokking simulation efficiency ungrokking semi_grokking two_starts decomposition
 other_tasks rivals theorems convergence clock delay engine"""
-JOINING = "board experiments explorers estimate retrain publish commands __main__"
+JOINING = "experiments board explorers estimate retrain publish commands __main__"
 LAYERS = [
     ["grokkit.__version__"],
     *([f"grokkit.{name}"] for name in LIBRARY.split()),

@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Records
+from varma2023 import experiments
 from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, ByExperiment, Claim, Met, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
@@ -59,7 +61,13 @@ def claim(name: str) -> Claim:
 
 def judge(name: str, **records: Records) -> Result:
     """The result of one claim, from records by the name of their experiment."""
-    return claim(name).result(records)
+    each = claim(name)
+    found = each.result(records)
+    if not (each.earlier and found.evidence):
+        return found
+    runs = [record.run for record in records[each.needs[0]]]
+    published = runs == experiments.EXPERIMENTS[each.needs[0]].runs("published")
+    return replace(found, before=each.earlier) if published else found
 
 
 def results(records: ByExperiment) -> dict[str, Result]:
@@ -67,7 +75,7 @@ def results(records: ByExperiment) -> dict[str, Result]:
 
     `records` are by the name of their experiment (`experiments.all_records`).
     """
-    found = {each.id: each.result(records) for each in CLAIMS}
+    found = {each.id: judge(each.id, **records) for each in CLAIMS}
     return {name: result for name, result in found.items() if result.verdict != NOT_RUN}
 
 

@@ -140,11 +140,6 @@ def told_without(
     return decorate
 
 
-def of_published(records: Records, published: Sequence[Run], text: str) -> str:
-    """The text on an earlier verdict, if these are the published runs, which it is about."""
-    return text if [record.run for record in records] == [*published] else ""
-
-
 def every(criteria: Iterable[Met]) -> Met:
     """Whether all of the criteria are met; None if one cannot be told and none is not met."""
     known = list(criteria)
@@ -163,6 +158,7 @@ class Claim:
     needs: tuple[str, ...] = ()  # experiments without whose records there is nothing to judge
     number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests
+    earlier: str = ""  # `Result.before` of the published runs of the first that it needs
 
     @property
     def href(self) -> str:

@@ -8,8 +8,8 @@ from math import inf, isnan, nan
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, of_published
-from varma2023.efficiency import analysis, costs, critical, sweeps
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
+from varma2023.efficiency import analysis, costs, critical
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import CRITICAL, EFFICIENCY, UNGROKKING
@@ -36,6 +36,7 @@ def memory(found: ByExperiment) -> list[Record]:
     ("memorising",),
     number="isologit lines rise in each of six buckets",
     heading=ONE,
+    earlier="in part, by two seeds of 1,000 gradients that had not come to rest (C38)",
 )
 def fig3_mem(found: ByExperiment) -> Result:
     """Fig. 3a, b: at a fixed logit the norm rises with D, by more than unfinished runs feign."""
@@ -51,9 +52,7 @@ def fig3_mem(found: ByExperiment) -> Result:
     papers = round(PAPERS_LARGEST * largest.p**2)
     what = f"sizes up to the paper's largest, here {papers:,} (ours: {largest.dataset_size:,})"
     further[what] = largest.dataset_size >= papers
-    first = "in part, by two seeds of 1,000 gradients that had not come to rest (C38)"
-    before = of_published(found["memorising"], sweeps.memorising(), first)
-    return Result(ours, analysis.rises(mem), further, Evidence.of(mem), before)
+    return Result(ours, analysis.rises(mem), further, Evidence.of(mem))
 
 
 @CLAIMS.row(
@@ -64,6 +63,7 @@ def fig3_mem(found: ByExperiment) -> Result:
     ("generalising",),
     number="isologit lines are flat",
     heading=ONE,
+    earlier="holds, smaller, by two seeds of 500 gradients, of which one was at rest (C13)",
 )
 def fig3_gen(found: ByExperiment) -> Result:
     """Fig. 3c, d: of the networks with C_gen alone that rest, the norm at a logit is flat in D."""
@@ -79,9 +79,7 @@ def fig3_gen(found: ByExperiment) -> Result:
     power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
     ours = f"{power}; {sum(level)} of {len(level)} lines flat; {ours}"
     further = {"every isologit line is flat": bool(level) and all(level)}
-    first = "holds, smaller, by two seeds of 500 gradients, of which one was at rest (C13)"
-    before = of_published(found["generalising"], sweeps.generalising(), first)
-    return Result(ours, flat, further, Evidence.of(gen), before)
+    return Result(ours, flat, further, Evidence.of(gen))
 
 
 def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
@@ -185,6 +183,7 @@ def _text(name: str, found: Prediction) -> str:
     "where a network's isologit line meets that of memory, it ungroks",
     (EFFICIENCY, "fig-equal-cost"),
     ("memorising", "starts", "transition"),
+    earlier="open, by two seeds whose memory was still falling (C38)",
 )
 def equal_norm(found: ByExperiment) -> Result:
     """B1: D_crit where isologit lines meet, seed by seed, against ungrokking."""
@@ -194,10 +193,7 @@ def equal_norm(found: ByExperiment) -> Result:
         return Result()
     ours = "; ".join(_text(name, pair) for name, pair in pairs.items())
     agree = _agree(pairs.values(), [*mem, *starts], ends)
-    first = "open, by two seeds whose memory was still falling (C38)"
-    before = of_published(found["memorising"], sweeps.memorising(), first)
-    evidence = Evidence.of(mem, starts, ends)
-    return Result(ours, agree, measures.resting(mem, MEM_RESTS), evidence, before)
+    return Result(ours, agree, measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends))
 
 
 @CLAIMS.row(
@@ -206,6 +202,7 @@ def equal_norm(found: ByExperiment) -> Result:
     "the minima of Eq. (2) of the two circuits cross at D_crit",
     (EFFICIENCY, "fig-first-order"),
     ("papers_memory", "transition"),
+    earlier="open, by runs of two seeds that were still falling (C35)",
 )
 def equal_minimum(found: ByExperiment) -> Result:
     """B2: D_crit where the minima of Eq. (2) meet, seed by seed, against ungrokking (C35)."""
@@ -219,10 +216,7 @@ def equal_minimum(found: ByExperiment) -> Result:
     agree = _agree(pairs.values(), kind.beside, kind.ends)
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     further |= {"no end in between lies below both circuits: a jump": not below}
-    first = "open, by runs of two seeds that were still falling (C35)"
-    before = of_published(found["papers_memory"], sweeps.papers_memory(), first)
-    evidence = Evidence.of(kind.memory, kind.ends)
-    return Result("; ".join(texts), agree, further, evidence, before)
+    return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
 
 
 @CLAIMS.row(
@@ -231,6 +225,7 @@ def equal_minimum(found: ByExperiment) -> Result:
     "ungrokking sets in where memorising costs what the task's own rule costs",
     (UNGROKKING, "sec-5-2-across"),
     ("papers_memory", "other_tasks"),
+    earlier="open, by memory that was still falling, and all six tasks within a quarter (C35)",
 )
 def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
@@ -247,10 +242,7 @@ def across_tasks(found: ByExperiment) -> Result:
     agree = _agree(pairs.values(), [*mem, *rules], fell)
     further = measures.resting(mem, MEM_RESTS)
     further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
-    first = "open, by memory that was still falling, and all six tasks within a quarter (C35)"
-    before = of_published(mem, sweeps.papers_memory(), first)
-    evidence = Evidence.of(mem, *group(ends, "task").values())
-    return Result(ours, agree, further, evidence, before)
+    return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
 
 
 @CLAIMS.row(
@@ -312,7 +304,8 @@ def wider(found: ByExperiment) -> Result:
     "Beyond: the costs of both circuits, at rest",
     "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
     (CRITICAL, "fig-costs"),
-    ("moduli", "memory_at_rest", "upper_branch"),
+    ("memory_at_rest", "moduli", "upper_branch"),
+    earlier="open, by five seeds and one size less, with 0.86 (0.79 – 0.95) (C40)",
 )
 def where_costs_meet(found: ByExperiment) -> Result:
     """B18: whether D_crit is where memory at rest costs what the rule does (choice C31)."""
@@ -332,9 +325,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
-    first = "open, by five seeds and one size less, with 0.86 (0.79 – 0.95) (C40)"
-    before = of_published(found["memory_at_rest"], sweeps.memory_at_rest(), first)
-    return Result(ours, _meet(by_random), further, evidence, before)
+    return Result(ours, _meet(by_random), further, evidence)
 
 
 def _meet(kind: costs.Costs) -> Met:

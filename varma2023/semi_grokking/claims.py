@@ -4,15 +4,7 @@ from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Record, Records
-from varma2023.claims import (
-    ENOUGH_SEEDS,
-    ByExperiment,
-    Claims,
-    Evidence,
-    Met,
-    Result,
-    of_published,
-)
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
@@ -27,7 +19,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.sweeps import EDGE, STEP, leaving_memory_53, papers_sizes
+from varma2023.semi_grokking.sweeps import EDGE, STEP
 
 FOUR = "Prediction 4, semi-grokking"
 CLAIMS = Claims()
@@ -199,6 +191,7 @@ def many(found: ByExperiment) -> Result:
     (SEMI_GROKKING, "fig-papers-sizes"),
     ("papers_sizes", "papers_sizes_again"),
     number="at least 6 of 200",
+    earlier="fails, the criterion on the rate open, by 15 pairs (C45)",
 )
 def at_papers_sizes(found: ByExperiment) -> Result:
     """B29: the same as B24 at the paper's modulus and sizes (choice C45)."""
@@ -210,10 +203,7 @@ def at_papers_sizes(found: ByExperiment) -> Result:
     same = analysis.same_side(records)
     name = f"at half of that rate networks end on the same side of ½ ({sum(same)} of {len(same)}; "
     name += f"{analysis.ALIKE} of {analysis.OF_PAIRS} asked)"
-    first = "fails, the criterion on the rate open, by 15 pairs (C45)"
-    before = of_published(records, papers_sizes(), first)
-    further = {**result.further, name: analysis.is_alike(same)}
-    return replace(result, further=further, before=before)
+    return replace(result, further={**result.further, name: analysis.is_alike(same)})
 
 
 def _lasting(left: analysis.Left, usual: Records) -> Result:
@@ -381,14 +371,12 @@ def fewer_examples(found: ByExperiment) -> Result:
     "learning rate, in the same time η × epochs",
     (DELAY, "fig-leaving-53"),
     ("leaving_memory_53",),
+    earlier="open, by sizes up to 920, and then up to 980 (C44)",
 )
 def fewer_mod_53(found: ByExperiment) -> Result:
     """B28: the same as B21 at another modulus (choice C44)."""
-    records = found["leaving_memory_53"]
-    usual, *larger = group(records, "lr").values()
-    first = "open, by sizes up to 920, and then up to 980 (C44)"
-    before = of_published(records, leaving_memory_53(), first)
-    return replace(_on_fewer(usual, list(chain(*larger))), before=before)
+    usual, *larger = group(found["leaving_memory_53"], "lr").values()
+    return _on_fewer(usual, list(chain(*larger)))
 
 
 def _on_fewer(usual: Records, others: Records) -> Result:
