@@ -45,8 +45,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
         title = "characters, strongest first"
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
-    fig.update_yaxes(range=[0, 1.03])
-    fig.update_yaxes(title="share of norm²", col=1)
+    fig.update_yaxes(title="share of norm²", range=[0, 1.03], col=1)
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
     said = f"Logits of {len(modular)} networks by character. Key characters in the task's own "
     said += f"group against another: {'; '.join(keys)}."
@@ -111,8 +110,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
             line["place"], hover = (row, col), f"D<sub>crit</sub> {size:,.0f}<br>{task}"
             draw(fig, [size] * 2, [0, 1], "D<sub>crit</sub>", hover, **line)
         fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
-    fig.update_yaxes({**ACCURACY, "title": ""})
-    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_yaxes(ACCURACY, col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(not note for note in told.values())
     said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "

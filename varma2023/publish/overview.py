@@ -73,17 +73,15 @@ def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> g
         fig.add_annotation(x=0.5, y=0.5, text=why, showarrow=False, row=1, col=3)
     else:
         draw_paper(fig, f"{analysis.PAPERS_PLATEAU}", y=analysis.PAPERS_PLATEAU, place=(1, 3))
-    fig.update_yaxes(range=[0, 1.03])
-    fig.update_yaxes(title="accuracy", col=1)
+    fig.update_yaxes(title="accuracy", range=[0, 1.03], col=1)
     said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
     return set_alt(fig, said)
 
 
 def _alt(grokked: Records, ungrokked: Records) -> str:
-    fits = measures.mark_epochs(grokked, measures.MARKS[0]).text()
-    general = measures.mark_epochs(grokked, measures.MARKS[-1]).text()
+    fits, *_, general = (mark.text() for mark in measures.mark_summaries(grokked))
     start = measures.Summary.of([record["test_accuracy"][0] for record in ungrokked])
-    end = measures.Summary.of([record.final("test_accuracy") for record in ungrokked])
+    end = measures.finals(ungrokked, "test_accuracy")
     return (
         f"Accuracy against epochs. Grokking, {len(grokked)} networks trained on "
         f"{grokked[0].run.dataset_size:,} examples: train accuracy reaches 1 at epoch {fits}, test "

@@ -57,8 +57,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     plots.draw_paper_size(fig, records, (1, 2))
     fig.update_xaxes(title="epoch", row=1, col=1)
     fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 8]), row=1, col=2)
-    fig.update_yaxes(plots.ACCURACY | {"title": ""})
-    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_yaxes(plots.ACCURACY, col=1)
     ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
     text = f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
     text += f"Median at the end, by number of examples: {ends}." + early_text(records)
@@ -114,8 +113,7 @@ def fig4_ungrokking(
             draw(fig, [predicted.value] * 2, [0, 1], name, text, place=(1, col), **looks)
     for col in range(1, len(routes) + 1):
         plots.draw_paper_size(fig, minimised, (1, col))
-    fig.update_yaxes({**plots.ACCURACY, "title": ""})
-    fig.update_yaxes(title="test accuracy", col=1)
+    fig.update_yaxes(plots.ACCURACY, col=1)
     sizes, values = measures.curve(minimised)
     more = f" By AdamW: {_crossings(adamw, field)}." if adamw else ""
     if predictions:
@@ -234,6 +232,5 @@ def fig_mirrors(records: Records) -> go.Figure:
         trace.hovertemplate = told.replace("%{x:,}", "%{x:,.0f}")
     fig.update_xaxes(plots.size_axis(records, "examples, D′"), col=1)
     fig.update_xaxes(plots.log_axis(facts, "facts", plots.TICKS, 0.07), col=2)
-    fig.update_yaxes({**plots.ACCURACY, "title": ""})
-    fig.update_yaxes(title="accuracy on unseen facts", col=1)
+    fig.update_yaxes(plots.ACCURACY | {"title": "accuracy on unseen facts"}, col=1)
     return set_alt(fig, f"Ungrokking by mirror images in the train set. D_crit {'; '.join(said)}.")
