@@ -468,9 +468,9 @@ def smallest(records: Records) -> list[Record]:
     return next(iter(group(records, "dataset_size").values()))
 
 
-def at_largest(records: Records) -> list[Record]:
-    """The records on the largest train set."""
-    return [*group(records, "dataset_size").values()][-1]
+def at_largest(records: Records, field: str = "dataset_size") -> list[Record]:
+    """The records on the largest train set, or with the largest value of another field."""
+    return [*group(records, field).values()][-1]
 
 
 def longest(records: Records) -> list[Record]:

@@ -212,7 +212,7 @@ def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
     grid = sweeps.papers_sizes()
     base = {run.lr * run.epochs for run in grid}, {run.dataset_size for run in grid}
     assert base == ({128.0}, {run.dataset_size for run in sweeps.semi_grokking("paper")})
-    records = analysis.at_largest_rate(experiments.load_or_train(grid))
+    records = measures.at_largest(experiments.load_or_train(grid), "lr")
     assert len(records) == 200
     middle = {r.run for r in records if measures.outcome(r) in (SEMI, UNDER_WAY)}
     runs = sweeps.papers_sizes_again()

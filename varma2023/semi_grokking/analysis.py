@@ -135,12 +135,6 @@ class Left:
         return table(f"{heads} | at rest", rows)
 
 
-def at_largest_rate(records: Records) -> list[Record]:
-    """The runs at the largest learning rate."""
-    rate = max((record.run.lr for record in records), default=nan)
-    return [record for record in records if record.run.lr == rate]
-
-
 ALIKE, OF_PAIRS = 20, 25  # pairs of a network at two rates: at least so many must end alike (C45)
 
 

@@ -8,6 +8,7 @@ from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, 
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
+    at_largest,
     d_crit_text,
     end_kind,
     group,
@@ -196,7 +197,7 @@ def many(found: ByExperiment) -> Result:
 def at_papers_sizes(found: ByExperiment) -> Result:
     """B29: the same as B24 at the paper's modulus and sizes (choice C45)."""
     records = found["papers_sizes"]
-    large = analysis.at_largest_rate(records)
+    large = at_largest(records, "lr")
     result = _lasting(analysis.Left.of(large, (), (), found["papers_sizes_again"]), large)
     if not result.evidence:
         return result
