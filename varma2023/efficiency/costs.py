@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import exp, isfinite, log, log10, nan
-from statistics import fmean
+from statistics import geometric_mean
 
 import numpy as np
 import plotly.graph_objects as go
@@ -192,7 +192,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
     priced = [record for kind in found for record in (*kind.memory, *kind.ends)]
     if one and found[0].rules:
         reach = [min(r.run.dataset_size for r in priced), max(r.run.dataset_size for r in ends)]
-        mean = exp(fmean(log(least(r)) for r in found[0].rules))
+        mean = geometric_mean(map(least, found[0].rules))
         carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
         label = "mean of the rule, carried to other sizes"
         draw(fig, reach, [mean] * 2, label, f"{mean:.1f}", place=(1, 2), **carried)

@@ -1,7 +1,8 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
 from collections.abc import Callable
-from math import exp, isfinite, log, log10, nan, sqrt
+from math import isfinite, log, log10, nan, sqrt
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -58,8 +59,8 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
     last = decay_times(records)
     times = [*np.geomspace(1, last, 1 + round(8 * log10(last)))] if last > 1 else []
     crits = [measures.d_crits(records, accuracy=after(float(t))).values() for t in times]
-    means = [exp(float(np.mean([*map(log, each)]))) for each in crits]
-    return [(t, mean) for t, mean in zip(times, means, strict=True) if isfinite(mean)]
+    means = zip(times, map(geometric_mean, crits), strict=True)
+    return [(t, mean) for t, mean in means if isfinite(mean)]
 
 
 def spiking_text(records: Records) -> str:
@@ -191,10 +192,7 @@ def known_and_new(records: Records) -> tuple[list[Record], list[Record]]:
 def constants(known: Records) -> dict[str, float]:
     """The constant of each law: the geometric mean over moduli of D_crit / law."""
     crits = measures.d_crit_by_modulus(known).items()
-    return {
-        name: exp(float(np.mean([log(crit / law(p)) for p, crit in crits])))
-        for name, law in LAWS.items()
-    }
+    return {name: geometric_mean(crit / law(p) for p, crit in crits) for name, law in LAWS.items()}
 
 
 def off_by(known: Records, new: Records) -> dict[str, dict[int, float]]:
