@@ -100,9 +100,7 @@ def draw_bars(
 ) -> None:
     """Add the bars of case i, told apart by colour and pattern; else as `draw`."""
     marker = {"color": colour, "pattern": {"shape": _PATTERNS[i % len(_PATTERNS)]}}
-    thick = bar.pop("width", None)  # of the bars; in `draw` a width is a line's
     draw(fig, x, y, label, hover, type="bar", marker=marker, **bar)
-    fig.data[-1].width = thick
 
 
 def draw_run(

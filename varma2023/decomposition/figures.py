@@ -20,8 +20,9 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
         for i, (some, name, colour) in enumerate(cases):
             hover = f"k = %{{x}}: {label} norm %{{y:.3g}}<br>{name}"
             y = norms.numpy()[some]
-            draw_bars(fig, k[some], y, name, hover, colour, i, place=(row, 1), width=0.8)
+            draw_bars(fig, k[some], y, name, hover, colour, i, place=(row, 1))
         fig.update_yaxes(title=f"norm in the {label}", row=row)
+    fig.update_traces(width=0.8)
     fig.update_xaxes(title="frequency k", row=2)
     listed = ", ".join(str(f) for f in report.frequencies)
     said = f"Norm of embedding and logits at each of {len(k)} frequencies: "
