@@ -285,19 +285,22 @@ def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[R
     return runs
 
 
-def longer(runs: Sequence[Run], more: Mapping[tuple[Any, ...], int]) -> list[Run]:
-    """The runs, those in `more` with so many times the gradients.
+def longer(
+    runs: Sequence[Run], more: Mapping[tuple[Any, ...], int], changes: Changes | None = None
+) -> list[Run]:
+    """The runs, those in `more` with so many times the gradients, unless `changes` say how many.
 
     A run is named by its size, weight decay and seed, and by its d_model, its choice of mirror
     images and its labels where these are others than usual.
     """
-    found = []
+    found, own_length = [], "epochs" in not_none(changes or {})
     for run in runs:
         own = {PAPERS.model.d_model: run.model.d_model, PAPERS.mirrors: run.mirrors}
         own[PAPERS.labels] = run.labels
         other = [value for usual, value in own.items() if value != usual]
         end = (run.dataset_size, run.weight_decay, run.seed, *other)
-        found.append(replace(run, epochs=more.get(end, 1) * run.epochs))
+        times = 1 if own_length else more.get(end, 1)
+        found.append(replace(run, epochs=times * run.epochs))
     return found
 
 

@@ -7,17 +7,8 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
-from varma2023.profiles import (
-    QUICK_RUN,
-    Changes,
-    Grid,
-    from_random,
-    full_data,
-    longer,
-    not_none,
-    seed_range,
-    sets,
-)
+from varma2023 import profiles
+from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
@@ -40,7 +31,7 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     times; and the sizes of the second modulus. The last two have half of the seeds. A larger size
     has fewer epochs, by the square of its ratio to the smallest.
     """
-    count = seed_range(profile, seeds, published=10, quick=1, paper=10)
+    count = profiles.seed_range(profile, seeds, published=10, quick=1, paper=10)
     fewer = count[: -(-len(count) // FEWER)]
     first, sizes = FIRST[profile], SIZES[profile]
     middle = sizes[first.p][len(sizes[first.p]) // 2]
@@ -94,7 +85,7 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     fresh = _two_sizes(delay(profile, seeds))
     p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
-    inits, times = full_data(profile, n, p=p), 2 if profile == "quick" else 20
+    inits, times = profiles.full_data(profile, n, p=p), 2 if profile == "quick" else 20
     own: Changes = {
         "lr": rate,
         "epochs": round(times / rate),
@@ -128,5 +119,4 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     Until at rest, or for so many gradients; up to which size do they end in memory?
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
-    own_length = "epochs" not in not_none(changes)
-    return longer(runs, STILL_FALLING) if profile == "published" and own_length else runs
+    return longer(runs, STILL_FALLING, changes) if profile == "published" else runs

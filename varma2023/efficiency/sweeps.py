@@ -106,4 +106,4 @@ def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 def _at_rest(grid: Grid, changes: dict[str, Any], more: dict[tuple, int]) -> list[Run]:
     """Memory until at rest; those in `more` with so many times the gradients, if not given."""
     runs = from_random(grid, {"until_rest": True, **changes}, labels="random")
-    return runs if "epochs" in profiles.not_none(changes) else longer(runs, more)
+    return longer(runs, more, changes)

@@ -51,9 +51,10 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     changes = {"until_rest": profile != "quick", "p": grid.run.p, **changes}
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     grokked, fresh = profiles.to_the_minimum(inits, grid, changes), from_random(grid, changes)
-    if profile != "published" or "epochs" in profiles.not_none(changes):
-        return [*grokked, *fresh]
-    return [*longer(grokked, GROKKED_FOR_LONGER), *longer(fresh, FRESH_FOR_LONGER)]
+    if profile == "published":
+        grokked = longer(grokked, GROKKED_FOR_LONGER, changes)
+        fresh = longer(fresh, FRESH_FOR_LONGER, changes)
+    return [*grokked, *fresh]
 
 
 SHAKE: Changes = {

@@ -35,8 +35,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    own_length = "epochs" not in profiles.not_none(changes)
-    return profiles.longer(runs, STILL_FALLING) if profile == "published" and own_length else runs
+    return profiles.longer(runs, STILL_FALLING, changes) if profile == "published" else runs
 
 
 @sets(
