@@ -1,6 +1,6 @@
 """The figures of App. A: relative strength (Fig. 10), two starts, and the loop they draw."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isnan, log, nan
 from statistics import fmean, geometric_mean
 
@@ -32,10 +32,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
     """
     titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
     fig = panels(460, titles, **COLUMNS)
-    readings: tuple[tuple[Reading, str, Callable[[Sequence[float]], float] | None], ...] = (
-        (analysis.ratio, "ratio", _geometric),
-        (measures.at_the_end, "test accuracy", None),
-    )
+    readings = {"ratio": analysis.ratio, "test accuracy": measures.at_the_end}
     for (seed, decay), runs in group(records, "seed", "weight_decay").items():
         thin: Looks = {"colour": pale(NORM, 0.2), "width": 1, "mode": "lines", "place": (1, 2)}
         thin |= {"meta": {"seed": seed, "weight_decay": decay}, "showlegend": False}
@@ -43,12 +40,12 @@ def fig10_relative_strength(records: Records) -> go.Figure:
     groups = analysis.by_norm(records)
     for i, (bounds, colour) in enumerate(coloured(groups)):
         here, label = groups[bounds], f"norm {bounds[0]:.1f} – {bounds[1]:.1f}"
-        for col, (value, what, mean) in enumerate(readings, start=1):
+        for col, (what, value) in enumerate(readings.items(), start=1):
             told, place = f"{what} %{{y:.3g}} at %{{x:,}}<br>", (1, col)
-            if mean is not None:
+            if what == "ratio":
                 line: Looks = {"colour": colour, "width": 2.2, "mode": "lines", "showlegend": False}
                 sizes = group(here, "dataset_size")
-                means = np.array([mean([value(r) for r in runs]) for runs in sizes.values()])
+                means = np.array([_geometric([*map(value, runs)]) for runs in sizes.values()])
                 draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
                 who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
