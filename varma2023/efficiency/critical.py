@@ -99,8 +99,8 @@ def never_cheaper(mem: Records) -> bool:
     return all(bool((np.diff(minima(curve)[:, 1]) > 0).all()) for curve in curves)
 
 
-def mixtures_below(mem: Records, gen: Records, ends: Records, by: float = 0.02) -> list[float]:
-    """By how much ends lie below the minima of both circuits alone, those by more than `by`.
+def mixtures_below(mem: Records, gen: Records, ends: Records) -> list[float]:
+    """By how much ends lie below the minima of both circuits alone, those by more than 2%.
 
     At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,
     the mean over seeds; C_gen's of the network that the end was ungrokked from. One entry an end,
@@ -115,4 +115,4 @@ def mixtures_below(mem: Records, gen: Records, ends: Records, by: float = 0.02) 
             for end in fell:
                 memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
                 found.append(1 - least(end) / exp(min(memory, rule)))
-    return [part for part in found if part > by]
+    return [part for part in found if part > 0.02]
