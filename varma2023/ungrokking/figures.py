@@ -232,5 +232,6 @@ def fig_mirrors(records: Records) -> go.Figure:
         trace.hovertemplate = told.replace("%{x:,}", "%{x:,.0f}")
     fig.update_xaxes(plots.size_axis(records, "examples, D′"), col=1)
     fig.update_xaxes(plots.log_axis(facts, "facts", plots.TICKS, 0.07), col=2)
-    fig.update_yaxes(plots.ACCURACY | {"title": "accuracy on unseen facts"}, col=1)
+    fig.update_yaxes({**plots.ACCURACY, "title": ""})
+    fig.update_yaxes(title="accuracy on unseen facts", col=1)
     return set_alt(fig, f"Ungrokking by mirror images in the train set. D_crit {'; '.join(said)}.")
