@@ -274,6 +274,7 @@ def one_winner(found: ByExperiment) -> Result:
     "a network of twice the width keeps the rule with fewer examples",
     (CRITICAL, "sec-widths"),
     ("widths",),
+    earlier="open, before a size was added and two ends were made longer (C28)",
 )
 def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
@@ -288,15 +289,13 @@ def wider(found: ByExperiment) -> Result:
     same = ratio.within(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
-    narrow, wide = ({r.run.dataset_size for r in own} for own in (ends[0], ends[-1]))
-    first = "open, before a size was added and two ends were made longer (C28)"
     core = falls if all(map(measures.crossings_rest, ends)) else None
     minima = [record for each in widths for record in (*each.memory, *each.rules)]
     as_told = same if all(map(measures.rests, minima)) else None
     further = {"by as much as the costs of both circuits say": as_told}
     further |= measures.resting([record for own in ends for record in own])
     evidence = Evidence.of(ends[-1])  # the paper's width
-    return Result(ours, core, further, evidence, first if narrow > wide else "")
+    return Result(ours, core, further, evidence)
 
 
 @CLAIMS.row(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from varma2023 import board, claims, experiments
+from varma2023 import board, claims, experiments, measures
 from varma2023.pages import BOOK, ROOT
 from varma2023.publish import overview
 from varma2023.publish.browser import find_browser
@@ -105,7 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     for path in WITH_TREE:
         path.write_text(with_part(path.read_text("utf-8"), tree(), "tree"), encoding="utf-8")
     if given:
-        three = every["grokking"], every["ungrokking_longer"], overview.near_d_crit(every)
+        ungrokked = measures.smallest(every["ungrokking"])
+        three = every["grokking"], ungrokked, overview.near_d_crit(every)
         draw(overview.fig1_overview(*three), PICTURE)
     return 0
 
