@@ -612,7 +612,7 @@ def ungrokked(records: Records) -> list[Ungrokked]:
     """The ends of ungrokking runs, by reduced dataset size, smallest first."""
     rows = []
     for size, here in group(records, "dataset_size").items():
-        late = [r["train_accuracy"][r["epoch"] >= r.run.epochs / 10].min() for r in here]
+        late = [r["train_accuracy"][r["epoch"] >= r["epoch"][-1] / 10].min() for r in here]
         residual = finals(here, "residual").high
         rows.append(Ungrokked(size, finals(here, "test_accuracy"), float(min(late)), residual))
     return rows

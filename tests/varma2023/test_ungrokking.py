@@ -156,6 +156,13 @@ def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
     assert names == {"the minimiser", "weight decay 0.1", "weight decay 0.5"}
 
 
+def test_of_a_run_that_ended_early_the_last_nine_tenths_must_fit():
+    run = Run(dataset_size=500, epochs=100_000)
+    curves = {"train_accuracy": [0.9, 1, 1], "test_accuracy": 1.0, "residual": 0.1}
+    [row] = measures.ungrokked([record(run, [0, 900, 5000], **curves)])
+    assert (row.dataset_size, row.train_accuracy) == (500, 1)
+
+
 def test_a_spike_counts_once_a_network_has_forgotten():
     curves = {"train_accuracy": [1] * 5, "train_loss": [1e-7, 1e-4, 1e-7, 1e-4, 1e-7]}
     epochs = [0, 10, 1000, 2000, 3000]
