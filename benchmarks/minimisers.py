@@ -102,28 +102,28 @@ def mixed(problem: Problem) -> Iterator[Point]:
 
 
 def in_adams_scale(problem: Problem) -> Iterator[Point]:
-    """With AdamW's own scale of every parameter at the start: the root of its second moment."""
-    root = (problem.scale / problem.scale.min()).sqrt()
+    """In theta / scale, by AdamW's own scale of every parameter at the start (`AdamW.scale`)."""
+    scale = problem.scale / problem.scale.max()
 
     def scaled(point: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = problem(point / root)
-        return value, gradient / root
+        value, gradient = problem(point * scale)
+        return value, gradient * scale
 
-    optimiser = lbfgs.LBFGS(problem.start * root)
+    optimiser = lbfgs.LBFGS(problem.start / scale)
     for point, value, gradient in to_the_end(optimiser, scaled):
-        yield point / root, value, gradient * root
+        yield point * scale, value, gradient / scale
 
 
 def adamw(problem: Problem) -> Iterator[Point]:
-    """AdamW itself, in float32; looked at now and then, in float64."""
+    """AdamW itself, in float32 and with moments of 0; looked at now and then, in float64."""
     trained = fresh([problem.run], CPU)
     trained.optimiser.point.copy_(problem.start)
     while True:
         for _ in range(LOOK):
             trained.advance()
+        problem.gradients += LOOK - 1  # and one for the look
         point = trained.optimiser.point.double()
         yield point, *problem(point)
-        problem.gradients += LOOK - 1
 
 
 def larger_alpha_first(problem: Problem) -> Iterator[Point]:

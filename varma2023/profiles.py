@@ -218,7 +218,6 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
-UNMOVED = 1194  # D' from which the published runs of `ungrokking` end once at rest (choice C46)
 AT_FIRST = 20_000  # epochs of the published runs of `ungrokking` before those of the paper's Fig. 4
 PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
@@ -239,17 +238,10 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
     n_logged = {"published": 160, "quick": 60, "paper": 400}[profile]
     base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
-    early = (
-        profile == "published" and base.epochs > AT_FIRST and "tolerance" not in not_none(changes)
-    )
-    runs = [
+    return [
         replace(base, dataset_size=size, init=init, seed=init.seed)
         for size in grid.sizes_of(inits[0])
         for init in inits
-    ]
-    return [
-        replace(run, tolerance=0.3) if early and run.dataset_size >= UNMOVED else run
-        for run in runs
     ]
 
 
@@ -258,7 +250,7 @@ def ungrokking_at_first(
 ) -> list[Run]:
     """The runs of `ungrokking`, the published ones for `AT_FIRST` epochs only (choice C46)."""
     own = {"epochs": AT_FIRST} if profile == "published" else {}
-    return ungrokking(profile, seeds, **own, **changes)
+    return ungrokking(profile, seeds, **own | not_none(changes))
 
 
 def not_none(changes: Changes) -> Changes:

@@ -3,6 +3,7 @@
 import re
 from math import log
 
+import numpy as np
 import pytest
 from recompute import headlines
 from scipy.stats import gmean
