@@ -35,8 +35,8 @@ CALM, RESTLESS, FALLING = {}, {"residual": 0.5}, {"slope": 0.05}
 # --- ends of training ------------------------------------------------------------------------
 
 
-def end(run: Run, rest: dict = CALM, **finals: float) -> Record:
-    """A run with these values throughout, but for test accuracy from 1 to its end.
+def end(run: Run, rest: dict = CALM, start: float = 1.0, **finals: float) -> Record:
+    """A run with these values throughout, but for test accuracy from its start to its end.
 
     At rest, or by `rest`: of a residual too large, or with Eq. (2) (its norm) still falling by 2 %
     over the last fifth.
@@ -44,7 +44,7 @@ def end(run: Run, rest: dict = CALM, **finals: float) -> Record:
     known = {"train_loss": 1e-7, "param_norm": 24.0, "correct_logit": 60.0}
     known |= {"test_loss": [2e-6, 1.0], "train_accuracy": 1.0, "trig_share": 0.99} | finals
     norm = known.pop("param_norm") * np.array([(1 + rest.get("slope", 0.0)) ** 1.0, 1.0])
-    accuracy = [1.0, known.pop("test_accuracy", 1.0)]
+    accuracy = [start, known.pop("test_accuracy", 1.0)]
     values = {"residual": rest.get("residual", 0.1), "param_norm": norm, "test_accuracy": accuracy}
     return record(run, [0, run.epochs], **known, **values)
 
@@ -102,6 +102,7 @@ def sweep(
         minimum = loss * middle * min(size, d_crit)
         gen = 60 / (1 + (size / 950) ** -ratio)
         ends = {"test_accuracy": accuracy, "trig_logit": gen, "mem_logit": 60 - gen}
+        ends |= {"start": accuracy} if adamw else {}  # so that no epoch is too early
         made.append(of_minimum(run, minimum, 20 * (1 + norm * min(value, 2.0)), rest, **ends))
     return made
 

@@ -293,7 +293,9 @@ def headlines(results: Path = RESULTS) -> dict:
             for (size,), here in groups(ungrokked, "dataset_size").items()
         },
         "D_crit": d_crits(ends),
-        "D_crit by AdamW": d_crits(adamw),
+        "D_crit by AdamW": {
+            decay: d_crits(here) for decay, here in groups(adamw, "weight_decay").items()
+        },
         "shift": shifts(ends, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
         "shift at equal epochs": shifts(adamw, "weight_decay"),

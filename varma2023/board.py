@@ -67,7 +67,8 @@ def judge(name: str, **records: Records) -> Result:
         return found
     runs = [record.run for record in records[each.needs[0]]]
     published = runs == experiments.EXPERIMENTS[each.needs[0]].runs("published")
-    return replace(found, before=each.earlier) if published else found
+    told = "; ".join(filter(None, (each.earlier, found.before)))
+    return replace(found, before=told) if published else found
 
 
 def results(records: ByExperiment) -> dict[str, Result]:

@@ -170,7 +170,7 @@ def early_text(records: Records) -> str:
     ends = measures.Summary.of([epoch for epoch, planned in last if epoch < planned])
     if not ends.n:
         return ""
-    return f" {ends.n} of {len(records)} ended early, at epoch {ends.text()}, and stay there."
+    return f" {ends.n} of {len(records)} ended early, at rest, at epoch {ends.text()}."
 
 
 def draw_runs(

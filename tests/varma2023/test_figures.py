@@ -243,7 +243,7 @@ def test_runs_that_ended_early_stay_where_they_ended_and_the_figure_says_so():
         assert strong.y[-1] == pytest.approx(early.final(metric))
         assert strong.y[list(EPOCHS).index(1000)] == pytest.approx(early[metric][5])
         assert "2 of" in theme.alt(fig)
-        assert "ended early, at epoch 5,000, and stay there." in theme.alt(fig)
+        assert "ended early, at rest, at epoch 5,000." in theme.alt(fig)
     assert "ended early" not in theme.alt(fig1a_grokking([full]))
 
 

@@ -151,9 +151,23 @@ def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
         assert curve[-1][0] <= last
     early = forgetting(1200, 0.5, until=20_000)
     assert analysis.equal_epochs([early])(early) == early["test_accuracy"][-1]
-    fig = shown(figures.fig_over_time([*slow, *fast], by_seed({0: 800})), "By the minimiser: 800")
-    names = {trace.name for trace in fig.data}
-    assert names == {"the minimiser", "weight decay 0.1", "weight decay 0.5"}
+    both = [*slow, *fast]
+    assert analysis.by_decay_text(both) == "996 – 4,998 by weight decay"
+    assert analysis.lasting(both, 20)[0] == fast
+    fig = shown(figures.fig_over_time(both, by_seed({0: 800})), "By the minimiser: 800")
+    lines = {trace.name: trace for trace in fig.data if trace.fill is None}
+    assert set(lines) == {"the minimiser", "weight decay 0.1", "weight decay 0.5"}
+    assert all(len(line.x) for line in lines.values())
+    above = shown(figures.fig_over_time(both[:24], crossing(9000)), "By the minimiser: above 3,000")
+    assert {trace.name for trace in above.data} == {"weight decay 0.1"}
+    low = shown(figures.fig_over_time(both[:2], by_seed({0: 800})))  # below a half from the start
+    assert {trace.name for trace in low.data} == {"the minimiser"}
+
+
+def test_both_routes_are_told_at_weight_decay_1_if_they_have_it():
+    routes = by_seed({0: 700}, (0.5, 1.0)), by_seed({0: 800}, (2.0,))
+    said = analysis.both_text(*routes)
+    assert said == "700 (1 seed) by AdamW, 800 (1 seed) by the minimiser"
 
 
 def test_of_a_run_that_ended_early_the_last_nine_tenths_must_fit():
@@ -168,7 +182,7 @@ def test_a_spike_counts_once_a_network_has_forgotten():
     epochs = [0, 10, 1000, 2000, 3000]
     spiky = record(Run(), epochs, test_accuracy=[1, 0.9, 0.3, 0.1, 0.1], **curves)
     knows = record(Run(seed=1), epochs, test_accuracy=[1] * 5, **curves)
-    assert analysis.spiking_text([spiky, knows]) == "1 of 2, the first at epoch 2,000"
+    assert analysis.spiking_text([spiky, knows]) == "1 of 2, at weight decay 1 from epoch 2,000 on"
     assert analysis.spiking_text([knows]) == "0 of 1"
 
 

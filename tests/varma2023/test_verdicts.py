@@ -528,6 +528,13 @@ def test_one_falling_minimum_leaves_a_prediction_open(name, experiment):
     assert board.judge(name, **found).verdict == OPEN
 
 
+def test_at_equal_epochs_adamw_may_move_with_weight_decay():
+    slow = {"transition_adamw": made.sweep(adamw=True, power=0.1)}
+    result = board.judge("F4wd", **by_both() | slow)
+    at_equal = [met for says, met in result.further.items() if "equal epochs" in says]
+    assert (result.verdict, at_equal) == (IN_PART, [False])
+
+
 def test_weight_decay_is_judged_by_ends_at_rest_and_its_row_says_what_it_was_without():
     falling = by_both() | ends(rest=FALLING)
     assert board.judge("F4wd", **falling).verdict == OPEN

@@ -11,7 +11,7 @@ from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group, least
 from varma2023.statistics import Interval
-from varma2023.tables import table
+from varma2023.tables import span, table
 
 
 def fit_criteria(records: Records) -> dict[str, bool]:
@@ -46,6 +46,12 @@ def after(times: float) -> Accuracy:
     return _at(lambda record: times * record.run.decay_time)
 
 
+def lasting(records: Records, times: float) -> tuple[list[Record], str, Accuracy]:
+    """Those with so many times 1 / (lr lambda), "weight_decay", and their accuracy after so many."""
+    runs = [record for record in records if record.run.epochs >= times * record.run.decay_time]
+    return runs, "weight_decay", after(times)
+
+
 def equal_decay_times(records: Records) -> Accuracy:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
     return after(decay_times(records))
@@ -64,13 +70,16 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
 
 
 def spiking_text(records: Records) -> str:
-    """ "20 of 25, the first at epoch 22,785": networks that spike once they have forgotten."""
-    found = []
+    """ "20 of 25, at weight decay 0.5 – 2 from epoch 22,785 on": who spikes once it has forgotten."""
+    found, decays = list[float](), list[float]()
     for record in records:
         starts, forgot = measures.spike_starts(record), record["test_accuracy"] < 0.5
-        found += record["epoch"][[row for row in starts if forgot[row]][:1]].tolist()
+        if late := [row for row in starts if forgot[row]]:
+            found.append(record["epoch"][late[0]])
+            decays.append(record.run.weight_decay)
     counts = f"{len(found)} of {len(records)}"
-    return f"{counts}, the first at epoch {min(found):,.0f}" if found else counts
+    told = f", at weight decay {span(decays)} from epoch {min(found, default=0):,.0f} on"
+    return f"{counts}{told}" if found else counts
 
 
 def transition_table(records: Records, field: str = "weight_decay") -> str:
@@ -92,16 +101,27 @@ def d_crits_text(records: Records) -> str:
     return ", ".join(f"seed {seed}: {d_crit(unit)}" for seed, unit in units.items())
 
 
+def by_decay_text(records: Records) -> str:
+    """ "625 – 749 by weight decay": the least and the largest D_crit of those that are known."""
+    crits = [measures.d_crit_interval(r).value for r in group(records, "weight_decay").values()]
+    return f"{span(filter(isfinite, crits), ',.0f')} by weight decay"
+
+
+def both_text(adamw: Records, minimised: Records) -> str:
+    """ "742 (658 – 837) by AdamW, 766 (677 – 871) by the minimiser": D_crit at weight decay 1."""
+    own = ([r for r in runs if r.run.weight_decay == 1] or runs for runs in (adamw, minimised))
+    return "{} by AdamW, {} by the minimiser".format(*map(d_crit_text, own))
+
+
 def adamw_table(records: Records) -> str:
     """Fig. 4 by AdamW: D_crit by weight decay, at equal epochs and at equal decay times."""
     ways = equal_epochs(records), equal_decay_times(records)
     rows = []
     for decay, here in group(records, "weight_decay").items():
-        epochs = f"{max(record.run.epochs for record in here):,}"
         crits = [d_crit_text(here, accuracy=way) for way in ways]
-        rows.append([f"{decay:g}", len(here), epochs, *crits])
+        rows.append([f"{decay:g}", len(here), f"{decay_times(here):g}", *crits])
     last, times = min(record.run.epochs for record in records), decay_times(records)
-    heads = f"weight decay | runs | epochs | D_crit at epoch {last:,} | after {times:g} decay times"
+    heads = f"weight decay | runs | decay times | D_crit at epoch {last:,} | after {times:g} decay times"
     return table(f"{heads} 1 / (ηλ)", rows)
 
 

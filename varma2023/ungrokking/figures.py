@@ -140,30 +140,37 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
 
     Time is in units of 1 / (lr lambda), in which weight decay alone shrinks the weights by e.
     """
-    end, groups = measures.d_crit_interval(minimised), group(adamw, "weight_decay")
-    curves = {decay: analysis.d_crit_over_time(runs) for decay, runs in groups.items()}
+    end, said = measures.d_crit_interval(minimised), measures.d_crit_text(minimised)
+    every = {d: analysis.d_crit_over_time(r) for d, r in group(adamw, "weight_decay").items()}
+    curves = {decay: curve for decay, curve in every.items() if curve}
     known = [point for curve in curves.values() for point in curve]
     times, sizes = zip(*known, strict=True) if known else ([1.0], [1.0])
-    level: Looks = {"colour": NORM, "dash": "dot", "width": 1.8, "mode": "lines"}
+    near = [*sizes, *filter(isfinite, (end.value, end.low, end.high))]
     axes = (
         plots.log_axis(times, "decay times 1 / (ηλ)", (1, 2, 5, 10, 20, 50, 100, 200), 0.05),
-        (plots.log_axis([*sizes, end.value], "D<sub>crit</sub>", range(100, 2000, 100), 0.05)),
+        plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05),
     )
     fig = figure(xaxis=axes[0], yaxis=axes[1], height=440)
-    text = f"the minimiser: {end.text(',.0f')}"
-    draw(fig, [min(times), max(times)], [end.value] * 2, "the minimiser", text, **level)
+    looks: Looks = {"label": "the minimiser", "hover": f"the minimiser: {said}"}
+    whole = [min(times), max(times)]
+    if end.bounded:
+        area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.15), "mode": "none"}
+        band = [end.low, end.low, end.high, end.high]
+        draw(fig, [*whole, *whole[::-1]], band, **looks, showlegend=False, **area)
+    if isfinite(end.value):
+        line: Looks = {"colour": NORM, "dash": "dot", "width": 1.8, "mode": "lines"}
+        draw(fig, whole, [end.value] * 2, **looks, **line)
     for i, ((decay, curve), colour) in enumerate(coloured(curves.items())):
         label = f"{NAMES['weight_decay']} {decay:g}"
         hover = f"%{{y:,.0f}} after %{{x:.1f}} decay times<br>{label}"
-        x, y = zip(*curve, strict=True) if curve else ([], [])
+        x, y = zip(*curve, strict=True)
         draw(fig, x, y, label, hover, colour=colour, dash=dash_of(i), mode="lines")
     ends = "; ".join(
         f"weight decay {decay:g}: {curve[-1][1]:,.0f} after {curve[-1][0]:g} decay times"
         for decay, curve in curves.items()
-        if curve
     )
-    said = f"D_crit of ungrokking by AdamW rises with time. {ends}. By the minimiser: "
-    return set_alt(fig, f"{said}{end.text(',.0f')}.")
+    text = f"D_crit of ungrokking by AdamW as time goes on. {ends or 'It is nowhere known'}. "
+    return set_alt(fig, f"{text}By the minimiser: {said}.")
 
 
 def fig_moduli(known: Records, new: Records) -> go.Figure:
