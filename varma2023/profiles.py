@@ -218,7 +218,7 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
     return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
 
 
-AT_FIRST = 20_000  # epochs of the published runs of `ungrokking` before those of the paper's Fig. 4
+AT_FIRST = 20_000  # epochs that the published runs of `ungrokking` had before choice C46
 PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
 

@@ -65,9 +65,9 @@ def panels(height: int, titles: Sequence[str] = (), **grid: Any) -> go.Figure:
 
 
 def coloured(items: Iterable[Item]) -> list[tuple[Item, str]]:
-    """Each with its colour of the scale of ordered quantities, dark to light; all show on white and
-    in dark.
+    """Each with its colour of the scale of ordered quantities, from dark to light.
 
+    All of them show on white and on black.
     As Cividis from blue to yellow, through no other hue that means something, but of middling
     lightness: at both ends that scale vanishes on one of the two papers.
     """

@@ -101,6 +101,14 @@ def two_starts(up=1900.0, loss=2.0, **changes):
     return effort(**changes) | {"from_scratch": fresh}
 
 
+def smaller_starts(small=20.0):
+    """Ablations mod 53, and the usual runs and those from smaller weights, this norm, mod 113."""
+    papers = made.ablations(small=small)
+    smaller = [r for r in papers if r.run.init_scale < 1]
+    first = made.ablations(base=Run(epochs=20_000, **SMALL))
+    return {"ablations": first, "grokking": papers[:5], "smaller_start": smaller}
+
+
 def semi(kinds=KINDS, longer=SEMI, precise=SEMI, rest=CALM, base=made.PAPERS, **changes):
     """A sweep near D_crit, runs made again, and the minimiser's ends."""
     found = {"semi_grokking": made.near_d_crit(kinds, base=base, **changes)}
@@ -255,7 +263,8 @@ OTHERWISE = {
     ("B3", FAILS): {"up": D_CRIT},
     ("S6", SMALLER): {"base": Run(epochs=20_000, **SMALL)},
     ("S6", FAILS): {"spiky": (1000,)},
-    ("S6", NOT_RUN): {"small": 30.0},  # above the norm at the end
+    ("S6", OPEN): partial(smaller_starts, small=30.0),  # above the norm at the end
+    ("S6", NOT_RUN): {"small": 30.0},
     ("S7", IN_PART): {"without": 2000},
     ("S7", FAILS): {"without": None, "base": Run(epochs=100_000)},
     ("S7", OPEN): {"without": None},
@@ -385,7 +394,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 S6 B5 B6 B11 B12 B17 B19 B22 B25 B30": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }
@@ -557,12 +566,11 @@ def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not
 
 
 def test_sec_6_is_judged_at_the_papers_modulus_where_such_runs_are():
-    small, papers = made.ablations(base=Run(epochs=20_000, **SMALL)), made.ablations()
-    usual, smaller = papers[:5], [r for r in papers if r.run.init_scale < 1]
-    found = board.judge("S6", ablations=small, grokking=usual, smaller_start=smaller)
+    runs = smaller_starts()
+    found = board.judge("S6", **runs)
     assert (found.verdict, found.before) == (HOLDS, "holds, smaller, without the later runs (C48)")
-    never = [made.ablation(r.run, None, 20.0) for r in smaller]
-    assert board.judge("S6", ablations=small, grokking=usual, smaller_start=never).core is False
+    never = [made.ablation(r.run, None, 20.0) for r in runs["smaller_start"]]
+    assert board.judge("S6", **runs | {"smaller_start": never}).core is False
 
 
 def test_a_falling_network_enters_no_exponent_of_the_rule():

@@ -16,8 +16,8 @@ RATES = {
 def learning_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """The runs of Figs. 1a and 7 at every learning rate, for equal times η x epochs.
 
-    Those of Fig. 7 as long as at first. Ungrokking starts from the same networks at every rate,
-    those of the paper's.
+    Those of Fig. 7 as in `profiles.ungrokking_at_first`. Ungrokking starts from the same networks
+    at every rate: those trained at the paper's.
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
     own = profiles.grokking(profile, count) + profiles.ungrokking_at_first(profile, count)

@@ -35,7 +35,7 @@ def not_needed(found: ByExperiment) -> Result:
     before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"
     if papers := found.get("smaller_start"):
         records = [*grokked(found), *papers]
-        base, small = analysis.usual_and_small(records)
+        base, small = grokked(found), papers
     parts = analysis.rival_criteria(records)
     ours = "; ".join(parts)
     evidence = Evidence.of(base, small)
