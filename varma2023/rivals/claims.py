@@ -34,8 +34,8 @@ def not_needed(found: ByExperiment) -> Result:
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
     before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"
     if papers := found.get("smaller_start"):
-        records = [*grokked(found), *papers]
-        base, small = grokked(found), papers
+        base, small = grokked(found), [*papers]
+        records = [*base, *small]
     parts = analysis.rival_criteria(records)
     ours = "; ".join(parts)
     evidence = Evidence.of(base, small)

@@ -47,7 +47,7 @@ def after(times: float) -> Accuracy:
 
 
 def lasting(records: Records, times: float) -> tuple[list[Record], str, Accuracy]:
-    """Those with so many times 1 / (lr lambda), "weight_decay", and their accuracy after so many."""
+    """Those of so many times 1 / (lr lambda), "weight_decay", and their accuracy then."""
     runs = [record for record in records if record.run.epochs >= times * record.run.decay_time]
     return runs, "weight_decay", after(times)
 
@@ -70,7 +70,7 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
 
 
 def spiking_text(records: Records) -> str:
-    """ "20 of 25, at weight decay 0.5 – 2 from epoch 22,785 on": who spikes once it has forgotten."""
+    """ "20 of 25, at weight decay 0.5 – 2 from epoch 22,785 on": spikes once they have forgotten."""
     found, decays = list[float](), list[float]()
     for record in records:
         starts, forgot = measures.spike_starts(record), record["test_accuracy"] < 0.5
@@ -121,8 +121,8 @@ def adamw_table(records: Records) -> str:
         crits = [d_crit_text(here, accuracy=way) for way in ways]
         rows.append([f"{decay:g}", len(here), f"{decay_times(here):g}", *crits])
     last, times = min(record.run.epochs for record in records), decay_times(records)
-    heads = f"weight decay | runs | decay times | D_crit at epoch {last:,} | after {times:g} decay times"
-    return table(f"{heads} 1 / (ηλ)", rows)
+    heads = f"weight decay | runs | decay times 1 / (ηλ) | D_crit at epoch {last:,}"
+    return table(f"{heads} | after {times:g} decay times", rows)
 
 
 MAX_D_CRIT_SHIFT = 0.1  # relative; by which D_crit may move and be the same (choice C19)

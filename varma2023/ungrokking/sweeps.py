@@ -50,9 +50,6 @@ def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return profiles.to_the_minimum(inits, grid, changes)
 
 
-UNMOVED = 1494  # D' at which the published runs of `transition_adamw` may end early
-
-
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 100_000, (300, 390, 610, 763, 955, 1494)),
@@ -62,8 +59,8 @@ UNMOVED = 1494  # D' at which the published runs of `transition_adamw` may end e
 def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example (C46).
 
-    Every weight decay has as many epochs, the published ones as many as in the paper, but at the
-    largest size: there those of another weight decay than Fig. 7's end once they are at rest.
+    Every weight decay has as many epochs, the published ones as many as in the paper. Those at
+    `profiles.UNMOVED` end once they are at rest.
 
     Raises:
         ValueError: a weight decay that is not above 0.
@@ -76,8 +73,7 @@ def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
         runs += profiles.ungrokking(profile, grid.seeds, chosen, **own)
     if profile != "published" or "tolerance" in profiles.not_none(changes):
         return runs
-    early = [r.dataset_size == UNMOVED and r.weight_decay != Run.weight_decay for r in runs]
-    return [replace(r, tolerance=0.3) if e else r for r, e in zip(runs, early, strict=True)]
+    return [replace(r, tolerance=0.3) if r.dataset_size == profiles.UNMOVED else r for r in runs]
 
 
 SHARES = np.array([0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3])
