@@ -70,7 +70,7 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
 
 
 def spiking_text(records: Records) -> str:
-    """ "20 of 25, at weight decay 0.5 – 2 from epoch 22,785 on": spikes once they have forgotten."""
+    """ "20 of 25, at weight decay 0.5 – 2 from epoch 22,785 on": spikes of who has forgotten."""
     found, decays = list[float](), list[float]()
     for record in records:
         starts, forgot = measures.spike_starts(record), record["test_accuracy"] < 0.5
