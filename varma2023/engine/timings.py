@@ -168,13 +168,13 @@ def denormals_text(measured: Measured) -> str:
 
 
 def minimiser_table(measured: Measured) -> str:
-    """Methods by case as an HTML table: gradients to each residual, and where they ended."""
+    """Methods by case as an HTML table: seconds to each residual, and where they ended."""
     cells = {}
     for row in measured["rows"]:
-        goals = sorted(((float(goal), n) for goal, n in row["reached"].items()), reverse=True)
-        reached = ", ".join(f"{goal:g} after {n:,}" for goal, n in goals) or "none"
+        goals = sorted(((float(goal), s) for goal, s in row["reached"].items()), reverse=True)
+        reached = ", ".join(f"{goal:g} after {s:.0f} s" for goal, s in goals) or "none"
         end = f"f {row['f']:,.0f}, accuracy {row['test_accuracy']:.2f}"
-        pace = f"{1e3 * row['seconds'] / row['gradients']:.3g} ms each"
+        pace = f"{row['gradients']:,} gradients in {row['seconds']:.0f} s"
         cells[row["method"], row["case"]] = f"residual {reached}<br>{end}<br>{pace}"
     return f"<p>On {place(measured)}:</p>{pivot('method', cells)}"
 
