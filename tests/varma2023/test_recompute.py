@@ -51,7 +51,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
         "F4": [
             f"D_crit {averaged(n['D_crit'])}",
-            "L-BFGS, at least {:,.0f} – {:,.0f} by".format(
+            "L-BFGS; by AdamW at least {:,.0f} – {:,.0f} by".format(
                 *(pick(map(gmean, n["D_crit by AdamW"].values())) for pick in (min, max))
             ),
         ],

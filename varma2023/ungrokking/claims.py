@@ -88,7 +88,7 @@ def fig4(found: ByExperiment) -> Result:
     ours, further = f"D_crit {measures.d_crit_text(ends)} by L-BFGS", measures.resting(ends)
     if adamw:
         crits = analysis.by_decay_text(adamw)
-        ours += f", {'at least ' * (not all(map(measures.rests, adamw)))}{crits} by AdamW"
+        ours += f"; by AdamW {'at least ' * (not all(map(measures.rests, adamw)))}{crits}"
         planned = [r for r in adamw if r.run.dataset_size >= PLANNED]
         decays, known = ({r.run.weight_decay for r in records} for records in (ends, adamw))
         whole, part = (all(measures.transition_criteria(r).values()) for r in (adamw, planned))
