@@ -358,7 +358,7 @@ def while_calm(record: Record) -> list[float]:
 
 
 def edge(run: Run) -> float:
-    """The steepness above which a network is at the edge of what AdamW stands."""
+    """The steepness above which a network is at the edge of what AdamW tolerates."""
     return measures.stable_below(run) / BELOW
 
 
@@ -420,7 +420,7 @@ class Steep(NamedTuple):
     def spike_foretold(self, rate: float) -> bool:
         """Whether networks at a rate between should spike, as the usual rate tells.
 
-        If their steepness there, which goes with the rate, would pass what AdamW stands.
+        If their steepness there, which goes with the rate, would pass what AdamW tolerates.
         """
         usual = self.usual[0].run
         there = np.median(self.medians[1]) * rate / usual.lr

@@ -313,7 +313,7 @@ def at_papers_rate(found: ByExperiment) -> Result:
     calm = sum(steep > edge for steep in analysis.medians(analysis.while_calm, many))
     late = [r for r in many if any(r["epoch"][spike_starts(r)] > 1000)]
     ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
-    ours += f"before of {analysis.steep_text(analysis.before_spikes, few)}, where AdamW stands "
+    ours += f"before of {analysis.steep_text(analysis.before_spikes, few)}, where AdamW tolerates "
     ours += f"{limit:.0f}; {analysis.steep_text(analysis.while_calm, many)} on "
     ours += f"{many[0].run.dataset_size:,}"
     further: dict[str, Met] = {
@@ -327,7 +327,7 @@ def at_papers_rate(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B22",
     "Beyond: the edge, not the rate",
-    "at the paper's learning rate, but with so little momentum that AdamW stands a sixteenth of "
+    "at the paper's learning rate, but with so little momentum that AdamW tolerates a sixteenth of "
     "the curvature, most networks on 280 and 300 examples mod 31 end above a test accuracy of ½",
     (CLOCK, "fig-momentum"),
     ("momentum",),

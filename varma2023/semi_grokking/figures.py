@@ -222,12 +222,12 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
 
 
 def _steep_panels(records: Records) -> tuple[go.Figure, str]:
-    """Train loss and steepness, with what AdamW stands, by learning rate and D; and what to say."""
+    """Train loss and steepness, with what AdamW tolerates, by learning rate and D; and what to say."""
     fig, run = fig_side_by_side(records, "lr", ("train_loss", "steepness")), records[0].run
     limit = measures.stable_below(run)
     for y, dash in ((limit, "dash"), (analysis.edge(run), "dot")):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
-    said = f"Train loss and its steepness over time; AdamW stands {limit:.0f}. Before spikes: "
+    said = f"Train loss and its steepness over time; AdamW tolerates {limit:.0f}. Before spikes: "
     return fig, said
 
 
