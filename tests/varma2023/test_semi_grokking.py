@@ -396,7 +396,7 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     assert kinds.between_text == "30 at η = 0.00125, 36 at η = 0.002"
     late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
     assert analysis.before_spikes(late) == []  # no longer in memory
-    fig = shown(figures.fig_steep(kinds), "AdamW tolerates 38. Before spikes: 36 at the larger step")
+    fig = shown(figures.fig_steep(kinds), "AdamW tolerates 38. Before spikes: 36 at the larger")
     assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4 + [38 / 1.25] * 4)
     titles = [note.text for note in fig.layout.annotations]
     assert titles == ["rounded loss", "η = 0.001", "η = 0.002", "η = 0.008"]

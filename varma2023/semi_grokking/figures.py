@@ -222,7 +222,7 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
 
 
 def _steep_panels(records: Records) -> tuple[go.Figure, str]:
-    """Train loss and steepness, with what AdamW tolerates, by learning rate and D; and what to say."""
+    """Train loss, steepness and what AdamW tolerates, by learning rate and D; and what to say."""
     fig, run = fig_side_by_side(records, "lr", ("train_loss", "steepness")), records[0].run
     limit = measures.stable_below(run)
     for y, dash in ((limit, "dash"), (analysis.edge(run), "dot")):

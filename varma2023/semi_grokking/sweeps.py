@@ -249,8 +249,8 @@ def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: the curvature that AdamW tolerates, moved by momentum alone (choice C36).
 
     Two sizes at which networks of `semi_grokking` stay in memory: with so little momentum that
-    AdamW tolerates no more than at `EDGE` times the rate; as they are; and at that rate with so much
-    momentum that it tolerates what it does at the usual one. Each for the same time lr x epochs.
+    AdamW tolerates no more than at `EDGE` times the rate; as they are; and at that rate with so
+    much that it tolerates what it does at the usual one. Each for the same time lr x epochs.
     """
     sizes = {"published": (280, 300), "quick": (300,), "paper": (1500, 1600)}[profile]
     usual = semi_grokking(profile, seeds, sizes)
