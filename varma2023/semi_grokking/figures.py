@@ -177,7 +177,7 @@ def fig_side_by_side(
         }
     timed = len(group(records, "lr")) > 1
     grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
-    fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.03, **grid)
+    fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.05, **grid)
     seeds = sorted({record.run.seed for record in records})
     colours = dict(coloured(seeds))
     for col, here in enumerate(groups.values(), start=1):
