@@ -256,14 +256,11 @@
       .catch((e) => fail(div, e));
   };
 
-  // ---- search results quote pages as text: of a formula what one sees, without its source and the buttons
+  // ---- search results quote pages as text: of a formula what one sees, without its source
   if (typeof Search !== "undefined") {
     const text = Search.htmlToText;
-    Search.htmlToText = (html, ...rest) => {
-      const page = new DOMParser().parseFromString(html, "text/html");
-      page.querySelectorAll(".katex-mathml, .bd-header-article").forEach((e) => e.remove());
-      return text(page.documentElement.outerHTML, ...rest).trim();
-    };
+    Search.htmlToText = (html, ...rest) =>
+      text(html.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), ...rest);
   }
 
   // ---- what is wider than its box can be scrolled by keyboard, and shows that it goes on
