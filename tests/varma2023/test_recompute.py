@@ -57,8 +57,8 @@ def said(n: dict) -> dict[str, list[str]]:
         ],
         "F4wd": [
             f"^from least to most weight decay D_crit moves by {shift(n['shift'])}",
-            f"AdamW {shift(n['shift by AdamW'])} at equal decay times, ",
-            f", {shift(n['shift at equal epochs'])} at equal epochs",
+            f"AdamW {shift(n['shift by AdamW'])}",
+            f", {shift(n['shift at equal epochs'])}",
         ],
         "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
         "B3": [up],
