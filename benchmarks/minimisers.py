@@ -1,6 +1,6 @@
 """What beats what at the minimum of Eq. (2): several minimisers in equal time.
 
-    python benchmarks/minimisers.py [--seconds 40] [--quick] [--save]
+    python benchmarks/minimisers.py [--seconds 20] [--quick] [--save]
 
 All start from the same weights, on one thread; the objective is `engine.lbfgs.total`. The residual
 is that of choice C6. A gradient is one of the whole train set; Newton's products of the Hessian and
@@ -223,7 +223,7 @@ def line(row: dict) -> str:
 
 
 def main() -> None:
-    args = options(__doc__, seconds=40.0).parse_args()
+    args = options(__doc__, seconds=20.0).parse_args()
     tabulated.keep_freed_memory()  # as the trainer does
     torch.set_num_threads(1)
     print(HEAD + "\n" + "-" * len(HEAD))

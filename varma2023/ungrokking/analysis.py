@@ -46,10 +46,9 @@ def after(times: float) -> Accuracy:
     return _at(lambda record: times * record.run.decay_time)
 
 
-def lasting(records: Records, times: float) -> tuple[list[Record], str, Accuracy]:
-    """Those of so many times 1 / (lr lambda), "weight_decay", and their accuracy then."""
-    runs = [record for record in records if record.run.epochs >= times * record.run.decay_time]
-    return runs, "weight_decay", after(times)
+def lasting(records: Records, times: float) -> list[Record]:
+    """Those that have so many times 1 / (lr lambda)."""
+    return [record for record in records if record.run.epochs >= times * record.run.decay_time]
 
 
 def equal_decay_times(records: Records) -> Accuracy:
