@@ -256,11 +256,14 @@
       .catch((e) => fail(div, e));
   };
 
-  // ---- search results quote pages as text: of a formula what one sees, without its source
+  // ---- search results quote pages as text: of a formula what one sees, without its source and the buttons
   if (typeof Search !== "undefined") {
     const text = Search.htmlToText;
-    Search.htmlToText = (html, ...rest) =>
-      text(html.replace(/<span class="katex-mathml">.*?<\/math><\/span>/gs, ""), ...rest);
+    Search.htmlToText = (html, ...rest) => {
+      const page = new DOMParser().parseFromString(html, "text/html");
+      page.querySelectorAll(".katex-mathml, .bd-header-article").forEach((e) => e.remove());
+      return text(page.documentElement.outerHTML, ...rest).trim();
+    };
   }
 
   // ---- what is wider than its box can be scrolled by keyboard, and shows that it goes on
