@@ -24,7 +24,7 @@ from grokkit.runs import Run
 from grokkit.tasks import task
 from varma2023 import board, measures, profiles
 from varma2023.other_tasks.analysis import tasks_table
-from varma2023.ungrokking import analysis, figures, sweeps
+from varma2023.ungrokking import analysis, claims, figures, sweeps
 
 
 def curve(accuracies, seed=0):
@@ -154,6 +154,7 @@ def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
     both = [*slow, *fast]
     assert analysis.by_decay_text(both) == "996 – 4,998 by weight decay"
     assert analysis.lasting(both, 20) == fast
+    assert claims.shift_text(analysis.lasting(both, 1000)) == "none"
     fig = shown(figures.fig_over_time(both, by_seed({0: 800})), "By the minimiser: 800")
     lines = {trace.name: trace for trace in fig.data if trace.fill is None}
     assert set(lines) == {"the minimiser", "weight decay 0.1", "weight decay 0.5"}

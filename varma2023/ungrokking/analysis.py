@@ -134,8 +134,10 @@ def shift_interval(
     """By which part D_crit moves from the least to the largest value of a field, over seeds.
 
     Of each seed by a regression of log D_crit on the field's logarithm, and then the mean. NaN
-    where a seed has fewer than two values, or a value no D_crit.
+    where a seed has fewer than two values, or a value no D_crit, and of no records.
     """
+    if not records:
+        return Interval(nan)
     shifts = []
     for unit in group(records, "seed").values():
         groups = group(unit, field)
