@@ -70,6 +70,7 @@ EXPERIMENTS = {
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),
+    "remembering": Experiment("and while fresh ones stay in memory", semi.remembering),
     "delay": Experiment("how long until a network groks", delay),
     "noisy": Experiment("the same with noise on the gradient", noisy),
     "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),

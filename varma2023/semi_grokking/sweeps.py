@@ -301,8 +301,21 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
     """
     published = (300, 80_000), (1194, 20_000)
     lengths = {"quick": ((40, 600), (400, 300))}.get(profile, published)
-    return [
-        replace(run, n_logged=120 if profile == "quick" else 500, steepness=PART)
-        for size, epochs in lengths
-        for run in ungrokking(profile, seeds, [size], epochs=epochs)
-    ]
+    return [_followed(run) for n, t in lengths for run in ungrokking(profile, seeds, [n], epochs=t)]
+
+
+def remembering(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: how steep the loss is while fresh networks stay in memory (choice C49).
+
+    By AdamW at the paper's rate and modulus: on few examples, then on the least size of its Fig. 5.
+    """
+    published = (300, 80_000), (1500, 100_000)
+    lengths = {"quick": ((40, 600), (300, 300))}.get(profile, published)
+    own: Changes = {} if profile == "quick" else {"p": 113}
+    every = (semi_grokking(profile, seeds, [n], epochs=t, **own) for n, t in lengths)
+    return [_followed(run) for runs in every for run in runs]
+
+
+def _followed(run: Run) -> Run:
+    """The run, with the steepness at each of many evaluations."""
+    return replace(run, n_logged=500 if run.p == 113 else 120, steepness=PART)
