@@ -379,13 +379,13 @@ def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
 
 
 def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS) -> list[Record]:
-    """Networks near D_crit at a larger step, and at the usual one."""
+    """Networks near D_crit at a larger rate, and at the usual one."""
     kinds = zip(rates, (large, small), strict=False)
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
 def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[str, list[Record]]:
-    """Networks near D_crit at a larger step, then at a smaller one, with this loss at an epoch."""
+    """Networks near D_crit at a larger rate, then at a smaller one, with this loss at an epoch."""
     larger, later = stepping(large, seeds=seeds, base=base), []
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
     for run in (each.run for each in larger if each.run.lr == 8e-3):

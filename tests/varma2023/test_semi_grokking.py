@@ -405,7 +405,7 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
 def test_a_spike_of_an_ungrokked_network_is_in_memory_once_it_has_forgotten():
     lost, kept = evidence.forgetting(seeds=(0,), spiky=0.1)
     assert (analysis.before_spikes(lost), analysis.before_spikes(kept)) == ([36.0], [])
-    fig = shown(figures.fig_forgetting([lost, kept]), "Before spikes: 36 on 300 examples. While")
+    fig = shown(figures.fig_by_size([lost, kept]), "Before spikes: 36 on 300 examples. While")
     assert [note.text for note in fig.layout.annotations] == ["D = 300", "D = 1,194"]
 
 

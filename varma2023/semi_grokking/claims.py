@@ -114,7 +114,7 @@ def fig6(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B12",
-    "Beyond: a larger step near D_crit",
+    "Beyond: a larger rate near D_crit",
     "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
     "taken together, generalise within 16,000 epochs",
     (DELAY, "fig-larger-step"),
@@ -122,7 +122,7 @@ def fig6(found: ByExperiment) -> Result:
     number="many need millions of epochs at its own rate",
 )
 def larger_step(found: ByExperiment) -> Result:
-    """B12: at a larger step most runs of the paper's range of sizes leave memory (choice C25)."""
+    """B12: at a larger rate most runs of the paper's range of sizes leave memory (choice C25)."""
     records = found["larger_step"]
     steps = group(records, "lr")
     *small, large = steps.values()
@@ -142,14 +142,14 @@ def larger_step(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B25",
-    "Beyond: a large step after memorising",
+    "Beyond: a large rate after memorising",
     "of the networks on 2,050 examples that generalise at eight times the paper's learning rate, "
     "fewer than half do in the same time at a quarter of that, lowered once they have memorised",
     (CLOCK, "fig-lowered"),
     ("larger_step", "lowered"),
 )
 def once_memorised(found: ByExperiment) -> Result:
-    """B25: whether a large step must last after memorising to carry out of memory (choice C41)."""
+    """B25: whether a large rate must last after memorising to carry out of memory (choice C41)."""
     lowered, large = found["lowered"], analysis.before_lowering(found["larger_step"])
     there, _ = analysis.in_papers_range(lowered)
     by_seed = {record.run.seed: record for record in there}
@@ -271,7 +271,7 @@ def rounding(found: ByExperiment) -> Result:
     ("steep",),
 )
 def too_steep(found: ByExperiment) -> Result:
-    """B19: whether a larger step spikes at the edge, and rounding does not (choice C32)."""
+    """B19: whether a larger rate spikes at the edge, and rounding does not (choice C32)."""
     kinds = analysis.Steep.of(found["steep"])
     larger, usual, rounded, between = kinds
     if not analysis.in_papers_range(larger)[0]:
@@ -354,20 +354,20 @@ def by_momentum(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B21",
-    "Beyond: a larger step, fewer examples",
+    "Beyond: a larger rate, fewer examples",
     "at p = 31 and eight times the paper's learning rate, fresh networks generalise on smaller "
     "training sets in the same time η × epochs",
     (CLOCK, "fig-leaving"),
     ("semi_grokking", "leaving_memory"),
 )
 def fewer_examples(found: ByExperiment) -> Result:
-    """B21: whether a larger step moves the size on which fresh networks generalise (choice C34)."""
+    """B21: whether a larger rate moves the size on which fresh networks generalise (choice C34)."""
     return _on_fewer(found["semi_grokking"], found["leaving_memory"])
 
 
 @CLAIMS.row(
     "B28",
-    "Beyond: a larger step, mod 53",
+    "Beyond: a larger rate, mod 53",
     "at p = 53, too, fresh networks generalise on smaller training sets at eight times the paper's "
     "learning rate, in the same time η × epochs",
     (DELAY, "fig-leaving-53"),
@@ -396,6 +396,6 @@ def _on_fewer(usual: Records, others: Records) -> Result:
         for rate, records in rates.items()
     }
     spiked = sum(map(bool, map(analysis.spikes_in_memory, early)))
-    who = "networks that end above ½ only at a larger step spike in memory"
+    who = "networks that end above ½ only at a larger rate spike in memory"
     further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

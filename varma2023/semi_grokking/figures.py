@@ -217,8 +217,8 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     fig, said = _steep_panels([*kinds.larger, *kinds.usual, *kinds.rounded, *between])
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(",")[0]))  # no D
     larger, usual, rounded = kinds.told
-    said += f"{larger} at the larger step, {rounded} with the rounded loss. "
-    return set_alt(fig, f"{said}While calm at the usual step: {usual}.")
+    said += f"{larger} at the larger rate, {rounded} with the rounded loss. "
+    return set_alt(fig, f"{said}While calm at the usual rate: {usual}.")
 
 
 def _steep_panels(records: Records) -> tuple[go.Figure, str]:
@@ -231,8 +231,8 @@ def _steep_panels(records: Records) -> tuple[go.Figure, str]:
     return fig, said
 
 
-def fig_forgetting(records: Records) -> go.Figure:
-    """Not in the paper: the same while networks ungrok, and on so many examples that none does."""
+def fig_by_size(records: Records) -> go.Figure:
+    """Not in the paper: the same on few and on many examples; before spikes, and while calm."""
     fig, said = _steep_panels(records)
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(", ")[2]))
     few, many = group(records, "dataset_size").values()
