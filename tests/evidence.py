@@ -509,6 +509,16 @@ def forgetting(seeds=FIVE, few=36.0, spikes=0.1, many=10.0, spiky=1e-6, p=113) -
     ]
 
 
+def remembering(seeds=FIVE, few=36.0, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
+    """Fresh networks that stay in memory, so steep, and spike to a height on many examples."""
+    kinds = ((few, 0.1, 0.1, 300), (many, spiky, most, 1500))
+    return [
+        _steep(steep, high, (0, 0.1, most, 0.1, 0.1, 0.1), dataset_size=size, seed=seed, p=p)
+        for steep, high, most, size in kinds
+        for seed in seeds
+    ]
+
+
 # --- ablations -------------------------------------------------------------------------------
 
 

@@ -148,6 +148,18 @@ def before_spikes(row: Row) -> list[float]:
     return found
 
 
+def while_calm(row: Row) -> float:
+    """The median steepness in the second half, within ten times the least loss so far."""
+    loss, epochs = row.curves["train_loss"], row.curves["epoch"]
+    fits = int(np.argmax(row.curves["train_accuracy"] == 1))
+    calm = [
+        row.curves["steepness"][i]
+        for i in range(fits, len(loss))
+        if 2 * epochs[i] >= epochs[-1] and loss[i] <= 10 * min(loss[fits : i + 1])
+    ]
+    return float(np.median(calm))
+
+
 def shifts(rows: list[Row], field: str, of=accuracy) -> list[float]:
     """By seed, how much D_crit changes from the least value of a field to the largest."""
     found = []
@@ -372,6 +384,10 @@ def headlines(results: Path = RESULTS) -> dict:
             for (size,), here in groups(
                 [row for row in read("forgetting", results) if row.init], "dataset_size"
             ).items()
+        },
+        "while fresh": {
+            size: [while_calm(row) for row in here]
+            for (size,), here in groups(read("remembering", results), "dataset_size").items()
         },
         "left memory": left_memory(read("larger_step", results)),
         "left memory at a lower rate": left_memory(read("lowered", results)),

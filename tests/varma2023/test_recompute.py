@@ -109,6 +109,10 @@ def said(n: dict) -> dict[str, list[str]]:
             f"before of {summary([np.median(each) for each in own])},"
             for size, own in [*n["before spikes"].items()][:1]
         ],
+        "B31": [
+            f"{summary(own)} while calm on {size:,} examples"
+            for size, own in n["while fresh"].items()
+        ],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }

@@ -274,7 +274,6 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
 
 
 def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
-    assert {run.epochs for run in sweeps.mirrors()} == {6000}  # none is made longer
     found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
     assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)
     assert analysis.mirrors_ratio(found).value == pytest.approx(1.2, rel=0.01)

@@ -8,6 +8,7 @@ from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, 
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
+    Summary,
     at_largest,
     d_crit_text,
     end_kind,
@@ -322,6 +323,39 @@ def at_papers_rate(found: ByExperiment) -> Result:
     }
     core = spiking == at_edge == len(few)
     return Result(ours, core, further, Evidence.of(few, many))
+
+
+@CLAIMS.row(
+    "B31",
+    "Beyond: the edge at the paper's rate",
+    "at the paper's learning rate fresh networks get, while in memory, to where the loss is as "
+    "steep as AdamW's step allows",
+    (DELAY, "fig-remembering"),
+    ("remembering",),
+)
+def fresh_at_papers_rate(found: ByExperiment) -> Result:
+    """B31: whether fresh networks in memory are at the edge, and spike from there (C49)."""
+    few, many = group(found["remembering"], "dataset_size").values()
+    if few[0].run.p != analysis.PAPER_P:
+        return Result()
+    edge, told, at_edge = analysis.edge(few[0].run), [], []
+    for here in (few, many):
+        calm = analysis.medians(analysis.while_calm, here)
+        n = sum(steep > edge for steep in calm)
+        at_edge.append(n == len(here))
+        told.append(
+            f"{Summary.of(calm).text()} while calm on {here[0].run.dataset_size:,} examples, "
+            f"{n} of {len(here)} at the edge, and {_spiking(here)} spike"
+        )
+    before = analysis.medians(analysis.before_spikes, [*few, *many])
+    left = sum(max(record["test_accuracy"]) >= 0.5 for record in many)
+    further: dict[str, Met] = {
+        "on few examples all are at the edge, too": at_edge[0],
+        "on the paper's size at least one spikes": bool(_spiking(many)),
+        "none spikes from below the edge": not any(steep <= edge for steep in before),
+    }
+    ours = f"{'; '.join(told)}; AdamW tolerates {stable_below(few[0].run):.0f}"
+    return Result(ours, at_edge[1] and not left, further, Evidence.of(few, many))
 
 
 @CLAIMS.row(

@@ -12,11 +12,12 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends beside D_crit that were not at rest, by D', weight decay and seed; of
-# another width by that, too; with a choice of mirror images there are none
+# another width by that, too; with a choice of mirror images of all that were not
 STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4), (344, 1.0, 3)), 3),  # 31, 53, 73
     **{(231, 1.0, 4, 64): 3, (547, 1.0, 0, 64): 9, (715, 1.0, 0, 64): 3},
+    **{(231, 1.0, seed, "none"): 3 for seed in (1, 3, 4)},
 }
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
