@@ -501,20 +501,20 @@ def _steep(steep: float, high: float, accuracy=(0.1,) * 6, **own) -> Record:
 def forgetting(seeds=FIVE, few=36.0, spikes=0.1, many=10.0, spiky=1e-6, p=113) -> list[Record]:
     """Networks that ungrokked on few examples and spike to a height, and that keep the rule."""
     lost, kept = (1, 0.6, 0.2, 0.1, 0.1, 0.1), (1,) * 6
-    kinds = ((few, spikes, lost, 300), (many, spiky, kept, 1194))
-    return [
-        _steep(steep, high, accuracy, dataset_size=size, seed=seed, p=p)
-        for steep, high, accuracy, size in kinds
-        for seed in seeds
-    ]
+    return _by_size(((few, spikes, lost, 300), (many, spiky, kept, 1194)), seeds, p)
 
 
 def remembering(seeds=FIVE, few=36.0, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
     """Fresh networks that stay in memory, so steep, and spike to a height on many examples."""
-    kinds = ((few, 0.1, 0.1, 300), (many, spiky, most, 1500))
+    left, stays = (0, 0.1, most, 0.1, 0.1, 0.1), (0, *[0.1] * 5)
+    return _by_size(((few, 0.1, stays, 300), (many, spiky, left, 1500)), seeds, p)
+
+
+def _by_size(kinds, seeds, p) -> list[Record]:
+    """By steepness, height of the spikes, test accuracy and dataset size."""
     return [
-        _steep(steep, high, (0, 0.1, most, 0.1, 0.1, 0.1), dataset_size=size, seed=seed, p=p)
-        for steep, high, most, size in kinds
+        _steep(steep, high, accuracy, dataset_size=size, seed=seed, p=p)
+        for steep, high, accuracy, size in kinds
         for seed in seeds
     ]
 

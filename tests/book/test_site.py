@@ -396,6 +396,11 @@ def test_the_score_is_a_card_a_claim_on_a_phone(tab):
 def test_a_search_result_quotes_a_formula_as_one_sees_it(tab):
     here = tab("search.html?q=efficiency").page
     here.get_by_text("Search finished").wait_for()
+    quotes = here.locator("#search-results .context")
+    quotes.first.wait_for()
+    quoted = " ".join(quotes.all_inner_texts())
+    assert "efficiency" in quoted
+    assert "\\" not in quoted
     text = here.evaluate("""async () => Search.htmlToText(
         await (await fetch("chapters/convergence.html")).text(), "")""")
     assert text.startswith("The minimum, sought directly")  # and not with the page's buttons

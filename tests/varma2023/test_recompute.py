@@ -58,7 +58,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "F4wd": [
             f"^from least to most weight decay D_crit moves by {shift(n['shift'])}",
             f"AdamW {shift(n['shift by AdamW'])}",
-            f", {shift(n['shift at equal epochs'])}",
+            f"at equal decay times, {shift(n['shift at equal epochs'])}",
         ],
         "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
         "B3": [up],

@@ -409,6 +409,13 @@ def test_a_spike_of_an_ungrokked_network_is_in_memory_once_it_has_forgotten():
     assert [note.text for note in fig.layout.annotations] == ["D = 300", "D = 1,194"]
 
 
+def test_a_fresh_network_that_left_memory_is_not_at_the_edge_while_in_memory():
+    for most, met in ((0.1, True), (0.6, False)):
+        found = board.judge("B31", remembering=evidence.remembering(most=most))
+        assert found.core is met
+    assert "5 of 5 at the edge, and 0 spike" in found.ours  # those of 0.6 do, out of memory
+
+
 # --- on how few examples, by learning rate
 
 

@@ -273,6 +273,13 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
         assert analysis.unseen(known) == pytest.approx(share, abs=1e-12)
 
 
+def test_of_the_runs_with_a_choice_of_mirror_images_only_those_that_still_fell_are_longer():
+    longer = {(run.dataset_size, run.seed, run.mirrors): run.epochs for run in sweeps.mirrors()}
+    own = {seed: longer.pop((231, seed, "none")) for seed in (1, 3, 4)}
+    assert own == {1: 54_000, 3: 18_000, 4: 18_000}
+    assert {*longer.values()} == {6000}
+
+
 def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
     found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
     assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)

@@ -367,9 +367,18 @@ def medians(read: Callable[[Record], list[float]], records: Records) -> list[flo
     return [float(np.median(read(record) or nan)) for record in records]
 
 
+def at_edge(read: Callable[[Record], list[float]], records: Records) -> int:
+    """How many networks are at the edge, by their `medians`."""
+    found = zip(records, medians(read, records), strict=True)
+    return sum(steep > edge(record.run) for record, steep in found)
+
+
 def steep_text(read: Callable[[Record], list[float]], records: Records) -> str:
     """The median and range over networks of their `medians`."""
     return Summary.of(medians(read, records)).text()
+
+
+READS = before_spikes, while_calm, before_spikes  # what is read of the first kinds of `Steep`
 
 
 class Steep(NamedTuple):
@@ -397,25 +406,18 @@ class Steep(NamedTuple):
     @property
     def medians(self) -> tuple[list[float], ...]:
         """By kind a network's median steepness before its spikes; at the usual rate while calm."""
-        reads = (before_spikes, while_calm, before_spikes)
-        return tuple(map(medians, reads, self[:3]))
-
-    @property
-    def edge(self) -> float:
-        """That of the larger learning rate."""
-        return edge(self.larger[0].run)
+        return tuple(map(medians, READS, self[:3]))
 
     @property
     def at_edge(self) -> list[int]:
         """By kind how many networks are at the edge."""
-        return [sum(value > self.edge for value in each) for each in self.medians]
+        return [*map(at_edge, READS, self[:3])]
 
     @property
     def near_text(self) -> str:
         """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
         *_, last = self.between.values()
-        calm = medians(while_calm, last)
-        return f"{sum(value > self.edge for value in calm)} of {len(calm)}"
+        return f"{at_edge(while_calm, last)} of {len(last)}"
 
     def spike_foretold(self, rate: float) -> bool:
         """Whether networks at a rate between should spike, as the usual rate tells.

@@ -8,7 +8,6 @@ from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, 
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
-    Summary,
     at_largest,
     d_crit_text,
     end_kind,
@@ -232,6 +231,11 @@ def _spiking(records: Records) -> int:
     return sum(spikes(record) > 0 for record in records)
 
 
+def _spiking_in_memory(records: Records) -> int:
+    """How many of the runs spike while in memory."""
+    return sum(map(bool, map(analysis.spikes_in_memory, records)))
+
+
 @CLAIMS.row(
     "B17",
     "Beyond: the spikes near D_crit",
@@ -306,22 +310,18 @@ def at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["forgetting"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    edge, limit = analysis.edge(few[0].run), stable_below(few[0].run)
-    spiking, at_edge = (
-        sum(map(bool, map(analysis.spikes_in_memory, few))),
-        sum(steep > edge for steep in analysis.medians(analysis.before_spikes, few)),
-    )
-    calm = sum(steep > edge for steep in analysis.medians(analysis.while_calm, many))
+    spiking = _spiking_in_memory(few)
+    calm = analysis.at_edge(analysis.while_calm, many)
     late = [r for r in many if any(r["epoch"][spike_starts(r)] > 1000)]
     ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
     ours += f"before of {analysis.steep_text(analysis.before_spikes, few)}, where AdamW tolerates "
-    ours += f"{limit:.0f}; {analysis.steep_text(analysis.while_calm, many)} on "
+    ours += f"{stable_below(few[0].run):.0f}; {analysis.steep_text(analysis.while_calm, many)} on "
     ours += f"{many[0].run.dataset_size:,}"
     further: dict[str, Met] = {
         f"with the rule none spikes ({len(late)} of {len(many)})": not late,
         f"with the rule none is at the edge ({calm} of {len(many)})": not calm,
     }
-    core = spiking == at_edge == len(few)
+    core = spiking == analysis.at_edge(analysis.before_spikes, few) == len(few)
     return Result(ours, core, further, Evidence.of(few, many))
 
 
@@ -338,24 +338,22 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["remembering"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    edge, told, at_edge = analysis.edge(few[0].run), [], []
-    for here in (few, many):
-        calm = analysis.medians(analysis.while_calm, here)
-        n = sum(steep > edge for steep in calm)
-        at_edge.append(n == len(here))
-        told.append(
-            f"{Summary.of(calm).text()} while calm on {here[0].run.dataset_size:,} examples, "
-            f"{n} of {len(here)} at the edge, and {_spiking(here)} spike"
-        )
-    before = analysis.medians(analysis.before_spikes, [*few, *many])
-    left = sum(max(record["test_accuracy"]) >= 0.5 for record in many)
+    calm = [analysis.at_edge(analysis.while_calm, here) for here in (few, many)]
+    ours = "; ".join(
+        f"{analysis.steep_text(analysis.while_calm, here)} while calm on "
+        f"{here[0].run.dataset_size:,} examples, {n} of {len(here)} at the edge, and "
+        f"{_spiking_in_memory(here)} spike"
+        for here, n in zip((few, many), calm, strict=True)
+    )
+    ours += f"; AdamW tolerates {stable_below(few[0].run):.0f}"
+    from_edge = analysis.at_edge(analysis.before_spikes, [*few, *many])
     further: dict[str, Met] = {
-        "on few examples all are at the edge, too": at_edge[0],
-        "on the paper's size at least one spikes": bool(_spiking(many)),
-        "none spikes from below the edge": not any(steep <= edge for steep in before),
+        "on few examples all are at the edge, too": calm[0] == len(few),
+        "on the paper's size at least one spikes": _spiking_in_memory(many) > 0,
+        "none spikes from below the edge": from_edge == _spiking_in_memory([*few, *many]),
     }
-    ours = f"{'; '.join(told)}; AdamW tolerates {stable_below(few[0].run):.0f}"
-    return Result(ours, at_edge[1] and not left, further, Evidence.of(few, many))
+    left = any(max(record["test_accuracy"]) >= 0.5 for record in many)
+    return Result(ours, calm[1] == len(many) and not left, further, Evidence.of(few, many))
 
 
 @CLAIMS.row(
@@ -429,7 +427,7 @@ def _on_fewer(usual: Records, others: Records) -> Result:
         f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
         for rate, records in rates.items()
     }
-    spiked = sum(map(bool, map(analysis.spikes_in_memory, early)))
+    spiked = _spiking_in_memory(early)
     who = "networks that end above ½ only at a larger rate spike in memory"
     further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

@@ -1,8 +1,8 @@
 """Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023.measures import stable_below
 from varma2023.profiles import (
+    PAPERS,
     QUICK_RUN,
     Changes,
     Grid,
@@ -301,7 +302,8 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
     """
     published = (300, 80_000), (1194, 20_000)
     lengths = {"quick": ((40, 600), (400, 300))}.get(profile, published)
-    return [_followed(run) for n, t in lengths for run in ungrokking(profile, seeds, [n], epochs=t)]
+    runs = (ungrokking(profile, seeds, [size], epochs=epochs) for size, epochs in lengths)
+    return _followed(profile, runs)
 
 
 def remembering(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -311,11 +313,12 @@ def remembering(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     published = (300, 80_000), (1500, 100_000)
     lengths = {"quick": ((40, 600), (300, 300))}.get(profile, published)
-    own: Changes = {} if profile == "quick" else {"p": 113}
-    every = (semi_grokking(profile, seeds, [n], epochs=t, **own) for n, t in lengths)
-    return [_followed(run) for runs in every for run in runs]
+    own: Changes = {} if profile == "quick" else {"p": PAPERS.p}
+    runs = (semi_grokking(profile, seeds, [size], epochs=t, **own) for size, t in lengths)
+    return _followed(profile, runs)
 
 
-def _followed(run: Run) -> Run:
-    """The run, with the steepness at each of many evaluations."""
-    return replace(run, n_logged=500 if run.p == 113 else 120, steepness=PART)
+def _followed(profile: str, runs: Iterable[list[Run]]) -> list[Run]:
+    """The runs, with the steepness at each of many evaluations."""
+    n_logged = 120 if profile == "quick" else 500
+    return [replace(run, n_logged=n_logged, steepness=PART) for run in chain.from_iterable(runs)]
