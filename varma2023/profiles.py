@@ -164,10 +164,6 @@ def early(run: Run) -> Run:
     return replace(run, epochs=round(EARLY / run.lr), n_logged=20, keep_weights=True)
 
 
-SLOW_TASKS = {"x/y or x-y": (10_000, 5000), "S_n: xyx^-1": (25_000, 0), "S_n: xyx": (10_000, 0)}
-"""Tasks that 3,000 epochs leave unlearned: their epochs, and gradients of the minimiser after."""
-
-
 @sets("seed")
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Figs. 1a, 9, 11: from scratch on 30% of x + y mod 113, seven seeds, final weights kept.
@@ -206,16 +202,12 @@ def grokking_longer(
 def full_data(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """The networks from which ungrokking starts (Sec. 5.2): trained on every example.
 
-    By AdamW for 3,000 epochs; a task of `SLOW_TASKS` for longer, and then maybe by the minimiser.
+    By AdamW for 3,000 epochs.
     """
     count = seed_range(profile, seeds, published=2, quick=2, paper=10)
-    epochs, gradients = SLOW_TASKS.get(changes.get("task") or Run.task, (3000, 0))
-    run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, epochs)
+    run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, 3000)
     base = replace(run, dataset_size=run.p**2, epochs=epochs, n_logged=60, keep_weights=True)
-    runs = [apply(base, changes | {"seed": seed}) for seed in count]
-    if not gradients or profile == "quick":
-        return runs
-    return [replace(minimised(run, gradients, run, "mixed"), keep_weights=True) for run in runs]
+    return [apply(base, changes | {"seed": seed}) for seed in count]
 
 
 UNMOVED = 1494  # D' at which published runs hold the rule: there they are shorter (choice C46)

@@ -32,40 +32,49 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
             inits = [profiles.early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                inits += profiles.full_data(profile, task=task, p=p, seeds=1)
+                epochs = 10_000 if task == "S_n: xyx" and profile == "published" else None
+                inits += profiles.full_data(profile, task=task, p=p, seeds=1, epochs=epochs)
             for init in inits:
                 run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))
     return runs
 
 
-PUBLISHED = 300 * 20 ** (np.arange(9) / 7)
+MOST = 0.95  # share of the examples that a network has before it ungroks: the others tell its rule
+LATE = ("x/y or x-y", "x^2+xy+y^2", "S_n: xyx^-1", "S_n: xyx")
+"""Tasks whose networks hold the rule late, if at all: they have a longer start, and more sizes."""
+
+STARTS = {"published": (4e-3, 20, 100), "quick": (4e-3, 1.2, 1.2), "paper": (1e-3, 20, 100)}
+"""Of the networks that runs start from: learning rate and decay times, then those of `LATE`."""
+
+SIZES = 300 * 20 ** (np.arange(9) / 7)
 
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(1, 1000, PUBLISHED[:7]),
+    published=Grid(2, 6000, SIZES[:7]),
     quick=Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
-    paper=Grid(10, 3000, np.geomspace(300, 10_000, 20)),
+    paper=Grid(10, 20_000, np.geomspace(300, 10_000, 20)),
 )
 def other_tasks(
     profile: str, grid: Grid, tasks: Sequence[str] | None = None, start_epochs: int | None = None
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
-    The modular ones at the paper's p = 113, the permutations in S5.
-    `start_epochs`: of AdamW on every example, by default as in `full_data`. Of the published sizes,
-    the three largest are those of `SLOW_TASKS` alone: the others stay generalised before.
+    The modular ones at the paper's p = 113, the permutations in S5, until at rest, from networks
+    trained on `MOST` of the examples: of `LATE`, the published ones at larger sizes as well.
+    `start_epochs`: of AdamW before that, by default as in `STARTS` (choice C50).
     """
     modulus, n = (13, 4) if profile == "quick" else (113, 5)
+    lr, usual, late = STARTS[profile]
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
         own, here = n if task.startswith("S_n") else modulus, grid
-        inits = profiles.full_data(profile, grid.seeds, task=task, p=own, epochs=start_epochs)
-        if profile == "published" and task in profiles.SLOW_TASKS:
-            if not grid.exact:
-                here = replace(grid, sizes=[*PUBLISHED, 0.95 * profiles.EVERYTHING])
-            if inits[0].optimiser == "lbfgs":  # from so large a norm it is a long way down
-                here = replace(here, epochs=3000)
-        runs += profiles.to_the_minimum(inits, here, {})
+        inits = profiles.full_data(profile, grid.seeds, task=task, p=own, lr=lr)
+        epochs = start_epochs or round((late if task in LATE else usual) * inits[0].decay_time)
+        most = round(MOST * inits[0].dataset_size)
+        inits = [replace(init, dataset_size=most, epochs=epochs) for init in inits]
+        if profile == "published" and task in LATE and not grid.exact:
+            here = replace(grid, sizes=[*SIZES, MOST * profiles.EVERYTHING])
+        runs += profiles.to_the_minimum(inits, here, {"lr": Run.lr, "until_rest": profile != "quick"})
     return runs

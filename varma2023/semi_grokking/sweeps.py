@@ -93,14 +93,14 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     """Not in the paper: its p and sizes near D_crit at eight times its learning rate (choice C25).
 
     By seed and size, then controls: the largest size at the usual learning rate, for the same time
-    η x epochs, with two seeds.
+    η x epochs.
     """
     quick = profile == "quick"
     count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     base = replace(QUICK_RUN, lr=1e-3, epochs=200) if quick else Run(epochs=16_000, n_logged=300)
     sizes = (300, 440, 620) if quick else (1700, 2050)
     usual = [replace(base, dataset_size=size, seed=seed) for size, seed in product(sizes, count)]
-    controls = [run for run in usual if run.dataset_size == sizes[-1] and run.seed < 2]
+    controls = [run for run in usual if run.dataset_size == sizes[-1]]
     larger = [replace(run, lr=STEP * run.lr) for run in usual]
     return larger + [replace(run, epochs=STEP * run.epochs) for run in controls]
 
