@@ -48,6 +48,8 @@ STARTS = {"published": (4e-3, 20, 100), "quick": (4e-3, 1.2, 1.2), "paper": (1e-
 """Of the networks that runs start from: learning rate and decay times, then those of `LATE`."""
 
 SIZES = 300 * 20 ** (np.arange(9) / 7)
+LARGER = {"x/y": SIZES[:8]} | dict.fromkeys(LATE, [*SIZES, MOST * profiles.EVERYTHING])
+"""Published sizes of tasks that have more than the first seven."""
 
 
 @sets(
@@ -62,7 +64,7 @@ def other_tasks(
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
     The modular ones at the paper's p = 113, the permutations in S5, until at rest, from networks
-    trained on `MOST` of the examples: of `LATE`, the published ones at larger sizes as well.
+    trained on `MOST` of the examples: the published ones of some tasks at `LARGER` sizes as well.
     `start_epochs`: of AdamW before that, by default as in `STARTS` (choice C50).
     """
     modulus, n = (13, 4) if profile == "quick" else (113, 5)
@@ -74,7 +76,7 @@ def other_tasks(
         epochs = start_epochs or round((late if task in LATE else usual) * inits[0].decay_time)
         most = round(MOST * inits[0].dataset_size)
         inits = [replace(init, dataset_size=most, epochs=epochs) for init in inits]
-        if profile == "published" and task in LATE and not grid.exact:
-            here = replace(grid, sizes=[*SIZES, MOST * profiles.EVERYTHING])
+        if profile == "published" and task in LARGER and not grid.exact:
+            here = replace(grid, sizes=LARGER[task])
         runs += profiles.to_the_minimum(inits, here, {"lr": Run.lr, "until_rest": profile != "quick"})
     return runs
