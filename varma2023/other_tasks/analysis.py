@@ -259,14 +259,10 @@ def enough(found: Sequence[GroupCircuit]) -> bool:
     return len(grokked) >= LEAST_TASKS and bool(grokked - set(tasks.PERMUTATION))
 
 
-def _start_text(record: Record) -> str:
-    """How long the network of a run was trained before, and how well it knows its test set."""
-    epochs, before = [], record.run.init
-    while before:
-        epochs.append(f"{before.epochs:,}")
-        before = before.init
-    known = f"{record['test_accuracy'][0]:.2f}, {record['test_loss'][0]:.1g}"
-    return f"{' + '.join(reversed(epochs))}; {known}"
+def _start_text(starts: Records) -> str:
+    """How long the networks of one task were trained, and what each knows of the other examples."""
+    known = ", ".join(f"{record.final('test_accuracy'):.2f}" for record in starts)
+    return f"{starts[0].run.epochs:,}; {known}"
 
 
 def ungroks_text(records: Records) -> str:
@@ -276,27 +272,27 @@ def ungroks_text(records: Records) -> str:
     return "yes" if task_ungroks(records) else "no"
 
 
-def tasks_table(records: Records) -> str:
+def tasks_table(records: Records, starts: Records) -> str:
     """Fig. 8 by task: D_crit, also as a share of all examples; accuracy at the ends.
 
-    And the start, whose train set was all of the task: how well it knows what is taken away. And
-    what a table of the largest train set would know, if it is right that x y = y x.
+    And its starts. And what a table of the largest train set would know, if it is right that
+    x y = y x.
     """
-    rows = []
+    rows, trained = [], group(starts, "task")
     for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
-        smallest, largest = measures.smallest(here)[0], measures.at_largest(here)[0]
+        largest = measures.at_largest(here)[0]
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         rows.append(
-            f"{task} | {_start_text(smallest)} | {crossing}{share} | "
+            f"{task} | {_start_text(trained[task])} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
             f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
             f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
-    heads = "task | start: epochs; accuracy, loss (nats) | D_crit; its share of all examples"
+    heads = "task | starts: epochs; accuracy on the rest | D_crit; its share of all examples"
     heads += (
         " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks | residual, at most"
     )

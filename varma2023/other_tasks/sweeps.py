@@ -52,6 +52,30 @@ LARGER = {"x/y": SIZES[:8]} | dict.fromkeys(LATE, [*SIZES, MOST * profiles.EVERY
 """Published sizes of tasks that have more than the first seven."""
 
 
+def task_starts(
+    profile: str = "published",
+    seeds: int | None = None,
+    tasks: Sequence[str] | None = None,
+    epochs: int | None = None,
+) -> list[Run]:
+    """The networks from which the other tasks ungrok, by AdamW on `MOST` of the examples.
+
+    The modular tasks at the paper's p = 113, the permutations in S5; by default for as long as
+    `STARTS` says (choice C50). Without their weights: `other_tasks` trains them for itself.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=2, quick=1, paper=10))
+    modulus, n = (13, 4) if profile == "quick" else (113, 5)
+    lr, usual, late = STARTS[profile]
+    found = []
+    for task in OTHER_TASKS if tasks is None else tasks:
+        own = n if task.startswith("S_n") else modulus
+        for run in profiles.full_data(profile, count, task=task, p=own, lr=lr):
+            length = epochs or round((late if task in LATE else usual) * run.decay_time)
+            most = round(MOST * run.dataset_size)
+            found.append(replace(run, dataset_size=most, epochs=length, keep_weights=False))
+    return found
+
+
 @sets(
     *("seed", "dataset_size"),
     published=Grid(2, 6000, SIZES[:7]),
@@ -63,19 +87,13 @@ def other_tasks(
 ) -> list[Run]:
     """Fig. 8: where ungrokking ends on the nine other tasks, by reduced dataset size D'.
 
-    The modular ones at the paper's p = 113, the permutations in S5, until at rest, from networks
-    trained on `MOST` of the examples: the published ones of some tasks at `LARGER` sizes as well.
-    `start_epochs`: of AdamW before that, by default as in `STARTS` (choice C50).
+    From the networks of `task_starts` (which `start_epochs` can train for longer), until at rest;
+    the published ones of some tasks at `LARGER` sizes as well.
     """
-    modulus, n = (13, 4) if profile == "quick" else (113, 5)
-    lr, usual, late = STARTS[profile]
     runs = []
     for task in OTHER_TASKS if tasks is None else tasks:
-        own, here = n if task.startswith("S_n") else modulus, grid
-        inits = profiles.full_data(profile, grid.seeds, task=task, p=own, lr=lr)
-        epochs = start_epochs or round((late if task in LATE else usual) * inits[0].decay_time)
-        most = round(MOST * inits[0].dataset_size)
-        inits = [replace(init, dataset_size=most, epochs=epochs) for init in inits]
+        starts = task_starts(profile, grid.seeds, [task], start_epochs)
+        inits, here = [replace(start, keep_weights=True) for start in starts], grid
         if profile == "published" and task in LARGER and not grid.exact:
             here = replace(grid, sizes=LARGER[task])
         runs += profiles.to_the_minimum(inits, here, {"lr": Run.lr, "until_rest": profile != "quick"})

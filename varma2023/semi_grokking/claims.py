@@ -120,6 +120,7 @@ def fig6(found: ByExperiment) -> Result:
     (DELAY, "fig-larger-step"),
     ("larger_step",),
     number="many need millions of epochs at its own rate",
+    earlier="holds, smaller, by two networks at the usual rate (C50)",
 )
 def larger_step(found: ByExperiment) -> Result:
     """B12: at a larger rate most runs of the paper's range of sizes leave memory (choice C25)."""
