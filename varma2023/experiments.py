@@ -66,6 +66,7 @@ EXPERIMENTS = {
     "lowered": Experiment("the same, the rate lower once memorised", semi.lowered),
     "leaving_memory": Experiment("near D_crit at p = 31, at larger rates", semi.leaving_memory),
     "leaving_memory_53": Experiment("the same at p = 53", semi.leaving_memory_53),
+    "slower": Experiment("the same at a smaller rate", semi.slower),
     "middling": Experiment("whether networks left in the middle stay", semi.middling),
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),

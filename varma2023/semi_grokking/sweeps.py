@@ -184,6 +184,19 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
     return usual + [replace(run, lr=STEP * run.lr, epochs=run.epochs // STEP) for run in usual]
 
 
+SLOWER = 4  # times lower than the usual learning rate
+
+
+def slower(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: `semi_grokking` at a quarter of its rate, as long in lr x epochs (C51).
+
+    Published are the sizes around which networks change from memory to the rule; the paper's all.
+    """
+    sizes = {"published": (320, 340, 360), "quick": (300, 440), "paper": None}[profile]
+    usual = semi_grokking(profile, seeds, sizes)
+    return [replace(run, lr=run.lr / SLOWER, epochs=SLOWER * run.epochs) for run in usual]
+
+
 MIDDLE = {
     1: ((420, 0),),
     4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
