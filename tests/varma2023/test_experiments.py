@@ -187,4 +187,3 @@ def test_other_tasks_start_from_most_of_the_examples_longer_where_told_or_late()
     for run in other_tasks("quick"):
         assert (run.init.optimiser, run.init.epochs) == ("adamw", 300)
         assert {*run.split()[0]} <= {*run.init.split()[0]}
-

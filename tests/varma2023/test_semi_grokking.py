@@ -350,6 +350,12 @@ def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
     assert not theme.show(figures.fig_minimised_ends(ends[:2])).layout.shapes
 
 
+def test_the_loss_spans_powers_of_ten_in_the_last_half_alone():
+    losses = [5.0, 1e-9, 1e-6, 1e-3, 1e-5]
+    run = record(Run(epochs=100), [0, 25, 50, 75, 100], train_loss=losses)
+    assert analysis.loss_span(run) == pytest.approx(3)
+
+
 def test_a_pair_differs_in_its_loss_alone_and_a_dip_is_deep():
     found = evidence.by_loss(dip=0.09)
     other = evidence.near_d_crit([FULL])

@@ -1,6 +1,5 @@
 """The transition of ungrokking on curves written by hand, whose crossings are known."""
 
-from dataclasses import replace
 from itertools import chain
 from math import exp, isnan, log
 

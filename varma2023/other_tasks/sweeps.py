@@ -96,5 +96,7 @@ def other_tasks(
         inits, here = [replace(start, keep_weights=True) for start in starts], grid
         if profile == "published" and task in LARGER and not grid.exact:
             here = replace(grid, sizes=LARGER[task])
-        runs += profiles.to_the_minimum(inits, here, {"lr": Run.lr, "until_rest": profile != "quick"})
+        runs += profiles.to_the_minimum(
+            inits, here, {"lr": Run.lr, "until_rest": profile != "quick"}
+        )
     return runs

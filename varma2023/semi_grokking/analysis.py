@@ -38,6 +38,12 @@ def dips(record: Record) -> bool:
     return bool((np.maximum.accumulate(accuracy) - accuracy).max() > DIP)
 
 
+def loss_span(record: Record) -> float:
+    """The powers of ten that the training loss spans over the last half of the epochs."""
+    loss = record["train_loss"][record["epoch"] >= record["epoch"][-1] / 2]
+    return float(np.log10(loss.max() / loss.min()))
+
+
 def by_loss(exact: Records, rounded: Records) -> list[tuple[Record, Record]]:
     """The pairs of runs that differ in their loss alone, the exact one first."""
     known = {replace(record.run, loss="rounded"): record for record in exact}

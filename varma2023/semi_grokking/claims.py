@@ -8,6 +8,7 @@ from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, 
 from varma2023.measures import (
     SEMI,
     TRANSIENT,
+    Summary,
     at_largest,
     d_crit_text,
     end_kind,
@@ -257,7 +258,10 @@ def rounding(found: ByExperiment) -> Result:
     same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
     ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
     ours = f"with the rounded loss {spiky} of {of} spike, the accuracy of {uneven} dips, and the "
-    ours += f"ends are {ends}; with the exact one {calm}, {even}, and {others}"
+    ours += f"ends are {ends}; with the exact one {calm}, {even}, and {others}; over the last half "
+    wide, narrow = (Summary.of([*map(analysis.loss_span, each)]) for each in (rounded, exact))
+    ours += f"the loss spans {wide.text('.1f')} powers of ten with the rounded loss, "
+    ours += f"{narrow.text('.2f')} with the exact one"
     further = {
         f"every network with the rounded loss spikes ({spiky} of {of})": spiky == of,
         "accuracy dips in most of these, in none with the exact loss": 2 * uneven > of and not even,
