@@ -48,7 +48,7 @@ STARTS = {"published": (4e-3, 20, 100), "quick": (4e-3, 1.2, 1.2), "paper": (1e-
 """Of the networks that runs start from: learning rate and decay times, then those of `LATE`."""
 
 SIZES = 300 * 20 ** (np.arange(9) / 7)
-LARGER = {"x/y": SIZES[:8]} | dict.fromkeys(LATE, [*SIZES, MOST * profiles.EVERYTHING])
+LARGER = {"x/y": SIZES[:8]} | dict.fromkeys(LATE, (*SIZES, MOST * profiles.EVERYTHING))
 """Published sizes of tasks that have more than the first seven."""
 
 
