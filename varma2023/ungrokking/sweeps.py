@@ -12,7 +12,7 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 DECAYS = 0.1, 0.5, 1.0, 1.5, 2.0  # those of Fig. 4
-FALLING = {  # D', weight decays and seeds of Fig. 4
+FALLING: dict[int, dict[float, tuple[int, ...]]] = {  # D', weight decays and seeds of Fig. 4
     390: dict.fromkeys(DECAYS, (0, 1, 2, 3, 4)),
     550: {0.1: (0, 1, 2, 3), 0.5: (0, 2, 4), 1.0: (0, 4), 1.5: (0, 2), 2.0: (0, 1, 2, 3)},
     650: dict.fromkeys(DECAYS, (0, 2)) | {1.5: (0,)},
