@@ -31,7 +31,7 @@ MAX_POINTS = 500  # a line
 MAX_BYTES = 1_000_000  # a figure
 # What the vendored plotly bundle draws (book/_assets/plotly-bundle.cjs); any other type it draws as
 # `scatter`, and any other part it leaves out, silently.
-TRACE_TYPES = frozenset(("bar", "contour", "heatmap", "scatter"))
+TRACE_TYPES = frozenset(("bar", "scatter"))
 NOT_DRAWN = ("images", "sliders", "updatemenus")
 
 

@@ -6,7 +6,7 @@ const { readFileSync, writeFileSync } = require("fs");
 const { dirname, join } = require("path");
 const [acorn, esbuild] = ["acorn", "esbuild"].map((name) => require(require.resolve(name, { paths: ["."] })));
 
-const TRACES = ["bar", "contour", "heatmap"]; // scatter is in the core
+const TRACES = ["bar"]; // scatter is in the core
 const UNUSED = ["annotations3d", "grid", "images", "rangeselector", "rangeslider", "sliders", "updatemenus"];
 const TEXTS = ["description", "hrName", "otherOpts", "requiredOpts", "role"]; // read by the reference only
 

@@ -220,31 +220,24 @@ def csv_of(figure: go.Figure) -> list[list[str]]:
 
 def test_the_csv_says_whose_each_point_is():
     head, *rows = csv_of(two_by_three())
-    assert head == ["panel", "trace", "x", "y", "z", "seed", "weight_decay", "dataset_size"]
+    assert head == ["panel", "trace", "x", "y", "seed", "weight_decay", "dataset_size"]
     assert len(rows) == 3 * 6 + 2
-    assert {tuple(row[5:]) for row in rows[:3]} == {("0", "0.1", "400")}
-    assert rows[-1][5:] == ["", "", ""]
+    assert {tuple(row[4:]) for row in rows[:3]} == {("0", "0.1", "400")}
+    assert rows[-1][4:] == ["", "", ""]
 
 
 def test_the_csv_has_the_ends_of_error_bars():
     head, *rows = csv_of(plain())
-    assert head == ["panel", "trace", "x", "y", "z", "seed", "low", "high"]
+    assert head == ["panel", "trace", "x", "y", "seed", "low", "high"]
     assert rows == [
-        ["x", "one", "1", "3", "", "0", "2", "3.5"],
-        ["x", "one", "2", "4", "", "0", "", ""],
+        ["x", "one", "1", "3", "0", "2", "3.5"],
+        ["x", "one", "2", "4", "0", "", ""],
     ]
 
 
-def test_the_csv_has_packed_numbers_and_the_cells_of_a_grid():
+def test_the_csv_has_packed_numbers_and_no_markup():
     fig = theme.figure().add_scatter(
         y=np.array([0.1, np.nan], dtype=np.float32), name="a<sub>b</sub>"
     )
-    fig.add_heatmap(z=np.arange(4.0).reshape(2, 2), x=["p", "q"])
     _, *rows = csv_of(fig)
-    assert rows[:2] == [["x", "ab", "0", "0.1", ""], ["x", "ab", "1", "", ""]]
-    assert [row[2:] for row in rows[2:]] == [
-        ["p", "0", "0"],
-        ["q", "0", "1"],
-        ["p", "1", "2"],
-        ["q", "1", "3"],
-    ]
+    assert rows == [["x", "ab", "0", "0.1"], ["x", "ab", "1", ""]]

@@ -202,8 +202,7 @@ def n_figures(page: str) -> int:
     return sum(bool(shows.search(cell)) for cell in cells(page.removesuffix(".html")))
 
 
-INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path, .heatmaplayer image,
-    .contourlayer path`)].some(e => e.getBoundingClientRect().width > 0)"""
+INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path`)].some(e => e.getBoundingClientRect().width > 0)"""
 MISPLACED = """() => {
   const rect = (e) => e.getBoundingClientRect();
   const on = (r, q) => Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 0
@@ -499,7 +498,7 @@ def test_a_figures_csv_has_a_row_for_every_point(tab, page):
         here.locator(".gk-csv").first.click()
     assert download.value.suggested_filename.endswith(".csv")
     rows = list(csv.reader(Path(download.value.path()).read_text("utf-8").splitlines()))
-    assert rows[0][:5] == ["panel", "trace", "x", "y", "z"]
+    assert rows[0][:4] == ["panel", "trace", "x", "y"]
     assert len(set(rows[0])) == len(rows[0])
     drawn = here.evaluate(
         "document.querySelector('.gk-plot').calcdata.map(c => [c[0].trace.type, c.length])"

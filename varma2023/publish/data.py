@@ -34,7 +34,7 @@ def write(made: Path) -> None:
 
 
 def table(figure: Mapping[str, Any]) -> str:
-    """Of every trace: panel, name, x, y, z, what its `meta` says of its runs, ends of error bars.
+    """Of every trace: panel, name, x, y, what its `meta` says of its runs, ends of error bars.
 
     `figure` is plotly's JSON. Hidden runs are there as well.
     """
@@ -42,7 +42,7 @@ def table(figure: Mapping[str, Any]) -> str:
     bars = ["low", "high"] if any(t.get("error_y", {}).get("array") for t in figure["data"]) else []
     to = io.StringIO()
     rows = csv.writer(to, lineterminator="\n")
-    rows.writerow(["panel", "trace", "x", "y", "z", *keys, *bars])
+    rows.writerow(["panel", "trace", "x", "y", *keys, *bars])
     for i, trace in enumerate(figure["data"], start=1):
         name = MARKUP.sub("", trace.get("name") or "") or f"trace {i}"
         of = [_meta(trace).get(key) for key in keys]
@@ -58,18 +58,13 @@ def _meta(trace: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:
-    """x, y and z of each point, and the ends of its error bar."""
-    x, y, z = (_values(trace.get(axis)) for axis in "xyz")
-    if z is not None:
-        for (r, c), value in np.ndenumerate(z):
-            at = [x[c] if x is not None else c, y[r] if y is not None else r]
-            yield [*at, value], [None, None]
-        return
+    """x and y of each point, and the ends of its error bar."""
+    x, y = (_values(trace.get(axis)) for axis in "xy")
     error = trace.get("error_y", {})
     above = _values(error.get("array"))
     below = _values(error.get("arrayminus", error.get("array")))
     for n in range(len(next((v for v in (y, x) if v is not None), []))):
-        at = [x[n] if x is not None else n, y[n] if y is not None else None, None]
+        at = [x[n] if x is not None else n, y[n] if y is not None else None]
         known = above is not None and y is not None and above[n] is not None
         yield at, [y[n] - below[n], y[n] + above[n]] if known else [None, None]
 
@@ -78,9 +73,7 @@ def _values(values: Any) -> Any:
     """The numbers or texts of an array of plotly's, which may be packed as bytes."""
     if not isinstance(values, Mapping):
         return values
-    flat = np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
-    shape = [int(part) for part in str(values.get("shape", "")).split(",") if part]
-    return flat.reshape(shape) if shape else flat
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
 
 
 def _text(value: Any) -> str:
