@@ -202,7 +202,8 @@ def n_figures(page: str) -> int:
     return sum(bool(shows.search(cell)) for cell in cells(page.removesuffix(".html")))
 
 
-INK = """d => [...d.querySelectorAll(`.scatterlayer path, .barlayer path`)].some(e => e.getBoundingClientRect().width > 0)"""
+INK = """d => [...d.querySelectorAll('.scatterlayer path, .barlayer path')]
+    .some(e => e.getBoundingClientRect().width > 0)"""
 MISPLACED = """() => {
   const rect = (e) => e.getBoundingClientRect();
   const on = (r, q) => Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 0
@@ -326,6 +327,8 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     switch_to(here, "dark")
     after = here.evaluate(IN_FIGURES)
     assert len(after) == len(before)
+    if page in CONTRAST:
+        assert here.evaluate(AXE, [WCAG, True]) == [], "what keeps some readers out in the dark"
     assert min(after, default=99) > 4.5
     resize(here, 360)
     assert here.evaluate("document.documentElement.scrollWidth") <= 360
@@ -351,7 +354,9 @@ FOCUSED = f"""() => {{
 }}"""
 
 
-@pytest.mark.parametrize("page", ["intro.html", "chapters/d_theorems.html"])
+@pytest.mark.parametrize(
+    "page", ["intro.html", "chapters/03_ingredients.html", "chapters/d_theorems.html"]
+)
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(tab, page):
     here = tab(f"{page}?print").page
     here.add_style_tag(content="* { transition: none !important; }")
