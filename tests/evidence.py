@@ -415,6 +415,44 @@ def in_memory(run: Run, accuracy: float, spiky: bool) -> Record:
     return record(run, [0, run.epochs // 2, run.epochs], **curves)
 
 
+def slower(still=0, alone=0, seeds=FIVE, p=113) -> dict[str, list[Record]]:
+    """Fresh networks on two sizes, which end in memory, and with the rule; and at a quarter of it.
+
+    There so many of the larger size end with the rule, and so many of the smaller.
+    """
+
+    def at(lr: float, n: tuple[int, int]) -> list[Record]:
+        return [
+            in_memory(Run(p=p, dataset_size=scaled(size, p=p), seed=seed, lr=lr), 0.9 * (i < k), 0)
+            for size, k in zip((1500, 2000), n, strict=True)
+            for i, seed in enumerate(seeds)
+        ]
+
+    return {"semi_grokking": at(1e-3, (0, len(seeds))), "slower": at(2.5e-4, (alone, still))}
+
+
+def spiking(peaks: Sequence[float], leaves: bool, seed=0, size=1700, lr=8e-3) -> Record:
+    """A network whose train loss is so many times its least at every second evaluation.
+
+    It ends in memory, or leaves it at the evaluation after the last of these.
+    """
+    loss = [1e-7 * each for peak in peaks for each in (1, peak)] + [1e-7] * 2
+    accuracy = [0.0] * (len(loss) - 2) + [0.9 * leaves] * 2
+    run = Run(dataset_size=size, seed=seed, lr=lr, epochs=1000 * (len(loss) - 1))
+    curves = {"train_accuracy": 1.0, "param_norm": 24.0, "residual": 0.1}
+    epochs = range(0, run.epochs + 1, 1000)
+    return record(run, epochs, train_loss=loss, test_accuracy=accuracy, **curves)
+
+
+def spiking_networks(seeds=range(4)) -> list[Record]:
+    """One leaves memory at its first spike, one at its second, one at its third, others stay.
+
+    The spike at which one leaves is the higher, the sooner; all others are lower.
+    """
+    peaks = ([1e6], [200, 1e5], [200, 300, 1e4], [200, 250, 260])
+    return [spiking(peaks[min(seed, 3)], seed < 3, seed) for seed in seeds]
+
+
 def left_in_the_middle(
     longer: str | np.ndarray = SHAPES[SEMI], ended=0.6, rest: dict = CALM, seeds=FIVE, p=113, lost=0
 ) -> dict[str, list[Record]]:

@@ -376,6 +376,7 @@ def headlines(results: Path = RESULTS) -> dict:
             (sum(accuracy(row) > 0.5 for row in here), len(here))
             for here in groups(read("momentum", results), "beta1").values()
         ],
+        "above a half at a smaller rate": above_a_half(semi, read("slower", results)),
         "left in the middle": left_in_the_middle(semi, longer, results),
         "left in the middle at 113": left_at_113(results),
         "come back": come_back(read("shaken", results)),
@@ -413,6 +414,13 @@ def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:
     fast = halves([row for row in filtered if row.amplify and not row.init])
     slow = halves(usual)
     return float(np.exp(np.mean([log(fast[k] / slow[k]) for k in fast.keys() & slow.keys()])))
+
+
+def above_a_half(usual: list[Row], slower: list[Row]) -> tuple[int, int, int]:
+    """Networks above 1/2 at both rates, at the usual one; at the smaller one alone."""
+    known = {(r.dataset_size, r.seed): accuracy(r) > 0.5 for r in usual}
+    both = [(known[r.dataset_size, r.seed], accuracy(r) > 0.5) for r in slower]
+    return both.count((True, True)), sum(one for one, _ in both), both.count((False, True))
 
 
 def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tuple[int, int, int]:

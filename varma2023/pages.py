@@ -27,6 +27,7 @@ PAGES = {
     (CONVERGENCE := "chapters/convergence"): "The minimum, sought directly",
     (CLOCK := "chapters/clock"): "A faster clock",
     (DELAY := "chapters/delay"): "The time to grok",
+    (METASTABLE := "chapters/metastable"): "Memory near D_crit",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
 }
 """The pages that claims and items of the paper lead to, with their titles and, but one, names."""

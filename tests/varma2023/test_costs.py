@@ -15,6 +15,8 @@ def test_measured_and_predicted_sizes_are_those_of_every_seed():
     for found, crit in ((narrow, 1.4 * made.D_CRIT), (wide, made.D_CRIT)):
         assert [*found.crits.values()] == pytest.approx([crit] * 5, rel=0.02)
         assert [*found.predicted.values()] == pytest.approx([crit] * 5, rel=0.02)
+        assert found.two_sizes == pytest.approx((crit, crit), rel=0.02)
+    assert np.isnan(costs.Costs("no memory", wide.ends, []).two_sizes[1])
     both = [narrow, wide]
     assert costs.shift(both, lambda each: each.crits).value == pytest.approx(1 / 1.4, rel=0.02)
     assert costs.shift(both, lambda each: each.ratios).value == pytest.approx(1, rel=0.02)

@@ -21,6 +21,8 @@ from varma2023.decomposition.figures import fig11_trigonometric
 from varma2023.grokking.figures import fig1a_grokking, fig9_circuits
 from varma2023.other_tasks.figures import fig8_other_tasks
 from varma2023.publish.overview import fig1_overview
+from varma2023.semi_grokking import metastable
+from varma2023.semi_grokking.figures import fig_heights, fig_metastable, fig_spike_heights
 from varma2023.simulation.figures import fig2_simulation
 from varma2023.statistics import Interval
 from varma2023.theorems.figures import fig_d1_scale, fig_d4_exchange, fig_d4_shares
@@ -42,6 +44,12 @@ for i, each in enumerate(RUNS):
     each.metrics["param_norm"] = each["param_norm"] + i % len(SIZES)
 NEVER = altered(grokking(), test_accuracy=0.0)
 MODULI = known_and_new([*chain(*evidence.by_modulus(seeds=range(2)).values())])
+LEAVING = [*chain(*evidence.leaving(rates=(8e-3,)).values())]
+SPIKING = evidence.spiking_networks()
+ALIKE = metastable.in_memory(
+    [evidence.in_memory(each.run, 0.1, False) for each in LEAVING],
+    evidence.sweep(d_crit=1e6, steep=0.1, values=(1.0,)),
+)
 DRAWN = {  # by figure, how to draw it and what its alt text says
     "1a": (
         lambda: fig1a_grokking(SEEDS),
@@ -80,6 +88,18 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
     "kept": (lambda: fig_kept(RUNS, FRESH), "At the smallest size the first are right about 0.000"),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
+    "metastable": (
+        lambda: fig_metastable(LEAVING, {113: (500.0, 550.0)}),
+        "p = 113, η = 0.008: 25 of 35, accuracy ½ at 600 (600 – 600)",
+    ),
+    "metastable, no marks": (lambda: fig_metastable(LEAVING, {}),),
+    "heights": (lambda: fig_heights(ALIKE), "networks end in memory by AdamW"),
+    "no heights": (lambda: fig_heights([]), "where 0 networks"),
+    "spike heights": (
+        lambda: fig_spike_heights([SPIKING, SPIKING]),
+        "p = 113, η = 0.008: rank correlation −1.00",
+        "mean place 0.82 (0.88, 0.83, 0.75; 3 seeds)",
+    ),
     "moduli": (
         lambda: figures.fig_moduli(*MODULI),
         "31: 149 (149, 149; 2 seeds); 53: 294",
@@ -96,6 +116,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
 }
 CHOICES = {  # by figure, what a reader can choose by
+    "metastable": {"dataset_size": {*SIZES}, "lr": {1e-3, 8e-3}},
     "4": {"seed": {0, 1}, "weight_decay": {0.1, 0.5, 1.0, 2.0}},
     "10": {"seed": {0, 1}, "weight_decay": {0.1, 1.0, 2.0}},
     "epsilon": {"eps": {1e-9, 1e-8}},

@@ -113,6 +113,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"{summary(own)} while calm on {size:,} examples"
             for size, own in n["while fresh"].items()
         ],
+        "B32": ["^{} of {} end above ½".format(*n["above a half at a smaller rate"])],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }

@@ -441,6 +441,17 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
     assert {trace.name for trace in fig.data} == {"η = 0.001", "η = 0.008"}
 
 
+def test_a_smaller_rate_is_compared_on_the_networks_that_it_has():
+    found = evidence.slower(still=2, alone=1)
+    slow = [record for record in found["slower"] if record.run.seed]
+    usual = analysis.usual_of(slow, found["semi_grokking"])
+    assert {r.run.lr for r in usual} == {1e-3}
+    assert [analysis.who(r)[1:] for r in usual] == [analysis.who(r)[1:] for r in slow]
+    result = board.judge("B32", semi_grokking=found["semi_grokking"], slower=slow)
+    assert result.ours == "1 of 4 end above ½ at η = 0.00025, too"
+    assert "(0 of 4)" in next(iter(result.further))  # that of seed 0 is not there
+
+
 BETAS = (0, 0.5), (0.5, 0.95), (0.95, 1)  # less momentum than usual, as usual, and more
 
 

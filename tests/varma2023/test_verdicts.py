@@ -185,7 +185,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B22": made.by_momentum, "B23": made.shaken, "B24": made.left_in_the_middle},
     **{"B25": made.lowered, "B26": made.grokfast, "B27": partial(made.grokfast, faster=0.4)},
     **{"B28": leaving_53, "B29": made.papers_sizes, "B30": forgetting},
-    "B31": of("remembering", made.remembering),
+    **{"B31": of("remembering", made.remembering), "B32": made.slower},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -389,6 +389,9 @@ OTHERWISE = {
     ("B31", IN_PART): {"spiky": 1e-6},
     ("B31", FAILS): {"many": 20.0},
     ("B31", NOT_RUN): {"p": 53},
+    ("B32", IN_PART): {"alone": 1},
+    ("B32", FAILS): {"still": 3},
+    ("B32", NOT_RUN): lambda: dict.fromkeys(("semi_grokking", "slower"), made.slower()["slower"]),
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},
@@ -398,7 +401,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30 B31": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30 B31 B32": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

@@ -66,6 +66,11 @@ class Costs:
         return statistics.geometric_mean([log(size) for size in self.predicted.values()])
 
     @property
+    def two_sizes(self) -> tuple[float, float]:
+        """D_crit as it was measured, and where the costs meet: means over seeds, NaN if unknown."""
+        return measures.d_crit_interval(self.ends).value, self.told.value
+
+    @property
     def ratios(self) -> dict[int, float]:
         """By seed, D_crit as it was measured over the predicted one; NaN without a prediction."""
         told = self.predicted

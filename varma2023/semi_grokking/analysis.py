@@ -310,6 +310,12 @@ def in_the_rule(records: Records) -> list[Record]:
     return [record for record in records if record.final("test_accuracy") > 0.5]
 
 
+def usual_of(records: Records, usual: Records) -> list[Record]:
+    """The runs at the usual rate of the networks that `records` have, by size and seed."""
+    networks = {who(record)[1:] for record in records}
+    return [record for record in usual if who(record)[1:] in networks]
+
+
 def only_there(records: Records, usual: Records) -> list[Record]:
     """The runs that end above accuracy 1/2 on fewer examples than their seed needs usually."""
     needed = measures.d_crits(usual)

@@ -1,7 +1,7 @@
 """The figures of semi-grokking: one run (Figs. 1c and 6), many runs (Fig. 5), and their ends."""
 
-from collections.abc import Sequence
-from math import log, log10, nan
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite, log, log10, nan
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,8 +10,8 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
-from varma2023.semi_grokking import analysis
-from varma2023.theme import MEM, NORM, coloured, figure, ordered_at, panels, set_alt
+from varma2023.semi_grokking import analysis, metastable
+from varma2023.theme import MEM, NORM, TEST, TRAIN, coloured, figure, ordered_at, panels, set_alt
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
@@ -311,3 +311,127 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     said = "; ".join(f"{k} by AdamW: {analysis.excess_text(same)}" for k, same in groups.items())
     text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
     return set_alt(fig, f"{text}than where the minimiser does. {said}.")
+
+
+# --- how long memory lasts -----------------------------------------------------------------------
+
+ENDS = {"none": "x", "some": "diamond", "all": "circle"}
+"""How many networks of one rate and size end above an accuracy of 1/2, and the marker."""
+
+
+def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -> go.Figure:
+    """Not in the paper: learning rate against D, a row a modulus: who ends above accuracy 1/2.
+
+    Args:
+        records: fresh networks, each once.
+        known: by modulus D_crit of ungrokking, and the size at which both circuits cost the same.
+    """
+    moduli = group(records, "p")
+    titles = [f"p = {p}" for p in moduli]
+    fig = panels(130 + 170 * len(moduli), titles, rows=len(moduli), vertical_spacing=0.13)
+    colours = dict(coloured(ENDS))
+    for row, (p, own) in enumerate(moduli.items(), start=1):
+        rates = group(own, "lr")
+        for (rate, size), here in group(own, "lr", "dataset_size").items():
+            n = len(analysis.in_the_rule(here))
+            kind = "all" if n == len(here) else "some" if n else "none"
+            share = ordered_at(n / len(here)) if kind == "some" else colours[kind]
+            marker = {"symbol": ENDS[kind], "size": 10, "color": share}
+            hover = f"{n} of {len(here)} end above ½<br>D {size:,}, η = {rate:g}"
+            looks: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
+            looks["meta"] = plots.shared_meta(here, "lr")
+            draw(fig, [size], [rate], f"{kind} above ½", hover, colour=colours[kind], **looks)
+        halves = {r: measures.d_crit_interval(metastable.whole(here)) for r, here in rates.items()}
+        marker = {"symbol": "line-ns", "size": 26, "line": {"color": NORM, "width": 2.5}}
+        sizes = [half.value for half in halves.values()]
+        tick: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
+        draw(fig, sizes, [*halves], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
+        reach, marks = [min(rates) / 2, max(rates) * 2], known.get(p, (nan, nan))
+        looked = ("grokked ones forget below", TEST, "dot"), ("costs meet at", MEM, "dash")
+        for (name, colour, dash), mark in zip(looked, marks, strict=True):
+            if isfinite(mark):
+                line: Looks = {"colour": colour, "dash": dash, "mode": "lines", "place": (row, 1)}
+                draw(fig, [mark] * 2, reach, name, f"{name} {mark:,.0f}", **line)
+        every = [record.run.dataset_size for record in own] + [m for m in marks if isfinite(m)]
+        ticks = (200, 250, 300, 400, 600, 800, 1000, 1500, 2000)
+        fig.update_xaxes(plots.log_axis(every, "", ticks), row=row, col=1)
+        looks = {"tickvals": [*rates], "ticktext": [f"{rate:g}" for rate in rates]}
+        where = [log10(each) for each in reach]
+        fig.update_yaxes(title="η", type="log", range=where, **looks, row=row, col=1)
+    fig.update_xaxes(title="dataset size D", row=len(moduli))
+    told = "; ".join(
+        f"p = {p}, η = {rate:g}: {metastable.share_text(here)}, accuracy ½ at "
+        f"{measures.d_crit_text(metastable.whole(here))}"
+        for (p, rate), here in group(records, "p", "lr").items()
+    )
+    return set_alt(fig, f"Fresh networks that end above accuracy ½ by rate and size. {told}.")
+
+
+def fig_heights(pairs: Sequence[Pair]) -> go.Figure:
+    """Not in the paper: Eq. (2) where AdamW ends in memory over the minimiser's, by rate.
+
+    A line leads to the least in the second half of AdamW's epochs.
+    """
+    fig = figure(yaxis={"title": "Eq. (2), AdamW / minimiser", **plots.LOG}, height=440)
+    kinds = metastable.by_setting(pairs)
+    colours = dict(coloured(sorted({pair.adamw.run.dataset_size for pair in pairs})))
+    points = [
+        (pair.adamw.run.dataset_size, column + 0.7 * ((i + 0.5) / len(own) - 0.5), pair)
+        for column, own in enumerate(kinds.values())
+        for i, pair in enumerate(sorted(own, key=lambda each: each.adamw.run.dataset_size))
+    ]
+    for size, x, pair in sorted(points, key=lambda point: point[:2]):
+        symbols = [*plots.rest_symbols([pair.lbfgs], "circle"), "line-ew-open"]
+        marker = {"symbol": symbols, "size": 9, "color": colours[size]}
+        hover = f"Eq. (2): %{{y:.3g}} times the minimiser's<br>{plots.run_name(pair.adamw)}"
+        path = [1 + analysis.excess(pair), metastable.least_late(pair)]
+        looks: Looks = {"mode": "lines+markers", "marker": marker, "width": 1}
+        looks |= {"colour": colours[size], "meta": plots.meta(pair.adamw)}
+        draw(fig, [x, x], path, f"D = {size:,}", hover, **looks)
+    fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
+    ticks = [kind.replace(", ", ",<br>").removeprefix("η = ") for kind in kinds]
+    fig.update_xaxes(title="η", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=0)
+    said = f"Eq. (2) where {len(pairs)} networks end in memory by AdamW, over the minimiser's end: "
+    return set_alt(fig, f"{said}{metastable.height_text(pairs)}.")
+
+
+def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
+    """Not in the paper: time to leave memory against the median height of spikes; then its last.
+
+    A column for each kind, and one for the place of spikes of the first before a network leaves.
+    """
+    titles = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds]
+    fig = panels(440, [*titles, "place, before leaving"], cols=len(kinds) + 1)
+    for col, records in enumerate(kinds, start=1):
+        sizes = coloured(group(records, "dataset_size").items())
+        for record, colour in ((record, colour) for (_, own), colour in sizes for record in own):
+            time, end = metastable.time_left(record), record.run.lr * record.run.epochs
+            kind = "leaves memory" if time < inf else "stays, to the end"
+            marker = {"symbol": "circle" if time < inf else "line-ns-open", "size": 8}
+            hover = f"%{{x:.3g}} times the least loss<br>{kind}: %{{y:.4g}}<br>"
+            hover += plots.run_name(record)
+            looks: Looks = {"mode": "markers", "marker": marker | {"color": colour}}
+            looks |= {"meta": plots.meta(record), "place": (1, col)}
+            draw(fig, [metastable.median_height(record)], [min(time, end)], kind, hover, **looks)
+        fig.update_xaxes(plots.LOG, title="median height of spikes", col=col)
+    before = range(4)
+    spans = [metastable.place_of_last(kinds[0], each) for each in before]
+    label = f"{titles[0]}, and its interval"
+    for each, span in zip(before, spans, strict=True):
+        path = [span.low, span.value, span.high] if span.bounded else [span.value]
+        symbols = ["line-ew-open", "circle", "line-ew-open"] if span.bounded else ["circle"]
+        looks = {"mode": "lines+markers", "marker": {"symbol": symbols, "size": 9}}
+        looks |= {"colour": TRAIN, "place": (1, len(kinds) + 1)}
+        draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
+    fig.add_hline(y=0.5, line={"color": NORM, "dash": "dot", "width": 1}, col=len(kinds) + 1)
+    fig.update_yaxes(title="η × epochs to leave", col=1)
+    fig.update_yaxes(title="mean place of a spike", range=[0, 1], col=len(kinds) + 1)
+    names = ["the last", *(f"{each} before" for each in before[1:])]
+    where: Looks = {"tickvals": [-each for each in before], "ticktext": names}
+    fig.update_xaxes(where, col=len(kinds) + 1)
+    said = "; ".join(
+        f"{title}: rank correlation {metastable.sooner(own).text()}"
+        for title, own in zip(titles, kinds, strict=True)
+    )
+    told = f"The spike at which networks leave has the mean place {spans[0].text()} among its like"
+    return set_alt(fig, f"Time to leave memory and height of spikes. {said}. {told}.")

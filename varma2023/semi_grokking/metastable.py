@@ -1,0 +1,208 @@
+"""How long networks near D_crit stay in memory: by learning rate, by height, and by spikes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, isfinite, nan
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.runs import Record, Records, Run
+from varma2023 import measures, statistics
+from varma2023.measures import Pair, Summary, d_crit_interval, d_crit_text, group
+from varma2023.semi_grokking.analysis import excess, in_the_rule, spikes_in_memory, who
+from varma2023.statistics import Interval
+from varma2023.tables import table
+
+# --- who ends above an accuracy of 1/2, by learning rate and size --------------------------------
+
+
+def once(records: Records) -> list[Record]:
+    """Each modulus, rate, size and seed once, as it comes first."""
+    found: dict[tuple, Record] = {}
+    for record in records:
+        found.setdefault((record.run.p, *who(record)), record)
+    return [*found.values()]
+
+
+def share_text(records: Records) -> str:
+    """ "3 of 5": how many end above an accuracy of 1/2."""
+    return f"{len(in_the_rule(records))} of {len(records)}"
+
+
+def whole(records: Records) -> list[Record]:
+    """The runs of those seeds that have both the least and the largest size."""
+    sizes = {record.run.dataset_size for record in records}
+    seeds = group(records, "seed").values()
+    ends = {min(sizes), max(sizes)}
+    return [r for own in seeds if ends <= {r.run.dataset_size for r in own} for r in own]
+
+
+def none_left(records: Records) -> int:
+    """The largest size at which no network ends above an accuracy of 1/2; 0 if there is none."""
+    sizes = group(records, "dataset_size").items()
+    return max((size for size, here in sizes if not in_the_rule(here)), default=0)
+
+
+def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> str:
+    """By modulus and rate: networks above 1/2, two sizes, and `known` (see `fig_metastable`)."""
+    rows = []
+    for (p, rate), here in group(records, "p", "lr").items():
+        time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(whole(here))
+        last, (forget, equal) = none_left(here), known.get(p, (nan, nan))
+        part = d_crit_interval(whole(here)).value / equal
+        marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
+        marks += [f"× {part:.2f}" if isfinite(part) else ""]
+        told = [share_text(here), size, f"{last:,}" if last else "none"]
+        rows.append([p, f"{rate:g}", time, *told, *marks])
+    heads = "p | η | η × epochs | end above ½ | accuracy ½ at D | largest D with none above ½"
+    return table(f"{heads} | grokked ones forget below | costs meet at | ½ over that", rows)
+
+
+# --- how high above its minimum AdamW hovers in memory -------------------------------------------
+
+
+def in_memory(records: Records, ends: Records) -> list[Pair]:
+    """Runs of AdamW, each with the minimiser's of that train set and seed; both end below 1/2."""
+
+    def name(record: Record) -> tuple:
+        run = record.run
+        return run.p, run.dataset_size, run.seed, run.weight_decay, run.eps
+
+    below = {name(end): end for end in ends if end.final("test_accuracy") < 0.5}
+    own = [r for r in {r.run: r for r in records}.values() if r.final("test_accuracy") < 0.5]
+    return [Pair(record, below[name(record)]) for record in own if name(record) in below]
+
+
+def least_late(pair: Pair) -> float:
+    """The least Eq. (2) in the second half of AdamW's epochs, over the minimiser's end."""
+    record = pair.adamw
+    late = record["epoch"] >= record["epoch"][-1] / 2
+    return float(measures.objective(record)[late].min()) / measures.least(pair.lbfgs)
+
+
+def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The pairs by AdamW's learning rate, and by its momentum where that is not the usual."""
+    found: dict[str, list[Pair]] = {}
+    usual = Run().beta1
+    for pair in sorted(pairs, key=lambda each: (each.adamw.run.lr, each.adamw.run.beta1 != usual)):
+        run = pair.adamw.run
+        label = f"η = {run.lr:g}" + ("" if run.beta1 == usual else f", β₁ = {run.beta1:.2g}")
+        found.setdefault(label, []).append(pair)
+    return found
+
+
+def height_text(pairs: Sequence[Pair]) -> str:
+    """ "× 1.06 (1.01 – 1.07) at η = 0.001, ...": Eq. (2) at AdamW's end over the minimiser's."""
+    kinds = by_setting(pairs).items()
+    each = [f"× {_spread([1 + excess(pair) for pair in own])} at {kind}" for kind, own in kinds]
+    return ", ".join(each) or "none"
+
+
+def late_text(pairs: Sequence[Pair], rate: float) -> str:
+    """`least_late` at one learning rate, with the usual momentum, as median and range."""
+    return _spread([*map(least_late, by_setting(pairs).get(f"η = {rate:g}", []))])
+
+
+def _spread(values: Sequence[float]) -> str:
+    return Summary.of(values).text(".3g")
+
+
+# --- whether networks that spike higher leave sooner ----------------------------------------------
+
+
+def time_left(record: Record) -> float:
+    """η x epochs at the first evaluation with an accuracy of 1/2; infinite if there is none."""
+    left = measures.first(record, record["test_accuracy"] >= 0.5)
+    return record.run.lr * left.epoch if left else inf
+
+
+def spike_heights(record: Record) -> list[float]:
+    """Of each spike in memory the train loss over its least so far: what evaluations show of it.
+
+    The largest while the spike lasts and test accuracy stays below 1/2; as evaluations are few, it
+    was higher between them.
+    """
+    above, found = measures.over_least(record), []
+    lasts = (above > measures.SPIKE) & (np.maximum.accumulate(record["test_accuracy"]) < 0.5)
+    for row in spikes_in_memory(record):
+        end = row + int(np.append(lasts[row:], False).argmin())
+        found.append(float(above[row:end].max()))
+    return found
+
+
+def first_seen(record: Record) -> list[float]:
+    """The same at the first evaluation of each spike alone, however long it lasts."""
+    return measures.over_least(record)[spikes_in_memory(record)].tolist()
+
+
+def median_height(record: Record) -> float:
+    """The median of a network's `spike_heights`; NaN without a spike."""
+    return float(np.median(spike_heights(record) or nan))
+
+
+def first_height(record: Record) -> float:
+    """The first of a network's `spike_heights`; NaN without a spike."""
+    return [*spike_heights(record), nan][0]
+
+
+def later_is_higher(records: Records) -> float:
+    """The rank correlation of the time and the height of networks' first spikes in memory."""
+    spiking = [(r, rows[0]) for r in records if (rows := spikes_in_memory(r))]
+    times = np.array([r.run.lr * float(r["epoch"][row]) for r, row in spiking])
+    return statistics.spearman(times, np.array([first_height(r) for r, _ in spiking]))
+
+
+def places(values: Sequence[float]) -> Float[np.ndarray, " run"]:
+    """From 0 to 1, the place of each value among all, the mean of equals; their mean is 1/2."""
+    each = np.array(values, float)
+    below, same = each[:, None] > each, each[:, None] == each
+    return (below.sum(1) + same.sum(1) / 2) / len(each)
+
+
+def sooner(records: Records, read: measures.Reading = median_height) -> Interval:
+    """The rank correlation of the time to leave memory with what is read, within sizes, over seeds.
+
+    Below 0 where networks with higher readings leave sooner. One that never leaves is later than
+    all others; one without a reading is left out. Time and reading are `places` among the networks
+    of one rate and size.
+    """
+    rows = []
+    for here in group(records, "p", "lr", "dataset_size").values():
+        own = [(r.run.seed, time_left(r), high) for r in here if isfinite(high := read(r))]
+        if own:
+            seeds, *both = zip(*own, strict=True)
+            rows += [*zip(seeds, *map(places, both), strict=True)]
+    return _over_seeds(rows, lambda some: statistics.spearman(*some.T))
+
+
+Heights = Callable[[Record], list[float]]
+
+
+def place_of_last(records: Records, before: int = 0, read: Heights = spike_heights) -> Interval:
+    """The mean place of the spike at which a network leaves memory, among its like, over seeds.
+
+    Those are the spikes of the same number, of networks of the same rate and size that were still
+    in memory at it. With `before`, of the spike so many before the last. 1/2 if height has no part.
+    """
+    rows = []
+    for here in group(records, "p", "lr", "dataset_size").values():
+        heights = [read(record) for record in here]
+        for number in range(max(map(len, heights))):
+            still = [(r, own) for r, own in zip(here, heights, strict=True) if len(own) > number]
+            place = places([own[number] for _, own in still])
+            last = [len(own) == number + 1 + before and time_left(r) < inf for r, own in still]
+            if not all(last):  # else there is none to compare with
+                found = zip(still, place, last, strict=True)
+                rows += [(r.run.seed, at) for (r, _), at, leaves in found if leaves]
+    return _over_seeds(rows, lambda some: float(np.mean(some)))
+
+
+def _over_seeds(rows: Sequence[tuple], of: Callable[[np.ndarray], float]) -> Interval:
+    """A statistic of rows, without their first column, which is the seed; NaN of no rows."""
+    units: dict[int, list[tuple]] = {}
+    for seed, *values in rows:
+        units.setdefault(seed, []).append(tuple(values))
+    if not units:
+        return Interval(nan)
+    seeds = [np.array(own, float) for own in units.values()]
+    return statistics.bootstrap(seeds, lambda some: of(np.concatenate(some)))
