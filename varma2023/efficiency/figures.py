@@ -272,21 +272,20 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
     grid: Looks = {"cols": len(cases), "shared_yaxes": True, "horizontal_spacing": 0.04}
     fig, said = panels(460, [*cases], **grid), []
     for col, (case, found) in enumerate(cases.items(), start=1):
-        known = [(end, over) for end, over in found if isfinite(over)]
-        sizes = sorted({end.run.dataset_size for end, _ in known})
-        for i, (size, colour) in enumerate(coloured(sizes)):
-            here = [pair for pair in known if pair[0].run.dataset_size == size]
-            for seed in sorted({end.run.seed for end, _ in here}):
-                own = [pair for pair in here if pair[0].run.seed == seed]
-                own.sort(key=lambda pair: trig_part(pair[0]))
-                x, y = [trig_part(end) for end, _ in own], [over - 1 for _, over in own]
-                symbols = [f"{symbol_of(i)}{'-open' * (not rests(end))}" for end, _ in own]
+        above = {end.run: over - 1 for end, over in found if isfinite(over)}
+        known = group([end for end, _ in found if end.run in above], "dataset_size")
+        for i, ((size, here), colour) in enumerate(coloured(known.items())):
+            sets = [sorted(own, key=trig_part) for own in group(here, "seed").values()]
+            for own in sorted(sets, key=lambda ends: not all(map(rests, ends))):  # for the legend
+                symbols = [f"{symbol_of(i)}{'-open' * (not rests(end))}" for end in own]
                 looks: Looks = {"marker": {"symbol": symbols, "size": 8, "color": colour}}
                 looks |= {"colour": pale(colour, 0.5), "width": 1, "mode": "lines+markers"}
-                hover = f"Eq. (2) %{{y:+.1%}}, the rule's share %{{x:.2f}}<br>seed {seed}, D = "
-                looks |= {"place": (1, col), "meta": shared_meta([end for end, _ in own])}
-                draw(fig, x, y, f"D = {size:,}", f"{hover}{size:,}, {case}", **looks)
-        said.append(f"{case}: {critical.mixtures_text(known) or 'not known'}")
+                looks |= {"place": (1, col), "meta": shared_meta(own)}
+                hover = "Eq. (2) %{y:+.1%}, the rule's share %{x:.2f}<br>seed "
+                hover += f"{own[0].run.seed}, D = {size:,}, {case}"
+                x, y = [*map(trig_part, own)], [above[end.run] for end in own]
+                draw(fig, x, y, f"D = {size:,}", hover, **looks)
+        said.append(f"{case}: {critical.mixtures_text(found) or 'not known'}")
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1})
     fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
     fig.update_yaxes(tickformat="+.0%")

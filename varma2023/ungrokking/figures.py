@@ -218,22 +218,23 @@ def fig_pinned(found: pinned.Sizes) -> go.Figure:
     looks = zip((TEST, NORM, NORM), ("circle", "diamond", "square"), strict=True)
     for column, (name, (colour, symbol)) in enumerate(zip(pinned.COLUMNS, looks, strict=True)):
         means = [float(np.exp(np.log(rows[:, column]).mean())) for rows in found.values()]
-        same: Looks = {"hover": f"%{{y:,.0f}} at p = %{{x}}<br>{name}", "place": (1, 1)}
+        same: Looks = {"hover": f"%{{y:,.0f}} at p = %{{x:.0f}}<br>{name}", "place": (1, 1)}
         line: Looks = {"colour": colour, "dash": dash_of(column), "mode": "lines", **same}
         draw(fig, [*found], means, name, **line)
         marker = {"color": colour, "symbol": symbol, "size": 7}
         dots: Looks = {"mode": "markers", "marker": marker, "showlegend": False, **same}
         for p, rows in found.items():
-            draw(fig, [p] * len(rows), rows[:, column].tolist(), name, **dots)
+            aside = [p * (0.97, 1.0, 1.03)[column]] * len(rows)  # none on another
+            draw(fig, aside, rows[:, column].tolist(), name, **dots)
     for i, ((p, rows), colour) in enumerate(coloured(found.items())):
         y, x = (np.exp(pinned.off_mean(rows, column)).tolist() for column in (0, 2))
         marker = {"color": colour, "symbol": plots.symbol_of(i), "size": 8}
         dots = {"mode": "markers", "marker": marker, "place": (1, 2)}
         draw(fig, x, y, f"p = {p}", f"%{{y:.2f}} at %{{x:.2f}}<br>p = {p}", **dots)
-    every = [float(size) for rows in found.values() for size in rows.ravel()] or [1.0]
+    every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
     fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
-    fig.update_yaxes(plots.log_axis(every, "examples", plots.TICKS, 0.1), row=1, col=1)
-    fig.update_xaxes(title="size from which all follow, over its mean", row=1, col=2)
+    fig.update_yaxes(plots.log_axis(every or [1.0], "examples", plots.TICKS, 0.1), row=1, col=1)
+    fig.update_xaxes(title="all follow, over its mean", row=1, col=2)
     fig.update_yaxes(title="D<sub>crit</sub> over its mean", row=1, col=2)
     halves, wholes = (pinned.over_text(found, i) or "not known" for i in (1, 2))
     said = f"D_crit over the size from which half of all examples follow: {halves}; over that from "
