@@ -313,6 +313,11 @@ def least(record: Record) -> float:
     return float(objective(record)[-1])
 
 
+def trig_part(record: Record) -> float:
+    """The trigonometric part of the correct logit at the end over all of it: the rule's share."""
+    return record.final("trig_logit") / record.final("correct_logit")
+
+
 ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
 
 

@@ -242,6 +242,22 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     assert task_pairs([], ends) == {}
 
 
+def test_an_end_is_compared_with_the_cheaper_circuit_at_its_own_size():
+    mem, gen = memory((0, 1), decays=(1.0,)), evidence.rule((0,), decays=(1.0,))  # costs 750
+    ends = crossing(750, depth=0.9)  # Eq. (2): D up to 750, then that; a tenth less between
+    found = critical.over_cheaper(mem, gen, [*ends, *crossing(750, seed=1)])
+    assert [end for end, _ in found] == ends  # seed 1 has no rule
+    by_size = {end.run.dataset_size: over for end, over in found}
+    assert isnan(by_size.pop(300))  # memory's least size is 500
+    expected = {500: 0.9, 650: 0.9, 800: 0.9, 1000: 0.9, 1500: 1.0, 3000: 1.0}
+    assert by_size == approx(expected, rel=1e-6)
+    below = critical.mixtures_below(mem, gen, ends)
+    assert below == approx([0.1] * 4, rel=1e-6)
+    gens = {D: 1 / (1 + (D / 950) ** -7.0) for D in expected}
+    told = [f"{gens[D]:.2f} and {over - 1:+z.0%} at {D:,}" for D, over in expected.items()]
+    assert critical.mixtures_text(found) == "; ".join(told)
+
+
 def of_both(predicted: float, measured: float) -> analysis.Prediction:
     both = Interval(predicted), Interval(measured)
     return analysis.Prediction(ROUTES[1], "λ = 1", *both, analysis.NEAR, True, True, True)

@@ -18,6 +18,8 @@ from varma2023.convergence.analysis import Equilibrium
 from varma2023.convergence.figures import fig_equilibrium
 from varma2023.decomposition.analysis import Trigonometric
 from varma2023.decomposition.figures import fig11_trigonometric
+from varma2023.efficiency.critical import over_cheaper
+from varma2023.efficiency.figures import fig_shares
 from varma2023.grokking.figures import fig1a_grokking, fig9_circuits
 from varma2023.other_tasks.figures import fig8_other_tasks
 from varma2023.publish.overview import fig1_overview
@@ -31,10 +33,11 @@ from varma2023.two_starts.figures import (
     fig10_relative_strength,
     fig_hysteresis,
     fig_kept,
+    fig_parts,
     fig_two_minima,
     fig_two_starts,
 )
-from varma2023.ungrokking import figures
+from varma2023.ungrokking import figures, pinned
 from varma2023.ungrokking.analysis import known_and_new
 
 SEEDS = [grokking(seed) for seed in range(3)]
@@ -50,6 +53,8 @@ ALIKE = metastable.in_memory(
     [evidence.in_memory(each.run, 0.1, False) for each in LEAVING],
     evidence.sweep(d_crit=1e6, steep=0.1, values=(1.0,)),
 )
+PINNED = pinned.sizes([*chain(*evidence.by_modulus(known=(11, 13), seeds=range(2)).values())])
+MIXED = over_cheaper(evidence.memory(), evidence.rule([0]), crossing(800))
 DRAWN = {  # by figure, how to draw it and what its alt text says
     "1a": (
         lambda: fig1a_grokking(SEEDS),
@@ -87,6 +92,15 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
     "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
     "kept": (lambda: fig_kept(RUNS, FRESH), "At the smallest size the first are right about 0.000"),
+    "parts": (lambda: fig_parts(RUNS), "The rule's part, median over seeds: 0.00 at 300, 0.01"),
+    "shares": (
+        lambda: fig_shares({"one": MIXED, "two": []}),
+        "one: 0.01 and +0% at 500",
+        "0.59 and +7% at 1,000",  # 800 where the rule costs 750
+        "two: not known",
+    ),
+    "pinned": (lambda: figures.fig_pinned(PINNED), "all do: 0.", "at p = 31. Rank correlation"),
+    "pinned, nothing known": (lambda: figures.fig_pinned({}), "from which all do: not known"),
     "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
     "metastable": (
         lambda: fig_metastable(LEAVING, {113: (500.0, 550.0)}),

@@ -9,6 +9,7 @@ from evidence import FALLING, SIZES, by_seed, crossing, end, shaken, two_minima
 from handmade import altered, shown
 
 from grokkit.runs import Run
+from varma2023.measures import trig_part
 from varma2023.two_starts import analysis, figures, sweeps
 
 
@@ -29,7 +30,7 @@ def test_the_part_orders_runs_as_the_ratio_does():
     ]
     ratios = [analysis.ratio(record) for record in records]
     assert ratios == pytest.approx(parts[:, 0] / parts[:, 1])
-    assert list(np.argsort(ratios)) == list(np.argsort([analysis.trig_part(r) for r in records]))
+    assert list(np.argsort(ratios)) == list(np.argsort([trig_part(r) for r in records]))
     assert isnan(analysis.ratio(of_norm(30, trig_logit=70.0, mem_logit=-10.0)))  # not drawn
 
 

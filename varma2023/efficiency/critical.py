@@ -6,11 +6,12 @@ from math import exp, log, nan
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.runs import Records
+from grokkit.runs import Record, Records
 from varma2023.efficiency import analysis
 from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
-from varma2023.measures import Summary, group, least
+from varma2023.measures import Summary, group, least, trig_part
 from varma2023.statistics import Interval, bootstrap_of
+from varma2023.tables import span
 
 
 def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
@@ -99,20 +100,38 @@ def never_cheaper(mem: Records) -> bool:
     return all(bool((np.diff(minima(curve)[:, 1]) > 0).all()) for curve in curves)
 
 
-def mixtures_below(mem: Records, gen: Records, ends: Records) -> list[float]:
-    """By how much ends lie below the minima of both circuits alone, those by more than 2%.
+def over_cheaper(mem: Records, gen: Records, ends: Records) -> list[tuple[Record, float]]:
+    """Ends, each with its Eq. (2) over that of the circuit that is the cheaper one alone.
 
     At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,
-    the mean over seeds; C_gen's of the network that the end was ungrokked from. One entry an end,
-    none where C_mem was not run at so small a size.
+    the mean over seeds, NaN where it was not run at so small a size; C_gen's of the rule of that
+    seed. An end whose seed has no rule is left out.
     """
     found = []
     curves = {decay: minima(here) for decay, here in group(mem, "weight_decay").items()}
     rules = group(gen, "weight_decay", "seed")
-    for key, fell in group(ends, "weight_decay", "seed").items():
+    for key, own in group(ends, "weight_decay", "seed").items():
         if key in rules and key[0] in curves:
             (x, y), rule = curves[key[0]].T, float(logs(rules[key], least)[:, 1].mean())
-            for end in fell:
+            for end in own:
                 memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
-                found.append(1 - least(end) / exp(min(memory, rule)))
-    return [part for part in found if part > 0.02]
+                found.append((end, least(end) / exp(min(memory, rule))))
+    return found
+
+
+def mixtures_below(mem: Records, gen: Records, ends: Records) -> list[float]:
+    """By how much ends lie below the minima of both circuits alone, those by more than 2%."""
+    return [1 - over for _, over in over_cheaper(mem, gen, ends) if over < 0.98]
+
+
+def mixtures_text(found: Sequence[tuple[Record, float]]) -> str:
+    """ "0.40 – 0.72 and +7% – +16% at 550; ...": the rule's share, and cost above the cheaper's.
+
+    By size the range over ends, where the costs of both circuits are known.
+    """
+    known = [(end.run.dataset_size, trig_part(end), over - 1) for end, over in found if over > 0]
+    told = []
+    for size in sorted({size for size, *_ in known}):
+        _, shares, above = zip(*(row for row in known if row[0] == size), strict=True)
+        told.append(f"{span(shares, '.2f')} and {span(above, '+z.0%')} at {size:,}")
+    return "; ".join(told)

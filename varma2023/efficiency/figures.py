@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Records
+from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, norm
-from varma2023.measures import group
+from varma2023.measures import group, rests, trig_part
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
 from varma2023.tables import powers
@@ -261,3 +261,34 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     text += f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end "
     text += "beside the crossing was still falling."
     return set_alt(fig, text)
+
+
+def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure:
+    """What ends cost, over the cheaper circuit alone, against the rule's share of their logit.
+
+    Not in the paper. By case a panel, of pairs as `critical.over_cheaper` has them; a line joins
+    the ends of one training set. An open marker is an end that was still falling.
+    """
+    grid: Looks = {"cols": len(cases), "shared_yaxes": True, "horizontal_spacing": 0.04}
+    fig, said = panels(460, [*cases], **grid), []
+    for col, (case, found) in enumerate(cases.items(), start=1):
+        above = {end.run: over - 1 for end, over in found if isfinite(over)}
+        known = group([end for end, _ in found if end.run in above], "dataset_size")
+        for i, ((size, here), colour) in enumerate(coloured(known.items())):
+            sets = [sorted(own, key=trig_part) for own in group(here, "seed").values()]
+            for own in sorted(sets, key=lambda ends: not all(map(rests, ends))):  # for the legend
+                symbols = [f"{symbol_of(i)}{'-open' * (not rests(end))}" for end in own]
+                looks: Looks = {"marker": {"symbol": symbols, "size": 8, "color": colour}}
+                looks |= {"colour": pale(colour, 0.5), "width": 1, "mode": "lines+markers"}
+                looks |= {"place": (1, col), "meta": shared_meta(own)}
+                hover = "Eq. (2) %{y:+.1%}, the rule's share %{x:.2f}<br>seed "
+                hover += f"{own[0].run.seed}, D = {size:,}, {case}"
+                x, y = [*map(trig_part, own)], [above[end.run] for end in own]
+                draw(fig, x, y, f"D = {size:,}", hover, **looks)
+        said.append(f"{case}: {critical.mixtures_text(found) or 'not known'}")
+    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1})
+    fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
+    fig.update_yaxes(tickformat="+.0%")
+    fig.update_yaxes(title="Eq. (2) over the cheaper circuit's", col=1)
+    text = "The rule's share of the correct logit, and by how much Eq. (2) is above that of the "
+    return set_alt(fig, f"{text}cheaper circuit alone, ranges by D. {'. '.join(said)}.")

@@ -32,11 +32,6 @@ def ratio(record: Record) -> float:
     return trig / mem if min(trig, mem) > 0 else nan
 
 
-def trig_part(record: Record) -> float:
-    """The trigonometric part of the correct logit over all of it: rises where `ratio` does."""
-    return record.final("trig_logit") / record.final("correct_logit")
-
-
 def by_norm(records: Records) -> dict[tuple[float, float], list[Record]]:
     """The records in buckets of the final norm, equally many in each, by [low, high)."""
     norms = np.array([record.final("param_norm") for record in records])
@@ -50,7 +45,7 @@ def by_norm(records: Records) -> dict[tuple[float, float], list[Record]]:
 
 def rank_correlation(records: Records, metric: str = "ratio") -> Interval:
     """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
-    value = trig_part if metric == "ratio" else at_the_end
+    value = measures.trig_part if metric == "ratio" else at_the_end
     seeds = group(records, "seed").values()
     units = [np.array([[r.run.dataset_size, value(r)] for r in seed], float) for seed in seeds]
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
@@ -59,7 +54,7 @@ def rank_correlation(records: Records, metric: str = "ratio") -> Interval:
 def ratio_criteria(records: Records) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
     curves = group(records, "seed", "weight_decay").values()
-    steps = [np.diff(curve(runs, trig_part)[1]) for runs in curves]
+    steps = [np.diff(curve(runs, measures.trig_part)[1]) for runs in curves]
     rise = all((step > 0).all() for step in steps)
     found = {"on every curve each larger train set has the larger ratio": rise}
     for (low, high), here in by_norm(records).items():

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots
-from varma2023.measures import Reading, group
+from varma2023.measures import Reading, group, trig_part
 from varma2023.plots import Looks, dash_of, draw, draw_ends
-from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, pale, panels, set_alt
 from varma2023.two_starts import analysis
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
@@ -201,3 +201,27 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
     text = f"{len(grokked)} networks from which examples were taken, and {len(fresh)} "
     text += f"that never saw them. At the smallest size the first are right about {told}."
     return set_alt(fig, text)
+
+
+def fig_parts(records: Records) -> go.Figure:
+    """The rule's and memory's part of the correct logit where ungrokking ends, and test accuracy.
+
+    Not in the paper. Against D', a line a seed. An open marker is an end that was still falling.
+    """
+    fig = panels(420, ["parts of the correct logit", "test accuracy"], **COLUMNS)
+    parts: tuple[tuple[str, str, Reading], ...] = (
+        ("the rule's part", GEN, lambda record: record.final("trig_logit")),
+        ("memory's part", MEM, lambda record: record.final("mem_logit")),
+    )
+    for i, (label, colour, read) in enumerate(parts):
+        looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8, "place": (1, 1)}
+        for seed, runs in group(records, "seed").items():
+            hover = f"{label} %{{y:.1f}} at %{{x:,}}<br>seed {seed}"
+            draw_ends(fig, runs, read, label, hover, i, **looks)
+    plots.draw_accuracy(fig, records, "weight_decay", "test accuracy", TEST, 2, place=(1, 2))
+    fig.update_xaxes(plots.size_axis(records))
+    fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=2)
+    sizes = group(records, "dataset_size").items()
+    shares = ", ".join(f"{np.median([*map(trig_part, own)]):.2f} at {D:,}" for D, own in sizes)
+    said = "Parts of the correct logit, and test accuracy, where ungrokking ends, against the size "
+    return set_alt(fig, f"{said}of the train set. The rule's part, median over seeds: {shares}.")

@@ -15,7 +15,7 @@ from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, earl
 from varma2023.statistics import Interval
 from varma2023.tables import capitalised
 from varma2023.theme import MEM, NORM, TEST, coloured, figure, ordered_at, pale, panels, set_alt
-from varma2023.ungrokking import analysis
+from varma2023.ungrokking import analysis, pinned
 
 
 def fig1b_ungrokking(records: Records) -> go.Figure:
@@ -207,6 +207,39 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
     off = f"Off the prediction of {analysis.off_text(known, new)}."
     return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. {off}")
+
+
+def fig_pinned(found: pinned.Sizes) -> go.Figure:
+    """D_crit and the sizes that pin the rule (`pinned.sizes`), by modulus; and seed by seed.
+
+    Not in the paper. In the second panel both are over their mean at that modulus.
+    """
+    fig = panels(460, ["by modulus", "seed by seed"], cols=2, horizontal_spacing=0.12)
+    looks = zip((TEST, NORM, NORM), ("circle", "diamond", "square"), strict=True)
+    for column, (name, (colour, symbol)) in enumerate(zip(pinned.COLUMNS, looks, strict=True)):
+        means = [float(np.exp(np.log(rows[:, column]).mean())) for rows in found.values()]
+        same: Looks = {"hover": f"%{{y:,.0f}} at p = %{{x:.0f}}<br>{name}", "place": (1, 1)}
+        line: Looks = {"colour": colour, "dash": dash_of(column), "mode": "lines", **same}
+        draw(fig, [*found], means, name, **line)
+        marker = {"color": colour, "symbol": symbol, "size": 7}
+        dots: Looks = {"mode": "markers", "marker": marker, "showlegend": False, **same}
+        for p, rows in found.items():
+            aside = [p * (0.97, 1.0, 1.03)[column]] * len(rows)  # none on another
+            draw(fig, aside, rows[:, column].tolist(), name, **dots)
+    for i, ((p, rows), colour) in enumerate(coloured(found.items())):
+        y, x = (np.exp(pinned.off_mean(rows, column)).tolist() for column in (0, 2))
+        marker = {"color": colour, "symbol": plots.symbol_of(i), "size": 8}
+        dots = {"mode": "markers", "marker": marker, "place": (1, 2)}
+        draw(fig, x, y, f"p = {p}", f"%{{y:.2f}} at %{{x:.2f}}<br>p = {p}", **dots)
+    every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
+    fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
+    fig.update_yaxes(plots.log_axis(every or [1.0], "examples", plots.TICKS, 0.1), row=1, col=1)
+    fig.update_xaxes(title="all follow, over its mean", row=1, col=2)
+    fig.update_yaxes(title="D<sub>crit</sub> over its mean", row=1, col=2)
+    halves, wholes = (pinned.over_text(found, i) or "not known" for i in (1, 2))
+    said = f"D_crit over the size from which half of all examples follow: {halves}; over that from "
+    said += f"which all do: {wholes}. Rank correlation over seeds with the latter: "
+    return set_alt(fig, f"{said}{pinned.rank(found, 2).text()}.")
 
 
 KINDS = {"none": "no mirror images", "any": "as drawn", "all": "all mirror images"}
