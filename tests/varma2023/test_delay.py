@@ -6,7 +6,7 @@ from math import inf, log
 import evidence as made
 import numpy as np
 import pytest
-from handmade import record
+from handmade import altered, record
 
 from grokkit.runs import Run
 from varma2023 import board, measures, profiles
@@ -205,3 +205,83 @@ def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
     assert ratio == pytest.approx(end / analysis.halfway(usual))
     assert np.isnan(analysis.at_rate([last], [usual]).value)
     assert "with Grokfast 9 of 10 get there" in board.judge("B27", **found).ours
+
+
+# --- laws elsewhere: other moduli, other rates, another moment; the norm -------------------------
+
+
+def test_a_network_of_two_sweeps_counts_once_and_other_weight_decays_do_not():
+    slow = made.waits(range(2), p=31, spread=0.0)["delay"]
+    fast = [record(replace(r.run, lr=8e-3), [0, 1], test_accuracy=0.5) for r in slow[:3]]
+    found = analysis.settings(slow, fast, [altered(slow[0], test_accuracy=0.0)])
+    assert {key: len(here) for key, here in found.items()} == {
+        (31, 1e-3): 16,
+        (31, 8e-3): 3,
+        (53, 1e-3): 8,
+    }
+    assert found[31, 1e-3][0] is slow[0]
+
+
+def test_akaikes_criterion_is_twice_the_constants_less_twice_the_log_likelihood():
+    waits = Waits(np.array([400.0, 500.0]), np.array([1.0, 1.0]), np.array([False, True]))
+    likely = -np.log(2 * np.pi) / 2 + np.log(0.5)  # at the mean of a law with a spread of 1
+    for law, n in (("exponential", 3), ("divergence", 4)):
+        known = analysis.Fit(law, 1.0, 300.0 if n == 4 else np.nan, 0.0, 1.0)
+        assert analysis.aic(known, waits) == pytest.approx(2 * n - 2 * likely)
+
+
+def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
+    own = analysis.by_size(made.waits(p=31, spread=0.3, n_sizes=6)["delay"])
+    late = [altered(r, test_accuracy=[0, 0.9, 0.9, 0.9]) for r in own]  # never at 0.98
+    known = analysis.Comparison.of(own, analysis.generalised)
+    assert known.aic["divergence"] + 10 < known.aic["power"] < known.aic["exponential"]
+    assert all(gained.low > 0 for gained in known.gains.values())
+    assert known.d_c["divergence"].value == pytest.approx(1.4 * 31 * log(31), rel=0.05)
+    assert f"{known.aic['power']:.1f} (power)" in known.aic_text()
+    assert known.gains_text().startswith("+")
+    assert [*map(analysis.generalised, late)] == [inf] * len(late)
+    with pytest.raises(ValueError, match="needs networks that grok"):
+        analysis.Comparison.of(late, analysis.generalised)
+
+
+def test_a_critical_size_at_the_least_that_is_allowed_is_none():
+    own = analysis.by_size(made.waits(p=31, law="exponential", spread=0.1, n_sizes=6)["delay"])
+    found = {(31, 1e-3): own, (53, 1e-3): own[:3]}
+    known = analysis.compared(found)
+    [here] = known.values()  # three networks are too few
+    assert here.d_c_text("divergence") == "0"
+    assert min(here.aic, key=here.aic.__getitem__) == "exponential"
+    told = analysis.compared_table(known, {31: 177.0})
+    assert told.count("<tr") == 2
+    assert f"{len(own)} of {len(own)}" in told
+    assert "177" in told
+    empty = analysis.UNKNOWN
+    assert (empty.aic_text(), empty.gains_text(), empty.d_c_text("divergence")) == ("none",) * 3
+
+
+@pytest.mark.parametrize(("slower", "one_curve"), [(1.0, True), (3.0, False)])
+def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_their_times_are_equal(
+    slower, one_curve
+):
+    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
+    found = analysis.settings(made.waits(p=31, spread=0.2, slower=slower)["delay"])
+    forget, fresh = analysis.units(crits).values()
+    [worse] = analysis.collapse(found, forget).values()
+    assert worse < 2 if one_curve else worse > 20
+    assert analysis.collapse_text(found, forget) == f"{worse:+.0f} at a rate of 0.001"
+    assert analysis.collapse(found, fresh) == {}  # all end at accuracy 1: there is no such size
+    assert analysis.collapse_text(found, fresh) == "not told"
+
+
+def test_the_size_of_fresh_networks_is_where_their_mean_accuracy_crosses_a_half():
+    ends = made.sweep(range(5), 800.0, values=(1.0,), adamw=True, fresh=True)
+    assert analysis.fresh_size(ends) == pytest.approx(measures.d_crit(ends).value)
+    assert analysis.fresh_size(ends) == pytest.approx(800, rel=0.05)
+
+
+def test_the_norm_half_way_is_a_part_of_its_peak_until_then():
+    run = Run(p=31, dataset_size=440, epochs=4000)
+    curves = {"test_accuracy": [0, 0, 1, 1], "param_norm": [30, 40, 10, 80]}
+    there = record(run, [0, 1000, 2000, 4000], **curves)
+    assert analysis.norm_ratio(there) == pytest.approx(0.25)
+    assert np.isnan(analysis.norm_ratio(altered(there, test_accuracy=0.0)))

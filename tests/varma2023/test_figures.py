@@ -18,6 +18,8 @@ from varma2023.convergence.analysis import Equilibrium
 from varma2023.convergence.figures import fig_equilibrium
 from varma2023.decomposition.analysis import Trigonometric
 from varma2023.decomposition.figures import fig11_trigonometric
+from varma2023.delay.analysis import settings
+from varma2023.delay.figures import fig_collapse, fig_norms
 from varma2023.efficiency.critical import over_cheaper
 from varma2023.efficiency.figures import fig_shares
 from varma2023.grokking.figures import fig1a_grokking, fig9_circuits
@@ -55,6 +57,11 @@ ALIKE = metastable.in_memory(
 )
 PINNED = pinned.sizes([*chain(*evidence.by_modulus(known=(11, 13), seeds=range(2)).values())])
 MIXED = over_cheaper(evidence.memory(), evidence.rule([0]), crossing(800))
+WAITS = settings(evidence.waits(p=31)["delay"])
+for each in chain(*WAITS.values()):
+    each.metrics["param_norm"] = np.array([30.0, 40, 20, 20])
+WAITS[31, 1e-3][0].metrics["test_accuracy"] = np.zeros(4)
+WAITS[31, 1e-3][1].metrics["param_norm"][2] = 10
 DRAWN = {  # by figure, how to draw it and what its alt text says
     "1a": (
         lambda: fig1a_grokking(SEEDS),
@@ -122,6 +129,16 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "mirrors": (
         lambda: figures.fig_mirrors(evidence.by_mirrors()["mirrors"]),
         "no mirror images: 750 (750 – 750); all mirror images: 1,500 (",
+    ),
+    "collapse": (
+        lambda: fig_collapse(WAITS, {31: 150.0, 53: 290.0}),
+        "Decay times until 60 networks",
+        "by D over where grokked ones forget, +",
+        "by D over where fresh ones end at ½, not told",
+    ),
+    "norms": (
+        lambda: fig_norms(WAITS),
+        "p = 31, rate 0.001: 0.50 (0.25 – 0.50); p = 53, rate 0.001: 0.50.",
     ),
     "epsilon": (
         lambda: figures.fig4_ungrokking(

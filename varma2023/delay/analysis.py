@@ -7,7 +7,7 @@ likelihood as one that takes longer.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import exp, inf, isinf, log, nan, pi, sqrt
+from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
 from statistics import fmean
 
 import numpy as np
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
-from varma2023.measures import Summary, group
+from varma2023.measures import Crossing, Reading, Summary, group
 from varma2023.statistics import FEW, Interval
 from varma2023.tables import table
 
@@ -54,7 +54,15 @@ def halfway(record: Record) -> float:
     `measures.mirror_share` is what they give.
     """
     level = (1 + measures.mirror_share(record.run)) / 2
-    found = measures.first(record, record["test_accuracy"] > level)
+    return _decay_times(record, measures.first(record, record["test_accuracy"] > level))
+
+
+def generalised(record: Record) -> float:
+    """Decay times until test accuracy passes 0.98; or infinity."""
+    return _decay_times(record, measures.generalises(record))
+
+
+def _decay_times(record: Record, found: Crossing | None) -> float:
     return inf if found is None else found.epoch / record.run.decay_time
 
 
@@ -69,13 +77,13 @@ class Waits:
     """How long some networks took: one value a run."""
 
     size: Vector  # of the dataset
-    log_time: Vector  # of `halfway`, or of the end of a run that has not got there
+    log_time: Vector  # of the moment, or of the end of a run that has not got there
     censored: Bool[np.ndarray, " run"]  # whether it has not
 
     @classmethod
-    def of(cls, records: Records) -> "Waits":
-        """Of these records."""
-        times = np.array([halfway(record) for record in records])
+    def of(cls, records: Records, moment: Reading = halfway) -> "Waits":
+        """Of these records, up to a moment in decay times."""
+        times = np.array([moment(record) for record in records])
         ends = [record.run.epochs / record.run.decay_time for record in records]
         sizes = np.array([record.run.dataset_size for record in records], float)
         return cls(sizes, np.log(np.minimum(times, ends)), np.isinf(times))
@@ -152,7 +160,12 @@ def fits(records: Records) -> dict[str, Fit]:
     return {law: fit(law, waits) for law in LAWS}
 
 
-def held_out(records: Records) -> dict[str, dict[int, Vector]]:
+def aic(found: Fit, waits: Waits) -> float:
+    """Akaike's criterion of a fitted law: the less the better, and each constant costs 2."""
+    return 2 * (3 + (found.law in WITH_D_C) - float(found.log_likelihood(waits).sum()))
+
+
+def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int, Vector]]:
     """By law and seed, the log-likelihood of runs at sizes that the law was not fitted to.
 
     Every size between the smallest and the largest is held out in turn. A run that a law has almost
@@ -161,10 +174,10 @@ def held_out(records: Records) -> dict[str, dict[int, Vector]]:
     groups = list(group(by_size(records), "dataset_size").values())
     found: dict[str, dict[int, list[float]]] = {law: {} for law in LAWS}
     for out in groups[1:-1]:
-        rest = Waits.of([record for one in groups if one is not out for record in one])
+        rest = Waits.of([record for one in groups if one is not out for record in one], moment)
         for law, scores in found.items():
             for record, score in zip(
-                out, fit(law, rest).log_likelihood(Waits.of(out)), strict=True
+                out, fit(law, rest).log_likelihood(Waits.of(out, moment)), strict=True
             ):
                 scores.setdefault(record.run.seed, []).append(max(float(score), RULED_OUT))
     return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
@@ -176,7 +189,7 @@ def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def critical(records: Records, law: str = "divergence") -> Interval:
+def critical(records: Records, law: str = "divergence", moment: Reading = halfway) -> Interval:
     """D_c of a law, with two standard errors by the jackknife over seeds.
 
     NaN where the sweep is too small (`judged`).
@@ -186,7 +199,7 @@ def critical(records: Records, law: str = "divergence") -> Interval:
     seeds = list(group(by_size(records), "seed").values())
 
     def d_c(units: Sequence[Records]) -> float:
-        return fit(law, Waits.of([r for unit in units for r in unit])).d_c
+        return fit(law, Waits.of([r for unit in units for r in unit], moment)).d_c
 
     value, n = d_c(seeds), len(seeds)
     left = [d_c([unit for unit in seeds if unit is not out]) for out in seeds]
@@ -348,3 +361,129 @@ def times_table(records: Records) -> str:
         mirror = fmean(measures.mirror_share(record.run) for record in here)
         rows.append([p, f"{decay:g}", f"{size:,}", f"{mirror:.2f}", Summary.of(times).text(".1f")])
     return table("p | weight decay | D | mirror images give | decay times, median and range", rows)
+
+
+# --- looked at afterwards: other moduli, other rates, another moment; the norm ------------------
+
+Setting = tuple[int, float]  # modulus and learning rate
+
+
+def settings(*sweeps: Records) -> dict[Setting, list[Record]]:
+    """By modulus and learning rate, runs from random weights at weight decay 1.
+
+    Of a network that several sweeps have, the first run.
+    """
+    once: dict[tuple, Record] = {}
+    for record in (record for sweep in sweeps for record in sweep if record.run.weight_decay == 1):
+        once.setdefault((record.run.lr, network(record)), record)
+    return group([*once.values()], "p", "lr")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The laws, fitted to the runs of one setting."""
+
+    records: list[Record]
+    aic: dict[str, float]  # by law
+    gains: dict[str, Interval]  # of the divergence, held out, over the laws without D_c
+    d_c: dict[str, Interval]  # of the others
+
+    @classmethod
+    def of(cls, records: Records, moment: Reading = halfway) -> "Comparison":
+        """The laws for the time up to a moment, by runs of which `judged` is true."""
+        waits, scores = Waits.of(records, moment), held_out(records, moment)
+        found = {law: aic(fit(law, waits), waits) for law in LAWS}
+        gains = {law: gain(scores, "divergence", law) for law in LAWS if law not in WITH_D_C}
+        d_c = {law: critical(records, law, moment) for law in WITH_D_C}
+        return cls([*records], found, gains, d_c)
+
+    def d_c_text(self, law: str) -> str:
+        """D_c with its errors; "0" where it is at the least that `fit` allows."""
+        found = self.d_c.get(law, Interval(nan))
+        none = any(found.value < record.run.dataset_size / 100 for record in self.records)
+        return "0" if none else found.text(",.0f")
+
+    def aic_text(self) -> str:
+        """ "50.7 (divergence), ...": the criterion by law."""
+        return ", ".join(f"{value:.1f} ({law})" for law, value in self.aic.items()) or "none"
+
+    def gains_text(self) -> str:
+        """ "+0.091 (+0.026 – +0.150) over the power, ...": the divergence's gain, held out."""
+        each = (f"{gained.text('+.3f')} over the {law}" for law, gained in self.gains.items())
+        return ", ".join(each) or "none"
+
+
+UNKNOWN = Comparison([], {}, {}, {})
+
+
+def compared(found: dict[Setting, list[Record]]) -> dict[Setting, Comparison]:
+    """The laws in every setting of which `judged` is true."""
+    return {key: Comparison.of(here) for key, here in found.items() if judged(here)}
+
+
+def fresh_size(records: Records) -> float:
+    """The size at which fresh networks' mean accuracy crosses 1/2 at their end; or NaN."""
+    return measures.d_crit(records).value
+
+
+def units(crits: dict[int, float]) -> dict[str, Callable[[Records], float]]:
+    """Two sizes to count D in, of the runs of a setting; `crits`: D_crit of ungrokking."""
+    forget = {"where grokked ones forget": lambda here: crits.get(here[0].run.p, nan)}
+    return {**forget, "where fresh ones end at ½": fresh_size}
+
+
+def collapse(
+    found: dict[Setting, list[Record]], unit: Callable[[Records], float]
+) -> dict[float, float]:
+    """By learning rate, how much worse one divergence in D over a unit is than one a modulus.
+
+    That is a difference of `aic`. Rates at which fewer than two moduli have a unit are left out.
+    """
+    parts: dict[float, list[Waits]] = {}
+    for (_, lr), here in found.items():
+        waits, size = Waits.of(here), unit(here)
+        if size > 0 and not waits.censored.all():
+            scaled = Waits(waits.size / size, waits.log_time, waits.censored)
+            parts.setdefault(lr, []).append(scaled)
+
+    def cost(waits: Waits) -> float:
+        return aic(fit("divergence", waits), waits)
+
+    def whole(own: Sequence[Waits]) -> Waits:
+        each = ([getattr(waits, name) for waits in own] for name in Waits.__annotations__)
+        return Waits(*map(np.concatenate, each))
+
+    return {lr: cost(whole(w)) - sum(map(cost, w)) for lr, w in parts.items() if len(w) > 1}
+
+
+def collapse_text(found: dict[Setting, list[Record]], unit: Callable[[Records], float]) -> str:
+    """ "+67 at a rate of 0.001, ...": every difference of `collapse`."""
+    each = (f"{more:+.0f} at a rate of {lr:g}" for lr, more in collapse(found, unit).items())
+    return ", ".join(each) or "not told"
+
+
+def norm_ratio(record: Record) -> float:
+    """The norm `halfway`, as a part of its largest so far; NaN of a run that has not got there.
+
+    Weight decay alone would take the logarithm of its inverse, in decay times, to bring it there.
+    """
+    epoch = halfway(record) * record.run.decay_time
+    past = record["param_norm"][record["epoch"] <= epoch]
+    return measures.value_at(record, "param_norm", epoch) / float(past.max())
+
+
+def compared_table(known: dict[Setting, Comparison], crits: dict[int, float]) -> str:
+    """By setting: the laws, D_c, and D_crit of ungrokking (`crits`) and of fresh networks."""
+    rows = []
+    for (p, lr), each in known.items():
+        there = sum(isfinite(halfway(record)) for record in each.records)
+        best = min(each.aic.values())
+        numbers = [f"{value - best:.1f}" for value in each.aic.values()]
+        numbers += [g.text("+.3f") for g in each.gains.values()]
+        numbers += map(each.d_c_text, each.d_c)
+        sizes = [f"{crits.get(p, nan):,.0f}", f"{fresh_size(each.records):,.0f}"]
+        rows.append([p, f"{lr:g}", f"{there} of {len(each.records)}", *numbers, *sizes])
+    heads = ["p | learning rate | got there", *(f"AIC above the least: {law}" for law in LAWS)]
+    heads += [f"held out, over the {law}" for law in LAWS if law not in WITH_D_C]
+    heads += [f"D_c, {law}" for law in WITH_D_C]
+    return table(" | ".join([*heads, "forget below", "fresh ones at ½"]), rows)

@@ -5,7 +5,7 @@ from math import inf, isfinite, isinf, log10, nan
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Records
+from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.delay import analysis
 from varma2023.measures import group
@@ -88,12 +88,76 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
         sizes = tuple(sorted({record.run.dataset_size for record in shown}))
         fig.update_xaxes(plots.size_axis(shown, name, sizes), row=1, col=col)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
-    times = {"title": "decay times to grok", **plots.LOG, "tickvals": (1, 2, 5, 10, 20, 50, 100)}
+    times = {"title": "decay times to grok", **plots.LOG, "tickvals": TIMES}
     fig.update_yaxes(times, row=1, col=2)
     told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
     late = "; ".join(f"{name} × {ratio.text()}" for name, ratio in runs.times(records).items())
     said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
     return set_alt(fig, f"{said}is, against the usual: {late}.")
+
+
+Found = dict[analysis.Setting, list[Record]]
+
+
+def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
+    """Decay times of all networks against D / D_crit of ungrokking, and over that of fresh ones.
+
+    `crits`: D_crit of ungrokking by modulus.
+    """
+    units = analysis.units(crits)
+    fig, told = panels(480, [*units], cols=2, shared_yaxes=True), []
+    for col, (what, unit) in enumerate(units.items(), start=1):
+        parts = [1.0]
+        for label, here, colour, look in _looks(found):
+            if isfinite(size := unit(here)):
+                _dots(fig, here, label, colour, look, size, (1, col))
+                parts += [record.run.dataset_size / size for record in here]
+        shares = plots.log_axis(parts, "D / that size", (1, 2, 3, 4), 0.05)
+        fig.update_xaxes(shares, row=1, col=col)
+        told.append(f"by D over {what}, {analysis.collapse_text(found, unit)}")
+    fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
+    fig.update_yaxes(title="decay times", row=1, col=1)
+    said = f"Decay times until {sum(map(len, found.values()))} networks are half-way to the rule. "
+    said += "AIC of one law for all moduli less that of one each: "
+    return set_alt(fig, f"{said}{'; '.join(told)}.")
+
+
+def fig_norms(found: Found) -> go.Figure:
+    """The norm half-way over its peak against D; and the time against what decay alone needs."""
+    titles = ["the norm half-way", "the time until then"]
+    fig, told, most = panels(480, titles, cols=2, horizontal_spacing=0.14), [], 0.1
+    for label, every, colour, look in _looks(found):
+        here = [record for record in every if isfinite(analysis.halfway(record))]
+        ratios = np.array([*map(analysis.norm_ratio, here)])
+        sizes = np.array([record.run.dataset_size for record in here])
+        times = np.array([*map(analysis.halfway, here)])
+        marker = {"color": colour, "symbol": plots.symbol_of(look), "size": 6}
+        who = [f"{plots.run_name(record)}<br>{label}" for record in here]
+        dots: Looks = {"mode": "markers", "marker": marker, "customdata": who, "colour": colour}
+        x, part = sizes / analysis.fresh_size(every), "%{y:.2f} of the peak<br>%{customdata}"
+        draw(fig, x, ratios, label, part, place=(1, 1), **dots)
+        late = "%{y:.3g} decay times<br>%{customdata}"
+        draw(fig, -np.log(ratios), times, label, late, place=(1, 2), **dots)
+        most = max([most, *-np.log(ratios)])
+        told.append(f"{label}: {measures.Summary.of(ratios.tolist()).text('.2f')}")
+    alone: Looks = {"colour": NORM, "dash": "dash", "place": (1, 2)}
+    own = np.linspace(most / 8, most, 50)
+    draw(fig, own, own, "weight decay alone", "%{y:.2g} by weight decay alone", **alone)
+    fig.update_xaxes(title="D / that of fresh ones at ½", row=1, col=1)
+    fig.update_yaxes(title="norm / its peak", range=[0, 1.03], row=1, col=1)
+    fig.update_xaxes(title="by weight decay alone", row=1, col=2)
+    fig.update_yaxes({"title": "decay times", **plots.LOG, "tickvals": TIMES}, row=1, col=2)
+    return set_alt(fig, f"The norm half-way to the rule, over its peak. {'; '.join(told)}.")
+
+
+def _looks(found: Found) -> list[tuple[str, list[Record], str, int]]:
+    """Of every setting its label, runs, colour (of the modulus) and symbol (of the rate)."""
+    colours = dict(coloured(sorted({p for p, _ in found})))
+    rates = sorted({lr for _, lr in found})
+    return [
+        (f"p = {p}, rate {lr:g}", here, colours[p], rates.index(lr))
+        for (p, lr), here in found.items()
+    ]
 
 
 def _laws(fig: go.Figure, own: Records, least: float) -> None:
@@ -115,6 +179,7 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
 
 
 ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
 
 
