@@ -8,6 +8,12 @@ import pytest
 from recompute import headlines
 from scipy.stats import gmean
 
+from grokkit.store.store import Store
+from varma2023.experiments import EXPERIMENTS
+
+TWICE = {"ungrokking", "convergence", "moduli", "two_minima"}
+"""Experiments with runs from two trainings of one start, on two processors (choices C46, C50)."""
+
 
 @pytest.fixture(scope="module")
 def numbers():
@@ -158,3 +164,16 @@ def test_two_readings_of_the_time_with_grokfast_agree(numbers, board):
 
 def test_the_runs_made_again_had_ended_semi_grokked(numbers):
     assert all(0.5 < end <= 0.95 for end in numbers["semi-grokked"])
+
+
+def test_what_is_compared_within_a_seed_starts_from_one_network():
+    """Another processor rounds otherwise, and a network that it trains forgets at another size."""
+    shipped, found = Store().shipped_records, set()
+    for name, experiment in EXPERIMENTS.items():
+        norms: dict = {}
+        for run in experiment.runs("published"):
+            if run.init and (record := shipped.get(run.key)):
+                norms.setdefault(run.init, []).append(record["param_norm"][0])
+        if any(np.ptp(each) > 1e-4 * each[0] for each in norms.values()):
+            found.add(name)
+    assert found == TWICE

@@ -40,16 +40,12 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     return pairs
 
 
-FALLING = tuple((0.1, seed) for seed in (1, 2, 3, 4))  # c and seed of ends that were not at rest
-
-
 def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """(c eps, lambda / c) for c of 0.1, 1 and 10: the same alpha, so the same strength at the end.
 
     By AdamW, seed by seed, from networks trained on every example, for 20 decay times
-    1 / (lr lambda) or until they are at rest, the published ones of `FALLING` for three times as
-    long (choice C50). The learning rate is c times the usual one, too: so lr lambda, which is the
-    pace, and lr / eps, by which steps are stable, stay (choice C16).
+    1 / (lr lambda) or until they are at rest. The learning rate is c times the usual one, too:
+    so lr lambda, which is the pace, and lr / eps, by which steps are stable, stay (choice C16).
     """
     quick = profile == "quick"
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
@@ -59,8 +55,7 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
         for c in (0.1, 1.0, 10.0):
             decay = base.weight_decay / c
             run = replace(base, eps=base.eps * c, weight_decay=decay, lr=base.lr * c)
-            times = 60 if profile == "published" and (c, init.seed) in FALLING else 20
-            epochs = 500 if quick else round(times * run.decay_time)
+            epochs = 500 if quick else round(20 * run.decay_time)
             runs.append(replace(run, epochs=epochs, tolerance=0.3))
     return runs
 

@@ -103,11 +103,8 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [*usual, *amplified, *weaker]
 
 
-STILL_FALLING = {
-    **{(240, 1.0, seed): 3 for seed in (0, 1, 3)},
-    **{(280, 1.0, 0): 9, (280, 1.0, 4): 3, (320, 1.0, 3): 3, (320, 1.0, 4): 3},
-}
-"""Ends that were not at rest, by size, weight decay and seed: so many times the gradients."""
+STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
+"""Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 
 
 @sets(
