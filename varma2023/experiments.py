@@ -117,7 +117,7 @@ def all_records(profile: str = "published", store: Store | None = None) -> dict[
     """The records of every experiment, by its name: what the scoreboard is computed from.
 
     The quick profile trains what is missing. At the other sizes, where that takes hours, an
-    experiment that is not wholly stored is left out; `python -m varma2023 run` trains it.
+    experiment that is not wholly stored is left out; `varma2023 run` trains it.
     """
     store, found = store or Store(), {}
     for name, each in EXPERIMENTS.items():
