@@ -104,10 +104,9 @@ def test_a_formula_has_one_home_a_function_of_the_library_that_states_it(item):
 
 
 def test_the_loss_is_written_once_and_the_engine_and_the_textbook_train_by_it():
-    sources = {p.stem: p.read_text("utf-8") for p in (chapters.ROOT / "grokkit").rglob("*.py")}
-    assert [name for name, text in sources.items() if "softplus(" in text] == ["model"]
-    users = {name for name, text in sources.items() if "loss_of_margin(" in text}
-    assert users == {"model", "batched", "tabulated"}
+    for call, users in (("softplus", "model"), ("loss_of_margin", "batched model tabulated")):
+        files = (chapters.ROOT / "grokkit").rglob("*.py")
+        assert {p.stem for p in files if f"{call}(" in p.read_text("utf-8")} == {*users.split()}
 
 
 @pytest.mark.parametrize(
