@@ -94,11 +94,7 @@ EXPERIMENTS = {
 
 
 def experiment(name: str) -> Experiment:
-    """The experiment of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """The experiment of that name. Raises ValueError, which lists those there are, for another."""
     return EXPERIMENTS[one_of("experiment", name, EXPERIMENTS)]
 
 
