@@ -67,7 +67,7 @@ def cost_table(reruns: Sequence[Rerun]) -> str:
 
 
 def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
-    """The chapter's values of these names, and every verdict. Raises KeyError for an unknown name."""
+    """Values of the chapter under these names, and every verdict. Raises KeyError without one."""
     one = re.compile(r"(\S+) \(\1 – \1\)")  # the range of a single run
     rows = [(text, one.sub(r"\1", str(rerun.values[name]))) for name, text in names.items()]
     rows += [(f"verdict: {board.claim(name).title}", text) for name, text in rerun.verdicts.items()]
