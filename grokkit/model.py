@@ -15,6 +15,8 @@ from torch import Tensor
 N_CTX = 4  # <x> <op> <y> <=>
 MOST_WIDE = 1 << 14  # of the widths of a network
 Weights = dict[str, Float[Tensor, "..."]]  # of one network, by name
+Logits = Float[Tensor, "*batch label"]
+Each = Float[Tensor, "*batch 1"]  # a number of each example
 
 
 @dataclass(frozen=True)
@@ -94,18 +96,14 @@ def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 
     return torch.stack([x, torch.full_like(x, n_tokens), y, torch.full_like(x, n_tokens + 1)], 1)
 
 
-def cross_entropy(
-    logits: Float[Tensor, "*batch label"], labels: Int[Tensor, "*batch"]
-) -> Float[Tensor, "*batch"]:
+def cross_entropy(logits: Logits, labels: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """The loss of every example in nats: `loss_of_margin` of its logits."""
     correct = labels.unsqueeze(-1)
     others = logits.scatter(-1, correct, -torch.inf)
     return loss_of_margin(logits.gather(-1, correct), others)[0].squeeze(-1)
 
 
-def loss_of_margin(
-    own: Float[Tensor, "*batch 1"], others: Float[Tensor, "*batch label"]
-) -> tuple[Float[Tensor, "*batch 1"], ...]:
+def loss_of_margin(own: Each, others: Logits) -> tuple[Each, Each, Each, Logits]:
     """Eq. (1), -log softmax(o)[y*] in nats, as log(1 + e^m), m = log sum_{y != y*} e^o_y - o_y*.
 
     Exact for tiny losses: in float32 the usual form rounds to multiples of 1.2e-7 and loses the
