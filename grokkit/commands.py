@@ -18,8 +18,8 @@ DEVICE = "auto, cpu, cuda, cuda:1, … or mps"
 
 
 def _demo(args: argparse.Namespace) -> int:
-    if not args.page.parent.is_dir():
-        raise ValueError(f"--page must lie in a folder that exists, got {args.page}")
+    if args.page.is_dir() or not args.page.parent.is_dir():
+        raise ValueError(f"--page must be a file in a folder that is there, got {args.page}")
     args.page.write_text(demo(), encoding="utf-8")
     print(f"both curves: {args.page}")
     return 0

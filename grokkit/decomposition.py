@@ -69,8 +69,7 @@ def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
     """
     power = frequency_norms(Z).square()
     order = power.argsort(descending=True)
-    held = power[order].cumsum(0) / power.sum()
-    count = int((held < 0.98).sum()) + 1
+    count = int((power[order].cumsum(0) / power.sum() < 0.98).sum()) + 1
     return [int(k) + 1 for k in order[:count]]
 
 

@@ -15,6 +15,8 @@ from torch import Tensor
 N_CTX = 4  # <x> <op> <y> <=>
 MOST_WIDE = 1 << 14  # of the widths of a network
 Weights = dict[str, Float[Tensor, "..."]]  # of one network, by name
+Logits = Float[Tensor, "*batch label"]
+Each = Float[Tensor, "*batch 1"]  # a number of each example
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,25 @@ def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 
     return torch.stack([x, torch.full_like(x, n_tokens), y, torch.full_like(x, n_tokens + 1)], 1)
 
 
-def cross_entropy(
-    logits: Float[Tensor, "*batch label"], labels: Int[Tensor, "*batch"]
-) -> Float[Tensor, "*batch"]:
-    """Eq. (1) per example, in nats: softplus(logsumexp over y != y* of o_y - o_y*).
-
-    Equal to -log softmax(o)[y*], but exact for tiny losses: in float32 the usual form rounds to
-    multiples of 1.2e-7 and loses the gradient of the correct logit.
-    """
+def cross_entropy(logits: Logits, labels: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """The loss of every example in nats: `loss_of_margin` of its logits."""
     correct = labels.unsqueeze(-1)
-    others = logits.scatter(-1, correct, -torch.inf).logsumexp(-1)
-    return F.softplus(others - logits.gather(-1, correct).squeeze(-1), threshold=40.0)
+    others = logits.scatter(-1, correct, -torch.inf)
+    return loss_of_margin(logits.gather(-1, correct), others)[0].squeeze(-1)
+
+
+def loss_of_margin(own: Each, others: Logits) -> tuple[Each, Each, Each, Logits]:
+    """Eq. (1), -log softmax(o)[y*] in nats, as log(1 + e^m), m = log sum_{y != y*} e^o_y - o_y*.
+
+    Exact for tiny losses: in float32 the usual form rounds to multiples of 1.2e-7 and loses the
+    gradient of the correct logit. From o_y*, and all logits with -inf in its place: the loss, m,
+    the sum over e^(its largest o_y), and the terms of that sum, which overwrite `others`.
+    """
+    top = others.detach().amax(-1, keepdim=True)
+    others = others.sub_(top).exp_()
+    total = others.sum(-1, keepdim=True)
+    margin = total.log() + top - own
+    return F.softplus(margin, threshold=40.0), margin, total, others
 
 
 def flat(theta: Weights) -> Float[Tensor, " parameter"]:

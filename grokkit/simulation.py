@@ -82,7 +82,7 @@ class Trajectory:
 
     toy: Toy
     step: Int[np.ndarray, " log"]
-    train_loss: Logged  # nats, the decay term included, as in App. C
+    train_loss: Logged  # nats: `model.cross_entropy` in closed form, and the decay term (App. C)
     test_loss: Logged
     gen_logit: Logged  # w_g1 w_g2
     mem_logit: Logged

@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
+from grokkit.model import cross_entropy
 from grokkit.simulation import Logged, check_positive
 
 
@@ -14,8 +16,8 @@ from grokkit.simulation import Logged, check_positive
 class EqualCircuits:
     """I circuits with equal logits and different parameter norms: the setting of App. D, Eq. (6).
 
-    L_train is the cross-entropy of one logit against n_labels - 1 zeros, as in the simulation, and
-    the weights w_i of the circuits are 0 or more.
+    L_train is `model.cross_entropy` of one logit and n_labels - 1 zeros, in closed form, and the
+    weights w_i of the circuits are 0 or more.
     """
 
     P: tuple[float, ...]
@@ -98,9 +100,7 @@ def scaled_loss(
 
     Its left side: the mean cross-entropy of the logits h times `scale`, in nats.
     """
-    margin = scale * (logits - np.take_along_axis(logits, labels[:, None], 1))
-    np.put_along_axis(margin, labels[:, None], -np.inf, 1)
-    return float(np.logaddexp(0, np.logaddexp.reduce(margin, 1)).mean())
+    return float(cross_entropy(torch.from_numpy(scale * logits), torch.from_numpy(labels)).mean())
 
 
 def lemma_d2_gap(a: Logged, b: Logged, r: Logged) -> Logged:

@@ -1,1 +1,1 @@
-"""The reproduction of the paper on top of the library, a room for each of its subjects."""
+"""The reproduction of the paper; each room holds its sweeps, analysis, figures and claims."""

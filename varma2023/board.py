@@ -51,11 +51,7 @@ MARK = dict(zip(VERDICTS, zip("✔≈◐✘?○", COLOURS, strict=True), strict=
 
 
 def claim(name: str) -> Claim:
-    """The claim of this id.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """The claim of this id. Raises ValueError, which lists those there are, for another."""
     return _known[one_of("claim", name, ORDER)]
 
 

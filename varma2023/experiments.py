@@ -94,11 +94,7 @@ EXPERIMENTS = {
 
 
 def experiment(name: str) -> Experiment:
-    """The experiment of that name.
-
-    Raises:
-        ValueError: there is none; the message lists those there are.
-    """
+    """The experiment of that name. Raises ValueError, which lists those there are, for another."""
     return EXPERIMENTS[one_of("experiment", name, EXPERIMENTS)]
 
 
@@ -117,7 +113,7 @@ def all_records(profile: str = "published", store: Store | None = None) -> dict[
     """The records of every experiment, by its name: what the scoreboard is computed from.
 
     The quick profile trains what is missing. At the other sizes, where that takes hours, an
-    experiment that is not wholly stored is left out; `python -m varma2023 run` trains it.
+    experiment that is not wholly stored is left out; `varma2023 run` trains it.
     """
     store, found = store or Store(), {}
     for name, each in EXPERIMENTS.items():

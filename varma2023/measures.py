@@ -40,7 +40,7 @@ def run_facts(runs: Sequence[Run]) -> list[str]:
     names = sorted({run.task for run in runs})
     settings = sorted({(run.task in PERMUTATION, run.p) for run in runs})
     seeds = len({run.seed for run in runs})
-    said = [
+    facts = [
         ", ".join(names) if len(names) < 3 else f"{len(names)} tasks",
         " and ".join(f"S{p}" if permuted else f"p = {p}" for permuted, p in settings),
         f"D = {counted_span([run.dataset_size for run in runs], ',')}",
@@ -49,8 +49,8 @@ def run_facts(runs: Sequence[Run]) -> list[str]:
     ]
     for optimiser, unit in (("adamw", "epochs"), ("lbfgs", "gradients")):
         if epochs := [run.epochs for run in runs if run.optimiser == optimiser]:
-            said.append(f"{span(epochs, ',')} {unit}")
-    return said
+            facts.append(f"{span(epochs, ',')} {unit}")
+    return facts
 
 
 def described(records: Records) -> str:
@@ -341,7 +341,7 @@ def resting(records: Records, who: str = "every end is at rest") -> dict[str, bo
 Accuracy = Reading
 SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
 JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
-SAME_EQ_2 = 0.03  # by which part Eq. (2) may differ at one end (choice C16)
+SAME_EQ_2 = 0.03  # the most, relative, by which one end may differ in Eq. (2) (choice C16)
 CHANCE, PERFECT = 0.1, 0.95  # below and above: "near chance" and "stays at 1" (choice C10)
 
 

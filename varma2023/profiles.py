@@ -1,4 +1,4 @@
-"""What sweeps share: three profiles, changes of a field, and the networks they start from."""
+"""What sweeps share: profiles, changes of a field, and the sweeps of Figs. 1a, 9 and of 1b, 7."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace

@@ -58,7 +58,7 @@ def find(store: Store, key: str) -> Record:
     if len(found) != 1:
         raise ValueError(
             f"key must begin the key of one shipped run, got {key!r}, which begins {len(found)}; "
-            "`python -m varma2023 run NAME` prints the keys of an experiment"
+            "`varma2023 run NAME` prints the keys of an experiment"
         )
     return found[0]
 

@@ -13,12 +13,14 @@ W_O, the MLP and the unembedding then run once per example.
 """
 
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from grokkit.model import loss_of_margin
 
 Theta = dict[str, Float[Tensor, "run ..."]]
 
@@ -100,39 +102,28 @@ def _attend(
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """The loss and its slopes, (probability of a label) - (1 if it is right), by hand."""
+    """`model.cross_entropy` and its slopes by hand; not twice differentiable."""
 
     @staticmethod
     def forward(ctx, logits, labels):
         correct = labels.unsqueeze(-1)
-        own = logits.gather(-1, correct)
-        others = logits.scatter(-1, correct, -torch.inf)
-        top = others.amax(-1, keepdim=True)
-        others.sub_(top).exp_()
-        total = others.sum(-1, keepdim=True)
-        margin = total.log() + top - own  # logsumexp of the others minus the correct logit
-        ctx.save_for_backward(others, total, margin, correct)
-        return torch.nn.functional.softplus(margin, threshold=40.0).squeeze(-1)
+        own, others = logits.gather(-1, correct), logits.scatter(-1, correct, -inf)
+        loss, *found = loss_of_margin(own, others)
+        ctx.save_for_backward(*found, correct)
+        return loss.squeeze(-1)
 
     @staticmethod
     def backward(ctx, grad):
-        others, total, margin, correct = ctx.saved_tensors
+        margin, total, others, correct = ctx.saved_tensors
         slope = grad.unsqueeze(-1) * margin.sigmoid()
         return (others * (slope / total)).scatter_(-1, correct, -slope), None
-
-
-def cross_entropy(
-    logits: Float[Tensor, "run batch label"], labels: Int[Tensor, "run batch"]
-) -> Float[Tensor, "run batch"]:
-    """`model.cross_entropy`, in one pass over the logits each way; not twice differentiable."""
-    return _CrossEntropy.apply(logits, labels)
 
 
 def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, " run"]:
     """L_x-ent of Eq. (1) of every run on its own train set, in nats; or torch's, which rounds."""
     logits = forward(theta, batch.x, batch.y).to(batch.weight.dtype)  # they may come in bfloat16
     if exact:
-        loss = cross_entropy(logits, batch.labels)
+        loss = _CrossEntropy.apply(logits, batch.labels)
     else:
         loss = torch.nn.functional.cross_entropy(logits.mT, batch.labels, reduction="none")
     return (loss * batch.weight).sum(1)

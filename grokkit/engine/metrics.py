@@ -9,7 +9,7 @@ from torch import Tensor
 
 from grokkit import decomposition, tasks
 from grokkit.engine import batched
-from grokkit.model import Weights, param_norm
+from grokkit.model import Weights, cross_entropy, param_norm
 from grokkit.runs import Run
 
 METRICS = (
@@ -93,7 +93,7 @@ def evaluate(
     task = tasks.task(run.task, run.p)
     logits = all_logits(theta, task)
     labels, train, test = _examples(run, logits.device)
-    loss = batched.cross_entropy(logits.unsqueeze(0), labels.unsqueeze(0))[0]
+    loss = cross_entropy(logits, labels)
     right = (logits.argmax(-1) == labels).double()
     raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
     correct = (raw - logits.mean(1))[train].mean()

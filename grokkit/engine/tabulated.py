@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokkit.model import Weights
+from grokkit.model import Weights, loss_of_margin
 
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
@@ -195,16 +195,12 @@ def _accumulate(
 def _to_slopes(
     logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch 1"], share: float
 ) -> Float[Tensor, ""]:
-    """Replace logits, in place, by the loss's slopes in them; returns `model.cross_entropy`."""
+    """The sum of the losses times `share`; its slopes in the logits replace these, in place."""
     own = logits.gather(1, labels)
-    logits.scatter_(1, labels, -inf)
-    top = logits.amax(1, keepdim=True)
-    others = logits.sub_(top).exp_()
-    total = others.sum(1, keepdim=True)
-    margin = total.log() + top - own
+    loss, margin, total, others = loss_of_margin(own, logits.scatter_(1, labels, -inf))
     slope = margin.sigmoid() * share
     others.mul_(slope / total).scatter_(1, labels, -slope)
-    return F.softplus(margin, threshold=40.0).sum() * share
+    return loss.sum() * share
 
 
 def _to_rounded_slopes(

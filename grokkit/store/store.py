@@ -58,6 +58,8 @@ class Store:
         """`path`: default $GROKKIT_STORE, else ~/.cache/grokkit. `shipped`: default the package's
         own results, or $GROKKIT_RESULTS (empty: none)."""
         self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"the store must be a folder or not yet there, got {self.path}")
         if shipped is None:
             shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED) if SHIPPED.is_dir() else "")
             if shipped and not Path(shipped).is_dir():  # else everything would be trained again

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from test_layout import FILES, imported
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -50,6 +52,24 @@ def test_a_requirement_is_pinned_within_its_range_and_is_what_runs_here(wanted):
     else:
         assert wanted.specifier.contains(PINS[name])
     assert wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "extras"),
+    [("grokkit", ["cluster"]), ("varma2023", ["figures"]), ("publish", ["figures", "book"])],
+)
+def test_a_part_imports_the_packages_that_are_declared_for_it_and_no_others(part, extras):
+    rooms = {path: path.relative_to(ROOT).parts for path in FILES}
+    own = [p for p, room in rooms.items() if part == ("publish" if "publish" in room else room[0])]
+    found = {name.split(".")[0] for path in own for name in imported(path)}
+    there = importlib.metadata.packages_distributions()
+    packages = {canonicalize_name(there[name][0]) for name in found - sys.stdlib_module_names}
+    packages -= {"grokkit"}  # both of ours
+    wanted = map(Requirement, sum([EXTRAS[extra] for extra in extras], PROJECT["dependencies"]))
+    assert packages <= {canonicalize_name(n) for one in wanted for n in (one.name, *one.extras)}
+    if part == "grokkit":  # it knows no figure and no page
+        declared = {Requirement(one).name for one in PROJECT["dependencies"]}
+        assert packages == declared | {"distributed"}
 
 
 def test_pins_are_exact_unique_and_sorted():

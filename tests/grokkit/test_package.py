@@ -92,7 +92,9 @@ def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(h
         (["train", *TINY, "--task", "x"], "task must be one of"),
         (["train", *TINY, "--n-heads", "3"], "n_heads must divide"),
         (["train", *TINY, "--store", "/dev/null/x"], "/dev/null/x"),
-        (["demo", "--page", "/no/page.html"], "must lie in a folder that exists, got /no/page"),
+        (["demo", "--page", "/no/page.html"], "file in a folder that is there, got /no/page"),
+        (["demo", "--page", "/"], "must be a file in a folder that is there, got /"),
+        (["gc", "--store", __file__], f"must be a folder or not yet there, got {__file__}"),
     ],
 )
 def test_a_mistake_is_said_in_a_line_and_gives_status_2(home, arguments, message, capsys):

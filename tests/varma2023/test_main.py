@@ -1,4 +1,4 @@
-"""`python -m varma2023`: every command, its exit status, and Ctrl-C."""
+"""`varma2023`: every command, its exit status, and Ctrl-C."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import plan
 from varma2023 import estimate, experiments, profiles
-from varma2023.commands import main
+from varma2023.commands import NO_RESULTS, main
 from varma2023.engine.measured import save
 from varma2023.estimate import Machine, Speed
 
@@ -302,6 +302,15 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(home, small
     for line in ("list", "run small", "verify"):
         assert "GROKKIT_RESULTS must be a folder or nothing, got" in cli(line, 2).err
     assert not list(home.rglob("*.parquet"))
+
+
+def test_that_there_are_no_results_is_said_unless_none_were_asked_for(
+    home, small, cli, monkeypatch
+):
+    assert cli("list").err == ""  # GROKKIT_RESULTS is nothing
+    monkeypatch.delenv("GROKKIT_RESULTS")
+    monkeypatch.setattr("grokkit.store.store.SHIPPED", home / "results")
+    assert cli("list").err == f"{NO_RESULTS}\n"
 
 
 def test_gc_names_what_it_deletes(home, small, cli):

@@ -80,7 +80,7 @@ def fig_steepness(records: Records) -> go.Figure:
     line: Looks = {"colour": NORM, "dash": "dash", "width": 1.4, "mode": "lines"}
     for limit in limits:
         draw(fig, DISTANCES, np.full(len(DISTANCES), limit), f"{limit:.0f}, AdamW's limit", **line)
-    said = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
+    text = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
     return set_alt(
-        fig, f"{said}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."
+        fig, f"{text}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."
     )

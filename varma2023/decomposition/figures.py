@@ -25,8 +25,8 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
     fig.update_traces(width=0.8)
     fig.update_xaxes(title="frequency k", row=2)
     listed = ", ".join(str(f) for f in report.frequencies)
-    said = f"Norm of embedding and logits at each of {len(k)} frequencies: "
-    said += f"{len(report.frequencies)} key frequencies, {listed}, hold the trigonometric logits. "
-    said += f"The algorithm rebuilt from them gives the network's answer on {report.agreement:.1%} "
-    said += "of all inputs."
-    return set_alt(fig, said)
+    text = f"Norm of embedding and logits at each of {len(k)} frequencies: "
+    text += f"{len(report.frequencies)} key frequencies, {listed}, hold the trigonometric logits. "
+    text += f"The algorithm rebuilt from them gives the network's answer on {report.agreement:.1%} "
+    text += "of all inputs."
+    return set_alt(fig, text)

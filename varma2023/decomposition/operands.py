@@ -62,9 +62,9 @@ def operands_text(records: Records) -> dict[str, str]:
         "symmetry": gradient_symmetry,
         "uniform": lambda record: gradient_symmetry(record, uniform=True),
     }
-    said = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
+    texts = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
     clocks = sum(distance_irrelevance(r) > gradient_symmetry(r) for r in records)
-    return said | {"clocks": f"{clocks} of {len(records)}"}
+    return texts | {"clocks": f"{clocks} of {len(records)}"}
 
 
 def fig_operands(records: Records) -> go.Figure:
@@ -81,6 +81,6 @@ def fig_operands(records: Records) -> go.Figure:
         word: Looks = {"mode": "text", "text": [name], "textfont": {"color": NORM, "size": 15}}
         word["textposition"] = f"middle {side}"
         draw(fig, [x], [y], name, showlegend=False, **word)
-    said = operands_text(records)
+    both = operands_text(records)
     text = f"{len(records)} networks by how they treat their operands: distance irrelevance "
-    return set_alt(fig, f"{text}{said['irrelevance']}, gradient symmetry {said['symmetry']}.")
+    return set_alt(fig, f"{text}{both['irrelevance']}, gradient symmetry {both['symmetry']}.")

@@ -38,10 +38,10 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
     counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
-    said = f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: "
-    said += f"{counted}. The tables have the fewest from D = {meet:,.0f}; measured, they are the "
-    said += f"faster form {timings.faster_from(measured, forms[1].form, forms[2].form)}."
-    return set_alt(fig, said)
+    text = f"FLOP of a gradient against examples. At D = {run.dataset_size:,}, in GFLOP: "
+    text += f"{counted}. The tables have the fewest from D = {meet:,.0f}; measured, they are the "
+    text += f"faster form {timings.faster_from(measured, forms[1].form, forms[2].form)}."
+    return set_alt(fig, text)
 
 
 def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:

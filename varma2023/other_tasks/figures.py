@@ -47,9 +47,9 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
         fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
     fig.update_yaxes(title="share of norm²", range=[0, 1.03], col=1)
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
-    said = f"Logits of {len(modular)} networks by character. Key characters in the task's own "
-    said += f"group against another: {'; '.join(keys)}."
-    return set_alt(fig, said)
+    text = f"Logits of {len(modular)} networks by character. Key characters in the task's own "
+    text += f"group against another: {'; '.join(keys)}."
+    return set_alt(fig, text)
 
 
 def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
@@ -76,13 +76,13 @@ def fig_representations(found: Sequence[GroupCircuit]) -> go.Figure:
             one: Looks = {"legendgroup": c.name, "showlegend": i == 0}
             one["opacity"] = 1 if c.grokked else 0.45
             draw_bars(fig, *bars, colour, i, meta=about, **one)
-    said = "Share of the squared norm of the logits along the characters of the symmetric group. "
-    said += "; ".join(
+    text = "Share of the squared norm of the logits along the characters of the symmetric group. "
+    text += "; ".join(
         f"{c.name}: {float(c.own[0].characters.sum()):.2f}, most of it in "
         f"{c.own[0].group.names[int(c.own[0].characters.argmax())]}"
         for c in chosen
     )
-    return set_alt(fig, f"{said}.")
+    return set_alt(fig, f"{text}.")
 
 
 def fig8_other_tasks(records: Records) -> go.Figure:
@@ -113,7 +113,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     fig.update_yaxes(ACCURACY, col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(not note for note in told.values())
-    said = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
-    said += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
-    said += f"half at, by task: {each}."
-    return set_alt(fig, said)
+    text = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+    text += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
+    text += f"half at, by task: {each}."
+    return set_alt(fig, text)

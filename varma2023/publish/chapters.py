@@ -406,7 +406,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
     if a.action == "execute":
         if not a.chapters and a.profile != "quick" and (missing := _untrained(a.profile)):
-            how = f"python -m varma2023 run all --profile {a.profile}"
+            how = f"{Path(sys.executable).parent / 'varma2023'} run all --profile {a.profile}"
             print(f"the book would first have to train {missing}; do that: {how}")
             return 1
         return execute(a.profile, a.chapters, executed, a.jobs)

@@ -16,7 +16,7 @@ class Item:
 
     name: str  # as docstrings cite it
     about: str
-    experiment: str  # of `python -m varma2023 list`; "" where nothing is trained
+    experiment: str  # of `varma2023 list`; "" where nothing is trained
     chapter: str
     label: str  # the target on that page
 

@@ -74,8 +74,8 @@ def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> g
     else:
         draw_paper(fig, f"{analysis.PAPERS_PLATEAU}", y=analysis.PAPERS_PLATEAU, place=(1, 3))
     fig.update_yaxes(title="accuracy", range=[0, 1.03], col=1)
-    said = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
-    return set_alt(fig, said)
+    text = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
+    return set_alt(fig, text)
 
 
 def _alt(grokked: Records, ungrokked: Records) -> str:

@@ -59,11 +59,7 @@ def tree() -> str:
 
 
 def with_part(text: str, part: str, name: str) -> str:
-    """The text of a page with the part between its marks.
-
-    Raises:
-        ValueError: the marks are missing.
-    """
+    """The text of a page with the part between its marks. Raises ValueError without those."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not marks.search(text):
         raise ValueError(f"the text has no <!-- {name} --> and <!-- /{name} -->")

@@ -53,11 +53,7 @@ class Rerun:
 
 
 def load() -> list[Rerun]:
-    """The saved executions.
-
-    Raises:
-        LookupError: none are saved; the message says which command makes them.
-    """
+    """The saved executions. Raises LookupError, which says what makes them, if there are none."""
     return [Rerun(**row) for row in measured.load("rerun-cpu")["rows"]]
 
 
@@ -71,12 +67,8 @@ def cost_table(reruns: Sequence[Rerun]) -> str:
 
 
 def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:
-    """What the chapter said: some of its values by what they are, and every verdict.
-
-    Raises:
-        KeyError: the execution has no value of a name.
-    """
+    """Values of the chapter under these names, and every verdict. Raises KeyError without one."""
     one = re.compile(r"(\S+) \(\1 – \1\)")  # the range of a single run
     rows = [(text, one.sub(r"\1", str(rerun.values[name]))) for name, text in names.items()]
-    rows += [(f"verdict: {board.claim(name).title}", said) for name, said in rerun.verdicts.items()]
+    rows += [(f"verdict: {board.claim(name).title}", text) for name, text in rerun.verdicts.items()]
     return table(" | this run", rows)

@@ -25,20 +25,20 @@ def fig_ablations(records: Records) -> go.Figure:
     passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
     ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
     epochs = max(record.run.epochs for record in records)
-    said = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
-    said += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
-    return set_alt(fig, said)
+    text = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
+    text += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
+    return set_alt(fig, text)
 
 
 def fig_without_decay(records: Records) -> go.Figure:
     """Not in the paper: `fig_ablations` of networks without weight decay, by D and Adam's ε."""
     groups = analysis.without(records)
     ends = (f"{k}: {measures.finals(v, 'test_accuracy').text('.2f')}" for k, v in groups.items())
-    said = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
-    said += f"Test accuracy at the end: {'; '.join(ends)}."
+    text = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
+    text += f"Test accuracy at the end: {'; '.join(ends)}."
     fig = _by_change(groups, list(groups))
     fig.update_yaxes(dtick=None, row=1)  # over a hundred decades
-    return set_alt(fig, said)
+    return set_alt(fig, text)
 
 
 def _by_change(groups: Mapping[str, Records], names: Sequence[str]) -> go.Figure:
@@ -81,7 +81,7 @@ def fig_when(records: Records) -> go.Figure:
             looks["customdata"] = ["" if yes else "not by " for yes in there]
             draw(fig, x, names, label, hover, mode="markers", meta={"seed": seed}, **looks)
     medians = {name: analysis.general_median(group) for name, group in groups.items()}
-    said = [f"{k} {v:,.0f}" if isfinite(v) else f"{k} never" for k, v in medians.items()]
+    times = [f"{k} {v:,.0f}" if isfinite(v) else f"{k} never" for k, v in medians.items()]
     text = f"When {len(records)} networks fit their train set and when they generalise. Median "
-    text += f"epoch of test accuracy 0.98: {'; '.join(said)}."
+    text += f"epoch of test accuracy 0.98: {'; '.join(times)}."
     return set_alt(fig, text)

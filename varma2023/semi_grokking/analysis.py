@@ -491,7 +491,7 @@ def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 
 def excess(pair: Pair) -> float:
-    """By which part of it Eq. (2) is higher where AdamW ends than where the minimiser does."""
+    """The relative excess of Eq. (2) where AdamW ends, f_AdamW / f_minimiser - 1."""
     return measures.least(pair.adamw) / measures.least(pair.lbfgs) - 1
 
 

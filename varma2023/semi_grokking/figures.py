@@ -309,8 +309,8 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     places: Looks = {"tickvals": [*range(len(ticks))], "ticktext": ticks, "showgrid": False}
     fig.update_xaxes(title="where AdamW ends", tickangle=0, **places)
     said = "; ".join(f"{k} by AdamW: {analysis.excess_text(same)}" for k, same in groups.items())
-    text = f"{len(ways)} networks in both ways: by which part Eq. (2) is higher where AdamW ends "
-    return set_alt(fig, f"{text}than where the minimiser does. {said}.")
+    text = f"{len(ways)} networks in both ways: Eq. (2) where AdamW ends over its value where the "
+    return set_alt(fig, f"{text}minimiser does, less 1. {said}.")
 
 
 # --- how long memory lasts -----------------------------------------------------------------------

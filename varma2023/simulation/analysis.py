@@ -42,7 +42,7 @@ def marks(t: Trajectory) -> Marks:
     return Marks(train, test, rises, leads, peak, float(norm), float(t.test_loss.max()))
 
 
-def said(step: int | None) -> str:
+def when(step: int | None) -> str:
     """A step of `Marks` as words: "step 5,393", or "never"."""
     return "never" if step is None else f"step {step:,}"
 
@@ -61,7 +61,7 @@ def marks_table(trajectories: Mapping[str, Trajectory]) -> str:
     """The marks of several trajectories, as an HTML table with one row each."""
     rows = []
     for name, m in ((name, marks(t)) for name, t in trajectories.items()):
-        peak = f"{m.norm_peak:.2f} ({said(m.norm_peak_step)})"
-        rows.append([name, said(m.gen_rises), peak, said(m.train_fits), said(m.test_fits)])
+        peak = f"{m.norm_peak:.2f} ({when(m.norm_peak_step)})"
+        rows.append([name, when(m.gen_rises), peak, when(m.train_fits), when(m.test_fits)])
     heads = " | gen logit above 0.1 | norm peaks at | train loss below 1 | test loss below 1"
     return table(heads, rows)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from grokkit.simulation import Toy, Trajectory
 from varma2023.plots import CURVES, LOSS_AXIS, Looks, draw, draw_paper
-from varma2023.simulation.analysis import marks, said
+from varma2023.simulation.analysis import marks, when
 from varma2023.theme import GEN, MAX_POINTS, MEM, panels, set_alt
 
 LOGITS = {"gen_logit": ("gen logit", GEN, "solid"), "mem_logit": ("mem logit", MEM, "dash")}
@@ -44,7 +44,7 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
             draw_paper(fig, PAPER, x=PAPER_RISE, place=(row, 2))
             draw_paper(fig, PAPER, y=PAPER_PEAK, place=(row, 2))
         m, end = marks(t), f"test loss at the end {t.test_loss[-1]:.3g}"
-        fits = f"train loss below 1: {said(m.train_fits)}, test loss below 1: {said(m.test_fits)}"
+        fits = f"train loss below 1: {when(m.train_fits)}, test loss below 1: {when(m.test_fits)}"
         said_of.append(f"panel {panel}, {fits}, {end}")
     losses, others = (
         np.concatenate([getattr(t, key) for t in trajectories.values() for key in keys])

@@ -17,9 +17,9 @@ from varma2023.tables import span, table
 
 N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
-SMOOTH = 0.05  # by which accuracy may fall from one size to the next larger (choice C20)
+SMOOTH = 0.05  # the most that accuracy may fall from one size to the next larger (choice C20)
 APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
-MAY_FALL = 1.1  # by which factor Eq. (2) of an end that is still falling may get lower (likewise)
+MAY_FALL = 1.1  # Eq. (2) of an end that is still falling, over its minimum, at most (likewise)
 
 
 def ratio(record: Record) -> float:
@@ -106,7 +106,7 @@ def quick_criteria(records: Records) -> dict[str, bool]:
 
 
 def norm_spread(records: Records) -> Summary:
-    """By which part the norm at one size and seed differs between weight decays."""
+    """The relative spread of the norm over weight decays, largest / smallest - 1, by D and seed."""
     groups = group(records, "seed", "dataset_size").values()
     norms = [[record.final("param_norm") for record in here] for here in groups]
     return Summary.of([max(each) / min(each) - 1 for each in norms])
@@ -144,7 +144,7 @@ class TwoStarts(NamedTuple):
 
     @property
     def above(self) -> float:
-        """By which part Eq. (2) from the fresh start lies above that from the grokked one."""
+        """The relative excess of Eq. (2) from the fresh start: f_fresh / f_grokked - 1."""
         return least(self.fresh) / least(self.grokked) - 1
 
     @property

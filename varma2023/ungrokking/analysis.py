@@ -131,7 +131,7 @@ MAX_ACCURACY_GAP = 0.1  # of an accuracy at one size, likewise
 def shift_interval(
     records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> Interval:
-    """By which part D_crit moves from the least to the largest value of a field, over seeds.
+    """The relative shift of D_crit from the least to the largest value of a field, over seeds.
 
     Of each seed by a regression of log D_crit on the field's logarithm, and then the mean. NaN
     where a seed has fewer than two values, or a value no D_crit, and of no records.
