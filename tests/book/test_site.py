@@ -674,6 +674,22 @@ def test_claims_are_chosen_by_verdict_with_the_keyboard(tab, page, board):
     assert f"{every.count(claims.FAILS)} of {len(every)}" in here.inner_text(".gk-filtered output")
 
 
+def test_claims_of_the_score_are_chosen_by_badge_with_the_keyboard(tab, board):
+    here = tab(f"{SCORE}?print").page
+    made = [board[claim.id].evidence for claim in CLAIMS if claim.id in board]
+    at_31 = [each for each in made if each and "p = 31" in each.settings]
+    by_adamw = [each for each in at_31 if any(name.startswith("AdamW") for name in each.by)]
+    assert 0 < len(by_adamw) < len(at_31)
+    here.get_by_label("none: modulus").press("Enter")
+    assert shown_verdicts(here) == []
+    here.get_by_label("p = 31", exact=True).press("Space")
+    assert len(shown_verdicts(here)) == len(at_31)
+    here.get_by_label("none: method").press("Enter")
+    here.get_by_label("AdamW", exact=True).press("Space")
+    assert len(shown_verdicts(here)) == len(by_adamw)
+    assert f"{len(by_adamw)} of {len(CLAIMS)}" in here.inner_text(".gk-filtered output")
+
+
 @pytest.mark.parametrize("page", [FIRST, SCORE])
 def test_without_a_script_every_claim_shows_and_every_card_has_its_picture(
     addresses, without_scripts, page
@@ -699,7 +715,7 @@ def test_the_score_is_sorted_by_a_column_with_the_keyboard(tab):
     assert verdicts == sorted(verdicts, key=claims.VERDICTS.index)
     head.locator("button").press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    assert here.evaluate(column, 1)[0].endswith(verdicts[-1])
+    assert here.evaluate(column, 1)[0].replace("\xa0", " ").endswith(verdicts[-1])
     first = here.locator(".gk-score th").nth(0)
     first.locator("button").press("Enter")
     assert first.get_attribute("aria-sort") == "ascending"
