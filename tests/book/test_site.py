@@ -659,6 +659,34 @@ def test_the_first_page_is_short_its_cards_in_one_column_on_a_phone_and_in_sever
     assert here.evaluate(lefts) == 1
 
 
+SEEN = """const look = (now) => {
+  const { width, top } = document.querySelector('.gk-idea')?.getBoundingClientRect() ?? {};
+  if (width > 0 && top < innerHeight) requestAnimationFrame((then) => {
+    window.seen = [then, Boolean(window.Plotly)];
+  });
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);"""
+
+
+def test_a_slow_reader_sees_the_first_picture_before_the_figures_can_be_drawn(addresses, context):
+    """With a processor of a quarter of the speed, against the same page at full speed."""
+    here = context.new_page()
+    here.set_viewport_size({"width": 1280, "height": 900})
+    here.add_init_script(SEEN)
+    session = here.context.new_cdp_session(here)
+    times = {}
+    for rate in (1, 4, 1, 4, 1, 4):
+        session.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+        here.goto(addresses[0] + FIRST, wait_until="commit")
+        here.wait_for_function("window.seen")
+        at, plotly = here.evaluate("window.seen")
+        assert not plotly, "it waited for the figures' code"
+        times[rate] = min(at, times.get(rate, at))
+    here.close()
+    assert times[4] < 12 * times[1]
+
+
 def shown_verdicts(here) -> list[str]:
     """The verdicts of the claims that the page shows."""
     return here.evaluate(
