@@ -8,7 +8,17 @@ from itertools import chain
 
 from grokkit.runs import Records
 from varma2023 import experiments
-from varma2023.claims import NOT_RUN, SCORES, SIGN, VERDICTS, ByExperiment, Claim, Met, Result
+from varma2023.claims import (
+    NOT_RUN,
+    SCORES,
+    SIGN,
+    VERDICTS,
+    ByExperiment,
+    Claim,
+    Evidence,
+    Met,
+    Result,
+)
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -133,7 +143,7 @@ def row_id(name: str) -> str:
 
 
 FILTERED = f'<div class="gk-filtered" data-verdicts="{"|".join(VERDICTS)}">'
-"""The box around claims among which the page's script lets a reader choose by verdict."""
+"""The box around claims among which the page's script lets a reader choose by verdict and badge."""
 
 LONG = 60  # letters, beyond which all but the first part of our numbers are folded
 BETWEEN = re.compile(r"; (?![^()]*\))")  # parts of our numbers, not within brackets
@@ -145,6 +155,16 @@ def ours_html(ours: str) -> str:
     if len(ours) <= LONG or not rest:
         return ours
     return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"
+
+
+def chosen_by(made: Evidence | None) -> str:
+    """The attributes by which the page's script chooses a row: its methods, and its moduli."""
+    by = sorted({name.partition(",")[0] for name in made.by}) if made else ()  # without a rate
+    moduli = [name for name in made.settings if re.match(r"p = |S\d", name)] if made else ()
+    return (
+        f'data-method="{"|".join(by) or "no method"}" '
+        f'data-modulus="{"|".join(moduli) or "no modulus"}"'
+    )
 
 
 def scoreboard(found: Mapping[str, Result]) -> str:
@@ -181,7 +201,8 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             + f"{text}</td>"
             for head, (key, text) in zip(heads, cells, strict=True)
         )
-        rows.append(f'<tr id="{row_id(each.id)}" data-verdict="{result.verdict}">{texts}</tr>')
+        chosen = f'data-verdict="{result.verdict}" {chosen_by(made)}'
+        rows.append(f'<tr id="{row_id(each.id)}" {chosen}>{texts}</tr>')
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return indexed(
         f'{FILTERED}<div style="overflow-x: auto" tabindex="0">'

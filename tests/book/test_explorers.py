@@ -6,17 +6,13 @@ import random
 import subprocess
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import playwright
 import pytest
 import torch
-from tiny import examples
 
-from grokkit import textbook
-from grokkit.model import cross_entropy, forward, initialise, tokens
 from grokkit.simulation import TABLE_1, Toy, Trajectory, simulate
 from grokkit.store.store import Store
 from grokkit.theorems import EqualCircuits, optimal_shares, optimal_weights
@@ -128,40 +124,6 @@ def test_the_browser_shares_and_crosses_as_python_does():
 
 NETWORK = {key: getattr(explorers.IN_THE_PAGE, key) for key in ("p", "lr", "weight_decay")}
 NETWORK |= vars(explorers.IN_THE_PAGE.model)
-TRAINED = """(() => {
-  const { trainer, evaluate } = engine();
-  const map = (named, f) => Object.fromEntries(Object.entries(named).map(([k, v]) => [k, f(v)]));
-  const theta = map(c.theta, (values) => Float64Array.from(values));
-  const { gradient } = evaluate(c.network, theta, c.rows, true), net = trainer(c.network, theta);
-  for (let i = 0; i < 50; i++) net.step(c.rows);
-  const [g, t] = [gradient, net.theta].map((named) => map(named, (values) => Array.from(values)));
-  return { gradient: g, theta: t, loss: evaluate(c.network, net.theta, c.rows).loss };
-})()"""
-
-
-@pytest.mark.parametrize("size", [310, 97])
-def test_the_browser_trains_as_the_textbook_does(size):
-    """The first gradient, and 50 epochs later the weights and the loss, in float64."""
-    run = replace(explorers.IN_THE_PAGE, dataset_size=size)
-    start = initialise(run.model, run.p, run.seed)
-    case = {"network": NETWORK, "rows": run.split()[0].tolist()}
-    case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
-    (theirs,) = in_node("training", TRAINED, [case])
-    pairs, labels = examples(run.p, size, run.seed)
-
-    def loss(theta):
-        return cross_entropy(forward(theta, tokens(pairs, run.p))[:, -1], labels).mean()
-
-    theta = {name: weight.double().requires_grad_() for name, weight in start.items()}
-    loss(theta).backward()
-    ours = next(islice(textbook.train(run, torch.float64), 49, None))
-    assert theirs["loss"] == pytest.approx(loss(ours).item(), rel=1e-9)
-    for name, weight in theta.items():
-        for found, wanted in (("gradient", weight.grad), ("theta", ours[name].detach())):
-            gap = np.linalg.norm(theirs[found][name] - wanted.numpy().ravel())
-            assert gap < 1e-9 * wanted.norm().item(), (found, name)
-
-
 LIFE = """(() => {
   const { trainer, initialise, order, evaluate, circle } = engine();
   const net = trainer(c, initialise(c, 0)), all = order(c.p, 0);

@@ -1,13 +1,19 @@
 """The explorers under a reader's hands: pressed, dragged, by keyboard, on a page of their own."""
 
 import re
-from itertools import pairwise
+from dataclasses import replace
+from itertools import islice, pairwise
 
+import numpy as np
 import pytest
-from test_explorers import both_lives, report
+import torch
+from test_explorers import NETWORK, both_lives, report
 from test_site import FRAMES, tabs_on, write_page
 from test_sphinx_ext import rendered
+from tiny import examples
 
+from grokkit import textbook
+from grokkit.model import cross_entropy, forward, initialise, tokens
 from varma2023 import explorers, theme
 from varma2023.publish.sphinx_ext import IslandMime
 
@@ -198,3 +204,57 @@ def test_the_reader_drags_back_through_what_was_trained(opened):
     look.press("End")
     assert (status(page), labels(page)) == newest
     assert page.locator(".gk-x-cursor").count() == 0
+
+
+def test_training_stops_when_the_reader_leaves_the_page(opened):
+    page = opened("training")
+    page.locator("[data-action=train]").click()
+    page.wait_for_function("document.querySelector('[data-key=look]').max > 1")
+    page.evaluate("""() => {
+      Object.defineProperty(document, "hidden", { value: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    page.locator("[data-action=pause]", has_text="Go on").wait_for()
+    page.wait_for_timeout(500)  # the worker's last word
+    left = status(page)
+    page.wait_for_timeout(600)  # it tells each quarter of a second
+    assert status(page) == left
+
+
+TRAINED = """(() => {
+  const { trainer, evaluate } = engine();
+  const map = (named, f) => Object.fromEntries(Object.entries(named).map(([k, v]) => [k, f(v)]));
+  const theta = map(c.theta, (values) => Float64Array.from(values));
+  const { gradient } = evaluate(c.network, theta, c.rows, true), net = trainer(c.network, theta);
+  for (let i = 0; i < 50; i++) net.step(c.rows);
+  const [g, t] = [gradient, net.theta].map((named) => map(named, (values) => Array.from(values)));
+  return { gradient: g, theta: t, loss: evaluate(c.network, net.theta, c.rows).loss };
+})()"""
+IN_PAGE = """async ([source, c]) => {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  return (await import(url)).answer(c);
+}"""
+
+
+@pytest.mark.parametrize("size", [310, 97])
+def test_the_browser_trains_as_the_textbook_does(opened, size):
+    """The first gradient, and 50 epochs later the weights and the loss, in float64."""
+    run = replace(explorers.IN_THE_PAGE, dataset_size=size)
+    start = initialise(run.model, run.p, run.seed)
+    case = {"network": NETWORK, "rows": run.split()[0].tolist()}
+    case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
+    source = f"{explorers.module('training')}\nexport const answer = (c) => {TRAINED};"
+    theirs = opened("training").evaluate(IN_PAGE, [source, case])
+    pairs, labels = examples(run.p, size, run.seed)
+
+    def loss(theta):
+        return cross_entropy(forward(theta, tokens(pairs, run.p))[:, -1], labels).mean()
+
+    theta = {name: weight.double().requires_grad_() for name, weight in start.items()}
+    loss(theta).backward()
+    ours = next(islice(textbook.train(run, torch.float64), 49, None))
+    assert theirs["loss"] == pytest.approx(loss(ours).item(), rel=1e-9)
+    for name, weight in theta.items():
+        for found, wanted in (("gradient", weight.grad), ("theta", ours[name].detach())):
+            gap = np.linalg.norm(theirs[found][name] - wanted.numpy().ravel())
+            assert gap < 1e-9 * wanted.norm().item(), (found, name)

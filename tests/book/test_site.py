@@ -287,6 +287,14 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # Of contrast `IN_PROSE` and `IN_FIGURES` are asked on every page in both modes. Axe, for which the
 # colours take thrice as long as all else, is asked on a page of each kind that is written by hand.
 CONTRAST = ["intro.html", "chapters/07_discussion.html", "chapters/score.html", "search.html"]
+WIDE = """() => {  // tables wider than their column, those that a click unfolds included
+  const closed = [...document.querySelectorAll('.bd-article details:not([open])')];
+  closed.forEach((d) => { d.open = true; });
+  const found = [...document.querySelectorAll('.bd-article table')]
+    .filter((t) => t.scrollWidth > t.clientWidth + 1).map((t) => t.tHead?.textContent);
+  closed.forEach((d) => { d.open = false; });
+  return found;
+}"""
 UNREACHED = """() => [...document.querySelectorAll('body *')].filter((e) => e.tabIndex < 0
   && (e.scrollWidth > e.clientWidth + 13 || e.scrollHeight > e.clientHeight + 13)
   && /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility()
@@ -313,6 +321,7 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     assert here.evaluate(MISPLACED) == []
     assert here.evaluate(FACES) == [], "not in the book's own face"
     assert here.evaluate(RAW) == []
+    assert here.evaluate(WIDE) == []
     assert here.query_selector('svg[data-icon="circle-question"], .fa-missing') is None
     assert (site / page).stat().st_size < MAX_PAGE
     shared = {name for name in opened.asked if name.endswith((".js", ".css"))}
@@ -373,7 +382,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(tab, page):
 
 
 def test_a_table_stays_in_its_column_and_shows_where_it_goes_on(tab):
-    """At 1280 px none is wider than the text; on a phone it scrolls, faded at its edge."""
+    """On a phone, faded at its edge; at 1280 px none is wider (in the test of every page)."""
     here = tab("chapters/06_related_work.html?print", width=360).page
     tables = "[...document.querySelectorAll('.bd-article table')]"
     wide = "t => t.scrollWidth > t.clientWidth + 1"
@@ -650,6 +659,34 @@ def test_the_first_page_is_short_its_cards_in_one_column_on_a_phone_and_in_sever
     assert here.evaluate(lefts) == 1
 
 
+SEEN = """const look = (now) => {
+  const { width, top } = document.querySelector('.gk-idea')?.getBoundingClientRect() ?? {};
+  if (width > 0 && top < innerHeight) requestAnimationFrame((then) => {
+    window.seen = [then, Boolean(window.Plotly)];
+  });
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);"""
+
+
+def test_a_slow_reader_sees_the_first_picture_before_the_figures_can_be_drawn(addresses, context):
+    """With a processor of a quarter of the speed, against the same page at full speed."""
+    here = context.new_page()
+    here.set_viewport_size({"width": 1280, "height": 900})
+    here.add_init_script(SEEN)
+    session = here.context.new_cdp_session(here)
+    times = {}
+    for rate in (1, 4, 1, 4, 1, 4):
+        session.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+        here.goto(addresses[0] + FIRST, wait_until="commit")
+        here.wait_for_function("window.seen")
+        at, plotly = here.evaluate("window.seen")
+        assert not plotly, "it waited for the figures' code"
+        times[rate] = min(at, times.get(rate, at))
+    here.close()
+    assert times[4] < 12 * times[1]
+
+
 def shown_verdicts(here) -> list[str]:
     """The verdicts of the claims that the page shows."""
     return here.evaluate(
@@ -672,6 +709,22 @@ def test_claims_are_chosen_by_verdict_with_the_keyboard(tab, page, board):
     cards = here.locator(".gk-card:visible")
     assert all("fails" in text for text in cards.all_inner_texts())
     assert f"{every.count(claims.FAILS)} of {len(every)}" in here.inner_text(".gk-filtered output")
+
+
+def test_claims_of_the_score_are_chosen_by_badge_with_the_keyboard(tab, board):
+    here = tab(f"{SCORE}?print").page
+    made = [board[claim.id].evidence for claim in CLAIMS if claim.id in board]
+    at_31 = [each for each in made if each and "p = 31" in each.settings]
+    by_adamw = [each for each in at_31 if any(name.startswith("AdamW") for name in each.by)]
+    assert 0 < len(by_adamw) < len(at_31)
+    here.get_by_label("none: modulus").press("Enter")
+    assert shown_verdicts(here) == []
+    here.get_by_label("p = 31", exact=True).press("Space")
+    assert len(shown_verdicts(here)) == len(at_31)
+    here.get_by_label("none: method").press("Enter")
+    here.get_by_label("AdamW", exact=True).press("Space")
+    assert len(shown_verdicts(here)) == len(by_adamw)
+    assert f"{len(by_adamw)} of {len(CLAIMS)}" in here.inner_text(".gk-filtered output")
 
 
 @pytest.mark.parametrize("page", [FIRST, SCORE])
@@ -699,7 +752,7 @@ def test_the_score_is_sorted_by_a_column_with_the_keyboard(tab):
     assert verdicts == sorted(verdicts, key=claims.VERDICTS.index)
     head.locator("button").press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    assert here.evaluate(column, 1)[0].endswith(verdicts[-1])
+    assert here.evaluate(column, 1)[0].replace("\xa0", " ").endswith(verdicts[-1])
     first = here.locator(".gk-score th").nth(0)
     first.locator("button").press("Enter")
     assert first.get_attribute("aria-sort") == "ascending"

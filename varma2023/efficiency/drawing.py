@@ -27,7 +27,7 @@ def mechanism(mem: Fit, gen: Fit) -> str:
     """
     critical = equal_cost_size(mem, gen, LOGIT)
     if not np.isfinite(critical):
-        return "<p>By these fits memory does not get dearer, so the costs do not cross.</p>"
+        return "<p>By these fits memory does not get costlier, so the costs do not cross.</p>"
     sizes = [critical / APART, critical, critical * APART]
     longest = max(gen.at(LOGIT), mem.at(LOGIT, sizes[-1]))
     drawn = [_pair(mem, gen, size, sizes[-1], longest) for size in sizes]

@@ -153,7 +153,7 @@ class GroupCircuit:
 
     @property
     def share(self) -> float:
-        """Norm along the characters over that of the logits read: the 95% gate (choice C5)."""
+        """Norm along the characters over that of the logits read, asked to be 95% (choice C5)."""
         return float(shares(self.own).sum()) ** 0.5
 
     @property
@@ -213,7 +213,7 @@ def representations_table(found: Sequence[GroupCircuit]) -> str:
 
 OPERATIONS = ("x+y", "x-y", "x*y", "x/y", "x/y or x-y", "S_n: xy")
 """Tasks whose rule is a group's operation, or one of two: here the characters should be found."""
-MOST = 0.95  # of the norm: the paper's gate for x + y (Sec. 5.1)
+MOST = 0.95  # of the norm: the paper's criterion for x + y (Sec. 5.1)
 FEW = 0.25  # of all characters: as for key frequencies in Fig. 11
 LEAST_P, LEAST_TASKS = 53, 3  # modulus and tasks from which the claim is judged
 

@@ -26,7 +26,7 @@ def group_circuits(found: ByExperiment) -> Result:
     held = sum(c.share > analysis.MOST for c in judged)
     by_task = measures.group([c.record for c in judged], "task").values()
     few = all(analysis.few(c) for c in judged if c.other)
-    gate = f"they hold over {analysis.MOST:.0%} of the norm, the paper's gate"
+    gate = f"they hold over {analysis.MOST:.0%} of the norm, the paper's criterion"
     further = {f"{gate} ({held} of {len(judged)} networks)": held == len(judged)}
     return Result(analysis.text(judged), few, further, Evidence.of(*by_task))
 

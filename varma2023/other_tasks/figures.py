@@ -113,7 +113,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     fig.update_yaxes(ACCURACY, col=1)
     each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
     done = sum(not note for note in told.values())
-    text = "Test accuracy of grokked networks taken to a minimum on fewer examples, for "
+    text = "Test accuracy of grokked networks that the minimiser trained on fewer examples, for "
     text += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "
     text += f"half at, by task: {each}."
     return set_alt(fig, text)

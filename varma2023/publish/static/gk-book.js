@@ -214,19 +214,25 @@
     div.dataset.drawn = "1";
   };
 
-  // ---- the score: its claims chosen by verdict, its table sorted by a column
-  const verdicts = (box) => {
-    const items = all("[data-verdict]", box), off = new Set();
-    const found = box.dataset.verdicts.split("|").filter((name) => items.some((item) => item.dataset.verdict === name));
+  // ---- the score: its claims chosen by verdict and badge, its table sorted by a column
+  const choosable = (box) => {
+    const items = all("[data-verdict]", box), verdicts = box.dataset.verdicts.split("|"), off = {};
+    const values = (item, facet) => item.dataset[facet].split("|");
+    const order = (a, b) => verdicts.indexOf(a) - verdicts.indexOf(b) || a.localeCompare(b, "en", { numeric: true });
     const bar = document.createElement("div");
     bar.className = "gk-runs";
     box.prepend(bar);
     const update = () => {
-      items.forEach((item) => { item.hidden = off.has(item.dataset.verdict); });
+      items.forEach((item) => {
+        item.hidden = Object.keys(off).some((facet) => values(item, facet).every((value) => off[facet].has(value)));
+      });
       all(".gk-card", box).forEach((card) => { card.hidden = !card.querySelector("[data-verdict]:not([hidden])"); });
       count.textContent = `${items.filter((item) => !item.hidden).length} of ${items.length} claims shown`;
     };
-    group(bar, "verdict", found, off, update);
+    for (const facet of ["verdict", "method", "modulus"].filter((name) => name in items[0].dataset)) {
+      const found = [...new Set(items.flatMap((item) => values(item, facet)))].sort(order);
+      group(bar, facet, found, off[facet] = new Set(), update);
+    }
     const count = element(bar, "output");
     update();
   };
@@ -289,7 +295,7 @@
     const divs = all(".gk-plotly, .gk-island");
     const now = /[?&]print\b/.test(location.search); // every figure at once: printing, tests
     divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
-    all(".gk-filtered").forEach(verdicts);
+    all(".gk-filtered").forEach(choosable);
     all("table.gk-score").forEach(sortable);
     new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
       { attributes: true, attributeFilter: ["data-theme"] });
