@@ -189,7 +189,9 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     ours = f"{len(still)} of {len(above)} end above ½ at η = {slow[0].run.lr:g}, too"
     other = len(usual) - len(above)
     further: dict[str, Met] = {
-        f"none ends above ½ at the smaller rate alone ({alone} of {other})": not alone
+        f"none ends above ½ at the smaller rate alone ({alone} of {other})": (
+            not alone if other else None
+        )
     }
     return Result(ours, 2 * len(still) < len(above), further, Evidence.of(usual, slow))
 
