@@ -272,7 +272,8 @@ FITTED = """[...document.querySelectorAll('.gk-plot')]
 
 
 def switch_to(here, mode):
-    """As the button of the page does."""
+    """As the button of the page does, at once."""
+    here.add_style_tag(content="* { transition: none !important; }")
     here.evaluate(REDRAWN, mode)
     here.evaluate(FRAMES)
 
