@@ -294,7 +294,10 @@ def test_the_tables_say_what_there_is():
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     fig = shown(figures.fig3_efficiency(*NETWORKS), "0.500 (1 seed)")
-    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in fig.data if t.mode == "markers"]
+    points, bars = ([t for t in fig.data if t.mode == m] for m in ("markers", "lines+markers"))
+    assert [t.x for t in bars if "the paper" in t.name] == [(25, 90), (27, 33)]  # its norms
+    assert len({t.marker.color for t in points}) == 5 + 3  # a tone for each size of a circuit
+    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in points]
     records = [record for networks in NETWORKS for record in networks]
     norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
     assert sorted(drawn) == sorted(norms_and_logits)
