@@ -332,7 +332,14 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     found = predictions(records)
     kind = costs.at_papers_modulus(records["transition"], records["papers_memory"])
     networks = [*minimum_pairs(kind).values()]
-    assert found[2:] == [*networks, *task_pairs(mem, tasks).values()]
+    by_margin = kind.at_equal(analysis.margin, analysis.fit(mem).kappa)
+    assert found[2:-2] == [*networks, *task_pairs(mem, tasks).values()]
+    assert [pair.predicted.value for pair in found[-2:]] == [*by_margin.values()]
+    more = predictions(records | evidence.by_costs() | evidence.by_width(p=53))
+    assert more[: len(found)] == found
+    assert [pair.name for pair in more[len(found) :: 5]] == [
+        f"p = {p}, d_model = {d}, seed 0" for p, d in ((113, 128), (53, 64), (53, 128))
+    ]
     assert [pair.name for pair in found[:2]] == ["seed 0", "seed 1"]
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
     falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]

@@ -233,7 +233,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     known = [p for p in found if isfinite(p.predicted.value) and isfinite(p.measured.value)]
     fig = figure(height=560)
     values = [each.value for p in known for each in (p.predicted, p.measured)]
-    low, high = 0.5 * min(values, default=1.0), 1.3 * max(values, default=1.0)
+    low, high = 0.7 * min(values, default=1.0), 1.3 * max(values, default=1.0)
     ticks = plots.TICKS if high > 10 * low else CLOSE
     under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
     band = [low, high, high, low], [low / under, high / under, high / over, low / over]
@@ -242,7 +242,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
     routes = [*dict.fromkeys(p.route for p in found)]
-    symbols = ("square", "circle", "diamond")[: len(routes)]
+    symbols = ("square", "circle", "diamond", "triangle-up", "star")[: len(routes)]
     for (route, colour), symbol in zip(coloured(routes), symbols, strict=True):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         for p, larger in zip_longest(here, here[1:]):
@@ -258,8 +258,11 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 *(bound for bound, so in bounds.items() if so),
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
-            point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
-            if route == ROUTES[-1]:
+            point: Looks = {
+                "mode": "markers",
+                "marker": marker | {"line": {"width": 1.8, "color": colour}},
+            }
+            if route == ROUTES[2]:
                 crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
                 below = "bottom center" if crowded else "middle right"
                 left = p.predicted.value < p.measured.value
