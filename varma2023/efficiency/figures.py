@@ -20,11 +20,7 @@ from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 COLOURS = {"mem": MEM, "gen": GEN}
-PAPERS_NORMS = {
-    "mem": ("norms 25 – 90, D 500 – 8,000", (25.0, 90.0)),
-    "gen": ("norms 27 – 33, D 4,000 – 8,000", (27.0, 33.0)),
-}
-"""What the paper's Fig. 3 says of its networks with one circuit, and its norms."""
+PAPERS = {"mem": (25.0, 90.0, 500), "gen": (27.0, 33.0, 4000)}  # its norms, its least D
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
@@ -130,18 +126,18 @@ def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
         logits, reach = [*map(logit, records)], [*norms]
         if papers:
-            (text, span), under = PAPERS_NORMS[circuit], 0.95 * min(logits)
-            name = f"{CIRCUITS[circuit]} {text}"
-            plots.draw_paper(fig, name, x=span, y=under, place=(row, 1))
+            (low, high, least), under = PAPERS[circuit], 0.95 * min(logits)
+            name = f"{CIRCUITS[circuit]} norms {low:g} – {high:g}, D {least:,} – 8,000"
+            plots.draw_paper(fig, name, x=(low, high), y=under, place=(row, 1))
             logits.append(0.98 * under)
-            reach += span if circuit == "gen" else span[:1]  # C_mem's go far beyond ours
+            reach += [low, high] if circuit == "gen" else [low]  # C_mem's go far beyond ours
         room = (max(norms) / min(norms)) ** 0.1  # for the names of lines
-        high = [min(norms) / room, max(norms) * room]
-        _name_lines(fig, found, float(np.log(high[1] / high[0])), place=(row, 2))
+        tall = [min(norms) / room, max(norms) * room]
+        _name_lines(fig, found, float(np.log(tall[1] / tall[0])), place=(row, 2))
         fig.update_xaxes(_axis(reach, "parameter norm"), row=row, col=1)
         fig.update_yaxes(_axis([*logits, 1.04 * max(logits)], "correct logit"), row=row, col=1)
         fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", ticks), row=row, col=2)
-        fig.update_yaxes(_axis(high, "parameter norm"), row=row, col=2)
+        fig.update_yaxes(_axis(tall, "parameter norm"), row=row, col=2)
         whole = analysis.fitted(records, "exponent")
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
     text = f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "

@@ -44,12 +44,6 @@ def _one_run(record: Record, *rows: str) -> go.Figure:
     return fig
 
 
-def _draw_papers_end(fig: go.Figure, place: plots.Place = None) -> None:
-    """Where the paper's example of semi-grokking ends."""
-    level = analysis.PAPERS_PLATEAU
-    draw_paper(fig, f"Fig. 1c ends at {level} (p = 113)", y=level, place=place)
-
-
 def _described(record: Record) -> str:
     """What became of a run, in words."""
     here = measures.plateau(record)
@@ -61,7 +55,8 @@ def _described(record: Record) -> str:
 def fig1c_semi_grokking(record: Record) -> go.Figure:
     """Fig. 1c: losses and accuracies of one run that ends in the middle, against epochs."""
     run, fig = record.run, _one_run(record, "loss", "accuracy")
-    _draw_papers_end(fig, (2, 1))
+    level = analysis.PAPERS_PLATEAU
+    draw_paper(fig, f"ends at {level} (p = 113)", y=level, place=(2, 1))
     said = f"One network trained on {run.dataset_size:,} examples for {run.epochs:,} epochs"
     return set_alt(fig, f"{said}: {_described(record)}.")
 
@@ -88,7 +83,8 @@ def fig5_semi_grokking_runs(records: Records) -> go.Figure:
     xaxis = {"title": "epoch", "tickformat": ",d"}
     fig = figure(xaxis=xaxis, yaxis=plots.ACCURACY_FROM_0, height=480)
     _draw_by_end(fig, records)
-    _draw_papers_end(fig)
+    level = analysis.PAPERS_PLATEAU
+    draw_paper(fig, f"Fig. 1c ends at {level} (p = 113)", y=level)
     said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
     return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
 
