@@ -109,6 +109,11 @@ def inventory(runs: Sequence[Run], store: Store) -> tuple[int, dict[Run, int]]:
     return sum(has.values()), {run: begun.get(run, 0) for run in missing}
 
 
+def named(profile: str, *names: str) -> dict[str, list[Record]]:
+    """The records of these experiments by name, trained where they are missing."""
+    return {name: load_or_train(experiment(name).runs(profile)) for name in names}
+
+
 def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:
     """The records of every experiment, by its name: what the scoreboard is computed from.
 

@@ -122,7 +122,7 @@ def draw_paper(
     fig: go.Figure,
     text: str,
     *,
-    x: float | tuple[float, float] | None = None,
+    x: float | tuple[float, float] | str | None = None,
     y: float | tuple[float, float] | None = None,
     place: Place = None,
     note: str = "",
@@ -130,8 +130,8 @@ def draw_paper(
     """The paper's own result, always in this one style, named "the paper: `text`" in the legend.
 
     `x` or `y` alone is a line across the panel, or, with two numbers, a band. Both are a point, or,
-    where one has two numbers, the bar between them. On a logarithmic axis they are values, too, and
-    an axis keeps a range that it was given. The note stands above a line at x of a linear axis.
+    where one has two numbers, the bar between them (x may be a category). On a logarithmic axis
+    they are values, and an axis keeps its range. The note stands above a line at x, if linear.
     """
     label = f"the paper: {text}"
     row, col = place or (None, None)

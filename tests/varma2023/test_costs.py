@@ -43,6 +43,9 @@ def test_the_figure_has_every_end_and_the_table_every_width():
     assert f"128: networks forget below {made.D_CRIT:.0f}" in fig.layout.meta["alt"]
     named = {trace.name for trace in fig.data}
     assert {"memory, d<sub>model</sub> = 64", "rule, d<sub>model</sub> = 128"} <= named
+    entries = [trace.name for trace in fig.data if trace.showlegend]
+    assert entries[2:5] == ["after ungrokking", "rule", "memory"]  # each once; widths by dash
+    assert {trace.legendgroup for trace in fig.data} == {*entries}
     text = costs.costs_table(found)
     assert text.count("<tr") == 3
     assert "35 of 35" in text
@@ -91,6 +94,8 @@ def test_a_fresh_network_with_some_of_the_rule_is_no_memory():
 
 def test_kinds_with_the_same_ends_share_their_curve():
     fig = costs.fig_costs(by_labels())
+    marks = [shape.name for shape in fig.layout.shapes]  # said in the legend, not on the curves
+    assert marks == [f"{text} {made.D_CRIT:.0f}" for text in ("forget below", "costs meet at")]
     named = {trace.name for trace in fig.data}
     assert {"memory, random labels", "memory, true labels", "rule"} <= named
     assert "rule, true labels" not in named

@@ -294,7 +294,10 @@ def test_the_tables_say_what_there_is():
 
 def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     fig = shown(figures.fig3_efficiency(*NETWORKS), "0.500 (1 seed)")
-    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in fig.data if t.mode == "markers"]
+    points, bars = ([t for t in fig.data if t.mode == m] for m in ("markers", "lines+markers"))
+    assert [t.x for t in bars if "the paper" in t.name] == [(25, 90), (27, 33)]  # its norms
+    assert len({t.marker.color for t in points}) == 5 + 3  # a tone for each size of a circuit
+    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in points]
     records = [record for networks in NETWORKS for record in networks]
     norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
     assert sorted(drawn) == sorted(norms_and_logits)
@@ -329,7 +332,14 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     found = predictions(records)
     kind = costs.at_papers_modulus(records["transition"], records["papers_memory"])
     networks = [*minimum_pairs(kind).values()]
-    assert found[2:] == [*networks, *task_pairs(mem, tasks).values()]
+    by_margin = kind.at_equal(analysis.margin, analysis.fit(mem).kappa)
+    assert found[2:-2] == [*networks, *task_pairs(mem, tasks).values()]
+    assert [pair.predicted.value for pair in found[-2:]] == [*by_margin.values()]
+    more = predictions(records | evidence.by_costs() | evidence.by_width(p=53))
+    assert more[: len(found)] == found
+    assert [pair.name for pair in more[len(found) :: 5]] == [
+        f"p = {p}, d_model = {d}, seed 0" for p, d in ((113, 128), (53, 64), (53, 128))
+    ]
     assert [pair.name for pair in found[:2]] == ["seed 0", "seed 1"]
     assert all(pair.ends_rest and pair.memory_rests and pair.rule_rests for pair in found)
     falling = [*found[:-1], found[-1]._replace(ends_rest=False, memory_rests=False)]

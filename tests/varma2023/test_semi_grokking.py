@@ -243,8 +243,11 @@ def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     said = [analysis.is_alike([True] * n + [False] * m) for n, m in ((20, 5), (19, 5), (19, 6))]
     assert said == [True, None, False]
     fig = shown(figures.fig_papers_sizes(records, again), f"Of {len(later)} of them")
-    on = [trace for trace in fig.data if len(trace.y) == 2]
-    assert len(fig.data) == 10
+    drawn = [trace for trace in fig.data if "the paper" not in trace.name]
+    papers = [(trace.x[0], trace.y[0]) for trace in fig.data if trace not in drawn]
+    assert papers == [(2000, 0.7)] * 2  # in the panel of each rate
+    on = [trace for trace in drawn if len(trace.y) == 2]
+    assert len(drawn) == 10
     assert {trace.meta["dataset_size"] for trace in on} == {r.run.dataset_size for r in later}
     assert {trace.y[1] for trace in on} == {record.final("test_accuracy") for record in later}
 
@@ -314,7 +317,10 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
     assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
     bars = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400")
-    assert sum(sum(trace.y) for trace in bars.data) == len(runs)
+    *counts, paper = bars.data
+    assert sum(sum(trace.y) for trace in counts) == len(runs)
+    assert paper.y == (0, pytest.approx(6 / 200 * len(runs) / len(counts[0].x)))  # of one size
+    assert [shape.y0 for shape in fig.layout.shapes] == [0.83]
 
 
 def test_the_overview_shows_a_semi_grokked_run_or_says_that_there_is_none():

@@ -253,7 +253,13 @@ def gate_table(gen: Records) -> str:
 
 # --- D_crit predicted, and measured ----------------------------------------------------------
 
-ROUTES = ("x+y: equal norm", "x+y: equal Eq. (2)", "other tasks: equal Eq. (2)")
+ROUTES = (
+    "x+y: equal norm",
+    "x+y: equal Eq. (2)",
+    "other tasks: equal Eq. (2)",
+    "x+y: equal margin",
+    "other p, width: equal Eq. (2)",
+)
 
 
 class Prediction(NamedTuple):

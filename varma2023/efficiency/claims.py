@@ -148,14 +148,29 @@ def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
     return found
 
 
+ELSEWHERE = ("memory_at_rest", "moduli", "upper_branch", "widths")  # at other p, and widths
+
+
 def predictions(found: ByExperiment) -> list[Prediction]:
-    """Every D_crit that is predicted, by both routes: of B1, B2, and of other tasks B9."""
+    """Every D_crit that is predicted from costs: of B1, B2, by equal margin, of B9, B18 and B15.
+
+    Those of B18 and B15 where their experiments (`ELSEWHERE`) are given.
+    """
     mem, ends = analysis.memorised(found["memorising"]), found["transition"]
     by_norm = norm_pairs(mem, analysis.gated(found["starts"]), ends)
     kind = costs.at_papers_modulus(ends, found["papers_memory"])
     others = task_pairs(found["papers_memory"], found["other_tasks"])
-    routes = by_norm, minimum_pairs(kind), others
-    return [pair for pairs in routes for pair in pairs.values()]
+    at = kind.at_equal(analysis.margin, analysis.fit(mem).kappa) if mem else {}
+    routes = by_norm, minimum_pairs(kind), others, minimum_pairs(kind, at, ROUTES[3])
+    told = [pair for pairs in routes for pair in pairs.values()]
+    if not all(found.get(name) for name in ELSEWHERE):
+        return told
+    fresh = [*found["memory_at_rest"], *found["upper_branch"]]
+    for each in (costs.by_labels(found["moduli"], fresh)[0], *costs.widths(found["widths"])):
+        where = "p = {0.p}, d_model = {0.model.d_model}, ".format(each.ends[0].run)
+        pairs = minimum_pairs(each, route=ROUTES[4]).values()
+        told += [pair._replace(name=where + pair.name) for pair in pairs]
+    return told
 
 
 def ungrokking_tasks(ends: Records) -> dict[str, list[Record]]:

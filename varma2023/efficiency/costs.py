@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import exp, isfinite, log, log10, nan
+from math import exp, isfinite, log, nan
 from statistics import geometric_mean
 
 import numpy as np
@@ -17,7 +17,7 @@ from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.statistics import Interval
 from varma2023.tables import table
-from varma2023.theme import GEN, MEM, TEST, coloured, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, panels, set_alt
 
 SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
 
@@ -173,44 +173,47 @@ def costs_table(found: Sequence[Costs]) -> str:
 def fig_costs(found: Sequence[Costs]) -> go.Figure:
     """Test accuracy after ungrokking by kind; and what memory and the rule cost, against D.
 
-    Kinds with the same ends share a curve.
+    Kinds with the same ends share a curve. Others share their colours, and the dash tells them.
     """
     titles = ["test accuracy", "Eq. (2) over α"]
     fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
     one = all(kind.ends == found[0].ends for kind in found)
-    for i, (kind, colour) in enumerate(coloured(found)):
-        label = kind.label.replace("d_model", "d<sub>model</sub>")
-        drawn = [(MEM, kind.memory, f"memory, {label}")]
+    labels = [kind.label.replace("d_model", "d<sub>model</sub>") for kind in found]
+    if not one:  # what the legend has in place of each curve
+        keys = [(label, NORM, dash_of(i), 1.8) for i, label in enumerate(labels)]
+        keys += [("after ungrokking", TEST, "solid", 6), ("rule", GEN, "solid", 6)]
+        for label, colour, dash, width in (*keys, ("memory", MEM, "solid", 6)):
+            key: Looks = {"colour": colour, "dash": dash, "width": width, "mode": "lines"}
+            draw(fig, [None], [None], label, place=(1, 2), **key)
+    for i, (kind, label) in enumerate(zip(found, labels, strict=True)):
+        drawn = [(MEM, kind.memory, "memory")]
         if not (one and i):
-            name = "after ungrokking" if one else label
-            shade = TEST if one else colour
-            plots.draw_accuracy(fig, kind.ends, "p", name, shade, i, place=(1, 1))
-            plots.draw_paper_size(fig, kind.ends, (1, 1))
-            drawn.append((TEST, kind.ends, "after ungrokking" if one else f"ungrokked, {label}"))
-            drawn.append((GEN, kind.rules, "rule" if one else f"rule, {label}"))
-        looks: Looks = {"dash": dash_of(i), "width": 1.8, "place": (1, 2)}
-        for colour_of, here, name in drawn:
+            drawn += [(TEST, kind.ends, "after ungrokking"), (GEN, kind.rules, "rule")]
+        for colour, here, what in drawn:
+            alike = len(found) == 1 or (one and what != "memory")
+            name = what if alike else f"{what}, {label}"
+            same: Looks = {} if one else {"legendgroup": what, "showlegend": False}
+            looks: Looks = {"dash": dash_of(i), "width": 1.8, "place": (1, 2), **same}
+            if what == "after ungrokking":
+                plots.draw_accuracy(fig, here, "p", name, colour, i, place=(1, 1), **same)
+                plots.draw_paper_size(fig, here, (1, 1))
             hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
             for runs in group(here, "seed").values():
-                draw_ends(fig, runs, least, name, hover, i, colour=colour_of, **looks)
+                draw_ends(fig, runs, least, name, hover, i, colour=colour, **looks)
     ends = [record for kind in found for record in kind.ends]
     priced = [record for kind in found for record in (*kind.memory, *kind.ends)]
     if one and found[0].rules:
         reach = [min(r.run.dataset_size for r in priced), max(r.run.dataset_size for r in ends)]
         mean = geometric_mean(map(least, found[0].rules))
         carried: Looks = {"mode": "lines", "colour": GEN, "dash": "dot", "width": 1.8}
-        label = "mean of the rule, carried to other sizes"
-        draw(fig, reach, [mean] * 2, label, f"{mean:.1f}", place=(1, 2), **carried)
-        marks = {"they forget below": measures.d_crit_interval(found[0].ends).value}
-        marks["costs meet at"] = found[0].told.value
-        for i, (text, size) in enumerate(marks.items()):
+        carried |= {"place": (1, 2), "showlegend": False}
+        draw(fig, reach, [mean] * 2, "mean of the rule, carried", f"{mean:.1f}", **carried)
+        texts = ("forget below", TEST), ("costs meet at", MEM)
+        for (text, colour), size in zip(texts, found[0].two_sizes, strict=True):
             if isfinite(size):
-                note = {"text": f"{text} {size:,.0f}", "textangle": -90, "x": log10(size)}
-                side = "right" if size == min(marks.values()) else "left"  # away from the other
-                note |= {"xanchor": side, "yanchor": "bottom", "font": {"size": 12}}
-                rule = {"color": (TEST, MEM)[i], "dash": "dot", "width": 1.5}
-                fig.add_vline(x=size, line=rule, row=1, col=2)
-                fig.add_annotation(**note, y=0.02, yref="y domain", showarrow=False, row=1, col=2)
+                rule: Looks = {"line": {"color": colour, "dash": "dot", "width": 1.5}}
+                rule |= {"name": f"{text} {size:,.0f}", "showlegend": True, "layer": "below"}
+                fig.add_vline(x=size, row=1, col=2, **rule)
     fig.update_xaxes(plots.size_axis(ends, "D′"), row=1, col=1)
     fig.update_xaxes(plots.size_axis(priced, "D"), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)

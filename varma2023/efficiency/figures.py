@@ -19,6 +19,8 @@ from varma2023.tables import powers
 from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_alt
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
+COLOURS = {"mem": MEM, "gen": GEN}
+PAPERS = {"mem": (25.0, 90.0, 500), "gen": (27.0, 33.0, 4000)}  # its norms, its least D
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
@@ -31,21 +33,22 @@ def _axis(values: Sequence[float | int], title: str, ticks: Sequence[int] = ROUN
     return axis
 
 
-def _scatter(
-    fig: go.Figure, records: Records, circuit: str, row: int, colours: Mapping[int, str]
-) -> None:
-    """Fig. 3a or 3c: a point a run, coloured by D, on a line through its seed's weight decays.
+def _scatter(fig: go.Figure, records: Records, circuit: str, row: int) -> None:
+    """Fig. 3a or 3c: a point a run, paler by D, on a line through its seed's weight decays.
 
     The sizes of C_mem, which lie apart, stand above their points; those of C_gen in the legend.
     """
     sizes = group(sorted(records, key=lambda r: r.run.weight_decay), "dataset_size")
     for i, (size, here) in enumerate(sizes.items()):
-        label, colour = f"{CIRCUITS[circuit]}, D = {size:,}", colours[size]
-        line: Looks = {"colour": pale(colour), "width": 1, "mode": "lines", "showlegend": False}
+        label = f"{CIRCUITS[circuit]}, D = {size:,}"
+        colour = pale(COLOURS[circuit], 1 - 0.6 * i / max(len(sizes) - 1, 1))
+        line: Looks = {"colour": pale(COLOURS[circuit]), "mode": "lines", "showlegend": False}
         named: Looks = {"showlegend": False} if circuit == "mem" else {}
         for curve in group(here, "seed").values():
             norms, logits = [*map(norm, curve)], [*map(logit, curve)]
-            draw(fig, norms, logits, label, **line, place=(row, 1), meta=shared_meta(curve))
+            draw(
+                fig, norms, logits, label, **line, width=1, place=(row, 1), meta=shared_meta(curve)
+            )
             for record, x, y in zip(curve, norms, logits, strict=True):
                 told = f"norm {x:.2f}, correct logit {y:.1f}<br>{CIRCUITS[circuit]}<br>"
                 symbol = plots.rest_symbols([record], symbol_of(i))[0]
@@ -54,7 +57,7 @@ def _scatter(
                 draw(fig, [x], [y], label, told + plots.run_name(record), place=(row, 1), **about)
         if circuit == "mem":
             top: Looks = {"mode": "text", "text": [f"{size:,}"], "textposition": "top center"}
-            font: Looks = {"textfont": {"size": 11, "color": colour}, "cliponaxis": False}
+            font: Looks = {"textfont": {"size": 12}, "cliponaxis": False}
             x, y = float(np.mean([*map(norm, here)])), max(map(logit, here))
             draw(fig, [x], [y], label, showlegend=False, place=(row, 1), **top, **font)
 
@@ -92,43 +95,49 @@ def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: 
         here = [i for i, end in enumerate(ends) if end[0] == size]
         last = size == max(ends)[0]  # of the others lines go on above them
         side, low, aside = ("middle", 0.0, 1.03) if last else ("bottom", 0.03 * reach, 1.08)
-        heights = spread([float(np.log(ends[i][1])) - low for i in here], 0.055 * reach)
+        heights = spread([float(np.log(ends[i][1])) - low for i in here], 0.08 * reach)
         for i, height in zip(here, heights, strict=True):
             text: Looks = {"text": [f"{(known[i].low * known[i].high) ** 0.5:.0f}"], "mode": "text"}
             text |= {"textposition": f"{side} right", "cliponaxis": False, "showlegend": False}
+            text["textfont"] = {"size": 12}
             draw(fig, [aside * size], [float(np.exp(height))], "", **text, **looks)
 
 
 def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d).
 
-    On the left the colour is the size, in both rows the same; on the right it is the circuit.
+    The colour is the circuit; on the left it is the paler the larger the size.
     """
     shown = product(CIRCUITS.values(), ("by D", "isologit lines"))
     titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
     fig = panels(860, titles, rows=2, cols=2, horizontal_spacing=0.13, vertical_spacing=0.16)
-    every = [*group([*mem, *gen], "dataset_size")]
-    colours, said = dict(coloured(every)), []
+    papers, said = {r.run.p for r in (*mem, *gen)} == {113}, []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
-        _scatter(fig, records, circuit, row, colours)
+        _scatter(fig, records, circuit, row)
         found = analysis.buckets(records)
         for i, bucket in enumerate(found):
-            colour = (MEM, GEN)[row - 1]
-            looks: Looks = {"colour": colour, "dash": dash_of(i), "place": (row, 2)}
+            looks: Looks = {"colour": COLOURS[circuit], "dash": dash_of(i), "place": (row, 2)}
             edge = {"width": 0.6, "dash": "dot", "color": NORM}
             fig.add_hline(y=bucket.high, line=edge, row=row, col=1)
             seeds = group(bucket.records, "seed")
             for seed in [None, *seeds] if len(seeds) > 1 else [None] * bool(seeds):
                 _isologit(fig, bucket, seed, **looks)
         norms, sizes = [*map(norm, records)], [*group(records, "dataset_size")]
-        _name_lines(fig, found, float(np.log(max(norms) / min(norms))), place=(row, 2))
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
-        logits = [*map(logit, records)]
-        top = max(norms) * (max(norms) / min(norms)) ** 0.06  # room for the names of lines
-        fig.update_xaxes(_axis(norms, "parameter norm"), row=row, col=1)
+        logits, reach = [*map(logit, records)], [*norms]
+        if papers:
+            (low, high, least), under = PAPERS[circuit], 0.95 * min(logits)
+            name = f"{CIRCUITS[circuit]} norms {low:g} – {high:g}, D {least:,} – 8,000"
+            plots.draw_paper(fig, name, x=(low, high), y=under, place=(row, 1))
+            logits.append(0.98 * under)
+            reach += [low, high] if circuit == "gen" else [low]  # C_mem's go far beyond ours
+        room = (max(norms) / min(norms)) ** 0.1  # for the names of lines
+        tall = [min(norms) / room, max(norms) * room]
+        _name_lines(fig, found, float(np.log(tall[1] / tall[0])), place=(row, 2))
+        fig.update_xaxes(_axis(reach, "parameter norm"), row=row, col=1)
         fig.update_yaxes(_axis([*logits, 1.04 * max(logits)], "correct logit"), row=row, col=1)
         fig.update_xaxes(_axis([*sizes, 1.12 * max(sizes)], "D", ticks), row=row, col=2)
-        fig.update_yaxes(_axis([*norms, top], "parameter norm"), row=row, col=2)
+        fig.update_yaxes(_axis(tall, "parameter norm"), row=row, col=2)
         whole = analysis.fitted(records, "exponent")
         said.append(f"of C_{circuit} goes as D to the power {whole.text('.3f')}")
     text = f"Correct logit, norm and D of {len(mem)} networks with C_mem alone and {len(gen)} with "
@@ -220,7 +229,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     known = [p for p in found if isfinite(p.predicted.value) and isfinite(p.measured.value)]
     fig = figure(height=560)
     values = [each.value for p in known for each in (p.predicted, p.measured)]
-    low, high = 0.5 * min(values, default=1.0), 1.3 * max(values, default=1.0)
+    low, high = 0.7 * min(values, default=1.0), 1.3 * max(values, default=1.0)
     ticks = plots.TICKS if high > 10 * low else CLOSE
     under, over = 1 + analysis.NEAR, 1 - analysis.NEAR
     band = [low, high, high, low], [low / under, high / under, high / over, low / over]
@@ -229,7 +238,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
     routes = [*dict.fromkeys(p.route for p in found)]
-    symbols = ("square", "circle", "diamond")[: len(routes)]
+    symbols = ("square", "circle", "diamond", "triangle-up", "star")[: len(routes)]
     for (route, colour), symbol in zip(coloured(routes), symbols, strict=True):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         for p, larger in zip_longest(here, here[1:]):
@@ -245,8 +254,11 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 *(bound for bound, so in bounds.items() if so),
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
-            point: Looks = {"mode": "markers", "marker": marker | {"line": {"width": 1.8}}}
-            if route == ROUTES[-1]:
+            point: Looks = {
+                "mode": "markers",
+                "marker": marker | {"line": {"width": 1.8, "color": colour}},
+            }
+            if route == ROUTES[2]:
                 crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
                 below = "bottom center" if crowded else "middle right"
                 left = p.predicted.value < p.measured.value

@@ -9,12 +9,16 @@ from varma2023.measures import MARKS, at_papers_setting
 from varma2023.plots import LOSS_AXIS, draw_paper, draw_runs, early_text, losses_and_accuracies
 from varma2023.theme import panels, set_alt
 
+PAPERS_PEAK = 60.0  # the largest parameter norm, at the first mark, by the axis of Fig. 9
 
-def _paper_marks(fig: go.Figure, records: Records, row: int, *numbers: int) -> None:
+
+def _paper_marks(
+    fig: go.Figure, records: Records, row: int, *numbers: int, text: str = "epochs of its Fig. 9"
+) -> None:
     """The epochs of some `MARKS`, from 1, in the paper's Fig. 9, in a row, of runs that are its."""
     for number in numbers if at_papers_setting(records) else ():
         at, said = MARKS[number - 1].paper, f"<b>{number}</b>"
-        draw_paper(fig, "epochs of its Fig. 9", x=at, place=(row, 1), note=said)
+        draw_paper(fig, text, x=at, place=(row, 1), note=said)
 
 
 def fig1a_grokking(records: Records) -> go.Figure:
@@ -40,8 +44,11 @@ def fig9_circuits(records: Records) -> go.Figure:
     fig = panels(680, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
         draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
-    _paper_marks(fig, records, 1, 1, 4, 5)
-    _paper_marks(fig, records, 2, 2, 3, 5)
+    text = f"its epochs, and norm of ~{PAPERS_PEAK:g} at {MARKS[1].paper}"
+    _paper_marks(fig, records, 1, 1, 4, 5, text=text)
+    _paper_marks(fig, records, 2, 2, 3, 5, text=text)
+    if at_papers_setting(records):
+        draw_paper(fig, text, x=MARKS[1].paper, y=PAPERS_PEAK, place=(2, 1))
     fig.update_yaxes(LOSS_AXIS, row=1)
     fig.update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)

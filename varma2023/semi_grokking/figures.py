@@ -83,6 +83,8 @@ def fig5_semi_grokking_runs(records: Records) -> go.Figure:
     xaxis = {"title": "epoch", "tickformat": ",d"}
     fig = figure(xaxis=xaxis, yaxis=plots.ACCURACY_FROM_0, height=480)
     _draw_by_end(fig, records)
+    level = analysis.PAPERS_PLATEAU
+    draw_paper(fig, f"Fig. 1c ends at {level} (p = 113)", y=level)
     said = f"Test accuracy of {len(records)} networks near D_crit against epochs. By the end: "
     return set_alt(fig, f"{said}{analysis.outcome_counts(records)}.")
 
@@ -135,6 +137,10 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
                 path = [end] if on is None else [end, on]
                 hover = f"%{{y:.3f}}<br>{plots.run_name(record)}"
                 draw(fig, [x] * len(path), path, kind, hover, **looks)
+        if {record.run.p for record in here} == {analysis.PAPER_P}:
+            text = f"ends at {analysis.PAPERS_PLATEAU}, or 0.7 (D ~2,000)"
+            draw_paper(fig, text, y=analysis.PAPERS_PLATEAU, place=(1, col))
+            draw_paper(fig, text, x=plots.PAPER_UP, y=0.7, place=(1, col))
     fig.update_xaxes(title="dataset size D", tickformat=",d")
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
     told = "; ".join(f"{analysis.outcome_counts(here)} at η = {r:g}" for r, here in rates.items())
@@ -145,12 +151,15 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
 def fig_outcomes(records: Records) -> go.Figure:
     """How many runs have each outcome, by dataset size: a bar a size, Fig. 5 in numbers."""
     xaxis = {"title": "dataset size D", "type": "category"}
-    fig = figure(xaxis=xaxis, yaxis={"title": "runs"}, barmode="stack", height=380)
+    yaxis = {"title": "runs", "rangemode": "tozero"}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, barmode="stack", height=380)
     groups = group(records, "dataset_size")
     for i, (kind, colour) in enumerate(coloured(OUTCOMES)):
         n = [len(analysis.standing(here, kind)) for here in groups.values()]
         hover = f"{kind}: %{{y}} runs<br>D %{{x}}"
         draw_bars(fig, [f"{D:,}" for D in groups], n, kind, hover, colour, i)
+    share = analysis.PAPER_SHARE * len(records) / len(groups)
+    draw_paper(fig, "≥ 6 of 200 semi-grokked", x="the paper", y=(0, share))
     full = ", ".join(
         f"{sum(measures.smoothed(r)[-1] > measures.PERFECT for r in here)} of {len(here)} at {D:,}"
         for D, here in groups.items()
