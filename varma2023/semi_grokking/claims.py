@@ -179,21 +179,29 @@ def once_memorised(found: ByExperiment) -> Result:
     ("semi_grokking", "slower"),
 )
 def at_smaller_rate(found: ByExperiment) -> Result:
-    """B32: whether a smaller learning rate keeps networks in memory (choice C51)."""
+    """B32: whether a smaller learning rate keeps networks in memory (choice C51).
+
+    Networks of the same sizes that were not run may have ended either way.
+    """
     slow, usual = found["slower"], analysis.usual_of(found["slower"], found["semi_grokking"])
+    sizes = {record.run.dataset_size for record in slow}
+    all_usual = [r for r in found["semi_grokking"] if r.run.dataset_size in sizes]
+    n = len(analysis.in_the_rule(all_usual))
     above = {analysis.who(record)[1:] for record in analysis.in_the_rule(usual)}
     still = [r for r in analysis.in_the_rule(slow) if analysis.who(r)[1:] in above]
     alone = len(analysis.in_the_rule(slow)) - len(still)
     if not above:
         return Result()
     ours = f"{len(still)} of {len(above)} end above ½ at η = {slow[0].run.lr:g}, too"
-    other = len(usual) - len(above)
+    ours += f"; {n - len(above)} were not run" if n > len(above) else ""
+    other, at_most = len(usual) - len(above), len(still) + n - len(above)
+    core = None if 2 * len(still) < n <= 2 * at_most else 2 * at_most < n
     further: dict[str, Met] = {
         f"none ends above ½ at the smaller rate alone ({alone} of {other})": (
             not alone if other else None
         )
     }
-    return Result(ours, 2 * len(still) < len(above), further, Evidence.of(usual, slow))
+    return Result(ours, core, further, Evidence.of(usual, slow))
 
 
 @CLAIMS.row(
