@@ -52,7 +52,7 @@ MODULI = known_and_new([*chain(*evidence.by_modulus(seeds=range(2)).values())])
 LEAVING = [*chain(*evidence.leaving(rates=(8e-3,)).values())]
 SPIKING = evidence.spiking_networks()
 ALIKE = metastable.in_memory(
-    [evidence.in_memory(each.run, 0.1, False) for each in LEAVING],
+    [evidence.in_memory(r.run, 0.1, False) for r in LEAVING if r.run.dataset_size < SIZES[-1]],
     evidence.sweep(d_crit=1e6, steep=0.1, values=(1.0,)),
 )
 PINNED = pinned.sizes([*chain(*evidence.by_modulus(known=(11, 13), seeds=range(2)).values())])
@@ -163,7 +163,9 @@ def test_every_figure_says_what_it_shows_and_has_one_entry_a_name_in_its_legend(
     draw, *said = DRAWN[name]
     fig = shown(draw(), *said)
     entries = [trace.name for trace in fig.data if trace.showlegend is not False]
+    entries += [shape.name for shape in fig.layout.shapes if shape.showlegend]
     assert len(entries) == len(set(entries))
+    assert len(entries) <= 6, "the rest by colours in between, or by labels"
     for key, values in CHOICES.get(name, {}).items():
         assert {trace.meta[key] for trace in fig.data if trace.meta and key in trace.meta} == values
 

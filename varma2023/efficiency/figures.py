@@ -106,7 +106,7 @@ def _name_lines(fig: go.Figure, found: Sequence[Bucket], reach: float, **looks: 
 def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     """Fig. 3: correct logit against norm (a, c), and isologit lines of norm against D (b, d).
 
-    The colour is the circuit; on the left it is the paler the larger the size.
+    The colour is the circuit, on the left paler at a larger size.
     """
     shown = product(CIRCUITS.values(), ("by D", "isologit lines"))
     titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
@@ -279,7 +279,7 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
     """What ends cost, over the cheaper circuit alone, against the rule's share of their logit.
 
     Not in the paper. By case a panel, of pairs as `critical.over_cheaper` has them; a line joins
-    the ends of one training set. An open marker is an end that was still falling.
+    the ends of one training set. An open marker is an end still falling. Three sizes are named.
     """
     grid: Looks = {"cols": len(cases), "shared_yaxes": True, "horizontal_spacing": 0.04}
     fig, said = panels(460, [*cases], **grid), []
@@ -293,6 +293,7 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
                 looks: Looks = {"marker": {"symbol": symbols, "size": 8, "color": colour}}
                 looks |= {"colour": pale(colour, 0.5), "width": 1, "mode": "lines+markers"}
                 looks |= {"place": (1, col), "meta": shared_meta(own)}
+                looks |= {} if i in (0, len(known) // 2, len(known) - 1) else {"showlegend": False}
                 hover = "Eq. (2) %{y:+.1%}, the rule's share %{x:.2f}<br>seed "
                 hover += f"{own[0].run.seed}, D = {size:,}, {case}"
                 x, y = [*map(trig_part, own)], [above[end.run] for end in own]

@@ -398,7 +398,7 @@ def fig_heights(pairs: Sequence[Pair]) -> go.Figure:
         looks |= {"colour": colours[size], "meta": plots.meta(pair.adamw)}
         draw(fig, [x, x], path, f"D = {size:,}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    ticks = [kind.replace(", ", ",<br>").removeprefix("η = ") for kind in kinds]
+    ticks = [kind.removeprefix("η = ").replace(", β₁ =", ",<br>β₁ =<br>") for kind in kinds]
     fig.update_xaxes(title="η", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=0)
     said = f"Eq. (2) where {len(pairs)} networks end in memory by AdamW, over the minimiser's end: "
     return set_alt(fig, f"{said}{metastable.height_text(pairs)}.")

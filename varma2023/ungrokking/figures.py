@@ -212,7 +212,7 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
 def fig_pinned(found: pinned.Sizes) -> go.Figure:
     """D_crit and the sizes that pin the rule (`pinned.sizes`), by modulus; and seed by seed.
 
-    Not in the paper. In the second panel both are over their mean at that modulus.
+    Not in the paper. In the second panel both are over their mean at that modulus; three are named.
     """
     fig = panels(460, ["by modulus", "seed by seed"], cols=2, horizontal_spacing=0.12)
     looks = zip((TEST, NORM, NORM), ("circle", "diamond", "square"), strict=True)
@@ -230,6 +230,7 @@ def fig_pinned(found: pinned.Sizes) -> go.Figure:
         y, x = (np.exp(pinned.off_mean(rows, column)).tolist() for column in (0, 2))
         marker = {"color": colour, "symbol": plots.symbol_of(i), "size": 8}
         dots = {"mode": "markers", "marker": marker, "place": (1, 2)}
+        dots["showlegend"] = i in (0, len(found) // 2, len(found) - 1)
         draw(fig, x, y, f"p = {p}", f"%{{y:.2f}} at %{{x:.2f}}<br>p = {p}", **dots)
     every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
     fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
