@@ -295,8 +295,13 @@ def headlines(results: Path = RESULTS) -> dict:
     ratio = trig[drawn] / mem_logit[drawn]
     both = {(row.seed, row.weight_decay) for row in fresh}
     down = [row for row in first if (row.seed, row.weight_decay) in both]
-    by_task = groups(sorted(tasks, key=lambda row: row.dataset_size), "task").values()
-    ends_of = [(own[0].end("test_accuracy"), own[-1].end("test_accuracy")) for own in by_task]
+    by_task = groups(tasks, "task").values()
+    ends_of = []  # by task the worst seed on its smallest and on its largest train set
+    for own in by_task:
+        least, most = (of(row.dataset_size for row in own) for of in (min, max))
+        low = max(row.end("test_accuracy") for row in own if row.dataset_size == least)
+        high = min(row.end("test_accuracy") for row in own if row.dataset_size == most)
+        ends_of.append((low, high))
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
