@@ -16,8 +16,8 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
     """Not in the paper: every task to a minimum of Eq. (2) on 60% of its examples.
 
     From random weights; permutations from networks trained on every example as well, since from
-    random weights S5 ends in memory. Of these x y x^-1 is not published: on 60% it does not stay
-    generalised (`other_tasks`). Final weights are kept, for their circuits.
+    random weights S5 ends in memory. Of these x y x^-1 is not published: its network did not hold
+    the rule. Final weights are kept, for their circuits.
     """
     count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
     settings = {"published": (53, 5, 1000), "quick": (11, 4, 50), "paper": (113, 5, 3000)}
