@@ -504,8 +504,12 @@ def task_ungroks(records: Records) -> bool:
 
 
 def holds_rule(records: Records) -> bool:
-    """Fig. 8, one task: every network on its largest train set is generalised (choice C10)."""
-    return min(map(at_the_end, at_largest(records))) >= PERFECT
+    """Fig. 8, one task: every network on its largest train set is generalised (choice C10).
+
+    And knows more there than memory with mirror images would (choice C50).
+    """
+    largest = at_largest(records)
+    return min(map(at_the_end, largest)) >= PERFECT and all(end_kind(r) != NONE for r in largest)
 
 
 # --- plateaus and outcomes: Figs. 1c, 5, 6 ---------------------------------------------------

@@ -478,12 +478,11 @@ def compared_table(known: dict[Setting, Comparison], crits: dict[int, float]) ->
     for (p, lr), each in known.items():
         there = sum(isfinite(halfway(record)) for record in each.records)
         best = min(each.aic.values())
-        numbers = [f"{value - best:.1f}" for value in each.aic.values()]
-        numbers += [g.text("+.3f") for g in each.gains.values()]
-        numbers += map(each.d_c_text, each.d_c)
+        laws = [f"{value - best:.1f}" for value in each.aic.values()]
+        gains = [gain.text("+.3f") for gain in each.gains.values()]
+        numbers = ["; ".join(told) for told in (laws, gains, map(each.d_c_text, each.d_c))]
         sizes = [f"{crits.get(p, nan):,.0f}", f"{fresh_size(each.records):,.0f}"]
         rows.append([p, f"{lr:g}", f"{there} of {len(each.records)}", *numbers, *sizes])
-    heads = ["p | learning rate | got there", *(f"AIC above the least: {law}" for law in LAWS)]
-    heads += [f"held out, over the {law}" for law in LAWS if law not in WITH_D_C]
-    heads += [f"D_c, {law}" for law in WITH_D_C]
-    return table(" | ".join([*heads, "forget below", "fresh ones at ½"]), rows)
+    rivals = "; ".join(law for law in LAWS if law not in WITH_D_C)
+    heads = f"p | η | got there | AIC above the least: {'; '.join(LAWS)} | held out, over: {rivals}"
+    return table(f"{heads} | D_c: {'; '.join(WITH_D_C)} | forget below | fresh at ½", rows)

@@ -174,9 +174,9 @@ def predictions(found: ByExperiment) -> list[Prediction]:
 
 
 def ungrokking_tasks(ends: Records) -> dict[str, list[Record]]:
-    """The records of each task that ungroks."""
-    groups = group(ends, "task").items()
-    return {task: here for task, here in groups if measures.task_ungroks(here)}
+    """The records of each task whose networks hold its rule and ungrok."""
+    groups, judged = group(ends, "task").items(), (measures.holds_rule, measures.task_ungroks)
+    return {task: here for task, here in groups if all(each(here) for each in judged)}
 
 
 def _agree(found: Iterable[Prediction], minima: Records, ends: Records) -> Met:

@@ -20,7 +20,7 @@ from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_
 
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 COLOURS = {"mem": MEM, "gen": GEN}
-PAPERS = {"mem": (25.0, 90.0, 500), "gen": (27.0, 33.0, 4000)}  # its norms, its least D
+PAPERS = {"mem": (25.0, 90.0), "gen": (27.0, 33.0)}  # its norms, from 500 or 4,000 to 8,000
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
@@ -126,8 +126,8 @@ def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
         ticks = sizes[:: 1 if len(sizes) <= 4 else 2]  # as many as the panel has room for
         logits, reach = [*map(logit, records)], [*norms]
         if papers:
-            (low, high, least), under = PAPERS[circuit], 0.95 * min(logits)
-            name = f"{CIRCUITS[circuit]} norms {low:g} – {high:g}, D {least:,} – 8,000"
+            (low, high), under = PAPERS[circuit], 0.95 * min(logits)
+            name = f"{CIRCUITS[circuit]} norms {low:g} – {high:g}"
             plots.draw_paper(fig, name, x=(low, high), y=under, place=(row, 1))
             logits.append(0.98 * under)
             reach += [low, high] if circuit == "gen" else [low]  # C_mem's go far beyond ours

@@ -44,7 +44,7 @@ def fig9_circuits(records: Records) -> go.Figure:
     fig = panels(680, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
         draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
-    text = f"its epochs, and norm of ~{PAPERS_PEAK:g} at {MARKS[1].paper}"
+    text = f"its epochs, a norm of ~{PAPERS_PEAK:g}"
     _paper_marks(fig, records, 1, 1, 4, 5, text=text)
     _paper_marks(fig, records, 2, 2, 3, 5, text=text)
     if at_papers_setting(records):

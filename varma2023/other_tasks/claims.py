@@ -44,7 +44,7 @@ def fig8(found: ByExperiment) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised.
 
     It holds the rule if every seed's network, on its largest train set, is generalised (choice
-    C10). The numbers also say in how many tasks it answers more there than memory would.
+    C10), and answers more there than memory with mirror images would (choice C50).
     """
     records = found["other_tasks"]
     if not measures.judged(records):

@@ -138,7 +138,7 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
                 hover = f"%{{y:.3f}}<br>{plots.run_name(record)}"
                 draw(fig, [x] * len(path), path, kind, hover, **looks)
         if {record.run.p for record in here} == {analysis.PAPER_P}:
-            text = f"ends at {analysis.PAPERS_PLATEAU}, or 0.7 (D ~2,000)"
+            text = f"ends at {analysis.PAPERS_PLATEAU}, or 0.7"
             draw_paper(fig, text, y=analysis.PAPERS_PLATEAU, place=(1, col))
             draw_paper(fig, text, x=plots.PAPER_UP, y=0.7, place=(1, col))
     fig.update_xaxes(title="dataset size D", tickformat=",d")
@@ -398,8 +398,8 @@ def fig_heights(pairs: Sequence[Pair]) -> go.Figure:
         looks |= {"colour": colours[size], "meta": plots.meta(pair.adamw)}
         draw(fig, [x, x], path, f"D = {size:,}", hover, **looks)
     fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
-    ticks = [kind.removeprefix("η = ").replace(", β₁ =", ",<br>β₁ =<br>") for kind in kinds]
-    fig.update_xaxes(title="η", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=0)
+    ticks = [kind.removeprefix("η = ") for kind in kinds]
+    fig.update_xaxes(title="η", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=-90)
     said = f"Eq. (2) where {len(pairs)} networks end in memory by AdamW, over the minimiser's end: "
     return set_alt(fig, f"{said}{metastable.height_text(pairs)}.")
 
