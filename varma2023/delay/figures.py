@@ -110,7 +110,7 @@ def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
         parts = [1.0]
         for label, here, colour, look in _looks(found):
             if isfinite(size := unit(here)):
-                _dots(fig, here, label, colour, look, size, (1, col))
+                _dots(fig, here, label.split(",")[0], colour, look, size, (1, col))
                 parts += [record.run.dataset_size / size for record in here]
         shares = plots.log_axis(parts, "D / that size", (1, 2, 3, 4), 0.05)
         fig.update_xaxes(shares, row=1, col=col)
@@ -135,9 +135,9 @@ def fig_norms(found: Found) -> go.Figure:
         who = [f"{plots.run_name(record)}<br>{label}" for record in here]
         dots: Looks = {"mode": "markers", "marker": marker, "customdata": who, "colour": colour}
         x, part = sizes / analysis.fresh_size(every), "%{y:.2f} of the peak<br>%{customdata}"
-        draw(fig, x, ratios, label, part, place=(1, 1), **dots)
-        late = "%{y:.3g} decay times<br>%{customdata}"
-        draw(fig, -np.log(ratios), times, label, late, place=(1, 2), **dots)
+        name, late = label.split(",")[0], "%{y:.3g} decay times<br>%{customdata}"
+        draw(fig, x, ratios, name, part, place=(1, 1), **dots)
+        draw(fig, -np.log(ratios), times, name, late, place=(1, 2), **dots)
         most = max([most, *-np.log(ratios)])
         told.append(f"{label}: {measures.Summary.of(ratios.tolist()).text('.2f')}")
     alone: Looks = {"colour": NORM, "dash": "dash", "place": (1, 2)}

@@ -252,9 +252,10 @@ def fig_by_size(records: Records) -> go.Figure:
 
 def fig_leaving(records: Records) -> go.Figure:
     """Not in the paper: test accuracy of fresh networks at the end, by learning rate, against D."""
-    axis = plots.size_axis(records, "dataset size D", range(220, 941, 60))
+    sizes, rates = [*group(records, "dataset_size")], group(records, "lr")
+    ticks = sizes if len(sizes) < 5 else range(220, 941, 60)
+    axis = plots.size_axis(records, "dataset size D", ticks)
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
-    rates = group(records, "lr")
     for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
         plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
     crossed = (f"{measures.d_crit_text(here)} at η = {rate:g}" for rate, here in rates.items())
