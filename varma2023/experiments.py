@@ -123,14 +123,10 @@ def all_records(profile: str = "published", store: Store | None = None) -> dict[
     store, found = store or Store(), {}
     for name, each in EXPERIMENTS.items():
         runs = each.runs(profile)
-        found[name] = load_or_train(runs, store) if profile == "quick" else if_stored(runs, store)
-        if runs and not found[name]:
-            del found[name]
+        if profile == "quick":
+            found[name] = load_or_train(runs, store)
+            continue
+        stored = [record for run in runs if (record := store.get(run)) is not None]
+        if len(stored) == len(runs):
+            found[name] = stored
     return found
-
-
-def if_stored(runs: Sequence[Run], store: Store | None = None) -> list[Record]:
-    """The records of the runs if the store has all of them, else none."""
-    store = store or Store()
-    stored = [record for run in runs if (record := store.get(run)) is not None]
-    return stored if len(stored) == len(runs) else []

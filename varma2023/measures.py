@@ -69,6 +69,20 @@ def group(records: Records, *fields: str) -> dict[Any, list[Record]]:
     return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
 
 
+def once(records: Records) -> list[Record]:
+    """Each modulus, learning rate, size, weight decay and seed once, as it comes first."""
+    found: dict[tuple, Record] = {}
+    for record in records:
+        run = record.run
+        found.setdefault((run.p, run.lr, run.dataset_size, run.weight_decay, run.seed), record)
+    return [*found.values()]
+
+
+def late(record: Record) -> Bool[np.ndarray, " log"]:
+    """Which evaluations lie in the second half of the epochs."""
+    return record["epoch"] >= record["epoch"][-1] / 2
+
+
 class Crossing(NamedTuple):
     """An event between two evaluations: not yet at epoch `after`, but at epoch `epoch`."""
 

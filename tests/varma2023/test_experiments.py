@@ -184,6 +184,10 @@ def test_other_tasks_start_from_most_of_the_examples_longer_where_told_or_late()
         largest = max(run.dataset_size for run in other_tasks() if run.task == task)
         assert largest == start.dataset_size if task in LATE else largest < every / 2
         assert start.keep_weights
+    for task, epochs in {"x-y": 3000, **profiles.SLOW_TASKS}.items():  # on every example
+        p = 5 if task.startswith("S_n") else 113
+        assert {run.epochs for run in profiles.full_data(task=task, p=p)} == {epochs}
+        assert {run.epochs for run in profiles.full_data("quick", task=task, p=p)} == {300}
     for run in other_tasks("quick"):
         assert (run.init.optimiser, run.init.epochs) == ("adamw", 300)
         assert {*run.split()[0]} <= {*run.init.split()[0]}

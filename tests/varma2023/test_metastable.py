@@ -18,7 +18,7 @@ from varma2023.semi_grokking import metastable, sweeps
 def test_a_network_counts_once_and_the_sizes_are_those_of_its_rate():
     found = evidence.leaving(crits=(600.0,) * 5, rates=(8e-3,))
     both = [*found["semi_grokking"], *found["leaving_memory"]]
-    assert metastable.once([*both, *both[:3]]) == both
+    assert measures.once([*both, *both[:3]]) == both
     usual, larger = measures.group(both, "lr").values()
     assert [metastable.none_left(here) for here in (usual, larger)] == [650, 500]
     assert metastable.none_left([r for r in both if r.run.dataset_size > 900]) == 0

@@ -6,7 +6,7 @@ likelihood as one that takes longer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
 from statistics import fmean
 
@@ -373,10 +373,8 @@ def settings(*sweeps: Records) -> dict[Setting, list[Record]]:
 
     Of a network that several sweeps have, the first run.
     """
-    once: dict[tuple, Record] = {}
-    for record in (record for sweep in sweeps for record in sweep if record.run.weight_decay == 1):
-        once.setdefault((record.run.lr, network(record)), record)
-    return group([*once.values()], "p", "lr")
+    usual = [record for record in chain(*sweeps) if record.run.weight_decay == 1]
+    return group(measures.once(usual), "p", "lr")
 
 
 @dataclass(frozen=True)

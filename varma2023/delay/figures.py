@@ -108,9 +108,9 @@ def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
     fig, told = panels(480, [*units], cols=2, shared_yaxes=True), []
     for col, (what, unit) in enumerate(units.items(), start=1):
         parts = [1.0]
-        for label, here, colour, look in _looks(found):
+        for (p, _), here, colour, look in _looks(found):
             if isfinite(size := unit(here)):
-                _dots(fig, here, label.split(",")[0], colour, look, size, (1, col))
+                _dots(fig, here, f"p = {p}", colour, look, size, (1, col))
                 parts += [record.run.dataset_size / size for record in here]
         shares = plots.log_axis(parts, "D / that size", (1, 2, 3, 4), 0.05)
         fig.update_xaxes(shares, row=1, col=col)
@@ -126,7 +126,8 @@ def fig_norms(found: Found) -> go.Figure:
     """The norm half-way over its peak against D; and the time against what decay alone needs."""
     titles = ["the norm half-way", "the time until then"]
     fig, told, most = panels(480, titles, cols=2, horizontal_spacing=0.14), [], 0.1
-    for label, every, colour, look in _looks(found):
+    for (p, rate), every, colour, look in _looks(found):
+        name, label = f"p = {p}", f"p = {p}, rate {rate:g}"
         here = [record for record in every if isfinite(analysis.halfway(record))]
         ratios = np.array([*map(analysis.norm_ratio, here)])
         sizes = np.array([record.run.dataset_size for record in here])
@@ -135,7 +136,7 @@ def fig_norms(found: Found) -> go.Figure:
         who = [f"{plots.run_name(record)}<br>{label}" for record in here]
         dots: Looks = {"mode": "markers", "marker": marker, "customdata": who, "colour": colour}
         x, part = sizes / analysis.fresh_size(every), "%{y:.2f} of the peak<br>%{customdata}"
-        name, late = label.split(",")[0], "%{y:.3g} decay times<br>%{customdata}"
+        late = "%{y:.3g} decay times<br>%{customdata}"
         draw(fig, x, ratios, name, part, place=(1, 1), **dots)
         draw(fig, -np.log(ratios), times, name, late, place=(1, 2), **dots)
         most = max([most, *-np.log(ratios)])
@@ -150,14 +151,11 @@ def fig_norms(found: Found) -> go.Figure:
     return set_alt(fig, f"The norm half-way to the rule, over its peak. {'; '.join(told)}.")
 
 
-def _looks(found: Found) -> list[tuple[str, list[Record], str, int]]:
-    """Of every setting its label, runs, colour (of the modulus) and symbol (of the rate)."""
+def _looks(found: Found) -> list[tuple[analysis.Setting, list[Record], str, int]]:
+    """Every setting with its runs, colour (of the modulus) and symbol (of the rate)."""
     colours = dict(coloured(sorted({p for p, _ in found})))
     rates = sorted({lr for _, lr in found})
-    return [
-        (f"p = {p}, rate {lr:g}", here, colours[p], rates.index(lr))
-        for (p, lr), here in found.items()
-    ]
+    return [((p, lr), here, colours[p], rates.index(lr)) for (p, lr), here in found.items()]
 
 
 def _laws(fig: go.Figure, own: Records, least: float) -> None:

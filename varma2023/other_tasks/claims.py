@@ -39,6 +39,8 @@ def group_circuits(found: ByExperiment) -> Result:
     ("other_tasks",),
     number="a transition in each of nine",
     heading=TWO,
+    earlier="in part, by one seed from earlier starts; in part, with x²+xy+y² by the rule as it "
+    "was, and without the size that x/y got (C50)",
 )
 def fig8(found: ByExperiment) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised.

@@ -32,8 +32,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
             inits = [profiles.early(base)]
             ungroks = task == "S_n: xyx^-1" and profile == "published"
             if task in tasks.PERMUTATION and not ungroks:
-                epochs = 10_000 if task == "S_n: xyx" and profile == "published" else None
-                inits += profiles.full_data(profile, task=task, p=p, seeds=1, epochs=epochs)
+                inits += profiles.full_data(profile, task=task, p=p, seeds=1)
             for init in inits:
                 run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")
                 runs.append(replace(run, keep_weights=True))

@@ -40,7 +40,7 @@ def dips(record: Record) -> bool:
 
 def loss_span(record: Record) -> float:
     """The powers of ten that the training loss spans over the last half of the epochs."""
-    loss = record["train_loss"][record["epoch"] >= record["epoch"][-1] / 2]
+    loss = record["train_loss"][measures.late(record)]
     return float(np.log10(loss.max() / loss.min()))
 
 
@@ -365,8 +365,8 @@ def before_spikes(record: Record) -> list[float]:
 
 def while_calm(record: Record) -> list[float]:
     """The steepness at the calm evaluations in the second half of the epochs."""
-    late = record["epoch"] >= record["epoch"][-1] / 2
-    return record["steepness"][late & (measures.over_least(record) <= CALM)].tolist()
+    calm = measures.over_least(record) <= CALM
+    return record["steepness"][measures.late(record) & calm].tolist()
 
 
 def edge(run: Run) -> float:

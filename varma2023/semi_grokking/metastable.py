@@ -9,19 +9,11 @@ from jaxtyping import Float
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Pair, Summary, d_crit_interval, d_crit_text, group
-from varma2023.semi_grokking.analysis import excess, in_the_rule, spikes_in_memory, who
+from varma2023.semi_grokking.analysis import excess, in_the_rule, spikes_in_memory
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
 # --- who ends above an accuracy of 1/2, by learning rate and size --------------------------------
-
-
-def once(records: Records) -> list[Record]:
-    """Each modulus, rate, size and seed once, as it comes first."""
-    found: dict[tuple, Record] = {}
-    for record in records:
-        found.setdefault((record.run.p, *who(record)), record)
-    return [*found.values()]
 
 
 def share_text(records: Records) -> str:
@@ -76,8 +68,8 @@ def in_memory(records: Records, ends: Records) -> list[Pair]:
 def least_late(pair: Pair) -> float:
     """The least Eq. (2) in the second half of AdamW's epochs, over the minimiser's end."""
     record = pair.adamw
-    late = record["epoch"] >= record["epoch"][-1] / 2
-    return float(measures.objective(record)[late].min()) / measures.least(pair.lbfgs)
+    least = measures.objective(record)[measures.late(record)].min()
+    return float(least) / measures.least(pair.lbfgs)
 
 
 def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:

@@ -171,7 +171,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
         grid = Grid(min(count, 2), 60 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
         own = {"model": network, "until_rest": not quick}
         memory = profiles.from_random(replace(grid, exact=True), own, labels="random")
-        runs += memory if quick else profiles.longer(memory, STILL_FALLING)
+        runs += profiles.longer(memory, STILL_FALLING) if profile == "published" else memory
     return runs
 
 
