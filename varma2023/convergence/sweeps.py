@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
+from varma2023.profiles import PAPERS, Grid
 
 
 def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -74,3 +76,38 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     less = replace(base, dataset_size=400, init=full)
     seeded = [replace(base, seed=seed) for seed in range(n)]
     return seeded + [replace(less, seed=s, init=replace(full, seed=s)) for s in range(n)]
+
+
+PACES = (1, 4, 16)  # times the usual learning rate
+STAY = 5  # decay times for which AdamW is put on a minimum
+MINIMA = (
+    *((31, 280, decay, 128) for decay in (0.5, 1.0, 2.0)),
+    *((31, 280, 1.0, 64), (53, 460, 1.0, 128), (113, 1190, 1.0, 128)),
+)
+"""Modulus, D, weight decay and d_model: at 1.6 times D_crit, where both circuits have minima."""
+
+
+def from_minima(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: AdamW put on minima of Eq. (2), of the rule and of memory (choice C52).
+
+    By setting, then first from networks trained on every example, then from random weights, both
+    taken to the minimum on the same train sets; at three learning rates. The steepness of the loss
+    at the minimum is that of epoch 0.
+    """
+    quick, runs = profile == "quick", list[Run]()
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    for p, size, decay, width in MINIMA[1:2] if quick else MINIMA:
+        changes = {"p": p, "model": ModelConfig(d_model=width, d_mlp=4 * width)}
+        first = Run(p=p, dataset_size=1)
+        grid = Grid(count, 80 if quick else 18_000, (size,), (decay,), first, exact=True)
+        inits = profiles.full_data(profile, count, **changes)
+        own = {**changes, "until_rest": not quick}
+        ends = profiles.to_the_minimum(inits, grid, own) + profiles.from_random(grid, own)
+        for end in ends:
+            minimum = replace(end, keep_weights=True)
+            start = Run(p=p, dataset_size=size, seed=end.seed, model=end.model, init=minimum)
+            for pace in PACES:
+                run = replace(start, weight_decay=decay, lr=pace * PAPERS.lr, n_logged=60)
+                epochs = round((0.2 if quick else STAY) * run.decay_time)
+                runs.append(replace(run, epochs=epochs, steepness=1e-4))
+    return runs
