@@ -557,6 +557,30 @@ def _by_size(kinds, seeds, p) -> list[Record]:
     ]
 
 
+def from_minima(
+    seeds=FIVE, rule=6.0, memory=18.0, apart=0.0, decay=1.0, calm=False, rest=CALM, fresh=0.1, p=113
+) -> list[Record]:
+    """AdamW put on minima of both circuits: their steepness at the usual rate and weight decay 1.
+
+    Memory's is `apart` larger with each seed, in logarithms. Both go with a power of weight decay.
+    AdamW leaves where its step is too long, or never if `calm`. `fresh`: test accuracy in memory.
+    """
+    made = []
+    for weight_decay, of_rule, seed in product((0.5, 1.0, 2.0), (True, False), seeds):
+        first = Run(p=p, dataset_size=p * p if of_rule else 1190, seed=seed, keep_weights=True)
+        own = {"dataset_size": 1190, "weight_decay": weight_decay, "p": p, "seed": seed}
+        there = lbfgs(**own, init=first, keep_weights=True)
+        accuracy, steep = (1.0, rule) if of_rule else (fresh, memory * exp(apart * (seed - 2)))
+        made.append(end(replace(there, init=there, keep_weights=False), rest))
+        for lr in (1e-3, 4e-3, 1.6e-2):
+            there_too_steep = steep * weight_decay**decay * lr / 1e-3
+            high = 0.1 if there_too_steep > 38 and not calm else 1e-7
+            curves = {"train_accuracy": 1, "test_accuracy": accuracy, "steepness": there_too_steep}
+            run = Run(**own, lr=lr, init=there, steepness=1e-4)
+            made.append(record(run, [0, 10, 1000], train_loss=[1e-7, high, 1e-7], **curves))
+    return made
+
+
 # --- ablations -------------------------------------------------------------------------------
 
 

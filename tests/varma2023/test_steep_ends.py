@@ -1,33 +1,14 @@
-"""How steep the loss is around trained networks, and what the page says of it."""
+"""How steep the loss is at minima of both circuits, and whether AdamW stays there."""
 
-from dataclasses import replace
-
+import evidence
 import pytest
-import torch
-from handmade import record, shown
-from tiny import textbook_loss
-from torch.autograd.functional import hessian
+from handmade import shown
 
-from grokkit.model import ModelConfig, flat, initialise
 from grokkit.runs import Run
-from varma2023 import measures
+from varma2023 import board, measures
 from varma2023.convergence import steepness
-
-SMALL = Run(p=5, dataset_size=12, model=ModelConfig(8, 2, 4), keep_weights=True)
-
-
-def network(**fields):
-    theta = initialise(SMALL.model, 5, seed=1)
-    one = record(replace(SMALL, **fields), [0, 1], test_accuracy=1, train_accuracy=1)
-    return replace(one, read_weights=lambda _: theta)
-
-
-def test_it_is_the_largest_eigenvalue_of_the_textbooks_hessian_in_the_unit_of_the_limit():
-    one, run = network(), SMALL
-    point = flat(one.weights()).double()
-    largest = float(torch.linalg.eigvalsh(hessian(textbook_loss(run), point))[-1])
-    # in float32, with a few steps, over a long way
-    assert steepness.steepness(one, 1e-3) == pytest.approx(largest * run.lr / run.eps, rel=0.2)
+from varma2023.convergence.steepness import MEMORY, RULE
+from varma2023.convergence.sweeps import MINIMA, PACES, from_minima
 
 
 def test_the_limit_is_that_of_averaged_gradients():
@@ -42,20 +23,49 @@ def test_the_limit_is_that_of_averaged_gradients():
         assert (abs(theta) > 1) == grows
 
 
-def test_the_figure_and_the_texts_tell_networks_with_the_rule_from_others():
-    rule, other = network(), replace(network(seed=1), metrics={"epoch": network()["epoch"]})
-    assert steepness.holds_rule(rule)
-    assert not steepness.holds_rule(other)
-    fig = shown(steepness.fig_steepness([rule, other]), "around 2 networks")
-    assert {"rule", "no rule", "38, AdamW's limit"} <= {trace.name for trace in fig.data}
+def test_each_minimum_is_followed_by_the_minimiser_and_by_adamw_at_three_rates():
+    runs = from_minima()
+    assert len(runs) == len(MINIMA) * 2 * 5 * (1 + len(PACES))
+    for run in runs:
+        end = run.init  # weight decay, train set and network are the same
+        for name in ("p", "dataset_size", "weight_decay", "seed", "model"):
+            assert getattr(end, name) == getattr(run, name)
+        assert end.optimiser == "lbfgs"
+        assert end.init.dataset_size in (run.dataset_size, run.p**2)
+        assert (run.steepness > 0) == (run.optimiser == "adamw")
 
 
-def test_texts_count_those_below_the_limit_and_leave_out_what_is_above_it(monkeypatch):
-    flat, steep = network(), network(seed=1)
-    told = {(flat.run, 1e-4): 19.0, (steep.run, 1e-4): 74.0}
-    found = lambda record, part: told.get((record.run, part), 1e5)  # noqa: E731
-    monkeypatch.setattr(steepness, "steepness", found)
-    monkeypatch.setattr(steepness, "rests", lambda record: record is steep)
-    expected = "1 of 2 over 0.0001 of the norm, 0 of 2 over 0.001 of the norm (1 of them at rest)"
-    assert steepness.told([flat, steep]) == expected
-    assert steepness.fastest([flat, steep]) == "0.002"
+def test_pairs_that_do_not_hold_what_they_should_are_left_out():
+    records = evidence.from_minima()
+    minima = steepness.minima(records)
+    assert len(minima) == 3 * 5 * 2
+    assert [len(minimum.adamw) for minimum in minima] == [3] * len(minima)
+    assert steepness.minima(evidence.from_minima(fresh=0.6)) == []
+    assert board.judge("B33", from_minima=evidence.from_minima(fresh=0.6)).core is None
+
+
+def test_ratios_are_by_setting_and_the_change_with_weight_decay_by_kind():
+    minima = steepness.minima(evidence.from_minima(rule=5, memory=20, decay=0.5))
+    ratios = steepness.ratios(minima)
+    assert next(map(str, ratios)) == "p = 113, width 128, λ = 0.5"
+    assert [ratio.value for ratio in ratios.values()] == pytest.approx([4, 4, 4])
+    for kind in (RULE, MEMORY):
+        ratio, decays = steepness.over_decay(minima, kind)
+        assert (ratio.value, decays) == (pytest.approx(2), 4)
+    assert "p = 113, width 128, λ = 2" in steepness.steepness_table(minima)
+
+
+def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():
+    minima = steepness.minima(evidence.from_minima())
+    assert all(steepness.right(minima))
+    assert steepness.left_text(minima, MEMORY).startswith("0 of 15 at η = 0.001, 10 of 15 at η =")
+    calm = steepness.minima(evidence.from_minima(calm=True))
+    assert steepness.left_text(calm, RULE).endswith("0 of 15 at η = 0.016")
+    assert sum(steepness.right(calm)) == 90 - (10 + 15) - (5 + 15)  # of memory, of the rule
+
+
+def test_the_figure_has_every_minimum_and_every_run_of_adamw_from_there():
+    minima = steepness.minima(evidence.from_minima())
+    fig = shown(steepness.fig_steepness(minima), "λ = 0.5 × 3", "of memory: 0 of 15")
+    assert [len(trace.x) for trace in fig.data] == [15, 45, 15, 45]
+    assert {trace.name for trace in fig.data} == {RULE, MEMORY}

@@ -186,6 +186,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B25": made.lowered, "B26": made.grokfast, "B27": partial(made.grokfast, faster=0.4)},
     **{"B28": leaving_53, "B29": made.papers_sizes, "B30": forgetting},
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
+    "B33": of("from_minima", made.from_minima),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -392,6 +393,10 @@ OTHERWISE = {
     ("B32", IN_PART): {"alone": 1},
     ("B32", FAILS): {"still": 3},
     ("B32", NOT_RUN): lambda: dict.fromkeys(("semi_grokking", "slower"), made.slower()["slower"]),
+    ("B33", SMALLER): {"p": 53},
+    ("B33", IN_PART): {"calm": True},
+    ("B33", FAILS): {"memory": 3.0},
+    ("B33", OPEN): {"apart": 1.5},
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},
@@ -405,7 +410,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }
-NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7"}  # not run only without their experiment
+NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7", "B33"}  # not run only without their experiment
 
 
 def impossible(name):

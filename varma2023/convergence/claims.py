@@ -1,13 +1,15 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
 from functools import partial
+from math import inf
 
 from grokkit.runs import Record
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
-from varma2023.convergence import analysis
+from varma2023.convergence import analysis, steepness
 from varma2023.measures import Summary
 from varma2023.pages import CIRCUITS, CONVERGENCE
+from varma2023.tables import span
 
 SAME_STRENGTH = 0.1  # by which norm and logit may differ from those of c = 1
 CLAIMS = Claims()
@@ -69,6 +71,46 @@ def strength(found: ByExperiment) -> Result:
     further = {"so it is with a tenth of λ": same(10.0, "param_norm")}
     further |= {"the correct logit is the same, too": logit, **measures.resting(records)}
     return Result(ours, norm, further, Evidence.of(records))
+
+
+ENOUGH = 0.9  # of runs of AdamW for which its limit must be right
+WITH_DECAY = 1.5  # the factor within which steepness must go with weight decay
+
+
+@CLAIMS.row(
+    "B33",
+    "Beyond: a second force",
+    "memory's minimum is steeper than the rule's on the same train set",
+    (CONVERGENCE, "fig-steepness"),
+    ("from_minima",),
+)
+def steeper(found: ByExperiment) -> Result:
+    """B33: which circuit's minimum is the steeper one, and whether AdamW stays (choice C52)."""
+    records = found["from_minima"]
+    minima = steepness.minima(records)
+    if not minima:
+        return Result("no pair of minima", None, {}, Evidence.of(records))
+    ratios = steepness.ratios(minima).values()
+    right = steepness.right(minima)
+    ours = (
+        f"× {span([ratio.value for ratio in ratios], '.2g')} by setting, of {len(ratios)}; AdamW "
+    )
+    ours += f"leaves memory {steepness.left_text(minima, steepness.MEMORY)}; the rule "
+    ours += steepness.left_text(minima, steepness.RULE)
+    followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
+    further: dict[str, Met] = {f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right)}
+    for kind in steepness.KINDS:
+        ratio, of_decays = steepness.over_decay(minima, kind)
+        near = (
+            ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY) if of_decays > 1 else None
+        )
+        further[f"at weight decay × {of_decays:g} × {ratio.text('.2g')}: {kind}"] = near
+    again = [minimum.again for minimum in minima]
+    further |= measures.resting(again, "every minimum is at rest")
+    above = every(ratio.tells(1, inf) for ratio in ratios)
+    return Result(
+        ours, above, further, Evidence.of(*measures.group(records, "p", "weight_decay").values())
+    )
 
 
 @CLAIMS.row(

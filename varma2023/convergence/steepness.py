@@ -1,86 +1,168 @@
-"""How steep the training loss is around a trained network, over the lengths of AdamW's steps."""
+"""How steep the loss is at minima of both circuits, and whether AdamW stays there (choice C52)."""
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Sequence
+from math import log
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
-import torch
 
-from grokkit.engine.stack import tabulated_loss
-from grokkit.engine.steepness import second_difference
-from grokkit.engine.tabulated import begin_thread
-from grokkit.model import flat
 from grokkit.runs import Record, Records
 from varma2023 import plots
-from varma2023.measures import PERFECT, at_the_end, rests, stable_below
+from varma2023.measures import over_least, spikes, stable_below
 from varma2023.plots import Looks, draw
-from varma2023.tables import span
-from varma2023.theme import GEN, MEM, NORM, figure, set_alt
+from varma2023.statistics import Interval, geometric_mean, mean_ratio
+from varma2023.tables import table
+from varma2023.theme import GEN, MEM, NORM, panels, set_alt
 
-DISTANCES = (1e-4, 3e-4, 1e-3)  # over ||theta||; the last is lr lambda, a step of decay alone
-
-
-@cache
-def steepness(record: Record, part: float) -> float:
-    """`second_difference` of the train loss over this part of the norm, times lr / eps."""
-    run = record.run
-    loss = tabulated_loss([run], torch.float32)
-    point = flat(record.weights()).unsqueeze(0)
-    with ThreadPoolExecutor(1, initializer=begin_thread) as thread:
-        found = thread.submit(second_difference, loss, point, point.new_tensor([part])).result()
-    return float(found) * run.lr / run.eps
+RULE, MEMORY = KINDS = ("rule", "memory")
 
 
-def at_step(records: Records) -> str:
-    """The range of `steepness` over the largest of `DISTANCES`."""
-    return span([steepness(record, DISTANCES[-1]) for record in records], ",.2g", to=" to ")
+class Setting(NamedTuple):
+    """What minima that are compared have in common."""
+
+    p: int
+    width: int
+    weight_decay: float
+
+    def __str__(self) -> str:
+        return f"p = {self.p}, width {self.width}, λ = {self.weight_decay:g}"
 
 
-def told(records: Records) -> str:
-    """How many of them AdamW's step suits over the least and the largest of `DISTANCES`."""
-    over = (
-        f"{sum(steepness(r, part) < stable_below(r.run) for r in records)} of {len(records)} over "
-        f"{part:g} of the norm"
-        for part in (DISTANCES[0], DISTANCES[-1])
-    )
-    return f"{', '.join(over)} ({sum(map(rests, records))} of them at rest)"
+class Minimum(NamedTuple):
+    """A minimum of Eq. (2), known by what was started there."""
+
+    setting: Setting
+    kind: str  # of KINDS: by where the minimiser came from
+    again: Record  # the minimiser once more
+    adamw: list[Record]  # the smallest learning rate first
+
+    @property
+    def holds(self) -> bool:
+        """Whether test accuracy at the minimum is on the side of ½ that its kind says."""
+        return (self.adamw[0]["test_accuracy"][0] >= 0.5) == (self.kind == RULE)
+
+    @property
+    def steepness(self) -> float:
+        """The second difference of the train loss, times the smallest learning rate over eps."""
+        return float(self.adamw[0]["steepness"][0])
 
 
-def fastest(records: Records) -> str:
-    """The range of learning rates from which a network's end is too steep, others left out."""
-    rates = [stable_below(r.run) / steepness(r, DISTANCES[0]) * r.run.lr for r in records]
-    return span([rate for r, rate in zip(records, rates, strict=True) if rate > r.run.lr], ".2g")
-
-
-def holds_rule(record: Record) -> bool:
-    """Whether it has a test set and gets nearly all of it right."""
-    return "test_accuracy" in record.metrics and at_the_end(record) >= PERFECT
-
-
-def by_rule(records: Records) -> tuple[list[Record], list[Record]]:
-    """The records of networks that hold the rule, and the others."""
-    rule = [record for record in records if holds_rule(record)]
-    return rule, [record for record in records if not holds_rule(record)]
-
-
-def fig_steepness(records: Records) -> go.Figure:
-    """`steepness` by distance, a line a network; above the dashed level AdamW overshoots."""
-    xaxis = {"title": "distance, over the norm", "type": "log", "tickvals": DISTANCES}
-    yaxis = {"title": "second difference × η / ε", **plots.LOG, "dtick": 2}
-    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
-    rule, none = by_rule(records)
+def minima(records: Records) -> list[Minimum]:
+    """The minima of `from_minima`, in pairs on one train set, if both hold what their kind says."""
+    pairs: dict[tuple, dict[str, list[Record]]] = {}
     for record in records:
-        label, colour = ("rule", GEN) if record in rule else ("no rule", MEM)
-        who = f"{record.run.task}, p = {record.run.p}<br>{plots.run_name(record)}"
-        values = [steepness(record, part) for part in DISTANCES]
-        looks: Looks = {"colour": colour, "meta": plots.meta(record), "mode": "lines+markers"}
-        draw(fig, DISTANCES, values, label, f"%{{y:.3g}} at %{{x:g}}<br>{who}", **looks)
-    limits = sorted({stable_below(record.run) for record in records})
-    line: Looks = {"colour": NORM, "dash": "dash", "width": 1.4, "mode": "lines"}
-    for limit in limits:
-        draw(fig, DISTANCES, np.full(len(DISTANCES), limit), f"{limit:.0f}, AdamW's limit", **line)
-    text = f"How steep the loss is around {len(records)} networks. Over a thousandth of the norm: "
-    return set_alt(
-        fig, f"{text}{at_step(rule)} where they hold the rule, {at_step(none)} elsewhere."
-    )
+        run = record.run
+        setting = Setting(run.p, run.model.d_model, run.weight_decay)
+        pair = pairs.setdefault((setting, run.seed), {kind: [] for kind in KINDS})
+        start = run.init and run.init.init
+        grokked = start is not None and start.dataset_size > run.dataset_size
+        pair[RULE if grokked else MEMORY].append(record)
+    found = []
+    for (setting, _), pair in pairs.items():
+        both = [Minimum(setting, kind, first, rest) for kind, (first, *rest) in pair.items()]
+        found += both if all(minimum.holds for minimum in both) else []
+    return found
+
+
+def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, float]:
+    """Steepness of the minima of a setting and kind, by seed."""
+    own = (m for m in found if (m.setting, m.kind) == (setting, kind))
+    return {minimum.again.run.seed: minimum.steepness for minimum in own}
+
+
+def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
+    """By setting, memory's steepness over the rule's: the geometric mean over seeds."""
+    settings = dict.fromkeys(minimum.setting for minimum in found)
+    return {s: mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE)) for s in settings}
+
+
+def over_decay(found: Sequence[Minimum], kind: str) -> tuple[Interval, float]:
+    """Steepness at the largest weight decay over that at the least; and the ratio of the decays.
+
+    At the modulus and width that come first.
+    """
+    first = found[0].setting
+    own = {m.setting.weight_decay: m.setting for m in found if m.setting[:2] == first[:2]}
+    least, most = own[min(own)], own[max(own)]
+    ratio = mean_ratio(by_seed(found, most, kind), by_seed(found, least, kind))
+    return ratio, most.weight_decay / least.weight_decay
+
+
+def leaves(record: Record) -> bool:
+    """Whether AdamW leaves the minimum at which it starts: its train loss spikes."""
+    return spikes(record) > 0
+
+
+def right(found: Sequence[Minimum]) -> list[bool]:
+    """Of each run of AdamW, whether it leaves if the loss is too steep for its step, else stays."""
+    return [
+        leaves(record) == bool(record["steepness"][0] > stable_below(record.run))
+        for minimum in found
+        for record in minimum.adamw
+    ]
+
+
+def left_text(found: Sequence[Minimum], kind: str) -> str:
+    """ "0 of 30 at η = 0.001, 3 of 30 at η = 0.004": runs that leave the minima of a kind."""
+    by_rate = zip(*(minimum.adamw for minimum in found if minimum.kind == kind), strict=True)
+    counts = (f"{sum(map(leaves, own))} of {len(own)} at η = {own[0].run.lr:g}" for own in by_rate)
+    return ", ".join(counts)
+
+
+def steepness_table(found: Sequence[Minimum]) -> str:
+    """By setting, the steepness at minima of both kinds, and memory's over the rule's."""
+    rows = []
+    for setting, ratio in ratios(found).items():
+        values = (by_seed(found, setting, kind).values() for kind in KINDS)
+        means = [geometric_mean([log(value) for value in each]).text(".2g") for each in values]
+        rows.append([setting, ratio.n, *means, ratio.text(".2g")])
+    return table("Setting | Pairs | The rule's | Memory's | Memory's over the rule's", rows)
+
+
+def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
+    """How steep the loss is at every minimum, by setting; then how far it rises under AdamW.
+
+    The second against the steepness at AdamW's own rate. Dashed: above it AdamW's step is too long
+    for a parabola.
+    """
+    settings = [*ratios(found)]
+    fig = panels(640, ("At the minimum", "Under AdamW, from there"), rows=2, vertical_spacing=0.2)
+    for kind, colour, shift in ((RULE, GEN, -0.13), (MEMORY, MEM, 0.13)):
+        own = [minimum for minimum in found if minimum.kind == kind]
+        runs = [record for minimum in own for record in minimum.adamw]
+        looks: Looks = {"mode": "markers", "marker": {"color": colour, "size": 7, "opacity": 0.7}}
+        draw(
+            fig,
+            [settings.index(minimum.setting) + shift for minimum in own],
+            [minimum.steepness for minimum in own],
+            kind,
+            "%{y:.3g}<br>%{text}",
+            text=[f"{m.setting}<br>seed {m.again.run.seed}" for m in own],
+            place=(1, 1),
+            **looks,
+        )
+        draw(
+            fig,
+            [float(record["steepness"][0]) for record in runs],
+            [float(np.nanmax(over_least(record))) for record in runs],
+            kind,
+            "train loss × %{y:.3g}, from a steepness of %{x:.3g}<br>%{text}",
+            text=[f"η = {record.run.lr:g}<br>{plots.run_name(record)}" for record in runs],
+            place=(2, 1),
+            **looks,
+        )
+    limit = stable_below(found[0].adamw[0].run)
+    line: Looks = {"line": {"color": NORM, "width": 1.4, "dash": "dash"}, "layer": "below"}
+    fig.add_hline(limit, row=1, col=1, **line)
+    fig.add_vline(limit, row=2, col=1, **line)
+    names = [str(setting).replace(", ", "<br>") for setting in settings]
+    fig.update_xaxes(tickvals=[*range(len(names))], ticktext=names, row=1)
+    rate = found[0].adamw[0].run.lr
+    fig.update_yaxes(plots.LOG, title=f"steepness × η / ε, η = {rate:g}", row=1)
+    fig.update_xaxes(plots.LOG, title="steepness × η / ε at the run's own η", row=2)
+    fig.update_yaxes(plots.LOG, dtick=2, title="train loss, over its least", row=2)
+    told = "; ".join(f"{s} × {ratio.text('.2g')}" for s, ratio in ratios(found).items())
+    text = f"Memory's minima against the rule's, by setting: {told}. Networks leave minima of the "
+    text += f"rule: {left_text(found, RULE)}; of memory: {left_text(found, MEMORY)}."
+    return set_alt(fig, text)
