@@ -90,9 +90,10 @@ MINIMA = (
 def from_minima(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: AdamW put on minima of Eq. (2), of the rule and of memory (choice C52).
 
-    By setting; first minima to which networks trained on every example lead, then random weights,
-    on the same train sets. From each the minimiser once more, to see whether it falls further, then
-    AdamW at three learning rates. The steepness of the loss at the minimum is that of epoch 0.
+    By setting; first minima to which grokked networks lead (trained on every example, but at
+    p = 113 those of `grokking`), then random weights, on the same train sets. From each the
+    minimiser once more, to see whether it falls further, then AdamW at three learning rates. The
+    steepness of the loss at the minimum is that of epoch 0.
     """
     quick, runs = profile == "quick", list[Run]()
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
@@ -100,7 +101,8 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
         changes = {"p": p, "model": ModelConfig(d_model=width, d_mlp=4 * width)}
         first = Run(p=p, dataset_size=1)
         grid = Grid(count, 80 if quick else 18_000, (size,), (decay,), first, exact=True)
-        inits = profiles.full_data(profile, count, **changes)
+        grokked = profiles.grokking if p == PAPERS.p else profiles.full_data
+        inits = grokked(profile, count, **changes)
         own = {**changes, "until_rest": not quick}
         ends = profiles.to_the_minimum(inits, grid, own) + profiles.from_random(grid, own)
         for end in ends:
