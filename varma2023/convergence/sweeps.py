@@ -81,10 +81,10 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
 PACES = (1, 4, 16)  # times the usual learning rate
 STAY = 5  # decay times for which AdamW is put on a minimum
 MINIMA = (
-    *((31, 280, decay, 128) for decay in (0.5, 1.0, 2.0)),
-    *((31, 280, 1.0, 64), (53, 460, 1.0, 128), (113, 1190, 1.0, 128)),
+    *((31, 280, decay, 64, 18_000) for decay in (0.5, 1.0, 2.0)),
+    *((31, 280, 1.0, 128, 18_000), (53, 460, 1.0, 128, 18_000), (113, 1190, 1.0, 128, 6000)),
 )
-"""Modulus, D, weight decay and d_model: at 1.6 times D_crit, where both circuits have minima."""
+"""Modulus, D, weight decay, d_model and gradients: at 1.6 times D_crit (width 128)."""
 
 
 def from_minima(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -97,10 +97,10 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     quick, runs = profile == "quick", list[Run]()
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    for p, size, decay, width in MINIMA[1:2] if quick else MINIMA:
+    for p, size, decay, width, most in MINIMA[1:2] if quick else MINIMA:
         changes = {"p": p, "model": ModelConfig(d_model=width, d_mlp=4 * width)}
         first = Run(p=p, dataset_size=1)
-        grid = Grid(count, 80 if quick else 18_000, (size,), (decay,), first, exact=True)
+        grid = Grid(count, 80 if quick else most, (size,), (decay,), first, exact=True)
         grokked = profiles.grokking if p == PAPERS.p else profiles.full_data
         inits = grokked(profile, count, **changes)
         own = {**changes, "until_rest": not quick}
