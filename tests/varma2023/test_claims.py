@@ -29,8 +29,8 @@ CHAPTERS = {
 }
 
 
-def rows(html: str) -> list:
-    return BeautifulSoup(html, "html.parser").select("tbody tr")
+def parsed(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
 
 
 def targets(name: str) -> set[str]:
@@ -127,7 +127,7 @@ def test_a_citation_is_found_where_it_is_and_nowhere_else(text, item, expected):
 
 def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
     partly = Result("4 of 5 marks", True, {"all five": False}, Evidence(("AdamW",), seeds=1))
-    table = rows(board.scoreboard({"F9": partly}))
+    table = parsed(board.scoreboard({"F9": partly})).select("tbody tr")
     assert len(table) == len(CLAIMS)
     told = [[" ".join(td.get_text(" ").split()) for td in row.select("td")] for row in table]
     run = [cells for cells in told if "not run" not in cells[1]]
@@ -147,7 +147,7 @@ def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
 
 
 def test_a_verdict_reads_without_its_colour():
-    shown = [BeautifulSoup(board.verdict_html(v), "html.parser") for v in board.MARK]
+    shown = [parsed(board.verdict_html(v)) for v in board.MARK]
     assert [html.get_text().replace("\xa0", " ")[2:] for html in shown] == list(board.MARK)
     assert len({html.get_text()[0] for html in shown}) == len(board.MARK)
     assert all(html.span["aria-hidden"] == "true" for html in shown)
@@ -156,7 +156,7 @@ def test_a_verdict_reads_without_its_colour():
 def test_a_verdict_box_lists_the_claim_and_each_criterion_with_a_mark_and_a_word():
     further = {"all five": False, "by both": True, "at rest": None}
     found = Result("4 of 5 marks", True, further, Evidence(("AdamW",), seeds=1))
-    box = BeautifulSoup(board.verdict_box("F9", found), "html.parser")
+    box = parsed(board.verdict_box("F9", found))
     items = [
         (li.span["aria-label"], *li.get_text().split(" ", maxsplit=1)) for li in box.select("li")
     ]
@@ -169,8 +169,8 @@ def test_a_verdict_box_lists_the_claim_and_each_criterion_with_a_mark_and_a_word
     assert [dd.get_text() for dd in box.select("dd")] == [board.claim("F9").number, found.ours]
     assert [one.get_text() for one in box.select(".gk-badge")] == ["AdamW", "1 seed"]
     row = box.a["href"].removeprefix("score.html#")
-    assert BeautifulSoup(board.scoreboard({}), "html.parser").find(id=row)
-    empty = BeautifulSoup(board.verdict_box("F9", Result()), "html.parser")
+    assert parsed(board.scoreboard({})).find(id=row)
+    empty = parsed(board.verdict_box("F9", Result()))
     assert claims.NOT_RUN in empty.get_text().replace("\xa0", " ")
 
 
@@ -181,10 +181,9 @@ def test_a_result_for_no_claim_is_an_error_that_names_it():
 
 
 def test_links_lead_from_the_score_and_from_the_index():
-    link = BeautifulSoup(board.scoreboard({}), "html.parser").a
-    assert link["href"] == "../chapters/01_introduction.html#fig-1a"
-    links = BeautifulSoup(index.paper_index_table(), "html.parser").select("a")
-    hrefs = [link["href"] for link in links]
+    first = parsed(board.scoreboard({})).a["href"]
+    assert first == "../chapters/01_introduction.html#fig-1a"
+    hrefs = [link["href"] for link in parsed(index.paper_index_table()).select("a")]
     assert "../api/book.html#varma2023.grokking.figures.fig1a_grokking" in hrefs
     assert "../chapters/d_theorems.html#thm-d4" in hrefs
 
@@ -193,7 +192,9 @@ def test_a_sentence_begins_with_a_large_letter_and_a_symbol_stays_as_it_is():
     assert [*map(capitalised, ("ε is half of α", "a network", "√x", "Adam", "D_crit", ""))] == [
         *("ε is half of α", "A network", "√x", "Adam", "D_crit", "")
     ]
-    says = [re.sub("<.*?>", "", str(row.td)) for row in rows(board.scoreboard({}))]
+    says = [
+        re.sub("<.*?>", "", str(row.td)) for row in parsed(board.scoreboard({})).select("tbody tr")
+    ]
     assert not [text for text in says if re.search(r"[Α-Ω]", text)]  # large Greek letters
 
 
