@@ -30,15 +30,8 @@ from varma2023.semi_grokking.figures import fig_heights, fig_metastable, fig_spi
 from varma2023.simulation.figures import fig2_simulation
 from varma2023.statistics import Interval
 from varma2023.theorems.figures import fig_d1_scale, fig_d4_exchange, fig_d4_shares
+from varma2023.two_starts import figures as loop
 from varma2023.two_starts.analysis import two_starts
-from varma2023.two_starts.figures import (
-    fig10_relative_strength,
-    fig_hysteresis,
-    fig_kept,
-    fig_parts,
-    fig_two_minima,
-    fig_two_starts,
-)
 from varma2023.ungrokking import figures, pinned
 from varma2023.ungrokking.analysis import known_and_new
 
@@ -70,10 +63,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         "test accuracy passes 0.98 at epoch 6,000",
     ),
     "1a, never": (lambda: fig1a_grokking([NEVER]), "0.98 at epoch never (0 of 1 runs)"),
-    "9": (
-        lambda: fig9_circuits(SEEDS),
-        "trig logit overtakes mem logit at epoch 1,500",
-    ),
+    "9": (lambda: fig9_circuits(SEEDS), "trig logit overtakes mem logit at epoch 1,500"),
     "9, of one run": (lambda: fig9_circuits(SEEDS[:1]),),
     "1b": (
         lambda: figures.fig1b_ungrokking(UNGROKKED[:2]),
@@ -91,15 +81,21 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         "x+y: 800, x-y: 500",
     ),
     "8, of one task": (lambda: fig8_other_tasks(TASKS[: len(SIZES)]),),
-    "10": (lambda: fig10_relative_strength(RUNS),),
+    "10": (lambda: loop.fig10_relative_strength(RUNS),),
     "two minima": (
-        lambda: fig_two_minima(two_starts(RUNS, FRESH)),
+        lambda: loop.fig_two_minima(two_starts(RUNS, FRESH)),
         "7 train sets",
         "lower in Eq. (2) on 3 of them",
     ),
-    "two starts": (lambda: fig_two_starts(RUNS, FRESH),),
-    "kept": (lambda: fig_kept(RUNS, FRESH), "At the smallest size the first are right about 0.000"),
-    "parts": (lambda: fig_parts(RUNS), "The rule's part, median over seeds: 0.00 at 300, 0.01"),
+    "two starts": (lambda: loop.fig_two_starts(RUNS, FRESH),),
+    "kept": (
+        lambda: loop.fig_kept(RUNS, FRESH),
+        "At the smallest size the first are right about 0.000",
+    ),
+    "parts": (
+        lambda: loop.fig_parts(RUNS),
+        "The rule's part, median over seeds: 0.00 at 300, 0.01",
+    ),
     "shares": (
         lambda: fig_shares({"one": MIXED, "two": []}),
         "one: 0.01 and +0% at 500",
@@ -108,7 +104,10 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
     "pinned": (lambda: figures.fig_pinned(PINNED), "all do: 0.", "at p = 31. Rank correlation"),
     "pinned, nothing known": (lambda: figures.fig_pinned({}), "from which all do: not known"),
-    "loop": (lambda: fig_hysteresis(RUNS, FRESH), "at 700 (1 seed), up from fresh ones at 1,900"),
+    "loop": (
+        lambda: loop.fig_hysteresis(RUNS, FRESH),
+        "at 700 (1 seed), up from fresh ones at 1,900",
+    ),
     "metastable": (
         lambda: fig_metastable(LEAVING, {113: (500.0, 550.0)}),
         "p = 113, η = 0.008: 25 of 35, accuracy ½ at 600 (600 – 600)",
@@ -175,7 +174,7 @@ def test_fig_8_has_a_panel_a_task_and_the_loop_two_branches():
     assert [note.text for note in fig.layout.annotations] == ["x+y", "x-y"]
     crits = [(line.xaxis, round(line.x[0])) for line in fig.data if "crit" in line.name]
     assert crits == [("x", 800), ("x2", 500)]
-    branches = {trace.name for trace in fig_hysteresis(RUNS, FRESH).data}
+    branches = {trace.name for trace in loop.fig_hysteresis(RUNS, FRESH).data}
     paper = {name for name in branches if name.startswith("the paper")}
     assert len(paper) == 2
     assert branches - paper == {"from a grokked network", "from a fresh network"}
@@ -367,7 +366,7 @@ def test_fig_10_leaves_out_a_ratio_over_a_negative_part():
     for i, record in enumerate(records):
         record.metrics["param_norm"] = record["param_norm"] + i
     records[-1] = altered(records[-1], mem_logit=-1.0)
-    fig = theme.show(fig10_relative_strength(records))
+    fig = theme.show(loop.fig10_relative_strength(records))
     points = [t for t in fig.data if t.mode == "markers" and t.xaxis == "x"]
     drawn = {x: y for trace in points for x, y in zip(trace.x, trace.y, strict=True)}
     assert np.isnan(drawn[3000])

@@ -14,7 +14,6 @@ from torch.testing import assert_close
 from grokkit import model, tasks
 from grokkit.engine import tabulated
 from grokkit.runs import Record, Run
-from grokkit.store.store import Store
 from varma2023 import measures, tables
 from varma2023.convergence.analysis import drift, equilibrium, equilibrium_table
 from varma2023.decomposition import analysis as rotation
@@ -204,15 +203,16 @@ def test_one_seed_that_differs_fails_a_part_of_ungrokking(another, unmet):
 # --- trained networks
 
 
-def tiny(tmp_path, theta: dict | None = None, **changes) -> Record:
+def tiny(theta: dict | None = None, **changes) -> Record:
     """A record of a run with these final weights, at rest; random ones if not told else."""
     run = replace(Run(p=7, dataset_size=30, epochs=10, model=TINY, keep_weights=True), **changes)
     made = record(run, [0, run.epochs], param_norm=1.0, residual=0.0)
-    return Store(tmp_path, shipped="").put(made, theta or model.initialise(TINY, run.p, seed=3))
+    known = theta or model.initialise(TINY, run.p, seed=3)
+    return replace(made, read_weights=lambda _: known)
 
 
-def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
-    found = tiny(tmp_path)
+def test_logits_and_gradient_of_a_network_are_the_textbooks():
+    found = tiny()
     theta = {name: weight.double() for name, weight in found.weights().items()}
     inputs = torch.from_numpy(tasks.task("x+y", 7).inputs)
     logits = model.forward(theta, model.tokens(inputs, 7))[:, -1]
@@ -222,7 +222,7 @@ def test_logits_and_gradient_of_a_network_are_the_textbooks(tmp_path):
     assert_close(ours, torch.func.grad(textbook_loss(found.run))(row), rtol=1e-9, atol=1e-12)
 
 
-def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
+def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     A, frequencies = torch.tensor([3.0, 2.0], dtype=torch.float64), [5, 2]
     Z = rotation.trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -231,7 +231,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     angles = 2 * torch.pi * n[:, None] * torch.tensor(frequencies) / 13
     theta["W_E"][:] = 0
     theta["W_E"][:13, :4] = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
-    found = tiny(tmp_path, theta, p=13, dataset_size=100)
+    found = tiny(theta, p=13, dataset_size=100)
     monkeypatch.setattr(
         "varma2023.decomposition.analysis.all_logits", lambda _: (Z + 0.01 * noise).view(169, 13)
     )
@@ -247,18 +247,18 @@ def test_a_network_that_adds_by_rotation_is_found_out(tmp_path, monkeypatch):
     assert "<td>5, 2</td>" in rotation.trigonometric_table([report], [found])
 
 
-def test_a_random_network_does_not_add_by_rotation(tmp_path):
-    report = rotation.trigonometric(tiny(tmp_path))
+def test_a_random_network_does_not_add_by_rotation():
+    report = rotation.trigonometric(tiny())
     assert report.share < 0.5
     assert not all(rotation.trigonometric_criteria(report).values())
     with pytest.raises(ValueError, match=r"App. B is about x\+y, got a run of 'x\*y'"):
-        rotation.trigonometric(tiny(tmp_path, task="x*y"))
+        rotation.trigonometric(tiny(task="x*y"))
 
 
-def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
+def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(monkeypatch):
     """In place of the train loss, one with gradient -eps lambda theta / (1 - lambda |theta|)."""
     eps, weight_decay = 1e-3, 0.3
-    found = tiny(tmp_path, eps=eps, weight_decay=weight_decay)
+    found = tiny(eps=eps, weight_decay=weight_decay)
     theta = torch.cat([w.flatten() for w in found.weights().values()]).double().numpy()
     expected = equilibrium(found).expected
     np.testing.assert_allclose(expected, -eps * 0.3 * theta / (1 - 0.3 * abs(theta)), rtol=1e-12)
@@ -277,7 +277,7 @@ def test_at_adamws_fixed_point_alpha_is_eps_times_lambda(tmp_path, monkeypatch):
     table = equilibrium_table([state], [found])
     assert "<td>1.000</td><td>1.000</td><td>0.00</td><td>0.00</td>" in table
     with pytest.raises(ValueError, match="weight_decay is 0"):
-        equilibrium(tiny(tmp_path, weight_decay=0.0))
+        equilibrium(tiny(weight_decay=0.0))
 
 
 def test_weight_decay_alone_is_a_drift_of_one_over_the_runs_own_last_tenth():

@@ -13,22 +13,17 @@ from varma2023.efficiency import rays
 SMALL = Run(p=7, dataset_size=20, model=ModelConfig(8, 2, 16), keep_weights=True)
 
 
-def network(*without: str, **scaled: float):
-    """Random weights, some of them zero or multiplied; the correct logit is made positive."""
+def network(**factors: float):
+    """Random weights, some of them multiplied; the correct logit is made positive."""
     theta = initialise(SMALL.model, 7, seed=3)
-    for name in without:
-        theta[name] = theta[name] * 0
-    for name, factor in scaled.items():
-        theta[name] = theta[name] * factor
+    theta |= {name: factor * theta[name] for name, factor in factors.items()}
     one = replace(record(SMALL, [0, 1]), read_weights=lambda _: theta)
-    if rays.along_ray(one)[2] > 0:
-        return one
-    flipped = theta | {"W_U": -theta["W_U"]}
-    return replace(one, read_weights=lambda _: flipped)
+    right_way = theta | {"W_U": float(np.sign(rays.along_ray(one)[2])) * theta["W_U"]}
+    return replace(one, read_weights=lambda _: right_way)
 
 
 def test_without_attention_and_mlp_only_the_shortest_path_is_left():
-    one = network("W_O", "W_out")
+    one = network(W_O=0, W_out=0)
     logits = rays.along_ray(one)
     np.testing.assert_allclose(logits / logits[2], rays.FACTORS**2, rtol=1e-5)
     assert rays.kappa_on_ray(one) == pytest.approx(rays.SHORTEST)
@@ -36,13 +31,13 @@ def test_without_attention_and_mlp_only_the_shortest_path_is_left():
 
 def test_the_longest_path_has_degree_six_where_the_attention_pattern_stays():
     # much larger than what skips the attention, or the MLP
-    one = network("W_pos", W_O=1e4, W_in=1e4, W_out=1e4)
+    one = network(W_pos=0, W_O=1e4, W_in=1e4, W_out=1e4)
     assert rays.kappa_on_ray(one, frozen=True) == pytest.approx(rays.LONGEST, abs=0.01)
-    even = network("W_pos", "W_Q", W_O=1e4, W_in=1e4, W_out=1e4)  # attends to all alike
+    even = network(W_pos=0, W_Q=0, W_O=1e4, W_in=1e4, W_out=1e4)  # attends to all alike
     assert rays.kappa_on_ray(even) == pytest.approx(rays.kappa_on_ray(even, frozen=True))
 
 
 def test_the_figure_has_a_curve_a_network_and_both_powers():
-    fig = shown(rays.fig_rays([network("W_O", "W_out")], [network()]), "2 networks along a ray")
+    fig = shown(rays.fig_rays([network(W_O=0, W_out=0)], [network()]), "2 networks along a ray")
     assert len(fig.data) == 4
     assert fig.data[1].y[2] == 1

@@ -57,8 +57,6 @@ def test_the_norm_falls_from_its_peak_to_generalisation():
     assert analysis.norm_falls(made()) == 1
     walk = np.where(EPOCHS % 200 == 0, 50.0, 49.0)
     assert analysis.norm_falls(made(param_norm=walk)) == pytest.approx(0.5)
-    assert analysis.starts_low(made(start=20.0))
-    assert not analysis.starts_low(made(start=40.0))
 
 
 def test_rates_that_add_up_give_the_rate_without_decay():

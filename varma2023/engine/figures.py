@@ -103,17 +103,16 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     fig, gains = figure(yaxis=yaxis, barmode="group", height=420), timings.gains(measured)
     cases = list(timings.by_case(measured))
     for i, (case, colour) in enumerate(coloured(cases)):
-        own = [gain for gain in gains if gain.case == case]
-        points = [gain.idea for gain in own], [gain.factor for gain in own]
+        own = {idea: by_case[case] for idea, by_case in gains.items() if case in by_case}
+        factors = [factor for factor, _ in own.values()]
         hover = f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}"
-        text: Looks = {"text": [gain.ways for gain in own], "textposition": "none"}
-        draw_bars(fig, *points, case, hover, colour, i, **text)
-    ideas = list(dict.fromkeys(gain.idea for gain in gains))
-    fig.update_xaxes(categoryorder="array", categoryarray=ideas)
+        text: Looks = {"text": [ways for _, ways in own.values()], "textposition": "none"}
+        draw_bars(fig, [*own], factors, case, hover, colour, i, **text)
+    fig.update_xaxes(categoryorder="array", categoryarray=list(gains))
     fig.add_hline(y=1, line={"color": NORM, "dash": "dash", "width": 1})
     words = "; ".join(
-        f"{idea} " + ", ".join(f"{g.factor:.2f} ({g.case})" for g in gains if g.idea == idea)
-        for idea in ideas
+        f"{idea} " + ", ".join(f"{factor:.2f} ({case})" for case, (factor, _) in by_case.items())
+        for idea, by_case in gains.items()
     )
     return set_alt(fig, f"Factor of speed of each idea: {words}.")
 

@@ -35,16 +35,13 @@ class Timing(NamedTuple):
         return f"{self.factor:.1f} ({self.least:.1f} – {self.most:.1f})"
 
 
-def read(measured: Measured) -> list[Timing]:
-    """The rows of a saved measurement of `benchmarks/engine.py`."""
-    return [Timing(*(row[name] for name in Timing._fields)) for row in measured["rows"]]
-
-
 def by_case(measured: Measured) -> dict[str, dict[str, Timing]]:
-    """The timings by case, and in each by way."""
-    found = read(measured)
-    cases = dict.fromkeys(timing.case for timing in found)
-    return {case: {t.way: t for t in found if t.case == case} for case in cases}
+    """The rows of a saved measurement of `benchmarks/engine.py` by case, and in each by way."""
+    cases: dict[str, dict[str, Timing]] = {}
+    for row in measured["rows"]:
+        timing = Timing(*(row[name] for name in Timing._fields))
+        cases.setdefault(timing.case, {})[timing.way] = timing
+    return cases
 
 
 # An idea, and the ways without and with it; where the first of two is not timed, the second is.
@@ -57,24 +54,15 @@ IDEAS = (
 )
 
 
-class Gain(NamedTuple):
-    """One idea in one case: how many times less a model-step takes, and from which way to which."""
-
-    idea: str
-    case: str
-    factor: float
-    ways: str
-
-
-def gains(measured: Measured) -> list[Gain]:
-    """The factor of each idea in each case where it was timed."""
-    found = []
+def gains(measured: Measured) -> dict[str, dict[str, tuple[float, str]]]:
+    """By idea, and case where it was timed: the factor in speed, and from which way to which."""
+    found: dict[str, dict[str, tuple[float, str]]] = {}
     for idea, befores, after in IDEAS:
         for case, ways in by_case(measured).items():
             before = next((name for name in befores if name in ways), None)
             if before and after in ways:
                 factor = ways[before].ms / ways[after].ms
-                found.append(Gain(idea, case, factor, f"{before} → {after}"))
+                found.setdefault(idea, {})[case] = factor, f"{before} → {after}"
     return found
 
 
@@ -114,9 +102,9 @@ def gain_table(measured: Measured) -> str:
     """The factor of each idea by case, as an HTML table."""
     ways = {idea: f"{' or '.join(befores)} → {after}" for idea, befores, after in IDEAS}
     cells = {}
-    for gain in gains(measured):
-        cells[gain.idea, "from → to"] = ways[gain.idea]
-        cells[gain.idea, gain.case] = f"{gain.factor:.2f}"
+    for idea, own in gains(measured).items():
+        cells[idea, "from → to"] = ways[idea]
+        cells |= {(idea, case): f"{factor:.2f}" for case, (factor, _) in own.items()}
     return pivot("idea", cells)
 
 

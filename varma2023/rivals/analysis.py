@@ -61,11 +61,6 @@ def norm_falls(record: Record) -> float:
     return float((np.diff(stretch) < 0).mean()) if len(stretch) > 1 else nan
 
 
-def starts_low(record: Record) -> bool:
-    """Whether the norm at the start is below that at the end: nothing to shrink down to."""
-    return bool(record["param_norm"][0] < record.final("param_norm"))
-
-
 # --- weight decay (Sec. 7) --------------------------------------------------------------------
 
 
@@ -120,8 +115,12 @@ def gain(records: Records) -> Interval:
 
 
 def usual_and_small(records: Records) -> tuple[list[Record], list[Record]]:
-    """Runs as in the paper; and those with smaller initial weights that start below their end."""
-    low = [record for record in records if record.run.init_scale < 1 and starts_low(record)]
+    """Runs as in the paper; and those with smaller initial weights that start below their end.
+
+    Their norm has nothing to shrink down to.
+    """
+    small = [record for record in records if record.run.init_scale < 1]
+    low = [record for record in small if record["param_norm"][0] < record.final("param_norm")]
     return variants(records).get(BASE, []), low
 
 
