@@ -89,6 +89,7 @@ def _in_order(record: Record) -> bool:
     ("grokking",),
     number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
 )
+@told_without("grokking_longer", "C9")
 def app_a3(found: ByExperiment) -> Result:
     """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
     records = measures.grokked(found)
