@@ -407,9 +407,15 @@ def test_the_score_is_a_card_a_claim_on_a_phone(tab):
     assert all(a["y"] + a["height"] <= b["y"] + 1 for a, b in pairwise(boxes))
 
 
-def test_a_search_result_quotes_a_formula_as_one_sees_it(tab):
+def test_search_finds_pages_before_functions_and_quotes_formulas_as_one_sees_them(tab):
     here = tab("search.html?q=efficiency").page
     here.get_by_text("Search finished").wait_for()
+    links = here.locator("#search-results ul.search li a")
+    links.and_(here.locator("[href*='api/']")).first.wait_for()
+    found = links.evaluate_all("links => links.map(a => a.pathname)")
+    pages = [not path.startswith("/api") for path in found]
+    assert 5 < sum(pages) < len(pages)
+    assert pages == sorted(pages, reverse=True)
     quotes = here.locator("#search-results .context")
     quotes.first.wait_for()
     quoted = " ".join(quotes.all_inner_texts())
@@ -420,6 +426,9 @@ def test_a_search_result_quotes_a_formula_as_one_sees_it(tab):
     assert text.startswith("The minimum, sought directly")  # and not with the page's buttons
     assert "αϵ" in text or "ϵλ" in text
     assert "\\" not in text  # the source of a formula
+    links.first.click()
+    here.wait_for_load_state()
+    assert "efficiency" in here.inner_text("article").lower()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
@@ -551,25 +560,6 @@ def test_a_page_reads_without_scripts(without_scripts, addresses, site, page):
     assert here.locator("gk-math:visible").count() == here.locator(".katex:visible").count()
     empty = here.locator(".gk-plotly, .gk-island")
     assert all(not empty.nth(i).is_visible() for i in range(empty.count()))
-
-
-def test_search_finds_a_page_and_marks_the_word(tab):
-    here = tab("search.html?q=grokking").page
-    first = here.locator("#search-results ul.search li a").first
-    first.wait_for()
-    first.click()
-    here.wait_for_load_state()
-    assert "grokking" in here.inner_text("article").lower()
-
-
-def test_search_finds_pages_before_functions(tab):
-    here = tab("search.html?q=efficiency").page
-    links = here.locator("#search-results ul.search li a")
-    links.and_(here.locator("[href*='api/']")).first.wait_for()
-    found = links.evaluate_all("links => links.map(a => a.pathname)")
-    pages = [not path.startswith("/api") for path in found]
-    assert 5 < sum(pages) < len(pages)
-    assert pages == sorted(pages, reverse=True)
 
 
 EXPLORERS = [

@@ -126,10 +126,9 @@ class EfficiencyExplorer(_Explorer):
         mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
-        norms = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
-        kappa = (mem.kappa * gen.kappa) ** 0.5
-        norms |= {"exponent": mem.exponent, "kappa": kappa, "logit": 60.0}
-        super().__init__(**norms, size=500, measured=dict(measured or {}))
+        state = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
+        state |= {"exponent": mem.exponent, "kappa": (mem.kappa * gen.kappa) ** 0.5}
+        super().__init__(**state, logit=60.0, size=500, measured=dict(measured or {}))
 
 
 class TrainingExplorer(_Explorer):
