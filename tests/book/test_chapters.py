@@ -299,9 +299,9 @@ def test_only_the_icons_in_use_are_kept(tmp_path):
 NAMED = re.compile(r"`([a-z_]+(?:\.[A-Za-z_]\w*)+)(?:\(.*?\))?`")
 
 
-def test_the_code_that_choices_name_exists():
-    text = (chapters.BOOK / "chapters/choices.md").read_text(encoding="utf-8")
-    named = {n for line in text.splitlines() if "*In code.*" in line for n in NAMED.findall(line)}
-    packages = ("grokkit", "varma2023")
-    assert len(named) > 20
-    assert [n for n in named if not any(pydoc.locate(f"{p}.{n}") for p in packages)] == []
+@pytest.mark.parametrize("page", ["choices", "engine"])
+def test_the_code_that_a_page_names_exists(page):
+    named = set(NAMED.findall((chapters.BOOK / f"chapters/{page}.md").read_text(encoding="utf-8")))
+    places = ("", "grokkit.", "grokkit.engine.", "varma2023.")
+    assert len(named) > 15
+    assert [n for n in named if not any(pydoc.locate(place + n) for place in places)] == []
