@@ -396,7 +396,6 @@ def test_a_table_stays_in_its_column_and_shows_where_it_goes_on(tab):
 
 def test_the_score_is_a_card_a_claim_on_a_phone(tab):
     here = tab("chapters/score.html", width=360).page
-    assert here.evaluate("document.documentElement.scrollWidth") <= 360
     assert here.locator(".gk-score tbody tr").count() == len(CLAIMS)
     cells = here.locator("#score-f1a td")
     said = "cells => cells.map(td => getComputedStyle(td, '::before').content)"
@@ -679,7 +678,6 @@ def test_a_slow_reader_sees_the_first_picture_before_the_figures_can_be_drawn(ad
 
 
 def shown_verdicts(here) -> list[str]:
-    """The verdicts of the claims that the page shows."""
     return here.evaluate(
         """[...document.querySelectorAll("[data-verdict]")]
             .filter(e => e.getBoundingClientRect().width).map(e => e.dataset.verdict)"""
