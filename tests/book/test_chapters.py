@@ -190,8 +190,7 @@ def test_a_figure_is_referred_to_by_a_short_name():
 
 @pytest.mark.process
 def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
-    to = tmp_path / "build" / "book"
-    to.parent.mkdir()
+    to = tmp_path / "to"
     assert chapters.execute("published", [], to, 2, small) == 0
     printed = capsys.readouterr().out
     assert "[2/2]" in printed
@@ -226,8 +225,7 @@ def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     page = small / "chapters/one.md"
     page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
     chapters.sync(small)
-    (tmp_path / "build").mkdir()
-    assert chapters.execute("published", ["one"], tmp_path / "build" / "book", 1, small) == 1
+    assert chapters.execute("published", ["one"], tmp_path / "to", 1, small) == 1
     printed = capsys.readouterr().out
     assert re.search(r"chapters/one +FAILED", printed)
     assert "NameError: name 'undefined' is not defined" in printed
