@@ -193,6 +193,6 @@ class AdditionExplorer(_Explorer):
     _esm = module("addition")
     alt = "Explorer of addition by rotation; it recomputes in the browser with JavaScript."
 
-    def __init__(self, report: Trigonometric, p: int, a: int = 40, b: int = 25) -> None:
+    def __init__(self, report: Trigonometric, p: int) -> None:
         waves = {"frequencies": report.frequencies, "amplitudes": report.amplitudes.tolist()}
-        super().__init__(p=p, a=a % p, b=b % p, count=len(report.frequencies), **waves)
+        super().__init__(p=p, a=40 % p, b=25 % p, count=len(report.frequencies), **waves)
