@@ -28,18 +28,16 @@ SMALL = (
 
 
 @cache
-def cells(name: str, without: str = "") -> list[str]:
-    """The sources of a notebook's code cells, without those of a tag; [] for a page without one."""
+def read(name: str) -> list[nbformat.NotebookNode]:
+    """The cells of a notebook; [] for a page without one."""
     twin = chapters.BOOK / f"{name}.ipynb"
-    found = json.loads(twin.read_text(encoding="utf-8"))["cells"] if twin.exists() else []
-    code = [c for c in found if c["cell_type"] == "code"]
-    return ["".join(c["source"]) for c in code if without not in c["metadata"].get("tags", [])]
+    return nbformat.read(twin, as_version=4).cells if twin.exists() else []
 
 
-def prose(name: str) -> list[str]:
-    """The sources of a notebook's other cells."""
-    found = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == "markdown"]
+def cells(name: str, without: str = "") -> list[str]:
+    """The sources of a notebook's code cells, without those of a tag."""
+    code = [cell for cell in read(name) if cell.cell_type == "code"]
+    return [cell.source for cell in code if without not in cell.metadata.get("tags", [])]
 
 
 def n_lines(cell: str) -> int:
@@ -73,7 +71,8 @@ def test_a_notebook_quotes_in_its_own_way_and_its_page_as_the_chapter_does():
     assert "glue" not in there.cells[0].source
     back = nbformat.reads(chapters.stripped(nbformat.writes(there)), as_version=4)
     assert back.cells[0].source == source
-    assert not any("{glue" in text for name in NAMES for text in prose(name))
+    every = [cell for name in NAMES for cell in read(name) if cell.cell_type == "markdown"]
+    assert not any("{glue" in cell.source for cell in every)
 
 
 def test_committed_notebooks_and_contents_agree_with_the_chapters(capsys):
@@ -178,9 +177,8 @@ def test_cells_are_short_call_and_do_not_program(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_come_first(name):
     """`test_parameters` has the call that checks them next."""
-    whole = json.loads((chapters.BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
-    tagged = [c for c in whole["cells"] if "parameters" in c["metadata"].get("tags", [])]
-    assert ["".join(c["source"]) for c in tagged] == cells(name)[:1]
+    tagged = [cell for cell in read(name) if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.source for cell in tagged] == cells(name)[:1]
     assert cells(name)[0].startswith("profile = ")
 
 
@@ -192,8 +190,7 @@ def test_a_figure_is_referred_to_by_a_short_name():
 
 @pytest.mark.process
 def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_path, capsys):
-    to = tmp_path / "build" / "book"
-    to.parent.mkdir()
+    to = tmp_path / "to"
     assert chapters.execute("published", [], to, 2, small) == 0
     printed = capsys.readouterr().out
     assert "[2/2]" in printed
@@ -228,8 +225,7 @@ def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     page = small / "chapters/one.md"
     page.write_text(page.read_text("utf-8").replace("p > 4", "p > undefined"), encoding="utf-8")
     chapters.sync(small)
-    (tmp_path / "build").mkdir()
-    assert chapters.execute("published", ["one"], tmp_path / "build" / "book", 1, small) == 1
+    assert chapters.execute("published", ["one"], tmp_path / "to", 1, small) == 1
     printed = capsys.readouterr().out
     assert re.search(r"chapters/one +FAILED", printed)
     assert "NameError: name 'undefined' is not defined" in printed
@@ -301,9 +297,9 @@ def test_only_the_icons_in_use_are_kept(tmp_path):
 NAMED = re.compile(r"`([a-z_]+(?:\.[A-Za-z_]\w*)+)(?:\(.*?\))?`")
 
 
-def test_the_code_that_choices_name_exists():
-    text = (chapters.BOOK / "chapters/choices.md").read_text(encoding="utf-8")
-    named = {n for line in text.splitlines() if "*In code.*" in line for n in NAMED.findall(line)}
-    packages = ("grokkit", "varma2023")
-    assert len(named) > 20
-    assert [n for n in named if not any(pydoc.locate(f"{p}.{n}") for p in packages)] == []
+@pytest.mark.parametrize("page", ["choices", "engine"])
+def test_the_code_that_a_page_names_exists(page):
+    named = set(NAMED.findall((chapters.BOOK / f"chapters/{page}.md").read_text(encoding="utf-8")))
+    places = ("", "grokkit.", "grokkit.engine.", "varma2023.")
+    assert len(named) > 15
+    assert [n for n in named if not any(pydoc.locate(place + n) for place in places)] == []

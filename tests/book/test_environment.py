@@ -20,10 +20,8 @@ WANTED = [Requirement(r) for r in sum(EXTRAS.values(), PROJECT["dependencies"])]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 LINES = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 BOUNDS = [x for x in LINES if re.match(r"\w+<", x)]
-PINS = {
-    canonicalize_name(name): version
-    for name, version in (x.split("==") for x in LINES if "==" in x)
-}
+PINNED = [x for x in LINES if "==" in x]
+PINS = {canonicalize_name(name): version for name, version in (x.split("==") for x in PINNED)}
 
 
 def test_conda_brings_the_interpreter_and_leaves_packages_to_pip():
@@ -73,10 +71,9 @@ def test_a_part_imports_the_packages_that_are_declared_for_it_and_no_others(part
 
 
 def test_pins_are_exact_unique_and_sorted():
-    pins = [line for line in LINES if "==" in line]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
-    assert pins == sorted(pins, key=str.casefold)
-    assert len(PINS) == len(pins) > 150
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in PINNED)
+    assert sorted(PINNED, key=str.casefold) == PINNED
+    assert len(PINS) == len(PINNED) > 150
 
 
 def test_upper_bounds_are_in_the_constraints_alone():

@@ -30,7 +30,6 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A page for each explorer."""
     folder = tmp_path_factory.mktemp("pages")
     for name, make in MADE.items():
         data, _ = make()._repr_mimebundle_()
@@ -40,7 +39,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def opened(context, folder):
-    """A function that opens an explorer's page."""
     with tabs_on(context, folder) as open_page:
         yield open_page
 

@@ -17,9 +17,8 @@ def spec(rows, cols, titles=None, shared=False, height=500) -> tuple[list, dict]
     """Data and layout of a grid of panels with a curve in each."""
     share = {"shared_xaxes": shared, "shared_yaxes": shared}
     fig = make_subplots(rows=rows, cols=cols, subplot_titles=titles, **share)
+    fig.add_scatter(x=[1, 2], y=[3, 4], name="line", row="all", col="all")
     for row in range(1, rows + 1):
-        for col in range(1, cols + 1):
-            fig.add_scatter(x=[1, 2], y=[3, 4], name=f"{row}{col}", row=row, col=col)
         fig.update_yaxes(title=f"row {row}", row=row, col=1)
     fig.update_xaxes(title="x", row=rows)
     written = json.loads(fig.update_layout(height=height).to_json())

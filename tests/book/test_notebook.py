@@ -52,24 +52,18 @@ def test_what_a_page_cannot_print_is_refused(value):
         notebook.plain(value)
 
 
-def test_glue_keeps_the_plain_value(monkeypatch):
-    kept = {}
+def test_glue_keeps_the_plain_value_and_a_live_notebook_finds_what_its_prose_quotes(monkeypatch):
+    kept, shell = {}, SimpleNamespace(user_ns={})
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
-    notebook.glue("share", np.float64(0.5))
-    assert repr(kept) == "{'share': 0.5}"
-    notebook.glue("runs", notebook.chips([grokking(0), grokking(1)], "float64"))
-    assert kept["runs"].data.startswith("<span")
-
-
-def test_a_live_notebook_finds_what_its_prose_quotes(monkeypatch):
-    shell = SimpleNamespace(user_ns={})
-    monkeypatch.setattr("myst_nb.glue", lambda *_, **__: None)
     monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
-    notebook.glue("share", 0.5)
+    notebook.glue("share", np.float64(0.5))
     notebook.glue("word", "met")
+    assert repr(kept) == "{'share': 0.5, 'word': 'met'}"
     for quote in chapters.QUOTES.values():
         name = quote.removeprefix("{eval}`").partition("[")[0]
-        assert shell.user_ns[name] == {"share": 0.5, "word": "met"}
+        assert shell.user_ns[name] == kept
+    notebook.glue("runs", notebook.chips([grokking(0), grokking(1)], "float64"))
+    assert kept["runs"].data.startswith("<span")
 
 
 def test_chips_say_what_the_sentence_on_the_runs_says_and_no_more():

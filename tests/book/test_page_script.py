@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from test_site import FRAMES, Tab, switch_to, tabs_on, write_page
+from test_site import FITTED, FRAMES, Tab, switch_to, tabs_on, write_page
 from test_sphinx_ext import rendered
 
 from varma2023 import theme
@@ -105,28 +105,19 @@ def test_a_figure_waits_for_its_fonts_and_does_without(browser, page):
     assert sizes[0] == sizes[1] != sizes[2]
 
 
-def test_a_figure_is_as_wide_as_its_box_whatever_made_it_narrow(opened):
-    page = opened()
-    for width in (500, 700):
-        page.evaluate(f"document.body.style.width = '{width}px'")
-        page.wait_for_function(
-            """width => [...document.querySelectorAll('.gk-plot')]
-            .every(p => p.clientWidth < width && p.clientWidth === p._fullLayout.width)""",
-            arg=width,
-        )
-
-
 PANELS = """() => [...document.querySelectorAll('#fig-1 .nsewdrag')]
     .map(p => p.getBoundingClientRect()).map(r => [r.left, r.top, r.width, r.bottom])"""
 
 
 def test_panels_stand_under_each_other_where_it_is_narrow_and_beside_each_other_again(opened):
+    """And every figure is as wide as its box, whatever made that narrow."""
     page = opened()
     for width, below in ((340, True), (900, False), (500, True)):
         page.evaluate(f"document.body.style.width = '{width}px'")
         page.wait_for_function(
             f"below => (([a, b]) => below ? b[1] > a[3] : b[1] === a[1])(({PANELS})())", arg=below
         )
+        page.wait_for_function(FITTED)
         first, second = page.evaluate(PANELS)
         assert (first[0] == second[0]) == below
         assert (first[2] > 0.5 * width) == below  # nearly as wide as the page, or half

@@ -15,12 +15,10 @@ from hypothesis import strategies as st
 
 from varma2023 import theme
 from varma2023.publish import chapters, sphinx_ext
-from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
 
 
 def rendered(renderer, content: dict) -> str:
-    """The HTML of one output."""
-    mime = ISLAND_MIME if renderer is sphinx_ext.IslandMime else PLOTLY_MIME
+    mime = renderer.mime_priority_overrides[0][1]
     data = SimpleNamespace(mime_type=mime, content=content)
     [node] = renderer.handle_mime(None, data, inline=False)
     return str(node.astext())

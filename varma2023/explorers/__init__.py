@@ -126,10 +126,9 @@ class EfficiencyExplorer(_Explorer):
         mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
-        norms = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
-        kappa = (mem.kappa * gen.kappa) ** 0.5
-        norms |= {"exponent": mem.exponent, "kappa": kappa, "logit": 60.0}
-        super().__init__(**norms, size=500, measured=dict(measured or {}))
+        state = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
+        state |= {"exponent": mem.exponent, "kappa": (mem.kappa * gen.kappa) ** 0.5}
+        super().__init__(**state, logit=60.0, size=500, measured=dict(measured or {}))
 
 
 class TrainingExplorer(_Explorer):
@@ -194,6 +193,6 @@ class AdditionExplorer(_Explorer):
     _esm = module("addition")
     alt = "Explorer of addition by rotation; it recomputes in the browser with JavaScript."
 
-    def __init__(self, report: Trigonometric, p: int, a: int = 40, b: int = 25) -> None:
+    def __init__(self, report: Trigonometric, p: int) -> None:
         waves = {"frequencies": report.frequencies, "amplitudes": report.amplitudes.tolist()}
-        super().__init__(p=p, a=a % p, b=b % p, count=len(report.frequencies), **waves)
+        super().__init__(p=p, a=40 % p, b=25 % p, count=len(report.frequencies), **waves)

@@ -9,8 +9,8 @@ from varma2023.measures import run_facts
 from varma2023.tables import table
 
 
-def hours(records: Records) -> dict[str, float]:
-    """Hours that training these records took: of single threads, and of whole cards.
+def hours_text(records: Records, digits: int = 0) -> str:
+    """Hours that training these records took: of single threads, and of whole cards if any.
 
     A process that trained a stack of runs notes its time with each of them; a run has its share.
     """
@@ -24,12 +24,6 @@ def hours(records: Records) -> dict[str, float]:
                 spent["thread"] += share * process.get("threads", 1)
             else:
                 spent["card"] += share
-    return spent
-
-
-def hours_text(records: Records, digits: int = 0) -> str:
-    """`hours` in words; those of cards only where there are some."""
-    spent = hours(records)
     named = [f"{spent[of]:,.{digits}f} {of}-hours" for of in spent if spent[of] or of == "thread"]
     return " and ".join(named)
 

@@ -46,13 +46,10 @@ def documents(book: Path) -> list[str]:
 
     Those are the pages with a kernel in their header.
     """
-
-    def is_notebook(page: Path) -> bool:
-        header, *_ = page.read_text(encoding="utf-8").split("\n---\n")
-        return header.startswith("---\n") and "\nkernelspec:" in header
-
+    has_kernel = re.compile(r"---\n(.+\n)*?kernelspec:").match
     pages = [book / "intro.md", *sorted((book / "chapters").glob("*.md"))]
-    return [str(p.relative_to(book).with_suffix("")) for p in pages if is_notebook(p)]
+    notebooks = [page for page in pages if has_kernel(page.read_text(encoding="utf-8"))]
+    return [str(page.relative_to(book).with_suffix("")) for page in notebooks]
 
 
 # How a notebook quotes what a page quotes as text, as HTML, and as a block of its own; the names

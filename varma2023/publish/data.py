@@ -38,23 +38,19 @@ def table(figure: Mapping[str, Any]) -> str:
 
     `figure` is plotly's JSON. Hidden runs are there as well.
     """
-    keys = list(dict.fromkeys(key for trace in figure["data"] for key in _meta(trace)))
+    meta = [m if isinstance(m := t.get("meta"), Mapping) else {} for t in figure["data"]]
+    keys = list(dict.fromkeys(key for own in meta for key in own))
     bars = ["low", "high"] if any(t.get("error_y", {}).get("array") for t in figure["data"]) else []
     to = io.StringIO()
     rows = csv.writer(to, lineterminator="\n")
     rows.writerow(["panel", "trace", "x", "y", *keys, *bars])
-    for i, trace in enumerate(figure["data"], start=1):
+    for i, (trace, own) in enumerate(zip(figure["data"], meta, strict=True), start=1):
         name = MARKUP.sub("", trace.get("name") or "") or f"trace {i}"
-        of = [_meta(trace).get(key) for key in keys]
+        of = [own.get(key) for key in keys]
         for point, ends in _points(trace):
             cells = [*point, *of, *(ends if bars else [])]
             rows.writerow([trace.get("xaxis", "x"), name, *map(_text, cells)])
     return to.getvalue()
-
-
-def _meta(trace: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = trace.get("meta")
-    return meta if isinstance(meta, Mapping) else {}
 
 
 def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:

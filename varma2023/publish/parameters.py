@@ -113,9 +113,8 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
         if name not in PARAMETERS:
             raise ValueError(f"unknown parameter {name!r}: there are {', '.join(PARAMETERS)}")
         declared = PARAMETERS[name]
-        if not (
-            declared.allows(value) or (value is None and declared.of_profile and "profile" in takes)
-        ):
+        the_profiles = value is None and declared.of_profile and "profile" in takes
+        if not (the_profiles or declared.allows(value)):
             raise ValueError(f"{name} must be {declared.allowed}; got {value!r}")
     task, p = values.get("task") or "x+y", values.get("p")
     if p is not None and p < 5 and task not in tasks.PERMUTATION:

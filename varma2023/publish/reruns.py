@@ -29,12 +29,6 @@ class Rerun:
     figure: dict[str, Any]  # one of its figures, as plotly's JSON
 
     @property
-    def command(self) -> str:
-        """What to type for the same."""
-        given = " ".join(f"-p {key} {value}" for key, value in self.parameters.items())
-        return f"papermill book/{self.chapter}.ipynb out.ipynb {given}"
-
-    @property
     def verdicts(self) -> dict[str, str]:
         """By claim, the verdicts that the chapter reached."""
         return verdicts_of(self.values)
