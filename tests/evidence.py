@@ -576,6 +576,7 @@ def from_minima(
             there_too_steep = steep * weight_decay**decay * lr / 1e-3
             high = 0.1 if there_too_steep > 38 and not calm else 1e-7
             curves = {"train_accuracy": 1, "test_accuracy": accuracy, "steepness": there_too_steep}
+            curves["param_norm"] = [24, 24, 24 if high < 0.1 else 27]
             run = Run(**own, lr=lr, init=there, steepness=1e-4)
             made.append(record(run, [0, 10, 1000], train_loss=[1e-7, high, 1e-7], **curves))
     return made

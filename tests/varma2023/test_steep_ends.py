@@ -64,6 +64,17 @@ def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():
     assert sum(steepness.right(calm)) == 90 - (10 + 15) - (5 + 15)  # of memory, of the rule
 
 
+def test_where_adamw_ends_is_told_by_learning_rate():
+    minima = steepness.minima(evidence.from_minima())
+    # where it leaves, from a norm of 24 to 27; at weight decay 1 from 24^2 / 2 + 10 to 27^2 / 2 + 10
+    assert steepness.height_text(minima, MEMORY).split(", ") == [
+        "1 at η = 0.001",
+        "1.26 (1 – 1.26) at η = 0.004",
+        "1.26 (1.25 – 1.26) at η = 0.016",
+    ]
+    assert steepness.edge_text(minima, RULE) == "6 (3 – 12)"
+
+
 def test_the_figure_has_every_minimum_and_every_run_of_adamw_from_there():
     minima = steepness.minima(evidence.from_minima())
     fig = shown(steepness.fig_steepness(minima), "λ = 0.5 × 3", "of memory: 0 of 15")

@@ -9,7 +9,16 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records
 from varma2023 import plots
-from varma2023.measures import over_least, spikes, stable_below
+from varma2023.measures import (
+    Summary,
+    finals,
+    group,
+    least,
+    objective,
+    over_least,
+    spikes,
+    stable_below,
+)
 from varma2023.plots import Looks, draw
 from varma2023.statistics import Interval, geometric_mean, mean_ratio
 from varma2023.tables import table
@@ -103,11 +112,30 @@ def right(found: Sequence[Minimum]) -> list[bool]:
     ]
 
 
+def by_rate(found: Sequence[Minimum], kind: str) -> dict[float, list[Record]]:
+    """The runs of AdamW from minima of a kind, by learning rate."""
+    started = [record for minimum in found if minimum.kind == kind for record in minimum.adamw]
+    return group(started, "lr")
+
+
 def left_text(found: Sequence[Minimum], kind: str) -> str:
     """ "0 of 30 at η = 0.001, 3 of 30 at η = 0.004": runs that leave the minima of a kind."""
-    by_rate = zip(*(minimum.adamw for minimum in found if minimum.kind == kind), strict=True)
-    counts = (f"{sum(map(leaves, own))} of {len(own)} at η = {own[0].run.lr:g}" for own in by_rate)
-    return ", ".join(counts)
+    runs = by_rate(found, kind).items()
+    return ", ".join(f"{sum(map(leaves, own))} of {len(own)} at η = {lr:g}" for lr, own in runs)
+
+
+def height_text(found: Sequence[Minimum], kind: str) -> str:
+    """Eq. (2) where AdamW ends over that at the minimum, median and range, by learning rate."""
+    heights = {
+        lr: Summary.of([least(record) / objective(record)[0] for record in own])
+        for lr, own in by_rate(found, kind).items()
+    }
+    return ", ".join(f"{each.text('.3g')} at η = {lr:g}" for lr, each in heights.items())
+
+
+def edge_text(found: Sequence[Minimum], kind: str) -> str:
+    """How steep the loss is where AdamW ends at the smallest rate: median and range."""
+    return finals(next(iter(by_rate(found, kind).values())), "steepness").text(".0f")
 
 
 def steepness_table(found: Sequence[Minimum]) -> str:
