@@ -66,7 +66,7 @@ def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():
 
 def test_where_adamw_ends_is_told_by_learning_rate():
     minima = steepness.minima(evidence.from_minima())
-    # where it leaves, from a norm of 24 to 27; at weight decay 1 from 24^2 / 2 + 10 to 27^2 / 2 + 10
+    # where it leaves, norm 24 to 27; at weight decay 1 from 24^2 / 2 + 10 to 27^2 / 2 + 10
     assert steepness.height_text(minima, MEMORY).split(", ") == [
         "1 at η = 0.001",
         "1.26 (1 – 1.26) at η = 0.004",
