@@ -6,7 +6,7 @@ from math import inf, isfinite, log, log10, nan
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
@@ -21,8 +21,6 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 }
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
-# of the columns: of learning rates by the loss, or of losses
-TITLES = {"exact": "η = {:g}", "rounded": "rounded loss", "": "{}"}
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
@@ -168,6 +166,14 @@ def fig_outcomes(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}{full}.")
 
 
+def _column_title(run: Run, field: str) -> str:
+    """What a column of `fig_side_by_side` is of, by one of its runs."""
+    if field == "beta1":
+        return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
+    rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
+    return f"{run.loss if field == 'loss' else rate}, D = {run.dataset_size:,}"
+
+
 def fig_side_by_side(
     records: Records, field: str, metrics: Sequence[str] = ("test_accuracy", "train_loss")
 ) -> go.Figure:
@@ -176,14 +182,8 @@ def fig_side_by_side(
     Of "beta1" a column has both sizes. A row for each metric, over epochs; at several learning
     rates over η x epochs.
     """
-    if field == "beta1":
-        kinds = group(records, field, "lr")
-        groups = {f"β₁ = {beta:.4g}, η = {lr:g}": here for (beta, lr), here in kinds.items()}
-    else:
-        groups = {
-            f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}": here
-            for (value, size), here in group(records, field, "dataset_size").items()
-        }
+    columns = group(records, field, "lr" if field == "beta1" else "dataset_size").values()
+    groups = {_column_title(here[0].run, field): here for here in columns}
     timed = len(group(records, "lr")) > 1
     grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.05, **grid)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Pair, Summary, d_crit_interval, d_crit_text, group
-from varma2023.semi_grokking.analysis import excess, in_the_rule, spikes_in_memory
+from varma2023.semi_grokking.analysis import Readings, excess, in_the_rule, spikes_in_memory
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -146,9 +146,9 @@ def later_is_higher(records: Records) -> float:
 
 def places(values: Sequence[float]) -> Float[np.ndarray, " run"]:
     """From 0 to 1, the place of each value among all, the mean of equals; their mean is 1/2."""
-    each = np.array(values, float)
-    below, same = each[:, None] > each, each[:, None] == each
-    return (below.sum(1) + same.sum(1) / 2) / len(each)
+    from scipy import stats  # here, for it takes a second that most chapters do not need
+
+    return (stats.rankdata(values) - 0.5) / len(values)
 
 
 def sooner(records: Records, read: measures.Reading = median_height) -> Interval:
@@ -167,10 +167,7 @@ def sooner(records: Records, read: measures.Reading = median_height) -> Interval
     return _over_seeds(rows, lambda some: statistics.spearman(*some.T))
 
 
-Heights = Callable[[Record], list[float]]
-
-
-def place_of_last(records: Records, before: int = 0, read: Heights = spike_heights) -> Interval:
+def place_of_last(records: Records, before: int = 0, read: Readings = spike_heights) -> Interval:
     """The mean place of the spike at which a network leaves memory, among its like, over seeds.
 
     Those are the spikes of the same number, of networks of the same rate and size that were still
