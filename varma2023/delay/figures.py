@@ -135,7 +135,7 @@ def fig_norms(found: Found) -> go.Figure:
         marker = {"color": colour, "symbol": plots.symbol_of(look), "size": 6}
         who = [f"{plots.run_name(record)}<br>{label}" for record in here]
         dots: Looks = {"mode": "markers", "marker": marker, "customdata": who, "colour": colour}
-        x, part = sizes / analysis.fresh_size(every), "%{y:.2f} of the peak<br>%{customdata}"
+        x, part = sizes / measures.d_crit(every).value, "%{y:.2f} of the peak<br>%{customdata}"
         late = "%{y:.3g} decay times<br>%{customdata}"
         draw(fig, x, ratios, name, part, place=(1, 1), **dots)
         draw(fig, -np.log(ratios), times, name, late, place=(1, 2), **dots)
