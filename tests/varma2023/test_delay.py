@@ -45,6 +45,7 @@ def test_the_moment_is_half_way_from_what_mirror_images_give():
     assert analysis.halfway(record(run, epochs, test_accuracy=level - 0.01)) == inf
 
 
+CRITS = {p: 1.4 * p * log(p) for p in (31, 53)}
 RATES = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}
 
 
@@ -73,12 +74,12 @@ def test_waits_cut_short_count_as_longer_ones():
     whole, cut = waits("divergence", 0.2), waits("divergence", 0.2, until=80.0)
     assert 30 < cut.censored.sum() < 120
     assert fit("divergence", cut).d_c == pytest.approx(300, rel=0.01)
-    dropped = Waits(*(part[~cut.censored] for part in (cut.size, cut.log_time, cut.censored)))
+    dropped = Waits(*(part[~cut.censored] for part in cut))
     lost, kept, known = (
         fit("divergence", each).log_time(np.array([320.0]))[0] for each in (dropped, cut, whole)
     )
     assert lost < kept == pytest.approx(known, abs=0.1)
-    none = Waits(cut.size, cut.log_time, np.ones(len(cut.size), bool))
+    none = cut._replace(censored=np.ones(len(cut.size), bool))
     with pytest.raises(ValueError, match="needs networks that grok"):
         fit("power", none)
 
@@ -95,8 +96,7 @@ def test_comparisons_are_of_seeds_with_their_own():
     records = found["delay"]
     decays = analysis.by_decay(records)
     assert decays[2.0].value == pytest.approx(1.4, rel=1e-3)
-    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
-    assert analysis.by_modulus(records, crits)[53].value == pytest.approx(3.0, rel=0.05)
+    assert analysis.by_modulus(records, CRITS)[53].value == pytest.approx(3.0, rel=0.05)
     assert analysis.by_modulus(records, {31: 150.0}) == {}
     late = [r for r in records if r.run.weight_decay == 2]
     late[0].metrics["test_accuracy"] = np.zeros(4)
@@ -227,7 +227,7 @@ def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
     known = analysis.Comparison.of(own, analysis.generalised)
     assert known.aic["divergence"] + 10 < known.aic["power"] < known.aic["exponential"]
     assert all(gained.low > 0 for gained in known.gains.values())
-    assert known.d_c["divergence"].value == pytest.approx(1.4 * 31 * log(31), rel=0.05)
+    assert known.d_c["divergence"].value == pytest.approx(CRITS[31], rel=0.05)
     assert f"{known.aic['power']:.1f} (power)" in known.aic_text()
     assert known.gains_text().startswith("+")
     assert [*map(analysis.generalised, late)] == [inf] * len(late)
@@ -254,9 +254,8 @@ def test_a_critical_size_at_the_least_that_is_allowed_is_none():
 def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_their_times_are_equal(
     slower, one_curve
 ):
-    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
     found = analysis.settings(made.waits(p=31, spread=0.2, slower=slower)["delay"])
-    forget, fresh = analysis.units(crits).values()
+    forget, fresh = analysis.units(CRITS).values()
     [worse] = analysis.collapse(found, forget).values()
     assert worse < 2 if one_curve else worse > 20
     assert analysis.collapse_text(found, forget) == f"{worse:+.0f} at a rate of 0.001"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -72,8 +73,7 @@ def by_size(records: Records) -> list[Record]:
     return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
 
 
-@dataclass(frozen=True)
-class Waits:
+class Waits(NamedTuple):
     """How long some networks took: one value a run."""
 
     size: Vector  # of the dataset
@@ -437,15 +437,13 @@ def collapse(
     for (_, lr), here in found.items():
         waits, size = Waits.of(here), unit(here)
         if size > 0 and not waits.censored.all():
-            scaled = Waits(waits.size / size, waits.log_time, waits.censored)
-            parts.setdefault(lr, []).append(scaled)
+            parts.setdefault(lr, []).append(waits._replace(size=waits.size / size))
 
     def cost(waits: Waits) -> float:
         return aic(fit("divergence", waits), waits)
 
     def whole(own: Sequence[Waits]) -> Waits:
-        each = ([getattr(waits, name) for waits in own] for name in Waits.__annotations__)
-        return Waits(*map(np.concatenate, each))
+        return Waits(*map(np.concatenate, zip(*own, strict=True)))
 
     return {lr: cost(whole(w)) - sum(map(cost, w)) for lr, w in parts.items() if len(w) > 1}
 

@@ -37,8 +37,8 @@ def fig_delay(
     least = 0.9 * min(smallest, crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
-    known = {"forget:": crits.get(p, nan), "memory:": up_to}
-    for (label, size), colour in zip(known.items(), (TEST, MEM), strict=True):
+    known = ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM)
+    for label, size, colour in known:
         if isfinite(size):
             text = {"text": f"{label} {size:.0f}", "textangle": -90, "font": {"color": colour}}
             place: Looks = {"x": log10(size), "xanchor": "right", "y": 0.02, "yanchor": "bottom"}
@@ -170,10 +170,8 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         seen = times < top
         line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
-        x, y = sizes[seen], np.exp(times[seen])
-        if not len(x):
-            continue
-        draw(fig, x, y, law, hover, place=(1, 1), **line)
+        if seen.any():
+            draw(fig, sizes[seen], np.exp(times[seen]), law, hover, place=(1, 1), **line)
 
 
 ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another

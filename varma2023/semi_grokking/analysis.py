@@ -154,7 +154,7 @@ def at_each_rate(records: Records) -> dict[float, list[Record]]:
 def above_half_text(records: Records) -> str:
     """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
     rates = at_each_rate(records).items()
-    return ", ".join(f"{len(in_the_rule(r))} of {len(r)} at η = {rate:g}" for rate, r in rates)
+    return ", ".join(f"{share_text(own)} at η = {rate:g}" for rate, own in rates)
 
 
 def same_side(records: Records) -> list[bool]:
@@ -308,6 +308,11 @@ def is_smaller(ratio: Interval) -> bool | None:
 def in_the_rule(records: Records) -> list[Record]:
     """The runs that end above a test accuracy of 1/2."""
     return [record for record in records if record.final("test_accuracy") > 0.5]
+
+
+def share_text(records: Records) -> str:
+    """ "3 of 5": how many end above a test accuracy of 1/2."""
+    return f"{len(in_the_rule(records))} of {len(records)}"
 
 
 def usual_of(records: Records, usual: Records) -> list[Record]:

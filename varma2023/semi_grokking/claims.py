@@ -393,12 +393,11 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
 )
 def by_momentum(found: ByExperiment) -> Result:
     """B22: whether less momentum alone carries networks out of memory (choice C36)."""
-    kinds = group(found["momentum"], "beta1")
-    if len(kinds) < 3 or len(group(kinds[min(kinds)], "seed")) < ENOUGH_SEEDS:
+    kinds = [*group(found["momentum"], "beta1").values()]
+    if len(kinds) < 3 or len(group(kinds[0], "seed")) < ENOUGH_SEEDS:
         return Result()
-    less, usual, more = (kinds[beta1] for beta1 in sorted(kinds))
-    left = [len(analysis.in_the_rule(records)) for records in (less, usual, more)]
-    told = [f"{n} of {len(of)}" for n, of in zip(left, (less, usual, more), strict=True)]
+    (less, usual, more), told = kinds, [*map(analysis.share_text, kinds)]
+    left = [len(analysis.in_the_rule(records)) for records in kinds]
     spiked = analysis.spiking_in_memory(less)
     ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
     ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "

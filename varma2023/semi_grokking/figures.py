@@ -345,17 +345,15 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
         for (rate, size), here in group(own, "lr", "dataset_size").items():
             n = len(analysis.in_the_rule(here))
             kind = "all" if n == len(here) else "some" if n else "none"
-            share = ordered_at(n / len(here)) if kind == "some" else colours[kind]
-            marker = {"symbol": ENDS[kind], "size": 10, "color": share}
+            marker = {"symbol": ENDS[kind], "size": 10, "color": ordered_at(n / len(here))}
             hover = f"{n} of {len(here)} end above ½<br>D {size:,}, η = {rate:g}"
             looks: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
             looks["meta"] = plots.shared_meta(here, "lr")
             draw(fig, [size], [rate], f"{kind} above ½", hover, colour=colours[kind], **looks)
-        halves = {r: measures.d_crit_interval(metastable.whole(here)) for r, here in rates.items()}
+        halves = [measures.d_crit_interval(metastable.whole(here)).value for here in rates.values()]
         marker = {"symbol": "line-ns", "size": 26, "line": {"color": NORM, "width": 2.5}}
-        sizes = [half.value for half in halves.values()]
         tick: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
-        draw(fig, sizes, [*halves], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
+        draw(fig, halves, [*rates], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
         reach, marks = [min(rates) / 2, max(rates) * 2], known.get(p, (nan, nan))
         looked = ("grokked ones forget below", TEST, "dot"), ("costs meet at", MEM, "dash")
         for (name, colour, dash), mark in zip(looked, marks, strict=True):
@@ -370,7 +368,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
         fig.update_yaxes(title="η", type="log", range=where, **looks, row=row, col=1)
     fig.update_xaxes(title="dataset size D", row=len(moduli))
     told = "; ".join(
-        f"p = {p}, η = {rate:g}: {metastable.share_text(here)}, accuracy ½ at "
+        f"p = {p}, η = {rate:g}: {analysis.share_text(here)}, accuracy ½ at "
         f"{measures.d_crit_text(metastable.whole(here))}"
         for (p, rate), here in group(records, "p", "lr").items()
     )
