@@ -26,6 +26,8 @@ SAME_DECAY = 1.5  # factor between times at two weight decays, or with noise and
 SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
 SAME_SIZE = 1.2  # and between two dataset sizes
 MIN_SIZES = 6  # of which the ones in between are held out in turn
+SAME_D = 1.1  # factor within which a size is the same with Grokfast (choice C42), and
+SOONER = 2.0  # that by which a network must grok sooner
 
 Vector = Float[np.ndarray, " run"]
 Shape = Callable[[Vector, float, float], Vector]
@@ -269,10 +271,6 @@ def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
 def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
     """By noise in units of epsilon, the time to grok over that without noise (`at_rate`)."""
     return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
-
-
-SAME_D = 1.1  # factor within which a size is the same (choice C42), and
-SOONER = 2.0  # that by which a network must grok sooner
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,11 @@ from varma2023.measures import group
 from varma2023.plots import Looks, Place, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, coloured, panels, set_alt
 
+Found = dict[analysis.Setting, list[Record]]
+ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
+
 
 def fig_delay(
     records: Records, crits: dict[int, float], slow: Records, upper: Records, noisy: Records
@@ -96,9 +101,6 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     return set_alt(fig, f"{said}is, against the usual: {late}.")
 
 
-Found = dict[analysis.Setting, list[Record]]
-
-
 def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
     """Decay times of all networks against D / D_crit of ungrokking, and over that of fresh ones.
 
@@ -172,11 +174,6 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
         if seen.any():
             draw(fig, sizes[seen], np.exp(times[seen]), law, hover, place=(1, 1), **line)
-
-
-ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
-TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
 
 
 def _dots(

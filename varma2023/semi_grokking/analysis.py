@@ -144,23 +144,21 @@ class Left:
 ALIKE, OF_PAIRS = 20, 25  # pairs of a network at two rates: at least so many must end alike (C45)
 
 
-def at_each_rate(records: Records) -> dict[float, list[Record]]:
-    """By learning rate the runs of those networks that were trained at several, in one order."""
+def at_several_rates(records: Records) -> list[list[Record]]:
+    """By network, the runs of those networks that were trained at several learning rates."""
     networks = group(records, "dataset_size", "seed").values()
-    runs = [each for same in networks if len(group(same, "lr")) > 1 for each in same]
-    return {float(rate): own for rate, own in group(runs, "lr").items()}
+    return [same for same in networks if len(group(same, "lr")) > 1]
 
 
 def above_half_text(records: Records) -> str:
     """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
-    rates = at_each_rate(records).items()
+    rates = group([*chain(*at_several_rates(records))], "lr").items()
     return ", ".join(f"{share_text(own)} at η = {rate:g}" for rate, own in rates)
 
 
 def same_side(records: Records) -> list[bool]:
     """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
-    ends = ([r.final("test_accuracy") > 0.5 for r in own] for own in at_each_rate(records).values())
-    return [len({*sides}) == 1 for sides in zip(*ends, strict=True)]
+    return [len(in_the_rule(own)) in (0, len(own)) for own in at_several_rates(records)]
 
 
 def is_alike(same: Sequence[bool]) -> bool | None:

@@ -29,7 +29,7 @@ Networks = Collection[tuple[int, int]] | None
 
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
-AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # the semi-grokked published runs
+AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
 def _chosen(runs: Iterable[Run], wanted: Networks) -> list[Run]:
@@ -150,10 +150,7 @@ def papers_sizes(profile: str = "published", seeds: int | None = None) -> list[R
     Then five of the 20 sizes with three seeds, and `TRAINED_TOO`, at half of that rate; each for
     the same time lr x epochs.
     """
-    own: dict[str, Changes] = {
-        "published": {"epochs": 128_000, "n_logged": 140},
-        "quick": {"epochs": 800},
-    }
+    own = {"published": {"epochs": 128_000, "n_logged": 140}, "quick": {"epochs": 800}}
     grid = "paper" if profile == "published" else profile
     usual = semi_grokking(grid, seeds, **own.get(profile, {}))
     sizes = sorted({run.dataset_size for run in usual})
