@@ -1,6 +1,7 @@
 """How long until a network groks: laws fitted to waits, some of them cut short, and comparisons."""
 
 from dataclasses import replace
+from itertools import product
 from math import inf, log
 
 import evidence as made
@@ -27,10 +28,8 @@ def test_every_size_has_its_seeds_and_the_other_settings_as_many_decay_times(pro
             same = times[run.p, run.dataset_size]
             assert run.epochs / run.decay_time == pytest.approx(same, rel=1e-3)
     by_size = [r for r in runs if (r.p, r.weight_decay) == (first.p, 1.0)]
-    assert all(
-        [r.seed for r in by_size if r.dataset_size == size] == [0, 1, 2, 3]
-        for size in {r.dataset_size for r in by_size}
-    )
+    sizes = {r.dataset_size for r in by_size}
+    assert [(r.dataset_size, r.seed) for r in by_size] == [*product(sorted(sizes), range(4))]
     longest = {p: max(t for (q, _), t in times.items() if q == p) for p in {r.p for r in runs}}
     smallest = {p: min(size for q, size in times if q == p) for p in longest}
     assert all(times[p, size] == longest[p] for p, size in smallest.items())
@@ -46,27 +45,26 @@ def test_the_moment_is_half_way_from_what_mirror_images_give():
     assert analysis.halfway(record(run, epochs, test_accuracy=level - 0.01)) == inf
 
 
+CRITS = {p: 1.4 * p * log(p) for p in (31, 53)}
+RATES = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}
+
+
 def waits(law: str, spread: float, until: float = inf, n: int = 60) -> Waits:
     """Waits drawn from a law with D_c = 300, cut at a time."""
     size = np.repeat([320.0, 340, 380, 450, 600, 800], n)
-    rate = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}[law]
-    mean = LAWS[law](size, 300.0, rate)
+    mean = LAWS[law](size, 300.0, RATES[law])
     drawn = mean - mean.min() + 1 + spread * np.random.default_rng(0).normal(size=len(size))
     return Waits(size, np.minimum(drawn, log(until)), drawn > log(until))
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_a_fit_finds_the_constants_of_its_law_and_beats_the_others(law):
-    rate = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}[law]
     drawn = waits(law, 0.2)
     fits = {name: fit(name, drawn) for name in LAWS}
     found = fits[law]
-    assert found.rate == pytest.approx(rate, rel=0.1)
-    assert found.spread == pytest.approx(0.2, rel=0.1)
-    if law in WITH_D_C:
-        assert found.d_c == pytest.approx(300, rel=0.01)
-    else:
-        assert np.isnan(found.d_c)
+    assert (found.rate, found.spread) == pytest.approx((RATES[law], 0.2), rel=0.1)
+    d_c = 300 if law in WITH_D_C else np.nan
+    assert found.d_c == pytest.approx(d_c, rel=0.01, nan_ok=True)
     likely = {name: each.log_likelihood(drawn).sum() for name, each in fits.items()}
     best = max(likely.values())  # a divergence far below the sizes is as good as a power
     assert likely[law] == pytest.approx(best, abs=2.0)
@@ -76,14 +74,12 @@ def test_waits_cut_short_count_as_longer_ones():
     whole, cut = waits("divergence", 0.2), waits("divergence", 0.2, until=80.0)
     assert 30 < cut.censored.sum() < 120
     assert fit("divergence", cut).d_c == pytest.approx(300, rel=0.01)
-    dropped = Waits(*(part[~cut.censored] for part in (cut.size, cut.log_time, cut.censored)))
-    kept, lost = (fit("divergence", each).log_time(np.array([320.0]))[0] for each in (cut, dropped))
-    assert (
-        lost
-        < kept
-        == pytest.approx(fit("divergence", whole).log_time(np.array([320.0]))[0], abs=0.1)
+    dropped = Waits(*(part[~cut.censored] for part in cut))
+    lost, kept, known = (
+        fit("divergence", each).log_time(np.array([320.0]))[0] for each in (dropped, cut, whole)
     )
-    none = Waits(cut.size, cut.log_time, np.ones(len(cut.size), bool))
+    assert lost < kept == pytest.approx(known, abs=0.1)
+    none = cut._replace(censored=np.ones(len(cut.size), bool))
     with pytest.raises(ValueError, match="needs networks that grok"):
         fit("power", none)
 
@@ -100,8 +96,7 @@ def test_comparisons_are_of_seeds_with_their_own():
     records = found["delay"]
     decays = analysis.by_decay(records)
     assert decays[2.0].value == pytest.approx(1.4, rel=1e-3)
-    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
-    assert analysis.by_modulus(records, crits)[53].value == pytest.approx(3.0, rel=0.05)
+    assert analysis.by_modulus(records, CRITS)[53].value == pytest.approx(3.0, rel=0.05)
     assert analysis.by_modulus(records, {31: 150.0}) == {}
     late = [r for r in records if r.run.weight_decay == 2]
     late[0].metrics["test_accuracy"] = np.zeros(4)
@@ -112,19 +107,19 @@ def test_comparisons_are_of_seeds_with_their_own():
 
 
 @pytest.mark.parametrize(
-    ("changes", "met"), [({}, True), ({"upper": 1.5}, False), ({"rest": made.FALLING}, None)]
+    ("noisy", "alike", "changes", "up_to"),
+    [
+        (1.2, True, {}, True),
+        (0.5, False, {"upper": 1.5}, False),
+        (1.0, True, {"rest": made.FALLING}, None),
+    ],
 )
-def test_the_critical_size_is_compared_with_where_fresh_networks_leave_memory(changes, met):
-    result = board.judge("B14", **made.waits(p=113, **changes))
-    assert result.further["its D_c is up to where fresh networks end in memory"] is met
-    assert "end in memory up to" in result.ours
+def test_noise_and_the_end_of_memory_are_criteria_of_their_own(noisy, alike, changes, up_to):
+    result = board.judge("B14", **made.waits(p=113, noisy=noisy, twice=1.4, **changes))
     assert result.core
-
-
-@pytest.mark.parametrize(("noisy", "met"), [(1.2, True), (0.5, False)])
-def test_times_with_noise_are_compared_by_seed_and_size(noisy, met):
-    result = board.judge("B14", **made.waits(p=113, noisy=noisy, twice=1.4))
-    assert result.further["so do networks with noise on their gradients"] is met
+    assert result.further["its D_c is up to where fresh networks end in memory"] is up_to
+    assert "end in memory up to" in result.ours
+    assert result.further["so do networks with noise on their gradients"] is alike
     same, other = (f"× {of:.2f} ({of:.2f} – {of:.2f}) with a noise" for of in (1, noisy))
     assert f"time {same} of 1 ε; {other} of 10 ε" in result.ours
 
@@ -148,9 +143,8 @@ def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
     assert analysis.spread(records).value == pytest.approx(expected)
     wild = next(iter(sizes.values()))
     wild[0].metrics["test_accuracy"] = np.zeros(4)
-    assert analysis.spread(records).value == pytest.approx(
-        np.sqrt(np.mean([np.var(each, ddof=1) for each in off[1:]]))
-    )
+    without = np.sqrt(np.mean([np.var(each, ddof=1) for each in off[1:]]))
+    assert analysis.spread(records).value == pytest.approx(without)
 
 
 def test_figure_and_tables_show_every_network_and_every_law():
@@ -214,11 +208,8 @@ def test_a_network_of_two_sweeps_counts_once_and_other_weight_decays_do_not():
     slow = made.waits(range(2), p=31, spread=0.0)["delay"]
     fast = [record(replace(r.run, lr=8e-3), [0, 1], test_accuracy=0.5) for r in slow[:3]]
     found = analysis.settings(slow, fast, [altered(slow[0], test_accuracy=0.0)])
-    assert {key: len(here) for key, here in found.items()} == {
-        (31, 1e-3): 16,
-        (31, 8e-3): 3,
-        (53, 1e-3): 8,
-    }
+    n = {key: len(here) for key, here in found.items()}
+    assert n == {(31, 1e-3): 16, (31, 8e-3): 3, (53, 1e-3): 8}
     assert found[31, 1e-3][0] is slow[0]
 
 
@@ -236,7 +227,7 @@ def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
     known = analysis.Comparison.of(own, analysis.generalised)
     assert known.aic["divergence"] + 10 < known.aic["power"] < known.aic["exponential"]
     assert all(gained.low > 0 for gained in known.gains.values())
-    assert known.d_c["divergence"].value == pytest.approx(1.4 * 31 * log(31), rel=0.05)
+    assert known.d_c["divergence"].value == pytest.approx(CRITS[31], rel=0.05)
     assert f"{known.aic['power']:.1f} (power)" in known.aic_text()
     assert known.gains_text().startswith("+")
     assert [*map(analysis.generalised, late)] == [inf] * len(late)
@@ -263,20 +254,13 @@ def test_a_critical_size_at_the_least_that_is_allowed_is_none():
 def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_their_times_are_equal(
     slower, one_curve
 ):
-    crits = {31: 1.4 * 31 * log(31), 53: 1.4 * 53 * log(53)}
     found = analysis.settings(made.waits(p=31, spread=0.2, slower=slower)["delay"])
-    forget, fresh = analysis.units(crits).values()
+    forget, fresh = analysis.units(CRITS).values()
     [worse] = analysis.collapse(found, forget).values()
     assert worse < 2 if one_curve else worse > 20
     assert analysis.collapse_text(found, forget) == f"{worse:+.0f} at a rate of 0.001"
     assert analysis.collapse(found, fresh) == {}  # all end at accuracy 1: there is no such size
     assert analysis.collapse_text(found, fresh) == "not told"
-
-
-def test_the_size_of_fresh_networks_is_where_their_mean_accuracy_crosses_a_half():
-    ends = made.sweep(range(5), 800.0, values=(1.0,), adamw=True, fresh=True)
-    assert analysis.fresh_size(ends) == pytest.approx(measures.d_crit(ends).value)
-    assert analysis.fresh_size(ends) == pytest.approx(800, rel=0.05)
 
 
 def test_the_norm_half_way_is_a_part_of_its_peak_until_then():

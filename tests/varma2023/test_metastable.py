@@ -10,7 +10,7 @@ from handmade import record
 
 from grokkit.runs import Run
 from varma2023 import measures
-from varma2023.semi_grokking import metastable, sweeps
+from varma2023.semi_grokking import analysis, metastable, sweeps
 
 # --- by learning rate and size
 
@@ -22,7 +22,7 @@ def test_a_network_counts_once_and_the_sizes_are_those_of_its_rate():
     usual, larger = measures.group(both, "lr").values()
     assert [metastable.none_left(here) for here in (usual, larger)] == [650, 500]
     assert metastable.none_left([r for r in both if r.run.dataset_size > 900]) == 0
-    assert metastable.share_text(larger) == "25 of 35"  # of seven sizes five are above 600
+    assert analysis.share_text(larger) == "25 of 35"  # of seven sizes five are above 600
     table = metastable.rates_table(both, {113: (300.0, 375.0)})
     assert "<td>500</td><td>300</td><td>375</td><td>× 1.60</td>" in table
     assert "<td>650</td><td></td><td></td><td></td>" in metastable.rates_table(both, {})

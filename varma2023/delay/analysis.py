@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -25,6 +26,8 @@ SAME_DECAY = 1.5  # factor between times at two weight decays, or with noise and
 SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
 SAME_SIZE = 1.2  # and between two dataset sizes
 MIN_SIZES = 6  # of which the ones in between are held out in turn
+SAME_D = 1.1  # factor within which a size is the same with Grokfast (choice C42), and
+SOONER = 2.0  # that by which a network must grok sooner
 
 Vector = Float[np.ndarray, " run"]
 Shape = Callable[[Vector, float, float], Vector]
@@ -72,8 +75,7 @@ def by_size(records: Records) -> list[Record]:
     return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
 
 
-@dataclass(frozen=True)
-class Waits:
+class Waits(NamedTuple):
     """How long some networks took: one value a run."""
 
     size: Vector  # of the dataset
@@ -176,10 +178,9 @@ def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int,
     for out in groups[1:-1]:
         rest = Waits.of([record for one in groups if one is not out for record in one], moment)
         for law, scores in found.items():
-            for record, score in zip(
-                out, fit(law, rest).log_likelihood(Waits.of(out, moment)), strict=True
-            ):
-                scores.setdefault(record.run.seed, []).append(max(float(score), RULED_OUT))
+            likely = np.maximum(fit(law, rest).log_likelihood(Waits.of(out, moment)), RULED_OUT)
+            for record, score in zip(out, likely, strict=True):
+                scores.setdefault(record.run.seed, []).append(float(score))
     return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
 
 
@@ -212,20 +213,20 @@ def spread(records: Records) -> Interval:
 
     NaN if there is none.
     """
-    sizes = group(by_size(records), "dataset_size").values()
-    whole = [here for here in sizes if not Waits.of(here).censored.any()]
     off: dict[int, list[float]] = {}
-    for here in whole:
-        log_time = Waits.of(here).log_time
-        for record, value in zip(here, log_time - log_time.mean(), strict=True):
-            off.setdefault(record.run.seed, []).append(float(value))
-    freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
-    units = [np.array(each) for each in off.values()]
-    if not units:
+    for here in group(by_size(records), "dataset_size").values():
+        waits = Waits.of(here)
+        for record, value in zip(here, waits.log_time - waits.log_time.mean(), strict=True):
+            if not waits.censored.any():
+                off.setdefault(record.run.seed, []).append(float(value))
+    if not off:
         return Interval(nan)
-    return statistics.bootstrap(
-        units, lambda drawn: sqrt(float(np.mean(np.concatenate(drawn) ** 2)) / freedom)
-    )
+    freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
+
+    def deviation(drawn: Sequence[list[float]]) -> float:
+        return sqrt(float(np.mean(np.concatenate(drawn) ** 2)) / freedom)
+
+    return statistics.bootstrap([*off.values()], deviation)
 
 
 def by_decay(records: Records) -> dict[float, Interval]:
@@ -270,10 +271,6 @@ def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
 def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
     """By noise in units of epsilon, the time to grok over that without noise (`at_rate`)."""
     return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
-
-
-SAME_D = 1.1  # factor within which a size is the same (choice C42), and
-SOONER = 2.0  # that by which a network must grok sooner
 
 
 @dataclass(frozen=True)
@@ -419,15 +416,12 @@ def compared(found: dict[Setting, list[Record]]) -> dict[Setting, Comparison]:
     return {key: Comparison.of(here) for key, here in found.items() if judged(here)}
 
 
-def fresh_size(records: Records) -> float:
-    """The size at which fresh networks' mean accuracy crosses 1/2 at their end; or NaN."""
-    return measures.d_crit(records).value
-
-
 def units(crits: dict[int, float]) -> dict[str, Callable[[Records], float]]:
     """Two sizes to count D in, of the runs of a setting; `crits`: D_crit of ungrokking."""
-    forget = {"where grokked ones forget": lambda here: crits.get(here[0].run.p, nan)}
-    return {**forget, "where fresh ones end at ½": fresh_size}
+    return {
+        "where grokked ones forget": lambda here: crits.get(here[0].run.p, nan),
+        "where fresh ones end at ½": lambda here: measures.d_crit(here).value,
+    }
 
 
 def collapse(
@@ -441,15 +435,13 @@ def collapse(
     for (_, lr), here in found.items():
         waits, size = Waits.of(here), unit(here)
         if size > 0 and not waits.censored.all():
-            scaled = Waits(waits.size / size, waits.log_time, waits.censored)
-            parts.setdefault(lr, []).append(scaled)
+            parts.setdefault(lr, []).append(waits._replace(size=waits.size / size))
 
     def cost(waits: Waits) -> float:
         return aic(fit("divergence", waits), waits)
 
     def whole(own: Sequence[Waits]) -> Waits:
-        each = ([getattr(waits, name) for waits in own] for name in Waits.__annotations__)
-        return Waits(*map(np.concatenate, each))
+        return Waits(*map(np.concatenate, zip(*own, strict=True)))
 
     return {lr: cost(whole(w)) - sum(map(cost, w)) for lr, w in parts.items() if len(w) > 1}
 
@@ -479,7 +471,7 @@ def compared_table(known: dict[Setting, Comparison], crits: dict[int, float]) ->
         laws = [f"{value - best:.1f}" for value in each.aic.values()]
         gains = [gain.text("+.3f") for gain in each.gains.values()]
         numbers = ["; ".join(told) for told in (laws, gains, map(each.d_c_text, each.d_c))]
-        sizes = [f"{crits.get(p, nan):,.0f}", f"{fresh_size(each.records):,.0f}"]
+        sizes = [f"{crits.get(p, nan):,.0f}", f"{measures.d_crit(each.records).value:,.0f}"]
         rows.append([p, f"{lr:g}", f"{there} of {len(each.records)}", *numbers, *sizes])
     rivals = "; ".join(law for law in LAWS if law not in WITH_D_C)
     heads = f"p | η | got there | AIC above the least: {'; '.join(LAWS)} | held out, over: {rivals}"

@@ -65,8 +65,9 @@ def diverges(found: ByExperiment) -> Result:
         "its D_c is up to where fresh networks end in memory": at_its_end,
     }
     core = every(gained.tells(0, inf) for gained in gains.values())
-    evidence = Evidence.of(*group(own, "weight_decay").values())
-    return Result("; ".join(parts), core, further, evidence)
+    return Result(
+        "; ".join(parts), core, further, Evidence.of(*group(own, "weight_decay").values())
+    )
 
 
 @CLAIMS.row(
@@ -87,8 +88,8 @@ def same_size(found: ByExperiment) -> Result:
     ratio, after = runs.size_ratio, ends[0].run.epochs / ends[0].run.decay_time
     ours = f"accuracy ½ after {after:.0f} decay times at {usual} examples without, {filtered} with"
     same = ratio.tells(1 / analysis.SAME_D, analysis.SAME_D)
-    evidence = Evidence.of(runs.usual, runs.amplified)
-    return Result(f"{ours}: × {ratio.text()}", same, measures.resting(ends), evidence)
+    ours += f": × {ratio.text()}"
+    return Result(ours, same, measures.resting(ends), Evidence.of(runs.usual, runs.amplified))
 
 
 @CLAIMS.row(
@@ -107,10 +108,8 @@ def sooner(found: ByExperiment) -> Result:
         return Result()
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} with {name}" for name, ratio in times.items())
-    there = sum(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += (
-        f"; with Grokfast {there} of {len(runs.waits)} get there, the others count with their end"
-    )
+    n, there = len(runs.waits), sum(isfinite(analysis.halfway(record)) for record in runs.waits)
+    ours += f"; with Grokfast {there} of {n} get there, the others count with their end"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 

@@ -12,6 +12,11 @@ from varma2023.measures import group
 from varma2023.plots import Looks, Place, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, coloured, panels, set_alt
 
+Found = dict[analysis.Setting, list[Record]]
+ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
+
 
 def fig_delay(
     records: Records, crits: dict[int, float], slow: Records, upper: Records, noisy: Records
@@ -37,8 +42,8 @@ def fig_delay(
     least = 0.9 * min(smallest, crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
-    known = {"forget:": crits.get(p, nan), "memory:": up_to}
-    for (label, size), colour in zip(known.items(), (TEST, MEM), strict=True):
+    known = ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM)
+    for label, size, colour in known:
         if isfinite(size):
             text = {"text": f"{label} {size:.0f}", "textangle": -90, "font": {"color": colour}}
             place: Looks = {"x": log10(size), "xanchor": "right", "y": 0.02, "yanchor": "bottom"}
@@ -96,9 +101,6 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     return set_alt(fig, f"{said}is, against the usual: {late}.")
 
 
-Found = dict[analysis.Setting, list[Record]]
-
-
 def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
     """Decay times of all networks against D / D_crit of ungrokking, and over that of fresh ones.
 
@@ -135,7 +137,7 @@ def fig_norms(found: Found) -> go.Figure:
         marker = {"color": colour, "symbol": plots.symbol_of(look), "size": 6}
         who = [f"{plots.run_name(record)}<br>{label}" for record in here]
         dots: Looks = {"mode": "markers", "marker": marker, "customdata": who, "colour": colour}
-        x, part = sizes / analysis.fresh_size(every), "%{y:.2f} of the peak<br>%{customdata}"
+        x, part = sizes / measures.d_crit(every).value, "%{y:.2f} of the peak<br>%{customdata}"
         late = "%{y:.3g} decay times<br>%{customdata}"
         draw(fig, x, ratios, name, part, place=(1, 1), **dots)
         draw(fig, -np.log(ratios), times, name, late, place=(1, 2), **dots)
@@ -170,15 +172,8 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         seen = times < top
         line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
-        x, y = sizes[seen], np.exp(times[seen])
-        if not len(x):
-            continue
-        draw(fig, x, y, law, hover, place=(1, 1), **line)
-
-
-ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
-TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
+        if seen.any():
+            draw(fig, sizes[seen], np.exp(times[seen]), law, hover, place=(1, 1), **line)
 
 
 def _dots(

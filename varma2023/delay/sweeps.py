@@ -86,15 +86,10 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     fresh = _two_sizes(delay(profile, seeds))
     p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
     inits, times = profiles.full_data(profile, n, p=p), 2 if profile == "quick" else 20
-    own: Changes = {
-        "lr": rate,
-        "epochs": round(times / rate),
-        "n_logged": 60,
-        "keep_weights": False,
-    }
+    own: Changes = {"lr": rate, "epochs": round(times / rate), "n_logged": 60}
     few = slice(None, None, 2) if profile == "quick" else slice(None)
     usual = [
-        replace(init, dataset_size=int(size), init=init, **own)
+        replace(init, dataset_size=int(size), init=init, keep_weights=False, **own)
         for size in AROUND[few] * p * np.log(p)
         for init in inits
     ]

@@ -26,9 +26,9 @@ from varma2023.semi_grokking.sweeps import STEP, nearest
 from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
 
+Readings = Callable[[Record], list[float]]
+
 MIN_RATE_RATIO = 2  # the norm falls so many times faster as a plateau ends than on it
-
-
 DIP = 0.1  # by which test accuracy falls below its largest value so far, at least (choice C30)
 
 
@@ -90,11 +90,11 @@ class Left:
         and seed. The other two are runs of `sweeps.semi_grokking_again` and `sweeps.middling`.
         """
         base, most = usual[0].run, max(record.run.dataset_size for record in usual)
-        same = {"p": base.p, "weight_decay": base.weight_decay, "noise": base.noise}
+        same = ("p", "weight_decay", "noise")
         found = {
             who(record): record
             for record in (*others, *usual)
-            if all(getattr(record.run, name) == value for name, value in same.items())
+            if all(getattr(record.run, name) == getattr(base, name) for name in same)
             and record.run.dataset_size <= most
             and record.run.lr <= STEP * base.lr
         }
@@ -144,23 +144,21 @@ class Left:
 ALIKE, OF_PAIRS = 20, 25  # pairs of a network at two rates: at least so many must end alike (C45)
 
 
-def at_each_rate(records: Records) -> dict[float, list[Record]]:
-    """By learning rate the runs of those networks that were trained at several, in one order."""
+def at_several_rates(records: Records) -> list[list[Record]]:
+    """By network, the runs of those networks that were trained at several learning rates."""
     networks = group(records, "dataset_size", "seed").values()
-    runs = [each for same in networks if len(group(same, "lr")) > 1 for each in same]
-    return {float(rate): own for rate, own in group(runs, "lr").items()}
+    return [same for same in networks if len(group(same, "lr")) > 1]
 
 
 def above_half_text(records: Records) -> str:
     """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
-    rates = at_each_rate(records).items()
-    return ", ".join(f"{len(in_the_rule(r))} of {len(r)} at η = {rate:g}" for rate, r in rates)
+    rates = group([*chain(*at_several_rates(records))], "lr").items()
+    return ", ".join(f"{share_text(own)} at η = {rate:g}" for rate, own in rates)
 
 
 def same_side(records: Records) -> list[bool]:
     """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
-    ends = ([r.final("test_accuracy") > 0.5 for r in own] for own in at_each_rate(records).values())
-    return [len({*sides}) == 1 for sides in zip(*ends, strict=True)]
+    return [len(in_the_rule(own)) in (0, len(own)) for own in at_several_rates(records)]
 
 
 def is_alike(same: Sequence[bool]) -> bool | None:
@@ -310,6 +308,11 @@ def in_the_rule(records: Records) -> list[Record]:
     return [record for record in records if record.final("test_accuracy") > 0.5]
 
 
+def share_text(records: Records) -> str:
+    """ "3 of 5": how many end above a test accuracy of 1/2."""
+    return f"{len(in_the_rule(records))} of {len(records)}"
+
+
 def usual_of(records: Records, usual: Records) -> list[Record]:
     """The runs at the usual rate of the networks that `records` have, by size and seed."""
     networks = {who(record)[1:] for record in records}
@@ -332,11 +335,15 @@ def ratios_text(records: Records, usual: Records) -> str:
     return ", ".join(f"× {size_ratio(own, usual).text()} at η = {rate:g}" for rate, own in rates)
 
 
+def spiking(records: Records) -> int:
+    """How many of the runs spike."""
+    return sum(measures.spikes(record) > 0 for record in records)
+
+
 def spiking_text(records: Records) -> str:
     """ "3 of 40 at η = 0.004, ...": how many runs spike, by learning rate."""
     rates = group(records, "lr").items()
-    found = {rate: [measures.spikes(record) > 0 for record in own] for rate, own in rates}
-    return ", ".join(f"{sum(n)} of {len(n)} at η = {rate:g}" for rate, n in found.items())
+    return ", ".join(f"{spiking(own)} of {len(own)} at η = {rate:g}" for rate, own in rates)
 
 
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
@@ -354,6 +361,11 @@ def spikes_in_memory(record: Record) -> list[int]:
     most = accuracy if accuracy[0] >= 0.5 else np.maximum.accumulate(accuracy)
     in_memory = most < 0.5
     return [int(row) for row in measures.spike_starts(record) if in_memory[row]]
+
+
+def spiking_in_memory(records: Records) -> int:
+    """How many of the runs spike while in memory."""
+    return sum(map(bool, map(spikes_in_memory, records)))
 
 
 def before_spikes(record: Record) -> list[float]:
@@ -374,18 +386,18 @@ def edge(run: Run) -> float:
     return measures.stable_below(run) / BELOW
 
 
-def medians(read: Callable[[Record], list[float]], records: Records) -> list[float]:
+def medians(read: Readings, records: Records) -> list[float]:
     """By network the median of what is read of it; NaN of nothing."""
     return [float(np.median(read(record) or nan)) for record in records]
 
 
-def at_edge(read: Callable[[Record], list[float]], records: Records) -> int:
+def at_edge(read: Readings, records: Records) -> int:
     """How many networks are at the edge, by their `medians`."""
     found = zip(records, medians(read, records), strict=True)
     return sum(steep > edge(record.run) for record, steep in found)
 
 
-def steep_text(read: Callable[[Record], list[float]], records: Records) -> str:
+def steep_text(read: Readings, records: Records) -> str:
     """The median and range over networks of their `medians`."""
     return Summary.of(medians(read, records)).text()
 
@@ -416,11 +428,6 @@ class Steep(NamedTuple):
         return [*chain(self.larger, self.usual, self.rounded, *self.between.values())]
 
     @property
-    def medians(self) -> tuple[list[float], ...]:
-        """By kind a network's median steepness before its spikes; at the usual rate while calm."""
-        return tuple(map(medians, READS, self[:3]))
-
-    @property
     def at_edge(self) -> list[int]:
         """By kind how many networks are at the edge."""
         return [*map(at_edge, READS, self[:3])]
@@ -437,7 +444,7 @@ class Steep(NamedTuple):
         If their steepness there, which goes with the rate, would pass what AdamW tolerates.
         """
         usual = self.usual[0].run
-        there = np.median(self.medians[1]) * rate / usual.lr
+        there = np.median(medians(while_calm, self.usual)) * rate / usual.lr
         return bool(there > measures.stable_below(usual))
 
     @property
@@ -448,18 +455,17 @@ class Steep(NamedTuple):
 
     @property
     def told(self) -> list[str]:
-        """By kind the median and range over networks of `medians`."""
-        return [Summary.of(each).text() for each in self.medians]
+        """By kind the steepness before spikes, at the usual rate while calm (`steep_text`)."""
+        return [*map(steep_text, READS, self[:3])]
 
 
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)
 
 
-def in_papers_range(records: Records) -> tuple[list[Record], list[Record]]:
-    """The records at the modulus and between the sizes of Fig. 5; and those of them at rest."""
+def in_papers_range(records: Records) -> list[Record]:
+    """The records at the modulus and between the sizes of Fig. 5."""
     least, most = PAPER_SIZES
-    there = [r for r in records if r.run.p == PAPER_P and least <= r.run.dataset_size <= most]
-    return there, [record for record in there if measures.rests(record)]
+    return [r for r in records if r.run.p == PAPER_P and least <= r.run.dataset_size <= most]
 
 
 def before_lowering(records: Records) -> list[Record]:

@@ -16,7 +16,6 @@ from varma2023.measures import (
     outcome,
     rests,
     spike_starts,
-    spikes,
     stable_below,
 )
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, RIVALS, SEMI_GROKKING
@@ -128,7 +127,7 @@ def larger_step(found: ByExperiment) -> Result:
     records = found["larger_step"]
     steps = group(records, "lr")
     *small, large = steps.values()
-    there, _ = analysis.in_papers_range(large)
+    there = analysis.in_papers_range(large)
     if not there or not small:
         return Result()
     left, slow = analysis.generalised(there), analysis.generalised(small[0])
@@ -138,8 +137,8 @@ def larger_step(found: ByExperiment) -> Result:
     )
     control = f"in the same time none does at η = {min(steps):g} ({len(slow)} of {len(small[0])})"
     ours = f"generalised within {large[0].run.epochs:,} epochs at η = {max(steps):g}: {by_size}"
-    evidence = Evidence.of(large, small[0])
-    return Result(ours, 2 * len(left) > len(there), {control: not slow}, evidence)
+    most = 2 * len(left) > len(there)
+    return Result(ours, most, {control: not slow}, Evidence.of(large, small[0]))
 
 
 @CLAIMS.row(
@@ -152,15 +151,14 @@ def larger_step(found: ByExperiment) -> Result:
 )
 def once_memorised(found: ByExperiment) -> Result:
     """B25: whether a large rate must last after memorising to carry out of memory (choice C41)."""
-    lowered, large = found["lowered"], analysis.before_lowering(found["larger_step"])
-    there, _ = analysis.in_papers_range(lowered)
-    by_seed = {record.run.seed: record for record in there}
+    large = analysis.before_lowering(found["larger_step"])
+    by_seed = {record.run.seed: record for record in analysis.in_papers_range(found["lowered"])}
     led_out = [r for r in analysis.generalised(large) if r.run.seed in by_seed]
     pairs = [by_seed[record.run.seed] for record in led_out]
     if not pairs:
         return Result()
     still = len(analysis.generalised(pairs))
-    spiky = sum(map(bool, map(analysis.spikes_in_memory, pairs)))
+    spiky = analysis.spiking_in_memory(pairs)
     fitted = sum(bool(record["train_accuracy"][0] == 1) for record in pairs)
     ours = f"{still} of {len(pairs)} generalise at η = {pairs[0].run.lr:g}, too"
     further: dict[str, Met] = {
@@ -215,9 +213,9 @@ def at_smaller_rate(found: ByExperiment) -> Result:
 )
 def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
-    names = ("semi_grokking_again", "middling")
     usual, others = found["semi_grokking"], [*found["delay"], *found["leaving_memory"]]
-    return _lasting(analysis.Left.of(usual, others, *(found[name] for name in names)), usual)
+    again, middling = found["semi_grokking_again"], found["middling"]
+    return _lasting(analysis.Left.of(usual, others, again, middling), usual)
 
 
 @CLAIMS.row(
@@ -262,16 +260,6 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
     return Result(ours, core, further, Evidence.of(left.networks))
 
 
-def _spiking(records: Records) -> int:
-    """How many of the runs spike."""
-    return sum(spikes(record) > 0 for record in records)
-
-
-def _spiking_in_memory(records: Records) -> int:
-    """How many of the runs spike while in memory."""
-    return sum(map(bool, map(analysis.spikes_in_memory, records)))
-
-
 @CLAIMS.row(
     "B17",
     "Beyond: the spikes near D_crit",
@@ -287,7 +275,7 @@ def rounding(found: ByExperiment) -> Result:
     if len(pairs) < ENOUGH_SEEDS:
         return Result()
     exact, rounded = ([*records] for records in zip(*pairs, strict=True))
-    calm, spiky = _spiking(exact), _spiking(rounded)
+    calm, spiky = analysis.spiking(exact), analysis.spiking(rounded)
     even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
     same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
     ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
@@ -301,9 +289,7 @@ def rounding(found: ByExperiment) -> Result:
         "accuracy dips in most of these, in none with the exact loss": 2 * uneven > of and not even,
         f"pairs end alike ({same} of {of})": same == of,
     }
-    core = 2 * spiky > of and not calm
-    evidence = Evidence.of(exact, rounded)
-    return Result(ours, core, further, evidence)
+    return Result(ours, 2 * spiky > of and not calm, further, Evidence.of(exact, rounded))
 
 
 @CLAIMS.row(
@@ -318,7 +304,7 @@ def too_steep(found: ByExperiment) -> Result:
     """B19: whether a larger rate spikes at the edge, and rounding does not (choice C32)."""
     kinds = analysis.Steep.of(found["steep"])
     larger, usual, rounded, between = kinds
-    if not analysis.in_papers_range(larger)[0]:
+    if not analysis.in_papers_range(larger):
         return Result()
     edge, told = kinds.at_edge, kinds.told
     spiking = all(map(analysis.before_spikes, (*larger, *rounded)))
@@ -327,11 +313,13 @@ def too_steep(found: ByExperiment) -> Result:
     ours += f"the edge; {told[2]} with the rounded loss, {edge[2]} of {len(rounded)}; "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
-    further = {calm: not (edge[1] or _spiking(usual))}
+    further = {calm: not (edge[1] or analysis.spiking(usual))}
     for rate, records in between.items():
         foretold = len(records) if kinds.spike_foretold(rate) else 0
         who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
-        further[f"{who} ({_spiking(records)} of {len(records)})"] = _spiking(records) == foretold
+        further[f"{who} ({analysis.spiking(records)} of {len(records)})"] = (
+            analysis.spiking(records) == foretold
+        )
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
 
@@ -349,7 +337,7 @@ def at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["forgetting"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    spiking = _spiking_in_memory(few)
+    spiking = analysis.spiking_in_memory(few)
     calm = analysis.at_edge(analysis.while_calm, many)
     late = [r for r in many if any(r["epoch"][spike_starts(r)] > 1000)]
     ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
@@ -381,15 +369,15 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
     ours = "; ".join(
         f"{analysis.steep_text(analysis.while_calm, here)} while calm on "
         f"{here[0].run.dataset_size:,} examples, {n} of {len(here)} at the edge, and "
-        f"{_spiking_in_memory(here)} spike"
+        f"{analysis.spiking_in_memory(here)} spike"
         for here, n in zip((few, many), calm, strict=True)
     )
     ours += f"; AdamW tolerates {stable_below(few[0].run):.0f}"
     from_edge = analysis.at_edge(analysis.before_spikes, [*few, *many])
     further: dict[str, Met] = {
         "on few examples all are at the edge, too": calm[0] == len(few),
-        "on the paper's size at least one spikes": _spiking_in_memory(many) > 0,
-        "none spikes from below the edge": from_edge == _spiking_in_memory([*few, *many]),
+        "on the paper's size at least one spikes": analysis.spiking_in_memory(many) > 0,
+        "none spikes from below the edge": from_edge == analysis.spiking_in_memory([*few, *many]),
     }
     left = any(max(record["test_accuracy"]) >= 0.5 for record in many)
     return Result(ours, calm[1] == len(many) and not left, further, Evidence.of(few, many))
@@ -405,13 +393,12 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
 )
 def by_momentum(found: ByExperiment) -> Result:
     """B22: whether less momentum alone carries networks out of memory (choice C36)."""
-    kinds = group(found["momentum"], "beta1")
-    if len(kinds) < 3 or len(group(kinds[min(kinds)], "seed")) < ENOUGH_SEEDS:
+    kinds = [*group(found["momentum"], "beta1").values()]
+    if len(kinds) < 3 or len(group(kinds[0], "seed")) < ENOUGH_SEEDS:
         return Result()
-    less, usual, more = (kinds[beta1] for beta1 in sorted(kinds))
-    left = [len(analysis.in_the_rule(records)) for records in (less, usual, more)]
-    told = [f"{n} of {len(of)}" for n, of in zip(left, (less, usual, more), strict=True)]
-    spiked = sum(map(bool, map(analysis.spikes_in_memory, less)))
+    (less, usual, more), told = kinds, [*map(analysis.share_text, kinds)]
+    left = [len(analysis.in_the_rule(records)) for records in kinds]
+    spiked = analysis.spiking_in_memory(less)
     ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
     ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "
     ours += "rate"
@@ -466,7 +453,7 @@ def _on_fewer(usual: Records, others: Records) -> Result:
         f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
         for rate, records in rates.items()
     }
-    spiked = _spiking_in_memory(early)
+    spiked = analysis.spiking_in_memory(early)
     who = "networks that end above ½ only at a larger rate spike in memory"
     further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

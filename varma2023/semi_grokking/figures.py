@@ -6,7 +6,7 @@ from math import inf, isfinite, log, log10, nan
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Record, Records, Run
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
@@ -21,8 +21,6 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 }
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
-# of the columns: of learning rates by the loss, or of losses
-TITLES = {"exact": "η = {:g}", "rounded": "rounded loss", "": "{}"}
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
 ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
@@ -168,6 +166,14 @@ def fig_outcomes(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}{full}.")
 
 
+def _column_title(run: Run, field: str) -> str:
+    """What a column of `fig_side_by_side` is of, by one of its runs."""
+    if field == "beta1":
+        return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
+    rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
+    return f"{run.loss if field == 'loss' else rate}, D = {run.dataset_size:,}"
+
+
 def fig_side_by_side(
     records: Records, field: str, metrics: Sequence[str] = ("test_accuracy", "train_loss")
 ) -> go.Figure:
@@ -176,14 +182,8 @@ def fig_side_by_side(
     Of "beta1" a column has both sizes. A row for each metric, over epochs; at several learning
     rates over η x epochs.
     """
-    if field == "beta1":
-        kinds = group(records, field, "lr")
-        groups = {f"β₁ = {beta:.4g}, η = {lr:g}": here for (beta, lr), here in kinds.items()}
-    else:
-        groups = {
-            f"{TITLES[here[0].run.loss if field == 'lr' else ''].format(value)}, D = {size:,}": here
-            for (value, size), here in group(records, field, "dataset_size").items()
-        }
+    columns = group(records, field, "lr" if field == "beta1" else "dataset_size").values()
+    groups = {_column_title(here[0].run, field): here for here in columns}
     timed = len(group(records, "lr")) > 1
     grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.05, **grid)
@@ -345,17 +345,15 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
         for (rate, size), here in group(own, "lr", "dataset_size").items():
             n = len(analysis.in_the_rule(here))
             kind = "all" if n == len(here) else "some" if n else "none"
-            share = ordered_at(n / len(here)) if kind == "some" else colours[kind]
-            marker = {"symbol": ENDS[kind], "size": 10, "color": share}
+            marker = {"symbol": ENDS[kind], "size": 10, "color": ordered_at(n / len(here))}
             hover = f"{n} of {len(here)} end above ½<br>D {size:,}, η = {rate:g}"
             looks: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
             looks["meta"] = plots.shared_meta(here, "lr")
             draw(fig, [size], [rate], f"{kind} above ½", hover, colour=colours[kind], **looks)
-        halves = {r: measures.d_crit_interval(metastable.whole(here)) for r, here in rates.items()}
+        halves = [measures.d_crit_interval(metastable.whole(here)).value for here in rates.values()]
         marker = {"symbol": "line-ns", "size": 26, "line": {"color": NORM, "width": 2.5}}
-        sizes = [half.value for half in halves.values()]
         tick: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
-        draw(fig, sizes, [*halves], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
+        draw(fig, halves, [*rates], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
         reach, marks = [min(rates) / 2, max(rates) * 2], known.get(p, (nan, nan))
         looked = ("grokked ones forget below", TEST, "dot"), ("costs meet at", MEM, "dash")
         for (name, colour, dash), mark in zip(looked, marks, strict=True):
@@ -370,7 +368,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
         fig.update_yaxes(title="η", type="log", range=where, **looks, row=row, col=1)
     fig.update_xaxes(title="dataset size D", row=len(moduli))
     told = "; ".join(
-        f"p = {p}, η = {rate:g}: {metastable.share_text(here)}, accuracy ½ at "
+        f"p = {p}, η = {rate:g}: {analysis.share_text(here)}, accuracy ½ at "
         f"{measures.d_crit_text(metastable.whole(here))}"
         for (p, rate), here in group(records, "p", "lr").items()
     )

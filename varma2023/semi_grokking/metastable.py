@@ -9,16 +9,12 @@ from jaxtyping import Float
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Pair, Summary, d_crit_interval, d_crit_text, group
-from varma2023.semi_grokking.analysis import excess, in_the_rule, spikes_in_memory
+from varma2023.semi_grokking import analysis
+from varma2023.semi_grokking.analysis import Readings, in_the_rule, spikes_in_memory
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
 # --- who ends above an accuracy of 1/2, by learning rate and size --------------------------------
-
-
-def share_text(records: Records) -> str:
-    """ "3 of 5": how many end above an accuracy of 1/2."""
-    return f"{len(in_the_rule(records))} of {len(records)}"
 
 
 def whole(records: Records) -> list[Record]:
@@ -44,7 +40,7 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
         part = d_crit_interval(whole(here)).value / equal
         marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
         marks += [f"× {part:.2f}" if isfinite(part) else ""]
-        told = [share_text(here), size, f"{last:,}" if last else "none"]
+        told = [analysis.share_text(here), size, f"{last:,}" if last else "none"]
         rows.append([p, f"{rate:g}", time, *told, *marks])
     heads = "p | η | η × epochs | end above ½ | accuracy ½ at D | largest D with none above ½"
     return table(f"{heads} | grokked ones forget below | costs meet at | ½ over that", rows)
@@ -86,7 +82,9 @@ def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 def height_text(pairs: Sequence[Pair]) -> str:
     """ "× 1.06 (1.01 – 1.07) at η = 0.001, ...": Eq. (2) at AdamW's end over the minimiser's."""
     kinds = by_setting(pairs).items()
-    each = [f"× {_spread([1 + excess(pair) for pair in own])} at {kind}" for kind, own in kinds]
+    each = [
+        f"× {_spread([1 + analysis.excess(pair) for pair in own])} at {kind}" for kind, own in kinds
+    ]
     return ", ".join(each) or "none"
 
 
@@ -146,9 +144,9 @@ def later_is_higher(records: Records) -> float:
 
 def places(values: Sequence[float]) -> Float[np.ndarray, " run"]:
     """From 0 to 1, the place of each value among all, the mean of equals; their mean is 1/2."""
-    each = np.array(values, float)
-    below, same = each[:, None] > each, each[:, None] == each
-    return (below.sum(1) + same.sum(1) / 2) / len(each)
+    from scipy import stats  # here, for it takes a second that most chapters do not need
+
+    return (stats.rankdata(values) - 0.5) / len(values)
 
 
 def sooner(records: Records, read: measures.Reading = median_height) -> Interval:
@@ -167,10 +165,7 @@ def sooner(records: Records, read: measures.Reading = median_height) -> Interval
     return _over_seeds(rows, lambda some: statistics.spearman(*some.T))
 
 
-Heights = Callable[[Record], list[float]]
-
-
-def place_of_last(records: Records, before: int = 0, read: Heights = spike_heights) -> Interval:
+def place_of_last(records: Records, before: int = 0, read: Readings = spike_heights) -> Interval:
     """The mean place of the spike at which a network leaves memory, among its like, over seeds.
 
     Those are the spikes of the same number, of networks of the same rate and size that were still

@@ -1,6 +1,6 @@
 """Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, product
 from typing import Any
@@ -15,6 +15,7 @@ from varma2023.profiles import (
     Changes,
     Grid,
     Sizes,
+    Sweep,
     apply,
     early,
     minimised,
@@ -23,9 +24,24 @@ from varma2023.profiles import (
     ungrokking,
 )
 
+Networks = Collection[tuple[int, int]] | None
+"""Dataset size and seed of some networks of a sweep; None: all."""
+
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
 AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
+
+
+def _chosen(runs: Iterable[Run], wanted: Networks) -> list[Run]:
+    """The runs of the wanted networks."""
+    return [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+
+
+def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
+    """The runs at so many times their learning rate, each for the same time lr x epochs."""
+    return [
+        replace(run, lr=times * run.lr, epochs=round(run.epochs / times), **changes) for run in runs
+    ]
 
 
 @sets(
@@ -66,23 +82,20 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     in float64, to see whether rounding decides. Published are those that end semi-grokked; of the
     paper's grid, all runs.
     """
-    runs = semi_grokking(profile, seeds)
     wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
-    chosen = [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+    chosen = _chosen(semi_grokking(profile, seeds), wanted)
     times = 2 if profile == "quick" else 4
     longer = [replace(run, epochs=times * run.epochs) for run in chosen]
     return longer + [replace(run, precision="float64") for run in chosen]
 
 
-NEAR = (360, 400)  # the sizes of most of the published runs that end semi-grokked
-
-
 def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: `semi_grokking` with the loss that rounds in float32 (choice C30).
 
-    Published and quick are two sizes of it, the paper's all.
+    Published and quick are two sizes of it, the paper's all. At the published ones most of the
+    runs lie that end semi-grokked.
     """
-    sizes = {"published": NEAR, "quick": (300, 440), "paper": None}[profile]
+    sizes = {"published": (360, 400), "quick": (300, 440), "paper": None}[profile]
     return [replace(run, loss="rounded") for run in semi_grokking(profile, seeds, sizes)]
 
 
@@ -124,9 +137,8 @@ def lowered(profile: str = "published", seeds: int | None = None) -> list[Run]:
     for run in nearest(larger_step(profile, seeds)):
         early = min(CALM_UNTIL, run.epochs // 2)
         begun = replace(run, epochs=early, n_logged=20, keep_weights=True)
-        left = LOWERED * (run.epochs - early)
-        found.append(replace(run, lr=run.lr / LOWERED, epochs=left, init=begun))
-    return found
+        found.append(replace(run, epochs=run.epochs - early, init=begun))
+    return _at_rate(found, 1 / LOWERED)
 
 
 TRAINED_TOO = ((1645, 3), (1645, 4), (1789, 3), (1905, 3))  # size and seed, on a processor
@@ -138,24 +150,13 @@ def papers_sizes(profile: str = "published", seeds: int | None = None) -> list[R
     Then five of the 20 sizes with three seeds, and `TRAINED_TOO`, at half of that rate; each for
     the same time lr x epochs.
     """
-    own: dict[str, Changes] = {
-        "published": {"epochs": 128_000, "n_logged": 140},
-        "quick": {"epochs": 800},
-    }
+    own = {"published": {"epochs": 128_000, "n_logged": 140}, "quick": {"epochs": 800}}
     grid = "paper" if profile == "published" else profile
     usual = semi_grokking(grid, seeds, **own.get(profile, {}))
     sizes = sorted({run.dataset_size for run in usual})
     few = {sizes[round(part * (len(sizes) - 1))] for part in (0, 0.25, 0.5, 0.75, 1)}
-    fewer = [
-        run
-        for run in usual
-        if run.dataset_size in few and (run.seed < 3 or (run.dataset_size, run.seed) in TRAINED_TOO)
-    ]
-    return [
-        replace(run, lr=times * run.lr, epochs=round(run.epochs / times))
-        for times, chosen in ((STEP, usual), (STEP / 2, fewer))
-        for run in chosen
-    ]
+    fewer = _chosen(usual, {*product(few, range(3)), *TRAINED_TOO})
+    return _at_rate(usual, STEP) + _at_rate(fewer, STEP / 2)
 
 
 RATES = (4, STEP, 16)  # times the usual learning rate
@@ -169,9 +170,7 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     """
     sizes = {"published": range(220, 361, 20), "quick": (300, 440), "paper": None}[profile]
     usual = semi_grokking(profile, seeds, sizes)
-    return [
-        replace(run, lr=n * run.lr, epochs=round(run.epochs / n)) for n in RATES for run in usual
-    ]
+    return [run for times in RATES for run in _at_rate(usual, times)]
 
 
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -181,7 +180,7 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
     """
     sizes, epochs = {"quick": ((200, 350), 240)}.get(profile, (range(680, 1041, 60), 24_000))
     usual = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
-    return usual + [replace(run, lr=STEP * run.lr, epochs=run.epochs // STEP) for run in usual]
+    return usual + _at_rate(usual, STEP)
 
 
 SLOWER = 4  # times lower than the usual learning rate
@@ -197,9 +196,7 @@ def slower(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     sizes = {"published": (320, 340, 360), "quick": (300, 440), "paper": None}[profile]
     usual = semi_grokking(profile, seeds, sizes)
-    if profile == "published":
-        usual = [run for run in usual if (run.dataset_size, run.seed) in LED_OUT]
-    return [replace(run, lr=run.lr / SLOWER, epochs=SLOWER * run.epochs) for run in usual]
+    return _at_rate(_chosen(usual, LED_OUT if profile == "published" else None), 1 / SLOWER)
 
 
 MIDDLE = {
@@ -218,14 +215,10 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `semi_grokking_again` the one that stays; of the paper's, all.
     """
     ten = 10 if profile == "published" and seeds is None else seeds
-    usual = semi_grokking(profile, ten)
+    usual = [replace(run, epochs=4 * run.epochs) for run in semi_grokking(profile, ten)]
     some: dict[str, dict[int, Any]] = {"published": MIDDLE, "quick": {4: ((300, 0),)}}
-    wanted = some.get(profile)
-    longer = [
-        replace(run, lr=n * run.lr, epochs=round(4 * run.epochs / n))
-        for n, run in product(MIDDLE, usual)
-        if wanted is None or (run.dataset_size, run.seed) in wanted.get(n, ())
-    ]
+    wanted = some.get(profile, dict.fromkeys(MIDDLE))
+    longer = [r for times, own in wanted.items() for r in _at_rate(_chosen(usual, own), times)]
     return longer + _from_their_ends(profile, longer)
 
 
@@ -251,13 +244,10 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     end, by the minimiser. Of the paper's profile all, of both.
     """
     runs = papers_sizes(profile, seeds)
-    some = {"published": LEFT, "quick": ((300, 0),)}.get(profile)
-    longer = [
-        replace(run, epochs=4 * run.epochs)
-        for run in runs
-        if run.lr == runs[0].lr and (some is None or (run.dataset_size, run.seed) in some)
-    ]
-    still = [run for run in longer if some != LEFT or (run.dataset_size, run.seed) in STILL]
+    wanted = {"published": LEFT, "quick": ((300, 0),)}.get(profile)
+    large = _chosen((run for run in runs if run.lr == runs[0].lr), wanted)
+    longer = [replace(run, epochs=4 * run.epochs) for run in large]
+    still = _chosen(longer, STILL if profile == "published" else None)
     return longer + _from_their_ends(profile, still)
 
 
@@ -276,12 +266,8 @@ def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
     limit = stable_below(usual[0])
     less, more = ((each - 2) / (each + 2) for each in (limit / EDGE, limit * EDGE))
     beta2 = 1 - (1 - usual[0].beta2) / EDGE  # its average goes on for as long in lr x epochs
-    fast: Changes = {"lr": EDGE * usual[0].lr, "beta1": more, "beta2": beta2}
-    return [
-        *(replace(run, beta1=less) for run in usual),
-        *usual,
-        *(replace(run, **fast, epochs=round(run.epochs / EDGE)) for run in usual),
-    ]
+    fast = _at_rate(usual, EDGE, beta1=more, beta2=beta2)
+    return [*(replace(run, beta1=less) for run in usual), *usual, *fast]
 
 
 PART = 1e-4  # of the norm, over which the loss's steepness is measured
@@ -318,10 +304,8 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
 
     By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
     """
-    published = (300, 80_000), (1194, 20_000)
-    lengths = {"quick": ((40, 600), (400, 300))}.get(profile, published)
-    runs = (ungrokking(profile, seeds, [size], epochs=epochs) for size, epochs in lengths)
-    return _followed(profile, runs)
+    lengths = {"quick": {40: 600, 400: 300}}.get(profile, {300: 80_000, 1194: 20_000})
+    return _followed(ungrokking, profile, seeds, lengths)
 
 
 def remembering(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -329,14 +313,15 @@ def remembering(profile: str = "published", seeds: int | None = None) -> list[Ru
 
     By AdamW at the paper's rate and modulus: on few examples, then on the least size of its Fig. 5.
     """
-    published = (300, 80_000), (1500, 100_000)
-    lengths = {"quick": ((40, 600), (300, 300))}.get(profile, published)
-    own: Changes = {} if profile == "quick" else {"p": PAPERS.p}
-    runs = (semi_grokking(profile, seeds, [size], epochs=t, **own) for size, t in lengths)
-    return _followed(profile, runs)
+    lengths = {"quick": {40: 600, 300: 300}}.get(profile, {300: 80_000, 1500: 100_000})
+    p = None if profile == "quick" else PAPERS.p
+    return _followed(semi_grokking, profile, seeds, lengths, p)
 
 
-def _followed(profile: str, runs: Iterable[list[Run]]) -> list[Run]:
-    """The runs, with the steepness at each of many evaluations."""
-    n_logged = 120 if profile == "quick" else 500
-    return [replace(run, n_logged=n_logged, steepness=PART) for run in chain.from_iterable(runs)]
+def _followed(
+    sweep: Sweep, profile: str, seeds: int | None, lengths: dict[int, int], p: int | None = None
+) -> list[Run]:
+    """A sweep on each size for its epochs, with the steepness at each of many evaluations."""
+    own: Changes = {"n_logged": 120 if profile == "quick" else 500, "steepness": PART}
+    runs = (sweep(profile, seeds, [size], p=p, epochs=epochs) for size, epochs in lengths.items())
+    return [replace(run, **own) for run in chain.from_iterable(runs)]
