@@ -215,12 +215,11 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
     found = at_papers_modulus((750.0, 900.0, 800.0))
     kind = costs.at_papers_modulus(*found.values())
     pairs = minimum_pairs(kind)
-    assert [pair.predicted.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
-    assert [pair.measured.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
+    for told in ("predicted", "measured"):
+        assert [getattr(pair, told).value for pair in pairs] == approx([750, 900, 800], rel=0.01)
     assert analysis.order(pairs) == approx(1)
-    first, second, third = pairs.values()
-    swapped = {"a": first, "b": second._replace(measured=third.measured)}
-    swapped["c"] = third._replace(measured=second.measured)
+    one, two, three = pairs
+    swapped = [one, two._replace(measured=three.measured), three._replace(measured=two.measured)]
     assert analysis.order(swapped) == approx(0.5)
     table = analysis.predictions_table(pairs)
     assert "<td>seed 1</td><td>900</td><td>900</td><td>1.00</td>" in table
@@ -236,10 +235,10 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     for task, d_crit, cost in (("x-y", 1000, 1000), ("x*y", 700, 750), ("x^2+y^2", 9000, 1000)):
         ends += crossing(d_crit, task=task, loss=cost / d_crit)
     pairs = task_pairs(mem, ends)
-    assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
-    assert [each.predicted.value for each in pairs.values()] == approx([1000, 750], rel=0.01)
-    assert [each.measured.value for each in pairs.values()] == approx([1000, 700], rel=0.01)
-    assert task_pairs([], ends) == {}
+    assert [each.name for each in pairs] == ["x-y", "x*y"]  # the third generalises at no size
+    assert [each.predicted.value for each in pairs] == approx([1000, 750], rel=0.01)
+    assert [each.measured.value for each in pairs] == approx([1000, 700], rel=0.01)
+    assert task_pairs([], ends) == []
 
 
 def test_an_end_is_compared_with_the_cheaper_circuit_at_its_own_size():
@@ -288,7 +287,7 @@ def test_the_tables_say_what_there_is():
     assert "0.500 (1 seed)" in analysis.fits_table(*NETWORKS)
     gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
-    table = analysis.predictions_table({"λ = 1": of_both(900.0, 750.0)})
+    table = analysis.predictions_table([of_both(900.0, 750.0)])
     assert "<td>λ = 1</td><td>900</td><td>750</td><td>1.20</td>" in table
 
 
@@ -331,9 +330,8 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     records = at_papers_modulus() | {"memorising": mem, "starts": starts, "other_tasks": tasks}
     found = predictions(records)
     kind = costs.at_papers_modulus(records["transition"], records["papers_memory"])
-    networks = [*minimum_pairs(kind).values()]
     by_margin = kind.at_equal(analysis.margin, analysis.fit(mem).kappa)
-    assert found[2:-2] == [*networks, *task_pairs(mem, tasks).values()]
+    assert found[2:-2] == [*minimum_pairs(kind), *task_pairs(mem, tasks)]
     assert [pair.predicted.value for pair in found[-2:]] == [*by_margin.values()]
     more = predictions(records | evidence.by_costs() | evidence.by_width(p=53))
     assert more[: len(found)] == found
