@@ -272,27 +272,13 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
         assert analysis.unseen(known) == pytest.approx(share, abs=1e-12)
 
 
-def test_of_the_runs_with_a_choice_of_mirror_images_only_those_that_still_fell_are_longer():
-    longer = {(run.dataset_size, run.seed, run.mirrors): run.epochs for run in sweeps.mirrors()}
-    own = {seed: longer.pop((231, seed, "none")) for seed in (1, 3, 4)}
-    assert own == {1: 54_000, 3: 18_000, 4: 18_000}
-    assert {*longer.values()} == {6000}
-
-
 def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
     found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
     assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)
     assert analysis.mirrors_ratio(found).value == pytest.approx(1.2, rel=0.01)
 
 
-def test_epsilon_instead_of_weight_decay_can_be_asked_about():
-    d_crits = {1e-9: 800, 1e-8: 880, 1e-7: 968}
-    records = [each for eps, d_crit in d_crits.items() for each in crossing(d_crit, eps=eps)]
-    assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
-    assert analysis.same_d_crit(records, "eps") is False
-    assert analysis.largest_gap(records, "eps") > 0.15
-
-
+@pytest.mark.parametrize(("field", "unit"), [("weight_decay", 1.0), ("eps", 1e-8)])
 @pytest.mark.parametrize(
     ("powers", "same"),
     [
@@ -304,12 +290,12 @@ def test_epsilon_instead_of_weight_decay_can_be_asked_about():
         ((-0.08, 0.08, -0.08, 0.08, 0.0), False),  # a mean of 0, and an interval wider than 10 %
     ],
 )
-def test_the_same_is_an_equivalence_over_seeds(powers, same):
-    records = []
+def test_the_same_is_an_equivalence_over_seeds(powers, same, field, unit):
+    records, values = [], [unit * value for value in ALL_DECAYS]
     for seed, power in enumerate(powers):
-        records += sweep((seed,), 700 + 50 * seed, power, values=ALL_DECAYS)
-    assert analysis.same_d_crit(records) is same
-    assert analysis.same_d_crit(with_rest(records, FALLING)) is None
-    interval = analysis.shift_interval(records)
+        records += sweep((seed,), 700 + 50 * seed, power, field, values)
+    assert analysis.same_d_crit(records, field) is same
+    assert analysis.same_d_crit(with_rest(records, FALLING), field) is None
+    interval = analysis.shift_interval(records, field)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)

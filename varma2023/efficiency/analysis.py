@@ -67,7 +67,7 @@ def buckets(records: Records) -> list[Bucket]:
         raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
     logits = np.array([logit(record) for record in records])
     edges = np.geomspace(logits.min(), logits.max(), N_BUCKETS + 1)
-    rows = np.clip(np.searchsorted(edges, logits, "right") - 1, 0, N_BUCKETS - 1)
+    rows = np.digitize(logits, edges[1:-1])
     return [
         Bucket(low, high, [r for r, row in zip(records, rows, strict=True) if row == i])
         for i, (low, high) in enumerate(pairwise(edges.tolist()))

@@ -164,10 +164,10 @@ def same_d_crit(
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
-def largest_gap(records: Records, field: str = "weight_decay") -> float:
-    """The largest difference of final accuracy between two values of a field, all else equal."""
-    others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
-    return max(float(np.ptp([*map(at_the_end, r)])) for r in group(records, *others).values())
+def largest_gap(records: Records) -> float:
+    """The largest difference of final accuracy between two weight decays, all else equal."""
+    alike = group(records, "seed", "dataset_size", "eps").values()
+    return max(float(np.ptp([*map(at_the_end, here)])) for here in alike)
 
 
 def ungrokking_criteria(records: Records) -> dict[str, bool]:
@@ -195,11 +195,7 @@ def ungrokking_table(records: Records) -> str:
 
 LAWS = {"p ln p": lambda p: p * log(p), "p to the 5/3": lambda p: p ** (5 / 3)}
 """How D_crit may go with the modulus p, up to a constant."""
-
-
 MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
-
-
 KNOWN = (53, 113)  # the moduli that set the laws' constants
 
 

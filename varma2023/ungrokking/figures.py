@@ -197,13 +197,10 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
             rest = [f"{symbol}{'-open' * (not measures.crossings_rest(u))}" for u in units]
-            dots: Looks = {
-                "mode": "markers",
-                "marker": {"color": colour, "symbol": rest, "size": 9},
-            }
+            marker = {"color": colour, "symbol": rest, "size": 9}
             x, y = [units[0][0].run.p] * len(units), [measures.d_crit(unit).value for unit in units]
             hover = "D<sub>crit</sub> %{y:,.0f} at p = %{x}<br>%{customdata}"
-            draw(fig, x, y, label, hover, customdata=told, **dots)
+            draw(fig, x, y, label, hover, mode="markers", marker=marker, customdata=told)
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
     off = f"Off the prediction of {analysis.off_text(known, new)}."
     return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. {off}")
