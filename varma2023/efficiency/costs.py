@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import exp, isfinite, log, nan
 from statistics import geometric_mean
 
@@ -109,14 +108,10 @@ class Costs:
 
 def widths(records: Records) -> list[Costs]:
     """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""
-
-    def width(record: Record) -> int:
-        return record.run.model.d_model
-
     found = []
-    for d_model, own in groupby(sorted(records, key=width), width):
-        kinds = group([*own], "labels")
-        found.append(Costs(f"d_model = {d_model}", kinds["true"], kinds.get("random", [])))
+    for width in sorted({record.run.model.d_model for record in records}):
+        kinds = group([r for r in records if r.run.model.d_model == width], "labels")
+        found.append(Costs(f"d_model = {width}", kinds["true"], kinds.get("random", [])))
     return found
 
 

@@ -198,9 +198,7 @@ def group_names(parts: Sequence[Spectrum]) -> str:
 def representations_table(found: Sequence[GroupCircuit]) -> str:
     """By representation of S_n: the share of norm² along its character, and in all its entries."""
     cells = {}
-    for c in found:
-        if c.task not in tasks.PERMUTATION:
-            continue
+    for c in (c for c in found if c.task in tasks.PERMUTATION):
         own, head = c.own[0], str(c)
         parts = torch.stack([own.characters, own.entries, own.group.characters[:, 0]], 1).tolist()
         for name, (one, every, dimension) in zip(own.group.names, parts, strict=True):

@@ -103,8 +103,8 @@ def middle_text(records: Records) -> str:
 
 def quick_criteria(records: Records) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
-    found = {metric: rank_correlation(records, metric) for metric in ("ratio", "accuracy")}
-    return {f"{metric} rises with D": rank.value > 0 for metric, rank in found.items()}
+    metrics = ("ratio", "accuracy")
+    return {f"{each} rises with D": rank_correlation(records, each).value > 0 for each in metrics}
 
 
 def norm_spread(records: Records) -> Summary:
