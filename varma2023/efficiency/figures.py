@@ -249,10 +249,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 *(bound for bound, so in bounds.items() if so),
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
-            point: Looks = {
-                "mode": "markers",
-                "marker": marker | {"line": {"width": 1.8, "color": colour}},
-            }
+            marker["line"] = {"width": 1.8, "color": colour}
+            point: Looks = {"mode": "markers", "marker": marker}
             if route == ROUTES[2]:
                 crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
                 below = "bottom center" if crowded else "middle right"

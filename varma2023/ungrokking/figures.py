@@ -138,11 +138,10 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
     known = [point for curve in curves.values() for point in curve]
     times, sizes = zip(*known, strict=True) if known else ([1.0], [1.0])
     near = [*sizes, *filter(isfinite, (end.value, end.low, end.high))]
-    axes = (
-        plots.log_axis(times, "decay times 1 / (ηλ)", (1, 2, 5, 10, 20, 50, 100, 200), 0.05),
-        plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05),
-    )
-    fig = figure(xaxis=axes[0], yaxis=axes[1], height=440)
+    ticks = (1, 2, 5, 10, 20, 50, 100, 200)
+    xaxis = plots.log_axis(times, "decay times 1 / (ηλ)", ticks, 0.05)
+    yaxis = plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05)
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     looks: Looks = {"label": "the minimiser", "hover": f"the minimiser: {said}"}
     whole = [min(times), max(times)]
     if end.bounded:
