@@ -110,15 +110,12 @@ def test_the_fit_is_of_medians_found_by_loops():
         if a.run.seed == b.run.seed and a.run.dataset_size < b.run.dataset_size
     ]
     assert found.exponent == approx(np.median(slopes))
+    at_1000 = {id(r): moved[id(r)] - found.exponent * log(r.run.dataset_size / 1000) for r in runs}
+    constants = [np.median([at_1000[id(r)] for r in seed]) for seed in group(runs, "seed").values()]
+    assert log(found.norm) == approx(np.mean(constants))
 
 
-def test_an_odd_run_does_not_move_the_fit_and_a_flat_one_ignores_size():
-    """Odd as when the minimiser drops from one rule to a cheaper one on the way."""
-    runs = rule()
-    odd = altered(runs[4], param_norm=0.9 * runs[4]["param_norm"])
-    found = analysis.fit([*runs[:4], odd, *runs[5:]])
-    assert found.kappa == approx(6.0, rel=0.01)
-    assert found.exponent == approx(0.0, abs=1e-3)
+def test_a_flat_fit_ignores_size():
     found = analysis.fit(rule(power=0.2), flat=True)
     assert (found.exponent, found.kappa) == (0, approx(6.0))
     assert found.at(60, 10) == found.at(60, 1e6)
@@ -196,14 +193,6 @@ def test_what_a_minimum_is_made_of_and_that_memory_never_gets_cheaper():
     assert critical.end_exponents(runs) == (approx(1.0), approx(0.3))
 
 
-def test_an_end_below_both_circuits_is_a_mixture():
-    mem, gen = memory(), rule([0])  # D, and 1,200
-    runs = [Run(dataset_size=D, weight_decay=1.0) for D in (400, 1000, 1000, 8000, 8000)]
-    costs = (1.0, 950.0, 990.0, 1080.0, 1190.0)
-    ends = [made(run, 20.0, 60.0, minimum=cost) for run, cost in zip(runs, costs, strict=True)]
-    assert critical.mixtures_below(mem, gen, ends) == approx([0.05, 0.1])
-
-
 def at_papers_modulus(crits=(750.0, 900.0)):
     """Memory, and ends whose rule costs what their D_crit says, seed by seed."""
     memory = evidence.memory(evidence.FIVE, sizes=(300, 700, 1000, 3000), decays=(1.0,))
@@ -215,15 +204,12 @@ def test_each_network_has_its_own_prediction_and_is_compared_with_its_own_end():
     found = at_papers_modulus((750.0, 900.0, 800.0))
     kind = costs.at_papers_modulus(*found.values())
     pairs = minimum_pairs(kind)
-    assert [pair.predicted.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
-    assert [pair.measured.value for pair in pairs.values()] == approx([750, 900, 800], rel=0.01)
+    for told in ("predicted", "measured"):
+        assert [getattr(pair, told).value for pair in pairs] == approx([750, 900, 800], rel=0.01)
     assert analysis.order(pairs) == approx(1)
-    first, second, third = pairs.values()
-    swapped = {"a": first, "b": second._replace(measured=third.measured)}
-    swapped["c"] = third._replace(measured=second.measured)
+    one, two, three = pairs
+    swapped = [one, two._replace(measured=three.measured), three._replace(measured=two.measured)]
     assert analysis.order(swapped) == approx(0.5)
-    table = analysis.predictions_table(pairs)
-    assert "<td>seed 1</td><td>900</td><td>900</td><td>1.00</td>" in table
     said = board.judge("B2", **found).ours
     assert said.startswith("seed 0: predicted 750, measured 750; seed 1: predicted 900,")
     other = [replace(r, run=replace(r.run, weight_decay=2.0)) for r in found["transition"]]
@@ -236,10 +222,10 @@ def test_a_dearer_rule_of_another_task_has_a_larger_predicted_d_crit():
     for task, d_crit, cost in (("x-y", 1000, 1000), ("x*y", 700, 750), ("x^2+y^2", 9000, 1000)):
         ends += crossing(d_crit, task=task, loss=cost / d_crit)
     pairs = task_pairs(mem, ends)
-    assert list(pairs) == ["x-y", "x*y"]  # the third does not generalise at any size
-    assert [each.predicted.value for each in pairs.values()] == approx([1000, 750], rel=0.01)
-    assert [each.measured.value for each in pairs.values()] == approx([1000, 700], rel=0.01)
-    assert task_pairs([], ends) == {}
+    assert [each.name for each in pairs] == ["x-y", "x*y"]  # the third generalises at no size
+    assert [each.predicted.value for each in pairs] == approx([1000, 750], rel=0.01)
+    assert [each.measured.value for each in pairs] == approx([1000, 700], rel=0.01)
+    assert task_pairs([], ends) == []
 
 
 def test_an_end_is_compared_with_the_cheaper_circuit_at_its_own_size():
@@ -251,8 +237,8 @@ def test_an_end_is_compared_with_the_cheaper_circuit_at_its_own_size():
     assert isnan(by_size.pop(300))  # memory's least size is 500
     expected = {500: 0.9, 650: 0.9, 800: 0.9, 1000: 0.9, 1500: 1.0, 3000: 1.0}
     assert by_size == approx(expected, rel=1e-6)
-    below = critical.mixtures_below(mem, gen, ends)
-    assert below == approx([0.1] * 4, rel=1e-6)
+    hardly = crossing(750, depth=0.985)  # by less than 2%
+    assert critical.mixtures_below(mem, gen, ends + hardly) == approx([0.1] * 4, rel=1e-6)
     gens = {D: 1 / (1 + (D / 950) ** -7.0) for D in expected}
     told = [f"{gens[D]:.2f} and {over - 1:+z.0%} at {D:,}" for D, over in expected.items()]
     assert critical.mixtures_text(found) == "; ".join(told)
@@ -288,7 +274,7 @@ def test_the_tables_say_what_there_is():
     assert "0.500 (1 seed)" in analysis.fits_table(*NETWORKS)
     gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
     assert gate.count("<tr") == 3
-    table = analysis.predictions_table({"λ = 1": of_both(900.0, 750.0)})
+    table = analysis.predictions_table([of_both(900.0, 750.0)])
     assert "<td>λ = 1</td><td>900</td><td>750</td><td>1.20</td>" in table
 
 
@@ -331,9 +317,8 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     records = at_papers_modulus() | {"memorising": mem, "starts": starts, "other_tasks": tasks}
     found = predictions(records)
     kind = costs.at_papers_modulus(records["transition"], records["papers_memory"])
-    networks = [*minimum_pairs(kind).values()]
     by_margin = kind.at_equal(analysis.margin, analysis.fit(mem).kappa)
-    assert found[2:-2] == [*networks, *task_pairs(mem, tasks).values()]
+    assert found[2:-2] == [*minimum_pairs(kind), *task_pairs(mem, tasks)]
     assert [pair.predicted.value for pair in found[-2:]] == [*by_margin.values()]
     more = predictions(records | evidence.by_costs() | evidence.by_width(p=53))
     assert more[: len(found)] == found

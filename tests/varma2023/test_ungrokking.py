@@ -52,15 +52,10 @@ def test_d_crit_is_where_a_curve_crosses_a_half_or_it_is_censored(ends, text):
     assert found.censored or found.low < found.value <= found.high
 
 
-def test_seeds_of_one_size_are_averaged_and_the_interval_is_over_them():
+def test_seeds_of_one_size_are_averaged_and_a_curve_crosses_other_levels_elsewhere():
     runs = curve({400: 0.0, 900: 1.0}) + curve({400: 0.0, 900: 0.6}, seed=1)
     np.testing.assert_allclose(measures.curve(runs), [[400, 900], [0, 0.8]])
-    interval = measures.d_crit_interval(runs)
-    each = [measures.d_crit(runs[:2]).value, measures.d_crit(runs[2:]).value]
-    assert interval.n == 2
-    assert interval.each == pytest.approx(each)
-    assert interval.value == pytest.approx((each[0] * each[1]) ** 0.5)
-    quarter = measures.d_crit(runs[:2], 0.25)  # another level
+    quarter = measures.d_crit(runs[:2], 0.25)
     assert (quarter.low, quarter.value, quarter.high) == (400, pytest.approx(400 * 1.5**0.5), 900)
     with pytest.raises(ValueError, match="at least one record"):
         measures.d_crit([])
@@ -128,13 +123,13 @@ def test_adamw_is_compared_at_equal_epochs_and_at_equal_decay_times():
     for decay, epochs, last in ((1.0, 20_000, 9000), (0.3, 3366, 3366)):
         run = Run(dataset_size=500, epochs=epochs, weight_decay=decay)
         one = record(run, [0, last], test_accuracy=[1.0, 0.4])
-        assert analysis.equal_decay_times([one])(one) == 0.4
+        assert analysis.equal_decay_times([one])(one) == analysis.equal_epochs([one])(one) == 0.4
 
 
-def forgetting(size, decay, epochs=100_000, until=None):
+def forgetting(size, decay):
     """Accuracy a half when the size is 100 times the decay times so far: below, it is forgotten."""
-    run = Run(dataset_size=size, epochs=epochs, weight_decay=decay)
-    at = np.geomspace(1, until or epochs, 400)
+    run = Run(dataset_size=size, epochs=100_000, weight_decay=decay)
+    at = np.geomspace(1, run.epochs, 400)
     half = np.clip(size / (100 * at / run.decay_time) - 0.5, 0, 1)
     return record(run, at, test_accuracy=half, residual=np.ones(400))
 
@@ -148,8 +143,6 @@ def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
         known = [(t, crit) for t, crit in curve if 1.2 < t < 10]
         assert [crit / t for t, crit in known] == pytest.approx([100] * len(known), rel=0.06)
         assert curve[-1][0] <= last
-    early = forgetting(1200, 0.5, until=20_000)
-    assert analysis.equal_epochs([early])(early) == early["test_accuracy"][-1]
     both = [*slow, *fast]
     assert analysis.by_decay_text(both) == "996 – 4,998 by weight decay"
     assert analysis.lasting(both, 20) == fast
@@ -272,27 +265,13 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
         assert analysis.unseen(known) == pytest.approx(share, abs=1e-12)
 
 
-def test_of_the_runs_with_a_choice_of_mirror_images_only_those_that_still_fell_are_longer():
-    longer = {(run.dataset_size, run.seed, run.mirrors): run.epochs for run in sweeps.mirrors()}
-    own = {seed: longer.pop((231, seed, "none")) for seed in (1, 3, 4)}
-    assert own == {1: 54_000, 3: 18_000, 4: 18_000}
-    assert {*longer.values()} == {6000}
-
-
 def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
     found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
     assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)
     assert analysis.mirrors_ratio(found).value == pytest.approx(1.2, rel=0.01)
 
 
-def test_epsilon_instead_of_weight_decay_can_be_asked_about():
-    d_crits = {1e-9: 800, 1e-8: 880, 1e-7: 968}
-    records = [each for eps, d_crit in d_crits.items() for each in crossing(d_crit, eps=eps)]
-    assert analysis.shift_interval(records, "eps").value == pytest.approx(0.21)
-    assert analysis.same_d_crit(records, "eps") is False
-    assert analysis.largest_gap(records, "eps") > 0.15
-
-
+@pytest.mark.parametrize(("field", "unit"), [("weight_decay", 1.0), ("eps", 1e-8)])
 @pytest.mark.parametrize(
     ("powers", "same"),
     [
@@ -304,12 +283,12 @@ def test_epsilon_instead_of_weight_decay_can_be_asked_about():
         ((-0.08, 0.08, -0.08, 0.08, 0.0), False),  # a mean of 0, and an interval wider than 10 %
     ],
 )
-def test_the_same_is_an_equivalence_over_seeds(powers, same):
-    records = []
+def test_the_same_is_an_equivalence_over_seeds(powers, same, field, unit):
+    records, values = [], [unit * value for value in ALL_DECAYS]
     for seed, power in enumerate(powers):
-        records += sweep((seed,), 700 + 50 * seed, power, values=ALL_DECAYS)
-    assert analysis.same_d_crit(records) is same
-    assert analysis.same_d_crit(with_rest(records, FALLING)) is None
-    interval = analysis.shift_interval(records)
+        records += sweep((seed,), 700 + 50 * seed, power, field, values)
+    assert analysis.same_d_crit(records, field) is same
+    assert analysis.same_d_crit(with_rest(records, FALLING), field) is None
+    interval = analysis.shift_interval(records, field)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)

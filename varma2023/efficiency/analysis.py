@@ -1,6 +1,6 @@
 """Norm and logit of converged networks: isologit curves, fits, and what they say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, expm1, inf, isfinite, isnan, log, log1p, nan
@@ -67,7 +67,7 @@ def buckets(records: Records) -> list[Bucket]:
         raise ValueError("buckets need a run, got none: did a network of C_gen pass the gate?")
     logits = np.array([logit(record) for record in records])
     edges = np.geomspace(logits.min(), logits.max(), N_BUCKETS + 1)
-    rows = np.clip(np.searchsorted(edges, logits, "right") - 1, 0, N_BUCKETS - 1)
+    rows = np.digitize(logits, edges[1:-1])
     return [
         Bucket(low, high, [r for r, row in zip(records, rows, strict=True) if row == i])
         for i, (low, high) in enumerate(pairwise(edges.tolist()))
@@ -289,18 +289,18 @@ class Prediction(NamedTuple):
         return abs(self.ratio - 1) <= self.near
 
 
-def predictions_table(rows: Mapping[str, Prediction]) -> str:
-    """By row: D_crit predicted and measured, and their ratio."""
-    cells = []
-    for name, found in rows.items():
-        both = (each.text(",.0f") for each in (found.predicted, found.measured))
-        cells.append([name, *both, "–" if isnan(found.ratio) else f"{found.ratio:.2f}"])
-    return table(" | predicted D_crit | measured D_crit | ratio", cells)
+def predictions_table(found: Iterable[Prediction]) -> str:
+    """By prediction: D_crit predicted and measured, and their ratio."""
+    rows = []
+    for each in found:
+        both = each.predicted.text(",.0f"), each.measured.text(",.0f")
+        rows.append([each.name, *both, "–" if isnan(each.ratio) else f"{each.ratio:.2f}"])
+    return table(" | predicted D_crit | measured D_crit | ratio", rows)
 
 
-def order(rows: Mapping[str, Prediction]) -> float:
+def order(found: Iterable[Prediction]) -> float:
     """Spearman's correlation of predicted and measured; NaN where one is none, or of too few."""
-    sizes = np.array([[each.predicted.value, each.measured.value] for each in rows.values()])
+    sizes = np.array([[each.predicted.value, each.measured.value] for each in found])
     return spearman(*sizes.T) if sizes.size and np.isfinite(sizes).all() else nan
 
 

@@ -87,40 +87,40 @@ def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
     return [all(map(measures.rests, own)) for own in (mem, rule)] + [measures.crossings_rest(ends)]
 
 
-def norm_pairs(mem: Records, starts: Records, ends: Records) -> dict[str, Prediction]:
+def norm_pairs(mem: Records, starts: Records, ends: Records) -> list[Prediction]:
     """Claim B1, by seed: D_crit where the isologit lines meet, and that of ungrokking.
 
     `starts` are the very networks that `ends` were ungrokked from: seeds differ in what the rule
     costs them.
     """
-    fell, found = group(ends, "seed"), {}
+    fell, found = group(ends, "seed"), []
     for seed, rule in group(starts, "seed").items():
         if mem and seed in fell:
-            level, name = critical.common_logit(mem, starts), f"seed {seed}"
+            level = critical.common_logit(mem, starts)
             predicted = Interval(critical.predicted_by_norm(mem, rule, level).value, n=1)
-            measured = Interval(measures.d_crit(fell[seed]).value, n=1)
+            both = predicted, Interval(measures.d_crit(fell[seed]).value, n=1)
             rest = _rest(mem, rule, fell[seed])
-            found[name] = Prediction(ROUTES[0], name, predicted, measured, NEAR_NORM, *rest)
+            found.append(Prediction(ROUTES[0], f"seed {seed}", *both, NEAR_NORM, *rest))
     return found
 
 
 def minimum_pairs(
     kind: costs.Costs, told: Mapping[int, float] | None = None, route: str = ROUTES[1]
-) -> dict[str, Prediction]:
+) -> list[Prediction]:
     """Claim B2, by seed: D_crit where the minima of Eq. (2) meet, and that of ungrokking.
 
     With sizes told by another route, those instead.
     """
-    told, found = kind.predicted if told is None else told, {}
+    told, found = kind.predicted if told is None else told, []
     memory, fell = kind.memory_beside, group(kind.ends, "seed")
     for seed, crit in kind.crits.items():
-        name, both = f"seed {seed}", (Interval(told.get(seed, nan)), Interval(crit))
+        both = Interval(told.get(seed, nan)), Interval(crit)
         rest = _rest(memory, [r for r in kind.rules if r.run.seed == seed], fell[seed])
-        found[name] = Prediction(route, name, *both, NEAR, *rest)
+        found.append(Prediction(route, f"seed {seed}", *both, NEAR, *rest))
     return found
 
 
-def pairs_by_cost(kind: costs.Costs, kappa: float) -> dict[str, dict[str, Prediction]]:
+def pairs_by_cost(kind: costs.Costs, kappa: float) -> dict[str, list[Prediction]]:
     """By what is equal at D_crit, and by seed: as `minimum_pairs`, not in the paper.
 
     With equal correct logits or margins D_crit is where both circuits take the same norm.
@@ -131,20 +131,20 @@ def pairs_by_cost(kind: costs.Costs, kappa: float) -> dict[str, dict[str, Predic
     return {name: minimum_pairs(kind, sizes, f"equal {name}") for name, sizes in told.items()}
 
 
-def task_pairs(mem: Records, ends: Records) -> dict[str, Prediction]:
+def task_pairs(mem: Records, ends: Records) -> list[Prediction]:
     """Claim B9: by task that ungroks, D_crit predicted from its rule's cost, at memory's decay.
 
     It is predicted where C_mem's minimum of Eq. (2) reaches the rule's. The rule's is that of the
     task's own network on its largest D', C_mem's that of random labels: a table of labels costs
     the same whatever rule they come from.
     """
-    found, decays = {}, group(mem, "weight_decay")
+    found, decays = [], group(mem, "weight_decay")
     for task, here in ungrokking_tasks(ends).items():
         kind = costs.Costs(task, [r for r in here if r.run.weight_decay in decays], [*mem])
         if kind.ends:
             both = kind.told, measures.d_crit_interval(kind.ends)
             rest = _rest(kind.memory_beside, kind.rules, kind.ends)
-            found[task] = Prediction(ROUTES[2], task, *both, NEAR, *rest)
+            found.append(Prediction(ROUTES[2], task, *both, NEAR, *rest))
     return found
 
 
@@ -161,14 +161,13 @@ def predictions(found: ByExperiment) -> list[Prediction]:
     kind = costs.at_papers_modulus(ends, found["papers_memory"])
     others = task_pairs(found["papers_memory"], found["other_tasks"])
     at = kind.at_equal(analysis.margin, analysis.fit(mem).kappa) if mem else {}
-    routes = by_norm, minimum_pairs(kind), others, minimum_pairs(kind, at, ROUTES[3])
-    told = [pair for pairs in routes for pair in pairs.values()]
+    told = [*by_norm, *minimum_pairs(kind), *others, *minimum_pairs(kind, at, ROUTES[3])]
     if not all(found.get(name) for name in ELSEWHERE):
         return told
     fresh = [*found["memory_at_rest"], *found["upper_branch"]]
     for each in (costs.by_labels(found["moduli"], fresh)[0], *costs.widths(found["widths"])):
         where = "p = {0.p}, d_model = {0.model.d_model}, ".format(each.ends[0].run)
-        pairs = minimum_pairs(each, route=ROUTES[4]).values()
+        pairs = minimum_pairs(each, route=ROUTES[4])
         told += [pair._replace(name=where + pair.name) for pair in pairs]
     return told
 
@@ -186,10 +185,10 @@ def _agree(found: Iterable[Prediction], minima: Records, ends: Records) -> Met:
     return every(None if isnan(each.ratio) else each.agrees for each in found)
 
 
-def _text(name: str, found: Prediction) -> str:
+def _text(found: Prediction) -> str:
     """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
     predicted, measured = (analysis.range_text([each.value]) for each in found[2:4])
-    return f"{name}: predicted {predicted}, measured {measured}"
+    return f"{found.name}: predicted {predicted}, measured {measured}"
 
 
 @CLAIMS.row(
@@ -206,9 +205,9 @@ def equal_norm(found: ByExperiment) -> Result:
     pairs = norm_pairs(mem, starts, ends)
     if not pairs:
         return Result()
-    ours = "; ".join(_text(name, pair) for name, pair in pairs.items())
-    agree = _agree(pairs.values(), [*mem, *starts], ends)
-    return Result(ours, agree, measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends))
+    agree = _agree(pairs, [*mem, *starts], ends)
+    further, evidence = measures.resting(mem, MEM_RESTS), Evidence.of(mem, starts, ends)
+    return Result("; ".join(map(_text, pairs)), agree, further, evidence)
 
 
 @CLAIMS.row(
@@ -225,10 +224,10 @@ def equal_minimum(found: ByExperiment) -> Result:
     if not kind.predicted or not measures.judged(kind.ends):
         return Result()
     pairs = minimum_pairs(kind)
-    texts = [_text(name, pair) for name, pair in pairs.items()]
+    texts = [*map(_text, pairs)]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
-    agree = _agree(pairs.values(), kind.beside, kind.ends)
+    agree = _agree(pairs, kind.beside, kind.ends)
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     further |= {"no end in between lies below both circuits: a jump": not below}
     return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
@@ -253,11 +252,11 @@ def across_tasks(found: ByExperiment) -> Result:
     rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
     fell = [record for here in ungrok.values() for record in here]
     n, of = len(ungrok), len(measures.OTHER_TASKS)
-    ours = "; ".join(_text(name, pair) for name, pair in pairs.items())
-    agree = _agree(pairs.values(), [*mem, *rules], fell)
+    agree = _agree(pairs, [*mem, *rules], fell)
     further = measures.resting(mem, MEM_RESTS)
     further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
-    return Result(ours, agree, further, Evidence.of(mem, *group(ends, "task").values()))
+    evidence = Evidence.of(mem, *group(ends, "task").values())
+    return Result("; ".join(map(_text, pairs)), agree, further, evidence)
 
 
 @CLAIMS.row(

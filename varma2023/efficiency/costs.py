@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import exp, isfinite, log, nan
 from statistics import geometric_mean
 
@@ -109,14 +108,10 @@ class Costs:
 
 def widths(records: Records) -> list[Costs]:
     """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""
-
-    def width(record: Record) -> int:
-        return record.run.model.d_model
-
     found = []
-    for d_model, own in groupby(sorted(records, key=width), width):
-        kinds = group([*own], "labels")
-        found.append(Costs(f"d_model = {d_model}", kinds["true"], kinds.get("random", [])))
+    for width in sorted({record.run.model.d_model for record in records}):
+        kinds = group([r for r in records if r.run.model.d_model == width], "labels")
+        found.append(Costs(f"d_model = {width}", kinds["true"], kinds.get("random", [])))
     return found
 
 
@@ -170,6 +165,9 @@ def costs_table(found: Sequence[Costs]) -> str:
     return table(f"{heads}predicted | measured | memory at rest | ends at rest", rows)
 
 
+COLOURS = {"after ungrokking": TEST, "rule": GEN, "memory": MEM}
+
+
 def fig_costs(found: Sequence[Costs]) -> go.Figure:
     """Test accuracy after ungrokking by kind; and what memory and the rule cost, against D.
 
@@ -181,25 +179,25 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
     labels = [kind.label.replace("d_model", "d<sub>model</sub>") for kind in found]
     if not one:  # what the legend has in place of each curve
         keys = [(label, NORM, dash_of(i), 1.8) for i, label in enumerate(labels)]
-        keys += [("after ungrokking", TEST, "solid", 6), ("rule", GEN, "solid", 6)]
-        for label, colour, dash, width in (*keys, ("memory", MEM, "solid", 6)):
+        keys += [(what, colour, "solid", 6) for what, colour in COLOURS.items()]
+        for label, colour, dash, width in keys:
             key: Looks = {"colour": colour, "dash": dash, "width": width, "mode": "lines"}
             draw(fig, [None], [None], label, place=(1, 2), **key)
     for i, (kind, label) in enumerate(zip(found, labels, strict=True)):
-        drawn = [(MEM, kind.memory, "memory")]
+        drawn = {"memory": kind.memory}
         if not (one and i):
-            drawn += [(TEST, kind.ends, "after ungrokking"), (GEN, kind.rules, "rule")]
-        for colour, here, what in drawn:
+            drawn |= {"after ungrokking": kind.ends, "rule": kind.rules}
+        for what, here in drawn.items():
             alike = len(found) == 1 or (one and what != "memory")
-            name = what if alike else f"{what}, {label}"
+            name, colour = what if alike else f"{what}, {label}", COLOURS[what]
             same: Looks = {} if one else {"legendgroup": what, "showlegend": False}
-            looks: Looks = {"dash": dash_of(i), "width": 1.8, "place": (1, 2), **same}
+            looks: Looks = {"colour": colour, "dash": dash_of(i), "place": (1, 2), **same}
             if what == "after ungrokking":
                 plots.draw_accuracy(fig, here, "p", name, colour, i, place=(1, 1), **same)
                 plots.draw_paper_size(fig, here, (1, 1))
             hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
             for runs in group(here, "seed").values():
-                draw_ends(fig, runs, least, name, hover, i, colour=colour, **looks)
+                draw_ends(fig, runs, least, name, hover, i, width=1.8, **looks)
     ends = [record for kind in found for record in kind.ends]
     priced = [record for kind in found for record in (*kind.memory, *kind.ends)]
     if one and found[0].rules:

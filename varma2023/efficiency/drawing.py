@@ -73,7 +73,7 @@ def _pair(mem: Fit, gen: Fit, size: float, largest: float, longest: float) -> st
     facts = "".join(f"M{x:g} {y:g}h6" for x, y in at)
     hands = "".join(f"M22 186L{22 + 15 * np.sin(a):.1f} {186 - 15 * np.cos(a):.1f}" for a in (0, 2))
     parts = [
-        _text(0, 14, f"D = {size:,.0f}: {TITLES[kept]}", weight=600),
+        _text(0, 14, f"D = {size:,.0f}: {TITLES[kept]}", font_weight=600),
         _text(0, 38, f"C_mem, a square for {largest / (ROWS * COLUMNS):.0f} examples"),
         f'<path d="{facts}" stroke="{COLOURS["mem"]}" stroke-width="6"/>',
         _bar("mem", mem.at(LOGIT, size), longest, 104, kept),
@@ -107,7 +107,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     ends = float(np.exp(low)), float(np.exp(high))
     rising = [at(size, mem.at(LOGIT, size)) for size in np.geomspace(ends[0], ends[1], 40)]
     flat = [at(size, gen.at(LOGIT)) for size in ends]
-    parts = [_text(0, 14, "Norm that each costs, against D", weight=600)]
+    parts = [_text(0, 14, "Norm that each costs, against D", font_weight=600)]
     for circuit, points, dash in (("mem", rising, "7 3"), ("gen", flat, "none")):
         d = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         parts.append(
@@ -118,28 +118,21 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     for size in sizes:
         x, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))
         parts.append(f'<path d="M{x:.1f} {y:.1f}V200" stroke="currentColor" stroke-opacity=".4"/>')
-        parts.append(_text(x, 216, f"{size:,.0f}", anchor="middle"))
+        parts.append(_text(x, 216, f"{size:,.0f}", text_anchor="middle"))
     (x, y), top = at(sizes[1], gen.at(LOGIT)), rising[-1][1]
     parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" stroke="currentColor" fill="none"/>')
-    parts.append(_text(x - 8, y - 10, "D_crit", anchor="end"))
-    parts.append(_text(WIDTH, top - 8, "C_mem", anchor="end", fill=COLOURS["mem"]))
-    parts.append(_text(WIDTH, flat[1][1] + 18, "C_gen", anchor="end", fill=COLOURS["gen"]))
+    parts.append(_text(x - 8, y - 10, "D_crit", text_anchor="end"))
+    parts.append(_text(WIDTH, top - 8, "C_mem", text_anchor="end", fill=COLOURS["mem"]))
+    parts.append(_text(WIDTH, flat[1][1] + 18, "C_gen", text_anchor="end", fill=COLOURS["gen"]))
     return _svg(parts)
 
 
-def _text(
-    x: float | int,
-    y: float | int,
-    text: str,
-    *,
-    anchor: str = "start",
-    weight: int = 400,
-    fill: str = "",
-) -> str:
-    """A text in SVG; a name like C_mem gets its index."""
+def _text(x: float | int, y: float | int, text: str, **looks: str | int) -> str:
+    """A text in SVG, with attributes of it; a name like C_mem gets its index."""
     below = r'<tspan dy="3" font-size="10">\1</tspan><tspan dy="-3">\2</tspan>'
     body = re.sub(r"_(\w+)(.*)", below, escape(text))
-    look = f'text-anchor="{anchor}" font-weight="{weight}" fill="{fill or "currentColor"}"'
+    looks = {"text_anchor": "start", "font_weight": 400, "fill": "currentColor", **looks}
+    look = " ".join(f'{name.replace("_", "-")}="{value}"' for name, value in looks.items())
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" {look}>{body}</text>'
 
 

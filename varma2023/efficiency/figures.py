@@ -46,9 +46,8 @@ def _scatter(fig: go.Figure, records: Records, circuit: str, row: int) -> None:
         named: Looks = {"showlegend": False} if circuit == "mem" else {}
         for curve in group(here, "seed").values():
             norms, logits = [*map(norm, curve)], [*map(logit, curve)]
-            draw(
-                fig, norms, logits, label, **line, width=1, place=(row, 1), meta=shared_meta(curve)
-            )
+            line |= {"width": 1, "place": (row, 1), "meta": shared_meta(curve)}
+            draw(fig, norms, logits, label, **line)
             for record, x, y in zip(curve, norms, logits, strict=True):
                 told = f"norm {x:.2f}, correct logit {y:.1f}<br>{CIRCUITS[circuit]}<br>"
                 symbol = plots.rest_symbols([record], symbol_of(i))[0]
@@ -150,27 +149,22 @@ def fig_slopes(mem: Records, gen: Records) -> go.Figure:
 
     Single seeds small; the bar is the interval over seeds, where there are enough of them.
     """
-    fig = figure(height=400)
-    said = []
-    cases = ("mem", mem, MEM, "circle"), ("gen", gen, GEN, "square")
-    for circuit, records, colour, symbol in cases:
-        slopes = []
+    fig, said = figure(height=400), []
+    for circuit, records, symbol in (("mem", mem, "circle"), ("gen", gen, "square")):
+        looks: Looks = {"label": CIRCUITS[circuit], "mode": "markers"}
+        marker, slopes = {"color": COLOURS[circuit], "symbol": symbol}, []
         for low, high, here in analysis.buckets(records):
-            found = analysis.isologit_slope(here)
+            found, x = analysis.isologit_slope(here), [(low * high) ** 0.5]
             if not isfinite(found.value):
                 continue
             slopes.append(found.value)
-            x, marker = (low * high) ** 0.5, {"color": colour, "symbol": symbol}
             told = f"{CIRCUITS[circuit]}, correct logit {low:.1f} – {high:.1f}<br>"
-            point: Looks = {"mode": "markers", "marker": marker | {"size": 10}}
-            if found.bounded:
-                up, down = found.high - found.value, found.value - found.low
-                point["error_y"] = {"array": [up], "arrayminus": [down], "color": colour}
             whole = f"{told}slope {found.text('.3f')}<br>{len(here)} runs"
-            draw(fig, [x], [found.value], CIRCUITS[circuit], whole, **point)
+            bar: Looks = {"error_y": _bar(found, COLOURS[circuit])}
+            draw(fig, x, [found.value], hover=whole, marker=marker | {"size": 10}, **bar, **looks)
+            small = marker | {"size": 5, "opacity": 0.6}
             for each in found.each if len(found.each) > 1 else ():
-                dot: Looks = {"mode": "markers", "marker": marker | {"size": 5, "opacity": 0.6}}
-                draw(fig, [x], [each], CIRCUITS[circuit], f"{told}one seed: %{{y:.3f}}", **dot)
+                draw(fig, x, [each], hover=f"{told}one seed: %{{y:.3f}}", marker=small, **looks)
         said.append(f"of C_{circuit} {analysis.range_text(slopes, 'z.3f')}")
     plots.draw_paper(fig, "C<sub>gen</sub>'s lines are flat", y=0.0)
     fig.update_xaxes(title="correct logit of the line")
@@ -178,17 +172,13 @@ def fig_slopes(mem: Records, gen: Records) -> go.Figure:
     return set_alt(fig, f"Slopes of the isologit lines of Fig. 3: {', '.join(said)}.")
 
 
-def _mark(fig: go.Figure, found: Interval, y: float, measured: bool) -> None:
-    """A D_crit, predicted or measured, with its interval, at a height; nothing if not known."""
-    if not isfinite(found.value):
-        return
-    name, trace = "measured, accuracy ½" if measured else "predicted D<sub>crit</sub>", Looks()
-    if found.bounded:
-        low, high = found.value - found.low, found.high - found.value
-        trace["error_x"] = {"array": [high], "arrayminus": [low], "thickness": 1.5, "color": NORM}
-    told = f"{name}: D = {found.text(',.0f')}"
-    trace["marker"] = {"color": NORM, "size": 11, "symbol": "diamond-open" if measured else "x"}
-    draw(fig, [found.value], [y], name, told, mode="markers", **trace)
+def _bar(found: Interval, colour: str, **looks: float) -> Looks | None:
+    """An interval as a plotly error bar; None without one."""
+    ends = {"array": [found.high - found.value], "arrayminus": [found.value - found.low]}
+    return {**ends, "color": colour, **looks} if found.bounded else None
+
+
+MARKS = {"predicted D<sub>crit</sub>": "x", "measured, accuracy ½": "diamond-open"}
 
 
 def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
@@ -204,11 +194,16 @@ def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
         hover = f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{CIRCUITS[circuit]}"
         looks: Looks = {"colour": colour, "dash": dash, "width": 2.5, "mode": "lines"}
         draw(fig, points[:, 0], points[:, 1], CIRCUITS[circuit], hover, **looks)
-    _mark(fig, predicted, height, False)
-    _mark(fig, measured, height, True)
+    seen = []
+    for (name, symbol), found in zip(MARKS.items(), (predicted, measured), strict=True):
+        if isfinite(found.value):
+            seen.append(found.value)
+            mark: Looks = {"marker": {"color": NORM, "size": 11, "symbol": symbol}}
+            mark |= {"mode": "markers", "error_x": _bar(found, NORM, thickness=1.5)}
+            told = f"{name}: D = {found.text(',.0f')}"
+            draw(fig, [found.value], [height], name, told, **mark)
     if {record.run.p for record in (*mem, *gen)} == {113}:  # where the paper's ungrokking ends
         plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
-    seen = [found.value for found in (predicted, measured) if isfinite(found.value)]
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
     fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
     fig.update_yaxes(
@@ -254,10 +249,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
                 *(bound for bound, so in bounds.items() if so),
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
-            point: Looks = {
-                "mode": "markers",
-                "marker": marker | {"line": {"width": 1.8, "color": colour}},
-            }
+            marker["line"] = {"width": 1.8, "color": colour}
+            point: Looks = {"mode": "markers", "marker": marker}
             if route == ROUTES[2]:
                 crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
                 below = "bottom center" if crowded else "middle right"

@@ -198,9 +198,7 @@ def group_names(parts: Sequence[Spectrum]) -> str:
 def representations_table(found: Sequence[GroupCircuit]) -> str:
     """By representation of S_n: the share of norm² along its character, and in all its entries."""
     cells = {}
-    for c in found:
-        if c.task not in tasks.PERMUTATION:
-            continue
+    for c in (c for c in found if c.task in tasks.PERMUTATION):
         own, head = c.own[0], str(c)
         parts = torch.stack([own.characters, own.entries, own.group.characters[:, 0]], 1).tolist()
         for name, (one, every, dimension) in zip(own.group.names, parts, strict=True):
@@ -259,12 +257,6 @@ def enough(found: Sequence[GroupCircuit]) -> bool:
     return len(grokked) >= LEAST_TASKS and bool(grokked - set(tasks.PERMUTATION))
 
 
-def _start_text(starts: Records) -> str:
-    """How long the networks of one task were trained, and what each knows of the other examples."""
-    known = ", ".join(f"{record.final('test_accuracy'):.2f}" for record in starts)
-    return f"{starts[0].run.epochs:,}; {known}"
-
-
 def ungroks_text(records: Records) -> str:
     """Whether one task ungroks: "yes", "no", or "not judged" as a network lacks the rule."""
     if not measures.holds_rule(records):
@@ -285,15 +277,14 @@ def tasks_table(records: Records, starts: Records) -> str:
         largest = measures.at_largest(here)[0]
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
+        known = ", ".join(f"{start.final('test_accuracy'):.2f}" for start in trained[task])
         rows.append(
-            f"{task} | {_start_text(trained[task])} | {crossing}{share} | "
+            f"{task} | {trained[task][0].run.epochs:,}; {known} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
             f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
             f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
     heads = "task | starts: epochs; accuracy on the rest | D_crit; its share of all examples"
-    heads += (
-        " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks | residual, at most"
-    )
-    return table(heads, rows)
+    heads += " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks"
+    return table(f"{heads} | residual, at most", rows)

@@ -156,7 +156,7 @@ def predicted(found: Results, every: ByExperiment) -> Face | None:
     """Claims B2 and B9: D_crit measured against D_crit predicted from costs, in several tasks."""
     memory, tasks = every["papers_memory"], every["other_tasks"]
     own = predictions.minimum_pairs(at_papers_modulus(every["transition"], memory))
-    rows = [*own.values(), *predictions.task_pairs(memory, tasks).values()]
+    rows = [*own, *predictions.task_pairs(memory, tasks)]
     by_cost = [row for row in rows if np.isfinite(row.ratio)]
     if not by_cost:
         return None

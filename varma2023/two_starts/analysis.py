@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import isfinite, isnan, log, log1p, nan
+from math import isfinite, isnan, log1p, nan
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from jaxtyping import Float
 
 from grokkit.engine.metrics import MINIMUM_RESIDUAL
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
-from varma2023.measures import Critical, Summary, at_the_end, curve, d_crit, d_crits, group, least
+from varma2023.measures import Reading, Summary, at_the_end, d_crit, d_crits, group, least
 from varma2023.statistics import Interval
 from varma2023.tables import span, table
 
@@ -51,11 +52,15 @@ def rank_correlation(records: Records, metric: str = "ratio") -> Interval:
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
 
 
+def _curves(records: Records, read: Reading) -> list[Float[np.ndarray, " run"]]:
+    """What is read of the runs of each seed and weight decay, smallest size first."""
+    units = group(records, "seed", "weight_decay").values()
+    return [measures.curve(runs, read)[1] for runs in units]
+
+
 def ratio_criteria(records: Records) -> dict[str, bool]:
     """Fig. 10 (a): the ratio rises at every step of every curve, and with D in every bucket."""
-    curves = group(records, "seed", "weight_decay").values()
-    steps = [np.diff(curve(runs, measures.trig_part)[1]) for runs in curves]
-    rise = all((step > 0).all() for step in steps)
+    rise = all((np.diff(ratios) > 0).all() for ratios in _curves(records, measures.trig_part))
     found = {"on every curve each larger train set has the larger ratio": rise}
     for (low, high), here in by_norm(records).items():
         if len(group(here, "dataset_size")) > 2:
@@ -72,19 +77,16 @@ def decades(records: Records) -> float:
 
 def smooth_criteria(records: Records) -> dict[str, bool]:
     """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20)."""
-    ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
-    least = min(sizes_in_the_middle(records))
+    steps = np.concatenate([*map(np.diff, _curves(records, at_the_end))])
     return {
-        f"no curve falls by more than {SMOOTH}": all(
-            (np.diff(end) >= -SMOOTH).all() for end in ends
-        ),
-        "every curve has at least three sizes in the middle": least >= 3,
+        f"no curve falls by more than {SMOOTH}": bool((steps >= -SMOOTH).all()),
+        "every curve has at least three sizes in the middle": min(in_the_middle(records)) >= 3,
     }
 
 
-def sizes_in_the_middle(records: Records) -> list[int]:
+def in_the_middle(records: Records) -> list[int]:
     """By curve, of one seed and weight decay, at how many sizes accuracy is in the middle."""
-    ends = [curve(runs)[1] for runs in group(records, "seed", "weight_decay").values()]
+    ends = _curves(records, at_the_end)
     return [int(((end > measures.CHANCE) & (end < measures.PERFECT)).sum()) for end in ends]
 
 
@@ -95,14 +97,14 @@ def falling(records: Records, size: int) -> int:
 
 def middle_text(records: Records) -> str:
     """ "22 of 25": how many curves have three sizes or more in the middle."""
-    sizes = sizes_in_the_middle(records)
+    sizes = in_the_middle(records)
     return f"{sum(n >= 3 for n in sizes)} of {len(sizes)}"
 
 
 def quick_criteria(records: Records) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
-    found = {metric: rank_correlation(records, metric) for metric in ("ratio", "accuracy")}
-    return {f"{metric} rises with D": rank.value > 0 for metric, rank in found.items()}
+    metrics = ("ratio", "accuracy")
+    return {f"{each} rises with D": rank_correlation(records, each).value > 0 for each in metrics}
 
 
 def norm_spread(records: Records) -> Summary:
@@ -314,7 +316,7 @@ def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:
     return [r for r in grokked if (r.run.weight_decay, r.run.seed) in known]
 
 
-def loop_crits(grokked: Records, fresh: Records) -> list[tuple[Critical, ...]]:
+def loop_crits(grokked: Records, fresh: Records) -> list[tuple[measures.Critical, ...]]:
     """D_crit of every seed that has both: down from a grokked network, up from fresh ones."""
     down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
     return [(d_crit(down[seed]), d_crit(up[seed])) for seed in up if seed in down]
@@ -322,8 +324,7 @@ def loop_crits(grokked: Records, fresh: Records) -> list[tuple[Critical, ...]]:
 
 def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
-    logs = [log(up.value / down.value) for down, up in loop_crits(grokked, fresh)]
-    found = statistics.geometric_mean(logs)
+    found = statistics.mean_ratio(d_crits(fresh), d_crits(at_one_decay(grokked, fresh)))
     return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 

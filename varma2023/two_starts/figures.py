@@ -7,7 +7,7 @@ from statistics import fmean, geometric_mean
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group, trig_part
 from varma2023.plots import Looks, dash_of, draw, draw_ends
@@ -17,12 +17,6 @@ from varma2023.two_starts import analysis
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
 COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
-
-
-def _geometric(values: Sequence[float]) -> float:
-    """The geometric mean of what is not NaN, or NaN."""
-    known = [value for value in values if not isnan(value)]
-    return geometric_mean(known) if known else nan
 
 
 def fig10_relative_strength(records: Records) -> go.Figure:
@@ -45,7 +39,8 @@ def fig10_relative_strength(records: Records) -> go.Figure:
             if what == "ratio":
                 line: Looks = {"colour": colour, "width": 2.2, "mode": "lines", "showlegend": False}
                 sizes = group(here, "dataset_size")
-                means = np.array([_geometric([*map(value, runs)]) for runs in sizes.values()])
+                known = [[v for v in map(value, runs) if not isnan(v)] for runs in sizes.values()]
+                means = np.array([geometric_mean(own) if own else nan for own in known])
                 draw(fig, list(sizes), means, label, f"{told}mean, {label}", place=place, **line)
             for (seed, decay), runs in group(here, "seed", "weight_decay").items():
                 who = f"norm %{{customdata:.2f}}<br>seed {seed}, weight decay {decay:g}"
@@ -95,25 +90,19 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
     fig = panels(440, titles, **COLUMNS)
     for i, (label, colour) in enumerate(STARTS):
         plots.draw_accuracy(fig, [p[i] for p in pairs], "p", label, colour, i, place=(1, 1))
-    above = {(p.grokked.run.seed, p.grokked.run.dataset_size): p.above for p in pairs}
-
-    def read(record: Record) -> float:
-        return above[record.run.seed, record.run.dataset_size]
-
     looks: Looks = {"colour": NORM, "width": 1.6, "place": (1, 2), "showlegend": False}
     one_of_each = [min(pair, key=measures.rests) for pair in pairs]  # that is not at rest, if any
+    above = {one.run: pair.above for one, pair in zip(one_of_each, pairs, strict=True)}
     for j, (seed, runs) in enumerate(group(one_of_each, "seed").items()):
-        hover = f"%{{y:+.1%}} at D = %{{x:,}}<br>seed {seed}"
-        draw_ends(fig, runs, read, f"seed {seed}", hover, j, dash=dash_of(j), **looks)
+        hover, looks["dash"] = f"%{{y:+.1%}} at D = %{{x:,}}<br>seed {seed}", dash_of(j)
+        draw_ends(fig, runs, lambda end: above[end.run], f"seed {seed}", hover, j, **looks)
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
     fig.update_xaxes(plots.size_axis(one_of_each, "D", range(50, 1000, 50)))
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
     fig.update_yaxes(tickformat=".0%", row=1, col=2)
     lower = sum(not pair.lower["objective"] for pair in pairs)
-    said = (
-        f"{len(pairs)} train sets, each from a grokked and from a fresh network. The fresh start "
-    )
-    return set_alt(fig, f"{said}ends lower in Eq. (2) on {lower} of them.")
+    said = f"{len(pairs)} train sets, each from a grokked and from a fresh network. The fresh "
+    return set_alt(fig, f"{said}start ends lower in Eq. (2) on {lower} of them.")
 
 
 def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
@@ -152,10 +141,8 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     fig.update_yaxes(tickformat="+.1%", row=1, col=2)
     minima = [s for s in shaken if s.rested]
     back = sum(s.comes_back is True for s in minima)
-    said = (
-        f"{len(minima)} networks at rest were shaken by noise and taken to a minimum again: {back} "
-    )
-    return set_alt(fig, f"{said}came back to where they were.")
+    said = f"{len(minima)} networks at rest were shaken by noise and taken to a minimum again: "
+    return set_alt(fig, f"{said}{back} came back to where they were.")
 
 
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
@@ -187,9 +174,7 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
             for col, value in enumerate(values, start=1):
                 draw_ends(fig, here, value, label, hover, i, place=(1, col), **looks)
     sizes = group([*grokked, *fresh], "dataset_size")
-    mirror = [
-        fmean(measures.mirror_share(record.run) for record in here) for here in sizes.values()
-    ]
+    mirror = [fmean(measures.mirror_share(r.run) for r in here) for here in sizes.values()]
     line: Looks = {"colour": NORM, "mode": "lines", "width": 1.4}
     hover = "%{y:.3f} at D = %{x:,}<br>by mirror images"
     draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), dash="dot", **line)

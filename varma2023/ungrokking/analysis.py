@@ -1,6 +1,5 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
-from collections.abc import Callable
 from math import isfinite, log, log10, nan, sqrt
 from statistics import geometric_mean
 
@@ -20,20 +19,15 @@ def fit_criteria(records: Records) -> dict[str, bool]:
     return {"every network fits its train set": fit}
 
 
-def _at(epoch_of: Callable[[Record], float]) -> Accuracy:
+def _at(record: Record, epoch: float | int) -> float:
     """Test accuracy at an epoch; of a run that ended before, since it was at rest, at its last."""
-
-    def accuracy(record: Record) -> float:
-        epoch = min(epoch_of(record), float(record["epoch"][-1]))
-        return measures.value_at(record, "test_accuracy", epoch)
-
-    return accuracy
+    return measures.value_at(record, "test_accuracy", min(epoch, float(record["epoch"][-1])))
 
 
 def equal_epochs(records: Records) -> Accuracy:
     """Test accuracy of a run at the last epoch that all of these have."""
     last = min(record.run.epochs for record in records)
-    return _at(lambda record: last)
+    return lambda record: _at(record, last)
 
 
 def decay_times(records: Records) -> float:
@@ -43,7 +37,7 @@ def decay_times(records: Records) -> float:
 
 def after(times: float) -> Accuracy:
     """Test accuracy of a run after so many times 1 / (lr lambda)."""
-    return _at(lambda record: times * record.run.decay_time)
+    return lambda record: _at(record, times * record.run.decay_time)
 
 
 def lasting(records: Records, times: float) -> list[Record]:
@@ -62,10 +56,10 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
     `records` of one setting.
     """
     last = decay_times(records)
-    times = [*np.geomspace(1, last, 1 + round(8 * log10(last)))] if last > 1 else []
-    crits = [measures.d_crits(records, accuracy=after(float(t))).values() for t in times]
-    means = zip(times, map(geometric_mean, crits), strict=True)
-    return [(t, mean) for t, mean in means if isfinite(mean)]
+    times = np.geomspace(1, last, 1 + round(8 * log10(last))).tolist() if last > 1 else []
+    crits = {t: measures.d_crits(records, accuracy=after(t)).values() for t in times}
+    means = {t: geometric_mean(each) for t, each in crits.items()}
+    return [(t, mean) for t, mean in means.items() if isfinite(mean)]
 
 
 def spiking_text(records: Records) -> str:
@@ -164,10 +158,10 @@ def same_d_crit(
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
-def largest_gap(records: Records, field: str = "weight_decay") -> float:
-    """The largest difference of final accuracy between two values of a field, all else equal."""
-    others = [name for name in ("seed", "dataset_size", "weight_decay", "eps") if name != field]
-    return max(float(np.ptp([*map(at_the_end, r)])) for r in group(records, *others).values())
+def largest_gap(records: Records) -> float:
+    """The largest difference of final accuracy between two weight decays, all else equal."""
+    alike = group(records, "seed", "dataset_size", "eps").values()
+    return max(float(np.ptp([*map(at_the_end, here)])) for here in alike)
 
 
 def ungrokking_criteria(records: Records) -> dict[str, bool]:
@@ -195,19 +189,14 @@ def ungrokking_table(records: Records) -> str:
 
 LAWS = {"p ln p": lambda p: p * log(p), "p to the 5/3": lambda p: p ** (5 / 3)}
 """How D_crit may go with the modulus p, up to a constant."""
-
-
 MAX_OFF = 0.2  # by which a prediction may be off (choice C26)
-
-
 KNOWN = (53, 113)  # the moduli that set the laws' constants
 
 
 def known_and_new(records: Records) -> tuple[list[Record], list[Record]]:
     """The records at the moduli that set the laws' constants, and those at all others."""
-    moduli = group(records, "p")
-    new = [record for p, runs in moduli.items() if p not in KNOWN for record in runs]
-    return [record for p in KNOWN for record in moduli.get(p, ())], new
+    known = [record for record in records if record.run.p in KNOWN]
+    return known, [record for record in records if record.run.p not in KNOWN]
 
 
 def constants(known: Records) -> dict[str, float]:
@@ -270,9 +259,9 @@ def n_facts(run: Run) -> int:
 
 def rules_ratio(records: Records) -> Interval:
     """What the rule costs, by Eq. (2), each at its largest size: all mirror images over none."""
-    ends = {k: measures.at_largest(runs) for k, runs in group(records, "mirrors").items()}
-    pairs = zip(ends["all"], ends["none"], strict=True)
-    return statistics.geometric_mean([log(least(one) / least(other)) for one, other in pairs])
+    ends = (measures.at_largest(group(records, "mirrors")[which]) for which in ("all", "none"))
+    whole, single = ({end.run.seed: least(end) for end in own} for own in ends)
+    return statistics.mean_ratio(whole, single)
 
 
 def mirrors_ratio(records: Records, accuracy: Accuracy = unseen) -> Interval:

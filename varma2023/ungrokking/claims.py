@@ -230,7 +230,6 @@ def by_facts(found: ByExperiment) -> Result:
     if not measures.judged(records) or {*kinds} != {"all", "none"}:
         return Result()
     ratio = analysis.mirrors_ratio(records)
-    facts, examples = ratio.within(analysis.BETWEEN, inf), ratio.within(0, analysis.BETWEEN)
     crits = ", ".join(
         f"{measures.d_crit_text(runs, accuracy=analysis.unseen)} with {which}"
         for which, runs in kinds.items()
@@ -238,6 +237,6 @@ def by_facts(found: ByExperiment) -> Result:
     rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
     twice = f"twice as many, within a factor of {analysis.FACTOR}"
     ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
-    core = (facts or (False if examples else None)) if rest else None
+    core = ratio.tells(analysis.BETWEEN, inf) if rest else None
     further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR)}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from math import isfinite
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -67,21 +66,6 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
 NAMES = {"weight_decay": "weight decay", "eps": "ε"}
 
 
-def _panel(fig: go.Figure, records: Records, every: Records, field: str, **trace: Any) -> None:
-    """Every seed's curve, thin, and the mean over seeds, by value of a field.
-
-    `every` record of all panels, so that a value has the same look in each. The legend has the
-    first, the middle and the last: the colours of the others lie between.
-    """
-    groups, values = group(records, field), [*group(every, field)]
-    named = {values[0], values[len(values) // 2], values[-1]}
-    for i, (value, colour) in enumerate(coloured(values)):
-        if value in groups:
-            label = f"{NAMES[field]} {value:g}"
-            hidden: Looks = {} if value in named else {"showlegend": False}
-            draw_accuracy(fig, groups[value], field, label, colour, i, **trace, **hidden)
-
-
 def fig4_ungrokking(
     minimised: Records,
     adamw: Records = (),
@@ -90,8 +74,9 @@ def fig4_ungrokking(
 ) -> go.Figure:
     """Fig. 4: test accuracy where ungrokking ends against D', by weight decay, by both routes.
 
-    Or by Adam's epsilon ("eps"), which is not in the paper. `predictions` are values of D_crit from
-    elsewhere, by name: vertical lines in every panel, with their intervals as bands.
+    Or by Adam's epsilon ("eps"), which is not in the paper. The legend has the first value, the
+    middle and the last: the colours of the others lie between. `predictions` are values of D_crit
+    from elsewhere, by name: vertical lines in every panel, with their intervals as bands.
     """
     every = {"the minimiser, at its last gradient": minimised, "AdamW, at its last epoch": adamw}
     routes = {title: records for title, records in every.items() if records}
@@ -99,28 +84,35 @@ def fig4_ungrokking(
     both = [*minimised, *adamw]
     own = [*group(both, "dataset_size")]
     ticks = plots.TICKS if len(own) > 5 else own  # few: between round numbers
+    values = [*group(both, field)]
+    named = {values[0], values[len(values) // 2], values[-1]}
     for col, records in enumerate(routes.values(), start=1):
-        _panel(fig, records, both, field, place=(1, col))
+        groups = group(records, field)
+        for i, (value, colour) in enumerate(coloured(values)):  # the same in each panel
+            if value in groups:
+                label, looks = f"{NAMES[field]} {value:g}", Looks(place=(1, col))
+                looks |= {} if value in named else {"showlegend": False}
+                draw_accuracy(fig, groups[value], field, label, colour, i, **looks)
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
         text = f"{name}: {predicted.text(',.0f')}"
-        looks: Looks = {"colour": NORM, "dash": dash_of(i + 1), "width": 1.6, "mode": "lines"}
+        line: Looks = {"colour": NORM, "dash": dash_of(i + 1), "width": 1.6, "mode": "lines"}
         area: Looks = {"fill": "toself", "fillcolor": pale(NORM, 0.15), "mode": "none"}
         band = [predicted.low, predicted.high, predicted.high, predicted.low]
         for col in range(1, len(routes) + 1):
             if predicted.bounded:
                 draw(fig, band, [0, 0, 1, 1], name, place=(1, col), showlegend=False, **area)
-            draw(fig, [predicted.value] * 2, [0, 1], name, text, place=(1, col), **looks)
+            draw(fig, [predicted.value] * 2, [0, 1], name, text, place=(1, col), **line)
     for col in range(1, len(routes) + 1):
         plots.draw_paper_size(fig, minimised, (1, col))
     fig.update_yaxes(plots.ACCURACY, col=1)
-    sizes, values = measures.curve(minimised)
+    sizes, ends = measures.curve(minimised)
     more = f" By AdamW: {_crossings(adamw, field)}." if adamw else ""
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
         more += f" {capitalised(each)}."
     text = f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on "
-    text += f"fewer examples: {values[0]:.2f} at {sizes[0]:,.0f} examples, {values[-1]:.2f} at "
+    text += f"fewer examples: {ends[0]:.2f} at {sizes[0]:,.0f} examples, {ends[-1]:.2f} at "
     text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, field)}.{more}"
     return set_alt(fig, text)
 
@@ -146,11 +138,10 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
     known = [point for curve in curves.values() for point in curve]
     times, sizes = zip(*known, strict=True) if known else ([1.0], [1.0])
     near = [*sizes, *filter(isfinite, (end.value, end.low, end.high))]
-    axes = (
-        plots.log_axis(times, "decay times 1 / (ηλ)", (1, 2, 5, 10, 20, 50, 100, 200), 0.05),
-        plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05),
-    )
-    fig = figure(xaxis=axes[0], yaxis=axes[1], height=440)
+    ticks = (1, 2, 5, 10, 20, 50, 100, 200)
+    xaxis = plots.log_axis(times, "decay times 1 / (ηλ)", ticks, 0.05)
+    yaxis = plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05)
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     looks: Looks = {"label": "the minimiser", "hover": f"the minimiser: {said}"}
     whole = [min(times), max(times)]
     if end.bounded:
@@ -197,13 +188,10 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
             rest = [f"{symbol}{'-open' * (not measures.crossings_rest(u))}" for u in units]
-            dots: Looks = {
-                "mode": "markers",
-                "marker": {"color": colour, "symbol": rest, "size": 9},
-            }
+            marker = {"color": colour, "symbol": rest, "size": 9}
             x, y = [units[0][0].run.p] * len(units), [measures.d_crit(unit).value for unit in units]
             hover = "D<sub>crit</sub> %{y:,.0f} at p = %{x}<br>%{customdata}"
-            draw(fig, x, y, label, hover, customdata=told, **dots)
+            draw(fig, x, y, label, hover, mode="markers", marker=marker, customdata=told)
     said = "; ".join(f"{p}: {measures.d_crit_text(runs)}" for p, runs in every.items())
     off = f"Off the prediction of {analysis.off_text(known, new)}."
     return set_alt(fig, f"D_crit of ungrokking by modulus: {said}. {off}")

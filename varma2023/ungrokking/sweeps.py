@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -109,11 +110,8 @@ def epsilon_adamw(profile: str, grid: Grid) -> list[Run]:
     """Not in the paper: the same by AdamW (choice C19), at the middle sizes."""
     own = {"p": None if profile == "quick" else 53, "epochs": grid.epochs}
     sizes = grid.sizes_of(profiles.full_data(profile, 1, p=own["p"])[0])
-    return [
-        run
-        for value in EPSILONS
-        for run in profiles.ungrokking(profile, grid.seeds, sizes, eps=value, **own)
-    ]
+    runs = [profiles.ungrokking(profile, grid.seeds, sizes, eps=eps, **own) for eps in EPSILONS]
+    return [*chain(*runs)]
 
 
 MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
@@ -183,8 +181,5 @@ def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking where no mirror image is trained on, and where all are (C29)."""
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     p = 17 if profile == "quick" else 53
-    return [
-        run
-        for which, sizes in OF_MIRRORS.items()
-        for run in _at_multiples(profile, count, p, sizes, which)
-    ]
+    runs = (_at_multiples(profile, count, p, of, which) for which, of in OF_MIRRORS.items())
+    return [*chain(*runs)]
