@@ -1,8 +1,8 @@
 """The figures of efficiency: Fig. 3, and the two ways in which it predicts D_crit."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product, zip_longest
-from math import isfinite
+from itertools import product
+from math import isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -236,7 +236,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     symbols = ("square", "circle", "diamond", "triangle-up", "star")[: len(routes)]
     for (route, colour), symbol in zip(coloured(routes), symbols, strict=True):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
-        for p, larger in zip_longest(here, here[1:]):
+        below = [p for p in here if p.predicted.value >= p.measured.value]
+        for p in here:
             bounds = {
                 "predicted: a lower bound, memory still falling": not p.memory_rests,
                 "predicted: an upper bound, the rule still falling": not p.rule_rests,
@@ -250,14 +251,13 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             ]
             marker = {"color": colour, "size": 9, "symbol": symbol + "-open" * (not p.ends_rest)}
             marker["line"] = {"width": 1.8, "color": colour}
-            point: Looks = {"mode": "markers", "marker": marker}
-            if route == ROUTES[2]:
-                crowded = not larger or larger.predicted.value < 1.1 * p.predicted.value
-                below = "bottom center" if crowded else "middle right"
-                left = p.predicted.value < p.measured.value
-                point |= {"mode": "markers+text", "text": [f"\u2002{powers(p.name)}\u2002"]}
-                point["textposition"] = "middle left" if left else below
-            draw(fig, [p.predicted.value], [p.measured.value], route, "<br>".join(told), **point)
+            if route == ROUTES[2]:  # named: those below the line one under another
+                x, y = log10(p.predicted.value), log10(p.measured.value)
+                ax, ay = (50, 8 + 20 * len(below[below.index(p) :])) if p in below else (-40, 0)
+                leader: Looks = {"arrowhead": 0, "arrowwidth": 1, "arrowcolor": colour}
+                fig.add_annotation(x=x, y=y, ax=ax, ay=ay, text=powers(p.name), **leader)
+            at = [p.predicted.value], [p.measured.value]
+            draw(fig, *at, route, "<br>".join(told), mode="markers", marker=marker)
     fig.update_xaxes(_axis([low, high], "predicted D<sub>crit</sub>", ticks))
     fig.update_yaxes(_axis([low, high], "measured D<sub>crit</sub>", ticks))
     ratios = analysis.range_text((p.ratio for p in known), ".2f")
