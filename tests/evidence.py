@@ -181,12 +181,11 @@ def by_costs(
     random = memory(seeds, sizes=(300, 650, 800, 3000), p=p, decays=(1.0,))
     for size, how in ((650, mem), (3000, off)):
         random = with_rest(random, how, dataset_size=scaled(size, p=p))
-    names, known = ("train_loss", "param_norm"), []
-    for each in random:
-        curves = {"test_accuracy": 0.0, names[0]: each[names[0]] * true}
-        curves[names[1]] = each[names[1]] * true**0.5
-        known.append(altered(replace(each, run=replace(each.run, labels="true")), **curves))
-    wrong = [altered(each, test_accuracy=0.0) for each in random]
+    wrong, known = [altered(each, test_accuracy=0.0) for each in random], []
+    for each in wrong:
+        loss, norm = each["train_loss"] * true, each["param_norm"] * true**0.5
+        right = replace(each, run=replace(each.run, labels="true"))
+        known.append(altered(right, train_loss=loss, param_norm=norm))
     far = [r for r in known if r.run.dataset_size == scaled(3000, p=p)]
     near = [r for r in known if r not in far]
     return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
@@ -384,9 +383,9 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[str, list[Record]]:
+def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[str, list[Record]]:
     """Networks near D_crit at a larger rate, then at a smaller one, with this loss at an epoch."""
-    larger, later = stepping(large, seeds=seeds, base=base), []
+    larger, later = stepping(seeds=seeds, base=base), []
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
     for run in (each.run for each in larger if each.run.lr == 8e-3):
         begun = replace(run, epochs=300, keep_weights=True)
@@ -415,7 +414,7 @@ def in_memory(run: Run, accuracy: float, spiky: bool) -> Record:
     return record(run, [0, run.epochs // 2, run.epochs], **curves)
 
 
-def slower(still=0, alone=0, seeds=FIVE, p=113) -> dict[str, list[Record]]:
+def slower(still=0, alone=0, seeds=FIVE) -> dict[str, list[Record]]:
     """Fresh networks on two sizes, which end in memory, and with the rule; and at a quarter of it.
 
     There so many of the larger size end with the rule, and so many of the smaller.
@@ -423,7 +422,7 @@ def slower(still=0, alone=0, seeds=FIVE, p=113) -> dict[str, list[Record]]:
 
     def at(lr: float, n: tuple[int, int]) -> list[Record]:
         return [
-            in_memory(Run(p=p, dataset_size=scaled(size, p=p), seed=seed, lr=lr), 0.9 * (i < k), 0)
+            in_memory(Run(dataset_size=size, seed=seed, lr=lr), 0.9 * (i < k), spiky=False)
             for size, k in zip((1500, 2000), n, strict=True)
             for i, seed in enumerate(seeds)
         ]
@@ -472,7 +471,7 @@ def left_in_the_middle(
 
 
 def papers_sizes(
-    longer: str | np.ndarray = SHAPES[SEMI], other=None, ended=0.6, seeds=FIVE, p=113, lost=0
+    longer: str | np.ndarray = SHAPES[SEMI], other=None, seeds=FIVE, p=113, lost=0
 ) -> dict[str, list[Record]]:
     """Networks of each outcome, at half of the rate with another; else as `left_in_the_middle`."""
     base = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380, lr=8e-3)
@@ -480,7 +479,7 @@ def papers_sizes(
     half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
     own = [r.run for r in large if measures.outcome(r) in (UNDER_WAY, SEMI)]
     later = [plateau(longer, run) for run in own[lost:]]
-    again = later + from_their_ends(later, CALM, ended)
+    again = later + from_their_ends(later, CALM, 0.6)
     return {"papers_sizes": large + half, "papers_sizes_again": again}
 
 
@@ -507,54 +506,47 @@ def by_momentum(
     return {"momentum": made}
 
 
-def steeps(
-    seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050, p=113
-) -> list[Record]:
+def steeps(seeds=FIVE, usual=24.0, rounded=10.0, size=2050, p=113) -> list[Record]:
     """Runs near D_crit that are as steep when calm.
 
-    Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.
+    Their loss spikes once, but at the usual rate and 1.25 times that.
     """
-
-    step, small = {"dataset_size": size, "lr": 8e-3}, {"p": p, "dataset_size": 400}
     return [
-        made
+        steep(*kind, seed=seed)
         for seed in seeds
-        for made in (
-            _steep(larger, 0.1, seed=seed, **step),
-            _steep(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
-            _steep(rounded, 0.1, seed=seed, loss="rounded", **small),
-            _steep(30.0, 1e-6, seed=seed, **step | {"lr": 1.25e-3}),
-            _steep(36.0, twice, seed=seed, **step | {"lr": 2e-3}),
+        for kind in (
+            (36.0, 0.1, size, 8e-3),
+            (usual, 1e-6, size, 1e-3),
+            (rounded, 0.1, 400, 1e-3, p, "rounded"),
+            (30.0, 1e-6, size, 1.25e-3),
+            (36.0, 0.1, size, 2e-3),
         )
     ]
 
 
-def _steep(steep: float, high: float, accuracy=(0.1,) * 6, **own) -> Record:
-    loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
+def steep(
+    calm: float, high: float, size: int, lr=1e-3, p=113, loss="exact", accuracy=(0.1,) * 6, seed=0
+) -> Record:
+    """A network so steep when calm, whose loss spikes to a height."""
+    run = Run("x+y", p, size, seed=seed, epochs=5000, lr=lr, loss=loss, steepness=1e-4)
+    losses = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
     curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": accuracy, "residual": 0.5}
-    curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
-    return record(Run(epochs=5000, steepness=1e-4, **own), range(0, 5001, 1000), **curves)
+    curves |= {"train_loss": losses, "steepness": np.where(losses > 1e-6, 1e5, calm)}
+    return record(run, range(0, 5001, 1000), **curves)
 
 
-def forgetting(seeds=FIVE, few=36.0, spikes=0.1, many=10.0, spiky=1e-6, p=113) -> list[Record]:
-    """Networks that ungrokked on few examples and spike to a height, and that keep the rule."""
+def forgetting(seeds=FIVE, few=36.0, spiky=1e-6, p=113) -> list[Record]:
+    """Networks that ungrokked on few examples and spike, and that keep the rule, so spiky."""
     lost, kept = (1, 0.6, 0.2, 0.1, 0.1, 0.1), (1,) * 6
-    return _by_size(((few, spikes, lost, 300), (many, spiky, kept, 1194)), seeds, p)
+    found = [steep(few, 0.1, 300, p=p, accuracy=lost, seed=seed) for seed in seeds]
+    return found + [steep(10.0, spiky, 1194, p=p, accuracy=kept, seed=seed) for seed in seeds]
 
 
-def remembering(seeds=FIVE, few=36.0, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
+def remembering(seeds=FIVE, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
     """Fresh networks that stay in memory, so steep, and spike to a height on many examples."""
     left, stays = (0, 0.1, most, 0.1, 0.1, 0.1), (0, *[0.1] * 5)
-    return _by_size(((few, 0.1, stays, 300), (many, spiky, left, 1500)), seeds, p)
-
-
-def _by_size(kinds, seeds, p) -> list[Record]:
-    """By steepness, height of the spikes, test accuracy and dataset size."""
-    return [
-        _steep(steep, high, accuracy, dataset_size=size, seed=seed, p=p)
-        for steep, high, accuracy, size in kinds
-        for seed in seeds
-    ]
+    found = [steep(36.0, 0.1, 300, p=p, accuracy=stays, seed=seed) for seed in seeds]
+    return found + [steep(many, spiky, 1500, p=p, accuracy=left, seed=seed) for seed in seeds]
 
 
 # --- ablations -------------------------------------------------------------------------------
@@ -576,16 +568,13 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
 
 
 def by_loss(
-    high=(1000,), calm=(), dip=0.2, general: int | None = 4000, seeds=FIVE, base: Run = LONGER
+    calm=(), dip=0.2, general: int | None = 4000, seeds=FIVE, base: Run = LONGER
 ) -> dict[str, list[Record]]:
     """Networks near D_crit, with the exact loss and with the rounded one; these spike, and dip."""
     exact = [ablation(replace(base, seed=seed), spiky=calm) for seed in seeds]
-    rounded = []
-    for each in exact:
-        run = replace(each.run, loss="rounded")
-        made = ablation(run, general, spiky=high)
-        dips = np.where(made["epoch"] == 6000, dip, 0.0)
-        rounded.append(altered(made, test_accuracy=made["test_accuracy"] - dips))
+    made = [ablation(replace(r.run, loss="rounded"), general, spiky=(1000,)) for r in exact]
+    dips = np.where(made[0]["epoch"] == 6000, dip, 0.0)
+    rounded = [altered(each, test_accuracy=each["test_accuracy"] - dips) for each in made]
     return {"semi_grokking": exact, "rounded": rounded}
 
 

@@ -152,7 +152,7 @@ def test_in_adams_scale_the_first_step_is_adams(begun):
     problem = minimisers.Problem(case.run, point, scale)
     points = (point - problem.start for point, *_ in minimisers.in_adams_scale(problem))
     moved = next(each for each in points if each.abs().max() > 1e-9)
-    adams = -problem.scale**2 * problem(problem.start)[1]  # Adam's rate is lr / (sqrt(v) + eps)
+    adams = -(problem.scale**2) * problem(problem.start)[1]  # Adam's rate is lr / (sqrt(v) + eps)
     assert scale.min() < 0.5 * scale.max()
     assert_close(moved / moved.norm(), adams / adams.norm(), rtol=1e-6, atol=1e-9)
 
