@@ -1,13 +1,10 @@
 """A network that trains in a moment, and what tests of training and of storage do with it."""
 
-import importlib.util
 import multiprocessing
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +23,6 @@ BRIEF = Run(
 )
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 FORK = multiprocessing.get_context("fork")
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tiny", "pytest", "torch._dynamo"])
@@ -101,12 +97,3 @@ def served(function: Callable, *arguments: Any) -> BaseProcess:
     process = SERVER.Process(target=function, args=arguments, daemon=True)
     process.start()
     return process
-
-
-def script(name: str) -> ModuleType:
-    """The module of a benchmark, which dataclasses and other benchmarks look up by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]

@@ -4,8 +4,8 @@ import re
 import shlex
 
 import pytest
+import rerun
 from test_parameters import defaults
-from tiny import script
 
 from grokkit import tasks
 from varma2023 import profiles, theme
@@ -44,7 +44,7 @@ def test_a_command_names_the_chapter_and_each_parameter_and_tables_its_cost_and_
 
 
 def test_the_saved_ones_are_those_of_the_script():
-    cases = script("rerun").CASES
+    cases = rerun.CASES
     assert [r.name for r in SAVED] == list(cases)
     for r in SAVED:
         chapter, _, parameters = cases[r.name]
