@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from grokkit import tasks
+from grokkit.engine.stack import Stack, start
 from grokkit.model import ModelConfig, cross_entropy, forward, initialise, named, tokens
 from grokkit.runs import Record, Run
 from grokkit.store.store import Checkpoint, Store
@@ -23,6 +24,7 @@ BRIEF = Run(
 )
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
+CPU = torch.device("cpu")
 FORK = multiprocessing.get_context("fork")
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tiny", "pytest", "torch._dynamo"])
@@ -32,6 +34,11 @@ def train(runs: Sequence[Run], store: Store | Path, **options: Any) -> list[Reco
     """The records of the runs, trained on the CPU, without progress, in a store or its folder."""
     store = store if isinstance(store, Store) else Store(store, "")
     return local.train(runs, store, device="cpu", progress=False, **options)
+
+
+def fresh(runs: Sequence[Run], device: torch.device = CPU, **options: Any) -> Stack:
+    """A stack of these runs at epoch 0."""
+    return Stack(runs, [start(run, Store("/nonexistent", "")) for run in runs], device, **options)
 
 
 def equal(one: Record, other: Record) -> bool:

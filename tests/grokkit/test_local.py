@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tiny import RUN, TINY, equal, train
+from tiny import CPU, RUN, TINY, equal, train
 
 from grokkit.engine import trainer
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
 
-CPU, CARD = torch.device("cpu"), torch.device("cuda")
+CARD = torch.device("cuda")
 GB = 1 << 30
 
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import RUN, equal, train
+from tiny import CPU, RUN, equal, fresh, train
 from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks, textbook
@@ -21,7 +21,6 @@ from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
 
-CPU = torch.device("cpu")
 RUNS = [
     replace(RUN, dataset_size=27, seed=3),
     RUN,
@@ -35,9 +34,7 @@ OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 def stacked(runs, precision="float64", **kw):
     """A fresh stack of these runs at this precision."""
-    runs = [replace(run, precision=precision) for run in runs]
-    states = [trainer.start(run, Store("/nonexistent", "")) for run in runs]
-    return trainer.Stack(runs, states, CPU, **kw)
+    return fresh([replace(run, precision=precision) for run in runs], **kw)
 
 
 @pytest.mark.parametrize("batched", [False, True])
