@@ -22,6 +22,7 @@ RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights
 BRIEF = Run(
     p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4, keep_weights=True
 )
+MINIMISER = {"optimiser": "lbfgs", "precision": "float64"}  # changes of a run
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tiny import CPU, RUN, TINY, equal, train
+from tiny import CPU, MINIMISER, RUN, TINY, equal, train
 
 from grokkit.engine import trainer
 from grokkit.runs import Run
@@ -69,7 +69,7 @@ APART = [
     *({"p": 5}, {"model": replace(TINY, d_mlp=32)}, {"epochs": 41}, {"n_logged": 10}),
     *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"amplify": 2.0}),
     *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}, {"dataset_size": 10}),
-    {"optimiser": "lbfgs", "precision": "float64"},
+    MINIMISER,
 ]
 
 
