@@ -225,15 +225,13 @@ def shaken(back=1.0, lost=0.5, seeds=FIVE, p=113, rest=CALM, sizes=(180, 228)) -
     return {"shaken": found}
 
 
-def by_mirrors(ratio=2.0, far=CALM, **changes) -> Named:
+def by_mirrors(ratio=2.0, **changes) -> Named:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 
-    With all of them D_crit is so many times as large. The largest sizes may be falling.
+    With all of them D_crit is so many times as large.
     """
-    found = list[Record]()
-    for which, times in (("none", 1.0), ("all", ratio)):
-        own = {"d_crit": times * D_CRIT, "values": (1.0,), "mirrors": which} | changes
-        found += with_rest(sweep(**own), far, dataset_size=SIZES[-1])
+    same = {"values": (1.0,)} | changes
+    found = [*sweep(mirrors="none", **same), *sweep(d_crit=ratio * D_CRIT, mirrors="all", **same)]
     for each in found:
         known, new = measures.mirror_share(each.run), each["test_accuracy"]
         each.metrics["test_accuracy"] = known + (1 - known) * new
