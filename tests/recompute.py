@@ -278,8 +278,8 @@ def headlines(results: Path = RESULTS) -> dict:
     adamw = [row for row in runs_of("transition_adamw") if row.init]
     fresh, mem, gen = map(runs_of, ("from_scratch", "memorising", "generalising"))
     ungrokked = [row for row in runs_of("ungrokking") if row.init]
-    ends = runs_of("transition")
-    moduli = runs_of("moduli") + [row for row in ends if row.weight_decay == 1]
+    transition = runs_of("transition")
+    moduli = runs_of("moduli") + [row for row in transition if row.weight_decay == 1]
     forgetful = [row for row in runs_of("forgetting") if row.init]
     ungrokked_for_20 = [row for row in runs_of("grokfast") if row.init]
     ends_at = [row for row in runs_of("widths") if row.labels == "true"]
@@ -297,8 +297,8 @@ def headlines(results: Path = RESULTS) -> dict:
     networks = {(row.dataset_size, row.seed) for row in longer}
     semi = runs_of("semi_grokking")
     names = ("trig_logit", "mem_logit", "correct_logit")
-    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in ends]).T
-    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in ends])
+    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
+    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
     ratio = trig[drawn] / mem_logit[drawn]
     both = {(row.seed, row.weight_decay) for row in fresh}
     down = [row for row in first if (row.seed, row.weight_decay) in both]
@@ -317,15 +317,15 @@ def headlines(results: Path = RESULTS) -> dict:
             size: float(np.median(list(map(accuracy, here))))
             for size, here in groups(ungrokked, "dataset_size").items()
         },
-        "D_crit": d_crits(ends),
+        "D_crit": d_crits(transition),
         "D_crit by AdamW": d_crits_by(adamw, "weight_decay"),
-        "shift": shifts(ends, "weight_decay"),
+        "shift": shifts(transition, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
         "shift at equal epochs": shifts(adamw, "weight_decay"),
         "D_crit down": d_crits(down),
         "D_crit up": d_crits(fresh),
         "at rest": {
-            "F4": n_resting(ends),
+            "F4": n_resting(transition),
             "F7": n_resting(ungrokked),
             "F8": n_resting(tasks),
             "F3a,b": n_resting(mem),
@@ -340,7 +340,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
         "rank of the ratio": rank_correlation(sizes, trig / correct),
-        "rank of accuracy": rank_correlation(sizes, np.array(list(map(accuracy, ends)))),
+        "rank of accuracy": rank_correlation(sizes, np.array(list(map(accuracy, transition)))),
         "decades": float(np.log10(ratio.max() / ratio.min())),
         "semi-grokked": [accuracy(r) for r in semi if (r.dataset_size, r.seed) in networks],
         "longer": list(map(accuracy, longer)),
@@ -407,10 +407,15 @@ def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:
     return float(np.exp(np.mean([log(fast[k] / slow[k]) for k in fast.keys() & slow.keys()])))
 
 
+def ends(rows: list[Row]) -> dict[tuple[int, int], float]:
+    """Test accuracy at the end, by size and seed."""
+    return {(row.dataset_size, row.seed): accuracy(row) for row in rows}
+
+
 def above_a_half(usual: list[Row], slower: list[Row]) -> tuple[int, int, int]:
     """Networks above 1/2 at both rates, at the usual one; at the smaller one alone."""
-    known = {(r.dataset_size, r.seed): accuracy(r) > 0.5 for r in usual}
-    both = [(known[r.dataset_size, r.seed], accuracy(r) > 0.5) for r in slower]
+    known = ends(usual)
+    both = [(known[who] > 0.5, end > 0.5) for who, end in ends(slower).items()]
     return both.count((True, True)), sum(one for one, _ in both), both.count((False, True))
 
 
@@ -430,18 +435,12 @@ def left_at_113(results: Path) -> tuple[int, ...]:
 
     Last, how many of those that stay the minimiser leaves below 0.95, and of how many.
     """
-    grid, again = read("papers_sizes", results), read("papers_sizes_again", results)
-    large, half = (
-        {(r.dataset_size, r.seed): r for r in grid if r.lr == rate} for rate in (8e-3, 4e-3)
-    )
-    above = {who: row.dataset_size / 113**2 + 0.1 for who, row in large.items()}
-    middle = [who for who, row in large.items() if above[who] < accuracy(row) <= 0.95]
-    longer, by_minimiser = (
-        {(r.dataset_size, r.seed): accuracy(r) for r in again if r.optimiser == of}
-        for of in ("adamw", "lbfgs")
-    )
+    half, large = map(ends, groups(read("papers_sizes", results), "lr").values())
+    again = groups(read("papers_sizes_again", results), "optimiser")
+    longer, by_minimiser = ends(again["adamw"]), ends(again["lbfgs"])
+    middle = [who for who, end in large.items() if who[0] / 113**2 + 0.1 < end <= 0.95]
     stay = [who for who, end in longer.items() if 0.5 < end <= 0.95]
-    same = [(accuracy(large[who]) > 0.5) == (accuracy(row) > 0.5) for who, row in half.items()]
+    same = [(large[who] > 0.5) == (end > 0.5) for who, end in half.items()]
     low = [by_minimiser[who] <= 0.95 for who in stay]
     return len(middle), len(large), len(stay), sum(same), len(same), sum(low), len(low)
 

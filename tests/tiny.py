@@ -3,6 +3,7 @@
 import multiprocessing
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,7 @@ from grokkit.sweeps import local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
-BRIEF = Run(
-    p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4, keep_weights=True
-)
+BRIEF = replace(RUN, p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4)
 MINIMISER = {"optimiser": "lbfgs", "precision": "float64"}  # changes of a run
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
