@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -199,12 +200,15 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats(device)
         side_by_side(runs_of(n_runs, size), device)(4)
         return torch.cuda.max_memory_allocated(device) / 2**30
-    command = [sys.executable, __file__, "--memory", str(n_runs), str(size)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    code = f"import engine; print(engine.peak_of_this_process({n_runs}, {size}))"
+    command, here = [sys.executable, "-c", code], Path(__file__).parent
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=here)
+    return float(done.stdout)
 
 
 def peak_of_this_process(n_runs: int, size: int) -> float:
     """Peak resident memory, in GB, after a few epochs of the sweep in this process."""
+    keep_freed_memory()  # as the trainer does
     side_by_side(runs_of(n_runs, size), CPU)(2)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
@@ -220,13 +224,8 @@ def table(rows: list[Timing]) -> str:
 
 
 def main() -> None:
-    parser = options(__doc__, device="auto", rounds=7)
-    parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = options(__doc__, device="auto", rounds=7).parse_args()
     keep_freed_memory()  # as the trainer does
-    if args.memory:
-        print(peak_of_this_process(*args.memory))
-        return
     device = resolve_device(args.device)
     peak = matmul_peak(device)
     print(f"torch {torch.__version__}, {device.type}, {torch.get_num_threads()} threads")

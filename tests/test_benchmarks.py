@@ -8,9 +8,8 @@ import gpu
 import minimisers
 import pytest
 import torch
-from engine import CPU
 from handmade import record
-from tiny import TINY
+from tiny import CPU, TINY
 from torch.testing import assert_close
 
 from grokkit import model, tasks

@@ -84,12 +84,12 @@ def test_runs_go_in_lockstep_if_they_can(change):
 # --- one stack of many runs
 
 
-ENDS = {"lr": 0.02, "weight_decay": 40.0, "dataset_size": 49, "tolerance": 1e9}
+ENDS = replace(RUN, lr=0.02, weight_decay=40.0, dataset_size=49, tolerance=1e9)
 STACK = [
-    replace(RUN, **ENDS),
-    replace(RUN, **ENDS | {"tolerance": 0.0, "seed": 1}),
-    replace(RUN, **ENDS | {"weight_decay": 8.0, "seed": 2}),
-    replace(RUN, **ENDS | {"dataset_size": 46, "tolerance": 0.0}),
+    ENDS,
+    replace(ENDS, tolerance=0.0, seed=1),
+    replace(ENDS, weight_decay=8.0, seed=2),
+    replace(ENDS, dataset_size=46, tolerance=0.0),
 ]
 
 

@@ -126,7 +126,6 @@ def test_every_field_changes_the_key_and_survives_json():
 @given(integers(1, 10**7), integers(2, 500))
 def test_log_epochs_start_at_zero_end_at_the_end_and_rise(epochs, n_logged):
     logged = replace(RUN, epochs=epochs, n_logged=n_logged).log_epochs()
-    assert logged[0] == 0
-    assert logged[-1] == epochs
+    assert (logged[0], logged[-1]) == (0, epochs)
     assert (np.diff(logged) > 0).all()
     assert len(logged) <= n_logged + 2
