@@ -6,11 +6,12 @@ found: `python tests/recompute.py results`.
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from math import exp, inf, log, nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -77,8 +78,17 @@ def groups(rows: list[Row], *names: str) -> dict:
     return dict(sorted(found.items()))
 
 
+def by(rows: list[Row], *names: str, of: Callable[[list[Row]], Any]) -> dict:
+    """What a function gives of the runs, by a field or by several."""
+    return {key: of(here) for key, here in groups(rows, *names).items()}
+
+
 def accuracy(row: Row) -> float:
     return row.end("test_accuracy")
+
+
+def median_accuracy(rows: list[Row]) -> float:
+    return float(np.median(list(map(accuracy, rows))))
 
 
 def unseen(row: Row) -> float:
@@ -126,11 +136,6 @@ def equal_minima(rows: list[Row]) -> list[float]:
 def d_crits(rows: list[Row], of=accuracy) -> list[float]:
     """By seed."""
     return [d_crit(own, of) for own in groups(rows, "seed").values()]
-
-
-def d_crits_by(rows: list[Row], field: str, of=accuracy) -> dict[float | str, list[float]]:
-    """By a field, and by seed."""
-    return {value: d_crits(here, of) for value, here in groups(rows, field).items()}
 
 
 def after_ten(row: Row) -> float:
@@ -204,6 +209,11 @@ def exponent(rows: list[Row]) -> float:
     return float(solved[0])
 
 
+def n_above(rows: list[Row], level: float) -> tuple[int, int]:
+    """How many runs end above an accuracy, of how many."""
+    return sum(accuracy(row) > level for row in rows), len(rows)
+
+
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's, with the mean rank of equals."""
 
@@ -222,10 +232,7 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
 def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
     """By size, how many runs of the largest learning rate end above 0.95, of how many."""
     fast = [row for row in rows if row.lr == max(row.lr for row in rows)]
-    return {
-        size: (sum(accuracy(row) > 0.95 for row in here), len(here))
-        for size, here in groups(fast, "dataset_size").items()
-    }
+    return by(fast, "dataset_size", of=partial(n_above, level=0.95))
 
 
 def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
@@ -281,6 +288,7 @@ def headlines(results: Path = RESULTS) -> dict:
     transition = runs_of("transition")
     moduli = runs_of("moduli") + [row for row in transition if row.weight_decay == 1]
     forgetful = [row for row in runs_of("forgetting") if row.init]
+    remembering = runs_of("remembering")
     ungrokked_for_20 = [row for row in runs_of("grokfast") if row.init]
     ends_at = [row for row in runs_of("widths") if row.labels == "true"]
     paired = runs_of("mirrors")
@@ -292,6 +300,7 @@ def headlines(results: Path = RESULTS) -> dict:
     rules = [row for row in rules if accuracy(row) > 0.95]  # who does not hold it has no price
     priced = {row.seed for row in rules}
     tables = runs_of("memory_at_rest") + runs_of("upper_branch")
+    tables = [row for row in tables if accuracy(row) < 0.1]
     again, tasks = runs_of("semi_grokking_again"), runs_of("other_tasks")
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
@@ -313,12 +322,9 @@ def headlines(results: Path = RESULTS) -> dict:
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
-        "ungrokked": {
-            size: float(np.median(list(map(accuracy, here))))
-            for size, here in groups(ungrokked, "dataset_size").items()
-        },
+        "ungrokked": by(ungrokked, "dataset_size", of=median_accuracy),
         "D_crit": d_crits(transition),
-        "D_crit by AdamW": d_crits_by(adamw, "weight_decay"),
+        "D_crit by AdamW": by(adamw, "weight_decay", of=d_crits),
         "shift": shifts(transition, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
         "shift at equal epochs": shifts(adamw, "weight_decay"),
@@ -348,45 +354,35 @@ def headlines(results: Path = RESULTS) -> dict:
         "tasks": len(by_task),
         "pairs alike": n_alike(runs_of("convergence")),
         "D_crit of fresh networks": d_crits(runs_of("upper_branch")),
-        "D_crit by modulus": d_crits_by(moduli, "p"),
+        "D_crit by modulus": by(moduli, "p", of=d_crits),
         "D_crit by width": {
             width: d_crits([row for row in ends_at if row.model["d_model"] == width])
             for width in sorted({row.model["d_model"] for row in ends_at})
         },
-        "D_crit by mirrors": d_crits_by(paired, "mirrors", unseen),
-        "D of equal costs": {
-            labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
-            for labels, here in groups(tables, "labels").items()
-        },
+        "D_crit by mirrors": by(paired, "mirrors", of=partial(d_crits, of=unseen)),
+        "D of equal costs": by(tables, "labels", of=partial(meeting, rules=rules)),
         "D_crit of these": d_crits([row for row in small if row.seed in priced]),
         "D at 113": meeting(runs_of("papers_memory"), papers_rules),
         "D of equal minima": equal_minima(runs_of("two_minima")),
-        "half size by rate": d_crits_by([*semi, *runs_of("leaving_memory")], "lr"),
-        "half size by rate at 53": d_crits_by(runs_of("leaving_memory_53"), "lr"),
+        "half size by rate": by([*semi, *runs_of("leaving_memory")], "lr", of=d_crits),
+        "half size by rate at 53": by(runs_of("leaving_memory_53"), "lr", of=d_crits),
         "without decay": {
             key: sum(row.curves["test_accuracy"].max() > 0.98 for row in here)
             for key, here in groups(runs_of("without_decay"), "dataset_size", "lr", "eps").items()
         },
         "above a half by momentum": [
-            (sum(accuracy(row) > 0.5 for row in here), len(here))
-            for here in groups(runs_of("momentum"), "beta1").values()
+            *by(runs_of("momentum"), "beta1", of=partial(n_above, level=0.5)).values()
         ],
         "above a half at a smaller rate": above_a_half(semi, runs_of("slower")),
         "left in the middle": left_in_the_middle(semi, longer, results),
         "left in the middle at 113": left_at_113(results),
         "come back": come_back(runs_of("shaken")),
-        "before spikes": {
-            size: [before_spikes(row) for row in here]
-            for size, here in groups(forgetful, "dataset_size").items()
-        },
-        "while fresh": {
-            size: [while_calm(row) for row in here]
-            for size, here in groups(runs_of("remembering"), "dataset_size").items()
-        },
+        "before spikes": by(forgetful, "dataset_size", of=lambda own: [*map(before_spikes, own)]),
+        "while fresh": by(remembering, "dataset_size", of=lambda own: [*map(while_calm, own)]),
         "left memory": left_memory(runs_of("larger_step")),
         "left memory at a lower rate": left_memory(runs_of("lowered")),
         "time with Grokfast": with_grokfast(runs_of("grokfast"), runs_of("delay")),
-        "half size by gain": d_crits_by(ungrokked_for_20, "amplify"),
+        "half size by gain": by(ungrokked_for_20, "amplify", of=d_crits),
         **clock(runs_of("learning_rates")),
     }
 
