@@ -9,10 +9,11 @@ that is trained first, which takes some minutes.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import torch
-from engine import options, save
-from forms import CPU, measure
+from engine import CPU, options, save
+from forms import measure
 from torch import Tensor
 
 from grokkit.engine import stack, tabulated
@@ -46,15 +47,13 @@ def points(run: Run, store: Store) -> dict[int, Tensor]:
 
 def rows_of(name: str, run: Run, point: Tensor, epoch: int, rounds: int) -> list[dict]:
     """Two rows: milliseconds of an epoch from this point, with denormals kept and flushed."""
-    ways = {}
-    for flush in (False, True):
-        own = stack.Stack([run], [{"point": point}], CPU)
 
-        def one(own: stack.Stack = own, flush: bool = flush) -> None:
-            torch.set_flush_denormal(flush)
-            own.advance()
+    def epoch_of(own: stack.Stack, flush: bool) -> None:
+        torch.set_flush_denormal(flush)
+        own.advance()
 
-        ways["flushed" if flush else "kept"] = one
+    kept, flushed = (stack.Stack([run], [{"point": point}], CPU) for _ in range(2))
+    ways = {"kept": partial(epoch_of, kept, False), "flushed": partial(epoch_of, flushed, True)}
     try:
         found = measure(ways, run.dataset_size, rounds, "denormals")
     finally:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,7 @@ from grokkit.textbook import Weights
 from varma2023.engine import measured
 from varma2023.engine.timings import Timing
 
+CPU = torch.device("cpu")
 CASES = ((1, 3830), (8, 1000), (32, 1000))  # networks in the stack, examples of each
 HEAD = "networks  examples  way                   ms per model-step   × textbook (range)   share"
 Step = Callable[[int], None]  # train so many epochs
@@ -75,24 +77,12 @@ def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step
     """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
     kind = {"device": device, "forward": fused_forward, "evaluate": evaluate}
     loops = [textbook.train(replace(run, loss="rounded"), **kind) for run in runs]
-
-    def epochs(n: int) -> None:
-        for _ in range(n):
-            for loop in loops:
-                next(loop)
-
-    return epochs
+    return repeated(*(partial(next, loop) for loop in loops))
 
 
 def alone(runs: list[Run], device: torch.device) -> Step:
     """Epochs of each run in turn by `stack`, with all threads."""
-    stacks = [fresh([run], device, batched=True) for run in runs]
-
-    def epochs(n: int) -> None:
-        for stack in stacks * n:
-            stack.advance()
-
-    return epochs
+    return repeated(*(fresh([run], device, batched=True).advance for run in runs))
 
 
 def together(runs: list[Run], device: torch.device) -> Step:
@@ -123,14 +113,14 @@ def fresh(
     return Stack(runs, states, device, batched=batched, threads=threads)
 
 
-def repeated(call: Callable[[], object]) -> Step:
-    """The call, so many times."""
+def repeated(*calls: Callable[[], object]) -> Step:
+    """These calls in turn, so many times."""
 
-    def calls(n: int) -> None:
-        for _ in range(n):
+    def times(n: int) -> None:
+        for call in calls * n:
             call()
 
-    return calls
+    return times
 
 
 def seconds(step: Step, device: torch.device, repeats: int) -> float:
@@ -140,6 +130,17 @@ def seconds(step: Step, device: torch.device, repeats: int) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - began) / repeats
+
+
+def in_turns(
+    ways: dict[str, tuple[Step, int]], device: torch.device, rounds: int
+) -> dict[str, list[float]]:
+    """Mean seconds of an epoch, of so many at a time, by way and round after a warm-up."""
+    found = [
+        {name: seconds(step, device, repeats) for name, (step, repeats) in ways.items()}
+        for _ in range(rounds + 1)
+    ]
+    return {name: [each[name] for each in found[1:]] for name in ways}
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
@@ -180,13 +181,9 @@ def runs_of(n_runs: int, size: int) -> list[Run]:
 def measure(runs: list[Run], device: torch.device, rounds: int, peak: float) -> list[Timing]:
     """Time all ways in turns, `rounds` times after a warm-up."""
     ways = ways_of(runs, device)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(rounds + 1):
-        for name, (step, n) in ways.items():
-            slow = name.startswith("textbook")
-            took = seconds(step, device, 2 if slow else max(2, 24 // n)) / n
-            if round_:
-                times[name].append(took)
+    repeats = {name: 2 if "textbook" in name else max(2, 24 // n) for name, (_, n) in ways.items()}
+    epochs = in_turns({name: (ways[name][0], repeats[name]) for name in ways}, device, rounds)
+    times = {name: [took / ways[name][1] for took in epochs[name]] for name in ways}
     rows = []
     for name, column in times.items():
         factors = sorted(a / b for a, b in zip(times["textbook"], column, strict=True))
@@ -203,13 +200,16 @@ def memory(n_runs: int, size: int, device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats(device)
         side_by_side(runs_of(n_runs, size), device)(4)
         return torch.cuda.max_memory_allocated(device) / 2**30
-    command = [sys.executable, __file__, "--memory", str(n_runs), str(size)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    code = f"import engine; print(engine.peak_of_this_process({n_runs}, {size}))"
+    command, here = [sys.executable, "-c", code], Path(__file__).parent
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=here)
+    return float(done.stdout)
 
 
 def peak_of_this_process(n_runs: int, size: int) -> float:
     """Peak resident memory, in GB, after a few epochs of the sweep in this process."""
-    side_by_side(runs_of(n_runs, size), torch.device("cpu"))(2)
+    keep_freed_memory()  # as the trainer does
+    side_by_side(runs_of(n_runs, size), CPU)(2)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
@@ -224,13 +224,8 @@ def table(rows: list[Timing]) -> str:
 
 
 def main() -> None:
-    parser = options(__doc__, device="auto", rounds=7)
-    parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = options(__doc__, device="auto", rounds=7).parse_args()
     keep_freed_memory()  # as the trainer does
-    if args.memory:
-        print(peak_of_this_process(*args.memory))
-        return
     device = resolve_device(args.device)
     peak = matmul_peak(device)
     print(f"torch {torch.__version__}, {device.type}, {torch.get_num_threads()} threads")

@@ -8,21 +8,19 @@ step shows at few, what an example costs at many. Then, for a few sizes, an epoc
 a gradient of the minimiser with all its curvature pairs.
 """
 
-import statistics
 from collections.abc import Callable
+from statistics import median
 
 import torch
 import torch.nn.functional as F
-from engine import fresh, fused_forward, matmul_peak, options, repeated, save, seconds
+from engine import CPU, fresh, fused_forward, in_turns, matmul_peak, options, repeated, save
 
 from grokkit import model, tasks
 from grokkit.engine import cost, lbfgs, stack, tabulated
 from grokkit.runs import Run
-from grokkit.store.store import Store
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
-CPU = torch.device("cpu")
 Gradient = Callable[[], tuple[torch.Tensor, torch.Tensor]]  # loss and gradient, as one row each
 
 
@@ -45,7 +43,7 @@ def textbook(run: Run) -> Gradient:
 
 def forms_of(run: Run) -> dict[str, Gradient]:
     """The gradient at the start of a run, by the name of its form in `costs`."""
-    point = stack.start(run, Store("/nonexistent", shipped=""))["point"][None]
+    point = fresh([run], CPU).optimiser.point
     last_row = stack.batched_loss([run], torch.float32, CPU)
     tables = stack.tabulated_loss([run], torch.float32)
     ways = (textbook(run), lambda: last_row(point), lambda: tables(point))
@@ -66,19 +64,11 @@ def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
 
 def measure(ways: dict[str, Callable], size: int, rounds: int, label: str) -> list[dict]:
     """A row for each way, with its name under `label`: milliseconds, median and range."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    repeats = max(1, 1000 // size)
-    for round_ in range(rounds + 1):
-        for name, way in ways.items():
-            ms = 1e3 * seconds(repeated(way), CPU, repeats)
-            if round_:  # the first warms up
-                times[name].append(ms)
-    rows = []
-    for name, column in times.items():
-        spread = {"ms": statistics.median(column), "least": min(column), "most": max(column)}
-        rows.append({label: name, "dataset_size": size, **spread})
-        numbers = f"{spread['ms']:10.2f} ({spread['least']:.2f} – {spread['most']:.2f})"
-        print(f"{size:8,}  {name:14} {numbers}", flush=True)
+    steps, rows = {name: (repeated(way), max(1, 1000 // size)) for name, way in ways.items()}, []
+    for name, times in in_turns(steps, CPU, rounds).items():
+        ms, least, most = (1e3 * of(times) for of in (median, min, max))
+        rows.append({label: name, "dataset_size": size, "ms": ms, "least": least, "most": most})
+        print(f"{size:8,}  {name:14} {ms:10.2f} ({least:.2f} – {most:.2f})", flush=True)
     return rows
 
 

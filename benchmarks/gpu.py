@@ -107,9 +107,8 @@ def outcome(record: Record) -> dict:
 
 def outcomes(device: torch.device, quick: bool) -> Iterator[dict]:
     """The same seeds of a grokking network in every precision."""
-    runs = profiles.grokking("quick" if quick else "published", seeds=2 if quick else 5)
-    if quick:
-        runs = [replace(run, epochs=30) for run in runs]
+    few = {"profile": "quick", "seeds": 2, "epochs": 30}
+    runs = profiles.grokking(**few) if quick else profiles.grokking(seeds=5)
     with tempfile.TemporaryDirectory() as folder:
         for precision in PRECISIONS["adamw"]:
             again = [replace(run, precision=precision, keep_weights=False) for run in runs]

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from engine import fresh, options, save
+from engine import CPU, fresh, options, save
 from torch import Tensor
 
 from grokkit import model
 from grokkit.engine import lbfgs, metrics, stack, tabulated
 from grokkit.runs import Run
 
-CPU = torch.device("cpu")
 RESIDUALS = (1.0, 0.1, 0.01)
 LOOK = 50  # epochs of AdamW between two looks
 LARGER, STAGE = (30.0, 10.0, 3.0), 60  # multiples of alpha, and gradients of each

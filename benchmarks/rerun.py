@@ -1,12 +1,11 @@
 """Three chapters executed again by papermill with other parameters, everything trained anew.
 
-    python benchmarks/rerun.py [--save]
+    python benchmarks/rerun.py [--quick] [--save]
 
 Each begins with an empty store and without the shipped results. What it printed, the figure it drew
 and what it cost are the page "Run it yourself".
 """
 
-import argparse
 import json
 import os
 import resource
@@ -17,11 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
+from engine import CPU, options, save
 
 from grokkit.store.parquet import read_records
-from grokkit.store.store import provenance
-from varma2023.engine import measured
 from varma2023.publish import chapters
 from varma2023.publish.reruns import Rerun
 from varma2023.theme import PLOTLY_MIME
@@ -83,17 +80,12 @@ def _figure(notebook: Path, label: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--save", action="store_true", help="into the shipped results")
-    a = parser.parse_args()
-    made = []
-    for name in CASES:
-        made.append(rerun(name))
-        print(made[-1].described(), flush=True)
-    if a.save:
-        rows = [vars(row) for row in made]
-        where = provenance(torch.device("cpu"))
-        print(measured.save("rerun-cpu", {"rows": rows, "provenance": where}))
+    args, rows = options(__doc__).parse_args(), []
+    for name in list(CASES)[: 1 if args.quick else None]:
+        made = rerun(name)
+        rows.append(vars(made))
+        print(made.described(), flush=True)
+    save(args, "rerun", CPU, rows=rows)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from varma2023.other_tasks.analysis import GroupCircuit
 from varma2023.rivals import sweeps
 from varma2023.rivals.analysis import BASE, ROUNDED, variant
 
+Named = dict[str, list[Record]]  # records, by the name of their experiment
 FIVE = range(5)
 SIZES = (300, 500, 650, 800, 1000, 1500, 3000)
 D_CRIT = 750.0
@@ -35,7 +36,7 @@ CALM, RESTLESS, FALLING = {}, {"residual": 0.5}, {"slope": 0.05}
 # --- ends of training ------------------------------------------------------------------------
 
 
-def end(run: Run, rest: dict = CALM, start: float = 1.0, **finals: float) -> Record:
+def end(run: Run, rest=CALM, start: float = 1.0, **finals: float) -> Record:
     """A run with these values throughout, but for test accuracy from its start to its end.
 
     At rest, or by `rest`: of a residual too large, or with Eq. (2) (its norm) still falling by 2 %
@@ -49,7 +50,7 @@ def end(run: Run, rest: dict = CALM, start: float = 1.0, **finals: float) -> Rec
     return record(run, [0, run.epochs], **known, **values)
 
 
-def of_minimum(run: Run, minimum: float, norm: float, rest: dict = CALM, **finals) -> Record:
+def of_minimum(run: Run, minimum: float, norm: float, rest=CALM, **finals) -> Record:
     """An `end` whose Eq. (2) over alpha is `minimum`."""
     loss = run.eps * run.weight_decay * (minimum - norm**2 / 2)
     return end(run, rest, train_loss=loss, param_norm=norm, **finals)
@@ -77,7 +78,7 @@ def sweep(
     norm: float = 0.1,
     depth: float = 1.0,
     loss: float = 1.0,
-    rest: dict = CALM,
+    rest=CALM,
     adamw: bool = False,
     fresh: bool = False,
     **changes,
@@ -132,9 +133,7 @@ def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **chang
     ]
 
 
-def by_modulus(
-    factor=1.0, known=(53, 113), seeds=FIVE, rest: dict = CALM, far: dict = CALM, more=()
-) -> dict[str, list[Record]]:
+def by_modulus(factor=1.0, known=(53, 113), seeds=FIVE, rest=CALM, far=CALM, more=()) -> Named:
     """Curves at moduli whose D_crit is 1.4 p ln p, at 31 times a factor.
 
     `more`: triples of another modulus, its factor, and how its ends rest.
@@ -155,9 +154,7 @@ def by_modulus(
 NARROW = ModelConfig(d_model=64, d_mlp=256)
 
 
-def by_width(
-    narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest: dict = CALM, mem: dict = CALM
-) -> dict[str, list[Record]]:
+def by_width(narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM) -> Named:
     """Curves at the paper's width, and at half of it, around so many times the D_crit.
 
     A table costs as much at both, the narrow network's rule `dearer` times what its D_crit says.
@@ -169,9 +166,7 @@ def by_width(
     return {"widths": [*thin, *other, *sweep(**same), *labelled]}
 
 
-def by_costs(
-    dearer=1.0, true=1.0, seeds=FIVE, p=113, mem: dict = CALM, off: dict = CALM, depth=1.0
-) -> dict[str, list[Record]]:
+def by_costs(dearer=1.0, true=1.0, seeds=FIVE, p=113, mem=CALM, off=CALM, depth=1.0) -> Named:
     """Ungrokking of a rule `dearer` times what D_crit says, and memory of two kinds of labels.
 
     That of the true labels costs `true` times that of random ones. Ends of memory may be falling:
@@ -181,20 +176,19 @@ def by_costs(
     random = memory(seeds, sizes=(300, 650, 800, 3000), p=p, decays=(1.0,))
     for size, how in ((650, mem), (3000, off)):
         random = with_rest(random, how, dataset_size=scaled(size, p=p))
-    names, known = ("train_loss", "param_norm"), []
-    for each in random:
-        curves = {"test_accuracy": 0.0, names[0]: each[names[0]] * true}
-        curves[names[1]] = each[names[1]] * true**0.5
-        known.append(altered(replace(each, run=replace(each.run, labels="true")), **curves))
-    wrong = [altered(each, test_accuracy=0.0) for each in random]
+    wrong, known = [altered(each, test_accuracy=0.0) for each in random], []
+    for each in wrong:
+        loss, norm = each["train_loss"] * true, each["param_norm"] * true**0.5
+        right = replace(each, run=replace(each.run, labels="true"))
+        known.append(altered(right, train_loss=loss, param_norm=norm))
     far = [r for r in known if r.run.dataset_size == scaled(3000, p=p)]
     near = [r for r in known if r not in far]
     return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
 
 
 def two_minima(
-    dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), seeds=FIVE, p=113, rest: dict = CALM
-) -> dict[str, list[Record]]:
+    dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), seeds=FIVE, p=113, rest=CALM
+) -> Named:
     """Pairs from both starts, of a rule `dearer` times what D_crit says, and the loop they are in.
 
     Grokked networks cross at `down`, fresh ones at 1,900.
@@ -206,9 +200,7 @@ def two_minima(
     return {"two_minima": pairs, "moduli": sweep(d_crit=down, **same), "upper_branch": fresh}
 
 
-def shaken(
-    back=1.0, lost=0.5, seeds=FIVE, p=113, rest: dict = CALM, sizes=(180, 228)
-) -> dict[str, list[Record]]:
+def shaken(back=1.0, lost=0.5, seeds=FIVE, p=113, rest=CALM, sizes=(180, 228)) -> Named:
     """Networks of both starts under noise, and each at rest once more.
 
     At the larger size Eq. (2) is `back` times what it was. At the smaller one networks that were
@@ -233,22 +225,20 @@ def shaken(
     return {"shaken": found}
 
 
-def by_mirrors(ratio=2.0, far: dict = CALM, **changes) -> dict[str, list[Record]]:
+def by_mirrors(ratio=2.0, **changes) -> Named:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 
-    With all of them D_crit is so many times as large. The largest sizes may be falling.
+    With all of them D_crit is so many times as large.
     """
-    found = list[Record]()
-    for which, times in (("none", 1.0), ("all", ratio)):
-        own = {"d_crit": times * D_CRIT, "values": (1.0,), "mirrors": which} | changes
-        found += with_rest(sweep(**own), far, dataset_size=SIZES[-1])
+    same = {"values": (1.0,)} | changes
+    found = [*sweep(mirrors="none", **same), *sweep(d_crit=ratio * D_CRIT, mirrors="all", **same)]
     for each in found:
         known, new = measures.mirror_share(each.run), each["test_accuracy"]
         each.metrics["test_accuracy"] = known + (1 - known) * new
     return {"mirrors": found}
 
 
-def ungrokked(ends: dict[int, float], seeds=FIVE, rest: dict = CALM, **finals) -> list[Record]:
+def ungrokked(ends: dict[int, float], seeds=FIVE, rest=CALM, **finals) -> list[Record]:
     """Runs of AdamW from networks trained on everything, by size and the accuracy at the end."""
     start, made = Run(dataset_size=12769, keep_weights=True), []
     for (size, accuracy), seed in product(ends.items(), seeds):
@@ -372,7 +362,7 @@ def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
-def minimised(accuracy: float, rest: dict = CALM) -> list[Record]:
+def minimised(accuracy: float, rest=CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
     runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]
     return [end(run, rest, test_accuracy=accuracy) for run in runs]
@@ -384,9 +374,9 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[str, list[Record]]:
+def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> Named:
     """Networks near D_crit at a larger rate, then at a smaller one, with this loss at an epoch."""
-    larger, later = stepping(large, seeds=seeds, base=base), []
+    larger, later = stepping(seeds=seeds, base=base), []
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
     for run in (each.run for each in larger if each.run.lr == 8e-3):
         begun = replace(run, epochs=300, keep_weights=True)
@@ -395,9 +385,7 @@ def lowered(large=FULL, kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> dict[s
     return {"larger_step": larger, "lowered": later}
 
 
-def leaving(
-    crits: Sequence[float] = (600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113
-) -> dict[str, list[Record]]:
+def leaving(crits=(600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113) -> Named:
     """Fresh networks that cross at `D_CRIT` at the usual rate, at others on `crits`, by seed.
 
     The latter spike before, or not.
@@ -415,7 +403,7 @@ def in_memory(run: Run, accuracy: float, spiky: bool) -> Record:
     return record(run, [0, run.epochs // 2, run.epochs], **curves)
 
 
-def slower(still=0, alone=0, seeds=FIVE, p=113) -> dict[str, list[Record]]:
+def slower(still=0, alone=0, seeds=FIVE) -> Named:
     """Fresh networks on two sizes, which end in memory, and with the rule; and at a quarter of it.
 
     There so many of the larger size end with the rule, and so many of the smaller.
@@ -423,7 +411,7 @@ def slower(still=0, alone=0, seeds=FIVE, p=113) -> dict[str, list[Record]]:
 
     def at(lr: float, n: tuple[int, int]) -> list[Record]:
         return [
-            in_memory(Run(p=p, dataset_size=scaled(size, p=p), seed=seed, lr=lr), 0.9 * (i < k), 0)
+            in_memory(Run(dataset_size=size, seed=seed, lr=lr), 0.9 * (i < k), spiky=False)
             for size, k in zip((1500, 2000), n, strict=True)
             for i, seed in enumerate(seeds)
         ]
@@ -453,9 +441,7 @@ def spiking_networks(seeds=range(4)) -> list[Record]:
     return [spiking(peaks[min(seed, 3)], seed < 3, seed) for seed in seeds]
 
 
-def left_in_the_middle(
-    longer: str | np.ndarray = SHAPES[SEMI], ended=0.6, rest: dict = CALM, seeds=FIVE, p=113, lost=0
-) -> dict[str, list[Record]]:
+def left_in_the_middle(longer=SEMI, ended=0.6, rest=CALM, seeds=FIVE, p=113, lost=0) -> Named:
     """Networks of each outcome at two rates, those in the middle made again, but for some lost.
 
     From there the minimiser ends at this accuracy.
@@ -471,16 +457,14 @@ def left_in_the_middle(
     return found | {"semi_grokking_again": again, "middling": later + ends}
 
 
-def papers_sizes(
-    longer: str | np.ndarray = SHAPES[SEMI], other=None, ended=0.6, seeds=FIVE, p=113, lost=0
-) -> dict[str, list[Record]]:
+def papers_sizes(longer=SEMI, other=None, seeds=FIVE, p=113, lost=0) -> Named:
     """Networks of each outcome, at half of the rate with another; else as `left_in_the_middle`."""
     base = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380, lr=8e-3)
     large = near_d_crit(base=base, seeds=seeds)
     half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
     own = [r.run for r in large if measures.outcome(r) in (UNDER_WAY, SEMI)]
     later = [plateau(longer, run) for run in own[lost:]]
-    again = later + from_their_ends(later, CALM, ended)
+    again = later + from_their_ends(later, CALM, 0.6)
     return {"papers_sizes": large + half, "papers_sizes_again": again}
 
 
@@ -491,9 +475,7 @@ def from_their_ends(records: list[Record], rest: dict, accuracy: float) -> list[
     return [end(run, rest, test_accuracy=accuracy) for run in runs]
 
 
-def by_momentum(
-    left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)
-) -> dict[str, list[Record]]:
+def by_momentum(left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)) -> Named:
     """Fresh networks by momentum, the most at a larger rate, of which so many leave memory.
 
     Those with the least spike before, or do not.
@@ -507,54 +489,45 @@ def by_momentum(
     return {"momentum": made}
 
 
-def steeps(
-    seeds=FIVE, larger=36.0, usual=24.0, rounded=10.0, twice=0.1, size=2050, p=113
-) -> list[Record]:
+def steeps(seeds=FIVE, usual=24.0, rounded=10.0, size=2050, p=113) -> list[Record]:
     """Runs near D_crit that are as steep when calm.
 
-    Their loss spikes once, but at the usual rate and 1.25 times that; at `twice` it to this height.
+    Their loss spikes once, but at the usual rate and 1.25 times that.
     """
-
-    step, small = {"dataset_size": size, "lr": 8e-3}, {"p": p, "dataset_size": 400}
     return [
-        made
+        steep(*kind, seed=seed)
         for seed in seeds
-        for made in (
-            _steep(larger, 0.1, seed=seed, **step),
-            _steep(usual, 1e-6, seed=seed, **step | {"lr": 1e-3}),
-            _steep(rounded, 0.1, seed=seed, loss="rounded", **small),
-            _steep(30.0, 1e-6, seed=seed, **step | {"lr": 1.25e-3}),
-            _steep(36.0, twice, seed=seed, **step | {"lr": 2e-3}),
+        for kind in (
+            (36.0, 0.1, size, 8e-3),
+            (usual, 1e-6, size, 1e-3),
+            (rounded, 0.1, 400, 1e-3, p, "rounded"),
+            (30.0, 1e-6, size, 1.25e-3),
+            (36.0, 0.1, size, 2e-3),
         )
     ]
 
 
-def _steep(steep: float, high: float, accuracy=(0.1,) * 6, **own) -> Record:
-    loss = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
+def steep(calm, high, size, lr=1e-3, p=113, loss="exact", accuracy=(0.1,) * 6, seed=0) -> Record:
+    """A network of this steepness while `calm`, whose loss spikes to the height `high`."""
+    run = Run("x+y", p, size, seed=seed, epochs=5000, lr=lr, loss=loss, steepness=1e-4)
+    losses = np.array([1, 1e-6, 1e-6, 5e-5 if high > 1e-6 else 1e-6, high, 1e-6])
     curves = {"train_accuracy": [0, *[1] * 5], "test_accuracy": accuracy, "residual": 0.5}
-    curves |= {"train_loss": loss, "steepness": np.where(loss > 1e-6, 1e5, steep)}
-    return record(Run(epochs=5000, steepness=1e-4, **own), range(0, 5001, 1000), **curves)
+    curves |= {"train_loss": losses, "steepness": np.where(losses > 1e-6, 1e5, calm)}
+    return record(run, range(0, 5001, 1000), **curves)
 
 
-def forgetting(seeds=FIVE, few=36.0, spikes=0.1, many=10.0, spiky=1e-6, p=113) -> list[Record]:
-    """Networks that ungrokked on few examples and spike to a height, and that keep the rule."""
+def forgetting(seeds=FIVE, few=36.0, spiky=1e-6, p=113) -> list[Record]:
+    """Networks that ungrokked on few examples and spike, and that keep the rule, so spiky."""
     lost, kept = (1, 0.6, 0.2, 0.1, 0.1, 0.1), (1,) * 6
-    return _by_size(((few, spikes, lost, 300), (many, spiky, kept, 1194)), seeds, p)
+    found = [steep(few, 0.1, 300, p=p, accuracy=lost, seed=seed) for seed in seeds]
+    return found + [steep(10.0, spiky, 1194, p=p, accuracy=kept, seed=seed) for seed in seeds]
 
 
-def remembering(seeds=FIVE, few=36.0, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
+def remembering(seeds=FIVE, many=36.0, spiky=0.1, most=0.1, p=113) -> list[Record]:
     """Fresh networks that stay in memory, so steep, and spike to a height on many examples."""
     left, stays = (0, 0.1, most, 0.1, 0.1, 0.1), (0, *[0.1] * 5)
-    return _by_size(((few, 0.1, stays, 300), (many, spiky, left, 1500)), seeds, p)
-
-
-def _by_size(kinds, seeds, p) -> list[Record]:
-    """By steepness, height of the spikes, test accuracy and dataset size."""
-    return [
-        _steep(steep, high, accuracy, dataset_size=size, seed=seed, p=p)
-        for steep, high, accuracy, size in kinds
-        for seed in seeds
-    ]
+    found = [steep(36.0, 0.1, 300, p=p, accuracy=stays, seed=seed) for seed in seeds]
+    return found + [steep(many, spiky, 1500, p=p, accuracy=left, seed=seed) for seed in seeds]
 
 
 def from_minima(
@@ -600,22 +573,17 @@ def ablation(run: Run, general: int | None = 4000, start=40.0, spiky=(), **chang
     return record(run, epochs, **curves | changes)
 
 
-def by_loss(
-    high=(1000,), calm=(), dip=0.2, general: int | None = 4000, seeds=FIVE, base: Run = LONGER
-) -> dict[str, list[Record]]:
+def by_loss(calm=(), dip=0.2, general=4000, seeds=FIVE, base=LONGER) -> Named:
     """Networks near D_crit, with the exact loss and with the rounded one; these spike, and dip."""
     exact = [ablation(replace(base, seed=seed), spiky=calm) for seed in seeds]
-    rounded = []
-    for each in exact:
-        run = replace(each.run, loss="rounded")
-        made = ablation(run, general, spiky=high)
-        dips = np.where(made["epoch"] == 6000, dip, 0.0)
-        rounded.append(altered(made, test_accuracy=made["test_accuracy"] - dips))
+    made = [ablation(replace(r.run, loss="rounded"), general, spiky=(1000,)) for r in exact]
+    dips = np.where(made[0]["epoch"] == 6000, dip, 0.0)
+    rounded = [altered(each, test_accuracy=each["test_accuracy"] - dips) for each in made]
     return {"semi_grokking": exact, "rounded": rounded}
 
 
 def ablations(
-    seeds=FIVE, without: int | None = 15_000, less=9000, small=20.0, spiky=(), base: Run = LONGER
+    seeds=FIVE, without=15_000, less=9000, small=20.0, spiky=(), base=LONGER
 ) -> list[Record]:
     """Every ablation; runs generalise at these epochs without weight decay, and with 0.3 of it."""
     when, found = {"no weight decay": without, "weight decay 0.3": less}, []
@@ -642,13 +610,7 @@ def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
     return made
 
 
-def at_rates(
-    seeds=FIVE,
-    time: float = 1.0,
-    d_crit: float = 1.0,
-    of: float = 4e-3,
-    rates: Sequence[float] = (1e-3, 2e-3, 4e-3),
-) -> list[Record]:
+def at_rates(seeds=FIVE, time=1.0, d_crit=1.0, of=4e-3, rates=(1e-3, 2e-3, 4e-3)) -> list[Record]:
     """Networks that grok at time 3, and ungrokking, by learning rate.
 
     At the rate `of`, so many times later, and around so many times the D_crit.
@@ -667,7 +629,6 @@ def at_rates(
 def waits(
     seeds=FIVE,
     p: int = 113,
-    other: int = 53,
     d_c: float = 1.0,
     law: str = "divergence",
     spread: float = 0.1,
@@ -677,34 +638,33 @@ def waits(
     noisy: float = 1.0,
     n_sizes: int = 8,
     upper: float = 1.0,
-    rest: dict = CALM,
-) -> dict[str, list[Record]]:
+    rest=CALM,
+) -> Named:
     """Networks that take as long as a law says of D / D_crit, and the ends that give D_crit.
 
-    So many times as long at weight decay 2 (`twice`), at the `other` modulus (`slower`), with noise
-    on gradients (`noisy`), everywhere (`shift`). D_c is `d_c` D_crit, fresh networks end in memory
-    up to `upper` D_crit.
+    So many times as long at weight decay 2 (`twice`), at p = 53 (`slower`), with noise on gradients
+    (`noisy`), everywhere (`shift`). D_c is `d_c` D_crit, fresh networks end in memory up to `upper`
+    D_crit.
     """
-    crits = {each: 1.4 * each * log(each) for each in (p, other)}
+    crits = {each: 1.4 * each * log(each) for each in (p, 53)}
     shapes = {
-        "divergence": lambda x: -2 * np.log(x - d_c),
+        "divergence": lambda x: -2 * log(x - d_c),
         "exponential": lambda x: -2 * x,
-        "constant": lambda x: 0.0 * x,
+        "constant": lambda x: 0.0,
     }
 
-    def one(modulus: int, part: float, seed: int, decay=1.0, times=1.0, **own: float) -> Record:
+    def one(modulus: int, part: float, seed: int, times=1.0, **own: float) -> Record:
         size = round(part * crits[modulus])
-        own |= {"weight_decay": decay}
         run = Run(p=modulus, dataset_size=size, seed=seed, epochs=10**7, **own)
         off = spread * ((7 * seed + 3 * size) % 5 - 2) / 2**0.5
-        mean = 4 + float(shapes[law](size / crits[modulus]))
+        mean = 4 + shapes[law](size / crits[modulus])
         late = round(shift * times * run.decay_time * exp(mean + off))
         return record(run, [0, late - 1, late, run.epochs], test_accuracy=[0, 0, 1, 1])
 
     parts = np.geomspace(1.1, 4, n_sizes)
     found = [one(p, part, seed) for part in parts for seed in seeds]
-    found += [one(p, parts[4], seed, decay=2.0, times=twice) for seed in seeds]
-    found += [one(other, part, seed, times=slower) for part in parts[::2] for seed in seeds]
+    found += [one(p, parts[4], seed, times=twice, weight_decay=2.0) for seed in seeds]
+    found += [one(53, part, seed, times=slower) for part in parts[::2] for seed in seeds]
     ends = by_modulus()
     crit = upper * crits[p] * 113**2 / p**2  # `sweep` takes sizes as shares
     sizes = [crit * part for part in (0.5, 0.7, 0.9, 1.1, 1.4)]
@@ -719,9 +679,7 @@ def waits(
     return {"delay": found, "noisy": late} | known
 
 
-def grokfast(
-    moved=1.0, faster=1.0, apart=0.0, seeds=FIVE, p=113, rest: dict = CALM, n_sizes=5
-) -> dict[str, list[Record]]:
+def grokfast(moved=1.0, faster=1.0, apart=0.0, seeds=FIVE, p=113, rest=CALM, n_sizes=5) -> Named:
     """Ungrokking as usual, and with slow gradients amplified, which moves D_crit so many times.
 
     And waits so many times as long with these, or as long with a third of epsilon. Both factors

@@ -6,10 +6,12 @@ found: `python tests/recompute.py results`.
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from math import exp, inf, log, nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -67,16 +69,26 @@ def n_resting(rows: list[Row]) -> tuple[int, int]:
     return sum(map(rests, rows)), len(rows)
 
 
-def groups(rows: list[Row], *names: str) -> dict[tuple, list[Row]]:
-    """The runs by some fields."""
-    found: dict[tuple, list[Row]] = {}
+def groups(rows: list[Row], *names: str) -> dict:
+    """The runs by a field, or by several as a tuple."""
+    found: dict = {}
     for row in rows:
-        found.setdefault(tuple(getattr(row, name) for name in names), []).append(row)
+        key = tuple(getattr(row, name) for name in names)
+        found.setdefault(key if len(names) > 1 else key[0], []).append(row)
     return dict(sorted(found.items()))
+
+
+def by(rows: list[Row], *names: str, of: Callable[[list[Row]], Any]) -> dict:
+    """What a function gives of the runs, by a field or by several."""
+    return {key: of(here) for key, here in groups(rows, *names).items()}
 
 
 def accuracy(row: Row) -> float:
     return row.end("test_accuracy")
+
+
+def median_accuracy(rows: list[Row]) -> float:
+    return float(np.median(list(map(accuracy, rows))))
 
 
 def unseen(row: Row) -> float:
@@ -100,7 +112,7 @@ def d_crit(rows: list[Row], of=accuracy) -> float:
     """
     curve = [
         (size, np.mean([of(row) for row in here]))
-        for (size,), here in groups(rows, "dataset_size").items()
+        for size, here in groups(rows, "dataset_size").items()
     ]
     if curve[-1][1] < 0.5:
         return float("nan")
@@ -117,11 +129,12 @@ def equal_minima(rows: list[Row]) -> list[float]:
         sizes = groups(own, "dataset_size")
         ends = [sorted(pair, key=lambda r: r.init["dataset_size"]) for pair in sizes.values()]
         above = [log(objective(fresh)[-1] / objective(grokked)[-1]) for fresh, grokked in ends]
-        found.append(exp(np.interp(0, above, [log(size) for (size,) in sizes])))
+        found.append(exp(np.interp(0, above, list(map(log, sizes)))))
     return found
 
 
 def d_crits(rows: list[Row], of=accuracy) -> list[float]:
+    """By seed."""
     return [d_crit(own, of) for own in groups(rows, "seed").values()]
 
 
@@ -165,7 +178,7 @@ def shifts(rows: list[Row], field: str, of=accuracy) -> list[float]:
     """By seed, how much D_crit changes from the least value of a field to the largest."""
     found = []
     for here in groups(rows, "seed").values():
-        points = [(log(v), log(d_crit(own, of))) for (v,), own in groups(here, field).items()]
+        points = [(log(v), log(d_crit(own, of))) for v, own in groups(here, field).items()]
         x, y = np.array(points).T
         found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)) - 1)
     return found
@@ -196,6 +209,11 @@ def exponent(rows: list[Row]) -> float:
     return float(solved[0])
 
 
+def n_above(rows: list[Row], level: float) -> tuple[int, int]:
+    """How many runs end above an accuracy, of how many."""
+    return sum(accuracy(row) > level for row in rows), len(rows)
+
+
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's, with the mean rank of equals."""
 
@@ -214,21 +232,14 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
 def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
     """By size, how many runs of the largest learning rate end above 0.95, of how many."""
     fast = [row for row in rows if row.lr == max(row.lr for row in rows)]
-
-    def late(row: Row) -> np.ndarray:
-        return row.curves["test_accuracy"][-3:]
-
-    return {
-        size: (sum(np.median([*late(r), late(r)[-1], late(r)[-1]]) > 0.95 for r in here), len(here))
-        for (size,), here in groups(fast, "dataset_size").items()
-    }
+    return by(fast, "dataset_size", of=partial(n_above, level=0.95))
 
 
 def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
     """The D at which memory's mean Eq. (2), on log scales, reaches that of each rule."""
-    sizes = groups(memory, "dataset_size").items()
-    costs = [np.mean([log(objective(row)[-1]) for row in here]) for _, here in sizes]
-    line = costs, [log(size) for (size,), _ in sizes]
+    sizes = groups(memory, "dataset_size")
+    costs = [np.mean([log(objective(row)[-1]) for row in here]) for here in sizes.values()]
+    line = costs, list(map(log, sizes))
     assert all(costs[0] < log(objective(row)[-1]) < costs[-1] for row in rules)
     return [exp(np.interp(log(objective(row)[-1]), *line)) for row in rules]
 
@@ -261,23 +272,26 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
             for row in both
         )
         near = np.abs(one - other) <= part * np.maximum(np.abs(one), np.abs(other))
-        alike += near.all() and np.ptp([row.end("test_accuracy") for row in both]) <= 0.05
+        alike += near.all() and np.ptp(list(map(accuracy, both))) <= 0.05
     return int(alike), len(found)
 
 
 def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
-    first, slow = read("equal_effort", results), read("grokking_longer", results)
+    runs_of = partial(read, results=results)
+    first, slow = runs_of("equal_effort"), runs_of("grokking_longer")
     seeds = {row.seed for row in slow}
-    grokking = slow + [row for row in read("grokking", results) if row.seed not in seeds]
-    adamw = [row for row in read("transition_adamw", results) if row.init]
-    fresh, mem, gen = (read(n, results) for n in ("from_scratch", "memorising", "generalising"))
-    ungrokked = [row for row in read("ungrokking", results) if row.init]
-    ends = read("transition", results)
-    moduli = read("moduli", results) + [row for row in ends if row.weight_decay == 1]
-    ungrokked_for_20 = [row for row in read("grokfast", results) if row.init]
-    ends_at = [row for row in read("widths", results) if row.labels == "true"]
-    paired = read("mirrors", results)
+    grokking = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
+    adamw = [row for row in runs_of("transition_adamw") if row.init]
+    fresh, mem, gen = map(runs_of, ("from_scratch", "memorising", "generalising"))
+    ungrokked = [row for row in runs_of("ungrokking") if row.init]
+    transition = runs_of("transition")
+    moduli = runs_of("moduli") + [row for row in transition if row.weight_decay == 1]
+    forgetful = [row for row in runs_of("forgetting") if row.init]
+    remembering = runs_of("remembering")
+    ungrokked_for_20 = [row for row in runs_of("grokfast") if row.init]
+    ends_at = [row for row in runs_of("widths") if row.labels == "true"]
+    paired = runs_of("mirrors")
     large, small = ([row for row in moduli if row.p == p] for p in (113, 31))
     rules, papers_rules = (
         [row for row in own if row.dataset_size == max(r.dataset_size for r in own)]
@@ -285,50 +299,46 @@ def headlines(results: Path = RESULTS) -> dict:
     )
     rules = [row for row in rules if accuracy(row) > 0.95]  # who does not hold it has no price
     priced = {row.seed for row in rules}
-    tables = read("memory_at_rest", results) + read("upper_branch", results)
-    again, tasks = read("semi_grokking_again", results), read("other_tasks", results)
+    tables = runs_of("memory_at_rest") + runs_of("upper_branch")
+    tables = [row for row in tables if accuracy(row) < 0.1]
+    again, tasks = runs_of("semi_grokking_again"), runs_of("other_tasks")
     longer = [row for row in again if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
-    semi = read("semi_grokking", results)
+    semi = runs_of("semi_grokking")
     names = ("trig_logit", "mem_logit", "correct_logit")
-    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in ends]).T
-    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in ends])
+    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
+    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
     ratio = trig[drawn] / mem_logit[drawn]
     both = {(row.seed, row.weight_decay) for row in fresh}
     down = [row for row in first if (row.seed, row.weight_decay) in both]
     by_task = groups(tasks, "task").values()
     ends_of = []  # by task the worst seed on its smallest and on its largest train set
     for own in by_task:
-        least, most = (of(row.dataset_size for row in own) for of in (min, max))
-        low = max(row.end("test_accuracy") for row in own if row.dataset_size == least)
-        high = min(row.end("test_accuracy") for row in own if row.dataset_size == most)
+        least, *_, most = sorted(row.dataset_size for row in own)
+        low = max(accuracy(row) for row in own if row.dataset_size == least)
+        high = min(accuracy(row) for row in own if row.dataset_size == most)
         swapped = most / own[0].p ** 2 if own[0].task in SYMMETRIC else 0  # y before x is known
         ends_of.append((low, high if high > swapped + 0.1 else 0))
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
-        "ungrokked": {
-            size: float(np.median([row.end("test_accuracy") for row in here]))
-            for (size,), here in groups(ungrokked, "dataset_size").items()
-        },
-        "D_crit": d_crits(ends),
-        "D_crit by AdamW": {
-            decay: d_crits(here) for decay, here in groups(adamw, "weight_decay").items()
-        },
-        "shift": shifts(ends, "weight_decay"),
+        "ungrokked": by(ungrokked, "dataset_size", of=median_accuracy),
+        "D_crit": d_crits(transition),
+        "D_crit by AdamW": by(adamw, "weight_decay", of=d_crits),
+        "shift": shifts(transition, "weight_decay"),
         "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
         "shift at equal epochs": shifts(adamw, "weight_decay"),
         "D_crit down": d_crits(down),
         "D_crit up": d_crits(fresh),
         "at rest": {
-            "F4": n_resting(ends),
+            "F4": n_resting(transition),
             "F7": n_resting(ungrokked),
             "F8": n_resting(tasks),
             "F3a,b": n_resting(mem),
             "A.2": n_resting([*down, *fresh]),
-            "B6": n_resting(read("convergence", results)),
-            "B7": n_resting(read("strength", results)),
-            "B8": n_resting(read("epsilon_adamw", results)),
+            "B6": n_resting(runs_of("convergence")),
+            "B7": n_resting(runs_of("strength")),
+            "B8": n_resting(runs_of("epsilon_adamw")),
             "B13": n_resting(moduli),
             "B15": n_resting(ends_at),
             "B16": n_resting(paired),
@@ -336,74 +346,44 @@ def headlines(results: Path = RESULTS) -> dict:
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
         "rank of the ratio": rank_correlation(sizes, trig / correct),
-        "rank of accuracy": rank_correlation(
-            *np.array([[row.dataset_size, accuracy(row)] for row in ends]).T
-        ),
+        "rank of accuracy": rank_correlation(sizes, np.array(list(map(accuracy, transition)))),
         "decades": float(np.log10(ratio.max() / ratio.min())),
-        "semi-grokked": [
-            r.end("test_accuracy") for r in semi if (r.dataset_size, r.seed) in networks
-        ],
-        "longer": [row.end("test_accuracy") for row in longer],
+        "semi-grokked": [accuracy(r) for r in semi if (r.dataset_size, r.seed) in networks],
+        "longer": list(map(accuracy, longer)),
         "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
         "tasks": len(by_task),
-        "pairs alike": n_alike(read("convergence", results)),
-        "D_crit of fresh networks": d_crits(read("upper_branch", results)),
-        "D_crit by modulus": {p: d_crits(here) for (p,), here in groups(moduli, "p").items()},
+        "pairs alike": n_alike(runs_of("convergence")),
+        "D_crit of fresh networks": d_crits(runs_of("upper_branch")),
+        "D_crit by modulus": by(moduli, "p", of=d_crits),
         "D_crit by width": {
             width: d_crits([row for row in ends_at if row.model["d_model"] == width])
             for width in sorted({row.model["d_model"] for row in ends_at})
         },
-        "D_crit by mirrors": {
-            which: d_crits(here, unseen) for (which,), here in groups(paired, "mirrors").items()
-        },
-        "D of equal costs": {
-            labels: meeting([row for row in here if accuracy(row) < 0.1], rules)
-            for (labels,), here in groups(tables, "labels").items()
-        },
+        "D_crit by mirrors": by(paired, "mirrors", of=partial(d_crits, of=unseen)),
+        "D of equal costs": by(tables, "labels", of=partial(meeting, rules=rules)),
         "D_crit of these": d_crits([row for row in small if row.seed in priced]),
-        "D at 113": meeting(read("papers_memory", results), papers_rules),
-        "D of equal minima": equal_minima(read("two_minima", results)),
-        "half size by rate": {
-            rate: d_crits(here)
-            for (rate,), here in groups(
-                [*read("semi_grokking", results), *read("leaving_memory", results)], "lr"
-            ).items()
-        },
-        "half size by rate at 53": {
-            rate: d_crits(here)
-            for (rate,), here in groups(read("leaving_memory_53", results), "lr").items()
-        },
+        "D at 113": meeting(runs_of("papers_memory"), papers_rules),
+        "D of equal minima": equal_minima(runs_of("two_minima")),
+        "half size by rate": by([*semi, *runs_of("leaving_memory")], "lr", of=d_crits),
+        "half size by rate at 53": by(runs_of("leaving_memory_53"), "lr", of=d_crits),
         "without decay": {
             key: sum(row.curves["test_accuracy"].max() > 0.98 for row in here)
-            for key, here in groups(
-                read("without_decay", results), "dataset_size", "lr", "eps"
-            ).items()
+            for key, here in groups(runs_of("without_decay"), "dataset_size", "lr", "eps").items()
         },
         "above a half by momentum": [
-            (sum(accuracy(row) > 0.5 for row in here), len(here))
-            for here in groups(read("momentum", results), "beta1").values()
+            *by(runs_of("momentum"), "beta1", of=partial(n_above, level=0.5)).values()
         ],
-        "above a half at a smaller rate": above_a_half(semi, read("slower", results)),
+        "above a half at a smaller rate": above_a_half(semi, runs_of("slower")),
         "left in the middle": left_in_the_middle(semi, longer, results),
         "left in the middle at 113": left_at_113(results),
-        "come back": come_back(read("shaken", results)),
-        "before spikes": {
-            size: [before_spikes(row) for row in here]
-            for (size,), here in groups(
-                [row for row in read("forgetting", results) if row.init], "dataset_size"
-            ).items()
-        },
-        "while fresh": {
-            size: [while_calm(row) for row in here]
-            for (size,), here in groups(read("remembering", results), "dataset_size").items()
-        },
-        "left memory": left_memory(read("larger_step", results)),
-        "left memory at a lower rate": left_memory(read("lowered", results)),
-        "time with Grokfast": with_grokfast(read("grokfast", results), read("delay", results)),
-        "half size by gain": {
-            gain: d_crits(here) for (gain,), here in groups(ungrokked_for_20, "amplify").items()
-        },
-        **clock(read("learning_rates", results)),
+        "come back": come_back(runs_of("shaken")),
+        "before spikes": by(forgetful, "dataset_size", of=lambda own: [*map(before_spikes, own)]),
+        "while fresh": by(remembering, "dataset_size", of=lambda own: [*map(while_calm, own)]),
+        "left memory": left_memory(runs_of("larger_step")),
+        "left memory at a lower rate": left_memory(runs_of("lowered")),
+        "time with Grokfast": with_grokfast(runs_of("grokfast"), runs_of("delay")),
+        "half size by gain": by(ungrokked_for_20, "amplify", of=d_crits),
+        **clock(runs_of("learning_rates")),
     }
 
 
@@ -423,10 +403,15 @@ def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:
     return float(np.exp(np.mean([log(fast[k] / slow[k]) for k in fast.keys() & slow.keys()])))
 
 
+def ends(rows: list[Row]) -> dict[tuple[int, int], float]:
+    """Test accuracy at the end, by size and seed."""
+    return {(row.dataset_size, row.seed): accuracy(row) for row in rows}
+
+
 def above_a_half(usual: list[Row], slower: list[Row]) -> tuple[int, int, int]:
     """Networks above 1/2 at both rates, at the usual one; at the smaller one alone."""
-    known = {(r.dataset_size, r.seed): accuracy(r) > 0.5 for r in usual}
-    both = [(known[r.dataset_size, r.seed], accuracy(r) > 0.5) for r in slower]
+    known = ends(usual)
+    both = [(known[who] > 0.5, end > 0.5) for who, end in ends(slower).items()]
     return both.count((True, True)), sum(one for one, _ in both), both.count((False, True))
 
 
@@ -436,7 +421,7 @@ def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tupl
     near = [r for r in larger if r.p == 31 and r.dataset_size <= 440 and r.lr <= 8e-3]
     near = [*semi, *(r for r in near if r.weight_decay == 1)]
     longer = [*again, *(r for r in read("middling", results) if r.optimiser == "adamw")]
-    ends = {(r.lr, r.dataset_size, r.seed): r.end("test_accuracy") for r in longer}
+    ends = {(r.lr, r.dataset_size, r.seed): accuracy(r) for r in longer}
     stay = sum(0.5 < end <= 0.95 for end in ends.values())
     return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
@@ -446,21 +431,12 @@ def left_at_113(results: Path) -> tuple[int, ...]:
 
     Last, how many of those that stay the minimiser leaves below 0.95, and of how many.
     """
-    grid, again = read("papers_sizes", results), read("papers_sizes_again", results)
-    large, half = (
-        {(r.dataset_size, r.seed): r for r in grid if r.lr == rate} for rate in (8e-3, 4e-3)
-    )
-    above = {who: row.dataset_size / 113**2 + 0.1 for who, row in large.items()}
-    middle = [who for who, row in large.items() if above[who] < row.end("test_accuracy") <= 0.95]
-    longer, by_minimiser = (
-        {(r.dataset_size, r.seed): r.end("test_accuracy") for r in again if r.optimiser == of}
-        for of in ("adamw", "lbfgs")
-    )
+    half, large = map(ends, groups(read("papers_sizes", results), "lr").values())
+    again = groups(read("papers_sizes_again", results), "optimiser")
+    longer, by_minimiser = ends(again["adamw"]), ends(again["lbfgs"])
+    middle = [who for who, end in large.items() if who[0] / 113**2 + 0.1 < end <= 0.95]
     stay = [who for who, end in longer.items() if 0.5 < end <= 0.95]
-    same = [
-        (large[who].end("test_accuracy") > 0.5) == (row.end("test_accuracy") > 0.5)
-        for who, row in half.items()
-    ]
+    same = [(large[who] > 0.5) == (end > 0.5) for who, end in half.items()]
     low = [by_minimiser[who] <= 0.95 for who in stay]
     return len(middle), len(large), len(stay), sum(same), len(same), sum(low), len(low)
 

@@ -2,10 +2,14 @@
 
 import inspect
 
+import denormals
+import engine
+import gpu
+import minimisers
 import pytest
 import torch
 from handmade import record
-from tiny import TINY, script
+from tiny import CPU, TINY
 from torch.testing import assert_close
 
 from grokkit import model, tasks
@@ -14,9 +18,6 @@ from grokkit.store.files import Damaged
 from grokkit.store.store import Store
 from varma2023.engine import measured
 
-CPU = torch.device("cpu")
-engine, gpu, minimisers = map(script, ("engine", "gpu", "minimisers"))
-forms, denormals = map(script, ("forms", "denormals"))
 TWO = [Run(p=7, dataset_size=20 + seed, seed=seed, model=TINY) for seed in range(2)]
 
 
@@ -32,13 +33,13 @@ def test_all_ways_train_the_same_networks():
     assert set(ways) > {"textbook", "last row", "one batch", "side by side", "grokkit"}
     for step, _ in ways.values():
         step(1)
-    loops = inspect.getclosurevars(ways["textbook + test set"][0]).nonlocals["loops"]
-    reference = [inspect.getgeneratorlocals(loop)["theta"] for loop in loops]
+    loops = inspect.getclosurevars(ways["textbook + test set"][0]).nonlocals["calls"]
+    reference = [inspect.getgeneratorlocals(loop.args[0])["theta"] for loop in loops]
     for name, (step, _) in ways.items():
         if name.startswith("textbook"):
             continue
         found = inspect.getclosurevars(step).nonlocals
-        stacks = found.get("stacks") or [found["call"].__self__]
+        stacks = found.get("stacks") or [call.__self__ for call in found["calls"]]
         mine = [stack.theta(i) for stack in stacks for i in range(len(stack.runs))]
         for theta, there in zip(mine, reference, strict=True):
             assert_close(

@@ -1,19 +1,18 @@
 """A network that trains in a moment, and what tests of training and of storage do with it."""
 
-import importlib.util
 import multiprocessing
-import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
 from grokkit import tasks
+from grokkit.engine.stack import Stack, start
 from grokkit.model import ModelConfig, cross_entropy, forward, initialise, named, tokens
 from grokkit.runs import Record, Run
 from grokkit.store.store import Checkpoint, Store
@@ -21,12 +20,11 @@ from grokkit.sweeps import local
 
 TINY = ModelConfig(d_model=16, n_heads=2, d_mlp=24)
 RUN = Run(p=7, dataset_size=25, epochs=40, model=TINY, n_logged=12, keep_weights=True)
-BRIEF = Run(
-    p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4, keep_weights=True
-)
+BRIEF = replace(RUN, p=5, dataset_size=10, epochs=3, model=ModelConfig(8, 2, 12), n_logged=4)
+MINIMISER = {"optimiser": "lbfgs", "precision": "float64"}  # changes of a run
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+CPU = torch.device("cpu")
 FORK = multiprocessing.get_context("fork")
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tiny", "pytest", "torch._dynamo"])
@@ -36,6 +34,11 @@ def train(runs: Sequence[Run], store: Store | Path, **options: Any) -> list[Reco
     """The records of the runs, trained on the CPU, without progress, in a store or its folder."""
     store = store if isinstance(store, Store) else Store(store, "")
     return local.train(runs, store, device="cpu", progress=False, **options)
+
+
+def fresh(runs: Sequence[Run], device: torch.device = CPU, **options: Any) -> Stack:
+    """A stack of these runs at epoch 0."""
+    return Stack(runs, [start(run, Store("/nonexistent", "")) for run in runs], device, **options)
 
 
 def equal(one: Record, other: Record) -> bool:
@@ -101,12 +104,3 @@ def served(function: Callable, *arguments: Any) -> BaseProcess:
     process = SERVER.Process(target=function, args=arguments, daemon=True)
     process.start()
     return process
-
-
-def script(name: str) -> ModuleType:
-    """The module of a benchmark, which dataclasses and other benchmarks look up by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]

@@ -4,8 +4,8 @@ import re
 import shlex
 
 import pytest
+import rerun
 from test_parameters import defaults
-from tiny import script
 
 from grokkit import tasks
 from varma2023 import profiles, theme
@@ -32,7 +32,7 @@ def test_a_rerun_tables_its_cost_its_verdicts_and_its_values():
 
 
 def test_the_saved_ones_are_those_of_the_script():
-    cases = script("rerun").CASES.items()
+    cases = rerun.CASES.items()
     asked = [(name, f"chapters/{chapter}", given) for name, (chapter, _, given) in cases]
     assert [(r.name, r.chapter, r.parameters) for r in SAVED] == asked
     assert all(r.verdicts and r.seconds > 0 for r in SAVED)

@@ -5,8 +5,10 @@ from unittest import mock
 
 import pytest
 import torch
+from tiny import fresh
 
 from grokkit.engine import cuda
+from grokkit.runs import Run
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -49,14 +51,8 @@ def test_the_precision_of_matrix_products_is_set_on_a_card_only_and_given_back()
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_graph_trains_as_single_launches_do():
-    from grokkit.engine.stack import Stack, start
-    from grokkit.runs import Run
-    from grokkit.store.store import Store
-
     runs = [Run(p=13, dataset_size=60 + seed, seed=seed) for seed in range(3)]
-    states = [start(run, Store("/nonexistent", "")) for run in runs]
-    device = torch.device("cuda")
-    graphed, plain = (Stack(runs, states, device) for _ in range(2))
+    graphed, plain = (fresh(runs, torch.device("cuda")) for _ in range(2))
     plain.step = plain.step.eager
     for _ in range(20):
         graphed.advance()

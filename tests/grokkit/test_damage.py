@@ -32,7 +32,6 @@ FILES = {
     "shipped": "results/{}.parquet",
     "shipped weights": "results/weights/{}.parquet",
 }
-KINDS = tuple(FILES)
 NOBODY = 65534
 
 
@@ -83,14 +82,14 @@ def damaged(data: bytes, how: str, seed: int) -> bytes:
 
 
 TIMES = {"truncate": 9, "flip": 14, "zero": 8, "garbage": 2}
-CASES = [(kind, how, seed) for kind in KINDS for how, n in TIMES.items() for seed in range(n)]
+CASES = [(kind, how, seed) for kind in FILES for how, n in TIMES.items() for seed in range(n)]
 OTHERWISE = [
-    *((kind, "directory") for kind in KINDS),
-    *((kind, "swapped") for kind in KINDS if kind != "shipped"),  # its name means nothing
+    *((kind, "directory") for kind in FILES),
+    *((kind, "swapped") for kind in FILES if kind != "shipped"),  # its name means nothing
     *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
     *(("weights", how) for how in ("fewer", "turned")),  # of another network, and so recorded
-    *((kind, how) for kind in KINDS for how in ("fifo", "link", "empty", "longer")),
+    *((kind, how) for kind in FILES for how in ("fifo", "link", "empty", "longer")),
     *((kind, "nested") for kind in ("weights", "checkpoint", "shipped weights")),
 ]
 
@@ -99,7 +98,7 @@ OTHERWISE = [
 def whole(tmp_path_factory):
     place = tmp_path_factory.mktemp("whole")
     fill(place, RUN, OTHER)
-    assert all(trusted(kind, place) for kind in KINDS)
+    assert all(trusted(kind, place) for kind in FILES)
     return place
 
 
@@ -168,22 +167,28 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(place, kind, how, monkeypa
         assert trusted(kind, place)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(place, kind):
+def check_unreadable(kind: str, place: Path, why: str) -> None:
+    """Check that the target is named, with the reason, and left, whatever is asked of the store."""
     target, here = target_of(kind, place, RUN), Store(place / "store", "")
+    said = rf"{target}: cannot be read \({why}\), left as it is"
+    if "shipped" in kind:
+        with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
+            assert not trusted(kind, place)
+        return
+    with pytest.raises(files.Unreadable, match=said):
+        here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
+    with pytest.warns(UserWarning, match=said):
+        removed = here.collect_garbage(damaged=True)
+    assert target_of("checkpoint", place, RUN) not in removed  # with no record to read
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_may_not_be_read_is_named_left_as_it_is_and_trusted_once_it_may(place, kind):
+    target = target_of(kind, place, RUN)
     before = target.read_bytes()
     target.chmod(0)
-    said = rf"{target}: cannot be read \(Permission denied\), left as it is"
     with unprivileged(place):
-        if "shipped" in kind:
-            with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
-                assert not trusted(kind, place)
-        else:
-            with pytest.warns(UserWarning, match=said):
-                removed = here.collect_garbage(damaged=True)
-            assert target_of("checkpoint", place, RUN) not in removed  # with no record to read
-            with pytest.raises(files.Unreadable, match=said):
-                here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
+        check_unreadable(kind, place, "Permission denied")
     target.chmod(0o600)
     assert target.read_bytes() == before
     assert trusted(kind, place)
@@ -209,21 +214,11 @@ def test_what_a_version_with_more_fields_has_written_is_left_as_it_is(place, kin
     later.put(RECORD, THETA)
     later.save_checkpoint(checkpoint(RUN))
     monkeypatch.undo()
-    target, here = target_of(kind, place, RUN), Store(place / "store", "")
+    target = target_of(kind, place, RUN)
     made = "record" if kind == "shipped" else kind  # a file of one row is shipped as well
     target_of(made, place / "later", RUN).replace(target)
-    before, said = (
-        target.read_bytes(),
-        rf"{target}: cannot be read \(fields of another version: clip\), left",
-    )
-    if kind == "shipped":
-        with pytest.warns(UserWarning, match=rf"{said} .* as missing"):
-            assert not trusted(kind, place)
-    else:
-        with pytest.raises(files.Unreadable, match=said):
-            here.load_checkpoint(RUN) if kind == "checkpoint" else here.get(RUN)
-        with pytest.warns(UserWarning, match=said):
-            here.collect_garbage(damaged=True)
+    before = target.read_bytes()
+    check_unreadable(kind, place, "fields of another version: clip")
     assert target.read_bytes() == before
 
 

@@ -33,8 +33,8 @@ MIXED = [
     replace(RUN, precision="float64", dataset_size=31),
     replace(RUN, tolerance=1e9, seed=4),  # ends as soon as it may
     replace(RUN, dataset_size=15, epochs=40, init=SMALLER),  # a chain of three
-    replace(RUN, optimiser="lbfgs", precision="float64", dataset_size=35),
-    replace(RUN, optimiser="lbfgs", precision="mixed", dataset_size=27),
+    replace(RUN, **tiny.MINIMISER, dataset_size=35),
+    replace(RUN, **tiny.MINIMISER | {"precision": "mixed"}, dataset_size=27),
 ]
 
 
@@ -89,7 +89,6 @@ def check(runs, path, unbroken):
             expected.add(path / "weights" / f"{run.key}.parquet")
     rest = {file for file in path.rglob("*") if file.is_file()} - expected
     assert {(file.parent.name, file.stat().st_size) for file in rest} <= {("locks", 0)}
-    assert all(file.exists() for file in expected)
     return continued
 
 

@@ -88,20 +88,7 @@ def test_attention_survives_scores_far_apart(seed, scale):
     assert batched.forward(stacked([theta]), *pairs.T.unsqueeze(1)).isfinite().all()
 
 
-@given(integers(0, 2**16))
-def test_the_one_pass_loss_is_the_textbook_loss(seed):
-    generator = torch.Generator().manual_seed(seed)
-    logits = 10 * torch.randn(2, 6, 9, generator=generator, dtype=torch.float64)
-    labels = torch.randint(9, (2, 6), generator=generator)
-    weight = torch.randn(2, 6, generator=generator, dtype=torch.float64)
-    one, two = (logits.clone().requires_grad_() for _ in range(2))
-    mine, plain = batched._CrossEntropy.apply(one, labels), model.cross_entropy(two, labels)
-    assert_close(mine, plain, rtol=1e-10, atol=1e-30)
-    ((mine + plain) * weight).sum().backward()
-    assert_close(one.grad, two.grad, rtol=1e-9, atol=1e-30)
-
-
-@pytest.mark.parametrize("margin", [10.0, 18.0, 25.0, 40.0, 45.0, 60.0])
+@pytest.mark.parametrize("margin", [-30.0, 10.0, 18.0, 25.0, 40.0, 45.0, 60.0])
 @pytest.mark.parametrize("cross_entropy", [model.cross_entropy, batched._CrossEntropy.apply])
 def test_the_loss_is_exact_in_float32_where_the_usual_form_fails(cross_entropy, margin):
     logits = torch.randn(1, 5, 113, generator=torch.Generator().manual_seed(1))

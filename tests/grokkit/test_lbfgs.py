@@ -12,7 +12,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis.strategies import floats
 from scipy import integrate, optimize
-from tiny import train
+from tiny import CPU, MINIMISER, train
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -20,7 +20,7 @@ from grokkit.engine import lbfgs, metrics
 from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL, at_minimum
 from grokkit.engine.stack import batched_loss
-from grokkit.model import ModelConfig, initialise
+from grokkit.model import ModelConfig, flat, initialise
 from grokkit.optimum import penalty, residual
 from grokkit.runs import Run
 from varma2023.measures import objective as eq_2
@@ -44,13 +44,12 @@ def networks(
     Without its MLP, whose weights stay at zero then, a network has no ReLU and a smooth objective;
     with it a minimum may lie on a kink, where no minimiser gets to a vanishing gradient.
     """
-    train_loss = batched_loss(runs, dtype, torch.device("cpu"))
+    train_loss = batched_loss(runs, dtype, CPU)
     thetas = [initialise(run.model, run.p, run.seed) for run in runs]
     for theta in thetas if not mlp else []:
         theta |= {name: torch.zeros_like(theta[name]) for name in ("W_in", "b_in", "W_out")}
-    start = [torch.cat([weight.flatten() for weight in theta.values()]) for theta in thetas]
     columns = column(runs, "eps"), column(runs, "weight_decay")
-    return torch.stack(start).to(dtype), lbfgs.total(train_loss, *columns)
+    return torch.stack(list(map(flat, thetas))).to(dtype), lbfgs.total(train_loss, *columns)
 
 
 def quadratics(spread: list[float], dimension: int = 12) -> tuple[Tensor, Objective]:
@@ -260,7 +259,7 @@ def test_a_cliff_on_the_way_is_no_end():
     assert optimiser.gradient.norm() < 1e-7
 
 
-def test_bad_input():
+def test_a_start_must_be_finite():
     with pytest.raises(ValueError, match="start must be finite"):
         LBFGS(torch.tensor([[1.0, torch.nan]]))
 
@@ -294,8 +293,7 @@ def test_what_counts_is_the_fall_over_the_last_fifth(rate):
 
 def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(store, monkeypatch):
     monkeypatch.setattr(metrics, "MINIMUM_GRADIENTS", 100)
-    by_lbfgs = replace(RUNS[0], optimiser="lbfgs", precision="float64")
-    run = replace(by_lbfgs, epochs=3000, n_logged=40, until_rest=True)
+    run = replace(RUNS[0], **MINIMISER, epochs=3000, n_logged=40, until_rest=True)
     [record] = train([run], store)
     level, at = eq_2(record), record["epoch"]
     rests = [at_minimum(at[: i + 1], level[: i + 1], record["residual"][i]) for i in range(len(at))]

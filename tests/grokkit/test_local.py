@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tiny import RUN, TINY, equal, train
+from tiny import CPU, MINIMISER, RUN, TINY, equal, train
 
 from grokkit.engine import trainer
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
 
-CPU, CARD = torch.device("cpu"), torch.device("cuda")
+CARD = torch.device("cuda")
 GB = 1 << 30
 
 
@@ -69,7 +69,7 @@ APART = [
     *({"p": 5}, {"model": replace(TINY, d_mlp=32)}, {"epochs": 41}, {"n_logged": 10}),
     *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"amplify": 2.0}),
     *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}, {"dataset_size": 10}),
-    {"optimiser": "lbfgs", "precision": "float64"},
+    MINIMISER,
 ]
 
 
@@ -84,12 +84,12 @@ def test_runs_go_in_lockstep_if_they_can(change):
 # --- one stack of many runs
 
 
-ENDS = {"lr": 0.02, "weight_decay": 40.0, "dataset_size": 49, "tolerance": 1e9}
+ENDS = replace(RUN, lr=0.02, weight_decay=40.0, dataset_size=49, tolerance=1e9)
 STACK = [
-    replace(RUN, **ENDS),
-    replace(RUN, **ENDS | {"tolerance": 0.0, "seed": 1}),
-    replace(RUN, **ENDS | {"weight_decay": 8.0, "seed": 2}),
-    replace(RUN, **ENDS | {"dataset_size": 46, "tolerance": 0.0}),
+    ENDS,
+    replace(ENDS, tolerance=0.0, seed=1),
+    replace(ENDS, weight_decay=8.0, seed=2),
+    replace(ENDS, dataset_size=46, tolerance=0.0),
 ]
 
 

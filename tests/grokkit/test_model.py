@@ -13,9 +13,8 @@ from grokkit import model, optimum, tasks
 
 def test_the_paper_widths_give_the_paper_parameters_with_the_spreads_of_choice_c4():
     theta = model.initialise(model.ModelConfig(), 113, seed=0)
-    assert theta["W_E"].shape == (115, 128)
-    assert theta["W_Q"].shape == (4, 128, 32)
-    assert theta["W_U"].shape == (128, 113)
+    shapes = [tuple(theta[name].shape) for name in ("W_E", "W_Q", "W_U")]
+    assert shapes == [(115, 128), (4, 128, 32), (128, 113)]
     assert model.param_norm(theta) == pytest.approx(42, abs=0.5)  # SPEC: ||theta_0|| is about 42
     for name, weight in theta.items():
         expected = 0.0 if name.startswith("b") else (115 if name == "W_U" else 128) ** -0.5

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers
 from tiny import BRIEF as RUN
+from tiny import MINIMISER
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -31,15 +32,9 @@ from grokkit.store.store import Store
         ({"weight_decay": 1000.0}, "weight_decay must be in"),
         ({"beta2": 1.0}, "beta2 must be in"),
         ({"loss": "float32"}, 'loss must be "exact" or "rounded", got'),
-        (
-            {"loss": "rounded", "optimiser": "lbfgs", "precision": "float64"},
-            "loss of lbfgs must be exact, got 'rounded'",
-        ),
+        ({"loss": "rounded", **MINIMISER}, "loss of lbfgs must be exact, got 'rounded'"),
         ({"noise": -0.1}, "noise must be at least 0, got -0.1"),
-        (
-            {"noise": 0.1, "optimiser": "lbfgs", "precision": "float64"},
-            "noise of lbfgs must be 0, got 0.1",
-        ),
+        ({"noise": 0.1, **MINIMISER}, "noise of lbfgs must be 0, got 0.1"),
         ({"epochs": 2**70}, "epochs must be at most 1,000,000,000,000, got"),
         ({"n_logged": 10**6}, "n_logged must be at most 100,000, got"),
         ({"seed": 2**64}, "seed must be at most"),
@@ -119,7 +114,7 @@ def test_every_field_changes_the_key_and_survives_json():
         "steepness": 0.1,
     }  # fmt: skip
     assert {*other, "optimiser", "until_rest"} == set(base.config())
-    by_lbfgs = replace(base, optimiser="lbfgs", precision="float64")
+    by_lbfgs = replace(base, **MINIMISER)
     changed = [replace(base, **{name: value}) for name, value in other.items()]
     changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True)]
     assert len({run.key for run in changed}) == len(changed)
@@ -131,7 +126,6 @@ def test_every_field_changes_the_key_and_survives_json():
 @given(integers(1, 10**7), integers(2, 500))
 def test_log_epochs_start_at_zero_end_at_the_end_and_rise(epochs, n_logged):
     logged = replace(RUN, epochs=epochs, n_logged=n_logged).log_epochs()
-    assert logged[0] == 0
-    assert logged[-1] == epochs
+    assert (logged[0], logged[-1]) == (0, epochs)
     assert (np.diff(logged) > 0).all()
     assert len(logged) <= n_logged + 2

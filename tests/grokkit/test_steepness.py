@@ -4,17 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import textbook_loss
-from torch import Tensor
+from tiny import fresh, textbook_loss
 from torch.autograd.functional import hessian
 from torch.func import grad_and_value
 
 from grokkit.engine.metrics import METRICS
-from grokkit.engine.stack import Stack, start
 from grokkit.engine.steepness import second_difference
 from grokkit.model import ModelConfig, flat
 from grokkit.runs import Run
-from grokkit.store.store import Store
 
 RUN = Run(p=5, dataset_size=12, model=ModelConfig(8, 2, 4), precision="float64", steepness=1e-3)
 ALONG = METRICS.index("steepness")
@@ -49,33 +46,22 @@ def test_a_wall_shows_only_at_the_distance_where_it_stands():
     assert float(far) == pytest.approx(2 * 1000 * 0.1**2 / 0.2**2, rel=1e-3)
 
 
-@pytest.fixture
-def stack(tmp_path):
-    return Stack([RUN], [start(RUN, Store(tmp_path, ""))], torch.device("cpu"))
-
-
-def point(stack: Stack) -> Tensor:
-    return flat(stack.theta(0)).double()
-
-
-def test_along_a_run_it_is_the_largest_eigenvalue_of_the_hessian_in_adams_metric(stack):
-    v, loss = torch.zeros(stack.optimiser.point.shape[1], dtype=torch.float64), textbook_loss(RUN)
+def test_along_a_run_it_is_the_largest_eigenvalue_of_the_hessian_in_adams_metric():
+    stack, loss, v = fresh([RUN]), textbook_loss(RUN), 0.0
     for epoch in range(1, 31):
-        here = point(stack)
-        v += (1 - RUN.beta2) * (grad_and_value(loss)(here)[0] ** 2 - v)
+        v += (1 - RUN.beta2) * (grad_and_value(loss)(flat(stack.theta(0)))[0] ** 2 - v)
         stack.advance()
         if epoch % 15 == 0:
             each = ((v / (1 - RUN.beta2**epoch)).sqrt() + RUN.eps) ** -0.5
-            curvature = each * hessian(loss, point(stack)) * each.unsqueeze(1)
+            curvature = each * hessian(loss, flat(stack.theta(0))) * each.unsqueeze(1)
             largest = RUN.lr * float(torch.linalg.eigvalsh(curvature)[-1])
             found = float(stack.metrics()[0, ALONG])
             assert 0.99 * largest < found < 1.001 * largest  # six steps of the power method
 
 
-def test_it_is_that_of_the_exact_loss_and_of_no_run_that_does_not_ask(tmp_path):
+def test_it_is_that_of_the_exact_loss_and_of_no_run_that_does_not_ask():
     def at_start(run: Run) -> float:
-        states = [start(run, Store(tmp_path, ""))]
-        return float(Stack([run], states, torch.device("cpu")).metrics()[0, ALONG])
+        return float(fresh([run]).metrics()[0, ALONG])
 
     assert at_start(replace(RUN, loss="rounded")) == at_start(RUN)
     assert at_start(replace(RUN, steepness=0.0)) != at_start(replace(RUN, steepness=0.0))  # NaN

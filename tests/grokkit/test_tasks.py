@@ -65,7 +65,7 @@ def test_a_train_set_holds_all_mirror_images_or_none(seed, size):
     def held(size: int, mirrors: str) -> set[tuple[int, int]]:
         rows, rest = tasks.split(task, size, seed, mirrors)
         assert sorted([*rows, *rest]) == list(range(121))
-        return {(x, y) for x, y in (examples[row] for row in rows)}
+        return {tuple(examples[row]) for row in rows}
 
     whole, single = held(1 + size % 121, "all"), held(1 + size % 66, "none")
     assert sum((y, x) not in whole for x, y in whole) <= 1  # the last may wait for its own

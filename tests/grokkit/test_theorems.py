@@ -65,11 +65,10 @@ def test_decay_too_strong_for_the_data_leaves_no_circuit():
     assert (analysis.minimise_weights(found) == 0).all()
 
 
-AS_PRINTED = partial(analysis.count_d3_failures, as_printed=True)
 COUNTS = (
     analysis.count_d1_failures,
     analysis.count_d2_failures,
-    AS_PRINTED,
+    partial(analysis.count_d3_failures, as_printed=True),
     analysis.largest_d4_gap,
 )
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import RUN, equal, train
+from tiny import CPU, MINIMISER, RUN, equal, fresh, textbook_loss, train
 from torch.testing import assert_close
 
 from grokkit import decomposition, model, optimum, tasks, textbook
@@ -21,23 +21,20 @@ from grokkit.store.files import StoreFull
 from grokkit.store.store import Store
 from grokkit.sweeps import local
 
-CPU = torch.device("cpu")
 RUNS = [
     replace(RUN, dataset_size=27, seed=3),
     RUN,
     replace(RUN, dataset_size=26, weight_decay=0.2, seed=4),
     replace(RUN, dataset_size=24, weight_decay=0.0, labels="random", task="x-y"),
 ]
-BY_LBFGS = replace(RUN, optimiser="lbfgs", precision="float64", epochs=60)
+BY_LBFGS = replace(RUN, **MINIMISER, epochs=60)
 NOISY = replace(RUN, noise=0.5, amplify=2.0)
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
 def stacked(runs, precision="float64", **kw):
     """A fresh stack of these runs at this precision."""
-    runs = [replace(run, precision=precision) for run in runs]
-    states = [trainer.start(run, Store("/nonexistent", "")) for run in runs]
-    return trainer.Stack(runs, states, CPU, **kw)
+    return fresh([replace(run, precision=precision) for run in runs], **kw)
 
 
 @pytest.mark.parametrize("batched", [False, True])
@@ -67,21 +64,16 @@ def test_noise_on_slopes_is_gaussian_of_its_size_and_new_for_every_epoch_and_see
 @pytest.mark.parametrize("batched", [False, True])
 def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
     run = replace(RUN, amplify=2.0, lr=3e-3, precision="float64")
-    stack, task = stacked([run], batched=batched), tasks.task(run.task, run.p)
-    theta = {name: w.double().requires_grad_() for name, w in stack.theta(0).items()}
-    adamw = torch.optim.AdamW(theta.values(), run.lr, (run.beta1, run.beta2), run.eps, 1.0)
-    x = model.tokens(torch.from_numpy(task.inputs), task.n_tokens)[torch.from_numpy(run.split()[0])]
-    y = torch.from_numpy(task.labels[run.split()[0]])
-    average = {}
+    stack, loss, average = stacked([run], batched=batched), textbook_loss(run), None
+    theta = model.flat(stack.theta(0)).requires_grad_()
+    adamw = torch.optim.AdamW([theta], run.lr, (run.beta1, run.beta2), run.eps, 1.0)
     for _ in range(30):
-        adamw.zero_grad()
-        torch.nn.functional.cross_entropy(model.forward(theta, x)[:, -1], y).backward()
-        for name, w in theta.items():
-            average[name] = 0.98 * average.get(name, w.grad) + 0.02 * w.grad
-            w.grad = w.grad + 2.0 * average[name]
+        [slope] = torch.autograd.grad(loss(theta), [theta])
+        average = slope if average is None else 0.98 * average + 0.02 * slope
+        theta.grad = slope + 2.0 * average
         adamw.step()
         stack.advance()
-        assert_close(stack.theta(0), dict(theta), rtol=1e-7, atol=1e-9)
+        assert_close(model.flat(stack.theta(0)), theta.detach(), rtol=1e-7, atol=1e-9)
 
 
 def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
@@ -111,7 +103,7 @@ def test_a_lower_precision_follows_float64_within_its_rounding(precision, apart)
 
 
 def test_a_mixed_stack_goes_to_float64_once_none_of_its_runs_can_go_on():
-    runs = [replace(RUN, seed=s, optimiser="lbfgs", precision="mixed") for s in range(2)]
+    runs = [replace(BY_LBFGS, seed=seed, precision="mixed") for seed in range(2)]
     together = stacked(runs, "mixed")
     together.advance()
     together.optimiser.stuck[:] = torch.tensor([True, False])
