@@ -125,7 +125,7 @@ def left_text(found: Sequence[Minimum], kind: str) -> str:
 
 
 def height_text(found: Sequence[Minimum], kind: str) -> str:
-    """Eq. (2) where AdamW ends over that at the minimum, median and range, by learning rate."""
+    """By learning rate, Eq. (2) where AdamW ends over that at the minimum: median and range."""
     heights = {
         lr: Summary.of([least(record) / objective(record)[0] for record in own])
         for lr, own in by_rate(found, kind).items()
