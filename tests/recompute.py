@@ -144,6 +144,43 @@ def after_ten(row: Row) -> float:
     return float(np.interp(then, row.curves["epoch"], row.curves["test_accuracy"]))
 
 
+def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
+    """By setting, memory's steepness over the rule's at the least rate; all runs from such pairs.
+
+    Of pairs on one train set with a test accuracy below a half in memory, and not with the rule.
+    """
+    settings: dict[str, list[float]] = {}
+    runs: list[Row] = []
+    for pair in groups(rows, "p", "seed", "weight_decay").values():
+        for model in {json.dumps(row.model) for row in pair}:
+            own = [row for row in pair if json.dumps(row.model) == model]
+            mem, rule = (
+                [
+                    row
+                    for row in own
+                    if (row.init["init"]["dataset_size"] == row.dataset_size) == new
+                ]
+                for new in (True, False)
+            )
+            slow = [
+                min((r for r in each if r.optimiser == "adamw"), key=lambda r: r.lr)
+                for each in (mem, rule)
+            ]
+            first = [row.curves["test_accuracy"][0] for row in slow]
+            if first[0] < 0.5 <= first[1]:
+                ratio = slow[0].curves["steepness"][0] / slow[1].curves["steepness"][0]
+                settings.setdefault(f"{slow[0].p} {slow[0].weight_decay} {model}", []).append(ratio)
+                runs += own
+    return [float(np.exp(np.mean(np.log(each)))) for each in settings.values()], runs
+
+
+def left_as_the_limit_says(row: Row) -> bool:
+    """Whether the loss rises a hundredfold over its least if and only if it begins above 38."""
+    loss = row.curves["train_loss"]
+    left = bool((loss > 100 * np.minimum.accumulate(loss)).any())
+    return left == bool(row.curves["steepness"][0] > 38)
+
+
 def before_spikes(row: Row) -> list[float]:
     """The steepness at the last evaluation within ten times the least loss, before each spike.
 
@@ -292,6 +329,8 @@ def headlines(results: Path = RESULTS) -> dict:
     ungrokked_for_20 = [row for row in runs_of("grokfast") if row.init]
     ends_at = [row for row in runs_of("widths") if row.labels == "true"]
     paired = runs_of("mirrors")
+    steeper, started = at_minima(runs_of("from_minima"))
+    after = [row for row in started if row.optimiser == "adamw"]
     large, small = ([row for row in moduli if row.p == p] for p in (113, 31))
     rules, papers_rules = (
         [row for row in own if row.dataset_size == max(r.dataset_size for r in own)]
@@ -342,7 +381,10 @@ def headlines(results: Path = RESULTS) -> dict:
             "B13": n_resting(moduli),
             "B15": n_resting(ends_at),
             "B16": n_resting(paired),
+            "B33": n_resting([row for row in started if row.optimiser == "lbfgs"]),
         },
+        "steepness of memory": steeper,
+        "limit right": (sum(map(left_as_the_limit_says, after)), len(after)),
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),
         "rank of the ratio": rank_correlation(sizes, trig / correct),

@@ -120,6 +120,11 @@ def said(n: dict) -> dict[str, list[str]]:
             for size, own in n["while fresh"].items()
         ],
         "B32": ["^{} of {} end above ½".format(*n["above a half at a smaller rate"])],
+        "B33": [
+            "^× {:.2g} – {:.2g}, by setting".format(
+                *(f(n["steepness of memory"]) for f in (min, max))
+            )
+        ],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }
@@ -136,6 +141,10 @@ def test_the_criteria_of_b29_have_the_same_numbers(numbers, board):
     text = "; ".join(board["B29"].further)
     assert f"({same} of {pairs};" in text
     assert f"in the middle ({low} of {rest})" in text
+
+
+def test_the_limit_of_b33_is_right_as_often(numbers, board):
+    assert "({} of {})".format(*numbers["limit right"]) in str(board["B33"].further)
 
 
 def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):

@@ -82,7 +82,8 @@ PACES = (1, 4, 16)  # times the usual learning rate
 STAY = 5  # decay times for which AdamW is put on a minimum
 MINIMA = (
     *((31, 280, decay, 64, 18_000) for decay in (0.5, 1.0, 2.0)),
-    *((31, 280, 1.0, 128, 18_000), (53, 460, 1.0, 128, 18_000), (113, 1190, 1.0, 128, 6000)),
+    (31, 280, 1.0, 128, 18_000),
+    (113, 1190, 1.0, 128, 6000),
 )
 """Modulus, D, weight decay, d_model and gradients: at 1.6 times D_crit (width 128)."""
 
