@@ -121,7 +121,7 @@ def said(n: dict) -> dict[str, list[str]]:
         ],
         "B32": ["^{} of {} end above ½".format(*n["above a half at a smaller rate"])],
         "B33": [
-            "^× {:.2g} – {:.2g}, by setting".format(
+            "^× {:.2g} – {:.2g} by setting".format(
                 *(f(n["steepness of memory"]) for f in (min, max))
             )
         ],

@@ -92,19 +92,16 @@ def steeper(found: ByExperiment) -> Result:
         return Result("no pair of minima", None, {}, Evidence.of(records))
     ratios = steepness.ratios(minima).values()
     right = steepness.right(minima)
-    ours = (
-        f"× {span([ratio.value for ratio in ratios], '.2g')} by setting, of {len(ratios)}; AdamW "
-    )
-    ours += f"leaves memory {steepness.left_text(minima, steepness.MEMORY)}; the rule "
-    ours += steepness.left_text(minima, steepness.RULE)
+    left = [steepness.left_text(minima, kind) for kind in (steepness.MEMORY, steepness.RULE)]
+    ours = f"× {span([ratio.value for ratio in ratios], '.2g')} by setting; AdamW leaves memory's "
+    ours += f"in {left[0]}, the rule's in {left[1]}"
     followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
     further: dict[str, Met] = {f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right)}
     for kind in steepness.KINDS:
         ratio, of_decays = steepness.over_decay(minima, kind)
-        near = (
-            ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY) if of_decays > 1 else None
-        )
-        further[f"at weight decay × {of_decays:g} × {ratio.text('.2g')}: {kind}"] = near
+        near = ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY)
+        near = near if of_decays > 1 else None  # with one weight decay nothing is known
+        further[f"× {ratio.text('.2g')} for weight decay × {of_decays:g}: {kind}"] = near
     again = [minimum.again for minimum in minima]
     further |= measures.resting(again, "every minimum is at rest")
     above = every(ratio.tells(1, inf) for ratio in ratios)

@@ -21,7 +21,7 @@ from varma2023.measures import (
 )
 from varma2023.plots import Looks, draw
 from varma2023.statistics import Interval, geometric_mean, mean_ratio
-from varma2023.tables import table
+from varma2023.tables import powers, table
 from varma2023.theme import GEN, MEM, NORM, panels, set_alt
 
 RULE, MEMORY = KINDS = ("rule", "memory")
@@ -130,7 +130,7 @@ def height_text(found: Sequence[Minimum], kind: str) -> str:
         lr: Summary.of([least(record) / objective(record)[0] for record in own])
         for lr, own in by_rate(found, kind).items()
     }
-    return ", ".join(f"{each.text('.3g')} at η = {lr:g}" for lr, each in heights.items())
+    return powers(", ".join(f"{each.text('.3g')} at η = {lr:g}" for lr, each in heights.items()))
 
 
 def edge_text(found: Sequence[Minimum], kind: str) -> str:
@@ -151,45 +151,32 @@ def steepness_table(found: Sequence[Minimum]) -> str:
 def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     """How steep the loss is at every minimum, by setting; then how far it rises under AdamW.
 
-    The second against the steepness at AdamW's own rate. Dashed: above it AdamW's step is too long
-    for a parabola.
+    The first in units of the smallest learning rate, the second in those of AdamW's own. Dashed:
+    above it AdamW's step is too long for a parabola.
     """
-    settings = [*ratios(found)]
-    fig = panels(640, ("At the minimum", "Under AdamW, from there"), rows=2, vertical_spacing=0.2)
-    for kind, colour, shift in ((RULE, GEN, -0.13), (MEMORY, MEM, 0.13)):
+    settings, slowest = [*ratios(found)], found[0].adamw[0].run
+    titles = f"At the minimum, η = {slowest.lr:g}", "Under AdamW, at its own η"
+    fig = panels(660, titles, rows=2, vertical_spacing=0.14, shared_xaxes=True)
+    for kind, colour, shift in ((RULE, GEN, -0.15), (MEMORY, MEM, 0.15)):
         own = [minimum for minimum in found if minimum.kind == kind]
         runs = [record for minimum in own for record in minimum.adamw]
         looks: Looks = {"mode": "markers", "marker": {"color": colour, "size": 7, "opacity": 0.7}}
-        draw(
-            fig,
-            [settings.index(minimum.setting) + shift for minimum in own],
-            [minimum.steepness for minimum in own],
-            kind,
-            "%{y:.3g}<br>%{text}",
-            text=[f"{m.setting}<br>seed {m.again.run.seed}" for m in own],
-            place=(1, 1),
-            **looks,
-        )
-        draw(
-            fig,
-            [float(record["steepness"][0]) for record in runs],
-            [float(np.nanmax(over_least(record))) for record in runs],
-            kind,
-            "train loss × %{y:.3g}, from a steepness of %{x:.3g}<br>%{text}",
-            text=[f"η = {record.run.lr:g}<br>{plots.run_name(record)}" for record in runs],
-            place=(2, 1),
-            **looks,
-        )
-    limit = stable_below(found[0].adamw[0].run)
+        rows = [settings.index(minimum.setting) + shift for minimum in own]
+        names = [f"{kind}, {m.setting}<br>seed {m.again.run.seed}" for m in own]
+        steepness = [minimum.steepness for minimum in own]
+        draw(fig, steepness, rows, kind, "%{x:.3g}<br>%{text}", text=names, place=(1, 1), **looks)
+        names = [f"{kind}, η = {record.run.lr:g}<br>{plots.run_name(record)}" for record in runs]
+        steepness = [float(record["steepness"][0]) for record in runs]
+        rises = [float(np.nanmax(over_least(record))) for record in runs]
+        hover = "train loss × %{y:.3g}, from %{x:.3g}<br>%{text}"
+        draw(fig, steepness, rises, kind, hover, text=names, place=(2, 1), **looks)
     line: Looks = {"line": {"color": NORM, "width": 1.4, "dash": "dash"}, "layer": "below"}
-    fig.add_hline(limit, row=1, col=1, **line)
-    fig.add_vline(limit, row=2, col=1, **line)
-    names = [str(setting).replace(", ", "<br>") for setting in settings]
-    fig.update_xaxes(tickvals=[*range(len(names))], ticktext=names, row=1)
-    rate = found[0].adamw[0].run.lr
-    fig.update_yaxes(plots.LOG, title=f"steepness × η / ε, η = {rate:g}", row=1)
-    fig.update_xaxes(plots.LOG, title="steepness × η / ε at the run's own η", row=2)
+    fig.add_vline(stable_below(slowest), **line)
+    names = [f"p = {s.p}, λ = {s.weight_decay:g}<br>width {s.width}" for s in settings]
+    fig.update_yaxes(tickvals=[*range(len(names))], ticktext=names, autorange="reversed", row=1)
     fig.update_yaxes(plots.LOG, dtick=2, title="train loss, over its least", row=2)
+    fig.update_xaxes(plots.LOG)
+    fig.update_xaxes(title="steepness × η / ε", row=2)
     told = "; ".join(f"{s} × {ratio.text('.2g')}" for s, ratio in ratios(found).items())
     text = f"Memory's minima against the rule's, by setting: {told}. Networks leave minima of the "
     text += f"rule: {left_text(found, RULE)}; of memory: {left_text(found, MEMORY)}."
