@@ -26,7 +26,7 @@ SAME_DECAY = 1.5  # factor between times at two weight decays, or with noise and
 SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
 SAME_SIZE = 1.2  # and between two dataset sizes
 MIN_SIZES = 6  # of which the ones in between are held out in turn
-SAME_D = 1.1  # factor within which a size is the same with Grokfast (choice C42), and
+SAME_WITH_GROKFAST = 1.1  # factor between two dataset sizes (choice C42), and
 SOONER = 2.0  # that by which a network must grok sooner
 
 Vector = Float[np.ndarray, " run"]

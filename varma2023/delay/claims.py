@@ -87,7 +87,7 @@ def same_size(found: ByExperiment) -> Result:
     usual, filtered = map(measures.d_crit_text, (runs.usual, runs.amplified))
     ratio, after = runs.size_ratio, ends[0].run.epochs / ends[0].run.decay_time
     ours = f"accuracy ½ after {after:.0f} decay times at {usual} examples without, {filtered} with"
-    same = ratio.tells(1 / analysis.SAME_D, analysis.SAME_D)
+    same = ratio.tells(1 / analysis.SAME_WITH_GROKFAST, analysis.SAME_WITH_GROKFAST)
     ours += f": × {ratio.text()}"
     return Result(ours, same, measures.resting(ends), Evidence.of(runs.usual, runs.amplified))
 
