@@ -49,7 +49,7 @@ class Minimum(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether test accuracy at the minimum is on the side of ½ that its kind says."""
-        return (self.adamw[0]["test_accuracy"][0] >= 0.5) == (self.kind == RULE)
+        return bool(self.adamw[0]["test_accuracy"][0] >= 0.5) == (self.kind == RULE)
 
     @property
     def steepness(self) -> float:
@@ -155,8 +155,9 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     above it AdamW's step is too long for a parabola.
     """
     settings, slowest = [*ratios(found)], found[0].adamw[0].run
-    titles = f"At the minimum, η = {slowest.lr:g}", "Under AdamW, at its own η"
-    fig = panels(660, titles, rows=2, vertical_spacing=0.14, shared_xaxes=True)
+    fig = panels(
+        660, ("At the minimum", "Under AdamW"), rows=2, vertical_spacing=0.14, shared_xaxes=True
+    )
     for kind, colour, shift in ((RULE, GEN, -0.15), (MEMORY, MEM, 0.15)):
         own = [minimum for minimum in found if minimum.kind == kind]
         runs = [record for minimum in own for record in minimum.adamw]
