@@ -254,7 +254,7 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
             if route == ROUTES[2]:  # named: those below the line one under another
                 x, y = log10(p.predicted.value), log10(p.measured.value)
                 rank = len(below) - below.index(p) if p in below else 0
-                ax, ay = (24 * (-1) ** rank, 44 * rank - 16) if rank else (-40, 0)
+                ax, ay = (42 - 22 * rank, 44 * rank - 16) if rank else (-40, 0)
                 leader: Looks = {"arrowhead": 0, "arrowwidth": 1, "arrowcolor": colour}
                 fig.add_annotation(x=x, y=y, ax=ax, ay=ay, text=powers(p.name), **leader)
             at = [p.predicted.value], [p.measured.value]
