@@ -149,6 +149,7 @@ def seed_range(profile: str, seeds: int | None, **default: int) -> range:
 
 
 RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)
+PART = 1e-4  # of the norm, over which the steepness of the loss is measured (choice C32)
 EARLY = 0.4  # lr x epochs of AdamW before the minimiser takes a network over: it has memorised
 
 

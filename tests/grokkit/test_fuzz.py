@@ -89,6 +89,7 @@ def check(runs, path, unbroken):
             expected.add(path / "weights" / f"{run.key}.parquet")
     rest = {file for file in path.rglob("*") if file.is_file()} - expected
     assert {(file.parent.name, file.stat().st_size) for file in rest} <= {("locks", 0)}
+    assert all(file.exists() for file in expected)
     return continued
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import PAPERS, Grid
+from varma2023.profiles import PAPERS, PART, Grid
 
 
 def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -110,8 +110,8 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
             minimum = replace(end, keep_weights=True)
             runs.append(replace(end, init=minimum, epochs=min(end.epochs, 3000)))
             start = Run(p=p, dataset_size=size, seed=end.seed, model=end.model, init=minimum)
-            for pace in PACES:
-                run = replace(start, weight_decay=decay, lr=pace * PAPERS.lr, n_logged=60)
-                epochs = round((0.2 if quick else STAY) * run.decay_time)
-                runs.append(replace(run, epochs=epochs, steepness=1e-4))
+            start = replace(start, weight_decay=decay, n_logged=60, steepness=PART)
+            for run in (replace(start, lr=pace * PAPERS.lr) for pace in PACES):
+                times = 0.2 if quick else STAY
+                runs.append(replace(run, epochs=round(times * run.decay_time)))
     return runs

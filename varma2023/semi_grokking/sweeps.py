@@ -11,6 +11,7 @@ from grokkit.runs import Run
 from varma2023.measures import stable_below
 from varma2023.profiles import (
     PAPERS,
+    PART,
     QUICK_RUN,
     Changes,
     Grid,
@@ -270,7 +271,6 @@ def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [*(replace(run, beta1=less) for run in usual), *usual, *fast]
 
 
-PART = 1e-4  # of the norm, over which the loss's steepness is measured
 BETWEEN = (1.25, 2)  # times the usual learning rate
 
 

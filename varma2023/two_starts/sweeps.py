@@ -57,8 +57,16 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*grokked, *fresh]
 
 
-SHAKE: Changes = {"optimiser": "adamw", "precision": "float32", "lr": 4e-3, "noise": 1000.0}
-SHAKE |= {"epochs": 640, "n_logged": 10, "tolerance": 0.0, "until_rest": False}
+SHAKE: Changes = {
+    "optimiser": "adamw",
+    "precision": "float32",
+    "lr": 4e-3,
+    "noise": 1000.0,
+    "epochs": 640,
+    "n_logged": 10,
+    "tolerance": 0.0,
+    "until_rest": False,
+}
 SHAKEN_AT = (180, 228)  # examples (choice C37)
 
 
