@@ -80,3 +80,19 @@ def test_the_figure_has_every_minimum_and_every_run_of_adamw_from_there():
     fig = shown(steepness.fig_steepness(minima), "λ = 0.5 × 3", "of memory: 0 of 15")
     assert [len(trace.x) for trace in fig.data] == [15, 45, 15, 45]
     assert {trace.name for trace in fig.data} == {RULE, MEMORY}
+    assert {symbol for trace in fig.data for symbol in trace.marker.symbol} == {"circle"}
+
+
+def test_what_was_still_falling_is_open_and_left_out_where_only_pairs_at_rest_count():
+    falling = evidence.from_minima(seeds=(0,), rest=evidence.FALLING)
+    calm = evidence.from_minima(seeds=(1, 2), memory=24)
+    minima = steepness.minima([*falling, *calm])
+    assert {minimum.again.run.seed for minimum in steepness.at_rest(minima)} == {1, 2}
+    resting = steepness.ratios(steepness.at_rest(minima)).values()
+    assert {ratio.n for ratio in resting} == {2}
+    fig = shown(steepness.fig_steepness(minima))
+    of_memory = fig.data[2]  # by setting a falling one, then two at rest
+    assert list(of_memory.marker.symbol).count("circle-open") == 3
+    assert fig.data[3].marker.symbol.count("circle-open") == 9
+    alone = steepness.minima(falling)
+    assert steepness.steepness_table(alone).count("<td>–</td>") == 3

@@ -16,6 +16,7 @@ from varma2023.measures import (
     least,
     objective,
     over_least,
+    rests,
     spikes,
     stable_below,
 )
@@ -86,6 +87,12 @@ def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
     return {s: mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE)) for s in settings}
 
 
+def at_rest(found: Sequence[Minimum]) -> list[Minimum]:
+    """Those of pairs of which the minimiser, once more from there, ends at rest on both."""
+    falling = {(m.setting, m.again.run.seed) for m in found if not rests(m.again)}
+    return [m for m in found if (m.setting, m.again.run.seed) not in falling]
+
+
 def over_decay(found: Sequence[Minimum], kind: str) -> tuple[Interval, float]:
     """Steepness at the largest weight decay over that at the least; and the ratio of the decays.
 
@@ -139,38 +146,45 @@ def edge_text(found: Sequence[Minimum], kind: str) -> str:
 
 
 def steepness_table(found: Sequence[Minimum]) -> str:
-    """By setting, the steepness at minima of both kinds, and memory's over the rule's."""
-    rows = []
+    """By setting, the steepness at minima of both kinds, and memory's over the rule's.
+
+    The last also of the pairs at rest alone.
+    """
+    rows, resting = [], ratios(at_rest(found))
     for setting, ratio in ratios(found).items():
         values = (by_seed(found, setting, kind).values() for kind in KINDS)
         means = [geometric_mean([log(value) for value in each]).text(".2g") for each in values]
-        rows.append([setting, ratio.n, *means, ratio.text(".2g")])
-    return table("Setting | Pairs | The rule's | Memory's | Memory's over the rule's", rows)
+        rest = resting[setting].text(".2g") if setting in resting else "–"
+        rows.append([setting, ratio.n, *means, ratio.text(".2g"), rest])
+    heads = "Setting | Pairs | The rule's | Memory's | Memory's over the rule's | where both rest"
+    return table(heads, rows)
 
 
 def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     """How steep the loss is at every minimum, by setting; then how far it rises under AdamW.
 
     The first in units of the smallest learning rate, the second in those of AdamW's own. Dashed:
-    above it AdamW's step is too long for a parabola.
+    above it AdamW's step is too long for a parabola. Open: the minimiser was still falling.
     """
     settings, slowest = [*ratios(found)], found[0].adamw[0].run
     fig = panels(
         660, ("At the minimum", "Under AdamW"), rows=2, vertical_spacing=0.14, shared_xaxes=True
     )
+    hovers = "%{x:.3g}", "train loss × %{y:.3g}, from %{x:.3g}"
     for kind, colour, shift in ((RULE, GEN, -0.15), (MEMORY, MEM, 0.15)):
         own = [minimum for minimum in found if minimum.kind == kind]
-        runs = [record for minimum in own for record in minimum.adamw]
-        looks: Looks = {"mode": "markers", "marker": {"color": colour, "size": 7, "opacity": 0.7}}
-        rows = [settings.index(minimum.setting) + shift for minimum in own]
-        names = [f"{kind}, {m.setting}<br>seed {m.again.run.seed}" for m in own]
-        steepness = [minimum.steepness for minimum in own]
-        draw(fig, steepness, rows, kind, "%{x:.3g}<br>%{text}", text=names, place=(1, 1), **looks)
-        names = [f"{kind}, η = {record.run.lr:g}<br>{plots.run_name(record)}" for record in runs]
-        steepness = [float(record["steepness"][0]) for record in runs]
-        rises = [float(np.nanmax(over_least(record))) for record in runs]
-        hover = "train loss × %{y:.3g}, from %{x:.3g}<br>%{text}"
-        draw(fig, steepness, rises, kind, hover, text=names, place=(2, 1), **looks)
+        slow = [(minimum, minimum.adamw[0]) for minimum in own]
+        every = [(minimum, record) for minimum in own for record in minimum.adamw]
+        heights = [settings.index(minimum.setting) + shift for minimum in own]
+        rises = [float(np.nanmax(over_least(record))) for _, record in every]
+        panel = zip((slow, every), (heights, rises), hovers, strict=True)
+        for row, (dots, y, hover) in enumerate(panel, start=1):
+            x = [float(record["steepness"][0]) for _, record in dots]
+            symbols = [plots.rest_symbols([minimum.again], "circle")[0] for minimum, _ in dots]
+            marker = {"color": colour, "size": 7, "opacity": 0.7, "symbol": symbols}
+            who = [f"{kind}, η = {r.run.lr:g}<br>{m.setting}, seed {r.run.seed}" for m, r in dots]
+            looks: Looks = {"mode": "markers", "marker": marker, "text": who}
+            draw(fig, x, y, kind, f"{hover}<br>%{{text}}", place=(row, 1), **looks)
     line: Looks = {"line": {"color": NORM, "width": 1.4, "dash": "dash"}, "layer": "below"}
     fig.add_vline(stable_below(slowest), **line)
     names = [f"p = {s.p}, λ = {s.weight_decay:g}<br>width {s.width}" for s in settings]
