@@ -77,6 +77,7 @@ def test_where_adamw_ends_is_told_by_learning_rate():
 
 def test_the_figure_has_every_minimum_and_every_run_of_adamw_from_there():
     minima = steepness.minima(evidence.from_minima())
+    shown(steepness.fig_steepness([]), "no pair")
     fig = shown(steepness.fig_steepness(minima), "λ = 0.5 × 3", "of memory: 0 of 15")
     assert [len(trace.x) for trace in fig.data] == [15, 45, 15, 45]
     assert {trace.name for trace in fig.data} == {RULE, MEMORY}

@@ -21,6 +21,7 @@ from varma2023.measures import (
     stable_below,
 )
 from varma2023.plots import Looks, draw
+from varma2023.profiles import PAPERS
 from varma2023.statistics import Interval, geometric_mean, mean_ratio
 from varma2023.tables import powers, table
 from varma2023.theme import GEN, MEM, NORM, panels, set_alt
@@ -142,7 +143,8 @@ def height_text(found: Sequence[Minimum], kind: str) -> str:
 
 def edge_text(found: Sequence[Minimum], kind: str) -> str:
     """How steep the loss is where AdamW ends at the smallest rate: median and range."""
-    return finals(next(iter(by_rate(found, kind).values())), "steepness").text(".0f")
+    slowest = next(iter(by_rate(found, kind).values()), [])
+    return finals(slowest, "steepness").text(".0f")
 
 
 def steepness_table(found: Sequence[Minimum]) -> str:
@@ -166,7 +168,7 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     The first in units of the smallest learning rate, the second in those of AdamW's own. Dashed:
     above it AdamW's step is too long for a parabola. Open: the minimiser was still falling.
     """
-    settings, slowest = [*ratios(found)], found[0].adamw[0].run
+    settings = [*ratios(found)]
     fig = panels(
         660, ("At the minimum", "Under AdamW"), rows=2, vertical_spacing=0.14, shared_xaxes=True
     )
@@ -186,13 +188,14 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
             looks: Looks = {"mode": "markers", "marker": marker, "text": who}
             draw(fig, x, y, kind, f"{hover}<br>%{{text}}", place=(row, 1), **looks)
     line: Looks = {"line": {"color": NORM, "width": 1.4, "dash": "dash"}, "layer": "below"}
-    fig.add_vline(stable_below(slowest), **line)
+    fig.add_vline(stable_below(PAPERS), **line)
     names = [f"p = {s.p}, λ = {s.weight_decay:g}<br>width {s.width}" for s in settings]
     fig.update_yaxes(tickvals=[*range(len(names))], ticktext=names, autorange="reversed", row=1)
     fig.update_yaxes(plots.LOG, dtick=2, title="train loss, over its least", row=2)
     fig.update_xaxes(plots.LOG)
     fig.update_xaxes(title="steepness × η / ε", row=2)
     told = "; ".join(f"{s} × {ratio.text('.2g')}" for s, ratio in ratios(found).items())
-    text = f"Memory's minima against the rule's, by setting: {told}. Networks leave minima of the "
-    text += f"rule: {left_text(found, RULE)}; of memory: {left_text(found, MEMORY)}."
+    left = [left_text(found, kind) or "none was started" for kind in KINDS]
+    text = f"Memory's minima against the rule's, by setting: {told or 'no pair'}. Networks leave "
+    text += f"minima of the rule: {left[0]}; of memory: {left[1]}."
     return set_alt(fig, text)

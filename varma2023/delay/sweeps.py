@@ -54,6 +54,24 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
+AT_53 = Run(p=53, dataset_size=760, lr=4e-3, n_logged=150)
+WIDE = (760, 850, 950, 1100, 1350, 1750, 2528)
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(10, 30_000, WIDE, run=AT_53),
+    quick=Grid(1, 1000, (440, 520, 800), run=QUICK_RUN),
+    paper=Grid(10, 1_000_000, WIDE, run=replace(AT_53, lr=1e-3)),
+)
+def delay_53(profile: str, grid: Grid) -> list[Run]:
+    """Not in the paper: the same at p = 53, up to nine tenths of all examples (choice C53)."""
+    sizes = [int(size) for size in grid.sizes]
+    epochs = {size: round(grid.epochs * (sizes[0] / size) ** 2) for size in sizes}
+    wanted = product(sizes, range(grid.seeds))
+    return [replace(grid.run, dataset_size=d, seed=s, epochs=epochs[d]) for d, s in wanted]
+
+
 NOISES = (1.0, 10.0)  # standard deviation of what is added to every slope, in units of epsilon
 
 
