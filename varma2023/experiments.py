@@ -15,7 +15,7 @@ from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
 from varma2023.convergence.sweeps import convergence, from_minima, long_runs, strength
-from varma2023.delay.sweeps import delay, grokfast, noisy, upper_branch
+from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
     memorising,
@@ -75,6 +75,7 @@ EXPERIMENTS = {
     "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),
     "remembering": Experiment("and while fresh ones stay in memory", semi.remembering),
     "delay": Experiment("how long until a network groks", delay),
+    "delay_53": Experiment("the same at p = 53, over a wide range of sizes", delay_53),
     "noisy": Experiment("the same with noise on the gradient", noisy),
     "grokfast": Experiment("where they forget, and how long, with Grokfast", grokfast),
     "upper_branch": Experiment("fresh networks at that modulus, by the minimiser", upper_branch),

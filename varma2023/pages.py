@@ -27,6 +27,7 @@ PAGES = {
     (CONVERGENCE := "chapters/convergence"): "The minimum, sought directly",
     (CLOCK := "chapters/clock"): "A faster clock",
     (DELAY := "chapters/delay"): "The time to grok",
+    (DELAY_LAWS := "chapters/delay_laws"): "The law of the time, elsewhere",
     (METASTABLE := "chapters/metastable"): "Memory near D_crit",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
 }

@@ -57,7 +57,8 @@ def run_name(record: Record) -> str:
 def meta(record: Record, *fields: str) -> dict[str, int | float]:
     """A trace's `meta`, of one run: on a page a reader chooses curves by each that varies."""
     names = ("seed", "weight_decay", "dataset_size", *fields)
-    return {name: getattr(record.run, name) for name in names}
+    values = {name: getattr(record.run, name) for name in names}
+    return {name: powers(v) if isinstance(v, str) else v for name, v in values.items()}
 
 
 def shared_meta(records: Records, *fields: str) -> dict[str, int | float]:
@@ -148,7 +149,7 @@ def draw_paper(
     [(first, last)] = spans
     axis, band = "x" if y is None else "y", first != last
     line = {"color": REFERENCE, "width": 0 if band else 2, "dash": "longdash"}
-    looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
+    looks = {"line": line, "name": label, "showlegend": not shown, "layer": "between"}
     looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
     if note:
         where = {"x": first, "xanchor": "center", "y": 1, "yanchor": "bottom"}

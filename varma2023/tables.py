@@ -59,7 +59,7 @@ def powers(text: str) -> str:
         factor, exponent = found[1], str(int(found[2])).translate(RAISED)
         return f"10{exponent}" if factor == "1" else f"{factor}·10{exponent}"
 
-    text = re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d\d?)\b", power, text)
+    text = re.sub(r"\b(\d(?:\.\d+)?)e([+-]?\d{1,3})\b", power, text)
     raised = re.sub(r"(?<=[xy])\^(-?\d)", lambda found: found[1].translate(RAISED), text)
     signed = re.sub(r"(?<![\w.-])-(?=\d)", "−", raised.replace("S_n", "Sₙ"))
     return re.sub(r"(?<=\d|%) – (?=[+−]\d)|(?<=−)([\d.,]+%?) – (?=\d)", r"\1 to ", signed)

@@ -7,7 +7,7 @@ from math import inf, log
 import evidence as made
 import numpy as np
 import pytest
-from handmade import altered, record
+from handmade import altered, record, shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures, profiles
@@ -162,6 +162,11 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
     assert analysis.laws_table(records[:6]) == ""
     assert "in 4 of 5 runs" in analysis.times_table(records)
+    wide = made.waits(p=113)["delay"]
+    both = shown(figures.fig_wide(records, wide), "1 have not got there; p = 113: ")
+    assert {trace.name for trace in both.data} == {"networks", *LAWS}
+    dots = [trace for trace in both.data if trace.mode == "markers"]
+    assert [len(t.x) for t in dots] == [len(analysis.by_size(here)) for here in (records, wide)]
 
 
 def test_grokfasts_figure_shows_both_ends_and_the_waits_of_the_same_networks():

@@ -344,8 +344,11 @@ def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():
     seven = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)  # more than there are dashes
     mem, gen = memory(decays=seven), rule((0, 1), decays=seven)
     measured, predicted = Interval(900.0, 850.0, 950.0, 2), critical.predicted_by_norm(mem, gen)
-    fig = shown(figures.fig_equal_cost(mem, gen, measured), predicted.text(",.0f"))
-    assert measured.value in [trace.x[0] for trace in fig.data if trace.name]
+    one = Interval(700.0, n=1), Interval(800.0, n=1)
+    pair = analysis.Prediction(ROUTES[0], "seed 0", *one, 0.1, True, True, True)
+    fig = shown(figures.fig_equal_cost(mem, gen, measured, [pair]), predicted.text(",.0f"))
+    drawn = [trace.x[0] for trace in fig.data if trace.mode == "markers"]
+    assert drawn == [predicted.value, 700, 900, 800]
 
 
 def test_memory_at_rest_goes_on_at_every_weight_decay_on_the_least_size():

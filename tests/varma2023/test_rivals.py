@@ -110,7 +110,7 @@ def test_what_adams_eps_stops_is_measured_on_the_same_examples():
     name = "without Adam's ε networks end at a higher test accuracy"
     assert "0 of 3 on 1,200 examples, ε = 1e-150; 0 of 3 on 1,200 examples; 0 of 1 on" in said.ours
     assert said.further[name] is False
-    fig = shown(figures.fig_without_decay([*usual, *free]), "ε = 1e-150: 0.41 (0.40 – 0.41); 1,200")
+    fig = shown(figures.fig_without_decay([*usual, *free]), "ε = 10⁻¹⁵⁰: 0.41 (0.40 – 0.41); 1,200")
     assert len(fig.data) == (2 * 3 + 2) * 3
     late = evidence.ablation(far.run, 9000)
     assert board.judge("S7", ablations=sweep(without=None), without_decay=[late]).core

@@ -118,7 +118,7 @@ def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
 def test_the_texts_and_the_table_say_how_many_and_where():
     runs = sweep(seeds=(0, 1))
     assert analysis.standing(runs) == runs[4:6]
-    assert analysis.ends_text(runs) == "0.80 (+0.00), 0.80 (+0.00)"
+    assert analysis.ends_text(runs) == "0.800 (+0.004), 0.800 (+0.004)"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
     stays = analysis.stays_text(runs)
     assert stays.startswith("D = 380, seed 0: about 0.79 from epoch ")
@@ -287,7 +287,7 @@ def test_a_run_made_again_is_set_beside_the_first_one():
     precise = made(FULL, replace(SMALL, precision="float64"))
     assert analysis.by_precision([one, precise]) == ([one], [precise])
     table = analysis.again_table([made(SEMI)], [one, precise])
-    ends = ("0.80 at 50,000", "1.00 at 50,000", "0.90", "0.92 at 200,000", "+0.003", SEMI)
+    ends = ("0.800 at 50,000", "1.000 at 50,000", "0.900", "0.920 at 200,000", "+0.003", SEMI)
     assert "".join(f"<td>{cell}</td>" for cell in ("380", 0, *ends)) in table
     assert analysis.again_table([], [one]).count("<td>not run</td>") == 2
     assert analysis.spreads_text([made(SEMI)], [one, precise]) == "0.20"

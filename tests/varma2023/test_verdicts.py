@@ -20,6 +20,7 @@ from varma2023 import board, measures, statistics
 from varma2023.claims import VERDICTS, Evidence, Result, every
 from varma2023.convergence import analysis as convergence
 from varma2023.decomposition import analysis as decomposition
+from varma2023.delay.analysis import by_size
 from varma2023.measures import FULL, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks import analysis as other_tasks
 from varma2023.theorems import analysis, claims
@@ -159,6 +160,10 @@ def by_eps(power=0.0, adamw=True, far=CALM, **changes):
     return found
 
 
+def waits_53(**changes):
+    return {"delay_53": by_size(made.waits(**changes)["delay"])}
+
+
 def leaving_53(**changes):
     return {"leaving_memory_53": [*chain(*made.leaving(**changes).values())]}
 
@@ -186,7 +191,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B25": made.lowered, "B26": made.grokfast, "B27": partial(made.grokfast, faster=0.4)},
     **{"B28": leaving_53, "B29": made.papers_sizes, "B30": forgetting},
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
-    "B33": of("from_minima", made.from_minima),
+    **{"B33": of("from_minima", made.from_minima), "B34": waits_53},
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -202,7 +207,10 @@ GROKS = simulation.simulate(simulation.Toy())
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
     ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28", SMALLER, {"p": 53}),
-    ("B14 B19 B20 B21 B22 B24 B29", SMALLER, {"p": 31}),
+    ("B14 B19 B20 B21 B22 B24 B29 B34", SMALLER, {"p": 31}),
+    ("B14 B34", FAILS, {"law": "exponential"}),
+    ("B14 B34", OPEN, {"law": "constant"}),
+    ("B14 B34", NOT_RUN, {"n_sizes": 5}),
     ("S6 B17", SMALLER, {"base": Run(epochs=20_000, **SMALL)}),
     ("F1c F5 F6", SMALLER, {"base": made.SMALL}),
     ("B21 B22 B28", IN_PART, {"spiky": False}),
@@ -327,9 +335,6 @@ OTHERWISE = {
     ("B13", FAILS): {"factor": 1.3},
     ("B13", NOT_RUN): {"known": (47, 113)},
     ("B14", IN_PART): {"d_c": 0.7},
-    ("B14", FAILS): {"law": "exponential"},
-    ("B14", OPEN): {"law": "constant"},
-    ("B14", NOT_RUN): {"n_sizes": 5},
     ("B15", IN_PART): {"dearer": 1.5},
     ("B15", FAILS): {"narrow": 0.7},
     ("B15", NOT_RUN): lambda: {"widths": made.sweep()},
@@ -366,6 +371,7 @@ OTHERWISE = {
     ("B33", IN_PART): {"calm": True},
     ("B33", FAILS): {"memory": 3.0},
     ("B33", OPEN): {"apart": 1.5},
+    ("B34", IN_PART): {"spread": 0.8},
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},

@@ -100,8 +100,8 @@ def ends_table(found: Sequence[Pair]) -> str:
             f"{r.final('correct_logit'):.1f} | {r.final('test_accuracy'):.3f} | {floor(r):.2g}"
             for r in (pair.adamw, pair.lbfgs)
         )
-        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | L-BFGS | {lbfgs} | {differs}"]
-    heads = "network | by | gradients | Eq. 2 over α | norm | correct logit | test accuracy"
+        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | the minimiser | {lbfgs} | {differs}"]
+    heads = "network | by | gradients | Eq. (2) over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
 
 
@@ -120,7 +120,7 @@ def cost_table(found: Sequence[Pair]) -> str:
             row.append(shown + "".join(f" ({x:.1f} ×)" for x in savings([pair], residual)))
         rows.append(row)
     goals = (f"to a residual of {residual:g}" for residual in measures.RESIDUALS)
-    return table(" | ".join(["AdamW / L-BFGS", "to AdamW's end", *goals]), rows)
+    return table(" | ".join(["AdamW / the minimiser", "to AdamW's end", *goals]), rows)
 
 
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------

@@ -45,9 +45,9 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     fig.update_xaxes(title="gradients", row=len(ROWS))
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     fewer = f"{np.median(times):.0f} times fewer (median)" if times else "never fewer"
-    text = f"{len(pairs)} networks taken to convergence by AdamW and by L-BFGS. "
+    text = f"{len(pairs)} networks taken to convergence by AdamW and by the minimiser. "
     text += f"{analysis.agreeing(pairs)} pairs end alike; to a residual of "
-    text += f"{measures.RESIDUALS[0]:g} L-BFGS needs {fewer} gradients."
+    text += f"{measures.RESIDUALS[0]:g} the minimiser needs {fewer} gradients."
     return set_alt(fig, text)
 
 
@@ -75,7 +75,7 @@ def fig_strength(records: Records) -> go.Figure:
 
 
 def fig_early_end(records: Records, tolerance: float) -> go.Figure:
-    """A row for each run that could have ended early: its epochs to there, and those after.
+    """A row for each run that could have ended early: the share of its epochs to there, and after.
 
     In the order of these epochs; the colour is where it starts.
     """
@@ -83,20 +83,20 @@ def fig_early_end(records: Records, tolerance: float) -> go.Figure:
     fig = figure(height=160 + 16 * len(marks))
     first = dict(coloured((False, True)))
     for row, end in enumerate(marks):
-        grokked, last = end.record.run.init is not None, int(end.record["epoch"][-1])
+        grokked, share = end.record.run.init is not None, end.epoch / int(end.record["epoch"][-1])
         label = "from a grokked network" if grokked else "from random weights"
         colour = first[grokked]
         moved = end.record.final("test_accuracy") - end.accuracy
-        told = f"could have ended at %{{x:,}}<br>test accuracy {end.accuracy:.4f} there, "
+        told = f"could have ended at {end.epoch:,}<br>test accuracy {end.accuracy:.4f} there, "
         told += f"{moved:+.4f} after<br>p = {end.record.run.p}, {run_name(end.record)}"
         looks: Looks = {"mode": "lines", "meta": meta(end.record)}
-        draw(fig, [1, end.epoch], [row] * 2, label, colour=colour, width=7, **looks)
+        draw(fig, [0, share], [row] * 2, label, colour=colour, width=7, **looks)
         after: Looks = {"colour": pale(colour), "width": 7, "showlegend": False}
-        draw(fig, [end.epoch, last], [row] * 2, label, **after, **looks)
+        draw(fig, [share, 1], [row] * 2, label, **after, **looks)
         dot: Looks = {"mode": "markers", "marker": {"color": NORM, "size": 8, "symbol": "line-ns"}}
         dot["marker"]["line"] = {"color": NORM, "width": 2}
-        draw(fig, [end.epoch], [row], "could have ended", told, **dot, meta=meta(end.record))
-    fig.update_xaxes(title="epoch", **LOG)
+        draw(fig, [share], [row], "could have ended", told, **dot, meta=meta(end.record))
+    fig.update_xaxes(title="share of its epochs", tickformat=".0%")
     fig.update_yaxes(title="runs", showticklabels=False, ticks="")
     same = sum(end.same for end in marks)
     text = f"{len(marks)} of {len(records)} runs could have ended early at a tolerance of "

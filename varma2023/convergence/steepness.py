@@ -155,7 +155,7 @@ def steepness_table(found: Sequence[Minimum]) -> str:
     rows, resting = [], ratios(at_rest(found))
     for setting, ratio in ratios(found).items():
         values = (by_seed(found, setting, kind).values() for kind in KINDS)
-        means = [geometric_mean([log(value) for value in each]).text(".2g") for each in values]
+        means = [geometric_mean([log(value) for value in each]).text(",.0f") for each in values]
         rest = resting[setting].text(".2g") if setting in resting else "–"
         rows.append([setting, ratio.n, *means, ratio.text(".2g"), rest])
     heads = "Setting | Pairs | The rule's | Memory's | Memory's over the rule's | where both rest"
@@ -175,6 +175,7 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     hovers = "%{x:.3g}", "train loss × %{y:.3g}, from %{x:.3g}"
     for kind, colour, shift in ((RULE, GEN, -0.15), (MEMORY, MEM, 0.15)):
         own = [minimum for minimum in found if minimum.kind == kind]
+        own.sort(key=lambda minimum: not rests(minimum.again))  # a filled one for the legend
         slow = [(minimum, minimum.adamw[0]) for minimum in own]
         every = [(minimum, record) for minimum in own for record in minimum.adamw]
         heights = [settings.index(minimum.setting) + shift for minimum in own]

@@ -86,12 +86,6 @@ MINIMA = (
     (113, 1190, 1.0, 128, 6000),
 )
 """Modulus, D, weight decay, d_model and gradients: at 1.6 times D_crit (width 128)."""
-MEMORY_FOR_LONGER = {
-    **dict.fromkeys(((280, decay, seed, 64) for decay in (0.5, 1.0, 2.0) for seed in (0, 3)), 3),
-    **dict.fromkeys(((280, 0.5, 4, 64), (280, 2.0, 4, 64)), 3),
-    **dict.fromkeys(((1190, 1.0, seed) for seed in (1, 2, 3)), 5),
-}
-"""Which minima of memory have so many times the gradients: those that were not at rest."""
 
 
 def from_minima(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -111,8 +105,7 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
         grokked = profiles.grokking if p == PAPERS.p else profiles.full_data
         inits = grokked(profile, count, **changes)
         own = {**changes, "until_rest": not quick}
-        ends, memory = profiles.to_the_minimum(inits, grid, own), profiles.from_random(grid, own)
-        ends += memory if quick else profiles.longer(memory, MEMORY_FOR_LONGER)
+        ends = profiles.to_the_minimum(inits, grid, own) + profiles.from_random(grid, own)
         for end in ends:
             minimum = replace(end, keep_weights=True)
             runs.append(replace(end, init=minimum, epochs=min(end.epochs, 3000)))

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from math import inf, isfinite, nan
 from typing import Any
 
+from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.delay import analysis
 from varma2023.delay.sweeps import AROUND
-from varma2023.measures import group
-from varma2023.pages import DELAY
+from varma2023.measures import Reading, group
+from varma2023.pages import DELAY, DELAY_LAWS
 from varma2023.statistics import Interval
 
 CLAIMS = Claims()
@@ -28,8 +29,7 @@ def diverges(found: ByExperiment) -> Result:
     upper = found["upper_branch"]
     if not analysis.judged(records):
         return Result()
-    scores = analysis.held_out(records)
-    gains = {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
+    gains = _gains(records)
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
@@ -37,7 +37,7 @@ def diverges(found: ByExperiment) -> Result:
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
     parts = [
-        *(f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()),
+        _held_out(gains),
         f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
@@ -50,24 +50,65 @@ def diverges(found: ByExperiment) -> Result:
             for other, ratio in moduli.items()
         ),
     ]
-    calm, within = spread.within(0, analysis.MAX_SPREAD), analysis.SAME_SIZE
+    within = analysis.SAME_SIZE
     memory_ends = measures.d_crit_interval(upper).value if measures.crossings_rest(upper) else nan
     same, at_its_end = (
         d_c.within(crit / within, crit * within) if isfinite(crit) else None
         for crit in (crits.get(p, nan), memory_ends)
     )
     further = {
-        "seeds differ by less than half of what a random escape gives": calm,
+        **_drift(spread),
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "its D_c is the D_crit of ungrokking": same,
         "its D_c is up to where fresh networks end in memory": at_its_end,
     }
-    core = every(gained.tells(0, inf) for gained in gains.values())
+    made = Evidence.of(*group(own, "weight_decay").values())
+    return Result("; ".join(parts), _better(gains), further, made)
+
+
+@CLAIMS.row(
+    "B34",
+    "Beyond: the time to grok, mod 53",
+    "mod 53, too, the time to grok diverges as the dataset shrinks to a critical size",
+    (DELAY_LAWS, "fig-wide"),
+    ("delay_53",),
+)
+def diverges_53(found: ByExperiment) -> Result:
+    """B34: the same at another modulus, over a wide range of sizes (choice C53)."""
+    records = found["delay_53"]
+    if not analysis.judged(records):
+        return Result()
+    gains, spread = _gains(records), analysis.spread(records)
+    d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
+    ours = f"{_held_out(gains)}; D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}; "
+    late = _better(_gains(records, analysis.generalised))
+    further = {**_drift(spread), "so it does by the time to accuracy 0.98": late}
     return Result(
-        "; ".join(parts), core, further, Evidence.of(*group(own, "weight_decay").values())
+        f"{ours}ln t differs by {spread.text()}", _better(gains), further, Evidence.of(records)
     )
+
+
+def _gains(records: Records, moment: Reading = analysis.halfway) -> dict[str, Interval]:
+    """By law without a critical size, what the divergence gains over it on a run held out."""
+    scores = analysis.held_out(records, moment)
+    return {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
+
+
+def _held_out(gains: Mapping[str, Interval]) -> str:
+    each = (f"{gain.text('+.3f')} a run against the {law}" for law, gain in gains.items())
+    return "; ".join(f"held out, {text}" for text in each)
+
+
+def _better(gains: Mapping[str, Interval]) -> Met:
+    return every(gain.tells(0, inf) for gain in gains.values())
+
+
+def _drift(spread: Interval) -> dict[str, Met]:
+    """Whether ln t differs between seeds by less than waits for a rare event would."""
+    calm = spread.within(0, analysis.MAX_SPREAD)
+    return {"seeds differ by less than half of what a random escape gives": calm}
 
 
 @CLAIMS.row(

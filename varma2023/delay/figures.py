@@ -73,6 +73,26 @@ def fig_delay(
     return set_alt(fig, said)
 
 
+def fig_wide(*kinds: Records) -> go.Figure:
+    """Decay times to grok against D, a panel a modulus, with the laws carried to smaller sizes."""
+    own = [analysis.by_size(records) for records in kinds]
+    names = [f"p = {here[0].run.p}" for here in own]
+    fig, told = panels(440, names, cols=len(own), shared_yaxes=True), []
+    for col, ((name, colour), here) in enumerate(zip(coloured(names), own, strict=True), start=1):
+        least = 0.8 * min(record.run.dataset_size for record in here)
+        _dots(fig, here, "networks", colour, 0, 1.0, (1, col))
+        _laws(fig, here, least, (1, col))
+        sizes = plots.size_axis(here, "D", TICKS)
+        sizes["range"][0] = log10(least)
+        fig.update_xaxes(sizes, row=1, col=col)
+        late = sum(isinf(analysis.halfway(record)) for record in here)
+        told.append(f"{name}: {len(here)} networks, of which {late} have not got there")
+    fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
+    fig.update_yaxes(title="decay times", row=1, col=1)
+    said = "How long networks take to be half-way to the rule, against the size of their train set."
+    return set_alt(fig, f"{said} {'; '.join(told)}.")
+
+
 def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     """Where ungrokking ends, and how long grokking takes: as usual and with Grokfast.
 
@@ -160,7 +180,7 @@ def _looks(found: Found) -> list[tuple[analysis.Setting, list[Record], str, int]
     return [((p, lr), here, colours[p], rates.index(lr)) for (p, lr), here in found.items()]
 
 
-def _laws(fig: go.Figure, own: Records, least: float) -> None:
+def _laws(fig: go.Figure, own: Records, least: float, place: Place = (1, 1)) -> None:
     """The laws fitted to runs of one kind, carried to the least size."""
     if not analysis.judged(own):
         return
@@ -173,7 +193,7 @@ def _laws(fig: go.Figure, own: Records, least: float) -> None:
         line: Looks = {"mode": "lines", "width": 1.8, "dash": dash_of(i), "colour": NORM}
         hover = f"%{{y:.3g}} at D = %{{x:.0f}}<br>{law}"
         if seen.any():
-            draw(fig, sizes[seen], np.exp(times[seen]), law, hover, place=(1, 1), **line)
+            draw(fig, sizes[seen], np.exp(times[seen]), law, hover, place=place, **line)
 
 
 def _dots(

@@ -181,8 +181,14 @@ def _bar(found: Interval, colour: str, **looks: float) -> Looks | None:
 MARKS = {"predicted D<sub>crit</sub>": "x", "measured, accuracy ½": "diamond-open"}
 
 
-def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
-    """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1)."""
+def fig_equal_cost(
+    mem: Records, gen: Records, measured: Interval, pairs: Sequence[Prediction] = ()
+) -> go.Figure:
+    """Claim B1: the norm that both circuits need for one correct logit, against D (Sec. 4.1).
+
+    D_crit predicted stands a little above the rule's line, measured below: large the means, small
+    single seeds, the `pairs`.
+    """
     level = critical.common_logit(mem, gen)
     predicted = critical.predicted_by_norm(mem, gen)
     height = analysis.fit(gen, flat=True).at(level)
@@ -195,13 +201,16 @@ def fig_equal_cost(mem: Records, gen: Records, measured: Interval) -> go.Figure:
         looks: Looks = {"colour": colour, "dash": dash, "width": 2.5, "mode": "lines"}
         draw(fig, points[:, 0], points[:, 1], CIRCUITS[circuit], hover, **looks)
     seen = []
-    for (name, symbol), found in zip(MARKS.items(), (predicted, measured), strict=True):
-        if isfinite(found.value):
-            seen.append(found.value)
-            mark: Looks = {"marker": {"color": NORM, "size": 11, "symbol": symbol}}
-            mark |= {"mode": "markers", "error_x": _bar(found, NORM, thickness=1.5)}
-            told = f"{name}: D = {found.text(',.0f')}"
-            draw(fig, [found.value], [height], name, told, **mark)
+    marks = zip(MARKS.items(), (predicted, measured), (1.03, 1 / 1.03), strict=True)
+    for (name, symbol), found, aside in marks:
+        own = [(p.name, p.predicted if found is predicted else p.measured) for p in pairs]
+        for who, each, size in [("mean over seeds", found, 12), *((*one, 6) for one in own)]:
+            if isfinite(each.value):
+                seen.append(each.value)
+                mark: Looks = {"marker": {"color": NORM, "size": size, "symbol": symbol}}
+                mark |= {"mode": "markers", "error_x": _bar(each, NORM, thickness=1.5)}
+                told = f"{name}: D = {each.text(',.0f')}<br>{who}"
+                draw(fig, [each.value], [height * aside], name, told, **mark)
     if {record.run.p for record in (*mem, *gen)} == {113}:  # where the paper's ungrokking ends
         plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
@@ -232,9 +241,8 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     draw(fig, *band, f"within {analysis.NEAR:.0%}", **area)
     line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
-    routes = [*dict.fromkeys(p.route for p in found)]
-    symbols = ("square", "circle", "diamond", "triangle-up", "star")[: len(routes)]
-    for (route, colour), symbol in zip(coloured(routes), symbols, strict=True):
+    symbols = "square", "circle", "diamond", "triangle-up", "star"
+    for (route, colour), symbol in zip(coloured(ROUTES), symbols, strict=True):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         below = [p for p in here if p.predicted.value >= p.measured.value]
         for p in here:

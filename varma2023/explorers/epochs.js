@@ -77,8 +77,8 @@ function render({ model, el }) {
   const dials = element("div", { class: "gk-x-dials" });
   const [dialTitle, logitTitle] = [0, 1].map(() => element("p", { class: "gk-x-title" }));
   const logitHost = element("div");
-  const parts = legend([{ name: "all of it", colour: COLOURS.norm }, { name: "C_trig", colour: COLOURS.gen },
-    { name: "C_mem", colour: COLOURS.mem, dash: "7 3" }]);
+  const parts = legend([{ name: "all of it", colour: COLOURS.norm, bar: true }, { name: "the rule’s part", colour: COLOURS.gen },
+    { name: "memory’s part", colour: COLOURS.mem, dash: "7 3" }]);
   const names = legend([...ACCURACIES, ...CIRCUITS]);
   root.append(element("div", { class: "gk-x-buttons" }, play, ...jumps),
     element("label", {}, element("span", {}, "epoch"), slider, when), status,

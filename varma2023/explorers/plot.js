@@ -140,7 +140,8 @@ function chart(host, height, onCursor) {
     for (const { x, y, colour, open, text } of spec.dots || []) {
       const look = open ? { r: 3.5, style: `stroke: ${colour}`, class: "gk-x-ring" } : { r: 4.5, style: `fill: ${colour}`, class: "gk-x-dot" };
       parts.push(shape("circle", { cx: X(x), cy: Y(y), ...look }));
-      if (text) parts.push(shape("text", { x: X(x) + 8, y: Y(y) + 4 }, text));
+      const left = X(x) > box.right - 60; // of its point, where the right has no room
+      if (text) parts.push(shape("text", { x: X(x) + (left ? -8 : 8), y: Y(y) + 4, "text-anchor": left ? "end" : "start" }, text));
     }
     if (spec.cursor !== undefined)
       parts.push(shape("path", { d: `M${X(spec.cursor)} ${box.top}V${box.bottom}`, class: "gk-x-cursor" }));
@@ -209,10 +210,10 @@ function sliders(model, specs, title) {
 // A list of swatches and names; `set(values)` writes the value beside each name.
 function legend(entries) {
   const list = element("ul", { class: "gk-x-legend" });
-  const items = entries.map(({ name, colour, dash }) => {
+  const items = entries.map(({ name, colour, dash, bar }) => {
     const swatch = shape("svg", { viewBox: "0 0 32 10", height: 10, "aria-hidden": "true" });
-    swatch.append(shape("line", { x1: 0, y1: 5, x2: 32, y2: 5, style: `stroke: ${colour}`, "stroke-width": 3,
-      "stroke-dasharray": dash || "none" }));
+    swatch.append(shape("line", { x1: 0, y1: 5, x2: 32, y2: 5, style: `stroke: ${colour}`, "stroke-width": bar ? 8 : 3,
+      "stroke-opacity": bar ? 0.55 : 1, "stroke-dasharray": dash || "none" }));
     const value = element("b");
     const item = element("li", {}, swatch, element("span", {}, name), value);
     list.append(item);

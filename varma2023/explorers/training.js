@@ -355,7 +355,8 @@ function render({ model, el }) {
       x: { title: frequency ? `along cos(2π · ${frequency} t / ${model.get("p")})` : "not trained yet", low: -reach, high: reach },
       y: { low: -reach, high: reach }, lines: across.length ? [{ x: by(across), y: by(up), colour: COLOURS.gen, width: 1 }] : [],
       dots: across.map((value, i) => ({ x: value, y: up[i], colour: COLOURS.gen })) });
-    names.set([...ACCURACIES, LOSS[2]].map(({ key }) => (log.length ? show(now[key]) : "")));
+    const told = [...ACCURACIES.map(({ key }) => [key, key.replace("accuracy", "loss")]), [LOSS[2].key]];
+    names.set(told.map((keys) => (log.length ? keys.map((key) => show(now[key])).join(", ") : "")));
   }
   // Steps of this many numbers go once around the circle of frequency k in the shortest way.
   function inverse(k, p) {

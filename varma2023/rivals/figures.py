@@ -1,6 +1,6 @@
 """Rival accounts (Sec. 6, 7): runs with one thing changed, and when they generalise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 
@@ -21,7 +21,9 @@ def fig_ablations(records: Records) -> go.Figure:
     """
     groups = analysis.variants(records)
     every = [analysis.variant(replace(Run(), **change)) for change in ABLATIONS]
-    fig = _by_change(groups, [*every, *(name for name in groups if name not in every)])
+    names = [*every, *(name for name in groups if name not in every)]
+    looks = {name: (colour, dash_of(i)) for i, (name, colour) in enumerate(coloured(names))}
+    fig = _by_change(groups, looks)
     passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
     ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
     epochs = max(record.run.epochs for record in records)
@@ -36,17 +38,21 @@ def fig_without_decay(records: Records) -> go.Figure:
     ends = (f"{k}: {measures.finals(v, 'test_accuracy').text('.2f')}" for k, v in groups.items())
     text = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
     text += f"Test accuracy at the end: {'; '.join(ends)}."
-    fig = _by_change(groups, list(groups))
+    looks: dict[str, tuple[str, str]] = {}
+    for size, colour in coloured(measures.group(records, "dataset_size")):
+        own = [name for name, runs in groups.items() if runs[0].run.dataset_size == size]
+        looks |= {name: (colour, dash_of(i)) for i, name in enumerate(own)}
+    fig = _by_change(groups, looks)
     fig.update_yaxes(dtick=None, row=1)  # over a hundred decades
     return set_alt(fig, text)
 
 
-def _by_change(groups: Mapping[str, Records], names: Sequence[str]) -> go.Figure:
-    """Train loss, test accuracy and norm by name, of which not all need be there."""
+def _by_change(groups: Mapping[str, Records], looks: Mapping[str, tuple[str, str]]) -> go.Figure:
+    """Train loss, test accuracy and norm by name, with its colour and dash; some may be missing."""
     fig = panels(760, rows=3, shared_xaxes=True, vertical_spacing=0.05)
-    for i, (name, colour) in enumerate(coloured(names)):
+    for name, (colour, dash) in looks.items():
         for row, metric in enumerate(("train_loss", "test_accuracy", "param_norm"), start=1):
-            look: Looks = {"label": name, "colour": colour, "dash": dash_of(i)}
+            look: Looks = {"label": name, "colour": colour, "dash": dash}
             if name in groups:
                 draw_runs(fig, groups[name], metric, (row, 1), about={"changed": name}, **look)
     log_epochs(fig)

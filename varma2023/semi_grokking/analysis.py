@@ -186,7 +186,7 @@ def moves_at_end(record: Record) -> float:
 
 def ends_text(records: Records) -> str:
     """Test accuracy at the end of the semi-grokked runs, and `moves_at_end`; "none" of no runs."""
-    ends = (f"{r.final('test_accuracy'):.2f} ({moves_at_end(r):+.2f})" for r in standing(records))
+    ends = (f"{r.final('test_accuracy'):.3f} ({moves_at_end(r):+.3f})" for r in standing(records))
     return ", ".join(ends) or "none"
 
 
@@ -232,14 +232,14 @@ def again_table(records: Records, again: Records) -> str:
     for network, one in longer.items():
         first, size = firsts.get(network), f"{network.dataset_size:,}"
         ends = [
-            f"{each.final('test_accuracy'):.2f} at {each.run.epochs:,}" if each else "not run"
+            f"{each.final('test_accuracy'):.3f} at {each.run.epochs:,}" if each else "not run"
             for each in (first, precise.get(network), one)
         ]
-        then = f"{measures.value_at(one, 'test_accuracy', first.run.epochs):.2f}" if first else ""
+        then = f"{measures.value_at(one, 'test_accuracy', first.run.epochs):.3f}" if first else ""
         moves = f"{moves_at_end(one):+.3f}"
         rows.append([size, network.seed, *ends[:2], then, ends[2], moves, outcome(one)])
-    heads = "D | seed | ends | in float64 | the longer one, then | and at its end"
-    return table(f"{heads} | over its last tenth | outcome", rows)
+    heads = "D | seed | ends at | in float64 | the longer run then | the longer run at its end"
+    return table(f"{heads} | change over its last tenth | outcome", rows)
 
 
 def summary_sentence(records: Records) -> str:

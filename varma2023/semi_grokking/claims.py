@@ -341,8 +341,9 @@ def at_papers_rate(found: ByExperiment) -> Result:
     calm = analysis.at_edge(analysis.while_calm, many)
     late = [r for r in many if any(r["epoch"][spike_starts(r)] > 1000)]
     ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
-    ours += f"before of {analysis.steep_text(analysis.before_spikes, few)}, where AdamW tolerates "
-    ours += f"{stable_below(few[0].run):.0f}; {analysis.steep_text(analysis.while_calm, many)} on "
+    before = analysis.steep_text(analysis.before_spikes, few)
+    ours += f"before of {before}, where AdamW tolerates {stable_below(few[0].run):.0f}; "
+    ours += f"{analysis.steep_text(analysis.while_calm, many)} while calm on "
     ours += f"{many[0].run.dataset_size:,}"
     further: dict[str, Met] = {
         f"with the rule none spikes ({len(late)} of {len(many)})": not late,

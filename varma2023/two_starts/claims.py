@@ -2,6 +2,7 @@
 
 from math import inf
 
+from grokkit.runs import Records
 from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.pages import CRITICAL, MORE
@@ -79,8 +80,7 @@ def two_starts(found: ByExperiment) -> Result:
         "its D_crit, at rest, is less than half of the fresh start's": half,
         **measures.resting([*down, *fresh]),
     }
-    crits = f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up"
-    ours = f"lower train loss in {lower} of {len(pairs)} pairs; {crits}"
+    ours = f"lower train loss in {lower} of {len(pairs)} pairs; {_crits(down, fresh)}"
     return Result(ours, lower == len(pairs), further, Evidence.of(down, fresh))
 
 
@@ -98,9 +98,16 @@ def hysteresis(found: ByExperiment) -> Result:
     down = analysis.at_one_decay(ends, fresh)
     if not down or not measures.judged(fresh):
         return Result()
-    crits = f"D_crit {measures.d_crit_text(down)} down, at most {measures.d_crit_text(fresh)} up"
     core = all(analysis.loop_criteria(ends, fresh).values())
-    return Result(crits, core, measures.resting([*down, *fresh]), Evidence.of(down, fresh))
+    rested = measures.resting([*down, *fresh])
+    return Result(_crits(down, fresh), core, rested, Evidence.of(down, fresh))
+
+
+def _crits(down: Records, fresh: Records) -> str:
+    """Both D_crits: one is a bound from below while ends beside it fall, the other from above."""
+    least = "" if measures.crossings_rest(down) else "at least "
+    crits = [measures.d_crit_text(ends) for ends in (down, fresh)]
+    return f"D_crit {least}{crits[0]} down, at most {crits[1]} up"
 
 
 @CLAIMS.row(

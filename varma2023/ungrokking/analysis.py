@@ -85,7 +85,7 @@ def transition_table(records: Records, field: str = "weight_decay") -> str:
         rows.append([f"{value:g}", len(here), *crits, factor, *ends])
     heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
     heads += " | accuracy at the smallest D′ | at the largest"
-    return table(field.replace("_", " ") + heads, rows)
+    return table({"eps": "ε"}.get(field, field.replace("_", " ")) + heads, rows)
 
 
 def d_crits_text(records: Records) -> str:
@@ -179,7 +179,7 @@ def ungrokking_table(records: Records) -> str:
     rows = []
     for each in measures.ungrokked(records):
         accuracy, n = each.test_accuracy.text(".2f"), each.test_accuracy.n
-        fit, residual = f"{each.train_accuracy:.3f}", f"{each.residual:.2f}"
+        fit, residual = f"{each.train_accuracy:.3f}", f"{each.residual:.2g}"
         rows.append([f"{each.dataset_size:,}", accuracy, fit, residual, n])
     heads = "D′ | test accuracy at the end: median (range) | least train accuracy"
     return table(f"{heads} | largest residual | runs", rows)

@@ -57,7 +57,8 @@ def fig7(found: ByExperiment) -> Result:
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
     ours = f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs"
     core = claims.every([measures.near_chance(measures.smallest(records)), high])
-    further = {"train accuracy stays 1": fits, "a size in between rests in the middle": between}
+    name = f"a run in between rests in the middle ({sum(map(measures.rests, middle))} of "
+    further = {"train accuracy stays 1": fits, f"{name}{len(middle)})": between}
     further |= measures.resting(records)
     return Result(ours, core, further, Evidence.of(records))
 

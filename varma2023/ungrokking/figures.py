@@ -36,7 +36,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     The colours are those of the sizes, which the second panel has on its axis.
     """
     grid: Looks = {"horizontal_spacing": 0.06, "column_widths": [0.55, 0.45]}
-    titles = ["over time, coloured by D′", "at the end"]
+    titles = ["over time, coloured by D′", "at the end, same colours"]
     fig = panels(460, titles, cols=2, shared_yaxes=True, **grid)
     groups = group(records, "dataset_size")
     for i, ((D, runs), colour) in enumerate(coloured(groups.items())):
@@ -55,7 +55,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     draw(fig, sizes, middles, label, "%{y:.3f} at %{x:,}", **line)
     plots.draw_paper_size(fig, records, (1, 2))
     fig.update_xaxes(title="epoch", row=1, col=1)
-    fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 8]), row=1, col=2)
+    fig.update_xaxes(plots.size_axis(records, ticks=sizes[:: 1 + len(sizes) // 5]), row=1, col=2)
     fig.update_yaxes(plots.ACCURACY, col=1)
     ends = ", ".join(f"{row.test_accuracy.median:.2f} at {row.dataset_size:,}" for row in rows)
     text = f"Test accuracy of {len(records)} grokked networks trained further on fewer examples. "
