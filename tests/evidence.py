@@ -650,6 +650,7 @@ def waits(
     shapes = {
         "divergence": lambda x: -2 * log(x - d_c),
         "exponential": lambda x: -2 * x,
+        "power": lambda x: -2 * log(x),
         "constant": lambda x: 0.0,
     }
 

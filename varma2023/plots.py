@@ -54,14 +54,14 @@ def run_name(record: Record) -> str:
     return f"seed {run.seed}, D {run.dataset_size:,}, weight decay {run.weight_decay:g}"
 
 
-def meta(record: Record, *fields: str) -> dict[str, int | float]:
+def meta(record: Record, *fields: str) -> dict[str, int | float | str]:
     """A trace's `meta`, of one run: on a page a reader chooses curves by each that varies."""
     names = ("seed", "weight_decay", "dataset_size", *fields)
     values = {name: getattr(record.run, name) for name in names}
     return {name: powers(v) if isinstance(v, str) else v for name, v in values.items()}
 
 
-def shared_meta(records: Records, *fields: str) -> dict[str, int | float]:
+def shared_meta(records: Records, *fields: str) -> dict[str, int | float | str]:
     """The `meta` of a curve of several runs: what they share. It goes when that is hidden."""
     first, *rest = (meta(record, *fields) for record in records)
     return {key: value for key, value in first.items() if all(m[key] == value for m in rest)}

@@ -162,11 +162,21 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert analysis.laws_table(records).count("<tr") == 1 + len(LAWS)
     assert analysis.laws_table(records[:6]) == ""
     assert "in 4 of 5 runs" in analysis.times_table(records)
+    assert analysis.growth_text(records[:6]) == "Too few runs to say"
     wide = made.waits(p=113)["delay"]
     both = shown(figures.fig_wide(records, wide), "1 have not got there; p = 113: ")
     assert {trace.name for trace in both.data} == {"networks", *LAWS}
     dots = [trace for trace in both.data if trace.mode == "markers"]
     assert [len(t.x) for t in dots] == [len(analysis.by_size(here)) for here in (records, wide)]
+
+
+def test_the_growth_is_that_of_medians_from_the_second_size_to_the_least():
+    records = made.waits(p=113, law="power", spread=0.0)["delay"]
+    own = group(analysis.by_size(records), "dataset_size")
+    least, more = (analysis.halfway(here[0]) for here in [*own.values()][:2])
+    ratio = f"{least / more:.1f}"
+    said = f"{ratio} times as long (medians); by the power law {ratio}"
+    assert analysis.growth_text(records) == said
 
 
 def test_grokfasts_figure_shows_both_ends_and_the_waits_of_the_same_networks():

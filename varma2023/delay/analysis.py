@@ -332,6 +332,17 @@ def by_modulus(records: Records, crits: dict[int, float]) -> dict[int, Interval]
     return found
 
 
+def growth_text(records: Records) -> str:
+    """ "4.1 times as long; by the power law 1.5": medians at the smallest size over the next."""
+    if not judged(records):
+        return "Too few runs to say"
+    sizes = group(by_size(records), "dataset_size")
+    (small, own), (large, more) = sorted(sizes.items())[:2]
+    times = [float(np.median([*map(halfway, here)])) for here in (own, more)]
+    power = (large / small) ** fits(records)["power"].rate
+    return f"{times[0] / times[1]:.1f} times as long (medians); by the power law {power:.1f}"
+
+
 def laws_table(records: Records) -> str:
     """By law: its constants, the spread around it, and its held-out log-likelihood of a run.
 

@@ -19,7 +19,7 @@ CLAIMS = Claims()
 @CLAIMS.row(
     "B14",
     "Beyond: the time to grok",
-    "the time to grok diverges as the dataset shrinks to a critical size",
+    "at one modulus and rate, the time to grok diverges as the dataset shrinks to a critical size",
     (DELAY, "fig-delay"),
     ("delay", "moduli", "upper_branch", "noisy"),
 )

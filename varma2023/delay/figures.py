@@ -39,7 +39,7 @@ def fig_delay(
     name = f"p = {p}, weight decay {decay:g}"
     _dots(fig, own, name, colours[p, decay], names.index((p, decay)), 1.0, (1, 1))
     smallest = min(record.run.dataset_size for record in own)
-    least = 0.9 * min(smallest, crits.get(p, inf))
+    least = 0.8 * min(smallest, crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
     known = ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM)

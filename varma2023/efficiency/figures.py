@@ -304,6 +304,6 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1})
     fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
     fig.update_yaxes(tickformat="+.0%")
-    fig.update_yaxes(title="Eq. (2) over the cheaper circuit's", col=1)
+    fig.update_yaxes(title="Eq. (2), relative", col=1)
     text = "The rule's share of the correct logit, and by how much Eq. (2) is above that of the "
     return set_alt(fig, f"{text}cheaper circuit alone, ranges by D. {'. '.join(said)}.")

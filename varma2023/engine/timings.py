@@ -194,7 +194,7 @@ def on_a_card() -> str:
 def card_tables(measured: Measured) -> str:
     """Times and outcomes by precision, of `benchmarks/gpu.py`, as HTML tables."""
     steps: dict[tuple[str, str], str] = {}
-    for row in measured["steps"]:
+    for row in sorted(measured["steps"], key=lambda row: (row["n_runs"], row["dataset_size"])):
         of = "{n_runs:,} × {dataset_size:,}, {way}".format(**row)
         steps[of, row["precision"]] = "{us:.3g} µs, {limit_share:.0%}".format(**row)
     times = pivot("networks × examples: a model-step, and its share of the limit", steps)

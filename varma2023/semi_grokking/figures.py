@@ -253,7 +253,7 @@ def fig_by_size(records: Records) -> go.Figure:
 def fig_leaving(records: Records) -> go.Figure:
     """Not in the paper: test accuracy of fresh networks at the end, by learning rate, against D."""
     sizes, rates = [*group(records, "dataset_size")], group(records, "lr")
-    ticks = sizes if len(sizes) < 5 else range(220, 941, 60)
+    ticks = sizes[:: -(1 + len(sizes) // 8)]  # the largest among them
     axis = plots.size_axis(records, "dataset size D", ticks)
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
@@ -409,7 +409,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
     A column for each kind, and one for the place of spikes of the first before a network leaves.
     """
     titles = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds]
-    fig = panels(440, [*titles, "place, before leaving"], cols=len(kinds) + 1)
+    fig = panels(440, [*titles, "mean place of a spike"], cols=len(kinds) + 1)
     for col, records in enumerate(kinds, start=1):
         sizes = coloured(group(records, "dataset_size").items())
         for record, colour in ((record, colour) for (_, own), colour in sizes for record in own):
@@ -433,7 +433,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
     fig.add_hline(y=0.5, line={"color": NORM, "dash": "dot", "width": 1}, col=len(kinds) + 1)
     fig.update_yaxes(title="η × epochs to leave", col=1)
-    fig.update_yaxes(title="mean place of a spike", range=[0, 1], col=len(kinds) + 1)
+    fig.update_yaxes(range=[0, 1], col=len(kinds) + 1)
     names = ["the last", *(f"{each} before" for each in before[1:])]
     where: Looks = {"tickvals": [-each for each in before], "ticktext": names}
     fig.update_xaxes(where, col=len(kinds) + 1)

@@ -114,7 +114,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     def still_falling(shake: analysis.Shake) -> bool:
         return not (shake.rested and measures.rests(shake.after))
 
-    titles = ["accuracy after / before", "change of Eq. (2), by D"]
+    titles = ["test accuracy", "change of Eq. (2), by D"]
     fig = panels(440, titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
