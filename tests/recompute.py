@@ -424,9 +424,28 @@ def headlines(results: Path = RESULTS) -> dict:
         "left memory": left_memory(runs_of("larger_step")),
         "left memory at a lower rate": left_memory(runs_of("lowered")),
         "time with Grokfast": with_grokfast(runs_of("grokfast"), runs_of("delay")),
+        "spread of waits at 53": spread_of_waits(runs_of("delay_53")),
         "half size by gain": by(ungrokked_for_20, "amplify", of=d_crits),
         **clock(runs_of("learning_rates")),
     }
+
+
+def spread_of_waits(rows: list[Row]) -> float:
+    """Standard deviation of ln t around each size at which all got there, pooled over sizes.
+
+    The time t is when accuracy is half-way from what mirror images alone give to 1.
+    """
+    by_size: dict[int, list[float]] = {}
+    for row in rows:
+        order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
+        facts = [tuple(sorted(divmod(example, row.p))) for example in order]
+        known = set(facts[: row.dataset_size])
+        mirror = np.mean([fact in known for fact in facts[row.dataset_size :]])
+        past = row.curves["epoch"][row.curves["test_accuracy"] > (1 + mirror) / 2]
+        by_size.setdefault(row.dataset_size, []).append(log(past[0]) if len(past) else inf)
+    found = [np.array(times) for times in by_size.values() if max(times) < inf]
+    squares = sum(float(np.sum((times - times.mean()) ** 2)) for times in found)
+    return (squares / sum(len(times) - 1 for times in found)) ** 0.5
 
 
 def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:

@@ -66,7 +66,7 @@ def said(n: dict) -> dict[str, list[str]]:
             f"AdamW {shift(n['shift by AdamW'])}",
             f"at equal decay times, {shift(n['shift at equal epochs'])}",
         ],
-        "A.2": [f"D_crit {averaged(n['D_crit down'])}", up],
+        "A.2": [f"D_crit at least {averaged(n['D_crit down'])}", up],
         "B3": [up],
         "F10a": [
             f"rank correlation {n['rank of the ratio']:.2f} ",
@@ -97,6 +97,7 @@ def said(n: dict) -> dict[str, list[str]]:
                 for d in n["D of equal costs"].values()
             ),
         ],
+        "B34": [f"ln t differs by {n['spread of waits at 53']:.2f} ("],
         "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
         "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
         "B28": [averaged(crits) for crits in n["half size by rate at 53"].values()],
