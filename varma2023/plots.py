@@ -149,7 +149,7 @@ def draw_paper(
     [(first, last)] = spans
     axis, band = "x" if y is None else "y", first != last
     line = {"color": REFERENCE, "width": 0 if band else 2, "dash": "longdash"}
-    looks = {"line": line, "name": label, "showlegend": not shown, "layer": "between"}
+    looks = {"line": line, "name": label, "showlegend": not shown, "layer": "below"}
     looks |= {"fillcolor": pale(REFERENCE, 0.25)} if band else {}
     if note:
         where = {"x": first, "xanchor": "center", "y": 1, "yanchor": "bottom"}

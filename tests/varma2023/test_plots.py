@@ -31,7 +31,7 @@ def test_one_axis_gives_a_line_or_a_band_across_its_panel(log, axis, value):
     assert (shape[f"{axis}0"], shape[f"{axis}1"], shape[f"{axis}ref"]) == (low, high, f"{axis}2")
     assert (shape[f"{across}0"], shape[f"{across}1"]) == (0, 1)
     assert shape[f"{across}ref"] == f"{across}2 domain"
-    assert (shape.name, shape.showlegend, shape.layer) == (NAME, True, "between")
+    assert (shape.name, shape.showlegend, shape.layer) == (NAME, True, "below")
     assert shape.line.color == theme.REFERENCE
     assert (shape.fillcolor is None) == (low == high)
 

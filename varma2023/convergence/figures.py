@@ -77,25 +77,29 @@ def fig_strength(records: Records) -> go.Figure:
 def fig_early_end(records: Records, tolerance: float) -> go.Figure:
     """A row for each run that could have ended early: the share of its epochs to there, and after.
 
-    In the order of these epochs; the colour is where it starts.
+    In the order of these shares; the colour is where it starts.
     """
-    marks = sorted(analysis.early_ends(records, tolerance), key=lambda end: end.epoch)
+
+    def share(end: analysis.EarlyEnd) -> float:
+        return end.epoch / int(end.record["epoch"][-1])
+
+    marks = sorted(analysis.early_ends(records, tolerance), key=share)
     fig = figure(height=160 + 16 * len(marks))
     first = dict(coloured((False, True)))
     for row, end in enumerate(marks):
-        grokked, share = end.record.run.init is not None, end.epoch / int(end.record["epoch"][-1])
+        grokked, part = end.record.run.init is not None, share(end)
         label = "from a grokked network" if grokked else "from random weights"
         colour = first[grokked]
         moved = end.record.final("test_accuracy") - end.accuracy
         told = f"could have ended at {end.epoch:,}<br>test accuracy {end.accuracy:.4f} there, "
         told += f"{moved:+.4f} after<br>p = {end.record.run.p}, {run_name(end.record)}"
         looks: Looks = {"mode": "lines", "meta": meta(end.record)}
-        draw(fig, [0, share], [row] * 2, label, colour=colour, width=7, **looks)
+        draw(fig, [0, part], [row] * 2, label, colour=colour, width=7, **looks)
         after: Looks = {"colour": pale(colour), "width": 7, "showlegend": False}
-        draw(fig, [share, 1], [row] * 2, label, **after, **looks)
+        draw(fig, [part, 1], [row] * 2, label, **after, **looks)
         dot: Looks = {"mode": "markers", "marker": {"color": NORM, "size": 8, "symbol": "line-ns"}}
         dot["marker"]["line"] = {"color": NORM, "width": 2}
-        draw(fig, [share], [row], "could have ended", told, **dot, meta=meta(end.record))
+        draw(fig, [part], [row], "could have ended", told, **dot, meta=meta(end.record))
     fig.update_xaxes(title="share of its epochs", tickformat=".0%")
     fig.update_yaxes(title="runs", showticklabels=False, ticks="")
     same = sum(end.same for end in marks)
