@@ -100,13 +100,13 @@ def ends_table(found: Sequence[Pair]) -> str:
             f"{r.final('correct_logit'):.1f} | {r.final('test_accuracy'):.3f} | {floor(r):.2g}"
             for r in (pair.adamw, pair.lbfgs)
         )
-        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | the minimiser | {lbfgs} | {differs}"]
+        rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | minimiser | {lbfgs} | {differs}"]
     heads = "network | by | gradients | Eq. (2) over α | norm | correct logit | test accuracy"
     return table(f"{heads} | residual | the ends differ in", rows)
 
 
 def _wide(pair: Pair) -> str:
-    return f'<div style="min-width: 9rem">{pair}</div>'
+    return f'<div style="min-width: 8rem">{pair}</div>'
 
 
 def cost_table(found: Sequence[Pair]) -> str:
