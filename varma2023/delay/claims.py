@@ -37,8 +37,7 @@ def diverges(found: ByExperiment) -> Result:
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
     parts = [
-        _held_out(gains),
-        f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}",
+        _laws_text(gains, d_c, nucleation),
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
         *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
@@ -82,12 +81,10 @@ def diverges_53(found: ByExperiment) -> Result:
         return Result()
     gains, spread = _gains(records), analysis.spread(records)
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
-    ours = f"{_held_out(gains)}; D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}; "
+    ours = f"{_laws_text(gains, d_c, nucleation)}; ln t differs by {spread.text()}"
     late = _better(_gains(records, analysis.generalised))
     further = {**_drift(spread), "so it does by the time to accuracy 0.98": late}
-    return Result(
-        f"{ours}ln t differs by {spread.text()}", _better(gains), further, Evidence.of(records)
-    )
+    return Result(ours, _better(gains), further, Evidence.of(records))
 
 
 def _gains(records: Records, moment: Reading = analysis.halfway) -> dict[str, Interval]:
@@ -96,9 +93,11 @@ def _gains(records: Records, moment: Reading = analysis.halfway) -> dict[str, In
     return {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
 
 
-def _held_out(gains: Mapping[str, Interval]) -> str:
-    each = (f"{gain.text('+.3f')} a run against the {law}" for law, gain in gains.items())
-    return "; ".join(f"held out, {text}" for text in each)
+def _laws_text(gains: Mapping[str, Interval], d_c: Interval, nucleation: Interval) -> str:
+    """What the divergence gains over each law without a critical size; and that size, by law."""
+    held_out = [f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()]
+    size = f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}"
+    return "; ".join([*held_out, size])
 
 
 def _better(gains: Mapping[str, Interval]) -> Met:

@@ -12,7 +12,7 @@ from varma2023.measures import group
 from varma2023.theme import GEN, MEM
 
 ROWS, COLUMNS = 4, 20  # of a whole drawn table of facts
-WIDTH, HEIGHT, LONGEST = 240, 232, 80  # of a picture, and of a bar in it
+WIDTH, HEIGHT, BAR = 240, 232, 80  # of a picture, and of a bar in it
 APART = 4  # times fewer, and more, examples than where both circuits cost the same
 COLOURS = {"gen": f"var(--gk-gen, {GEN})", "mem": f"var(--gk-mem, {MEM})"}
 TITLES = {"mem": "the table is cheaper", "gen": "the rule is cheaper", "": "both cost the same"}
@@ -90,9 +90,9 @@ def _bar(circuit: str, norm: float, longest: float, y: float | int, kept: str) -
     fate = "" if not kept else ", is kept" if circuit == kept else ", decays away"
     opacity = 1 if kept in ("", circuit) else 0.35
     return (
-        f'<rect x="0" y="{y}" width="{LONGEST * norm / longest:.1f}" height="14" '
+        f'<rect x="0" y="{y}" width="{BAR * norm / longest:.1f}" height="14" '
         f'fill="{COLOURS[circuit]}" fill-opacity="{opacity}"/>'
-        + _text(LONGEST * norm / longest + 6, y + 12, f"norm {norm:.1f}{fate}")
+        + _text(BAR * norm / longest + 6, y + 12, f"norm {norm:.1f}{fate}")
     )
 
 

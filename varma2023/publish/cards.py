@@ -95,6 +95,7 @@ def transition(found: Results, every: ByExperiment) -> Face:
 def plateaus(found: Results, every: ByExperiment) -> Face:
     """Fig. 5: how many runs end on a plateau, and the one that stays there."""
     runs, near = every["semi_grokking"], overview.near_d_crit(every)
+    longer, _ = semi_grokking.by_precision(every.get("semi_grokking_again", []))
     n, of, one = len(semi_grokking.standing(runs)), len(runs), semi_grokking.example(near)
     last, end = overview.round_epochs([one]), one.final("test_accuracy")
     curves = [Curve(one["epoch"], one[f"{of}_accuracy"], of) for of in ("train", "test")]
@@ -102,7 +103,9 @@ def plateaus(found: Results, every: ByExperiment) -> Face:
     alt += f"{semi_grokking.PAPERS_PLATEAU}."
     drawn = spark(curves, Axis(0, last), SHARE, alt, paper_y=semi_grokking.PAPERS_PLATEAU)
     about = f"one that ends at {end:.2f}, up to epoch {last:,} of {one.run.epochs:,}"
-    return Face("end on a plateau", f"{n} of {of} runs", "6 or more of 200", drawn, about)
+    ours = f"{n} of {of} runs"
+    ours += f", {len(semi_grokking.standing(longer))} also when trained longer" if longer else ""
+    return Face("end on a plateau", ours, "6 or more of 200", drawn, about)
 
 
 def takeover(found: Results, every: ByExperiment) -> Face:

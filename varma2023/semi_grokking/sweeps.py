@@ -186,7 +186,7 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
 
 SLOWER = 4  # times lower than the usual learning rate
 LED_OUT = ((320, 0), (340, 0), (340, 3), *((360, seed) for seed in range(5)))
-"""Size and seed of the published networks at the usual rate that end above 1/2."""
+"""Size and seed of the published networks of `slower` that end above 1/2 at the usual rate."""
 
 
 def slower(profile: str = "published", seeds: int | None = None) -> list[Run]:

@@ -75,6 +75,9 @@ def spiking_text(records: Records) -> str:
     return f"{counts}{told}" if found else counts
 
 
+NAMES = {"weight_decay": "weight decay", "eps": "ε"}
+
+
 def transition_table(records: Records, field: str = "weight_decay") -> str:
     """By value of a field: D_crit and where accuracy is 0.7, over seeds; the ends and the width."""
     rows = []
@@ -85,7 +88,7 @@ def transition_table(records: Records, field: str = "weight_decay") -> str:
         rows.append([f"{value:g}", len(here), *crits, factor, *ends])
     heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
     heads += " | accuracy at the smallest D′ | at the largest"
-    return table({"eps": "ε"}.get(field, field.replace("_", " ")) + heads, rows)
+    return table(NAMES[field] + heads, rows)
 
 
 def d_crits_text(records: Records) -> str:

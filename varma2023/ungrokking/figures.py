@@ -63,9 +63,6 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     return set_alt(fig, text)
 
 
-NAMES = {"weight_decay": "weight decay", "eps": "ε"}
-
-
 def fig4_ungrokking(
     minimised: Records,
     adamw: Records = (),
@@ -90,7 +87,7 @@ def fig4_ungrokking(
         groups = group(records, field)
         for i, (value, colour) in enumerate(coloured(values)):  # the same in each panel
             if value in groups:
-                label, looks = f"{NAMES[field]} {value:g}", Looks(place=(1, col))
+                label, looks = f"{analysis.NAMES[field]} {value:g}", Looks(place=(1, col))
                 looks |= {} if value in named else {"showlegend": False}
                 draw_accuracy(fig, groups[value], field, label, colour, i, **looks)
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
@@ -123,7 +120,7 @@ def _crossings(records: Records, field: str) -> str:
     for value, here in group(records, field).items():
         mean = measures.d_crit_interval(here).value
         size = f"{mean:,.0f}" if isfinite(mean) else measures.d_crit_text(here)
-        found.append(f"{size} at {NAMES[field]} {value:g}")
+        found.append(f"{size} at {analysis.NAMES[field]} {value:g}")
     return ", ".join(found)
 
 
@@ -152,7 +149,7 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
         line: Looks = {"colour": NORM, "dash": "dot", "width": 1.8, "mode": "lines"}
         draw(fig, whole, [end.value] * 2, **looks, **line)
     for i, ((decay, curve), colour) in enumerate(coloured(curves.items())):
-        label = f"{NAMES['weight_decay']} {decay:g}"
+        label = f"{analysis.NAMES['weight_decay']} {decay:g}"
         hover = f"%{{y:,.0f}} after %{{x:.1f}} decay times<br>{label}"
         x, y = zip(*curve, strict=True)
         draw(fig, x, y, label, hover, colour=colour, dash=dash_of(i), mode="lines")
