@@ -41,8 +41,7 @@ def _train(args: argparse.Namespace) -> int:
 
 def _gc(args: argparse.Namespace) -> int:
     store = Store(args.store)
-    removed = store.collect_garbage(args.damaged)
-    for path in removed:
+    for path in (removed := store.collect_garbage(args.damaged)):
         print(path.relative_to(store.path))
     print(f"{len(removed)} files deleted from {store.path}")
     return 0

@@ -27,10 +27,10 @@ def train(
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
 
     Raises, at the first epoch:
-        ValueError: the run has noise on its gradient, or amplifies slow ones.
+        ValueError: the run has noise on its gradient, amplifies slow ones or clips it.
     """
-    if run.noise or run.amplify:
-        raise ValueError(f"noise and amplify must be 0, got {run.noise} and {run.amplify}")
+    if any(changed := (run.noise, run.amplify, run.clip)):
+        raise ValueError(f"noise, amplify and clip must be 0, got {changed}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

@@ -16,7 +16,7 @@ SLOW = 0.98  # of Grokfast's average of slopes, kept for the next epoch
 
 
 class AdamW:
-    """torch's fused Adam with one lr, betas, eps and amplify, which the runs share.
+    """torch's fused Adam with one lr, betas, eps, clip and amplify, which the runs share.
 
     It has one weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
     """
@@ -26,6 +26,7 @@ class AdamW:
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
         self._amplify, self._moments = run.amplify, MOMENTS + ("slow",) * bool(run.amplify)
+        self._longest = run.clip * run.eps
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
@@ -41,6 +42,8 @@ class AdamW:
     def step(self, train_loss: Objective) -> None:
         """One epoch."""
         gradient = self.point.grad = train_loss(self.point)[1]
+        if self._longest:
+            gradient *= (self._longest / gradient.norm(dim=1, keepdim=True)).clamp(max=1)
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
         if self._amplify:

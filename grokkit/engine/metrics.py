@@ -27,7 +27,6 @@ METRICS = (
     "steepness",  # lr times the train loss's second difference in AdamW's metric (`Run.steepness`)
 )
 
-
 Epochs = Int[np.ndarray, " log"]
 Logged = Float[np.ndarray, " log"]  # a number at each of them
 

@@ -28,7 +28,7 @@ RUNS = [
     replace(RUN, dataset_size=24, weight_decay=0.0, labels="random", task="x-y"),
 ]
 BY_LBFGS = replace(RUN, **MINIMISER, epochs=60)
-NOISY = replace(RUN, noise=0.5, amplify=2.0)
+NOISY = replace(RUN, noise=0.5, amplify=2.0, clip=1e5)
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
 
@@ -74,6 +74,25 @@ def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
         adamw.step()
         stack.advance()
         assert_close(model.flat(stack.theta(0)), theta.detach(), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_long_gradient_is_cut_run_by_run_as_torch_does_it(batched):
+    own = replace(RUN, eps=0.1, clip=5.0, lr=3e-3, precision="float64")  # 1e-6, torch's, is small
+    runs = [own, replace(own, seed=3)]
+    stack = stacked(runs, batched=batched)
+    losses, long = [*map(textbook_loss, runs)], []
+    thetas = [model.flat(stack.theta(i)).requires_grad_() for i in range(2)]
+    adamw = torch.optim.AdamW(thetas, own.lr, (own.beta1, own.beta2), own.eps, 1.0)
+    for _ in range(30):
+        for loss, theta in zip(losses, thetas, strict=True):
+            [theta.grad] = torch.autograd.grad(loss(theta), [theta])
+            long.append(torch.nn.utils.clip_grad_norm_([theta], 0.5) > 0.5)
+        adamw.step()
+        stack.advance()
+        for i, theta in enumerate(thetas):
+            assert_close(model.flat(stack.theta(i)), theta.detach(), rtol=1e-5, atol=1e-7)
+    assert 10 < sum(long) < 50
 
 
 def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
