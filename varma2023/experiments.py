@@ -70,6 +70,7 @@ EXPERIMENTS = {
     "slower": Experiment("the same at a smaller rate", semi.slower),
     "middling": Experiment("whether networks left in the middle stay", semi.middling),
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
+    "clipped": Experiment("the same with spikes kept low", semi.clipped),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),

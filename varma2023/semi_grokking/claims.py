@@ -412,6 +412,36 @@ def by_momentum(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B35",
+    "Beyond: spikes kept low",
+    "with long gradients clipped after they have memorised, so that spikes stay low, fewer than "
+    "half as many networks on 2,050 examples generalise at eight times the paper's learning rate",
+    (METASTABLE, "fig-clipped"),
+    ("clipped",),
+)
+def spikes_kept_low(found: ByExperiment) -> Result:
+    """B35: whether networks leave memory when their spikes are kept low (choice C54)."""
+    large, *small = (group(own, "clip") for own in group(found["clipped"], "p").values())
+    free, clipped = large.values()
+    if not analysis.in_papers_range(free) or not small:
+        return Result()
+    left = [*map(len, map(analysis.generalised, (free, clipped)))]
+    spiky = analysis.spiking_in_memory(clipped)
+    ours = f"{left[1]} of {len(clipped)} generalise clipped at {clipped[0].run.clip:g} ε, "
+    ours += f"{left[0]} of {len(free)} as they are"
+    usual, low, *_ = small[0].values()
+    above = [*map(len, map(analysis.in_the_rule, (usual, low)))]
+    told = f"{analysis.share_text(low)}, {analysis.share_text(usual)} as they are"
+    further: dict[str, Met] = {
+        f"every clipped network spikes in memory ({spiky} of {len(clipped)})": (
+            spiky == len(clipped)
+        ),
+        f"mod 31, at {EDGE} times the rate, too ({told})": 2 * above[1] < above[0],
+    }
+    return Result(ours, 2 * left[1] < left[0], further, Evidence.of(free, clipped))
+
+
+@CLAIMS.row(
     "B21",
     "Beyond: a larger rate, fewer examples",
     "at p = 31 and eight times the paper's learning rate, fresh networks generalise on smaller "

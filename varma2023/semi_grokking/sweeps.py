@@ -134,12 +134,15 @@ def lowered(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
     It is from an early epoch on, in which the networks have memorised; for the same time in all.
     """
-    found = []
-    for run in nearest(larger_step(profile, seeds)):
-        early = min(CALM_UNTIL, run.epochs // 2)
-        begun = replace(run, epochs=early, n_logged=20, keep_weights=True)
-        found.append(replace(run, epochs=run.epochs - early, init=begun))
-    return _at_rate(found, 1 / LOWERED)
+    large = nearest(larger_step(profile, seeds))
+    return _at_rate([_once_memorised(run) for run in large], 1 / LOWERED)
+
+
+def _once_memorised(run: Run, **changes: Any) -> Run:
+    """The run in two parts, of which this is the second, with the changes (`CALM_UNTIL`)."""
+    early = min(CALM_UNTIL, run.epochs // 2)
+    begun = replace(run, epochs=early, n_logged=20, keep_weights=True)
+    return replace(run, epochs=run.epochs - early, init=begun, **changes)
 
 
 TRAINED_TOO = ((1645, 3), (1645, 4), (1789, 3), (1905, 3))  # size and seed, on a processor
@@ -269,6 +272,18 @@ def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
     beta2 = 1 - (1 - usual[0].beta2) / EDGE  # its average goes on for as long in lr x epochs
     fast = _at_rate(usual, EDGE, beta1=more, beta2=beta2)
     return [*(replace(run, beta1=less) for run in usual), *usual, *fast]
+
+
+def clipped(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks that spike in memory, with long gradients clipped (choice C54).
+
+    From where they have memorised, as they are and clipped: the largest size of `larger_step` at
+    its larger rate, then sizes of `semi_grokking` at `EDGE` times the usual rate.
+    """
+    sizes = {"published": (260, 280, 300), "quick": (300,), "paper": (1500, 1600)}[profile]
+    small = _at_rate(semi_grokking(profile, seeds, sizes), EDGE)
+    kinds = (nearest(larger_step(profile, seeds)), (0, 500)), (small, (0, 250, 2500))
+    return [_once_memorised(r, clip=clip) for runs, clips in kinds for clip in clips for r in runs]
 
 
 BETWEEN = (1.25, 2)  # times the usual learning rate
