@@ -385,6 +385,17 @@ def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> Named:
     return {"larger_step": larger, "lowered": later}
 
 
+def clipped(kinds=(FULL, NONE), small=(0.9, 0.1), loss=1e-2, seeds=FIVE, base=PAPERS) -> Named:
+    """Networks that spike, as they are and clipped, with this loss at an epoch; then mod 31."""
+    losses, found = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7), []
+    for clip, kind, accuracy in zip((0, 500), kinds, small, strict=True):
+        same = [Run(p=31, dataset_size=300, clip=clip, seed=seed) for seed in seeds]
+        found += [in_memory(run, accuracy, spiky=True) for run in same]
+        large = (replace(base, clip=clip, seed=seed) for seed in seeds)
+        found += [plateau(kind, run, train_loss=losses, train_accuracy=1.0) for run in large]
+    return {"clipped": found}
+
+
 def leaving(crits=(600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113) -> Named:
     """Fresh networks that cross at `D_CRIT` at the usual rate, at others on `crits`, by seed.
 

@@ -421,7 +421,7 @@ def by_momentum(found: ByExperiment) -> Result:
 )
 def spikes_kept_low(found: ByExperiment) -> Result:
     """B35: whether networks leave memory when their spikes are kept low (choice C54)."""
-    large, *small = (group(own, "clip") for own in group(found["clipped"], "p").values())
+    *small, large = (group(own, "clip") for own in group(found["clipped"], "p").values())
     free, clipped = large.values()
     if not analysis.in_papers_range(free) or not small:
         return Result()

@@ -170,6 +170,8 @@ def _column_title(run: Run, field: str) -> str:
     """What a column of `fig_side_by_side` is of, by one of its runs."""
     if field == "beta1":
         return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
+    if field == "clip":
+        return f"clipped at {run.clip:g} ε" if run.clip else "as they are"
     rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
     return f"{run.loss if field == 'loss' else rate}, D = {run.dataset_size:,}"
 
@@ -177,7 +179,7 @@ def _column_title(run: Run, field: str) -> str:
 def fig_side_by_side(
     records: Records, field: str, metrics: Sequence[str] = ("test_accuracy", "train_loss")
 ) -> go.Figure:
-    """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "loss") and D.
+    """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "clip") and D.
 
     Of "beta1" a column has both sizes. A row for each metric, over epochs; at several learning
     rates over η x epochs.
