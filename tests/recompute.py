@@ -423,6 +423,11 @@ def headlines(results: Path = RESULTS) -> dict:
         "while fresh": by(remembering, "dataset_size", of=lambda own: [*map(while_calm, own)]),
         "left memory": left_memory(runs_of("larger_step")),
         "left memory at a lower rate": left_memory(runs_of("lowered")),
+        "left memory by clip": by(
+            [row for row in runs_of("clipped") if row.p == 113],
+            "clip",
+            of=partial(n_above, level=0.95),
+        ),
         "time with Grokfast": with_grokfast(runs_of("grokfast"), runs_of("delay")),
         "spread of waits at 53": spread_of_waits(runs_of("delay_53")),
         "half size by gain": by(ungrokked_for_20, "amplify", of=d_crits),

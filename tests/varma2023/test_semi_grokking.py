@@ -262,6 +262,24 @@ def test_a_lowered_rate_goes_on_from_the_large_one_for_the_same_time(profile):
         assert first == begun
 
 
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_clipped_networks_go_on_from_where_others_do(profile):
+    runs = sweeps.clipped(profile)
+    large = {run.init for run in sweeps.lowered(profile)}
+    by_init = {init: {r.clip for r in runs if r.init == init} for init in {r.init for r in runs}}
+    assert large < by_init.keys()
+    for init, clips in by_init.items():
+        assert init.clip == 0
+        assert clips == ({0, 500} if init in large else {0, 250, 2500})
+    assert len({replace(run, clip=0.0) for run in runs}) == len(by_init)
+
+
+def test_columns_of_clipped_runs_say_at_what_length():
+    large = [r for r in evidence.clipped()["clipped"] if r.run.p == 113]
+    fig = figures.fig_side_by_side(large, "clip")
+    shown(fig, "Generalised: as they are: 5 of 5; clipped at 500 ε: 0 of 5")
+
+
 def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     found = evidence.left_in_the_middle(seeds=[0])
     usual, larger = found["semi_grokking"], found["leaving_memory"]
