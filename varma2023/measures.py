@@ -154,6 +154,16 @@ def values_at(records: Records, metric: str, epoch: float, whole: str = "") -> S
     return Summary.of((values / wholes).tolist())
 
 
+def median_curve(records: Records, metric: str) -> tuple[metrics.Epochs, metrics.Logged]:
+    """The median of a metric over runs, at the epochs of the longest.
+
+    A run that ended early stays where it ended.
+    """
+    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
+    each = [np.interp(epochs, record["epoch"], record[metric]) for record in records]
+    return epochs, np.median(each, axis=0)
+
+
 def train_fits(record: Record) -> Crossing | None:
     """Train accuracy reaches 1."""
     return first(record, record["train_accuracy"] == 1)

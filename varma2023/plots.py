@@ -200,8 +200,7 @@ def draw_runs(
     if chosen is not None:
         draw_run(fig, chosen, metric, place, label=label, dash=dash, width=2.5)
         return
-    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
-    middle = np.median([np.interp(epochs, r["epoch"], r[metric]) for r in records], axis=0)
+    epochs, middle = measures.median_curve(records, metric)
     who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])
     who = who if label == name else f"{label}<br>{who}"
     hover = f"{name} %{{y:.4g}}<br>{who}<br>epoch %{{x:,}}"
@@ -290,4 +289,5 @@ def draw_accuracy(
         sizes, means = measures.curve(records, read)
         strong: Looks = {"width": 2.4, "mode": "lines", **trace}
         strong["meta"] = shared_meta(records, field)
-        draw(fig, sizes, means, label, f"{hover}mean of {len(units)} seeds, {label}", **strong)
+        strong["customdata"] = [len(here) for here in group(records, "dataset_size").values()]
+        draw(fig, sizes, means, label, f"{hover}mean of %{{customdata}} runs, {label}", **strong)

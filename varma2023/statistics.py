@@ -1,7 +1,7 @@
 """Intervals by bootstrap over runs, and the one test of ranks that the book uses.
 
-Runs that share a seed share their first network, so what is drawn again is a whole seed (or, where
-there is one seed, nothing: then there is no interval).
+Runs that share a seed share their first network, so what is drawn again is a whole seed. Of fewer
+than `FEW` seeds nothing is drawn, and there is no interval.
 """
 
 from collections import Counter

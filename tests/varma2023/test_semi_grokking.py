@@ -277,7 +277,7 @@ def test_clipped_networks_go_on_from_where_others_do(profile):
 def test_columns_of_clipped_runs_say_at_what_length():
     large = [r for r in evidence.clipped()["clipped"] if r.run.p == 113]
     fig = figures.fig_side_by_side(large, "clip")
-    shown(fig, "Generalised: as they are: 5 of 5; clipped at 500 ε: 0 of 5")
+    shown(fig, "as they are, D = 1,500: 5 of 5; clipped at 500 ε, D = 1,500: 0 of 5")
 
 
 def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():

@@ -114,7 +114,8 @@ def semi(kinds=KINDS, longer=SEMI, precise=SEMI, rest=CALM, base=made.PAPERS, **
     """A sweep near D_crit, runs made again, and the minimiser's ends."""
     found = {"semi_grokking": made.near_d_crit(kinds, base=base, **changes)}
     if longer:
-        found["semi_grokking_again"] = made.again(longer, precise, base)
+        at = base.dataset_size + 10 * (kinds.index(SEMI) if SEMI in kinds else 0)
+        found["semi_grokking_again"] = made.again(longer, precise, replace(base, dataset_size=at))
     return found | {"semi_grokking_ends": made.minimised(0.6, rest)}
 
 

@@ -104,10 +104,12 @@ def steeper(found: ByExperiment) -> Result:
         further[f"× {ratio.text('.2g')} for weight decay × {of_decays:g}: {kind}"] = near
     again = [minimum.again for minimum in minima]
     further |= measures.resting(again, "every minimum is at rest")
-    above = every(ratio.tells(1, inf) for ratio in ratios)
-    return Result(
-        ours, above, further, Evidence.of(*measures.group(records, "p", "weight_decay").values())
-    )
+    settings = {steepness.setting(record.run) for record in records}
+    untold = [None] * (len(settings) - len(ratios))  # those without a pair
+    above = every([*(ratio.tells(1, inf) for ratio in ratios), *untold])
+    pairs = steepness.ratios(minima)
+    made = [[r for m in minima if m.setting == one for r in (m.again, *m.adamw)] for one in pairs]
+    return Result(ours, above, further, Evidence.of(*made))
 
 
 @CLAIMS.row(

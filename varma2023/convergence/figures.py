@@ -129,5 +129,6 @@ def fig_equilibrium(states: Sequence[Equilibrium], records: Records) -> go.Figur
         parts.append(f"seed {record.run.seed}: {fitted}")
     fig.update_yaxes(exponentformat="power")
     fig.update_yaxes(title="gradient of the train loss", row=1, col=1)
-    text = f"Gradient of parameters of trained networks against ε λ θ: {'; '.join(parts)}."
+    text = "Gradient of parameters of trained networks against −ελθ/(1 − λ|θ|), where AdamW rests: "
+    text += f"{'; '.join(parts)}."
     return set_alt(fig, text)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Record, Records, Run
 from varma2023 import plots
 from varma2023.measures import (
     Summary,
@@ -40,6 +40,11 @@ class Setting(NamedTuple):
         return f"p = {self.p}, width {self.width}, λ = {self.weight_decay:g}"
 
 
+def setting(run: Run) -> Setting:
+    """The setting of a run."""
+    return Setting(run.p, run.model.d_model, run.weight_decay)
+
+
 class Minimum(NamedTuple):
     """A minimum of Eq. (2), known by what was started there."""
 
@@ -64,14 +69,13 @@ def minima(records: Records) -> list[Minimum]:
     pairs: dict[tuple, dict[str, list[Record]]] = {}
     for record in records:
         run = record.run
-        setting = Setting(run.p, run.model.d_model, run.weight_decay)
-        pair = pairs.setdefault((setting, run.seed), {kind: [] for kind in KINDS})
+        pair = pairs.setdefault((setting(run), run.seed), {kind: [] for kind in KINDS})
         start = run.init and run.init.init
         grokked = start is not None and start.dataset_size > run.dataset_size
         pair[RULE if grokked else MEMORY].append(record)
     found = []
-    for (setting, _), pair in pairs.items():
-        both = [Minimum(setting, kind, first, rest) for kind, (first, *rest) in pair.items()]
+    for (where, _), pair in pairs.items():
+        both = [Minimum(where, kind, first, rest) for kind, (first, *rest) in pair.items()]
         found += both if all(minimum.holds for minimum in both) else []
     return found
 

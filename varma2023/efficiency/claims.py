@@ -334,7 +334,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
     if by_random.without:
-        ours += f"; {by_random.without} of {len(by_random.crits)} seeds has no prediction"
+        ours += f"; {by_random.without} of {len(by_random.crits)} seeds without a prediction"
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))

@@ -104,8 +104,8 @@ def over_cheaper(mem: Records, gen: Records, ends: Records) -> list[tuple[Record
     """Ends, each with its Eq. (2) over that of the circuit that is the cheaper one alone.
 
     At the size, weight decay and seed of each end: C_mem's minimum interpolated between its sizes,
-    the mean over seeds, NaN where it was not run at so small a size; C_gen's of the rule of that
-    seed. An end whose seed has no rule is left out.
+    the mean over seeds, NaN where it was not run at so small a size, beyond its largest that of the
+    largest; C_gen's of the rule of that seed. An end whose seed has no rule is left out.
     """
     found = []
     curves = {decay: minima(here) for decay, here in group(mem, "weight_decay").items()}

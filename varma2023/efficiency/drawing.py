@@ -8,7 +8,7 @@ import numpy as np
 from grokkit.runs import Records
 from varma2023.efficiency.analysis import LOGIT, Fit, logs_by_seed
 from varma2023.efficiency.critical import cost_curve, equal_cost_size
-from varma2023.measures import group
+from varma2023.measures import curve, trig_part
 from varma2023.theme import GEN, MEM
 
 ROWS, COLUMNS = 4, 20  # of a whole drawn table of facts
@@ -52,11 +52,8 @@ def measured(mem: Records, gen: Records, ends: Records) -> dict[str, list[list[f
         name: np.exp(cost_curve(logs_by_seed(runs), LOGIT)).tolist()
         for name, runs in (("mem", mem), ("gen", gen))
     }
-    shares = {
-        size: np.mean([r.final("trig_logit") / r.final("correct_logit") for r in here])
-        for size, here in sorted(group(ends, "dataset_size").items())
-    }
-    return norms | {"share": [[float(size), float(share)] for size, share in shares.items()]}
+    shares = zip(*curve(ends, trig_part), strict=True)
+    return norms | {"share": [[float(size), float(share)] for size, share in shares]}
 
 
 def _cheaper(mem: Fit, gen: Fit, size: float) -> str:

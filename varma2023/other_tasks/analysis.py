@@ -8,6 +8,7 @@ characters take the place of the cosines. Everything is in float64, on class-cen
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -274,14 +275,14 @@ def tasks_table(records: Records, starts: Records) -> str:
     for task, here in group(records, "task").items():
         examples = tasks.task(task, here[0].run.p).n_examples
         found, (sizes, values) = d_crit_interval(here), curve(here)
-        largest = measures.at_largest(here)[0]
+        mirror = fmean(measures.mirror_share(record.run) for record in measures.at_largest(here))
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
         known = ", ".join(f"{start.final('test_accuracy'):.2f}" for start in trained[task])
         rows.append(
             f"{task} | {trained[task][0].run.epochs:,}; {known} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
-            f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {measures.mirror_share(largest.run):.2f} | "
+            f"{values[-1]:.2f} at {sizes[-1]:,.0f}; {mirror:.2f} | "
             f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )

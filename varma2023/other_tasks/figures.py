@@ -111,7 +111,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
             draw(fig, [size] * 2, [0, 1], "D<sub>crit</sub>", hover, **line)
         fig.update_xaxes(size_axis(records, "D′" if row == n_rows else "", ticks), row=row, col=col)
     fig.update_yaxes(ACCURACY, col=1)
-    each = ", ".join(f"{task}: {measures.d_crit(here)}" for task, here in groups.items())
+    each = "; ".join(f"{task}: {measures.d_crit_text(here)}" for task, here in groups.items())
     done = sum(not note for note in told.values())
     text = "Test accuracy of grokked networks that the minimiser trained on fewer examples, for "
     text += f"{len(groups)} tasks; {done} go from near chance to generalised. Accuracy crosses a "

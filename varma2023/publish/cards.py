@@ -1,5 +1,6 @@
 """The score as eight cards: verdicts, one number of ours beside the paper's, a small picture."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
@@ -42,9 +43,7 @@ Results = Mapping[str, Result]
 
 def _median(records: Records, metric: str, colour: str, dash: str = "") -> Curve:
     """The median of a metric over runs, at the epochs of the longest."""
-    epochs = max((record["epoch"] for record in records), key=lambda epoch: int(epoch[-1]))
-    each = [np.interp(epochs, record["epoch"], record[metric]) for record in records]
-    return Curve(epochs, np.median(each, axis=0), colour, dash=dash)
+    return Curve(*measures.median_curve(records, metric), colour, dash=dash)
 
 
 def phenomena(found: Results, every: ByExperiment) -> Face:
@@ -146,10 +145,10 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     curves = [
         _median(decays[decay], "test_accuracy", "test", dash) for decay, dash in dashes.items()
     ]
-    done = sum(map(np.isfinite, rivals.general_epochs(decays[0.0])))
+    done = sum(map(measures.groks, decays[0.0]))
     ours = f"{done} of {len(decays[0.0])} runs in {last:,} epochs"
     named = ", ".join(f"{decay:g}" for decay in dashes)
-    alt = f"Test accuracy by weight decay, {named}: without, {ours} generalise."
+    alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."
     drawn = spark(curves, Axis(0, last), SHARE, alt)
     about = f"test accuracy for weight decay {named} (solid to dotted)"
     return Face("grok without weight decay", ours, "later, less reliably", drawn, about)
@@ -193,7 +192,8 @@ def evidence(results: Sequence[Result]) -> list[str]:
     """What the results of a card rest on: optimisers, moduli, and the range of seeds."""
     made = [result.evidence for result in results if result.evidence]
     by = sorted({name for each in made for name in each.by})
-    settings = sorted({name for each in made for name in each.settings})
+    known = {name for each in made for name in each.settings}
+    settings = sorted(known, key=lambda name: [int(n) for n in re.findall(r"\d+", name)][:1])
     return [*by, *settings, *seeds_badge(made)]
 
 

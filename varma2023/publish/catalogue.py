@@ -52,7 +52,7 @@ def catalogue_table(records: Mapping[str, Records]) -> str:
 
 
 def runs_table(records: Records) -> str:
-    """Every run of one experiment: its key, what it is, how it ended, what made it."""
+    """Every run of one experiment: its key, what it is, how long it was, how and where it ended."""
     rows = []
     for record in records:
         metric = "test_accuracy" if "test_accuracy" in record.metrics else "train_accuracy"

@@ -40,7 +40,8 @@ def table(figure: Mapping[str, Any]) -> str:
     """
     meta = [m if isinstance(m := t.get("meta"), Mapping) else {} for t in figure["data"]]
     keys = list(dict.fromkeys(key for own in meta for key in own))
-    bars = ["low", "high"] if any(t.get("error_y", {}).get("array") for t in figure["data"]) else []
+    barred = any(t.get(f"error_{a}", {}).get("array") for a in "xy" for t in figure["data"])
+    bars = ["low", "high"] if barred else []
     to = io.StringIO()
     rows = csv.writer(to, lineterminator="\n")
     rows.writerow(["panel", "trace", "x", "y", *keys, *bars])
@@ -54,15 +55,17 @@ def table(figure: Mapping[str, Any]) -> str:
 
 
 def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:
-    """x and y of each point, and the ends of its error bar."""
+    """x and y of each point, and the ends of its error bar, along y if not along x."""
     x, y = (_values(trace.get(axis)) for axis in "xy")
-    error = trace.get("error_y", {})
+    error, along = trace.get("error_y", {}), y
+    if not error.get("array"):
+        error, along = trace.get("error_x", {}), x
     above = _values(error.get("array"))
     below = _values(error.get("arrayminus", error.get("array")))
     for n in range(len(next((v for v in (y, x) if v is not None), []))):
         at = [x[n] if x is not None else n, y[n] if y is not None else None]
-        known = above is not None and y is not None and above[n] is not None
-        yield at, [y[n] - below[n], y[n] + above[n]] if known else [None, None]
+        known = above is not None and along is not None and above[n] is not None
+        yield at, [along[n] - below[n], along[n] + above[n]] if known else [None, None]
 
 
 def _values(values: Any) -> Any:

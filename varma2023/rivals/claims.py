@@ -33,7 +33,7 @@ def not_needed(found: ByExperiment) -> Result:
     usual = base[0].run.epochs
     late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
     before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"
-    if papers := found.get("smaller_start"):
+    if (papers := found.get("smaller_start")) and found.get("grokking"):
         base, small = grokked(found), [*papers]
         records = [*base, *small]
     parts = analysis.rival_criteria(records)

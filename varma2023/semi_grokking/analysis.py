@@ -8,6 +8,7 @@ from math import log, nan
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
@@ -352,15 +353,19 @@ CALM = 10  # times the least train loss so far, up to which an evaluation is cal
 BELOW = 1.25  # a network is at the edge above AdamW's limit over this
 
 
-def spikes_in_memory(record: Record) -> list[int]:
-    """The evaluations at which spikes start before test accuracy passes 1/2.
+def in_memory(record: Record) -> Bool[np.ndarray, " log"]:
+    """The evaluations before test accuracy passes 1/2.
 
     Of a network that starts above that, those at which it has fallen below.
     """
     accuracy = record["test_accuracy"]
-    most = accuracy if accuracy[0] >= 0.5 else np.maximum.accumulate(accuracy)
-    in_memory = most < 0.5
-    return [int(row) for row in measures.spike_starts(record) if in_memory[row]]
+    return (accuracy if accuracy[0] >= 0.5 else np.maximum.accumulate(accuracy)) < 0.5
+
+
+def spikes_in_memory(record: Record) -> list[int]:
+    """The evaluations at which spikes start while `in_memory`."""
+    there = in_memory(record)
+    return [row for row in measures.spike_starts(record) if there[row]]
 
 
 def spiking_in_memory(records: Records) -> int:

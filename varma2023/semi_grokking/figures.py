@@ -171,7 +171,8 @@ def _column_title(run: Run, field: str) -> str:
     if field == "beta1":
         return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
     if field == "clip":
-        return f"clipped at {run.clip:g} ε" if run.clip else "as they are"
+        length = f"clipped at {run.clip:g} ε" if run.clip else "as they are"
+        return f"{length}, D = {run.dataset_size:,}"
     rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
     return f"{run.loss if field == 'loss' else rate}, D = {run.dataset_size:,}"
 
@@ -260,9 +261,12 @@ def fig_leaving(records: Records) -> go.Figure:
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
         plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
-    crossed = (f"{measures.d_crit_text(here)} at η = {rate:g}" for rate, here in rates.items())
+    crits = {rate: measures.d_crit_text(metastable.whole(here)) for rate, here in rates.items()}
+    crossed = "; ".join(f"{crit} at η = {rate:g}" for rate, crit in crits.items())
+    above = "; ".join(map(analysis.share_text, rates.values()))
     said = f"Test accuracy of {len(records)} networks from random weights, after the same time, by "
-    return set_alt(fig, f"{said}learning rate. It crosses a half at {'; '.join(crossed)}.")
+    said += f"learning rate. It crosses a half at {crossed}. Above a half end {above}."
+    return set_alt(fig, said)
 
 
 def fig_minimised_ends(ends: Records) -> go.Figure:

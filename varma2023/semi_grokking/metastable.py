@@ -113,7 +113,7 @@ def spike_heights(record: Record) -> list[float]:
     was higher between them.
     """
     above, found = measures.over_least(record), []
-    lasts = (above > measures.SPIKE) & (np.maximum.accumulate(record["test_accuracy"]) < 0.5)
+    lasts = (above > measures.SPIKE) & analysis.in_memory(record)
     for row in spikes_in_memory(record):
         end = row + int(np.append(lasts[row:], False).argmin())
         found.append(float(above[row:end].max()))

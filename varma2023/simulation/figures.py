@@ -33,7 +33,7 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     fig = panels(90 + 220 * n, titles, shared_xaxes="all", shared_yaxes="columns", **grid)
     fig.update_layout(legend_y=1.06)
     for row, (panel, t) in enumerate(trajectories.items(), start=1):
-        last = len(t.step) - 1  # at most MAX_POINTS of them, evenly spread, both ends included
+        last = len(t.step) - 1  # at most 401 of them, evenly spread, both ends included
         some = np.unique(np.linspace(0, last, min(last + 1, MAX_POINTS - 99)).round().astype(int))
         for key in (*LOSSES, *OTHERS):
             name, colour, dash = LOOKS[key]

@@ -155,7 +155,7 @@ def same_d_crit(
 
     One is unknown beside an end that is not at rest, unless such an end counts (`falling`).
     """
-    if not (falling or measures.crossings_rest(records)):
+    if not (falling or measures.crossings_rest(records, accuracy)):
         return None
     found = shift_interval(records, field, accuracy)
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None

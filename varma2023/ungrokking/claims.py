@@ -208,7 +208,8 @@ def by_modulus(found: ByExperiment) -> Result:
     }
     crit = measures.d_crit_interval(moduli[least])
     told, margin = crit.value / (1 + off["p ln p"][least]), analysis.MAX_OFF
-    whole = crit.tells(told * (1 - margin), told * (1 + margin)) if can_tell else None
+    bounds = told * (1 - margin), told * (1 + margin)
+    whole = crit.tells(*bounds) if can_tell and rest[least] else None
     further[f"at p = {least} with the whole interval over its seeds"] = whole
     evidence = Evidence.of(*moduli.values())
     few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
