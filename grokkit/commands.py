@@ -1,20 +1,22 @@
 """Train small networks and look at them: a demo, single runs, a tidy store."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 from grokkit import __version__
 from grokkit.demo import demo
 from grokkit.model import ModelConfig
-from grokkit.runs import Run
+from grokkit.runs import PRECISIONS, TEXTS, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-DEVICE = "auto, cpu, cuda, cuda:1, … or mps"
+DEVICE = "auto, cpu, cuda, cuda:1 ... or mps"
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -31,7 +33,6 @@ def _train(args: argparse.Namespace) -> int:
         for kind in (ModelConfig, Run)
     )
     store = Store(args.store)
-    store.path.mkdir(parents=True, exist_ok=True)
     [record] = train([Run(**own, model=ModelConfig(**model))], store, args.device, not args.quiet)
     print(f"{record.run.key}  {record.run}")
     for name in record.metrics:
@@ -63,13 +64,14 @@ def parser() -> argparse.ArgumentParser:
         if item.type is bool:
             one.add_argument(option, action="store_true")
         else:
-            kind = item.type if isinstance(item.type, type) else str
-            one.add_argument(option, type=kind, default=item.default, help="%(default)s")
+            known = {**TEXTS, "optimiser": PRECISIONS}.get(item.name)
+            how: dict[str, Any] = {"type": item.type, "default": item.default, "choices": known}
+            one.add_argument(option, help="%(default)s", **how)
     one.add_argument("--store", help=STORE)
     one.add_argument("--device", default="auto", help=DEVICE)
     one.add_argument("--quiet", action="store_true", help="no progress")
     one.set_defaults(call=_train)
-    one = commands.add_parser("gc", help="delete from the store what no run needs any more")
+    one = commands.add_parser("gc", help="delete from the store what finished runs no longer need")
     one.add_argument("--store", help=STORE)
     one.add_argument("--damaged", action="store_true", help="also what was set aside as damaged")
     one.set_defaults(call=_gc)
@@ -79,7 +81,12 @@ def parser() -> argparse.ArgumentParser:
 def exit_status(call: Callable[[], int], trains: bool) -> int:
     """What `call` returns; 1 out of time, 2 an error, 130 Ctrl-C, each said in a line."""
     try:
-        return call()
+        status = call()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
         print(error, file=sys.stderr)
         return 1 if isinstance(error, TimeoutError) else 2

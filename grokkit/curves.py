@@ -1,6 +1,7 @@
 """The curves of a few records as one SVG, with no plotting library."""
 
 from collections.abc import Sequence
+from html import escape
 
 from grokkit.runs import Record, Records
 
@@ -30,7 +31,7 @@ def picture(records: Records, titles: Sequence[str] = ()) -> Picture:
 
 
 def _panel(record: Record, title: str) -> str:
-    parts = [f'<text y="-14">{title}</text>']
+    parts = [f'<text y="-14">{escape(title)}</text>']
     for share in (0.0, 0.5, 1.0):
         y = HEIGHT * (1 - share)
         parts.append(f'<path d="M0 {y}H{WIDTH}" stroke="#ccc"/>')

@@ -63,7 +63,7 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
-    """The key frequencies (App. B): the fewest that hold 98% of the squared trig logit norm.
+    """The key frequencies (App. B), of odd p: the fewest that hold 98% of the squared trig norm.
 
     Strongest first.
     """

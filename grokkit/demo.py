@@ -65,7 +65,7 @@ def _watched(run: Run, store: Store) -> Record:
             training.advance()
         train, test = metrics[row, 0, accuracies].tolist()
         line = f"  epoch {epoch:5,}  train accuracy {train:.2f}  test accuracy {test:.2f} "
-        print(line + "█" * round(30 * test), flush=True)
+        print(line + "#" * round(30 * test), flush=True)
     record = store.get(run)
     assert record is not None
     return record

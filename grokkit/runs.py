@@ -79,7 +79,7 @@ class Run:
             if not isinstance(value, kinds) or (isinstance(value, bool) and item.type is not bool):
                 raise ValueError(f"{item.name} must be {wanted}, got {value!r}")
             object.__setattr__(self, item.name, plain(value))
-        if not -MOST["p"] <= self.p <= MOST["p"]:
+        if self.p > MOST["p"]:
             raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
@@ -91,6 +91,7 @@ class Run:
             yield name, getattr(self, name) <= MOST[name], f"at most {MOST[name]:,}"
         for name in ("lr", "eps", "init_scale"):
             yield name, 0 < getattr(self, name) < np.inf, "positive"
+        yield "init_scale of a run with init", self.init is None or self.init_scale == 1, "1"
         decays = f"in [0, 1/lr) = [0, {1 / self.lr:g})"
         yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
         for name in ("beta1", "beta2"):

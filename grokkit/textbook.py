@@ -29,8 +29,8 @@ def train(
     Raises, at the first epoch:
         ValueError: the run has noise on its gradient, amplifies slow ones or clips it.
     """
-    if any(changed := (run.noise, run.amplify, run.clip)):
-        raise ValueError(f"noise, amplify and clip must be 0, got {changed}")
+    if any(changed := (run.init, run.noise, run.amplify, run.clip)):
+        raise ValueError(f"init, noise, amplify and clip must be None or 0, got {changed}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

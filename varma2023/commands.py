@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         ("list", "--profile", {"help": two}),
         ("list", "--json", {"action": "store_true", "help": "for programs"}),
         ("retrain", "key", {"nargs": "+", "help": key}),
-        ("run", "--minutes", {"type": _positive, "default": math.inf, "help": stop}),
+        ("run", "--minutes", {"type": positive_number, "default": math.inf, "help": stop}),
         ("run", "--scheduler", {"help": dask}),
         ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
     ):
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> float:
+def positive_number(text: str) -> float:
     value = float(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be positive, got {text}")
@@ -161,13 +161,7 @@ def _called(args: argparse.Namespace) -> int:
     if store.shipped is None and "GROKKIT_RESULTS" not in os.environ:
         print(NO_RESULTS, file=sys.stderr)
     command, _ = COMMANDS[args.command]
-    try:
-        status = command(store, args) or 0
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # who reads has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return command(store, args) or 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

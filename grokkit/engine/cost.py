@@ -67,19 +67,6 @@ def forms(run: Run) -> list[Cost]:
     return [textbook(run), last_row(run), tabulated(run)]
 
 
-def crossover(many: Cost, few: Cost) -> float:
-    """The number of examples from which `few`, which does more once a step, has fewer FLOP."""
-    return (few.fixed - many.fixed) / (many.example - few.example)
-
-
 def n_parameters(run: Run) -> int:
     """How many parameters the run's network has."""
     return sum(map(prod, run.shapes.values()))
-
-
-def update_bytes(run: Run) -> int:
-    """Least traffic of an update of AdamW in float32, in bytes.
-
-    It reads a parameter, its gradient and two moments, and writes all but the gradient.
-    """
-    return 7 * 4 * n_parameters(run)

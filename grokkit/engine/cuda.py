@@ -16,17 +16,18 @@ class Graphed:
     or its driver cannot record it, that is said once and the step goes on as it is.
     """
 
-    def __init__(self, step: Callable[[], None]) -> None:
+    def __init__(self, step: Callable[[], None], device: torch.device) -> None:
         self.eager, self._step, self._calls = step, step, 0
+        self._device, self._aside = device, torch.cuda.Stream(device)
 
     def __call__(self) -> None:
         self._calls += 1
         if self._calls <= WARM_UP:
-            aside = torch.cuda.Stream()
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
+            here = torch.cuda.current_stream(self._device)
+            self._aside.wait_stream(here)
+            with torch.cuda.stream(self._aside):
                 self.eager()
-            torch.cuda.current_stream().wait_stream(aside)
+            here.wait_stream(self._aside)
             return
         if self._calls == WARM_UP + 1:
             self._record()
@@ -36,8 +37,8 @@ class Graphed:
         """Have calls replay a graph from now on; recording does not compute."""
         graph = torch.cuda.CUDAGraph()
         try:
-            torch.cuda.synchronize()
-            with torch.cuda.graph(graph):
+            torch.cuda.synchronize(self._device)
+            with torch.cuda.graph(graph, stream=self._aside):
                 self.eager()
         except RuntimeError as error:
             warnings.warn(f"no CUDA graph, steps are launched one by one: {error}", stacklevel=3)

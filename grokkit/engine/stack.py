@@ -72,7 +72,7 @@ class Stack:
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         noisy = any(r.noise or r.amplify for r in self.runs)  # not each step is the same: no graph
         if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not noisy:
-            self.step = cuda.Graphed(self.step)
+            self.step = cuda.Graphed(self.step, self.device)
 
     def _eps_and_decay(self, point: Tensor) -> Float[Tensor, "2 run"]:
         """eps at rest and weight decay of every run, in the type and on the device of the point."""
@@ -101,7 +101,7 @@ class Stack:
 
     def metrics(self) -> Float[Tensor, "run metric"]:
         """`METRICS` of every run, on the device, without waiting for it."""
-        point = self.optimiser.point
+        here = point = self.optimiser.point
         gradient = self.train_loss(point)[1]
         if self.device.type == "mps":  # it has no float64
             point, gradient = point.cpu(), gradient.cpu()
@@ -109,8 +109,8 @@ class Stack:
         thetas = [named(row, self.runs[0].shapes) for row in point]
         found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
         if isinstance(self.optimiser, AdamW) and any(run.steepness for run in self.runs):
-            part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
-            steep = second_difference(self.exact_loss, point, part, self.optimiser.scale())
+            part, unit = here.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
+            steep = second_difference(self.exact_loss, here, part, self.optimiser.scale())
             found[:, METRICS.index("steepness")] = (steep * unit).to(found)
         return found
 

@@ -34,13 +34,13 @@ def resolve_device(name: str = "auto") -> torch.device:
     Raises:
         ValueError: a name torch does not know, or a device this machine does not have.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "cpu")
-    available = ["cpu", *(kind for kind in there if there[kind])]
-    if name.split(":")[0] not in available:
-        allowed = ", ".join(["auto", *available])
-        raise ValueError(f"device must be one of {allowed} here, got {name!r}")
+        return torch.device("cuda" if cards else "cpu")
+    available = ["auto", "cpu"] + ["mps"] * torch.backends.mps.is_available()
+    available += ["cuda", *(f"cuda:{i}" for i in range(cards))] if cards else []
+    if name not in available:
+        raise ValueError(f"device must be one of {', '.join(available)} here, got {name!r}")
     return torch.device(name)
 
 
@@ -59,10 +59,13 @@ def train_stack(
     trained, times runs. If `halt()` comes first, checkpoints hold everything.
 
     Raises:
+        ValueError: double precision on mps, which has none.
         StoreFull: no space for a record, or for the checkpoints after `halt()`.
     """
     if device.type == "cpu":
         keep_freed_memory()
+    if device.type == "mps" and runs[0].float64:
+        raise ValueError(f"device mps has no float64, which {runs[0]} needs")
     diverged: list[str] = []
     with store.lock(runs) as held, cuda.matmul_precision(runs[0].precision, device):
         by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}

@@ -64,7 +64,7 @@ class Store:
             shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED) if SHIPPED.is_dir() else "")
             if shipped and not Path(shipped).is_dir():  # else everything would be trained again
                 raise ValueError(f"GROKKIT_RESULTS must be a folder or nothing, got {shipped!r}")
-        self.shipped = Path(shipped) if shipped else None
+        self.shipped = Path(shipped).absolute() if shipped else None
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, shipped={str(self.shipped)!r})"
@@ -293,8 +293,8 @@ def provenance(device: torch.device) -> dict:
 @cache
 def _commit() -> str:
     """The commit of the working copy this package is imported from, or '' outside one."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    here = Path(__file__).parent
+    command = "git --git-dir=.git describe --always --dirty --abbrev=12 --exclude=*".split()
+    here = SHIPPED.parent
     with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
         return done.stdout.strip()

@@ -1,1 +1,1 @@
-"""Many runs: planned, trained here or on a cluster, trained again."""
+"""Many runs: planned, and trained here or on a cluster."""

@@ -90,12 +90,12 @@ def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_f
     theta, *_ = network(SMALL)
     n = sum(weight.numel() for weight in theta.values())
     assert cost.n_parameters(SMALL) == n
-    assert cost.update_bytes(SMALL) == 7 * 4 * n
+    assert timings.update_bytes(SMALL) == 7 * 4 * n
     assert cost.textbook(SMALL).kept_bytes(10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
     _, last_row, tables = cost.forms(Run())
     assert tables.kept_bytes(100) == 400 * tables.kept
     assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept  # a chunk at a time
-    size = cost.crossover(last_row, tables)
+    size = timings.crossover(last_row, tables)
     assert last_row.flop(size) == pytest.approx(tables.flop(size))
     assert tables.flop(size + 1) < last_row.flop(size + 1)
 

@@ -20,7 +20,7 @@ def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
             done.append(1)
 
     @contextmanager
-    def record(graph):
+    def record(graph, stream):
         if fails:
             raise RuntimeError("operation not permitted when stream is capturing")
         recording.append(graph)
@@ -30,7 +30,7 @@ def test_every_call_of_a_graphed_step_is_one_step(monkeypatch, recwarn, fails):
     card = mock.Mock(torch.cuda, graph=record, stream=nullcontext)
     card.CUDAGraph().replay = lambda: done.append(1)
     monkeypatch.setattr(torch, "cuda", card)
-    graphed = cuda.Graphed(step)
+    graphed = cuda.Graphed(step, torch.device("cuda"))
     for calls in range(1, 12):
         graphed()
         assert len(done) == calls

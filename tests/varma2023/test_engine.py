@@ -180,7 +180,7 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
         share = timed.customdata[:, 3]
         np.testing.assert_allclose(share, [form.flop(D) for D in timed.x] / timed.y, atol=1e-4)
     assert len({trace.marker.symbol for trace in points}) == 3
-    assert lines[3].x[0] == lines[3].x[1] == cost.crossover(*cost.forms(Run())[1:])
+    assert lines[3].x[0] == lines[3].x[1] == timings.crossover(*cost.forms(Run())[1:])
 
 
 def test_the_ladder_has_a_point_a_way_and_case_with_its_range():

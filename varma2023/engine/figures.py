@@ -33,7 +33,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
         draw(fig, sizes, flop, form.form, hover, colour=colour, dash=dash_of(i), mode="lines")
     for form, marker in zip(forms, _markers(len(forms)), strict=True):
         _draw_timed(fig, form, measured, marker | {"size": 8})
-    meet = cost.crossover(*forms[1:])
+    meet = timings.crossover(*forms[1:])
     at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)

@@ -220,3 +220,16 @@ def count_table(runs: list[Run]) -> str:
         kept = f"{form.kept_bytes(sizes[0]) / 1e6:.1f}"
         cells[form.form, f"kept at D = {sizes[0]:,} (MB)"] = kept
     return pivot("form", cells)
+
+
+def crossover(many: cost.Cost, few: cost.Cost) -> float:
+    """The number of examples from which `few`, which does more once a step, has fewer FLOP."""
+    return (few.fixed - many.fixed) / (many.example - few.example)
+
+
+def update_bytes(run: Run) -> int:
+    """Least traffic of an update of AdamW in float32, in bytes.
+
+    It reads a parameter, its gradient and two moments, and writes all but the gradient.
+    """
+    return 7 * 4 * cost.n_parameters(run)
