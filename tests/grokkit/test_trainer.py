@@ -388,7 +388,7 @@ def test_the_residual_vanishes_where_an_update_of_adamw_does():
     assert none.isnan()
 
 
-@pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:99x", "mps:0"])
+@pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:99x", "mps:0", "cpu:foo"])
 def test_an_unknown_or_absent_device_names_those_there_are(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as on a machine without
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
