@@ -86,6 +86,14 @@ def test_later_first_spikes_are_higher_where_they_are():
     assert metastable.later_is_higher(records) == pytest.approx(1)
 
 
+def test_spikes_are_told_with_the_loss_they_reach_and_when_networks_leave():
+    records = [evidence.spiking([1e3, 1e4], True), evidence.spiking([1e5], False, 1)]
+    said = "2 (1 – 2) spikes in memory, up to a training loss of 0.0055 (0.001 – 0.01)"
+    assert (
+        metastable.spikes_text(records) == f"{said}; accuracy ½ after epoch 4,000, in 1 of 2 runs"
+    )
+
+
 def test_places_are_shares_of_those_below_and_equals_share_theirs():
     assert metastable.places([3, 1, inf, 1]) == pytest.approx([0.625, 0.25, 0.875, 0.25])
 

@@ -120,6 +120,18 @@ def spike_heights(record: Record) -> list[float]:
     return found
 
 
+def spikes_text(records: Records) -> str:
+    """ "5 (4 – 7) spikes in memory, up to a training loss of 2.1 (1.6 – 3.1)", and when they leave.
+
+    From where their records begin.
+    """
+    counts = Summary.of([len(spikes_in_memory(record)) for record in records])
+    peaks = [float(r["train_loss"][analysis.in_memory(r)].max()) for r in records]
+    left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
+    said = f"{counts.text()} spikes in memory, up to a training loss of {_spread(peaks)}"
+    return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
+
+
 def first_seen(record: Record) -> list[float]:
     """The same at the first evaluation of each spike alone, however long it lasts."""
     return measures.over_least(record)[spikes_in_memory(record)].tolist()
