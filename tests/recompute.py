@@ -376,9 +376,7 @@ def headlines(results: Path = RESULTS) -> dict:
             "F3a,b": n_resting(mem),
             "A.2": n_resting([*down, *fresh]),
             "B6": n_resting(runs_of("convergence")),
-            "B7": n_resting(
-                [row for row in runs_of("strength") if row.weight_decay < 10] + runs_of("calmer")
-            ),
+            "B7": n_resting(runs_of("strength")),
             "B8": n_resting(runs_of("epsilon_adamw")),
             "B13": n_resting(moduli),
             "B15": n_resting(ends_at),

@@ -14,7 +14,7 @@ from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
-from varma2023.convergence.sweeps import calmer, convergence, from_minima, long_runs, strength
+from varma2023.convergence.sweeps import convergence, from_minima, long_runs, strength
 from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
@@ -49,7 +49,6 @@ EXPERIMENTS = {
     "long_runs": Experiment("when a run may end early", long_runs),
     "from_minima": Experiment("whether AdamW stays on minima of both circuits", from_minima),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
-    "calmer": Experiment("those with the least ε, at a lower rate", calmer),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
     "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", ungrok.transition_adamw),

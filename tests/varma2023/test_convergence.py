@@ -163,11 +163,6 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = sweeps.strength("quick")
     found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     shown(figures.fig_strength(found), "24.00 for λ 10")
-    calm = [ended(r, [0, 9], [0.1, 0.01], param_norm=23.0) for r in sweeps.calmer("quick")]
-    fig = shown(figures.fig_strength([*found, *calm]), "23.00 for λ 10")
-    later = max(fig.data, key=lambda trace: trace.x[-1])
-    assert later.x[0] == pytest.approx(9 / 250 + 1 / 2500)  # after the decay times of the first
-    assert len(analysis.last_of([*found, *calm])) == len(found)
     fourth = replace(found[0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([*found, ended(fourth, [0, 9], [1.0, 0.01])])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped

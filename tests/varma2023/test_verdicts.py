@@ -71,7 +71,7 @@ ends, tasks = of("transition", made.sweep), of("other_tasks", made.other_tasks)
 effort = of("equal_effort", made.sweep)
 memory, rule = of("memorising", made.memory), of("generalising", made.rule)
 ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs)
-clock = of("learning_rates", made.at_rates)
+strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
 stepping, steeps = of("larger_step", made.stepping), of("steep", made.steeps)
 forgetting = of("forgetting", made.forgetting)
 
@@ -159,14 +159,6 @@ def by_eps(power=0.0, adamw=True, far=CALM, **changes):
         own = made.sweep(power=power, adamw=True, **changes)
         found["epsilon_adamw"] = made.with_rest(own, far, dataset_size=3000)
     return found
-
-
-def strengths(**changes):
-    """The largest weight decay goes on from its end, which stays."""
-    first = made.strengths(**changes)
-    later = [r for r in first if r.run.weight_decay == 10]
-    longer = [replace(r, run=replace(r.run, init=replace(r.run, keep_weights=True))) for r in later]
-    return {"strength": first, "calmer": longer}
 
 
 def waits_53(**changes):

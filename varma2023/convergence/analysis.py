@@ -4,7 +4,7 @@ Also when a run of AdamW could have ended early, and whether that would have cha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import isclose
 from typing import NamedTuple
@@ -131,20 +131,6 @@ def scale(record: Record) -> float:
     return float(f"{record.run.eps / Run().eps:.3g}")
 
 
-def begun_with(records: Records) -> dict[Run, Record]:
-    """By run those of the records that others go on from, which do so from the same run's end."""
-    known = {record.run: record for record in records}
-    inits = (record.run.init for record in records)
-    starts = {init: known.get(replace(init, keep_weights=False)) for init in inits if init}
-    return {init: first for init, first in starts.items() if first}
-
-
-def last_of(records: Records) -> list[Record]:
-    """The records from which no other one goes on."""
-    begun = {first.run for first in begun_with(records).values()}
-    return [record for record in records if record.run not in begun]
-
-
 def strength_shift(records: Records, c: float, metric: str) -> Interval:
     """A final metric for this c over that for c = 1, minus 1: the mean over seeds."""
     seeds = [{scale(r): r.final(metric) for r in own} for own in group(records, "seed").values()]
@@ -160,18 +146,16 @@ def typical_weight(records: Records) -> float:
 
 
 def strength_table(records: Records) -> str:
-    """By c and rate: the strength at the end over seeds, and how many are at rest."""
+    """By c: the strength at the end, medians and ranges over seeds, and how many are at rest."""
     rows = []
-    for (eps, rate), own in group(records, "eps", "lr").items():
+    for eps, own in group(records, "eps").items():
         final = partial(measures.finals, own)
         ends = [final("param_norm").text(".2f"), final("correct_logit").text(".1f")]
         ends += [final("test_accuracy").text(".3f"), final("residual").text(".2g")]
         epochs = span([r["epoch"][-1] for r in own], ",")
         resting = f"{sum(map(rests, own))} of {len(own)}"
-        rows.append(
-            [f"{eps:g}", f"{own[0].run.weight_decay:g}", f"{rate:g}", epochs, *ends, resting]
-        )
-    heads = "ε | λ | η | epochs | norm | correct logit | test accuracy | residual | at rest"
+        rows.append([f"{eps:g}", f"{own[0].run.weight_decay:g}", epochs, *ends, resting])
+    heads = "ε | λ | epochs | norm | correct logit | test accuracy | residual | at rest"
     return table(heads, rows)
 
 

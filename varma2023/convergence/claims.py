@@ -41,8 +41,7 @@ def two_ways(found: ByExperiment) -> Result:
     "Beyond: the same strength for another ε and λ",
     "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
     (CONVERGENCE, "fig-strength"),
-    ("strength", "calmer"),
-    earlier="open, without the runs at a lower rate (C16)",
+    ("strength",),
 )
 def strength(found: ByExperiment) -> Result:
     """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (choice C16).
@@ -50,7 +49,7 @@ def strength(found: ByExperiment) -> Result:
     The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW that is not at
     rest.
     """
-    records = analysis.last_of([*found["strength"], *found["calmer"]])
+    records = found["strength"]
     shift = partial(analysis.strength_shift, records)
 
     def known(c: float) -> bool:

@@ -53,20 +53,16 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
 
 def fig_strength(records: Records) -> go.Figure:
     """Norm and correct logit against decay times for every (c eps, lambda / c), seed by seed."""
-    groups, begun = measures.group(records, "eps"), analysis.begun_with(records)
+    groups = measures.group(records, "eps")
     fig = panels(560, rows=2, shared_xaxes=True, vertical_spacing=0.06)
     ends = []
     for i, (own, colour) in enumerate(coloured(groups.values())):
         decay = own[0].run.weight_decay
         label = f"c = {analysis.scale(own[0]):g}, λ = {decay:g}"
-        norms = measures.finals(analysis.last_of(own), "param_norm")
-        ends.append(f"{norms.text('.2f')} for λ {decay:g}")
+        ends.append(f"{measures.finals(own, 'param_norm').text('.2f')} for λ {decay:g}")
         for record in own:
             looks: Looks = {"colour": colour, "dash": dash_of(i), "meta": meta(record)}
             times = np.maximum(record["epoch"], 1) / record.run.decay_time
-            if record.run.init in begun:  # it goes on where that ended
-                first = begun[record.run.init]
-                times = times + first["epoch"][-1] / first.run.decay_time
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{record.run}<br>{label}"
                 draw(fig, times, record[metric], label, hover, place=(row, 1), **looks)

@@ -1,7 +1,6 @@
 """Where training ends: AdamW's runs, the minimiser's, and what may end early."""
 
 from dataclasses import replace
-from math import isclose
 
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
@@ -61,19 +60,6 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
             epochs = 500 if quick else round(20 * run.decay_time)
             runs.append(replace(run, epochs=epochs, tolerance=0.3))
     return runs
-
-
-def calmer(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """The runs of `strength` with the least ε, from where they end, at a tenth of their rate (C16).
-
-    For ten decay times or until they are at rest: at their own rate most hover.
-    """
-    least, found = 0.1 * Run().eps, list[Run]()
-    for run in strength(profile, seeds):
-        slow = replace(run, init=replace(run, keep_weights=True), lr=run.lr / 10)
-        epochs = 500 if profile == "quick" else round(10 * slow.decay_time)
-        found += [replace(slow, epochs=epochs)] * isclose(run.eps, least)
-    return found
 
 
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
