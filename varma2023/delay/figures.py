@@ -45,7 +45,7 @@ def fig_delay(
     known = ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM)
     for label, size, colour in known:
         if isfinite(size):
-            text = {"text": f"{label} {size:.0f}", "textangle": -90, "font": {"color": colour}}
+            text = {"text": f"{label} {size:.0f}", "textangle": -90}
             place: Looks = {"x": log10(size), "xanchor": "right", "y": 0.02, "yanchor": "bottom"}
             line = {"color": colour, "dash": "dot", "width": 1.5}
             fig.add_vline(x=size, line=line, row=1, col=1)

@@ -145,7 +145,8 @@ class TrainingExplorer(_Explorer):
     def __init__(self, run: Run = IN_THE_PAGE) -> None:
         if run.task != "x+y":
             raise ValueError(f"TrainingExplorer: task must be x+y, got {run.task}")
-        fields = {name: getattr(run, name) for name in ("p", "lr", "weight_decay", "seed")}
+        names = ("p", "lr", "weight_decay", "beta1", "beta2", "eps", "seed")
+        fields = {name: getattr(run, name) for name in names}
         super().__init__(**fields, **asdict(run.model), size=run.dataset_size, fewer=60)
 
 

@@ -65,10 +65,10 @@ function render({ model, el }) {
     const fine = Array.from({ length: 400 }, (_, i) => low + ((high - low) * i) / 399);
     const drawn = fine.map((c) => waves(state, c)), reach = 1.05 * Math.max(...amplitudes);
     const rule = { x: right, text: `a + b = ${right}`, low: true };
-    near.draw({ label: `${count} waves of answers ${low} to ${high}; all are highest at ${right}`, x: { title: "answer c", low, high },
+    near.draw({ label: `${count > 1 ? `${count} waves of answers ${low} to ${high}; all are` : `One wave of answers ${low} to ${high}; it is`} highest at ${right}`, x: { title: "answer c", low, high },
       y: { low: -reach, high: reach }, rules: [rule], lines: frequencies.slice(0, count).map((_, j) => (
         { x: fine, y: drawn.map((each) => each[j]), colour: COLOURS.gen, dash: DASHES[j % DASHES.length], width: 1.5 })) });
-    sum.draw({ label: `The sum of ${count} waves is highest, ${top.toFixed(1)}, at ${right}, and next, ${logits[next].toFixed(1)}, at ${next}`,
+    sum.draw({ label: `The sum of ${count} wave${count > 1 ? "s" : ""} is highest, ${top.toFixed(1)}, at ${right}, and next, ${logits[next].toFixed(1)}, at ${next}`,
       x: { title: "answer c", low: 0, high: p - 1 }, y: { low: -top, high: 1.08 * top }, lines: [], rules: [rule],
       stems: [{ x: logits.map((_, c) => c), y: logits, colour: COLOURS.gen }],
       dots: [{ x: right, y: logits[right], colour: COLOURS.gen }, { x: next, y: logits[next], colour: COLOURS.norm, text: `${next}` }] });

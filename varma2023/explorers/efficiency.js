@@ -1,8 +1,8 @@
-// D_crit in the browser: the twin of varma2023.efficiency.Fit and equal_cost_size, and its explorer.
+// D_crit in the browser: the twin of varma2023.efficiency: analysis.Fit and critical.equal_cost_size; its explorer.
 const SIZE = 1000; // D and correct logit at which the norms P_mem and P_gen are given
 const LOGIT = 60;
 
-// The norm of each circuit at a correct logit and a dataset size (varma2023.efficiency.Fit.at).
+// The norm of each circuit at a correct logit and a dataset size (varma2023.efficiency.analysis.Fit.at).
 export function memNorm({ P_mem, exponent, kappa }, logit, size) {
   return P_mem * (size / SIZE) ** exponent * (logit / LOGIT) ** (1 / kappa);
 }
@@ -11,7 +11,7 @@ export function genNorm({ P_gen, kappa }, logit) {
   return P_gen * (logit / LOGIT) ** (1 / kappa);
 }
 
-// The D at which both cost the same (varma2023.efficiency.equal_cost_size).
+// The D at which both cost the same (varma2023.efficiency.critical.equal_cost_size).
 export function criticalSize({ P_mem, P_gen, exponent }) {
   return SIZE * (P_gen / P_mem) ** (1 / exponent);
 }
@@ -49,6 +49,7 @@ function render({ model, el }) {
     const state = Object.fromEntries(["P_mem", "P_gen", "exponent", "kappa"].map((key) => [key, model.get(key)]));
     const [logit, size] = [model.get("logit"), model.get("size")];
     const critical = criticalSize(state);
+    const equal = critical < 1 ? "less than 1" : show(Math.round(critical));
     const inside = critical > RANGE.low && critical < RANGE.high;
     const even = Array.from({ length: 300 }, (_, i) => RANGE.low * (RANGE.high / RANGE.low) ** (i / 299));
     // two points at the crossing, so that the switch at kappa >= 2 is drawn as a step
@@ -61,7 +62,7 @@ function render({ model, el }) {
     const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);
     const found = (name, factor = 1) => (measured[name] || []).map(([x, y]) => ({ x, y: y * factor, open: true,
       colour: name === "mem" ? COLOURS.mem : COLOURS.gen }));
-    cost.draw({ label: `Norms at D ${show(size)}: C_mem ${show(mem)}, C_gen ${show(gen)}; they are equal at D ${show(Math.round(critical))}`,
+    cost.draw({ label: `Norms at D ${show(size)}: C_mem ${show(mem)}, C_gen ${show(gen)}; they are equal at D ${equal}`,
       x, y: { low: Math.min(10, ...ends), high: Math.max(120, ...ends), log: true }, rules, cursor: size,
       lines: [{ x: sizes, y: sizes.map(() => gen), colour: COLOURS.gen },
         { x: sizes, y: sizes.map((d) => memNorm(state, logit, d)), colour: COLOURS.mem, dash: "7 3" }],
@@ -73,7 +74,7 @@ function render({ model, el }) {
     names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)}% of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)}%)`]);
     const cheaper = size < critical ? "the memorising circuit is the cheaper one" : "the generalising circuit is the cheaper one";
     const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";
-    status.textContent = `The costs are equal at D = ${show(Math.round(critical))}. At D = ${show(size)}, ${cheaper}; ${taken}`;
+    status.textContent = `The costs are equal at D ${critical < 1 ? "below 1" : `= ${equal}`}. At D = ${show(size)}, ${cheaper}; ${taken}`;
     controls.read();
   }
   return follow(model, specs.map(({ key }) => key), recompute, [cost, share]);

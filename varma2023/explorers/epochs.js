@@ -72,7 +72,7 @@ function render({ model, el }) {
   const kinds = ["a sum it trains on", "a sum it never sees"].map((text, s) =>
     button(text, `sum-${s}`, () => { model.set("sum", s); model.save_changes(); }));
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "moment of training", "data-key": "at" });
-  const when = element("output");
+  const when = element("output", { "aria-live": "off" });
   slider.addEventListener("input", () => { stop(); go(Number(slider.value)); });
   const dials = element("div", { class: "gk-x-dials" });
   const [dialTitle, logitTitle] = [0, 1].map(() => element("p", { class: "gk-x-title" }));
@@ -142,7 +142,7 @@ function render({ model, el }) {
       y: { low: Math.min(0, ...values), high: 1.05 * Math.max(...values) }, lines: CIRCUITS.map(line), dots: CIRCUITS.map(dot), cursor: epoch });
     names.set([...ACCURACIES, ...CIRCUITS].map(({ key }) => show(Number(now(key).toFixed(3)))));
     const [train, test] = [now("train_accuracy"), now("test_accuracy")].map((v) => `${(100 * v).toFixed(0)}%`);
-    status.textContent = `${life.about} Epoch ${show(epoch)}: it answers ${train} of its examples and ${test} of the other sums.`;
+    tell(status, `${life.about} Epoch ${show(epoch)}: it answers ${train} of its examples and ${test} of the other sums.`);
     slider.value = model.get("at");
     when.textContent = show(epoch);
     slider.setAttribute("aria-valuetext", `${life.name}, epoch ${show(epoch)}: test accuracy ${test}`);

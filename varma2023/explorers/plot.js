@@ -35,13 +35,20 @@ function layout(el, label, titles) {
   return { root, charts, hosts, status: element("p", { class: "gk-x-status", role: "status" }) };
 }
 
+// Writes a line that says what is seen. Read aloud is a new one, not one with other numbers only.
+function tell(status, text) {
+  const words = (line) => line.replace(/[\d,]+/g, "");
+  status.setAttribute("aria-live", words(text) === words(status.textContent) ? "off" : "polite");
+  status.textContent = text;
+}
+
 // Four significant digits, without trailing zeros; thousands get a comma.
 function show(value) {
   if (!Number.isFinite(value)) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return (value + 0).toLocaleString("en-GB"); // not "-0"
   const size = Math.abs(value);
   if (size < 1e-3 || size >= 1e6) return value.toExponential(2);
-  return String(Number(value.toPrecision(4)));
+  return value.toLocaleString("en-GB", { maximumSignificantDigits: 4 });
 }
 
 function linearTicks(low, high, count) {
@@ -81,7 +88,7 @@ function chart(host, height, onCursor) {
   const svg = shape("svg", { role: "img", height });
   host.append(svg);
   let spec = null;
-  let frame = null; // of the last drawing: { left, right, x }
+  let frame = null; // of the last drawing: { left, right, width }
 
   function paint() {
     const width = Math.max(host.clientWidth, 240);
@@ -166,8 +173,8 @@ function chart(host, height, onCursor) {
   return { draw: (next) => { spec = next; paint(); }, stop: () => observer.disconnect() };
 }
 
-// One labelled slider per entry of `specs`, { key, html, name, low, high, step, log, text }, bound to
-// the model both ways.
+// One labelled slider per entry of `specs`, { key, html, name, low, high, step, log, whole, hidden },
+// bound to the model both ways.
 // A log slider moves in log10. A button sets all of them back to where they were at first.
 // Returns the fieldset and a function that reads the model again.
 function sliders(model, specs, title) {
@@ -182,7 +189,7 @@ function sliders(model, specs, title) {
     name.innerHTML = spec.html;
     const input = element("input", { type: "range", min: toPosition(spec.low), max: toPosition(spec.high),
       step: spec.log ? 0.01 : spec.step, "aria-label": spec.name, "data-key": spec.key });
-    const output = element("output");
+    const output = element("output", { "aria-live": "off" }); // the slider itself says its value
     const label = element("label", {}, name, input, output);
     field.append(label);
     input.addEventListener("input", () => {

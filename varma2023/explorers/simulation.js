@@ -76,14 +76,14 @@ function render({ model, el }) {
   const names = legend(CURVES);
   const cursor = element("input", { type: "range", min: 0, max: 1, step: 0.0025, value: 1,
     "aria-label": "step at which the values are read", "data-key": "cursor" });
-  const at = element("output");
+  const at = element("output", { "aria-live": "off" });
   root.append(element("div", { class: "gk-x-buttons", role: "group", "aria-label": "Presets of Table 1" }, ...buttons),
     charts, element("label", {}, element("span", {}, "read at step"), cursor, at), names.list, status, controls.field);
 
   let run;
   let place = 1; // of the cursor, as a share of the steps
   const point = (share) => { place = share; cursor.value = share; paint(); };
-  const onCursor = (step) => point(step / run.step[run.step.length - 1]);
+  const onCursor = (step) => point(Math.min(1, step / Math.max(1, run.step[run.step.length - 1])));
   const [loss, logit] = hosts.map((host) => chart(host, 250, onCursor));
   cursor.addEventListener("input", () => point(Number(cursor.value)));
 

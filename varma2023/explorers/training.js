@@ -260,7 +260,7 @@ export function engine() {
   // The Web Worker: it hears { config, seed, size } to begin, { size } to go on with fewer examples,
   // { pause }, and says every quarter of a second how training goes.
   function serve(port) {
-    let [net, config, rows, all, epoch, going, last] = [null, null, null, null, 0, false, 0];
+    let [net, config, rows, all, epoch, going, last, next] = [null, null, null, null, 0, false, 0, null];
     const tell = () => {
       const now = evaluate(config, net.theta, rows, false);
       const test = evaluate(config, net.theta, rest(), false);
@@ -273,7 +273,7 @@ export function engine() {
       if (!going) return;
       for (const until = performance.now() + 60; performance.now() < until; epoch++) net.step(rows);
       if (performance.now() - last > 250) tell();
-      setTimeout(work, 0); // so that messages are heard in between
+      next = setTimeout(work, 0); // so that messages are heard in between
     };
     port.onmessage = ({ data }) => {
       if (data.config) {
@@ -286,11 +286,12 @@ export function engine() {
       if (data.size && !data.config) net.forget();
       const idle = !going;
       going = !data.pause;
+      if (!going) clearTimeout(next);
       if (net) tell();
       if (going && idle) work();
     };
   }
-  return { evaluate, initialise, order, trainer, norm, circle, shapes, serve };
+  return { evaluate, initialise, order, trainer, circle, serve };
 }
 
 const SLIDERS = [
@@ -299,7 +300,7 @@ const SLIDERS = [
   { key: "seed", html: "seed", name: "seed", low: 0, high: 20, step: 1, whole: true },
   { key: "fewer", html: "<i>D</i>′ examples left", name: "examples left", low: 20, high: 900, step: 10, whole: true },
 ];
-const KEYS = ["p", "d_model", "n_heads", "d_mlp", "lr", "weight_decay"];
+const KEYS = ["p", "d_model", "n_heads", "d_mlp", "lr", "weight_decay", "beta1", "beta2", "eps"];
 const LOSS = [{ key: "train_loss", name: "train loss", colour: COLOURS.train },
   { key: "test_loss", name: "test loss", colour: COLOURS.test, dash: "7 3" },
   { key: "norm", name: "parameter norm", colour: COLOURS.norm, dash: "2 3" }];
@@ -314,7 +315,7 @@ function render({ model, el }) {
   const cursor = (epoch, pressed) => { if (pressed) lookAt(epoch); };
   const [accuracy, loss, plane] = [cursor, cursor, null].map((move, i) => chart(hosts[i], 230, move));
   const slider = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "epoch to look at", "data-key": "look" });
-  const when = element("output");
+  const when = element("output", { "aria-live": "off" });
   slider.addEventListener("input", () => lookAt(log[Number(slider.value)]?.epoch ?? 0));
   const names = legend([...ACCURACIES, LOSS[2]].map((line) => ({ ...line, name: line.name.replace("accuracy", "accuracy, loss") })));
   const controls = sliders(model, SLIDERS, "What to train");
@@ -370,12 +371,13 @@ function render({ model, el }) {
     pause.textContent = going ? "Pause" : "Go on";
     take.disabled = pause.disabled = !log.length;
     const left = `${show(model.get("fewer"))} examples`;
-    if (!now) status.textContent = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
-    else if (taken !== null && now.epoch > taken) status.textContent = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)}% of the other sums.`;
-    else if (now.test_accuracy > 0.98) status.textContent = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
-    else if (now.train_accuracy > 0.99) status.textContent = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
-    else status.textContent = `Epoch ${show(now.epoch)}: it is fitting its examples.`;
-    if (log.length && trained.some((value, i) => value !== wanted()[i])) status.textContent += " The other sliders count for the next network: press Train a new one.";
+    let text = `Epoch ${show(now?.epoch)}: it is fitting its examples.`;
+    if (!now) text = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
+    else if (taken !== null && now.epoch > taken) text = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)}% of the other sums.`;
+    else if (now.test_accuracy > 0.98) text = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
+    else if (now.train_accuracy > 0.99) text = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
+    if (log.length && trained.some((value, i) => value !== wanted()[i])) text += " The other sliders count for the next network: press Train a new one.";
+    tell(status, text);
     take.textContent = log.length && model.get("fewer") > log.at(-1).size ? "Give more data" : "Take data away";
     take.title = `Go on with ${left}`;
   }

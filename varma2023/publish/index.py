@@ -54,7 +54,8 @@ def cites(text: str, item: str) -> bool:
     """Whether a text names the item, alone or in a list such as "Figs. 1a, 9, 11"."""
     kind, number = item.rsplit(" ", 1)
     kind = re.escape(kind.rstrip("."))
-    return bool(re.search(rf"{kind}s?\.? (?:[\w, ]*\b)?{re.escape(number)}(?!\w|\.\w)", text))
+    others = r"(?:[A-Z]?[\d.]+[a-z]?(?:, and | and | to |, ))*"
+    return bool(re.search(rf"{kind}s?\.? {others}{re.escape(number)}(?!\w|\.\w)", text))
 
 
 PAPER_INDEX = (

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from varma2023.theme import THEME
+
 Layout = dict[str, Any]
 TEXT, WIDTH = 7, 300  # px: a letter of a legend; what a phone leaves for a row of entries
 ROW, SAMPLE = 21, 45  # px: a row of the legend; the line or marker before an entry
@@ -48,7 +50,8 @@ def narrow(data: Sequence[Layout], layout: Layout) -> Layout:
     Panels go row by row, or column by column where only the first row has titles: then these name
     columns. Panels of one column that share their x axis stay together.
     """
-    rows, every, height = legend_rows(data, layout), panels(layout), int(layout.get("height", 420))
+    rows, every = legend_rows(data, layout), panels(layout)
+    height = int(layout.get("height", THEME["layout"]["height"]))
     columns = len({round(_domain(layout, x)[0], 3) for x, _ in every})  # by their left ends
     if columns <= 1:
         fonts = {x: {"tickfont": {"size": 12}} for x, _ in every}

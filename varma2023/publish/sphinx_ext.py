@@ -19,7 +19,7 @@ from dukpy import JSInterpreter
 from sphinx.util.math import get_node_equation_number
 
 from varma2023.publish.narrow import narrow
-from varma2023.theme import ISLAND_MIME, PLOTLY_MIME
+from varma2023.theme import ISLAND_MIME, PLOTLY_MIME, THEME
 
 
 def _script(content: Any) -> str:
@@ -47,7 +47,7 @@ class PlotlyMime:
         figure = {"data": data.content.get("data", []), "layout": layout}  # maybe without curves
         figure["narrow"] = narrow(figure["data"], layout)
         text = html.escape(str(layout.get("meta", {}).get("alt", "")))
-        height = int(layout.get("height", 420))
+        height = int(layout.get("height", THEME["layout"]["height"]))
         return _raw(
             '<div class="gk-figure"><div class="gk-scroll">'
             f'<div class="gk-plotly" role="img" aria-label="{text}" '

@@ -1,6 +1,6 @@
 // Brings the book's pages to life with files beside them: draws figures from inline JSON with the
 // vendored plotly (lazily), lets a reader choose which runs they show, hosts explorers (anywidget
-// modules) with a small in-page model, typesets maths with KaTeX.
+// modules) with a small in-page model, chooses and sorts claims of the score.
 // `python -m varma2023.publish` puts theme.json in place of the marker below.
 (() => {
   const THEME = /*THEME*/ null;
@@ -131,10 +131,10 @@
   };
 
   const themed = (div) => {
-    let { data, layout } = json(div);
+    let { data, layout } = fitted(div);
     data = selected(data, hidden.get(div));
     if (dark()) [data, layout] = [walk(data), walk(layout)];
-    return { data, layout: { ...fitted(div, layout), template: template(), uirevision: "kept" } };
+    return { data, layout: { ...layout, template: template(), uirevision: "kept" } };
   };
 
   // ---- fonts come first, since text is measured once; without them the next best is measured
@@ -188,12 +188,12 @@
     return window.Plotly.react(div.querySelector(".gk-plot"), data, layout, config);
   };
   // On a narrow page a figure has the second layout that it brings: panels under each other.
-  const fitted = (div, layout) => {
-    const { narrow } = json(div), small = narrow && div.clientWidth < 600;
+  const fitted = (div) => {
+    const { data, layout, narrow } = json(div), small = narrow && div.clientWidth < 600;
     const both = ([key, v]) => [key, v && typeof v === "object" && !Array.isArray(v) ? { ...layout[key], ...v } : v];
     const chosen = small ? { ...layout, ...Object.fromEntries(Object.entries(narrow).map(both)) } : layout;
     div.style.height = `${chosen.height ?? THEME.layout.height}px`;
-    return chosen;
+    return { data, layout: chosen };
   };
 
   // ---- explorers: the module sees the same model as in JupyterLab
@@ -209,6 +209,7 @@
     };
     const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
     const module = (await import(url)).default;
+    URL.revokeObjectURL(url);
     const el = div.appendChild(document.createElement("div"));
     await module.render({ model, el });
     div.dataset.drawn = "1";
@@ -257,8 +258,10 @@
 
   const fail = (div, error) => { div.dataset.failed = "1"; console.error(error); };
   const start = (div) => {
+    if (div.dataset.begun) return;
+    div.dataset.begun = "1";
     const figure = div.classList.contains("gk-plotly");
-    return Promise.all([fontsTried(), figure && plotly()]).then(() => (figure ? draw : island)(div))
+    Promise.all([fontsTried(), figure && plotly()]).then(() => (figure ? draw : island)(div))
       .catch((e) => fail(div, e));
   };
 
@@ -286,7 +289,7 @@
   };
 
   document.addEventListener("DOMContentLoaded", () => {
-    all(".gk-scroll, .gk-display, .bd-article table, .bd-article .highlight pre").forEach(watch);
+    all(".gk-scroll, .gk-display, .bd-article table, .bd-article .highlight pre, .bd-article div[tabindex='0']").forEach(watch);
     const lazy = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => {
       lazy.unobserve(e.target);
       start(e.target);
@@ -299,5 +302,12 @@
     all("table.gk-score").forEach(sortable);
     new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
       { attributes: true, attributeFilter: ["data-theme"] });
+    let mode; // paper is white: a dark page is printed light, and figures that still wait are drawn
+    addEventListener("beforeprint", () => {
+      mode = document.documentElement.dataset.theme;
+      if (dark()) document.documentElement.dataset.theme = "light";
+      divs.forEach(start);
+    });
+    addEventListener("afterprint", () => { if (mode === "dark") document.documentElement.dataset.theme = mode; });
   });
 })();
