@@ -87,10 +87,6 @@ def accuracy(row: Row) -> float:
     return row.end("test_accuracy")
 
 
-def median_accuracy(rows: list[Row]) -> float:
-    return float(np.median(list(map(accuracy, rows))))
-
-
 def unseen(row: Row) -> float:
     """Accuracy on test examples that are no mirror images, if it is 1 on those that are."""
     order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
@@ -361,7 +357,7 @@ def headlines(results: Path = RESULTS) -> dict:
     return {
         "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
         "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
-        "ungrokked": by(ungrokked, "dataset_size", of=median_accuracy),
+        "ungrokked": by(ungrokked, "dataset_size", of=lambda own: np.median([*map(accuracy, own)])),
         "D_crit": d_crits(transition),
         "D_crit by AdamW": by(adamw, "weight_decay", of=d_crits),
         "shift": shifts(transition, "weight_decay"),

@@ -49,8 +49,3 @@ def test_a_file_imports_from_its_own_part_and_from_those_below(path):
     assert {name for name in ours - {own} if LEVEL.get(name, 99) >= LEVEL[own]} == set()
     # annotations are evaluated, so that shapes are checked
     assert "__future__.annotations" not in imported(path)
-
-
-def test_imports_are_seen_at_all():
-    found = imported(ROOT / "varma2023/two_starts/claims.py")
-    assert "varma2023.measures" in map(part, found)

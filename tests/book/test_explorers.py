@@ -241,9 +241,3 @@ def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
         explorers.EfficiencyExplorer(replace(mem, kappa=-4.0), gen)
     with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
         explorers.TrainingExplorer(replace(explorers.IN_THE_PAGE, task="x-y"))
-
-
-def test_the_stylesheet_takes_its_colours_from_the_theme():
-    css = explorers.stylesheet()
-    for name, colour in theme.THEME["dark_colours"].items():
-        assert f"--gk-{name}: {colour};" in css

@@ -10,10 +10,11 @@ import torch
 from test_explorers import NETWORK, both_lives, report
 from test_site import FRAMES, tabs_on, write_page
 from test_sphinx_ext import rendered
-from tiny import examples
+from tiny import textbook_loss
+from torch.func import grad
 
 from grokkit import textbook
-from grokkit.model import cross_entropy, forward, initialise, tokens
+from grokkit.model import flat, initialise, named
 from varma2023 import explorers, theme
 from varma2023.publish.sphinx_ext import IslandMime
 
@@ -243,16 +244,11 @@ def test_the_browser_trains_as_the_textbook_does(opened, size):
     case["theta"] = {name: weight.flatten().tolist() for name, weight in start.items()}
     source = f"{explorers.module('training')}\nexport const answer = (c) => {TRAINED};"
     theirs = opened("training").evaluate(IN_PAGE, [source, case])
-    pairs, labels = examples(run.p, size, run.seed)
-
-    def loss(theta):
-        return cross_entropy(forward(theta, tokens(pairs, run.p))[:, -1], labels).mean()
-
-    theta = {name: weight.double().requires_grad_() for name, weight in start.items()}
-    loss(theta).backward()
+    loss = textbook_loss(run)
+    first = named(grad(loss)(flat(start).double()), run.shapes)
     ours = next(islice(textbook.train(run, torch.float64), 49, None))
-    assert theirs["loss"] == pytest.approx(loss(ours).item(), rel=1e-9)
-    for name, weight in theta.items():
-        for found, wanted in (("gradient", weight.grad), ("theta", ours[name].detach())):
+    assert theirs["loss"] == pytest.approx(loss(flat(ours)).item(), rel=1e-9)
+    for name in start:
+        for found, wanted in (("gradient", first[name]), ("theta", ours[name].detach())):
             gap = np.linalg.norm(theirs[found][name] - wanted.numpy().ravel())
             assert gap < 1e-9 * wanted.norm().item(), (found, name)

@@ -10,10 +10,6 @@ from grokkit import decomposition
 from varma2023.decomposition.analysis import embedding_norms, trigonometric_algorithm
 
 
-def random_logits(p, seed):
-    return torch.randn(p, p, p, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def basis(p):
     """The unit vectors Z_hat_k of App. B, one per frequency, written out: [freq, p^3]."""
     n = torch.arange(p, dtype=torch.float64)
@@ -25,7 +21,8 @@ def basis(p):
 @given(sampled_from([3, 5, 7, 11]), integers(0, 2**16))
 def test_the_parts_of_logits_are_those_along_the_explicit_basis_and_the_rest(p, seed):
     # the basis is orthonormal, and sums to zero in each row: a shift of a row changes nothing
-    Z, Z_hat = random_logits(p, seed), basis(p)
+    generator, Z_hat = torch.Generator().manual_seed(seed), basis(p)
+    Z = torch.randn(p, p, p, generator=generator, dtype=torch.float64)
     assert_close(Z_hat @ Z_hat.T, torch.eye(len(Z_hat), dtype=Z.dtype), rtol=0, atol=1e-12)
     trig = (Z_hat.T @ (Z_hat @ Z.flatten())).view_as(Z)
     assert_close(decomposition.trig_logits(Z), trig, rtol=0, atol=1e-12)

@@ -59,6 +59,8 @@ def test_on_the_cpu_each_run_goes_by_itself_and_the_longest_first():
     assert list(map(len, packed)) == [1, 1, 1, 1]
     work = [plan.work(run) for [run] in packed]
     assert work == sorted(work, reverse=True)
+    assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
+    assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)
 
 
 TOGETHER = [
@@ -191,8 +193,3 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(local.LocalExecutor, "train", lambda *_: [([RUN], "")])
     with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
         train([RUN], tmp_path)
-
-
-def test_float64_counts_twice():
-    assert plan.work(replace(RUN, precision="float64")) == 2 * plan.work(RUN)
-    assert plan.flop(Run()) == pytest.approx(1.85e9, rel=0.05)

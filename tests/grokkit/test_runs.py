@@ -23,7 +23,6 @@ from grokkit.store.store import Store
     [
         ({"dataset_size": -1}, "dataset_size must be 1..12769, got -1"),
         ({"task": "x/y", "p": 4, "dataset_size": 5}, "prime modulus p, got 4"),
-        ({"task": "x**y"}, "task must be one of"),
         ({"labels": "noise"}, "labels must be"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"lr": 0.0}, "lr must be positive, got 0.0"),
@@ -43,7 +42,6 @@ from grokkit.store.store import Store
         ({"mirrors": "some"}, 'mirrors must be "any" or "all" or "none", got \'some\''),
         ({"p": 5, "dataset_size": 16, "mirrors": "none"}, "dataset_size must be 1..15, got 16"),
         ({"until_rest": True}, "until_rest of adamw must be False, got True"),
-        ({"p": -2000, "dataset_size": 5}, "p must be at least 3, got -2000"),
         ({"init": Run(), "init_scale": 2.0}, "init_scale of a run with init must be 1, got 2.0"),
         ({"init": RUN}, "init must have the same p"),
         ({"init": Run()}, "keep_weights=True"),

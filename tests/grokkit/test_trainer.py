@@ -6,7 +6,6 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from unittest import mock
 
 import pytest
 import torch
@@ -62,37 +61,26 @@ def test_noise_on_slopes_is_gaussian_of_its_size_and_new_for_every_epoch_and_see
 
 
 @pytest.mark.parametrize("batched", [False, True])
-def test_slow_slopes_are_amplified_as_grokfast_does_it(batched):
-    run = replace(RUN, amplify=2.0, lr=3e-3, precision="float64")
-    stack, loss, average = stacked([run], batched=batched), textbook_loss(run), None
-    theta = model.flat(stack.theta(0)).requires_grad_()
-    adamw = torch.optim.AdamW([theta], run.lr, (run.beta1, run.beta2), run.eps, 1.0)
-    for _ in range(30):
-        [slope] = torch.autograd.grad(loss(theta), [theta])
-        average = slope if average is None else 0.98 * average + 0.02 * slope
-        theta.grad = slope + 2.0 * average
-        adamw.step()
-        stack.advance()
-        assert_close(model.flat(stack.theta(0)), theta.detach(), rtol=1e-7, atol=1e-9)
-
-
-@pytest.mark.parametrize("batched", [False, True])
-def test_a_long_gradient_is_cut_run_by_run_as_torch_does_it(batched):
-    own = replace(RUN, eps=0.1, clip=5.0, lr=3e-3, precision="float64")  # 1e-6, torch's, is small
-    runs = [own, replace(own, seed=3)]
-    stack = stacked(runs, batched=batched)
-    losses, long = [*map(textbook_loss, runs)], []
+@pytest.mark.parametrize("own", [{"amplify": 2.0}, {"clip": 5.0, "eps": 0.1}], ids=str)
+def test_slopes_are_amplified_as_grokfast_does_it_and_cut_run_by_run_as_torch_does(own, batched):
+    own = replace(RUN, lr=3e-3, precision="float64", **own)
+    runs, close = [own, replace(own, seed=3)], 1e-5 if own.clip else 1e-7  # torch adds 1e-6
+    stack, losses = stacked(runs, batched=batched), [*map(textbook_loss, runs)]
     thetas = [model.flat(stack.theta(i)).requires_grad_() for i in range(2)]
     adamw = torch.optim.AdamW(thetas, own.lr, (own.beta1, own.beta2), own.eps, 1.0)
+    averages, long = [None, None], []
     for _ in range(30):
-        for loss, theta in zip(losses, thetas, strict=True):
-            [theta.grad] = torch.autograd.grad(loss(theta), [theta])
-            long.append(torch.nn.utils.clip_grad_norm_([theta], 0.5) > 0.5)
+        for i, (loss, theta) in enumerate(zip(losses, thetas, strict=True)):
+            [slope] = torch.autograd.grad(loss(theta), [theta])
+            averages[i] = slope if averages[i] is None else 0.98 * averages[i] + 0.02 * slope
+            theta.grad = slope + own.amplify * averages[i]
+            if own.clip:
+                long.append(torch.nn.utils.clip_grad_norm_([theta], 0.5) > 0.5)
         adamw.step()
         stack.advance()
         for i, theta in enumerate(thetas):
-            assert_close(model.flat(stack.theta(i)), theta.detach(), rtol=1e-5, atol=1e-7)
-    assert 10 < sum(long) < 50
+            assert_close(model.flat(stack.theta(i)), theta.detach(), rtol=close, atol=close / 100)
+    assert not own.clip or 10 < sum(long) < 50
 
 
 def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
@@ -106,6 +94,7 @@ def test_amplified_slopes_rest_where_a_smaller_epsilon_does():
     eps, decay = torch.tensor([run.eps]), torch.tensor([run.weight_decay])
     off = [optimum.residual(adam.point, adam.point - target, e, decay) for e in (eps / 3, eps)]
     assert off[0] < 1e-6 < 0.1 < off[1]
+    assert optimum.residual(adam.point, target, eps, 0 * decay).isnan()
     assert run.alpha == pytest.approx(run.eps * run.weight_decay / 3)
     assert stacked([run])._eps_and_decay(target)[:, 0].tolist() == pytest.approx([0.1 / 3, 0.5])
 
@@ -329,14 +318,6 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
             assert store.checkpointed() == {}
 
 
-def test_a_stored_run_is_returned_and_only_missing_ones_are_trained(store):
-    [first], other = train([RUN], store), replace(RUN, seed=8)
-    with mock.patch.object(local, "train_stack", wraps=local.train_stack) as trained:
-        records = train([RUN, other], store)
-    assert [call.args[0] for call in trained.call_args_list] == [[other]]
-    assert equal(records[0], first)
-
-
 def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(store):
     [record] = train([replace(RUN, dataset_size=12, epochs=5, init=RUN)], store)
     before = store.get(RUN)
@@ -371,21 +352,6 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
     [other] = train([replace(RUN, task="x*y", epochs=2, keep_weights=False)], store)
     without = {"trig_logit", "mem_logit", "trig_share"}  # which only x + y has
     assert record.metrics.keys() - other.metrics.keys() == without
-
-
-def test_the_residual_vanishes_where_an_update_of_adamw_does():
-    # hold the gradient fixed: AdamW then rests where g/(|g| + eps) + lambda theta = 0
-    eps, weight_decay = 1e-8, 1.0
-    theta = torch.linspace(-0.9, 0.9, 50, dtype=torch.float64)
-    rest = -eps * weight_decay * theta / (1 - weight_decay * theta.abs())
-    update = rest / (rest.abs() + eps) + weight_decay * theta
-    assert update.abs().max() < 1e-12
-    w, decay = theta.repeat(3, 1), torch.tensor([weight_decay, weight_decay, 0.0])
-    gradient = torch.stack([rest, 2 * rest, rest])
-    there, off, none = optimum.residual(w, gradient, torch.full((3,), eps), decay)
-    assert there < 1e-6
-    assert off > 0.9
-    assert none.isnan()
 
 
 @pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:99x", "mps:0", "cpu:foo"])

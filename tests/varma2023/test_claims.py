@@ -115,7 +115,6 @@ def test_the_loss_is_written_once_and_the_engine_and_the_textbook_train_by_it():
         ("Figs. 1a, 9, 11: from scratch", "Fig. 9", True),
         ("Figs. 1a, 9, 11: from scratch", "Fig. 1", False),
         ("Figs. 1b and 7: parts", "Fig. 7", True),
-        ("Fig. 11: the algorithm", "Fig. 1", False),
         ("observations of App. A.3.", "App. A.3", True),
         ("observations of App. A.3", "App. A", False),
         ("Defaults are App. A.", "App. A", True),

@@ -77,10 +77,9 @@ def test_a_prediction_rests_on_memory_beside_it_and_on_the_rules():
     assert len([r for r in random.beside if r.run.labels == "true"]) == 5
 
 
-@pytest.mark.parametrize(("changes", "core"), [({"off": FALLING}, True), ({"mem": FALLING}, None)])
-def test_memory_that_falls_far_from_the_crossing_is_said_and_leaves_it_told(changes, core):
-    found = board.judge("B18", **made.by_costs(**changes))
-    assert found.core is core
+def test_memory_that_falls_far_from_the_crossing_is_said_and_leaves_it_told():
+    found = board.judge("B18", **made.by_costs(off=FALLING))
+    assert found.core is True
     assert [met for name, met in found.further.items() if "is at rest" in name] == [False]
 
 

@@ -3,7 +3,6 @@
 import inspect
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -48,11 +47,8 @@ def test_a_grokking_run_under_way_is_made_again_as_it_was_and_no_other():
 
 @pytest.mark.parametrize("profile", profiles.PROFILES)
 def test_ungrokking_only_takes_examples_away(profile):
-    runs = sorted(profiles.ungrokking(profile, seeds=1), key=lambda run: run.dataset_size)
-    for run in runs:
+    for run in profiles.ungrokking(profile, seeds=2):  # sets of one seed are nested (`test_tasks`)
         assert (run.init.dataset_size, run.init.seed) == (run.p**2, run.seed)
-    for small, large in pairwise([*runs, runs[0].init]):
-        assert set(small.split()[0]) < set(large.split()[0])
 
 
 # --- changes
@@ -84,7 +80,6 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: profiles.grokking(seeds=True), "at least 1, got True"),
         (lambda: profiles.grokking(p=7, dataset_size=49), r"dataset_size 1\.\.48, got 49"),
         (lambda: profiles.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
-        (lambda: profiles.grokking(task="x+z"), "task must be one of 'x.y'.*got 'x.z'"),
         (lambda: profiles.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),
         (lambda: profiles.ungrokking(sizes="123"), "sizes must be a list of whole .*'123'"),
         (lambda: sweeps.transition(sizes=[400.7]), r"whole numbers, got \[400.7\]"),

@@ -64,7 +64,6 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     ),
     "1a, never": (lambda: fig1a_grokking([NEVER]), "0.98 at epoch never (0 of 1 runs)"),
     "9": (lambda: fig9_circuits(SEEDS), "trig logit overtakes mem logit at epoch 1,500"),
-    "9, of one run": (lambda: fig9_circuits(SEEDS[:1]),),
     "1b": (
         lambda: figures.fig1b_ungrokking(UNGROKKED[:2]),
         "on 390 examples: test accuracy goes from 1.00 to 0.02",
@@ -74,11 +73,10 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         "0.02 at 390, 0.50 at 800, 0.99 at 1,494",
     ),
     "4": (lambda: figures.fig4_ungrokking(RUNS, ADAMW), "750 at weight decay 0.5"),
-    "4, by one route": (lambda: figures.fig4_ungrokking(RUNS),),
     "8": (
         lambda: fig8_other_tasks(TASKS),
         "2 go from near chance to generalised",
-        "x+y: 800, x-y: 500",
+        "x+y: 800 (1 seed); x-y: 500 (1 seed)",
     ),
     "8, of one task": (lambda: fig8_other_tasks(TASKS[: len(SIZES)]),),
     "10": (lambda: loop.fig10_relative_strength(RUNS),),

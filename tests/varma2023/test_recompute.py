@@ -148,18 +148,14 @@ def test_the_criteria_of_b29_have_the_same_numbers(numbers, board):
     assert f"in the middle ({low} of {rest})" in text
 
 
-def test_the_limit_of_b33_is_right_as_often(numbers, board):
-    assert "({} of {})".format(*numbers["limit right"]) in str(board["B33"].further)
-
-
 def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):
     names = ("F1b", "F7", "F8", "F3c,d", "B2", "B8", "B9", "B12", "B13", "B15", "B18", "B23", "B28")
     assert [name for name in (*names, "B29") if not board[name].before] == []
 
 
-def test_as_many_ends_are_at_rest(numbers, board):
-    for name, (resting, of) in numbers["at rest"].items():
-        assert f"({resting} of {of})" in str(board[name].further), name
+def test_as_many_ends_are_at_rest_and_the_limit_is_right_as_often(numbers, board):
+    for name, (met, of) in [*numbers["at rest"].items(), ("B33", numbers["limit right"])]:
+        assert f"({met} of {of})" in str(board[name].further), name
 
 
 def test_two_estimators_of_an_exponent_agree(numbers, board):
@@ -174,10 +170,6 @@ def test_two_readings_of_the_time_with_grokfast_agree(numbers, board):
     """Up to an accuracy of 1/2, or half-way from what mirror images give, by another mean."""
     ours = float(re.search(r"× ([\d.]+).* with Grokfast;", board["B27"].ours)[1])
     assert ours == pytest.approx(numbers["time with Grokfast"], rel=0.1)
-
-
-def test_the_runs_made_again_had_ended_semi_grokked(numbers):
-    assert all(0.5 < end <= 0.95 for end in numbers["semi-grokked"])
 
 
 def test_what_is_compared_within_a_seed_starts_from_one_network():

@@ -120,7 +120,6 @@ def test_the_higher_end_is_at_rest_or_far_above(dearer, known):
         (1200, False, [True, False], "1.50 (1 seed)"),
         (9000, False, [True, True], "not known, as one of them was not seen"),  # on the way up
         (800, False, [False, False], "1.00 (1 seed)"),
-        (760, False, [False, False], "0.95 (1 seed)"),
     ],
 )
 def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop, ratio):
