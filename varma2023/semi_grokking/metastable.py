@@ -120,13 +120,19 @@ def spike_heights(record: Record) -> list[float]:
     return found
 
 
+AFRESH = 50  # epochs in which fresh moments of AdamW make its steps long
+
+
 def spikes_text(records: Records) -> str:
     """ "5 (4 – 7) spikes in memory, up to a training loss of 2.1 (1.6 – 3.1)", and when they leave.
 
-    From where their records begin.
+    From where their records begin, but for the first `AFRESH` epochs.
     """
-    counts = Summary.of([len(spikes_in_memory(record)) for record in records])
-    peaks = [float(r["train_loss"][analysis.in_memory(r)].max()) for r in records]
+    rows = [[n for n in spikes_in_memory(r) if r["epoch"][n] > AFRESH] for r in records]
+    counts, peaks = Summary.of([*map(len, rows)]), list[float]()
+    for record in records:
+        spiking = (measures.over_least(record) > measures.SPIKE) & analysis.in_memory(record)
+        peaks.append(record["train_loss"][spiking & (record["epoch"] > AFRESH)].max(initial=0.0))
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
     said = f"{counts.text()} spikes in memory, up to a training loss of {_spread(peaks)}"
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
