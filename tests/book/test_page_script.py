@@ -205,6 +205,20 @@ def test_a_choice_stays_when_the_theme_changes(opened):
     assert drawn(page) == [(0, 0.5), (1, 0.5), (0, 2), (1, 2), (None, None)]
 
 
+def test_a_dark_page_prints_light_and_is_dark_again(opened):
+    page = opened()
+    switch_to(page, "dark")
+    ink = "getComputedStyle(document.querySelector('.gk-plot .gtitle, .gk-plot .legendtext')).fill"
+    modes, inks = ["dark"], [page.evaluate(ink)]
+    for event in ("beforeprint", "afterprint"):
+        page.evaluate(f"dispatchEvent(new Event('{event}'))")
+        page.evaluate(FRAMES)
+        modes.append(page.evaluate("document.documentElement.dataset.theme"))
+        inks.append(page.evaluate(ink))
+    assert modes == ["dark", "light", "dark"]
+    assert inks[0] == inks[2] != inks[1]
+
+
 def csv_of(figure: go.Figure) -> list[list[str]]:
     return list(csv.reader(data.table(json.loads(figure.to_json())).splitlines()))
 
@@ -224,6 +238,12 @@ def test_the_csv_has_the_ends_of_error_bars():
         ["x", "one", "1", "3", "0", "2", "3.5"],
         ["x", "one", "2", "4", "0", "", ""],
     ]
+
+
+def test_the_csv_has_the_ends_of_bars_along_x_too():
+    fig = theme.figure().add_scatter(x=[5], y=[1], error_x={"array": [2], "arrayminus": [1]})
+    head, row = csv_of(fig)
+    assert (head[-2:], row[-2:]) == (["low", "high"], ["4", "7"])
 
 
 def test_the_csv_has_packed_numbers_and_no_markup():
