@@ -11,7 +11,7 @@ from typing import Any
 from grokkit import __version__
 from grokkit.demo import demo
 from grokkit.model import ModelConfig
-from grokkit.runs import PRECISIONS, TEXTS, Run
+from grokkit.runs import TEXTS, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
@@ -64,9 +64,8 @@ def parser() -> argparse.ArgumentParser:
         if item.type is bool:
             one.add_argument(option, action="store_true")
         else:
-            known = {**TEXTS, "optimiser": PRECISIONS}.get(item.name)
-            how: dict[str, Any] = {"type": item.type, "default": item.default, "choices": known}
-            one.add_argument(option, help="%(default)s", **how)
+            how: dict[str, Any] = {"type": item.type, "choices": TEXTS.get(item.name)}
+            one.add_argument(option, default=item.default, help="%(default)s", **how)
     one.add_argument("--store", help=STORE)
     one.add_argument("--device", default="auto", help=DEVICE)
     one.add_argument("--quiet", action="store_true", help="no progress")

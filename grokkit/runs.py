@@ -17,11 +17,12 @@ from grokkit.model import ModelConfig
 
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
-TEXTS = {"labels": ("true", "random"), "loss": ("exact", "rounded"), "mirrors": tasks.MIRRORS}
 PRECISIONS = {
     "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
 }
+TEXTS = {"labels": ("true", "random"), "loss": ("exact", "rounded"), "mirrors": tasks.MIRRORS}
+TEXTS["optimiser"] = tuple(PRECISIONS)
 
 MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
@@ -84,7 +85,7 @@ class Run:
 
     def _rules(self) -> Iterator[tuple[str, bool, str]]:
         """Each field (of what), whether its value is fine, and what is allowed."""
-        for name, known in {**TEXTS, "optimiser": PRECISIONS}.items():
+        for name, known in TEXTS.items():
             yield name, getattr(self, name) in known, _any(known)
         for name, low in (("seed", 0), ("epochs", 1), ("n_logged", 2)):
             yield name, getattr(self, name) >= low, f"at least {low}"

@@ -27,7 +27,7 @@ def train(
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
 
     Raises, at the first epoch:
-        ValueError: the run has noise on its gradient, amplifies slow ones or clips it.
+        ValueError: a run from another's end, or with noise, amplified or clipped gradients.
     """
     if any(changed := (run.init, run.noise, run.amplify, run.clip)):
         raise ValueError(f"init, noise, amplify and clip must be None or 0, got {changed}")

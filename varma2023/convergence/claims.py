@@ -90,11 +90,11 @@ def steeper(found: ByExperiment) -> Result:
     minima = steepness.minima(records)
     if not minima:
         return Result("no pair of minima", None, {}, Evidence.of(records))
-    ratios = steepness.ratios(minima).values()
+    ratios = steepness.ratios(minima)
     right = steepness.right(minima)
     left = [steepness.left_text(minima, kind) for kind in (steepness.MEMORY, steepness.RULE)]
-    ours = f"× {span([ratio.value for ratio in ratios], '.2g')} by setting; AdamW leaves memory's "
-    ours += f"in {left[0]}, the rule's in {left[1]}"
+    ours = f"× {span([ratio.value for ratio in ratios.values()], '.2g')} by setting; AdamW leaves "
+    ours += f"memory's in {left[0]}, the rule's in {left[1]}"
     followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
     further: dict[str, Met] = {f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right)}
     for kind in steepness.KINDS:
@@ -105,10 +105,8 @@ def steeper(found: ByExperiment) -> Result:
     again = [minimum.again for minimum in minima]
     further |= measures.resting(again, "every minimum is at rest")
     settings = {steepness.setting(record.run) for record in records}
-    untold = [None] * (len(settings) - len(ratios))  # those without a pair
-    above = every([*(ratio.tells(1, inf) for ratio in ratios), *untold])
-    pairs = steepness.ratios(minima)
-    made = [[r for m in minima if m.setting == one for r in (m.again, *m.adamw)] for one in pairs]
+    above = every(ratios[one].tells(1, inf) if one in ratios else None for one in settings)
+    made = [[r for m in minima if m.setting == one for r in (m.again, *m.adamw)] for one in ratios]
     return Result(ours, above, further, Evidence.of(*made))
 
 

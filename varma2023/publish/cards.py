@@ -94,7 +94,7 @@ def transition(found: Results, every: ByExperiment) -> Face:
 def plateaus(found: Results, every: ByExperiment) -> Face:
     """Fig. 5: how many runs end on a plateau, and the one that stays there."""
     runs, near = every["semi_grokking"], overview.near_d_crit(every)
-    longer, _ = semi_grokking.by_precision(every.get("semi_grokking_again", []))
+    longer, _ = semi_grokking.made_again(runs, every.get("semi_grokking_again", []))
     n, of, one = len(semi_grokking.standing(runs)), len(runs), semi_grokking.example(near)
     last, end = overview.round_epochs([one]), one.final("test_accuracy")
     curves = [Curve(one["epoch"], one[f"{of}_accuracy"], of) for of in ("train", "test")]

@@ -26,8 +26,9 @@ SETTLED = 0.05  # of the test accuracy at the end: a panel shows twice the time 
 
 def near_d_crit(every: Mapping[str, Records]) -> Records:
     """The runs for the third panel: those that stay in the middle when trained longer, or all."""
-    again, _ = analysis.by_precision(every.get("semi_grokking_again", []))
-    return analysis.standing(again) or every.get("semi_grokking", [])
+    runs = every.get("semi_grokking", [])
+    longer, _ = analysis.made_again(runs, every.get("semi_grokking_again", []))
+    return analysis.standing(longer) or runs
 
 
 def round_epochs(records: Records) -> int:

@@ -204,6 +204,12 @@ def by_precision(again: Records) -> tuple[list[Record], list[Record]]:
     return halves.get("float32", []), halves.get("float64", [])
 
 
+def made_again(records: Records, again: Records) -> tuple[list[Record], list[Record]]:
+    """The same of those runs alone that end semi-grokked; the paper's profile makes all again."""
+    known = {*map(who, standing(records))}
+    return by_precision([record for record in again if who(record) in known])
+
+
 def _by_network(records: Records) -> dict[Run, Record]:
     """Records by what runs of the same network and examples have in common."""
     return {replace(record.run, epochs=1, precision="float32"): record for record in records}

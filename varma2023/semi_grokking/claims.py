@@ -33,9 +33,7 @@ def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met
     And whether a run that ends semi-grokked stays so in a longer one; None where none was made.
     """
     records = found["semi_grokking"]
-    known = {*map(analysis.who, analysis.standing(records))}  # the paper's profile makes all again
-    again = [r for r in found.get("semi_grokking_again", ()) if analysis.who(r) in known]
-    longer, precise = analysis.by_precision(again)
+    longer, precise = analysis.made_again(records, found.get("semi_grokking_again", ()))
     stay = bool(analysis.standing(longer)) if longer else None
     return records, longer, precise, stay if analysis.standing(records) else False
 

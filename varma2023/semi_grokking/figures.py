@@ -170,20 +170,19 @@ def _column_title(run: Run, field: str) -> str:
     """What a column of `fig_side_by_side` is of, by one of its runs."""
     if field == "beta1":
         return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
-    if field == "clip":
-        length = f"clipped at {run.clip:g} ε" if run.clip else "as they are"
-        return f"{length}, D = {run.dataset_size:,}"
     rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
-    return f"{run.loss if field == 'loss' else rate}, D = {run.dataset_size:,}"
+    clip = f"clipped at {run.clip:g} ε" if run.clip else "as they are"
+    what = {"lr": rate, "loss": run.loss, "clip": clip}[field]
+    return f"{what}, D = {run.dataset_size:,}"
 
 
 def fig_side_by_side(
     records: Records, field: str, metrics: Sequence[str] = ("test_accuracy", "train_loss")
 ) -> go.Figure:
-    """Not in the paper: runs near D_crit, a column for each value of a field ("lr", "clip") and D.
+    """Not in the paper: runs near D_crit, a column for each value of a field and D.
 
-    Of "beta1" a column has both sizes. A row for each metric, over epochs; at several learning
-    rates over η x epochs.
+    The field is "lr", "loss", "clip", or "beta1", of which a column has both sizes. A row for each
+    metric, over epochs; at several learning rates over η x epochs.
     """
     columns = group(records, field, "lr" if field == "beta1" else "dataset_size").values()
     groups = {_column_title(here[0].run, field): here for here in columns}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite, nan
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
@@ -112,12 +112,16 @@ def spike_heights(record: Record) -> list[float]:
     The largest while the spike lasts and test accuracy stays below 1/2; as evaluations are few, it
     was higher between them.
     """
-    above, found = measures.over_least(record), []
-    lasts = (above > measures.SPIKE) & analysis.in_memory(record)
+    above, found, lasts = measures.over_least(record), [], _spiking(record)
     for row in spikes_in_memory(record):
         end = row + int(np.append(lasts[row:], False).argmin())
         found.append(float(above[row:end].max()))
     return found
+
+
+def _spiking(record: Record) -> Bool[np.ndarray, " log"]:
+    """The evaluations inside a spike in memory."""
+    return (measures.over_least(record) > measures.SPIKE) & analysis.in_memory(record)
 
 
 AFRESH = 50  # epochs in which fresh moments of AdamW make its steps long
@@ -129,12 +133,11 @@ def spikes_text(records: Records) -> str:
     From where their records begin, but for the first `AFRESH` epochs.
     """
     rows = [[n for n in spikes_in_memory(r) if r["epoch"][n] > AFRESH] for r in records]
-    counts, peaks = Summary.of([*map(len, rows)]), list[float]()
-    for record in records:
-        spiking = (measures.over_least(record) > measures.SPIKE) & analysis.in_memory(record)
-        peaks.append(record["train_loss"][spiking & (record["epoch"] > AFRESH)].max(initial=0.0))
+    inside = [_spiking(r) & (r["epoch"] > AFRESH) for r in records]
+    highs = [r["train_loss"][own].max(initial=0.0) for r, own in zip(records, inside, strict=True)]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
-    said = f"{counts.text()} spikes in memory, up to a training loss of {_spread(peaks)}"
+    said = f"{Summary.of([*map(len, rows)]).text()} spikes in memory, up to a training loss of "
+    said += _spread(highs)
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
 
 

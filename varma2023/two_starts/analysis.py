@@ -330,7 +330,10 @@ def crit_ratio_text(grokked: Records, fresh: Records) -> str:
 
 def half_the_size(grokked: Records, fresh: Records) -> bool:
     """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
-    return all(2 * down.value < up.value for down, up in loop_crits(grokked, fresh))
+    return all(  # a D_crit above the sizes is at least the largest of them
+        not down.censored and 2 * down.value < (up.low if up.censored else up.value)
+        for down, up in loop_crits(grokked, fresh)
+    )
 
 
 def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
