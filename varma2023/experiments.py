@@ -71,6 +71,7 @@ EXPERIMENTS = {
     "middling": Experiment("whether networks left in the middle stay", semi.middling),
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "clipped": Experiment("the same with spikes kept low", semi.clipped),
+    "kicked": Experiment("the same with noise instead", semi.kicked),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),

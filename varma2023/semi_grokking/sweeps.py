@@ -274,16 +274,34 @@ def momentum(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [*(replace(run, beta1=less) for run in usual), *usual, *fast]
 
 
+IN_MEMORY = {"published": (260, 280, 300), "quick": (300,), "paper": (1500, 1600)}
+"""Sizes of `semi_grokking` on which networks stay in memory at the usual rate."""
+
+
 def clipped(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: networks that spike in memory, with long gradients clipped (choice C54).
 
     From where they have memorised, as they are and clipped: the largest size of `larger_step` at
     its larger rate, then sizes of `semi_grokking` at `EDGE` times the usual rate.
     """
-    sizes = {"published": (260, 280, 300), "quick": (300,), "paper": (1500, 1600)}[profile]
-    small = _at_rate(semi_grokking(profile, seeds, sizes), EDGE)
+    small = _at_rate(semi_grokking(profile, seeds, IN_MEMORY[profile]), EDGE)
     kinds = (nearest(larger_step(profile, seeds)), (0, 500)), (small, (0, 250, 2500))
     return [_once_memorised(r, clip=clip) for runs, clips in kinds for clip in clips for r in runs]
+
+
+NOISE = {"lowered": 70, "small": 300}  # median slope of networks in memory at the larger rate, in ε
+
+
+def kicked(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: noise on every slope, as large as those of a large rate (choice C55).
+
+    The networks of `lowered`; then some of `leaving_memory` at the least of its rates; then the
+    same without noise, with the epsilon that this noise amounts to.
+    """
+    small = _at_rate(semi_grokking(profile, seeds, IN_MEMORY[profile]), RATES[0])
+    noisy = [replace(run, noise=NOISE["lowered"]) for run in lowered(profile, seeds)]
+    noisy += [replace(run, noise=NOISE["small"]) for run in small]
+    return noisy + [replace(run, eps=(1 + NOISE["small"]) * run.eps) for run in small]
 
 
 BETWEEN = (1.25, 2)  # times the usual learning rate
