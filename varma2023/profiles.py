@@ -223,7 +223,7 @@ PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(5, 100_000, PAPERS_UNGROKKING),
+    published=Grid(6, 100_000, PAPERS_UNGROKKING),
     quick=Grid(2, 800, (40, 120, 600), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, PAPERS_UNGROKKING),
 )
@@ -253,7 +253,8 @@ def ungrokking_at_first(
 ) -> list[Run]:
     """The runs of `ungrokking`, the published ones for `AT_FIRST` epochs only (choice C46)."""
     own = {"epochs": AT_FIRST} if profile == "published" else {}
-    return ungrokking(profile, seeds, **own | not_none(changes))
+    count = len(seed_range(profile, seeds, published=5, quick=2, paper=10))
+    return ungrokking(profile, count, **own | not_none(changes))
 
 
 def not_none(changes: Changes) -> Changes:

@@ -338,7 +338,8 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
     By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
     """
     lengths = {"quick": {40: 600, 400: 300}}.get(profile, {300: 80_000, 1194: 20_000})
-    return _followed(ungrokking, profile, seeds, lengths)
+    count = len(seed_range(profile, seeds, published=5, quick=2, paper=10))
+    return _followed(ungrokking, profile, count, lengths)
 
 
 def remembering(profile: str = "published", seeds: int | None = None) -> list[Run]:
