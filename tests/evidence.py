@@ -396,6 +396,16 @@ def clipped(kinds=(FULL, NONE), small=(0.9, 0.1), loss=1e-2, seeds=FIVE, base=PA
     return {"clipped": found}
 
 
+def kicked(kind=NONE, small=(0.1, 0.9), seeds=FIVE, base=PAPERS) -> Named:
+    """Networks at a smaller rate with noise; then mod 31, with noise, and at a larger rate."""
+    found, by_rate = lowered(kind, seeds=seeds, base=base), []
+    noisy = [replace(r, run=replace(r.run, noise=70.0)) for r in found.pop("lowered")]
+    for lr, noise, accuracy in zip((4e-3, 16e-3), (300, 0), small, strict=True):
+        run = Run(p=31, dataset_size=300, lr=lr, noise=noise)
+        by_rate.append([in_memory(replace(run, seed=n), accuracy, spiky=not noise) for n in seeds])
+    return found | {"kicked": noisy + by_rate[0], "leaving_memory": by_rate[1]}
+
+
 def leaving(crits=(600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113) -> Named:
     """Fresh networks that cross at `D_CRIT` at the usual rate, at others on `crits`, by seed.
 

@@ -419,6 +419,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "while fresh": by(remembering, "dataset_size", of=lambda own: [*map(while_calm, own)]),
         "left memory": left_memory(runs_of("larger_step")),
         "left memory at a lower rate": left_memory(runs_of("lowered")),
+        "left memory with noise": left_memory([r for r in runs_of("kicked") if r.p == 113]),
         "left memory by clip": by(
             [row for row in runs_of("clipped") if row.p == 113],
             "clip",

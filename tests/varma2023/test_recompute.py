@@ -111,6 +111,7 @@ def said(n: dict) -> dict[str, list[str]]:
         "B24": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle"])],
         "B29": ["^{} of {} end in the middle, {} of them".format(*n["left in the middle at 113"])],
         "B25": [f"^{k} of {of} gen" for k, of in n["left memory at a lower rate"].values()],
+        "B36": [f"^{k} of {of} gen" for k, of in n["left memory with noise"].values()],
         "B35": [
             f"{k} of {of} {f'generalise clipped at {clip:g} ε' if clip else 'as they are'}"
             for clip, (k, of) in n["left memory by clip"].items()

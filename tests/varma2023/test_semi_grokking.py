@@ -274,10 +274,25 @@ def test_clipped_networks_go_on_from_where_others_do(profile):
     assert len({replace(run, clip=0.0) for run in runs}) == len(by_init)
 
 
-def test_columns_of_clipped_runs_say_at_what_length():
-    large = [r for r in evidence.clipped()["clipped"] if r.run.p == 113]
-    fig = figures.fig_side_by_side(large, "clip")
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_noise_and_the_epsilon_that_it_amounts_to_are_all_that_is_new(profile):
+    runs, slower = sweeps.kicked(profile), sweeps.lowered(profile)
+    noisy, calm = ([run for run in runs if bool(run.noise) is so] for so in (True, False))
+    assert [replace(run, noise=0.0) for run in noisy[: len(slower)]] == slower
+    assert {run.noise for run in noisy[: len(slower)]} == {70}
+    small = noisy[len(slower) :]
+    assert [replace(run, noise=0.0, eps=301e-8) for run in small] == calm
+    assert {replace(run, noise=0.0) for run in small} <= {*sweeps.leaving_memory(profile)}
+
+
+def test_columns_say_at_what_length_runs_are_clipped_and_with_how_much_noise():
+    def drawn(records, field):
+        return figures.fig_side_by_side([r for r in records if r.run.p == 113], field)
+
+    fig = drawn(evidence.clipped()["clipped"], "clip")
     shown(fig, "as they are, D = 1,500: 5 of 5; clipped at 500 ε, D = 1,500: 0 of 5")
+    fig = drawn([*evidence.lowered(FULL)["lowered"], *evidence.kicked()["kicked"]], "noise")
+    shown(fig, "as they are, D = 1,500: 5 of 5; noise of 70 ε, D = 1,500: 0 of 5")
 
 
 def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():

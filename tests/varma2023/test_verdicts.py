@@ -193,6 +193,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B28": leaving_53, "B29": made.papers_sizes, "B30": forgetting},
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
+    "B36": made.kicked,
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -211,7 +212,7 @@ ALIKE = [
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
     ("B14 B34", NOT_RUN, {"n_sizes": 5}),
-    ("B25 B35", NOT_RUN, {"base": replace(made.PAPERS, dataset_size=3000)}),
+    ("B25 B35 B36", NOT_RUN, {"base": replace(made.PAPERS, dataset_size=3000)}),
     ("S6 B17", SMALLER, {"base": Run(epochs=20_000, **SMALL)}),
     ("F1c F5 F6", SMALLER, {"base": made.SMALL}),
     ("B21 B22 B28", IN_PART, {"spiky": False}),
@@ -366,6 +367,8 @@ OTHERWISE = {
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},
+    ("B36", IN_PART): {"small": (0.9, 0.9)},
+    ("B36", FAILS): {"kind": FULL},
     ("B35", IN_PART): {"loss": 1e-7},
     ("B35", FAILS): {"kinds": (FULL, FULL)},
 }
@@ -376,6 +379,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30 B31 B32 B35": {
         OPEN
     },
+    "B36": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

@@ -172,7 +172,8 @@ def _column_title(run: Run, field: str) -> str:
         return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
     rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
     clip = f"clipped at {run.clip:g} ε" if run.clip else "as they are"
-    what = {"lr": rate, "loss": run.loss, "clip": clip}[field]
+    noise = f"noise of {run.noise:g} ε" if run.noise else "as they are"
+    what = {"lr": rate, "loss": run.loss, "clip": clip, "noise": noise}[field]
     return f"{what}, D = {run.dataset_size:,}"
 
 
@@ -181,8 +182,8 @@ def fig_side_by_side(
 ) -> go.Figure:
     """Not in the paper: runs near D_crit, a column for each value of a field and D.
 
-    The field is "lr", "loss", "clip", or "beta1", of which a column has both sizes. A row for each
-    metric, over epochs; at several learning rates over η x epochs.
+    The field is "lr", "loss", "clip", "noise", or "beta1", of which a column has both sizes. A row
+    for each metric, over epochs; at several learning rates over η x epochs.
     """
     columns = group(records, field, "lr" if field == "beta1" else "dataset_size").values()
     groups = {_column_title(here[0].run, field): here for here in columns}

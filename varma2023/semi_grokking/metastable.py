@@ -141,6 +141,28 @@ def spikes_text(records: Records) -> str:
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
 
 
+def shares_text(by_clip: Mapping[float, Records]) -> str:
+    """ "11 of 15 as they are, 6 of 15 clipped at 250 ε": how many end above an accuracy of 1/2."""
+    each = (
+        f"{analysis.share_text(here)} {f'clipped at {clip:,g} ε' if clip else 'as they are'}"
+        for clip, here in by_clip.items()
+    )
+    return ", ".join(each)
+
+
+def calm_text(records: Records, below: float) -> str:
+    """Of the runs at smaller rates that end above 1/2, how many never spike in memory."""
+    above = [record for record in in_the_rule(records) if record.run.lr < below]
+    return f"{sum(not spikes_in_memory(record) for record in above)} of {len(above)}"
+
+
+def less_far(slower: Records, usual: Records) -> str:
+    """How many of the runs end at a lower test accuracy than the same at the usual rate."""
+    ends = zip(slower, usual, strict=True)
+    n = sum(one.final("test_accuracy") < other.final("test_accuracy") for one, other in ends)
+    return f"{n} of {len(slower)}"
+
+
 def first_seen(record: Record) -> list[float]:
     """The same at the first evaluation of each spike alone, however long it lasts."""
     return measures.over_least(record)[spikes_in_memory(record)].tolist()
