@@ -88,12 +88,15 @@ def draw(
     label, hover = map(powers, (label, hover))
     told = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     line: Looks = {"line": {"color": colour, "dash": dash, "width": width}} if colour else {}
-    shown = any(t.legendgroup == label and t.showlegend for t in fig.data)
     y = y.astype(np.float32) if isinstance(y, np.ndarray) else y
     whole: Looks = {"type": "scatter", "x": x, "y": y, "name": label, "legendgroup": label}
-    whole |= {"showlegend": not shown, **told, **line, **trace}
+    whole |= {"showlegend": not _in_legend(fig, label), **told, **line, **trace}
     row, col = place or (None, None)
     fig.add_trace(whole, row=row, col=col)
+
+
+def _in_legend(fig: go.Figure, label: str) -> bool:
+    return any(trace.legendgroup == label and trace.showlegend for trace in fig.data)
 
 
 def draw_bars(
@@ -251,11 +254,18 @@ def rest_symbols(records: Records, symbol: str) -> list[str]:
 def draw_ends(
     fig: go.Figure, records: Records, read: Reading, label: str, hover: str, look: int, **trace: Any
 ) -> None:
-    """What is read of each record against its dataset size, as one curve; `look` as symbol."""
+    """What is read of each record against its dataset size, as one curve; `look` as symbol.
+
+    The legend has the filled symbol.
+    """
     marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": 7}
     sizes = [record.run.dataset_size for record in records]
-    whole = {"mode": "lines+markers", "meta": shared_meta(records), **trace}
-    whole["marker"] = marker | trace.get("marker", {})
+    whole = {"mode": "lines+markers", **trace, "marker": marker | trace.get("marker", {})}
+    in_legend = whole.get("showlegend", not _in_legend(fig, label))
+    if in_legend and whole["marker"]["symbol"][0].endswith("-open"):
+        key = whole | {"marker": whole["marker"] | {"symbol": symbol_of(look)}}
+        draw(fig, [None], [None], label, **key)
+    whole = {"meta": shared_meta(records)} | whole
     draw(fig, sizes, [read(record) for record in records], label, hover, **whole)
 
 

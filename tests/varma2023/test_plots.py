@@ -3,9 +3,11 @@
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from evidence import crossing
+from handmade import altered
 
-from varma2023 import theme
-from varma2023.plots import LOG, draw, draw_paper
+from varma2023 import measures, theme
+from varma2023.plots import LOG, draw, draw_ends, draw_paper, symbol_of
 
 NAME = "the paper: so"
 
@@ -64,3 +66,16 @@ def test_a_result_of_several_lines_and_points_is_named_once():
         ("here", 10, "x"),
         ("here", 20, "x2"),
     ]
+
+
+def test_the_legend_has_a_filled_marker_where_the_first_end_still_falls():
+    fig, (first, *others) = theme.figure(), crossing(800)
+    for _ in range(2):
+        runs = [altered(first, residual=5.0), *others]
+        draw_ends(fig, runs, measures.at_the_end, "ends", "%{y}", 1)
+    key, *ends = fig.data
+    filled = symbol_of(1)
+    assert (key.showlegend, key.marker.symbol, key.x) == (True, filled, (None,))
+    for end in ends:
+        assert not end.showlegend
+        assert list(end.marker.symbol) == [f"{filled}-open"] + [filled] * len(others)
