@@ -94,6 +94,15 @@ def test_spikes_are_told_with_the_loss_they_reach_and_when_networks_leave():
     )
 
 
+def test_shares_are_told_by_clip_of_slower_runs_and_without_spikes():
+    kinds = {0: [True, True], 250: [True, False]}
+    made = {clip: [evidence.spiking([1e3], out) for out in own] for clip, own in kinds.items()}
+    assert metastable.shares_text(made) == "2 of 2 as they are, 1 of 2 clipped at 250 ε"
+    assert metastable.less_far(made[250], made[0]) == "1 of 2"
+    rates = [evidence.spiking([1e3] * (lr < 4e-3), True, lr=lr) for lr in (1e-3, 4e-3, 16e-3)]
+    assert metastable.calm_text(rates, 16e-3) == "1 of 2"
+
+
 def test_places_are_shares_of_those_below_and_equals_share_theirs():
     assert metastable.places([3, 1, inf, 1]) == pytest.approx([0.625, 0.25, 0.875, 0.25])
 
