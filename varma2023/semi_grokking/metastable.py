@@ -130,11 +130,12 @@ AFRESH = 50  # epochs in which fresh moments of AdamW make its steps long
 def spikes_text(records: Records) -> str:
     """ "5 (4 – 7) spikes in memory, up to a training loss of 2.1 (1.6 – 3.1)", and when they leave.
 
-    From where their records begin, but for the first `AFRESH` epochs.
+    From where their records begin, but for the first `AFRESH` epochs; the loss of those that spike.
     """
     rows = [[n for n in spikes_in_memory(r) if r["epoch"][n] > AFRESH] for r in records]
     inside = [_spiking(r) & (r["epoch"] > AFRESH) for r in records]
-    highs = [r["train_loss"][own].max(initial=0.0) for r, own in zip(records, inside, strict=True)]
+    losses = zip(records, inside, strict=True)
+    highs = [r["train_loss"][own].max() for r, own in losses if own.any()] or [0.0]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
     said = f"{Summary.of([*map(len, rows)]).text()} spikes in memory, up to a training loss of "
     said += _spread(highs)
