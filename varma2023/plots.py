@@ -264,7 +264,7 @@ def draw_ends(
     in_legend = whole.get("showlegend", not _in_legend(fig, label))
     if in_legend and whole["marker"]["symbol"][0].endswith("-open"):
         key = whole | {"marker": whole["marker"] | {"symbol": symbol_of(look)}}
-        draw(fig, [None], [None], label, **key)
+        draw(fig, [None], [None], label, hover, **key)  # as the curve, but for its ends
     whole = {"meta": shared_meta(records)} | whole
     draw(fig, sizes, [read(record) for record in records], label, hover, **whole)
 

@@ -13,7 +13,7 @@ from handmade import ENDS, EPOCHS, UNGROKKED, altered, grokking, shown
 from grokkit import simulation
 from grokkit.runs import Record
 from grokkit.theorems import EqualCircuits
-from varma2023 import theme
+from varma2023 import plots, theme
 from varma2023.convergence.analysis import Equilibrium
 from varma2023.convergence.figures import fig_equilibrium
 from varma2023.decomposition.analysis import Trigonometric
@@ -228,6 +228,14 @@ def test_the_papers_marks_stand_beside_runs_of_its_setting_only():
     assert paper_lines(theme.show(fig1a_grokking(SEEDS)), "x2") == [200, 6000]
     other = [grokking(seed, dataset_size=3000) for seed in range(2)]
     assert not fig9_circuits(other).layout.shapes
+
+
+def test_mirrors_of_one_seed_are_drawn_while_every_end_still_falls(monkeypatch):
+    monkeypatch.setattr(plots, "rests", lambda _: False)
+    fig = theme.show(figures.fig_mirrors(evidence.by_mirrors(seeds=[0])["mirrors"]))
+    keys = [trace for trace in fig.data if trace.showlegend]
+    assert {trace.x for trace in keys} == {(None,)}
+    assert "unseen facts" in keys[0].hovertemplate
 
 
 def test_a_curve_says_which_run_or_runs_it_belongs_to():

@@ -78,4 +78,5 @@ def test_the_legend_has_a_filled_marker_where_the_first_end_still_falls():
     assert (key.showlegend, key.marker.symbol, key.x) == (True, filled, (None,))
     for end in ends:
         assert not end.showlegend
+        assert end.hovertemplate == key.hovertemplate  # some figures change those of all traces
         assert list(end.marker.symbol) == [f"{filled}-open"] + [filled] * len(others)
