@@ -14,7 +14,13 @@ from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
 from varma2023.clock.sweeps import learning_rates
-from varma2023.convergence.sweeps import convergence, from_minima, long_runs, strength
+from varma2023.convergence.sweeps import (
+    convergence,
+    from_minima,
+    long_runs,
+    minima_by_size,
+    strength,
+)
 from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
@@ -48,6 +54,7 @@ EXPERIMENTS = {
     "learning_rates": Experiment("AdamW at other learning rates", learning_rates),
     "long_runs": Experiment("when a run may end early", long_runs),
     "from_minima": Experiment("whether AdamW stays on minima of both circuits", from_minima),
+    "minima_by_size": Experiment("the same on more and on fewer examples", minima_by_size),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
     "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),

@@ -111,6 +111,41 @@ def steeper(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B37",
+    "Beyond: steepness and dataset size",
+    "the more examples memory holds, the steeper is its minimum",
+    (CONVERGENCE, "fig-steep-sizes"),
+    ("minima_by_size",),
+)
+def steeper_with_size(found: ByExperiment) -> Result:
+    """B37: how the steepness of both circuits' minima goes with D (choice C56)."""
+    records = found["minima_by_size"]
+    minima = steepness.every_minimum(records)
+    settings = steepness.by_setting(minima)
+    memory, rule, apart = zip(*map(steepness.exponents, settings.values()), strict=True)
+    ours = "; ".join(
+        f"{setting}: memory's ∝ D to the power {one.text()}, the rule's {other.text()}; memory's "
+        f"too steep for AdamW from {steepness.too_steep_text(settings[setting])} examples on"
+        for setting, one, other in zip(settings, memory, rule, strict=True)
+    )
+    right = steepness.right(minima)
+    followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
+    further: dict[str, Met] = {
+        "it grows more than the rule's": every(each.tells(0, inf) for each in apart),
+        f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right),
+    }
+    again = [minimum.again for minimum in minima]
+    further |= measures.resting(again, "every minimum is at rest")
+    kinds = [
+        [minimum.again for minimum in own if minimum.kind == kind]
+        for own in settings.values()
+        for kind in steepness.KINDS
+    ]
+    made = Evidence.of(records, *kinds)
+    return Result(ours, every(each.tells(0, inf) for each in memory), further, made)
+
+
+@CLAIMS.row(
     "B4",
     "Beyond: what AdamW minimises",
     "late in training AdamW rests where Eq. (2) with α = ελ is stationary",

@@ -1,7 +1,7 @@
 """How steep the loss is at minima of both circuits, and whether AdamW stays there (choice C52)."""
 
 from collections.abc import Sequence
-from math import log
+from math import log, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from grokkit.runs import Record, Records, Run
 from varma2023 import plots
 from varma2023.measures import (
     Summary,
+    d_crit_text,
     finals,
     group,
     least,
@@ -22,7 +23,7 @@ from varma2023.measures import (
 )
 from varma2023.plots import Looks, draw
 from varma2023.profiles import PAPERS
-from varma2023.statistics import Interval, geometric_mean, mean_ratio
+from varma2023.statistics import Interval, bootstrap, geometric_mean, mean_ratio
 from varma2023.tables import powers, table
 from varma2023.theme import GEN, MEM, NORM, panels, set_alt
 
@@ -64,20 +65,24 @@ class Minimum(NamedTuple):
         return float(self.adamw[0]["steepness"][0])
 
 
-def minima(records: Records) -> list[Minimum]:
-    """The minima of `from_minima`, in pairs on one train set, if both hold what their kind says."""
-    pairs: dict[tuple, dict[str, list[Record]]] = {}
+def every_minimum(records: Records) -> list[Minimum]:
+    """The minima of records in the order of `from_minima`, each with what was started there."""
+    own: dict[tuple, list[Record]] = {}
     for record in records:
         run = record.run
-        pair = pairs.setdefault((setting(run), run.seed), {kind: [] for kind in KINDS})
         start = run.init and run.init.init
         grokked = start is not None and start.dataset_size > run.dataset_size
-        pair[RULE if grokked else MEMORY].append(record)
-    found = []
-    for (where, _), pair in pairs.items():
-        both = [Minimum(where, kind, first, rest) for kind, (first, *rest) in pair.items()]
-        found += both if all(minimum.holds for minimum in both) else []
-    return found
+        kind = RULE if grokked else MEMORY
+        own.setdefault((setting(run), kind, run.dataset_size, run.seed), []).append(record)
+    return [Minimum(who, kind, first, rest) for (who, kind, *_), (first, *rest) in own.items()]
+
+
+def minima(records: Records) -> list[Minimum]:
+    """The minima of `from_minima`, in pairs on one train set, if both hold what their kind says."""
+    pairs: dict[tuple[Setting, int], list[Minimum]] = {}
+    for minimum in every_minimum(records):
+        pairs.setdefault((minimum.setting, minimum.again.run.seed), []).append(minimum)
+    return [m for pair in pairs.values() if all(other.holds for other in pair) for m in pair]
 
 
 def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, float]:
@@ -88,7 +93,7 @@ def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, 
 
 def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
     """By setting, memory's steepness over the rule's: the geometric mean over seeds."""
-    settings = dict.fromkeys(minimum.setting for minimum in found)
+    settings = by_setting(found)
     return {s: mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE)) for s in settings}
 
 
@@ -108,6 +113,41 @@ def over_decay(found: Sequence[Minimum], kind: str) -> tuple[Interval, float]:
     least, most = own[min(own)], own[max(own)]
     ratio = mean_ratio(by_seed(found, most, kind), by_seed(found, least, kind))
     return ratio, most.weight_decay / least.weight_decay
+
+
+def by_setting(found: Sequence[Minimum]) -> dict[Setting, list[Minimum]]:
+    """The minima by their setting, in the order in which they come."""
+    settings = dict.fromkeys(minimum.setting for minimum in found)
+    return {one: [minimum for minimum in found if minimum.setting == one] for one in settings}
+
+
+def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
+    """d ln steepness / d ln D of minima of one setting and kind, by seed, where they hold it."""
+    points: dict[int, list[tuple[float, float]]] = {}
+    for minimum in found:
+        if minimum.kind == kind and minimum.holds:
+            run = minimum.again.run
+            points.setdefault(run.seed, []).append((log(run.dataset_size), log(minimum.steepness)))
+    fits = {seed: np.array(own) for seed, own in points.items() if len(own) > 1}
+    return {seed: float(np.polyfit(own[:, 0], own[:, 1], 1)[0]) for seed, own in fits.items()}
+
+
+def exponents(found: Sequence[Minimum]) -> list[Interval]:
+    """Memory's exponent of D in one setting, the rule's, and the first less the second.
+
+    Means over seeds of `slopes`; NaN of what has none.
+    """
+    memory, rule = (slopes(found, kind) for kind in (MEMORY, RULE))
+    apart = [memory[seed] - rule[seed] for seed in memory.keys() & rule.keys()]
+    units = [*memory.values()], [*rule.values()], apart
+    return [bootstrap(each, np.mean) if each else Interval(nan) for each in units]
+
+
+def too_steep_text(found: Sequence[Minimum]) -> str:
+    """The D from which memory's minimum is too steep for AdamW at the paper's rate, over seeds."""
+    steep = {m.again.run: m.steepness for m in found if m.kind == MEMORY and m.holds}
+    ends = [m.again for m in found if m.again.run in steep]
+    return d_crit_text(ends, stable_below(PAPERS), lambda end: steep[end.run]) if ends else "none"
 
 
 def leaves(record: Record) -> bool:

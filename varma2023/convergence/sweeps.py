@@ -5,7 +5,7 @@ from dataclasses import replace
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import PAPERS, PART, Grid
+from varma2023.profiles import PAPERS, PART, Changes, Grid
 
 
 def convergence(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -88,6 +88,13 @@ MINIMA = (
 """Modulus, D, weight decay, d_model and gradients: at 1.6 times D_crit (width 128)."""
 
 
+BY_SIZE = (
+    (31, 64, 18_000, (100, 143, 200, 280), (280, 392, 549, 768)),
+    (113, 128, 6000, (600, 850, 1190), (1190, 1700, 2400)),
+)
+"""Modulus, d_model, gradients, and D of memory's minima and of the rule's, at weight decay 1."""
+
+
 def from_minima(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: AdamW put on minima of Eq. (2), of the rule and of memory (choice C52).
 
@@ -96,22 +103,61 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     minimiser once more, to see whether it falls further, then AdamW at three learning rates. The
     steepness of the loss at the minimum is that of epoch 0.
     """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    settings, runs = MINIMA[1:2] if profile == "quick" else MINIMA, list[Run]()
+    for p, size, decay, width, most in settings:
+        first = Run(p=p, dataset_size=1, weight_decay=decay, model=_of_width(width))
+        for grokked in (True, False):
+            runs += _at_minima(profile, count, first, (size,), most, grokked, PACES)
+    return runs
+
+
+def minima_by_size(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: the same on more and on fewer examples, AdamW at the paper's rate (C56).
+
+    By modulus; memory's minima, then the rule's.
+    """
     quick, runs = profile == "quick", list[Run]()
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    for p, size, decay, width, most in MINIMA[1:2] if quick else MINIMA:
-        changes = {"p": p, "model": ModelConfig(d_model=width, d_mlp=4 * width)}
-        first = Run(p=p, dataset_size=1)
-        grid = Grid(count, 80 if quick else most, (size,), (decay,), first, exact=True)
-        grokked = profiles.grokking if p == PAPERS.p else profiles.full_data
-        inits = grokked(profile, count, **changes)
-        own = {**changes, "until_rest": not quick}
-        ends = profiles.to_the_minimum(inits, grid, own) + profiles.from_random(grid, own)
-        for end in ends:
-            minimum = replace(end, keep_weights=True)
-            runs.append(replace(end, init=minimum, epochs=min(end.epochs, 3000)))
-            start = Run(p=p, dataset_size=size, seed=end.seed, model=end.model, init=minimum)
-            start = replace(start, weight_decay=decay, n_logged=60, steepness=PART)
-            for run in (replace(start, lr=pace * PAPERS.lr) for pace in PACES):
-                times = 0.2 if quick else STAY
-                runs.append(replace(run, epochs=round(times * run.decay_time)))
+    for p, width, most, *sizes in BY_SIZE[:1] if quick else BY_SIZE:
+        first = Run(p=p, dataset_size=1, model=_of_width(width))
+        for grokked, own in zip((False, True), sizes, strict=True):
+            own = own[1::2] if quick else own
+            runs += _at_minima(profile, count, first, own, most, grokked, PACES[:1])
+    return runs
+
+
+def _of_width(width: int) -> ModelConfig:
+    """The paper's network at another d_model, with as many hidden units for each as there."""
+    return ModelConfig(d_model=width, d_mlp=4 * width)
+
+
+def _at_minima(
+    profile: str,
+    count: int,
+    first: Run,
+    sizes: tuple[int, ...],
+    gradients: int,
+    grokked: bool,
+    paces: tuple[int, ...],
+) -> list[Run]:
+    """What starts at the minima to which grokked networks lead, or random weights."""
+    quick, runs = profile == "quick", list[Run]()
+    own: Changes = {"p": first.p, "model": first.model, "until_rest": not quick}
+    base, decays = Run(p=first.p, dataset_size=1), (first.weight_decay,)
+    grid = Grid(count, 80 if quick else gradients, sizes, decays, base, exact=True)
+    if grokked:
+        start = profiles.grokking if first.p == PAPERS.p else profiles.full_data
+        inits = start(profile, count, p=first.p, model=first.model)
+        ends = profiles.to_the_minimum(inits, grid, own)
+    else:
+        ends = profiles.from_random(grid, own)
+    for end in ends:
+        minimum = replace(end, keep_weights=True)
+        runs.append(replace(end, init=minimum, epochs=min(end.epochs, 3000)))
+        run = replace(first, dataset_size=end.dataset_size, seed=end.seed, init=minimum)
+        run = replace(run, n_logged=60, steepness=PART)
+        for faster in (replace(run, lr=pace * PAPERS.lr) for pace in paces):
+            times = 0.2 if quick else STAY
+            runs.append(replace(faster, epochs=round(times * faster.decay_time)))
     return runs
