@@ -33,7 +33,7 @@ from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks, task_starts
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals.sweeps import ablations, smaller_start, without_decay
 from varma2023.semi_grokking import sweeps as semi
-from varma2023.two_starts.sweeps import from_scratch, shaken, two_minima
+from varma2023.two_starts.sweeps import both_starts, from_scratch, shaken, two_minima
 from varma2023.ungrokking import sweeps as ungrok
 
 
@@ -62,7 +62,8 @@ EXPERIMENTS = {
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),
     "starts": Experiment("D_crit predicted, seed by seed", starts),
-    "from_scratch": Experiment("App. A.2, and the ends of Fig. 5", from_scratch),
+    "both_starts": Experiment("App. A.2, two starts", both_starts),
+    "from_scratch": Experiment("the ends of Fig. 5", from_scratch),
     "task_starts": Experiment("the start of Fig. 8", task_starts),
     "other_tasks": Experiment("Fig. 8", other_tasks),
     "semi_grokking": Experiment("Figs. 1c, 5, 6", semi.semi_grokking),
