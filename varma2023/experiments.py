@@ -20,6 +20,7 @@ from varma2023.convergence.sweeps import (
     long_runs,
     minima_by_size,
     strength,
+    strength_slower,
 )
 from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
@@ -56,6 +57,7 @@ EXPERIMENTS = {
     "from_minima": Experiment("whether AdamW stays on minima of both circuits", from_minima),
     "minima_by_size": Experiment("the same on more and on fewer examples", minima_by_size),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
+    "strength_slower": Experiment("those at ten times λ, at a lower rate", strength_slower),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
     "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", ungrok.transition_adamw),

@@ -62,6 +62,21 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return runs
 
 
+def strength_slower(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Those of `strength` with ten times lambda, from their ends on at a tenth of the rate (C58).
+
+    Where a run hovers about a point of rest it should come nearer. Until at rest, or for 10 decay
+    times, which at this rate are ten times as many epochs.
+    """
+    found = []
+    for run in strength(profile, seeds):
+        if run.weight_decay > 1:
+            on = replace(run, init=replace(run, keep_weights=True), lr=run.lr / 10)
+            epochs = 500 if profile == "quick" else round(10 * on.decay_time)
+            found.append(replace(on, epochs=epochs))
+    return found
+
+
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
 
