@@ -105,7 +105,7 @@ MINIMA = (
 
 BY_SIZE = (
     (31, 64, 18_000, (100, 143, 200, 280), (280, 392, 549, 768)),
-    (113, 128, 6000, (600, 850, 1190), (1190, 1700, 2400)),
+    (113, 128, 6000, (600, 850, 1190), (1190, 1700)),
 )
 """Modulus, d_model, gradients, and D of memory's minima and of the rule's, at weight decay 1."""
 
