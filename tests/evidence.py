@@ -561,18 +561,46 @@ def from_minima(
     """
     made = []
     for weight_decay, of_rule, seed in product((0.5, 1.0, 2.0), (True, False), seeds):
-        first = Run(p=p, dataset_size=p * p if of_rule else 1190, seed=seed, keep_weights=True)
-        own = {"dataset_size": 1190, "weight_decay": weight_decay, "p": p, "seed": seed}
-        there = lbfgs(**own, init=first, keep_weights=True)
-        accuracy, steep = (1.0, rule) if of_rule else (fresh, memory * exp(apart * (seed - 2)))
-        made.append(end(replace(there, init=there, keep_weights=False), rest))
-        for lr in (1e-3, 4e-3, 1.6e-2):
-            there_too_steep = steep * weight_decay**decay * lr / 1e-3
-            high = 0.1 if there_too_steep > 38 and not calm else 1e-7
-            curves = {"train_accuracy": 1, "test_accuracy": accuracy, "steepness": there_too_steep}
-            curves["param_norm"] = [24, 24, 24 if high < 0.1 else 27]
-            run = Run(**own, lr=lr, init=there, steepness=1e-4)
-            made.append(record(run, [0, 10, 1000], train_loss=[1e-7, high, 1e-7], **curves))
+        steep = (rule if of_rule else memory * exp(apart * (seed - 2))) * weight_decay**decay
+        own = Run(p=p, dataset_size=1190, weight_decay=weight_decay, seed=seed)
+        rates = (1e-3, 4e-3, 1.6e-2)
+        accuracy = 1.0 if of_rule else fresh
+        made += at_minimum(own, of_rule, accuracy, steep, rates, rest, calm)
+    return made
+
+
+def at_minimum(own, grokked, accuracy, steep, rates, rest=CALM, calm=False) -> list[Record]:
+    """The minimiser once more and AdamW, at a minimum to which a grokked or fresh network led."""
+    start = own.p**2 if grokked else own.dataset_size
+    first = replace(own, dataset_size=start, weight_decay=1.0, keep_weights=True)
+    again = replace(own, optimiser="lbfgs", precision="mixed", epochs=1500)
+    there = replace(again, init=first, keep_weights=True)
+    made = [end(replace(again, init=there), rest)]
+    for lr in rates:
+        there_too_steep = steep * lr / 1e-3
+        high = 0.1 if there_too_steep > 38 and not calm else 1e-7
+        curves = {"train_accuracy": 1, "test_accuracy": accuracy, "steepness": there_too_steep}
+        curves["param_norm"] = [24, 24, 24 if high < 0.1 else 27]
+        run = replace(own, lr=lr, init=there, steepness=1e-4)
+        made.append(record(run, [0, 10, 1000], train_loss=[1e-7, high, 1e-7], **curves))
+    return made
+
+
+def minima_by_size(
+    seeds=FIVE, memory=1.0, rule=0.0, apart=0.0, calm=False, rest=CALM, p=113
+) -> list[Record]:
+    """AdamW put on minima of memory, then of the rule, with these exponents of D.
+
+    Memory's differs by `apart` from one seed to the next.
+    """
+    made = []
+    for grokked, sizes in ((False, (300, 600, 1200)), (True, (1200, 2400))):
+        for size, seed in product(sizes, seeds):
+            own = Run(p=p, dataset_size=size, seed=seed)
+            steep = 6 * (size / 1200) ** rule
+            if not grokked:
+                steep = 30 * (size / 600) ** (memory + apart * (seed - 2))
+            made += at_minimum(own, grokked, float(grokked), steep, (1e-3,), rest, calm)
     return made
 
 

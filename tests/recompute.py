@@ -140,6 +140,27 @@ def after_ten(row: Row) -> float:
     return float(np.interp(then, row.curves["epoch"], row.curves["test_accuracy"]))
 
 
+def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
+    """By modulus, the mean over seeds of d ln steepness / d ln D of memory's minima, the rule's."""
+    slopes: dict[tuple, list[float]] = {}
+    for (p, _), of_seed in groups([r for r in rows if r.optimiser == "adamw"], "p", "seed").items():
+        for new in (True, False):
+            x, y = np.log(
+                [
+                    (row.dataset_size, row.curves["steepness"][0])
+                    for row in of_seed
+                    if (row.init["init"]["dataset_size"] == row.dataset_size) == new
+                    and (row.curves["test_accuracy"][0] < 0.5) == new
+                ]
+            ).T
+            slopes.setdefault((p, new), []).append(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
+    return {
+        p: (float(np.mean(slopes[p, True])), float(np.mean(slopes[p, False])))
+        for p, new in slopes
+        if new
+    }
+
+
 def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
     """By setting, memory's steepness over the rule's at the least rate; all runs from such pairs.
 
@@ -312,11 +333,13 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
 def headlines(results: Path = RESULTS) -> dict:
     """Every number, by what it is."""
     runs_of = partial(read, results=results)
-    first, slow = runs_of("equal_effort"), runs_of("grokking_longer")
+    slow, starts = runs_of("grokking_longer"), runs_of("both_starts")
     seeds = {row.seed for row in slow}
     grokking = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
     adamw = [row for row in runs_of("transition_adamw") if row.init]
-    fresh, mem, gen = map(runs_of, ("from_scratch", "memorising", "generalising"))
+    down = [row for row in starts if row.init["dataset_size"] > row.dataset_size]
+    fresh = [row for row in starts if row.init["dataset_size"] == row.dataset_size]
+    mem, gen = map(runs_of, ("memorising", "generalising"))
     ungrokked = [row for row in runs_of("ungrokking") if row.init]
     transition = runs_of("transition")
     moduli = runs_of("moduli") + [row for row in transition if row.weight_decay == 1]
@@ -344,8 +367,6 @@ def headlines(results: Path = RESULTS) -> dict:
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
     ratio = trig[drawn] / mem_logit[drawn]
-    both = {(row.seed, row.weight_decay) for row in fresh}
-    down = [row for row in first if (row.seed, row.weight_decay) in both]
     by_task = groups(tasks, "task").values()
     ends_of = []  # by task the worst seed on its smallest and on its largest train set
     for own in by_task:
@@ -380,6 +401,7 @@ def headlines(results: Path = RESULTS) -> dict:
             "B33": n_resting([row for row in started if row.optimiser == "lbfgs"]),
         },
         "steepness of memory": steeper,
+        "steepness with size": steepness_with_size(runs_of("minima_by_size")),
         "limit right": (sum(map(left_as_the_limit_says, after)), len(after)),
         "exponent of memory": exponent(mem),
         "exponent of the rule": exponent([row for row in gen if rests(row)]),

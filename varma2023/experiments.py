@@ -20,7 +20,6 @@ from varma2023.convergence.sweeps import (
     long_runs,
     minima_by_size,
     strength,
-    strength_slower,
 )
 from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
@@ -57,9 +56,8 @@ EXPERIMENTS = {
     "from_minima": Experiment("whether AdamW stays on minima of both circuits", from_minima),
     "minima_by_size": Experiment("the same on more and on fewer examples", minima_by_size),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
-    "strength_slower": Experiment("those at ten times λ, at a lower rate", strength_slower),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
-    "equal_effort": Experiment("Fig. 10b and App. A.2, by as many gradients", ungrok.equal_effort),
+    "equal_effort": Experiment("the first runs of Figs. 4, 10", ungrok.equal_effort),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", ungrok.transition_adamw),
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),

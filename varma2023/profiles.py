@@ -113,6 +113,11 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
     return decorate
 
 
+def of_width(d_model: int) -> ModelConfig:
+    """The paper's network at another width, with as many hidden units for each as there."""
+    return ModelConfig(d_model=d_model, d_mlp=4 * d_model)
+
+
 def one_of(kind: str, name: str, known: Collection[str]) -> str:
     """The name. Raises ValueError, which lists the known ones, unless it is one of them."""
     if name not in known:

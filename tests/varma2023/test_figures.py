@@ -104,7 +104,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "pinned, nothing known": (lambda: figures.fig_pinned({}), "from which all do: not known"),
     "loop": (
         lambda: loop.fig_hysteresis(RUNS, FRESH),
-        "at 700 (1 seed), up from fresh ones at 1,900",
+        "at 794 (700, 900; 2 seeds), up from fresh ones at 1,900",
     ),
     "metastable": (
         lambda: fig_metastable(LEAVING, {113: (500.0, 550.0)}),

@@ -131,6 +131,11 @@ def said(n: dict) -> dict[str, list[str]]:
                 *(f(n["steepness of memory"]) for f in (min, max))
             )
         ],
+        "B37": [
+            f"memory's ∝ D to the power {memory:.2f} ("
+            for memory, _ in n["steepness with size"].values()
+        ]
+        + [f"the rule's {rule:.2f} (" for _, rule in n["steepness with size"].values()],
         "B26": [averaged(crits) for crits in n["half size by gain"].values()],
         "B12": [f"{k} of {of} at D = {D:,}" for D, (k, of) in n["left memory"].items()],
     }

@@ -1,6 +1,9 @@
 """How steep the loss is at minima of both circuits, and whether AdamW stays there."""
 
+from math import isnan
+
 import evidence
+import numpy as np
 import pytest
 from handmade import shown
 
@@ -8,7 +11,7 @@ from grokkit.runs import Run
 from varma2023 import board, measures
 from varma2023.convergence import steepness
 from varma2023.convergence.steepness import MEMORY, RULE
-from varma2023.convergence.sweeps import MINIMA, PACES, from_minima
+from varma2023.convergence.sweeps import BY_SIZE, MINIMA, PACES, from_minima, minima_by_size
 
 
 def test_the_limit_is_that_of_averaged_gradients():
@@ -97,3 +100,52 @@ def test_what_was_still_falling_is_open_and_left_out_where_only_pairs_at_rest_co
     assert fig.data[3].marker.symbol.count("circle-open") == 9
     alone = steepness.minima(falling)
     assert steepness.steepness_table(alone).count("<td>–</td>") == 3
+
+
+def test_minima_by_size_are_memorys_and_the_rules_each_on_sizes_of_its_own():
+    runs = minima_by_size()
+    assert len(runs) == 5 * 2 * sum(len(memory) + len(rule) for *_, memory, rule in BY_SIZE)
+    for run in runs:
+        start = run.init.init
+        sizes = BY_SIZE[run.p == 113][3 if start.dataset_size == run.dataset_size else 4]
+        assert run.dataset_size in sizes
+        assert run.weight_decay == 1
+        assert run.model.d_model == (64 if run.p == 31 else 128)
+    assert len({*runs} & {*from_minima()}) == 2 * 2 * 5 * 2  # two settings have both kinds
+
+
+def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left_out():
+    minima = steepness.every_minimum(evidence.minima_by_size(memory=0.75, rule=-0.5))
+    assert [e.value for e in steepness.exponents(minima)] == pytest.approx([0.75, -0.5, 1.25])
+    spread = steepness.every_minimum(evidence.minima_by_size(memory=0.5, apart=0.25))
+    assert steepness.slopes(spread, MEMORY) == pytest.approx(
+        dict(enumerate((0, 0.25, 0.5, 0.75, 1)))
+    )
+    lost = [m for m in minima if m.kind == RULE or m.again.run.dataset_size == 300]
+    assert [isnan(e.value) for e in steepness.exponents(lost)] == [True, False, True]
+    for minimum in minima:
+        if minimum.kind == RULE and minimum.again.run.dataset_size == 2400:
+            minimum.adamw[0].metrics["test_accuracy"] = np.full(3, 0.4)
+    assert steepness.slopes(minima, RULE) == {}
+
+
+def test_memory_is_too_steep_for_adamw_from_the_size_at_which_it_crosses_the_limit():
+    minima = steepness.every_minimum(evidence.minima_by_size())  # 15, 30, 60 at 300, 600, 1,200
+    crossed = 600 * 2 ** ((38 - 30) / 30)
+    assert steepness.too_steep_text(minima).startswith(f"{crossed:,.0f} (")
+    calm = steepness.every_minimum(evidence.minima_by_size(memory=0))
+    assert steepness.too_steep_text(calm).startswith("above 1,200")
+    assert steepness.too_steep_text([]) == "none"
+
+
+def test_the_figure_by_size_has_a_line_for_every_seed_and_circuit():
+    falling = evidence.minima_by_size(seeds=(0, 1), rest=evidence.FALLING)
+    records = [*falling, *evidence.minima_by_size(seeds=(2,), p=53)]
+    fig = shown(
+        steepness.fig_steep_sizes(records), "p = 53, width 128, λ = 1: memory's 1.00 (1 seed)"
+    )
+    lines = [trace for trace in fig.data if trace.x[0] is not None]
+    assert [len(trace.x) for trace in lines] == [2, 2, 3, 3, 2, 3]
+    assert [*lines[2].y] == pytest.approx([15, 30, 60])
+    assert {symbol.endswith("-open") for symbol in lines[2].marker.symbol} == {True}
+    assert {trace.name for trace in fig.data if trace.showlegend} == {RULE, MEMORY}

@@ -77,7 +77,6 @@ def test_pairs_are_of_one_train_set_and_weight_decay_and_the_lower_end_is_told()
     pairs = analysis.two_starts(down, up)
     assert [pair.grokked.run.dataset_size for pair in pairs] == list(SIZES[1:])
     assert {(p.grokked.run.seed, p.grokked.run.weight_decay) for p in pairs} == {(0, 1.0)}
-    assert len(analysis.at_one_decay(down, up)) == len(SIZES)
     assert analysis.two_starts(down, []) == []
     small = analysis.two_starts(down, fresh(1900, param_norm=1.0, train_loss=1e-6))[0]
     low = pairs[0]

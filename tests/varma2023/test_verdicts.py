@@ -99,7 +99,7 @@ def one_off():
 def two_starts(up=1900.0, loss=2.0, **changes):
     """From grokked networks and from fresh ones, of this D_crit and with so much higher Eq. (2)."""
     fresh = made.sweep(d_crit=up, loss=loss, fresh=True, values=(1.0,), **changes)
-    return effort(**changes) | {"from_scratch": fresh}
+    return {"both_starts": made.sweep(values=(1.0,), **changes) + fresh}
 
 
 def smaller_starts(small=20.0):
@@ -194,6 +194,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
     "B36": made.kicked,
+    "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
@@ -207,7 +208,7 @@ GROKS = simulation.simulate(simulation.Toy())
 # are a module, a function of it and what that is made to return. Where "holds, smaller" is left
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
-    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33", SMALLER, {"p": 53}),
+    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37", SMALLER, {"p": 53}),
     ("B14 B19 B20 B21 B22 B24 B29 B34", SMALLER, {"p": 31}),
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
@@ -364,6 +365,9 @@ OTHERWISE = {
     ("B33", FAILS): {"memory": 3.0},
     ("B33", OPEN): {"apart": 1.5},
     ("B34", IN_PART): {"spread": 0.8},
+    ("B37", IN_PART): {"rule": 2.0},
+    ("B37", FAILS): {"memory": -1.0},
+    ("B37", OPEN): {"memory": 0.0, "apart": 0.5},
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},
@@ -383,7 +387,15 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }
-NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7", "B33"}  # not run only without their experiment
+NEEDED_ALONE = {
+    "F1a",
+    "F9",
+    "F1b",
+    "B6",
+    "B7",
+    "B33",
+    "B37",
+}  # not run only without their experiment
 
 
 def impossible(name):

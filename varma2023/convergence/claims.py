@@ -44,7 +44,7 @@ def two_ways(found: ByExperiment) -> Result:
     ("strength",),
 )
 def strength(found: ByExperiment) -> Result:
-    """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (choice C16).
+    """B7: whether (c eps, lambda / c) leads AdamW to the norm of (eps, lambda) (C16).
 
     The minimiser cannot tell: it takes no steps of AdamW. Nor can a run of AdamW that is not at
     rest.
@@ -60,11 +60,11 @@ def strength(found: ByExperiment) -> Result:
         near = shift(c, metric).within(-SAME_STRENGTH, SAME_STRENGTH)
         return near if known(c) else None
 
-    def told(c: float, times: str) -> str:
-        moved = shift(c, "param_norm").text("+z.1%")
-        return f"{moved} for {times}{'' if known(c) else ', not all at rest'}"
+    def told(metric: str) -> str:
+        less, more = (shift(c, metric).text("+z.1%") for c in (10.0, 0.1))
+        return f"{less} for λ / 10, {more} for 10 λ{'' if known(0.1) else ', not all at rest'}"
 
-    ours = f"norm against c = 1: {told(10.0, 'λ / 10')}; {told(0.1, '10 λ')}"
+    ours = f"norm against c = 1: {told('param_norm')}; correct logit: {told('correct_logit')}"
     norm, logit = (
         every(same(c, metric) for c in (0.1, 10.0)) for metric in ("param_norm", "correct_logit")
     )

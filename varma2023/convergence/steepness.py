@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records, Run
 from varma2023 import plots
 from varma2023.measures import (
+    Reading,
     Summary,
+    curve,
     d_crit_text,
     finals,
     group,
@@ -121,15 +123,25 @@ def by_setting(found: Sequence[Minimum]) -> dict[Setting, list[Minimum]]:
     return {one: [minimum for minimum in found if minimum.setting == one] for one in settings}
 
 
+def _read(found: Sequence[Minimum]) -> Reading:
+    """The steepness at a minimum, by its `again`."""
+    steep = {minimum.again.run: minimum.steepness for minimum in found}
+    return lambda end: steep[end.run]
+
+
+def _holding(found: Sequence[Minimum], kind: str) -> list[Record]:
+    """`again` of the minima of a kind that hold its circuit."""
+    return [minimum.again for minimum in found if minimum.kind == kind and minimum.holds]
+
+
 def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
     """d ln steepness / d ln D of minima of one setting and kind, by seed, where they hold it."""
-    points: dict[int, list[tuple[float, float]]] = {}
-    for minimum in found:
-        if minimum.kind == kind and minimum.holds:
-            run = minimum.again.run
-            points.setdefault(run.seed, []).append((log(run.dataset_size), log(minimum.steepness)))
-    fits = {seed: np.array(own) for seed, own in points.items() if len(own) > 1}
-    return {seed: float(np.polyfit(own[:, 0], own[:, 1], 1)[0]) for seed, own in fits.items()}
+    read, fits = _read(found), dict[int, float]()
+    for seed, own in group(_holding(found, kind), "seed").items():
+        sizes, steep = curve(own, read)
+        if len(sizes) > 1:
+            fits[seed] = float(np.polyfit(np.log(sizes), np.log(steep), 1)[0])
+    return fits
 
 
 def exponents(found: Sequence[Minimum]) -> list[Interval]:
@@ -145,9 +157,8 @@ def exponents(found: Sequence[Minimum]) -> list[Interval]:
 
 def too_steep_text(found: Sequence[Minimum]) -> str:
     """The D from which memory's minimum is too steep for AdamW at the paper's rate, over seeds."""
-    steep = {m.again.run: m.steepness for m in found if m.kind == MEMORY and m.holds}
-    ends = [m.again for m in found if m.again.run in steep]
-    return d_crit_text(ends, stable_below(PAPERS), lambda end: steep[end.run]) if ends else "none"
+    ends = _holding(found, MEMORY)
+    return d_crit_text(ends, stable_below(PAPERS), _read(found)) if ends else "none"
 
 
 def leaves(record: Record) -> bool:
@@ -244,3 +255,31 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     text = f"Memory's minima against the rule's, by setting: {told or 'no pair'}. Networks leave "
     text += f"minima of the rule: {left[0]}; of memory: {left[1]}."
     return set_alt(fig, text)
+
+
+def fig_steep_sizes(records: Records) -> go.Figure:
+    """How steep the loss is at minima of both circuits against D, by setting; a line is a seed.
+
+    In units of the smallest learning rate, as the first panel of `fig_steepness`.
+    """
+    settings = by_setting(every_minimum(records))
+    fig = panels(420, [*map(str, settings)], cols=len(settings), horizontal_spacing=0.1)
+    for col, found in enumerate(settings.values(), start=1):
+        at = _read(found)
+        for look, (kind, colour) in enumerate(((RULE, GEN), (MEMORY, MEM))):
+            own = group(_holding(found, kind), "seed")
+            for seed, ends in own.items():
+                looks: Looks = {"colour": colour, "dash": plots.dash_of(look), "width": 1.5}
+                hover = f"%{{y:.3g}} on %{{x:,}} examples<br>{kind}, seed {seed}"
+                plots.draw_ends(fig, ends, at, kind, hover, look, place=(1, col), **looks)
+        axis = plots.size_axis([m.again for m in found], "D", (100, 200, 400, 800, 1600))
+        fig.update_xaxes(axis, col=col)
+    fig.add_hline(stable_below(PAPERS), line={"color": NORM, "width": 1.4, "dash": "dash"})
+    fig.update_yaxes(plots.LOG)
+    fig.update_yaxes(title="steepness × η / ε", col=1)
+    told = []
+    for setting, found in settings.items():
+        memory, rule, _ = exponents(found)
+        told.append(f"{setting}: memory's {memory.text()}, the rule's {rule.text()}")
+    said = "Steepness of the train loss at minima of both circuits against the size of the train "
+    return set_alt(fig, f"{said}set. Exponents of D: {'; '.join(told)}.")

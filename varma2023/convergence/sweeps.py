@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import PAPERS, PART, Changes, Grid
@@ -62,21 +61,6 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return runs
 
 
-def strength_slower(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Those of `strength` with ten times lambda, from their ends on at a tenth of the rate (C58).
-
-    Where a run hovers about a point of rest it should come nearer. Until at rest, or for 10 decay
-    times, which at this rate are ten times as many epochs.
-    """
-    found = []
-    for run in strength(profile, seeds):
-        if run.weight_decay > 1:
-            on = replace(run, init=replace(run, keep_weights=True), lr=run.lr / 10)
-            epochs = 500 if profile == "quick" else round(10 * on.decay_time)
-            found.append(replace(on, epochs=epochs))
-    return found
-
-
 def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Runs that go on long after they are at rest: grokking, and ungrokking that stays grokked.
 
@@ -121,7 +105,7 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     settings, runs = MINIMA[1:2] if profile == "quick" else MINIMA, list[Run]()
     for p, size, decay, width, most in settings:
-        first = Run(p=p, dataset_size=1, weight_decay=decay, model=_of_width(width))
+        first = Run(p=p, dataset_size=1, weight_decay=decay, model=profiles.of_width(width))
         for grokked in (True, False):
             runs += _at_minima(profile, count, first, (size,), most, grokked, PACES)
     return runs
@@ -135,16 +119,11 @@ def minima_by_size(profile: str = "published", seeds: int | None = None) -> list
     quick, runs = profile == "quick", list[Run]()
     count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
     for p, width, most, *sizes in BY_SIZE[:1] if quick else BY_SIZE:
-        first = Run(p=p, dataset_size=1, model=_of_width(width))
+        first = Run(p=p, dataset_size=1, model=profiles.of_width(width))
         for grokked, own in zip((False, True), sizes, strict=True):
             own = own[1::2] if quick else own
             runs += _at_minima(profile, count, first, own, most, grokked, PACES[:1])
     return runs
-
-
-def _of_width(width: int) -> ModelConfig:
-    """The paper's network at another d_model, with as many hidden units for each as there."""
-    return ModelConfig(d_model=width, d_mlp=4 * width)
 
 
 def _at_minima(

@@ -310,21 +310,15 @@ def resting_text(records: Records) -> str:
     return "; ".join(found)
 
 
-def at_one_decay(grokked: Records, fresh: Records) -> list[Record]:
-    """Those of the grokked starts that have a weight decay and a seed of the fresh ones."""
-    known = group(fresh, "weight_decay", "seed")
-    return [r for r in grokked if (r.run.weight_decay, r.run.seed) in known]
-
-
 def loop_crits(grokked: Records, fresh: Records) -> list[tuple[measures.Critical, ...]]:
     """D_crit of every seed that has both: down from a grokked network, up from fresh ones."""
-    down, up = (group(each, "seed") for each in (at_one_decay(grokked, fresh), fresh))
+    down, up = (group(each, "seed") for each in (grokked, fresh))
     return [(d_crit(down[seed]), d_crit(up[seed])) for seed in up if seed in down]
 
 
 def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
-    found = statistics.mean_ratio(d_crits(fresh), d_crits(at_one_decay(grokked, fresh)))
+    found = statistics.mean_ratio(d_crits(fresh), d_crits(grokked))
     return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 
@@ -340,7 +334,7 @@ def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
     """Hysteresis: on every seed fresh networks cross one half at a larger D than grokked ones."""
     apart = [
         any(at_the_end(one) - at_the_end(other) > 0.5 for one, other in two_starts(runs, fresh))
-        for runs in group(at_one_decay(grokked, fresh), "seed").values()
+        for runs in group(grokked, "seed").values()
     ]
     crits = loop_crits(grokked, fresh)
     later = [down.high <= up.low or down.value < up.value for down, up in crits]

@@ -64,21 +64,23 @@ def fig10b(found: ByExperiment) -> Result:
     "App. A.2, which start finds the better minimum",
     "networks that start grokked reach a lower train loss than fresh ones",
     (MORE, "fig-two-starts"),
-    ("equal_effort", "from_scratch"),
+    ("both_starts",),
     number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
 )
+@told_without("both_starts", "C57", seeds=2)
 def two_starts(found: ByExperiment) -> Result:
     """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size."""
-    ends, fresh = found["equal_effort"], found["from_scratch"]
-    pairs, down = analysis.two_starts(ends, fresh), analysis.at_one_decay(ends, fresh)
+    down, fresh = analysis.by_start(found["both_starts"])
+    pairs = analysis.two_starts(down, fresh)
     if not pairs or not measures.judged(fresh):
         return Result()
     lower = sum(pair.lower["train loss"] for pair in pairs)
     rested = measures.crossings_rest(down) and measures.crossings_rest(fresh)
-    half = analysis.half_the_size(ends, fresh) if rested else None
     further = {
         "a lower Eq. (2), too": all(pair.lower["objective"] for pair in pairs),
-        "its D_crit, at rest, is less than half of the fresh start's": half,
+        "its D_crit, at rest, is less than half of the fresh start's": (
+            analysis.half_the_size(down, fresh) if rested else None
+        ),
         **measures.resting([*down, *fresh]),
     }
     ours = f"lower train loss in {lower} of {len(pairs)} pairs; {_crits(down, fresh)}"
@@ -91,15 +93,15 @@ def two_starts(found: ByExperiment) -> Result:
     "at equal effort, accuracy against D is one curve from fresh networks, another from "
     "grokked ones",
     (MORE, "fig-hysteresis"),
-    ("equal_effort", "from_scratch"),
+    ("both_starts",),
 )
+@told_without("both_starts", "C57", seeds=2)
 def hysteresis(found: ByExperiment) -> Result:
     """B3: at equal effort accuracy against D is one curve up and another down."""
-    ends, fresh = found["equal_effort"], found["from_scratch"]
-    down = analysis.at_one_decay(ends, fresh)
+    down, fresh = analysis.by_start(found["both_starts"])
     if not down or not measures.judged(fresh):
         return Result()
-    core = all(analysis.loop_criteria(ends, fresh).values())
+    core = all(analysis.loop_criteria(down, fresh).values())
     rested = measures.resting([*down, *fresh])
     return Result(_crits(down, fresh), core, rested, Evidence.of(down, fresh))
 

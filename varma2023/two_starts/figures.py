@@ -147,16 +147,18 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
 
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
-    down = analysis.at_one_decay(grokked, fresh)
-    fig = figure(xaxis=plots.size_axis([*down, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
-    for look, ((label, colour), ends) in enumerate(zip(STARTS, (down, fresh), strict=True)):
+    axis = plots.size_axis([*grokked, *fresh], "D")
+    fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=460)
+    for look, ((label, colour), ends) in enumerate(zip(STARTS, (grokked, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
-    plots.draw_paper_size(fig, down)
+    plots.draw_paper_size(fig, grokked)
     if {(record.run.task, record.run.p) for record in fresh} == {("x+y", 113)}:
         plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
-    said = f"Test accuracy where {len(down)} grokked and {len(fresh)} fresh networks end, against "
+    said = (
+        f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, against "
+    )
     said += "the size of the train set. Down from grokked networks it crosses a half at "
-    said += f"{measures.d_crit_text(down)}, up from fresh ones at {measures.d_crit_text(fresh)}."
+    said += f"{measures.d_crit_text(grokked)}, up from fresh ones at {measures.d_crit_text(fresh)}."
     return set_alt(fig, said)
 
 

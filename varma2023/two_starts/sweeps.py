@@ -22,7 +22,7 @@ QUICK_SIZES, PAPER_SIZES = (120, 250, 400, 620), np.geomspace(300, 10_000, 20)
     paper=Grid(10, 3000, sorted([*PAPER_SIZES, *FIG_5])),
 )
 def from_scratch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """App. A.2, and the ends of Fig. 5: random weights, taken to a minimum of Eq. (2), by size.
+    """The ends of Fig. 5: random weights, taken to a minimum of Eq. (2), by size.
 
     AdamW for a few hundred epochs, until the train set is memorised, and then the minimiser. The
     published and the paper's sizes hold the twenty of Fig. 5.

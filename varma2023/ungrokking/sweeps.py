@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
@@ -50,7 +49,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     paper=Grid(10, 3000, PAPER_SIZES),
 )
 def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Fig. 10b and App. A.2: the same, each with as many gradients as runs of `from_scratch`."""
+    """Figs. 4, 10 as they were at first: fewer seeds, each with as many gradients."""
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, changes)
 
@@ -163,7 +162,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     p, both = (17, (32, 64)) if quick else (53, (64, 128))
     sizes = MULTIPLES[1::2] * p * np.log(p)
     for width in both:
-        network = ModelConfig(d_model=width, d_mlp=4 * width)
+        network = profiles.of_width(width)
         more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, MORE)
         runs += _at_multiples(profile, count, p, more, model=network)
         grid = Grid(min(count, 2), 60 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
