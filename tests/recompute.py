@@ -434,6 +434,7 @@ def headlines(results: Path = RESULTS) -> dict:
             *by(runs_of("momentum"), "beta1", of=partial(n_above, level=0.5)).values()
         ],
         "above a half at a smaller rate": above_a_half(semi, runs_of("slower")),
+        "by the minimiser, too": above_a_half(runs_of("semi_grokking_ends"), runs_of("slower")),
         "left in the middle": left_in_the_middle(semi, longer, results),
         "left in the middle at 113": left_at_113(results),
         "come back": come_back(runs_of("shaken")),

@@ -117,7 +117,9 @@ def test_comparisons_are_of_seeds_with_their_own():
 def test_noise_and_the_end_of_memory_are_criteria_of_their_own(noisy, alike, changes, up_to):
     result = board.judge("B14", **made.waits(p=113, noisy=noisy, twice=1.4, **changes))
     assert result.core
-    assert result.further["its D_c is up to where fresh networks end in memory"] is up_to
+    assert (
+        result.further["the divergence's D_c is up to where fresh networks end in memory"] is up_to
+    )
     assert "end in memory up to" in result.ours
     assert result.further["so do networks with noise on their gradients"] is alike
     same, other = (f"× {of:.2f} ({of:.2f} – {of:.2f}) with a noise" for of in (1, noisy))

@@ -189,3 +189,8 @@ def test_what_is_compared_within_a_seed_starts_from_one_network():
         if any(np.ptp(each) > 1e-4 * each[0] for each in norms.values()):
             found.add(name)
     assert found == TWICE
+
+
+def test_the_minimiser_leads_all_networks_of_b32_to_the_rule(numbers):
+    """As the page says, in words."""
+    assert numbers["by the minimiser, too"] == (8, 8, 0)

@@ -263,7 +263,7 @@ def fig_steep_sizes(records: Records) -> go.Figure:
     In units of the smallest learning rate, as the first panel of `fig_steepness`.
     """
     settings = by_setting(every_minimum(records))
-    fig = panels(420, [*map(str, settings)], cols=len(settings), horizontal_spacing=0.1)
+    fig = panels(420, [*map(str, settings)], cols=len(settings), shared_yaxes=True)
     for col, found in enumerate(settings.values(), start=1):
         at = _read(found)
         for look, (kind, colour) in enumerate(((RULE, GEN), (MEMORY, MEM))):

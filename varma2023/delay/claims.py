@@ -60,8 +60,8 @@ def diverges(found: ByExperiment) -> Result:
         "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
         "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
-        "its D_c is the D_crit of ungrokking": same,
-        "its D_c is up to where fresh networks end in memory": at_its_end,
+        "the divergence's D_c is the D_crit of ungrokking": same,
+        "the divergence's D_c is up to where fresh networks end in memory": at_its_end,
     }
     made = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), _better(gains), further, made)
@@ -147,9 +147,10 @@ def sooner(found: ByExperiment) -> Result:
     if not (analysis.judged(records) and runs.waits and runs.weaker):
         return Result()
     times = runs.times(records)
-    ours = "; ".join(f"time × {ratio.text()} with {name}" for name, ratio in times.items())
+    ours = "; ".join(f"time × {ratio.text()} or more with {name}" for name, ratio in times.items())
     n, there = len(runs.waits), sum(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; with Grokfast {there} of {n} get there, the others count with their end"
+    ours += f"; with Grokfast {there} of {n} get there, the others count with their end, but for "
+    ours += "those that do not get there as usual either"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 

@@ -272,8 +272,9 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     ratios = analysis.range_text((p.ratio for p in known), ".2f")
     agreeing, falling = sum(p.agrees for p in known), sum(not p.ends_rest for p in known)
     text = f"Predicted against measured D_crit, {len(known)} of them: {agreeing} agree by their "
-    text += f"criterion; predicted over measured is {ratios}. Of {falling} measured ones an end "
-    text += "beside the crossing was still falling."
+    text += f"criterion; predicted over measured is {ratios}."
+    if falling:
+        text += f" Of {falling} measured ones an end beside the crossing was still falling."
     return set_alt(fig, text)
 
 

@@ -12,7 +12,7 @@ CLAIMS = Claims()
 @CLAIMS.row(
     "B5",
     "Beyond: the two circuits in other tasks",
-    "few characters of the task's group take the place of the cosines",
+    "in modular tasks few characters of the task's group take the place of the cosines",
     (OTHER_TASKS, "fig-characters"),
     ("grokked_tasks",),
 )

@@ -129,7 +129,10 @@ def trade_places(found: ByExperiment) -> Result:
     ends = found["two_minima"]
     pairs = analysis.two_starts(*analysis.by_start(ends))
     orders = analysis.orders(pairs)
-    down, up = ([r for r in found[of] if r.run.p == ends[0].run.p] for of in LOOP)
+    seeds = {record.run.seed for record in ends}  # D_crit is that of the same networks
+    down, up = (
+        [r for r in found[of] if r.run.p == ends[0].run.p and r.run.seed in seeds] for of in LOOP
+    )
     if not (down and up) or min(map(len, orders), default=0) < 2:
         return Result()
     first, *_, last = zip(*orders, strict=True)
