@@ -124,8 +124,8 @@ def steeper_with_size(found: ByExperiment) -> Result:
     settings = steepness.by_setting(minima)
     memory, rule, apart = zip(*map(steepness.exponents, settings.values()), strict=True)
     ours = "; ".join(
-        f"{setting}: memory's ∝ D to the power {one.text()}, the rule's {other.text()}; memory's "
-        f"too steep for AdamW from {steepness.too_steep_text(settings[setting])} examples on"
+        f"{setting}: memory's ∝ D to the power {one.text()}, the rule's {other.text()}; D from "
+        f"which memory's is too steep for AdamW: {steepness.too_steep_text(settings[setting])}"
         for setting, one, other in zip(settings, memory, rule, strict=True)
     )
     right = steepness.right(minima)
