@@ -55,7 +55,9 @@ def test_ratios_are_by_setting_and_the_change_with_weight_decay_by_kind():
     for kind in (RULE, MEMORY):
         ratio, decays = steepness.over_decay(minima, kind)
         assert (ratio.value, decays) == (pytest.approx(2), 4)
-    assert "p = 113, width 128, λ = 2" in steepness.steepness_table(minima)
+    table = steepness.steepness_table(minima)
+    assert "p = 113, width 128, λ = 2" in table
+    assert "<td>1.9·10⁻³</td>" in table  # 38 ε over the 20 of memory at λ = 1
 
 
 def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():

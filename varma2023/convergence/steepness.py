@@ -205,16 +205,19 @@ def edge_text(found: Sequence[Minimum], kind: str) -> str:
 def steepness_table(found: Sequence[Minimum]) -> str:
     """By setting, the steepness at minima of both kinds, and memory's over the rule's.
 
-    The last also of the pairs at rest alone.
+    The last also of the pairs at rest alone. Then the learning rate below which AdamW could rest
+    in memory.
     """
     rows, resting = [], ratios(at_rest(found))
     for setting, ratio in ratios(found).items():
         values = (by_seed(found, setting, kind).values() for kind in KINDS)
-        means = [geometric_mean([log(value) for value in each]).text(",.0f") for each in values]
+        means = [geometric_mean([log(value) for value in each]) for each in values]
         rest = resting[setting].text(".2g") if setting in resting else "–"
-        rows.append([setting, ratio.n, *means, ratio.text(".2g"), rest])
+        calm = stable_below(PAPERS) / means[-1].value * PAPERS.lr
+        both = [mean.text(",.0f") for mean in means]
+        rows.append([setting, ratio.n, *both, ratio.text(".2g"), rest, powers(f"{calm:.1e}")])
     heads = "Setting | Pairs | The rule's | Memory's | Memory's over the rule's | where both rest"
-    return table(heads, rows)
+    return table(f"{heads} | Memory is calm at η below", rows)
 
 
 def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
