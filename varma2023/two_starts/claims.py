@@ -67,7 +67,6 @@ def fig10b(found: ByExperiment) -> Result:
     ("both_starts",),
     number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
 )
-@told_without("both_starts", "C57", seeds=2)
 def two_starts(found: ByExperiment) -> Result:
     """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size."""
     down, fresh = analysis.by_start(found["both_starts"])
@@ -95,7 +94,6 @@ def two_starts(found: ByExperiment) -> Result:
     (MORE, "fig-hysteresis"),
     ("both_starts",),
 )
-@told_without("both_starts", "C57", seeds=2)
 def hysteresis(found: ByExperiment) -> Result:
     """B3: at equal effort accuracy against D is one curve up and another down."""
     down, fresh = analysis.by_start(found["both_starts"])
