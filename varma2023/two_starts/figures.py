@@ -155,9 +155,9 @@ def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     if {(record.run.task, record.run.p) for record in fresh} == {("x+y", 113)}:
         plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
     said = (
-        f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, against "
+        f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, by the "
     )
-    said += "the size of the train set. Down from grokked networks it crosses a half at "
+    said += "size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(grokked)}, up from fresh ones at {measures.d_crit_text(fresh)}."
     return set_alt(fig, said)
 

@@ -1,6 +1,5 @@
 """What random weights lead to (App. A.2), taken to a minimum of Eq. (2)."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import PAPERS, QUICK_RUN, Changes, Grid, from_random, longer, sets
+from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
 
 FIG_5 = np.linspace(1500, 2050, 20)
 QUICK_SIZES, PAPER_SIZES = (120, 250, 400, 620), np.geomspace(300, 10_000, 20)
@@ -34,21 +33,21 @@ DOWN = (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)
 UP = (700, 1050, 1500, 2050, 3000, 3568, 4243)
 
 
-@sets("seed", "dataset_size")
-def both_starts(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 1500, DOWN),
+    quick=Grid(1, 80, QUICK_SIZES, run=QUICK_RUN),
+    paper=Grid(10, 3000, PAPER_SIZES),
+)
+def both_starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """App. A.2: from networks trained on every example, then from random weights (choice C57).
 
     By size, each with as many gradients, at rest or not. The published ones on the sizes around
     which the one and the other cross one half; the others on the same.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    quick, gradients = profile == "quick", {"published": 1500, "quick": 80, "paper": 3000}[profile]
-    same: Collection[float | int] = QUICK_SIZES if quick else PAPER_SIZES
-    sizes = (DOWN, UP) if profile == "published" else (same, same)
-    first = QUICK_RUN if quick else PAPERS
-    down, up = (Grid(count, gradients, own, (1.0,), first) for own in sizes)
-    inits = profiles.full_data(profile, count, **profiles.shared(changes))
-    return [*profiles.to_the_minimum(inits, down, changes), *from_random(up, changes)]
+    up = replace(grid, sizes=UP) if grid.sizes is DOWN else grid
+    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
+    return [*profiles.to_the_minimum(inits, grid, changes), *from_random(up, changes)]
 
 
 # by size, weight decay and seed: which ends have so many times the gradients
