@@ -141,9 +141,14 @@ def after_ten(row: Row) -> float:
 
 
 def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
-    """By modulus, the mean over seeds of d ln steepness / d ln D of memory's minima, the rule's."""
+    """By modulus, the mean over seeds of d ln steepness / d ln D of memory's minima, the rule's.
+
+    Of those at rest.
+    """
     slopes: dict[tuple, list[float]] = {}
-    for (p, _), of_seed in groups([r for r in rows if r.optimiser == "adamw"], "p", "seed").items():
+    calm = [row.init for row in rows if row.optimiser == "lbfgs" and rests(row)]
+    there = [row for row in rows if row.optimiser == "adamw" and row.init in calm]
+    for (p, _), of_seed in groups(there, "p", "seed").items():
         for new in (True, False):
             x, y = np.log(
                 [

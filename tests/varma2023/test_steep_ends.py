@@ -116,6 +116,11 @@ def test_minima_by_size_are_memorys_and_the_rules_each_on_sizes_of_its_own():
     assert len({*runs} & {*from_minima()}) == 2 * 2 * 5 * 2  # two settings have both kinds
 
 
+def test_an_exponent_whose_interval_contains_zero_leaves_b37_open():
+    unclear = evidence.minima_by_size(memory=0.0, apart=0.5)
+    assert board.judge("B37", minima_by_size=unclear).core is None
+
+
 def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left_out():
     minima = steepness.every_minimum(evidence.minima_by_size(memory=0.75, rule=-0.5))
     assert [e.value for e in steepness.exponents(minima)] == pytest.approx([0.75, -0.5, 1.25])
@@ -123,6 +128,8 @@ def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left
     assert steepness.slopes(spread, MEMORY) == pytest.approx(
         dict(enumerate((0, 0.25, 0.5, 0.75, 1)))
     )
+    falling = steepness.every_minimum(evidence.minima_by_size(rest=evidence.FALLING))
+    assert [isnan(e.value) for e in steepness.exponents(falling)] == [True, True, True]
     lost = [m for m in minima if m.kind == RULE or m.again.run.dataset_size == 300]
     assert [isnan(e.value) for e in steepness.exponents(lost)] == [True, False, True]
     for minimum in minima:

@@ -367,7 +367,7 @@ OTHERWISE = {
     ("B34", IN_PART): {"spread": 0.8},
     ("B37", IN_PART): {"rule": 2.0},
     ("B37", FAILS): {"memory": -1.0},
-    ("B37", OPEN): {"memory": 0.0, "apart": 0.5},
+    ("B37", OPEN): {"rest": FALLING},
     ("B25", SMALLER): {"seeds": range(4)},
     ("B25", IN_PART): {"loss": 1e-4},
     ("B25", FAILS): {"kind": FULL},

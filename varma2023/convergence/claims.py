@@ -1,5 +1,6 @@
 """Claims about where training ends: AdamW against the minimiser, and (c eps, lambda / c)."""
 
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 
@@ -77,6 +78,13 @@ ENOUGH = 0.9  # of runs of AdamW for which its limit must be right
 WITH_DECAY = 1.5  # the factor within which steepness must go with weight decay
 
 
+def _by_the_limit(minima: Sequence[steepness.Minimum]) -> dict[str, Met]:
+    """Whether AdamW leaves the minima that are too steep for its step, and only these."""
+    right = steepness.right(minima)
+    says = "AdamW leaves where its step is too long, and only there"
+    return {f"{says} ({sum(right)} of {len(right)})": sum(right) >= ENOUGH * len(right)}
+
+
 @CLAIMS.row(
     "B33",
     "Beyond: a second force",
@@ -91,12 +99,10 @@ def steeper(found: ByExperiment) -> Result:
     if not minima:
         return Result("no pair of minima", None, {}, Evidence.of(records))
     ratios = steepness.ratios(minima)
-    right = steepness.right(minima)
     left = [steepness.left_text(minima, kind) for kind in (steepness.MEMORY, steepness.RULE)]
     ours = f"× {span([ratio.value for ratio in ratios.values()], '.2g')} by setting; AdamW leaves "
     ours += f"memory's in {left[0]}, the rule's in {left[1]}"
-    followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
-    further: dict[str, Met] = {f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right)}
+    further = _by_the_limit(minima)
     for kind in steepness.KINDS:
         ratio, of_decays = steepness.over_decay(minima, kind)
         near = ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY)
@@ -116,6 +122,7 @@ def steeper(found: ByExperiment) -> Result:
     "the more examples memory holds, the steeper is its minimum",
     (CONVERGENCE, "fig-steep-sizes"),
     ("minima_by_size",),
+    earlier="open, with those that were still falling, as was announced (C56)",
 )
 def steeper_with_size(found: ByExperiment) -> Result:
     """B37: how the steepness of both circuits' minima goes with D (choice C56)."""
@@ -128,12 +135,8 @@ def steeper_with_size(found: ByExperiment) -> Result:
         f"which memory's is too steep for AdamW: {steepness.too_steep_text(settings[setting])}"
         for setting, one, other in zip(settings, memory, rule, strict=True)
     )
-    right = steepness.right(minima)
-    followed = f"AdamW leaves where its step is too long, and only there ({sum(right)} of "
-    further: dict[str, Met] = {
-        "it grows more than the rule's": every(each.tells(0, inf) for each in apart),
-        f"{followed}{len(right)})": sum(right) >= ENOUGH * len(right),
-    }
+    more = every(each.tells(0, inf) for each in apart)
+    further = {"it grows more than the rule's": more} | _by_the_limit(minima)
     again = [minimum.again for minimum in minima]
     further |= measures.resting(again, "every minimum is at rest")
     kinds = [

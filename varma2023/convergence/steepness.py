@@ -135,9 +135,9 @@ def _holding(found: Sequence[Minimum], kind: str) -> list[Record]:
 
 
 def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
-    """d ln steepness / d ln D of minima of one setting and kind, by seed, where they hold it."""
+    """d ln steepness / d ln D of minima at rest of one setting and kind, by seed."""
     read, fits = _read(found), dict[int, float]()
-    for seed, own in group(_holding(found, kind), "seed").items():
+    for seed, own in group([*filter(rests, _holding(found, kind))], "seed").items():
         sizes, steep = curve(own, read)
         if len(sizes) > 1:
             fits[seed] = float(np.polyfit(np.log(sizes), np.log(steep), 1)[0])
