@@ -80,6 +80,7 @@ EXPERIMENTS = {
     "momentum": Experiment("the same, by momentum at the usual rate", semi.momentum),
     "clipped": Experiment("the same with spikes kept low", semi.clipped),
     "kicked": Experiment("the same with noise instead", semi.kicked),
+    "exchanged": Experiment("the same, by ε and λ at one ε λ", semi.exchanged),
     "rounded": Experiment("near D_crit, with a loss that rounds", semi.rounded),
     "steep": Experiment("how steep the loss is on the way there", semi.steep),
     "forgetting": Experiment("how steep it is while networks ungrok", semi.forgetting),

@@ -204,6 +204,40 @@ def noise_instead(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B38",
+    "Beyond: the step over ε, at one ελ",
+    "of networks mod 31 that have memorised, at least half as many end above a test accuracy of ½ "
+    "at the paper's learning rate with ε / 16 and 16 λ as at sixteen times the rate with its ε "
+    "and λ, in the same decay times",
+    (METASTABLE, "fig-exchanged"),
+    ("exchanged",),
+)
+def step_over_epsilon(found: ByExperiment) -> Result:
+    """B38: whether η / ε leads out of memory, and not the rate alone (choice C59)."""
+    by_rate = group(found["exchanged"], "lr").values()
+    cells = [here for own in by_rate for here in group(own, "eps").values()]
+    if len(cells) != 4:
+        return Result()
+    low, usual, large, raised = cells
+    n_low, n_usual, n_large, n_raised = (len(analysis.in_the_rule(here)) for here in cells)
+    if not n_large:
+        return Result()
+    spiky = analysis.spiking_in_memory(low)
+    ours = f"{analysis.share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
+    ours += f"{analysis.share_text(large)} at η = {large[0].run.lr:g}"
+    further: dict[str, Met] = {
+        f"fewer at that rate with {EDGE} ε and λ / {EDGE} ({analysis.share_text(raised)})": (
+            2 * n_raised < n_large
+        ),
+        f"fewer at the paper's rate, ε and λ ({analysis.share_text(usual)})": 2 * n_usual < n_large,
+        f"most of those with ε / {EDGE} spike in memory ({spiky} of {len(low)})": (
+            2 * spiky > len(low)
+        ),
+    }
+    return Result(ours, 2 * n_low >= n_large, further, Evidence.of(*cells))
+
+
+@CLAIMS.row(
     "B32",
     "Beyond: a smaller rate keeps memory",
     "of the networks mod 31 on 320 to 360 examples that end above a test accuracy of ½ at the "
