@@ -62,15 +62,16 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
 
 
-def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
-    """The key frequencies (App. B), of odd p: the fewest that hold 98% of the squared trig norm.
+def n_key_frequencies(Z: Float[Tensor, "p p p"]) -> Int[Tensor, ""]:
+    """How many `key_frequencies` there are, on the device of Z and without waiting for it."""
+    power = frequency_norms(Z).square().sort(descending=True).values
+    return (power.cumsum(0) / power.sum() < 0.98).sum() + 1
 
-    Strongest first.
-    """
-    power = frequency_norms(Z).square()
-    order = power.argsort(descending=True)
-    count = int((power[order].cumsum(0) / power.sum() < 0.98).sum()) + 1
-    return [int(k) + 1 for k in order[:count]]
+
+def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
+    """The fewest that hold 98% of the squared trig norm (App. B), strongest first; of odd p."""
+    order = frequency_norms(Z).argsort(descending=True)
+    return [int(k) + 1 for k in order[: n_key_frequencies(Z)]]
 
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:

@@ -21,6 +21,7 @@ from varma2023.convergence.sweeps import (
     minima_by_size,
     strength,
 )
+from varma2023.decomposition.sweeps import grokked_moduli
 from varma2023.delay.sweeps import delay, delay_53, grokfast, noisy, upper_branch
 from varma2023.efficiency.sweeps import (
     generalising,
@@ -93,6 +94,7 @@ EXPERIMENTS = {
     "ablations": Experiment("Sec. 6, 7: rival accounts", ablations),
     "smaller_start": Experiment("Sec. 6 at the paper's modulus", smaller_start),
     "without_decay": Experiment("Sec. 7 without Adam's ε, and on more examples", without_decay),
+    "grokked_moduli": Experiment("key frequencies at other moduli", grokked_moduli),
     "grokked_tasks": Experiment("circuits of the other tasks", grokked_tasks),
     "epsilon": Experiment("D_crit against Adam's ε", ungrok.epsilon),
     "epsilon_adamw": Experiment("the same by AdamW", ungrok.epsilon_adamw),

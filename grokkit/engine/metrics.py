@@ -23,6 +23,7 @@ METRICS = (
     "trig_logit",  # its trigonometric part and the rest (App. B); x+y only
     "mem_logit",
     "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
+    "n_key_frequencies",  # how many hold 98% of its squared norm (App. B); x+y only
     "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
     "steepness",  # lr times the train loss's second difference in AdamW's metric (`Run.steepness`)
 )
@@ -86,8 +87,7 @@ def evaluate(
 ) -> Float[Tensor, " metric"]:
     """`METRICS` of a run with these parameters, in float64; NaN where a metric is not defined.
 
-    On the device of the parameters, without waiting for it. `residual`: `optimum.residual`. The
-    steepness is not known from the parameters alone.
+    Without the steepness, and without waiting for the device. `residual`: `optimum.residual`.
     """
     task = tasks.task(run.task, run.p)
     logits = all_logits(theta, task)
@@ -113,13 +113,13 @@ def evaluate(
         value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
         value["mem_logit"] = correct - value["trig_logit"]
         value["trig_share"] = trig.norm() / decomposition.centred(logits).norm()
+        value["n_key_frequencies"] = decomposition.n_key_frequencies(Z)
     return torch.stack([value[name].to(logits) for name in METRICS])
 
 
 @lru_cache(maxsize=256)  # of a whole stack (`plan.MAX_RUNS`)
 def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Labels of all examples, and the rows of the train and of the test set."""
-    labels, train, test = (
-        torch.from_numpy(rows).to(device) for rows in (run.example_labels(), *run.split())
-    )
+    arrays = (run.example_labels(), *run.split())
+    labels, train, test = (torch.from_numpy(rows).to(device) for rows in arrays)
     return labels, train, test

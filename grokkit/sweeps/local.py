@@ -57,8 +57,7 @@ def train(
     found: dict[Run, Record] = {}
 
     def stored(run: Run) -> bool:
-        record = store.get(run)
-        if record is not None:
+        if (record := store.get(run)) is not None:
             found[run] = record
         return record is not None
 

@@ -346,11 +346,12 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
         "trig_logit": trig[train_rows].mean(),
         "mem_logit": (correct - trig)[train_rows].mean(),
         "trig_share": decomposition.trig_share(Z.view(7, 7, 7)),
+        "n_key_frequencies": torch.tensor(len(decomposition.key_frequencies(Z.view(7, 7, 7)))),
     }
     for name, value in expected.items():
         assert record.final(name) == pytest.approx(float(value), rel=1e-4, abs=1e-5), name
     [other] = train([replace(RUN, task="x*y", epochs=2, keep_weights=False)], store)
-    without = {"trig_logit", "mem_logit", "trig_share"}  # which only x + y has
+    without = {"trig_logit", "mem_logit", "trig_share", "n_key_frequencies"}  # which only x + y has
     assert record.metrics.keys() - other.metrics.keys() == without
 
 

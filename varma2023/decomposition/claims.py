@@ -1,8 +1,10 @@
 """The claim about the algorithm inside a network: Fig. 11."""
 
+from math import inf
+
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Result, told_without
-from varma2023.decomposition import analysis
+from varma2023.decomposition import analysis, moduli
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
 
@@ -30,3 +32,27 @@ def fig11(found: ByExperiment) -> Result:
     ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
     ours += f"the same answer on {min(r.agreement for r in reports):.2%} or more"
     return Result(ours, core, dict(further), Evidence.of(records))
+
+
+ROOT = 0.5  # of a count that grows as the root of p (choice C60)
+
+
+@CLAIMS.row(
+    "B39",
+    "Beyond: key frequencies and the modulus",
+    "the number of key frequencies of grokked networks grows more slowly than the root of p",
+    (TRIGONOMETRIC, "fig-moduli-frequencies"),
+    ("grokking", "grokked_moduli"),
+)
+def few_frequencies(found: ByExperiment) -> Result:
+    """B39: how the number of key frequencies goes with p (choice C60)."""
+    records = [*found["grokked_moduli"], *measures.grokked(found)]
+    known = [r for r in records if r.weights_path or "n_key_frequencies" in r.metrics]
+    power, done = moduli.growth(known), moduli.grokked(known)
+    ours = f"∝ p to the power {power.text()}, where ln p has {moduli.of_log(known):.2f}"
+    further = {
+        "it grows": power.tells(0, inf),
+        f"every network has grokked ({len(done)} of {len(known)})": len(done) == len(known),
+    }
+    by_modulus = measures.group(known, "p").values()
+    return Result(ours, power.tells(-inf, ROOT), further, Evidence.of(*by_modulus))
