@@ -5,7 +5,7 @@ The sizes are those of p = 113; at another modulus they are the same share of al
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from math import exp, log
 
 import numpy as np
@@ -406,6 +406,19 @@ def kicked(kind=NONE, small=(0.1, 0.9), seeds=FIVE, base=PAPERS) -> Named:
     return found | {"kicked": noisy + by_rate[0], "leaving_memory": by_rate[1]}
 
 
+def exchanged(low=5, raised=0, usual=0, large=5, spiky=True, seeds=FIVE, p=113) -> Named:
+    """So many networks with the rule at the end, by rate and ε, at one ελ; spikes with little ε."""
+    cells = (1e-3, 1 / 16, low), (1e-3, 1, usual), (16e-3, 1, large), (16e-3, 16, raised)
+    runs = [
+        (Run(p=p, dataset_size=900, seed=n, lr=lr, eps=1e-8 * eps, weight_decay=1 / eps), i < above)
+        for lr, eps, above in cells
+        for i, n in enumerate(seeds)
+    ]
+    return {
+        "exchanged": [in_memory(run, 0.9 * above, spiky and run.eps < 1e-8) for run, above in runs]
+    }
+
+
 def leaving(crits=(600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113) -> Named:
     """Fresh networks that cross at `D_CRIT` at the usual rate, at others on `crits`, by seed.
 
@@ -770,6 +783,21 @@ def rotations(agreement: float = 1.0, shared: bool = True) -> Trigonometric:
     strongest = (torch.arange(56) < 4).double()
     embedding = strongest if shared else strongest.flip(0)
     return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], agreement, agreement)
+
+
+def key_frequencies(power=0.25, general=1.0, seeds=FIVE) -> Named:
+    """Networks of five moduli with 4 (p / 113)^power key frequencies; at p = 31 this accuracy."""
+
+    def at(p: int, accuracy: float) -> list[Record]:
+        runs = [Run(p=p, dataset_size=round(0.3 * p**2), seed=seed) for seed in seeds]
+        curves = {
+            "test_accuracy": [0, accuracy],
+            "n_key_frequencies": round(4 * (p / 113) ** power),
+        }
+        return [record(run, [0, run.epochs], **curves) for run in runs]
+
+    others = [*at(31, general), *chain(*(at(p, 1.0) for p in (53, 73, 97)))]
+    return {"grokked_moduli": others, "grokking": at(113, 1.0)}
 
 
 def state(alpha: float = 1e-8) -> Equilibrium:

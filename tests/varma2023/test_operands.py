@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from handmade import record, shown
@@ -59,3 +60,15 @@ def test_the_gradients_are_alike_where_only_the_sum_counts():
 def test_the_figure_has_a_point_a_network_and_both_corners():
     fig = shown(operands.fig_operands([network(), network(1)]), "2 networks")
     assert [trace.name for trace in fig.data] == ["a network"] * 2 + ["clock", "pizza"]
+
+
+def test_the_dearer_of_networks_may_be_those_with_more_symmetric_gradients():
+    def costing(one, norm):
+        curves = {"train_loss": np.zeros(2), "param_norm": np.full(2, norm)}
+        return replace(one, metrics={**one.metrics, **curves})
+
+    own = [network(seed) for seed in range(4)]
+    costs = [costing(one, 2 + operands.gradient_symmetry(one)) for one in own]
+    assert operands.dearer_text(costs) == "1.00 (4 networks)"
+    cheaper = [costing(one, 2 - operands.gradient_symmetry(one)) for one in own]
+    assert operands.dearer_text(cheaper) == "-1.00 (4 networks)"

@@ -285,6 +285,28 @@ def test_noise_and_the_epsilon_that_it_amounts_to_are_all_that_is_new(profile):
     assert {replace(run, noise=0.0) for run in small} <= {*sweeps.leaving_memory(profile)}
 
 
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_epsilon_is_exchanged_for_weight_decay_at_one_alpha_and_one_time(profile):
+    runs = sweeps.exchanged(profile)
+    assert {run.init for run in runs} < {run.init for run in sweeps.clipped(profile)}
+    by_start = [[run for run in runs if run.init == init] for init in {run.init for run in runs}]
+    for own in by_start:
+        assert {(run.lr / own[0].lr, run.eps / 1e-8) for run in own} == CELLS
+        assert {run.eps * run.weight_decay for run in own} == {own[0].alpha}
+        times = [run.lr * run.weight_decay * run.epochs for run in own]
+        assert times == pytest.approx(times[:1] * 4)
+
+
+def test_curves_of_one_rate_are_told_apart_by_epsilon():
+    fig = shown(figures.fig_leaving(evidence.exchanged()["exchanged"]), "η = 0.016, 16 ε")
+    assert {trace.name for trace in fig.data} == {
+        *("η = 0.001, 0.0625 ε", "η = 0.001", "η = 0.016", "η = 0.016, 16 ε")
+    }
+
+
+CELLS = {(1, 1), (1, 16), (1 / 16, 1 / 16), (1 / 16, 1)}  # times the large rate, times epsilon
+
+
 def test_columns_say_at_what_length_runs_are_clipped_and_with_how_much_noise():
     def drawn(records, field):
         return figures.fig_side_by_side([r for r in records if r.run.p == 113], field)

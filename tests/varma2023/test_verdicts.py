@@ -193,7 +193,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B28": leaving_53, "B29": made.papers_sizes, "B30": forgetting},
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
-    "B36": made.kicked,
+    **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
@@ -373,6 +373,12 @@ OTHERWISE = {
     ("B25", FAILS): {"kind": FULL},
     ("B36", IN_PART): {"small": (0.9, 0.9)},
     ("B36", FAILS): {"kind": FULL},
+    ("B38", IN_PART): {"raised": 5},
+    ("B38", FAILS): {"low": 1},
+    ("B38", NOT_RUN): {"large": 0},
+    ("B39", IN_PART): {"power": -0.2},
+    ("B39", FAILS): {"power": 1.0},
+    ("B39", OPEN): {"general": 0.5},
     ("B35", IN_PART): {"loss": 1e-7},
     ("B35", FAILS): {"kinds": (FULL, FULL)},
 }
@@ -383,7 +389,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30 B31 B32 B35": {
         OPEN
     },
-    "B36": {OPEN},
+    "B36 B38": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }
@@ -395,6 +401,7 @@ NEEDED_ALONE = {
     "B7",
     "B33",
     "B37",
+    "B39",
 }  # not run only without their experiment
 
 

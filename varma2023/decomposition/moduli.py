@@ -1,6 +1,6 @@
 """How many key frequencies grokked networks have, by modulus."""
 
-from math import log
+from math import exp, log
 
 import numpy as np
 import plotly.graph_objects as go
@@ -66,26 +66,25 @@ def moduli_table(records: Records) -> str:
 
 def fig_moduli(records: Records) -> go.Figure:
     """The number of key frequencies of each grokked network against p, with three laws."""
-    done = grokked(records)
-    moduli = [*group(done, "p")]
+    done, moduli = grokked(records), [*group(records, "p")]
     xaxis = plots.log_axis(moduli, "modulus p", moduli, 0.1)
     yaxis = plots.log_axis([1, 8], "key frequencies", range(1, 9), 0.1)
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
-    middle = [
-        float(np.exp(np.mean(np.log([*map(n_key, here)])))) for here in group(done, "p").values()
-    ]
-    laws = {"ln p": np.log(moduli), "√p": np.sqrt(moduli), "p": np.array(moduli, float)}
+    counts = {p: [n_key(record) for record in own] for p, own in group(done, "p").items()}
+    means = {p: exp(np.mean(np.log(own))) for p, own in counts.items()}
+    laws = {"ln p": np.log, "√p": np.sqrt, "p": np.array}
     for (name, law), dash in zip(laws.items(), ("dash", "dot", "longdash"), strict=True):
         line: Looks = {"colour": NORM, "dash": dash, "width": 1.6, "mode": "lines"}
-        draw(fig, moduli, law / law[-1] * middle[-1], f"as {name}", **line)
+        for p, mean in [*means.items()][-1:]:  # through the mean of the largest
+            draw(fig, moduli, law(moduli) / law(p) * mean, f"as {name}", **line)
     for record in done:
         p, count = record.run.p, n_key(record)
         aside = p * 1.012 ** (record.run.seed - 3)  # or networks of one number hide each other
         looks: Looks = {"mode": "markers", "marker": {"color": GEN, "size": 8, "opacity": 0.6}}
         hover = f"{count} key frequencies<br>{plots.run_name(record)}"
         draw(fig, [aside], [count], "a network", hover, meta=plots.meta(record), **looks)
-    looks = {"mode": "lines+markers", "marker": {"size": 9, "symbol": "diamond"}}
-    draw(fig, moduli, middle, "geometric mean", "%{y:.2f} at p = %{x}", colour=GEN, **looks)
-    each = ", ".join(f"{n:.1f} at p = {p}" for p, n in zip(moduli, middle, strict=True))
+    looks = {"mode": "lines+markers", "marker": {"size": 9, "symbol": "diamond"}, "colour": GEN}
+    draw(fig, [*means], [*means.values()], "geometric mean", "%{y:.2f} at p = %{x}", **looks)
+    each = ", ".join(f"{mean:.1f} at p = {p}" for p, mean in means.items())
     text = f"Key frequencies of {len(done)} grokked networks by modulus, on average {each}: as p "
     return set_alt(fig, f"{text}to the power {growth(records).text()}.")

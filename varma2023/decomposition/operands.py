@@ -10,8 +10,9 @@ import torch
 from grokkit import decomposition, model
 from grokkit.runs import Record, Records
 from varma2023 import plots
-from varma2023.measures import Summary, all_logits
+from varma2023.measures import Summary, all_logits, least
 from varma2023.plots import Looks, draw
+from varma2023.statistics import spearman
 from varma2023.theme import NORM, TEST, figure, set_alt
 
 DRAWS = 1000  # of two operands and a label, each uniform
@@ -65,6 +66,13 @@ def operands_text(records: Records) -> dict[str, str]:
     texts = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
     clocks = sum(distance_irrelevance(r) > gradient_symmetry(r) for r in records)
     return texts | {"clocks": f"{clocks} of {len(records)}"}
+
+
+def dearer_text(records: Records) -> str:
+    """ "0.71 (7 networks)": of Eq. (2) where these end with the symmetry of their gradients."""
+    symmetric = np.array([*map(gradient_symmetry, records)])
+    costs = np.array([least(record) for record in records])
+    return f"{spearman(symmetric, costs):.2f} ({len(records)} networks)"
 
 
 def fig_operands(records: Records) -> go.Figure:
