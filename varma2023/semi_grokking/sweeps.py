@@ -178,13 +178,15 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
 
 
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: `semi_grokking` at p = 53, also at the larger rate (choice C44).
+    """Not in the paper: `semi_grokking` at p = 53, also at larger rates (choices C44, C61).
 
-    At the usual rate, then at `STEP` times that, each for the same time lr x epochs.
+    At the usual rate, then at the two larger of `RATES` times that, each for the same time lr x
+    epochs; at the largest of them on smaller sizes, too.
     """
-    sizes, epochs = {"quick": ((200, 350), 240)}.get(profile, (range(680, 1041, 60), 24_000))
-    usual = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
-    return usual + _at_rate(usual, STEP)
+    sizes, epochs = {"quick": ((150, 200, 350), 240)}.get(profile, (range(560, 1041, 60), 24_000))
+    every = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
+    usual = [run for run in every if run.dataset_size > 630 or profile == "quick"]
+    return usual + _at_rate(usual, STEP) + _at_rate(every, RATES[-1])
 
 
 SLOWER = 4  # times lower than the usual learning rate
