@@ -100,7 +100,11 @@ def said(n: dict) -> dict[str, list[str]]:
         "B34": [f"ln t differs by {n['spread of waits at 53']:.2f} ("],
         "B20": [f"at an equal Eq. (2) on {summary(n['D of equal minima'])} examples"],
         "B21": [averaged(n["half size by rate"][rate]) for rate in (1e-3, 8e-3)],
-        "B28": [averaged(crits) for crits in n["half size by rate at 53"].values()],
+        "B28": [averaged(n["half size by rate at 53"][rate]) for rate in (1e-3, 8e-3)],
+        "B38": [
+            f"{{}} of {{}} at η = {rate:g}".format(*n["above a half by rate and ε"][rate, eps])
+            for rate, eps in ((1e-3, 1e-8 / 16), (16e-3, 1e-8))
+        ],
         "S7": [
             f"{k} of 5 on {size:,} examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
             + (f", ε = {eps:g}" if eps < 1e-8 else "")

@@ -294,7 +294,7 @@ def test_epsilon_is_exchanged_for_weight_decay_at_one_alpha_and_one_time(profile
         assert {(run.lr / own[0].lr, run.eps / 1e-8) for run in own} == CELLS
         assert {run.eps * run.weight_decay for run in own} == {own[0].alpha}
         times = [run.lr * run.weight_decay * run.epochs for run in own]
-        assert times == pytest.approx(times[:1] * 4)
+        assert times == pytest.approx(times[:1] * len(CELLS))
 
 
 def test_curves_of_one_rate_are_told_apart_by_epsilon():
@@ -304,7 +304,8 @@ def test_curves_of_one_rate_are_told_apart_by_epsilon():
     }
 
 
-CELLS = {(1, 1), (1, 16), (1 / 16, 1 / 16), (1 / 16, 1)}  # times the large rate, times epsilon
+CELLS = {*((1 / k, 1 / k) for k in (1, 2, 4, 16)), (1, 16), (1 / 16, 1)}
+"""Times the large rate, times epsilon."""
 
 
 def test_columns_say_at_what_length_runs_are_clipped_and_with_how_much_noise():

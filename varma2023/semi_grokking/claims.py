@@ -20,6 +20,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
+from varma2023.semi_grokking.metastable import AFRESH
 from varma2023.semi_grokking.sweeps import EDGE, STEP
 
 FOUR = "Prediction 4, semi-grokking"
@@ -214,15 +215,16 @@ def noise_instead(found: ByExperiment) -> Result:
 )
 def step_over_epsilon(found: ByExperiment) -> Result:
     """B38: whether η / ε leads out of memory, and not the rate alone (choice C59)."""
-    by_rate = group(found["exchanged"], "lr").values()
-    cells = [here for own in by_rate for here in group(own, "eps").values()]
-    if len(cells) != 4:
+    cells = [*group(found["exchanged"], "lr", "eps").values()]  # by both, from little to much
+    if len(cells) < 4:
         return Result()
-    low, usual, large, raised = cells
-    n_low, n_usual, n_large, n_raised = (len(analysis.in_the_rule(here)) for here in cells)
+    low, usual, *_, large, raised = cells
+    n_low, n_usual, n_large, n_raised = (
+        len(analysis.in_the_rule(here)) for here in (low, usual, large, raised)
+    )
     if not n_large:
         return Result()
-    spiky = analysis.spiking_in_memory(low)
+    spiky = sum(any(r["epoch"][analysis.spikes_in_memory(r)] > AFRESH) for r in low)
     ours = f"{analysis.share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
     ours += f"{analysis.share_text(large)} at η = {large[0].run.lr:g}"
     further: dict[str, Met] = {

@@ -309,13 +309,14 @@ def kicked(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def exchanged(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: the step over epsilon, by either, at the same epsilon x decay (choice C59).
 
-    From where they have memorised, some of `leaving_memory` at the largest of its rates, as they
-    are and with `EDGE` times their epsilon; then at the usual rate, with an epsilon smaller by
-    `EDGE` and with the usual one. Each for the same time lr x weight decay x epochs.
+    From where they have memorised, some of `leaving_memory` at the largest of its rates: as they
+    are; with lr and epsilon smaller by the same factor; with `EDGE` times their epsilon; with the
+    usual rate. Each for the same time lr x weight decay x epochs.
     """
     small = _at_rate(semi_grokking(profile, seeds, IN_MEMORY[profile]), EDGE)
     large = [_once_memorised(run) for run in small]
-    cells = (1, 1), (1, EDGE), (1 / EDGE, 1 / EDGE), (1 / EDGE, 1)  # times the rate and epsilon
+    alike = [(1 / times, 1 / times) for times in (1, 2, 4, EDGE)]
+    cells = *alike, (1, EDGE), (1 / EDGE, 1)  # times the rate and epsilon
     return [
         replace(run, lr=lr * run.lr, eps=eps * run.eps, weight_decay=run.weight_decay / eps)
         for lr, eps in cells
