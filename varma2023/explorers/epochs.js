@@ -30,8 +30,7 @@ function dial(host, title) {
   const svg = shape("svg", { role: "img", viewBox: "-115 -115 230 230" });
   host.append(element("p", { class: "gk-x-title" }, title), svg);
   return (k, p, [across, up], reach, [x, y], label) => {
-    let step = 1;
-    while ((step * k) % p !== 1 && step < p) step += 1;
+    const step = stride(k, p);
     const at = (t) => `${(100 * across[t] / reach).toFixed(1)} ${(-100 * up[t] / reach).toFixed(1)}`;
     const order = Array.from({ length: p + 1 }, (_, i) => (i * step) % p);
     const ring = (t) => {

@@ -23,6 +23,12 @@ function shape(tag, attributes, text) {
 
 const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
+// Steps of this many of p numbers go once around the circle of frequency k in the shortest way.
+function stride(k, p) {
+  for (let step = 1; step < p; step++) if ((step * k) % p === 1) return step;
+  return 1;
+}
+
 // A button that does its work when it is pressed.
 function button(text, attributes, press) {
   const made = element("button", { type: "button", ...attributes }, text);

@@ -351,7 +351,7 @@ function render({ model, el }) {
       cursor: past });
     const reach = 1.1 * Math.max(0.5, ...now.circle.x.map(Math.abs), ...now.circle.y.map(Math.abs));
     const { frequency, x: across, y: up } = now.circle;
-    const step = inverse(frequency, model.get("p")) || 1;
+    const step = stride(frequency, model.get("p"));
     const by = (list) => Array.from(list, (_, i) => list[(i * step) % list.length]);
     plane.draw({ label: `Embeddings of the ${show(across.length)} numbers in the plane of frequency ${frequency ?? "none"}`,
       x: { title: frequency ? `along cos(2π · ${frequency} t / ${model.get("p")})` : "not trained yet", low: -reach, high: reach },
@@ -359,11 +359,6 @@ function render({ model, el }) {
       dots: across.map((value, i) => ({ x: value, y: up[i], colour: COLOURS.gen })) });
     const told = [...ACCURACIES.map(({ key }) => [key, key.replace("accuracy", "loss")]), [LOSS[2].key]];
     names.set(told.map((keys) => (log.length ? keys.map((key) => show(now[key])).join(", ") : "")));
-  }
-  // Steps of this many numbers go once around the circle of frequency k in the shortest way.
-  function inverse(k, p) {
-    for (let i = 1; k && i < p; i++) if ((i * k) % p === 1) return i;
-    return 0;
   }
 
   function say() {
