@@ -186,27 +186,25 @@ def by_costs(dearer=1.0, true=1.0, seeds=FIVE, p=113, mem=CALM, off=CALM, depth=
     return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
 
 
-def two_minima(
-    dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), seeds=FIVE, p=113, rest=CALM
-) -> Named:
+def two_minima(dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), p=113, rest=CALM) -> Named:
     """Pairs from both starts, of a rule `dearer` times what D_crit says, and the loop they are in.
 
     Grokked networks cross at `down`, fresh ones at 1,900.
     """
-    same = {"seeds": seeds, "values": (1.0,), "p": p}
+    same = {"values": (1.0,), "p": p}
     own = {**same, "sizes": sizes, "rest": rest}
     pairs = [*sweep(loss=dearer, **own), *sweep(d_crit=1900, fresh=True, **own)]
     fresh = sweep(d_crit=1900, fresh=True, **same)
     return {"two_minima": pairs, "moduli": sweep(d_crit=down, **same), "upper_branch": fresh}
 
 
-def shaken(back=1.0, lost=0.5, seeds=FIVE, p=113, rest=CALM, sizes=(180, 228)) -> Named:
+def shaken(back=1.0, lost=0.5, p=113, rest=CALM, sizes=(180, 228)) -> Named:
     """Networks of both starts under noise, and each at rest once more.
 
     At the larger size Eq. (2) is `back` times what it was. At the smaller one networks that were
     trained on more lose so much of their accuracy.
     """
-    before, found = two_minima(sizes=sizes, seeds=seeds, p=p)["two_minima"], []
+    before, found = two_minima(sizes=sizes, p=p)["two_minima"], []
     least = min(one.run.dataset_size for one in before)
     for one in before:
         start, small = replace(one.run, keep_weights=True), one.run.dataset_size == least
@@ -385,10 +383,10 @@ def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> Named:
     return {"larger_step": larger, "lowered": later}
 
 
-def clipped(kinds=(FULL, NONE), small=(0.9, 0.1), loss=1e-2, seeds=FIVE, base=PAPERS) -> Named:
+def clipped(kinds=(FULL, NONE), loss=1e-2, seeds=FIVE, base=PAPERS) -> Named:
     """Networks that spike, as they are and clipped, with this loss at an epoch; then mod 31."""
     losses, found = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7), []
-    for clip, kind, accuracy in zip((0, 500), kinds, small, strict=True):
+    for clip, kind, accuracy in zip((0, 500), kinds, (0.9, 0.1), strict=True):
         same = [Run(p=31, dataset_size=300, clip=clip, seed=seed) for seed in seeds]
         found += [in_memory(run, accuracy, spiky=True) for run in same]
         large = (replace(base, clip=clip, seed=seed) for seed in seeds)
@@ -475,7 +473,12 @@ def spiking_networks(seeds=range(4)) -> list[Record]:
     return [spiking(peaks[min(seed, 3)], seed < 3, seed) for seed in seeds]
 
 
-def left_in_the_middle(longer=SEMI, ended=0.6, rest=CALM, seeds=FIVE, p=113, lost=0) -> Named:
+def in_the_middle(records: Sequence[Record]) -> list[Record]:
+    """Those that are under way at their end, or semi-grokked."""
+    return [record for record in records if measures.outcome(record) in (UNDER_WAY, SEMI)]
+
+
+def left_in_the_middle(longer=SEMI, ended=0.6, seeds=FIVE, p=113, lost=0) -> Named:
     """Networks of each outcome at two rates, those in the middle made again, but for some lost.
 
     From there the minimiser ends at this accuracy.
@@ -483,10 +486,9 @@ def left_in_the_middle(longer=SEMI, ended=0.6, rest=CALM, seeds=FIVE, p=113, los
     base, middle = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380), []
     usual, larger = (near_d_crit(base=replace(base, lr=lr), seeds=seeds) for lr in (1e-3, 4e-3))
     for records in (usual, larger):
-        own = [r.run for r in records if measures.outcome(r) in (UNDER_WAY, SEMI)]
-        middle.append([plateau(longer, run) for run in own[lost:]])
+        middle.append([plateau(longer, r.run) for r in in_the_middle(records)[lost:]])
     again, later = middle
-    ends = from_their_ends([*again, *later], rest, ended)
+    ends = from_their_ends([*again, *later], ended)
     found = {"semi_grokking": usual, "leaving_memory": larger, "delay": larger[:3]}
     return found | {"semi_grokking_again": again, "middling": later + ends}
 
@@ -496,27 +498,26 @@ def papers_sizes(longer=SEMI, other=None, seeds=FIVE, p=113, lost=0) -> Named:
     base = replace(PAPERS, p=p, dataset_size=1500 if p == 113 else 380, lr=8e-3)
     large = near_d_crit(base=base, seeds=seeds)
     half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
-    own = [r.run for r in large if measures.outcome(r) in (UNDER_WAY, SEMI)]
-    later = [plateau(longer, run) for run in own[lost:]]
-    again = later + from_their_ends(later, CALM, 0.6)
+    later = [plateau(longer, r.run) for r in in_the_middle(large)[lost:]]
+    again = later + from_their_ends(later, 0.6)
     return {"papers_sizes": large + half, "papers_sizes_again": again}
 
 
-def from_their_ends(records: list[Record], rest: dict, accuracy: float) -> list[Record]:
-    """Where the minimiser ends that goes on from these."""
+def from_their_ends(records: list[Record], accuracy: float) -> list[Record]:
+    """Where the minimiser ends, at rest, that goes on from these."""
     starts = [replace(record.run, keep_weights=True) for record in records]
     runs = [lbfgs(p=s.p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
-    return [end(run, rest, test_accuracy=accuracy) for run in runs]
+    return [end(run, test_accuracy=accuracy) for run in runs]
 
 
-def by_momentum(left=(10, 0, 0), spiky=True, seeds=FIVE, p=113, betas=(0.1, 0.9, 0.99)) -> Named:
+def by_momentum(left=(10, 0, 0), spiky=True, p=113, betas=(0.1, 0.9, 0.99)) -> Named:
     """Fresh networks by momentum, the most at a larger rate, of which so many leave memory.
 
     Those with the least spike before, or do not.
     """
     made = []
     for beta1, n in zip(betas, left, strict=True):
-        for i, (size, seed) in enumerate(product((280, 300), seeds)):
+        for i, (size, seed) in enumerate(product((280, 300), FIVE)):
             lr = 16e-3 if beta1 == betas[-1] else 1e-3
             run = Run(p=p, dataset_size=size, seed=seed, beta1=beta1, lr=lr)
             made.append(in_memory(run, 0.9 * (i < n), spiky and beta1 == betas[0]))
@@ -599,9 +600,7 @@ def at_minimum(own, grokked, accuracy, steep, rates, rest=CALM, calm=False) -> l
     return made
 
 
-def minima_by_size(
-    seeds=FIVE, memory=1.0, rule=0.0, apart=0.0, calm=False, rest=CALM, p=113
-) -> list[Record]:
+def minima_by_size(seeds=FIVE, memory=1.0, rule=0.0, apart=0.0, rest=CALM, p=113) -> list[Record]:
     """AdamW put on minima of memory, then of the rule, with these exponents of D.
 
     Memory's differs by `apart` from one seed to the next.
@@ -613,7 +612,7 @@ def minima_by_size(
             steep = 6 * (size / 1200) ** rule
             if not grokked:
                 steep = 30 * (size / 600) ** (memory + apart * (seed - 2))
-            made += at_minimum(own, grokked, float(grokked), steep, (1e-3,), rest, calm)
+            made += at_minimum(own, grokked, float(grokked), steep, (1e-3,), rest)
     return made
 
 
@@ -661,10 +660,10 @@ def ablations(
 # --- AdamW against the minimiser -------------------------------------------------------------
 
 
-def pairs(seeds=FIVE, p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
+def pairs(p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
     """AdamW's run and the minimiser's, seed by seed; the norms of the seeds `differ` do."""
     made = []
-    for seed in seeds:
+    for seed in FIVE:
         run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
         other = profiles.minimised(run, 1000, profiles.early(run))
         norm = 30.0 if seed in differ else 24.0
@@ -742,18 +741,18 @@ def waits(
     return {"delay": found, "noisy": late} | known
 
 
-def grokfast(moved=1.0, faster=1.0, apart=0.0, seeds=FIVE, p=113, rest=CALM, n_sizes=5) -> Named:
+def grokfast(moved=1.0, faster=1.0, apart=0.0, p=113, rest=CALM, n_sizes=5) -> Named:
     """Ungrokking as usual, and with slow gradients amplified, which moves D_crit so many times.
 
     And waits so many times as long with these, or as long with a third of epsilon. Both factors
     differ by seed, by the part `apart` for each.
     """
     same = {"adamw": True, "values": (1.0,), "p": p, "sizes": SIZES[:n_sizes], "steep": 0.5}
-    off = {seed: 1 + apart * (seed - 2) for seed in seeds}
-    made = sweep(seeds, **same)
-    crits = {seed: moved * D_CRIT * off[seed] for seed in seeds}
+    off = {seed: 1 + apart * (seed - 2) for seed in FIVE}
+    made = sweep(**same)
+    crits = {seed: moved * D_CRIT * off[seed] for seed in FIVE}
     made += by_seed(crits, amplify=2.0, rest=rest, **same)
-    waiting = waits(seeds, p, twice=1.4)["delay"]
+    waiting = waits(p=p, twice=1.4)["delay"]
     [middle] = {r.run.dataset_size for r in waiting if r.run.weight_decay != 1}
     least = waiting[0].run.dataset_size
     own = [r for r in waiting if r.run.dataset_size in (least, middle) and r.run.weight_decay == 1]

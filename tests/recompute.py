@@ -29,6 +29,15 @@ class Row(NamedTuple):
     def __getattr__(self, name: str):
         return self.config[name]
 
+    @property
+    def width(self) -> int:
+        return self.model["d_model"]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is put on a minimum to which a fresh network led, on the same train set."""
+        return self.init["init"]["dataset_size"] == self.dataset_size
+
     def end(self, metric: str) -> float:
         return float(self.curves[metric][-1])
 
@@ -87,10 +96,15 @@ def accuracy(row: Row) -> float:
     return row.end("test_accuracy")
 
 
+def facts_of(row: Row) -> list[tuple[int, int]]:
+    """The two summands of every example, the smaller one first, in the order of the seed."""
+    order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
+    return [tuple(sorted(divmod(example, row.p))) for example in order]
+
+
 def unseen(row: Row) -> float:
     """Accuracy on test examples that are no mirror images, if it is 1 on those that are."""
-    order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
-    facts = [tuple(sorted(divmod(example, row.p))) for example in order]
+    facts = facts_of(row)
     first: dict[tuple, int] = {}
     for place, fact in enumerate(facts):
         first.setdefault(fact, place)
@@ -154,8 +168,7 @@ def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
                 [
                     (row.dataset_size, row.curves["steepness"][0])
                     for row in of_seed
-                    if (row.init["init"]["dataset_size"] == row.dataset_size) == new
-                    and (row.curves["test_accuracy"][0] < 0.5) == new
+                    if row.in_memory == (row.curves["test_accuracy"][0] < 0.5) == new
                 ]
             ).T
             slopes.setdefault((p, new), []).append(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
@@ -171,28 +184,15 @@ def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
 
     Of pairs on one train set with a test accuracy below a half in memory, and not with the rule.
     """
-    settings: dict[str, list[float]] = {}
+    settings: dict[tuple, list[float]] = {}
     runs: list[Row] = []
-    for pair in groups(rows, "p", "seed", "weight_decay").values():
-        for model in {json.dumps(row.model) for row in pair}:
-            own = [row for row in pair if json.dumps(row.model) == model]
-            mem, rule = (
-                [
-                    row
-                    for row in own
-                    if (row.init["init"]["dataset_size"] == row.dataset_size) == new
-                ]
-                for new in (True, False)
-            )
-            slow = [
-                min((r for r in each if r.optimiser == "adamw"), key=lambda r: r.lr)
-                for each in (mem, rule)
-            ]
-            first = [row.curves["test_accuracy"][0] for row in slow]
-            if first[0] < 0.5 <= first[1]:
-                ratio = slow[0].curves["steepness"][0] / slow[1].curves["steepness"][0]
-                settings.setdefault(f"{slow[0].p} {slow[0].weight_decay} {model}", []).append(ratio)
-                runs += own
+    for (*setting, _), pair in groups(rows, "p", "weight_decay", "width", "seed").items():
+        adamw = sorted((row for row in pair if row.optimiser == "adamw"), key=lambda row: row.lr)
+        mem, rule = (next(row for row in adamw if row.in_memory == new) for new in (True, False))
+        if mem.curves["test_accuracy"][0] < 0.5 <= rule.curves["test_accuracy"][0]:
+            ratio = mem.curves["steepness"][0] / rule.curves["steepness"][0]
+            settings.setdefault(tuple(setting), []).append(ratio)
+            runs += pair
     return [float(np.exp(np.mean(np.log(each)))) for each in settings.values()], runs
 
 
@@ -420,10 +420,7 @@ def headlines(results: Path = RESULTS) -> dict:
         "pairs alike": n_alike(runs_of("convergence")),
         "D_crit of fresh networks": d_crits(runs_of("upper_branch")),
         "D_crit by modulus": by(moduli, "p", of=d_crits),
-        "D_crit by width": {
-            width: d_crits([row for row in ends_at if row.model["d_model"] == width])
-            for width in sorted({row.model["d_model"] for row in ends_at})
-        },
+        "D_crit by width": by(ends_at, "width", of=d_crits),
         "D_crit by mirrors": by(paired, "mirrors", of=partial(d_crits, of=unseen)),
         "D of equal costs": by(tables, "labels", of=partial(meeting, rules=rules)),
         "D_crit of these": d_crits([row for row in small if row.seed in priced]),
@@ -470,8 +467,7 @@ def spread_of_waits(rows: list[Row]) -> float:
     """
     by_size: dict[int, list[float]] = {}
     for row in rows:
-        order = np.random.default_rng([row.seed, *b"split"]).permutation(row.p**2).tolist()
-        facts = [tuple(sorted(divmod(example, row.p))) for example in order]
+        facts = facts_of(row)
         known = set(facts[: row.dataset_size])
         mirror = np.mean([fact in known for fact in facts[row.dataset_size :]])
         past = row.curves["epoch"][row.curves["test_accuracy"] > (1 + mirror) / 2]

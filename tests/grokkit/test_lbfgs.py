@@ -52,9 +52,9 @@ def networks(
     return torch.stack(list(map(flat, thetas))).to(dtype), lbfgs.total(train_loss, *columns)
 
 
-def quadratics(spread: list[float], dimension: int = 12) -> tuple[Tensor, Objective]:
+def quadratics(spread: list[float]) -> tuple[Tensor, Objective]:
     """1/2 x' A x - b' x, with condition numbers of A as given."""
-    rng = np.random.default_rng(0)
+    rng, dimension = np.random.default_rng(0), 12
     scale = torch.stack([torch.logspace(0, np.log10(c), dimension).double() for c in spread])
     turn = torch.from_numpy(np.linalg.qr(rng.standard_normal((dimension, dimension)))[0])
     A = turn @ torch.diag_embed(scale) @ turn.T

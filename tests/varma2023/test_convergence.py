@@ -102,10 +102,10 @@ def test_a_strength_is_compared_with_that_of_c_1_seed_by_seed():
 LONG = np.arange(0, 20_001, 100)
 
 
-def rest(residual, accuracy, decay_time=1000.0, tolerance=0.3):
-    """`metrics.at_rest` of 20,000 epochs with these curves."""
+def rest(residual, accuracy, decay_time=1000.0):
+    """`metrics.at_rest` of 20,000 epochs with these curves, at a tolerance of 0.3."""
     curves = (np.broadcast_to(np.asarray(c, float), LONG.shape) for c in (residual, accuracy))
-    return metrics.at_rest(LONG, *curves, tolerance, decay_time)
+    return metrics.at_rest(LONG, *curves, 0.3, decay_time)
 
 
 def test_rest_needs_a_low_residual_a_still_accuracy_and_time():

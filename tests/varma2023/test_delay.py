@@ -49,9 +49,9 @@ CRITS = {p: 1.4 * p * log(p) for p in (31, 53)}
 RATES = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}
 
 
-def waits(law: str, spread: float, until: float = inf, n: int = 60) -> Waits:
+def waits(law: str, spread: float, until: float = inf) -> Waits:
     """Waits drawn from a law with D_c = 300, cut at a time."""
-    size = np.repeat([320.0, 340, 380, 450, 600, 800], n)
+    size = np.repeat([320.0, 340, 380, 450, 600, 800], 60)
     mean = LAWS[law](size, 300.0, RATES[law])
     drawn = mean - mean.min() + 1 + spread * np.random.default_rng(0).normal(size=len(size))
     return Waits(size, np.minimum(drawn, log(until)), drawn > log(until))

@@ -38,9 +38,9 @@ def test_a_size_is_read_off_the_seeds_that_were_run_at_both_ends():
 # --- heights
 
 
-def in_memory(lr=1e-3, times=1.0, late=1.0, accuracy=0.1, beta1=0.9, seed=0):
+def in_memory(lr=1e-3, times=1.0, late=1.0, accuracy=0.1, beta1=0.9):
     """AdamW's run whose Eq. (2) ends at so many times 500, and is as much lower half-way."""
-    run = Run(p=31, dataset_size=280, lr=lr, beta1=beta1, seed=seed, epochs=1000)
+    run = Run(p=31, dataset_size=280, lr=lr, beta1=beta1, epochs=1000)
     norm = (2 * 500 * np.array([9.0, late, times])) ** 0.5
     curves = {"train_loss": 0.0, "test_accuracy": accuracy, "train_accuracy": 1.0}
     return record(run, [0, 500, 1000], param_norm=norm, residual=0.5, **curves)

@@ -23,18 +23,6 @@ def network(seed: int = 0, **zero: int):
     return replace(record(replace(RUN, seed=seed), [0, 1]), read_weights=lambda _: theta)
 
 
-@pytest.fixture
-def logits(monkeypatch):
-    """A function that sets the logits of every network to those of a function of x, y and label."""
-
-    def put(f):
-        x, y, label = torch.meshgrid(*[torch.arange(float(P))] * 3, indexing="ij")
-        values = f(x, y, label).double().reshape(P * P, P)
-        monkeypatch.setattr(operands, "all_logits", lambda _: values)
-
-    return put
-
-
 @pytest.mark.parametrize(
     ("correct", "irrelevance"),
     [
@@ -43,9 +31,11 @@ def logits(monkeypatch):
     ],
 )
 def test_distance_irrelevance_is_0_where_distance_decides_and_1_where_it_does_not(
-    logits, correct, irrelevance
+    monkeypatch, correct, irrelevance
 ):
-    logits(lambda x, y, label: correct(x, y) * (label == (x + y) % P))
+    x, y, label = torch.meshgrid(*[torch.arange(float(P))] * 3, indexing="ij")
+    logits = (correct(x, y) * (label == (x + y) % P)).double().reshape(P * P, P)
+    monkeypatch.setattr(operands, "all_logits", lambda _: logits)
     assert operands.distance_irrelevance(network()) == pytest.approx(irrelevance, abs=0.01)
 
 

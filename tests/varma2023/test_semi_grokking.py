@@ -7,7 +7,7 @@ from itertools import chain
 import evidence
 import numpy as np
 import pytest
-from evidence import PLATEAU_EPOCHS, SHAPES, SMALL, line, minimised, near_d_crit
+from evidence import PLATEAU_EPOCHS, SHAPES, SMALL, in_the_middle, line, minimised, near_d_crit
 from handmade import altered, grokking, record, shown, ungrokking
 
 from grokkit import tasks
@@ -19,10 +19,6 @@ from varma2023.semi_grokking import analysis, figures, sweeps
 
 # a run of an outcome or a test accuracy; as many runs as kinds times seeds
 made, sweep = evidence.plateau, partial(near_d_crit, base=replace(SMALL, dataset_size=360))
-
-
-def left_in_the_middle(records):
-    return [record for record in records if measures.outcome(record) in (SEMI, UNDER_WAY)]
 
 
 def end(accuracy, size=1700, seed=0):
@@ -214,9 +210,9 @@ def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
     assert len(records) == 200
     runs = sweeps.papers_sizes_again()
     later = [run for run in runs if run.optimiser == "adamw"]
-    middle = {record.run for record in left_in_the_middle(records)}
+    middle = {record.run for record in in_the_middle(records)}
     assert {replace(run, epochs=run.epochs // 4) for run in later} == middle
-    still = left_in_the_middle(experiments.load_or_train(later))
+    still = in_the_middle(experiments.load_or_train(later))
     starts = {replace(record.run, keep_weights=True) for record in still}
     assert {run.init for run in runs if run.optimiser == "lbfgs"} == starts
 

@@ -138,8 +138,7 @@ def test_the_shipped_grokking_is_that_of_the_record_until_it_generalises():
     epochs, end = stored.record["epoch"], measures.mark_epochs([record], measures.MARKS[-1])
     np.testing.assert_array_equal(epochs, record["epoch"])
     for name in ("train_accuracy", "test_accuracy"):
-        theirs = np.interp(epochs, epochs, record[name])
-        before, after = (np.interp(epochs * way, epochs, theirs) for way in (0.9, 1.1))
+        before, after = (np.interp(epochs * way, epochs, record[name]) for way in (0.9, 1.1))
         low, high = np.minimum(before, after) - 0.02, np.maximum(before, after) + 0.02
         assert ((low <= stored.record[name]) & (stored.record[name] <= high)).all(), name
     early = epochs < 0.5 * end.median

@@ -386,23 +386,13 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25 B30 B31 B32 B35": {
-        OPEN
-    },
-    "B36 B38": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
+    "B30 B31 B32 B35 B36 B38": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }
-NEEDED_ALONE = {
-    "F1a",
-    "F9",
-    "F1b",
-    "B6",
-    "B7",
-    "B33",
-    "B37",
-    "B39",
-}  # not run only without their experiment
+# not run only without their experiment
+NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7", "B33", "B37", "B39"}
 
 
 def impossible(name):

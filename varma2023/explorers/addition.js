@@ -56,7 +56,7 @@ function render({ model, el }) {
   const [near, sum] = hosts.map((host) => chart(host, 230));
 
   function paint() {
-    const state = Object.fromEntries(["p", "frequencies", "amplitudes", "a", "b", "count"].map((key) => [key, model.get(key)]));
+    const state = valuesOf(model, ["p", "frequencies", "amplitudes", "a", "b", "count"]);
     const { a, b, count, frequencies, amplitudes } = state, right = (a + b) % p, logits = votes(state);
     clocks.forEach((draw, j) => draw(state, frequencies[j], j < count));
     const top = amplitudes.slice(0, count).reduce((x, y) => x + y, 0);

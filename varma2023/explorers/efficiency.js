@@ -38,15 +38,11 @@ function render({ model, el }) {
   const controls = sliders(model, specs, "Costs of the two circuits");
   const names = legend([{ name: "generalising, norm", colour: COLOURS.gen }, { name: "memorising, norm", colour: COLOURS.mem, dash: "7 3" }]);
   root.append(charts, names.list, status, controls.field);
-  const move = (size, pressed) => {
-    if (!pressed) return;
-    model.set("size", Math.round(size));
-    model.save_changes();
-  };
+  const move = (size, pressed) => { if (pressed) put(model, { size: Math.round(size) }); };
   const [cost, share] = hosts.map((host) => chart(host, 250, move));
 
   function recompute() {
-    const state = Object.fromEntries(["P_mem", "P_gen", "exponent", "kappa"].map((key) => [key, model.get(key)]));
+    const state = valuesOf(model, ["P_mem", "P_gen", "exponent", "kappa"]);
     const [logit, size] = [model.get("logit"), model.get("size")];
     const critical = criticalSize(state);
     const equal = critical < 1 ? "less than 1" : show(Math.round(critical));

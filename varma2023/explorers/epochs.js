@@ -30,8 +30,7 @@ function dial(host, title) {
   const svg = shape("svg", { role: "img", viewBox: "-115 -115 230 230" });
   host.append(element("p", { class: "gk-x-title" }, title), svg);
   return (k, p, [across, up], reach, [x, y], label) => {
-    let step = 1;
-    while ((step * k) % p !== 1 && step < p) step += 1;
+    const step = stride(k, p);
     const at = (t) => `${(100 * across[t] / reach).toFixed(1)} ${(-100 * up[t] / reach).toFixed(1)}`;
     const order = Array.from({ length: p + 1 }, (_, i) => (i * step) % p);
     const ring = (t) => {
@@ -54,23 +53,18 @@ function render({ model, el }) {
   const last = starts.at(-1) - 1;
   const titles = ["Accuracy", "The two circuits, mean over the train set"];
   const { root, charts, hosts, status } = layout(el, "Training to drag through", titles);
-  const button = (text, name, press) => {
-    const made = element("button", { type: "button", "data-action": name }, text);
-    made.addEventListener("click", press);
-    return made;
-  };
-  const go = (at) => { model.set("at", Math.min(last, Math.max(0, at))); model.save_changes(); };
+  const go = (at) => put(model, { at: Math.min(last, Math.max(0, at)) });
   let timer = null;
-  const play = button("Play", "play", () => { timer ? stop() : start(); });
+  const play = button("Play", { "data-action": "play" }, () => { timer ? stop() : start(); });
   function stop() { clearInterval(timer); timer = null; play.textContent = "Play"; }
   function start() {
     if (model.get("at") === last) go(0);
     play.textContent = "Pause";
     timer = setInterval(() => (model.get("at") < last ? go(model.get("at") + 1) : stop()), 220);
   }
-  const jumps = lives.map((life, i) => button(life.name, `life-${i}`, () => { stop(); go(starts[i]); }));
+  const jumps = lives.map((life, i) => button(life.name, { "data-action": `life-${i}` }, () => { stop(); go(starts[i]); }));
   const kinds = ["a sum it trains on", "a sum it never sees"].map((text, s) =>
-    button(text, `sum-${s}`, () => { model.set("sum", s); model.save_changes(); }));
+    button(text, { "data-action": `sum-${s}` }, () => put(model, { sum: s })));
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "moment of training", "data-key": "at" });
   const when = element("output", { "aria-live": "off" });
   slider.addEventListener("input", () => { stop(); go(Number(slider.value)); });
@@ -110,11 +104,7 @@ function render({ model, el }) {
     kinds[1].textContent = `a sum it ${which ? "no longer" : "never"} sees`;
     if (shown !== which) {
       dials.replaceChildren();
-      draws = life.frequencies.map((k) => {
-        const host = element("div");
-        dials.append(host);
-        return dial(host, `k = ${k}`);
-      });
+      draws = life.frequencies.map((k) => dial(dials.appendChild(element("div")), `k = ${k}`));
       life.reach ??= Math.max(...life.epochs.flatMap((_, n) => life.frequencies.flatMap((_k, j) => life.circle(n, j).flat().map(Math.abs))));
       const seen = life.epochs.flatMap((_, n) => [0, 1].flatMap((m) => life.logits(n, m).total));
       [life.low, life.high] = [1.05 * Math.min(...seen), 1.05 * Math.max(...seen)];

@@ -1,5 +1,4 @@
 // Theorem D.4 in the browser: the twin of grokkit.theorems.optimal_weights, and its explorer.
-const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
 // The share of the total weight of each circuit (grokkit.theorems.optimal_shares).
 export function optimalShares({ P, kappa, q }) {
@@ -69,9 +68,7 @@ function render({ model, el }) {
   const names = legend(CIRCUITS.map((style, i) => ({ ...style, name: `w${"₁₂₃₄"[i]}` })));
   root.append(charts, names.list, status, controls.field);
   const share = chart(shareHost, 250, (kappa, pressed) => {
-    if (!pressed) return;
-    model.set("kappa", Number(Math.max(KAPPA.low, kappa).toFixed(2)));
-    model.save_changes();
+    if (pressed) put(model, { kappa: Number(Math.max(KAPPA.low, kappa).toFixed(2)) });
   });
   const exchange = chart(exchangeHost, 250);
 

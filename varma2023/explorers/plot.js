@@ -21,6 +21,30 @@ function shape(tag, attributes, text) {
   return node;
 }
 
+const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
+
+// Steps of this many of p numbers go once around the circle of frequency k in the shortest way.
+function stride(k, p) {
+  for (let step = 1; step < p; step++) if ((step * k) % p === 1) return step;
+  return 1;
+}
+
+// A button that does its work when it is pressed.
+function button(text, attributes, press) {
+  const made = element("button", { type: "button", ...attributes }, text);
+  made.addEventListener("click", press);
+  return made;
+}
+
+// Sets these values of the model, by key.
+function put(model, values) {
+  for (const [key, value] of Object.entries(values)) model.set(key, value);
+  model.save_changes();
+}
+
+// The model's values of these keys, by key.
+const valuesOf = (model, keys) => Object.fromEntries(keys.map((key) => [key, model.get(key)]));
+
 // The parts that every explorer has: its box, charts side by side, with a title and a host for each,
 // and a line that says what is seen. The explorer puts them in order.
 function layout(el, label, titles) {
@@ -192,10 +216,7 @@ function sliders(model, specs, title) {
     const output = element("output", { "aria-live": "off" }); // the slider itself says its value
     const label = element("label", {}, name, input, output);
     field.append(label);
-    input.addEventListener("input", () => {
-      model.set(spec.key, toValue(Number(input.value)));
-      model.save_changes();
-    });
+    input.addEventListener("input", () => put(model, { [spec.key]: toValue(Number(input.value)) }));
     return () => {
       const value = model.get(spec.key);
       if (toValue(Number(input.value)) !== value) input.value = toPosition(value);
@@ -204,13 +225,8 @@ function sliders(model, specs, title) {
       if (spec.hidden) label.hidden = label.style.display = spec.hidden() ? "none" : "";
     };
   });
-  const first = specs.map(({ key }) => model.get(key));
-  const reset = element("button", { type: "button", "data-action": "reset" }, "Reset sliders");
-  reset.addEventListener("click", () => {
-    specs.forEach(({ key }, i) => model.set(key, first[i]));
-    model.save_changes();
-  });
-  field.append(reset);
+  const first = valuesOf(model, specs.map(({ key }) => key));
+  field.append(button("Reset sliders", { "data-action": "reset" }, () => put(model, first)));
   return { field, read: () => readers.forEach((reader) => reader()) };
 }
 

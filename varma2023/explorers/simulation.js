@@ -1,5 +1,4 @@
 // The simulation of Sec. 3 and App. C in the browser: the twin of grokkit.simulation.simulate, and its explorer.
-const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
 // The trajectory of `toy` (keys P_gen ... lr of grokkit.simulation.Toy, subweights as w_gen_1 ... w_mem_2),
 // logged at step 0, every `every` steps, and at the last. `diverged` is the step that
@@ -64,14 +63,8 @@ function render({ model, el }) {
   const { root, charts, hosts, status } = layout(el, "Explorer of the two-circuit simulation", titles);
   const keys = SLIDERS.map((s) => s.key);
   const presets = model.get("presets");
-  const buttons = Object.entries(presets).map(([name, toy]) => {
-    const button = element("button", { type: "button", "data-preset": name, "aria-pressed": "false" }, `Fig. 2${name}`);
-    button.addEventListener("click", () => {
-      for (const [key, value] of Object.entries(toy)) model.set(key, value);
-      model.save_changes();
-    });
-    return button;
-  });
+  const buttons = Object.entries(presets).map(([name, toy]) =>
+    button(`Fig. 2${name}`, { "data-preset": name, "aria-pressed": "false" }, () => put(model, toy)));
   const controls = sliders(model, SLIDERS, "Parameters of Table 1");
   const names = legend(CURVES);
   const cursor = element("input", { type: "range", min: 0, max: 1, step: 0.0025, value: 1,
@@ -107,7 +100,7 @@ function render({ model, el }) {
   }
 
   function recompute() {
-    const toy = Object.fromEntries(keys.map((key) => [key, model.get(key)]));
+    const toy = valuesOf(model, keys);
     const whole = simulate(toy, toy.steps);
     const every = Math.ceil(whole.step.length / POINTS); // draw and read out some, look for crossings in all
     const kept = (_, i) => i % every === 0 || i === whole.step.length - 1;
@@ -119,9 +112,9 @@ function render({ model, el }) {
     status.textContent = run.diverged
       ? `Step ${show(run.diverged)} overshoots and leaves a circuit at zero for good: lower λ or α.`
       : `Train loss ${falls(train)}, test loss ${falls(test)}.`;
-    for (const button of buttons) {
-      const same = Object.entries(presets[button.dataset.preset]).every(([key, value]) => toy[key] === value);
-      button.setAttribute("aria-pressed", String(same));
+    for (const each of buttons) {
+      const same = Object.entries(presets[each.dataset.preset]).every(([key, value]) => toy[key] === value);
+      each.setAttribute("aria-pressed", String(same));
     }
     controls.read();
     paint();

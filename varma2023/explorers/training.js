@@ -308,8 +308,9 @@ const LOSS = [{ key: "train_loss", name: "train loss", colour: COLOURS.train },
 function render({ model, el }) {
   const titles = ["Accuracy", "Loss (nats) and parameter norm, log scale", "The numbers in the plane of one frequency"];
   const { root, charts, hosts, status } = layout(el, "A network that trains in this page", titles);
-  const button = (text, name) => element("button", { type: "button", "data-action": name }, text);
-  const [train, take, pause] = [button("Train", "train"), button("Take data away", "take"), button("Pause", "pause")];
+  const train = button("Train", { "data-action": "train" }, begin);
+  const take = button("Take data away", { "data-action": "take" }, goOn);
+  const pause = button("Pause", { "data-action": "pause" }, () => hold(!going));
   let looked = null; // an epoch that is over and looked at again; null: the newest
   const lookAt = (epoch) => { looked = epoch >= (log.at(-1)?.epoch ?? 0) ? null : epoch; later(); };
   const cursor = (epoch, pressed) => { if (pressed) lookAt(epoch); };
@@ -350,7 +351,7 @@ function render({ model, el }) {
       cursor: past });
     const reach = 1.1 * Math.max(0.5, ...now.circle.x.map(Math.abs), ...now.circle.y.map(Math.abs));
     const { frequency, x: across, y: up } = now.circle;
-    const step = inverse(frequency, model.get("p")) || 1;
+    const step = stride(frequency, model.get("p"));
     const by = (list) => Array.from(list, (_, i) => list[(i * step) % list.length]);
     plane.draw({ label: `Embeddings of the ${show(across.length)} numbers in the plane of frequency ${frequency ?? "none"}`,
       x: { title: frequency ? `along cos(2π · ${frequency} t / ${model.get("p")})` : "not trained yet", low: -reach, high: reach },
@@ -358,11 +359,6 @@ function render({ model, el }) {
       dots: across.map((value, i) => ({ x: value, y: up[i], colour: COLOURS.gen })) });
     const told = [...ACCURACIES.map(({ key }) => [key, key.replace("accuracy", "loss")]), [LOSS[2].key]];
     names.set(told.map((keys) => (log.length ? keys.map((key) => show(now[key])).join(", ") : "")));
-  }
-  // Steps of this many numbers go once around the circle of frequency k in the shortest way.
-  function inverse(k, p) {
-    for (let i = 1; k && i < p; i++) if ((i * k) % p === 1) return i;
-    return 0;
   }
 
   function say() {
@@ -394,19 +390,15 @@ function render({ model, el }) {
       later();
     };
     [log, taken, going, looked, trained] = [[], null, true, null, wanted()];
-    const config = Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
-    worker.postMessage({ config, seed: model.get("seed"), size: model.get("size") });
+    worker.postMessage({ config: valuesOf(model, KEYS), seed: model.get("seed"), size: model.get("size") });
     later();
   }
-  train.addEventListener("click", begin);
-  take.addEventListener("click", () => {
-    [taken, looked] = [log.at(-1).epoch, null];
-    going = true;
+  function goOn() {
+    [taken, looked, going] = [log.at(-1).epoch, null, true];
     worker.postMessage({ size: model.get("fewer") });
     later();
-  });
+  }
   const hold = (value) => { going = value; worker?.postMessage({ pause: !value }); later(); };
-  pause.addEventListener("click", () => hold(!going));
   const hidden = () => { if (document.hidden && going) hold(false); };
   document.addEventListener("visibilitychange", hidden);
   for (const { key } of SLIDERS) model.on(`change:${key}`, later);
