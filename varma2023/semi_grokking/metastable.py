@@ -142,6 +142,21 @@ def spikes_text(records: Records) -> str:
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
 
 
+def ways_table(records: Records) -> str:
+    """By η, ε and λ: networks above 1/2 at the end, and those that spike after `AFRESH` epochs.
+
+    Then the train loss and the norm at the end, as median and range.
+    """
+    rows = []
+    for (lr, eps), here in group(records, "lr", "eps").items():
+        spiky = sum(any(r["epoch"][spikes_in_memory(r)] > AFRESH) for r in here)
+        ends = [measures.finals(here, name).text(".2g") for name in ("train_loss", "param_norm")]
+        ways = [f"{lr:g}", f"{eps:.2g}", f"{here[0].run.weight_decay:g}", f"{lr / eps:.3g}"]
+        rows.append([*ways, analysis.share_text(here), f"{spiky} of {len(here)}", *ends])
+    heads = "η | ε | λ | η / ε | end above ½ | spike in memory | training loss at the end"
+    return table(f"{heads} | norm at the end", rows)
+
+
 def shares_text(by_clip: Mapping[float, Records]) -> str:
     """ "11 of 15 as they are, 6 of 15 clipped at 250 ε": how many end above an accuracy of 1/2."""
     each = (
