@@ -54,7 +54,7 @@ ROOT = 0.5  # of a count that grows as the root of p (choice C60)
 )
 def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""
-    records = [*found["grokked_moduli"], *measures.grokked(found)]
+    records = [*measures.longest(found["grokked_moduli"]), *measures.grokked(found)]
     known = [r for r in records if r.weights_path or "n_key_frequencies" in r.metrics]
     power, done = moduli.growth(known), moduli.grokked(known)
     ours = f"∝ p to the power {power.text()}, where ln p has {moduli.of_log(known):.2f}"
