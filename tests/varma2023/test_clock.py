@@ -23,10 +23,10 @@ def test_every_rate_has_the_papers_runs_for_the_same_time(profile):
 
 
 def test_a_ratio_is_that_of_each_seed():
-    slower = analysis.against(made.at_rates(time=1.5), 4e-3, analysis.mean_time)
+    slower = analysis.rates(made.at_rates(time=1.5))[-1].time_ratio
     assert slower.value == pytest.approx(1.5, rel=1e-3)
     assert slower.within(1.49, 1.51)
-    larger = analysis.against(made.at_rates(d_crit=1.2), 4e-3, analysis.half_size)
+    larger = analysis.rates(made.at_rates(d_crit=1.2))[-1].size_ratio
     assert larger.value == pytest.approx(1.2, rel=0.02)
 
 
@@ -34,11 +34,11 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
     records = made.at_rates()
     one = next(r for r in analysis.grokking(records) if r.run.lr == 4e-3)
     one.metrics["test_accuracy"] = np.full(3, 0.5)
-    assert isnan(analysis.time_to_grok(one))
-    ratio = analysis.against(records, 4e-3, analysis.mean_time)
-    assert isnan(ratio.value)
-    assert not ratio.bounded
-    assert analysis.rates(records)[-1].unlike == ["time to grok"]
+    assert isnan(analysis.times([one])[one.run.seed])
+    last = analysis.rates(records)[-1]
+    assert isnan(last.time_ratio.value)
+    assert not last.time_ratio.bounded
+    assert last.unlike == ["time to grok"]
 
 
 def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():

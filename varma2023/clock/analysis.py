@@ -1,8 +1,7 @@
 """What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, log, nan
+from math import nan
 
 import numpy as np
 
@@ -18,7 +17,6 @@ SAME_SIZE = 1.1  # equivalence margin of the dataset size at half accuracy, as o
 SAME_TIME = 2.0  # of the time to grok (choice C24)
 SAME_ACCURACY = 0.1  # of the mean accuracy over seeds at one size
 KEPT = 0.99  # train accuracy at the end below which a network has lost its train set
-Reading = Callable[[Records], float]
 
 
 def grokking(records: Records) -> list[Record]:
@@ -31,20 +29,15 @@ def ungrokking(records: Records) -> list[Record]:
     return [record for record in records if record.run.init is not None]
 
 
-def time_to_grok(record: Record) -> float:
-    """η x epochs at which test accuracy passes 0.98; NaN if it never does."""
-    found = measures.generalises(record)
-    return nan if found is None else found.epoch * record.run.lr
+def times(records: Records) -> dict[int, float]:
+    """By seed, η x epochs at which test accuracy passes 0.98; NaN where it never does."""
+    found = {record.run: measures.generalises(record) for record in grokking(records)}
+    return {run.seed: at.epoch * run.lr if at else nan for run, at in found.items()}
 
 
-def mean_time(records: Records) -> float:
-    """The geometric mean time to grok; NaN where one never does."""
-    return exp(np.mean([log(time_to_grok(record)) for record in grokking(records)]))
-
-
-def half_size(records: Records) -> float:
-    """The D' at which accuracy crosses 1/2 at the end of this time, at rest or not; or NaN."""
-    return measures.d_crit(ungrokking(records)).value
+def sizes(records: Records) -> dict[int, float]:
+    """By seed, the D' at which accuracy crosses 1/2 at the end, at rest or not; or NaN."""
+    return measures.d_crits(ungrokking(records))
 
 
 def reference(records: Records) -> float:
@@ -53,22 +46,9 @@ def reference(records: Records) -> float:
     return rates.pop() if len(rates) == 1 else Run().lr
 
 
-def against(records: Records, rate: float, read: Reading) -> Interval:
-    """A reading at a rate over that at the reference rate: the mean of seeds' own ratios.
-
-    NaN, without bounds, if a seed has no such reading.
-    """
-    groups = measures.group(records, "lr", "seed")
-    base = reference(records)
-    seeds = sorted({seed for one, seed in groups if one == rate and (base, seed) in groups})
-    logs = [log(read(groups[rate, s]) / read(groups[base, s])) for s in seeds]
-    return statistics.geometric_mean(logs)
-
-
-def accuracy_gap(records: Records, rate: float) -> float:
-    """The largest difference to the reference rate in mean accuracy at one size."""
-    at = measures.group(ungrokking(records), "lr")
-    one, other = (measures.curve(at[each])[1] for each in (rate, reference(records)))
+def accuracy_gap(records: Records, others: Records) -> float:
+    """The largest difference in mean accuracy at one size."""
+    one, other = (measures.curve(ungrokking(runs))[1] for runs in (records, others))
     return float(np.abs(one - other).max())
 
 
@@ -80,8 +60,8 @@ class Rate:
     records: list[Record]
     time: Summary  # to grok, by seed
     size: Summary  # D' at half accuracy, by seed
-    time_ratio: Interval
-    size_ratio: Interval
+    time_ratio: Interval  # over that at the reference rate: the mean of seeds' own ratios
+    size_ratio: Interval  # likewise; NaN, without bounds, if a seed has none
     gap: float  # of mean accuracy at one size
 
     @property
@@ -106,17 +86,19 @@ def rates(records: Records) -> list[Rate]:
     Raises:
         KeyError: there are no runs at the reference rate.
     """
+    groups = measures.group(records, "lr")
+    base = groups[reference(records)]
     return [
         Rate(
             lr,
             runs,
-            Summary.of([time_to_grok(record) for record in grokking(runs)]),
-            Summary.of([half_size(of) for of in measures.group(runs, "seed").values()]),
-            against(records, lr, mean_time),
-            against(records, lr, half_size),
-            accuracy_gap(records, lr),
+            Summary.of([*times(runs).values()]),
+            Summary.of([*sizes(runs).values()]),
+            statistics.mean_ratio(times(runs), times(base)),
+            statistics.mean_ratio(sizes(runs), sizes(base)),
+            accuracy_gap(runs, base),
         )
-        for lr, runs in measures.group(records, "lr").items()
+        for lr, runs in groups.items()
     ]
 
 

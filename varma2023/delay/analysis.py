@@ -190,6 +190,12 @@ def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
+def gains(records: Records, moment: Reading = halfway) -> dict[str, Interval]:
+    """By law without a critical size, what the divergence gains over it on a run held out."""
+    scores = held_out(records, moment)
+    return {law: gain(scores, "divergence", law) for law in LAWS if law not in WITH_D_C}
+
+
 def critical(records: Records, law: str = "divergence", moment: Reading = halfway) -> Interval:
     """D_c of a law, with two standard errors by the jackknife over seeds.
 
@@ -397,11 +403,10 @@ class Comparison:
     @classmethod
     def of(cls, records: Records, moment: Reading = halfway) -> "Comparison":
         """The laws for the time up to a moment, by runs of which `judged` is true."""
-        waits, scores = Waits.of(records, moment), held_out(records, moment)
+        waits = Waits.of(records, moment)
         found = {law: aic(fit(law, waits), waits) for law in LAWS}
-        gains = {law: gain(scores, "divergence", law) for law in LAWS if law not in WITH_D_C}
         d_c = {law: critical(records, law, moment) for law in WITH_D_C}
-        return cls([*records], found, gains, d_c)
+        return cls([*records], found, gains(records, moment), d_c)
 
     def d_c_text(self, law: str) -> str:
         """D_c with its errors; "0" where it is at the least that `fit` allows."""

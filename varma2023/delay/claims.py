@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from math import inf, isfinite, nan
 from typing import Any
 
-from grokkit.runs import Records
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.delay import analysis
 from varma2023.delay.sweeps import AROUND
-from varma2023.measures import Reading, group
+from varma2023.measures import group
 from varma2023.pages import DELAY, DELAY_LAWS
 from varma2023.statistics import Interval
 
@@ -29,7 +28,7 @@ def diverges(found: ByExperiment) -> Result:
     upper = found["upper_branch"]
     if not analysis.judged(records):
         return Result()
-    gains = _gains(records)
+    gains = analysis.gains(records)
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
@@ -79,18 +78,12 @@ def diverges_53(found: ByExperiment) -> Result:
     records = found["delay_53"]
     if not analysis.judged(records):
         return Result()
-    gains, spread = _gains(records), analysis.spread(records)
+    gains, spread = analysis.gains(records), analysis.spread(records)
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     ours = f"{_laws_text(gains, d_c, nucleation)}; ln t differs by {spread.text()}"
-    late = _better(_gains(records, analysis.generalised))
+    late = _better(analysis.gains(records, analysis.generalised))
     further = {**_drift(spread), "so it does by the time to accuracy 0.98": late}
     return Result(ours, _better(gains), further, Evidence.of(records))
-
-
-def _gains(records: Records, moment: Reading = analysis.halfway) -> dict[str, Interval]:
-    """By law without a critical size, what the divergence gains over it on a run held out."""
-    scores = analysis.held_out(records, moment)
-    return {law: analysis.gain(scores, "divergence", law) for law in ("power", "exponential")}
 
 
 def _laws_text(gains: Mapping[str, Interval], d_c: Interval, nucleation: Interval) -> str:
