@@ -50,7 +50,8 @@ ROOT = 0.5  # of a count that grows as the root of p (choice C60)
     "Beyond: key frequencies and the modulus",
     "the number of key frequencies of grokked networks grows more slowly than the root of p",
     (TRIGONOMETRIC, "fig-moduli-frequencies"),
-    ("grokking", "grokked_moduli"),
+    ("grokked_moduli", "grokking"),
+    earlier="in part, without the longer run of one network (C60)",
 )
 def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""
