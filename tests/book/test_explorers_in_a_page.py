@@ -15,15 +15,18 @@ from torch.func import grad
 
 from grokkit import textbook
 from grokkit.model import flat, initialise, named
+from grokkit.theorems import EqualCircuits, optimal_shares
 from varma2023 import explorers, theme
 from varma2023.publish.sphinx_ext import IslandMime
 
 pytestmark = [pytest.mark.site]
 POINTS = {"mem": [[500, 27.0], [2000, 44.0]], "share": [[800, 0.9]]}
+CIRCUITS = EqualCircuits((1.0, 1.5, 2.0), kappa=1.2)
 MADE = {
     "epochs": lambda: explorers.EpochExplorer(both_lives()),
     "addition": lambda: explorers.AdditionExplorer(report(), 113),
     "efficiency": lambda: explorers.EfficiencyExplorer(measured=POINTS),
+    "kappa": lambda: explorers.KappaExplorer(CIRCUITS),
     "simulation": explorers.SimulationExplorer,
     "training": explorers.TrainingExplorer,
 }
@@ -63,7 +66,8 @@ def test_an_explorer_fits_a_phone_light_and_dark(opened, name):
     ink = "getComputedStyle(document.querySelector('.gk-x svg [style*=stroke]')).stroke"
     light = page.evaluate(ink)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert page.evaluate(ink) != light
+    fixed = name == "kappa"  # the colours of its circuits stand for nothing on other pages
+    assert (page.evaluate(ink) == light) is fixed
 
 
 def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
@@ -172,6 +176,16 @@ def test_the_slow_start_has_a_logarithmic_slider(opened):
     ratios = [after / before for before, after in pairwise(values)]
     assert min(ratios) > 1.5
     assert max(ratios) < 1.3 * min(ratios)
+
+
+def test_beyond_q_the_most_efficient_circuit_keeps_all_the_weight(opened):
+    page = opened("kappa")
+    best = 100 * optimal_shares(CIRCUITS)[0]
+    assert f"circuit 1 {best:.3g}%" in labels(page)[0]
+    assert "every circuit keeps some weight" in status(page)
+    page.locator("[data-key=kappa]").press("End")
+    assert "circuit 1 100%, circuit 2 0%" in labels(page)[0]
+    assert "keeps all the weight" in status(page)
 
 
 def test_the_logit_moves_the_lines_in_axes_that_stay(opened):
