@@ -104,34 +104,25 @@ class Result:
 Judge = Callable[[ByExperiment], Result]
 
 
-def told_without(
-    later: str, choice: str, instead: str = "", seeds: int = 0
-) -> Callable[[Judge], Judge]:
+def told_without(later: str, choice: str, seeds: int = 0) -> Callable[[Judge], Judge]:
     """For a judge that reads an experiment made later: `before` is the verdict without those runs.
 
-    By those of `instead`, if there was another experiment in its place, or by its first `seeds`,
-    if it had so many. Only where that verdict is another one; `choice` is the rule by which they
-    are read.
+    Or by its first `seeds`, if it had so many. Only where that verdict is another one; `choice` is
+    the rule by which they are read.
     """
 
     def decorate(judge: Judge) -> Judge:
         @wraps(judge)
         def told(found: ByExperiment) -> Result:
             result = judge(found)
-            first = found.get(instead)
-            if seeds:
-                first = [record for record in found.get(later, ()) if record.run.seed < seeds]
-            if not found.get(later) or ((instead or seeds) and not first):
+            first = [record for record in found.get(later, ()) if record.run.seed < seeds]
+            if not found.get(later) or (seeds and not first):
                 return result
             rest = {name: records for name, records in found.items() if name != later}
             alone = judge(rest | ({later: first} if first else {}))
             if alone.verdict == result.verdict:
                 return result
-            by = "without the later runs"
-            if instead:
-                by = "by the first runs, of fewer seeds and gradients"
-            elif first:
-                by = f"by AdamW's first {seeds} seeds"
+            by = f"by AdamW's first {seeds} seeds" if first else "without the later runs"
             parts = [result.before, f"{alone.verdict}, {by} ({choice})"]
             return replace(result, before="; ".join(filter(None, parts)))
 

@@ -58,7 +58,6 @@ EXPERIMENTS = {
     "minima_by_size": Experiment("the same on more and on fewer examples", minima_by_size),
     "strength": Experiment("(c ε, λ / c): the same end", strength),
     "transition": Experiment("Figs. 4, 10a, where ungrokking ends", ungrok.transition),
-    "equal_effort": Experiment("the first runs of Figs. 4, 10", ungrok.equal_effort),
     "transition_adamw": Experiment("Fig. 4 by the paper's protocol", ungrok.transition_adamw),
     "memorising": Experiment("Fig. 3a, b, the efficiency of C_mem", memorising),
     "generalising": Experiment("Fig. 3c, d, the efficiency of C_gen", generalising),

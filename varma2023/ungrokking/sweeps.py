@@ -44,18 +44,6 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size", "weight_decay"),
-    published=Grid(2, 1500, (300, 450, 600, 700, 800, 900, 1050, 1500, 3000)),
-    quick=Grid(1, 60, (40, 120, 250, 400), *QUICK),
-    paper=Grid(10, 3000, PAPER_SIZES),
-)
-def equal_effort(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Figs. 4, 10 as they were at first: fewer seeds, each with as many gradients."""
-    inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
-    return profiles.to_the_minimum(inits, grid, changes)
-
-
-@sets(
-    *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 100_000, (300, 390, 610, 763, 955, 1494)),
     quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
