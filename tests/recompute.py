@@ -436,7 +436,9 @@ def headlines(results: Path = RESULTS) -> dict:
             *by(runs_of("momentum"), "beta1", of=partial(n_above, level=0.5)).values()
         ],
         "above a half by rate and ε": by(
-            runs_of("exchanged"), "lr", "eps", of=partial(n_above, level=0.5)
+            runs_of("exchanged") + [r for r in runs_of("clipped") if r.p == 31 and not r.clip],
+            *("lr", "eps"),
+            of=partial(n_above, level=0.5),
         ),
         "above a half at a smaller rate": above_a_half(semi, runs_of("slower")),
         "by the minimiser, too": above_a_half(runs_of("semi_grokking_ends"), runs_of("slower")),
