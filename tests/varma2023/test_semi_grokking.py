@@ -15,7 +15,7 @@ from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
 from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
-from varma2023.semi_grokking import analysis, figures, sweeps
+from varma2023.semi_grokking import analysis, figures, metastable, sweeps
 
 # a run of an outcome or a test accuracy; as many runs as kinds times seeds
 made, sweep = evidence.plateau, partial(near_d_crit, base=replace(SMALL, dataset_size=360))
@@ -293,11 +293,9 @@ def test_epsilon_is_exchanged_for_weight_decay_at_one_alpha_and_one_time(profile
         assert times == pytest.approx(times[:1] * len(CELLS))
 
 
-def test_curves_of_one_rate_are_told_apart_by_epsilon():
-    fig = shown(figures.fig_leaving(evidence.exchanged()["exchanged"]), "η = 0.016, 16 ε")
-    assert {trace.name for trace in fig.data} == {
-        *("η = 0.001, 0.0625 ε", "η = 0.001", "η = 0.016", "η = 0.016, 16 ε")
-    }
+def test_the_table_has_a_row_for_each_way_and_counts_spikes_after_the_first_epochs():
+    told = metastable.ways_table(evidence.exchanged(low=2)["exchanged"])
+    assert ["2 of 5" in told, told.count("5 of 5"), told.count("0 of 5")] == [True, 2, 5]
 
 
 CELLS = {*((1 / k, 1 / k) for k in (1, 2, 4, 16)), (1, 16), (1 / 16, 1)}

@@ -1,5 +1,6 @@
 """How many key frequencies grokked networks have, by modulus."""
 
+from collections.abc import Callable
 from math import exp, log
 
 import numpy as np
@@ -72,7 +73,7 @@ def fig_moduli(records: Records) -> go.Figure:
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     counts = {p: [n_key(record) for record in own] for p, own in group(done, "p").items()}
     means = {p: exp(np.mean(np.log(own))) for p, own in counts.items()}
-    laws = {"ln p": np.log, "√p": np.sqrt, "p": np.array}
+    laws: dict[str, Callable] = {"ln p": np.log, "√p": np.sqrt, "p": np.array}
     for (name, law), dash in zip(laws.items(), ("dash", "dot", "longdash"), strict=True):
         line: Looks = {"colour": NORM, "dash": dash, "width": 1.6, "mode": "lines"}
         for p, mean in [*means.items()][-1:]:  # through the mean of the largest

@@ -210,7 +210,7 @@ def noise_instead(found: ByExperiment) -> Result:
     "of networks mod 31 that have memorised, at least half as many end above a test accuracy of ½ "
     "at the paper's learning rate with ε / 16 and 16 λ as at sixteen times the rate with its ε "
     "and λ, in the same decay times",
-    (DELAY, "fig-exchanged"),
+    (DELAY, "sec-delay-eps"),
     ("exchanged",),
 )
 def step_over_epsilon(found: ByExperiment) -> Result:

@@ -254,25 +254,19 @@ def fig_by_size(records: Records) -> go.Figure:
 
 
 def fig_leaving(records: Records) -> go.Figure:
-    """Not in the paper: test accuracy of fresh networks at the end against D, by η and ε."""
-    sizes = [*group(records, "dataset_size")]
-    rates = {_rate(*own): here for own, here in group(records, "lr", "eps").items()}
+    """Not in the paper: test accuracy of fresh networks at the end, by learning rate, against D."""
+    sizes, rates = [*group(records, "dataset_size")], group(records, "lr")
     ticks = sizes[:: -(1 + len(sizes) // 8)]  # the largest among them
     axis = plots.size_axis(records, "dataset size D", ticks)
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
-        plots.draw_accuracy(fig, here, "lr", rate, colour, look)
+        plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
     crits = {rate: measures.d_crit_text(metastable.whole(here)) for rate, here in rates.items()}
-    crossed = "; ".join(f"{crit} at {rate}" for rate, crit in crits.items())
+    crossed = "; ".join(f"{crit} at η = {rate:g}" for rate, crit in crits.items())
     above = "; ".join(map(analysis.share_text, rates.values()))
     said = f"Test accuracy of {len(records)} networks from random weights, after the same time, by "
     said += f"learning rate. It crosses a half at {crossed}. Above a half end {above}."
     return set_alt(fig, said)
-
-
-def _rate(lr: float, eps: float) -> str:
-    """ "η = 0.001", and by what an epsilon other than the usual one is multiplied."""
-    return f"η = {lr:g}" + ("" if eps == Run().eps else f", {eps / Run().eps:.3g} ε")
 
 
 def fig_minimised_ends(ends: Records) -> go.Figure:
