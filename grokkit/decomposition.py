@@ -62,16 +62,16 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
 
 
-def n_key_frequencies(Z: Float[Tensor, "p p p"]) -> Int[Tensor, ""]:
-    """How many `key_frequencies` there are, on the device of Z and without waiting for it."""
-    power = frequency_norms(Z).square().sort(descending=True).values
+def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
+    """How many `key_frequencies` logits of these `frequency_norms` have; waits for no device."""
+    power = norms.square().sort(descending=True).values
     return (power.cumsum(0) / power.sum() < 0.98).sum() + 1
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
     """The fewest that hold 98% of the squared trig norm (App. B), strongest first; of odd p."""
-    order = frequency_norms(Z).argsort(descending=True)
-    return [int(k) + 1 for k in order[: n_key_frequencies(Z)]]
+    norms = frequency_norms(Z)
+    return [int(k) + 1 for k in norms.argsort(descending=True)[: n_key(norms)]]
 
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:

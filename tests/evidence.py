@@ -404,7 +404,7 @@ def kicked(kind=NONE, small=(0.1, 0.9), seeds=FIVE, base=PAPERS) -> Named:
     return found | {"kicked": noisy + by_rate[0], "leaving_memory": by_rate[1]}
 
 
-def exchanged(low=5, raised=0, usual=0, large=5, spiky=True, seeds=FIVE, p=113) -> Named:
+def exchanged(low=5, raised=0, usual=0, large=5, seeds=FIVE, p=113) -> Named:
     """So many networks with the rule at the end, by rate and ε, at one ελ; spikes with little ε."""
     cells = (1e-3, 1 / 16, low), (1e-3, 1, usual), (16e-3, 1, large), (16e-3, 16, raised)
     runs = [
@@ -412,9 +412,7 @@ def exchanged(low=5, raised=0, usual=0, large=5, spiky=True, seeds=FIVE, p=113) 
         for lr, eps, above in cells
         for i, n in enumerate(seeds)
     ]
-    return {
-        "exchanged": [in_memory(run, 0.9 * above, spiky and run.eps < 1e-8) for run, above in runs]
-    }
+    return {"exchanged": [in_memory(run, 0.9 * above, run.eps < 1e-8) for run, above in runs]}
 
 
 def leaving(crits=(600.0,) * 5, rates=(4e-3, 8e-3, 1.6e-2), spiky=True, p=113) -> Named:

@@ -59,6 +59,12 @@ class Evidence:
             max(seeds),
         )
 
+    @classmethod
+    def across(cls, *groups: Records) -> "Evidence":
+        """The same of a claim about other moduli: smaller only by too few seeds."""
+        made = cls.of(*groups)
+        return replace(made, smaller=(made.seeds or 0) < ENOUGH_SEEDS)
+
     @property
     def badges(self) -> list[str]:
         """ "AdamW", "p = 113", "5 seeds"."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
@@ -72,6 +73,11 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
+
+
+def log_slope(x: ArrayLike, y: ArrayLike) -> float:
+    """The power of x as which y goes: the slope of their logarithms, by least squares."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def geometric_mean(logs: Sequence[float]) -> Interval:

@@ -113,7 +113,7 @@ def evaluate(
         value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
         value["mem_logit"] = correct - value["trig_logit"]
         value["trig_share"] = trig.norm() / decomposition.centred(logits).norm()
-        value["n_key_frequencies"] = decomposition.n_key_frequencies(Z)
+        value["n_key_frequencies"] = decomposition.n_key(decomposition.frequency_norms(Z))
     return torch.stack([value[name].to(logits) for name in METRICS])
 
 

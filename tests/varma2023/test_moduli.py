@@ -34,7 +34,7 @@ def test_the_exponent_is_that_of_the_counts_as_a_mean_over_seeds():
 
 
 def test_a_network_that_has_not_grokked_does_not_count():
-    assert len(moduli.grokked(both(general=0.5))) == 20
+    assert len(moduli.generalised(both(general=0.5))) == 20
     assert isnan(moduli.growth(both(general=0.5)).value)
 
 

@@ -25,7 +25,7 @@ from varma2023.measures import (
 )
 from varma2023.plots import Looks, draw
 from varma2023.profiles import PAPERS
-from varma2023.statistics import Interval, bootstrap, geometric_mean, mean_ratio
+from varma2023.statistics import Interval, bootstrap, geometric_mean, log_slope, mean_ratio
 from varma2023.tables import powers, table
 from varma2023.theme import GEN, MEM, NORM, panels, set_alt
 
@@ -140,7 +140,7 @@ def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
     for seed, own in group([*filter(rests, _holding(found, kind))], "seed").items():
         sizes, steep = curve(own, read)
         if len(sizes) > 1:
-            fits[seed] = float(np.polyfit(np.log(sizes), np.log(steep), 1)[0])
+            fits[seed] = log_slope(sizes, steep)
     return fits
 
 

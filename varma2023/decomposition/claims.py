@@ -1,17 +1,9 @@
 """The claim about the algorithm inside a network: Fig. 11."""
 
-from dataclasses import replace
 from math import inf
 
 from varma2023 import measures
-from varma2023.claims import (
-    ENOUGH_SEEDS,
-    ByExperiment,
-    Claims,
-    Evidence,
-    Result,
-    told_without,
-)
+from varma2023.claims import ByExperiment, Claims, Evidence, Result, told_without
 from varma2023.decomposition import analysis, moduli
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
@@ -57,12 +49,11 @@ def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""
     records = [*measures.longest(found["grokked_moduli"]), *measures.grokked(found)]
     known = [r for r in records if r.weights_path or "n_key_frequencies" in r.metrics]
-    power, done = moduli.growth(known), moduli.grokked(known)
+    power, done = moduli.growth(known), moduli.generalised(known)
     ours = f"∝ p to the power {power.text()}, where ln p has {moduli.of_log(known):.2f}"
     further = {
         "it grows": power.tells(0, inf),
         f"every network has grokked ({len(done)} of {len(known)})": len(done) == len(known),
     }
-    made = Evidence.of(*measures.group(known, "p").values())
-    few = (made.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
-    return Result(ours, power.tells(-inf, ROOT), further, replace(made, smaller=few))
+    by_modulus = measures.group(known, "p").values()
+    return Result(ours, power.tells(-inf, ROOT), further, Evidence.across(*by_modulus))

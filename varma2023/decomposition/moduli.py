@@ -11,7 +11,7 @@ from varma2023 import plots
 from varma2023.decomposition.analysis import trigonometric
 from varma2023.measures import Summary, generalises, group
 from varma2023.plots import Looks, draw
-from varma2023.statistics import Interval, bootstrap
+from varma2023.statistics import Interval, bootstrap, log_slope
 from varma2023.tables import table
 from varma2023.theme import GEN, NORM, figure, set_alt
 
@@ -23,7 +23,7 @@ def n_key(record: Record) -> int:
     return len(trigonometric(record).frequencies)  # an older record
 
 
-def grokked(records: Records) -> list[Record]:
+def generalised(records: Records) -> list[Record]:
     """Those whose test accuracy has passed 0.98."""
     return [record for record in records if generalises(record)]
 
@@ -34,28 +34,23 @@ def growth(records: Records) -> Interval:
     Of each seed that has every modulus the slope of the logarithms, by least squares.
     """
     moduli, slopes = {r.run.p for r in records}, []
-    for own in group(grokked(records), "seed").values():
+    for own in group(generalised(records), "seed").values():
         if len(moduli) > 1 and {r.run.p for r in own} == moduli:
-            counts = [n_key(record) for record in own]
-            slopes.append(_slope([record.run.p for record in own], counts))
+            slopes.append(log_slope([r.run.p for r in own], [n_key(r) for r in own]))
     return bootstrap(slopes, np.mean) if slopes else Interval(np.nan)
 
 
 def of_log(records: Records) -> float:
     """The exponent that ln p would have over these moduli."""
     moduli = [*group(records, "p")]
-    return _slope(moduli, np.log(moduli).tolist())
-
-
-def _slope(x: list[int], y: list[int] | list[float]) -> float:
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+    return log_slope(moduli, [*map(log, moduli)])
 
 
 def moduli_table(records: Records) -> str:
     """By modulus: examples, how many networks have grokked, and their key frequencies."""
     rows = []
     for p, here in group(records, "p").items():
-        done = grokked(here)
+        done = generalised(here)
         counts = Summary.of([n_key(record) for record in done] or [None])
         share = counts.median / log(p) if done else np.nan
         rows.append(
@@ -67,17 +62,18 @@ def moduli_table(records: Records) -> str:
 
 def fig_moduli(records: Records) -> go.Figure:
     """The number of key frequencies of each grokked network against p, with three laws."""
-    done, moduli = grokked(records), [*group(records, "p")]
+    done, moduli = generalised(records), [*group(records, "p")]
     xaxis = plots.log_axis(moduli, "modulus p", moduli, 0.1)
     yaxis = plots.log_axis([1, 8], "key frequencies", range(1, 9), 0.1)
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
     counts = {p: [n_key(record) for record in own] for p, own in group(done, "p").items()}
     means = {p: exp(np.mean(np.log(own))) for p, own in counts.items()}
     laws: dict[str, Callable] = {"ln p": np.log, "√p": np.sqrt, "p": np.array}
+    last = max(means, default=moduli[-1])  # through whose mean the laws go
     for (name, law), dash in zip(laws.items(), ("dash", "dot", "longdash"), strict=True):
         line: Looks = {"colour": NORM, "dash": dash, "width": 1.6, "mode": "lines"}
-        for p, mean in [*means.items()][-1:]:  # through the mean of the largest
-            draw(fig, moduli, law(moduli) / law(p) * mean, f"as {name}", **line)
+        y = law(moduli) / law(last) * means.get(last, np.nan)
+        draw(fig, moduli, y, f"as {name}", **line)
     for record in done:
         p, count = record.run.p, n_key(record)
         aside = p * 1.012 ** (record.run.seed - 3)  # or networks of one number hide each other

@@ -7,8 +7,6 @@ from grokkit.runs import Run
 from varma2023.profiles import grokking, seed_range
 
 MODULI = {"published": (31, 53, 73, 97), "quick": (23,), "paper": (31, 53, 73, 97)}
-
-
 UNDER_WAY = ((97, 1),)  # p and seed of published networks that are not done at their last epoch
 
 

@@ -20,7 +20,7 @@ from varma2023.measures import (
 )
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.metastable import AFRESH
+from varma2023.semi_grokking.metastable import spiking_later
 from varma2023.semi_grokking.sweeps import EDGE, STEP
 
 FOUR = "Prediction 4, semi-grokking"
@@ -224,7 +224,7 @@ def step_over_epsilon(found: ByExperiment) -> Result:
     )
     if not n_large:
         return Result()
-    spiky = sum(any(r["epoch"][analysis.spikes_in_memory(r)] > AFRESH) for r in low)
+    spiky = spiking_later(low)
     ours = f"{analysis.share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
     ours += f"{analysis.share_text(large)} at η = {large[0].run.lr:g}"
     further: dict[str, Met] = {

@@ -127,17 +127,27 @@ def _spiking(record: Record) -> Bool[np.ndarray, " log"]:
 AFRESH = 50  # epochs in which fresh moments of AdamW make its steps long
 
 
+def later_spikes(record: Record) -> list[int]:
+    """The evaluations after `AFRESH` epochs at which spikes in memory start."""
+    return [row for row in spikes_in_memory(record) if record["epoch"][row] > AFRESH]
+
+
+def spiking_later(records: Records) -> int:
+    """How many of the runs have `later_spikes`."""
+    return sum(map(bool, map(later_spikes, records)))
+
+
 def spikes_text(records: Records) -> str:
     """ "5 (4 – 7) spikes in memory, up to a training loss of 2.1 (1.6 – 3.1)", and when they leave.
 
     From where their records begin, but for the first `AFRESH` epochs; the loss of those that spike.
     """
-    rows = [[n for n in spikes_in_memory(r) if r["epoch"][n] > AFRESH] for r in records]
     inside = [_spiking(r) & (r["epoch"] > AFRESH) for r in records]
     losses = zip(records, inside, strict=True)
     highs = [r["train_loss"][own].max() for r, own in losses if own.any()] or [0.0]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
-    said = f"{Summary.of([*map(len, rows)]).text()} spikes in memory, up to a training loss of "
+    counts = [len(later_spikes(record)) for record in records]
+    said = f"{Summary.of(counts).text()} spikes in memory, up to a training loss of "
     said += _spread(highs)
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
 
@@ -149,10 +159,11 @@ def ways_table(records: Records) -> str:
     """
     rows = []
     for (lr, eps), here in group(records, "lr", "eps").items():
-        spiky = sum(any(r["epoch"][spikes_in_memory(r)] > AFRESH) for r in here)
         ends = [measures.finals(here, name).text(".2g") for name in ("train_loss", "param_norm")]
         ways = [f"{lr:g}", f"{eps:.2g}", f"{here[0].run.weight_decay:g}", f"{lr / eps:.3g}"]
-        rows.append([*ways, analysis.share_text(here), f"{spiky} of {len(here)}", *ends])
+        rows.append(
+            [*ways, analysis.share_text(here), f"{spiking_later(here)} of {len(here)}", *ends]
+        )
     heads = "η | ε | λ | η / ε | end above ½ | spike in memory | training loss at the end"
     return table(f"{heads} | norm at the end", rows)
 

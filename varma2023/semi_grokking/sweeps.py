@@ -185,7 +185,7 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
     """
     sizes, epochs = {"quick": ((150, 200, 350), 240)}.get(profile, (range(560, 1041, 60), 24_000))
     every = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
-    usual = [run for run in every if run.dataset_size > 630 or profile == "quick"]
+    usual = [run for run in every if run.dataset_size >= 680 or profile == "quick"]
     return usual + _at_rate(usual, STEP) + _at_rate(every, RATES[-1])
 
 
@@ -318,9 +318,15 @@ def exchanged(profile: str = "published", seeds: int | None = None) -> list[Run]
     alike = [(1 / times, 1 / times) for times in (1, 2, 4, EDGE)]
     cells = *alike, (1, EDGE), (1 / EDGE, 1)  # times the rate and epsilon
     return [
-        replace(run, lr=lr * run.lr, eps=eps * run.eps, weight_decay=run.weight_decay / eps)
+        replace(
+            run,
+            lr=lr * run.lr,
+            eps=eps * run.eps,
+            weight_decay=run.weight_decay / eps,
+            epochs=round(run.epochs * eps / lr),
+        )
         for lr, eps in cells
-        for run in (replace(each, epochs=round(each.epochs * eps / lr)) for each in large)
+        for run in large
     ]
 
 

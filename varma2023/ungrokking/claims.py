@@ -1,11 +1,10 @@
 """Claims about ungrokking: Figs. 1b, 4 and 7 (Predictions 2, 3), and Adam's epsilon."""
 
-from dataclasses import replace
 from math import inf
 
 from grokkit.runs import Records, Run
 from varma2023 import claims, measures
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result, told_without
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, told_without
 from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
 from varma2023.tables import span
@@ -210,10 +209,8 @@ def by_modulus(found: ByExperiment) -> Result:
     bounds = told * (1 - margin), told * (1 + margin)
     whole = crit.tells(*bounds) if can_tell and rest[least] else None
     further[f"at p = {least} with the whole interval over its seeds"] = whole
-    evidence = Evidence.of(*moduli.values())
-    few = (evidence.seeds or 0) < ENOUGH_SEEDS  # other moduli are its subject, so not "smaller"
     further |= measures.resting(records)
-    return Result(ours, near("p ln p", least), further, replace(evidence, smaller=few))
+    return Result(ours, near("p ln p", least), further, Evidence.across(*moduli.values()))
 
 
 @CLAIMS.row(
