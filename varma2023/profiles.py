@@ -214,7 +214,7 @@ def full_data(profile: str = "published", seeds: int | None = None, **changes: A
 
     By AdamW for 3,000 epochs; on a task of `SLOW_TASKS` for longer.
     """
-    count = seed_range(profile, seeds, published=2, quick=2, paper=10)
+    count = seed_range(profile, seeds, published=1, quick=2, paper=10)
     epochs = SLOW_TASKS.get(changes.get("task") or Run.task, 3000)
     run, epochs = (QUICK_RUN, 300) if profile == "quick" else (PAPERS, epochs)
     base = replace(run, dataset_size=run.p**2, epochs=epochs, n_logged=60, keep_weights=True)
