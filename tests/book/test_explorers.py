@@ -199,14 +199,20 @@ def test_the_browser_reads_the_moments_that_python_packed():
                 np.testing.assert_allclose(parts["mem"], whole - part, **close)
 
 
+MEM, GEN = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
+
+
 @pytest.mark.parametrize(
     ("explorer", "read"),
     [
         (lambda: explorers.EpochExplorer(both_lives()), {"lives", "at", "sum"}),
         (lambda: explorers.AdditionExplorer(report(), 113), {"p", "a", "b", "count", "amplitudes"}),
-        (explorers.SimulationExplorer, {"steps", "presets"}),
-        (explorers.KappaExplorer, {"alpha", "n_labels"}),
-        (explorers.EfficiencyExplorer, {"P_mem", "exponent", "kappa", "logit", "size", "measured"}),
+        (lambda: explorers.SimulationExplorer(Toy(), 10_000), {"steps", "presets"}),
+        (lambda: explorers.KappaExplorer(EqualCircuits((1.0, 2.0))), {"alpha", "n_labels"}),
+        (
+            lambda: explorers.EfficiencyExplorer(MEM, GEN, {}),
+            {"P_mem", "exponent", "kappa", "logit", "size", "measured"},
+        ),
         (explorers.TrainingExplorer, {"d_model"}),
     ],
 )
@@ -224,20 +230,17 @@ def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_rea
 
 
 def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
-    presets = explorers.SimulationExplorer().presets
-    assert list(presets) == ["a", "b", "c"]
-    assert presets["b"]["P_gen"] == TABLE_1["b"].P_gen == 4.0
-    assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
     toy = replace(Toy(), kappa=1.5, n_labels=7)
     state = explorers.SimulationExplorer(toy, steps=500).state()
     assert state.items() >= {"kappa": 1.5, "steps": 500, "n_labels": 7}.items()
+    presets = state["presets"]
+    assert list(presets) == ["a", "b", "c"]
+    assert presets["b"]["P_gen"] == TABLE_1["b"].P_gen == 4.0
+    assert presets["c"]["w_gen_2"] == TABLE_1["c"].w_gen[1] == 1.0
     assert explorers.KappaExplorer(EqualCircuits((1.0, 1.5, 2.0), q=3.0)).state()["n_circuits"] == 3
-    mem, gen = analysis.Fit(25.0, 0.3, 4.0), analysis.Fit(31.0, 0.0, 9.0)
-    state = explorers.EfficiencyExplorer(mem, gen).state()
+    state = explorers.EfficiencyExplorer(MEM, GEN, {}).state()
     assert state.items() >= {"P_mem": 25.0, "P_gen": 31.0, "exponent": 0.3, "kappa": 6.0}.items()
     with pytest.raises(ValueError, match="2 to 4 norms, got 5"):
         explorers.KappaExplorer(EqualCircuits((1.0,) * 5))
     with pytest.raises(ValueError, match="kappa must be positive"):
-        explorers.EfficiencyExplorer(replace(mem, kappa=-4.0), gen)
-    with pytest.raises(ValueError, match="task must be x\\+y, got x-y"):
-        explorers.TrainingExplorer(replace(explorers.IN_THE_PAGE, task="x-y"))
+        explorers.EfficiencyExplorer(replace(MEM, kappa=-4.0), GEN, {})

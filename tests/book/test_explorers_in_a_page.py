@@ -15,19 +15,22 @@ from torch.func import grad
 
 from grokkit import textbook
 from grokkit.model import flat, initialise, named
+from grokkit.simulation import Toy
 from grokkit.theorems import EqualCircuits, optimal_shares
 from varma2023 import explorers, theme
+from varma2023.efficiency.analysis import Fit
 from varma2023.publish.sphinx_ext import IslandMime
 
 pytestmark = [pytest.mark.site]
+MEM, GEN = Fit(30.0, 0.4, 1.2), Fit(30.0, 0.0, 1.2)
 POINTS = {"mem": [[500, 27.0], [2000, 44.0]], "share": [[800, 0.9]]}
 CIRCUITS = EqualCircuits((1.0, 1.5, 2.0), kappa=1.2)
 MADE = {
     "epochs": lambda: explorers.EpochExplorer(both_lives()),
     "addition": lambda: explorers.AdditionExplorer(report(), 113),
-    "efficiency": lambda: explorers.EfficiencyExplorer(measured=POINTS),
+    "efficiency": lambda: explorers.EfficiencyExplorer(MEM, GEN, POINTS),
     "kappa": lambda: explorers.KappaExplorer(CIRCUITS),
-    "simulation": explorers.SimulationExplorer,
+    "simulation": lambda: explorers.SimulationExplorer(Toy(), 10_000),
     "training": explorers.TrainingExplorer,
 }
 

@@ -120,18 +120,18 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
 FAR = 3.0  # times the lowest f, where one that ends farther is drawn
 
 
-def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure:
-    """Methods by case: seconds to a residual, and how many times the lowest f they ended at."""
+def fig_minimisers(measured: dict[str, Any]) -> go.Figure:
+    """Methods by case: seconds to a residual of 1, and how many times the lowest f they ended at."""
     fig = panels(720, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     cases, best = dict.fromkeys(row["case"] for row in measured["rows"]), []
     for case, marker in zip(cases, _markers(len(cases)), strict=True):
         rows = [row for row in measured["rows"] if row["case"] == case]
         lowest = min(rows, key=lambda row: row["f"])
-        reached = [row["reached"].get(str(residual)) for row in rows]
+        reached = [row["reached"].get("1.0") for row in rows]
         above = [round(row["f"] / lowest["f"] - 1, 6) for row in rows]
         when = ["not reached" if s is None else f"after {s:.1f} s" for s in reached]
         told = [
-            f"residual {residual:g} {s}<br>f {row['f']:.2f}, {share:.1%} above the lowest, "
+            f"residual 1 {s}<br>f {row['f']:.2f}, {share:.1%} above the lowest, "
             f"after {row['gradients']:,} gradients"
             for row, s, share in zip(rows, when, above, strict=True)
         ]
@@ -143,8 +143,8 @@ def fig_minimisers(measured: dict[str, Any], residual: float = 1.0) -> go.Figure
         waits = sorted((s, name) for name, s in zip(names, reached, strict=True) if s is not None)
         first = "by {1}, after {0:.1f} s".format(*waits[0]) if waits else "by none"
         objective = f"the lowest objective, {lowest['f']:.1f}, by {lowest['method']}"
-        best.append(f"{case}: {objective}, first at a residual of {residual:g}: {first}")
-    fig.update_xaxes({**TIMES, "title": f"seconds to<br>a residual of {residual:g}"}, row=1)
+        best.append(f"{case}: {objective}, first at a residual of 1: {first}")
+    fig.update_xaxes({**TIMES, "title": "seconds to<br>a residual of 1"}, row=1)
     fig.update_xaxes(title="f over the lowest", range=[0.95, 1.02 * FAR], row=2)
     methods = list(dict.fromkeys(row["method"] for row in measured["rows"]))
     fig.update_yaxes(categoryorder="array", categoryarray=methods[::-1])

@@ -172,27 +172,9 @@ def place(measured: Measured) -> str:
     return "{device}, torch {torch}".format(**measured["provenance"])
 
 
-NOT_ON_A_CARD = (
-    "<p><strong>Not measured.</strong> No result that ships with this book was timed on a graphics "
-    "card. <code>python benchmarks/gpu.py --save</code> measures all of it in less than eight "
-    "minutes, on a machine that has one.</p>"
-)
-
-
 def on_a_card() -> str:
-    """What was measured on a graphics card, as HTML tables; or a sentence that nothing was."""
-    tables = []
-    for name, made in (("engine-cuda", ladder_table), ("gpu-cuda", card_tables)):
-        try:
-            measured = load(name)
-        except LookupError:
-            continue
-        tables.append(f"<p>On {place(measured)}:</p>{made(measured)}")
-    return "".join(tables) or NOT_ON_A_CARD
-
-
-def card_tables(measured: Measured) -> str:
-    """Times and outcomes by precision, of `benchmarks/gpu.py`, as HTML tables."""
+    """Times and outcomes by precision on a graphics card, of `benchmarks/gpu.py`, as HTML."""
+    measured = load("gpu-cuda")
     steps: dict[tuple[str, str], str] = {}
     for row in sorted(measured["steps"], key=lambda row: (row["n_runs"], row["dataset_size"])):
         of = "{n_runs:,} × {dataset_size:,}, {way}".format(**row)
@@ -205,7 +187,7 @@ def card_tables(measured: Measured) -> str:
         for head, name in ends.items():
             values = [row[name] for row in rows if row["precision"] == precision]
             cells[precision, head] = Summary.of(values).text(".4g")
-    return times + (pivot("precision", cells) if cells else "")
+    return f"<p>On {place(measured)}:</p>{times}{pivot('precision', cells)}"
 
 
 def count_table(runs: list[Run]) -> str:

@@ -77,15 +77,15 @@ class _Explorer(anywidget.AnyWidget):
 class SimulationExplorer(_Explorer):
     """The simulation of Sec. 3 with a slider for each row of Table 1 and for the number of steps.
 
-    `SimulationExplorer(toy)` starts from the values of `toy`.
+    `SimulationExplorer(toy, steps)` starts from the values of `toy`.
     """
 
     _esm = module("simulation")
     alt = "Explorer of the two-circuit simulation; it recomputes in the browser with JavaScript."
 
-    def __init__(self, toy: Toy | None = None, steps: int = 10_000) -> None:
+    def __init__(self, toy: Toy, steps: int) -> None:
         presets = {name: table_1_state(of) | {"steps": 10_000} for name, of in TABLE_1.items()}
-        super().__init__(**table_1_state(toy or Toy()), steps=steps, presets=presets)
+        super().__init__(**table_1_state(toy), steps=steps, presets=presets)
 
 
 class KappaExplorer(_Explorer):
@@ -97,8 +97,8 @@ class KappaExplorer(_Explorer):
     _esm = module("kappa")
     alt = "Explorer of Theorem D.4; it recomputes in the browser with JavaScript."
 
-    def __init__(self, circuits: EqualCircuits | None = None) -> None:
-        state = asdict(circuits or EqualCircuits((1.0, 2.0)))
+    def __init__(self, circuits: EqualCircuits) -> None:
+        state = asdict(circuits)
         norms = state.pop("P")
         if not 2 <= len(norms) <= 4:
             raise ValueError(f"KappaExplorer: P must hold 2 to 4 norms, got {len(norms)}")
@@ -109,32 +109,28 @@ class KappaExplorer(_Explorer):
 class EfficiencyExplorer(_Explorer):
     """D_crit with sliders for what each circuit costs: the norms of both against D (Sec. 4.1).
 
-    `EfficiencyExplorer(mem, gen)` starts from fits of both circuits. One kappa, the geometric mean
-    of theirs, serves both, as in App. D. `measured` lays points of runs over the curves, pairs of D
-    and a norm at a correct logit of 60 ("mem", "gen") or a share ("share").
+    `EfficiencyExplorer(mem, gen, measured)` starts from fits of both circuits. One kappa, the
+    geometric mean of theirs, serves both, as in App. D. `measured` lays points of runs over the
+    curves, pairs of D and a norm at a correct logit of 60 ("mem", "gen") or a share ("share").
     """
 
     _esm = module("efficiency")
     alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
 
     def __init__(
-        self,
-        mem: Fit | None = None,
-        gen: Fit | None = None,
-        measured: Mapping[str, Sequence[Sequence[float]]] | None = None,
+        self, mem: Fit, gen: Fit, measured: Mapping[str, Sequence[Sequence[float]]]
     ) -> None:
-        mem, gen = mem or Fit(30.0, 0.4, 1.2), gen or Fit(30.0, 0.0, 1.2)
         if not (mem.kappa > 0 and gen.kappa > 0):
             raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
         state = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
         state |= {"exponent": mem.exponent, "kappa": (mem.kappa * gen.kappa) ** 0.5}
-        super().__init__(**state, logit=60.0, size=500, measured=dict(measured or {}))
+        super().__init__(**state, logit=60.0, size=500, measured=dict(measured))
 
 
 class TrainingExplorer(_Explorer):
     """A small network for x + y mod p that trains in the page, groks, and un-groks (Figs. 1a, b).
 
-    `TrainingExplorer(run)` starts from the task, network and settings of a `Run`.
+    It starts from the network and the settings of `IN_THE_PAGE`.
     """
 
     _esm = module("training")
@@ -142,10 +138,8 @@ class TrainingExplorer(_Explorer):
         "A network that groks and un-groks while you watch; it trains in the page with JavaScript."
     )
 
-    def __init__(self, run: Run = IN_THE_PAGE) -> None:
-        if run.task != "x+y":
-            raise ValueError(f"TrainingExplorer: task must be x+y, got {run.task}")
-        names = ("p", "lr", "weight_decay", "beta1", "beta2", "eps", "seed")
+    def __init__(self) -> None:
+        run, names = IN_THE_PAGE, ("p", "lr", "weight_decay", "beta1", "beta2", "eps", "seed")
         fields = {name: getattr(run, name) for name in names}
         super().__init__(**fields, **asdict(run.model), size=run.dataset_size, fewer=60)
 

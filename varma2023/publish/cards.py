@@ -63,7 +63,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     both = efficiency.memorised(every["memorising"]), efficiency.gated(every["generalising"])
     level = critical.common_logit(*both)
     lines = [np.exp(critical.cost_curve(efficiency.logs_by_seed(own), level)).T for own in both]
-    powers = [efficiency.fitted(own, "exponent").value for own in both]
+    exponents = [efficiency.fitted(own, "exponent").value for own in both]
     curves = [Curve(x, y, name) for (x, y), name in zip(lines, ("mem", "gen"), strict=True)]
     curves += [curve._replace(dots=True) for curve in curves]
     sizes, norms = (np.concatenate(each) for each in zip(*lines, strict=True))
@@ -72,7 +72,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     alt += f"the rule {lines[1][1].min():.0f} to {lines[1][1].max():.0f}."
     drawn = spark(curves, Axis(sizes.min(), sizes.max(), True), Axis(0, norms.max()), alt)
     about = f"norm for one logit, {sizes.min():,.0f} – {sizes.max():,.0f} examples"
-    ours = f"{powers[0]:.2f} to memorise, {powers[1]:.2f} for the rule"
+    ours = f"{exponents[0]:.2f} to memorise, {exponents[1]:.2f} for the rule"
     return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
 
 
