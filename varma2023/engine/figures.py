@@ -121,7 +121,7 @@ FAR = 3.0  # times the lowest f, where one that ends farther is drawn
 
 
 def fig_minimisers(measured: dict[str, Any]) -> go.Figure:
-    """Methods by case: seconds to a residual of 1, and how many times the lowest f they ended at."""
+    """Methods by case: seconds to a residual of 1, and the f at the end over the lowest one."""
     fig = panels(720, rows=2, shared_yaxes=True, vertical_spacing=0.14)
     cases, best = dict.fromkeys(row["case"] for row in measured["rows"]), []
     for case, marker in zip(cases, _markers(len(cases)), strict=True):
