@@ -71,37 +71,23 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
 
-class WithoutFonts(Quiet):
-    def do_GET(self):
-        if self.path.endswith(".woff2"):
-            self.send_error(404)
-        else:
-            super().do_GET()
-
-
-@contextlib.contextmanager
-def served(handler, folder: Path):
-    """The address under which a folder is served here."""
-    handler = functools.partial(handler, directory=str(folder))
+@pytest.fixture(scope="session")
+def address(site):
+    """The address under which the site is served here."""
+    handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
-def addresses(site):
-    """The address of the site, and another at which there are no fonts."""
-    with served(Quiet, site) as whole, served(WithoutFonts, site) as without:
-        yield whole, without
-
-
 class Tab:
     """A page of a site in a browser's tab, what it asked for, and what went wrong in it."""
 
     def __init__(self, page, base, width=1280, mode="light", fonts=True):
-        self.base, self.fonts = base, fonts
-        self.page = page
+        self.base, self.page, self.fonts = base, page, fonts
+        if not fonts:
+            self.page.route("**/*.woff2", lambda route: route.abort())
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme=mode)
         self.asked: set[str] = set()  # files of the site
@@ -137,6 +123,7 @@ class Tab:
     def leave(self) -> None:
         """Leave the page and check what it did."""
         self.page.goto("about:blank")
+        self.page.unroute_all()
         for event, listener in self.listeners.items():
             self.page.remove_listener(event, listener)
         assert self.outside == [], "requests that left the site"
@@ -178,14 +165,14 @@ def blank(context):
 
 
 @pytest.fixture
-def tab(blank, addresses):
+def tab(blank, address):
     """A function that opens a page of the site, once a test; what it did is checked afterwards."""
     tabs = []
 
-    def open_tab(address, fonts=True, **options):
+    def open_tab(page, **options):
         assert tabs == []
-        tabs.append(Tab(blank, addresses[0 if fonts else 1], fonts=fonts, **options))
-        return tabs[-1].open(address)
+        tabs.append(Tab(blank, address, **options))
+        return tabs[-1].open(page)
 
     yield open_tab
     tabs[0].leave()
@@ -503,11 +490,11 @@ def test_digits_are_of_one_width_in_both_weights(tab):
     assert regular != bold
 
 
-def test_figures_wait_until_they_come_near(addresses, context):
+def test_figures_wait_until_they_come_near(address, context):
     page = max(PAGES, key=n_figures)
     here = context.new_page()
     here.set_viewport_size({"width": 1280, "height": 400})
-    here.goto(addresses[0] + page)
+    here.goto(address + page)
     here.wait_for_timeout(500)
     assert here.query_selector_all(".gk-plotly:not([data-drawn])")
     last = "[...document.querySelectorAll('.gk-plotly')].at(-1)"
@@ -541,9 +528,9 @@ def without_scripts(browser):
 
 
 @pytest.mark.parametrize("page", [p for p in CHAPTERS if n_figures(p)])
-def test_a_page_reads_without_scripts(without_scripts, addresses, site, page):
+def test_a_page_reads_without_scripts(without_scripts, address, site, page):
     here = without_scripts
-    here.goto(addresses[0] + page)
+    here.goto(address + page)
     soup = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
     for tex in soup.select("annotation"):
         tex.decompose()
@@ -650,14 +637,14 @@ SEEN = """const look = () => {
 requestAnimationFrame(look);"""
 
 
-def test_a_reader_sees_the_first_picture_before_the_figures_can_be_drawn(addresses, context):
+def test_a_reader_sees_the_first_picture_before_the_figures_can_be_drawn(address, context):
     """The code that draws figures is held back until the picture is on the screen."""
     here, held = context.new_page(), list[Route]()
     here.set_viewport_size({"width": 1280, "height": 900})
     here.add_init_script(SEEN)
     here.route("**/plotly.min.js", lambda route: held.append(route))
     with here.expect_request("**/plotly.min.js"):
-        here.goto(addresses[0] + FIRST, wait_until="commit")
+        here.goto(address + FIRST, wait_until="commit")
         here.wait_for_function("window.seen")
     assert here.evaluate("!window.Plotly")
     for route in held:
@@ -707,10 +694,10 @@ def test_claims_of_the_score_are_chosen_by_badge_with_the_keyboard(tab, board):
 
 @pytest.mark.parametrize("page", [FIRST, SCORE])
 def test_without_a_script_every_claim_shows_and_every_card_has_its_picture(
-    addresses, without_scripts, page
+    address, without_scripts, page
 ):
     here = without_scripts
-    here.goto(addresses[0] + page)
+    here.goto(address + page)
     items = here.locator("[data-verdict]")
     assert items.count() == len(CLAIMS)
     assert all(items.nth(i).is_visible() for i in range(len(CLAIMS)))
