@@ -29,7 +29,7 @@ from test_chapters import cells
 
 from varma2023 import claims
 from varma2023.board import CLAIMS
-from varma2023.publish import chapters
+from varma2023.publish import chapters, pdf
 
 pytestmark = [pytest.mark.site]
 
@@ -116,8 +116,7 @@ class Tab:
     def open(self, address: str) -> "Tab":
         """Open a page with all its figures and explorers, and wait until they stand."""
         self.page.goto(self.base + address)
-        waiting = "[...document.querySelectorAll('.gk-plotly, .gk-island')]"
-        self.page.wait_for_function(f"{waiting}.every(d => d.dataset.drawn || d.dataset.failed)")
+        self.page.wait_for_function(pdf.DRAWN)
         return self
 
     def leave(self) -> None:
