@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from numpy.polynomial import Polynomial
 
 from grokkit import tasks
 from grokkit.engine.stack import Stack, start
@@ -21,24 +22,13 @@ SMALL, LARGE = Run(p=31, dataset_size=620), Run()
 
 
 @dataclass(frozen=True)
-class Speed:
-    """Seconds of one epoch of a run, or of one evaluation: so many, and so many more per FLOP."""
-
-    fixed: float
-    per_flop: float
-
-    def seconds(self, flop: float) -> float:
-        return self.fixed + self.per_flop * flop
-
-
-@dataclass(frozen=True)
 class Machine:
     """What was measured of a device."""
 
     device: torch.device
     at_a_time: int  # runs that go side by side, each at these speeds
-    epoch: dict[bool, Speed]  # by whether it is in float64
-    evaluation: dict[bool, Speed]
+    epoch: dict[bool, Polynomial]  # its seconds by FLOP, by whether it is in float64
+    evaluation: dict[bool, Polynomial]
     measured: float  # seconds that it took
 
     def __str__(self) -> str:
@@ -60,8 +50,8 @@ def measure(device: torch.device) -> Machine:
     on_cpu = device.type == "cpu"
     if on_cpu:
         keep_freed_memory()  # as the trainer does
-    epoch: dict[bool, Speed] = {}
-    evaluation: dict[bool, Speed] = {}
+    epoch: dict[bool, Polynomial] = {}
+    evaluation: dict[bool, Polynomial] = {}
     torch.set_num_threads(1)
     try:
         for exact in (False, True):
@@ -88,7 +78,7 @@ def seconds(left: dict[Run, int], machine: Machine) -> float:
 def run_seconds(run: Run, done: int, machine: Machine) -> float:
     """Time for one run from epoch `done` to its end; one that ends early takes less."""
     rest = 1 - done / run.epochs
-    evaluation = machine.evaluation[run.float64].seconds(_evaluation_flop(run))
+    evaluation = machine.evaluation[run.float64](_evaluation_flop(run))
     return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
 
 
@@ -107,7 +97,7 @@ def _exactly(run: Run) -> Run:
 
 def _epoch_seconds(run: Run, machine: Machine) -> float:
     slower = FULL_HISTORY if run.optimiser == "lbfgs" else 1.0
-    return slower * machine.epoch[run.float64].seconds(plan.flop(run))
+    return slower * machine.epoch[run.float64](plan.flop(run))
 
 
 def _evaluation_flop(run: Run) -> float:
@@ -117,13 +107,13 @@ def _evaluation_flop(run: Run) -> float:
     return plan.flop(whole) / 3 + plan.flop(run)
 
 
-def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Speed:
+def _fit(small: float, large: float, flop: Callable[[Run], float]) -> Polynomial:
     """The line through the two measurements; through the origin where that has less at 0."""
     slope = (large - small) / (flop(LARGE) - flop(SMALL))
     fixed = small - slope * flop(SMALL)
     if slope <= 0 or fixed < 0:
-        return Speed(0.0, large / flop(LARGE))
-    return Speed(fixed, slope)
+        return Polynomial([0.0, large / flop(LARGE)])
+    return Polynomial([fixed, slope])
 
 
 def _time(run: Run, device: torch.device, batch: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from numpy.polynomial import Polynomial
 from tiny import SMALL, TINY, checkpoint, equal, train
 
 from grokkit.commands import main as grokkit_main
@@ -19,10 +20,10 @@ from grokkit.sweeps import plan
 from varma2023 import estimate, experiments, profiles
 from varma2023.commands import NO_RESULTS, main
 from varma2023.engine.measured import save
-from varma2023.estimate import Machine, Speed
+from varma2023.estimate import Machine
 
 CPU = torch.device("cpu")
-SPEED = {False: Speed(0.001, 1e-14), True: Speed(0.002, 2e-14)}
+SPEED = {False: Polynomial([0.001, 1e-14]), True: Polynomial([0.002, 2e-14])}
 MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
 
 
@@ -337,8 +338,8 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
 def test_a_line_through_two_measurements_or_through_the_origin():
     few, many = plan.flop(estimate.SMALL), plan.flop(estimate.LARGE)
     speed = estimate._fit(0.001 + 1e-11 * few, 0.001 + 1e-11 * many, plan.flop)
-    assert (speed.fixed, speed.per_flop) == pytest.approx((0.001, 1e-11))
-    assert estimate._fit(2.0, 1.0, plan.flop) == Speed(0.0, 1.0 / many)
+    assert speed.coef == pytest.approx((0.001, 1e-11))
+    assert estimate._fit(2.0, 1.0, plan.flop) == Polynomial([0.0, 1.0 / many])
 
 
 def test_the_measurement_takes_seconds_and_gives_seconds_above_zero(monkeypatch):
@@ -347,4 +348,4 @@ def test_the_measurement_takes_seconds_and_gives_seconds_above_zero(monkeypatch)
     assert machine.at_a_time == torch.get_num_threads()
     for exact in (False, True):
         for speed in (machine.epoch[exact], machine.evaluation[exact]):
-            assert 1e-5 < speed.seconds(1e9) < 100
+            assert 1e-5 < speed(1e9) < 100

@@ -78,6 +78,8 @@ def _written(notebook: Any) -> str:
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     for i, cell in enumerate(notebook.cells):
         cell["id"] = str(i)
+        for key in ("papermill", "execution", "user_expressions"):  # of who ran it: time, quotes
+            cell.metadata.pop(key, None)
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
 
 
@@ -110,14 +112,11 @@ def _without_outputs(text: str) -> str:
 
     try:
         notebook = jupytext.reads(text, "ipynb")
-        cells = notebook.cells
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     except (ValueError, AttributeError, nbformat.ValidationError):
         return ""
-    for cell in cells:
-        for key in ("execution", "user_expressions"):  # when JupyterLab ran it, and what it quotes
-            cell.metadata.pop(key, None)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    for cell in code:
+        cell.outputs, cell.execution_count = [], None
     return _written(notebook)
 
 
@@ -201,8 +200,6 @@ def stripped(text: str) -> str:
     pages = {new: old for old, new in QUOTES.items()}
     notebook = quoting(nbformat.reads(text, as_version=4), pages)
     for cell in notebook.cells:
-        for key in ("papermill", "execution"):
-            cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = ["injected-parameters", "remove-cell"]
         if cell.cell_type == "code":
