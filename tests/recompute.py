@@ -6,11 +6,12 @@ found: `python tests/recompute.py results`.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise
 from math import exp, inf, log, nan
 from pathlib import Path
+from statistics import geometric_mean as gmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,10 +73,6 @@ def rests(row: Row) -> bool:
     late = epoch >= since
     moved = np.ptp(row.curves["test_accuracy"][late])
     return bool(since >= 0 and np.median(residual[late]) < 0.3 and not moved > 0.002)
-
-
-def n_resting(rows: list[Row]) -> tuple[int, int]:
-    return sum(map(rests, rows)), len(rows)
 
 
 def groups(rows: list[Row], *names: str) -> dict:
@@ -234,17 +231,17 @@ def while_calm(row: Row) -> float:
 
 
 def shifts(rows: list[Row], field: str, of=accuracy) -> list[float]:
-    """By seed, how much D_crit changes from the least value of a field to the largest."""
+    """By seed, how many times D_crit changes from the least value of a field to the largest."""
     found = []
     for here in groups(rows, "seed").values():
         points = [(log(v), log(d_crit(own, of))) for v, own in groups(here, field).items()]
         x, y = np.array(points).T
-        found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)) - 1)
+        found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)))
     return found
 
 
-def clock(rows: list[Row]) -> dict[str, float]:
-    """The mean over seeds of both readings at a learning rate of 4e-3 over those at 1e-3."""
+def clock(rows: list[Row]) -> list[float]:
+    """The time to grok and the size at accuracy 1/2, by means over seeds: at 4e-3 over at 1e-3."""
     times: dict[tuple, float] = {}
     halves: dict[tuple, float] = {}
     for key, runs in groups(rows, "lr", "seed").items():
@@ -252,10 +249,7 @@ def clock(rows: list[Row]) -> dict[str, float]:
         times[key] = key[0] * first_epoch(fresh, "test_accuracy", 0.98)
         halves[key] = d_crit([row for row in runs if row.init])
     seeds = sorted({seed for _, seed in times})
-    return {
-        name: exp(np.mean([log(of[4e-3, s] / of[1e-3, s]) for s in seeds]))
-        for name, of in (("time to grok", times), ("half size", halves))
-    }
+    return [gmean([of[4e-3, s] / of[1e-3, s] for s in seeds]) for of in (times, halves)]
 
 
 def exponent(rows: list[Row]) -> float:
@@ -266,6 +260,21 @@ def exponent(rows: list[Row]) -> float:
     y = np.log([row.end("param_norm") for row in rows])
     solved, *_ = np.linalg.lstsq(np.hstack([known, columns]), y, rcond=None)
     return float(solved[0])
+
+
+def median_accuracy(rows: list[Row]) -> float:
+    return float(np.median([*map(accuracy, rows)]))
+
+
+def ungroks(rows: list[Row]) -> bool:
+    """Whether, of one task, every seed is near chance on the least train set, and holds the rule
+    on the largest: more than a table would that knows y before x.
+    """
+    least, *_, most = sorted(row.dataset_size for row in rows)
+    low = max(accuracy(row) for row in rows if row.dataset_size == least)
+    high = min(accuracy(row) for row in rows if row.dataset_size == most)
+    swapped = most / rows[0].p ** 2 if rows[0].task in SYMMETRIC else 0
+    return low <= 0.1 and high >= 0.95 and high > swapped + 0.1
 
 
 def n_above(rows: list[Row], level: float) -> tuple[int, int]:
@@ -335,130 +344,205 @@ def n_alike(rows: list[Row]) -> tuple[int, int]:
     return int(alike), len(found)
 
 
-def headlines(results: Path = RESULTS) -> dict:
-    """Every number, by what it is."""
-    runs_of = partial(read, results=results)
-    slow, starts = runs_of("grokking_longer"), runs_of("both_starts")
+def averaged(values: list[float], spec: str = ",.0f", of=lambda value: value) -> str:
+    """How the board prints a geometric mean, and goes on with each where there are few seeds."""
+    few = ", ".join(format(of(value), spec) for value in values) if len(values) < 5 else ""
+    return f"{format(of(gmean(values)), spec)} ({few}"
+
+
+def shift(rows: list[Row], of=accuracy) -> str:
+    """By how much D_crit moves with weight decay."""
+    return averaged(shifts(rows, "weight_decay", of), "+.1%", lambda factor: factor - 1)
+
+
+def extremes(values: Iterable[float]) -> tuple[float, float]:
+    known = sorted(values)
+    return known[0], known[-1]
+
+
+def summary(values: list[float]) -> str:
+    middle = sorted(values)[len(values) // 2]
+    return f"{middle:,.0f} ({min(values):,.0f} – {max(values):,.0f})"
+
+
+def off(p: int, crits: dict[int, list[float]]) -> float:
+    """D_crit at p over what c p ln p says, with c from 53 and 113, less 1."""
+    constant = gmean([gmean(crits[q]) / (q * log(q)) for q in (53, 113)])
+    return gmean(crits[p]) / (constant * p * log(p)) - 1
+
+
+def ungrokked(name: str, results: Path = RESULTS) -> list[Row]:
+    """The runs of an experiment that start from another network."""
+    return [row for row in read(name, results) if row.init]
+
+
+def at_moduli(results: Path = RESULTS) -> list[Row]:
+    """Ungrokking at weight decay 1, the paper's modulus included."""
+    papers = [row for row in read("transition", results) if row.weight_decay == 1]
+    return read("moduli", results) + papers
+
+
+def ungrokked_at_widths(results: Path = RESULTS) -> list[Row]:
+    return [row for row in read("widths", results) if row.labels == "true"]
+
+
+def with_the_rule(rows: list[Row]) -> list[Row]:
+    """Those on the largest train set that hold the rule; who does not has no price."""
+    most = max(row.dataset_size for row in rows)
+    return [row for row in rows if row.dataset_size == most and accuracy(row) > 0.95]
+
+
+def resting(results: Path = RESULTS) -> list[tuple[str, int, int]]:
+    """By claim, how many ends rest, of how many; of B33 also how often its limit is right."""
+    _, started = at_minima(read("from_minima", results))
+    kinds = groups(started, "optimiser")
+    names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "A.2": "both_starts"}
+    names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
+    found = {claim: read(name, results) for claim, name in names.items()}
+    found |= {"F7": ungrokked("ungrokking", results), "B13": at_moduli(results)}
+    found |= {"B15": ungrokked_at_widths(results), "B33": kinds["lbfgs"]}
+    right = sum(map(left_as_the_limit_says, kinds["adamw"]))
+    ends = [(claim, sum(map(rests, rows)), len(rows)) for claim, rows in found.items()]
+    return [*ends, ("B33", right, len(kinds["adamw"]))]
+
+
+def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
+    """By claim, what its row must say of these numbers; `^` is the beginning."""
+    runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
+    slow, transition = runs_of("grokking_longer"), runs_of("transition")
     seeds = {row.seed for row in slow}
-    grokking = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
-    adamw = [row for row in runs_of("transition_adamw") if row.init]
+    first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
+    adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
     down = [row for row in starts if row.init["dataset_size"] > row.dataset_size]
     fresh = [row for row in starts if row.init["dataset_size"] == row.dataset_size]
-    mem, gen = map(runs_of, ("memorising", "generalising"))
-    ungrokked = [row for row in runs_of("ungrokking") if row.init]
-    transition = runs_of("transition")
-    moduli = runs_of("moduli") + [row for row in transition if row.weight_decay == 1]
-    forgetful = [row for row in runs_of("forgetting") if row.init]
-    remembering = runs_of("remembering")
-    ungrokked_for_20 = [row for row in runs_of("grokfast") if row.init]
-    ends_at = [row for row in runs_of("widths") if row.labels == "true"]
-    paired = runs_of("mirrors")
-    steeper, started = at_minima(runs_of("from_minima"))
-    after = [row for row in started if row.optimiser == "adamw"]
-    large, small = ([row for row in moduli if row.p == p] for p in (113, 31))
-    rules, papers_rules = (
-        [row for row in own if row.dataset_size == max(r.dataset_size for r in own)]
-        for own in (small, large)
-    )
-    rules = [row for row in rules if accuracy(row) > 0.95]  # who does not hold it has no price
-    priced = {row.seed for row in rules}
-    tables = runs_of("memory_at_rest") + runs_of("upper_branch")
-    tables = [row for row in tables if accuracy(row) < 0.1]
-    again, tasks = runs_of("semi_grokking_again"), runs_of("other_tasks")
-    longer = [row for row in again if row.precision == "float32"]
-    networks = {(row.dataset_size, row.seed) for row in longer}
-    semi = runs_of("semi_grokking")
+    up = f"at most {averaged(d_crits(fresh))}"
+    ends = by(ungrokked("ungrokking", results), "dataset_size", of=median_accuracy)
     names = ("trig_logit", "mem_logit", "correct_logit")
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
     ratio = trig[drawn] / mem_logit[drawn]
-    by_task = groups(tasks, "task").values()
-    ends_of = []  # by task the worst seed on its smallest and on its largest train set
-    for own in by_task:
-        least, *_, most = sorted(row.dataset_size for row in own)
-        low = max(accuracy(row) for row in own if row.dataset_size == least)
-        high = min(accuracy(row) for row in own if row.dataset_size == most)
-        swapped = most / own[0].p ** 2 if own[0].task in SYMMETRIC else 0  # y before x is known
-        ends_of.append((low, high if high > swapped + 0.1 else 0))
+    last = np.array(list(map(accuracy, transition)))
+    longer = [row for row in runs_of("semi_grokking_again") if row.precision == "float32"]
+    networks = {(row.dataset_size, row.seed) for row in longer}
+    semi = runs_of("semi_grokking")
+    left = [row for row in semi if (row.dataset_size, row.seed) in networks]
+    stay = [accuracy(row) for row in longer if accuracy(row) <= 0.95]
+    tasks = groups(runs_of("other_tasks"), "task").values()
+    alike, pairs = n_alike(runs_of("convergence"))
+    time, size = clock(runs_of("learning_rates"))
+    crits = by(at_moduli(results), "p", of=d_crits)
+    new = [p for p in crits if p not in (53, 113)]
+    small, large = ([row for row in at_moduli(results) if row.p == p] for p in (31, 113))
+    rules = with_the_rule(small)
+    priced = gmean(d_crits([r for r in small if r.seed in {rule.seed for rule in rules}]))
+    tables = runs_of("memory_at_rest") + runs_of("upper_branch")
+    tables = [row for row in tables if accuracy(row) < 0.1]
+    equal = by(tables, "labels", of=partial(meeting, rules=rules))
+    steeper, _ = at_minima(runs_of("from_minima"))
+    slopes = steepness_with_size(runs_of("minima_by_size")).values()
+    rates = by([*semi, *runs_of("leaving_memory")], "lr", of=d_crits)
+    rates_53 = by(runs_of("leaving_memory_53"), "lr", of=d_crits)
+    clips = groups(runs_of("clipped"), "p")
+    same_strength = runs_of("exchanged") + [row for row in clips[31] if not row.clip]
+    cells = by(same_strength, "lr", "eps", of=half)
+    free = groups(runs_of("without_decay"), "dataset_size", "lr", "eps")
+    middle = left_in_the_middle(semi, longer, results)
+    forgetful = groups(ungrokked("forgetting", results), "dataset_size")
+    forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
+    calm = by(runs_of("remembering"), "dataset_size", of=lambda own: [*map(while_calm, own)])
+    noisy = [row for row in runs_of("kicked") if row.p == 113]
     return {
-        "epochs of fit": [first_epoch(row, "train_accuracy", 1) for row in grokking],
-        "epochs of generalisation": [first_epoch(row, "test_accuracy", 0.98) for row in grokking],
-        "ungrokked": by(ungrokked, "dataset_size", of=lambda own: np.median([*map(accuracy, own)])),
-        "D_crit": d_crits(transition),
-        "D_crit by AdamW": by(adamw, "weight_decay", of=d_crits),
-        "shift": shifts(transition, "weight_decay"),
-        "shift by AdamW": shifts(adamw, "weight_decay", after_ten),
-        "shift at equal epochs": shifts(adamw, "weight_decay"),
-        "D_crit down": d_crits(down),
-        "D_crit up": d_crits(fresh),
-        "at rest": {
-            "F4": n_resting(transition),
-            "F7": n_resting(ungrokked),
-            "F8": n_resting(tasks),
-            "F3a,b": n_resting(mem),
-            "A.2": n_resting([*down, *fresh]),
-            "B6": n_resting(runs_of("convergence")),
-            "B7": n_resting(runs_of("strength")),
-            "B8": n_resting(runs_of("epsilon_adamw")),
-            "B13": n_resting(moduli),
-            "B15": n_resting(ends_at),
-            "B16": n_resting(paired),
-            "B33": n_resting([row for row in started if row.optimiser == "lbfgs"]),
-        },
-        "steepness of memory": steeper,
-        "steepness with size": steepness_with_size(runs_of("minima_by_size")),
-        "limit right": (sum(map(left_as_the_limit_says, after)), len(after)),
-        "exponent of memory": exponent(mem),
-        "exponent of the rule": exponent([row for row in gen if rests(row)]),
-        "rank of the ratio": rank_correlation(sizes, trig / correct),
-        "rank of accuracy": rank_correlation(sizes, np.array(list(map(accuracy, transition)))),
-        "decades": float(np.log10(ratio.max() / ratio.min())),
-        "semi-grokked": [accuracy(r) for r in semi if (r.dataset_size, r.seed) in networks],
-        "longer": list(map(accuracy, longer)),
-        "tasks that ungrok": sum(low <= 0.1 and high >= 0.95 for low, high in ends_of),
-        "tasks": len(by_task),
-        "pairs alike": n_alike(runs_of("convergence")),
-        "D_crit of fresh networks": d_crits(runs_of("upper_branch")),
-        "D_crit by modulus": by(moduli, "p", of=d_crits),
-        "D_crit by width": by(ends_at, "width", of=d_crits),
-        "D_crit by mirrors": by(paired, "mirrors", of=partial(d_crits, of=unseen)),
-        "D of equal costs": by(tables, "labels", of=partial(meeting, rules=rules)),
-        "D_crit of these": d_crits([row for row in small if row.seed in priced]),
-        "D at 113": meeting(runs_of("papers_memory"), papers_rules),
-        "D of equal minima": equal_minima(runs_of("two_minima")),
-        "half size by rate": by([*semi, *runs_of("leaving_memory")], "lr", of=d_crits),
-        "half size by rate at 53": by(runs_of("leaving_memory_53"), "lr", of=d_crits),
-        "without decay": {
-            key: sum(row.curves["test_accuracy"].max() > 0.98 for row in here)
-            for key, here in groups(runs_of("without_decay"), "dataset_size", "lr", "eps").items()
-        },
-        "above a half by momentum": [
-            *by(runs_of("momentum"), "beta1", of=partial(n_above, level=0.5)).values()
+        "F1a": [
+            f"^fitted by epoch {summary([first_epoch(r, 'train_accuracy', 1) for r in first])}",
+            f"; generalised by {summary([first_epoch(r, 'test_accuracy', 0.98) for r in first])}",
         ],
-        "above a half by rate and ε": by(
-            runs_of("exchanged") + [r for r in runs_of("clipped") if r.p == 31 and not r.clip],
-            *("lr", "eps"),
-            of=partial(n_above, level=0.5),
-        ),
-        "above a half at a smaller rate": above_a_half(semi, runs_of("slower")),
-        "by the minimiser, too": above_a_half(runs_of("semi_grokking_ends"), runs_of("slower")),
-        "left in the middle": left_in_the_middle(semi, longer, results),
-        "left in the middle at 113": left_at_113(results),
-        "come back": come_back(runs_of("shaken")),
-        "before spikes": by(forgetful, "dataset_size", of=lambda own: [*map(before_spikes, own)]),
-        "while fresh": by(remembering, "dataset_size", of=lambda own: [*map(while_calm, own)]),
-        "left memory": left_memory(runs_of("larger_step")),
-        "left memory at a lower rate": left_memory(runs_of("lowered")),
-        "left memory with noise": left_memory([r for r in runs_of("kicked") if r.p == 113]),
-        "left memory by clip": by(
-            [row for row in runs_of("clipped") if row.p == 113],
-            "clip",
-            of=partial(n_above, level=0.95),
-        ),
-        "time with Grokfast": with_grokfast(runs_of("grokfast"), runs_of("delay")),
-        "spread of waits at 53": spread_of_waits(runs_of("delay_53")),
-        "half size by gain": by(ungrokked_for_20, "amplify", of=d_crits),
-        **clock(runs_of("learning_rates")),
+        "F1b": [f"^{ends[min(ends)]:.2f} ("],
+        "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
+        "F4": [
+            f"D_crit {averaged(d_crits(transition))}",
+            "L-BFGS; by AdamW at least {:,.0f} – {:,.0f} by".format(
+                *extremes(map(gmean, by(adamw, "weight_decay", of=d_crits).values()))
+            ),
+        ],
+        "F4wd": [
+            f"^from least to most weight decay D_crit moves by {shift(transition)}",
+            f"AdamW {shift(adamw, after_ten)}",
+            f"at equal decay times, {shift(adamw)}",
+        ],
+        "A.2": [f"D_crit at least {averaged(d_crits(down))}", up],
+        "B3": [up],
+        "F10a": [
+            f"rank correlation {rank_correlation(sizes, trig / correct):.2f} ",
+            f"over {np.log10(ratio.max() / ratio.min()):.1f} decades",
+        ],
+        "F10b": [f"rank correlation {rank_correlation(sizes, last):.2f} "],
+        "F1c": [f"^{len(stay)} of {len(longer)} stay", f"the example is at {stay[0]:.1%}"],
+        "F5": [f"{len(left)} semi-grokked"],
+        "F8": [f"in {sum(map(ungroks, tasks))} of {len(tasks)} tasks"],
+        "B2": [
+            f"seed {seed}: predicted {size:,.0f},"
+            for seed, size in enumerate(meeting(runs_of("papers_memory"), with_the_rule(large)))
+        ],
+        "B6": [f"^{alike} of {pairs} pairs end alike"],
+        "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
+        "B13": [
+            *(f"at p = {p}: {averaged(crits[p])}" for p in new),
+            "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
+        ],
+        "B14": [f"end in memory up to {averaged(d_crits(runs_of('upper_branch')))}"],
+        "B15": [*map(averaged, by(ungrokked_at_widths(results), "width", of=d_crits).values())],
+        "B16": [
+            averaged(d_crits(own, of=unseen))
+            for own in groups(runs_of("mirrors"), "mirrors").values()
+        ],
+        "B18": [
+            f"^D_crit {averaged(crits[31])}",
+            *map(averaged, equal.values()),
+            *(f"predicted {priced / gmean(sizes):.2f} (" for sizes in equal.values()),
+        ],
+        "B34": [f"ln t differs by {spread_of_waits(runs_of('delay_53')):.2f} ("],
+        "B20": [f"at an equal Eq. (2) on {summary(equal_minima(runs_of('two_minima')))} examples"],
+        "B21": [averaged(rates[rate]) for rate in (1e-3, 8e-3)],
+        "B28": [averaged(rates_53[rate]) for rate in (1e-3, 8e-3)],
+        "B38": [
+            f"{{}} of {{}} at η = {rate:g}".format(*cells[rate, eps])
+            for rate, eps in ((1e-3, 1e-8 / 16), (16e-3, 1e-8))
+        ],
+        "S7": [
+            f"{sum(row.curves['test_accuracy'].max() > 0.98 for row in own)} of 5 on {size:,} "
+            f"examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
+            + (f", ε = {eps:g}" if eps < 1e-8 else "")
+            for (size, lr, eps), own in free.items()
+        ],
+        "B22": [
+            "{} of {} with".format(*n)
+            for n in [*by(runs_of("momentum"), "beta1", of=half).values()][:2]
+        ],
+        "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(runs_of("shaken")).items()],
+        "B24": ["^{} of {} end in the middle, {} of them".format(*middle)],
+        "B29": ["^{} of {} end in the middle, {} of them".format(*left_at_113(results))],
+        "B25": [f"^{k} of {of} gen" for k, of in left_memory(runs_of("lowered")).values()],
+        "B36": [f"^{k} of {of} gen" for k, of in left_memory(noisy).values()],
+        "B35": [
+            f"{k} of {of} {f'generalise clipped at {clip:g} ε' if clip else 'as they are'}"
+            for clip, (k, of) in by(clips[113], "clip", of=partial(n_above, level=0.95)).items()
+        ],
+        "B30": [
+            f"^{sum(map(bool, spiky))} of {len(spiky)} spike on {forgot:,} examples, at a "
+            f"steepness before of {summary([np.median(each) for each in spiky])},"
+        ],
+        "B31": [f"{summary(own)} while calm on {size:,} examples" for size, own in calm.items()],
+        "B32": ["^{} of {} end above ½".format(*above_a_half(semi, runs_of("slower")))],
+        "B33": ["^× {:.2g} – {:.2g} by setting".format(*extremes(steeper))],
+        "B37": [
+            *(f"memory's ∝ D to the power {memory:.2f} (" for memory, _ in slopes),
+            *(f"the rule's {rule:.2f} (" for _, rule in slopes),
+        ],
+        "B26": [*map(averaged, by(ungrokked("grokfast", results), "amplify", of=d_crits).values())],
+        "B12": [
+            f"{k} of {of} at D = {D:,}"
+            for D, (k, of) in left_memory(runs_of("larger_step")).items()
+        ],
     }
 
 
@@ -518,7 +602,7 @@ def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tupl
     return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
 
-def left_at_113(results: Path) -> tuple[int, ...]:
+def left_at_113(results: Path = RESULTS) -> tuple[int, ...]:
     """Of choice C45: networks in the middle, all, those that stay; pairs on one side, and all.
 
     Last, how many of those that stay the minimiser leaves below 0.95, and of how many.
@@ -534,5 +618,6 @@ def left_at_113(results: Path) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    for name, value in headlines(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS).items():
-        print(f"{name}: {value}")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
+    for claim, texts in rows_of_the_board(folder).items():
+        print(f"{claim}: {' | '.join(texts)}")
