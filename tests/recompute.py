@@ -151,29 +151,27 @@ def after_ten(row: Row) -> float:
     return float(np.interp(then, row.curves["epoch"], row.curves["test_accuracy"]))
 
 
+def log_slope(x: list[float], y: list[float]) -> float:
+    """d ln y / d ln x, by least squares."""
+    x, y = np.log([x, y])
+    return float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
+
+
 def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
     """By modulus, the mean over seeds of d ln steepness / d ln D of memory's minima, the rule's.
 
-    Of those at rest.
+    Of those at rest that hold their circuit.
     """
-    slopes: dict[tuple, list[float]] = {}
     calm = [row.init for row in rows if row.optimiser == "lbfgs" and rests(row)]
     there = [row for row in rows if row.optimiser == "adamw" and row.init in calm]
-    for (p, _), of_seed in groups(there, "p", "seed").items():
-        for new in (True, False):
-            x, y = np.log(
-                [
-                    (row.dataset_size, row.curves["steepness"][0])
-                    for row in of_seed
-                    if row.in_memory == (row.curves["test_accuracy"][0] < 0.5) == new
-                ]
-            ).T
-            slopes.setdefault((p, new), []).append(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
-    return {
-        p: (float(np.mean(slopes[p, True])), float(np.mean(slopes[p, False])))
-        for p, new in slopes
-        if new
-    }
+    there = [row for row in there if row.in_memory == (row.curves["test_accuracy"][0] < 0.5)]
+
+    def slope(own: list[Row]) -> float:
+        return log_slope([r.dataset_size for r in own], [r.curves["steepness"][0] for r in own])
+
+    slopes = by(there, "p", "in_memory", of=lambda own: [*by(own, "seed", of=slope).values()])
+    means = {key: float(np.mean(each)) for key, each in slopes.items()}
+    return {p: (means[p, True], means[p, False]) for p, new in means if new}
 
 
 def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
@@ -551,14 +549,16 @@ def spread_of_waits(rows: list[Row]) -> float:
 
     The time t is when accuracy is half-way from what mirror images alone give to 1.
     """
-    by_size: dict[int, list[float]] = {}
-    for row in rows:
+
+    def wait(row: Row) -> float:
         facts = facts_of(row)
         known = set(facts[: row.dataset_size])
         mirror = np.mean([fact in known for fact in facts[row.dataset_size :]])
         past = row.curves["epoch"][row.curves["test_accuracy"] > (1 + mirror) / 2]
-        by_size.setdefault(row.dataset_size, []).append(log(past[0]) if len(past) else inf)
-    found = [np.array(times) for times in by_size.values() if max(times) < inf]
+        return log(past[0]) if len(past) else inf
+
+    by_size = by(rows, "dataset_size", of=lambda own: np.array([*map(wait, own)]))
+    found = [times for times in by_size.values() if max(times) < inf]
     squares = sum(float(np.sum((times - times.mean()) ** 2)) for times in found)
     return (squares / sum(len(times) - 1 for times in found)) ** 0.5
 

@@ -7,18 +7,8 @@ from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Records
-from varma2023 import experiments
-from varma2023.claims import (
-    NOT_RUN,
-    SCORES,
-    SIGN,
-    VERDICTS,
-    ByExperiment,
-    Claim,
-    Evidence,
-    Met,
-    Result,
-)
+from varma2023 import claims, experiments
+from varma2023.claims import SCORES, VERDICTS, ByExperiment, Claim, Evidence, Met, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -83,7 +73,7 @@ def results(records: ByExperiment) -> dict[str, Result]:
     `records` are by the name of their experiment (`experiments.all_records`).
     """
     found = {each.id: judge(each.id, **records) for each in CLAIMS}
-    return {name: result for name, result in found.items() if result.verdict != NOT_RUN}
+    return {name: result for name, result in found.items() if result.verdict != claims.NOT_RUN}
 
 
 def verdict_html(verdict: str) -> str:
@@ -114,7 +104,8 @@ SAID = {True: "met", False: "not met", None: "cannot be told"}
 
 def criteria_list(criteria: Mapping[str, Met]) -> str:
     """Criteria as an HTML list, each with a mark that a screen reader says in a word."""
-    marks = {met: f'<span role="img" aria-label="{SAID[met]}:">{SIGN[met]}</span>' for met in SAID}
+    mark = '<span role="img" aria-label="{}:">{}</span>'
+    marks = {met: mark.format(SAID[met], sign) for met, sign in claims.SIGN.items()}
     items = "".join(f"<li>{marks[met]} <span>{says}</span></li>" for says, met in criteria.items())
     return f'<ul class="gk-criteria">{items}</ul>'
 

@@ -3,20 +3,10 @@
 from itertools import chain
 from math import exp, isnan, log
 
+import evidence as made
 import numpy as np
 import pytest
-from evidence import (
-    ALL_DECAYS,
-    CALM,
-    FALLING,
-    RESTLESS,
-    by_mirrors,
-    by_modulus,
-    by_seed,
-    crossing,
-    sweep,
-    with_rest,
-)
+from evidence import CALM, FALLING, RESTLESS, by_seed, crossing, with_rest
 from handmade import record, shown, ungrokking
 
 from grokkit.runs import Run
@@ -230,7 +220,7 @@ def test_the_largest_gap_is_within_one_seed_and_size():
 
 
 def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
-    known, new = analysis.known_and_new([*chain(*by_modulus(factor=1.1).values())])
+    known, new = analysis.known_and_new([*chain(*made.by_modulus(factor=1.1).values())])
     off = analysis.off_by(known, new)
     assert [*off["p ln p"].values()] == pytest.approx([0.1], abs=0.02)
     flatter = (31 * log(31)) / 31 ** (5 / 3) / (53 * log(53) * 113 * log(113)) ** 0.5
@@ -247,7 +237,7 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     ("factor", "rest", "met"), [(1.1, CALM, True), (1.3, CALM, False), (1.0, FALLING, None)]
 )
 def test_another_modulus_is_a_criterion_of_its_own(factor, rest, met):
-    result = board.judge("B13", **by_modulus(more=[(73, factor, rest)]))
+    result = board.judge("B13", **made.by_modulus(more=[(73, factor, rest)]))
     assert result.core
     assert result.further["at p = 73, too"] is met
     assert "; at p = 73: " in result.ours
@@ -266,7 +256,7 @@ def test_facts_are_counted_once_and_unseen_ones_are_those_that_are_left(size, mi
 
 
 def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
-    found = by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
+    found = made.by_mirrors(ratio=1.2)["mirrors"]  # there Eq. (2) is as large as D_crit
     assert analysis.rules_ratio(found).value == pytest.approx(1.2, rel=0.01)
     assert analysis.mirrors_ratio(found).value == pytest.approx(1.2, rel=0.01)
 
@@ -284,9 +274,9 @@ def test_the_cost_of_the_rule_is_compared_at_the_largest_size():
     ],
 )
 def test_the_same_is_an_equivalence_over_seeds(powers, same, field, unit):
-    records, values = [], [unit * value for value in ALL_DECAYS]
+    records, values = [], [unit * value for value in made.ALL_DECAYS]
     for seed, power in enumerate(powers):
-        records += sweep((seed,), 700 + 50 * seed, power, field, values)
+        records += made.sweep((seed,), 700 + 50 * seed, power, field, values)
     assert analysis.same_d_crit(records, field) is same
     assert analysis.same_d_crit(with_rest(records, FALLING), field) is None
     interval = analysis.shift_interval(records, field)

@@ -265,7 +265,7 @@ OTHERWISE = {
     ("F4", NOT_RUN): partial(ends, **SIZES_3),
     ("F4wd", IN_PART): one_off,
     ("F4wd", FAILS): partial(ends, power=0.1),
-    ("F4wd", OPEN): partial(ends, rest=FALLING),
+    ("F4wd", OPEN): lambda: by_both() | ends(rest=FALLING),
     ("F4wd", NOT_RUN): partial(ends, values=(1.0,)),
     ("F8", FAILS): {"seeds": ONE, "d_crits": {"x-y": 200}},
     ("F8", OPEN): {"seeds": ONE, "sizes": (100, 200, 300, 400, 500)},
@@ -497,6 +497,7 @@ def test_badges_name_every_optimiser_and_permutations_by_their_degree():
 ONE_END = [  # of a claim: an experiment, and a size, on both sides of D_CRIT, or its last record
     *product(("F4wd", "B1", "B2"), ["transition"], (650, 800)),
     *product(["B9"], ["other_tasks"], (650, 800)),
+    *product(["B18"], ["moduli"], (650, 800, None)),
     *product(["B1"], ["memorising", "starts"], [None]),
     *product(["B2"], ["transition"], [None]),
     *product(["B9"], ["papers_memory", "other_tasks"], [None]),  # on the largest D'
@@ -520,10 +521,6 @@ def test_at_equal_epochs_adamw_may_move_with_weight_decay():
     result = board.judge("F4wd", **by_both() | slow)
     at_equal = [met for says, met in result.further.items() if "equal epochs" in says]
     assert (result.verdict, at_equal) == (IN_PART, [False])
-
-
-def test_weight_decay_is_judged_by_ends_at_rest():
-    assert board.judge("F4wd", **by_both() | ends(rest=FALLING)).verdict == OPEN
 
 
 def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not():

@@ -8,21 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records, Run
-from varma2023 import plots
-from varma2023.measures import (
-    Reading,
-    Summary,
-    curve,
-    d_crit_text,
-    finals,
-    group,
-    least,
-    objective,
-    over_least,
-    rests,
-    spikes,
-    stable_below,
-)
+from varma2023 import measures, plots
+from varma2023.measures import Reading, Summary, group, least, rests, stable_below
 from varma2023.plots import Looks, draw
 from varma2023.profiles import PAPERS
 from varma2023.statistics import Interval, bootstrap, geometric_mean, log_slope, mean_ratio
@@ -138,7 +125,7 @@ def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
     """d ln steepness / d ln D of minima at rest of one setting and kind, by seed."""
     read, fits = _read(found), dict[int, float]()
     for seed, own in group([*filter(rests, _holding(found, kind))], "seed").items():
-        sizes, steep = curve(own, read)
+        sizes, steep = measures.curve(own, read)
         if len(sizes) > 1:
             fits[seed] = log_slope(sizes, steep)
     return fits
@@ -158,12 +145,12 @@ def exponents(found: Sequence[Minimum]) -> list[Interval]:
 def too_steep_text(found: Sequence[Minimum]) -> str:
     """The D from which memory's minimum is too steep for AdamW at the paper's rate, over seeds."""
     ends = _holding(found, MEMORY)
-    return d_crit_text(ends, stable_below(PAPERS), _read(found)) if ends else "none"
+    return measures.d_crit_text(ends, stable_below(PAPERS), _read(found)) if ends else "none"
 
 
 def leaves(record: Record) -> bool:
     """Whether AdamW leaves the minimum at which it starts: its train loss spikes."""
-    return spikes(record) > 0
+    return measures.spikes(record) > 0
 
 
 def right(found: Sequence[Minimum]) -> list[bool]:
@@ -190,7 +177,7 @@ def left_text(found: Sequence[Minimum], kind: str) -> str:
 def height_text(found: Sequence[Minimum], kind: str) -> str:
     """By learning rate, Eq. (2) where AdamW ends over that at the minimum: median and range."""
     heights = {
-        lr: Summary.of([least(record) / objective(record)[0] for record in own])
+        lr: Summary.of([least(record) / measures.objective(record)[0] for record in own])
         for lr, own in by_rate(found, kind).items()
     }
     return powers(", ".join(f"{each.text('.3g')} at η = {lr:g}" for lr, each in heights.items()))
@@ -199,7 +186,7 @@ def height_text(found: Sequence[Minimum], kind: str) -> str:
 def edge_text(found: Sequence[Minimum], kind: str) -> str:
     """How steep the loss is where AdamW ends at the smallest rate: median and range."""
     slowest = next(iter(by_rate(found, kind).values()), [])
-    return finals(slowest, "steepness").text(".0f")
+    return measures.finals(slowest, "steepness").text(".0f")
 
 
 def steepness_table(found: Sequence[Minimum]) -> str:
@@ -237,7 +224,7 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
         slow = [(minimum, minimum.adamw[0]) for minimum in own]
         every = [(minimum, record) for minimum in own for record in minimum.adamw]
         heights = [settings.index(minimum.setting) + shift for minimum in own]
-        rises = [float(np.nanmax(over_least(record))) for _, record in every]
+        rises = [float(np.nanmax(measures.over_least(record))) for _, record in every]
         panel = zip((slow, every), (heights, rises), hovers, strict=True)
         for row, (dots, y, hover) in enumerate(panel, start=1):
             x = [float(record["steepness"][0]) for _, record in dots]
