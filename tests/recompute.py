@@ -228,11 +228,11 @@ def while_calm(row: Row) -> float:
     return float(np.median(calm))
 
 
-def shifts(rows: list[Row], field: str, of=accuracy) -> list[float]:
-    """By seed, how many times D_crit changes from the least value of a field to the largest."""
+def shifts(rows: list[Row], of=accuracy) -> list[float]:
+    """By seed, D_crit at the largest weight decay over that at the least."""
     found = []
     for here in groups(rows, "seed").values():
-        points = [(log(v), log(d_crit(own, of))) for v, own in groups(here, field).items()]
+        points = [(log(v), log(d_crit(own, of))) for v, own in groups(here, "weight_decay").items()]
         x, y = np.array(points).T
         found.append(exp(np.polyfit(x, y, 1)[0] * np.ptp(x)))
     return found
@@ -350,7 +350,7 @@ def averaged(values: list[float], spec: str = ",.0f", of=lambda value: value) ->
 
 def shift(rows: list[Row], of=accuracy) -> str:
     """By how much D_crit moves with weight decay."""
-    return averaged(shifts(rows, "weight_decay", of), "+.1%", lambda factor: factor - 1)
+    return averaged(shifts(rows, of), "+.1%", lambda factor: factor - 1)
 
 
 def extremes(values: Iterable[float]) -> tuple[float, float]:

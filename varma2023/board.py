@@ -181,16 +181,15 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         cells = (
             (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),
             (VERDICTS.index(result.verdict), verdict_html(result.verdict)),
-            ("", each.number),
-            ("", ours_html(result.ours) + earlier),
+            (None, each.number),
+            (None, ours_html(result.ours) + earlier),
             (sum(not met for met in result.further.values()), criteria_list(asked) if made else ""),
             ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
         )
+        keys = ["" if key is None else f' data-key="{key}"' for key, _ in cells]
         texts = "".join(
-            f'<td data-head="{head}"'
-            + (f' data-key="{key}">' if key != "" else ">")
-            + f"{text}</td>"
-            for head, (key, text) in zip(heads, cells, strict=True)
+            f'<td data-head="{head}"{key}>{text}</td>'
+            for head, key, (_, text) in zip(heads, keys, cells, strict=True)
         )
         chosen = f'data-verdict="{result.verdict}" {chosen_by(made)}'
         rows.append(f'<tr id="{row_id(each.id)}" {chosen}>{texts}</tr>')

@@ -32,7 +32,6 @@ GIVEN = {"seeds": int | None, "sizes": Sizes, "weight_decays": Sequence[float] |
 LISTS = {
     "sizes": (Integral, "whole numbers"),
     "weight_decays": (Real, "numbers"),
-    "eps": (Real, "numbers"),
     "tasks": (str, "names"),
 }
 

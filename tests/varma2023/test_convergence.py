@@ -163,6 +163,8 @@ def test_the_figures_are_fit_to_print_and_say_what_they_show():
     runs = sweeps.strength("quick")
     found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
     shown(figures.fig_strength(found), "24.00 for λ 10")
+    row = "<td>24.00</td><td>45.0</td><td>1.000</td><td>0.01</td><td>"
+    assert analysis.strength_table(found).count(row) == 3  # by c
     fourth = replace(found[0].run, eps=1e-6, weight_decay=0.01)
     fig = figures.fig_strength([*found, ended(fourth, [0, 9], [1.0, 0.01])])
     assert len(fig.data) == 2 * 4  # of any number, none is dropped

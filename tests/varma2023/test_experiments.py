@@ -86,7 +86,6 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: sweeps.transition(sizes=[]), r"whole numbers, got \[\]"),
         (lambda: sweeps.transition(sizes=400), "whole numbers, got 400"),
         (lambda: starts(weight_decays=["1"]), "weight_decays must be a list of"),
-        (lambda: sweeps.epsilon(eps=1e-8), "eps must be a list of numbers, got 1e-08"),
         (lambda: other_tasks(tasks="x-y"), "tasks must be a list of names"),
         (lambda: profiles.grokking(seed=7), "grokking sets seed itself.*give seeds"),
         (lambda: profiles.ungrokking(dataset_size=9), "g sets dataset_size itself.*give sizes"),

@@ -6,7 +6,7 @@ from functools import partial
 import evidence
 import numpy as np
 import pytest
-from handmade import shown
+from handmade import UNGROKKED, shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures
@@ -50,6 +50,9 @@ def test_epochs_are_infinite_where_a_run_never_generalises():
     assert analysis.general_epochs(runs) == [4000, np.inf, 6000]
     assert analysis.general_median(runs) == 6000
     assert analysis.general_median(runs[:2]) == np.inf
+    bound = "below 0.50, as none has generalised"  # in 20,000 epochs
+    fastest = [analysis.fastest_text(some) for some in (runs, runs[1:2], [])]
+    assert fastest == ["2.50", bound, "not known"]
     assert analysis.delays(runs).text("g") == "25 (20 – 30), in 2 of 3 runs"
 
 
@@ -91,6 +94,8 @@ def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
     assert "initial weights × 0.5: the norm goes from 20 to 24; 2 of 2 runs grok" in text
     seen = "with nothing changed the norm falls in 100% of the evaluations from its peak until "
     assert analysis.walks_seen(every).startswith(f"{seen}it generalises. Epoch at which ")
+    fewest = "0.02 with 390 examples and at 0.99 with 1,494 examples"
+    assert analysis.forgets_seen(UNGROKKED) == f"trained on, test accuracy ends at {fewest}"
     ours = board.judge("S7", ablations=sweep()).ours
     assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
     assert ours.endswith("without, 3 of 3 runs")

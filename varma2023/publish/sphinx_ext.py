@@ -1,8 +1,8 @@
 """How the book renders what the chapters print: figures, explorers, maths, docstrings.
 
-A Sphinx extension and two MyST-NB mime renderers (entry points `myst_nb.mime_renderers`). All of
-it writes plain HTML that `static/gk-book.js` brings to life with files beside the page; nothing
-asks another host for anything.
+A Sphinx extension and two MyST-NB mime renderers. All of it writes plain HTML that
+`static/gk-book.js` brings to life with files beside the page; nothing asks another host for
+anything.
 """
 
 import html
@@ -16,6 +16,7 @@ from typing import Any
 
 from docutils import nodes
 from dukpy import JSInterpreter
+from myst_nb.core import render
 from sphinx.util.math import get_node_equation_number
 
 from varma2023.publish.narrow import narrow
@@ -206,7 +207,9 @@ def explain_terms(app: Any, doctree: Any, page: str) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Register maths, docstrings and the search's scores; figures come by their entry points."""
+    """Register maths, docstrings, the search's scores and how figures are drawn."""
+    # not by entry points: those would serve every book of whoever installs the wheel
+    render.load_mime_renders = lambda: [PlotlyMime, IslandMime]
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.config["html_search_scorer"] = str(Path(__file__).parent / "static" / "scorer.js")
     app.connect("env-get-updated", number_figures_as_the_paper, priority=900)

@@ -11,9 +11,9 @@ from grokkit import theorems
 from grokkit.theorems import EqualCircuits, scaled_loss
 
 
-def _lowest(f: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
-    """The minimiser of f on [low, high] by a grid, then by finer grids around its best point."""
-    points = 1025
+def _lowest(f: Callable[[np.ndarray], np.ndarray], high: float) -> float:
+    """The minimiser of f on [0, high] by a grid, then by finer grids around its best point."""
+    low, points = 0.0, 1025
     for _ in range(9):
         grid = np.linspace(low, high, points)
         best = int(f(grid).argmin())
@@ -36,12 +36,12 @@ def minimise_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         before = share.copy()
         for i, j in combinations(range(len(cost)), 2):
             both = share[i] + share[j]
-            x = _lowest(lambda t: cost[i] * t**power + cost[j] * (1 - t) ** power, 0.0, 1.0)  # noqa: B023
+            x = _lowest(lambda t: cost[i] * t**power + cost[j] * (1 - t) ** power, 1.0)  # noqa: B023
             share[i], share[j] = x * both, (1 - x) * both
         if np.abs(share - before).max() < 1e-9:
             break
     ceiling = math.log(circuits.n_labels) + 745  # beyond it the cross-entropy is exactly flat
-    total = _lowest(lambda s: theorems.effective_loss(circuits, s[:, None] * share), 0.0, ceiling)
+    total = _lowest(lambda s: theorems.effective_loss(circuits, s[:, None] * share), ceiling)
     return total * share
 
 

@@ -1,6 +1,5 @@
 """The transition of ungrokking (Sec. 5.2): by the minimiser of Eq. (2), and by AdamW."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -78,13 +77,13 @@ EPSILONS = 1e-9, 1e-8, 1e-7
     quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 3000, SHARES * EVERYTHING),
 )
-def epsilon(profile: str, grid: Grid, eps: Sequence[float] = EPSILONS) -> list[Run]:
+def epsilon(profile: str, grid: Grid) -> list[Run]:
     """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
 
     The published sweep is at p = 53.
     """
     inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
-    return [run for value in eps for run in profiles.to_the_minimum(inits, grid, {"eps": value})]
+    return [*chain(*(profiles.to_the_minimum(inits, grid, {"eps": eps}) for eps in EPSILONS))]
 
 
 @sets(
