@@ -1,6 +1,6 @@
 """Readings of records that several rooms share: marks, rest, D_crit, outcomes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import exp, inf, isfinite, isnan, log, nan
@@ -27,6 +27,24 @@ def require(criteria: Mapping[str, bool], when: bool = True) -> None:
     missed = [name for name, met in criteria.items() if not met]
     if when and missed:
         raise AssertionError(f"expected of these runs, but not so: {'; '.join(missed)}")
+
+
+def how_many(met: Iterable[object]) -> str:
+    """ "3 of 5": how many are true, or not empty."""
+    each = [*map(bool, met)]
+    return f"{sum(each)} of {len(each)}"
+
+
+def all_of(says: str, met: Iterable[object]) -> dict[str, bool]:
+    """The criterion that all are true, as `how_many` has it, which says how many are."""
+    each = [*map(bool, met)]
+    return {f"{says} ({how_many(each)})": all(each)}
+
+
+def none_of(says: str, met: Iterable[object]) -> dict[str, bool]:
+    """The criterion that none is true, which says how many are."""
+    each = [*map(bool, met)]
+    return {f"{says} ({how_many(each)})": not any(each)}
 
 
 def counted_span(values: Sequence[int | float], form: str = "g") -> str:
@@ -356,8 +374,7 @@ def rests(record: Record) -> bool:
 
 def resting(records: Records, who: str = "every end is at rest") -> dict[str, bool]:
     """Whether all of these runs ended at rest, as a criterion that says how many did."""
-    n = sum(map(rests, records))
-    return {f"{who} ({n} of {len(records)})": n == len(records)}
+    return all_of(who, map(rests, records))
 
 
 # --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------

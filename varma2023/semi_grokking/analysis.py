@@ -20,6 +20,7 @@ from varma2023.measures import (
     Summary,
     end_kind,
     group,
+    how_many,
     outcome,
     plateau,
 )
@@ -153,8 +154,7 @@ def at_several_rates(records: Records) -> list[list[Record]]:
 
 def above_half_text(records: Records) -> str:
     """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
-    rates = group([*chain(*at_several_rates(records))], "lr").items()
-    return ", ".join(f"{share_text(own)} at η = {rate:g}" for rate, own in rates)
+    return by_rate_text([*chain(*at_several_rates(records))], share_text)
 
 
 def same_side(records: Records) -> list[bool]:
@@ -310,14 +310,25 @@ def is_smaller(ratio: Interval) -> bool | None:
     return ratio.tells(0, 1 / MARGIN)
 
 
+def above_half(record: Record) -> bool:
+    """Whether a run ends above a test accuracy of 1/2."""
+    return record.final("test_accuracy") > 0.5
+
+
 def in_the_rule(records: Records) -> list[Record]:
-    """The runs that end above a test accuracy of 1/2."""
-    return [record for record in records if record.final("test_accuracy") > 0.5]
+    """The runs that end `above_half`."""
+    return [*filter(above_half, records)]
 
 
 def share_text(records: Records) -> str:
-    """ "3 of 5": how many end above a test accuracy of 1/2."""
-    return f"{len(in_the_rule(records))} of {len(records)}"
+    """ "3 of 5": how many end `above_half`."""
+    return how_many(map(above_half, records))
+
+
+def by_rate_text(records: Records, told: Callable[[Records], str]) -> str:
+    """ "3 of 5 at η = 0.004, ...": what is told of the runs at each learning rate."""
+    rates = group(records, "lr").items()
+    return ", ".join(f"{told(own)} at η = {rate:g}" for rate, own in rates)
 
 
 def usual_of(records: Records, usual: Records) -> list[Record]:
@@ -338,19 +349,12 @@ def only_there(records: Records, usual: Records) -> list[Record]:
 
 def ratios_text(records: Records, usual: Records) -> str:
     """ "× 0.95 (0.90 – 1.01) at η = 0.004, ...": `size_ratio` by learning rate."""
-    rates = group(records, "lr").items()
-    return ", ".join(f"× {size_ratio(own, usual).text()} at η = {rate:g}" for rate, own in rates)
-
-
-def spiking(records: Records) -> int:
-    """How many of the runs spike."""
-    return sum(measures.spikes(record) > 0 for record in records)
+    return by_rate_text(records, lambda own: f"× {size_ratio(own, usual).text()}")
 
 
 def spiking_text(records: Records) -> str:
     """ "3 of 40 at η = 0.004, ...": how many runs spike, by learning rate."""
-    rates = group(records, "lr").items()
-    return ", ".join(f"{spiking(own)} of {len(own)} at η = {rate:g}" for rate, own in rates)
+    return by_rate_text(records, lambda own: how_many(map(measures.spikes, own)))
 
 
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
@@ -372,11 +376,6 @@ def spikes_in_memory(record: Record) -> list[int]:
     """The evaluations at which spikes start while `in_memory`."""
     there = in_memory(record)
     return [row for row in measures.spike_starts(record) if there[row]]
-
-
-def spiking_in_memory(records: Records) -> int:
-    """How many of the runs spike while in memory."""
-    return sum(map(bool, map(spikes_in_memory, records)))
 
 
 def before_spikes(record: Record) -> list[float]:
@@ -402,10 +401,10 @@ def medians(read: Readings, records: Records) -> list[float]:
     return [float(np.median(read(record) or nan)) for record in records]
 
 
-def at_edge(read: Readings, records: Records) -> int:
-    """How many networks are at the edge, by their `medians`."""
+def at_edge(read: Readings, records: Records) -> list[bool]:
+    """Which networks are at the edge, by their `medians`."""
     found = zip(records, medians(read, records), strict=True)
-    return sum(steep > edge(record.run) for record, steep in found)
+    return [steep > edge(record.run) for record, steep in found]
 
 
 def steep_text(read: Readings, records: Records) -> str:
@@ -441,13 +440,13 @@ class Steep(NamedTuple):
     @property
     def at_edge(self) -> list[int]:
         """By kind how many networks are at the edge."""
-        return [*map(at_edge, READS, self[:3])]
+        return [*map(sum, map(at_edge, READS, self[:3]))]
 
     @property
     def near_text(self) -> str:
         """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
         *_, last = self.between.values()
-        return f"{at_edge(while_calm, last)} of {len(last)}"
+        return how_many(at_edge(while_calm, last))
 
     def spike_foretold(self, rate: float) -> bool:
         """Whether networks at a rate between should spike, as the usual rate tells.
@@ -461,8 +460,8 @@ class Steep(NamedTuple):
     @property
     def between_text(self) -> str:
         """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": calm at rates between."""
-        rates = self.between.items()
-        return ", ".join(f"{steep_text(while_calm, own)} at η = {rate:g}" for rate, own in rates)
+        every = [*chain(*self.between.values())]
+        return by_rate_text(every, lambda own: steep_text(while_calm, own))
 
     @property
     def told(self) -> list[str]:
@@ -485,9 +484,14 @@ def before_lowering(records: Records) -> list[Record]:
     return [record for record in records if record.run in runs]
 
 
+def in_full(record: Record) -> bool:
+    """Whether a run ends above 0.95, after a plateau or without."""
+    return outcome(record) in (measures.TRANSIENT, measures.FULL)
+
+
 def generalised(records: Records) -> list[Record]:
-    """The runs that end above 0.95, after a plateau or without."""
-    return [record for record in records if outcome(record) in (measures.TRANSIENT, measures.FULL)]
+    """The runs that end `in_full`."""
+    return [*filter(in_full, records)]
 
 
 # --- the same random weights, in both ways ----------------------------------------------------

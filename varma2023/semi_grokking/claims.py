@@ -4,23 +4,22 @@ from dataclasses import replace
 from itertools import chain
 
 from grokkit.runs import Record, Records
+from varma2023 import measures
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
-from varma2023.measures import (
-    SEMI,
-    TRANSIENT,
-    Summary,
-    at_largest,
-    d_crit_text,
-    end_kind,
-    group,
-    outcome,
-    rests,
-    spike_starts,
-    stable_below,
-)
+from varma2023.measures import Summary, all_of, group, how_many, none_of, outcome, spikes
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.metastable import spiking_later
+from varma2023.semi_grokking.analysis import (
+    above_half,
+    at_edge,
+    before_spikes,
+    in_full,
+    share_text,
+    spikes_in_memory,
+    steep_text,
+    while_calm,
+)
+from varma2023.semi_grokking.metastable import later_spikes
 from varma2023.semi_grokking.sweeps import EDGE, STEP
 
 FOUR = "Prediction 4, semi-grokking"
@@ -77,14 +76,14 @@ def fig5(found: ByExperiment) -> Result:
         return Result()
     n, stay = len(records), len(analysis.standing(longer))
     enough = stay >= analysis.PAPER_SHARE * n if longer else None
-    waits = bool(analysis.standing(records, TRANSIENT))
+    waits = bool(analysis.standing(records, measures.TRANSIENT))
     further: dict[str, Met] = {
         f"at least {analysis.PAPER_SHARE:.0%} of runs end so and stay": enough,
         "some runs wait on a plateau and then generalise in full": waits,
     }
     if ends := found.get("semi_grokking_ends"):
-        middle = [end for end in ends if end_kind(end) == SEMI]
-        still = sum(map(rests, middle))
+        middle = [end for end in ends if measures.end_kind(end) == measures.SEMI]
+        still = sum(map(measures.rests, middle))
         name = f"the minimiser, too, rests in the middle ({still} of {len(ends)}; {len(middle)} end"
         further[f"{name} there)"] = bool(still) or (None if middle else False)
     ours = f"{len(analysis.standing(records))} of {n}, {stay} of them also when trained for longer"
@@ -110,8 +109,8 @@ def fig6(found: ByExperiment) -> Result:
     at_once, first = sum(drop.at_once for drop in drops), len(analysis.norm_drops(records))
     ours = f"{first} of {len(records)} networks wait and then generalise, {len(drops) - first} of "
     ours += f"{len(longer)} longer runs; the norm drops at that moment in {at_once}"
-    drop = f"the norm drops as the plateau ends ({at_once} of {len(drops)})"
-    return Result(ours, bool(drops), {drop: at_once == len(drops)}, Evidence.of(records))
+    further = all_of("the norm drops as the plateau ends", (drop.at_once for drop in drops))
+    return Result(ours, bool(drops), further, Evidence.of(records))
 
 
 @CLAIMS.row(
@@ -132,15 +131,12 @@ def larger_step(found: ByExperiment) -> Result:
     there = analysis.in_papers_range(large)
     if not there or not small:
         return Result()
-    left, slow = analysis.generalised(there), analysis.generalised(small[0])
-    by_size = ", ".join(
-        f"{len(analysis.generalised(here))} of {len(here)} at D = {size:,}"
-        for size, here in group(large, "dataset_size").items()
-    )
-    control = f"in the same time none does at η = {min(steps):g} ({len(slow)} of {len(small[0])})"
+    sizes = group(large, "dataset_size").items()
+    by_size = ", ".join(f"{how_many(map(in_full, own))} at D = {size:,}" for size, own in sizes)
     ours = f"generalised within {large[0].run.epochs:,} epochs at η = {max(steps):g}: {by_size}"
-    most = 2 * len(left) > len(there)
-    return Result(ours, most, {control: not slow}, Evidence.of(large, small[0]))
+    control = none_of(f"in the same time none does at η = {min(steps):g}", map(in_full, small[0]))
+    most = 2 * len(analysis.generalised(there)) > len(there)
+    return Result(ours, most, control, Evidence.of(large, small[0]))
 
 
 @CLAIMS.row(
@@ -157,13 +153,10 @@ def once_memorised(found: ByExperiment) -> Result:
     if not pairs:
         return Result()
     still = len(analysis.generalised(pairs))
-    spiky = analysis.spiking_in_memory(pairs)
-    fitted = sum(bool(record["train_accuracy"][0] == 1) for record in pairs)
     ours = f"{still} of {len(pairs)} generalise at η = {pairs[0].run.lr:g}, too"
-    further: dict[str, Met] = {
-        f"none spikes in memory ({spiky} of {len(pairs)})": not spiky,
-        f"all had memorised before ({fitted} of {len(pairs)})": fitted == len(pairs),
-    }
+    further = none_of("none spikes in memory", map(spikes_in_memory, pairs))
+    fitted = (record["train_accuracy"][0] == 1 for record in pairs)
+    further |= all_of("all had memorised before", fitted)
     return Result(ours, 2 * still < len(pairs), further, Evidence.of(led_out, pairs))
 
 
@@ -192,15 +185,13 @@ def noise_instead(found: ByExperiment) -> Result:
         return Result()
     still, run = len(analysis.generalised(pairs)), pairs[0].run
     ours = f"{still} of {len(pairs)} generalise at η = {run.lr:g} with noise of {run.noise:g} ε"
-    fits = sum(record.final("train_accuracy") == 1 for record in pairs)
-    rate = max(record.run.lr for record in found["leaving_memory"])
-    fast = analysis.usual_of(small[0], [r for r in found["leaving_memory"] if r.run.lr == rate])
-    above = [*map(len, map(analysis.in_the_rule, (small[0], fast)))]
-    told = f"{analysis.share_text(small[0])}, {analysis.share_text(fast)} at η = {rate:g} without"
-    further: dict[str, Met] = {
-        f"all know their training set at the end ({fits} of {len(pairs)})": fits == len(pairs),
-        f"mod 31, too ({told})": 2 * above[0] < above[1],
-    }
+    largest = measures.at_largest(found["leaving_memory"], "lr")
+    fast = analysis.usual_of(small[0], largest)
+    told = f"{share_text(small[0])}, {share_text(fast)} at η = {largest[0].run.lr:g} without"
+    above = [len(analysis.in_the_rule(here)) for here in (small[0], fast)]
+    fits = (record.final("train_accuracy") == 1 for record in pairs)
+    further = all_of("all know their training set at the end", fits)
+    further[f"mod 31, too ({told})"] = 2 * above[0] < above[1]
     return Result(ours, 2 * still < len(pairs), further, Evidence.of(led_out, pairs))
 
 
@@ -224,17 +215,15 @@ def step_over_epsilon(found: ByExperiment) -> Result:
     )
     if not n_large:
         return Result()
-    spiky = spiking_later(low)
-    ours = f"{analysis.share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
-    ours += f"{analysis.share_text(large)} at η = {large[0].run.lr:g}"
-    further: dict[str, Met] = {
-        f"fewer at that rate with {EDGE} ε and λ / {EDGE} ({analysis.share_text(raised)})": (
-            2 * n_raised < n_large
-        ),
-        f"fewer at the paper's rate, ε and λ ({analysis.share_text(usual)})": 2 * n_usual < n_large,
-        f"most of those with ε / {EDGE} spike in memory ({spiky} of {len(low)})": (
-            2 * spiky > len(low)
-        ),
+    spiky = [bool(later_spikes(record)) for record in low]
+    ours = f"{share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
+    ours += f"{share_text(large)} at η = {large[0].run.lr:g}"
+    with_more = f"fewer at that rate with {EDGE} ε and λ / {EDGE} ({share_text(raised)})"
+    most = f"most of those with ε / {EDGE} spike in memory ({how_many(spiky)})"
+    further = {
+        with_more: 2 * n_raised < n_large,
+        f"fewer at the paper's rate, ε and λ ({share_text(usual)})": 2 * n_usual < n_large,
+        most: 2 * sum(spiky) > len(spiky),
     }
     return Result(ours, 2 * n_low >= n_large, further, Evidence.of(*cells))
 
@@ -303,7 +292,7 @@ def many(found: ByExperiment) -> Result:
 def at_papers_sizes(found: ByExperiment) -> Result:
     """B29: the same as B24 at the paper's modulus and sizes (choice C45)."""
     records = found["papers_sizes"]
-    large = at_largest(records, "lr")
+    large = measures.at_largest(records, "lr")
     result = _lasting(analysis.Left.of(large, (), (), found["papers_sizes_again"]), large)
     if not result.evidence:
         return result
@@ -347,21 +336,20 @@ def rounding(found: ByExperiment) -> Result:
     if len(pairs) < ENOUGH_SEEDS:
         return Result()
     exact, rounded = ([*records] for records in zip(*pairs, strict=True))
-    calm, spiky = analysis.spiking(exact), analysis.spiking(rounded)
+    calm, spiky = (sum(spikes(record) > 0 for record in each) for each in (exact, rounded))
     even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
-    same, of = sum(outcome(one) == outcome(other) for one, other in pairs), len(pairs)
     ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
-    ours = f"with the rounded loss {spiky} of {of} spike, the accuracy of {uneven} dips, and the "
-    ours += f"ends are {ends}; with the exact one {calm}, {even}, and {others}; over the last half "
+    ours = f"with the rounded loss {spiky} of {len(pairs)} spike, the accuracy of {uneven} dips, "
+    ours += f"and the ends are {ends}; with the exact one {calm}, {even}, and {others}; over the "
     wide, narrow = (Summary.of([*map(analysis.loss_span, each)]) for each in (rounded, exact))
-    ours += f"the loss spans {wide.text('.1f')} powers of ten with the rounded loss, "
+    ours += f"last half the loss spans {wide.text('.1f')} powers of ten with the rounded loss, "
     ours += f"{narrow.text('.2f')} with the exact one"
-    further = {
-        f"every network with the rounded loss spikes ({spiky} of {of})": spiky == of,
-        "accuracy dips in most of these, in none with the exact loss": 2 * uneven > of and not even,
-        f"pairs end alike ({same} of {of})": same == of,
-    }
-    return Result(ours, 2 * spiky > of and not calm, further, Evidence.of(exact, rounded))
+    dips = 2 * uneven > len(pairs) and not even
+    further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
+    further["accuracy dips in most of these, in none with the exact loss"] = dips
+    further |= all_of("pairs end alike", (outcome(one) == outcome(other) for one, other in pairs))
+    core = 2 * spiky > len(pairs) and not calm
+    return Result(ours, core, further, Evidence.of(exact, rounded))
 
 
 @CLAIMS.row(
@@ -379,18 +367,18 @@ def too_steep(found: ByExperiment) -> Result:
     if not analysis.in_papers_range(larger):
         return Result()
     edge, told = kinds.at_edge, kinds.told
-    spiking = all(map(analysis.before_spikes, (*larger, *rounded)))
+    spiking = all(map(before_spikes, (*larger, *rounded)))
     core = spiking and (edge[0], edge[2]) == (len(larger), 0)
     ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {edge[0]} of {len(larger)} at "
     ours += f"the edge; {told[2]} with the rounded loss, {edge[2]} of {len(rounded)}; "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
     calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
-    further = {calm: not (edge[1] or analysis.spiking(usual))}
+    further = {calm: not (edge[1] or any(map(spikes, usual)))}
     for rate, records in between.items():
         foretold = len(records) if kinds.spike_foretold(rate) else 0
         who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
-        n = analysis.spiking_in_memory(records)
-        further[f"{who} ({n} of {len(records)})"] = n == foretold
+        spiky = [*map(bool, map(spikes_in_memory, records))]
+        further[f"{who} ({how_many(spiky)})"] = sum(spiky) == foretold
     evidence = Evidence.of(larger, usual, rounded, *between.values())
     return Result(ours, core, further, evidence)
 
@@ -408,19 +396,14 @@ def at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["forgetting"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    spiking = analysis.spiking_in_memory(few)
-    calm = analysis.at_edge(analysis.while_calm, many)
-    late = [r for r in many if any(r["epoch"][spike_starts(r)] > SETTLES)]
-    ours = f"{spiking} of {len(few)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
-    before = analysis.steep_text(analysis.before_spikes, few)
-    ours += f"before of {before}, where AdamW tolerates {stable_below(few[0].run):.0f}; "
-    ours += f"{analysis.steep_text(analysis.while_calm, many)} while calm on "
-    ours += f"{many[0].run.dataset_size:,}"
-    further: dict[str, Met] = {
-        f"with the rule none spikes after epoch {SETTLES:,} ({len(late)} of {len(many)})": not late,
-        f"with the rule none is at the edge ({calm} of {len(many)})": not calm,
-    }
-    core = spiking == analysis.at_edge(analysis.before_spikes, few) == len(few)
+    before, spiky = steep_text(before_spikes, few), [*map(bool, map(spikes_in_memory, few))]
+    ours = f"{how_many(spiky)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
+    ours += f"before of {before}, where AdamW tolerates {measures.stable_below(few[0].run):.0f}; "
+    ours += f"{steep_text(while_calm, many)} while calm on {many[0].run.dataset_size:,}"
+    late = (any(record["epoch"][measures.spike_starts(record)] > SETTLES) for record in many)
+    further = none_of(f"with the rule none spikes after epoch {SETTLES:,}", late)
+    further |= none_of("with the rule none is at the edge", at_edge(while_calm, many))
+    core = all(spiky) and all(at_edge(before_spikes, few))
     return Result(ours, core, further, Evidence.of(few, many))
 
 
@@ -437,22 +420,20 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["remembering"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    calm = [analysis.at_edge(analysis.while_calm, here) for here in (few, many)]
-    ours = "; ".join(
-        f"{analysis.steep_text(analysis.while_calm, here)} while calm on "
-        f"{here[0].run.dataset_size:,} examples, {n} of {len(here)} at the edge, and "
-        f"{analysis.spiking_in_memory(here)} spike"
-        for here, n in zip((few, many), calm, strict=True)
-    )
-    ours += f"; AdamW tolerates {stable_below(few[0].run):.0f}"
-    from_edge = analysis.at_edge(analysis.before_spikes, [*few, *many])
-    left = [any(max(r["test_accuracy"]) >= 0.5 for r in here) for here in (few, many)]
-    further: dict[str, Met] = {
-        "on few examples all are at the edge, too": calm[0] == len(few) and not left[0],
-        "on the paper's size at least one spikes": analysis.spiking_in_memory(many) > 0,
-        "none spikes from below the edge": from_edge == analysis.spiking_in_memory([*few, *many]),
+    told, stay = [], []
+    for here in (few, many):
+        calm, spiky = at_edge(while_calm, here), sum(map(bool, map(spikes_in_memory, here)))
+        size = f"{steep_text(while_calm, here)} while calm on {here[0].run.dataset_size:,} examples"
+        told.append(f"{size}, {how_many(calm)} at the edge, and {spiky} spike")
+        stay.append(all(calm) and all(max(r["test_accuracy"]) < 0.5 for r in here))
+    ours = f"{'; '.join(told)}; AdamW tolerates {measures.stable_below(few[0].run):.0f}"
+    spiking = [record for record in (*few, *many) if spikes_in_memory(record)]
+    further = {
+        "on few examples all are at the edge, too": stay[0],
+        "on the paper's size at least one spikes": any(map(spikes_in_memory, many)),
+        "none spikes from below the edge": all(at_edge(before_spikes, spiking)),
     }
-    return Result(ours, calm[1] == len(many) and not left[1], further, Evidence.of(few, many))
+    return Result(ours, stay[1], further, Evidence.of(few, many))
 
 
 @CLAIMS.row(
@@ -468,18 +449,15 @@ def by_momentum(found: ByExperiment) -> Result:
     kinds = [*group(found["momentum"], "beta1").values()]
     if len(kinds) < 3 or len(group(kinds[0], "seed")) < ENOUGH_SEEDS:
         return Result()
-    (less, usual, more), told = kinds, [*map(analysis.share_text, kinds)]
-    left = [len(analysis.in_the_rule(records)) for records in kinds]
-    spiked = analysis.spiking_in_memory(less)
+    (less, usual, more), told = kinds, [*map(share_text, kinds)]
     ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
     ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "
     ours += "rate"
-    further: dict[str, Met] = {
-        f"with the usual momentum none does ({told[1]})": not left[1],
-        f"with less every network spikes in memory ({spiked} of {len(less)})": spiked == len(less),
-        f"at {EDGE} times the rate, with more, none does ({told[2]})": not left[2],
-    }
-    return Result(ours, 2 * left[0] > len(less), further, Evidence.of(less, usual, more))
+    further = none_of("with the usual momentum none does", map(above_half, usual))
+    further |= all_of("with less every network spikes in memory", map(spikes_in_memory, less))
+    further |= none_of(f"at {EDGE} times the rate, with more, none does", map(above_half, more))
+    core = 2 * len(analysis.in_the_rule(less)) > len(less)
+    return Result(ours, core, further, Evidence.of(less, usual, more))
 
 
 @CLAIMS.row(
@@ -499,18 +477,13 @@ def spikes_kept_low(found: ByExperiment) -> Result:
     if not analysis.in_papers_range(free):
         return Result()
     left = [*map(len, map(analysis.generalised, (free, clipped)))]
-    spiky = analysis.spiking_in_memory(clipped)
     ours = f"{left[1]} of {len(clipped)} generalise clipped at {clipped[0].run.clip:g} ε, "
     ours += f"{left[0]} of {len(free)} as they are"
     usual, low, *_ = small[0].values()
     above = [*map(len, map(analysis.in_the_rule, (usual, low)))]
-    told = f"{analysis.share_text(low)}, {analysis.share_text(usual)} as they are"
-    further: dict[str, Met] = {
-        f"every clipped network spikes in memory ({spiky} of {len(clipped)})": (
-            spiky == len(clipped)
-        ),
-        f"mod 31, at {EDGE} times the rate, too ({told})": 2 * above[1] < above[0],
-    }
+    told = f"{share_text(low)}, {share_text(usual)} as they are"
+    further = all_of("every clipped network spikes in memory", map(spikes_in_memory, clipped))
+    further[f"mod 31, at {EDGE} times the rate, too ({told})"] = 2 * above[1] < above[0]
     return Result(ours, 2 * left[1] < left[0], further, Evidence.of(free, clipped))
 
 
@@ -551,13 +524,13 @@ def _on_fewer(usual: Records, others: Records) -> Result:
         return Result()
     ratio = analysis.size_ratio(larger, usual)
     early = analysis.only_there(others, usual)
-    ours = f"accuracy ½ at {d_crit_text(usual)} examples at η = {base:g}, "
-    ours += f"{d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
+    ours = f"accuracy ½ at {measures.d_crit_text(usual)} examples at η = {base:g}, "
+    ours += f"{measures.d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {
         f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
         for rate, records in rates.items()
     }
-    spiked = analysis.spiking_in_memory(early)
     who = "networks that end above ½ only at a larger rate spike in memory"
-    further[f"{who} ({spiked} of {len(early)})"] = spiked == len(early) if early else None
+    spiky = all_of(who, map(spikes_in_memory, early))
+    further |= spiky if early else dict.fromkeys(spiky)
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

@@ -8,7 +8,15 @@ from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
-from varma2023.measures import Pair, Summary, d_crit_interval, d_crit_text, group
+from varma2023.measures import (
+    Pair,
+    Summary,
+    at_the_end,
+    d_crit_interval,
+    d_crit_text,
+    group,
+    how_many,
+)
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import Readings, in_the_rule, spikes_in_memory
 from varma2023.statistics import Interval
@@ -132,11 +140,6 @@ def later_spikes(record: Record) -> list[int]:
     return [row for row in spikes_in_memory(record) if record["epoch"][row] > AFRESH]
 
 
-def spiking_later(records: Records) -> int:
-    """How many of the runs have `later_spikes`."""
-    return sum(map(bool, map(later_spikes, records)))
-
-
 def spikes_text(records: Records) -> str:
     """ "5 (4 – 7) spikes in memory, up to a training loss of 2.1 (1.6 – 3.1)", and when they leave.
 
@@ -161,9 +164,8 @@ def ways_table(records: Records) -> str:
     for (lr, eps), here in group(records, "lr", "eps").items():
         ends = [measures.finals(here, name).text(".2g") for name in ("train_loss", "param_norm")]
         ways = [f"{lr:g}", f"{eps:.2g}", f"{here[0].run.weight_decay:g}", f"{lr / eps:.3g}"]
-        rows.append(
-            [*ways, analysis.share_text(here), f"{spiking_later(here)} of {len(here)}", *ends]
-        )
+        spiky = how_many(map(later_spikes, here))
+        rows.append([*ways, analysis.share_text(here), spiky, *ends])
     heads = "η | ε | λ | η / ε | end above ½ | spike in memory | training loss at the end"
     return table(f"{heads} | norm at the end", rows)
 
@@ -180,14 +182,13 @@ def shares_text(by_clip: Mapping[float, Records]) -> str:
 def calm_text(records: Records, below: float) -> str:
     """Of the runs at smaller rates that end above 1/2, how many never spike in memory."""
     above = [record for record in in_the_rule(records) if record.run.lr < below]
-    return f"{sum(not spikes_in_memory(record) for record in above)} of {len(above)}"
+    return how_many(not spikes_in_memory(record) for record in above)
 
 
 def less_far(slower: Records, usual: Records) -> str:
     """How many of the runs end at a lower test accuracy than the same at the usual rate."""
     ends = zip(slower, usual, strict=True)
-    n = sum(one.final("test_accuracy") < other.final("test_accuracy") for one, other in ends)
-    return f"{n} of {len(slower)}"
+    return how_many(at_the_end(one) < at_the_end(other) for one, other in ends)
 
 
 def first_seen(record: Record) -> list[float]:
