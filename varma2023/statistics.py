@@ -5,10 +5,10 @@ than `FEW` seeds nothing is drawn, and there is no interval.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, nan
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 
 LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
+
+Key, Value = TypeVar("Key"), TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
+
+
+def gathered(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """By key, its values: the lists of what `bootstrap` draws from, by seed."""
+    found: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def log_slope(x: ArrayLike, y: ArrayLike) -> float:

@@ -60,6 +60,11 @@ def halfway(record: Record) -> float:
     return _decay_times(record, measures.first(record, record["test_accuracy"] > level))
 
 
+def halfway_or_end(record: Record) -> float:
+    """Decay times until `halfway`, or those that a run has had which never gets there."""
+    return min(halfway(record), record.run.epochs / record.run.decay_time)
+
+
 def generalised(record: Record) -> float:
     """Decay times until test accuracy passes 0.98; or infinity."""
     return _decay_times(record, measures.generalises(record))
@@ -219,12 +224,13 @@ def spread(records: Records) -> Interval:
 
     NaN if there is none.
     """
-    off: dict[int, list[float]] = {}
-    for here in group(by_size(records), "dataset_size").values():
-        waits = Waits.of(here)
-        for record, value in zip(here, waits.log_time - waits.log_time.mean(), strict=True):
-            if not waits.censored.any():
-                off.setdefault(record.run.seed, []).append(float(value))
+    sizes = [(here, Waits.of(here)) for here in group(by_size(records), "dataset_size").values()]
+    off = statistics.gathered(
+        (record.run.seed, float(log_time - waits.log_time.mean()))
+        for here, waits in sizes
+        if not waits.censored.any()
+        for record, log_time in zip(here, waits.log_time, strict=True)
+    )
     if not off:
         return Interval(nan)
     freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
@@ -242,13 +248,10 @@ def by_decay(records: Records) -> dict[float, Interval]:
     """
     here = [record for record in records if record.run.p == records[0].run.p]
     sizes = {record.run.dataset_size for record in here if record.run.weight_decay != 1}
-    same = group([r for r in here if r.run.dataset_size in sizes], "weight_decay", "seed")
-    found: dict[float, list[float]] = {}
-    for (decay, seed), (one,) in same.items():
-        if decay != 1:
-            ratio = log(halfway(one)) - log(halfway(same[1.0, seed][0]))
-            found.setdefault(decay, []).append(ratio)
-    return {decay: statistics.geometric_mean(ratios) for decay, ratios in found.items()}
+    decays = group([r for r in here if r.run.dataset_size in sizes], "weight_decay")
+    times = {decay: {r.run.seed: halfway(r) for r in own} for decay, own in decays.items()}
+    usual = times.pop(1.0, {})
+    return {decay: statistics.mean_ratio(own, usual) for decay, own in times.items()}
 
 
 def network(record: Record) -> tuple[int, int, float, int]:
@@ -263,14 +266,9 @@ def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
     `late`: a run that did not, where the other one did, counts as getting there at its end.
     """
     known = {network(record): halfway(record) for record in others}
-    by_seed: dict[int, list[float]] = {}
-    for record in by_size(records):
-        run, time = record.run, halfway(record)
-        if late and isinf(time):
-            time = run.epochs / run.decay_time
-        ratio = time / known.get(network(record), nan)
-        if 0 < ratio < inf:
-            by_seed.setdefault(run.seed, []).append(log(ratio))
+    read = halfway_or_end if late else halfway
+    ratios = [(r.run.seed, read(r) / known.get(network(r), nan)) for r in by_size(records)]
+    by_seed = statistics.gathered((s, log(ratio)) for s, ratio in ratios if 0 < ratio < inf)
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
 
 
@@ -291,11 +289,8 @@ class Grokfast:
     @classmethod
     def of(cls, records: Records) -> "Grokfast":
         """The runs by whether they ungrok, and by what was changed."""
-        kinds: dict[tuple[bool, bool], list[Record]] = {}
-        for record in records:
-            run = record.run
-            kinds.setdefault((run.init is not None, run.amplify > 0), []).append(record)
-        return cls(*(kinds.get(kind, []) for kind in product((True, False), (False, True))))
+        kinds = statistics.gathered(((r.run.init is None, r.run.amplify > 0), r) for r in records)
+        return cls(*(kinds.get(kind, []) for kind in product((False, True), repeat=2)))
 
     @property
     def size_ratio(self) -> Interval:
@@ -447,11 +442,12 @@ def collapse(
 
     That is a difference of `aic`. Rates at which fewer than two moduli have a unit are left out.
     """
-    parts: dict[float, list[Waits]] = {}
-    for (_, lr), here in found.items():
-        waits, size = Waits.of(here), unit(here)
-        if size > 0 and not waits.censored.all():
-            parts.setdefault(lr, []).append(waits._replace(size=waits.size / size))
+    each = ((lr, Waits.of(here), unit(here)) for (_, lr), here in found.items())
+    parts = statistics.gathered(
+        (lr, waits._replace(size=waits.size / size))
+        for lr, waits, size in each
+        if size > 0 and not waits.censored.all()
+    )
 
     def cost(waits: Waits) -> float:
         return aic(fit("divergence", waits), waits)

@@ -200,8 +200,7 @@ def _dots(
     fig: go.Figure, records: Records, label: str, colour: str, look: int, unit: float, place: Place
 ) -> None:
     """A point a network; an open one, at its end, for one that has not got there."""
-    ends = [record.run.epochs / record.run.decay_time for record in records]
-    times = [min(*both) for both in zip(map(analysis.halfway, records), ends, strict=True)]
+    times = [*map(analysis.halfway_or_end, records)]
     late = [isinf(analysis.halfway(record)) for record in records]
     symbol = [f"{plots.symbol_of(look)}{'-open' * open_}" for open_ in late]
     marker = {"color": colour, "symbol": symbol, "size": 7}

@@ -12,18 +12,7 @@ from jaxtyping import Bool
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
-from varma2023.measures import (
-    OUTCOMES,
-    SEMI,
-    UNDER_WAY,
-    Pair,
-    Summary,
-    end_kind,
-    group,
-    how_many,
-    outcome,
-    plateau,
-)
+from varma2023.measures import OUTCOMES, SEMI, UNDER_WAY, Pair, Summary, group, how_many, outcome
 from varma2023.semi_grokking.sweeps import STEP, nearest
 from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
@@ -193,7 +182,7 @@ def ends_text(records: Records) -> str:
 
 def stays_text(records: Records) -> str:
     """Where and since when the semi-grokked runs have stayed; "none" of no runs."""
-    stays = [(record.run, plateau(record, at_end=True)) for record in standing(records)]
+    stays = [(record.run, measures.plateau(record, at_end=True)) for record in standing(records)]
     each = (f"D = {run.dataset_size:,}, seed {run.seed}: {here}" for run, here in stays)
     return "; ".join(each) or "none"
 
@@ -262,7 +251,7 @@ def transient_example(records: Records) -> Record:
     """The run for Fig. 6: the longest plateau before full accuracy; without one, the longest."""
 
     def how_clear(record: Record) -> tuple[bool, int]:
-        here = plateau(record)
+        here = measures.plateau(record)
         return outcome(record) == measures.TRANSIENT, here.epochs if here else 0
 
     return max(records, key=how_clear)
@@ -278,7 +267,7 @@ class Drop(NamedTuple):
 
 def norm_drop(record: Record) -> Drop | None:
     """The fall of the norm as a plateau ends in full generalisation (Fig. 6); None without one."""
-    here = plateau(record)
+    here = measures.plateau(record)
     if outcome(record) != measures.TRANSIENT or here is None:
         return None
     epochs = record["epoch"]
@@ -524,14 +513,14 @@ def excess_text(found: Sequence[Pair]) -> str:
 def surpassed_text(found: Sequence[Pair]) -> str:
     """How many semi-grokked runs the minimiser undercuts, in full; how much higher they lie."""
     semi = by_outcome(found).get(SEMI, [])
-    n = sum(excess(pair) > 0 and end_kind(pair.lbfgs) == measures.FULL for pair in semi)
+    n = sum(excess(pair) > 0 and measures.end_kind(pair.lbfgs) == measures.FULL for pair in semi)
     higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""
     return f"{n} of {len(semi)}{higher}"
 
 
 def middle_text(found: Sequence[Pair]) -> str:
     """How many networks the minimiser leaves in the middle, and how AdamW ends from there."""
-    semi = [pair for pair in found if end_kind(pair.lbfgs) == SEMI]
+    semi = [pair for pair in found if measures.end_kind(pair.lbfgs) == SEMI]
     each = "; ".join(
         f"{pair.lbfgs.final('test_accuracy'):.2f} at D = {pair.lbfgs.run.dataset_size:,}, AdamW "
         f"{pair.adamw.final('test_accuracy'):.2f} with {excess(pair):+.1%} of Eq. (2)"
@@ -546,7 +535,7 @@ def both_ways_table(found: Sequence[Pair]) -> str:
     for kind, same in by_outcome(found).items():
         adamw, ends = [pair.adamw for pair in same], [pair.lbfgs for pair in same]
         residuals = [measures.finals(records, "residual").text(".2g") for records in (adamw, ends)]
-        kinds = outcome_counts(ends, end_kind)
+        kinds = outcome_counts(ends, measures.end_kind)
         rows.append([kind, len(same), kinds, excess_text(same), *residuals])
     heads = "by AdamW | networks | by the minimiser | Eq. (2) by AdamW above the minimiser's"
     return table(f"{heads} | residual, AdamW | residual, minimiser", rows)

@@ -8,15 +8,7 @@ from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
-from varma2023.measures import (
-    Pair,
-    Summary,
-    at_the_end,
-    d_crit_interval,
-    d_crit_text,
-    group,
-    how_many,
-)
+from varma2023.measures import Pair, Summary, at_the_end, d_crit_text, group, how_many
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import Readings, in_the_rule, spikes_in_memory
 from varma2023.statistics import Interval
@@ -45,7 +37,7 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
     for (p, rate), here in group(records, "p", "lr").items():
         time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(whole(here))
         last, (forget, equal) = none_left(here), known.get(p, (nan, nan))
-        part = d_crit_interval(whole(here)).value / equal
+        part = measures.d_crit_interval(whole(here)).value / equal
         marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
         marks += [f"× {part:.2f}" if isfinite(part) else ""]
         told = [analysis.share_text(here), size, f"{last:,}" if last else "none"]
@@ -257,9 +249,7 @@ def place_of_last(records: Records, before: int = 0, read: Readings = spike_heig
 
 def _over_seeds(rows: Sequence[tuple], of: Callable[[np.ndarray], float]) -> Interval:
     """A statistic of rows, without their first column, which is the seed; NaN of no rows."""
-    units: dict[int, list[tuple]] = {}
-    for seed, *values in rows:
-        units.setdefault(seed, []).append(tuple(values))
+    units = statistics.gathered((seed, values) for seed, *values in rows)
     if not units:
         return Interval(nan)
     seeds = [np.array(own, float) for own in units.values()]

@@ -8,22 +8,9 @@ from typing import Any
 import numpy as np
 
 from grokkit.runs import Run
+from varma2023 import profiles
 from varma2023.measures import stable_below
-from varma2023.profiles import (
-    PAPERS,
-    PART,
-    QUICK_RUN,
-    Changes,
-    Grid,
-    Sizes,
-    Sweep,
-    apply,
-    early,
-    minimised,
-    seed_range,
-    sets,
-    ungrokking,
-)
+from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
 
 Networks = Collection[tuple[int, int]] | None
 """Dataset size and seed of some networks of a sweep; None: all."""
@@ -351,7 +338,7 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
         *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
-        replace(run, epochs=epochs, n_logged=150, steepness=PART)
+        replace(run, epochs=epochs, n_logged=150, steepness=profiles.PART)
         for kind, epochs in zip(kinds, lengths, strict=True)
         for run in kind
         if run.seed
@@ -365,7 +352,8 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
     """
     lengths = {"quick": {40: 600, 400: 300}}.get(profile, {300: 80_000, 1194: 20_000})
     count = len(seed_range(profile, seeds, published=5, quick=2, paper=10))
-    return _followed(ungrokking, profile, count, lengths)
+    runs = (profiles.ungrokking(profile, count, [size], epochs=n) for size, n in lengths.items())
+    return _followed(profile, runs)
 
 
 def remembering(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -374,14 +362,12 @@ def remembering(profile: str = "published", seeds: int | None = None) -> list[Ru
     By AdamW at the paper's rate and modulus: on few examples, then on the least size of its Fig. 5.
     """
     lengths = {"quick": {40: 600, 300: 300}}.get(profile, {300: 80_000, 1500: 100_000})
-    p = None if profile == "quick" else PAPERS.p
-    return _followed(semi_grokking, profile, seeds, lengths, p)
+    p = None if profile == "quick" else profiles.PAPERS.p
+    runs = (semi_grokking(profile, seeds, [size], p=p, epochs=n) for size, n in lengths.items())
+    return _followed(profile, runs)
 
 
-def _followed(
-    sweep: Sweep, profile: str, seeds: int | None, lengths: dict[int, int], p: int | None = None
-) -> list[Run]:
-    """A sweep on each size for its epochs, with the steepness at each of many evaluations."""
-    own: Changes = {"n_logged": 120 if profile == "quick" else 500, "steepness": PART}
-    runs = (sweep(profile, seeds, [size], p=p, epochs=epochs) for size, epochs in lengths.items())
-    return [replace(run, **own) for run in chain.from_iterable(runs)]
+def _followed(profile: str, by_size: Iterable[list[Run]]) -> list[Run]:
+    """All of these runs, with the steepness at each of many evaluations."""
+    n, runs = 120 if profile == "quick" else 500, chain.from_iterable(by_size)
+    return [replace(run, n_logged=n, steepness=profiles.PART) for run in runs]

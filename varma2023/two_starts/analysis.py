@@ -215,10 +215,7 @@ def by_start(records: Records) -> tuple[list[Record], list[Record]]:
 
 def by_field(pairs: Sequence[Two], field: str) -> dict[Any, list[Two]]:
     """The pairs by a field of their first runs, in the order in which they come."""
-    found: dict[Any, list[Two]] = {}
-    for pair in pairs:
-        found.setdefault(getattr(pair[0].run, field), []).append(pair)
-    return found
+    return statistics.gathered((getattr(pair[0].run, field), pair) for pair in pairs)
 
 
 def orders(pairs: Sequence[TwoStarts]) -> list[list[bool | None]]:
