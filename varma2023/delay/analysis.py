@@ -189,16 +189,16 @@ def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int,
     return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
 
 
-def gain(scores: dict[str, dict[int, Vector]], law: str, over: str) -> Interval:
-    """By how much a law's `held_out` log-likelihood of a run is larger than another's."""
-    units = [scores[law][seed] - scores[over][seed] for seed in scores[law]]
+def gain(scores: dict[str, dict[int, Vector]], law: str) -> Interval:
+    """By how much the divergence's `held_out` log-likelihood of a run is larger than a law's."""
+    units = [own - scores[law][seed] for seed, own in scores["divergence"].items()]
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
 def gains(records: Records, moment: Reading = halfway) -> dict[str, Interval]:
     """By law without a critical size, what the divergence gains over it on a run held out."""
     scores = held_out(records, moment)
-    return {law: gain(scores, "divergence", law) for law in LAWS if law not in WITH_D_C}
+    return {law: gain(scores, law) for law in LAWS if law not in WITH_D_C}
 
 
 def critical(records: Records, law: str = "divergence", moment: Reading = halfway) -> Interval:
@@ -355,7 +355,7 @@ def laws_table(records: Records) -> str:
     for law, found in fits(records).items():
         d_c = f"{found.d_c:,.0f}" if law in WITH_D_C else ""
         score = float(np.mean(np.concatenate([*scores[law].values()])))
-        less = "" if law == "divergence" else gain(scores, "divergence", law).text("+.3f")
+        less = "" if law == "divergence" else gain(scores, law).text("+.3f")
         numbers = (f"{found.rate:,.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
         rows.append([f"{law}, {FORMULAS[law]}", d_c, *numbers])
     heads = "law | D_c | ν, b or 1 / d | standard deviation of ln t around it"
@@ -478,13 +478,13 @@ def compared_table(known: dict[Setting, Comparison], crits: dict[int, float]) ->
     """By setting: the laws, D_c, and D_crit of ungrokking (`crits`) and of fresh networks."""
     rows = []
     for (p, lr), each in known.items():
-        there = sum(isfinite(halfway(record)) for record in each.records)
+        there = measures.how_many(isfinite(halfway(record)) for record in each.records)
         best = min(each.aic.values())
         laws = [f"{value - best:.1f}" for value in each.aic.values()]
         gains = [gain.text("+.3f") for gain in each.gains.values()]
         numbers = ["; ".join(told) for told in (laws, gains, map(each.d_c_text, each.d_c))]
         sizes = [f"{crits.get(p, nan):,.0f}", f"{measures.d_crit(each.records).value:,.0f}"]
-        rows.append([p, f"{lr:g}", f"{there} of {len(each.records)}", *numbers, *sizes])
+        rows.append([p, f"{lr:g}", there, *numbers, *sizes])
     rivals = "; ".join(law for law in LAWS if law not in WITH_D_C)
     heads = f"p | η | got there | AIC above the least: {'; '.join(LAWS)} | held out, over: {rivals}"
     return table(f"{heads} | D_c: {'; '.join(WITH_D_C)} | forget below | fresh at ½", rows)

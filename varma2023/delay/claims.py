@@ -141,9 +141,9 @@ def sooner(found: ByExperiment) -> Result:
         return Result()
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} or more with {name}" for name, ratio in times.items())
-    n, there = len(runs.waits), sum(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; with Grokfast {there} of {n} get there, the others count with their end, but for "
-    ours += "those that do not get there as usual either"
+    there = measures.how_many(isfinite(analysis.halfway(record)) for record in runs.waits)
+    ours += f"; with Grokfast {there} get there, the others count with their end, but for those "
+    ours += "that do not get there as usual either"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, isfinite, nan
+from operator import attrgetter
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -51,13 +52,10 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
 
 def in_memory(records: Records, ends: Records) -> list[Pair]:
     """Runs of AdamW, each with the minimiser's of that train set and seed; both end below 1/2."""
-
-    def name(record: Record) -> tuple:
-        run = record.run
-        return run.p, run.dataset_size, run.seed, run.weight_decay, run.eps
-
-    below = {name(end): end for end in ends if end.final("test_accuracy") < 0.5}
-    own = [r for r in {r.run: r for r in records}.values() if r.final("test_accuracy") < 0.5]
+    fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
+    name = attrgetter(*(f"run.{field}" for field in fields))
+    below = {name(end): end for end in ends if at_the_end(end) < 0.5}
+    own = [r for r in {r.run: r for r in records}.values() if at_the_end(r) < 0.5]
     return [Pair(record, below[name(record)]) for record in own if name(record) in below]
 
 
@@ -81,11 +79,8 @@ def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
 
 def height_text(pairs: Sequence[Pair]) -> str:
     """ "× 1.06 (1.01 – 1.07) at η = 0.001, ...": Eq. (2) at AdamW's end over the minimiser's."""
-    kinds = by_setting(pairs).items()
-    each = [
-        f"× {_spread([1 + analysis.excess(pair) for pair in own])} at {kind}" for kind, own in kinds
-    ]
-    return ", ".join(each) or "none"
+    kinds = {kind: [1 + analysis.excess(p) for p in own] for kind, own in by_setting(pairs).items()}
+    return ", ".join(f"× {_spread(own)} at {kind}" for kind, own in kinds.items()) or "none"
 
 
 def late_text(pairs: Sequence[Pair], rate: float) -> str:
@@ -141,9 +136,8 @@ def spikes_text(records: Records) -> str:
     losses = zip(records, inside, strict=True)
     highs = [r["train_loss"][own].max() for r, own in losses if own.any()] or [0.0]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
-    counts = [len(later_spikes(record)) for record in records]
-    said = f"{Summary.of(counts).text()} spikes in memory, up to a training loss of "
-    said += _spread(highs)
+    counts = Summary.of([len(later_spikes(record)) for record in records]).text()
+    said = f"{counts} spikes in memory, up to a training loss of {_spread(highs)}"
     return f"{said}; accuracy ½ after epoch {Summary.of(left).text()}"
 
 

@@ -90,15 +90,9 @@ def in_the_middle(records: Records) -> list[int]:
     return [int(((end > measures.CHANCE) & (end < measures.PERFECT)).sum()) for end in ends]
 
 
-def falling(records: Records, size: int) -> int:
-    """How many ends at this size are not at rest."""
-    return sum(r.run.dataset_size == size and not measures.rests(r) for r in records)
-
-
 def middle_text(records: Records) -> str:
     """ "22 of 25": how many curves have three sizes or more in the middle."""
-    sizes = in_the_middle(records)
-    return f"{sum(n >= 3 for n in sizes)} of {len(sizes)}"
+    return measures.how_many(n >= 3 for n in in_the_middle(records))
 
 
 def quick_criteria(records: Records) -> dict[str, bool]:

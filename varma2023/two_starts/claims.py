@@ -170,16 +170,14 @@ def deep(found: ByExperiment) -> Result:
     kinds = [own for size in SHAKEN_AT for own in analysis.by_kind(sizes.get(size, []))]
     if not all(kinds):
         return Result()
-    counts = (
-        f"{sum(s.comes_back is True for s in own)} of {len(own)} at {size}"
-        for size, own in sizes.items()
-    )
-    ours = f"come back: {', '.join(counts)}; Eq. (2) {analysis.changes_text(sizes[larger])}"
+    backs = {size: measures.how_many(s.comes_back for s in own) for size, own in sizes.items()}
+    counts = ", ".join(f"{back} at {size}" for size, back in backs.items())
+    ours = f"come back: {counts}; Eq. (2) {analysis.changes_text(sizes[larger])}"
     keep, stay = (claims.every(s.comes_back for s in own) for own in kinds[:2])
     further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}
     further[f"at {smaller} some of those with it do not"] = None if keep is None else not keep
     ends = [shake.after for shake in shakes]
-    n = len(minima) + sum(map(measures.rests, ends))
-    further[f"every end is at rest ({n} of {2 * len(ends)})"] = n == 2 * len(ends)
+    rested = [shake.rested for shake in shakes] + [*map(measures.rests, ends)]
+    further |= measures.all_of("every end is at rest", rested)
     core = claims.every(s.comes_back for s in sizes[larger])
     return Result(ours, core, further, Evidence.of(ends))
