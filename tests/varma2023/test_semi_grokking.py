@@ -434,13 +434,14 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     kinds = analysis.Steep.of(found[::-1])
     assert [*map(analysis.before_spikes, found)] == [[36.0], [], [10.0], [], [36.0]]
     assert analysis.while_calm(kinds.usual[0]) == [24.0] * 3
-    assert kinds.told == ["36", "24", "10"]
-    assert kinds.at_edge == [1, 0, 0]
+    before = [(analysis.before_spikes, own) for own in (kinds.larger, kinds.rounded)]
+    read = [*before, (analysis.while_calm, kinds.usual)]
+    assert [analysis.steep_text(*each) for each in read] == ["36", "10", "24"]
+    assert [analysis.at_edge(*each) for each in read] == [[True], [False], [False]]
     # 24 at 0.001 is 30 and 48 at 1.25 and 2 times that rate, 18 is 36 at twice
     assert [*map(kinds.spike_foretold, kinds.between)] == [False, True]
     calm = analysis.Steep.of(evidence.steeps(seeds=(0,), usual=18.0))
     assert [*map(calm.spike_foretold, calm.between)] == [False, False]
-    assert kinds.near_text == "1 of 1"
     assert kinds.between_text == "30 at η = 0.00125, 36 at η = 0.002"
     late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
     assert analysis.before_spikes(late) == []  # no longer in memory

@@ -401,9 +401,6 @@ def steep_text(read: Readings, records: Records) -> str:
     return Summary.of(medians(read, records)).text()
 
 
-READS = before_spikes, while_calm, before_spikes  # what is read of the first kinds of `Steep`
-
-
 class Steep(NamedTuple):
     """The runs of `sweeps.steep`, by what they are to show."""
 
@@ -421,22 +418,6 @@ class Steep(NamedTuple):
         other = {rate: rates[rate] for rate in between}
         return cls(rates[larger], rates[usual], kinds["rounded"], other)
 
-    @property
-    def all(self) -> list[Record]:
-        """All of them."""
-        return [*chain(self.larger, self.usual, self.rounded, *self.between.values())]
-
-    @property
-    def at_edge(self) -> list[int]:
-        """By kind how many networks are at the edge."""
-        return [*map(sum, map(at_edge, READS, self[:3]))]
-
-    @property
-    def near_text(self) -> str:
-        """ "3 of 5": how many networks are at the edge while calm at the largest rate between."""
-        *_, last = self.between.values()
-        return how_many(at_edge(while_calm, last))
-
     def spike_foretold(self, rate: float) -> bool:
         """Whether networks at a rate between should spike, as the usual rate tells.
 
@@ -451,11 +432,6 @@ class Steep(NamedTuple):
         """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": calm at rates between."""
         every = [*chain(*self.between.values())]
         return by_rate_text(every, lambda own: steep_text(while_calm, own))
-
-    @property
-    def told(self) -> list[str]:
-        """By kind the steepness before spikes, at the usual rate while calm (`steep_text`)."""
-        return [*map(steep_text, READS, self[:3])]
 
 
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)

@@ -362,20 +362,21 @@ def rounding(found: ByExperiment) -> Result:
 )
 def too_steep(found: ByExperiment) -> Result:
     """B19: whether a larger rate spikes at the edge, and rounding does not (choice C32)."""
-    kinds = analysis.Steep.of(found["steep"])
-    larger, usual, rounded, between = kinds
+    steep = analysis.Steep.of(found["steep"])
+    larger, usual, rounded, between = steep
     if not analysis.in_papers_range(larger):
         return Result()
-    edge, told = kinds.at_edge, kinds.told
-    spiking = all(map(before_spikes, (*larger, *rounded)))
-    core = spiking and (edge[0], edge[2]) == (len(larger), 0)
-    ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {edge[0]} of {len(larger)} at "
-    ours += f"the edge; {told[2]} with the rounded loss, {edge[2]} of {len(rounded)}; "
-    ours += f"calm at η = {usual[0].run.lr:g}: {told[1]}"
-    calm = f"at the usual rate none is at the edge ({edge[1]} of {len(usual)}), and none spikes"
-    further = {calm: not (edge[1] or any(map(spikes, usual)))}
+    kinds = ((before_spikes, larger), (before_spikes, rounded), (while_calm, usual))
+    told = [steep_text(read, own) for read, own in kinds]
+    first, other, calm = (at_edge(read, own) for read, own in kinds)
+    core = all(map(before_spikes, (*larger, *rounded))) and all(first) and not any(other)
+    ours = f"before spikes {told[0]} at η = {larger[0].run.lr:g}, {how_many(first)} at the edge; "
+    ours += f"{told[1]} with the rounded loss, {how_many(other)}; "
+    ours += f"calm at η = {usual[0].run.lr:g}: {told[2]}"
+    none = f"at the usual rate none is at the edge ({how_many(calm)}), and none spikes"
+    further = {none: not any(calm) and not any(map(spikes, usual))}
     for rate, records in between.items():
-        foretold = len(records) if kinds.spike_foretold(rate) else 0
+        foretold = len(records) if steep.spike_foretold(rate) else 0
         who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
         spiky = [*map(bool, map(spikes_in_memory, records))]
         further[f"{who} ({how_many(spiky)})"] = sum(spiky) == foretold

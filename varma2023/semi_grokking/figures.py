@@ -11,6 +11,7 @@ from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
 from varma2023.semi_grokking import analysis, metastable
+from varma2023.semi_grokking.analysis import before_spikes, steep_text, while_calm
 from varma2023.theme import MEM, NORM, TEST, TRAIN, coloured, figure, ordered_at, panels, set_alt
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
@@ -228,9 +229,10 @@ def fig_steep(kinds: analysis.Steep) -> go.Figure:
     *_, between = kinds.between.values()
     fig, said = _steep_panels([*kinds.larger, *kinds.usual, *kinds.rounded, *between])
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(",")[0]))  # no D
-    larger, usual, rounded = kinds.told
-    said += f"{larger} at the larger rate, {rounded} with the rounded loss. "
-    return set_alt(fig, f"{said}While calm at the usual rate: {usual}.")
+    said += f"{steep_text(before_spikes, kinds.larger)} at the larger rate, "
+    said += f"{steep_text(before_spikes, kinds.rounded)} with the rounded loss. "
+    calm = steep_text(while_calm, kinds.usual)
+    return set_alt(fig, f"{said}While calm at the usual rate: {calm}.")
 
 
 def _steep_panels(records: Records) -> tuple[go.Figure, str]:
@@ -248,9 +250,9 @@ def fig_by_size(records: Records) -> go.Figure:
     fig, said = _steep_panels(records)
     fig.for_each_annotation(lambda title: title.update(text=title.text.partition(", ")[2]))
     few, many = group(records, "dataset_size").values()
-    told = f"{said}{analysis.steep_text(analysis.before_spikes, few)} on "
+    told = f"{said}{steep_text(before_spikes, few)} on "
     told += f"{few[0].run.dataset_size:,} examples. While calm on {many[0].run.dataset_size:,}: "
-    return set_alt(fig, f"{told}{analysis.steep_text(analysis.while_calm, many)}.")
+    return set_alt(fig, f"{told}{steep_text(while_calm, many)}.")
 
 
 def fig_leaving(records: Records) -> go.Figure:
