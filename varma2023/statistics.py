@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
 
-Key, Value = TypeVar("Key"), TypeVar("Value")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
