@@ -290,7 +290,7 @@ class Grokfast:
     def of(cls, records: Records) -> "Grokfast":
         """The runs by whether they ungrok, and by what was changed."""
         kinds = statistics.gathered(((r.run.init is None, r.run.amplify > 0), r) for r in records)
-        return cls(*(kinds.get(kind, []) for kind in product((False, True), repeat=2)))
+        return cls(*(kinds.get(kind, []) for kind in product((False, True), (False, True))))
 
     @property
     def size_ratio(self) -> Interval:
