@@ -11,7 +11,7 @@ from varma2023 import profiles
 from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
 
 SIZES: dict[str, dict[int, tuple[int, ...]]] = {
-    "published": {31: (340, 360, 380, 400, 440, 520, 640, 800), 53: (570, 700, 1010)},
+    "published": {31: (340, 360, 380, 400, 440, 520, 640, 800, 865), 53: (570, 700, 1010)},
     "quick": {31: (440, 520, 620, 800)},
     "paper": {113: (1900, 2200, 2600, 3000, 3500, 4200, 5200, 6500), 53: (570, 700, 1010)},
 }
@@ -21,15 +21,16 @@ FIRST = {
     "paper": Run(dataset_size=1900, epochs=1_000_000, n_logged=300),
 }
 DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
+AT_OTHERS = {"published": (380, 640)}  # sizes of the first modulus that have these decays, too
 FEWER = 2  # times: the seeds at other weight decays and moduli
 
 
 def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: how long until a network groks (choice C27).
 
-    Every size of the first modulus; its middle size at the other weight decays, for as many decay
-    times; and the sizes of the second modulus. The last two have half of the seeds. A larger size
-    has fewer epochs, by the square of its ratio to the smallest.
+    Every size of the first modulus; its middle size, and those of `AT_OTHERS`, at the other weight
+    decays, for as many decay times; and the sizes of the second modulus. The last two have half of
+    the seeds. A larger size has fewer epochs, by the square of its ratio to the smallest.
     """
     count = profiles.seed_range(profile, seeds, published=10, quick=1, paper=10)
     fewer = count[: -(-len(count) // FEWER)]
@@ -37,7 +38,7 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     middle = sizes[first.p][len(sizes[first.p]) // 2]
     wanted = [
         *product([first.p], sizes[first.p], [1.0], count),
-        *product([first.p], [middle], DECAYS, fewer),
+        *product([first.p], [middle, *AT_OTHERS.get(profile, ())], DECAYS, fewer),
     ]
     for p in sizes.keys() - {first.p}:
         wanted += product([p], sizes[p], [1.0], fewer)

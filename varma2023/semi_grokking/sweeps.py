@@ -80,10 +80,9 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
 def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: `semi_grokking` with the loss that rounds in float32 (choice C30).
 
-    Published and quick are two sizes of it, the paper's all. At the published ones most of the
-    runs lie that end semi-grokked.
+    In the quick profile two sizes of it (choice C64).
     """
-    sizes = {"published": (360, 400), "quick": (300, 440), "paper": None}[profile]
+    sizes = (300, 440) if profile == "quick" else None
     return [replace(run, loss="rounded") for run in semi_grokking(profile, seeds, sizes)]
 
 

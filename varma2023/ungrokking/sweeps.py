@@ -1,11 +1,13 @@
 """The transition of ungrokking (Sec. 5.2): by the minimiser of Eq. (2), and by AdamW."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
@@ -107,7 +109,13 @@ MORE = 3.4  # besides, where a network does not hold the rule at those: a narrow
 
 
 def _at_multiples(
-    profile: str, count: int, p: int, of: np.ndarray, mirrors: str = "any", **shared: Any
+    profile: str,
+    count: int,
+    p: int,
+    of: np.ndarray,
+    mirrors: str = "any",
+    more: Mapping[tuple[Any, ...], int] = STILL_FALLING,
+    **shared: Any,
 ) -> list[Run]:
     """Ungrokking at these multiples of p ln p by the minimiser, until at rest, at weight decay 1.
 
@@ -118,7 +126,7 @@ def _at_multiples(
     grid = Grid(count, 60 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
-    return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
+    return profiles.longer(runs, more) if profile == "published" else runs
 
 
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -156,6 +164,26 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
         own = {"model": network, "until_rest": not quick}
         memory = profiles.from_random(replace(grid, exact=True), own, labels="random")
         runs += profiles.longer(memory, STILL_FALLING) if profile == "published" else memory
+    return runs
+
+
+EITHER_FALLING: dict[tuple[Any, ...], int] = {}
+"""As `STILL_FALLING`, for `either_width`."""
+
+
+def either_width(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ungrokking with either d_mlp or d_model halved, not both (choice C62).
+
+    The sizes are those of `widths`, but the least, with as many seeds.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    p, d_model = (17, 64) if profile == "quick" else (53, 128)
+    sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
+    for model in (
+        ModelConfig(d_model, d_mlp=2 * d_model),
+        ModelConfig(d_model // 2, d_mlp=4 * d_model),
+    ):
+        runs += _at_multiples(profile, count, p, sizes, more=EITHER_FALLING, model=model)
     return runs
 
 
