@@ -134,3 +134,31 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
     return longer(runs, STILL_FALLING, changes) if profile == "published" else runs
+
+
+BETAS = {"published": (0.95, 0.99, 0.995), "quick": (0.9, 0.95), "paper": (0.95, 0.99, 0.995)}
+FORGETTING = {"published": (360, 400, 520), "quick": (440, 620), "paper": (1900, 2600, 4200)}
+FASTER = 4  # times the paper's learning rate
+
+
+def second_moment(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: how long Adam remembers its first gradients, by beta_2 (choice C65).
+
+    Runs of `delay`, half of the seeds, at each beta_2. Then the networks of Fig. 1a at four times
+    the learning rate, with the usual beta_2 and with one that forgets four times as fast.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    usual = [
+        run
+        for run in delay(profile, FEWER * count)
+        if run.dataset_size in FORGETTING[profile] and run.weight_decay == 1 and run.seed < count
+    ]
+    grok = [
+        replace(r, lr=FASTER * r.lr, epochs=r.epochs // FASTER, n_logged=80, keep_weights=False)
+        for r in profiles.grokking(profile, count)
+    ]
+    return [
+        *(replace(run, beta2=beta) for beta in BETAS[profile] for run in usual),
+        *grok,
+        *(replace(run, beta2=run.beta2**FASTER) for run in grok),
+    ]
