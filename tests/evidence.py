@@ -166,6 +166,18 @@ def by_width(narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM) -> 
     return {"widths": [*thin, *other, *sweep(**same), *labelled]}
 
 
+def by_either_width(narrow=1.44, thin=1.2, flat=1.2, seeds=FIVE, p=113, rest=CALM) -> Named:
+    """Curves of four networks, with both, one or none of the paper's dimensions halved.
+
+    They lie around so many times the D_crit.
+    """
+    same = {"seeds": seeds, "values": (1.0,), "rest": rest, "p": p}
+    parts = {NARROW: narrow, replace(NARROW, d_mlp=512): thin, replace(NARROW, d_model=128): flat}
+    found = (sweep(d_crit=of * D_CRIT, model=m, fresh=True, **same) for m, of in parts.items())
+    low, *either = found
+    return {"widths": [*low, *sweep(**same)], "either_width": [*chain(*either)]}
+
+
 def by_costs(dearer=1.0, true=1.0, seeds=FIVE, p=113, mem=CALM, off=CALM, depth=1.0) -> Named:
     """Ungrokking of a rule `dearer` times what D_crit says, and memory of two kinds of labels.
 
@@ -719,7 +731,8 @@ def waits(
         off = spread * ((7 * seed + 3 * size) % 5 - 2) / 2**0.5
         mean = 4 + shapes[law](size / crits[modulus])
         late = round(shift * times * run.decay_time * exp(mean + off))
-        return record(run, [0, late - 1, late, run.epochs], test_accuracy=[0, 0, 1, 1])
+        curves = {"test_accuracy": [0, 0, 1, 1], "residual": 0.1}
+        return record(run, [0, late - 1, late, run.epochs], **curves)
 
     parts = np.geomspace(1.1, 4, n_sizes)
     found = [one(p, part, seed) for part in parts for seed in seeds]
@@ -760,6 +773,34 @@ def grokfast(moved=1.0, faster=1.0, apart=0.0, p=113, rest=CALM, n_sizes=5) -> N
         run = replace(one.run, **changes)
         made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
     return {"grokfast": made, "delay": waiting}
+
+
+def second_moments(
+    power=1.0, apart=0.0, slower=1.0, faster=1.2, betas=(0.95, 0.99, 0.995), seeds=FIVE, p=113
+) -> Named:
+    """Networks near rest after epochs that go with a power of 1 / -ln(beta_2), `apart` by seed.
+
+    With another beta_2 they take so many times as long to grok (`slower`); at four times the rate
+    and another modulus with a beta_2 that goes with it, too (`faster`).
+    """
+
+    def one(run: Run, felt: float, late: int) -> Record:
+        curves = {"residual": [900, 900, 0.5, 0.5, 0.5], "test_accuracy": [0, 0, 0, 1, 1]}
+        return record(run, [0, round(felt) - 1, round(felt), late, run.epochs], **curves)
+
+    own = [(r.run, int(r["epoch"][2])) for r in waits(seeds, p=p, twice=1.4)["delay"]]
+    usual = [(run, late) for run, late in own if run.p == p]
+    plain = [pair for pair in usual if pair[0].weight_decay == 1]
+    sizes = sorted({run.dataset_size for run, _ in plain})[2:5]
+    some = [(run, late) for run, late in plain if run.dataset_size in sizes]
+    made = []
+    for beta, (run, late) in product(betas, some):
+        part = (log(0.98) / log(beta)) ** power * (1 + apart * (run.seed - 2))
+        made.append(one(replace(run, beta2=beta), 1250 * part, round(slower * late)))
+    for seed, (beta, times) in product(seeds, ((0.98, 1.0), (0.98**4, faster))):
+        run = Run(p=127, dataset_size=4000, lr=4e-3, seed=seed, beta2=beta, epochs=10**5)
+        made.append(one(run, 1250, round(5000 * times)))
+    return {"second_moment": made, "delay": [one(run, 1250, late) for run, late in usual]}
 
 
 def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Record]:

@@ -35,6 +35,10 @@ class Row(NamedTuple):
         return self.model["d_model"]
 
     @property
+    def dimensions(self) -> tuple[int, int]:
+        return self.model["d_model"], self.model["d_mlp"]
+
+    @property
     def in_memory(self) -> bool:
         """Whether it is put on a minimum to which a fresh network led, on the same train set."""
         return self.init["init"]["dataset_size"] == self.dataset_size
@@ -384,6 +388,36 @@ def ungrokked_at_widths(results: Path = RESULTS) -> list[Row]:
     return [row for row in read("widths", results) if row.labels == "true"]
 
 
+def which_width(results: Path = RESULTS) -> list[str]:
+    """D_crit of the paper's network over that with one dimension halved, and with both."""
+    rows = ungrokked_at_widths(results) + read("either_width", results)
+    narrow, thin, flat, wide = (d_crits(own) for own in groups(rows, "dimensions").values())
+    pairs = (zip(wide, own, strict=True) for own in (flat, thin, narrow))
+    return [averaged([a / b for a, b in each], ".2f") for each in pairs]
+
+
+def near_rest(row: Row) -> float:
+    """Epochs until the residual is below 1, times -ln(beta_2)."""
+    return -row.curves["epoch"][row.curves["residual"] < 1][0] * log(row.beta2)
+
+
+def with_another_beta(results: Path = RESULTS) -> dict[float, str]:
+    """By beta_2 of the runs mod 31, these epochs over those of the same network with 0.98."""
+    usual = {
+        (row.dataset_size, row.seed): near_rest(row)
+        for row in read("delay", results)
+        if row.p == 31 and row.weight_decay == 1
+    }
+    rows = [row for row in read("second_moment", results) if row.p == 31]
+    return by(
+        rows,
+        "beta2",
+        of=lambda own: averaged(
+            [near_rest(row) / usual[row.dataset_size, row.seed] for row in own], ".2f"
+        ),
+    )
+
+
 def with_the_rule(rows: list[Row]) -> list[Row]:
     """Those on the largest train set that hold the rule; who does not has no price."""
     most = max(row.dataset_size for row in rows)
@@ -489,6 +523,8 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         ],
         "B14": [f"end in memory up to {averaged(d_crits(runs_of('upper_branch')))}"],
         "B15": [*map(averaged, by(ungrokked_at_widths(results), "width", of=d_crits).values())],
+        "B40": which_width(results),
+        "B41": [f"{beta:g}: × {r}" for beta, r in with_another_beta(results).items()],
         "B16": [
             averaged(d_crits(own, of=unseen))
             for own in groups(runs_of("mirrors"), "mirrors").values()

@@ -11,7 +11,7 @@ from handmade import altered, record, shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures, profiles
-from varma2023.delay import analysis, figures, sweeps
+from varma2023.delay import analysis, figures, second_moment, sweeps
 from varma2023.delay.analysis import LAWS, WITH_D_C, Waits, fit
 from varma2023.measures import group
 
@@ -94,13 +94,13 @@ def test_no_time_is_enough_at_the_critical_size():
 def test_comparisons_are_of_seeds_with_their_own():
     found = made.waits(p=31, twice=1.4, slower=3.0, spread=0.0, d_c=0.5)
     records = found["delay"]
-    decays = analysis.by_decay(records)
+    [(size, decays)] = analysis.by_decay(records).items()
     assert decays[2.0].value == pytest.approx(1.4, rel=1e-3)
     assert analysis.by_modulus(records, CRITS)[53].value == pytest.approx(3.0, rel=0.05)
     assert analysis.by_modulus(records, {31: 150.0}) == {}
     late = [r for r in records if r.run.weight_decay == 2]
     late[0].metrics["test_accuracy"] = np.zeros(4)
-    assert np.isnan(analysis.by_decay(records)[2.0].value)
+    assert np.isnan(analysis.by_decay(records)[size][2.0].value)
     result = board.judge("B14", **found)
     assert result.further["other weight decays take as many decay times"] is False
     assert result.further["another modulus does, at equal D / D_crit"] is False
@@ -212,7 +212,7 @@ def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
     last.metrics["test_accuracy"] = np.zeros(4)
     end = last.run.epochs / last.run.decay_time
     usual = next(r for r in found["delay"] if r.run == replace(last.run, amplify=0.0))
-    ratio = analysis.at_rate([last], [usual], late=True).value
+    ratio = analysis.at_rate([last], [usual], analysis.halfway_or_end).value
     assert ratio == pytest.approx(end / analysis.halfway(usual))
     assert np.isnan(analysis.at_rate([last], [usual]).value)
     assert "with Grokfast 9 of 10 get there" in board.judge("B27", **found).ours
@@ -286,3 +286,39 @@ def test_the_norm_half_way_is_a_part_of_its_peak_until_then():
     there = record(run, [0, 1000, 2000, 4000], **curves)
     assert analysis.norm_ratio(there) == pytest.approx(0.25)
     assert np.isnan(analysis.norm_ratio(altered(there, test_accuracy=0.0)))
+
+
+@pytest.mark.parametrize(
+    ("times", "smaller", "larger"), [(1.2, True, False), (2.0, False, True), (1.6, False, True)]
+)
+def test_above_the_middle_size_weight_decay_leaves_the_epochs_and_else_the_decay_times(
+    times, smaller, larger
+):
+    found = made.waits(p=31, twice=1.4, spread=0.0, d_c=0.5)
+    least, *_, most = sorted({r.run.dataset_size for r in analysis.by_size(found["delay"])})
+    for usual in [r for r in found["delay"] if r.run.dataset_size in (least, most)]:
+        epochs = [round(times * epoch / 2) for epoch in usual["epoch"]]
+        run = replace(usual.run, weight_decay=2.0, epochs=epochs[-1])
+        found["delay"].append(record(run, epochs, test_accuracy=usual["test_accuracy"]))
+    told = board.judge("B14", **found).further
+    assert told["other weight decays take as many decay times"] is True
+    assert told[f"so they do on {least} examples"] is smaller
+    assert told[f"on {most} examples they take as many epochs"] is larger
+
+
+def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
+    found = made.second_moments(p=31, power=0.5, slower=1.3)
+    records, usual = found["second_moment"], found["delay"]
+    assert analysis.near_rest(records[0]) == round(1250 * (log(0.98) / log(0.95)) ** 0.5)
+    ratios = second_moment.by_beta(records, usual, second_moment.forgotten)
+    assert ratios[0.95].value == pytest.approx((log(0.95) / log(0.98)) ** 0.5, rel=1e-3)
+    assert second_moment.by_beta(records, usual, analysis.halfway)[0.99].value == pytest.approx(1.3)
+    assert second_moment.with_the_rate(records).value == pytest.approx(1.2)
+    never = altered(records[0], residual=5.0)
+    assert analysis.near_rest(never) == inf
+    fig = second_moment.fig_felt(usual, records, usual)
+    shown(fig, "by β₂, at epoch 0.95: 784; 0.98: 1,250;")
+    assert {trace.name for trace in fig.data} == {
+        "η = 0.001",
+        *(f"β₂ = {b}" for b in (0.95, 0.98, 0.99, 0.995)),
+    }

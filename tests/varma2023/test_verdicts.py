@@ -193,6 +193,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
     **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
+    **{"B40": made.by_either_width, "B41": made.second_moments},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
@@ -207,8 +208,8 @@ GROKS = simulation.simulate(simulation.Toy())
 # are a module, a function of it and what that is made to return. Where "holds, smaller" is left
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
-    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37", SMALLER, {"p": 53}),
-    ("B14 B19 B20 B21 B22 B24 B29 B34", SMALLER, {"p": 31}),
+    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40", SMALLER, {"p": 53}),
+    ("B14 B19 B20 B21 B22 B24 B29 B34 B41", SMALLER, {"p": 31}),
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
     ("B14 B34", NOT_RUN, {"n_sizes": 5}),
@@ -221,7 +222,7 @@ ALIKE = [
     ("B21 B28", FAILS, {"crits": (D_CRIT,) * 5}),
     ("B21 B28", OPEN, {"crits": (400, 400, 800, 800, 800)}),
     ("B24 B29", OPEN, {"lost": 1}),
-    ("F3c,d B13 B15 B16 B20", OPEN, {"rest": FALLING}),
+    ("F3c,d B13 B15 B16 B20 B40", OPEN, {"rest": FALLING}),
     ("B2 B18", OPEN, {"mem": FALLING}),
     ("F10b A.2 B2 B3 B8 B16", NOT_RUN, {"p": 31}),
     ("B30 B31", NOT_RUN, {"p": 53}),
@@ -378,6 +379,13 @@ OTHERWISE = {
     ("B39", IN_PART): {"power": -0.2},
     ("B39", FAILS): {"power": 1.0},
     ("B39", OPEN): {"general": 0.5},
+    ("B40", IN_PART): {"narrow": 2.0},
+    ("B40", FAILS): {"flat": 0.8},
+    ("B40", NOT_RUN): lambda: made.by_either_width() | {"either_width": made.sweep()[:1]},
+    ("B41", IN_PART): {"slower": 2.0},
+    ("B41", FAILS): {"power": 0.5},
+    ("B41", OPEN): {"power": 0.8, "apart": 0.1},
+    ("B41", NOT_RUN): {"betas": (0.95, 0.99)},
     ("B35", IN_PART): {"loss": 1e-7},
     ("B35", FAILS): {"kinds": (FULL, FULL)},
 }

@@ -22,6 +22,7 @@ from varma2023.tables import table
 
 ESCAPE = pi / sqrt(6)  # the standard deviation of ln t, if the wait is that of a random escape
 MAX_SPREAD = ESCAPE / 2  # choice C27, as what follows
+NEAR_REST = 1.0  # of the residual (choice C65)
 SAME_DECAY = 1.5  # factor between times at two weight decays, or with noise and without
 SAME_MODULUS = 2.0  # and between times at two moduli, at equal D / D_crit
 SAME_SIZE = 1.2  # and between two dataset sizes
@@ -58,6 +59,12 @@ def halfway(record: Record) -> float:
     """
     level = (1 + measures.mirror_share(record.run)) / 2
     return _decay_times(record, measures.first(record, record["test_accuracy"] > level))
+
+
+def near_rest(record: Record) -> float:
+    """The epoch at which the residual is first below `NEAR_REST`; infinite if it never is."""
+    found = measures.first(record, record["residual"] < NEAR_REST)
+    return inf if found is None else found.epoch
 
 
 def halfway_or_end(record: Record) -> float:
@@ -241,17 +248,20 @@ def spread(records: Records) -> Interval:
     return statistics.bootstrap([*off.values()], deviation)
 
 
-def by_decay(records: Records) -> dict[float, Interval]:
-    """By weight decay, the time to grok over that at 1: the mean of seeds' own ratios.
+def by_decay(records: Records) -> dict[int, dict[float, Interval]]:
+    """By size and weight decay, the time to grok over that at 1: the mean of seeds' own ratios.
 
     NaN where one of these networks did not grok.
     """
+    found = {}
     here = [record for record in records if record.run.p == records[0].run.p]
-    sizes = {record.run.dataset_size for record in here if record.run.weight_decay != 1}
-    decays = group([r for r in here if r.run.dataset_size in sizes], "weight_decay")
-    times = {decay: {r.run.seed: halfway(r) for r in own} for decay, own in decays.items()}
-    usual = times.pop(1.0, {})
-    return {decay: statistics.mean_ratio(own, usual) for decay, own in times.items()}
+    for size, own in group(here, "dataset_size").items():
+        decays = group(own, "weight_decay").items()
+        times = {decay: {r.run.seed: halfway(r) for r in runs} for decay, runs in decays}
+        usual = times.pop(1.0, {})
+        if times:
+            found[size] = {d: statistics.mean_ratio(each, usual) for d, each in times.items()}
+    return found
 
 
 def network(record: Record) -> tuple[int, int, float, int]:
@@ -260,13 +270,14 @@ def network(record: Record) -> tuple[int, int, float, int]:
     return run.p, run.dataset_size, run.weight_decay, run.seed
 
 
-def at_rate(records: Records, others: Records, late: bool = False) -> Interval:
+def at_rate(
+    records: Records, others: Records, read: Reading = halfway, usual: Reading = halfway
+) -> Interval:
     """The time over that of other runs of the same network and examples, where both got there.
 
-    `late`: a run that did not, where the other one did, counts as getting there at its end.
+    `read` is the time of the first, `usual` that of the others.
     """
-    known = {network(record): halfway(record) for record in others}
-    read = halfway_or_end if late else halfway
+    known = {network(record): usual(record) for record in others}
     ratios = [(r.run.seed, read(r) / known.get(network(r), nan)) for r in by_size(records)]
     by_seed = statistics.gathered((s, log(ratio)) for s, ratio in ratios if 0 < ratio < inf)
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
@@ -303,7 +314,7 @@ class Grokfast:
         A bound from below, where some are not there at their end.
         """
         found = {"Grokfast": self.waits, "a third of ε": self.weaker}
-        return {name: at_rate(own, records, late=True) for name, own in found.items()}
+        return {name: at_rate(own, records, halfway_or_end) for name, own in found.items()}
 
 
 def noise_text(found: dict[float, Interval]) -> str:
@@ -363,13 +374,17 @@ def laws_table(records: Records) -> str:
 
 
 def times_table(records: Records) -> str:
-    """By modulus, weight decay and dataset size: how many got there, and the time it took."""
+    """By modulus, weight decay and dataset size: how many got there, the time it took, and how many
+    were half-way before they were near rest."""
     rows = []
     for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():
         times = [nan if isinf(time) else time for time in map(halfway, here)]
         mirror = fmean(measures.mirror_share(record.run) for record in here)
-        rows.append([p, f"{decay:g}", f"{size:,}", f"{mirror:.2f}", Summary.of(times).text(".1f")])
-    return table("p | weight decay | D | mirror images give | decay times, median and range", rows)
+        moving = sum(halfway(record) < near_rest(record) / record.run.decay_time for record in here)
+        cells = [f"{mirror:.2f}", Summary.of(times).text(".1f"), f"{moving} of {len(here)}"]
+        rows.append([p, f"{decay:g}", f"{size:,}", *cells])
+    heads = "p | weight decay | D | mirror images give | decay times, median and range"
+    return table(f"{heads} | half-way before near rest", rows)
 
 
 # --- looked at afterwards: other moduli, other rates, another moment; the norm ------------------

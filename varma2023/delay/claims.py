@@ -6,10 +6,10 @@ from typing import Any
 
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
-from varma2023.delay import analysis
+from varma2023.delay import analysis, second_moment
 from varma2023.delay.sweeps import AROUND
 from varma2023.measures import group
-from varma2023.pages import DELAY, DELAY_LAWS
+from varma2023.pages import CONVERGENCE, DELAY, DELAY_LAWS
 from varma2023.statistics import Interval
 
 CLAIMS = Claims()
@@ -21,6 +21,7 @@ CLAIMS = Claims()
     "at one modulus and rate, the time to grok diverges as the dataset shrinks to a critical size",
     (DELAY, "fig-delay"),
     ("delay", "moduli", "upper_branch", "noisy"),
+    earlier="in part, too, without the runs on 865 examples (C63)",
 )
 def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
@@ -39,7 +40,11 @@ def diverges(found: ByExperiment) -> Result:
         _laws_text(gains, d_c, nucleation),
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
-        *(f"weight decay {decay:g}: time × {ratio.text()}" for decay, ratio in decays.items()),
+        *(
+            f"weight decay {decay:g}, {size} examples: time × {ratio.text()}"
+            for size, ratios in decays.items()
+            for decay, ratio in ratios.items()
+        ),
         f"time {analysis.noise_text(noises)}",
         *(
             f"p = {other}: time × {ratio.text()}"
@@ -56,7 +61,7 @@ def diverges(found: ByExperiment) -> Result:
     )
     further = {
         **_drift(spread),
-        "other weight decays take as many decay times": _same(decays, analysis.SAME_DECAY),
+        **_by_decay(decays),
         "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
         "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "the divergence's D_c is the D_crit of ungrokking": same,
@@ -148,6 +153,51 @@ def sooner(found: ByExperiment) -> Result:
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 
 
+def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
+    """What weight decay should change, by size: of sizes above the middle one, nothing (C63)."""
+    told, sizes = dict[str, Met](), sorted(decays)
+    middle = sizes[len(sizes) // 2]
+    for size in (middle, *(size for size in sizes if size != middle)):
+        factor = analysis.SAME_DECAY
+        if size == middle:
+            told["other weight decays take as many decay times"] = _same(decays[size], factor)
+        elif size < middle:
+            told[f"so they do on {size} examples"] = _same(decays[size], factor)
+        else:
+            same = (r.within(d / factor, d * factor) for d, r in decays[size].items())
+            told[f"on {size} examples they take as many epochs"] = every(same)
+    return told
+
+
 def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
     """Whether every ratio is 1 within a factor; None where there is none."""
     return every(ratio.within(1 / factor, factor) for ratio in ratios.values()) if ratios else None
+
+
+@CLAIMS.row(
+    "B41",
+    "Beyond: how long Adam remembers",
+    "the epoch at which the loss is felt in full goes as 1 / -ln β₂",
+    (CONVERGENCE, "sec-felt"),
+    ("second_moment", "delay"),
+)
+def remembered(found: ByExperiment) -> Result:
+    """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""
+    records, usual = found["second_moment"], found["delay"]
+    epochs = second_moment.by_beta(records, usual, second_moment.forgotten)
+    if not analysis.judged(usual) or len(epochs) < 3:
+        return Result()
+    size = second_moment.middle(records)
+    here = [record for record in records if record.run.dataset_size == size]
+    times = second_moment.by_beta(here, usual, analysis.halfway)
+    rate, factor = second_moment.with_the_rate(records), second_moment.SAME_EPOCH
+    ours = "; ".join(f"β₂ = {b:g}: × {r.text()}" for b, r in epochs.items())
+    ours += "; time to grok " + ", ".join(f"× {ratio.text()}" for ratio in times.values())
+    ours += f"; at p = 113, four times the rate and β₂⁴: time to grok × {rate.text()}"
+    core = every(ratio.tells(1 / factor, factor) for ratio in epochs.values())
+    further = {
+        f"on {size} examples networks take as long": _same(times, analysis.SAME_DECAY),
+        "at a larger rate, a β₂ that goes with it makes them slower": rate.tells(1, inf),
+    }
+    own = [record for record in records if record.run.p == usual[0].run.p]
+    return Result(ours, core, further, Evidence.of(own))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import inf, isnan, nan
 
 from grokkit.runs import Record, Records
-from varma2023 import measures
+from varma2023 import measures, statistics
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.efficiency import analysis, costs, critical
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
@@ -310,6 +310,38 @@ def wider(found: ByExperiment) -> Result:
     further |= measures.resting([record for own in ends for record in own])
     evidence = Evidence.of(ends[-1])  # the paper's width
     return Result(ours, core, further, evidence)
+
+
+@CLAIMS.row(
+    "B40",
+    "Beyond: which width",
+    "twice the hidden units alone let a network keep the rule with fewer examples",
+    (CRITICAL, "sec-widths"),
+    ("widths", "either_width"),
+)
+def which_width(found: ByExperiment) -> Result:
+    """B40: whether D_crit is smaller with more hidden units, or with a larger d_model (C62)."""
+    kinds = costs.widths([*found["widths"], *found["either_width"]])
+    if len(kinds) < 4:
+        return Result()
+    at_rest = [measures.crossings_rest(kind.ends) for kind in kinds[1:]]
+    narrow, thin, flat, wide = (kind.crits for kind in kinds)
+    hidden, stream, both = (statistics.mean_ratio(wide, own) for own in (flat, thin, narrow))
+    told = {seed: flat[seed] * thin[seed] / crit for seed, crit in narrow.items()}
+    factor = costs.SAME_SHIFT
+    further = {
+        "so does twice the d_model alone": stream.tells(0, 1)
+        if at_rest[0] and at_rest[2]
+        else None,
+        "both ratios multiply to that of both": statistics.mean_ratio(wide, told).tells(
+            1 / factor, factor
+        ),
+        **measures.resting([record for kind in kinds for record in kind.ends]),
+    }
+    ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
+    ours += f"d_model alone, × {both.text()} for both"
+    core = hidden.tells(0, 1) if at_rest[1] and at_rest[2] else None
+    return Result(ours, core, further, Evidence.of(kinds[-1].ends))  # the paper's width
 
 
 @CLAIMS.row(

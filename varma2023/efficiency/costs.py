@@ -1,7 +1,7 @@
 """D_crit where the costs of both circuits meet: by what memory stores, and at two widths."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isfinite, log, nan
 from statistics import geometric_mean
 
@@ -14,6 +14,7 @@ from varma2023.efficiency.analysis import logs, norm
 from varma2023.efficiency.critical import by_size, crossing
 from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
+from varma2023.profiles import of_width
 from varma2023.statistics import Interval
 from varma2023.tables import table
 from varma2023.theme import GEN, MEM, NORM, TEST, panels, set_alt
@@ -107,11 +108,15 @@ class Costs:
 
 
 def widths(records: Records) -> list[Costs]:
-    """The records of `ungrokking.sweeps.widths`, the narrowest networks first."""
+    """Runs of `ungrokking.sweeps.widths`, and of `either_width`: the narrowest networks first."""
     found = []
-    for width in sorted({record.run.model.d_model for record in records}):
-        kinds = group([r for r in records if r.run.model.d_model == width], "labels")
-        found.append(Costs(f"d_model = {width}", kinds["true"], kinds.get("random", [])))
+    for d_model, d_mlp in sorted({(r.run.model.d_model, r.run.model.d_mlp) for r in records}):
+        model = replace(of_width(d_model), d_mlp=d_mlp)
+        kinds = group([r for r in records if r.run.model == model], "labels")
+        label = f"d_model = {d_model}"
+        if model != of_width(d_model):
+            label += f", d_mlp = {d_mlp}"
+        found.append(Costs(label, kinds["true"], kinds.get("random", [])))
     return found
 
 

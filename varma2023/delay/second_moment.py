@@ -1,0 +1,81 @@
+"""How long Adam remembers the gradients of the start: when the loss is felt in full (choice C65).
+
+AdamW divides by sqrt(v) + eps. Until v has forgotten the gradients of the start, the loss pulls
+less against weight decay than Eq. (2) says, and the residual is far above 1.
+"""
+
+from math import inf, log
+
+import plotly.graph_objects as go
+
+from grokkit.runs import Record, Records
+from varma2023 import measures, plots, statistics
+from varma2023.delay import analysis
+from varma2023.delay.analysis import NEAR_REST, near_rest
+from varma2023.measures import Reading, group
+from varma2023.plots import Looks, draw
+from varma2023.statistics import Interval
+from varma2023.theme import NORM, coloured, panels, set_alt
+
+SAME_EPOCH = 1.25  # factor between numbers of epochs, as 1 / -ln(beta_2)
+
+
+def forgotten(record: Record) -> float:
+    """The epoch of `near_rest` over that in which v falls by a factor of e: 1 / -ln(beta_2)."""
+    return -near_rest(record) * log(record.run.beta2)
+
+
+def by_beta(records: Records, usual: Records, read: Reading) -> dict[float, Interval]:
+    """By beta_2, a reading over that of the same network with the usual one."""
+    own = [record for record in records if record.run.p == records[0].run.p]
+    found = group(own, "beta2").items()
+    return {beta: analysis.at_rate(here, usual, read, read) for beta, here in found}
+
+
+def middle(records: Records) -> int:
+    """The middle one of the sizes at the modulus of the first."""
+    sizes = sorted({r.run.dataset_size for r in records if r.run.p == records[0].run.p})
+    return sizes[len(sizes) // 2]
+
+
+def with_the_rate(records: Records) -> Interval:
+    """Epochs to grok at the larger rate with a beta_2 that goes with it, over those without."""
+    found = group([r for r in records if r.run.p != records[0].run.p], "beta2").values()
+    times = ({r.run.seed: measures.generalises(r) for r in here} for here in found)
+    scaled, plain = ({s: at.epoch if at else inf for s, at in own.items()} for own in times)
+    return statistics.mean_ratio(scaled, plain)
+
+
+def felt_text(records: Records) -> str:
+    """ "1,250 (1,240 – 1,300)": the epoch of `near_rest`, median and range."""
+    return measures.Summary.of([*map(near_rest, records)]).text(",.0f")
+
+
+def fig_felt(rates: Records, betas: Records, usual: Records) -> go.Figure:
+    """The residual along runs at several learning rates, and with several beta_2, on one size each.
+
+    Args:
+        rates: runs at several learning rates; drawn is the largest size that all of these have.
+        betas: of `sweeps.second_moment`.
+        usual: the same networks with the usual beta_2.
+    """
+    titles = ["by learning rate", "by β₂"]
+    fig = panels(460, titles, cols=2, horizontal_spacing=0.12)
+    sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
+    common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
+    by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")
+    networks = {analysis.network(r) for r in betas if r.run.dataset_size == middle(betas)}
+    by_beta_2 = group([r for r in (*betas, *usual) if analysis.network(r) in networks], "beta2")
+    for i, (name, groups) in enumerate((("η", by_rate), ("β₂", by_beta_2)), 1):
+        for (value, here), (_, colour) in zip(groups.items(), coloured([*groups]), strict=True):
+            label = f"{name} = {value:g}"
+            looks: Looks = {"colour": colour, "width": 1.2, "place": (1, i)}
+            for record in here:
+                hover = f"%{{y:.2g}} at epoch %{{x:,}}<br>{label}, {plots.run_name(record)}"
+                draw(fig, record["epoch"], record["residual"], label, hover, **looks)
+        rule: Looks = {"line": {"color": NORM, "dash": "dot", "width": 1.5}}
+        fig.add_hline(y=NEAR_REST, row=1, col=i, **rule)
+    fig.update_xaxes(title="epoch", **plots.LOG)
+    fig.update_yaxes(title="residual", **plots.LOG)
+    told = [f"{beta:g}: {felt_text(here)}" for beta, here in by_beta_2.items()]
+    return set_alt(fig, f"The residual is first below 1, by β₂, at epoch {'; '.join(told)}.")
