@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log, nan
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -16,9 +16,6 @@ from numpy.typing import ArrayLike
 
 LEVEL, N_RESAMPLES = 0.95, 1000
 FEW = 5  # units: of fewer there is no interval, and their own values are printed
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,9 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
 
 
-def gathered(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+def gathered(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
     """By key, its values: the lists of what `bootstrap` draws from, by seed."""
-    found: dict[Key, list[Value]] = {}
+    found: dict[Any, list[Any]] = {}
     for key, value in pairs:
         found.setdefault(key, []).append(value)
     return found

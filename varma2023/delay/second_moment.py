@@ -59,8 +59,7 @@ def fig_felt(rates: Records, betas: Records, usual: Records) -> go.Figure:
         betas: of `sweeps.second_moment`.
         usual: the same networks with the usual beta_2.
     """
-    titles = ["by learning rate", "by β₂"]
-    fig = panels(460, titles, cols=2, horizontal_spacing=0.12)
+    fig = panels(460, cols=2, horizontal_spacing=0.12)
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
     by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")

@@ -80,9 +80,10 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
 def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: `semi_grokking` with the loss that rounds in float32 (choice C30).
 
-    In the quick profile two sizes of it (choice C64).
+    The paper's grid has all sizes of it, the others some, in the published one those that were
+    finished (choice C64).
     """
-    sizes = (300, 440) if profile == "quick" else None
+    sizes = {"published": (360, 400), "quick": (300, 440), "paper": None}[profile]
     return [replace(run, loss="rounded") for run in semi_grokking(profile, seeds, sizes)]
 
 
@@ -328,12 +329,13 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
+    most = {"published": 400}.get(profile, rounding[-1].dataset_size)
     usual, large = step[-1].lr, nearest(step)
     lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
-        [run for run in rounding if run.dataset_size == rounding[-1].dataset_size],
+        [run for run in rounding if run.dataset_size == most],
         *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
