@@ -372,6 +372,12 @@ def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
+def rounded_again(kinds=(SEMI,) * 5, base: Run = PAPERS) -> Named:
+    """Longer runs with the rounded loss, a seed each, with these outcomes."""
+    runs = (replace(base, loss="rounded", seed=seed) for seed in range(len(kinds)))
+    return {"rounded_again": [*map(plateau, kinds, runs)]}
+
+
 def minimised(accuracy: float, rest=CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
     runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]

@@ -193,7 +193,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B31": of("remembering", made.remembering), "B32": made.slower},
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
     **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
-    **{"B40": made.by_either_width, "B41": made.second_moments},
+    **{"B40": made.by_either_width, "B41": made.second_moments, "B42": made.rounded_again},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
@@ -382,6 +382,10 @@ OTHERWISE = {
     ("B40", IN_PART): {"narrow": 2.0},
     ("B40", FAILS): {"flat": 0.8},
     ("B40", NOT_RUN): lambda: made.by_either_width() | {"either_width": made.sweep()[:1]},
+    ("B42", IN_PART): {"kinds": (SEMI, SEMI, SEMI, FULL, UNDER_WAY)},
+    ("B42", FAILS): {"kinds": (SEMI, SEMI, FULL, FULL)},
+    ("B42", NOT_RUN): {"kinds": (SEMI, SEMI)},
+    ("B42", SMALLER): {"kinds": (SEMI,) * 4},
     ("B41", IN_PART): {"slower": 2.0},
     ("B41", FAILS): {"power": 0.5},
     ("B41", OPEN): {"power": 0.8, "apart": 0.1},
@@ -394,7 +398,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
-    "B30 B31 B32 B35 B36 B38": {OPEN},
+    "B30 B31 B32 B35 B36 B38 B42": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

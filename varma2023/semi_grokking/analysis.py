@@ -517,6 +517,7 @@ def both_ways_table(found: Sequence[Pair]) -> str:
     return table(f"{heads} | residual, AdamW | residual, minimiser", rows)
 
 
+FEWEST = 3  # runs trained for longer by which it is judged whether they stay (choice C66)
 ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
 PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)
 PAPERS_PLATEAU = 0.83  # the test accuracy at which its example ends (Fig. 1c)

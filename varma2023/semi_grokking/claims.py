@@ -329,6 +329,7 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
     (RIVALS, "sec-6-rounding"),
     ("rounded", "semi_grokking"),
     number="accuracy spikes several times, and the training loss fluctuates",
+    earlier="in part, too, by the first two sizes (C64)",
 )
 def rounding(found: ByExperiment) -> Result:
     """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
@@ -350,6 +351,30 @@ def rounding(found: ByExperiment) -> Result:
     further |= all_of("pairs end alike", (outcome(one) == outcome(other) for one, other in pairs))
     core = 2 * spiky > len(pairs) and not calm
     return Result(ours, core, further, Evidence.of(exact, rounded))
+
+
+@CLAIMS.row(
+    "B42",
+    "Beyond: in the middle, with a loss that rounds",
+    "with the usual float32 loss most networks near D_crit that end semi-grokked stay so when "
+    "trained four times as long",
+    (RIVALS, "sec-6-rounding"),
+    ("rounded_again",),
+    number="at least 6 of 200 end semi-grokked",
+)
+def rounded_stay(found: ByExperiment) -> Result:
+    """B42: whether networks with the rounded loss stay in the middle (choice C66)."""
+    records = found["rounded_again"]
+    if len(records) < analysis.FEWEST:
+        return Result()
+    stay = analysis.standing(records)
+    ends = sorted(record.final("test_accuracy") for record in stay)
+    ours = f"{how_many(outcome(record) == measures.SEMI for record in records)} stay"
+    ours += f", at {', '.join(f'{end:.2f}' for end in ends)}" if stay else ""
+    low = any(end < analysis.PAPERS_PLATEAU for end in ends)
+    further = {f"one of these ends below {analysis.PAPERS_PLATEAU:.2f}": low}
+    further |= none_of("none ends in full", map(in_full, records))
+    return Result(ours, 2 * len(stay) > len(records), further, Evidence.of(records))
 
 
 @CLAIMS.row(

@@ -17,6 +17,7 @@ Networks = Collection[tuple[int, int]] | None
 
 # what `minimised` sets
 BY_THE_MINIMISER = ("epochs", "optimiser", "precision", "tolerance", "n_logged", "keep_weights")
+LONGER = 4  # times the epochs, to see whether a network stays where it ended
 AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokked published runs
 
 
@@ -72,7 +73,7 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     """
     wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
     chosen = _chosen(semi_grokking(profile, seeds), wanted)
-    times = 2 if profile == "quick" else 4
+    times = 2 if profile == "quick" else LONGER
     longer = [replace(run, epochs=times * run.epochs) for run in chosen]
     return longer + [replace(run, precision="float64") for run in chosen]
 
@@ -83,8 +84,22 @@ def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
     The paper's grid has all sizes of it, the others some, in the published one those that were
     finished (choice C64).
     """
-    sizes = {"published": (360, 400), "quick": (300, 440), "paper": None}[profile]
+    sizes = {"published": (360, 380, 400), "quick": (300, 440), "paper": None}[profile]
     return [replace(run, loss="rounded") for run in semi_grokking(profile, seeds, sizes)]
+
+
+ROUNDED_AGAIN = ((360, 3), (380, 2), (400, 3), (360, 0))  # D and seed, in the order of choice C66
+
+
+def rounded_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: runs of `rounded` that end semi-grokked, four times as long (choice C66).
+
+    From the same random weights; in the quick profile twice as long, of the paper's grid all.
+    """
+    wanted = {"published": ROUNDED_AGAIN, "quick": ((300, 0),)}.get(profile)
+    times = 2 if profile == "quick" else LONGER
+    chosen = _chosen(rounded(profile, seeds), wanted)
+    return [replace(run, epochs=times * run.epochs) for run in chosen]
 
 
 STEP = 8  # times the usual learning rate
