@@ -310,10 +310,12 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     found = made.second_moments(p=31, power=0.5, slower=1.3)
     records, usual = found["second_moment"], found["delay"]
     assert analysis.near_rest(records[0]) == round(1250 * (log(0.98) / log(0.95)) ** 0.5)
-    ratios = second_moment.by_beta(records, usual, second_moment.forgotten)
+    own, others = second_moment.split(records, usual)
+    assert {record.run.p for record in others} == {127}
+    ratios = second_moment.by_beta(own, usual, second_moment.forgotten)
     assert ratios[0.95].value == pytest.approx((log(0.95) / log(0.98)) ** 0.5, rel=1e-3)
-    assert second_moment.by_beta(records, usual, analysis.halfway)[0.99].value == pytest.approx(1.3)
-    assert second_moment.with_the_rate(records).value == pytest.approx(1.2)
+    assert second_moment.by_beta(own, usual, analysis.halfway)[0.99].value == pytest.approx(1.3)
+    assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
     never = altered(records[0], residual=5.0)
     assert analysis.near_rest(never) == inf
     fig = second_moment.fig_felt(usual, records, usual)

@@ -184,20 +184,21 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 def remembered(found: ByExperiment) -> Result:
     """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""
     records, usual = found["second_moment"], found["delay"]
-    epochs = second_moment.by_beta(records, usual, second_moment.forgotten)
+    own, others = second_moment.split(records, usual)
+    epochs = second_moment.by_beta(own, usual, second_moment.forgotten)
     if not analysis.judged(usual) or len(epochs) < 3:
         return Result()
-    size = second_moment.middle(records)
-    here = [record for record in records if record.run.dataset_size == size]
+    here = second_moment.at_middle(own)
     times = second_moment.by_beta(here, usual, analysis.halfway)
-    rate, factor = second_moment.with_the_rate(records), second_moment.SAME_EPOCH
+    rate, factor = second_moment.with_the_rate(others), second_moment.SAME_EPOCH
     ours = "; ".join(f"β₂ = {b:g}: × {r.text()}" for b, r in epochs.items())
     ours += "; time to grok " + ", ".join(f"× {ratio.text()}" for ratio in times.values())
-    ours += f"; at p = 113, four times the rate and β₂⁴: time to grok × {rate.text()}"
+    ours += f"; at p = {others[0].run.p}, four times the rate and β₂⁴: time to grok × {rate.text()}"
     core = every(ratio.tells(1 / factor, factor) for ratio in epochs.values())
     further = {
-        f"on {size} examples networks take as long": _same(times, analysis.SAME_DECAY),
+        f"on {here[0].run.dataset_size} examples networks take as long": _same(
+            times, analysis.SAME_DECAY
+        ),
         "at a larger rate, a β₂ that goes with it makes them slower": rate.tells(1, inf),
     }
-    own = [record for record in records if record.run.p == usual[0].run.p]
     return Result(ours, core, further, Evidence.of(own))

@@ -25,22 +25,28 @@ def forgotten(record: Record) -> float:
     return -near_rest(record) * log(record.run.beta2)
 
 
-def by_beta(records: Records, usual: Records, read: Reading) -> dict[float, Interval]:
+def split(records: Records, usual: Records) -> tuple[list[Record], list[Record]]:
+    """Runs of `sweeps.second_moment`: those whose networks are among `usual`, then the others."""
+    known = {analysis.network(record) for record in usual}
+    own = [record for record in records if analysis.network(record) in known]
+    return own, [record for record in records if record not in own]
+
+
+def by_beta(own: Records, usual: Records, read: Reading) -> dict[float, Interval]:
     """By beta_2, a reading over that of the same network with the usual one."""
-    own = [record for record in records if record.run.p == records[0].run.p]
     found = group(own, "beta2").items()
     return {beta: analysis.at_rate(here, usual, read, read) for beta, here in found}
 
 
-def middle(records: Records) -> int:
-    """The middle one of the sizes at the modulus of the first."""
-    sizes = sorted({r.run.dataset_size for r in records if r.run.p == records[0].run.p})
+def at_middle(own: Records) -> list[Record]:
+    """Those on the middle one of their sizes."""
+    sizes = [*group(own, "dataset_size").values()]
     return sizes[len(sizes) // 2]
 
 
-def with_the_rate(records: Records) -> Interval:
+def with_the_rate(others: Records) -> Interval:
     """Epochs to grok at the larger rate with a beta_2 that goes with it, over those without."""
-    found = group([r for r in records if r.run.p != records[0].run.p], "beta2").values()
+    found = group(others, "beta2").values()
     times = ({r.run.seed: measures.generalises(r) for r in here} for here in found)
     scaled, plain = ({s: at.epoch if at else inf for s, at in own.items()} for own in times)
     return statistics.mean_ratio(scaled, plain)
@@ -63,7 +69,7 @@ def fig_felt(rates: Records, betas: Records, usual: Records) -> go.Figure:
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
     by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")
-    networks = {analysis.network(r) for r in betas if r.run.dataset_size == middle(betas)}
+    networks = {analysis.network(record) for record in at_middle(split(betas, usual)[0])}
     by_beta_2 = group([r for r in (*betas, *usual) if analysis.network(r) in networks], "beta2")
     for i, (name, groups) in enumerate((("η", by_rate), ("β₂", by_beta_2)), 1):
         for (value, here), (_, colour) in zip(groups.items(), coloured([*groups]), strict=True):
