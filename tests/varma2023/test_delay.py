@@ -318,7 +318,8 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
     never = altered(records[0], residual=5.0)
     assert analysis.near_rest(never) == inf
-    fig = second_moment.fig_felt(usual, records, usual)
+    both = dict.fromkeys(second_moment.SWEEPS[2:], usual)
+    fig = second_moment.fig_felt(found | both)
     shown(fig, "by β₂, at epoch 0.95: 784; 0.98: 1,250;")
     assert {trace.name for trace in fig.data} == {
         "η = 0.001",

@@ -4,6 +4,8 @@ AdamW divides by sqrt(v) + eps. Until v has forgotten the gradients of the start
 less against weight decay than Eq. (2) says, and the residual is far above 1.
 """
 
+from collections.abc import Mapping
+from itertools import chain
 from math import inf, log
 
 import plotly.graph_objects as go
@@ -17,6 +19,7 @@ from varma2023.plots import Looks, draw
 from varma2023.statistics import Interval
 from varma2023.theme import NORM, coloured, panels, set_alt
 
+SWEEPS = "second_moment", "delay", "semi_grokking", "leaving_memory"
 SAME_EPOCH = 1.25  # factor between numbers of epochs, as 1 / -ln(beta_2)
 
 
@@ -57,14 +60,14 @@ def felt_text(records: Records) -> str:
     return measures.Summary.of([*map(near_rest, records)]).text(",.0f")
 
 
-def fig_felt(rates: Records, betas: Records, usual: Records) -> go.Figure:
+def fig_felt(found: Mapping[str, Records]) -> go.Figure:
     """The residual along runs at several learning rates, and with several beta_2, on one size each.
 
     Args:
-        rates: runs at several learning rates; drawn is the largest size that all of these have.
-        betas: of `sweeps.second_moment`.
-        usual: the same networks with the usual beta_2.
+        found: by name, the records of `SWEEPS`. Drawn is the largest size at all learning rates.
     """
+    betas, usual, *others = (found[name] for name in SWEEPS)
+    rates = [*chain(*others)]
     fig = panels(460, cols=2, horizontal_spacing=0.12)
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)

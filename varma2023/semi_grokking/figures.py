@@ -183,9 +183,13 @@ def fig_side_by_side(
 ) -> go.Figure:
     """Not in the paper: runs near D_crit, a column for each value of a field and D.
 
+    Of more than two sizes the least and the largest are drawn.
+
     The field is "lr", "loss", "clip", "noise", or "beta1", of which a column has both sizes. A row
     for each metric, over epochs; at several learning rates over η x epochs.
     """
+    sizes = [*group(records, "dataset_size")]
+    records = [record for record in records if record.run.dataset_size in (sizes[0], sizes[-1])]
     columns = group(records, field, "lr" if field == "beta1" else "dataset_size").values()
     groups = {_column_title(here[0].run, field): here for here in columns}
     timed = len(group(records, "lr")) > 1
