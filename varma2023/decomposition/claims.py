@@ -49,11 +49,9 @@ def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""
     records = [*measures.longest(found["grokked_moduli"]), *measures.grokked(found)]
     known = [r for r in records if r.weights_path or "n_key_frequencies" in r.metrics]
-    power, done = moduli.growth(known), moduli.generalised(known)
+    power = moduli.growth(known)
     ours = f"∝ p to the power {power.text()}, where ln p has {moduli.of_log(known):.2f}"
-    further = {
-        "it grows": power.tells(0, inf),
-        f"every network has grokked ({len(done)} of {len(known)})": len(done) == len(known),
-    }
+    further = {"it grows": power.tells(0, inf)}
+    further |= measures.all_of("every network has grokked", map(measures.generalises, known))
     by_modulus = measures.group(known, "p").values()
     return Result(ours, power.tells(-inf, ROOT), further, Evidence.across(*by_modulus))

@@ -31,8 +31,8 @@ def forgotten(record: Record) -> float:
 def split(records: Records, usual: Records) -> tuple[list[Record], list[Record]]:
     """Runs of `sweeps.second_moment`: those whose networks are among `usual`, then the others."""
     known = {analysis.network(record) for record in usual}
-    own = [record for record in records if analysis.network(record) in known]
-    return own, [record for record in records if record not in own]
+    found = statistics.gathered((analysis.network(record) in known, record) for record in records)
+    return found.get(True, []), found.get(False, [])
 
 
 def by_beta(own: Records, usual: Records, read: Reading) -> dict[float, Interval]:

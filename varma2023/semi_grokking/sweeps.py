@@ -344,13 +344,12 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
-    most = {"published": 400}.get(profile, rounding[-1].dataset_size)
     usual, large = step[-1].lr, nearest(step)
     lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
-        [run for run in rounding if run.dataset_size == most],
+        [run for run in rounding if run.dataset_size == rounding[-1].dataset_size],
         *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
