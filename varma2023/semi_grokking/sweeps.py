@@ -96,10 +96,28 @@ def rounded_again(profile: str = "published", seeds: int | None = None) -> list[
 
     From the same random weights; in the quick profile twice as long, of the paper's grid all.
     """
-    wanted = {"published": ROUNDED_AGAIN, "quick": ((300, 0),)}.get(profile)
     times = 2 if profile == "quick" else LONGER
-    chosen = _chosen(rounded(profile, seeds), wanted)
-    return [replace(run, epochs=times * run.epochs) for run in chosen]
+    return [replace(run, epochs=times * run.epochs) for run in _left_by_rounding(profile, seeds)]
+
+
+def _left_by_rounding(profile: str, seeds: int | None) -> list[Run]:
+    wanted = {"published": ROUNDED_AGAIN, "quick": ((300, 0),)}.get(profile)
+    return _chosen(rounded(profile, seeds), wanted)
+
+
+def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: what holds the networks of `rounded_again` in the middle (choice C67).
+
+    From where they end in `rounded`, for twice as long: with the exact loss, then with the rounded
+    one. Then from there by the minimiser.
+    """
+    starts = [replace(run, keep_weights=True) for run in _left_by_rounding(profile, seeds)]
+    kinds = product(("exact", "rounded"), starts)
+    on = [
+        replace(start, loss=loss, epochs=2 * start.epochs, init=start, keep_weights=False)
+        for loss, start in kinds
+    ]
+    return on + _to_rest(profile, [(replace(start, loss="exact"), start) for start in starts])
 
 
 STEP = 8  # times the usual learning rate
@@ -233,7 +251,13 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def _from_their_ends(profile: str, runs: Sequence[Run]) -> list[Run]:
     """From where these end, whose own records keep no weights, by the minimiser until at rest."""
     starts = [replace(run, keep_weights=True) for run in runs]
-    ends = [minimised(run, 80 if profile == "quick" else 20_000, run, "mixed") for run in starts]
+    return _to_rest(profile, zip(starts, starts, strict=True))
+
+
+def _to_rest(profile: str, pairs: Iterable[tuple[Run, Run]]) -> list[Run]:
+    """By the minimiser until at rest, of each pair the first from where the second ends."""
+    gradients = 80 if profile == "quick" else 20_000
+    ends = [minimised(run, gradients, start, "mixed") for run, start in pairs]
     return [replace(end, until_rest=profile != "quick") for end in ends]
 
 
