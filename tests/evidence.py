@@ -210,6 +210,33 @@ def two_minima(dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), p=113, res
     return {"two_minima": pairs, "moduli": sweep(d_crit=down, **same), "upper_branch": fresh}
 
 
+def mixtures(part=0.63, other=0.63, share=0.5, seeds=FIVE, uneven=0.0) -> Named:
+    """Ends with both circuits, whose squared norm is this part of what they take apart.
+
+    Mod 113 and, the other part, mod 31. The part of every second seed is `uneven` more.
+    """
+
+    def at(p: int, labels: str, part: float) -> tuple[list[Record], list[Record]]:
+        ends, memory = [], []
+        for seed in seeds:
+            own = {"p": p, "seed": seed}
+            sizes = [lbfgs(dataset_size=scaled(size, p=p), **own) for size in (500, 800, 1500)]
+            for each in (sizes[0], sizes[-1]):
+                own = {"param_norm": 30.0, "trig_logit": 0.0, "mem_logit": 60.0}
+                wrong = replace(each, labels=labels)
+                memory.append(end(wrong, start=0.0, test_accuracy=0.0, **own))
+            # half of either logit: each circuit takes (1/2)^(1/3) of its squared norm
+            norm = ((part + uneven * (seed % 2)) * 0.5 ** (1 / 3) * (30**2 + 20**2)) ** 0.5
+            own = {"trig_logit": 60 * share, "mem_logit": 60 * (1 - share), "param_norm": norm}
+            ends.append(end(sizes[1], start=0.5, test_accuracy=0.5, **own))
+            ends.append(end(sizes[2], trig_logit=60.0, mem_logit=0.0, param_norm=20.0))
+        return ends, memory
+
+    (ends, memory), (small, known) = at(113, "random", part), at(31, "true", other)
+    named = {"transition": ends, "papers_memory": memory}
+    return named | {"moduli": small, "two_minima": known}
+
+
 def shaken(back=1.0, lost=0.5, p=113, rest=CALM, sizes=(180, 228)) -> Named:
     """Networks of both starts under noise, and each at rest once more.
 
@@ -376,6 +403,23 @@ def rounded_again(kinds=(SEMI,) * 5, base: Run = PAPERS) -> Named:
     """Longer runs with the rounded loss, a seed each, with these outcomes."""
     runs = (replace(base, loss="rounded", seed=seed) for seed in range(len(kinds)))
     return {"rounded_again": [*map(plateau, kinds, runs)]}
+
+
+def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0, base: Run = PAPERS) -> Named:
+    """From the middle with the exact loss, with the rounded one, and by the minimiser, so.
+
+    A seed each.
+    """
+    made = []
+    for seed, kinds in enumerate(zip(exact, others, strict=True)):
+        start = replace(base, loss="rounded", seed=seed, keep_weights=True)
+        for loss, kind in zip(("exact", "rounded"), kinds, strict=True):
+            accuracy = np.append(0.6, SHAPES[kind][1:])  # from the middle on
+            run = replace(start, loss=loss, init=start, keep_weights=False)
+            made.append(plateau(accuracy, run))
+        by = lbfgs(dataset_size=base.dataset_size, seed=seed, p=base.p, init=start)
+        made.append(end(by, start=0.6, test_accuracy=rest))
+    return {"held": made}
 
 
 def minimised(accuracy: float, rest=CALM) -> list[Record]:

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from math import exp, inf, log, nan
 from pathlib import Path
 from statistics import geometric_mean as gmean
@@ -314,6 +314,28 @@ def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
     return [exp(np.interp(log(objective(row)[-1]), *line)) for row in rules]
 
 
+def together(ends: list[Row], memory: list[Row]) -> str:
+    """Squared norm of mixtures over what both circuits take apart, the mean by seed (choice C68)."""
+    sizes, found = groups(memory, "dataset_size"), []
+    for rule, row in product(with_the_rule(ends), filter(rests, ends)):
+        share = row.end("trig_logit") / row.end("correct_logit")
+        within = min(sizes) <= row.dataset_size <= max(sizes)
+        if row.seed == rule.seed and within and 1 / 4 <= share <= 3 / 4:
+            names = ("trig_logit", "mem_logit", "param_norm")
+            means = [
+                [np.mean([r.end(name) for r in here]) for here in sizes.values()] for name in names
+            ]
+            trig, mem, norm = (
+                np.interp(log(row.dataset_size), [*map(log, sizes)], y) for y in means
+            )
+            gen = (row.end("trig_logit") - trig) / (rule.end("trig_logit") - trig)
+            rest = (row.end("mem_logit") - rule.end("mem_logit")) / (mem - rule.end("mem_logit"))
+            apart = gen ** (1 / 3) * rule.end("param_norm") ** 2 + rest ** (1 / 3) * norm**2
+            found.append((row.seed, log(row.end("param_norm") ** 2 / apart)))
+    seeds = {seed: [part for own, part in found if own == seed] for seed, _ in found}
+    return f"{exp(np.mean([np.mean(parts) for parts in seeds.values()])):.2f} ("
+
+
 def come_back(rows: list[Row]) -> dict[int, tuple[int, int]]:
     """By size, of how many ends at rest how many are the same once shaken (choice C37)."""
 
@@ -465,6 +487,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     crits = by(at_moduli(results), "p", of=d_crits)
     new = [p for p in crits if p not in (53, 113)]
     small, large = ([row for row in at_moduli(results) if row.p == p] for p in (31, 113))
+    grown = [r for r in runs_of("two_minima") if r.init["dataset_size"] == r.dataset_size]
     rules = with_the_rule(small)
     priced = gmean(d_crits([r for r in small if r.seed in {rule.seed for rule in rules}]))
     tables = runs_of("memory_at_rest") + runs_of("upper_branch")
@@ -514,6 +537,10 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         "B2": [
             f"seed {seed}: predicted {size:,.0f},"
             for seed, size in enumerate(meeting(runs_of("papers_memory"), with_the_rule(large)))
+        ],
+        "B44": [
+            f"^squared norm over the sum {together(large, runs_of('papers_memory'))}",
+            f"; {together(small, grown)}",
         ],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],

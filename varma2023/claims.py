@@ -78,9 +78,11 @@ def seeds_badge(made: Sequence[Evidence]) -> list[str]:
 
 
 def _optimiser(run: Run) -> str:
-    if run.optimiser == "lbfgs":
-        return "L-BFGS"
-    return "AdamW" if run.lr == Run().lr else f"AdamW, η = {run.lr:g}"
+    usual, start = Run().lr, run.init
+    name = "L-BFGS" if run.optimiser == "lbfgs" else "AdamW"
+    if name == "AdamW" and run.lr != usual:
+        name += f", η = {run.lr:g}"
+    return name + (f", from η = {start.lr:g}" if start and start.lr not in (usual, run.lr) else "")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ PAGES = {
     (DELAY_LAWS := "chapters/delay_laws"): "The law of the time, elsewhere",
     (METASTABLE := "chapters/metastable"): "Memory near D_crit",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
+    (QUESTIONS := "chapters/questions"): "Four questions of a sceptic",
 }
 """The pages that claims and items of the paper lead to, with their titles and, but one, names."""
 

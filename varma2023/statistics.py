@@ -1,4 +1,4 @@
-"""Intervals by bootstrap over runs, and the one test of ranks that the book uses.
+"""Intervals, most by bootstrap over runs, and the one test of ranks that the book uses.
 
 Runs that share a seed share their first network, so what is drawn again is a whole seed. Of fewer
 than `FEW` seeds nothing is drawn, and there is no interval.
@@ -73,6 +73,14 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     if len(units) >= FEW:
         return found
     return replace(found, each=tuple(float(statistic([unit])) for unit in units))
+
+
+def proportion(k: int, n: int) -> Interval:
+    """The share k / n of runs that count each by itself, with its interval by Clopper, Pearson."""
+    from scipy import stats  # here, for it takes a second that most chapters do not need
+
+    low, high = stats.binomtest(k, n).proportion_ci(LEVEL)
+    return Interval(k / n, float(low), float(high), n)
 
 
 def gathered(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:

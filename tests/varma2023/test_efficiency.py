@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from math import isnan, log, nan
+from math import exp, isnan, log, nan
 
 import evidence
 import numpy as np
@@ -242,6 +242,22 @@ def test_an_end_is_compared_with_the_cheaper_circuit_at_its_own_size():
     gens = {D: 1 / (1 + (D / 950) ** -7.0) for D in expected}
     told = [f"{gens[D]:.2f} and {over - 1:+z.0%} at {D:,}" for D, over in expected.items()]
     assert critical.mixtures_text(found) == "; ".join(told)
+
+
+def test_a_mixture_is_compared_with_the_sum_of_what_its_circuits_take_apart():
+    ends, mem, *_ = evidence.mixtures(part=0.7, uneven=0.2).values()
+    gen = [end for end in ends if end.final("test_accuracy") == 1]
+    found = critical.over_sum(mem, gen, ends)
+    assert [end.final("test_accuracy") for end, _ in found] == [0.5] * 5  # each circuit is none
+    assert [part for _, part in found] == approx([0.7, 0.9, 0.7, 0.9, 0.7])
+    mean = exp((3 * log(0.7) + 2 * log(0.9)) / 5)
+    assert critical.part_of_sum(found * 2).value == approx(mean)  # by seed
+    assert critical.over_sum([r for r in mem if r.run.dataset_size > 800], gen, ends) == []
+    ends, mem, *_ = evidence.mixtures(part=1.0, share=0.3, seeds=[0]).values()
+    [(end, part)] = critical.over_sum(mem, ends[1:], ends)
+    assert end.final("param_norm") ** 2 / part == approx(
+        900 * 0.7 ** (1 / 3) + 400 * 0.3 ** (1 / 3)
+    )
 
 
 def of_both(predicted: float, measured: float) -> analysis.Prediction:

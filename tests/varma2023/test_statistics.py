@@ -31,6 +31,14 @@ def test_units_are_drawn_whole_and_resamples_without_a_value_left_out():
     assert (found.low, found.high) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("n", [5, 40, 160])
+def test_the_interval_of_a_share_is_that_of_clopper_and_pearson(n):
+    none, every = statistics.proportion(0, n), statistics.proportion(n, n)
+    assert (none.value, none.low, none.n) == (0, 0, n)
+    assert none.high == pytest.approx(1 - 0.025 ** (1 / n))  # closed form
+    assert (every.low, every.high) == pytest.approx((1 - none.high, 1))
+
+
 @pytest.mark.parametrize("n", range(1, 7))
 def test_fewer_than_five_units_have_no_interval_but_their_own_values(n):
     values = [float(i) for i in range(n)]

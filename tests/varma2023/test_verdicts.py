@@ -194,6 +194,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
     **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
     **{"B40": made.by_either_width, "B41": made.second_moments, "B42": made.rounded_again},
+    **{"B43": made.held, "B44": made.mixtures},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
@@ -217,7 +218,8 @@ ALIKE = [
     ("S6 B17", SMALLER, {"base": Run(epochs=20_000, **SMALL)}),
     ("F1c F5 F6", SMALLER, {"base": made.SMALL}),
     ("B21 B22 B28", IN_PART, {"spiky": False}),
-    ("F1c B24 B29", FAILS, {"longer": FULL}),
+    ("F1c", FAILS, {"longer": FULL}),
+    ("B24 B29", FAILS, {"longer": FULL, "seeds": range(30)}),  # fewer could not tell
     ("B2 B18", FAILS, {"dearer": 1.5}),
     ("B21 B28", FAILS, {"crits": (D_CRIT,) * 5}),
     ("B21 B28", OPEN, {"crits": (400, 400, 800, 800, 800)}),
@@ -386,6 +388,15 @@ OTHERWISE = {
     ("B42", FAILS): {"kinds": (SEMI, SEMI, FULL, FULL)},
     ("B42", NOT_RUN): {"kinds": (SEMI, SEMI)},
     ("B42", SMALLER): {"kinds": (SEMI,) * 4},
+    ("B44", IN_PART): {"other": 1.0},
+    ("B44", FAILS): {"part": 1.0},
+    ("B44", OPEN): {"part": 0.8, "uneven": 0.3},
+    ("B44", NOT_RUN): {"share": 0.9},
+    ("B44", SMALLER): {"seeds": range(4)},
+    ("B43", IN_PART): {"rest": 0.7},
+    ("B43", FAILS): {"exact": (FULL, FULL, SEMI, SEMI), "others": (SEMI,) * 4},
+    ("B43", NOT_RUN): {"exact": (FULL,) * 2, "others": (SEMI,) * 2},
+    ("B43", SMALLER): {"exact": (FULL,) * 4, "others": (SEMI,) * 4},
     ("B41", IN_PART): {"slower": 2.0},
     ("B41", FAILS): {"power": 0.5},
     ("B41", OPEN): {"power": 0.8, "apart": 0.1},
@@ -398,7 +409,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
-    "B30 B31 B32 B35 B36 B38 B42": {OPEN},
+    "B30 B31 B32 B35 B36 B38 B42 B43": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

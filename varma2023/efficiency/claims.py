@@ -12,7 +12,7 @@ from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.efficiency import analysis, costs, critical
 from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
-from varma2023.pages import CRITICAL, EFFICIENCY, UNGROKKING
+from varma2023.pages import CRITICAL, EFFICIENCY, QUESTIONS, UNGROKKING
 from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
@@ -280,6 +280,28 @@ def one_winner(found: ByExperiment) -> Result:
     ours += f"{len(at_rest)} ends at rest are in the middle"
     jump = not mixed if at_rest and sharp else None
     return Result(ours, jump, measures.resting(ends), Evidence.of(mem, gen, ends))
+
+
+@CLAIMS.row(
+    "B44",
+    "Beyond: two circuits in one network",
+    "where a network rests with both circuits, its squared norm is less than the sum of what they "
+    "take apart, as if they shared parameters",
+    (QUESTIONS, "sec-questions-shared"),
+    ("transition", "papers_memory", "moduli", "two_minima"),
+)
+def shared(found: ByExperiment) -> Result:
+    """B44: whether two circuits in one network cost what they cost apart (choice C68)."""
+    small = costs.by_labels(found["moduli"], found["two_minima"])[-1]
+    papers = costs.at_papers_modulus(found["transition"], found["papers_memory"])
+    mixed, others = (critical.over_sum(k.memory, k.rules, k.ends) for k in (papers, small))
+    if not mixed:
+        return Result()
+    parts = [critical.part_of_sum(each) for each in (mixed, others)]
+    ours = f"squared norm over the sum {parts[0].text()} ({len(mixed)} networks)"
+    ours += f"; {parts[1].text()} at p = 31 ({len(others)} networks)"
+    core, also = (part.tells(0, critical.SHARED) for part in parts)
+    return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))
 
 
 @CLAIMS.row(

@@ -1,7 +1,9 @@
 """D_crit, predicted from runs of one circuit each: where both cost the same (Sec. 4.1)."""
 
 from collections.abc import Sequence
-from math import exp, log, nan
+from itertools import product
+from math import exp, isfinite, log, nan
+from statistics import fmean
 
 import numpy as np
 from jaxtyping import Float
@@ -9,9 +11,14 @@ from jaxtyping import Float
 from grokkit.runs import Record, Records
 from varma2023.efficiency import analysis
 from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
-from varma2023.measures import Summary, group, least, trig_part
-from varma2023.statistics import Interval, bootstrap_of
+from varma2023.measures import Summary, group, least, rests, trig_part
+from varma2023.statistics import Interval, bootstrap_of, geometric_mean
 from varma2023.tables import span
+
+
+LONGEST = 6  # parameters in a product along the longest path through the network: κ on a ray
+MIXED = (0.25, 0.75)  # the rule's share of the correct logit in a mixture (choice C68)
+SHARED = 0.9  # the part of what both circuits take apart, below which they share parameters
 
 
 def equal_cost_size(mem: Fit, gen: Fit, level: float | int) -> float:
@@ -117,6 +124,39 @@ def over_cheaper(mem: Records, gen: Records, ends: Records) -> list[tuple[Record
                 memory = float(np.interp(log(end.run.dataset_size), x, y, left=nan))
                 found.append((end, least(end) / exp(min(memory, rule))))
     return found
+
+
+def over_sum(mem: Records, gen: Records, ends: Records) -> list[tuple[Record, float]]:
+    """Mixtures at rest, each with its squared norm over the sum that App. D has it be (C68).
+
+    The sum over both circuits of w^(2 / kappa) P^2, kappa being `LONGEST`. Each has the norm P
+    alone: `gen` are the rules, one a seed, C_mem is interpolated between its sizes, the mean over
+    seeds; mixtures outside these are left out. A circuit's logit sets its w: 0 where the other is
+    alone, 1 where it is alone itself.
+    """
+    found = []
+    names = ("trig_logit", "mem_logit", "param_norm")
+    sizes = [log(record.run.dataset_size) for record in mem]
+    curves = [by_size(np.array([sizes, [r.final(name) for r in mem]]).T) for name in names]
+    for rule, end in product(gen, filter(rests, ends)):
+        if end.run.seed == rule.run.seed and MIXED[0] <= trig_part(end) <= MIXED[1]:
+            at = log(end.run.dataset_size)
+            memory = np.array([np.interp(at, *c.T, left=nan, right=nan) for c in curves])
+            own, both = (np.array([*map(r.final, names)]) for r in (rule, end))
+            w_gen = (both[0] - memory[0]) / (own[0] - memory[0])
+            w_mem = (both[1] - own[1]) / (memory[1] - own[1])
+            weights = np.array([w_gen, w_mem]).clip(0) ** (2 / LONGEST)
+            apart = float(weights @ np.array([own[2], memory[2]]) ** 2)
+            found.append((end, float(both[2] ** 2) / apart))
+    return [(end, part) for end, part in found if isfinite(part)]
+
+
+def part_of_sum(found: Sequence[tuple[Record, float]]) -> Interval:
+    """The geometric mean of `over_sum` over seeds, of which each counts as the mean of its own."""
+    own: dict[int, list[float]] = {}
+    for end, part in found:
+        own.setdefault(end.run.seed, []).append(log(part))
+    return geometric_mean([fmean(logs) for logs in own.values()])
 
 
 def mixtures_below(mem: Records, gen: Records, ends: Records) -> list[float]:

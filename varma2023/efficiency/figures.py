@@ -278,11 +278,16 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     return set_alt(fig, text)
 
 
-def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure:
+def fig_shares(
+    cases: Mapping[str, Sequence[tuple[Record, float]]],
+    cost: str = "Eq. (2)",
+    over: str = "that of the cheaper circuit alone",
+) -> go.Figure:
     """What ends cost, over the cheaper circuit alone, against the rule's share of their logit.
 
-    Not in the paper. By case a panel, of pairs as `critical.over_cheaper` has them; a line joins
-    the ends of one training set. An open marker is an end still falling. Three sizes are named.
+    Not in the paper. By case a panel, of pairs as `critical.over_cheaper` has them, or of another
+    `cost` over another; a line joins the ends of one training set. An open marker is an end still
+    falling. Three sizes are named.
     """
     grid: Looks = {"cols": len(cases), "shared_yaxes": True, "horizontal_spacing": 0.04}
     fig, said = panels(460, [*cases], **grid), []
@@ -297,7 +302,7 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
                 looks |= {"colour": pale(colour, 0.5), "width": 1, "mode": "lines+markers"}
                 looks |= {"place": (1, col), "meta": shared_meta(own)}
                 looks |= {} if i in (0, len(known) // 2, len(known) - 1) else {"showlegend": False}
-                hover = "Eq. (2) %{y:+.1%}, the rule's share %{x:.2f}<br>seed "
+                hover = f"{cost} %{{y:+.1%}}, the rule's share %{{x:.2f}}<br>seed "
                 hover += f"{own[0].run.seed}, D = {size:,}, {case}"
                 x, y = [*map(trig_part, own)], [above[end.run] for end in own]
                 draw(fig, x, y, f"D = {size:,}", hover, **looks)
@@ -305,6 +310,6 @@ def fig_shares(cases: Mapping[str, Sequence[tuple[Record, float]]]) -> go.Figure
     fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1})
     fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
     fig.update_yaxes(tickformat="+.0%")
-    fig.update_yaxes(title="Eq. (2), relative", col=1)
-    text = "The rule's share of the correct logit, and by how much Eq. (2) is above that of the "
-    return set_alt(fig, f"{text}cheaper circuit alone, ranges by D. {'. '.join(said)}.")
+    fig.update_yaxes(title=f"{cost}, relative", col=1)
+    text = f"The rule's share of the correct logit, and by how much {cost} is above {over}, ranges "
+    return set_alt(fig, f"{text}by D. {'. '.join(said)}.")

@@ -12,12 +12,13 @@ from grokkit.engine import batched
 from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency.analysis import memorised
+from varma2023.efficiency.critical import LONGEST
 from varma2023.measures import Summary
 from varma2023.plots import Looks, draw
 from varma2023.theme import GEN, MEM, NORM, figure, set_alt
 
 FACTORS = np.geomspace(0.7, 1 / 0.7, 5)  # values of c
-SHORTEST, LONGEST = 2, 6  # parameters in a product along a path through the network
+SHORTEST = 2  # parameters in a product along the shortest path through the network
 
 
 @cache

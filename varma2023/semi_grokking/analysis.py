@@ -12,7 +12,17 @@ from jaxtyping import Bool
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
-from varma2023.measures import OUTCOMES, SEMI, UNDER_WAY, Pair, Summary, group, how_many, outcome
+from varma2023.measures import (
+    OUTCOMES,
+    SEMI,
+    UNDER_WAY,
+    Pair,
+    Summary,
+    group,
+    how_many,
+    memory_bound,
+    outcome,
+)
 from varma2023.semi_grokking.sweeps import STEP, nearest
 from varma2023.statistics import Interval, bootstrap, mean_ratio
 from varma2023.tables import table
@@ -57,6 +67,15 @@ def share_of(records: Records, wanted: str) -> Interval:
 def standing(records: Records, kind: str = SEMI) -> list[Record]:
     """The runs with this outcome; of those made once more, longer: the ones that stay (C17)."""
     return [record for record in records if outcome(record) == kind]
+
+
+def held(records: Records) -> list[list[Record]]:
+    """Of each network of choice C67 the run with the exact loss, the other, and the minimiser's.
+
+    Of the runs of `sweeps.held` those networks that have all three and begin in the middle.
+    """
+    own = [r for r in records if memory_bound(r.run) < r["test_accuracy"][0] <= measures.PERFECT]
+    return [unit for unit in group(own, "dataset_size", "seed").values() if len(unit) == 3]
 
 
 def who(record: Record) -> tuple[float, int, int]:

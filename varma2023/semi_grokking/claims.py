@@ -21,6 +21,7 @@ from varma2023.semi_grokking.analysis import (
 )
 from varma2023.semi_grokking.metastable import later_spikes
 from varma2023.semi_grokking.sweeps import EDGE, STEP
+from varma2023.statistics import proportion
 
 FOUR = "Prediction 4, semi-grokking"
 SETTLES = 1000  # the epoch from which on spikes of networks with the rule count (choice C47)
@@ -75,7 +76,7 @@ def fig5(found: ByExperiment) -> Result:
     if not analysis.judged(records):
         return Result()
     n, stay = len(records), len(analysis.standing(longer))
-    enough = stay >= analysis.PAPER_SHARE * n if longer else None
+    enough = proportion(stay, n).tells(analysis.PAPER_SHARE, 1) if longer else None
     waits = bool(analysis.standing(records, measures.TRANSIENT))
     further: dict[str, Met] = {
         f"at least {analysis.PAPER_SHARE:.0%} of runs end so and stay": enough,
@@ -271,6 +272,7 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     (CLOCK, "fig-middle"),
     ("semi_grokking", "leaving_memory", "delay", "semi_grokking_again", "middling"),
     number="at least 6 of 200",
+    earlier="fails, by the share without its interval (C39)",
 )
 def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
@@ -316,8 +318,9 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
         ),
     }
     ours = f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained "
-    ours += f"for longer ({len(stay) / n:.1%})"
-    core = len(stay) >= analysis.PAPER_SHARE * n if told else None
+    share = proportion(len(stay), n)
+    ours += f"for longer: {share.text('.1%')}"
+    core = share.tells(analysis.PAPER_SHARE, 1) if told else None
     return Result(ours, core, further, Evidence.of(left.networks))
 
 
@@ -375,6 +378,30 @@ def rounded_stay(found: ByExperiment) -> Result:
     further = {f"one of these ends below {analysis.PAPERS_PLATEAU:.2f}": low}
     further |= none_of("none ends in full", map(in_full, records))
     return Result(ours, 2 * len(stay) > len(records), further, Evidence.of(records))
+
+
+@CLAIMS.row(
+    "B43",
+    "Beyond: what holds them in the middle",
+    "from where they end semi-grokked with the usual float32 loss, most networks go on to full "
+    "accuracy with the exact loss, and most stay with the usual one",
+    (RIVALS, "sec-6-held"),
+    ("held",),
+)
+def rounding_holds(found: ByExperiment) -> Result:
+    """B43: whether rounding holds networks in the middle (choice C67)."""
+    networks = analysis.held(found["held"])
+    if len(networks) < analysis.FEWEST:
+        return Result()
+    exact, rounded, rest = zip(*networks, strict=True)
+    gone, stay = [*map(in_full, exact)], [outcome(record) == measures.SEMI for record in rounded]
+    ours = f"with the exact loss {how_many(gone)} end in full; with the usual one {how_many(stay)} "
+    ours += "stay semi-grokked"
+    further = none_of("with the usual loss none ends in full", map(in_full, rounded))
+    to_rule = (measures.rests(end) and measures.end_kind(end) == measures.FULL for end in rest)
+    further |= all_of("from all the minimiser rests above 0.95", to_rule)
+    core = 2 * min(sum(gone), sum(stay)) > len(networks)
+    return Result(ours, core, further, Evidence.of(exact, rounded, rest))
 
 
 @CLAIMS.row(
