@@ -315,7 +315,7 @@ def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
 
 
 def together(ends: list[Row], memory: list[Row]) -> str:
-    """Squared norm of mixtures over what both circuits take apart, the mean by seed (choice C68)."""
+    """Squared norm of mixtures over what both circuits take apart, the mean by seed (C68)."""
     sizes, found = groups(memory, "dataset_size"), []
     for rule, row in product(with_the_rule(ends), filter(rests, ends)):
         share = row.end("trig_logit") / row.end("correct_logit")

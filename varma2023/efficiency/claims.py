@@ -294,7 +294,7 @@ def shared(found: ByExperiment) -> Result:
     """B44: whether two circuits in one network cost what they cost apart (choice C68)."""
     small = costs.by_labels(found["moduli"], found["two_minima"])[-1]
     papers = costs.at_papers_modulus(found["transition"], found["papers_memory"])
-    mixed, others = (critical.over_sum(k.memory, k.rules, k.ends) for k in (papers, small))
+    mixed, others = papers.mixtures, small.mixtures
     if not mixed:
         return Result()
     parts = [critical.part_of_sum(each) for each in (mixed, others)]

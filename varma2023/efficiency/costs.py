@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
 from varma2023.efficiency.analysis import logs, norm
-from varma2023.efficiency.critical import by_size, crossing
+from varma2023.efficiency.critical import by_size, crossing, over_sum
 from varma2023.measures import Reading, group, least
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.profiles import of_width
@@ -59,6 +59,11 @@ class Costs:
             return {}
         curve = by_size(logs(self.memory, price))
         return {r.run.seed: exp(crossing(curve, log(price(r)))) for r in self.rules}
+
+    @property
+    def mixtures(self) -> list[tuple[Record, float]]:
+        """Ends with both circuits, each over what these take apart (`critical.over_sum`)."""
+        return over_sum(self.memory, self.rules, self.ends)
 
     @property
     def told(self) -> Interval:

@@ -15,7 +15,6 @@ from varma2023.measures import Summary, group, least, rests, trig_part
 from varma2023.statistics import Interval, bootstrap_of, geometric_mean
 from varma2023.tables import span
 
-
 LONGEST = 6  # parameters in a product along the longest path through the network: κ on a ray
 MIXED = (0.25, 0.75)  # the rule's share of the correct logit in a mixture (choice C68)
 SHARED = 0.9  # the part of what both circuits take apart, below which they share parameters
@@ -137,11 +136,11 @@ def over_sum(mem: Records, gen: Records, ends: Records) -> list[tuple[Record, fl
     found = []
     names = ("trig_logit", "mem_logit", "param_norm")
     sizes = [log(record.run.dataset_size) for record in mem]
-    curves = [by_size(np.array([sizes, [r.final(name) for r in mem]]).T) for name in names]
+    curves = [by_size(np.array([sizes, [r.final(name) for r in mem]]).T).T for name in names]
     for rule, end in product(gen, filter(rests, ends)):
         if end.run.seed == rule.run.seed and MIXED[0] <= trig_part(end) <= MIXED[1]:
             at = log(end.run.dataset_size)
-            memory = np.array([np.interp(at, *c.T, left=nan, right=nan) for c in curves])
+            memory = np.array([np.interp(at, x, y, left=nan, right=nan) for x, y in curves])
             own, both = (np.array([*map(r.final, names)]) for r in (rule, end))
             w_gen = (both[0] - memory[0]) / (own[0] - memory[0])
             w_mem = (both[1] - own[1]) / (memory[1] - own[1])
