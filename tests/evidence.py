@@ -422,6 +422,20 @@ def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0, base: Run = PAPERS) ->
     return {"held": made}
 
 
+def carried(rounded=(0.6,) * 5, exact=(1.0,) * 5, start=0.6, rest=CALM, base=PAPERS) -> Named:
+    """Where the minimiser leads networks from the middle, by the loss they were trained with.
+
+    A seed each.
+    """
+    made = []
+    for loss, ends in (("rounded", rounded), ("exact", exact)):
+        for seed, accuracy in enumerate(ends):
+            own = replace(base, loss=loss, seed=seed, keep_weights=True)
+            run = lbfgs(p=base.p, dataset_size=base.dataset_size, seed=seed, init=own)
+            made.append(end(run, rest, start, test_accuracy=accuracy))
+    return {"carried": made}
+
+
 def minimised(accuracy: float, rest=CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
     runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]

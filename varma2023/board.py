@@ -37,7 +37,7 @@ PARTS = {
     "mechanism": "F2a-c F9 A.3 F11".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
     "rivals": "S6 S7".split(),
-    "beyond": [f"B{number}" for number in range(1, 45)],
+    "beyond": [f"B{number}" for number in range(1, 46)],
 }
 """The ids of the claims by what they are about: a card each, and the order of the rows."""
 ORDER = [*chain(*PARTS.values())]
@@ -59,12 +59,12 @@ def judge(name: str, **records: Records) -> Result:
     """The result of one claim, from records by the name of their experiment."""
     each = claim(name)
     found = each.result(records)
-    if not (each.earlier and found.evidence):
+    if not ((each.earlier or each.few) and found.evidence):
         return found
     runs = [record.run for record in records[each.needs[0]]]
     published = runs == experiments.EXPERIMENTS[each.needs[0]].runs("published")
     told = "; ".join(filter(None, (each.earlier, found.before)))
-    return replace(found, before=told) if published else found
+    return replace(found, before=told, few=each.few) if published else found
 
 
 def results(records: ByExperiment) -> dict[str, Result]:
@@ -94,7 +94,8 @@ def verdict_box(name: str, result: Result) -> str:
         f"{criteria_list(dict(asked))}"
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
         f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd>"
-        f"{result.before and f'<dt>earlier verdict</dt><dd>{result.before}</dd>'}</dl>"
+        f"{result.before and f'<dt>earlier verdict</dt><dd>{result.before}</dd>'}"
+        f"{result.few and f'<dt>why so few seeds</dt><dd>{result.few}</dd>'}</dl>"
         f"{badges(result.evidence.badges if result.evidence else ())}</section>"
     )
 
@@ -177,6 +178,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
         score = f'<br><span class="gk-badge">{each.score}</span>'
         earlier = result.before and f'<p class="gk-earlier">Earlier verdict: {result.before}</p>'
+        few = result.few and f'<p class="gk-earlier">Few seeds: {result.few}</p>'
         made, asked = result.evidence, {"the claim itself": result.core, **result.further}
         cells = (
             (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),
@@ -184,7 +186,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             (None, each.number),
             (None, ours_html(result.ours) + earlier),
             (sum(not met for met in result.further.values()), criteria_list(asked) if made else ""),
-            ((made.seeds or 0) if made else 0, badges(made.badges) if made else ""),
+            ((made.seeds or 0) if made else 0, badges(made.badges) + few if made else ""),
         )
         keys = ["" if key is None else f' data-key="{key}"' for key, _ in cells]
         texts = "".join(

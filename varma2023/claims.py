@@ -94,6 +94,7 @@ class Result:
     further: Mapping[str, Met] = field(default_factory=dict)  # what else is asked, by what it says
     evidence: Evidence | None = None
     before: str = ""  # an earlier verdict: by fewer or shorter runs, and the choice that tells
+    few: str = ""  # why fewer than `ENOUGH_SEEDS` seeds
 
     @property
     def verdict(self) -> str:
@@ -158,6 +159,7 @@ class Claim:
     number: str = "not in the paper"  # the paper's number, or what counts where it gives none
     heading: str = ""  # the prediction that it tests
     earlier: str = ""  # `Result.before` of the published runs of the first that it needs
+    few: str = ""  # `Result.few` of these
 
     @property
     def href(self) -> str:

@@ -29,6 +29,7 @@ PAGES = {
     (DELAY := "chapters/delay"): "The time to grok",
     (DELAY_LAWS := "chapters/delay_laws"): "The law of the time, elsewhere",
     (METASTABLE := "chapters/metastable"): "Memory near D_crit",
+    (MIDDLE := "chapters/middle"): "Semi-grokking: do networks stay in the middle?",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
     (QUESTIONS := "chapters/questions"): "Four questions of a sceptic",
 }

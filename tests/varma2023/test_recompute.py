@@ -31,6 +31,12 @@ def test_rows_whose_runs_changed_keep_their_earlier_verdict(board):
     assert [name for name in (*names, "B29") if not board[name].before] == []
 
 
+def test_a_row_with_fewer_than_five_seeds_says_why(board):
+    few = {name for name, result in board.items() if result.few}
+    made = {name: result.evidence.seeds for name, result in board.items() if result.evidence}
+    assert few == {name for name, seeds in made.items() if seeds is not None and seeds < 5}
+
+
 def test_as_many_ends_are_at_rest_and_the_limit_is_right_as_often(board):
     for name, met, of in recompute.resting():
         assert f"({met} of {of})" in str(board[name].further), name

@@ -22,6 +22,7 @@ CLAIMS = Claims()
     "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
     (CONVERGENCE, "fig-two-ways"),
     ("convergence",),
+    few="AdamW takes hours for a pair",
 )
 def two_ways(found: ByExperiment) -> Result:
     """Whether AdamW and the minimiser of Eq. (2) have the same end, on most train sets."""
@@ -87,7 +88,7 @@ def _by_the_limit(minima: Sequence[steepness.Minimum]) -> dict[str, Met]:
 
 @CLAIMS.row(
     "B33",
-    "Beyond: a second force",
+    "Beyond: how steep both minima are",
     "memory's minimum is steeper than the rule's on the same train set",
     (CONVERGENCE, "fig-steepness"),
     ("from_minima",),

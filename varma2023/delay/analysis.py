@@ -375,7 +375,7 @@ def laws_table(records: Records) -> str:
 
 def times_table(records: Records) -> str:
     """By modulus, weight decay and dataset size: how many got there, the time it took, and how many
-    were half-way before they were near rest."""
+    were half-way before their residual was below 1."""
     rows = []
     for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():
         times = [nan if isinf(time) else time for time in map(halfway, here)]
@@ -384,7 +384,7 @@ def times_table(records: Records) -> str:
         cells = [f"{mirror:.2f}", Summary.of(times).text(".1f"), f"{moving} of {len(here)}"]
         rows.append([p, f"{decay:g}", f"{size:,}", *cells])
     heads = "p | weight decay | D | mirror images give | decay times, median and range"
-    return table(f"{heads} | half-way before near rest", rows)
+    return table(f"{heads} | half-way before the residual is 1", rows)
 
 
 # --- looked at afterwards: other moduli, other rates, another moment; the norm ------------------

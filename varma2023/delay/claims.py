@@ -147,8 +147,8 @@ def sooner(found: ByExperiment) -> Result:
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} or more with {name}" for name, ratio in times.items())
     there = measures.how_many(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; with Grokfast {there} get there, the others count with their end, but for those "
-    ours += "that do not get there as usual either"
+    ours += f"; {there} get there with Grokfast; the others count with their last epoch, pairs "
+    ours += "of which neither got there are left out"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 
@@ -177,7 +177,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 @CLAIMS.row(
     "B41",
     "Beyond: how long Adam remembers",
-    "the epoch at which the loss is felt in full goes as 1 / -ln β₂",
+    "mod 31 the epoch at which the residual is first below 1 goes as 1 / -ln β₂",
     (CONVERGENCE, "sec-felt"),
     ("second_moment", "delay"),
 )

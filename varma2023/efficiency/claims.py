@@ -240,6 +240,7 @@ def equal_minimum(found: ByExperiment) -> Result:
     (UNGROKKING, "sec-5-2-across"),
     ("papers_memory", "other_tasks"),
     earlier="open, by memory that was still falling, and all six tasks within a quarter (C35)",
+    few="those of Fig. 8; five for memory",
 )
 def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
@@ -289,6 +290,7 @@ def one_winner(found: ByExperiment) -> Result:
     "take apart, as if they shared parameters",
     (QUESTIONS, "sec-questions-shared"),
     ("transition", "papers_memory", "moduli", "two_minima"),
+    few="the fifth has no mixture at rest at p = 113",
 )
 def shared(found: ByExperiment) -> Result:
     """B44: whether two circuits in one network cost what they cost apart (choice C68)."""
@@ -361,7 +363,8 @@ def which_width(found: ByExperiment) -> Result:
         **measures.resting([record for kind in kinds for record in kind.ends]),
     }
     ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
-    ours += f"d_model alone, × {both.text()} for both"
+    ours += f"d_model alone, × {both.text()} for both; in the narrow network × "
+    ours += f"{statistics.mean_ratio(thin, narrow).text()} for twice the d_mlp alone"
     core = hidden.tells(0, 1) if at_rest[1] and at_rest[2] else None
     return Result(ours, core, further, Evidence.of(kinds[-1].ends))  # the paper's width
 

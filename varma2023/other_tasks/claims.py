@@ -15,6 +15,7 @@ CLAIMS = Claims()
     "in modular tasks few characters of the task's group take the place of the cosines",
     (OTHER_TASKS, "fig-characters"),
     ("grokked_tasks",),
+    few="one network a task, whose weights were kept",
 )
 def group_circuits(found: ByExperiment) -> Result:
     """B5: in networks whose weights were kept few characters are key, and hold the norm."""
@@ -41,6 +42,7 @@ def group_circuits(found: ByExperiment) -> Result:
     heading=TWO,
     earlier="in part, by one seed from earlier starts; in part, with x²+xy+y² by the rule as it "
     "was, and without the size that x/y got (C50)",
+    few="two were planned for each of nine tasks (C50)",
 )
 def fig8(found: ByExperiment) -> Result:
     """Fig. 8: every task whose network holds the rule goes from near chance to generalised.

@@ -69,13 +69,28 @@ def standing(records: Records, kind: str = SEMI) -> list[Record]:
     return [record for record in records if outcome(record) == kind]
 
 
+def begun_in_the_middle(records: Records) -> list[Record]:
+    """Runs that go on from another's end, those whose first test accuracy is in the middle."""
+    return [r for r in records if memory_bound(r.run) < r["test_accuracy"][0] <= measures.PERFECT]
+
+
+def rests_in_the_middle(end: Record) -> bool:
+    """Whether the minimiser has come to rest in the middle."""
+    return measures.rests(end) and measures.end_kind(end) == SEMI
+
+
 def held(records: Records) -> list[list[Record]]:
     """Of each network of choice C67 the run with the exact loss, the other, and the minimiser's.
 
     Of the runs of `sweeps.held` those networks that have all three and begin in the middle.
     """
-    own = [r for r in records if memory_bound(r.run) < r["test_accuracy"][0] <= measures.PERFECT]
-    return [unit for unit in group(own, "dataset_size", "seed").values() if len(unit) == 3]
+    units = group(begun_in_the_middle(records), "dataset_size", "seed").values()
+    return [unit for unit in units if len(unit) == 3]
+
+
+def carried(records: Records, loss: str) -> list[Record]:
+    """Of the runs of `sweeps.carried` those from the middle, from runs with this loss."""
+    return [r for r in begun_in_the_middle(records) if r.run.init and r.run.init.loss == loss]
 
 
 def who(record: Record) -> tuple[float, int, int]:
@@ -125,7 +140,7 @@ class Left:
     def rest(self) -> list[bool]:
         """Of those from whose end the minimiser went on, whether it rests in the middle, too."""
         ends = [self.ends[who(record)] for record in self.stay if who(record) in self.ends]
-        return [measures.rests(end) and measures.end_kind(end) == SEMI for end in ends]
+        return [*map(rests_in_the_middle, ends)]
 
     @property
     def elsewhere(self) -> int:
@@ -536,6 +551,7 @@ def both_ways_table(found: Sequence[Pair]) -> str:
     return table(f"{heads} | residual, AdamW | residual, minimiser", rows)
 
 
+FEWEST_CARRIED = 5  # networks in the middle by which it is judged where they rest (choice C69)
 FEWEST = 3  # runs trained for longer by which it is judged whether they stay (choice C66)
 ENOUGH = 20  # runs, at three sizes or more, by which a sweep can be judged
 PAPER_SHARE = 6 / 200  # of runs that end semi-grokked (Fig. 5)

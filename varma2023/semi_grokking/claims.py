@@ -7,7 +7,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import Summary, all_of, group, how_many, none_of, outcome, spikes
-from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, RIVALS, SEMI_GROKKING
+from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import (
     above_half,
@@ -269,7 +269,7 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     "Beyond: semi-grokking among many networks",
     "of networks mod 31 near D_crit, at up to eight times the paper's learning rate, at least 3% "
     "end in the middle and are on a plateau still when trained four times as long",
-    (CLOCK, "fig-middle"),
+    (MIDDLE, "fig-middle"),
     ("semi_grokking", "leaving_memory", "delay", "semi_grokking_again", "middling"),
     number="at least 6 of 200",
     earlier="fails, by the share without its interval (C39)",
@@ -327,7 +327,7 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
 @CLAIMS.row(
     "B17",
     "Beyond: the spikes near D_crit",
-    "the usual float32 loss makes the training loss of networks near D_crit spike, the exact "
+    "the rounded float32 loss makes the training loss of networks near D_crit spike, the exact "
     "loss does not",
     (RIVALS, "sec-6-rounding"),
     ("rounded", "semi_grokking"),
@@ -359,11 +359,12 @@ def rounding(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B42",
     "Beyond: in the middle, with a loss that rounds",
-    "with the usual float32 loss most networks near D_crit that end semi-grokked stay so when "
+    "with the rounded float32 loss most networks near D_crit that end semi-grokked stay so when "
     "trained four times as long",
-    (RIVALS, "sec-6-rounding"),
+    (MIDDLE, "fig-rounded-again"),
     ("rounded_again",),
     number="at least 6 of 200 end semi-grokked",
+    few="the networks that were finished are of three (C66)",
 )
 def rounded_stay(found: ByExperiment) -> Result:
     """B42: whether networks with the rounded loss stay in the middle (choice C66)."""
@@ -383,10 +384,11 @@ def rounded_stay(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B43",
     "Beyond: what holds them in the middle",
-    "from where they end semi-grokked with the usual float32 loss, most networks go on to full "
+    "from where they end semi-grokked with the rounded float32 loss, most networks go on to full "
     "accuracy with the exact loss, and most stay with the usual one",
-    (RIVALS, "sec-6-held"),
+    (MIDDLE, "fig-held"),
     ("held",),
+    few="the networks that were finished are of so many (C67)",
 )
 def rounding_holds(found: ByExperiment) -> Result:
     """B43: whether rounding holds networks in the middle (choice C67)."""
@@ -395,13 +397,41 @@ def rounding_holds(found: ByExperiment) -> Result:
         return Result()
     exact, rounded, rest = zip(*networks, strict=True)
     gone, stay = [*map(in_full, exact)], [outcome(record) == measures.SEMI for record in rounded]
-    ours = f"with the exact loss {how_many(gone)} end in full; with the usual one {how_many(stay)} "
+    ours = (
+        f"with the exact loss {how_many(gone)} end in full; with the rounded one {how_many(stay)} "
+    )
     ours += "stay semi-grokked"
-    further = none_of("with the usual loss none ends in full", map(in_full, rounded))
+    further = none_of("with the rounded loss none ends in full", map(in_full, rounded))
     to_rule = (measures.rests(end) and measures.end_kind(end) == measures.FULL for end in rest)
     further |= all_of("from all the minimiser rests above 0.95", to_rule)
     core = 2 * min(sum(gone), sum(stay)) > len(networks)
     return Result(ours, core, further, Evidence.of(exact, rounded, rest))
+
+
+@CLAIMS.row(
+    "B45",
+    "Beyond: minima in the middle",
+    "most networks near D_crit that end in the middle with the rounded float32 loss lead to a "
+    "minimum of Eq. (2) in the middle, with both circuits",
+    (MIDDLE, "fig-carried"),
+    ("carried",),
+)
+def minima_in_the_middle(found: ByExperiment) -> Result:
+    """B45: where networks rest that are left in the middle, from their own weights (choice C69)."""
+    rounded, exact = (analysis.carried(found["carried"], loss) for loss in ("rounded", "exact"))
+    if len(rounded) < analysis.FEWEST_CARRIED:
+        return Result()
+    rests = [*map(analysis.rests_in_the_middle, rounded)]
+    others = [*map(analysis.rests_in_the_middle, exact)]
+    ends = sorted(r.final("test_accuracy") for r, met in zip(rounded, rests, strict=True) if met)
+    ours = f"{how_many(rests)} rest in the middle"
+    ours += f", at {', '.join(f'{end:.2f}' for end in ends)}" if ends else ""
+    low = any(end < analysis.PAPERS_PLATEAU for end in ends)
+    further: dict[str, Met] = {f"one of these rests below {analysis.PAPERS_PLATEAU:.2f}": low}
+    fewer = 2 * sum(others) < len(others) if others else None
+    further[f"after the exact loss fewer than half do ({how_many(others)})"] = fewer
+    evidence = Evidence.of(rounded, *([exact] if exact else []))
+    return Result(ours, 2 * sum(rests) > len(rests), further, evidence)
 
 
 @CLAIMS.row(

@@ -9,10 +9,21 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, plots
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
-from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run
+from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run, symbol_of
 from varma2023.semi_grokking import analysis, metastable
 from varma2023.semi_grokking.analysis import before_spikes, steep_text, while_calm
-from varma2023.theme import MEM, NORM, TEST, TRAIN, coloured, figure, ordered_at, panels, set_alt
+from varma2023.theme import (
+    GEN,
+    MEM,
+    NORM,
+    TEST,
+    TRAIN,
+    coloured,
+    figure,
+    ordered_at,
+    panels,
+    set_alt,
+)
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
@@ -111,6 +122,30 @@ def fig_later(records: Records) -> go.Figure:
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
     said = f"Test accuracy of {len(records)} networks that had ended in the middle, trained for "
     return set_alt(fig, f"{said}longer. By the end: {analysis.outcome_counts(records)}.")
+
+
+def fig_carried(records: Records) -> go.Figure:
+    """Not in the paper: test accuracy where the minimiser ends, against where it set out.
+
+    From networks in the middle; an open marker is an end that was still falling.
+    """
+    xaxis, yaxis = {"title": "test accuracy where training ended"}, {"title": "where it rests"}
+    fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
+    told = []
+    for i, (loss, colour) in enumerate({"rounded": TEST, "exact": GEN}.items()):
+        here = analysis.carried(records, loss)
+        for record in here:
+            x, y = record["test_accuracy"][[0, -1]].tolist()
+            marker = {"symbol": plots.rest_symbols([record], symbol_of(i)), "size": 9}
+            looks: Looks = {"colour": colour, "mode": "markers", "marker": marker}
+            hover = f"from %{{x:.3f}} to %{{y:.3f}}<br>{plots.run_name(record)}"
+            draw(fig, [x], [y], f"{loss} loss", hover, meta=plots.meta(record), **looks)
+        told.append(f"after the {loss} loss {analysis.outcome_counts(here, end_kind)}")
+    ends = [0.4, 1]
+    draw(fig, ends, ends, "stays", "as it was", colour=NORM, dash="dot", width=1.2, mode="lines")
+    fig.add_hline(measures.PERFECT, line={"color": NORM, "dash": "dot", "width": 1})
+    said = f"Test accuracy of {len(records)} networks in the middle and where they rest: "
+    return set_alt(fig, f"{said}{'; '.join(told)}.")
 
 
 def fig_papers_sizes(records: Records, later: Records) -> go.Figure:

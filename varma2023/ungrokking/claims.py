@@ -148,6 +148,7 @@ def shift_text(
     "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
     (MORE, "fig-epsilon"),
     ("epsilon",),
+    few="three by the minimiser, which cannot tell; five by AdamW",
 )
 def adams_epsilon(found: ByExperiment) -> Result:
     """B8: whether AdamW's D_crit is the same for every epsilon (choice C19).
