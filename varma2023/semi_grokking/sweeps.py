@@ -282,6 +282,24 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return _to_rest(profile, [(replace(start, loss="exact"), start) for start in kept])
 
 
+LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
+"""Size and seed of the published networks of `continued`."""
+
+
+def continued(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks of `carried`, on by AdamW from the same weights (choice C70).
+
+    Of those with the exact loss and a larger rate that were in the middle; three times as long.
+    """
+    starts = [run.init for run in carried(profile, seeds) if run.init]
+    faster = [run for run in starts if run.loss == "exact" and run.lr > Run().lr]
+    chosen = _chosen(faster, LED if profile == "published" else None)
+    return [
+        replace(start, epochs=(LONGER - 1) * start.epochs, init=start, keep_weights=False)
+        for start in chosen
+    ]
+
+
 def _to_rest(profile: str, pairs: Iterable[tuple[Run, Run]]) -> list[Run]:
     """By the minimiser until at rest, of each pair the first from where the second ends."""
     gradients = 80 if profile == "quick" else 20_000
