@@ -436,6 +436,13 @@ def carried(rounded=(0.6,) * 5, exact=(1.0,) * 5, start=0.6, rest=CALM, base=PAP
     return {"carried": made}
 
 
+def continued(stay=(SEMI,) * 5, out=(FULL,), base: Run = PAPERS) -> Named:
+    """AdamW's runs on from starts that lead the minimiser to the middle, then from others."""
+    ends = carried(exact=(0.6,) * len(stay) + (1.0,) * len(out), rounded=(), base=base)["carried"]
+    on = [replace(each.run.init, keep_weights=False, init=each.run.init) for each in ends]
+    return {"continued": [*map(plateau, (*stay, *out), on)], "carried": ends}
+
+
 def minimised(accuracy: float, rest=CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
     runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]

@@ -460,6 +460,11 @@ def resting(results: Path = RESULTS) -> list[tuple[str, int, int]]:
     return [*ends, ("B33", right, len(kinds["adamw"]))]
 
 
+def stays(rows: list[Row]) -> int:
+    """How many end in the middle, those of the minimiser at rest."""
+    return sum(accuracy(row) <= 0.95 and (row.optimiser == "adamw" or rests(row)) for row in rows)
+
+
 def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     """By claim, what its row must say of these numbers; `^` is the beginning."""
     runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
@@ -471,6 +476,10 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     fresh = [row for row in starts if row.init["dataset_size"] == row.dataset_size]
     up = f"at most {averaged(d_crits(fresh))}"
     ends = by(ungrokked("ungrokking", results), "dataset_size", of=median_accuracy)
+    led = [row for row in runs_of("carried") if row.curves["test_accuracy"][0] <= 0.95]
+    rounded = [row for row in led if row.init.get("loss") == "rounded"]
+    middle = [row.init for row in led if stays([row])]
+    on = [row for row in runs_of("continued") if row.init in middle]
     names = ("trig_logit", "mem_logit", "correct_logit")
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
@@ -542,6 +551,8 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             f"^squared norm over the sum {together(large, runs_of('papers_memory'))}",
             f"; {together(small, grown)}",
         ],
+        "B45": [f"^{stays(rounded)} of {len(rounded)} rest in the middle"],
+        "B46": [f"^{stays(on)} of {len(on)} stay"],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
         "B13": [

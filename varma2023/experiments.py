@@ -75,6 +75,7 @@ EXPERIMENTS = {
         (semi.rounded_again, "whether those in the middle stay"),
         (semi.held, "what holds them there"),
         (semi.carried, "where they rest, from their own weights"),
+        (semi.continued, "the same by AdamW"),
         (semi.steep, "how steep the loss is on the way there"),
         (semi.forgetting, "how steep it is while networks ungrok"),
         (semi.remembering, "and while fresh ones stay in memory"),

@@ -194,7 +194,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B33": of("from_minima", made.from_minima), "B34": waits_53, "B35": made.clipped},
     **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
     **{"B40": made.by_either_width, "B41": made.second_moments, "B42": made.rounded_again},
-    **{"B43": made.held, "B44": made.mixtures, "B45": made.carried},
+    **{"B43": made.held, "B44": made.mixtures, "B45": made.carried, "B46": made.continued},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "B4": partial(networks, made.state()),
@@ -388,6 +388,10 @@ OTHERWISE = {
     ("B42", FAILS): {"kinds": (SEMI, SEMI, FULL, FULL)},
     ("B42", NOT_RUN): {"kinds": (SEMI, SEMI)},
     ("B42", SMALLER): {"kinds": (SEMI,) * 4},
+    ("B46", IN_PART): {"out": (SEMI,)},
+    ("B46", FAILS): {"stay": (SEMI, SEMI, FULL, FULL)},
+    ("B46", NOT_RUN): {"stay": (SEMI, SEMI)},
+    ("B46", SMALLER): {"stay": (SEMI,) * 4},
     ("B45", IN_PART): {"exact": (0.6,) * 5},
     ("B45", FAILS): {"rest": FALLING},
     ("B45", NOT_RUN): {"start": 1.0},
@@ -413,7 +417,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "L-D.3": {SMALLER, OPEN, NOT_RUN},
     # the core is met or not, whatever the runs
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b A.2 B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
-    "B30 B31 B32 B35 B36 B38 B42 B43 B45": {OPEN},
+    "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import (
+    FULL,
     OUTCOMES,
     SEMI,
     UNDER_WAY,
@@ -91,6 +92,20 @@ def held(records: Records) -> list[list[Record]]:
 def carried(records: Records, loss: str) -> list[Record]:
     """Of the runs of `sweeps.carried` those from the middle, from runs with this loss."""
     return [r for r in begun_in_the_middle(records) if r.run.init and r.run.init.loss == loss]
+
+
+def dearer_text(records: Records) -> str:
+    """ "234 and 218": the median of Eq. (2) over alpha of `carried` in the middle, then in full."""
+    ends = [*filter(measures.rests, begun_in_the_middle(records))]
+    kinds = ([end for end in ends if measures.end_kind(end) == kind] for kind in (SEMI, FULL))
+    texts = (Summary.of([*map(measures.least, own)]).median for own in kinds if own)
+    return " and ".join(f"{median:.0f}" for median in texts)
+
+
+def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:
+    """Of choice C70 the runs of `sweeps.continued`, each with the minimiser's end of its start."""
+    ends = {end.run.init: end for end in begun_in_the_middle(carried)}
+    return [(record, ends[record.run.init]) for record in on if record.run.init in ends]
 
 
 def who(record: Record) -> tuple[float, int, int]:

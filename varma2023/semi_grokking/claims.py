@@ -435,6 +435,29 @@ def minima_in_the_middle(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B46",
+    "Beyond: AdamW at minima in the middle",
+    "most networks whose own weights lead the minimiser to rest in the middle stay semi-grokked "
+    "when AdamW goes on from these weights",
+    (MIDDLE, "fig-on"),
+    ("continued", "carried"),
+    few="the networks that the minimiser leaves in the middle are of four",
+)
+def stays_at_rest(found: ByExperiment) -> Result:
+    """B46: whether AdamW stays where the minimiser rests (choice C70)."""
+    pairs = analysis.gone_on(found["continued"], found["carried"])
+    held = [on for on, end in pairs if analysis.rests_in_the_middle(end)]
+    if len(held) < analysis.FEWEST:
+        return Result()
+    out = [on for on, end in pairs if measures.end_kind(end) == measures.FULL]
+    stay = [outcome(record) == measures.SEMI for record in held]
+    ends = ", ".join(f"{record.final('test_accuracy'):.2f}" for record in held)
+    ours = f"{how_many(stay)} stay; they end at {ends}"
+    further = all_of("those that the minimiser leads out end in full", map(in_full, out))
+    return Result(ours, 2 * sum(stay) > len(stay), further, Evidence.of(held))
+
+
+@CLAIMS.row(
     "B19",
     "Beyond: two kinds of spikes",
     "at eight times the paper's learning rate spikes come when the loss is as steep as AdamW's "
