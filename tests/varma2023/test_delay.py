@@ -215,7 +215,7 @@ def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
     ratio = analysis.at_rate([last], [usual], analysis.halfway_or_end).value
     assert ratio == pytest.approx(end / analysis.halfway(usual))
     assert np.isnan(analysis.at_rate([last], [usual]).value)
-    assert "with Grokfast 9 of 10 get there" in board.judge("B27", **found).ours
+    assert "9 of 10 get there with Grokfast" in board.judge("B27", **found).ours
 
 
 # --- laws elsewhere: other moduli, other rates, another moment; the norm -------------------------

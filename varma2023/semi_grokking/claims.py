@@ -388,7 +388,7 @@ def rounded_stay(found: ByExperiment) -> Result:
     "accuracy with the exact loss, and most stay with the usual one",
     (MIDDLE, "fig-held"),
     ("held",),
-    few="the networks that were finished are of so many (C67)",
+    few="those of C66, which are of three",
 )
 def rounding_holds(found: ByExperiment) -> Result:
     """B43: whether rounding holds networks in the middle (choice C67)."""
