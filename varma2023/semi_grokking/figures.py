@@ -129,7 +129,7 @@ def fig_carried(records: Records) -> go.Figure:
 
     From networks in the middle; an open marker is an end that was still falling.
     """
-    xaxis, yaxis = {"title": "test accuracy where training ended"}, {"title": "where it rests"}
+    xaxis, yaxis = {"title": "accuracy as training ends"}, {"title": "accuracy at rest"}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     told = []
     for i, (loss, colour) in enumerate({"rounded": TEST, "exact": GEN}.items()):
