@@ -191,7 +191,7 @@ FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str
 def evidence(results: Sequence[Result]) -> list[str]:
     """What the results of a card rest on: optimisers, moduli, and the range of seeds."""
     made = [result.evidence for result in results if result.evidence]
-    by = sorted({name for each in made for name in each.by})
+    by = sorted({name.partition(", from")[0] for each in made for name in each.by})  # no starts
     known = {name for each in made for name in each.settings}
     settings = sorted(known, key=lambda name: [int(n) for n in re.findall(r"\d+", name)][:1])
     return [*by, *settings, *seeds_badge(made)]
