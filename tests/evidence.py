@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, product
 from math import exp, log
+from typing import Any
 
 import numpy as np
 import torch
@@ -417,8 +418,7 @@ def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0, base: Run = PAPERS) ->
             accuracy = np.append(0.6, SHAPES[kind][1:])  # from the middle on
             run = replace(start, loss=loss, init=start, keep_weights=False)
             made.append(plateau(accuracy, run))
-        by = lbfgs(dataset_size=base.dataset_size, seed=seed, p=base.p, init=start)
-        made.append(end(by, start=0.6, test_accuracy=rest))
+        made.append(from_the_end(start, rest, start=0.6))
     return {"held": made}
 
 
@@ -430,9 +430,8 @@ def carried(rounded=(0.6,) * 5, exact=(1.0,) * 5, start=0.6, rest=CALM, base=PAP
     made = []
     for loss, ends in (("rounded", rounded), ("exact", exact)):
         for seed, accuracy in enumerate(ends):
-            own = replace(base, loss=loss, seed=seed, keep_weights=True)
-            run = lbfgs(p=base.p, dataset_size=base.dataset_size, seed=seed, init=own)
-            made.append(end(run, rest, start, test_accuracy=accuracy))
+            run = replace(base, loss=loss, seed=seed, keep_weights=True)
+            made.append(from_the_end(run, accuracy, rest=rest, start=start))
     return {"carried": made}
 
 
@@ -586,9 +585,13 @@ def papers_sizes(longer=SEMI, other=None, seeds=FIVE, p=113, lost=0) -> Named:
 
 def from_their_ends(records: list[Record], accuracy: float) -> list[Record]:
     """Where the minimiser ends, at rest, that goes on from these."""
-    starts = [replace(record.run, keep_weights=True) for record in records]
-    runs = [lbfgs(p=s.p, dataset_size=s.dataset_size, seed=s.seed, init=s) for s in starts]
-    return [end(run, test_accuracy=accuracy) for run in runs]
+    return [from_the_end(replace(r.run, keep_weights=True), accuracy) for r in records]
+
+
+def from_the_end(init: Run, accuracy: float, **looks: Any) -> Record:
+    """Where the minimiser ends that goes on from this run; `looks` as `end` has them."""
+    run = lbfgs(p=init.p, dataset_size=init.dataset_size, seed=init.seed, init=init)
+    return end(run, test_accuracy=accuracy, **looks)
 
 
 def by_momentum(left=(10, 0, 0), spiky=True, p=113, betas=(0.1, 0.9, 0.99)) -> Named:

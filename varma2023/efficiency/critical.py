@@ -12,7 +12,7 @@ from grokkit.runs import Record, Records
 from varma2023.efficiency import analysis
 from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
 from varma2023.measures import Summary, group, least, rests, trig_part
-from varma2023.statistics import Interval, bootstrap_of, geometric_mean
+from varma2023.statistics import Interval, bootstrap_of, gathered, geometric_mean
 from varma2023.tables import span
 
 LONGEST = 6  # parameters in a product along the longest path through the network: κ on a ray
@@ -152,10 +152,8 @@ def over_sum(mem: Records, gen: Records, ends: Records) -> list[tuple[Record, fl
 
 def part_of_sum(found: Sequence[tuple[Record, float]]) -> Interval:
     """The geometric mean of `over_sum` over seeds, of which each counts as the mean of its own."""
-    own: dict[int, list[float]] = {}
-    for end, part in found:
-        own.setdefault(end.run.seed, []).append(log(part))
-    return geometric_mean([fmean(logs) for logs in own.values()])
+    own = gathered((end.run.seed, log(part)) for end, part in found)
+    return geometric_mean([*map(fmean, own.values())])
 
 
 def mixtures_below(mem: Records, gen: Records, ends: Records) -> list[float]:

@@ -12,20 +12,9 @@ from jaxtyping import Bool
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
-from varma2023.measures import (
-    FULL,
-    OUTCOMES,
-    SEMI,
-    UNDER_WAY,
-    Pair,
-    Summary,
-    group,
-    how_many,
-    memory_bound,
-    outcome,
-)
+from varma2023.measures import OUTCOMES, SEMI, UNDER_WAY, Pair, Summary, group, how_many, outcome
 from varma2023.semi_grokking.sweeps import STEP, nearest
-from varma2023.statistics import Interval, bootstrap, mean_ratio
+from varma2023.statistics import Interval, bootstrap, gathered, mean_ratio
 from varma2023.tables import table
 
 Readings = Callable[[Record], list[float]]
@@ -72,7 +61,8 @@ def standing(records: Records, kind: str = SEMI) -> list[Record]:
 
 def begun_in_the_middle(records: Records) -> list[Record]:
     """Runs that go on from another's end, those whose first test accuracy is in the middle."""
-    return [r for r in records if memory_bound(r.run) < r["test_accuracy"][0] <= measures.PERFECT]
+    low, high = measures.memory_bound, measures.PERFECT
+    return [r for r in records if low(r.run) < r["test_accuracy"][0] <= high]
 
 
 def rests_in_the_middle(end: Record) -> bool:
@@ -97,9 +87,9 @@ def carried(records: Records, loss: str) -> list[Record]:
 def dearer_text(records: Records) -> str:
     """ "234 and 218": the median of Eq. (2) over alpha of `carried` in the middle, then in full."""
     ends = [*filter(measures.rests, begun_in_the_middle(records))]
-    kinds = ([end for end in ends if measures.end_kind(end) == kind] for kind in (SEMI, FULL))
-    texts = (Summary.of([*map(measures.least, own)]).median for own in kinds if own)
-    return " and ".join(f"{median:.0f}" for median in texts)
+    kinds = gathered((measures.end_kind(end), measures.least(end)) for end in ends)
+    known = [kinds[kind] for kind in (SEMI, measures.FULL) if kind in kinds]
+    return " and ".join(f"{Summary.of(costs).median:.0f}" for costs in known)
 
 
 def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:

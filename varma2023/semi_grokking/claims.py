@@ -6,7 +6,16 @@ from itertools import chain
 from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
-from varma2023.measures import Summary, all_of, group, how_many, none_of, outcome, spikes
+from varma2023.measures import (
+    Summary,
+    all_of,
+    at_the_end,
+    group,
+    how_many,
+    none_of,
+    outcome,
+    spikes,
+)
 from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import (
@@ -310,9 +319,8 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
         return Result()
     n, stay, rest = len(left.networks), left.stay, left.rest
     told = len(left.later) == len(left.middle)
-    low = any(record.final("test_accuracy") < analysis.PAPERS_PLATEAU for record in stay)
     further: dict[str, Met] = {
-        f"one of these ends below {analysis.PAPERS_PLATEAU}": low,
+        **_below(stay, "ends"),
         f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (
             all(rest) if rest and len(rest) == len(stay) else None
         ),
@@ -356,6 +364,18 @@ def rounding(found: ByExperiment) -> Result:
     return Result(ours, core, further, Evidence.of(exact, rounded))
 
 
+def _at(records: Records) -> str:
+    """ ", at 0.60, 0.85": the test accuracies at which these end, if there are any."""
+    ends = ", ".join(f"{end:.2f}" for end in sorted(map(at_the_end, records)))
+    return ends and f", at {ends}"
+
+
+def _below(records: Records, does: str) -> dict[str, Met]:
+    """Whether one of these ends below the paper's plateau."""
+    low = any(at_the_end(record) < analysis.PAPERS_PLATEAU for record in records)
+    return {f"one of these {does} below {analysis.PAPERS_PLATEAU}": low}
+
+
 @CLAIMS.row(
     "B42",
     "Beyond: in the middle, with a loss that rounds",
@@ -372,12 +392,8 @@ def rounded_stay(found: ByExperiment) -> Result:
     if len(records) < analysis.FEWEST:
         return Result()
     stay = analysis.standing(records)
-    ends = sorted(record.final("test_accuracy") for record in stay)
-    ours = f"{how_many(outcome(record) == measures.SEMI for record in records)} stay"
-    ours += f", at {', '.join(f'{end:.2f}' for end in ends)}" if stay else ""
-    low = any(end < analysis.PAPERS_PLATEAU for end in ends)
-    further = {f"one of these ends below {analysis.PAPERS_PLATEAU:.2f}": low}
-    further |= none_of("none ends in full", map(in_full, records))
+    ours = f"{len(stay)} of {len(records)} stay{_at(stay)}"
+    further = _below(stay, "ends") | none_of("none ends in full", map(in_full, records))
     return Result(ours, 2 * len(stay) > len(records), further, Evidence.of(records))
 
 
@@ -385,7 +401,7 @@ def rounded_stay(found: ByExperiment) -> Result:
     "B43",
     "Beyond: what holds them in the middle",
     "from where they end semi-grokked with the rounded float32 loss, most networks go on to full "
-    "accuracy with the exact loss, and most stay with the usual one",
+    "accuracy with the exact loss, and most stay with the rounded one",
     (MIDDLE, "fig-held"),
     ("held",),
     few="those of C66, which are of three",
@@ -396,16 +412,13 @@ def rounding_holds(found: ByExperiment) -> Result:
     if len(networks) < analysis.FEWEST:
         return Result()
     exact, rounded, rest = zip(*networks, strict=True)
-    gone, stay = [*map(in_full, exact)], [outcome(record) == measures.SEMI for record in rounded]
-    ours = (
-        f"with the exact loss {how_many(gone)} end in full; with the rounded one {how_many(stay)} "
-    )
-    ours += "stay semi-grokked"
+    gone, stay, of = len(analysis.generalised(exact)), len(analysis.standing(rounded)), len(rest)
+    ours = f"with the exact loss {gone} of {of} end in full; "
+    ours += f"with the rounded one {stay} of {of} stay semi-grokked"
     further = none_of("with the rounded loss none ends in full", map(in_full, rounded))
     to_rule = (measures.rests(end) and measures.end_kind(end) == measures.FULL for end in rest)
     further |= all_of("from all the minimiser rests above 0.95", to_rule)
-    core = 2 * min(sum(gone), sum(stay)) > len(networks)
-    return Result(ours, core, further, Evidence.of(exact, rounded, rest))
+    return Result(ours, 2 * min(gone, stay) > of, further, Evidence.of(exact, rounded, rest))
 
 
 @CLAIMS.row(
@@ -421,17 +434,13 @@ def minima_in_the_middle(found: ByExperiment) -> Result:
     rounded, exact = (analysis.carried(found["carried"], loss) for loss in ("rounded", "exact"))
     if len(rounded) < analysis.FEWEST_CARRIED:
         return Result()
-    rests = [*map(analysis.rests_in_the_middle, rounded)]
-    others = [*map(analysis.rests_in_the_middle, exact)]
-    ends = sorted(r.final("test_accuracy") for r, met in zip(rounded, rests, strict=True) if met)
-    ours = f"{how_many(rests)} rest in the middle"
-    ours += f", at {', '.join(f'{end:.2f}' for end in ends)}" if ends else ""
-    low = any(end < analysis.PAPERS_PLATEAU for end in ends)
-    further: dict[str, Met] = {f"one of these rests below {analysis.PAPERS_PLATEAU:.2f}": low}
-    fewer = 2 * sum(others) < len(others) if others else None
-    further[f"after the exact loss fewer than half do ({how_many(others)})"] = fewer
-    evidence = Evidence.of(rounded, *([exact] if exact else []))
-    return Result(ours, 2 * sum(rests) > len(rests), further, evidence)
+    rest, others = ([*filter(analysis.rests_in_the_middle, each)] for each in (rounded, exact))
+    ours = f"{len(rest)} of {len(rounded)} rest in the middle{_at(rest)}"
+    name = f"after the exact loss fewer than half do ({len(others)} of {len(exact)})"
+    fewer: Met = 2 * len(others) < len(exact) if exact else None
+    evidence = Evidence.of(*filter(None, (rounded, exact)))
+    further = {**_below(rest, "rests"), name: fewer}
+    return Result(ours, 2 * len(rest) > len(rounded), further, evidence)
 
 
 @CLAIMS.row(
@@ -450,11 +459,10 @@ def stays_at_rest(found: ByExperiment) -> Result:
     if len(held) < analysis.FEWEST:
         return Result()
     out = [on for on, end in pairs if measures.end_kind(end) == measures.FULL]
-    stay = [outcome(record) == measures.SEMI for record in held]
-    ends = ", ".join(f"{record.final('test_accuracy'):.2f}" for record in held)
-    ours = f"{how_many(stay)} stay; they end at {ends}"
+    stay, ends = analysis.standing(held), ", ".join(f"{at_the_end(on):.2f}" for on in held)
+    ours = f"{len(stay)} of {len(held)} stay; they end at {ends}"
     further = all_of("those that the minimiser leads out end in full", map(in_full, out))
-    return Result(ours, 2 * sum(stay) > len(stay), further, Evidence.of(held))
+    return Result(ours, 2 * len(stay) > len(held), further, Evidence.of(held))
 
 
 @CLAIMS.row(

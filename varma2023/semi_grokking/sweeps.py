@@ -1,6 +1,6 @@
 """Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, product
 from typing import Any
@@ -240,12 +240,19 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     are those of `leaving_memory` and of `delay.sweeps.delay` that end so, and of
     `semi_grokking_again` the one that stays; of the paper's, all.
     """
-    ten = 10 if profile == "published" and seeds is None else seeds
-    usual = [replace(run, epochs=4 * run.epochs) for run in semi_grokking(profile, ten)]
-    some: dict[str, dict[int, Any]] = {"published": MIDDLE, "quick": {4: ((300, 0),)}}
-    wanted = some.get(profile, dict.fromkeys(MIDDLE))
-    longer = [r for times, own in wanted.items() for r in _at_rate(_chosen(usual, own), times)]
+    longer = [replace(r, epochs=LONGER * r.epochs) for r in _in_the_middle(profile, seeds, MIDDLE)]
     return longer + _from_their_ends(profile, longer)
+
+
+def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:
+    """Runs of `semi_grokking` at larger rates; the published by times the usual rate, as `MIDDLE`.
+
+    Of the paper's profile all, at these rates.
+    """
+    usual = semi_grokking(profile, 10 if profile == "published" and seeds is None else seeds)
+    some: dict[str, Mapping[int, Any]] = {"published": published, "quick": {4: ((300, 0),)}}
+    wanted = some.get(profile, dict.fromkeys(published))
+    return [run for times, own in wanted.items() for run in _at_rate(_chosen(usual, own), times)]
 
 
 def _from_their_ends(profile: str, runs: Sequence[Run]) -> list[Run]:
@@ -268,15 +275,8 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Those of `rounded`, then those of `middling` and of `semi_grokking_again`, before they were
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
-    ten = 10 if profile == "published" and seeds is None else seeds
-    usual = semi_grokking(profile, ten)
-    some: dict[str, dict[int, Any]] = {
-        "published": {**MIDDLE, 1: AGAIN},
-        "quick": {1: (), 4: ((300, 0),)},
-    }
-    wanted = some.get(profile, dict.fromkeys(MIDDLE))
-    exact = [run for times, own in wanted.items() for run in _at_rate(_chosen(usual, own), times)]
     middle = {"published": ROUNDED_MIDDLE, "quick": ((300, 0),)}.get(profile)
+    exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
     starts = [*_chosen(rounded(profile, seeds), middle), *exact]
     kept = [replace(run, keep_weights=True) for run in starts]
     return _to_rest(profile, [(replace(start, loss="exact"), start) for start in kept])
