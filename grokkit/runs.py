@@ -57,6 +57,7 @@ class Run:
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
     amplify: float = 0.0  # of adamw: adds so many times an average of slopes (Grokfast)
+    muon: float = 0.0  # of adamw: hidden matrices move by Muon, with an RMS of so much of lr
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
     clip: float = 0.0  # of adamw: the longest norm of the gradient, in units of eps; 0: any
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
@@ -103,7 +104,7 @@ class Run:
         yield "weight_decay of lbfgs", by_adamw or self.weight_decay > 0, positive
         yield "until_rest of adamw", not (by_adamw and self.until_rest), "False"
         yield "tolerance", 0 <= self.tolerance < np.inf, "at least 0"
-        for name in ("noise", "amplify", "clip", "steepness"):
+        for name in ("noise", "amplify", "muon", "clip", "steepness"):
             yield name, 0 <= getattr(self, name) < np.inf, "at least 0"
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"

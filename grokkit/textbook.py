@@ -27,10 +27,10 @@ def train(
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
 
     Raises, at the first epoch:
-        ValueError: a run from another's end, or with noise, amplified or clipped gradients.
+        ValueError: a run from another's end, or with Muon, noise, amplified or clipped gradients.
     """
-    if any(changed := (run.init, run.noise, run.amplify, run.clip)):
-        raise ValueError(f"init, noise, amplify and clip must be None or 0, got {changed}")
+    if any(changed := (run.init, run.noise, run.amplify, run.muon, run.clip)):
+        raise ValueError(f"init, noise, amplify, muon and clip must be None or 0, got {changed}")
     task = tasks.task(run.task, run.p)
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)

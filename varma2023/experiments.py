@@ -84,6 +84,7 @@ EXPERIMENTS = {
         (late.second_moment, "the same, by Adam's β₂"),
         (late.noisy, "the same with noise on the gradient"),
         (late.grokfast, "where they forget, and how long, with Grokfast"),
+        (late.muon, "the same with Muon"),
         (late.upper_branch, "fresh networks at that modulus, by the minimiser"),
         (rivals.ablations, "Sec. 6, 7: rival accounts"),
         (rivals.smaller_start, "Sec. 6 at the paper's modulus"),

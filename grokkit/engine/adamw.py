@@ -8,15 +8,20 @@ import torch
 from torch import Tensor
 
 from grokkit.engine.lbfgs import Objective
+from grokkit.model import named
 from grokkit.optimum import Rows
 from grokkit.runs import Run
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 SLOW = 0.98  # of Grokfast's average of slopes, kept for the next epoch
+MOMENTUM = 0.95  # Muon's, with Nesterov's look ahead
+QUINTIC = (3.4445, -4.775, 2.0315)  # of X, X X' X and X X' X X' X in a step of Newton and Schulz
+N_STEPS = 5
+MATRICES = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")  # that Muon moves; of attention by head
 
 
 class AdamW:
-    """torch's fused Adam with one lr, betas, eps, clip and amplify, which the runs share.
+    """torch's fused Adam with one lr, betas, eps, clip, amplify and muon, which the runs share.
 
     It has one weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
     """
@@ -25,7 +30,13 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
-        self._amplify, self._moments = run.amplify, MOMENTS + ("slow",) * bool(run.amplify)
+        self._amplify, self._muon, self._shapes, self._lr = (
+            run.amplify,
+            run.muon,
+            run.shapes,
+            run.lr,
+        )
+        self._moments = MOMENTS + ("slow",) * bool(run.amplify) + ("mean",) * bool(run.muon)
         self._longest = run.clip * run.eps
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
@@ -51,7 +62,29 @@ class AdamW:
             gradient += self._amplify * slow.lerp_(gradient, 1 - SLOW if self._epoch else 1)
         self._epoch += 1
         self.point.mul_(self.decay)
+        moved = self._by_muon(gradient) if self._muon else []
         self.adam.step()
+        for weight, value in moved:
+            weight.copy_(value)
+
+    def _by_muon(self, gradient: Rows) -> list[tuple[Tensor, Tensor]]:
+        """Each of `MATRICES` after its decay, a view of the point, and where Muon's step leads it.
+
+        Of full rank, the step has a root mean square of lr times `Run.muon` (Liu et al. 2025).
+        """
+        mean = self.adam.state[self.point]["mean"].lerp_(gradient, 1 - MOMENTUM)
+        weights, (a, b, c) = named(self.point, self._shapes), QUINTIC
+        ahead, moved = named(gradient.lerp(mean, MOMENTUM), self._shapes), []
+        for name in MATRICES:
+            rows, columns = weights[name].shape[-2:]
+            x = ahead[name].mT if rows > columns else ahead[name]
+            x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-30)
+            for _ in range(N_STEPS):
+                gram = x @ x.mT
+                x = a * x + (b * gram + c * gram @ gram) @ x
+            step = self._muon * max(rows, columns) ** 0.5 * (x.mT if rows > columns else x)
+            moved.append((weights[name], weights[name] - self._lr * step))
+        return moved
 
     def _noise(self, run: Run) -> Tensor:
         """What is added to the gradient of a run at this epoch, by its seed and the epoch alone."""

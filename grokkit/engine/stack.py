@@ -70,7 +70,7 @@ class Stack:
         else:
             objective = self.train_loss
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
-        noisy = any(r.noise or r.amplify for r in self.runs)  # not each step is the same: no graph
+        noisy = any(r.noise or r.amplify or r.muon for r in self.runs)  # for these no graph
         if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not noisy:
             self.step = cuda.Graphed(self.step, self.device)
 

@@ -71,7 +71,7 @@ APART = [
     *({"p": 5}, {"model": replace(TINY, d_mlp=32)}, {"epochs": 41}, {"n_logged": 10}),
     *({"lr": 0.01}, {"beta1": 0.8}, {"beta2": 0.9}, {"eps": 1e-7}, {"amplify": 2.0}, {"clip": 9.0}),
     *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}, {"dataset_size": 10}),
-    MINIMISER,
+    *({"muon": 0.2}, MINIMISER),
 ]
 
 

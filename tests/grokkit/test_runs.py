@@ -111,7 +111,7 @@ def test_every_field_changes_the_key_and_survives_json():
         "init_scale": 2.0, "model": ModelConfig(d_model=8, n_heads=2, d_mlp=13), "n_logged": 6,
         "keep_weights": True, "precision": "float64", "tolerance": 0.1,
         "loss": "rounded", "mirrors": "all", "noise": 0.1, "amplify": 2.0,
-        "clip": 9.0, "steepness": 0.1,
+        "muon": 0.2, "clip": 9.0, "steepness": 0.1,
     }  # fmt: skip
     assert {*other, "optimiser", "until_rest"} == set(base.config())
     by_lbfgs = replace(base, **MINIMISER)

@@ -103,18 +103,57 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `noisy` with it in place of the noise, and with epsilon over the gain that it has at rest.
     """
     fresh = _two_sizes(delay(profile, seeds))
+    usual = _forgetting(profile, fresh, AROUND)
+    amplified = [replace(run, amplify=GAIN) for run in (*usual, *fresh)]
+    weaker = [replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]
+    return [*usual, *amplified, *weaker]
+
+
+def _forgetting(profile: str, fresh: list[Run], around: np.ndarray) -> list[Run]:
+    """Grokked networks of the same seeds for 20 decay times on these sizes, in p ln p examples."""
     p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
     inits, times = profiles.full_data(profile, n, p=p), 2 if profile == "quick" else 20
     own: Changes = {"lr": rate, "epochs": round(times / rate), "n_logged": 60}
     few = slice(None, None, 2) if profile == "quick" else slice(None)
-    usual = [
+    return [
         replace(init, dataset_size=int(size), init=init, keep_weights=False, **own)
-        for size in AROUND[few] * p * np.log(p)
+        for size in around[few] * p * np.log(p)
         for init in inits
     ]
-    amplified = [replace(run, amplify=GAIN) for run in (*usual, *fresh)]
-    weaker = [replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]
-    return [*usual, *amplified, *weaker]
+
+
+WIDER = np.array([1.4, 2.0, 2.6, 3.4, 4.4])  # times p ln p: sizes for Muon
+STEPS = (0.2, 0.1)  # Muon's, over the learning rate; the first is that of Liu et al. 2025
+BY_MUON = {"published": (360, 640), "quick": (440, 800), "paper": (1900, 5200)}
+
+
+def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: whether Muon moves where networks forget, and when they grok (C71).
+
+    Ungrokking as `grokfast` has it, by Muon at two lengths of its step; once more at half of the
+    learning rate, on the size in the middle; and fresh networks of `delay`.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    every = delay(profile, FEWER * count)
+    fresh = [
+        run
+        for run in every
+        if (run.p, run.weight_decay) == (every[0].p, 1)
+        and run.dataset_size in BY_MUON[profile]
+        and run.seed < count
+    ]
+    ends = _forgetting(profile, fresh, WIDER)
+    middle = sorted(ends, key=lambda run: run.dataset_size)[len(ends) // 2].dataset_size
+    slow = [
+        replace(run, lr=run.lr / 2, epochs=2 * run.epochs, muon=STEPS[0])
+        for run in ends
+        if run.dataset_size == middle
+    ]
+    return [
+        *(replace(run, muon=step) for step in STEPS for run in ends),
+        *slow,
+        *(replace(run, muon=STEPS[0]) for run in fresh),
+    ]
 
 
 STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
