@@ -82,7 +82,8 @@ def _optimiser(run: Run) -> str:
     name = "L-BFGS" if run.optimiser == "lbfgs" else "AdamW"
     if name == "AdamW" and run.lr != usual:
         name += f", η = {run.lr:g}"
-    return name + (f", from η = {start.lr:g}" if start and start.lr not in (usual, run.lr) else "")
+    known = {usual} if run.optimiser == "lbfgs" else {usual, run.lr}
+    return name + (f", from η = {start.lr:g}" if start and start.lr not in known else "")
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ def _agree(found: Iterable[Prediction], minima: Records, ends: Records) -> Met:
 def _text(found: Prediction) -> str:
     """ "seed 0: predicted 558, measured 857"; one that is none is said to be none."""
     predicted, measured = (analysis.range_text([each.value]) for each in found[2:4])
-    return f"{found.name}: predicted {predicted}, measured {measured}"
+    bound = "" if found.ends_rest else "at least "
+    return f"{found.name}: predicted {predicted}, measured {bound}{measured}"
 
 
 @CLAIMS.row(
@@ -300,7 +301,8 @@ def shared(found: ByExperiment) -> Result:
     if not mixed:
         return Result()
     parts = [critical.part_of_sum(each) for each in (mixed, others)]
-    ours = f"squared norm over the sum {parts[0].text()} ({len(mixed)} networks)"
+    ours = f"squared norm over the sum, at κ = {critical.LONGEST}, {parts[0].text()} "
+    ours += f"({len(mixed)} networks)"
     ours += f"; {parts[1].text()} at p = 31 ({len(others)} networks)"
     core, also = (part.tells(0, critical.SHARED) for part in parts)
     return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))

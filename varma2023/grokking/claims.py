@@ -62,7 +62,10 @@ def fig9(found: ByExperiment) -> Result:
         return Result()
     marks = near_papers_epochs(records, measures.MARKS)
     order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
-    ours = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree"
+    ours = (
+        f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a factor "
+    )
+    ours += f"of {measures.tolerance(records):.1f}"
     if not marks:
         ours, order = "another setting than the paper's", {}
     return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))

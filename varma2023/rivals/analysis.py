@@ -103,10 +103,12 @@ def rate_at_zero(records: Records) -> Interval:
 def gain(records: Records) -> Interval:
     """By how much networks end at a higher test accuracy with the smaller ε (choice C43).
 
-    The mean over seeds, on the same examples and at the same rate; NaN without such a pair.
+    The mean over seeds, on the fewest examples and at the same rate; NaN without such a pair.
     """
-    pairs = group(records, "dataset_size", "lr", "seed").values()
-    ends = [{r.run.eps: r.final("test_accuracy") for r in own} for own in pairs]
+    least = min((record.run.dataset_size for record in records), default=0)
+    own = [record for record in records if record.run.dataset_size == least]
+    pairs = group(own, "lr", "seed").values()
+    ends = [{r.run.eps: r.final("test_accuracy") for r in pair} for pair in pairs]
     rises = [end[min(end)] - end[max(end)] for end in ends if len(end) > 1]
     return bootstrap(rises, lambda drawn: float(np.mean(drawn))) if rises else Interval(nan)
 

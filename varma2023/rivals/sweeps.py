@@ -67,7 +67,7 @@ def smaller_start(profile: str = "published", seeds: int | None = None) -> list[
 
 NO_EPS = 1e-150  # an ε of Adam's that stops nothing: float64 holds the squares of such slopes
 WITHOUT = {
-    "published": (Run(p=53, dataset_size=1200), ((1200, 20_000), (2000, 20_000))),
+    "published": (Run(p=53, dataset_size=1200), ((1200, 20_000), (2000, 20_000), (2400, 20_000))),
     "quick": (QUICK_RUN, ((700, 120), (800, 120))),
     "paper": (PAPERS, ((PAPERS.dataset_size, 50_000), (9000, 50_000))),
 }
@@ -75,10 +75,10 @@ WITHOUT = {
 
 
 def without_decay(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: without weight decay, on more examples, and without Adam's ε (choice C43).
+    """Without weight decay, on more examples, and without Adam's ε (choices C43, C72).
 
-    By size and seed at four times the paper's learning rate, with `NO_EPS`, in float64; then the
-    smaller size at that rate with the usual ε, and the larger as in `ablations`.
+    By size and seed at four times the paper's learning rate, with `NO_EPS`, in float64; then all
+    sizes but the second at that rate with the usual ε, and the second as in `ablations`.
     """
     count = seed_range(profile, seeds, published=5, quick=1, paper=10)
     first, lengths = WITHOUT[profile]
@@ -88,7 +88,8 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
         replace(exact, dataset_size=size, epochs=epochs, seed=seed)
         for (size, epochs), seed in product(lengths, count)
     ]
-    size, epochs = lengths[-1]
-    control = [replace(run, eps=PAPERS.eps, precision="float32") for run in free[: len(count)]]
+    size, epochs = lengths[1]
+    others = [run for run in free if run.dataset_size != size]
+    control = [replace(run, eps=PAPERS.eps, precision="float32") for run in others]
     more = [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]
     return free + control + more

@@ -84,12 +84,12 @@ def carried(records: Records, loss: str) -> list[Record]:
     return [r for r in begun_in_the_middle(records) if r.run.init and r.run.init.loss == loss]
 
 
-def dearer_text(records: Records) -> str:
-    """ "234 and 218": the median of Eq. (2) over alpha of `carried` in the middle, then in full."""
+def by_end_text(records: Records, read: Callable[[Record], float], form: str) -> str:
+    """ "234 (222 – 255) and 218 (...)": median and range in the middle, then in full (`carried`)."""
     ends = [*filter(measures.rests, begun_in_the_middle(records))]
-    kinds = gathered((measures.end_kind(end), measures.least(end)) for end in ends)
+    kinds = gathered((measures.end_kind(end), read(end)) for end in ends)
     known = [kinds[kind] for kind in (SEMI, measures.FULL) if kind in kinds]
-    return " and ".join(f"{Summary.of(costs).median:.0f}" for costs in known)
+    return " and ".join(Summary.of(found).text(form) for found in known)
 
 
 def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:

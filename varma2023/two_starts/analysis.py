@@ -131,6 +131,11 @@ class TwoStarts(NamedTuple):
     fresh: Record
 
     @property
+    def rested(self) -> bool:
+        """Whether both ends are at rest."""
+        return all(map(measures.rests, self))
+
+    @property
     def lower(self) -> dict[str, bool]:
         """In what the end of the grokked start is the lower one."""
         return {
