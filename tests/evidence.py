@@ -435,11 +435,14 @@ def carried(rounded=(0.6,) * 5, exact=(1.0,) * 5, start=0.6, rest=CALM, base=PAP
     return {"carried": made}
 
 
-def continued(stay=(SEMI,) * 5, out=(FULL,), base: Run = PAPERS) -> Named:
+def continued(stay=(SEMI,) * 5, out=(FULL,), base: Run = PAPERS, residual=0.1) -> Named:
     """AdamW's runs on from starts that lead the minimiser to the middle, then from others."""
     ends = carried(exact=(0.6,) * len(stay) + (1.0,) * len(out), rounded=(), base=base)["carried"]
     on = [replace(each.run.init, keep_weights=False, init=each.run.init) for each in ends]
-    return {"continued": [*map(plateau, (*stay, *out), on)], "carried": ends}
+    still = {SEMI: SHAPES[SEMI].clip(max=0.79)}  # else it climbs a little to the end
+    kinds = (still.get(kind, kind) for kind in (*stay, *out))
+    made = [plateau(kind, run, residual=residual) for kind, run in zip(kinds, on, strict=True)]
+    return {"continued": made, "carried": ends}
 
 
 def minimised(accuracy: float, rest=CALM) -> list[Record]:
@@ -847,6 +850,37 @@ def grokfast(moved=1.0, faster=1.0, apart=0.0, p=113, rest=CALM, n_sizes=5) -> N
         run = replace(one.run, **changes)
         made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
     return {"grokfast": made, "delay": waiting}
+
+
+def by_muon(
+    moved=1.6, shorter=2.0, off=1.0, early=0.8, late=1.0, apart=0.0, p=113, n_sizes=5
+) -> Named:
+    """Ungrokking by AdamW and by Muon, which moves D_crit so many times, more with a shorter step.
+
+    At half of the rate D_crit is `off` times that. Fresh networks take `early` times as long on the
+    larger of two sizes, `late` on the smaller. The first and these factors differ by seed, by the
+    part `apart` for each.
+    """
+    own = {"adamw": True, "values": (1.0,), "p": p, "steep": 0.5}
+    apart_by = {seed: 1 + apart * (seed - 2) for seed in FIVE}
+
+    def ends(times: float, **changes) -> list[Record]:
+        crits = {seed: times * D_CRIT * apart_by[seed] for seed in FIVE}
+        return by_seed(crits, **{**own, "sizes": SIZES[1 : n_sizes + 1], **changes})
+
+    filtered = sweep(**own, sizes=SIZES[:5])
+    made = [*ends(moved, muon=0.2, lr=4e-3), *ends(shorter, muon=0.1, lr=4e-3)]
+    made += ends(moved * off, muon=0.2, lr=2e-3, sizes=(1000,))
+    waiting = waits(p=p)["delay"]
+    same = [r for r in waiting if (r.run.p, r.run.weight_decay) == (p, 1)]
+    least, *_, most = sorted({r.run.dataset_size for r in same})
+    for one in same:
+        if one.run.dataset_size in (least, most):
+            times = apart_by[one.run.seed] * (late if one.run.dataset_size == least else early)
+            epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]
+            run = replace(one.run, muon=0.2)
+            made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
+    return {"muon": made, "grokfast": filtered, "delay": waiting}
 
 
 def second_moments(

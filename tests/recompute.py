@@ -548,7 +548,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             for seed, size in enumerate(meeting(runs_of("papers_memory"), with_the_rule(large)))
         ],
         "B44": [
-            f"^squared norm over the sum {together(large, runs_of('papers_memory'))}",
+            f"^squared norm over the sum, at κ = 6, {together(large, runs_of('papers_memory'))}",
             f"; {together(small, grown)}",
         ],
         "B45": [f"^{stays(rounded)} of {len(rounded)} rest in the middle"],

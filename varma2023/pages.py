@@ -26,6 +26,7 @@ PAGES = {
     (THEOREMS := "chapters/d_theorems"): "D. Theorems",
     (CONVERGENCE := "chapters/convergence"): "The minimum, sought directly",
     (CLOCK := "chapters/clock"): "A faster clock",
+    (LEAVING := "chapters/leaving"): "Leaving memory: does the learning rate matter?",
     (DELAY := "chapters/delay"): "The time to grok",
     (DELAY_LAWS := "chapters/delay_laws"): "The law of the time, elsewhere",
     (METASTABLE := "chapters/metastable"): "Memory near D_crit",

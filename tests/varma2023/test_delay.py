@@ -11,7 +11,7 @@ from handmade import altered, record, shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures, profiles
-from varma2023.delay import analysis, figures, second_moment, sweeps
+from varma2023.delay import analysis, figures, muon, second_moment, sweeps
 from varma2023.delay.analysis import LAWS, WITH_D_C, Waits, fit
 from varma2023.measures import group
 
@@ -204,6 +204,34 @@ def test_grokfasts_runs_are_those_of_the_delay_and_start_where_ungrokking_does()
     assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}
     late = [r for r in sweeps.grokfast("paper", seeds=1) if r.init is not None]
     assert {run.decay_time * 20 for run in late} == {run.epochs for run in late}
+
+
+def test_muons_figure_and_its_readings_follow_the_runs():
+    found = made.by_muon(moved=1.5, shorter=2.0, off=0.9, early=0.5, late=2.0)
+    runs = muon.Muon.of(found["muon"], found["grokfast"])
+    assert [ratio.value for ratio in runs.ratios.values()] == pytest.approx([1.5, 2.0], rel=0.03)
+    assert runs.slower.value == pytest.approx(0.5 * np.log(1 / 0.9), rel=0.05)  # a curve of ln D
+    assert [t.value for t in runs.times(found["delay"]).values()] == pytest.approx(
+        [2, 0.5], rel=0.1
+    )
+    assert all(runs.still)
+    epochs = [0, 3600, 3800, 4000]
+    moving = record(
+        replace(runs.slow[0].run, epochs=4000), epochs, test_accuracy=[1, 0.6, 0.5, 0.5]
+    )
+    assert not replace(runs, slow=[moving]).still[-1]
+    shown = runs.figure(found["delay"])
+    assert {trace.name for trace in shown.data} == {"AdamW", "Muon, 0.2 η", "Muon, 0.1 η"}
+    assert "accuracy" in shown.layout.yaxis.title.text
+
+
+def test_muons_runs_start_where_ungrokking_by_adamw_does():
+    runs = sweeps.muon()
+    assert {replace(run, muon=0.0) for run in runs if run.init is None} <= {*sweeps.delay()}
+    ends, usual = ([r for r in own if r.init is not None] for own in (runs, sweeps.grokfast()))
+    assert {run.init for run in ends} == {run.init for run in usual}
+    assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}
+    assert {run.muon for run in runs} == {0.2, 0.1}
 
 
 def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():

@@ -1,5 +1,6 @@
 """The figure of the delay: how long until a network groks, by the size of its dataset."""
 
+from collections.abc import Mapping
 from math import inf, isfinite, isinf, log10, nan
 
 import numpy as np
@@ -98,27 +99,42 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
 
     `records`: of `sweeps.delay`, among them the waits of the same networks as usual.
     """
-    titles = ["after ungrokking", "from random weights"]
-    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
     ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
-    for look, (name, (here, colour)) in enumerate(ends.items()):
-        plots.draw_accuracy(fig, here, "amplify", name, colour, look, place=(1, 1))
     same = {*map(analysis.network, runs.waits)}
     own = [record for record in records if analysis.network(record) in same]
     waits = {"as usual": (own, TEST), "with Grokfast": (runs.waits, GEN)}
     waits["with a third of ε"] = runs.weaker, NORM
+    late = {name: ratio.text() for name, ratio in runs.times(records).items()}
+    return ends_and_waits(ends, waits, "amplify", late)
+
+
+Kinds = Mapping[str, tuple[Records, str]]
+"""Records and their colour, by what they are called."""
+
+
+def ends_and_waits(ends: Kinds, waits: Kinds, field: str, late: Mapping[str, str]) -> go.Figure:
+    """Test accuracy after ungrokking by size, then the time that fresh networks take to grok.
+
+    `field`, of runs, is what was changed; `late` says how that changes the time. The first kind of
+    `waits` is the usual one.
+    """
+    titles = ["after ungrokking", "from random weights"]
+    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
+    for look, (name, (here, colour)) in enumerate(ends.items()):
+        plots.draw_accuracy(fig, here, field, name, colour, look, place=(1, 1))
     for look, (name, (here, colour)) in enumerate(waits.items()):
         _dots(fig, here, name, colour, look, 1 + ASIDE * look, (1, 2))
-    for col, (shown, name) in enumerate(((runs.usual, "D′"), (runs.waits, "D")), start=1):
+    every = [[record for here, _ in kinds.values() for record in here] for kinds in (ends, waits)]
+    for col, (shown, name) in enumerate(zip(every, ("D′", "D"), strict=True), start=1):
         sizes = tuple(sorted({record.run.dataset_size for record in shown}))
         fig.update_xaxes(plots.size_axis(shown, name, sizes), row=1, col=col)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
     times = {"title": "decay times to grok", **plots.LOG, "tickvals": TIMES}
     fig.update_yaxes(times, row=1, col=2)
     told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
-    late = "; ".join(f"{name} × {ratio.text()}" for name, ratio in runs.times(records).items())
     said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
-    return set_alt(fig, f"{said}is, against the usual: {late}.")
+    said += "is, against the usual: "
+    return set_alt(fig, f"{said}{'; '.join(f'{name} × {text}' for name, text in late.items())}.")
 
 
 def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:

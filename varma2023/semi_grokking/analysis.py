@@ -85,7 +85,7 @@ def carried(records: Records, loss: str) -> list[Record]:
 
 
 def by_end_text(records: Records, read: Callable[[Record], float], form: str) -> str:
-    """ "234 (222 – 255) and 218 (...)": median and range in the middle, then in full (`carried`)."""
+    """ "234 (222 – 255) and 218 (...)": medians in the middle and in full, with ranges."""
     ends = [*filter(measures.rests, begun_in_the_middle(records))]
     kinds = gathered((measures.end_kind(end), read(end)) for end in ends)
     known = [kinds[kind] for kind in (SEMI, measures.FULL) if kind in kinds]

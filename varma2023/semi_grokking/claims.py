@@ -16,7 +16,7 @@ from varma2023.measures import (
     outcome,
     spikes,
 )
-from varma2023.pages import CLOCK, CONVERGENCE, DELAY, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
+from varma2023.pages import CLOCK, CONVERGENCE, LEAVING, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import (
     above_half,
@@ -132,7 +132,7 @@ def fig6(found: ByExperiment) -> Result:
     "Beyond: a larger rate near D_crit",
     "at eight times the paper's learning rate most networks on 1,700 and 2,050 examples, "
     "taken together, generalise within 16,000 epochs",
-    (DELAY, "fig-larger-step"),
+    (LEAVING, "fig-larger-step"),
     ("larger_step",),
     number="many need millions of epochs at its own rate",
     earlier="holds, smaller, by two networks at the usual rate (C50)",
@@ -215,7 +215,7 @@ def noise_instead(found: ByExperiment) -> Result:
     "of networks mod 31 that have memorised, at least half as many end above a test accuracy of ½ "
     "at the paper's learning rate with ε / 16 and 16 λ as at sixteen times the rate with its ε "
     "and λ, in the same decay times",
-    (DELAY, "sec-delay-eps"),
+    (LEAVING, "sec-leaving-eps"),
     ("exchanged",),
 )
 def step_over_epsilon(found: ByExperiment) -> Result:
@@ -531,7 +531,7 @@ def at_papers_rate(found: ByExperiment) -> Result:
     "Beyond: the edge at the paper's rate",
     "at the paper's learning rate fresh networks get, while in memory, to where the loss is as "
     "steep as AdamW's step allows",
-    (DELAY, "fig-remembering"),
+    (LEAVING, "fig-remembering"),
     ("remembering",),
 )
 def fresh_at_papers_rate(found: ByExperiment) -> Result:
@@ -624,7 +624,7 @@ def fewer_examples(found: ByExperiment) -> Result:
     "Beyond: a larger rate, mod 53",
     "at p = 53, too, fresh networks generalise on smaller training sets at eight times the paper's "
     "learning rate, in the same time η × epochs",
-    (DELAY, "fig-leaving-53"),
+    (LEAVING, "fig-leaving-53"),
     ("leaving_memory_53",),
     earlier="open, by sizes up to 920, and then up to 980 (C44)",
 )
