@@ -480,7 +480,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
     fig.add_hline(y=0.5, line={"color": NORM, "dash": "dot", "width": 1}, col=len(kinds) + 1)
     fig.update_yaxes(title="η × epochs to leave", col=1)
-    fig.update_yaxes(range=[0, 1], col=len(kinds) + 1)
+    fig.update_yaxes(title="mean place", range=[0, 1], col=len(kinds) + 1)
     names = ["the last", *(f"{each} before" for each in before[1:])]
     where: Looks = {"tickvals": [-each for each in before], "ticktext": names}
     fig.update_xaxes(where, col=len(kinds) + 1)
