@@ -184,7 +184,7 @@ class Run:
             f"{sizes} seed={self.seed}"
             + (" random labels" if self.labels == "random" else "")
             + (f" from D={self.init.dataset_size}" if self.init else "")
-            + (f" {self.optimiser}" if self.optimiser != "adamw" else "")
+            + (f" {self.optimiser}" if self.optimiser != "adamw" else " muon" * bool(self.muon))
         )
 
 

@@ -27,8 +27,11 @@ def train(
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
 
     Raises, at the first epoch:
-        ValueError: a run from another's end, or with Muon, noise, amplified or clipped gradients.
+        ValueError: a run of the minimiser, from another's end, or with Muon, noise, amplified or
+            clipped gradients.
     """
+    if run.optimiser != "adamw":
+        raise ValueError(f"optimiser must be adamw, got {run.optimiser!r}")
     if any(changed := (run.init, run.noise, run.amplify, run.muon, run.clip)):
         raise ValueError(f"init, noise, amplify, muon and clip must be None or 0, got {changed}")
     task = tasks.task(run.task, run.p)

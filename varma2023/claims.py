@@ -79,8 +79,8 @@ def seeds_badge(made: Sequence[Evidence]) -> list[str]:
 
 def _optimiser(run: Run) -> str:
     usual, start = Run().lr, run.init
-    name = "L-BFGS" if run.optimiser == "lbfgs" else "AdamW"
-    if name == "AdamW" and run.lr != usual:
+    name = "L-BFGS" if run.optimiser == "lbfgs" else "Muon" if run.muon else "AdamW"
+    if name != "L-BFGS" and run.lr != usual:
         name += f", η = {run.lr:g}"
     known = {usual} if run.optimiser == "lbfgs" else {usual, run.lr}
     return name + (f", from η = {start.lr:g}" if start and start.lr not in known else "")

@@ -17,7 +17,7 @@ from grokkit.store.files import Damaged, listed
 from grokkit.store.store import Store
 from varma2023 import estimate, experiments, retrain
 from varma2023.engine.measured import read
-from varma2023.profiles import PROFILES
+from varma2023.profiles import PROFILES, one_of
 
 NO_RESULTS = (
     "An installed package has no results: set GROKKIT_RESULTS to the folder `results` of a copy of "
@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         ("list run retrain", "--device", {"default": "auto", "help": DEVICE}),
         ("run", "experiment", {"help": f"{names}; or all"}),
         ("export", "experiment", {"help": names}),
-        ("run export", "--profile", {"default": "published", "help": sizes}),
-        ("run export", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
+        ("run", "--profile", {"default": "published", "help": sizes}),
+        ("run", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
         ("list", "--profile", {"help": two}),
         ("list", "--json", {"action": "store_true", "help": "for programs"}),
         ("retrain", "key", {"nargs": "+", "help": key}),
@@ -105,11 +105,12 @@ def _run(store: Store, args: argparse.Namespace) -> None:
 
 
 def _runs(name: str, args: argparse.Namespace) -> list[Run]:
-    return experiments.experiment(name).runs(args.profile, args.seeds)
+    return experiments.experiment(name).runs(one_of("profile", args.profile, PROFILES), args.seeds)
 
 
 def _export(store: Store, args: argparse.Namespace) -> None:
-    print(store.export(args.experiment, _runs(args.experiment, args)))
+    runs = experiments.experiment(args.experiment).runs("published")
+    print(store.export(args.experiment, runs))
 
 
 def _verify(store: Store, args: argparse.Namespace) -> int:

@@ -280,7 +280,7 @@ def mark_summaries(records: Records) -> list[Summary]:
     return [mark_epochs(records, mark) for mark in MARKS]
 
 
-def tolerance(records: Records) -> float:
+def seed_factor(records: Records) -> float:
     """The factor between the latest and the earliest seed in the epoch of generalisation."""
     epochs = mark_epochs(records, MARKS[-1])
     return epochs.high / epochs.low
@@ -583,7 +583,7 @@ def memory_bound(run: Run) -> float:
 
 
 def smoothed(record: Record) -> Float[np.ndarray, " log"]:
-    """Test accuracy, the median of `SMOOTH` evaluations around each."""
+    """Test accuracy, the median of `SMOOTH` evaluations around each; the first and last as are."""
     padded = np.pad(record["test_accuracy"], SMOOTH // 2, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH), axis=-1)
 
@@ -632,7 +632,7 @@ def outcome(record: Record) -> str:
     At the end above 0.95: full, after a lasting plateau or without. At the end in the middle:
     semi-grokked on a lasting plateau, else under way. Otherwise no generalisation.
     """
-    end = float(smoothed(record)[-1])
+    end = at_the_end(record)
     if end <= memory_bound(record.run):
         return NONE
     here = plateau(record, at_end=end <= PERFECT)

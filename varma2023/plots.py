@@ -246,9 +246,11 @@ def size_axis(records: Records, title: str = "D′", ticks: Sequence[int] = TICK
 
 
 def rest_symbols(records: Records, symbol: str) -> list[str]:
-    """The marker of each size, smallest first: open where an end was still falling (C15)."""
-    sizes = group(records, "dataset_size").values()
-    return [symbol if all(map(rests, here)) else f"{symbol}-open" for here in sizes]
+    """The marker of each record: open where its end was still falling (C15).
+
+    That is not known of an end by Muon, which does not descend Eq. (2): filled.
+    """
+    return [symbol if r.run.muon or rests(r) else f"{symbol}-open" for r in records]
 
 
 def draw_ends(

@@ -50,7 +50,7 @@ class Grid:
     def given(self, seeds: int, sizes: Sizes, decays: Sequence[float] | None) -> "Grid":
         """The grid with these instead of its own, where they are not None."""
         grid = replace(self, seeds=seeds)
-        grid = grid if sizes is None else replace(grid, sizes=sizes, exact=True)
+        grid = grid if sizes is None else replace(grid, sizes=sorted(sizes), exact=True)
         return grid if decays is None else replace(grid, decays=decays)
 
     def sizes_of(self, run: Run) -> list[int]:
@@ -141,11 +141,14 @@ def apply(run: Run, changes: Changes) -> Run:
     return replace(run, **changes)
 
 
-def seed_range(profile: str, seeds: int | None, **default: int) -> range:
+def seed_range(
+    profile: str, seeds: int | None, published: int = 5, quick: int = 1, paper: int = 10
+) -> range:
     """The seeds from 0 on, as many as given, or by default as the profile has.
 
     Raises ValueError of another profile than those of `PROFILES`, or not a number of seeds.
     """
+    default = {"published": published, "quick": quick, "paper": paper}
     own = default[one_of("profile", profile, PROFILES)]
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
@@ -257,7 +260,7 @@ def ungrokking_at_first(
 ) -> list[Run]:
     """The runs of `ungrokking`, the published ones for `AT_FIRST` epochs only (choice C46)."""
     own = {"epochs": AT_FIRST} if profile == "published" else {}
-    count = len(seed_range(profile, seeds, published=5, quick=2, paper=10))
+    count = len(seed_range(profile, seeds, quick=2))
     return ungrokking(profile, count, **own | not_none(changes))
 
 

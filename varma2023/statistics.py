@@ -106,7 +106,7 @@ def geometric_mean(logs: Sequence[float]) -> Interval:
 def mean_ratio(above: Mapping[int, float], below: Mapping[int, float]) -> Interval:
     """The geometric mean of one value of a seed over another, over the seeds that have both."""
     seeds = above.keys() & below.keys()
-    return geometric_mean([log(above[seed] / below[seed]) for seed in seeds])
+    return geometric_mean([log(above[seed]) - log(below[seed]) for seed in seeds])
 
 
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:

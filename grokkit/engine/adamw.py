@@ -30,12 +30,7 @@ class AdamW:
         """From the `tensors()` of one that made `epoch` steps; a fresh one needs "point" only."""
         run, self.point = runs[0], tensors["point"]  # run parameter
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
-        self._amplify, self._muon, self._shapes, self._lr = (
-            run.amplify,
-            run.muon,
-            run.shapes,
-            run.lr,
-        )
+        self._run = run  # what the runs share
         self._moments = MOMENTS + ("slow",) * bool(run.amplify) + ("mean",) * bool(run.muon)
         self._longest = run.clip * run.eps
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
@@ -57,12 +52,12 @@ class AdamW:
             gradient *= (self._longest / gradient.norm(dim=1, keepdim=True)).clamp(max=1)
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
-        if self._amplify:
+        if self._run.amplify:
             slow = self.adam.state[self.point]["slow"]
-            gradient += self._amplify * slow.lerp_(gradient, 1 - SLOW if self._epoch else 1)
+            gradient += self._run.amplify * slow.lerp_(gradient, 1 - SLOW if self._epoch else 1)
         self._epoch += 1
         self.point.mul_(self.decay)
-        moved = self._by_muon(gradient) if self._muon else []
+        moved = self._by_muon(gradient) if self._run.muon else []
         self.adam.step()
         for weight, value in moved:
             weight.copy_(value)
@@ -73,8 +68,8 @@ class AdamW:
         Of full rank, the step has a root mean square of lr times `Run.muon` (Liu et al. 2025).
         """
         mean = self.adam.state[self.point]["mean"].lerp_(gradient, 1 - MOMENTUM)
-        weights, (a, b, c) = named(self.point, self._shapes), QUINTIC
-        ahead, moved = named(gradient.lerp(mean, MOMENTUM), self._shapes), []
+        weights, (a, b, c) = named(self.point, self._run.shapes), QUINTIC
+        ahead, moved = named(gradient.lerp(mean, MOMENTUM), self._run.shapes), []
         for name in MATRICES:
             rows, columns = weights[name].shape[-2:]
             x = ahead[name].mT if rows > columns else ahead[name]
@@ -82,8 +77,8 @@ class AdamW:
             for _ in range(N_STEPS):
                 gram = x @ x.mT
                 x = a * x + (b * gram + c * gram @ gram) @ x
-            step = self._muon * max(rows, columns) ** 0.5 * (x.mT if rows > columns else x)
-            moved.append((weights[name], weights[name] - self._lr * step))
+            step = self._run.muon * max(rows, columns) ** 0.5 * (x.mT if rows > columns else x)
+            moved.append((weights[name], weights[name] - self._run.lr * step))
         return moved
 
     def _noise(self, run: Run) -> Tensor:

@@ -124,7 +124,7 @@ class Store:
             return False
 
     def put(self, record: Record, weights: dict[str, Tensor] | None = None) -> Record:
-        """The stored record of a finished run, with its weights if the run keeps them."""
+        """The record of a finished run, now stored, with its weights if the run keeps them."""
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")

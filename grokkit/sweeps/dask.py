@@ -122,7 +122,7 @@ class Cluster:
         interrupted, it has the workers stop at a checkpoint.
 
         Raises:
-            RuntimeError: several workers died over the same stack.
+            ChildProcessError: several workers died over the same stack.
         """
         task = _Task(uuid.uuid4().hex, self._store.path, self._store.shipped, self._device)
         counted: Counter[int] = Counter()
@@ -175,7 +175,7 @@ def _result(future: Any) -> tuple[list[Run], str]:
     try:
         return future.result()
     except KilledWorker as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             f"run {future.key.split('-')[0]}: every worker that trained it has died (out of "
             f"memory, out of time?). What it had done is in its checkpoint. {error}"
         ) from None

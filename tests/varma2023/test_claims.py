@@ -103,6 +103,17 @@ def test_a_formula_has_one_home_a_function_of_the_library_that_states_it(item):
     assert re.search("(?<!!)[=<]", text.split("\n\n")[0]) or item in ("Table 1", "Theorem D.4")
 
 
+def test_a_badge_names_the_optimiser_and_the_rates_that_are_not_the_papers():
+    fast = Run(lr=4e-3, keep_weights=True)
+    runs = [Run(), Run(lr=4e-3), Run(lr=4e-3, muon=0.2), Run(init=fast), Run(lr=4e-3, init=fast)]
+    runs += [Run(init=fast, optimiser="lbfgs", precision="float64", lr=4e-3)]
+    own = [Evidence.of([record(run, [0], param_norm=[1.0])]).by for run in runs]
+    assert own == [
+        *(("AdamW",), ("AdamW, η = 0.004",), ("Muon, η = 0.004",)),
+        *(("AdamW, from η = 0.004",), ("AdamW, η = 0.004",), ("L-BFGS, from η = 0.004",)),
+    ]
+
+
 def test_the_loss_is_written_once_and_the_engine_and_the_textbook_train_by_it():
     for call, users in (("softplus", "model"), ("loss_of_margin", "batched model tabulated")):
         files = (chapters.ROOT / "grokkit").rglob("*.py")

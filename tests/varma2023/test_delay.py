@@ -206,6 +206,24 @@ def test_grokfasts_runs_are_those_of_the_delay_and_start_where_ungrokking_does()
     assert {run.decay_time * 20 for run in late} == {run.epochs for run in late}
 
 
+def test_two_standard_errors_of_the_critical_size_are_those_of_a_mean_of_seeds(monkeypatch):
+    def mean_size(law, waits):
+        return analysis.Fit(law, 0.0, float(waits.size.mean()), 0.0, 0.0)
+
+    monkeypatch.setattr(analysis, "fit", mean_size)
+    records = made.waits(p=113)["delay"]
+    moved = [replace(r.run, dataset_size=r.run.dataset_size + 7 * r.run.seed**2) for r in records]
+    moved = [
+        record(run, r["epoch"], test_accuracy=r["test_accuracy"])
+        for run, r in zip(moved, records, strict=True)
+    ]
+    found = analysis.critical(moved)
+    seeds = group(analysis.by_size(moved), "seed").values()
+    by_seed = [np.mean([r.run.dataset_size for r in own]) for own in seeds]
+    error = np.std(by_seed, ddof=1) / len(by_seed) ** 0.5
+    assert found.high - found.value == pytest.approx(2 * error)
+
+
 def test_muons_figure_and_its_readings_follow_the_runs():
     found = made.by_muon(moved=1.5, shorter=2.0, off=0.9, early=0.5, late=2.0)
     runs = muon.Muon.of(found["muon"], found["grokfast"])

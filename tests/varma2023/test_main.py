@@ -110,6 +110,7 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
     [
         ("run groking", "experiment must be one of grokking, grokking_longer"),
         ("run grokking --profile fast", "profile must be one of published"),
+        ("run rounded --profile fast", "profile must be one of published"),
         ("run grokking --seeds 0", "seeds must be a whole number of at least 1"),
         ("list --device abacus", "device must be one of auto, cpu"),
         ("run grokking --store /dev/null/x", "/dev/null/x"),
@@ -263,6 +264,18 @@ def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bit
 
 
 # --- export, verify, gc
+
+
+def test_export_writes_the_published_runs_and_takes_no_others(home, small, cli, monkeypatch):
+    results = home / "results"
+    results.mkdir(parents=True)
+    monkeypatch.setenv("GROKKIT_RESULTS", str(results))
+    assert f"run {small[0].key} " in cli("export small", 2).err
+    train(small, Store())
+    assert cli("export small").out == f"{results / 'small.parquet'}\n"
+    assert {*Store(home / "empty").shipped_records} == {run.key for run in small}
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "small", "--seeds", "1"])
 
 
 def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(

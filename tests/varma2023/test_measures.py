@@ -153,7 +153,7 @@ def test_only_the_papers_own_setting_has_its_epochs():
 
 def test_marks_agree_as_nearly_as_seeds_do():
     seeds = [grokking(0, 1.5), grokking(1, 1.5), grokking(2, 1.2), grokking(3), grokking(4)]
-    assert measures.tolerance(seeds) == pytest.approx(1.5)
+    assert measures.seed_factor(seeds) == pytest.approx(1.5)
     assert all(analysis.mark_met(seeds, mark) for mark in MARKS)
     late = [grokking(0, 1.6), grokking(1, 1.6), grokking(2, 1.1)]  # as near as 1.45, and 1.6 away
     assert not any(analysis.mark_met(late, mark) for mark in MARKS)

@@ -80,3 +80,6 @@ def test_the_legend_has_a_filled_marker_where_the_first_end_still_falls():
         assert not end.showlegend
         assert end.hovertemplate == key.hovertemplate  # some figures change those of all traces
         assert list(end.marker.symbol) == [f"{filled}-open"] + [filled] * len(others)
+    fig = theme.figure()
+    draw_ends(fig, [*reversed(others), runs[0]], measures.at_the_end, "ends", "%{y}", 1)
+    assert list(fig.data[-1].marker.symbol) == [filled] * len(others) + [f"{filled}-open"]

@@ -95,3 +95,10 @@ def test_two_samples_are_drawn_apart_and_few_units_have_no_interval():
     for draw in (lambda: bootstrap([], mean), lambda: statistics.bootstrap_of([[], [1.0]], gap)):
         with pytest.raises(ValueError, match="at least one unit"):
             draw()
+
+
+def test_a_ratio_of_a_seed_whose_value_is_not_known_is_none():
+    for above, below in ((5.0, math.inf), (math.inf, 5.0), (math.nan, 5.0)):
+        assert math.isnan(statistics.mean_ratio({0: above}, {0: below}).value)
+    found = statistics.mean_ratio({0: 8.0, 1: 2.0, 2: 9.0}, {0: 2.0, 1: 2.0})
+    assert found.value == pytest.approx(2)

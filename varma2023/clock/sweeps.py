@@ -19,7 +19,7 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
     Those of Fig. 7 as in `profiles.ungrokking_at_first`. Ungrokking starts from the same networks
     at every rate: those trained at the paper's.
     """
-    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(seed_range(profile, seeds))
     own = profiles.grokking(profile, count) + profiles.ungrokking_at_first(profile, count)
     return [at_rate(run, rate) for rate in RATES[profile] for run in own]
 

@@ -214,8 +214,8 @@ def early_table(records: Records, tolerances: Sequence[float]) -> str:
 class Equilibrium:
     """The gradient of one converged network against what Eq. (2) with alpha = eps lambda wants."""
 
-    gradient: Float[np.ndarray, " log"]  # of the train loss, one entry per parameter
-    expected: Float[np.ndarray, " log"]  # -eps lambda theta / (1 - lambda |theta|)
+    gradient: Float[np.ndarray, " parameter"]  # of the train loss, one entry per parameter
+    expected: Float[np.ndarray, " parameter"]  # -eps lambda theta / (1 - lambda |theta|)
     alpha: float  # fitted: the slope of the gradient against -theta / (1 - lambda |theta|)
     cosine: float
 

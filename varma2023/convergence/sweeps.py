@@ -49,7 +49,7 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
     so lr lambda, which is the pace, and lr / eps, by which steps are stable, stay (choice C16).
     """
     quick = profile == "quick"
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     size, runs = 620 if quick else 1200, []
     for init in profiles.full_data(profile, count, p=None if quick else 53):
         base = replace(init, dataset_size=size, init=init, n_logged=100, keep_weights=False)
@@ -67,7 +67,7 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     At a small modulus; those of the quick profile are as long as it has time for. By them one sees
     whether ending early is safe.
     """
-    n = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=5))
+    n = len(profiles.seed_range(profile, seeds, paper=5))
     if profile == "quick":
         return profiles.grokking(profile, n) + profiles.ungrokking(profile, n, sizes=[400])
     base = Run(p=31, dataset_size=620, epochs=10_000, n_logged=200)
@@ -102,7 +102,7 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     minimiser once more, to see whether it falls further, then AdamW at three learning rates. The
     steepness of the loss at the minimum is that of epoch 0.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     settings, runs = MINIMA[1:2] if profile == "quick" else MINIMA, list[Run]()
     for p, size, decay, width, most in settings:
         first = Run(p=p, dataset_size=1, weight_decay=decay, model=profiles.of_width(width))
@@ -117,7 +117,7 @@ def minima_by_size(profile: str = "published", seeds: int | None = None) -> list
     By modulus; memory's minima, then the rule's.
     """
     quick, runs = profile == "quick", list[Run]()
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     for p, width, most, *sizes in BY_SIZE[:1] if quick else BY_SIZE:
         first = Run(p=p, dataset_size=1, model=profiles.of_width(width))
         for grokked, own in zip((False, True), sizes, strict=True):

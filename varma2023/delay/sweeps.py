@@ -32,7 +32,7 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     decays, for as many decay times; and the sizes of the second modulus. The last two have half of
     the seeds. A larger size has fewer epochs, by the square of its ratio to the smallest.
     """
-    count = profiles.seed_range(profile, seeds, published=10, quick=1, paper=10)
+    count = profiles.seed_range(profile, seeds, published=10)
     fewer = count[: -(-len(count) // FEWER)]
     first, sizes = FIRST[profile], SIZES[profile]
     middle = sizes[first.p][len(sizes[first.p]) // 2]
@@ -92,6 +92,12 @@ def _two_sizes(runs: list[Run]) -> list[Run]:
     return [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes and r.seed in some]
 
 
+def _of_delay(profile: str, count: int, sizes: tuple[int, ...]) -> list[Run]:
+    """The runs of `delay` on these sizes at weight decay 1, with so many seeds."""
+    every = delay(profile, FEWER * count)
+    return [r for r in every if r.dataset_size in sizes and r.weight_decay == 1 and r.seed < count]
+
+
 GAIN = 2.0  # Grokfast's, of its authors' command for modular arithmetic
 AROUND = np.array([1.1, 1.4, 1.7, 2.0, 2.6])  # times p ln p: sizes on both sides of D_crit
 
@@ -133,15 +139,8 @@ def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Ungrokking as `grokfast` has it, by Muon at two lengths of its step; once more at half of the
     learning rate, on the size in the middle; and fresh networks of `delay`.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    every = delay(profile, FEWER * count)
-    fresh = [
-        run
-        for run in every
-        if (run.p, run.weight_decay) == (every[0].p, 1)
-        and run.dataset_size in BY_MUON[profile]
-        and run.seed < count
-    ]
+    count = len(profiles.seed_range(profile, seeds))
+    fresh = _of_delay(profile, count, BY_MUON[profile])
     ends = _forgetting(profile, fresh, WIDER)
     middle = sorted(ends, key=lambda run: run.dataset_size)[len(ends) // 2].dataset_size
     slow = [
@@ -186,12 +185,8 @@ def second_moment(profile: str = "published", seeds: int | None = None) -> list[
     Runs of `delay`, half of the seeds, at each beta_2. Then the networks of Fig. 1a at four times
     the learning rate, with the usual beta_2 and with one that forgets four times as fast.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    usual = [
-        run
-        for run in delay(profile, FEWER * count)
-        if run.dataset_size in FORGETTING[profile] and run.weight_decay == 1 and run.seed < count
-    ]
+    count = len(profiles.seed_range(profile, seeds))
+    usual = _of_delay(profile, count, FORGETTING[profile])
     grok = [
         replace(r, lr=FASTER * r.lr, epochs=r.epochs // FASTER, n_logged=80, keep_weights=False)
         for r in profiles.grokking(profile, count)

@@ -80,7 +80,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     Networks that never grokked, at weight decay 1: on random labels, then, up to the second size,
     on the true ones. `delay.sweeps.upper_branch` has more of these.
     """
-    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(seed_range(profile, seeds))
     quick = profile == "quick"
     p = 17 if quick else 31
     sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1)

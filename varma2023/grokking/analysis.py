@@ -11,7 +11,7 @@ from varma2023.tables import table
 
 def mark_met(records: Records, mark: Mark) -> bool:
     """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9)."""
-    summary, factor = mark_epochs(records, mark), measures.tolerance(records)
+    summary, factor = mark_epochs(records, mark), measures.seed_factor(records)
     near = 1 / factor <= summary.median / mark.paper <= factor
     return summary.seen == summary.n and near
 

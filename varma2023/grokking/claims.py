@@ -65,7 +65,7 @@ def fig9(found: ByExperiment) -> Result:
     ours = (
         f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a factor "
     )
-    ours += f"of {measures.tolerance(records):.1f}"
+    ours += f"of {measures.seed_factor(records):.1f}"
     if not marks:
         ours, order = "another setting than the paper's", {}
     return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))

@@ -62,7 +62,7 @@ def task_starts(
     The modular tasks at the paper's p = 113, the permutations in S5; by default for as long as
     `STARTS` says (choice C50). Without their weights: `other_tasks` trains them for itself.
     """
-    count = len(profiles.seed_range(profile, seeds, published=2, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds, published=2))
     modulus, n = (13, 4) if profile == "quick" else (113, 5)
     lr, usual, late = STARTS[profile]
     found = []

@@ -30,8 +30,8 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     the other changes. Without weight decay for `WAIT` times the epochs, and `UNDER_WAY` for twice
     as many, but for the quick profile and where `epochs` are given.
     """
-    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
-    few = seed_range(profile, seeds, published=2, quick=1, paper=10)
+    count = seed_range(profile, seeds)
+    few = seed_range(profile, seeds, published=2)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
         base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
@@ -59,7 +59,7 @@ def smaller_start(profile: str = "published", seeds: int | None = None) -> list[
 
     Of the published ones that of `SLOW` is twice as long.
     """
-    count = len(seed_range(profile, seeds, published=5, quick=1, paper=5))
+    count = len(seed_range(profile, seeds, paper=5))
     runs = grokking(profile, count, init_scale=0.5, keep_weights=False)
     longer = profile == "published"
     return [replace(r, epochs=2 * r.epochs) if longer and r.seed == SLOW else r for r in runs]
@@ -80,7 +80,7 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     By size and seed at four times the paper's learning rate, with `NO_EPS`, in float64; then all
     sizes but the second at that rate with the usual ε, and the second as in `ablations`.
     """
-    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
+    count = seed_range(profile, seeds)
     first, lengths = WITHOUT[profile]
     base = replace(first, weight_decay=0.0, n_logged=200)
     exact = replace(base, lr=4 * PAPERS.lr, eps=NO_EPS, precision="float64")

@@ -201,7 +201,7 @@ def example(records: Records) -> Record:
     """The run to show for Fig. 1c: of the semi-grokked, or else of all, the nearest the middle."""
 
     def how_clear(record: Record) -> tuple[bool, float]:
-        end, low = float(measures.smoothed(record)[-1]), measures.memory_bound(record.run)
+        end, low = measures.at_the_end(record), measures.memory_bound(record.run)
         return outcome(record) == SEMI, min(end - low, measures.PERFECT - end)
 
     return max(records, key=how_clear)

@@ -195,7 +195,7 @@ def fig_outcomes(records: Records) -> go.Figure:
     share = analysis.PAPER_SHARE * len(records) / len(groups)
     draw_paper(fig, "≥ 6 of 200 semi-grokked", x="the paper", y=(0, share))
     full = ", ".join(
-        f"{sum(measures.smoothed(r)[-1] > measures.PERFECT for r in here)} of {len(here)} at {D:,}"
+        f"{measures.how_many(measures.at_the_end(r) > measures.PERFECT for r in here)} at {D:,}"
         for D, here in groups.items()
     )
     said = f"Outcomes of {len(records)} networks by the size of their train set. Full at the end: "

@@ -130,7 +130,7 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     η x epochs.
     """
     quick = profile == "quick"
-    count = seed_range(profile, seeds, published=5, quick=1, paper=10)
+    count = seed_range(profile, seeds)
     base = replace(QUICK_RUN, lr=1e-3, epochs=200) if quick else Run(epochs=16_000, n_logged=300)
     sizes = (300, 440, 620) if quick else (1700, 2050)
     usual = [replace(base, dataset_size=size, seed=seed) for size, seed in product(sizes, count)]
@@ -412,7 +412,7 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `rounded`, then at two rates between; for fewer epochs. Seeds from 1 on: by seed 0 the rule was
     made.
     """
-    count = len(seed_range(profile, seeds, published=5, quick=1, paper=10)) + 1
+    count = len(seed_range(profile, seeds)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
     usual, large = step[-1].lr, nearest(step)
     lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
@@ -436,7 +436,7 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
     By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
     """
     lengths = {"quick": {40: 600, 400: 300}}.get(profile, {300: 80_000, 1194: 20_000})
-    count = len(seed_range(profile, seeds, published=5, quick=2, paper=10))
+    count = len(seed_range(profile, seeds, quick=2))
     runs = (profiles.ungrokking(profile, count, [size], epochs=n) for size, n in lengths.items())
     return _followed(profile, runs)
 

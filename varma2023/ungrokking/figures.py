@@ -26,7 +26,7 @@ def fig1b_ungrokking(records: Records) -> go.Figure:
     text += f"accuracy goes from {records[0]['test_accuracy'][0]:.2f} to "
     text += f"{measures.finals(records, 'test_accuracy').text('.2f')} in "
     text += f"{records[0].run.epochs:,} epochs, while train accuracy stays at "
-    text += f"{min(r['train_accuracy'].min() for r in records):.3f} or above." + early_text(records)
+    text += f"{min(r['train_accuracy'].min() for r in records):.3f} or more." + early_text(records)
     return set_alt(fig, text)
 
 

@@ -136,8 +136,8 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     At the moduli that came last, 73 and 97, only at the sizes around D_crit; at the first with
     more seeds (choice C40).
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
-    most = len(profiles.seed_range(profile, seeds, published=10, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
+    most = len(profiles.seed_range(profile, seeds, published=10))
     sizes = {17: MULTIPLES, 53: MULTIPLES}
     if profile != "quick":
         around = MULTIPLES[1:-1]
@@ -152,7 +152,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     By width, that is d_model, with d_mlp four times it: the runs of `moduli`, and at half the width
     one size more; then memory at every other of their sizes, with fewer seeds.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     quick, runs = profile == "quick", list[Run]()
     p, both = (17, (32, 64)) if quick else (53, (64, 128))
     sizes = MULTIPLES[1::2] * p * np.log(p)
@@ -176,7 +176,7 @@ def either_width(profile: str = "published", seeds: int | None = None) -> list[R
 
     The sizes are those of `widths`, but the least, with as many seeds.
     """
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     p, d_model = (17, 64) if profile == "quick" else (53, 128)
     sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
     for model in (
@@ -193,7 +193,7 @@ OF_MIRRORS = {"none": np.array([1.1, 1.4, 1.7, 2.0, 2.6]), "all": np.array([1.7,
 
 def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking where no mirror image is trained on, and where all are (C29)."""
-    count = len(profiles.seed_range(profile, seeds, published=5, quick=1, paper=10))
+    count = len(profiles.seed_range(profile, seeds))
     p = 17 if profile == "quick" else 53
     runs = (_at_multiples(profile, count, p, of, which) for which, of in OF_MIRRORS.items())
     return [*chain(*runs)]
