@@ -51,15 +51,18 @@ def test_a_card_has_each_of_its_claims_with_its_verdict_in_words_and_a_link_to_i
     table = soup(scoreboard(board))
     assert len(page.select(".gk-card")) == len(PARTS) == 8
     for card, names in zip(page.select(".gk-card"), PARTS.values(), strict=True):
-        marks = card.select("li")
-        assert [mark["data-verdict"] for mark in marks] == [board[name].verdict for name in names]
-        for mark in marks:
-            assert mark["data-verdict"] in text(mark)
+        marks = {mark.a["href"].partition("#")[2]: mark for mark in card.select("li")}
+        assert {*marks} == {row_id(name) for name in names}
+        for name in names:
+            mark = marks[row_id(name)]
+            assert mark["data-verdict"] == board[name].verdict in text(mark)
+            folded = mark.find_parent("details") is not None
+            assert folded == (len(names) > 12 and "holds" not in board[name].verdict)
             target = mark.a["href"].partition("#")[2]
             row = table.find(id=target)
             assert row["data-verdict"] == mark["data-verdict"]
         whole = card.select_one(".gk-links a")["href"].partition("#")[2]
-        assert table.find(id=whole).find_parent("tr")["id"] == marks[0].a["href"].split("#")[1]
+        assert table.find(id=whole).find_parent("tr")["id"] == row_id(names[0])
 
 
 def test_a_card_has_a_number_the_papers_and_a_picture_that_says_what_it_shows(page):

@@ -675,6 +675,16 @@ def test_claims_are_chosen_by_verdict_with_the_keyboard(tab, page, board):
     assert f"{every.count(claims.FAILS)} of {len(every)}" in here.inner_text(".gk-filtered output")
 
 
+def test_of_many_claims_those_that_do_not_hold_are_folded_until_a_reader_chooses(tab):
+    here = tab(FIRST).page
+    folded = here.locator(".gk-card details")
+    assert folded.count() == 1
+    assert not folded.evaluate("box => box.open")
+    here.get_by_label("open", exact=True).focus()
+    here.keyboard.press("Space")
+    assert folded.evaluate("box => box.open")
+
+
 def test_claims_of_the_score_are_chosen_by_badge_with_the_keyboard(tab, board):
     here = tab(f"{SCORE}?print").page
     made = [board[claim.id].evidence for claim in CLAIMS if claim.id in board]

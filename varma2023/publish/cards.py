@@ -188,6 +188,9 @@ FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str
 """By part of the board: what its card shows, and the experiments without which it shows nothing."""
 
 
+MANY = 12  # claims of a card, beyond which those that do not hold are folded
+
+
 def evidence(results: Sequence[Result]) -> list[str]:
     """What the results of a card rest on: optimisers, moduli, and the range of seeds."""
     made = [result.evidence for result in results if result.evidence]
@@ -204,6 +207,17 @@ def _mark(claim: Claim, result: Result) -> str:
     return f'<li data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}</li>'
 
 
+def _marks(own: Sequence[Claim], results: Sequence[Result]) -> str:
+    """The verdicts of a card; of more than `MANY` the script folds those that do not hold."""
+    kinds: dict[bool, list[str]] = {True: [], False: []}
+    for each, result in zip(own, results, strict=True):
+        holds = result.verdict in (claims.HOLDS, claims.SMALLER)
+        kinds[holds or len(own) <= MANY].append(_mark(each, result))
+    shown, rest = ("".join(marks) for marks in kinds.values())
+    more = f"<details open><summary>{len(kinds[False])} more</summary><ul>{rest}</ul></details>"
+    return f"<ul>{shown}</ul>{more if rest else ''}"
+
+
 def card(part: str, found: Results, every: ByExperiment) -> str:
     """One card, as HTML."""
     own = [*map(board.claim, board.PARTS[part])]
@@ -217,10 +231,9 @@ def card(part: str, found: Results, every: ByExperiment) -> str:
             f'<br><span class="gk-papers">the paper: {face.paper}</span></p>'
             f"<figure>{face.picture}<figcaption>{escape(face.about)}</figcaption></figure>"
         )
-    marks = "".join(map(_mark, own, results))
     title = f'<a href="{own[0].href}">{capitalised(part)}</a>'
     return (
-        f'<section class="gk-card"><h3>{title}</h3>{top}<ul>{marks}</ul>'
+        f'<section class="gk-card"><h3>{title}</h3>{top}{_marks(own, results)}'
         f"<p>{badges(evidence(results))}</p>"
         f'<p class="gk-links"><a href="{SCORE}#{board.row_id(part)}">in the full score</a></p>'
         "</section>"

@@ -215,6 +215,7 @@
     div.dataset.drawn = "1";
   };
 
+  const printed = /[?&]print\b/.test(location.search); // all at once: for printing, tests
   // ---- the score: its claims chosen by verdict and badge, its table sorted by a column
   const choosable = (box) => {
     const items = all("[data-verdict]", box), verdicts = box.dataset.verdicts.split("|"), off = {};
@@ -227,6 +228,8 @@
       items.forEach((item) => {
         item.hidden = Object.keys(off).some((facet) => values(item, facet).every((value) => off[facet].has(value)));
       });
+      const open = printed || Object.values(off).some((values) => values.size);
+      all(".gk-card details", box).forEach((folded) => { folded.open = open; });
       all(".gk-card", box).forEach((card) => { card.hidden = !card.querySelector("[data-verdict]:not([hidden])"); });
       count.textContent = `${items.filter((item) => !item.hidden).length} of ${items.length} claims shown`;
     };
@@ -296,8 +299,7 @@
     }), { rootMargin: "600px" });
     all(".gk-plotly").forEach(choosing);
     const divs = all(".gk-plotly, .gk-island");
-    const now = /[?&]print\b/.test(location.search); // every figure at once: printing, tests
-    divs.forEach((div) => (now ? start(div) : lazy.observe(div)));
+    divs.forEach((div) => (printed ? start(div) : lazy.observe(div)));
     all(".gk-filtered").forEach(choosable);
     all("table.gk-score").forEach(sortable);
     new MutationObserver(() => all(".gk-plotly[data-drawn]").forEach(redraw)).observe(document.documentElement,
@@ -307,6 +309,7 @@
       mode = document.documentElement.dataset.theme;
       if (dark()) document.documentElement.dataset.theme = "light";
       divs.forEach(start);
+      all(".gk-card details").forEach((folded) => { folded.open = true; });
     });
     addEventListener("afterprint", () => { if (mode === "dark") document.documentElement.dataset.theme = mode; });
   });
