@@ -145,8 +145,8 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     curves = [
         _median(decays[decay], "test_accuracy", "test", dash) for decay, dash in dashes.items()
     ]
-    done = sum(map(measures.groks, decays[0.0]))
-    ours = f"{done} of {len(decays[0.0])} runs in {last:,} epochs"
+    without = [*decays[0.0], *every.get("without_decay", ())]
+    ours = f"{measures.how_many(map(measures.groks, without))} runs"
     named = ", ".join(f"{decay:g}" for decay in dashes)
     alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."
     drawn = spark(curves, Axis(0, last), SHARE, alt)

@@ -82,6 +82,11 @@ def without(records: Records) -> dict[str, list[Record]]:
     return {name(*key): own for key, own in group(records, "dataset_size", "lr", "eps").items()}
 
 
+def n_grok(records: Records) -> str:
+    """ "1 of 5": how many grok."""
+    return measures.how_many(map(measures.groks, records))
+
+
 def rate_at_zero(records: Records) -> Interval:
     """The rate of generalising that weight decay 0 should have if rates add up, in 10,000 epochs.
 
@@ -134,7 +139,7 @@ def rival_criteria(records: Records) -> dict[str, bool | None]:
     base, low = usual_and_small(records)
     calm = [record for record in base if groks(record) and spikes(record, before=True) == 0]
     needless = all(map(groks, low)) if low else None
-    most, small = f"{len(calm)} of {len(base)}", f"{sum(map(groks, low))} of {len(low)}"
+    most, small = f"{len(calm)} of {len(base)}", f"{n_grok(low)}"
     return {
         f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
         f"{small} that start below the norm they end with grok": needless,
@@ -192,7 +197,7 @@ def spikes_seen(records: Records) -> str:
             n = [spikes(record, before=True) for record in runs]
             calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
             seen.append(
-                f"{name}: {sum(map(groks, runs))} of {len(runs)} runs grok, at epoch "
+                f"{name}: {n_grok(runs)} runs grok, at epoch "
                 f"{general_text(runs)}, {calm} of them without a spike before; {sum(n)} spikes in "
                 "all before they grok"
             )
@@ -204,7 +209,7 @@ def starts_seen(records: Records) -> str:
     plain = [r for r in records if r.run.loss == Run().loss and r.run.weight_decay == 1]
     return ". ".join(
         f"{variant(runs[0].run)}: the norm goes from {runs[0]['param_norm'][0]:.0f} to "
-        f"{runs[0].final('param_norm'):.0f}; {sum(map(groks, runs))} of {len(runs)} runs grok, "
+        f"{runs[0].final('param_norm'):.0f}; {n_grok(runs)} runs grok, "
         f"after {delays(runs).text('.0f')} times the epochs that they take to fit"
         for runs in group(plain, "init_scale").values()
     )

@@ -49,6 +49,7 @@ def not_needed(found: ByExperiment) -> Result:
     (DISCUSSION, "sec-7-decay"),
     ("ablations",),
     number="later, and less reliably; no number",
+    earlier="open, without the runs on 2,400 examples (C72)",
 )
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
@@ -65,13 +66,12 @@ def without_decay(found: ByExperiment) -> Result:
     epochs = (f"{median:,.0f}" if isfinite(median) else "never" for median in medians.values())
     said = ", ".join(f"{decay:g}: {epoch}" for decay, epoch in zip(medians, epochs, strict=True))
     last = max(record.run.epochs for record in records)
-    n = sum(map(groks, without))
     long = all(record.run.epochs >= LONG for record in [*without, *others])
     can: Met = any(map(groks, [*without, *others])) or (False if long else None)
     ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {last:,} epochs"
-    ours += f"; without, {n} of {len(without)} runs"
+    ours += f"; without, {analysis.n_grok(without)} runs"
     for name, here in analysis.without(others).items():
-        ours += f"; {sum(map(groks, here))} of {len(here)} on {name}"
+        ours += f"; {analysis.n_grok(here)} on {name}"
     if others:
         ours += f", within {max(record.run.epochs for record in others):,}"
     evidence = Evidence.of(*decays.values(), *([others] if others else []))
