@@ -846,10 +846,14 @@ def grokfast(moved=1.0, faster=1.0, apart=0.0, p=113, rest=CALM, n_sizes=5) -> N
     own = [r for r in waiting if r.run.dataset_size in (least, middle) and r.run.weight_decay == 1]
     for one, changes in product(own, ({"amplify": 2.0}, {"eps": Run().eps / 3})):
         times = faster * off[one.run.seed] if "amplify" in changes else 1.0
-        epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]
-        run = replace(one.run, **changes)
-        made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
+        made.append(_later(one, times, **changes))
     return {"grokfast": made, "delay": waiting}
+
+
+def _later(one: Record, times: float, **changes) -> Record:
+    """A run with these changes that gets everywhere after so many times the epochs."""
+    epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]
+    return record(replace(one.run, **changes), epochs, test_accuracy=one["test_accuracy"])
 
 
 def by_muon(
@@ -877,9 +881,7 @@ def by_muon(
     for one in same:
         if one.run.dataset_size in (least, most):
             times = apart_by[one.run.seed] * (late if one.run.dataset_size == least else early)
-            epochs = [0, *(round(times * epoch) for epoch in one["epoch"][1:])]
-            run = replace(one.run, muon=0.2)
-            made.append(record(run, epochs, test_accuracy=one["test_accuracy"]))
+            made.append(_later(one, times, muon=0.2))
     return {"muon": made, "grokfast": filtered, "delay": waiting}
 
 

@@ -78,12 +78,11 @@ def seeds_badge(made: Sequence[Evidence]) -> list[str]:
 
 
 def _optimiser(run: Run) -> str:
-    usual, start = Run().lr, run.init
-    name = "L-BFGS" if run.optimiser == "lbfgs" else "Muon" if run.muon else "AdamW"
-    if name != "L-BFGS" and run.lr != usual:
-        name += f", η = {run.lr:g}"
-    known = {usual} if run.optimiser == "lbfgs" else {usual, run.lr}
-    return name + (f", from η = {start.lr:g}" if start and start.lr not in known else "")
+    usual, start, minimises = Run().lr, run.init, run.optimiser == "lbfgs"
+    name = "L-BFGS" if minimises else "Muon" if run.muon else "AdamW"
+    own = usual if minimises else run.lr  # the minimiser has none
+    name += f", η = {own:g}" if own != usual else ""
+    return name + (f", from η = {start.lr:g}" if start and start.lr not in (usual, own) else "")
 
 
 @dataclass(frozen=True)

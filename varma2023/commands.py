@@ -12,7 +12,6 @@ from functools import partial
 from grokkit import __version__
 from grokkit.commands import DEVICE, STORE, exit_status
 from grokkit.engine.trainer import resolve_device
-from grokkit.runs import Run
 from grokkit.store.files import Damaged, listed
 from grokkit.store.store import Store
 from varma2023 import estimate, experiments, retrain
@@ -94,7 +93,9 @@ def _list(store: Store, args: argparse.Namespace) -> None:
 def _run(store: Store, args: argparse.Namespace) -> None:
     store.path.mkdir(parents=True, exist_ok=True)  # or say so before anything is looked up
     names = experiments.EXPERIMENTS if args.experiment == "all" else [args.experiment]
-    runs = [run for name in names for run in _runs(name, args)]
+    profile = one_of("profile", args.profile, PROFILES)
+    wanted = map(experiments.experiment, names)
+    runs = [run for each in wanted for run in each.runs(profile, args.seeds)]
     how = {"minutes": args.minutes, "scheduler": args.scheduler, "progress": not args.quiet}
     records = experiments.load_or_train(runs, store, args.device, **how)
     for record in records:
@@ -102,10 +103,6 @@ def _run(store: Store, args: argparse.Namespace) -> None:
         of = "test" if "test_accuracy" in record.metrics else "train"
         accuracy = f"{of} accuracy {record.final(f'{of}_accuracy'):.3f}"
         print(f"{record.run.key}  {record.run}  {accuracy}  {record.ended}".rstrip())
-
-
-def _runs(name: str, args: argparse.Namespace) -> list[Run]:
-    return experiments.experiment(name).runs(one_of("profile", args.profile, PROFILES), args.seeds)
 
 
 def _export(store: Store, args: argparse.Namespace) -> None:

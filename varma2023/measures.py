@@ -583,7 +583,7 @@ def memory_bound(run: Run) -> float:
 
 
 def smoothed(record: Record) -> Float[np.ndarray, " log"]:
-    """Test accuracy, the median of `SMOOTH` evaluations around each; the first and last as are."""
+    """Test accuracy, the median of `SMOOTH` around each evaluation but the first and the last."""
     padded = np.pad(record["test_accuracy"], SMOOTH // 2, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, SMOOTH), axis=-1)
 

@@ -70,8 +70,9 @@ class Stack:
         else:
             objective = self.train_loss
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
-        noisy = any(r.noise or r.amplify or r.muon for r in self.runs)  # for these no graph
-        if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not noisy:
+        # not each step is the same; Muon's are, but were never recorded on a card
+        no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
+        if self.device.type == "cuda" and isinstance(optimiser, AdamW) and not no_graph:
             self.step = cuda.Graphed(self.step, self.device)
 
     def _eps_and_decay(self, point: Tensor) -> Float[Tensor, "2 run"]:

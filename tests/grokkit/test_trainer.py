@@ -47,6 +47,12 @@ def test_a_stack_of_different_runs_follows_torchs_adamw_epoch_by_epoch(runs, bat
             assert_close(together.theta(i), expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("own", [MINIMISER, {"muon": 0.2}, {"clip": 5.0}], ids=str)
+def test_a_textbook_refuses_what_it_would_train_otherwise(own):
+    with pytest.raises(ValueError, match=f"{next(iter(own))}.* must be .*got"):
+        next(textbook.train(replace(RUN, **own)))
+
+
 def test_noise_on_slopes_is_gaussian_of_its_size_and_new_for_every_epoch_and_seed():
     loud = [replace(run, noise=1e9, beta1=0.0) for run in RUNS[:2]]  # slopes are far below 1e9 eps
     stack, drawn = stacked(loud), []

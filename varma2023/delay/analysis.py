@@ -270,6 +270,12 @@ def network(record: Record) -> tuple[int, int, float, int]:
     return run.p, run.dataset_size, run.weight_decay, run.seed
 
 
+def among(records: Records, others: Records) -> list[Record]:
+    """Those whose network and examples are those of one of the others."""
+    known = {*map(network, others)}
+    return [record for record in records if network(record) in known]
+
+
 def at_rate(
     records: Records, others: Records, read: Reading = halfway, usual: Reading = halfway
 ) -> Interval:

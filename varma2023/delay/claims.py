@@ -175,10 +175,10 @@ def needs_more(found: ByExperiment) -> Result:
         further[f"so it is with a step {part / step:.2g} times as long"] = ratio.tells(
             muon.LARGER, inf
         )
-    most = muon.SAME_ACCURACY
-    ours += f"; at half of the learning rate accuracy differs by {runs.slower.text('+.2f')}"
-    further["at half of the learning rate, in the same time, accuracy is the same"] = (
-        runs.slower.within(-most, most)
+    most, slower = muon.SAME_ACCURACY, runs.slower
+    ours += f"; at half of the learning rate accuracy differs by {slower.text('+.2f')}"
+    further["at half of the learning rate, in the same time, accuracy is the same"] = slower.within(
+        -most, most
     )
     further |= measures.all_of("every accuracy is still at the end", runs.still)
     evidence = Evidence.of(runs.usual, *runs.ends.values())
@@ -204,7 +204,8 @@ def sooner_by_muon(found: ByExperiment) -> Result:
     there = measures.how_many(isfinite(analysis.halfway(record)) for record in runs.waits)
     ours += f"; {there} get there by Muon, the others count with their last epoch"
     further = {f"so it is on {near}": late.tells(0, 1)}
-    return Result(ours, early.tells(0, 1), further, Evidence.of(runs.waits))
+    made = Evidence.of(runs.waits, analysis.among(records, runs.waits))
+    return Result(ours, early.tells(0, 1), further, made)
 
 
 def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:

@@ -100,9 +100,8 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     `records`: of `sweeps.delay`, among them the waits of the same networks as usual.
     """
     ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
-    same = {*map(analysis.network, runs.waits)}
-    own = [record for record in records if analysis.network(record) in same]
-    waits = {"as usual": (own, TEST), "with Grokfast": (runs.waits, GEN)}
+    waits = {"as usual": (analysis.among(records, runs.waits), TEST)}
+    waits["with Grokfast"] = runs.waits, GEN
     waits["with a third of ε"] = runs.weaker, NORM
     late = {name: ratio.text() for name, ratio in runs.times(records).items()}
     return ends_and_waits(ends, waits, "amplify", late)
@@ -115,8 +114,7 @@ Kinds = Mapping[str, tuple[Records, str]]
 def ends_and_waits(ends: Kinds, waits: Kinds, field: str, late: Mapping[str, str]) -> go.Figure:
     """Test accuracy after ungrokking by size, then the time that fresh networks take to grok.
 
-    `field`, of runs, is what was changed; `late` says how that changes the time. The first kind of
-    `waits` is the usual one.
+    `field`, of runs, is what was changed; `late` says how that changes the time.
     """
     titles = ["after ungrokking", "from random weights"]
     fig = panels(440, titles, cols=2, horizontal_spacing=0.12)

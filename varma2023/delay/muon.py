@@ -59,9 +59,9 @@ class Muon:
     @property
     def slower(self) -> Interval:
         """Accuracy at the end at half of the learning rate less that of the same, over seeds."""
-        own = {(r.run.seed, r.run.dataset_size): at_the_end(r) for r in self._first}
-        pairs = [(at_the_end(r), own.get((r.run.seed, r.run.dataset_size), nan)) for r in self.slow]
-        return statistics.bootstrap([half - one for half, one in pairs], fmean)
+        own = {analysis.network(record): at_the_end(record) for record in self._first}
+        apart = [at_the_end(r) - own.get(analysis.network(r), nan) for r in self.slow]
+        return statistics.bootstrap(apart, fmean)
 
     @property
     def _first(self) -> Records:
@@ -87,11 +87,10 @@ class Muon:
         `records`: of `sweeps.delay`, among them the waits of the same networks by AdamW.
         """
         ends = {"AdamW": (self.usual, TEST)}
-        colours = dict(zip(self.ends, (GEN, NORM), strict=False))
-        ends |= {f"Muon, {step:g} η": (self.ends[step], colours[step]) for step in self.ends}
-        same = {*map(analysis.network, self.waits)}
-        own = [record for record in records if analysis.network(record) in same]
-        waits = {"AdamW": (own, TEST), f"Muon, {next(iter(self.ends)):g} η": (self.waits, GEN)}
+        for (step, own), colour in zip(self.ends.items(), (GEN, NORM), strict=False):
+            ends[f"Muon, {step:g} η"] = own, colour
+        usual = analysis.among(records, self.waits)
+        waits = {"AdamW": (usual, TEST), f"Muon, {next(iter(self.ends)):g} η": (self.waits, GEN)}
         late = {f"{size} examples": r.text() for size, r in self.times(records).items()}
         return figures.ends_and_waits(ends, waits, "muon", late)
 

@@ -72,8 +72,8 @@ def fig_felt(found: Mapping[str, Records]) -> go.Figure:
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
     by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")
-    networks = {analysis.network(record) for record in at_middle(split(betas, usual)[0])}
-    by_beta_2 = group([r for r in (*betas, *usual) if analysis.network(r) in networks], "beta2")
+    middle = at_middle(split(betas, usual)[0])
+    by_beta_2 = group(analysis.among([*betas, *usual], middle), "beta2")
     for i, (name, groups) in enumerate((("η", by_rate), ("β₂", by_beta_2)), 1):
         for (value, here), (_, colour) in zip(groups.items(), coloured([*groups]), strict=True):
             label = f"{name} = {value:g}"

@@ -1,5 +1,6 @@
 """Grokking by dataset size, modulus and weight decay; and where fresh networks end by L-BFGS."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -89,13 +90,18 @@ def _two_sizes(runs: list[Run]) -> list[Run]:
     """Of `delay` the smallest size of the first modulus and that in the middle, with few seeds."""
     middle = [r for r in runs if r.weight_decay != 1]  # has half of the seeds
     sizes, some = {runs[0].dataset_size, middle[0].dataset_size}, {r.seed for r in middle}
-    return [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes and r.seed in some]
+    return _at(runs, sizes, some)
 
 
 def _of_delay(profile: str, count: int, sizes: tuple[int, ...]) -> list[Run]:
     """The runs of `delay` on these sizes at weight decay 1, with so many seeds."""
-    every = delay(profile, FEWER * count)
-    return [r for r in every if r.dataset_size in sizes and r.weight_decay == 1 and r.seed < count]
+    return _at(delay(profile, FEWER * count), sizes, range(count))
+
+
+def _at(runs: list[Run], sizes: Collection[int], seeds: Collection[int]) -> list[Run]:
+    """Those on these sizes at weight decay 1, of these seeds."""
+    own = [r for r in runs if r.weight_decay == 1 and r.dataset_size in sizes]
+    return [run for run in own if run.seed in seeds]
 
 
 GAIN = 2.0  # Grokfast's, of its authors' command for modular arithmetic

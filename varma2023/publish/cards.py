@@ -146,7 +146,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
         _median(decays[decay], "test_accuracy", "test", dash) for decay, dash in dashes.items()
     ]
     without = [*decays[0.0], *every.get("without_decay", ())]
-    ours = f"{measures.how_many(map(measures.groks, without))} runs"
+    ours = f"{rivals.n_grok(without)} runs"
     named = ", ".join(f"{decay:g}" for decay in dashes)
     alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."
     drawn = spark(curves, Axis(0, last), SHARE, alt)

@@ -139,7 +139,7 @@ def rival_criteria(records: Records) -> dict[str, bool | None]:
     base, low = usual_and_small(records)
     calm = [record for record in base if groks(record) and spikes(record, before=True) == 0]
     needless = all(map(groks, low)) if low else None
-    most, small = f"{len(calm)} of {len(base)}", f"{n_grok(low)}"
+    most, small = f"{len(calm)} of {len(base)}", n_grok(low)
     return {
         f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
         f"{small} that start below the norm they end with grok": needless,

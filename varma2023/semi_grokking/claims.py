@@ -454,6 +454,7 @@ def minima_in_the_middle(found: ByExperiment) -> Result:
     "when AdamW goes on from these weights",
     (MIDDLE, "fig-on"),
     ("continued", "carried"),
+    earlier="holds, smaller, before it asked for ends at rest (C70)",
     few="the networks that the minimiser leaves in the middle are of four",
 )
 def stays_at_rest(found: ByExperiment) -> Result:

@@ -49,7 +49,8 @@ def lemma_d3(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Resu
     corrected = analysis.count_d3_failures(n_draws, seed, as_printed=False)
     ours = f"fails as printed on {printed} draws, corrected on {corrected}"
     too = {"so it is with ε where the lemma prints δ": corrected == 0}
-    return Result(ours, printed == 0, too, _drawn(n_draws))
+    before = "in part, by the lemma as corrected (C2)" if printed and not corrected else ""
+    return Result(ours, printed == 0, too, _drawn(n_draws), before)
 
 
 @CLAIMS.row(

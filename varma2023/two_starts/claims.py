@@ -65,6 +65,7 @@ def fig10b(found: ByExperiment) -> Result:
     (MORE, "fig-two-starts"),
     ("both_starts",),
     number="with less than half the D: D_crit 800 – 1,000 against ~2,000",
+    earlier="in part, while pairs that were still falling counted (C57)",
 )
 def two_starts(found: ByExperiment) -> Result:
     """App. A.2: ungrokked networks end at a lower train loss than fresh ones, size by size.
