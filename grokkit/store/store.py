@@ -78,7 +78,9 @@ class Store:
         records: dict[str, Record] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
-                rows = parquet.read_records(path, path.parent / "weights")
+                with reading(path):
+                    state = path.stat()
+                rows = _shipped(path, state.st_ctime_ns, state.st_size)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
                 continue
@@ -269,6 +271,12 @@ def _report(error: Damaged) -> None:
     """Set a damaged file aside, and say so."""
     done = "its record is left as it is" if error.missing else files.set_aside(error.path)
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
+
+
+@cache
+def _shipped(path: Path, changed: int, size: int) -> list[Record]:
+    """The records of a shipped file, which a process reads once, and anew when it has changed."""
+    return parquet.read_records(path, path.parent / "weights")
 
 
 def _read_whole(record: Record) -> Record:

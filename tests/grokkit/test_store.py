@@ -99,6 +99,17 @@ def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store
     assert not below.path.exists()
 
 
+def test_a_shipped_file_is_read_once_and_anew_when_it_has_changed(store, tmp_path):
+    results = tmp_path / "results"
+    store.put(*finished(RUN))
+    store.export("some", [RUN], results)
+    first = Store(tmp_path, results).get(RUN)
+    assert Store(tmp_path, results).get(RUN) is first
+    store.put(finished(PLAIN)[0])
+    store.export("some", [RUN, PLAIN], results)
+    assert Store(tmp_path, results).get(PLAIN) is not None
+
+
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
 def test_reading_and_writing_records_starts_no_threads(store):

@@ -18,7 +18,7 @@ SIZES: dict[str, dict[int, tuple[int, ...]]] = {
 }
 FIRST = {
     "published": Run(p=31, dataset_size=340, lr=4e-3, epochs=12_000, n_logged=150),
-    "quick": replace(QUICK_RUN, dataset_size=440, epochs=1000, n_logged=100),
+    "quick": replace(QUICK_RUN, dataset_size=440, epochs=500, n_logged=100),
     "paper": Run(dataset_size=1900, epochs=1_000_000, n_logged=300),
 }
 DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
@@ -63,7 +63,7 @@ WIDE = (760, 850, 950, 1100, 1350, 1750, 2528)
 @sets(
     *("seed", "dataset_size"),
     published=Grid(10, 30_000, WIDE, run=AT_53),
-    quick=Grid(1, 1000, (440, 520, 800), run=QUICK_RUN),
+    quick=Grid(1, 500, (440, 520, 800), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, WIDE, run=replace(AT_53, lr=1e-3)),
 )
 def delay_53(profile: str, grid: Grid) -> list[Run]:
@@ -124,7 +124,7 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def _forgetting(profile: str, fresh: list[Run], around: np.ndarray) -> list[Run]:
     """Grokked networks of the same seeds for 20 decay times on these sizes, in p ln p examples."""
     p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
-    inits, times = profiles.full_data(profile, n, p=p), 2 if profile == "quick" else 20
+    inits, times = profiles.full_data(profile, n, p=p), 1 if profile == "quick" else 20
     own: Changes = {"lr": rate, "epochs": round(times / rate), "n_logged": 60}
     few = slice(None, None, 2) if profile == "quick" else slice(None)
     return [

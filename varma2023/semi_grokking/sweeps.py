@@ -36,7 +36,7 @@ def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1, n_logged=300)),
-    quick=Grid(1, 1000, (300, 440, 620), run=replace(QUICK_RUN, n_logged=100)),
+    quick=Grid(1, 500, (300, 440, 620), run=replace(QUICK_RUN, n_logged=100)),
     paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
 )
 def semi_grokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -415,7 +415,7 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     count = len(seed_range(profile, seeds)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
     usual, large = step[-1].lr, nearest(step)
-    lengths = (400,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
+    lengths = (200,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
@@ -423,7 +423,9 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
         *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
-        replace(run, epochs=epochs, n_logged=150, steepness=profiles.PART)
+        replace(
+            run, epochs=epochs, n_logged=50 if profile == "quick" else 150, steepness=profiles.PART
+        )
         for kind, epochs in zip(kinds, lengths, strict=True)
         for run in kind
         if run.seed
@@ -454,5 +456,5 @@ def remembering(profile: str = "published", seeds: int | None = None) -> list[Ru
 
 def _followed(profile: str, by_size: Iterable[list[Run]]) -> list[Run]:
     """All of these runs, with the steepness at each of many evaluations."""
-    n, runs = 120 if profile == "quick" else 500, chain.from_iterable(by_size)
+    n, runs = 40 if profile == "quick" else 500, chain.from_iterable(by_size)
     return [replace(run, n_logged=n, steepness=profiles.PART) for run in runs]
