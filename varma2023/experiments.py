@@ -51,6 +51,7 @@ EXPERIMENTS = {
         (ungrok.transition_adamw, "Fig. 4 by the paper's protocol"),
         (costs.memorising, "Fig. 3a, b, the efficiency of C_mem"),
         (costs.generalising, "Fig. 3c, d, the efficiency of C_gen"),
+        (costs.generalising_anew, "the same from random weights on each size"),
         (costs.starts, "D_crit predicted, seed by seed"),
         (two.both_starts, "App. A.2, two starts"),
         (two.from_scratch, "the ends of Fig. 5"),

@@ -307,14 +307,17 @@ def longer(
     return found
 
 
-def from_random(grid: Grid, changes: Changes, **fields: Any) -> list[Run]:
+def from_random(
+    grid: Grid, changes: Changes, begun: Callable[[Run], Run] = early, **fields: Any
+) -> list[Run]:
     """Random weights to a minimum of Eq. (2): AdamW until they have memorised, then the minimiser.
 
-    By size, weight decay and seed. `fields` of every run, such as random labels.
+    By size, weight decay and seed. `fields` of every run, such as random labels. `begun` makes of a
+    run the one by AdamW that the minimiser starts from.
     """
     base, runs = apply(replace(grid.run, **fields), shared(changes)), []
     for size in grid.sizes_of(base):
         each = replace(base, dataset_size=size)
-        inits = [early(replace(each, seed=seed)) for seed in range(grid.seeds)]
+        inits = [begun(replace(each, seed=seed)) for seed in range(grid.seeds)]
         runs += to_the_minimum(inits, replace(grid, sizes=[size], exact=True), changes)
     return runs

@@ -140,15 +140,17 @@ def at_logit(
     return np.stack([table[:, 0], table[:, 2] + slope * (np.log(level) - table[:, 1])], axis=1)
 
 
-def fit_logs(seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False) -> Fit:
+def fit_logs(
+    seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False, slope: float | None = None
+) -> Fit:
     """The `Fit` to `logs` in groups of one seed, by medians: a few odd runs do not move it.
 
     kappa is of `per_logit`. With every norm moved to one logit, the exponent is the median of the
     slopes between any two runs of one seed and two sizes (the estimator of Theil and Sen), and the
     constant the mean over seeds of their medians. `flat` sets the exponent to 0, as Sec. 4.1 has it
-    for C_gen, so that a fit to large D can be used at small D.
+    for C_gen, so that a fit to large D can be used at small D. `slope` is 1 / kappa, if known.
     """
-    slope, power = per_logit(seeds), 0.0
+    slope, power = per_logit(seeds) if slope is None else slope, 0.0
     tables = [at_logit(table, slope, LOGIT) for table in seeds]
     if not flat:
         gaps = np.concatenate([(t[:, None] - t)[np.triu_indices(len(t), 1)] for t in tables])
@@ -166,6 +168,17 @@ def fit(records: Records, flat: bool = False) -> Fit:
 def fitted(records: Records, name: str, flat: bool = False) -> Interval:
     """A field of the `Fit` to the runs, with its interval over seeds."""
     return bootstrap(logs_by_seed(records), lambda seeds: getattr(fit_logs(seeds, flat), name))
+
+
+def power_anew(anew: Records, gen: Records, read: Reading = logit) -> Interval:
+    """The exponent of D of networks trained anew on each size, with kappa of `gen` (choice C73).
+
+    At an equal `read`. NaN where a seed has one size alone.
+    """
+    slope, seeds = per_logit(logs_by_seed(gen, read, norm)), logs_by_seed(anew, read, norm)
+    if not seeds or any(len({*each[:, 0]}) < 2 for each in seeds):
+        return Interval(nan)
+    return bootstrap(seeds, lambda drawn: fit_logs(drawn, slope=slope).exponent)
 
 
 UNFINISHED = 0.1  # of the norm, from least to largest D: what falling runs can feign (choice C18)

@@ -7,7 +7,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import QUICK, QUICK_RUN, Grid, from_random, longer, seed_range, sets
+from varma2023.profiles import QUICK, QUICK_RUN, Grid, early, from_random, longer, seed_range, sets
 
 PAPERS_STILL_FALLING = dict.fromkeys(((1260, 1.0, 2, "random"), (794, 1.0, 3, "random")), 3)
 FALLING_ON_500 = dict.fromkeys(((500, 1.0, 1, "random"), (500, 1.0, 3, "random")), 3)
@@ -51,6 +51,27 @@ def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+
+
+ANEW = {"published": 12.0, "quick": 3.0, "paper": 40.0}  # lr x epochs of AdamW: it has grokked
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 6000, np.geomspace(4000, 8000, 3), run=Run(lr=4e-3)),
+    quick=Grid(1, 250, (640, 900), run=QUICK_RUN),
+    paper=Grid(10, 6000, np.linspace(4000, 8000, 9)),
+)
+def generalising_anew(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Fig. 3c, d as the paper trains them: from random weights on each size (choice C73).
+
+    By AdamW until they have grokked, then to a minimum of Eq. (2), until they are at rest.
+    """
+
+    def grokked(run: Run) -> Run:
+        return replace(early(run), epochs=round(ANEW[profile] / run.lr))
+
+    return from_random(grid, {"until_rest": profile != "quick", **changes}, grokked)
 
 
 @sets(
