@@ -10,7 +10,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.efficiency import analysis, costs, critical
-from varma2023.efficiency.analysis import NEAR, NEAR_NORM, ROUTES, Prediction
+from varma2023.efficiency.analysis import MARGIN, NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
 from varma2023.pages import CRITICAL, EFFICIENCY, QUESTIONS, UNGROKKING
 from varma2023.statistics import Interval
@@ -75,16 +75,14 @@ def fig3_gen(found: ByExperiment) -> Result:
     ours += f"{len(gen)} at rest"
     if (flat := analysis.flat(gen)) is None:
         return Result(ours, None, {}, Evidence.of(every_gen))
-    level = [line.within(-analysis.MARGIN, analysis.MARGIN) for line in analysis.slopes(gen)]
+    level = [line.within(-MARGIN, MARGIN) for line in analysis.slopes(gen)]
     power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
     ours = f"{power}; {sum(level)} of {len(level)} lines flat; {ours}"
     further: dict[str, Met] = {"every isologit line is flat": bool(level) and all(level)}
     anew = [r for r in analysis.gated(found["generalising_anew"]) if measures.rests(r)]
-    power = analysis.power_anew(anew, gen)
-    further["so it is from random weights on each size"] = power.within(
-        -analysis.MARGIN, analysis.MARGIN
-    )
-    ours += f"; from random weights on each size {power.text('.3f')} ({len(anew)} networks)"
+    alike = analysis.power_anew(anew, gen)
+    further["so it is from random weights on each size"] = alike.tells(-MARGIN, MARGIN)
+    ours += f"; from random weights on each size {alike.text('.3f')} ({len(anew)} networks)"
     return Result(ours, flat, further, Evidence.of([*gen, *anew]))
 
 
