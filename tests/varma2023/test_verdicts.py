@@ -68,7 +68,7 @@ def of(experiment, build):
 
 
 ends, tasks = of("transition", made.sweep), of("other_tasks", made.other_tasks)
-memory, rule = of("memorising", made.memory), of("generalising", made.rule)
+memory = of("memorising", made.memory)
 ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs)
 strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
 stepping, steeps = of("larger_step", made.stepping), of("steep", made.steeps)
@@ -76,6 +76,16 @@ forgetting = of("forgetting", made.forgetting)
 
 
 FIG7 = (0.02, 0.1, 0.4, 0.7, 0.9, 0.97, 1.0)
+
+
+def rule(*args, **changes):
+    """The rule, and those of its networks that have weight decay 1 as trained anew."""
+    found = made.rule(*args, **changes)
+    return {"generalising": found, "generalising_anew": at_decay_1(found)}
+
+
+def at_decay_1(records):
+    return [record for record in records if record.run.weight_decay == 1]
 
 
 def ungrok(found=FIG7, **changes):
@@ -134,7 +144,7 @@ def at_papers_modulus(**changes):
 def one_line_rises():
     """The rule, but at the smallest weight decay the norm rises with D."""
     lines = made.rule(power=0.2, decays=(0.1,)) + made.rule(decays=made.ALL_DECAYS[1:])
-    return {"generalising": lines}
+    return {"generalising": lines, "generalising_anew": at_decay_1(lines)}
 
 
 def across(cost=1.0, mem=CALM, seeds=FIVE, **changes):
@@ -585,10 +595,24 @@ def test_sec_6_is_judged_at_the_papers_modulus_where_such_runs_are():
 def test_a_falling_network_enters_no_exponent_of_the_rule():
     resting = made.rule(TWO)
     wild = [made.end(r.run, FALLING, param_norm=90.0) for r in made.rule(range(2, 5))]
-    found = board.judge("F3c,d", generalising=[*resting, *wild])
+    anew = {"generalising_anew": at_decay_1(resting)}
+    found = board.judge("F3c,d", generalising=[*resting, *wild], **anew)
     assert (found.verdict, found.evidence.seeds) == (SMALLER, 2)
-    alone = board.judge("F3c,d", generalising=resting)
+    alone = board.judge("F3c,d", generalising=resting, **anew)
     assert found.ours == alone.ours.replace("30 of 30 runs are", "75 of 75 runs are")
+    both = {"generalising_anew": at_decay_1([*resting, *wild])}
+    assert board.judge("F3c,d", generalising=resting, **both).ours == alone.ours
+
+
+@pytest.mark.parametrize(("power", "met"), [(0.1, False), (0.0, True)])
+def test_the_rule_is_flat_in_networks_trained_anew_too(power, met):
+    anew = at_decay_1(made.rule(power=power))
+    found = board.judge("F3c,d", generalising=made.rule(), generalising_anew=anew)
+    assert found.further["so it is from random weights on each size"] is met
+    one_size = [record for record in anew if record.run.dataset_size == 4000]
+    found = board.judge("F3c,d", generalising=made.rule(), generalising_anew=one_size)
+    assert (found.core, found.verdict) == (True, IN_PART)
+    assert found.further["so it is from random weights on each size"] is None
 
 
 def test_a_prediction_without_a_measured_pair_is_not_run():
