@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
-from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, norm
+from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, margin, norm
 from varma2023.measures import group, rests, trig_part
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
@@ -21,6 +21,7 @@ from varma2023.theme import GEN, MEM, NORM, coloured, figure, pale, panels, set_
 ROUND = (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 700, 1000, 1500, 2000)
 COLOURS = {"mem": MEM, "gen": GEN}
 PAPERS = {"mem": (25.0, 90.0), "gen": (27.0, 33.0)}  # its norms, from 500 or 4,000 to 8,000
+AT_ONE = (logit, margin)
 CLOSE = (30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1000, 1500, 2000, 3000, 5000)
 
 
@@ -170,6 +171,31 @@ def fig_slopes(mem: Records, gen: Records) -> go.Figure:
     fig.update_xaxes(title="correct logit of the line")
     fig.update_yaxes(title="slope of log norm over log D")
     return set_alt(fig, f"Slopes of the isologit lines of Fig. 3: {', '.join(said)}.")
+
+
+def fig_anew(gen: Records, anew: Records) -> go.Figure:
+    """The norm that the rule needs for one correct logit and for one margin, against D (C73).
+
+    By seed: of the networks at weight decay 1 that go on, and of those trained anew on each size.
+    """
+    usual = [record for record in gen if record.run.weight_decay == 1]
+    kinds = (("carried on", usual, NORM, "dash"), ("trained anew", anew, GEN, "solid"))
+    fig, said = panels(400, [f"at one {read.__name__}" for read in AT_ONE], cols=2), []
+    for col, read in enumerate(AT_ONE, start=1):
+        slope = analysis.per_logit(analysis.logs_by_seed(gen, read, norm))
+        level = float(np.median([read(record) for record in (*usual, *anew)]))
+        for label, records, colour, dash in kinds:
+            for seed, own in group(records, "seed").items():
+                sizes, norms = np.exp(
+                    analysis.at_logit(analysis.logs(own, read, norm), slope, level)
+                ).T
+                hover = f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{label}, seed {seed}"
+                looks: Looks = {"colour": colour, "dash": dash, "width": 1.4, "place": (1, col)}
+                draw(fig, sizes, norms, label, hover, meta=shared_meta(own), **looks)
+        said.append(f"{read.__name__} {analysis.power_anew(anew, gen, read).text('z.3f')}")
+    fig.update_xaxes(title="D", tickvals=[*group(anew, "dataset_size")])
+    fig.update_yaxes(title="parameter norm")
+    return set_alt(fig, f"Power of D of the norm, trained anew, at one {', at one '.join(said)}.")
 
 
 def _bar(found: Interval, colour: str, **looks: float) -> Looks | None:
