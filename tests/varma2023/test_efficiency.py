@@ -327,6 +327,21 @@ def test_the_slopes_of_fig_3_have_a_point_a_line_and_the_papers_zero():
     assert [shape.y0 for shape in fig.layout.shapes] == [0]
 
 
+@pytest.mark.parametrize("power", [0.0, 0.15])
+def test_the_power_of_networks_trained_anew_is_found_at_whatever_logits_they_end(power):
+    """With kappa of the networks that go on: of one weight decay alone it would not be known."""
+    anew = evidence.rule(kappa=6.0, power=power, decays=(1.0,))
+    turned = [  # another logit, and the norm that goes with it
+        made(record.run, analysis.norm(record) * c ** (1 / 6), analysis.logit(record) * c)
+        for record, c in zip(anew, np.linspace(0.8, 1.3, len(anew)), strict=True)
+    ]
+    assert analysis.power_anew(turned, rule()).value == approx(power, abs=1e-6)
+    fig = shown(figures.fig_anew(rule(), anew), f"logit {power:.3f}")
+    lines = [trace for trace in fig.data if trace.name == "trained anew"]
+    assert len(lines) == 2 * 5  # panels, seeds
+    assert isnan(analysis.power_anew(anew[:1], rule()).value)
+
+
 def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     mem, starts = NETWORKS
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)
