@@ -32,7 +32,7 @@ ROOMS = (
 PARTS = {
     "three phenomena": "F1a F1b F7 F1c".split(),
     "efficiency": "F3a,b F3c,d".split(),
-    "the transition": "F4 F8 F4wd F10a F10b A.2".split(),
+    "the transition": "F4 F8 F4wd F10a F10b A.2 A.4".split(),
     "semi-grokking": "F5 F6".split(),
     "mechanism": "F2a-c F9 A.3 F11".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
@@ -117,10 +117,21 @@ def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
     return {score: {verdict: n[score, verdict] for verdict in VERDICTS} for score in SCORES}
 
 
-def score_text(counts: Mapping[str, int]) -> str:
-    """ "3 hold, 1 holds smaller, 2 in part, of 9": the verdicts that one score has."""
-    each = ", ".join(f"{n} {_plural(verdict, n)}" for verdict, n in counts.items() if n)
-    return f"{each}, of {sum(counts.values())}"
+def score_texts(found: Mapping[str, Result]) -> dict[str, str]:
+    """By score, "3 hold, 2 in part (1 only because our runs cannot tell), of 5"."""
+    short = Counter(each.score for each in CLAIMS if found.get(each.id, Result()).only_untold)
+    return {score: score_text(counts, short[score]) for score, counts in tally(found).items()}
+
+
+def score_text(counts: Mapping[str, int], short: int = 0) -> str:
+    """ "3 hold, 1 holds smaller, 2 in part, of 9": the verdicts that one score has.
+
+    `short`: how many of those in part are so only because our runs cannot tell something.
+    """
+    each = [f"{n} {_plural(verdict, n)}" for verdict, n in counts.items() if n]
+    why = f" ({short} only because our runs cannot tell)"
+    each = [text + why * (bool(short) and text.endswith(claims.IN_PART)) for text in each]
+    return f"{', '.join(each)}, of {sum(counts.values())}"
 
 
 def _plural(verdict: str, n: int) -> str:

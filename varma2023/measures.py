@@ -372,9 +372,12 @@ def rests(record: Record) -> bool:
     return at_rest(epochs, residual, accuracy, ADAMW_RESIDUAL, run.decay_time)
 
 
-def resting(records: Records, who: str = "every end is at rest") -> dict[str, bool]:
-    """Whether all of these runs ended at rest, as a criterion that says how many did."""
-    return all_of(who, map(rests, records))
+def resting(records: Records, who: str = "every end is at rest") -> dict[str, bool | None]:
+    """Whether all of these runs ended at rest, as a criterion that says how many did.
+
+    None where some did not: what they would be at rest the runs cannot tell.
+    """
+    return {text: met or None for text, met in all_of(who, map(rests, records)).items()}
 
 
 # --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------

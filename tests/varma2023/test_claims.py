@@ -156,6 +156,14 @@ def test_the_scoreboard_has_a_row_a_claim_and_says_what_has_not_run():
     )
 
 
+@pytest.mark.parametrize(("met", "only"), [(None, True), (False, False)])
+def test_the_score_says_how_many_are_in_part_only_for_what_runs_cannot_tell(met, only):
+    one = Result("", True, {"at rest": None, "as large": met}, Evidence(("AdamW",), seeds=5))
+    told = board.score_texts({"F9": one, "F4": replace(one, further={"at rest": False})})
+    why = " (1 only because our runs cannot tell)" * only
+    assert told[claims.SCORES[0]].startswith(f"2 in part{why}, ")
+
+
 def test_a_verdict_reads_without_its_colour():
     shown = [parsed(board.verdict_html(v)) for v in board.MARK]
     assert [html.get_text().replace("\xa0", " ")[2:] for html in shown] == list(board.MARK)
@@ -230,7 +238,7 @@ def test_a_claims_own_chapter_judges_it_and_shows_its_box_or_quotes_it(claim):
 # --- rows whose verdicts are in `test_verdicts`
 
 
-@pytest.mark.parametrize("name", ["F4", "F4wd", "F8", "F10a", "F10b", "A.2", "B3", "B8"])
+@pytest.mark.parametrize("name", ["F4", "F4wd", "F8", "F10a", "F10b", "A.2", "A.4", "B3", "B8"])
 def test_the_quick_profile_is_never_judged(name):
     def ended(run):
         return record(run, [0, run.epochs], test_accuracy=float(run.dataset_size > 100))

@@ -38,7 +38,7 @@ def group_circuits(found: ByExperiment) -> Result:
     "each task whose network holds its rule ungroks",
     (UNGROKKING, "fig-8"),
     ("other_tasks",),
-    number="a transition in each of nine",
+    number="in many cases accuracy falls below 1, often to nearly 0",
     heading=TWO,
     earlier="in part, by one seed from earlier starts; in part, with x²+xy+y² by the rule as it "
     "was, and without the size that x/y got (C50)",
@@ -62,5 +62,5 @@ def fig8(found: ByExperiment) -> Result:
     every = f"all nine tasks were trained until they held the rule ({n} of {nine})"
     ours = f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; at the largest "
     ours += f"D′ {n} of them hold the rule, and {known} know more than memory with mirror images"
-    core, further = all(met) if met else None, {every: n == nine} | measures.resting(records)
-    return Result(ours, core, further, Evidence.of(*groups.values()))
+    core, further = all(met) if met else None, {every: n == nine or None}
+    return Result(ours, core, further | measures.resting(records), Evidence.of(*groups.values()))

@@ -151,7 +151,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."
     drawn = spark(curves, Axis(0, last), SHARE, alt)
     about = f"test accuracy for weight decay {named} (solid to dotted)"
-    return Face("grok without weight decay", ours, "later, less reliably", drawn, about)
+    return Face("grok without weight decay", ours, "slower, harder to get", drawn, about)
 
 
 def predicted(found: Results, every: ByExperiment) -> Face | None:

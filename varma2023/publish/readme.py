@@ -35,7 +35,7 @@ def headlines(found: Mapping[str, claims.Result]) -> str:
         badges = f" ({', '.join(result.evidence.badges)})" if result.evidence else ""
         sign = board.MARK[result.verdict][0]
         lines.append(f"- {sign} **{claim.title}** {result.verdict}{badges}: {claim.says}.")
-    scores = (f"{name}: {board.score_text(own)}" for name, own in board.tally(found).items())
+    scores = (f"{name}: {own}" for name, own in board.score_texts(found).items())
     return "\n".join([*lines, "", f"{capitalised('; '.join(scores))}."])
 
 
