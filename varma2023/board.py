@@ -34,7 +34,7 @@ PARTS = {
     "efficiency": "F3a,b F3c,d".split(),
     "the transition": "F4 F8 F4wd F10a F10b A.2 A.4".split(),
     "semi-grokking": "F5 F6".split(),
-    "mechanism": "F2a-c F9 A.3 F11".split(),
+    "mechanism": "F2a-c F9 A.3 F11 App.B".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
     "rivals": "S6 S7".split(),
     "beyond": [f"B{number}" for number in range(1, 49)],

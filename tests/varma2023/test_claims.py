@@ -1,6 +1,7 @@
 """The scoreboard and the index of the paper: complete, and every name and link leads somewhere."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from bs4 import BeautifulSoup

@@ -48,6 +48,17 @@ def networks(report, seeds=FIVE, **changes):
     return {"grokking": [read_as(report, r) for r in grokked(seeds, **changes)["grokking"]]}
 
 
+def from_start(places=(0, 1, 2, 3), odd=None, seeds=FIVE):
+    """Networks whose key frequencies have these places by strength at the start; or those `odd`."""
+
+    def report(run):
+        order = decomposition.strength_at_start(run).argsort(descending=True) + 1
+        here = odd if odd and run.seed % 2 else places
+        return replace(made.rotations(), frequencies=order[list(here)].tolist())
+
+    return {"grokking": [read_as(report(r.run), r) for r in grokked(seeds)["grokking"]]}
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_resamples_and_no_weights():
     """Intervals take long, and of these records they are narrow; networks are as `read_as`."""
@@ -105,10 +116,17 @@ def one_off():
     return {"transition": [made.end(records[0].run, test_accuracy=0.3), *records[1:]]}
 
 
-def two_starts(up=1900.0, loss=2.0, **changes):
+def one_falls():
+    """The transition, one of whose curves falls where it should stay at 1."""
+    *records, last = made.sweep()
+    return {"transition": [*records, made.end(last.run, test_accuracy=0.9)]}
+
+
+def two_starts(up=1900.0, loss=2.0, far=CALM, **changes):
     """From grokked networks and from fresh ones, of this D_crit and with so much higher Eq. (2)."""
     fresh = made.sweep(d_crit=up, loss=loss, fresh=True, values=(1.0,), **changes)
-    return {"both_starts": made.sweep(values=(1.0,), **changes) + fresh}
+    both = made.sweep(values=(1.0,), **changes) + fresh
+    return {"both_starts": made.with_rest(both, far, dataset_size=300)}
 
 
 def smaller_starts(small=20.0):
@@ -208,6 +226,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B47": made.by_muon, "B48": partial(made.by_muon, late=0.9)},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
+    "App.B": from_start,
     "B4": partial(networks, made.state()),
     "T-D.1": partial(claims.theorem_d1, {}, 20),
     "L-D.2": partial(claims.lemma_d2, {}, 20),
@@ -242,7 +261,7 @@ ALIKE = [
     ("F1c F5 F6 B24 B29", NOT_RUN, {"seeds": range(3)}),
     ("B21 B28", NOT_RUN, {"rates": (4e-3, 1.6e-2)}),
     ("F1a F9", IN_PART, {"shift": 1.5}),
-    ("F11 B4", NOT_RUN, grokked),  # without weights
+    ("F11 App.B B4", NOT_RUN, grokked),  # without weights
     ("F1c F5", OPEN, {"longer": None}),
     ("F5 F10b B26", IN_PART, {"rest": RESTLESS}),
     ("F3a,b B3", IN_PART, {"rest": FALLING}),
@@ -260,6 +279,8 @@ OTHERWISE = {
     ("A.3", NOT_RUN): SMALL,
     ("F11", IN_PART): partial(networks, made.rotations(shared=False)),
     ("F11", FAILS): partial(networks, made.rotations(agreement=0.9)),
+    ("App.B", FAILS): {"places": (0, 20, 30, 40)},
+    ("App.B", OPEN): {"odd": (30, 40, 50, 55)},
     ("B4", FAILS): partial(networks, made.state(alpha=2e-8)),
     ("B4", OPEN): {"change": {"param_norm": [44, 34]}},
     ("F1b", IN_PART): {"train_accuracy": 0.99},
@@ -291,8 +312,10 @@ OTHERWISE = {
     ("F10a", IN_PART): {"norm": 0.01},
     ("F10a", FAILS): {"ratio": -7},
     ("F10a", NOT_RUN): SIZES_3,
+    ("F10b", FAILS): one_falls,
     ("F10b", OPEN): {"steep": 1000},
     ("A.2", FAILS): {"up": 1200.0},
+    ("A.2", IN_PART): {"far": RESTLESS},
     ("A.2", OPEN): {"rest": RESTLESS},
     ("A.4", IN_PART): lambda: two_starts() | {"two_minima": made.two_minima()["two_minima"]},
     ("A.4", FAILS): {"loss": 0.5},
@@ -436,8 +459,9 @@ OTHERWISE = {
 IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F2a-c T-D.1 L-D.2 T-D.4": {SMALLER, IN_PART, OPEN, NOT_RUN},  # one criterion, no runs
     "L-D.3": {IN_PART, SMALLER, OPEN, NOT_RUN},
+    "App.B": {IN_PART},  # frequencies that are mostly the strongest have a high mean rank
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a F10b B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
     "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},

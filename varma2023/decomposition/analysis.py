@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit import decomposition
-from grokkit.runs import Record, Records
+from grokkit import decomposition, tasks
+from grokkit.model import initialise
+from grokkit.runs import Record, Records, Run
 from varma2023.measures import all_logits
 from varma2023.tables import table
 
@@ -81,6 +82,25 @@ def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
     p = W_E.shape[0]
     spectrum = torch.fft.rfft(W_E.double(), dim=0)[1 : (p + 1) // 2]
     return spectrum.abs().square().sum(1).sqrt() * (2 / p) ** 0.5
+
+
+def strength_at_start(run: Run) -> Float[Tensor, " freq"]:
+    """`embedding_norms` of the random weights that a run starts from."""
+    theta = initialise(run.model, tasks.task(run.task, run.p).n_tokens, run.seed, run.init_scale)
+    return embedding_norms(theta["W_E"][: run.p])
+
+
+def among_strongest(record: Record) -> float:
+    """The share of its n key frequencies that are among the n strongest at the start (C74)."""
+    keys = trigonometric(record).frequencies
+    first = strength_at_start(record.run).argsort(descending=True)[: len(keys)] + 1
+    return len(set(keys) & set(first.tolist())) / len(keys)
+
+
+def rank_at_start(record: Record) -> float:
+    """The mean rank of its key frequencies at the start: 0 of the weakest, 1 of the strongest."""
+    ranks = strength_at_start(record.run).argsort().argsort().double()
+    return float(ranks[torch.tensor(trigonometric(record).frequencies) - 1].mean() / ranks.max())
 
 
 def trigonometric_algorithm(

@@ -1,12 +1,15 @@
-"""The claim about the algorithm inside a network: Fig. 11."""
+"""The claims about the algorithm inside a network: Fig. 11, and App. B."""
 
 from math import inf
+
+import numpy as np
 
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Result, told_without
 from varma2023.decomposition import analysis, moduli
 from varma2023.measures import Summary
 from varma2023.pages import TRIGONOMETRIC
+from varma2023.statistics import bootstrap
 
 CLAIMS = Claims()
 
@@ -17,7 +20,7 @@ CLAIMS = Claims()
     "a grokked network adds by rotations at a few key frequencies",
     (TRIGONOMETRIC, "fig-11"),
     ("grokking",),
-    number="logits are a sum of cos(ω(a + b − c))",
+    number="logits are a sum of cos(ω(a + b − c)), as Nanda et al. (2023) found",
 )
 @told_without("grokking_longer", "C9")
 def fig11(found: ByExperiment) -> Result:
@@ -32,6 +35,26 @@ def fig11(found: ByExperiment) -> Result:
     ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
     ours += f"the same answer on {min(r.agreement for r in reports):.2%} or more"
     return Result(ours, core, dict(further), Evidence.of(records))
+
+
+@CLAIMS.row(
+    "App.B",
+    "App. B, where key frequencies come from",
+    "key frequencies are mostly those that are strongest in the embedding at the start",
+    (TRIGONOMETRIC, "sec-b-start"),
+    ("grokking",),
+    number="typically; no number",
+)
+def strongest_at_start(found: ByExperiment) -> Result:
+    """App. B: most key frequencies are among the strongest of the random weights (choice C74)."""
+    records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
+    if not records:
+        return Result()
+    reads = (analysis.among_strongest, analysis.rank_at_start)
+    share, rank = (bootstrap([*map(read, records)], np.mean) for read in reads)
+    ours = f"{share.text('.2f')} of them are; their rank among all, from 0 to 1: {rank.text('.2f')}"
+    further = {"they are stronger than others there": rank.tells(0.5, inf)}
+    return Result(ours, share.tells(0.5, inf), further, Evidence.of(records))
 
 
 ROOT = 0.5  # of a count that grows as the root of p (choice C60)

@@ -27,7 +27,7 @@ def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict
     "a network fits its train set first and the test set much later",
     (INTRO, "fig-1a"),
     ("grokking",),
-    number="train accuracy 1 by epoch ~200, generalised by ~6,000",
+    number="Fig. 9: train accuracy 1 by epoch ~200, generalised by ~6,000",
 )
 @told_without("grokking_longer", "C9")
 def fig1a(found: ByExperiment) -> Result:
