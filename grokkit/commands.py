@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +58,24 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
     one.add_argument("--page", type=Path, default="grokkit-demo.html", help="curves: %(default)s")
     one.set_defaults(call=_demo)
-    one = commands.add_parser("train", help="one network; every field of a run is an option")
+    one = commands.add_parser(
+        "train", help="one network; fields of a run are options, all but `init`"
+    )
+    said = dict(
+        re.findall(
+            r"^    (\w+): .*?  # (.+)$", getsource(Run) + getsource(ModelConfig), re.MULTILINE
+        )
+    )
     for item in (*fields(Run), *fields(ModelConfig)):
         if item.default is MISSING or item.name == "init":
             continue
         option = f"--{item.name.replace('_', '-')}"
         if item.type is bool:
-            one.add_argument(option, action="store_true")
+            one.add_argument(option, action="store_true", help=said.get(item.name))
         else:
             how: dict[str, Any] = {"type": item.type, "choices": TEXTS.get(item.name)}
-            one.add_argument(option, default=item.default, help="%(default)s", **how)
+            what = f"{said.get(item.name, '')} (default: %(default)s)".lstrip()
+            one.add_argument(option, default=item.default, help=what, **how)
     one.add_argument("--store", help=STORE)
     one.add_argument("--device", default="auto", help=DEVICE)
     one.add_argument("--quiet", action="store_true", help="no progress")

@@ -52,7 +52,7 @@ def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
 def trig_share(Z: Float[Tensor, "p p p"]) -> float:
     """||Z_T|| / ||Z|| of the class-centred logits, of which the paper wants 95% (choice C5)."""
     total = centred(Z).norm()
-    return float(trig_logits(Z).norm() / total) if total > 0 else 0.0
+    return 0.0 if total == 0 else float(trig_logits(Z).norm() / total)
 
 
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
@@ -71,6 +71,8 @@ def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
 def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
     """The fewest that hold 98% of the squared trig norm (App. B), strongest first; of odd p."""
     norms = frequency_norms(Z)
+    if not norms.isfinite().all():
+        raise ValueError("key frequencies need finite logits, got some that are not")
     return [int(k) + 1 for k in norms.argsort(descending=True)[: n_key(norms)]]
 
 

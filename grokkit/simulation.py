@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,11 +10,23 @@ from jaxtyping import Float, Int
 Logged = Float[np.ndarray, " log"]  # a number at each logged step
 
 
+def is_number(value: object, kind: type = Real) -> bool:
+    """Whether it is one, Python's or numpy's, finite, and no bool."""
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
 def check_positive(where: str, **values: float) -> None:
-    """Raises ValueError, which names `where` and the value, if one is not above 0 and finite."""
+    """Raises ValueError, which names `where` and the value, if one is no number above 0."""
     for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f"{where}: {name} must be a positive number, got {value}")
+        if not is_number(value) or value <= 0:
+            raise ValueError(f"{where}: {name} must be a positive number, got {value!r}")
+
+
+def check_whole(where: str, least: int, **values: int) -> None:
+    """The same if one is no whole number of at least `least`."""
+    for name, value in values.items():
+        if not is_number(value, Integral) or value < least:
+            raise ValueError(f"{where}: {name} must be a whole number >= {least}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -37,13 +50,13 @@ class Toy:
         check_positive("Toy", P_gen=self.P_gen, P_mem=self.P_mem, kappa=self.kappa, lr=self.lr)
         if self.kappa >= 2:
             raise ValueError(f"Toy: kappa must be in (0, 2), got {self.kappa}")
-        if not 0 <= self.alpha < math.inf:
-            raise ValueError(f"Toy: alpha must be 0 or more, got {self.alpha}")
-        if self.n_labels < 2:
-            raise ValueError(f"Toy: n_labels must be 2 or more, got {self.n_labels}")
+        if not is_number(self.alpha) or self.alpha < 0:
+            raise ValueError(f"Toy: alpha must be 0 or more, got {self.alpha!r}")
+        check_whole("Toy", 2, n_labels=self.n_labels)
         for name, pair in (("w_gen", self.w_gen), ("w_mem", self.w_mem)):
-            if len(pair) != 2 or not all(0 <= w < math.inf for w in pair):
-                raise ValueError(f"Toy: {name} must be two numbers, each 0 or more, got {pair}")
+            two = isinstance(pair, (tuple, list)) and len(pair) == 2
+            if not two or not all(is_number(w) and w >= 0 for w in pair):
+                raise ValueError(f"Toy: {name} must be two numbers, each 0 or more, got {pair!r}")
 
 
 TABLE_1 = {"a": Toy(), "b": replace(Toy(), P_gen=4.0), "c": replace(Toy(), w_gen=(0.0, 1.0))}
@@ -101,8 +114,7 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     Raises: ValueError when a step is so long that both subweights of a circuit end at 0, where
     they would stay (a learning rate too large for the decay term).
     """
-    if steps < 1 or log_every < 1:
-        raise ValueError(f"steps and log_every must be 1 or more, got {steps} and {log_every}")
+    check_whole("simulate", 1, steps=steps, log_every=log_every)
     (g1, g2), (m1, m2) = toy.w_gen, toy.w_mem
     power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
     pull_gen = toy.alpha * (2 / toy.kappa) * toy.P_gen**2

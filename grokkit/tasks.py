@@ -30,7 +30,6 @@ MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 
 DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
 PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
-NAMES = (*MODULAR, *PERMUTATION)
 MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
 
 
@@ -64,9 +63,14 @@ def symmetric_group(n: int) -> tuple[np.ndarray, np.ndarray]:
     return elements, product
 
 
+def names() -> tuple[str, ...]:
+    """Those of every task, whatever was added to `MODULAR` included."""
+    return (*MODULAR, *PERMUTATION)
+
+
 def _check(name: str, p: int) -> None:
-    if name not in NAMES:
-        raise ValueError(f"task must be one of {', '.join(map(repr, NAMES))}; got {name!r}")
+    if name not in (known := names()):
+        raise ValueError(f"task must be one of {', '.join(map(repr, known))}; got {name!r}")
     if isinstance(p, bool) or not isinstance(p, (int, np.integer)):
         raise ValueError(f"{name}: p must be an integer, got {p!r}")
     if name in PERMUTATION:
@@ -78,9 +82,9 @@ def _check(name: str, p: int) -> None:
         raise ValueError(f"{name}: division needs a prime modulus p, got {p}")
 
 
-@lru_cache
+@lru_cache(typed=True)
 def task(name: str, p: int) -> Task:
-    """The task `name` (one of `NAMES`, Fig. 8) at modulus p, or over S_p for the permutations.
+    """The task `name` (one of `names()`, Fig. 8) at modulus p, or over S_p for the permutations.
 
     `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
 
@@ -103,7 +107,12 @@ def task(name: str, p: int) -> Task:
 
 
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
-    """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
+    """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them.
+
+    And unless `mirrors` is one of `MIRRORS`.
+    """
+    if mirrors not in MIRRORS:
+        raise ValueError(f"mirrors must be one of {', '.join(MIRRORS)}, got {mirrors!r}")
     most = len(np.unique(facts(task))) if mirrors == "none" else task.n_examples
     if not 0 < dataset_size <= most:
         allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{most}"

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
 from grokkit.model import cross_entropy
-from grokkit.simulation import Logged, check_positive
+from grokkit.simulation import Logged, check_positive, check_whole
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,12 @@ class EqualCircuits:
     n_labels: int = 113
 
     def __post_init__(self) -> None:
-        if not self.P:
-            raise ValueError("EqualCircuits: P must hold at least one parameter norm, got none")
+        if not isinstance(self.P, (tuple, list)) or not self.P:
+            raise ValueError(f"EqualCircuits: P must be a tuple of parameter norms, got {self.P!r}")
         for norm in self.P:
             check_positive("App. D", P=norm)
         check_positive("App. D", kappa=self.kappa, q=self.q, alpha=self.alpha)
-        if self.n_labels < 2:
-            raise ValueError(f"EqualCircuits: n_labels must be 2 or more, got {self.n_labels}")
+        check_whole("EqualCircuits", 2, n_labels=self.n_labels)
 
 
 def effective_loss(circuits: EqualCircuits, w: Float[np.ndarray, "*batch circuit"]) -> np.ndarray:

@@ -148,7 +148,7 @@ def _retrain(store: Store, args: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[Store, argparse.Namespace], int | None], str]] = {
     "list": (_list, "experiments: what is stored, what is missing, and how long that takes here"),
     "run": (_run, "train what is missing of an experiment, or of all"),
-    "export": (_export, "copy an experiment's records and weights into the shipped results"),
+    "export": (_export, "copy an experiment into the shipped results, or $GROKKIT_RESULTS"),
     "verify": (_verify, "check every shipped record and its weights"),
     "retrain": (_retrain, "train shipped runs again from nothing, and compare"),
 }

@@ -150,9 +150,10 @@ def seed_range(
     """
     default = {"published": published, "quick": quick, "paper": paper}
     own = default[one_of("profile", profile, PROFILES)]
-    if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
+    whole = isinstance(seeds, Integral) and not isinstance(seeds, bool)
+    if seeds is not None and not (whole and seeds >= 1):
         raise ValueError(f"seeds must be a whole number of at least 1, got {seeds!r}")
-    return range(own if seeds is None else seeds)
+    return range(own if seeds is None else int(seeds))
 
 
 RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)

@@ -62,8 +62,8 @@ class Store:
             raise ValueError(f"the store must be a folder or not yet there, got {self.path}")
         if shipped is None:
             shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED) if SHIPPED.is_dir() else "")
-            if shipped and not Path(shipped).is_dir():  # else everything would be trained again
-                raise ValueError(f"GROKKIT_RESULTS must be a folder or nothing, got {shipped!r}")
+        if shipped and not Path(shipped).is_dir():  # else everything would be trained again
+            raise ValueError(f"shipped results must be a folder or nothing, got {str(shipped)!r}")
         self.shipped = Path(shipped).absolute() if shipped else None
 
     def __repr__(self) -> str:

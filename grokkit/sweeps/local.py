@@ -8,10 +8,11 @@ workers of a Dask cluster (`dask`).
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from tqdm import tqdm
@@ -27,8 +28,8 @@ POLL_SECONDS = 2.0  # between looks at runs that other processes hold
 
 
 def train(
-    runs: Sequence[Run],
-    store: Store | None = None,
+    runs: Iterable[Run],
+    store: Store | Path | str | None = None,
     device: str = "auto",
     progress: bool = True,
     minutes: float = float("inf"),
@@ -42,12 +43,18 @@ def train(
     then on, the memory that it frees (`tabulated.keep_freed_memory`).
 
     Raises:
-        ValueError: an unknown or absent device, or no such scheduler.
+        ValueError: no runs, an unknown or absent device, minutes below 0, no such scheduler.
         TimeoutError: `minutes` were over before all runs were trained.
         StoreFull: no space for a record, or for the last checkpoints before a stop.
         FloatingPointError: runs left the finite numbers; the message names them.
     """
-    store, deadline = store or Store(), time.monotonic() + 60 * minutes
+    runs = list(runs)
+    if other := [run for run in runs if not isinstance(run, Run)]:
+        raise ValueError(f"runs must be of grokkit.Run, got {other[0]!r}")
+    if not minutes >= 0:
+        raise ValueError(f"minutes must be at least 0, got {minutes!r}")
+    store = store if isinstance(store, Store) else Store(store)
+    deadline = time.monotonic() + 60 * minutes
     executor: AbstractContextManager[LocalExecutor | dask.Cluster]
     if scheduler is None:
         executor = nullcontext(LocalExecutor(store, resolve_device(device)))

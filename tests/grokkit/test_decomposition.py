@@ -55,3 +55,11 @@ def test_embedding_norms_find_a_planted_frequency():
     assert norms.argmax() + 1 == k
     assert norms[k - 1] == pytest.approx(float(direction.norm() * (p / 2) ** 0.5))
     assert norms.sum() - norms[k - 1] < 1e-9
+
+
+def test_logits_that_are_not_finite_have_no_share_and_no_key_frequencies():
+    Z = torch.full((5, 5, 5), torch.nan)
+    assert decomposition.trig_share(Z) != decomposition.trig_share(Z)  # NaN
+    with pytest.raises(ValueError, match="finite"):
+        decomposition.key_frequencies(Z)
+    assert decomposition.trig_share(torch.zeros(5, 5, 5)) == 0

@@ -193,3 +193,20 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(local.LocalExecutor, "train", lambda *_: [([RUN], "")])
     with pytest.raises(RuntimeError, match="trained but not found in .*D=25"):
         train([RUN], tmp_path)
+
+
+def test_runs_may_come_from_a_generator_and_the_store_be_named_by_its_folder(tmp_path):
+    runs = [RUN, replace(RUN, seed=1)]
+    found = local.train((run for run in runs), str(tmp_path), "cpu", progress=False)
+    assert [record.run for record in found] == runs
+    assert all(Store(tmp_path).has(run) for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("runs", "minutes", "says"),
+    [([RUN, 3], 1.0, "runs must be of grokkit.Run, got 3"), ([RUN], float("nan"), "got nan")],
+)
+def test_what_cannot_be_trained_is_named_before_anything_is(tmp_path, runs, minutes, says):
+    with pytest.raises(ValueError, match=says):
+        local.train(runs, Store(tmp_path / "store"), "cpu", minutes=minutes)
+    assert not (tmp_path / "store").exists()

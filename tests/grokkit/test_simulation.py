@@ -108,8 +108,12 @@ def test_far_out_logits_keep_their_loss():
         ({"P_gen": -1.0}, "P_gen must be a positive number, got -1.0"),
         ({"lr": math.nan}, "lr must be a positive number, got nan"),
         ({"alpha": -0.1}, "alpha must be 0 or more, got -0.1"),
-        ({"n_labels": 1}, "n_labels must be 2 or more, got 1"),
+        ({"alpha": "0"}, "alpha must be 0 or more, got '0'"),
+        ({"P_mem": True}, "P_mem must be a positive number, got True"),
+        *(({"n_labels": n}, f"n_labels must be a whole number >= 2, got {n}") for n in (1, 2.5)),
+        ({"n_labels": math.nan}, "n_labels must be a whole number >= 2, got nan"),
         ({"w_mem": (0.0, -1.0)}, "w_mem must be two numbers"),
+        ({"w_gen": 1}, "w_gen must be two numbers"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(change, named):

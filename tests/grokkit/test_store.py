@@ -99,6 +99,11 @@ def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store
     assert not below.path.exists()
 
 
+def test_a_folder_of_shipped_results_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"must be a folder or nothing, got '.*absent'"):
+        Store(tmp_path, tmp_path / "absent")
+
+
 def test_a_shipped_file_is_read_once_and_anew_when_it_has_changed(store, tmp_path):
     results = tmp_path / "results"
     store.put(*finished(RUN))

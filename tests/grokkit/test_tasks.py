@@ -111,3 +111,14 @@ def test_a_bad_task_names_the_value_and_what_is_allowed(name, p, says):
 def test_a_bad_dataset_size_names_the_range(size):
     with pytest.raises(ValueError, match=rf"must be 1..49, got {size}"):
         tasks.split(tasks.task("x+y", 7), size, 0)
+
+
+def test_a_misspelt_choice_of_mirror_images_is_refused():
+    with pytest.raises(ValueError, match="mirrors must be one of any, all, none, got 'ALL'"):
+        tasks.split(tasks.task("x+y", 7), 5, 0, "ALL")
+
+
+def test_a_modulus_is_no_float_even_if_the_integer_was_asked_for_before():
+    tasks.task("x+y", 7)
+    with pytest.raises(ValueError, match=r"p must be an integer, got 7\.0"):
+        tasks.task("x+y", 7.0)

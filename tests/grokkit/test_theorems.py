@@ -70,11 +70,16 @@ COUNTS = (analysis.count_d1_failures, analysis.count_d2_failures, analysis.large
 @pytest.mark.parametrize(
     ("function", "arguments", "named"),
     [
-        (EqualCircuits, ((),), "at least one"),
+        (EqualCircuits, ((),), "P must be a tuple of parameter norms"),
+        (EqualCircuits, (1.0,), "P must be a tuple of parameter norms, got 1.0"),
         (EqualCircuits, ((1.0, 0.0),), "P must be a positive number, got 0.0"),
         (EqualCircuits, ((1.0, 2.0), -1.0), "kappa must be a positive number, got -1.0"),
         (EqualCircuits, ((1.0, 2.0), 1.2, 0.0), "q must be a positive number, got 0.0"),
-        (EqualCircuits, ((1.0, 2.0), 1.2, 2.0, 0.01, 0), "n_labels must be 2 or more, got 0"),
+        (
+            EqualCircuits,
+            ((1.0, 2.0), 1.2, 2.0, 0.01, 0),
+            "n_labels must be a whole number >= 2, got 0",
+        ),
         (theorems.lemma_d3_delta, (0.0, 2.0, 1.0), "must be"),
         (theorems.lemma_d3_delta, (1.0, 0.5, 1.0), "must be"),
         (theorems.lemma_d3_delta, (1.0, 2.0, -1.0), "must be"),

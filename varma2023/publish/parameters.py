@@ -67,7 +67,7 @@ _NORM = Parameter("App. D: norm of a circuit whose weights are one", float, 0.01
 
 PARAMETERS = {
     "profile": Parameter("which sizes are run", str, choices=PROFILES),
-    "task": Parameter("rule of the labels", str, choices=tasks.NAMES, of_profile=True),
+    "task": Parameter("rule of the labels", str, choices=tasks.names(), of_profile=True),
     "p": Parameter("modulus, or n of Sₙ", int, 4, MOST_P, of_profile=True),
     "weight_decay": Parameter("weight decay λ of AdamW", float, 0.01, 10, of_profile=True),
     "dataset_size": Parameter("examples to train on", int, 1, MOST, of_profile=True),
