@@ -342,6 +342,15 @@ def test_the_power_of_networks_trained_anew_is_found_at_whatever_logits_they_end
     assert isnan(analysis.power_anew(anew[:1], rule()).value)
 
 
+def test_what_lies_below_the_papers_95_percent_is_counted_with_its_cost():
+    ends = [
+        made(Run(dataset_size=4000, seed=seed), 30, 60, share, cost)
+        for seed, (share, cost) in enumerate([(0.99, 500), (0.96, 450), (0.8, 420)])
+    ]
+    told = "1 below 95%, which cost 420; 2 above, which cost 475 (450 – 500)"
+    assert analysis.gate_text(ends) == told
+
+
 def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     mem, starts = NETWORKS
     tasks = crossing(1000, task="x-y", loss=1.0) + crossing(700, task="x*y", loss=750 / 700)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.runs import Record, Records
-from varma2023.measures import Reading, group
+from varma2023.measures import Reading, Summary, group, least, rests
 from varma2023.statistics import Interval, bootstrap, spearman
 from varma2023.tables import span, table
 
@@ -222,6 +222,15 @@ def order_criteria(mem: Records, gen: Records) -> dict[str, bool]:
         "C_mem's norm at a fixed logit rises with D": memory.exponent > 0,
         "C_gen's changes less": abs(rule.exponent) < memory.exponent / 3,
     }
+
+
+def gate_text(records: Records) -> str:
+    """ "3 below 95%, which cost 433 (429 – 460); 12 above, 477 (419 – 507)": ends at rest."""
+    above = gated(rest := [record for record in records if rests(record)])
+    below = [record for record in rest if record not in above]
+    costs = [Summary.of([*map(least, own)] or [None]).text(".0f") for own in (below, above)]
+    told = f"{len(below)} below {GATE:.0%}, which cost {costs[0]}"
+    return f"{told}; {len(above)} above, which cost {costs[1]}"
 
 
 # --- tables ----------------------------------------------------------------------------------

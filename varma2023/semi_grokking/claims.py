@@ -388,7 +388,7 @@ def _below(records: Records, does: str) -> dict[str, Met]:
     (MIDDLE, "fig-rounded-again"),
     ("rounded_again",),
     number="at least 6 of 200 end semi-grokked",
-    few="eight networks were listed; the four that were finished are of three (C66)",
+    few="the eight networks that ended so are of four (C66)",
 )
 def rounded_stay(found: ByExperiment) -> Result:
     """B42: whether networks with the rounded loss stay in the middle (choice C66)."""
@@ -408,7 +408,7 @@ def rounded_stay(found: ByExperiment) -> Result:
     "accuracy with the exact loss, and most stay with the rounded one",
     (MIDDLE, "fig-held"),
     ("held",),
-    few="those of C66, which are of three",
+    few="those of C66, which are of four",
 )
 def rounding_holds(found: ByExperiment) -> Result:
     """B43: whether rounding holds networks in the middle (choice C67)."""

@@ -88,7 +88,10 @@ def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [replace(run, loss="rounded") for run in semi_grokking(profile, seeds, sizes)]
 
 
-ROUNDED_AGAIN = ((360, 3), (380, 2), (400, 3), (360, 0))  # D and seed, in the order of choice C66
+ROUNDED_AGAIN = (  # D and seed, in the order of choice C66
+    *((360, 3), (380, 2), (400, 3), (360, 0), (360, 4), (380, 3), (400, 2), (380, 0)),
+)
+HELD = ROUNDED_AGAIN[:6]  # of these, those that choice C67 has
 
 
 def rounded_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -97,21 +100,23 @@ def rounded_again(profile: str = "published", seeds: int | None = None) -> list[
     From the same random weights; in the quick profile twice as long, of the paper's grid all.
     """
     times = 2 if profile == "quick" else LONGER
-    return [replace(run, epochs=times * run.epochs) for run in _left_by_rounding(profile, seeds)]
+    runs = _left_by_rounding(profile, seeds, ROUNDED_AGAIN)
+    return [replace(run, epochs=times * run.epochs) for run in runs]
 
 
-def _left_by_rounding(profile: str, seeds: int | None) -> list[Run]:
-    wanted = {"published": ROUNDED_AGAIN, "quick": ((300, 0),)}.get(profile)
+def _left_by_rounding(profile: str, seeds: int | None, published: Networks) -> list[Run]:
+    wanted = {"published": published, "quick": ((300, 0),)}.get(profile)
     return _chosen(rounded(profile, seeds), wanted)
 
 
 def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: what holds the networks of `rounded_again` in the middle (choice C67).
+    """Not in the paper: what holds networks of `rounded_again` in the middle (choice C67).
 
     From where they end in `rounded`, for twice as long: with the exact loss, then with the rounded
     one. Then from there by the minimiser.
     """
-    starts = [replace(run, keep_weights=True) for run in _left_by_rounding(profile, seeds)]
+    left = _left_by_rounding(profile, seeds, HELD)
+    starts = [replace(run, keep_weights=True) for run in left]
     kinds = product(("exact", "rounded"), starts)
     on = [
         replace(start, loss=loss, epochs=2 * start.epochs, init=start, keep_weights=False)
