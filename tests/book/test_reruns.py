@@ -2,13 +2,16 @@
 
 import re
 import shlex
+from itertools import chain
 
 import pytest
 import rerun
 from test_parameters import defaults
 
 from grokkit import tasks
+from grokkit.sweeps.plan import with_inits
 from varma2023 import profiles, theme
+from varma2023.efficiency.sweeps import generalising, memorising
 from varma2023.publish import chapters, reruns
 from varma2023.publish.notebook import check_parameters
 from varma2023.publish.reruns import Rerun
@@ -44,11 +47,14 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     assert {"profile", *r.parameters} <= set(known)  # papermill would only warn about another
     check_parameters(profiles.grokking, **{**dict.fromkeys(known), **r.parameters})
     given = {k: v for k, v in r.parameters.items() if k != "profile"}
-    runs = set(profiles.grokking("quick", **given))
+    runs = profiles.grokking("quick", **given)
     if r.chapter.endswith("01_introduction"):
-        fewer = profiles.ungrokking("quick", **given)
-        runs |= {*fewer, *(run.init for run in fewer), *sweeps.semi_grokking("quick")}
-        runs |= {*sweeps.semi_grokking_again("quick")}
+        runs += profiles.ungrokking("quick", **given)
+        runs += [*sweeps.semi_grokking("quick"), *sweeps.semi_grokking_again("quick")]
+        runs += [*memorising("quick"), *generalising("quick")]
+    else:
+        runs += profiles.ungrokking_at_first("quick", seeds=1)[:1]
+    runs = [*chain(*with_inits(runs))]
     assert r.networks == len(runs)
     assert r.epochs == sum(run.epochs for run in runs)
 
