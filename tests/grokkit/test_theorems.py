@@ -71,7 +71,6 @@ COUNTS = (analysis.count_d1_failures, analysis.count_d2_failures, analysis.large
     ("function", "arguments", "named"),
     [
         (EqualCircuits, ((),), "P must be a tuple of parameter norms"),
-        (EqualCircuits, (1.0,), "P must be a tuple of parameter norms, got 1.0"),
         (EqualCircuits, ((1.0, 0.0),), "P must be a positive number, got 0.0"),
         (EqualCircuits, ((1.0, 2.0), -1.0), "kappa must be a positive number, got -1.0"),
         (EqualCircuits, ((1.0, 2.0), 1.2, 0.0), "q must be a positive number, got 0.0"),

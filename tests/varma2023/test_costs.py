@@ -80,7 +80,7 @@ def test_a_prediction_rests_on_memory_beside_it_and_on_the_rules():
 def test_memory_that_falls_far_from_the_crossing_is_said_and_leaves_it_told():
     found = board.judge("B18", **made.by_costs(off=FALLING))
     assert found.core is True
-    assert [met for name, met in found.further.items() if "is at rest" in name] == [False]
+    assert [met for name, met in found.further.items() if "is at rest" in name] == [None]
 
 
 def test_a_fresh_network_with_some_of_the_rule_is_no_memory():

@@ -105,7 +105,7 @@ def test_the_discrete_log_turns_products_into_sums(p):
         groups.discrete_log(12)
 
 
-NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.NAMES]
+NAMES = [(name, 4 if name in tasks.PERMUTATION else 11) for name in tasks.names()]
 
 
 def made(name, p, spoil=0.0):
