@@ -50,6 +50,7 @@ def strongest_at_start(found: ByExperiment) -> Result:
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
     if not records:
         return Result()
+    records.sort(key=lambda record: record.run.seed)  # resampling goes by the order
     reads = (analysis.among_strongest, analysis.rank_at_start)
     share, rank = (bootstrap([*map(read, records)], np.mean) for read in reads)
     ours = f"{share.text('.2f')} of them are; their rank among all, from 0 to 1: {rank.text('.2f')}"
