@@ -36,7 +36,7 @@ def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1, n_logged=300)),
-    quick=Grid(1, 500, (300, 440, 620), run=replace(QUICK_RUN, n_logged=100)),
+    quick=Grid(1, 500, (300, 440, 800), run=replace(QUICK_RUN, n_logged=100)),
     paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
 )
 def semi_grokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
