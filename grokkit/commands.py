@@ -61,11 +61,8 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "train", help="one network; fields of a run are options, all but `init`"
     )
-    said = dict(
-        re.findall(
-            r"^    (\w+): .*?  # (.+)$", getsource(Run) + getsource(ModelConfig), re.MULTILINE
-        )
-    )
+    source = getsource(Run) + getsource(ModelConfig)
+    said = dict(re.findall(r"^    (\w+): .*?  # (.+)$", source, re.MULTILINE))
     for item in (*fields(Run), *fields(ModelConfig)):
         if item.default is MISSING or item.name == "init":
             continue

@@ -107,12 +107,7 @@ def task(name: str, p: int) -> Task:
 
 
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
-    """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them.
-
-    And unless `mirrors` is one of `MIRRORS`.
-    """
-    if mirrors not in MIRRORS:
-        raise ValueError(f"mirrors must be one of {', '.join(MIRRORS)}, got {mirrors!r}")
+    """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
     most = len(np.unique(facts(task))) if mirrors == "none" else task.n_examples
     if not 0 < dataset_size <= most:
         allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{most}"
@@ -139,8 +134,11 @@ def split(
     the mirror image follows at once on its example there; with "none" after all other pairs.
 
     Raises:
-        ValueError: dataset_size outside 1..n_examples, or of "none" more than there are pairs.
+        ValueError: dataset_size outside 1..n_examples, or of "none" more than there are pairs;
+            mirrors that are none of these.
     """
+    if mirrors not in MIRRORS:
+        raise ValueError(f"mirrors must be one of {', '.join(MIRRORS)}, got {mirrors!r}")
     check_dataset_size(task, dataset_size, mirrors)
     order = _generator(seed, "split").permutation(task.n_examples)
     if mirrors != "any":

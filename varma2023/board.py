@@ -128,9 +128,8 @@ def score_text(counts: Mapping[str, int], short: int = 0) -> str:
 
     `short`: how many of those in part are so only because our runs cannot tell something.
     """
-    each = [f"{n} {_plural(verdict, n)}" for verdict, n in counts.items() if n]
-    why = f" ({short} only because our runs cannot tell)"
-    each = [text + why * (bool(short) and text.endswith(claims.IN_PART)) for text in each]
+    why = {claims.IN_PART: f" ({short} only because our runs cannot tell)" if short else ""}
+    each = [f"{n} {_plural(v, n)}{why.get(v, '')}" for v, n in counts.items() if n]
     return f"{', '.join(each)}, of {sum(counts.values())}"
 
 

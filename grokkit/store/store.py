@@ -60,10 +60,11 @@ class Store:
         self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"the store must be a folder or not yet there, got {self.path}")
+        name = "shipped" if shipped is not None else "GROKKIT_RESULTS"
         if shipped is None:
-            shipped = os.environ.get("GROKKIT_RESULTS", str(SHIPPED) if SHIPPED.is_dir() else "")
+            shipped = os.environ.get(name, str(SHIPPED) if SHIPPED.is_dir() else "")
         if shipped and not Path(shipped).is_dir():  # else everything would be trained again
-            raise ValueError(f"shipped results must be a folder or nothing, got {str(shipped)!r}")
+            raise ValueError(f"{name} must be a folder or nothing, got {str(shipped)!r}")
         self.shipped = Path(shipped).absolute() if shipped else None
 
     def __repr__(self) -> str:

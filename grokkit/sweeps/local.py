@@ -43,7 +43,7 @@ def train(
     then on, the memory that it frees (`tabulated.keep_freed_memory`).
 
     Raises:
-        ValueError: no runs, an unknown or absent device, minutes below 0, no such scheduler.
+        ValueError: what is no run, an unknown or absent device, minutes below 0, no scheduler.
         TimeoutError: `minutes` were over before all runs were trained.
         StoreFull: no space for a record, or for the last checkpoints before a stop.
         FloatingPointError: runs left the finite numbers; the message names them.

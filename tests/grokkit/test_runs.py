@@ -39,7 +39,7 @@ from grokkit.store.store import Store
         ({"seed": 2**64}, "seed must be at most"),
         ({"p": 10**6}, "p must be at most 1000, got 1000000"),
         ({"tolerance": float("nan")}, "tolerance must be"),
-        ({"mirrors": "some"}, "mirrors must be one of any, all, none, got 'some'"),
+        ({"mirrors": "some"}, 'mirrors must be "any" or "all" or "none", got \'some\''),
         ({"p": 5, "dataset_size": 16, "mirrors": "none"}, "dataset_size must be 1..15, got 16"),
         ({"until_rest": True}, "until_rest of adamw must be False, got True"),
         ({"init": Run(), "init_scale": 2.0}, "init_scale of a run with init must be 1, got 2.0"),

@@ -100,7 +100,7 @@ def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store
 
 
 def test_a_folder_of_shipped_results_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"must be a folder or nothing, got '.*absent'"):
+    with pytest.raises(ValueError, match=r"shipped must be a folder or nothing, got '.*absent'"):
         Store(tmp_path, tmp_path / "absent")
 
 

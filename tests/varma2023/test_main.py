@@ -309,7 +309,7 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
 def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(home, small, monkeypatch, cli):
     monkeypatch.setenv("GROKKIT_RESULTS", str(home / "resluts"))
     for line in ("list", "run small", "verify"):
-        assert "shipped results must be a folder or nothing, got" in cli(line, 2).err
+        assert "GROKKIT_RESULTS must be a folder or nothing, got" in cli(line, 2).err
     assert not list(home.rglob("*.parquet"))
 
 

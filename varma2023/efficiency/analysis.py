@@ -175,10 +175,16 @@ def power_anew(anew: Records, gen: Records, read: Reading = logit) -> Interval:
 
     At an equal `read`. NaN where a seed has one size alone.
     """
-    slope, seeds = per_logit(logs_by_seed(gen, read, norm)), logs_by_seed(anew, read, norm)
-    if not seeds or any(len({*each[:, 0]}) < 2 for each in seeds):
+    if not of_two_sizes(anew):
         return Interval(nan)
+    slope, seeds = per_logit(logs_by_seed(gen, read, norm)), logs_by_seed(anew, read, norm)
     return bootstrap(seeds, lambda drawn: fit_logs(drawn, slope=slope).exponent)
+
+
+def of_two_sizes(records: Records) -> bool:
+    """Whether there are runs, and of each seed at two sizes or more: else there is no exponent."""
+    seeds = group(records, "seed").values()
+    return bool(seeds) and all(len(group(seed, "dataset_size")) > 1 for seed in seeds)
 
 
 UNFINISHED = 0.1  # of the norm, from least to largest D: what falling runs can feign (choice C18)
@@ -209,10 +215,7 @@ def rises(mem: Records) -> bool:
 
 def flat(gen: Records) -> bool | None:
     """Fig. 3c, d: the interval of C_gen's exponent of D is within `MARGIN`; None of one size."""
-    seeds = group(gen, "seed").values()
-    if not seeds or any(len(group(seed, "dataset_size")) < 2 for seed in seeds):
-        return None
-    return fitted(gen, "exponent").within(-MARGIN, MARGIN)
+    return fitted(gen, "exponent").within(-MARGIN, MARGIN) if of_two_sizes(gen) else None
 
 
 def order_criteria(mem: Records, gen: Records) -> dict[str, bool]:

@@ -420,7 +420,9 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     count = len(seed_range(profile, seeds)) + 1
     step, rounding = larger_step(profile, count), rounded(profile, count)
     usual, large = step[-1].lr, nearest(step)
-    lengths = (200,) * 5 if profile == "quick" else (5500, 6000, 6000, 4000, 4000)
+    lengths, n = (5500, 6000, 6000, 4000, 4000), 150
+    if profile == "quick":
+        lengths, n = (200,) * 5, 50
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
@@ -428,9 +430,7 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
         *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
     )
     return [
-        replace(
-            run, epochs=epochs, n_logged=50 if profile == "quick" else 150, steepness=profiles.PART
-        )
+        replace(run, epochs=epochs, n_logged=n, steepness=profiles.PART)
         for kind, epochs in zip(kinds, lengths, strict=True)
         for run in kind
         if run.seed
