@@ -469,6 +469,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     """By claim, what its row must say of these numbers; `^` is the beginning."""
     runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
     slow, transition = runs_of("grokking_longer"), runs_of("transition")
+    fig_10 = transition + runs_of("finer")
     seeds = {row.seed for row in slow}
     first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
     adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
@@ -481,10 +482,10 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     middle = [row.init for row in led if stays([row])]
     on = [row for row in runs_of("continued") if row.init in middle]
     names = ("trig_logit", "mem_logit", "correct_logit")
-    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in transition]).T
-    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in transition])
+    trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in fig_10]).T
+    drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in fig_10])
     ratio = trig[drawn] / mem_logit[drawn]
-    last = np.array(list(map(accuracy, transition)))
+    last = np.array(list(map(accuracy, fig_10)))
     longer = [row for row in runs_of("semi_grokking_again") if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
     semi = runs_of("semi_grokking")

@@ -48,7 +48,7 @@ EXPERIMENTS = {
         (converge.minima_by_size, "the same on more and on fewer examples"),
         (converge.strength, "(c ε, λ / c): the same end"),
         (ungrok.transition, "Figs. 4, 10a, where ungrokking ends"),
-        (ungrok.between, "Fig. 10, one more size"),
+        (ungrok.finer, "Fig. 10, by sizes closer together"),
         (ungrok.transition_adamw, "Fig. 4 by the paper's protocol"),
         (costs.memorising, "Fig. 3a, b, the efficiency of C_mem"),
         (costs.generalising, "Fig. 3c, d, the efficiency of C_gen"),

@@ -63,13 +63,15 @@ def test_the_ratio_rises_at_every_step_or_not_and_over_so_many_decades():
 
 
 def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
-    falls = crossing(800, steep=0.5)
-    assert all(analysis.smooth_criteria(falls).values())
-    falls[3].metrics["test_accuracy"] = falls[2]["test_accuracy"] - 0.1
-    assert not analysis.smooth_criteria(falls)["no curve falls by more than 0.05"]
-    jump = crossing(800, steep=50)
-    assert list(analysis.smooth_criteria(jump).values()) == [True, None]
-    assert [analysis.middle_text(curve) for curve in (falls, jump)] == ["1 of 1", "0 of 1"]
+    fine = crossing(800, steep=0.5)
+    assert all(analysis.smooth_criteria(crossing(700), fine).values())
+    jump = crossing(720, steep=50)
+    assert list(analysis.smooth_criteria(fine, jump).values()) == [True, False, None]
+    assert all(analysis.smooth_criteria(jump, fine).values())  # sizes too far apart to tell
+    assert [analysis.middle_text(curve) for curve in (fine, jump)] == ["1 of 1", "0 of 1"]
+    fine[3].metrics["test_accuracy"] = fine[2]["test_accuracy"] - 0.1
+    for both in ((fine, crossing(700)), (crossing(700), fine)):
+        assert not analysis.smooth_criteria(*both)["no curve falls by more than 0.05"]
 
 
 def test_pairs_are_of_one_train_set_and_weight_decay_and_the_lower_end_is_told():

@@ -116,10 +116,17 @@ def one_off():
     return {"transition": [made.end(records[0].run, test_accuracy=0.3), *records[1:]]}
 
 
+def fig_10(seeds=FIVE, **changes):
+    """The transition; and five more networks, at sizes closer together."""
+    own = {"sizes": range(500, 1201, 50), "values": (1.0,)} | changes
+    return ends(seeds, **changes) | {"finer": made.sweep([5 + seed for seed in seeds], **own)}
+
+
 def one_falls():
-    """The transition, one of whose curves falls where it should stay at 1."""
-    *records, last = made.sweep()
-    return {"transition": [*records, made.end(last.run, test_accuracy=0.9)]}
+    """The same, but that one curve falls where it should stay at 1."""
+    found = fig_10()
+    *records, last = found["transition"]
+    return found | {"transition": [*records, made.end(last.run, test_accuracy=0.9)]}
 
 
 def two_starts(up=1900.0, loss=2.0, far=CALM, **changes):
@@ -206,7 +213,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("F1c", "F5", "F6"), semi),
     **dict.fromkeys(("F1b", "F7"), ungrok),
     **dict.fromkeys(("F4", "F4wd"), by_both),
-    **dict.fromkeys(("F10a", "F10b"), ends),
+    **dict.fromkeys(("F10a", "F10b"), fig_10),
     **dict.fromkeys(("A.2", "A.4", "B3"), two_starts),
     **dict.fromkeys(("S6", "S7"), ablations),
     **{"B1": predicted, "B2": at_papers_modulus},
@@ -313,7 +320,7 @@ OTHERWISE = {
     ("F10a", FAILS): {"ratio": -7},
     ("F10a", NOT_RUN): SIZES_3,
     ("F10b", FAILS): one_falls,
-    ("F10b", OPEN): {"steep": 1000},
+    ("F10b", OPEN): {"d_crit": 1300.0, "steep": 3.0},
     ("A.2", FAILS): {"up": 1200.0},
     ("A.2", IN_PART): {"far": RESTLESS},
     ("A.2", OPEN): {"rest": RESTLESS},

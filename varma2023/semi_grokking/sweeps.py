@@ -91,7 +91,6 @@ def rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
 ROUNDED_AGAIN = (  # D and seed, in the order of choice C66
     *((360, 3), (380, 2), (400, 3), (360, 0), (360, 4), (380, 3), (400, 2), (380, 0)),
 )
-HELD = ROUNDED_AGAIN[:7]  # of these, those that choice C67 has
 
 
 def rounded_again(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -115,7 +114,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     From where they end in `rounded`, for twice as long: with the exact loss, then with the rounded
     one. Then from there by the minimiser.
     """
-    left = _left_by_rounding(profile, seeds, HELD)
+    left = _left_by_rounding(profile, seeds, ROUNDED_AGAIN)
     starts = [replace(run, keep_weights=True) for run in left]
     kinds = product(("exact", "rounded"), starts)
     on = [

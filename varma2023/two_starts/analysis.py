@@ -19,6 +19,7 @@ from varma2023.tables import span, table
 N_BUCKETS = 4  # of the parameter norm (choice C20)
 MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (choice C20)
 SMOOTH = 0.05  # the most that accuracy may fall from one size to the next larger (choice C20)
+JUMP = 0.5  # the most that it may rise from one size to the next, a tenth larger (likewise)
 APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
 MAY_FALL = 1.1  # Eq. (2) of an end that is still falling, over its minimum, at most (likewise)
 
@@ -75,16 +76,20 @@ def decades(records: Records) -> float:
     return float(np.log10(max(found) / min(found))) if found else nan
 
 
-def smooth_criteria(records: Records) -> dict[str, bool | None]:
-    """Fig. 10b: accuracy rises with D on every curve, through middling values (choice C20).
+def smooth_criteria(records: Records, finer: Records) -> dict[str, bool | None]:
+    """Fig. 10b: accuracy rises with D on every curve, by no jump (choice C20).
 
-    Where a curve has few sizes in the middle, these sizes cannot tell.
+    Sizes that are close together, `finer`, show a jump; where a curve of these has few in the
+    middle, they cannot tell.
     """
-    steps = np.concatenate([*map(np.diff, _curves(records, at_the_end))])
+    fine = np.concatenate([*map(np.diff, _curves(finer, at_the_end))])
+    steps = np.concatenate([*map(np.diff, _curves(records, at_the_end)), fine])
+    by_step = f"by sizes close together none rises by more than {JUMP} in a step"
+    middle = "there every curve has at least three in the middle"
     return {
         f"no curve falls by more than {SMOOTH}": bool((steps >= -SMOOTH).all()),
-        "every curve has at least three sizes in the middle": min(in_the_middle(records)) >= 3
-        or None,
+        by_step: bool((fine <= JUMP).all()),
+        middle: min(in_the_middle(finer)) >= 3 or None,
     }
 
 
