@@ -32,7 +32,7 @@ ROOMS = (
 PARTS = {
     "three phenomena": "F1a F1b F7 F1c".split(),
     "efficiency": "F3a,b F3c,d".split(),
-    "the transition": "F4 F8 F4wd F10a F10b A.2 A.4".split(),
+    "the transition": "F4 F8 F4wd F8wd F10a F10b A.2 A.4".split(),
     "semi-grokking": "F5 F6".split(),
     "mechanism": "F2a-c F9 A.3 F11 App.B".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),

@@ -18,7 +18,7 @@ from varma2023.convergence import sweeps as converge
 from varma2023.decomposition.sweeps import grokked_moduli
 from varma2023.delay import sweeps as late
 from varma2023.efficiency import sweeps as costs
-from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks, task_starts
+from varma2023.other_tasks.sweeps import grokked_tasks, other_tasks, task_starts, tasks_by_decay
 from varma2023.profiles import full_data, grokking, grokking_longer, one_of, ungrokking
 from varma2023.rivals import sweeps as rivals
 from varma2023.semi_grokking import sweeps as semi
@@ -58,6 +58,7 @@ EXPERIMENTS = {
         (two.from_scratch, "the ends of Fig. 5"),
         (task_starts, "the start of Fig. 8"),
         (other_tasks, "Fig. 8"),
+        (tasks_by_decay, "the same by weight decay"),
         (semi.semi_grokking, "Figs. 1c, 5, 6"),
         (semi.semi_grokking_ends, "the same networks by the minimiser"),
         (semi.semi_grokking_again, "whether semi-grokked runs stay"),

@@ -84,6 +84,7 @@ ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs
 strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
 stepping, steeps = of("larger_step", made.stepping), of("steep", made.steeps)
 forgetting = of("forgetting", made.forgetting)
+by_decay = of("tasks_by_decay", partial(made.other_tasks, values=(0.5, 2.0)))
 
 
 FIG7 = (0.02, 0.1, 0.4, 0.7, 0.9, 0.97, 1.0)
@@ -217,7 +218,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **dict.fromkeys(("A.2", "A.4", "B3"), two_starts),
     **dict.fromkeys(("S6", "S7"), ablations),
     **{"B1": predicted, "B2": at_papers_modulus},
-    **{"F2a-c": dict, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "B9": across},
+    **{"F2a-c": dict, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "F8wd": by_decay, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
     **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
@@ -312,6 +313,10 @@ OTHERWISE = {
     ("F8", FAILS): {"seeds": ONE, "d_crits": {"x-y": 200}},
     ("F8", OPEN): {"seeds": ONE, "sizes": (100, 200, 300, 400, 500)},
     ("F8", NOT_RUN): {"seeds": ONE, **SIZES_3},
+    ("F8wd", IN_PART): lambda: {"tasks_by_decay": by_decay()["tasks_by_decay"][:-100]},
+    ("F8wd", FAILS): {"power": 0.1},
+    ("F8wd", OPEN): {"rest": FALLING},
+    ("F8wd", NOT_RUN): {"values": (1.0,)},
     ("F1c", IN_PART): {"precise": FULL},
     ("F5", FAILS): {"kinds": (UNDER_WAY, UNDER_WAY, TRANSIENT, FULL)},
     ("F6", IN_PART): {"param_norm": 27.0},

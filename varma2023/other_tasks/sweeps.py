@@ -89,8 +89,30 @@ def other_tasks(
     From the networks of `task_starts` (which `start_epochs` can train for longer), until at rest;
     the published ones of some tasks at `LARGER` sizes as well.
     """
+    return _ungrok(profile, grid, OTHER_TASKS if tasks is None else tasks, start_epochs)
+
+
+BY_DECAY = ("x*y", "x^2+y^2", "S_n: xy")
+"""Tasks whose rule comes early and goes at few examples: two weight decays each (choice C75)."""
+
+
+@sets(
+    *("seed", "dataset_size", "weight_decay"),
+    published=Grid(2, 6000, (450, 560, 700, 880, 1100), (0.5, 2.0)),
+    quick=Grid(1, 40, (30, 250, 700), *profiles.QUICK),
+    paper=Grid(10, 20_000, np.geomspace(300, 10_000, 20)),
+)
+def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None) -> list[Run]:
+    """Fig. 8: whether weight decay moves D_crit on some of these tasks, of the paper's grid all."""
+    chosen = OTHER_TASKS if profile == "paper" else BY_DECAY
+    return _ungrok(profile, grid, chosen if tasks is None else tasks)
+
+
+def _ungrok(
+    profile: str, grid: Grid, tasks: Sequence[str], start_epochs: int | None = None
+) -> list[Run]:
     runs = []
-    for task in OTHER_TASKS if tasks is None else tasks:
+    for task in tasks:
         starts = task_starts(profile, grid.seeds, [task], start_epochs)
         inits, here = [replace(start, keep_weights=True) for start in starts], grid
         if profile == "published" and task in LARGER and not grid.exact:

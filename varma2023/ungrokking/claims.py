@@ -135,6 +135,31 @@ def every_decay(found: ByExperiment) -> Result:
     return Result(ours, same_d_crit(ends), further, Evidence.of(*filter(None, (ends, adamw))))
 
 
+@CLAIMS.row(
+    "F8wd",
+    "Fig. 8, every weight decay",
+    "in most tasks D_crit is the same for every weight decay",
+    (UNGROKKING, "sec-5-2-tasks"),
+    ("tasks_by_decay",),
+    number="lines overlap almost perfectly for most of nine tasks",
+    heading=claims.THREE,
+    few="two for each task, as for Fig. 8 (C75)",
+)
+def tasks_by_decay(found: ByExperiment) -> Result:
+    """Fig. 8: whether D_crit is the same for every weight decay, task by task (choice C75)."""
+    ends = found["tasks_by_decay"]
+    tasks = measures.group(ends, "task")
+    if not measures.judged(ends) or len(measures.group(ends, "weight_decay")) < 2:
+        return Result()
+    same = [same_d_crit(runs) for runs in tasks.values()]
+    n, moves = len(tasks), "; ".join(f"{task}: {shift_text(runs)}" for task, runs in tasks.items())
+    most = same.count(True) > n / 2 or (None if n - same.count(False) > n / 2 else False)
+    every = f"all nine tasks were run ({n} of {len(measures.OTHER_TASKS)})"
+    further = {every: n == len(measures.OTHER_TASKS) or None} | measures.resting(ends)
+    ours = f"from least to most weight decay D_crit moves by {moves}"
+    return Result(ours, most, further, Evidence.of(*tasks.values()))
+
+
 def shift_text(
     records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
 ) -> str:
