@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 
 from grokkit import decomposition, tasks
-from grokkit.engine import batched
+from grokkit.engine import batched, metrics
+from grokkit.model import Weights
 from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency.analysis import memorised
@@ -26,8 +27,7 @@ SHORTEST = 2  # parameters in a product along the shortest path through the netw
 def along_ray(record: Record, frozen: bool = False) -> Float[np.ndarray, " c"]:
     """The correct logit of a trained network, the mean over its train set, for each of `FACTORS`.
 
-    `frozen`: with the attention pattern of c = 1. The scores are a product of four parameters, so
-    it stays where W_Q is divided by c^3.
+    `frozen`: with the attention pattern of c = 1.
     """
     run, weights = record.run, record.weights()
     task, (rows, _) = tasks.task(run.task, run.p), run.split()
@@ -35,12 +35,29 @@ def along_ray(record: Record, frozen: bool = False) -> Float[np.ndarray, " c"]:
     labels = torch.from_numpy(run.example_labels()[rows]).unsqueeze(1)
     found = []
     for c in FACTORS.tolist():
-        theta = {name: (c * weight).unsqueeze(0) for name, weight in weights.items()}
-        if frozen:
-            theta["W_Q"] /= c**4
+        theta = {n: w.unsqueeze(0) for n, w in _scaled(weights, c, frozen).items()}
         Z = decomposition.centred(batched.forward(theta, x, y)[0].double())
         found.append(float(Z.gather(1, labels).mean()))
     return np.array(found)
+
+
+def _scaled(weights: Weights, c: float, frozen: bool) -> Weights:
+    """Every parameter times c; `frozen`: but W_Q, so that attention stays, over c^3.
+
+    Its scores are a product of four parameters.
+    """
+    theta = {name: c * weight for name, weight in weights.items()}
+    return theta | {"W_Q": weights["W_Q"] / c**3} if frozen else theta
+
+
+def kappa_of_parts(record: Record, frozen: bool = False) -> list[float]:
+    """`kappa_on_ray` of both parts of the correct logit for x + y: trigonometric, the rest."""
+    run, weights, none = record.run, record.weights(), torch.tensor(torch.nan)
+    c = FACTORS[len(FACTORS) // 2 + np.array([-1, 1])]
+    found = [metrics.evaluate(run, _scaled(weights, each, frozen), none) for each in c.tolist()]
+    parts = [metrics.METRICS.index(name) for name in ("trig_logit", "mem_logit")]
+    low, high = (np.log(each[parts].abs().numpy()) for each in found)
+    return ((high - low) / np.log(c[1] / c[0])).tolist()
 
 
 def kappa_on_ray(record: Record, frozen: bool = False) -> float:
