@@ -74,9 +74,11 @@ def test_other_outputs_are_left_to_others():
     assert sphinx_ext.IslandMime.handle_mime(None, data, inline=False) is None
 
 
-def test_figures_carry_the_papers_numbers():
+def test_figures_and_equations_carry_the_papers_numbers():
     labels = ["fig-1a", "fig-9", "fig-d4-shares", "fig-d4-exchange", "fig-adamw", "fig-loop"]
     assert sphinx_ext.paper_numbers(labels) == ["1a", "9", "D4a", "D4b", "S1", "S2"]
+    labels = ["equation-eq-2", "equation-eq-adamw", "equation-eq-trig", "equation-eq-6"]
+    assert sphinx_ext.paper_numbers(labels) == ["2", "S1", "S2", "6"]
 
 
 LABEL = st.from_regex(r"fig-[a-d]?[1-9]?(-[a-z]+)?", fullmatch=True)

@@ -161,11 +161,11 @@ def rewrite_docstring(
 
 
 def paper_numbers(labels: Sequence[str]) -> list[str]:
-    """A figure's number from its label, in the book's order: fig-1a is Fig. 1a, fig-d4 Fig. D4.
+    """Numbers from labels, in the book's order: fig-1a is Fig. 1a, fig-d4 Fig. D4, eq-6 Eq. (6).
 
-    Labels that share a number get letters; figures that the paper lacks are Fig. S1, S2, ...
+    Labels that share a number get letters; what the paper lacks is Fig. S1, S2, ... or Eq. (S1).
     """
-    found = [re.match(r"fig-([a-z]?\d+[a-z]?)(-|$)", label) for label in labels]
+    found = [re.match(r"(?:fig|equation-eq)-([a-z]?\d+[a-z]?)(-|$)", label) for label in labels]
     stems = [match[1] if match else "" for match in found]
     numbers = []
     for i, stem in enumerate(stems):
@@ -175,14 +175,15 @@ def paper_numbers(labels: Sequence[str]) -> list[str]:
     return numbers
 
 
-def number_figures_as_the_paper(app: Any, env: Any) -> list[str]:
+def number_as_the_paper(app: Any, env: Any) -> list[str]:
     """Put the paper's numbers in place of Sphinx's running ones, in captions and references."""
-    by_page = [kinds.get("figure", {}) for kinds in env.toc_fignumbers.values()]
-    running = [(number, figures, label) for figures in by_page for label, number in figures.items()]
-    running.sort(key=lambda entry: entry[0])
-    numbers = paper_numbers([label for _, _, label in running])
-    for (_, figures, label), number in zip(running, numbers, strict=True):
-        figures[label] = (number,)
+    for kind in ("figure", "displaymath"):
+        by_page = [kinds.get(kind, {}) for kinds in env.toc_fignumbers.values()]
+        running = [(number, found, label) for found in by_page for label, number in found.items()]
+        running.sort(key=lambda entry: entry[0])
+        numbers = paper_numbers([label for _, _, label in running])
+        for (_, found, label), number in zip(running, numbers, strict=True):
+            found[label] = (number,)
     return []
 
 
@@ -212,7 +213,7 @@ def setup(app: Any) -> dict[str, bool]:
     render.load_mime_renders = lambda: [PlotlyMime, IslandMime]
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.config["html_search_scorer"] = str(Path(__file__).parent / "static" / "scorer.js")
-    app.connect("env-get-updated", number_figures_as_the_paper, priority=900)
+    app.connect("env-get-updated", number_as_the_paper, priority=900)
     app.connect("doctree-resolved", explain_terms)
     app.connect("html-page-context", load_maths)
     app.connect("autodoc-process-docstring", rewrite_docstring, priority=400)
