@@ -470,6 +470,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
     slow, transition = runs_of("grokking_longer"), runs_of("transition")
     fig_10 = transition + runs_of("finer")
+    by_decay = by(runs_of("tasks_by_decay"), "task", of=shift)
     seeds = {row.seed for row in slow}
     first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
     adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
@@ -543,6 +544,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         "F10b": [f"rank correlation {rank_correlation(sizes, last):.2f} "],
         "F1c": [f"^{len(stay)} of {len(longer)} stay", f"the example is at {stay[0]:.1%}"],
         "F5": [f"{len(left)} semi-grokked"],
+        "F8wd": [f"{name}: {moved}" for name, moved in by_decay.items()],
         "F8": [f"in {sum(map(ungroks, tasks))} of {len(tasks)} tasks"],
         "B2": [
             f"seed {seed}: predicted {size:,.0f},"

@@ -185,6 +185,9 @@ def test_a_spike_counts_once_a_network_has_forgotten():
 def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     assert analysis.transition_table(by_seed({0: 800})).count("800 (1 seed)") == 3
     assert "above 3,000" in analysis.transition_table(crossing(9000))
+    both = crossing(800) + crossing(900, weight_decay=2.0)
+    row = "<td>x+y</td><td>0</td><td>800</td><td>900</td><td>14 of 14</td>"
+    assert row in analysis.tasks_table(both)
     flat = crossing(100, task="x-y")
     records = crossing(800) + flat
     groups = measures.group(records, "task")

@@ -91,6 +91,16 @@ def transition_table(records: Records, field: str = "weight_decay") -> str:
     return table(NAMES[field] + heads, rows)
 
 
+def tasks_table(records: Records) -> str:
+    """Fig. 8: D_crit by task and seed, at each weight decay; and how many ends are at rest."""
+    rows = []
+    for (task, seed), here in group(records, "task", "seed").items():
+        crits = [str(d_crit(runs)) for runs in group(here, "weight_decay").values()]
+        rows.append([task, seed, *crits, measures.how_many(map(measures.rests, here))])
+    decays = " | ".join(f"at weight decay {decay:g}" for decay in group(records, "weight_decay"))
+    return table(f"task | seed | D_crit {decays} | ends at rest", rows)
+
+
 def d_crits_text(records: Records) -> str:
     """ "seed 0: 857, seed 1: 702": every seed's D_crit."""
     units = group(records, "seed")
