@@ -59,6 +59,7 @@ def fig10b(found: ByExperiment) -> Result:
     if not measures.judged(ends):
         return Result()
     ours = f"pooled rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}"
+    ours += f"; the largest step, by sizes close together: {analysis.steps_text(found['finer'])}"
     smooth = claims.every(analysis.smooth_criteria(found["transition"], found["finer"]).values())
     return Result(ours, smooth, measures.resting(ends), Evidence.of(ends))
 
