@@ -58,9 +58,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
     one.add_argument("--page", type=Path, default="grokkit-demo.html", help="curves: %(default)s")
     one.set_defaults(call=_demo)
-    one = commands.add_parser(
-        "train", help="one network; fields of a run are options, all but `init`"
-    )
+    one = commands.add_parser("train", help="one network; a run's fields but `init` are options")
     source = getsource(Run) + getsource(ModelConfig)
     said = dict(re.findall(r"^    (\w+): .*?  # (.+)$", source, re.MULTILINE))
     for item in (*fields(Run), *fields(ModelConfig)):

@@ -63,8 +63,7 @@ class ModelConfig:
 def initialise(config: ModelConfig, n_tokens: int, seed: int, scale: float = 1.0) -> Weights:
     """Parameters at epoch 0, float32: N(0, 1)/sqrt(d_model), W_U N(0, 1)/sqrt(d_vocab), biases 0.
 
-    The paper does not state its initialisation; this is choice C4. `scale` multiplies every
-    parameter (1 everywhere but in the ablation of Sec. 6 about the norm at initialisation).
+    The paper does not state its initialisation; this is choice C4. `scale` multiplies all of it.
     """
     rng = np.random.default_rng([seed, *b"init"])
     theta = {}

@@ -113,9 +113,8 @@ class Run:
         if not init.keep_weights:
             raise ValueError("init must be a run with keep_weights=True, or its end is not stored")
         for name in ("p", "model"):
-            both = f"{getattr(self, name)} against {getattr(init, name)}"
-            if getattr(self, name) != getattr(init, name):
-                raise ValueError(f"init must have the same {name} as the run: {both}")
+            if (own := getattr(self, name)) != (its := getattr(init, name)):
+                raise ValueError(f"init must have the same {name} as the run: {own} against {its}")
         if tasks.task(self.task, self.p).n_tokens != tasks.task(init.task, self.p).n_tokens:
             raise ValueError(f"init ran {init.task!r}, which has other tokens than {self.task!r}")
 
@@ -125,10 +124,7 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """16 hex digits that name the run: a hash of the fields that differ from the defaults.
-
-        Fields at their default are left out, so adding a field keeps old keys.
-        """
+        """16 hex digits: a hash of the fields not at their default, so new fields keep old keys."""
         text = json.dumps([SCHEMA, _canonical(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -207,11 +203,10 @@ DEFAULT = Run()
 
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    values = {item.name: getattr(run, item.name) for item in fields(run)}
     return {
-        name: plain[type(value)](value) if type(value) in plain else value
-        for name, value in values.items()
-        if value != getattr(DEFAULT, name)
+        item.name: plain[type(value)](value) if type(value) in plain else value
+        for item in fields(run)
+        if (value := getattr(run, item.name)) != getattr(DEFAULT, item.name)
     }
 
 

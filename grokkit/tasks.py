@@ -68,7 +68,15 @@ def names() -> tuple[str, ...]:
     return (*MODULAR, *PERMUTATION)
 
 
-def _check(name: str, p: int) -> None:
+@lru_cache(typed=True)
+def task(name: str, p: int) -> Task:
+    """The task `name` (one of `names()`, Fig. 8) at modulus p, or over S_p for the permutations.
+
+    `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
+
+    Raises:
+        ValueError: unknown name, p no integer >= 3, composite p with a division, S_n not n = 2..5.
+    """
     if name not in (known := names()):
         raise ValueError(f"task must be one of {', '.join(map(repr, known))}; got {name!r}")
     if isinstance(p, bool) or not isinstance(p, (int, np.integer)):
@@ -80,18 +88,6 @@ def _check(name: str, p: int) -> None:
         raise ValueError(f"{name}: the modulus p must be at least 3, got {p}")
     elif name in DIVISION and not all(p % k for k in range(2, math.isqrt(p) + 1)):
         raise ValueError(f"{name}: division needs a prime modulus p, got {p}")
-
-
-@lru_cache(typed=True)
-def task(name: str, p: int) -> Task:
-    """The task `name` (one of `names()`, Fig. 8) at modulus p, or over S_p for the permutations.
-
-    `x/y` leaves y = 0 out, so it has p (p - 1) examples; the others have n_tokens^2.
-
-    Raises:
-        ValueError: unknown name, p no integer >= 3, composite p with a division, S_n not n = 2..5.
-    """
-    _check(name, p)
     n = math.factorial(p) if name in PERMUTATION else p
     x, y = (axis.ravel() for axis in np.indices((n, n)))
     if name == "x/y":
@@ -119,11 +115,6 @@ def facts(task: Task) -> np.ndarray:
     return task.inputs.min(axis=1) * task.n_tokens + task.inputs.max(axis=1)
 
 
-def _generator(seed: int, purpose: str) -> np.random.Generator:
-    """One independent stream per (seed, purpose)."""
-    return np.random.default_rng([seed, *purpose.encode()])
-
-
 def split(
     task: Task, dataset_size: int, seed: int, mirrors: str = "any"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -133,14 +124,12 @@ def split(
     larger ones of the same seed: ungrokking only ever removes examples. With "all" of the `MIRRORS`
     the mirror image follows at once on its example there; with "none" after all other pairs.
 
-    Raises:
-        ValueError: dataset_size outside 1..n_examples, or of "none" more than there are pairs;
-            mirrors that are none of these.
+    Raises ValueError for other mirrors, and for a size as `check_dataset_size` does.
     """
     if mirrors not in MIRRORS:
         raise ValueError(f"mirrors must be one of {', '.join(MIRRORS)}, got {mirrors!r}")
     check_dataset_size(task, dataset_size, mirrors)
-    order = _generator(seed, "split").permutation(task.n_examples)
+    order = np.random.default_rng([seed, *b"split"]).permutation(task.n_examples)
     if mirrors != "any":
         _, first, pair = np.unique(facts(task)[order], return_index=True, return_inverse=True)
         leads = first[pair]  # the place of the first of its pair
@@ -151,4 +140,5 @@ def split(
 
 def random_labels(task: Task, seed: int) -> np.ndarray:
     """One uniformly random label per example [example], the same for every D (Sec. 5.1)."""
-    return _generator(seed, "labels").integers(task.n_tokens, size=task.n_examples)
+    draw = np.random.default_rng([seed, *b"labels"])
+    return draw.integers(task.n_tokens, size=task.n_examples)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 from grokkit.model import cross_entropy
 from grokkit.simulation import Logged, check_positive, check_whole
@@ -81,11 +81,7 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         s = math.exp(u)
         return -float(np.logaddexp(0, s - offset)) - (r - 1) * u - log_c
 
-    def slope(u: float) -> float:
-        s = math.exp(u)
-        return 1 - r - s * math.exp(-float(np.logaddexp(0, offset - s)))
-
-    top = brentq(slope, -700.0, 20.0, xtol=1e-15) if r < 1 else -700.0
+    top = minimize_scalar(lambda u: -h(u), bounds=(-700.0, 20.0)).x if r < 1 else -700.0
     if h(top) <= 0:
         return np.zeros(len(share))
     best = share * math.exp(brentq(h, top, 20.0, xtol=1e-15))

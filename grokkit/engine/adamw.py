@@ -91,10 +91,9 @@ class AdamW:
 
         With the learning rate lr / eps; 1 where slopes are far below eps.
         """
-        options = self.adam.param_groups[0]
         moments = self.adam.state[self.point]  # its own step, which a graph counts as well
-        v = moments["exp_avg_sq"] / (1 - options["betas"][1] ** moments["step"].clamp(min=1))
-        return (options["eps"] / (v.sqrt() + options["eps"])).sqrt()
+        v = moments["exp_avg_sq"] / (1 - self._run.beta2 ** moments["step"].clamp(min=1))
+        return (self._run.eps / (v.sqrt() + self._run.eps)).sqrt()
 
     def tensors(self) -> dict[str, Rows]:
         """Parameters and moments."""

@@ -51,9 +51,8 @@ def forward(
 ) -> Float[Tensor, "run batch label"]:
     """Logits at the last position for the operand pairs (x, y) of every run."""
     resid_eq, e, v = _attention_tables(theta)
-    n_runs, _n_heads, _d_head, d_model = theta["W_O"].shape
     z = _attend(e, v, x, y)  # run batch d_model
-    resid = torch.baddbmm(resid_eq.unsqueeze(1), z, theta["W_O"].view(n_runs, -1, d_model))
+    resid = torch.baddbmm(resid_eq.unsqueeze(1), z, theta["W_O"].flatten(1, 2))
     hidden = torch.baddbmm(theta["b_in"].unsqueeze(1), resid, theta["W_in"]).relu_()
     resid = resid + torch.baddbmm(theta["b_out"].unsqueeze(1), hidden, theta["W_out"])
     return torch.bmm(resid, theta["W_U"])
@@ -68,7 +67,7 @@ def _attention_tables(theta: Theta) -> tuple[Tensor, Tensor, Tensor]:
     operand, last = W_E[:, :-2], W_E[:, -2:] + W_pos[:, 1::2]
     rows = torch.cat([operand + W_pos[:, 0:1], operand + W_pos[:, 2:3], last], 1)
     resid_eq = rows[:, -1]
-    n_runs, n_heads, d_model, d_head = theta["W_K"].shape
+    d_head = theta["W_K"].shape[-1]
     query = torch.einsum("rm,rhmd->rhd", resid_eq, theta["W_Q"])
     folded_key = torch.einsum("rhmd,rhd->rmh", theta["W_K"], query) / d_head**0.5
     score = torch.bmm(rows, folded_key)  # run rows head
@@ -76,8 +75,7 @@ def _attention_tables(theta: Theta) -> tuple[Tensor, Tensor, Tensor]:
     # denominator; such a score counts as e^-78 (float32) or e^-637 (float64) of the largest.
     floor = 0.9 * log(torch.finfo(score.dtype).tiny)
     e = (score - score.detach().amax(1, keepdim=True)).clamp(min=floor).exp()
-    W_V = theta["W_V"].transpose(1, 2).reshape(n_runs, d_model, n_heads * d_head)
-    value = torch.bmm(rows, W_V).unflatten(-1, (n_heads, d_head))
+    value = torch.einsum("rnm,rhmd->rnhd", rows, theta["W_V"])
     return resid_eq, e, (value * e.unsqueeze(-1)).flatten(2)
 
 

@@ -155,8 +155,6 @@ class LBFGS:
         least = torch.finfo(s.dtype).eps * s.norm(dim=1) * y.norm(dim=1)
         useful = taken & ((s * y).sum(1) > least)
         runs = useful.nonzero().squeeze(1)
-        if not len(runs):
-            return
         history = self.products.shape[1]
         slot = self.count[runs] % history
         self.pairs[runs, slot] = s[runs].to(self.pairs.dtype)

@@ -42,9 +42,8 @@ def at_rest(
     """Whether a run of AdamW has converged at the last of these evaluations (choice C15).
 
     Its median residual has been below the tolerance, and its test accuracy still, over the last
-    quarter of its epochs and at least five times `decay_time` = 1 / (lr lambda), in which weight
-    decay alone shrinks the weights by e. A small residual by itself says little: a network that is
-    about to ungrok starts with one.
+    quarter of its epochs and at least five times `Run.decay_time`. A small residual by itself says
+    little: a network that is about to ungrok starts with one.
     """
     since = min((1 - STILL_SHARE) * epochs[-1], epochs[-1] - STILL_TIMES * decay_time)
     if since < 0:

@@ -40,18 +40,16 @@ class Stack:
     ) -> None:
         """`states`: `state` of each run; of a fresh one just {"point": its parameters in a row}.
 
-        `batched` computes all gradients at once, by default on every device but the CPU, where
-        `threads` share the examples of a run.
+        `batched` computes all gradients at once, by default on every device but the CPU.
         """
         self.runs, self.device, self.threads = list(runs), device, threads
         self.batched = device.type != "cpu" if batched is None else batched
         tensors = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
         }
-        precision = runs[0].precision
         # a minimiser that has got to float64 stays there
         final = tensors["point"].dtype == torch.float64 and len(tensors) > 1
-        exact = precision == "float64" or (precision == "mixed" and final)
+        exact = runs[0].precision == "float64" or final
         self._begin(tensors, torch.float64 if exact else torch.float32, epoch)
 
     def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int = 0) -> None:
@@ -65,10 +63,9 @@ class Stack:
         if exact != self.runs and any(run.steepness for run in self.runs):
             self.exact_loss = loss_of(exact)  # over a short way rounding would be steep
         optimiser = self.optimiser = begun(self.runs, tensors, dtype, epoch)
+        objective = self.train_loss
         if isinstance(optimiser, LBFGS):
-            objective = lbfgs.total(self.train_loss, *self._eps_and_decay(optimiser.point))
-        else:
-            objective = self.train_loss
+            objective = lbfgs.total(objective, *self._eps_and_decay(optimiser.point))
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         # not each step is the same; Muon's are, but were never recorded on a card
         no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
@@ -146,8 +143,7 @@ def start(run: Run, store: Store) -> dict[str, Tensor]:
         n_tokens = tasks.task(run.task, run.p).n_tokens
         theta = initialise(run.model, n_tokens, run.seed, run.init_scale)
     else:
-        record = store.get(run.init)
-        if record is None:
+        if (record := store.get(run.init)) is None:
             raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
         theta = record.weights()
     return {"point": flat(theta)}

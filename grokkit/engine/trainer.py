@@ -80,12 +80,10 @@ def train_stack(
                 progress(training.advance())
                 if halt() and training.runs:
                     training.save(stopping=True)
-                    break
+                    return held, "\n".join(diverged + training.diverged)
                 if training.due():
                     training.save()
             diverged += training.diverged
-            if training.runs:
-                break
     return held, "\n".join(diverged)
 
 

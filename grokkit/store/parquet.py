@@ -25,12 +25,7 @@ ROW = pa.schema(
 
 
 def read_records(path: Path, weights: Path) -> list[Record]:
-    """Every record of a parquet file; their weights are files in `weights`.
-
-    Raises:
-        Damaged: a part of the file is not what was written.
-        Unreadable: the system does not let it be read.
-    """
+    """Every record of a parquet file, with weights in `weights`. Raises what `reading` does."""
     with reading(path):
         return [_record(row, path, weights) for row in _table(path).cast(ROW).to_pylist()]
 

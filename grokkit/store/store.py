@@ -12,6 +12,7 @@ that machine's lease has run out.
 
 import os
 import platform
+import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -82,10 +83,9 @@ class Store:
                 with reading(path):
                     state = path.stat()
                 rows = _shipped(path, state.st_ctime_ns, state.st_size)
+                records |= {record.run.key: record for record in rows}
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
-                continue
-            records |= {record.run.key: record for record in rows}
         return records
 
     def get(self, run: Run) -> Record | None:
@@ -138,14 +138,8 @@ class Store:
         write_atomically(self._path("records", record.run), parquet.parquet_bytes([record]))
         return record
 
-    # --- checkpoints
-
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint of the run, atomically.
-
-        Raises:
-            StoreFull: the disk is full; the previous checkpoint is still there.
-        """
+        """Replace the checkpoint of the run, atomically. Raises StoreFull if the disk is full."""
         run, position = checkpoint.run, {"epoch": checkpoint.epoch, "schema": SCHEMA}
         meta = {"run": run.config(), "provenance": checkpoint.provenance, **position}
         data = files.tensor_bytes(checkpoint.tensors, meta)
@@ -156,18 +150,14 @@ class Store:
     ) -> Checkpoint | None:
         """The checkpoint of the run, or None; a damaged one is reported and set aside.
 
-        So is one whose tensors `check` refuses by a ValueError.
-
-        Raises:
-            Unreadable: it is there but cannot be read.
+        So is one whose tensors `check` refuses by a ValueError. Raises Unreadable, as `get` does.
         """
         path = self._path("checkpoints", run)
         try:
             with reading(path):
-                tensors, meta, _ = files.read_checked(path)
+                tensors, meta = files.read_checked(path)
                 check(run, tensors)
-                processes = [dict(entry) for entry in meta["provenance"]]
-                return Checkpoint(run, _position(meta, path)[1], tensors, processes)
+                return Checkpoint(run, _position(meta, path)[1], tensors, meta["provenance"])
         except FileNotFoundError:
             return None
         except Damaged as error:
@@ -194,16 +184,11 @@ class Store:
                 warnings.warn(f"{error}; it counts as none", stacklevel=2)
         return epochs
 
-    # --- locks
-
     @contextmanager
     def lock(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         """Hold those of the runs that are neither finished nor held by anybody else.
 
-        Never waits: there may be none. A process that ends, however it does, holds nothing.
-
-        Raises:
-            StoreFull: no space for a lock file.
+        Never waits: there may be none. Raises StoreFull if there is no space for a lock file.
         """
         held: dict[Run, Path] = {}
         with ExitStack() as locks:
@@ -218,8 +203,6 @@ class Store:
                 if self._path("records", run).exists():
                     path.unlink(missing_ok=True)
 
-    # --- housekeeping
-
     def collect_garbage(self, damaged: bool = False) -> list[Path]:
         """Delete what no run needs any more; the paths that were deleted.
 
@@ -232,7 +215,10 @@ class Store:
             stray += filter(files.abandoned, listed(self.path / folder, "*.tmp"))
             stray += listed(self.path / folder, "*.damaged") if damaged else []
         for path in stray:
-            files.delete(path)
+            if path.is_dir() and not path.is_symlink():  # it stood in a file's place
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         return stray
 
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:

@@ -1,8 +1,7 @@
 """The call that trains many runs, on this machine or, through it, on a cluster.
 
 Any number of processes, on machines that share the store's folder, may be given the same sweep:
-each locks and trains, stack by stack, what nobody holds. Or one of them gives the stacks to the
-workers of a Dask cluster (`dask`).
+each locks and trains, stack by stack, what nobody holds.
 """
 
 import sys

@@ -62,17 +62,15 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
         groups.setdefault(kind, []).append(run)
     stacks: Stacks = []
     for group in groups.values():
-        current: list[Run] = []
+        stacks.append([])
         for run in sorted(group, key=lambda r: (-r.dataset_size, r.key)):
-            together = [*current, run]
+            together = [*stacks[-1], run]
             used = sum(r.dataset_size for r in together)
             rows = together[0].dataset_size
-            full = stack_bytes(run, rows) * len(together) > free // 2 or len(current) == MAX_RUNS
-            if current and (full or used < (1 - MAX_PADDING) * rows * len(together)):
-                stacks.append(current)
-                current = []
-            current.append(run)
-        stacks.append(current)
+            full = stack_bytes(run, rows) * len(together) > free // 2 or len(together) > MAX_RUNS
+            if stacks[-1] and (full or used < (1 - MAX_PADDING) * rows * len(together)):
+                stacks.append([])
+            stacks[-1].append(run)
     return stacks
 
 

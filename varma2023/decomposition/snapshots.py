@@ -178,7 +178,7 @@ def read(path: Path, run: Run) -> Moments:
     Raises:
         Damaged: the file is not what was written, or of another run.
     """
-    tensors, meta, _ = files.read_checked(path)
+    tensors, meta = files.read_checked(path)
     if meta["run"] != run.key:
         raise files.Damaged(path, f"of run {meta['run']}, not {run.key}")
     curves = {name: tensors[name].numpy() for name in ("epoch", *CURVES)}
