@@ -92,7 +92,7 @@ def other_tasks(
     return _ungrok(profile, grid, OTHER_TASKS if tasks is None else tasks, start_epochs)
 
 
-BY_DECAY = ("x*y", "x^2+y^2", "S_n: xy")
+BY_DECAY = ("x*y", "x^2+y^2")
 """Tasks whose rule comes early and goes at few examples: two weight decays each (choice C75)."""
 
 
