@@ -143,6 +143,7 @@ def every_decay(found: ByExperiment) -> Result:
     ("tasks_by_decay",),
     number="lines overlap almost perfectly for most of nine tasks",
     heading=claims.THREE,
+    earlier="open, before one end was made longer (C75)",
     few="two for each task, as for Fig. 8 (C75)",
 )
 def tasks_by_decay(found: ByExperiment) -> Result:
