@@ -295,12 +295,12 @@ def longer(
     """The runs, those in `more` with so many times the gradients, unless `changes` say how many.
 
     A run is named by its size, weight decay and seed, and by its d_model, its choice of mirror
-    images and its labels where these are others than usual.
+    images, its labels and its task where these are others than usual.
     """
     found, own_length = [], "epochs" in not_none(changes or {})
     for run in runs:
         own = {PAPERS.model.d_model: run.model.d_model, PAPERS.mirrors: run.mirrors}
-        own[PAPERS.labels] = run.labels
+        own |= {PAPERS.labels: run.labels, PAPERS.task: run.task}
         other = [value for usual, value in own.items() if value != usual]
         end = (run.dataset_size, run.weight_decay, run.seed, *other)
         times = 1 if own_length else more.get(end, 1)

@@ -19,6 +19,7 @@ from varma2023.plots import Looks, draw
 from varma2023.theme import GEN, MEM, NORM, figure, set_alt
 
 FACTORS = np.geomspace(0.7, 1 / 0.7, 5)  # values of c
+BESIDE = len(FACTORS) // 2 + np.array([-1, 1])  # the two around c = 1
 SHORTEST = 2  # parameters in a product along the shortest path through the network
 
 
@@ -53,7 +54,7 @@ def _scaled(weights: Weights, c: float, frozen: bool) -> Weights:
 def kappa_of_parts(record: Record, frozen: bool = False) -> list[float]:
     """`kappa_on_ray` of both parts of the correct logit for x + y: trigonometric, the rest."""
     run, weights, none = record.run, record.weights(), torch.tensor(torch.nan)
-    c = FACTORS[len(FACTORS) // 2 + np.array([-1, 1])]
+    c = FACTORS[BESIDE]
     found = [metrics.evaluate(run, _scaled(weights, each, frozen), none) for each in c.tolist()]
     parts = [metrics.METRICS.index(name) for name in ("trig_logit", "mem_logit")]
     low, high = (np.log(each[parts].abs().numpy()) for each in found)
@@ -62,8 +63,7 @@ def kappa_of_parts(record: Record, frozen: bool = False) -> list[float]:
 
 def kappa_on_ray(record: Record, frozen: bool = False) -> float:
     """App. D's κ where a network is: d log (correct logit) / d log c around c = 1."""
-    beside = len(FACTORS) // 2 + np.array([-1, 1])
-    logits, c = (np.log(v[beside]) for v in (along_ray(record, frozen), FACTORS))
+    logits, c = (np.log(v[BESIDE]) for v in (along_ray(record, frozen), FACTORS))
     return float(np.ptp(logits) / np.ptp(c))
 
 

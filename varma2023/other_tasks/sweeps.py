@@ -94,7 +94,7 @@ def other_tasks(
 
 BY_DECAY = ("x*y", "x^2+y^2")
 """Tasks whose rule comes early and goes at few examples: two weight decays each (choice C75)."""
-STILL_FALLING = ("x*y", 560, 2.0, 0)  # task, size, weight decay and seed of an end made longer
+STILL_FALLING = {(560, 2.0, 0, "x*y"): 3}  # times the gradients of an end that was not at rest
 
 
 @sets(
@@ -107,11 +107,7 @@ def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None)
     """Fig. 8: whether weight decay moves D_crit on some of these tasks, of the paper's grid all."""
     chosen = OTHER_TASKS if profile == "paper" else BY_DECAY
     runs = _ungrok(profile, grid, chosen if tasks is None else tasks)
-    if profile != "published":
-        return runs
-    ends = [(run.task, run.dataset_size, run.weight_decay, run.seed) for run in runs]
-    times = [3 if end == STILL_FALLING else 1 for end in ends]
-    return [replace(run, epochs=n * run.epochs) for run, n in zip(runs, times, strict=True)]
+    return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
 def _ungrok(

@@ -1,7 +1,6 @@
 """Claims about both circuits where ungrokking ends: Fig. 10, two starts, hysteresis."""
 
 from collections.abc import Sequence
-from itertools import chain
 from math import inf
 
 from grokkit.runs import Records
@@ -29,7 +28,7 @@ CLAIMS = Claims()
 )
 def fig10a(found: ByExperiment) -> Result:
     """Fig. 10a: the ratio of trig to mem logit rises with D', in each bucket of the norm."""
-    ends = [*chain.from_iterable(found[name] for name in FIG_10)]
+    ends = [*found["transition"], *found["finer"]]
     if not measures.judged(ends):
         return Result()
     decades = analysis.decades(ends)
@@ -55,7 +54,7 @@ def fig10a(found: ByExperiment) -> Result:
 )
 def fig10b(found: ByExperiment) -> Result:
     """Fig. 10b: test accuracy after ungrokking depends smoothly on D'."""
-    ends = [*chain.from_iterable(found[name] for name in FIG_10)]
+    ends = [*found["transition"], *found["finer"]]
     if not measures.judged(ends):
         return Result()
     ours = f"pooled rank correlation {analysis.rank_correlation(ends, 'accuracy').text()}"
