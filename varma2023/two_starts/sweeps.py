@@ -50,6 +50,24 @@ def both_starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*profiles.to_the_minimum(inits, grid, changes), *from_random(up, changes)]
 
 
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 54_000, (1800, 3000)),
+    quick=Grid(1, 80, (250, 400), run=QUICK_RUN),
+    paper=Grid(10, 100_000, PAPER_SIZES),
+)
+def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """App. A.2 and A.4: both starts again, until at rest (choice C76).
+
+    By the networks of `finer`, whose D_crit is known, and from random weights of their seeds.
+    """
+    changes = {"until_rest": profile != "quick", **changes}
+    every = replace(grid, seeds=2 * grid.seeds)  # the later half, as there
+    inits = profiles.full_data(profile, every.seeds, **profiles.shared(changes))[grid.seeds :]
+    fresh = [run for run in from_random(every, changes) if run.seed >= grid.seeds]
+    return [*profiles.to_the_minimum(inits, grid, changes), *fresh]
+
+
 # by size, weight decay and seed: which ends have so many times the gradients
 GROKKED_FOR_LONGER = {(180, 1.0, 2): 3}
 FRESH_FOR_LONGER = {

@@ -22,6 +22,7 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((size, 1.0, 1, 64, "random") for size in (357, 547)), 3),
     **dict.fromkeys(((357, 1.0, 0, "random"), (357, 1.0, 1, "random"), (547, 1.0, 1, "random")), 3),
     **{(231, 1.0, 1, "none"): 9, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
+    (560, 1.0, 7): 3,
 }
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
@@ -55,7 +56,8 @@ def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     At weight decay 1, by as many seeds as `transition` has, which come after those.
     """
     inits = profiles.full_data(profile, 2 * grid.seeds, **profiles.shared(changes))[grid.seeds :]
-    return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+    runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
+    return profiles.longer(runs, STILL_FALLING, changes) if profile == "published" else runs
 
 
 @sets(
