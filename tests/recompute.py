@@ -450,7 +450,7 @@ def resting(results: Path = RESULTS) -> list[tuple[str, int, int]]:
     """By claim, how many ends rest, of how many; of B33 also how often its limit is right."""
     _, started = at_minima(read("from_minima", results))
     kinds = groups(started, "optimiser")
-    names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "A.2": "both_starts"}
+    names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "A.4": "starts_at_rest"}
     names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
     found = {claim: read(name, results) for claim, name in names.items()}
     found |= {"F7": ungrokked("ungrokking", results), "B13": at_moduli(results)}
@@ -465,6 +465,18 @@ def stays(rows: list[Row]) -> int:
     return sum(accuracy(row) <= 0.95 and (row.optimiser == "adamw" or rests(row)) for row in rows)
 
 
+def fresh_ones(rows: list[Row]) -> list[Row]:
+    """Those that start from random weights."""
+    return [row for row in rows if row.init["dataset_size"] == row.dataset_size]
+
+
+def grokked_lower(rows: list[Row]) -> list[bool]:
+    """By seed, whether the train loss is lower where the network was grokked."""
+    fresh = {row.seed: row.end("train_loss") for row in fresh_ones(rows)}
+    others = [row for row in rows if row not in fresh_ones(rows)]
+    return [row.end("train_loss") < fresh[row.seed] for row in others]
+
+
 def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     """By claim, what its row must say of these numbers; `^` is the beginning."""
     runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
@@ -473,9 +485,9 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     by_decay = by(runs_of("tasks_by_decay"), "task", of=shift)
     seeds = {row.seed for row in slow}
     first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
-    adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
-    down = [row for row in starts if row.init["dataset_size"] > row.dataset_size]
-    fresh = [row for row in starts if row.init["dataset_size"] == row.dataset_size]
+    adamw, fresh = ungrokked("transition_adamw", results), fresh_ones(runs_of("both_starts"))
+    starts = runs_of("starts_at_rest")
+    at_rest = fresh_ones(starts)
     up = f"at most {averaged(d_crits(fresh))}"
     ends = by(ungrokked("ungrokking", results), "dataset_size", of=median_accuracy)
     led = [row for row in runs_of("carried") if row.curves["test_accuracy"][0] <= 0.95]
@@ -498,7 +510,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     crits = by(at_moduli(results), "p", of=d_crits)
     new = [p for p in crits if p not in (53, 113)]
     small, large = ([row for row in at_moduli(results) if row.p == p] for p in (31, 113))
-    grown = [r for r in runs_of("two_minima") if r.init["dataset_size"] == r.dataset_size]
+    grown = fresh_ones(runs_of("two_minima"))
     rules = with_the_rule(small)
     priced = gmean(d_crits([r for r in small if r.seed in {rule.seed for rule in rules}]))
     tables = runs_of("memory_at_rest") + runs_of("upper_branch")
@@ -535,7 +547,14 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             f"AdamW {shift(adamw, after_ten)}",
             f"at equal decay times, {shift(adamw)}",
         ],
-        "A.2": [f"D_crit at least {averaged(d_crits(down))}", up],
+        "A.2": [
+            f"{averaged(d_crits(runs_of('finer')))} down",
+            f"{averaged(d_crits(at_rest))} up",
+        ],
+        "A.4": [
+            f"{sum(own)} of {len(own)} on {size:,} examples"
+            for size, own in by(starts, "dataset_size", of=grokked_lower).items()
+        ],
         "B3": [up],
         "F10a": [
             f"rank correlation {rank_correlation(sizes, trig / correct):.2f} ",

@@ -118,7 +118,7 @@ def test_the_higher_end_is_at_rest_or_far_above(dearer, known):
 @pytest.mark.parametrize(
     ("d_crit", "half", "loop", "ratio"),
     [
-        (1900, True, [True, True], "2.38 (1 seed)"),
+        (1900, None, [True, True], "2.38 (1 seed)"),  # by bounds: 1,000, and 1,500 to 3,000
         (1200, False, [True, False], "1.50 (1 seed)"),
         (9000, True, [True, True], "not known, as one of them was not seen"),  # on the way up
         (800, False, [False, False], "1.00 (1 seed)"),
@@ -126,7 +126,8 @@ def test_the_higher_end_is_at_rest_or_far_above(dearer, known):
 )
 def test_the_way_up_needs_more_than_twice_as_many_or_not(d_crit, half, loop, ratio):
     down, up = crossing(800), fresh(d_crit)
-    assert analysis.half_the_size(down, up) == half
+    assert analysis.half_the_size(down, up) == [half]
+    assert analysis.half_the_size(crossing(800, rest=FALLING), up) == [None]
     assert list(analysis.loop_criteria(down, up).values()) == loop
     assert analysis.crit_ratio_text(down, up) == ratio
 

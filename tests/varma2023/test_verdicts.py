@@ -132,9 +132,11 @@ def one_falls():
 
 def two_starts(up=1900.0, loss=2.0, far=CALM, **changes):
     """From grokked networks and from fresh ones, of this D_crit and with so much higher Eq. (2)."""
-    fresh = made.sweep(d_crit=up, loss=loss, fresh=True, values=(1.0,), **changes)
-    both = made.sweep(values=(1.0,), **changes) + fresh
-    return {"both_starts": made.with_rest(both, far, dataset_size=300)}
+    own = {"values": (1.0,), "sizes": (*made.SIZES, 1800)} | changes
+    fresh = made.sweep(d_crit=up, loss=loss, fresh=True, **own)
+    grokked = made.with_rest(made.sweep(**own), far, dataset_size=300)
+    both = [*grokked, *fresh]
+    return {"both_starts": both, "starts_at_rest": both, "finer": grokked}
 
 
 def smaller_starts(small=20.0):
@@ -326,7 +328,7 @@ OTHERWISE = {
     ("F10a", NOT_RUN): SIZES_3,
     ("F10b", FAILS): one_falls,
     ("F10b", OPEN): {"d_crit": 1300.0, "steep": 3.0},
-    ("A.2", FAILS): {"up": 1200.0},
+    ("A.2", FAILS): {"up": 900.0},
     ("A.2", IN_PART): {"far": RESTLESS},
     ("A.2", OPEN): {"rest": RESTLESS},
     ("A.4", IN_PART): lambda: two_starts() | {"two_minima": made.two_minima()["two_minima"]},

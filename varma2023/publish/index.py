@@ -81,7 +81,7 @@ PAPER_INDEX = (
     Item("Fig. 6", "one semi-grokking run", "semi_grokking", pages.SEMI_GROKKING, "fig-6"),
     Item("App. A", "the network", "", pages.NOTATION, "sec-2-network"),
     Item("Fig. 7", "ungrokking over time", "ungrokking", pages.INTRO, "fig-7"),
-    Item("App. A.2", "two starts, two sizes", "both_starts", pages.MORE, "sec-a2"),
+    Item("App. A.2", "two starts, two sizes", "starts_at_rest", pages.MORE, "sec-a2"),
     Item("Fig. 8", "nine other tasks", "other_tasks", pages.UNGROKKING, "fig-8"),
     Item("App. A.3", "observations", "grokking", pages.CIRCUITS, "sec-a3"),
     Item("Fig. 9", "the two circuits while grokking", "grokking", pages.CIRCUITS, "fig-9"),

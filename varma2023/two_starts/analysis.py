@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import isfinite, isnan, log1p, nan
+from math import inf, isfinite, isnan, log1p, nan
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -217,6 +217,11 @@ def two_starts(grokked: Records, fresh: Records) -> list[TwoStarts]:
     return [TwoStarts(one[same][0], other[same][0]) for same in one if same in other]
 
 
+def n_lower(pairs: Sequence[TwoStarts]) -> str:
+    """ "4 of 5": in how many pairs the grokked start has the lower train loss."""
+    return measures.how_many(pair.lower["train loss"] for pair in pairs)
+
+
 def by_start(records: Records) -> tuple[list[Record], list[Record]]:
     """Ends of networks that were trained on more examples, and of those from random weights."""
     grokked, fresh = list[Record](), list[Record]()
@@ -333,12 +338,27 @@ def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 
-def half_the_size(grokked: Records, fresh: Records) -> bool:
-    """App. A.2: on every seed the grokked start's D_crit is less than half of the fresh one's."""
-    return all(  # a D_crit above the sizes is at least the largest of them
-        not down.censored and 2 * down.value < (up.low if up.censored else up.value)
-        for down, up in loop_crits(grokked, fresh)
-    )
+def sides(records: Records) -> dict[int, tuple[list[int], list[int]]]:
+    """By seed, the sizes on which a network is at rest below an accuracy of one half, and above."""
+    found = dict[int, tuple[list[int], list[int]]]()
+    for record in filter(measures.rests, records):
+        above = at_the_end(record) > 0.5
+        found.setdefault(record.run.seed, ([], []))[above].append(record.run.dataset_size)
+    return found
+
+
+def half_the_size(grokked: Records, fresh: Records) -> list[bool | None]:
+    """App. A.2 by seed: whether grokked networks keep half on half of what fresh ones need.
+
+    By bounds, of ends at rest alone; None where they cannot tell (choice C76).
+    """
+    kept, found = sides(grokked), list[bool | None]()
+    for seed, (memory, rule) in sides(fresh).items():
+        gone, stays = kept.get(seed, ([], []))
+        holds = 2 * min(stays, default=inf) < max(memory, default=0)
+        fails = 2 * max(gone, default=0) >= min(rule, default=inf)
+        found.append(True if holds else False if fails else None)
+    return found
 
 
 def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:

@@ -52,7 +52,7 @@ def both_starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(5, 54_000, (1800, 3000)),
+    published=Grid(5, 54_000, (1400, 3000)),
     quick=Grid(1, 80, (250, 400), run=QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
 )
