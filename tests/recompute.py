@@ -450,8 +450,9 @@ def resting(results: Path = RESULTS) -> list[tuple[str, int, int]]:
     """By claim, how many ends rest, of how many; of B33 also how often its limit is right."""
     _, started = at_minima(read("from_minima", results))
     kinds = groups(started, "optimiser")
-    names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "A.4": "starts_at_rest"}
+    names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "B3": "both_starts"}
     names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
+    names["A.4"] = "starts_at_rest"
     found = {claim: read(name, results) for claim, name in names.items()}
     found |= {"F7": ungrokked("ungrokking", results), "B13": at_moduli(results)}
     found |= {"B15": ungrokked_at_widths(results), "B33": kinds["lbfgs"]}
@@ -485,9 +486,11 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     by_decay = by(runs_of("tasks_by_decay"), "task", of=shift)
     seeds = {row.seed for row in slow}
     first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
-    adamw, fresh = ungrokked("transition_adamw", results), fresh_ones(runs_of("both_starts"))
-    starts = runs_of("starts_at_rest")
-    at_rest = fresh_ones(starts)
+    adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
+    fresh, at_rest = fresh_ones(starts), runs_of("starts_at_rest")
+    down = [row for row in starts if row not in fresh]
+    keeps = [row for row in runs_of("finer") if rests(row) and accuracy(row) > 0.5]
+    kept = [min(row.dataset_size for row in own) for own in groups(keeps, "seed").values()]
     up = f"at most {averaged(d_crits(fresh))}"
     ends = by(ungrokked("ungrokking", results), "dataset_size", of=median_accuracy)
     led = [row for row in runs_of("carried") if row.curves["test_accuracy"][0] <= 0.95]
@@ -548,12 +551,12 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             f"at equal decay times, {shift(adamw)}",
         ],
         "A.2": [
-            f"{averaged(d_crits(runs_of('finer')))} down",
-            f"{averaged(d_crits(at_rest))} up",
+            *(f"^D_crit at least {averaged(d_crits(down))}", up),
+            f"above ½ on {summary(kept)} examples",
         ],
         "A.4": [
             f"{sum(own)} of {len(own)} on {size:,} examples"
-            for size, own in by(starts, "dataset_size", of=grokked_lower).items()
+            for size, own in by(at_rest, "dataset_size", of=grokked_lower).items()
         ],
         "B3": [up],
         "F10a": [

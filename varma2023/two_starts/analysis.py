@@ -352,9 +352,9 @@ def half_the_size(grokked: Records, fresh: Records) -> list[bool | None]:
 
     By bounds, of ends at rest alone; None where they cannot tell (choice C76).
     """
-    kept, found = sides(grokked), list[bool | None]()
-    for seed, (memory, rule) in sides(fresh).items():
-        gone, stays = kept.get(seed, ([], []))
+    kept, left, found = sides(grokked), sides(fresh), list[bool | None]()
+    for seed in group(fresh, "seed"):
+        (gone, stays), (memory, rule) = (own.get(seed, ([], [])) for own in (kept, left))
         holds = 2 * min(stays, default=inf) < max(memory, default=0)
         fails = 2 * max(gone, default=0) >= min(rule, default=inf)
         found.append(True if holds else False if fails else None)
