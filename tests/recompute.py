@@ -471,11 +471,15 @@ def fresh_ones(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.init["dataset_size"] == row.dataset_size]
 
 
+def grokked_ones(rows: list[Row]) -> list[Row]:
+    """Those that start from networks trained on more examples."""
+    return [row for row in rows if row.init["dataset_size"] > row.dataset_size]
+
+
 def grokked_lower(rows: list[Row]) -> list[bool]:
     """By seed, whether the train loss is lower where the network was grokked."""
     fresh = {row.seed: row.end("train_loss") for row in fresh_ones(rows)}
-    others = [row for row in rows if row not in fresh_ones(rows)]
-    return [row.end("train_loss") < fresh[row.seed] for row in others]
+    return [row.end("train_loss") < fresh[row.seed] for row in grokked_ones(rows)]
 
 
 def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
@@ -487,8 +491,8 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     seeds = {row.seed for row in slow}
     first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
     adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
-    fresh, at_rest = fresh_ones(starts), runs_of("starts_at_rest")
-    down = [row for row in starts if row not in fresh]
+    down, fresh = grokked_ones(starts), fresh_ones(starts)
+    at_rest = runs_of("starts_at_rest")
     keeps = [row for row in runs_of("finer") if rests(row) and accuracy(row) > 0.5]
     kept = [min(row.dataset_size for row in own) for own in groups(keeps, "seed").values()]
     up = f"at most {averaged(d_crits(fresh))}"

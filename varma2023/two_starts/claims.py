@@ -70,6 +70,7 @@ def fig10b(found: ByExperiment) -> Result:
     (MORE, "fig-two-starts"),
     ("both_starts", "finer", "starts_at_rest"),
     number="accuracy near 0.7 at D of 800 – 1,000, and at ~2,000",
+    earlier="open, too, by interpolated sizes, since an end beside them still falls (C57, C76)",
 )
 def half_the_size(found: ByExperiment) -> Result:
     """App. A.2: grokked networks keep half on half of what fresh ones need, by bounds (C76)."""

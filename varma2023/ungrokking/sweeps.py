@@ -13,7 +13,7 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
-# of random labels, or with a choice of mirror images by that, too (choices C19, C26 - C29, C50)
+# of random labels, or with a choice of mirror images by that, too (C19, C26 - C29, C50, C76)
 STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4), (344, 1.0, 3)), 3),  # 31, 53, 73
@@ -22,7 +22,7 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((size, 1.0, 1, 64, "random") for size in (357, 547)), 3),
     **dict.fromkeys(((357, 1.0, 0, "random"), (357, 1.0, 1, "random"), (547, 1.0, 1, "random")), 3),
     **{(231, 1.0, 1, "none"): 9, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
-    (560, 1.0, 7): 3,
+    (560, 1.0, 7): 3,  # p = 113
 }
 PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
