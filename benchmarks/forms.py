@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from engine import CPU, fresh, fused_forward, in_turns, matmul_peak, options, repeated, save
 
 from grokkit import model, tasks
-from grokkit.engine import cost, lbfgs, stack, tabulated
+from grokkit.engine import lbfgs, stack, tabulated
 from grokkit.runs import Run
+from varma2023.engine import forms
 
 SIZES = (30, 60, 120, 240, 480, 1000, 2000, 3830)
 STEP_SIZES = (480, 1000, 3830)
@@ -47,7 +48,7 @@ def forms_of(run: Run) -> dict[str, Gradient]:
     last_row = stack.batched_loss([run], torch.float32, CPU)
     tables = stack.tabulated_loss([run], torch.float32)
     ways = (textbook(run), lambda: last_row(point), lambda: tables(point))
-    return dict(zip((cost.form for cost in cost.forms(run)), ways, strict=True))
+    return dict(zip((form.form for form in forms.all_forms(run)), ways, strict=True))
 
 
 def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:

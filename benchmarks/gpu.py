@@ -22,13 +22,13 @@ from functools import partial
 import torch
 from engine import fresh, matmul_peak, options, repeated, runs_of, save, seconds
 
-from grokkit.engine import cost, cuda
+from grokkit.engine import cuda
 from grokkit.engine.trainer import resolve_device
 from grokkit.runs import PRECISIONS, Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local
 from varma2023 import profiles
-from varma2023.engine import timings
+from varma2023.engine import forms, timings
 from varma2023.measures import generalises
 
 CASES = [(64, 1800), (256, 1800), (8, 1800), (1, 1800), (64, 1000), (64, 3830), (1, 3830)]
@@ -53,7 +53,7 @@ def limit(run: Run, peak: dict[str, float]) -> float:
     Arithmetic: W_O, the MLP and the unembedding for each example, three passes. Bytes: AdamW reads
     parameters, gradient and moments and writes three of them.
     """
-    flop = replace(cost.last_row(run), fixed=0).flop(run.dataset_size)
+    flop = replace(forms.last_row(run), fixed=0).flop(run.dataset_size)
     return max(flop / peak[run.precision], timings.update_bytes(run) / peak["bytes"])
 
 

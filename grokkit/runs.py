@@ -61,6 +61,7 @@ class Run:
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
     clip: float = 0.0  # of adamw: the longest norm of the gradient, in units of eps; 0: any
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
+    push: float = 0.0  # of lbfgs: a spring raises `trig_share` so far by the end; 0: none
     mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
 
     def __post_init__(self) -> None:
@@ -107,6 +108,8 @@ class Run:
         for name in ("noise", "amplify", "muon", "clip", "steepness"):
             yield name, 0 <= getattr(self, name) < np.inf, "at least 0"
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
+        free = by_adamw or self.task != "x+y"
+        yield "push", 0 <= self.push < (1e-9 if free else 1), "in [0, 1), and 0 but of lbfgs on x+y"
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
     def _check_init(self, init: "Run") -> None:

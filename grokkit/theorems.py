@@ -4,12 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.optimize import brentq, minimize_scalar
 
-from grokkit.model import cross_entropy
-from grokkit.simulation import Logged, check_positive, check_whole
+from grokkit.simulation import check_positive, check_whole
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,6 @@ def optimal_shares(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
     return np.asarray(share / share.sum())
 
 
-def sharing_cost(circuits: EqualCircuits, share: Logged) -> Logged:
-    """The decay term of Eq. (6) at weights (share, 1 - share), over its value at (1, 0)."""
-    norms = np.stack([share, 1 - share], -1) ** (1 / circuits.kappa) * np.array(circuits.P)
-    cost = (norms**circuits.q).sum(-1)
-    return np.asarray(cost / circuits.P[0] ** circuits.q)
-
-
 def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
     """The minimiser of Eq. (6): the shares of Theorem D.4 times the best total weight.
 
@@ -86,21 +77,6 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         return np.zeros(len(share))
     best = share * math.exp(brentq(h, top, 20.0, xtol=1e-15))
     return best if effective_loss(circuits, best) < effective_loss(circuits, 0 * best) else 0 * best
-
-
-def scaled_loss(
-    logits: Float[np.ndarray, "batch label"], labels: Int[np.ndarray, " batch"], scale: float
-) -> float:
-    """Theorem D.1: L_x-ent(c h) < L_x-ent(h) for c > 1 if h is right on every example.
-
-    Its left side: the mean cross-entropy of the logits h times `scale`, in nats.
-    """
-    return float(cross_entropy(torch.from_numpy(scale * logits), torch.from_numpy(labels)).mean())
-
-
-def lemma_d2_gap(a: Logged, b: Logged, r: Logged) -> Logged:
-    """Lemma D.2: (a + b)^r <= a^r + b^r if 0 < r <= 1; the right side over the left, less 1."""
-    return (a**r + b**r) / (a + b) ** r - 1
 
 
 def lemma_d3_delta(x: float, r: float, c: float) -> float:

@@ -104,6 +104,7 @@ EXPERIMENTS = {
         (costs.papers_memory, "the same at the paper's modulus"),
         (two.two_minima, "both starts, side by side"),
         (two.shaken, "whether networks come back to them"),
+        (two.pushed, "how high it is between them"),
         (ungrok.mirrors, "D_crit by examples, or by facts"),
     )
 }

@@ -1,7 +1,6 @@
 """What a model-step costs, counted from the sizes of a network.
 
-A model-step is one epoch of one run: the gradient of its whole train set and one update. There are
-three forms of the gradient, equal but for rounding: `model`, `batched` and `tabulated`.
+A model-step is one epoch of one run: the gradient of its whole train set and one update.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from math import prod
 
 from grokkit import tasks
 from grokkit.engine.tabulated import CHUNK
-from grokkit.model import N_CTX
 from grokkit.runs import Run
 
 
@@ -35,36 +33,18 @@ class Cost:
         return 4 * min(dataset_size, self.chunk or dataset_size) * self.kept
 
 
-def _sizes(run: Run) -> tuple[int, int, int, int]:
+def sizes(run: Run) -> tuple[int, int, int, int]:
+    """How many tokens, d_model, d_mlp and n_heads."""
     n = tasks.task(run.task, run.p).n_tokens
     return n, run.model.d_model, run.model.d_mlp, run.model.n_heads
 
 
-def textbook(run: Run) -> Cost:
-    """`model.forward`: every matrix at all four positions, and attention among them."""
-    n, d, m, _ = _sizes(run)
-    position = 4 * d * d + 2 * N_CTX * d + 2 * d * m + d * n  # Q K V O, attention, MLP, W_U
-    return Cost("textbook", N_CTX * position, 0, N_CTX * (7 * d + m + n))
-
-
-def last_row(run: Run) -> Cost:
-    """`batched.forward`: W_O, MLP and W_U at the last position; attention from 2 n + 2 rows."""
-    n, d, m, h = _sizes(run)
-    tables = (2 * n + 2) * d * (d + h) + 2 * d * d  # values and scores; query, folded keys
-    return Cost("last row", d * d + 2 * d * m + d * n, tables, 4 * d + h + m + n)
-
-
 def tabulated(run: Run) -> Cost:
     """`tabulated.gradient`: the entries of A and B, and W_OU; the tables T, F and W_OU."""
-    n, d, m, h = _sizes(run)
+    n, d, m, h = sizes(run)
     width = m + n
     tables = d * d * width + (n + 4) * d * (d + width) + m * d * n
     return Cost("tables", m * n + (2 + 4) * h * width, tables, width + 7 * h, CHUNK)
-
-
-def forms(run: Run) -> list[Cost]:
-    """The three forms, from the textbook's to the tables."""
-    return [textbook(run), last_row(run), tabulated(run)]
 
 
 def n_parameters(run: Run) -> int:

@@ -71,7 +71,6 @@ def at_minimum(gradients: Epochs, objective: Logged, residual: float) -> bool:
     return bool(before / objective[-1] - 1 < MINIMUM_FALL)
 
 
-@torch.no_grad()
 def all_logits(theta: Weights, task: tasks.Task) -> Float[Tensor, "batch label"]:
     """Logits of one network on every example of the task, in float64 on the weights' device."""
     single = {name: weight.unsqueeze(0) for name, weight in theta.items()}

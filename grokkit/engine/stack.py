@@ -14,16 +14,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import tasks
+from grokkit import decomposition, tasks
 from grokkit.engine import batched, cuda, lbfgs, tabulated
 from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
-from grokkit.engine.metrics import METRICS, evaluate
+from grokkit.engine.metrics import METRICS, all_logits, evaluate
 from grokkit.engine.steepness import second_difference
 from grokkit.model import Weights, flat, initialise, named
 from grokkit.optimum import Rows, residual
 from grokkit.runs import Run
 from grokkit.store.store import Store
+
+STIFFNESS = 20_000.0  # of the spring of `pushed`
+PUSHES = 20  # steps in which it is wound up, each with a history of its own
 
 
 class Stack:
@@ -42,7 +45,8 @@ class Stack:
 
         `batched` computes all gradients at once, by default on every device but the CPU.
         """
-        self.runs, self.device, self.threads = list(runs), device, threads
+        self.runs, self.device, self.threads, self.epoch = list(runs), device, threads, epoch
+        self._winding = -(-runs[0].epochs // PUSHES)  # epochs between two steps of a push
         self.batched = device.type != "cpu" if batched is None else batched
         tensors = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
@@ -50,9 +54,9 @@ class Stack:
         # a minimiser that has got to float64 stays there
         final = tensors["point"].dtype == torch.float64 and len(tensors) > 1
         exact = runs[0].precision == "float64" or final
-        self._begin(tensors, torch.float64 if exact else torch.float32, epoch)
+        self._begin(tensors, torch.float64 if exact else torch.float32)
 
-    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype, epoch: int = 0) -> None:
+    def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype) -> None:
         """Set up the gradients and the optimiser in this dtype."""
         if self.batched or self.runs[0].precision == "bf16":
             loss_of = partial(batched_loss, dtype=dtype, device=self.device)
@@ -62,10 +66,13 @@ class Stack:
         self.exact_loss, exact = self.train_loss, [replace(r, loss="exact") for r in self.runs]
         if exact != self.runs and any(run.steepness for run in self.runs):
             self.exact_loss = loss_of(exact)  # over a short way rounding would be steep
-        optimiser = self.optimiser = begun(self.runs, tensors, dtype, epoch)
+        optimiser = self.optimiser = begun(self.runs, tensors, dtype, self.epoch)
         objective = self.train_loss
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(objective, *self._eps_and_decay(optimiser.point))
+            if self.runs[0].push:
+                part = (1 + self.epoch // self._winding) / PUSHES
+                objective = pushed(objective, self.runs, part)
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         # not each step is the same; Muon's are, but were never recorded on a card
         no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
@@ -79,8 +86,12 @@ class Stack:
     def advance(self) -> None:
         """One gradient of every run's whole train set, and what the optimiser makes of it."""
         self.step()
+        self.epoch += 1
+        point = self.optimiser.point
         if self._in_float32 and self.optimiser.stuck.all():
-            self._begin({"point": self.optimiser.point}, torch.float64)
+            self._begin({"point": point}, torch.float64)
+        elif self.runs[0].push and self.epoch % self._winding == 0:
+            self._begin({"point": point}, point.dtype)
 
     @property
     def _in_float32(self) -> bool:
@@ -89,7 +100,7 @@ class Stack:
 
     def stuck(self) -> Bool[Tensor, " run"]:
         """Which runs cannot go on, for want of precision; on the CPU."""
-        return self.optimiser.stuck.cpu() & (not self._in_float32)
+        return self.optimiser.stuck.cpu() & (not self._in_float32 and not self.runs[0].push)
 
     def finite(self) -> Bool[Tensor, " run"]:
         """Which runs have parameters, and AdamW's moments, that are finite; on the CPU."""
@@ -186,6 +197,29 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
                 loss = batched.train_loss(named(rows, shapes), batch, exact)
             [gradient] = torch.autograd.grad(loss.sum(), rows)
         return loss.detach(), gradient
+
+    return value_and_gradient
+
+
+def pushed(objective: Objective, runs: Sequence[Run], part: float) -> Objective:
+    """The objective, and a spring while a run's `trig_share` is below this part of its `push`.
+
+    It adds STIFFNESS (part push - share)^2 / 2, in the units of `lbfgs.total`.
+    """
+
+    def spring(run: Run, row: Tensor) -> Tensor:
+        logits = all_logits(named(row, run.shapes), tasks.task(run.task, run.p))
+        Z = logits.view(run.p, run.p, run.p)
+        share = decomposition.trig_logits(Z).norm() / decomposition.centred(Z).norm()
+        return (STIFFNESS / 2 * (part * run.push - share).relu().square()).to(row)
+
+    def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
+        value, gradient = objective(rows)
+        rows = rows.detach().requires_grad_()
+        with torch.enable_grad():
+            springs = torch.stack([spring(*each) for each in zip(runs, rows, strict=True)])
+            [pull] = torch.autograd.grad(springs.sum(), rows)
+        return value + springs.detach(), gradient + pull
 
     return value_and_gradient
 

@@ -9,7 +9,7 @@ from grokkit import model
 from grokkit.engine import batched, cost, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
-from varma2023.engine import timings
+from varma2023.engine import forms, timings
 
 SMALL = Run(p=13, dataset_size=100, model=ModelConfig(d_model=32, n_heads=4, d_mlp=48))
 
@@ -60,7 +60,7 @@ def test_flop_are_those_that_torch_counts_but_for_the_scores_from_tables(form, r
             tabulated.gradient(theta, chunks)
         else:
             torch.autograd.grad(LOSSES[form](run, theta, *own), list(theta.values()))
-    expected = getattr(cost, form)(run).flop(run.dataset_size)
+    expected = getattr(forms, form)(run).flop(run.dataset_size)
     apart = 0.04 if form == "tabulated" and run == SMALL else 0.01
     assert counter.get_total_flops() == pytest.approx(expected, rel=apart)
 
@@ -83,7 +83,7 @@ def saved(form, run):
 def test_autograd_keeps_what_is_counted_and_not_much_more(form):
     some, more = (saved(form, Run(dataset_size=size)) for size in (200, 300))
     kept = (more - some) / 100  # an example
-    assert 1 <= kept / getattr(cost, form)(Run()).kept < 1.4
+    assert 1 <= kept / getattr(forms, form)(Run()).kept < 1.4
 
 
 def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_flop():
@@ -91,8 +91,8 @@ def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_f
     n = sum(weight.numel() for weight in theta.values())
     assert cost.n_parameters(SMALL) == n
     assert timings.update_bytes(SMALL) == 7 * 4 * n
-    assert cost.textbook(SMALL).kept_bytes(10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
-    _, last_row, tables = cost.forms(Run())
+    assert forms.textbook(SMALL).kept_bytes(10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
+    _, last_row, tables = forms.all_forms(Run())
     assert tables.kept_bytes(100) == 400 * tables.kept
     assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept  # a chunk at a time
     size = timings.crossover(last_row, tables)

@@ -12,17 +12,19 @@ import torch
 from hypothesis import assume, given
 from hypothesis.strategies import floats
 from scipy import integrate, optimize
-from tiny import CPU, MINIMISER, train
+from tiny import CPU, MINIMISER, fresh, train
 from torch import Tensor
 from torch.testing import assert_close
 
-from grokkit.engine import lbfgs, metrics
+from grokkit.decomposition import trig_share
+from grokkit.engine import lbfgs, metrics, stack
 from grokkit.engine.lbfgs import LBFGS, Objective
-from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL, at_minimum
+from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL, all_logits, at_minimum
 from grokkit.engine.stack import batched_loss
-from grokkit.model import ModelConfig, flat, initialise
+from grokkit.model import ModelConfig, flat, initialise, named
 from grokkit.optimum import penalty, residual
 from grokkit.runs import Run
+from grokkit.tasks import task
 from varma2023.measures import objective as eq_2
 
 SMALL = ModelConfig(d_model=16, n_heads=2, d_mlp=8)
@@ -302,3 +304,35 @@ def test_a_run_until_rest_ends_at_its_first_minimum_and_says_so(store, monkeypat
     assert at[-1] < run.epochs
     assert record.ended.startswith("at rest: residual ")
     assert record.final("residual") < MINIMUM_RESIDUAL
+
+
+# --- pushed to a share of the rule
+
+
+def test_a_spring_adds_its_energy_and_its_slope_below_its_length_alone():
+    runs = [replace(RUNS[0], **MINIMISER, push=share) for share in (0.8, 0.001)]
+    start, free = networks(runs)
+    pulled = stack.pushed(free, runs, 0.5)
+    (value, gradient), (without, slope) = pulled(start), free(start)
+    share = trig_share(all_logits(named(start[0], runs[0].shapes), task("x+y", 5)).view(5, 5, 5))
+    assert 0.0005 < share < 0.4
+    assert_close(value - without, torch.tensor([1e4 * (share - 0.4) ** 2, 0]).double())
+    assert_close(gradient[1], slope[1], rtol=0, atol=0)
+    u = torch.randn_like(start)
+    up, down = pulled(start + 1e-6 * u)[0], pulled(start - 1e-6 * u)[0]
+    assert_close((up - down) / 2e-6, (gradient * u).sum(1), rtol=1e-5, atol=1e-5)
+
+
+def test_a_pushed_network_gets_there_step_by_step_and_after_a_break_with_the_same_bits(store):
+    run = replace(RUNS[0], **MINIMISER, p=7, dataset_size=20, epochs=1000, n_logged=40, push=0.9)
+    [record] = train([run], store)
+    reached = np.ceil(record["epoch"] / 50) / 20 * 0.9  # by the end of each of 20 steps
+    assert np.all(record["trig_share"][1:] > 0.95 * np.maximum(reached - 0.045, 0)[1:])
+    whole = fresh([run])
+    for _ in range(120):
+        whole.advance()
+    again = stack.Stack([run], [whole.state(0)], CPU, 120)
+    for _ in range(40):
+        whole.advance()
+        again.advance()
+    assert_close(again.optimiser.point, whole.optimiser.point, rtol=0, atol=0)

@@ -24,7 +24,7 @@ def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
     kept = logits.copy()
     theirs = torch.nn.functional.cross_entropy(torch.tensor(scale * logits), torch.tensor(labels))
-    assert abs(theorems.scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
+    assert abs(analysis.scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
     assert np.array_equal(logits, kept)
 
 
@@ -96,7 +96,7 @@ def test_sharing_costs_least_at_the_optimal_share():
     for kappa in (0.5, 1.2, 1.9, 2.5):
         found = EqualCircuits((1.0, 2.0), kappa)
         share = np.linspace(0, 1, 10_001)
-        cost = theorems.sharing_cost(found, share)
+        cost = analysis.sharing_cost(found, share)
         assert abs(share[cost.argmin()] - theorems.optimal_shares(found)[0]) < 1e-4
         assert cost[-1] == 1
 

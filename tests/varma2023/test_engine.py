@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from handmade import shown
 
-from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023 import theme
 from varma2023.engine import figures, timings
+from varma2023.engine.forms import all_forms
 from varma2023.engine.measured import save
 
 PROVENANCE = {"provenance": {"device": "cpu x86_64", "torch": "2.0"}}
@@ -169,7 +169,7 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
     lines = [trace for trace in fig.data if trace.mode == "lines"]
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert [trace.name for trace in lines[:3]] == ["textbook", "last row", "tables"]
-    for line, timed, form in zip(lines[:3], points, cost.forms(Run()), strict=True):
+    for line, timed, form in zip(lines[:3], points, all_forms(Run()), strict=True):
         assert timed.legendgroup == line.legendgroup
         np.testing.assert_allclose(line.y, [form.flop(D) for D in line.x], rtol=1e-6)
         ms = timed.customdata[:, 1]
@@ -178,7 +178,7 @@ def test_a_point_lies_above_its_line_by_what_is_lost_besides_matrix_products():
         share = timed.customdata[:, 3]
         np.testing.assert_allclose(share, [form.flop(D) for D in timed.x] / timed.y, atol=1e-4)
     assert len({trace.marker.symbol for trace in points}) == 3
-    assert lines[3].x[0] == lines[3].x[1] == timings.crossover(*cost.forms(Run())[1:])
+    assert lines[3].x[0] == lines[3].x[1] == timings.crossover(*all_forms(Run())[1:])
 
 
 def test_the_ladder_has_a_point_a_way_and_case_with_its_range():

@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from grokkit.engine import cost
+from grokkit.engine.cost import Cost
 from grokkit.runs import Run
 from varma2023.engine import timings
+from varma2023.engine.forms import all_forms
 from varma2023.plots import Looks, dash_of, draw, draw_bars, symbol_of
 from varma2023.theme import NORM, coloured, figure, panels, set_alt
 
@@ -22,7 +23,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
 
     A point is the time, times the matrix products that the machine does in a second.
     """
-    forms = cost.forms(run)
+    forms = all_forms(run)
     log: Looks = {"type": "log", "dtick": 1}
     xaxis, yaxis = {"title": "examples D", **log}, {"title": "FLOP of a gradient", **log}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=480)
@@ -51,7 +52,7 @@ def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
 
 
 def _draw_timed(
-    fig: go.Figure, form: cost.Cost, measured: dict[str, Any], marker: dict[str, Any]
+    fig: go.Figure, form: Cost, measured: dict[str, Any], marker: dict[str, Any]
 ) -> None:
     """The times of one form, as the FLOP that the machine's matrix products do meanwhile."""
     rows = [row for row in measured["rows"] if row["form"] == form.form]

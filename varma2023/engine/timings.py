@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from grokkit.engine import cost
 from grokkit.runs import Run
+from varma2023.engine.forms import all_forms
 from varma2023.engine.measured import load
 from varma2023.measures import Summary
 from varma2023.tables import pivot, span, table
@@ -194,7 +195,7 @@ def count_table(runs: list[Run]) -> str:
     """The counts of each form as an HTML table, with the sums at the sizes of these runs."""
     sizes = [run.dataset_size for run in runs]
     cells = {}
-    for form in cost.forms(runs[0]):
+    for form in all_forms(runs[0]):
         cells[form.form, "multiply-adds an example"] = f"{form.example:,}"
         cells[form.form, "once a step"] = f"{form.fixed:,}"
         for size in sizes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from grokkit.engine.stack import PUSHES
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
@@ -96,6 +97,28 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
         grokked = longer(grokked, GROKKED_FOR_LONGER, changes)
         fresh = longer(fresh, FRESH_FOR_LONGER, changes)
     return [*grokked, *fresh]
+
+
+PUSH = 0.6  # of the logits' norm: more of the rule than of memory
+
+
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 4000, (180, 228, 280), run=Run(p=31, dataset_size=1)),
+    quick=Grid(1, 80, (60, 110), run=Run(p=17, dataset_size=1)),
+    paper=Grid(10, 20_000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
+)
+def pushed(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """Not in the paper: networks in memory, pushed towards the rule by a spring (choice C77).
+
+    From random weights until at rest in memory, for as many gradients at most, and then for as many
+    while the spring raises the share of the trigonometric logits (`engine.stack.pushed`).
+    """
+    starts = from_random(grid, {"until_rest": profile != "quick", "p": grid.run.p, **changes})
+    starts = [replace(run, keep_weights=True) for run in starts]
+    how: Changes = {"push": PUSH, "n_logged": 4 * PUSHES + 2, "tolerance": 0.0}
+    how |= {"until_rest": False, "keep_weights": False}
+    return [replace(start, init=start, **how) for start in starts]
 
 
 SHAKE: Changes = {

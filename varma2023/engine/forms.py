@@ -1,0 +1,27 @@
+"""What the three forms of the gradient cost, equal but for rounding, from the sizes of a network.
+
+They are those of `grokkit.model`, `grokkit.engine.batched` and `grokkit.engine.tabulated`.
+"""
+
+from grokkit.engine.cost import Cost, sizes, tabulated
+from grokkit.model import N_CTX
+from grokkit.runs import Run
+
+
+def textbook(run: Run) -> Cost:
+    """`model.forward`: every matrix at all four positions, and attention among them."""
+    n, d, m, _ = sizes(run)
+    position = 4 * d * d + 2 * N_CTX * d + 2 * d * m + d * n  # Q K V O, attention, MLP, W_U
+    return Cost("textbook", N_CTX * position, 0, N_CTX * (7 * d + m + n))
+
+
+def last_row(run: Run) -> Cost:
+    """`batched.forward`: W_O, MLP and W_U at the last position; attention from 2 n + 2 rows."""
+    n, d, m, h = sizes(run)
+    tables = (2 * n + 2) * d * (d + h) + 2 * d * d  # values and scores; query, folded keys
+    return Cost("last row", d * d + 2 * d * m + d * n, tables, 4 * d + h + m + n)
+
+
+def all_forms(run: Run) -> list[Cost]:
+    """The three forms, from the textbook's to the tables."""
+    return [textbook(run), last_row(run), tabulated(run)]
