@@ -263,6 +263,35 @@ def shaken(back=1.0, lost=0.5, p=113, rest=CALM, sizes=(180, 228)) -> Named:
     return {"shaken": found}
 
 
+def pushed(
+    heights=(16.0, 9.6, 2.8),
+    left=1000.0,
+    over=True,
+    p=113,
+    seeds=FIVE,
+    sizes=(600, 760, 930),
+    fall=0.0,
+) -> Named:
+    """Networks that are pushed over these heights, at the largest size or not, and fresh ones.
+
+    The heights lie on a line to 0 at 1,000; fresh networks cross at `left`. In memory Eq. (2) is
+    230, and so much more at first.
+    """
+    found, last = [], max(sizes)
+    for (size, height), seed in product(zip(sizes, heights, strict=False), seeds):
+        run = lbfgs(dataset_size=scaled(size, p=p), p=p, seed=seed, epochs=4000, push=0.6)
+        way = np.array([fall, *[0.0] * 5, *[0.5] * 4, 1.0, *[0.7] * 4, *[-1.0] * 5, -1.2])
+        way[1:] *= height
+        if size == last and not over:
+            way = np.linspace(0, height, 21)  # it only rises
+        norm, at = (2 * (230 + np.repeat(way, 2)[1:])) ** 0.5, np.arange(0, 4001, 100)
+        share = np.linspace(0.1, 0.6, len(at))
+        found.append(record(run, at, train_loss=0.0, param_norm=norm, trig_share=share))
+        found[-1].metrics["test_accuracy"] = 0.05 + 0 * share
+    fresh = sweep(seeds, left, values=(1.0,), p=p, fresh=True)
+    return {"pushed": found, "upper_branch": fresh}
+
+
 def by_mirrors(ratio=2.0, **changes) -> Named:
     """Ungrokking without mirror images and with all, by accuracy on examples that are new in both.
 

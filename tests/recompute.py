@@ -354,6 +354,25 @@ def come_back(rows: list[Row]) -> dict[int, tuple[int, int]]:
     return counts
 
 
+def heights(rows: list[Row]) -> dict[int, dict[int, float]]:
+    """By seed and size, how far a pushed network rises to its clearest peak (choice C77)."""
+    found: dict[int, dict[int, float]] = {}
+    for row in rows:
+        step = row.epochs // 20
+        known = dict(zip(row.curves["epoch"].astype(int).tolist(), objective(row), strict=True))
+        ends = [known[step * i] for i in range(21)]
+        peaks = [(top - min(ends[: i + 1]), top - min(ends[i:])) for i, top in enumerate(ends)]
+        found.setdefault(row.seed, {})[row.dataset_size] = max(peaks, key=min)[0]
+    return found
+
+
+def zero_of(by_size: dict[int, float]) -> float:
+    """Where the line of least squares through these heights is 0."""
+    x, y = np.array([*by_size.items()]).T
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    return float(x.mean() - y.mean() / slope)
+
+
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
     found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
@@ -620,6 +639,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             for n in [*by(runs_of("momentum"), "beta1", of=half).values()][:2]
         ],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(runs_of("shaken")).items()],
+        "B49": [f"0 at {summary([*map(zero_of, heights(runs_of('pushed')).values())])}"],
         "B24": ["^{} of {} end in the middle, {} of them".format(*middle)],
         "B29": ["^{} of {} end in the middle, {} of them".format(*left_at_113(results))],
         "B25": [f"^{k} of {of} gen" for k, of in left_memory(runs_of("lowered")).values()],

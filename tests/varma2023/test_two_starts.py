@@ -5,12 +5,12 @@ from math import isnan
 
 import numpy as np
 import pytest
-from evidence import FALLING, SIZES, by_seed, crossing, end, shaken, two_minima
+from evidence import FALLING, SIZES, by_seed, crossing, end, pushed, shaken, two_minima
 from handmade import altered, shown
 
 from grokkit.runs import Run
 from varma2023.measures import trig_part
-from varma2023.two_starts import analysis, figures, sweeps
+from varma2023.two_starts import analysis, barrier, figures, sweeps
 
 
 def of_norm(norm, **finals):
@@ -167,3 +167,44 @@ def test_runs_are_shaken_from_the_ends_of_both_minima():
         assert loose == replace(noise, keep_weights=False)
         assert (noise.noise, noise.optimiser, end.optimiser) == (1000, "adamw", "lbfgs")
         assert replace(run, init=end.init) == replace(end, keep_weights=False)
+
+
+def test_a_height_is_the_top_of_a_push_over_the_lowest_before_it():
+    made = pushed(fall=0.3)
+    pushes = [barrier.Push(record) for record in made["pushed"]]
+    assert len(pushes[0].costs) == 21
+    assert {push.top for push in pushes} == {10}
+    assert {round(push.base, 9) for push in pushes} == {230.0}
+    assert [push.height for push in pushes[::5]] == pytest.approx([16.0, 9.6, 2.8])
+    assert pushes[0].shares[10] == pytest.approx(0.35)
+    assert all(push.rested for push in pushes)  # it falls by 0.13% before
+    assert not any(barrier.Push(r).rested for r in pushed(fall=0.6)["pushed"])
+    assert barrier.falls(pushes) == [True] * 10
+    assert barrier.vanishing_sizes(pushes) == pytest.approx(dict.fromkeys(range(5), 1000))
+    assert barrier.heights_text(pushes[:10]) == "16.0 at 600; 9.6 at 760"
+    assert barrier.parts_text(pushes[:5]) == "7.0% at 600"
+    assert barrier.tops_text(pushes[:5]) == "0.35 at 600"
+    assert barrier.heights_table(pushes).count("<tr>") == 16
+    fig = shown(figures.fig_pushed(pushes, made["upper_branch"]), "15 networks", "9.6 at 760")
+    assert len(fig.data) == 15 + 5 * 3
+
+
+def test_a_push_that_still_rises_has_no_height_and_lines_that_rise_reach_no_zero():
+    pushes = [barrier.Push(record) for record in pushed(over=False)["pushed"]]
+    assert [push.height is None for push in pushes] == [False] * 10 + [True] * 5
+    assert barrier.falls(pushes) == [True, None] * 5
+    assert barrier.vanishing_sizes(pushes)[0] == pytest.approx(1000)  # by two sizes
+    steeper = [barrier.Push(record) for record in pushed((2.0, 3.0, 4.0))["pushed"]]
+    assert barrier.falls(steeper) == [False] * 10
+    assert all(isnan(size) for size in barrier.vanishing_sizes(steeper).values())
+    assert barrier.heights_text(pushes[10:]) == "not known"
+
+
+def test_pushes_start_from_memory_of_their_own_seed_and_size():
+    for run in sweeps.pushed():
+        start = run.init
+        assert start.init.init is None  # from random weights
+        assert (start.seed, start.dataset_size) == (run.seed, run.dataset_size)
+        assert (start.push, start.until_rest, run.push, run.tolerance) == (0, True, 0.9, 0)
+        steps = np.arange(0, run.epochs + 1, run.epochs // 20)
+        assert set(steps) <= set(run.log_epochs())

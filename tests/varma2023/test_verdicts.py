@@ -233,7 +233,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B36": made.kicked, "B38": made.exchanged, "B39": made.key_frequencies},
     **{"B40": made.by_either_width, "B41": made.second_moments, "B42": made.rounded_again},
     **{"B43": made.held, "B44": made.mixtures, "B45": made.carried, "B46": made.continued},
-    **{"B47": made.by_muon, "B48": partial(made.by_muon, late=0.9)},
+    **{"B47": made.by_muon, "B48": partial(made.by_muon, late=0.9), "B49": made.pushed},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "App.B": from_start,
@@ -250,7 +250,7 @@ GROKS = simulation.simulate(simulation.Toy())
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
     ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40 B47 B48", SMALLER, {"p": 53}),
-    ("B14 B19 B20 B21 B22 B24 B29 B34 B41", SMALLER, {"p": 31}),
+    ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49", SMALLER, {"p": 31}),
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
     ("B14 B34", NOT_RUN, {"n_sizes": 5}),
@@ -454,6 +454,10 @@ OTHERWISE = {
     ("B45", FAILS): {"rest": FALLING},
     ("B45", NOT_RUN): {"start": 1.0},
     ("B45", SMALLER): {"base": replace(made.PAPERS, p=31, dataset_size=380)},
+    ("B49", IN_PART): {"left": 1300.0},
+    ("B49", FAILS): {"heights": (16.0, 17.0, 2.8)},
+    ("B49", OPEN): {"over": False},
+    ("B49", NOT_RUN): {"sizes": (600,)},
     ("B44", IN_PART): {"other": 1.0},
     ("B44", FAILS): {"part": 1.0},
     ("B44", OPEN): {"part": 0.8, "uneven": 0.3},

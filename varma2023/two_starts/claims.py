@@ -6,14 +6,15 @@ from math import inf
 from grokkit.runs import Records
 from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
-from varma2023.pages import CRITICAL, MORE
-from varma2023.two_starts import analysis
+from varma2023.pages import BARRIER, CRITICAL, MORE
+from varma2023.two_starts import analysis, barrier
 from varma2023.two_starts.sweeps import SHAKEN_AT
 
 PAPER_DECADES = 6  # over which the ratio of Fig. 10a goes in the paper
 FIG_10 = ("transition", "finer")
 LOOP = ("moduli", "upper_branch")  # D_crit from grokked networks and from fresh ones, at p = 31
 NORM_SPREAD = 0.1  # by which the norm at one D' must differ for "at a fixed norm" to say something
+NEAR = 0.25  # of the size at which a barrier vanishes (choice C77)
 CLAIMS = Claims()
 
 
@@ -216,3 +217,32 @@ def deep(found: ByExperiment) -> Result:
     further |= measures.all_of("every end is at rest", rested)
     core = claims.every(s.comes_back for s in sizes[larger])
     return Result(ours, core, further, Evidence.of(ends))
+
+
+@CLAIMS.row(
+    "B49",
+    "Beyond: how high it is between them",
+    "at p = 31 the height over which a network is pushed from memory to the rule falls as the "
+    "train set grows",
+    (BARRIER, "fig-pushed"),
+    ("pushed", "upper_branch"),
+)
+def barrier_falls(found: ByExperiment) -> Result:
+    """B49: on every seed the height falls from each size to the next larger (choice C77)."""
+    pushes = [barrier.Push(record) for record in found["pushed"]]
+    seeds = {push.record.run.seed for push in pushes}
+    fresh = [record for record in found["upper_branch"] if record.run.seed in seeds]
+    steps = barrier.falls(pushes)
+    if not steps or not fresh or fresh[0].run.p != pushes[0].record.run.p:
+        return Result()
+    ratio = barrier.over_fresh(pushes, fresh)
+    zeros = measures.Summary.of([*barrier.vanishing_sizes(pushes).values()])
+    ours = (
+        f"heights {barrier.heights_text(pushes)}; straight lines reach 0 at {zeros.text('.0f')}, "
+    )
+    ours += f"× {ratio.text()} of where fresh networks leave memory"
+    agree = ratio.tells(1 / (1 + NEAR), 1 + NEAR)
+    further: dict[str, Met] = {"0 where fresh networks leave memory": agree}
+    rested = measures.all_of("memory is at rest before", (push.rested for push in pushes))
+    further |= {text: met or None for text, met in rested.items()}
+    return Result(ours, claims.every(steps), further, Evidence.of(found["pushed"]))

@@ -12,10 +12,11 @@ from varma2023 import measures, plots
 from varma2023.measures import Reading, group, trig_part
 from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, pale, panels, set_alt
-from varma2023.two_starts import analysis
+from varma2023.two_starts import analysis, barrier
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
+CRITS = "fresh networks' D_crit"
 COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 
@@ -212,3 +213,34 @@ def fig_parts(records: Records) -> go.Figure:
     shares = ", ".join(f"{np.median([*map(trig_part, own)]):.2f} at {D:,}" for D, own in sizes)
     said = "Parts of the correct logit, and test accuracy, where ungrokking ends, against the size "
     return set_alt(fig, f"{said}of the train set. The rule's part, median over seeds: {shares}.")
+
+
+def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
+    """Eq. (2) on the way from memory to the rule, by share, and the highest of it against D.
+
+    Not in the paper. With lines to where it vanishes, and D_crit of the fresh networks.
+    """
+    fig = panels(460, ["Eq. (2) over α, above memory's minimum", "the highest, by D"], **COLUMNS)
+    for i, ((size, own), colour) in enumerate(coloured(barrier.by_size(pushes).items())):
+        look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "place": (1, 1)}
+        for push in own:
+            look["meta"] = plots.shared_meta([push.record])
+            hover = f"%{{y:+.2f}} at a share of %{{x:.2f}}<br>seed {push.record.run.seed}"
+            draw(fig, push.shares, push.above, f"D = {size:,}", hover, **look)
+    crits, zeros = measures.d_crits(fresh), barrier.vanishing_sizes(pushes)
+    marks = ("straight lines reach 0", zeros, NORM, "circle-open"), (CRITS, crits, MEM, "x")
+    for i, (seed, own) in enumerate(barrier.by_seed(pushes).items()):
+        look = {"colour": NORM, "dash": dash_of(i), "width": 1.4, "mode": "lines+markers"}
+        sizes, heights = zip(*((p.record.run.dataset_size, p.height) for p in own), strict=True)
+        hover = f"%{{y:.2f}} at D = %{{x:,}}<br>seed {seed}"
+        draw(fig, sizes, heights, f"seed {seed}", hover, place=(1, 2), **look)
+        for label, ends, colour, symbol in marks:
+            mark: Looks = {"mode": "markers", "marker": {"color": colour, "symbol": symbol}}
+            told = f"{label}, D = %{{x:.0f}}, seed {seed}"
+            draw(fig, [ends.get(seed, nan)], [0.0], label, told, place=(1, 2), **mark)
+    for col in (1, 2):
+        fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=col)
+    fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
+    fig.update_xaxes(title="D", row=1, col=2)
+    said = f"{len(pushes)} networks in memory are pushed towards the rule. Eq. (2) rises over "
+    return set_alt(fig, f"{said}memory's minimum, by {barrier.heights_text(pushes)} examples.")

@@ -99,12 +99,12 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*grokked, *fresh]
 
 
-PUSH = 0.6  # of the logits' norm: more of the rule than of memory
+PUSH = 0.9  # of the logits' norm: nearly all is the rule
 
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(5, 4000, (180, 228, 280), run=Run(p=31, dataset_size=1)),
+    published=Grid(5, 4000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
     quick=Grid(1, 80, (60, 110), run=Run(p=17, dataset_size=1)),
     paper=Grid(10, 20_000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
 )

@@ -1,0 +1,133 @@
+"""How much higher Eq. (2) is between memory and the rule, where a spring pulls a network across."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from math import nan
+
+import numpy as np
+from jaxtyping import Float
+
+from grokkit.engine.metrics import MINIMUM_FALL
+from grokkit.engine.stack import PUSHES
+from grokkit.runs import Record, Records
+from varma2023 import measures, statistics
+from varma2023.measures import Summary
+from varma2023.statistics import Interval
+from varma2023.tables import table
+
+Steps = Float[np.ndarray, " step"]
+
+
+class Push:
+    """A network in memory that is pushed: where it is at the end of each step (choice C77)."""
+
+    def __init__(self, record: Record) -> None:
+        length = -(-record.run.epochs // PUSHES)
+        ends = record["epoch"] % length == 0
+        self.record = record
+        self.shares: Steps = record["trig_share"][ends]  # of the trigonometric logits
+        self.costs: Steps = measures.objective(record)[ends]  # Eq. (2) over alpha, no spring
+
+    @cached_property
+    def top(self) -> int:
+        """The step at whose end is the peak of Eq. (2) that stands out most, on both sides."""
+        rise = self.costs - np.minimum.accumulate(self.costs)
+        fall = self.costs - np.minimum.accumulate(self.costs[::-1])[::-1]
+        return int(np.minimum(rise, fall).argmax())
+
+    @property
+    def base(self) -> float:
+        """The lowest Eq. (2) before the top: memory's minimum."""
+        return float(self.costs[: self.top + 1].min())
+
+    @property
+    def height(self) -> float | None:
+        """The top over the base, in units of Eq. (2) over alpha; None if it only rises."""
+        falls = self.costs[self.top :].min() < self.costs[self.top]
+        return float(self.costs[self.top]) - self.base if falls else None
+
+    @property
+    def above(self) -> Steps:
+        """Eq. (2) over the base."""
+        return self.costs - self.base
+
+    @property
+    def rested(self) -> bool:
+        """Whether it was at rest in memory: before it rises, Eq. (2) falls by less than 0.2%."""
+        return bool(self.costs[0] / self.base - 1 < MINIMUM_FALL)
+
+
+Pushes = Sequence[Push]
+
+
+def by_seed(pushes: Pushes) -> dict[int, list[Push]]:
+    """Those of each seed, smallest train set first."""
+    ordered = sorted(pushes, key=lambda push: push.record.run.dataset_size)
+    return statistics.gathered((push.record.run.seed, push) for push in ordered)
+
+
+def by_size(pushes: Pushes) -> dict[int, list[Push]]:
+    """Those on each size of the train set."""
+    return statistics.gathered((push.record.run.dataset_size, push) for push in pushes)
+
+
+def falls(pushes: Pushes) -> list[bool | None]:
+    """By seed and size, whether the height is lower on the next larger one; None: not known."""
+    steps = [step for own in by_seed(pushes).values() for step in pairwise(own)]
+    heights = [(small.height, large.height) for small, large in steps]
+    return [None if a is None or b is None else b < a for a, b in heights]
+
+
+def vanishing_sizes(pushes: Pushes) -> dict[int, float]:
+    """By seed, the size at which a straight line through its heights reaches 0; NaN if none."""
+    found = {}
+    for seed, own in by_seed(pushes).items():
+        known = [(p.record.run.dataset_size, p.height) for p in own if p.height is not None]
+        found[seed] = nan
+        if len(known) > 1:
+            sizes, heights = np.array(known).T
+            slope, start = np.polyfit(sizes, heights, 1)
+            found[seed] = float(-start / slope) if slope < 0 else nan
+    return found
+
+
+def over_fresh(pushes: Pushes, fresh: Records) -> Interval:
+    """`vanishing_sizes` over D_crit of the fresh networks of the same seeds."""
+    return statistics.mean_ratio(vanishing_sizes(pushes), measures.d_crits(fresh))
+
+
+def heights_text(pushes: Pushes) -> str:
+    """ "17.0 (15.1 – 18.2) at 180; ...": the known heights by size, median and range."""
+    return _by_size_text(pushes, lambda push: push.height or 0.0, ".1f")
+
+
+def parts_text(pushes: Pushes) -> str:
+    """ "4.1% (3.9% – 4.4%) at 228; ...": the same as parts of Eq. (2) in memory's minimum."""
+    return _by_size_text(pushes, lambda push: (push.height or 0.0) / push.base, ".1%")
+
+
+def tops_text(pushes: Pushes) -> str:
+    """ "0.42 (0.39 – 0.45) at 228; ...": the share of the trigonometric logits at the top."""
+    return _by_size_text(pushes, lambda push: float(push.shares[push.top]), ".2f")
+
+
+def _by_size_text(pushes: Pushes, read: Callable[[Push], float], form: str) -> str:
+    over = by_size([push for push in pushes if push.height is not None])
+    texts = [f"{Summary.of([*map(read, own)]).text(form)} at {D:,}" for D, own in over.items()]
+    return "; ".join(texts) or "not known"
+
+
+def heights_table(pushes: Pushes) -> str:
+    """Each push: memory's minimum, the top, the share there, and where the push ends."""
+    rows = []
+    for push in pushes:
+        height = "still rising" if push.height is None else f"{push.height:.1f}"
+        ends = f"{push.costs[push.top]:.1f} | {height} | {push.shares[push.top]:.2f}"
+        last = f"{push.costs[-1]:.1f} | {measures.at_the_end(push.record):.2f}"
+        run, rested = push.record.run, "yes" if push.rested else "no"
+        rows.append(
+            f"{run.dataset_size:,} | {run.seed} | {push.base:.1f} | {rested} | {ends} | {last}"
+        )
+    heads = "D | seed | Eq. (2) over α in memory | at rest there | top | height | share at the top"
+    return table(f"{heads} | at the end | test accuracy at the end", rows)
