@@ -221,9 +221,9 @@ def deep(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B49",
-    "Beyond: how high it is between them",
-    "at p = 31 the height over which a network is pushed from memory to the rule falls as the "
-    "train set grows",
+    "Beyond: how high it is around memory",
+    "at p = 31 the height over which a spring on the trigonometric logits takes a network out of "
+    "memory falls as the train set grows",
     (BARRIER, "fig-pushed"),
     ("pushed", "upper_branch"),
 )
