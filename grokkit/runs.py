@@ -81,7 +81,10 @@ class Run:
             kinds, wanted, plain = TYPES["init" if item.name == "init" else item.type]
             if not isinstance(value, kinds) or (isinstance(value, bool) and item.type is not bool):
                 raise ValueError(f"{item.name} must be {wanted}, got {value!r}")
-            object.__setattr__(self, item.name, plain(value))
+            try:
+                object.__setattr__(self, item.name, plain(value))
+            except OverflowError:
+                raise ValueError(f"{item.name} must be below 1.8e308, got more") from None
         if self.p > MOST["p"]:
             raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
