@@ -208,3 +208,28 @@ def test_pushes_start_from_memory_of_their_own_seed_and_size():
         assert (start.push, start.until_rest, run.push, run.tolerance) == (0, True, 0.9, 0)
         steps = np.arange(0, run.epochs + 1, run.epochs // 20)
         assert set(steps) <= set(run.log_epochs())
+
+
+def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():
+    pushes = [barrier.Push(record) for record in pushed()["pushed"]][:10]
+    ends, rules = [], []
+    for push in pushes:
+        run = replace(push.record.run, push=0.0, epochs=4000)
+        norm = (2 * (push.base - 3.5 + run.seed)) ** 0.5  # seeds 0 to 3 rest below memory
+        own = {"param_norm": norm, "train_loss": 0.0, "n_key_frequencies": 2.0}
+        ends.append(end(run, start=0.0, test_accuracy=0.1 * run.seed, **own))
+        own |= {"param_norm": (2 * 210) ** 0.5, "test_accuracy": 0.9}
+        rules.append(end(replace(run, init=Run(keep_weights=True)), **own))
+    found = barrier.released(ends, pushes, rules)
+    assert len(found) == 10
+    assert all(each.below_memory == (each.end.run.seed < 4) for each in found)
+    assert not any(each.below_grokked for each in found)
+    counts = barrier.counts_text(found, lambda each: each.below_memory)
+    assert counts == "4 of 5 at 600, 4 of 5 at 760"
+    assert barrier.ends_text(found, "test_accuracy", ".1f") == (
+        "0.2 (0.0 – 0.4) at 600; 0.2 (0.0 – 0.4) at 760"
+    )
+    assert len(barrier.released(ends, pushes, rules[:3])) == 3
+    assert barrier.released_table(found).count("<tr>") == 11
+    fig = shown(figures.fig_released(found), "8 of 10 rest below")
+    assert len(fig.data) == 30

@@ -1,9 +1,10 @@
-"""How much higher Eq. (2) is between memory and the rule, where a spring pulls a network across."""
+"""How much higher Eq. (2) is on a way out of memory, and where networks that took it rest."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import nan
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -131,3 +132,58 @@ def heights_table(pushes: Pushes) -> str:
         )
     heads = "D | seed | Eq. (2) over α in memory | at rest there | top | height | share at the top"
     return table(f"{heads} | at the end | test accuracy at the end", rows)
+
+
+class Released(NamedTuple):
+    """A pushed network where it rests once let go, and what a grokked one has on its examples."""
+
+    push: Push
+    end: Record
+    grokked: Record
+
+    @property
+    def below_memory(self) -> bool:
+        """Whether its Eq. (2) is the lower one."""
+        return measures.least(self.end) < self.push.base
+
+    @property
+    def below_grokked(self) -> bool:
+        """Whether its Eq. (2) is lower than the grokked network's."""
+        return measures.least(self.end) < measures.least(self.grokked)
+
+
+def released(ends: Records, pushes: Pushes, grokked: Records) -> list[Released]:
+    """The ends of `sweeps.released`, with the other two of the same seed and size."""
+    fields = "seed", "dataset_size"
+    rules = measures.group(grokked, *fields)
+    known = {(p.record.run.seed, p.record.run.dataset_size): p for p in pushes}
+    found = measures.group(ends, *fields).items()
+    return [Released(known[at], own[0], rules[at][0]) for at, own in found if at in rules]
+
+
+def counts_text(found: Sequence[Released], read: Callable[[Released], bool]) -> str:
+    """ "5 of 5 at 228, 4 of 5 at 280": of how many this is so, by size."""
+    sizes = statistics.gathered((each.end.run.dataset_size, read(each)) for each in found)
+    return ", ".join(f"{measures.how_many(own)} at {D:,}" for D, own in sizes.items()) or "none"
+
+
+def ends_text(found: Sequence[Released], metric: str, form: str) -> str:
+    """ "0.51 (0.12 – 0.83) at 228; ...": a metric of the ends by size, median and range."""
+    sizes = statistics.gathered((each.end.run.dataset_size, each.end) for each in found)
+    texts = [f"{measures.finals(own, metric).text(form)} at {D:,}" for D, own in sizes.items()]
+    return "; ".join(texts) or "not known"
+
+
+def released_table(found: Sequence[Released]) -> str:
+    """Eq. (2) in memory, where the pushed network rests, and where the grokked one ended."""
+    rows = []
+    for push, end, grokked in found:
+        (cost, right), rule = (
+            (f"{measures.least(r):.1f}", f"{measures.at_the_end(r):.2f}") for r in (end, grokked)
+        )
+        rested, n_key = "yes" if measures.rests(end) else "no", end.final("n_key_frequencies")
+        start = f"{end.run.dataset_size:,} | {end.run.seed} | {push.base:.1f}"
+        rows.append(f"{start} | {cost} | {right} | {n_key:.0f} | {rested} | {' | '.join(rule)}")
+    heads = "D | seed | Eq. (2) over α in memory | let go: Eq. (2) over α | test accuracy"
+    heads += " | key frequencies | at rest | grokked: Eq. (2) over α | test accuracy"
+    return table(heads, rows)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.measures import Reading, group, trig_part
-from varma2023.plots import Looks, dash_of, draw, draw_ends
+from varma2023.plots import Looks, dash_of, draw, draw_ends, symbol_of
 from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, pale, panels, set_alt
 from varma2023.two_starts import analysis, barrier
 
@@ -123,7 +123,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     sizes = [*analysis.by_field(shaken, "dataset_size")]
     for (label, colour), own in zip(STARTS, analysis.by_kind(shaken), strict=True):
         for size, here in analysis.by_field(own, "dataset_size").items():
-            look = plots.symbol_of(sizes.index(size))
+            look = symbol_of(sizes.index(size))
             here = sorted(here, key=still_falling)  # the legend shows the first
             symbols = [f"{look}{'-open' * still_falling(each)}" for each in here]
             marker = {"color": colour, "symbol": symbols, "size": 9}
@@ -244,3 +244,34 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
     fig.update_xaxes(title="D", row=1, col=2)
     said = f"{len(pushes)} networks in memory are pushed towards the rule. Eq. (2) rises over "
     return set_alt(fig, f"{said}memory's minimum, by {barrier.heights_text(pushes)} examples.")
+
+
+def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
+    """Where pushed networks rest once let go: Eq. (2) over memory's against test accuracy, by D.
+
+    Not in the paper. With memory itself, and the grokked networks of the same train sets.
+    """
+    sizes = sorted({each.end.run.dataset_size for each in found})
+    fig = panels(440, [f"D = {size:,}" for size in sizes], **COLUMNS)
+    for each in found:
+        place, base = (1, 1 + sizes.index(each.end.run.dataset_size)), each.push.base
+        who, memory = f"seed {each.end.run.seed}", float(each.push.record["test_accuracy"][0])
+        ends = [("in memory", MEM, "circle", memory, 0.0)]
+        for label, colour, r in (("let go", NORM, each.end), ("grokked", GEN, each.grokked)):
+            look = f"{symbol_of(len(ends))}{'' if measures.rests(r) else '-open'}"
+            ends.append((label, colour, look, measures.at_the_end(r), measures.least(r) - base))
+        for label, colour, look, x, y in ends:
+            mark: Looks = {
+                "mode": "markers",
+                "marker": {"color": colour, "symbol": look, "size": 8},
+            }
+            mark["meta"] = plots.shared_meta([each.end])
+            hover = f"{label}: test accuracy %{{x:.2f}}, %{{y:+.1f}}<br>{who}"
+            draw(fig, [x], [y], label, hover, place=place, **mark)
+    fig.update_xaxes(title="test accuracy", range=[-0.03, 1.03])
+    fig.update_yaxes(title="Eq. (2) over α, above memory's", row=1, col=1)
+    below = measures.how_many(each.below_memory for each in found)
+    said = (
+        f"Where {len(found)} pushed networks rest once they are let go. {below} rest below their "
+    )
+    return set_alt(fig, f"{said}memory's minimum in Eq. (2).")
