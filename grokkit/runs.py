@@ -81,10 +81,7 @@ class Run:
             kinds, wanted, plain = TYPES["init" if item.name == "init" else item.type]
             if not isinstance(value, kinds) or (isinstance(value, bool) and item.type is not bool):
                 raise ValueError(f"{item.name} must be {wanted}, got {value!r}")
-            try:
-                object.__setattr__(self, item.name, plain(value))
-            except OverflowError:
-                raise ValueError(f"{item.name} must be below 1.8e308, got more") from None
+            object.__setattr__(self, item.name, plain(value))
         if self.p > MOST["p"]:
             raise ValueError(f"p must be at most {MOST['p']}, got {self.p}")
 
@@ -192,7 +189,7 @@ class Run:
 
 TYPES: dict[object, tuple[type | tuple[type, ...], str, Callable]] = {
     int: (Integral, "an integer", int),
-    float: (Real, "a number", lambda value: float(value) + 0.0),  # -0.0 + 0.0 is 0.0
+    float: (Real, "a number", lambda v: float(v) + 0.0 if abs(v) < 2**1023 else np.inf),  # no -0.0
     bool: ((bool, np.bool_), "True or False", bool),
     str: (str, "a text", str),
     ModelConfig: (ModelConfig, "a ModelConfig", lambda value: value),

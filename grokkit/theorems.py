@@ -4,10 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from scipy.optimize import brentq, minimize_scalar
 
-from grokkit.simulation import check_positive, check_whole
+from grokkit.model import cross_entropy
+from grokkit.simulation import Logged, check_positive, check_whole
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,21 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         return np.zeros(len(share))
     best = share * math.exp(brentq(h, top, 20.0, xtol=1e-15))
     return best if effective_loss(circuits, best) < effective_loss(circuits, 0 * best) else 0 * best
+
+
+def scaled_loss(
+    logits: Float[np.ndarray, "batch label"], labels: Int[np.ndarray, " batch"], scale: float
+) -> float:
+    """Theorem D.1: L_x-ent(c h) < L_x-ent(h) for c > 1 if h is right on every example.
+
+    Its left side: the mean cross-entropy of the logits h times `scale`, in nats.
+    """
+    return float(cross_entropy(torch.from_numpy(scale * logits), torch.from_numpy(labels)).mean())
+
+
+def lemma_d2_gap(a: Logged, b: Logged, r: Logged) -> Logged:
+    """Lemma D.2: (a + b)^r <= a^r + b^r if 0 < r <= 1; the right side over the left, less 1."""
+    return (a**r + b**r) / (a + b) ** r - 1
 
 
 def lemma_d3_delta(x: float, r: float, c: float) -> float:

@@ -22,15 +22,8 @@ class Cost:
     chunk: int | None = None  # examples at a time, where not all
 
     def flop(self, dataset_size: int | float) -> float:
-        """FLOP of the gradient: 2 a multiply-add, once forward and twice backward.
-
-        Backward, each product Y = X W becomes two of its size, for the slopes in X and in W.
-        """
+        """FLOP of the gradient: 2 a multiply-add, once forward and twice backward."""
         return 6.0 * (dataset_size * self.example + self.fixed)
-
-    def kept_bytes(self, dataset_size: int) -> int:
-        """What the examples leave for the backward pass at a time, in bytes of float32."""
-        return 4 * min(dataset_size, self.chunk or dataset_size) * self.kept
 
 
 def sizes(run: Run) -> tuple[int, int, int, int]:

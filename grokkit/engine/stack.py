@@ -71,8 +71,7 @@ class Stack:
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(objective, *self._eps_and_decay(optimiser.point))
             if self.runs[0].push:
-                part = (1 + self.epoch // self._winding) / PUSHES
-                objective = pushed(objective, self.runs, part)
+                objective = pushed(objective, self.runs, (1 + self.epoch // self._winding) / PUSHES)
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         # not each step is the same; Muon's are, but were never recorded on a card
         no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
@@ -208,8 +207,7 @@ def pushed(objective: Objective, runs: Sequence[Run], part: float) -> Objective:
     """
 
     def spring(run: Run, row: Tensor) -> Tensor:
-        logits = all_logits(named(row, run.shapes), tasks.task(run.task, run.p))
-        Z = logits.view(run.p, run.p, run.p)
+        Z = all_logits(named(row, run.shapes), tasks.task(run.task, run.p)).view(3 * [run.p])
         share = decomposition.trig_logits(Z).norm() / decomposition.centred(Z).norm()
         return (STIFFNESS / 2 * (part * run.push - share).relu().square()).to(row)
 

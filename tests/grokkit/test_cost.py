@@ -91,10 +91,10 @@ def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_f
     n = sum(weight.numel() for weight in theta.values())
     assert cost.n_parameters(SMALL) == n
     assert timings.update_bytes(SMALL) == 7 * 4 * n
-    assert forms.textbook(SMALL).kept_bytes(10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
+    assert forms.kept_bytes(forms.textbook(SMALL), 10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
     _, last_row, tables = forms.all_forms(Run())
-    assert tables.kept_bytes(100) == 400 * tables.kept
-    assert tables.kept_bytes(5000) == 4 * tabulated.CHUNK * tables.kept  # a chunk at a time
+    assert forms.kept_bytes(tables, 100) == 400 * tables.kept
+    assert forms.kept_bytes(tables, 5000) == 4 * tabulated.CHUNK * tables.kept  # a chunk at a time
     size = timings.crossover(last_row, tables)
     assert last_row.flop(size) == pytest.approx(tables.flop(size))
     assert tables.flop(size + 1) < last_row.flop(size + 1)

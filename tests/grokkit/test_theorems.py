@@ -24,7 +24,7 @@ def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     logits, labels = rng.normal(size=(6, 5)), rng.integers(0, 5, 6)
     kept = logits.copy()
     theirs = torch.nn.functional.cross_entropy(torch.tensor(scale * logits), torch.tensor(labels))
-    assert abs(analysis.scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
+    assert abs(theorems.scaled_loss(logits, labels, scale) - theirs.item()) < 1e-12
     assert np.array_equal(logits, kept)
 
 

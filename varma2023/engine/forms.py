@@ -25,3 +25,8 @@ def last_row(run: Run) -> Cost:
 def all_forms(run: Run) -> list[Cost]:
     """The three forms, from the textbook's to the tables."""
     return [textbook(run), last_row(run), tabulated(run)]
+
+
+def kept_bytes(form: Cost, dataset_size: int) -> int:
+    """What the examples leave for the backward pass at a time, in bytes of float32."""
+    return 4 * min(dataset_size, form.chunk or dataset_size) * form.kept

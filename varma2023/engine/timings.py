@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from grokkit.engine import cost
 from grokkit.runs import Run
-from varma2023.engine.forms import all_forms
+from varma2023.engine.forms import all_forms, kept_bytes
 from varma2023.engine.measured import load
 from varma2023.measures import Summary
 from varma2023.tables import pivot, span, table
@@ -200,7 +200,7 @@ def count_table(runs: list[Run]) -> str:
         cells[form.form, "once a step"] = f"{form.fixed:,}"
         for size in sizes:
             cells[form.form, f"GFLOP at D = {size:,}"] = f"{form.flop(size) / 1e9:.2f}"
-        kept = f"{form.kept_bytes(sizes[0]) / 1e6:.1f}"
+        kept = f"{kept_bytes(form, sizes[0]) / 1e6:.1f}"
         cells[form.form, f"kept at D = {sizes[0]:,} (MB)"] = kept
     return pivot("form", cells)
 

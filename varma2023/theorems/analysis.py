@@ -5,13 +5,11 @@ from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from grokkit import theorems
-from grokkit.model import cross_entropy
 from grokkit.simulation import Logged
-from grokkit.theorems import EqualCircuits
+from grokkit.theorems import EqualCircuits, scaled_loss
 
 
 def _lowest(f: Callable[[np.ndarray], np.ndarray], high: float) -> float:
@@ -55,16 +53,6 @@ def sharing_cost(circuits: EqualCircuits, share: Logged) -> Logged:
     return np.asarray(cost / circuits.P[0] ** circuits.q)
 
 
-def scaled_loss(
-    logits: Float[np.ndarray, "batch label"], labels: Int[np.ndarray, " batch"], scale: float
-) -> float:
-    """Theorem D.1: L_x-ent(c h) < L_x-ent(h) for c > 1 if h is right on every example.
-
-    Its left side: the mean cross-entropy of the logits h times `scale`, in nats.
-    """
-    return float(cross_entropy(torch.from_numpy(scale * logits), torch.from_numpy(labels)).mean())
-
-
 # Checks by random draws: the prose quotes what they return, the tests hold them to it.
 
 
@@ -87,11 +75,11 @@ def count_d1_failures(n: int, seed: int) -> int:
 
 
 def count_d2_failures(n: int, seed: int) -> int:
-    """How many of n random (a, b, r) break Lemma D.2, (a + b)^r <= a^r + b^r, beyond rounding."""
+    """How many of n random (a, b, r) break Lemma D.2 by more than rounding."""
     rng = _draws(n, seed)
     a, b = 10 ** rng.uniform(-6, 6, (2, n))
     r = 1 - rng.random(n)
-    return int(((a**r + b**r) / (a + b) ** r - 1 < -1e-14).sum())
+    return int((theorems.lemma_d2_gap(a, b, r) < -1e-14).sum())
 
 
 def count_d3_failures(n: int, seed: int, as_printed: bool) -> int:

@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from grokkit.theorems import EqualCircuits, optimal_shares
+from grokkit.theorems import EqualCircuits, optimal_shares, scaled_loss
 from varma2023.plots import dash_of
 from varma2023.theme import NORM, figure, set_alt
-from varma2023.theorems.analysis import scaled_loss, sharing_cost
+from varma2023.theorems.analysis import sharing_cost
 
 # Circuits of App. D are neither gen nor mem; these four colours mean nothing elsewhere.
 COLOURS = ("#B58900", "#7B68D9", "#8A8A8A", "#A0573A")

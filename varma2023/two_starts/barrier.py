@@ -50,7 +50,7 @@ class Push:
 
     @property
     def above(self) -> Steps:
-        """Eq. (2) over the base."""
+        """How much higher Eq. (2) is than the base."""
         return self.costs - self.base
 
     @property
@@ -175,7 +175,7 @@ def ends_text(found: Sequence[Released], metric: str, form: str) -> str:
 
 
 def released_table(found: Sequence[Released]) -> str:
-    """Eq. (2) in memory, where the pushed network rests, and where the grokked one ended."""
+    """What a network costs in memory and once let go, and what a grokked one does."""
     rows = []
     for push, end, grokked in found:
         (cost, right), rule = (

@@ -216,11 +216,11 @@ def fig_parts(records: Records) -> go.Figure:
 
 
 def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
-    """Eq. (2) on the way from memory to the rule, by share, and the highest of it against D.
+    """How Eq. (2) rises on the way out of memory, by share, and the height against D.
 
-    Not in the paper. With lines to where it vanishes, and D_crit of the fresh networks.
+    Not in the paper. With where straight lines reach 0, and D_crit of the fresh networks.
     """
-    fig = panels(460, ["Eq. (2) over α, above memory's minimum", "the highest, by D"], **COLUMNS)
+    fig = panels(460, ["Eq. (2) over α, above memory's minimum", "the height, by D"], **COLUMNS)
     for i, ((size, own), colour) in enumerate(coloured(barrier.by_size(pushes).items())):
         look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "place": (1, 1)}
         for push in own:
