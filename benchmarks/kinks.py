@@ -2,7 +2,7 @@
 
     python benchmarks/kinks.py [--quick] [--save]
 
-Of networks at rest in memory, mod 31, from which `pushed` starts. They are trained first where the
+Of networks in memory, mod 31, from which `pushed` starts. They are trained first where the
 store has not got them, which takes an hour.
 """
 

@@ -271,6 +271,7 @@ def pushed(
     seeds=FIVE,
     sizes=(600, 760, 930),
     fall=0.0,
+    residual=0.1,
 ) -> Named:
     """Networks that are pushed over these heights, at the largest size or not, and fresh ones.
 
@@ -286,8 +287,8 @@ def pushed(
             way = np.linspace(0, height, 21)  # it only rises
         norm, at = (2 * (230 + np.repeat(way, 2)[1:])) ** 0.5, np.arange(0, 4001, 100)
         share = np.linspace(0.1, 0.6, len(at))
-        found.append(record(run, at, train_loss=0.0, param_norm=norm, trig_share=share))
-        found[-1].metrics["test_accuracy"] = 0.05 + 0 * share
+        own = {"trig_share": share, "test_accuracy": 0.05, "residual": residual}
+        found.append(record(run, at, train_loss=0.0, param_norm=norm, **own))
     fresh = sweep(seeds, left, values=(1.0,), p=p, fresh=True)
     return {"pushed": found, "upper_branch": fresh}
 

@@ -362,7 +362,9 @@ def heights(rows: list[Row]) -> dict[int, dict[int, float]]:
         known = dict(zip(row.curves["epoch"].astype(int).tolist(), objective(row), strict=True))
         ends = [known[step * i] for i in range(21)]
         peaks = [(top - min(ends[: i + 1]), top - min(ends[i:])) for i, top in enumerate(ends)]
-        found.setdefault(row.seed, {})[row.dataset_size] = max(peaks, key=min)[0]
+        peak = max(peaks, key=min)
+        if min(peak) > 0:
+            found.setdefault(row.seed, {})[row.dataset_size] = peak[0]
     return found
 
 

@@ -179,6 +179,7 @@ def test_a_height_is_the_top_of_a_push_over_the_lowest_before_it():
     assert pushes[0].shares[10] == pytest.approx(0.35)
     assert all(push.rested for push in pushes)  # it falls by 0.13% before
     assert not any(barrier.Push(r).rested for r in pushed(fall=0.6)["pushed"])
+    assert not any(barrier.Push(r).rested for r in pushed(residual=0.3)["pushed"])
     assert barrier.falls(pushes) == [True] * 10
     assert barrier.vanishing_sizes(pushes) == pytest.approx(dict.fromkeys(range(5), 1000))
     assert barrier.heights_text(pushes[:10]) == "16.0 at 600; 9.6 at 760"
@@ -198,6 +199,14 @@ def test_a_push_that_still_rises_has_no_height_and_lines_that_rise_reach_no_zero
     assert barrier.falls(steeper) == [False] * 10
     assert all(isnan(size) for size in barrier.vanishing_sizes(steeper).values())
     assert barrier.heights_text(pushes[10:]) == "not known"
+
+
+def test_a_push_that_only_falls_has_a_height_of_0_and_one_that_drifts_and_rises_has_none():
+    [down, up] = [barrier.Push(record) for record in pushed(over=False)["pushed"][-2:]]
+    down.costs = np.linspace(230, 210, 21)
+    up.costs = np.concatenate([np.linspace(230, 229, 11), np.linspace(229.5, 240, 10)])
+    assert (down.height, down.base, down.top) == (0.0, 230.0, 0)
+    assert (up.height, up.base, up.top) == (None, 229.0, 20)
 
 
 def test_pushes_start_from_memory_of_their_own_seed_and_size():
@@ -220,7 +229,12 @@ def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_t
         ends.append(end(run, start=0.0, test_accuracy=0.1 * run.seed, **own))
         own |= {"param_norm": (2 * 210) ** 0.5, "test_accuracy": 0.9}
         rules.append(end(replace(run, init=Run(keep_weights=True)), **own))
-    found = barrier.released(ends, pushes, rules)
+    memories = barrier.lowest(pushes, rules[:1])
+    assert sorted(memories.values())[:2] == pytest.approx([210.0, 230.0])
+    assert barrier.lower_text(pushes, memories) == "1 of 10"
+    assert barrier.over_lowest_text(pushes[:5], memories) == "16.0 (16.0 – 36.0) at 600"
+    found = barrier.released(ends, pushes, rules, memories)
+    assert sum(each.below_lowest for each in found) == 7
     assert len(found) == 10
     assert all(each.below_memory == (each.end.run.seed < 4) for each in found)
     assert not any(each.below_grokked for each in found)
@@ -229,7 +243,7 @@ def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_t
     assert barrier.ends_text(found, "test_accuracy", ".1f") == (
         "0.2 (0.0 – 0.4) at 600; 0.2 (0.0 – 0.4) at 760"
     )
-    assert len(barrier.released(ends, pushes, rules[:3])) == 3
+    assert len(barrier.released(ends, pushes, rules[:3], memories)) == 3
     assert barrier.released_table(found).count("<tr>") == 11
     fig = shown(figures.fig_released(found), "8 of 10 rest below")
     assert len(fig.data) == 30

@@ -1,7 +1,7 @@
 """How much of a residual is that of hidden units on the kink of their ReLU.
 
-There the derivative of a ReLU may be anything from 0 to 1, and a point is a minimum if some choice
-of these makes the gradient vanish (Clarke 1975). The minimiser's residual has one or the other end.
+There the derivative of a ReLU may be anything from 0 to 1, and a point can be a minimum only if
+some choice of these makes the gradient vanish (Clarke 1975). The residual takes 0 or 1.
 """
 
 from collections.abc import Mapping

@@ -1,15 +1,15 @@
 """How much higher Eq. (2) is on a way out of memory, and where networks that took it rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from math import nan
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from grokkit.engine.metrics import MINIMUM_FALL
+from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL
 from grokkit.engine.stack import PUSHES
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
@@ -32,21 +32,22 @@ class Push:
 
     @cached_property
     def top(self) -> int:
-        """The step at whose end is the peak of Eq. (2) that stands out most, on both sides."""
+        """The step of the peak that stands out most, on both sides; without one, of the highest."""
         rise = self.costs - np.minimum.accumulate(self.costs)
         fall = self.costs - np.minimum.accumulate(self.costs[::-1])[::-1]
-        return int(np.minimum(rise, fall).argmax())
+        stands_out = np.minimum(rise, fall)
+        return int((stands_out if stands_out.any() else self.costs).argmax())
 
     @property
     def base(self) -> float:
-        """The lowest Eq. (2) before the top: memory's minimum."""
+        """The lowest Eq. (2) up to the top: memory's minimum."""
         return float(self.costs[: self.top + 1].min())
 
     @property
     def height(self) -> float | None:
-        """The top over the base, in units of Eq. (2) over alpha; None if it only rises."""
-        falls = self.costs[self.top :].min() < self.costs[self.top]
-        return float(self.costs[self.top]) - self.base if falls else None
+        """The top over the base, in units of Eq. (2) over alpha; None if it does not come down."""
+        down = self.costs[self.top :].min() < self.costs[self.top]
+        return float(self.costs[self.top]) - self.base if down else None
 
     @property
     def above(self) -> Steps:
@@ -55,8 +56,9 @@ class Push:
 
     @property
     def rested(self) -> bool:
-        """Whether it was at rest in memory: before it rises, Eq. (2) falls by less than 0.2%."""
-        return bool(self.costs[0] / self.base - 1 < MINIMUM_FALL)
+        """Whether it was at rest in memory, by its residual, and Eq. (2) hardly falls any more."""
+        falls = self.costs[0] / self.base - 1
+        return bool(self.record["residual"][0] < MINIMUM_RESIDUAL and falls < MINIMUM_FALL)
 
 
 Pushes = Sequence[Push]
@@ -134,17 +136,54 @@ def heights_table(pushes: Pushes) -> str:
     return table(f"{heads} | at the end | test accuracy at the end", rows)
 
 
+Memories = Mapping[tuple[int, int], float]
+
+
+def lowest(pushes: Pushes, fresh: Records) -> dict[tuple[int, int], float]:
+    """The lowest Eq. (2) in memory that is known, of the pushed network and of a fresh one's end.
+
+    By seed and size.
+    """
+    found = {(r.run.seed, r.run.dataset_size): measures.least(r) for r in fresh}
+    for push in pushes:
+        at = push.record.run.seed, push.record.run.dataset_size
+        found[at] = min(push.base, found.get(at, inf))
+    return found
+
+
+def lower_text(pushes: Pushes, memories: Memories) -> str:
+    """ "16 of 20": on how many train sets a lower end in memory is known than before the push."""
+    found = [(memories[p.record.run.seed, p.record.run.dataset_size], p.base) for p in pushes]
+    return measures.how_many(known < base for known, base in found)
+
+
+def over_lowest_text(pushes: Pushes, memories: Memories) -> str:
+    """As `heights_text`, of the tops over the lowest Eq. (2) in memory that is known."""
+
+    def over(push: Push) -> float:
+        run = push.record.run
+        return float(push.costs[push.top]) - memories[run.seed, run.dataset_size]
+
+    return _by_size_text(pushes, over, ".1f")
+
+
 class Released(NamedTuple):
-    """A pushed network where it rests once let go, and what a grokked one has on its examples."""
+    """A pushed network once let go, and what a grokked one has on its train set."""
 
     push: Push
     end: Record
     grokked: Record
+    memory: float  # the lowest Eq. (2) in memory that is known
 
     @property
     def below_memory(self) -> bool:
-        """Whether its Eq. (2) is the lower one."""
+        """Whether its Eq. (2) is lower than where it was pushed from."""
         return measures.least(self.end) < self.push.base
+
+    @property
+    def below_lowest(self) -> bool:
+        """Whether its Eq. (2) is lower than any in memory that is known."""
+        return measures.least(self.end) < self.memory
 
     @property
     def below_grokked(self) -> bool:
@@ -152,13 +191,15 @@ class Released(NamedTuple):
         return measures.least(self.end) < measures.least(self.grokked)
 
 
-def released(ends: Records, pushes: Pushes, grokked: Records) -> list[Released]:
-    """The ends of `sweeps.released`, with the other two of the same seed and size."""
+def released(ends: Records, pushes: Pushes, grokked: Records, memories: Memories) -> list[Released]:
+    """The ends of `sweeps.released`, with what is known of the same seed and size."""
     fields = "seed", "dataset_size"
     rules = measures.group(grokked, *fields)
     known = {(p.record.run.seed, p.record.run.dataset_size): p for p in pushes}
     found = measures.group(ends, *fields).items()
-    return [Released(known[at], own[0], rules[at][0]) for at, own in found if at in rules]
+    return [
+        Released(known[at], own[0], rules[at][0], memories[at]) for at, own in found if at in rules
+    ]
 
 
 def counts_text(found: Sequence[Released], read: Callable[[Released], bool]) -> str:
@@ -177,7 +218,7 @@ def ends_text(found: Sequence[Released], metric: str, form: str) -> str:
 def released_table(found: Sequence[Released]) -> str:
     """What a network costs in memory and once let go, and what a grokked one does."""
     rows = []
-    for push, end, grokked in found:
+    for push, end, grokked, _ in found:
         (cost, right), rule = (
             (f"{measures.least(r):.1f}", f"{measures.at_the_end(r):.2f}") for r in (end, grokked)
         )

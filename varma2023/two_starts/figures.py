@@ -256,7 +256,7 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
     for each in found:
         place, base = (1, 1 + sizes.index(each.end.run.dataset_size)), each.push.base
         who, memory = f"seed {each.end.run.seed}", float(each.push.record["test_accuracy"][0])
-        ends = [("in memory", MEM, "circle", memory, 0.0)]
+        ends = [("in memory", MEM, f"circle{'' if each.push.rested else '-open'}", memory, 0.0)]
         for label, colour, r in (("let go", NORM, each.end), ("grokked", GEN, each.grokked)):
             look = f"{symbol_of(len(ends))}{'' if measures.rests(r) else '-open'}"
             ends.append((label, colour, look, measures.at_the_end(r), measures.least(r) - base))
