@@ -187,7 +187,7 @@ def test_a_height_is_the_top_of_a_push_over_the_lowest_before_it():
     assert barrier.tops_text(pushes[:5]) == "0.35 at 600"
     assert barrier.heights_table(pushes).count("<tr>") == 16
     fig = shown(figures.fig_pushed(pushes, made["upper_branch"]), "15 networks", "9.6 at 760")
-    assert len(fig.data) == 15 + 5 * 3
+    assert len(fig.data) == 15 + 5 + 2
 
 
 def test_a_push_that_still_rises_has_no_height_and_lines_that_rise_reach_no_zero():

@@ -220,7 +220,7 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
 
     Not in the paper. With where straight lines reach 0, and D_crit of the fresh networks.
     """
-    fig = panels(460, ["Eq. (2) over α, above memory's minimum", "the height, by D"], **COLUMNS)
+    fig = panels(460, ["Eq. (2) above memory's", "the height, by D"], **COLUMNS)
     for i, ((size, own), colour) in enumerate(coloured(barrier.by_size(pushes).items())):
         look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "place": (1, 1)}
         for push in own:
@@ -234,10 +234,11 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
         sizes, heights = zip(*((p.record.run.dataset_size, p.height) for p in own), strict=True)
         hover = f"%{{y:.2f}} at D = %{{x:,}}<br>seed {seed}"
         draw(fig, sizes, heights, f"seed {seed}", hover, place=(1, 2), **look)
-        for label, ends, colour, symbol in marks:
-            mark: Looks = {"mode": "markers", "marker": {"color": colour, "symbol": symbol}}
-            told = f"{label}, D = %{{x:.0f}}, seed {seed}"
-            draw(fig, [ends.get(seed, nan)], [0.0], label, told, place=(1, 2), **mark)
+    for label, ends, colour, symbol in marks:
+        mark: Looks = {"mode": "markers", "marker": {"color": colour, "symbol": symbol}}
+        mark["customdata"] = list(ends)
+        x, told = list(ends.values()), f"{label}, D = %{{x:.0f}}, seed %{{customdata}}"
+        draw(fig, x, [0.0] * len(x), label, told, place=(1, 2), **mark)
     for col in (1, 2):
         fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=col)
     fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
@@ -253,7 +254,7 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
     """
     sizes = sorted({each.end.run.dataset_size for each in found})
     fig = panels(440, [f"D = {size:,}" for size in sizes], **COLUMNS)
-    for each in found:
+    for each in sorted(found, key=lambda each: not measures.rests(each.end)):  # for the legend
         place, base = (1, 1 + sizes.index(each.end.run.dataset_size)), each.push.base
         who, memory = f"seed {each.end.run.seed}", float(each.push.record["test_accuracy"][0])
         ends = [("in memory", MEM, f"circle{'' if each.push.rested else '-open'}", memory, 0.0)]
@@ -269,7 +270,7 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
             hover = f"{label}: test accuracy %{{x:.2f}}, %{{y:+.1f}}<br>{who}"
             draw(fig, [x], [y], label, hover, place=place, **mark)
     fig.update_xaxes(title="test accuracy", range=[-0.03, 1.03])
-    fig.update_yaxes(title="Eq. (2) over α, above memory's", row=1, col=1)
+    fig.update_yaxes(title="Eq. (2) above memory's", row=1, col=1)
     below = measures.how_many(each.below_memory for each in found)
     said = (
         f"Where {len(found)} pushed networks rest once they are let go. {below} rest below their "
