@@ -30,6 +30,11 @@ class Push:
         self.shares: Steps = record["trig_share"][ends]  # of the trigonometric logits
         self.costs: Steps = measures.objective(record)[ends]  # Eq. (2) over alpha, no spring
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """Its seed and the size of its train set."""
+        return self.record.run.seed, self.record.run.dataset_size
+
     @cached_property
     def top(self) -> int:
         """The step of the peak that stands out most, on both sides; without one, of the highest."""
@@ -145,26 +150,17 @@ def lowest(pushes: Pushes, fresh: Records) -> dict[tuple[int, int], float]:
     By seed and size.
     """
     found = {(r.run.seed, r.run.dataset_size): measures.least(r) for r in fresh}
-    for push in pushes:
-        at = push.record.run.seed, push.record.run.dataset_size
-        found[at] = min(push.base, found.get(at, inf))
-    return found
+    return found | {push.at: min(push.base, found.get(push.at, inf)) for push in pushes}
 
 
 def lower_text(pushes: Pushes, memories: Memories) -> str:
     """ "16 of 20": on how many train sets a lower end in memory is known than before the push."""
-    found = [(memories[p.record.run.seed, p.record.run.dataset_size], p.base) for p in pushes]
-    return measures.how_many(known < base for known, base in found)
+    return measures.how_many(memories[push.at] < push.base for push in pushes)
 
 
 def over_lowest_text(pushes: Pushes, memories: Memories) -> str:
     """As `heights_text`, of the tops over the lowest Eq. (2) in memory that is known."""
-
-    def over(push: Push) -> float:
-        run = push.record.run
-        return float(push.costs[push.top]) - memories[run.seed, run.dataset_size]
-
-    return _by_size_text(pushes, over, ".1f")
+    return _by_size_text(pushes, lambda p: float(p.costs[p.top]) - memories[p.at], ".1f")
 
 
 class Released(NamedTuple):
@@ -195,7 +191,7 @@ def released(ends: Records, pushes: Pushes, grokked: Records, memories: Memories
     """The ends of `sweeps.released`, with what is known of the same seed and size."""
     fields = "seed", "dataset_size"
     rules = measures.group(grokked, *fields)
-    known = {(p.record.run.seed, p.record.run.dataset_size): p for p in pushes}
+    known = {push.at: push for push in pushes}
     found = measures.group(ends, *fields).items()
     return [
         Released(known[at], own[0], rules[at][0], memories[at]) for at, own in found if at in rules

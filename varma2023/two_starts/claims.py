@@ -226,6 +226,8 @@ def deep(found: ByExperiment) -> Result:
     "memory falls as the train set grows",
     (BARRIER, "fig-pushed"),
     ("pushed", "upper_branch"),
+    earlier="open, by the rule as first written and its three sizes, with the largest value as the "
+    "top, for most paths are highest at their end (C77)",
 )
 def barrier_falls(found: ByExperiment) -> Result:
     """B49: on every seed the height falls from each size to the next larger (choice C77)."""
