@@ -13,7 +13,7 @@ from varma2023 import profiles
 from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
-# of random labels, or with a choice of mirror images by that, too (C19, C26 - C29, C50, C76)
+# of random labels, or with a choice of mirror images by that, too (C19, C26 - C29, C50, C76, C78)
 STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((650, 0.1, 3), (650, 2.0, 3), (770, 2.0, 0), (770, 1.5, 0)), 3),  # p = 113
     **dict.fromkeys(((180, 1.0, 2), (231, 1.0, 4), (344, 1.0, 3)), 3),  # 31, 53, 73
@@ -21,6 +21,7 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((size, 1.0, 0, 64, "random") for size in (231, 357, 547)), 3),
     **dict.fromkeys(((size, 1.0, 1, 64, "random") for size in (357, 547)), 3),
     **dict.fromkeys(((357, 1.0, 0, "random"), (357, 1.0, 1, "random"), (547, 1.0, 1, "random")), 3),
+    **dict.fromkeys(((231, 1.0, 0, "random"), (547, 1.0, 0, "random")), 3),  # C78
     **{(231, 1.0, 1, "none"): 9, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
     (560, 1.0, 7): 3,  # p = 113
 }
@@ -163,24 +164,37 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return [run for p, of in sizes.items() for run in _at_multiples(profile, counts[p], p, of)]
 
 
+def _memory(
+    profile: str,
+    seeds: int,
+    p: int,
+    of: np.ndarray,
+    network: ModelConfig,
+    most: int = 6000,
+    more: Mapping[tuple[Any, ...], int] = STILL_FALLING,
+) -> list[Run]:
+    """Memory of random labels at these multiples of p ln p, until at rest or `most` gradients."""
+    quick, first = profile == "quick", Run(p=p, dataset_size=1)
+    sizes = of * p * np.log(p)
+    grid = Grid(seeds, 60 if quick else most, sizes, (1.0,), first, exact=True)
+    own = {"model": network, "until_rest": not quick}
+    runs = profiles.from_random(grid, own, labels="random")
+    return profiles.longer(runs, more) if profile == "published" else runs
+
+
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: ungrokking, and memory of random labels, at two widths (choice C28).
 
     By width, that is d_model, with d_mlp four times it: the runs of `moduli`, and at half the width
     one size more; then memory at every other of their sizes, with fewer seeds.
     """
-    count = len(profiles.seed_range(profile, seeds))
-    quick, runs = profile == "quick", list[Run]()
-    p, both = (17, (32, 64)) if quick else (53, (64, 128))
-    sizes = MULTIPLES[1::2] * p * np.log(p)
+    count, runs = len(profiles.seed_range(profile, seeds)), list[Run]()
+    p, both = (17, (32, 64)) if profile == "quick" else (53, (64, 128))
     for width in both:
         network = profiles.of_width(width)
         more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, MORE)
         runs += _at_multiples(profile, count, p, more, model=network)
-        grid = Grid(min(count, 2), 60 if quick else 6000, sizes, (1.0,), Run(p=p, dataset_size=1))
-        own = {"model": network, "until_rest": not quick}
-        memory = profiles.from_random(replace(grid, exact=True), own, labels="random")
-        runs += profiles.longer(memory, STILL_FALLING) if profile == "published" else memory
+        runs += _memory(profile, min(count, 2), p, MULTIPLES[1::2], network)
     return runs
 
 
@@ -189,18 +203,21 @@ EITHER_FALLING: dict[tuple[Any, ...], int] = {(294, 1.0, 2, 64): 3}
 
 
 def either_width(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: ungrokking with either d_mlp or d_model halved, not both (choice C62).
+    """Not in the paper: the same with either d_mlp or d_model halved, not both (C62, C78).
 
-    The sizes are those of `widths`, but the least, with as many seeds.
+    Ungrokking at the sizes of `widths`, but the least, with as many seeds; memory around the sizes
+    at which it costs what the rule costs, with fewer.
     """
     count = len(profiles.seed_range(profile, seeds))
     p, d_model = (17, 64) if profile == "quick" else (53, 128)
     sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
+    of, more = MULTIPLES[2:5], EITHER_FALLING
     for model in (
         ModelConfig(d_model, d_mlp=2 * d_model),
         ModelConfig(d_model // 2, d_mlp=4 * d_model),
     ):
-        runs += _at_multiples(profile, count, p, sizes, more=EITHER_FALLING, model=model)
+        runs += _at_multiples(profile, count, p, sizes, more=more, model=model)
+        runs += _memory(profile, min(count, 3), p, of, model, 18_000, more)
     return runs
 
 
