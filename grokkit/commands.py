@@ -18,7 +18,7 @@ from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
 STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
-DEVICE = "auto, cpu, cuda, cuda:1 ... or mps"
+DEVICE = "auto, cpu, cuda, or cuda:1 ..."
 
 
 def _demo(args: argparse.Namespace) -> int:

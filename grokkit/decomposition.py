@@ -49,10 +49,12 @@ def mem_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
     return centred(Z) - trig_logits(Z)
 
 
-def trig_share(Z: Float[Tensor, "p p p"]) -> float:
-    """||Z_T|| / ||Z|| of the class-centred logits, of which the paper wants 95% (choice C5)."""
-    total = centred(Z).norm()
-    return 0.0 if total == 0 else float(trig_logits(Z).norm() / total)
+def trig_share(Z: Float[Tensor, "p p p"]) -> Float[Tensor, ""]:
+    """||Z_T|| / ||Z|| of the class-centred logits, of which the paper wants 95% (choice C5).
+
+    NaN where all of them are 0.
+    """
+    return trig_logits(Z).norm() / centred(Z).norm()
 
 
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:

@@ -3,15 +3,11 @@
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 
-import torch
-
 from grokkit.curves import picture
-from grokkit.engine.metrics import METRICS
-from grokkit.engine.tabulated import begin_thread
-from grokkit.engine.trainer import Training
 from grokkit.model import ModelConfig
-from grokkit.runs import Record, Run
+from grokkit.runs import Run
 from grokkit.store.store import Store
+from grokkit.sweeps.local import train
 
 GROK = Run(
     p=23,
@@ -38,34 +34,16 @@ further on {few} of the examples, it forgets the rule, for memorising so few is 
 
 
 def demo() -> str:
-    """Train both runs one after the other, print how they go, and return a page with the curves."""
-    threads, records, titles = torch.get_num_threads(), [], []
-    begin_thread()
-    try:
-        with TemporaryDirectory() as folder:
-            store = Store(folder, shipped="")
-            for run, title in ((GROK, "grokking"), (UNGROK, "ungrokking")):
-                print(f"{title}: D = {run.dataset_size:,} of {run.p**2:,} examples")
-                records.append(_watched(run, store))
-                titles.append(f"{title}, D = {run.dataset_size:,}")
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
+    """Train both runs one after the other, print how they went, and make a page of the curves."""
+    titles = []
+    with TemporaryDirectory() as folder:
+        records = train([GROK, UNGROK], Store(folder, shipped=""), "cpu")
+    for record, title in zip(records, ("grokking", "ungrokking"), strict=True):
+        titles.append(f"{title}, D = {record.run.dataset_size:,}")
+        print(f"{titles[-1]} of {record.run.p**2:,} examples")
+        columns = (record[name] for name in ("epoch", "train_accuracy", "test_accuracy"))
+        for epoch, right, test in zip(*columns, strict=True):
+            line = f"  epoch {epoch:5,}  train accuracy {right:.2f}  test accuracy {test:.2f} "
+            print(line + "#" * round(30 * test))
     sizes = {"many": GROK.dataset_size, "few": UNGROK.dataset_size, "all": GROK.p**2}
     return PAGE.format(p=GROK.p, **sizes, picture=picture(records, titles))
-
-
-def _watched(run: Run, store: Store) -> Record:
-    """The record of the run, of which each evaluation is printed as soon as it is made."""
-    training = Training({run: None}, store, torch.device("cpu"), 1)
-    accuracies = [METRICS.index(name) for name in ("train_accuracy", "test_accuracy")]
-    for row, epoch in enumerate(run.log_epochs()):
-        metrics = training.metrics
-        while training.runs and training.epoch <= epoch:
-            training.advance()
-        train, test = metrics[row, 0, accuracies].tolist()
-        line = f"  epoch {epoch:5,}  train accuracy {train:.2f}  test accuracy {test:.2f} "
-        print(line + "#" * round(30 * test), flush=True)
-    record = store.get(run)
-    assert record is not None
-    return record

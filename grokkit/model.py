@@ -95,6 +95,14 @@ def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 
     return torch.stack([x, torch.full_like(x, n_tokens), y, torch.full_like(x, n_tokens + 1)], 1)
 
 
+def rounded_relu(
+    pre: Float[Tensor, "*batch d_mlp"], kink: float | Float[Tensor, "run 1 1"]
+) -> tuple[Float[Tensor, "*batch d_mlp"], Float[Tensor, "*batch d_mlp"]]:
+    """The ReLU, between -kink and kink a parabola that goes on smoothly; and its derivative."""
+    slope = ((pre + kink) / (2 * kink)).clamp(0, 1)
+    return torch.where(slope < 1, kink * slope.square(), pre), slope
+
+
 def cross_entropy(logits: Logits, labels: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """The loss of every example in nats: `loss_of_margin` of its logits."""
     correct = labels.unsqueeze(-1)

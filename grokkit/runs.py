@@ -62,6 +62,7 @@ class Run:
     clip: float = 0.0  # of adamw: the longest norm of the gradient, in units of eps; 0: any
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
     push: float = 0.0  # of lbfgs: a spring raises `trig_share` so far by the end; 0: none
+    kink: float = 0.0  # of lbfgs: rounds ReLUs, over so much at first, a hundredth last; 0: not
     mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
 
     def __post_init__(self) -> None:
@@ -110,6 +111,9 @@ class Run:
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
         free = by_adamw or self.task != "x+y"
         yield "push", 0 <= self.push < (1e-9 if free else 1), "in [0, 1), and 0 but of lbfgs on x+y"
+        fixed = not (by_adamw or self.until_rest or self.tolerance)
+        how = "at least 0, and 0 but of lbfgs without until_rest and tolerance"
+        yield "kink", 0 <= self.kink < (np.inf if fixed else 1e-9), how
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
     def _check_init(self, init: "Run") -> None:

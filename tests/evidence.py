@@ -155,6 +155,11 @@ def by_modulus(factor=1.0, known=(53, 113), seeds=FIVE, rest=CALM, far=CALM, mor
 NARROW = ModelConfig(d_model=64, d_mlp=256)
 
 
+def of_model(records: Sequence[Record], model: ModelConfig) -> list[Record]:
+    """The records, as of another network."""
+    return [replace(each, run=replace(each.run, model=model)) for each in records]
+
+
 def by_width(narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM) -> Named:
     """Curves at the paper's width, and at half of it, around so many times the D_crit.
 
@@ -163,20 +168,26 @@ def by_width(narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM) -> 
     same = {"seeds": seeds, "values": (1.0,), "rest": rest, "p": p}
     thin = sweep(d_crit=narrow * D_CRIT, loss=dearer, fresh=True, model=NARROW, **same)
     labelled = memory(range(2), sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
-    other = [replace(r, run=replace(r.run, model=NARROW)) for r in labelled]
-    return {"widths": [*thin, *other, *sweep(**same), *labelled]}
+    return {"widths": [*thin, *of_model(labelled, NARROW), *sweep(**same), *labelled]}
 
 
-def by_either_width(narrow=1.44, thin=1.2, flat=1.2, seeds=FIVE, p=113, rest=CALM) -> Named:
+def by_either_width(
+    narrow=1.44, thin=1.2, flat=1.2, seeds=FIVE, p=113, rest=CALM, mem=CALM, dearer=(1.0, 1.0, 1.0)
+) -> Named:
     """Curves of four networks, with both, one or none of the paper's dimensions halved.
 
-    They lie around so many times the D_crit.
+    They lie around so many times the D_crit. A table costs as much in all, the rule so many times
+    what D_crit says: with `d_model` halved, with `d_mlp`, and with neither.
     """
-    same = {"seeds": seeds, "values": (1.0,), "rest": rest, "p": p}
-    parts = {NARROW: narrow, replace(NARROW, d_mlp=512): thin, replace(NARROW, d_model=128): flat}
-    found = (sweep(d_crit=of * D_CRIT, model=m, fresh=True, **same) for m, of in parts.items())
-    low, *either = found
-    return {"widths": [*low, *sweep(**same)], "either_width": [*chain(*either)]}
+    labelled = memory(seeds, sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
+    models = NARROW, replace(NARROW, d_mlp=512), replace(NARROW, d_model=128), ModelConfig()
+    found = []
+    for model, times, loss in zip(models, (narrow, thin, flat, 1), (1.0, *dearer), strict=True):
+        own = {"d_crit": times * D_CRIT, "loss": loss, "model": model, "rest": rest, "p": p}
+        ends = sweep(seeds, values=(1.0,), fresh=model != ModelConfig(), **own)
+        found.append([*ends, *of_model(labelled, model)])
+    low, thin, flat, papers = found
+    return {"widths": [*low, *papers], "either_width": [*thin, *flat]}
 
 
 def by_costs(dearer=1.0, true=1.0, seeds=FIVE, p=113, mem=CALM, off=CALM, depth=1.0) -> Named:

@@ -431,12 +431,30 @@ def ungrokked_at_widths(results: Path = RESULTS) -> list[Row]:
     return [row for row in read("widths", results) if row.labels == "true"]
 
 
+def at_widths(results: Path = RESULTS) -> dict[tuple[int, int], tuple[list[Row], list[Row]]]:
+    """By d_model and d_mlp, ungrokking and memory of random labels."""
+    rows = read("widths", results) + read("either_width", results)
+    return {
+        dimensions: tuple([r for r in own if r.labels == kind] for kind in ("true", "random"))
+        for dimensions, own in groups(rows, "dimensions").items()
+    }
+
+
 def which_width(results: Path = RESULTS) -> list[str]:
     """D_crit of the paper's network over that with one dimension halved, and with both."""
-    rows = ungrokked_at_widths(results) + read("either_width", results)
-    narrow, thin, flat, wide = (d_crits(own) for own in groups(rows, "dimensions").values())
+    narrow, thin, flat, wide = (d_crits(own) for own, _ in at_widths(results).values())
     pairs = (zip(wide, own, strict=True) for own in (flat, thin, narrow))
     return [averaged([a / b for a, b in each], ".2f") for each in pairs]
+
+
+def by_costs_at_widths(results: Path = RESULTS) -> list[str]:
+    """D_crit over where costs meet, one dimension halved, by that of the paper's, then itself."""
+    _, *kinds = at_widths(results).values()
+    ratios = [
+        np.divide(d_crits(ends), meeting(memory, with_the_rule(ends))) for ends, memory in kinds
+    ]
+    *halved, papers = ratios
+    return [averaged([*each], ".2f") for each in (*(own / papers for own in halved), *ratios)]
 
 
 def near_rest(row: Row) -> float:
@@ -612,6 +630,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         "B14": [f"end in memory up to {averaged(d_crits(runs_of('upper_branch')))}"],
         "B15": [*map(averaged, by(ungrokked_at_widths(results), "width", of=d_crits).values())],
         "B40": which_width(results),
+        "B50": by_costs_at_widths(results),
         "B41": [f"{beta:g}: × {r}" for beta, r in with_another_beta(results).items()],
         "B16": [
             averaged(d_crits(own, of=unseen))

@@ -289,6 +289,10 @@ def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[R
     return runs
 
 
+ROUNDED: Changes = {"kink": 0.5, "until_rest": False, "tolerance": 0.0}
+"""A minimiser along rounded kinks, from about the size of a pre-activation on (choice C79)."""
+
+
 def longer(
     runs: Sequence[Run], more: Mapping[tuple[Any, ...], int], changes: Changes | None = None
 ) -> list[Run]:

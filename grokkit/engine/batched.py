@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from grokkit.model import loss_of_margin
+from grokkit.model import loss_of_margin, rounded_relu
 
 Theta = dict[str, Float[Tensor, "run ..."]]
 
@@ -47,13 +47,17 @@ class Batch:
 
 
 def forward(
-    theta: Theta, x: Int[Tensor, "run batch"], y: Int[Tensor, "run batch"]
+    theta: Theta, x: Int[Tensor, "run batch"], y: Int[Tensor, "run batch"], kink: float = 0.0
 ) -> Float[Tensor, "run batch label"]:
-    """Logits at the last position for the operand pairs (x, y) of every run."""
+    """Logits at the last position for the operand pairs (x, y) of every run.
+
+    With a `kink` the ReLU is `model.rounded_relu`.
+    """
     resid_eq, e, v = _attention_tables(theta)
     z = _attend(e, v, x, y)  # run batch d_model
     resid = torch.baddbmm(resid_eq.unsqueeze(1), z, theta["W_O"].flatten(1, 2))
-    hidden = torch.baddbmm(theta["b_in"].unsqueeze(1), resid, theta["W_in"]).relu_()
+    pre = torch.baddbmm(theta["b_in"].unsqueeze(1), resid, theta["W_in"])
+    hidden = rounded_relu(pre, kink)[0] if kink else pre.relu_()
     resid = resid + torch.baddbmm(theta["b_out"].unsqueeze(1), hidden, theta["W_out"])
     return torch.bmm(resid, theta["W_U"])
 
@@ -117,9 +121,11 @@ class _CrossEntropy(torch.autograd.Function):
         return (others * (slope / total)).scatter_(-1, correct, -slope), None
 
 
-def train_loss(theta: Theta, batch: Batch, exact: bool = True) -> Float[Tensor, " run"]:
+def train_loss(
+    theta: Theta, batch: Batch, exact: bool = True, kink: float = 0.0
+) -> Float[Tensor, " run"]:
     """L_x-ent of Eq. (1) of every run on its own train set, in nats; or torch's, which rounds."""
-    logits = forward(theta, batch.x, batch.y).to(batch.weight.dtype)  # they may come in bfloat16
+    logits = forward(theta, batch.x, batch.y, kink).to(batch.weight.dtype)  # from bfloat16
     if exact:
         loss = _CrossEntropy.apply(logits, batch.labels)
     else:

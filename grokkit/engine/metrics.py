@@ -75,8 +75,7 @@ def all_logits(theta: Weights, task: tasks.Task) -> Float[Tensor, "batch label"]
     """Logits of one network on every example of the task, in float64 on the weights' device."""
     single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
     x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)
-    logits = batched.forward(single, x, y)[0]
-    return (logits.cpu() if logits.device.type == "mps" else logits).double()
+    return batched.forward(single, x, y)[0].double()
 
 
 @torch.no_grad()
@@ -110,7 +109,7 @@ def evaluate(
         trig = decomposition.trig_logits(Z).view_as(logits)
         value["trig_logit"] = trig.gather(1, labels.unsqueeze(1)).squeeze(1)[train].mean()
         value["mem_logit"] = correct - value["trig_logit"]
-        value["trig_share"] = trig.norm() / decomposition.centred(logits).norm()
+        value["trig_share"] = decomposition.trig_share(Z)
         value["n_key_frequencies"] = decomposition.n_key(decomposition.frequency_norms(Z))
     return torch.stack([value[name].to(logits) for name in METRICS])
 

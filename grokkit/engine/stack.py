@@ -26,7 +26,8 @@ from grokkit.runs import Run
 from grokkit.store.store import Store
 
 STIFFNESS = 20_000.0  # of the spring of `pushed`
-PUSHES = 20  # steps in which it is wound up, each with a history of its own
+STEPS = 20  # in which it is wound up, or kinks are sharpened, each with a history of its own
+ROUNDED = 100.0  # times as wide as in the last step is a kink in the first
 
 
 class Stack:
@@ -46,7 +47,8 @@ class Stack:
         `batched` computes all gradients at once, by default on every device but the CPU.
         """
         self.runs, self.device, self.threads, self.epoch = list(runs), device, threads, epoch
-        self._winding = -(-runs[0].epochs // PUSHES)  # epochs between two steps of a push
+        self._in_steps = runs[0].push > 0 or runs[0].kink > 0
+        self._per_step = -(-runs[0].epochs // STEPS)
         self.batched = device.type != "cpu" if batched is None else batched
         tensors = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
@@ -62,7 +64,9 @@ class Stack:
             loss_of = partial(batched_loss, dtype=dtype, device=self.device)
         else:
             loss_of = partial(tabulated_loss, dtype=dtype, threads=self.threads)
-        self.train_loss = loss_of(self.runs)
+        step = min(self.epoch // self._per_step, STEPS - 1)
+        sharp = ROUNDED ** (-step / (STEPS - 1))
+        self.train_loss = loss_of([replace(r, kink=sharp * r.kink) for r in self.runs])
         self.exact_loss, exact = self.train_loss, [replace(r, loss="exact") for r in self.runs]
         if exact != self.runs and any(run.steepness for run in self.runs):
             self.exact_loss = loss_of(exact)  # over a short way rounding would be steep
@@ -71,7 +75,7 @@ class Stack:
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(objective, *self._eps_and_decay(optimiser.point))
             if self.runs[0].push:
-                objective = pushed(objective, self.runs, (1 + self.epoch // self._winding) / PUSHES)
+                objective = pushed(objective, self.runs, (1 + self.epoch // self._per_step) / STEPS)
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         # not each step is the same; Muon's are, but were never recorded on a card
         no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
@@ -89,7 +93,7 @@ class Stack:
         point = self.optimiser.point
         if self._in_float32 and self.optimiser.stuck.all():
             self._begin({"point": point}, torch.float64)
-        elif self.runs[0].push and self.epoch % self._winding == 0:
+        elif self._in_steps and self.epoch % self._per_step == 0:
             self._begin({"point": point}, point.dtype)
 
     @property
@@ -99,7 +103,7 @@ class Stack:
 
     def stuck(self) -> Bool[Tensor, " run"]:
         """Which runs cannot go on, for want of precision; on the CPU."""
-        return self.optimiser.stuck.cpu() & (not self._in_float32 and not self.runs[0].push)
+        return self.optimiser.stuck.cpu() & (not self._in_float32 and not self._in_steps)
 
     def finite(self) -> Bool[Tensor, " run"]:
         """Which runs have parameters, and AdamW's moments, that are finite; on the CPU."""
@@ -109,16 +113,13 @@ class Stack:
 
     def metrics(self) -> Float[Tensor, "run metric"]:
         """`METRICS` of every run, on the device, without waiting for it."""
-        here = point = self.optimiser.point
-        gradient = self.train_loss(point)[1]
-        if self.device.type == "mps":  # it has no float64
-            point, gradient = point.cpu(), gradient.cpu()
-        off = residual(point, gradient, *self._eps_and_decay(point.double()))
+        point = self.optimiser.point
+        off = residual(point, self.train_loss(point)[1], *self._eps_and_decay(point.double()))
         thetas = [named(row, self.runs[0].shapes) for row in point]
         found = torch.stack([evaluate(*each) for each in zip(self.runs, thetas, off, strict=True)])
         if isinstance(self.optimiser, AdamW) and any(run.steepness for run in self.runs):
-            part, unit = here.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
-            steep = second_difference(self.exact_loss, here, part, self.optimiser.scale())
+            part, unit = point.new_tensor([[r.steepness, r.lr / r.eps] for r in self.runs]).T
+            steep = second_difference(self.exact_loss, point, part, self.optimiser.scale())
             found[:, METRICS.index("steepness")] = (steep * unit).to(found)
         return found
 
@@ -175,7 +176,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         found = [
-            tabulated.gradient(named(row, run.shapes), own, each, run.loss == "exact")
+            tabulated.gradient(named(row, run.shapes), own, each, run.loss == "exact", run.kink)
             for run, row, own in zip(runs, rows, examples, strict=True)
         ]
         losses, gradients = zip(*found, strict=True)
@@ -188,12 +189,13 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
     """L_x-ent of every run and its gradient, all at once through `batched`; for accelerators."""
     batch = batched.Batch.of([_train_set(run) for run in runs], dtype, device)
     shapes, half, exact = runs[0].shapes, runs[0].precision == "bf16", runs[0].loss == "exact"
+    kink = runs[0].kink
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
-                loss = batched.train_loss(named(rows, shapes), batch, exact)
+                loss = batched.train_loss(named(rows, shapes), batch, exact, kink)
             [gradient] = torch.autograd.grad(loss.sum(), rows)
         return loss.detach(), gradient
 
@@ -208,8 +210,8 @@ def pushed(objective: Objective, runs: Sequence[Run], part: float) -> Objective:
 
     def spring(run: Run, row: Tensor) -> Tensor:
         Z = all_logits(named(row, run.shapes), tasks.task(run.task, run.p)).view(3 * [run.p])
-        share = decomposition.trig_logits(Z).norm() / decomposition.centred(Z).norm()
-        return (STIFFNESS / 2 * (part * run.push - share).relu().square()).to(row)
+        missing = (part * run.push - decomposition.trig_share(Z)).relu()
+        return (STIFFNESS / 2 * missing.square()).to(row)
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         value, gradient = objective(rows)

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokkit.model import Weights, loss_of_margin
+from grokkit.model import Weights, loss_of_margin, rounded_relu
 
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
@@ -103,13 +103,14 @@ def _sparse(per_row: Tensor, columns: Tensor, width: int, dtype: torch.dtype) ->
 
 
 def gradient(
-    theta: Weights, examples: list[Chunk], each: Each = map, exact: bool = True
+    theta: Weights, examples: list[Chunk], each: Each = map, exact: bool = True, kink: float = 0.0
 ) -> tuple[Float[Tensor, ""], Weights]:
     """L_x-ent of Eq. (1) on the examples, in nats, and its gradient in every parameter.
 
     `each` is `map`, or one that works on several parts of the examples at a time: the parts, and
     the order in which they are added, do not depend on it, so neither do the bits. The loss is the
-    exact one, or else torch's, whose rounding stops the slopes of small losses.
+    exact one, or else torch's, whose rounding stops the slopes of small losses. With a `kink` the
+    ReLU is `model.rounded_relu`.
     """
     theta = {name: weight.detach().requires_grad_() for name, weight in theta.items()}
     with torch.enable_grad():
@@ -125,7 +126,7 @@ def gradient(
         sums = [torch.zeros_like(table) for table in tables]
         sums.append(score.new_zeros(()))  # of the loss
         for chunk in chunks:
-            _accumulate(chunk, tables, sums, 1 / total, exact)
+            _accumulate(chunk, tables, sums, 1 / total, exact, kink)
         return sums
 
     parts = list(each(part, [examples[i::PARTS] for i in range(min(PARTS, len(examples)))]))
@@ -158,7 +159,7 @@ def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _accumulate(
-    chunk: Chunk, tables: list[Tensor], sums: list[Tensor], share: float, exact: bool
+    chunk: Chunk, tables: list[Tensor], sums: list[Tensor], share: float, exact: bool, kink: float
 ) -> None:
     """Add a chunk's part of the gradients in the four tables, and of the loss, to `sums`.
 
@@ -176,11 +177,15 @@ def _accumulate(
     chunk.At.values().copy_(entries[chunk.order])
 
     out = torch.mm(B, fixed).addmm_(chunk.A, T)
-    hidden, logits = out[:, :d_mlp].relu_(), out[:, d_mlp:]
+    pre, logits = out[:, :d_mlp], out[:, d_mlp:]
+    hidden, slope = rounded_relu(pre, kink) if kink else (pre.relu_(), None)
     logits.addmm_(hidden, W_OU)
     loss += (_to_slopes if exact else _to_rounded_slopes)(logits, chunk.labels, share)
     d_W_OU.addmm_(hidden.T, logits)
-    torch.ops.aten.threshold_backward.grad_input(logits @ W_OU.T, hidden, 0, grad_input=hidden)
+    if slope is None:
+        torch.ops.aten.threshold_backward.grad_input(logits @ W_OU.T, hidden, 0, grad_input=hidden)
+    else:
+        torch.mul(logits @ W_OU.T, slope, out=pre)
 
     d_T.addmm_(chunk.At, out)  # out now holds the slopes of [pre | direct]
     d_fixed.addmm_(B.T, out)

@@ -37,8 +37,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return torch.device("cuda" if cards else "cpu")
-    available = ["auto", "cpu"] + ["mps"] * torch.backends.mps.is_available()
-    available += ["cuda", *(f"cuda:{i}" for i in range(cards))] if cards else []
+    available = ["auto", "cpu", *["cuda"][:cards], *(f"cuda:{i}" for i in range(cards))]
     if name not in available:
         raise ValueError(f"device must be one of {', '.join(available)} here, got {name!r}")
     return torch.device(name)
@@ -59,13 +58,10 @@ def train_stack(
     trained, times runs. If `halt()` comes first, checkpoints hold everything.
 
     Raises:
-        ValueError: double precision on mps, which has none.
         StoreFull: no space for a record, or for the checkpoints after `halt()`.
     """
     if device.type == "cpu":
         keep_freed_memory()
-    if device.type == "mps" and runs[0].float64:
-        raise ValueError(f"device mps has no float64, which {runs[0]} needs")
     diverged: list[str] = []
     with store.lock(runs) as held, cuda.matmul_precision(runs[0].precision, device):
         by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}
@@ -95,16 +91,16 @@ class Training:
     ) -> None:
         """The runs go on from their checkpoints, all of one epoch, or from their start."""
         runs, self.store = list(saved), store
-        [self.epoch] = {each.epoch if each else 0 for each in saved.values()}
+        [epoch] = {each.epoch if each else 0 for each in saved.values()}
         self.logged = {int(epoch): row for row, epoch in enumerate(runs[0].log_epochs())}
         states = [dict(s.tensors) if s else start(run, store) for run, s in saved.items()]
         unknown = torch.full((len(self.logged), len(METRICS)), torch.nan, dtype=torch.float64)
         self.metrics = torch.stack([state.pop("metrics", unknown) for state in states], 1)
-        self.runs, self.stack = runs, Stack(runs, states, device, self.epoch, threads=threads)
+        self.runs, self.stack = runs, Stack(runs, states, device, epoch, threads=threads)
         self.started_at = self.last_saved = time.monotonic()
         self.save_seconds = 0.0
         how = {"threads": threads, "stack": len(runs), "precision": runs[0].precision}
-        self.this_process: dict = provenance(device) | how | {"from_epoch": self.epoch}
+        self.this_process: dict = provenance(device) | how | {"from_epoch": epoch}
         before = [each.provenance if each else [] for each in saved.values()]
         self.processes = [[*processes, self.this_process] for processes in before]
         self.diverged: list[str] = []  # what to say of the runs that left the finite numbers
@@ -114,8 +110,8 @@ class Training:
 
         Returns the epochs that this was, times runs; a run that ends is through with all of them.
         """
-        before, left = len(self.runs), self.runs[0].epochs - self.epoch
-        row = self.logged.get(self.epoch)
+        before, left = len(self.runs), self.runs[0].epochs - self.stack.epoch
+        row = self.logged.get(self.stack.epoch)
         if row is not None:
             self.metrics[row] = self.stack.metrics().cpu()
             self.this_process["wall_seconds"] = time.monotonic() - self.started_at
@@ -123,7 +119,6 @@ class Training:
             self._store_finished(row)
         if self.runs:
             self.stack.advance()
-            self.epoch += 1
         return left * (before - len(self.runs)) + len(self.runs)
 
     def _drop_diverged(self, row: int | None = None) -> None:
@@ -135,7 +130,7 @@ class Training:
             loss = "" if row is None else f", with a train_loss of {self.metrics[row, i, 0]:g}"
             self.diverged.append(
                 f"run {self.runs[i].key} ({self.runs[i]}) has left the finite numbers by epoch "
-                f"{self.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
+                f"{self.stack.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
                 "one, is as it was"
             )
         self._keep(finite.tolist())
@@ -172,7 +167,7 @@ class Training:
         self.runs = [self.runs[i] for i in kept]
         if self.runs:
             states, old = [self.stack.state(i) for i in kept], self.stack
-            self.stack = Stack(self.runs, states, old.device, self.epoch, threads=old.threads)
+            self.stack = Stack(self.runs, states, old.device, old.epoch, threads=old.threads)
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
@@ -186,12 +181,12 @@ class Training:
             StoreFull: `stopping`, and the disk is full; checkpoints not replaced are as they were.
         """
         self._drop_diverged()
-        began, full = time.monotonic(), None
+        began, full, epoch = time.monotonic(), None, self.stack.epoch
         self.this_process["wall_seconds"] = began - self.started_at
         for i, run in enumerate(self.runs):
             tensors = self.stack.state(i) | {"metrics": self.metrics[:, i]}
             try:
-                self.store.save_checkpoint(Checkpoint(run, self.epoch, tensors, self.processes[i]))
+                self.store.save_checkpoint(Checkpoint(run, epoch, tensors, self.processes[i]))
             except StoreFull as error:
                 full = error
         self.last_saved = time.monotonic()

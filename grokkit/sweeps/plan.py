@@ -55,7 +55,7 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
     groups: dict[tuple, list[Run]] = {}
     alike = attrgetter(
         *("model", "optimiser", "precision", "loss", "epochs", "n_logged"),
-        *("lr", "beta1", "beta2", "eps", "amplify", "muon", "clip", "push"),
+        *("lr", "beta1", "beta2", "eps", "amplify", "muon", "clip", "push", "kink"),
     )
     for run in runs:
         kind = (tasks.task(run.task, run.p).n_tokens, *alike(run), epochs.get(run, 0))

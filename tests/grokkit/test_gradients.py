@@ -30,13 +30,23 @@ def to(theta, dtype):
     return {name: weight.to(dtype) for name, weight in theta.items()}
 
 
-def textbook(theta, pairs, labels, cross_entropy=model.cross_entropy):
-    """Logits at the last position, loss and gradient through `model.forward`."""
+def textbook(theta, pairs, labels, cross_entropy=model.cross_entropy, kink=0.0):
+    """Logits at the last position, loss and gradient through `model.forward`.
+
+    With a kink the ReLU is its mean over shifts of up to so much, which is the parabola.
+    """
     theta = {name: weight.clone().requires_grad_() for name, weight in theta.items()}
-    logits = model.forward(theta, model.tokens(pairs, theta["W_U"].shape[1]))[:, -1]
+    with pytest.MonkeyPatch.context() as patch:
+        if kink:
+            patch.setattr(model.F, "relu", lambda z: _mean_relu(z, kink))
+        logits = model.forward(theta, model.tokens(pairs, theta["W_U"].shape[1]))[:, -1]
     loss = cross_entropy(logits, labels).mean()
     slopes = torch.autograd.grad(loss, list(theta.values()))
     return logits.detach(), loss.detach(), dict(zip(theta, slopes, strict=True))
+
+
+def _mean_relu(z, kink):
+    return (z + kink).clamp(0, 2 * kink) ** 2 / 4 / kink + (z - kink).clamp(min=0)
 
 
 def from_tables(theta, pairs, labels, size=tabulated.CHUNK, **options):
@@ -59,16 +69,20 @@ def stacked(thetas):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize(("name", "p"), SMALL_TASKS)
-def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(name, p, dtype, tolerance):
+@pytest.mark.parametrize("kink", [0.0, 0.5])
+def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(
+    name, p, dtype, tolerance, kink
+):
     task = tasks.task(name, p)
     sets = [examples(p, size, seed, name) for seed, size in enumerate((task.n_examples, 11, 5))]
     thetas = [to(network(task.n_tokens, seed), dtype) for seed in range(3)]
     theta = {name: w.requires_grad_() for name, w in stacked(thetas).items()}
     batch = batched.Batch.of(sets, dtype, torch.device("cpu"))
-    logits, losses = batched.forward(theta, batch.x, batch.y), batched.train_loss(theta, batch)
+    logits = batched.forward(theta, batch.x, batch.y, kink)
+    losses = batched.train_loss(theta, batch, kink=kink)
     slopes = torch.autograd.grad(losses.sum(), list(theta.values()))
     for i, (single, own) in enumerate(zip(thetas, sets, strict=True)):
-        expected, loss, gradient = textbook(single, *own)
+        expected, loss, gradient = textbook(single, *own, kink=kink)
         scale = float(expected.abs().max())
         assert_close(logits[i, : len(own[1])], expected, rtol=0, atol=tolerance * scale)
         assert_close(losses[i], loss, rtol=tolerance, atol=0)
@@ -116,13 +130,16 @@ def test_the_loss_is_exact_in_float32_where_the_usual_form_fails(cross_entropy, 
     chunk=integers(1, 40),
     task=sampled_from(["x+y", "x/y", "x^2+y^2"]),
     exact=booleans(),
+    kink=sampled_from([0.0, 0.01, 1.0]),
 )
-def test_the_gradient_is_that_of_the_textbook_model(p, heads, d_mlp, seed, chunk, task, exact):
+def test_the_gradient_is_that_of_the_textbook_model(
+    p, heads, d_mlp, seed, chunk, task, exact, kink
+):
     theta = network(p, seed, ModelConfig(d_model=8, n_heads=heads, d_mlp=d_mlp))
     pairs, labels = examples(p, 1 + seed % tasks.task(task, p).n_examples, seed, task)
-    loss, slopes = from_tables(theta, pairs, labels, chunk, exact=exact)
+    loss, slopes = from_tables(theta, pairs, labels, chunk, exact=exact, kink=kink)
     plain = model.cross_entropy if exact else torch.nn.functional.cross_entropy
-    _, expected, gradient = textbook(theta, pairs, labels, plain)
+    _, expected, gradient = textbook(theta, pairs, labels, plain, kink)
     assert_close(loss, expected, rtol=1e-10, atol=1e-12)
     assert_close(slopes, gradient, rtol=1e-8, atol=1e-11)
 

@@ -336,3 +336,37 @@ def test_a_pushed_network_gets_there_step_by_step_and_after_a_break_with_the_sam
         whole.advance()
         again.advance()
     assert_close(again.optimiser.point, whole.optimiser.point, rtol=0, atol=0)
+
+
+# --- along kinks that are rounded, and less from step to step
+
+
+def rounded(**changes):
+    return replace(RUNS[0], **MINIMISER, **{"epochs": 1000, "n_logged": 40, "kink": 0.5, **changes})
+
+
+def test_kinks_are_a_hundredth_as_wide_in_the_last_step_and_the_residual_is_of_what_is_minimised(
+    store,
+):
+    whole = fresh([rounded()])
+    start = whole.optimiser.point
+    for _ in range(950):
+        whole.advance()
+    (row,) = point = whole.optimiser.point
+    free = stack.tabulated_loss([replace(RUNS[0], kink=0.005, **MINIMISER)], row.dtype)
+    assert_close(whole.train_loss(point), free(point), rtol=1e-12, atol=0)
+    wide = stack.tabulated_loss([rounded()], start.dtype)
+    assert_close(fresh([rounded()]).train_loss(start), wide(start), rtol=0, atol=0)
+    [record] = train([rounded()], store)
+    assert record.final("residual") < 0.01
+
+
+def test_rounded_kinks_go_on_after_a_break_with_the_same_bits():
+    whole = fresh([rounded()])
+    for _ in range(120):
+        whole.advance()
+    again = stack.Stack([rounded()], [whole.state(0)], CPU, 120)
+    for _ in range(40):
+        whole.advance()
+        again.advance()
+    assert_close(again.optimiser.point, whole.optimiser.point, rtol=0, atol=0)

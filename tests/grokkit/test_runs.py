@@ -35,6 +35,9 @@ from grokkit.store.store import Store
         ({"loss": "rounded", **MINIMISER}, "loss of lbfgs must be exact, got 'rounded'"),
         ({"noise": -0.1}, "noise must be at least 0, got -0.1"),
         ({"push": 1.0, **MINIMISER}, "push must be in [0, 1), and 0 but of lbfgs on x+y, got 1.0"),
+        ({"kink": 0.1}, "kink must be at least 0, and 0 but of lbfgs without until_rest and"),
+        ({"kink": -0.1, **MINIMISER}, "kink must be at least 0, and 0 but of lbfgs"),
+        ({"kink": 0.1, "until_rest": True, **MINIMISER}, "kink must be at least 0, and 0 but"),
         ({"push": 0.1}, "push must be in [0, 1), and 0 but of lbfgs on x+y, got 0.1"),
         ({"noise": 0.1, **MINIMISER}, "noise of lbfgs must be 0, got 0.1"),
         ({"epochs": 2**70}, "epochs must be at most 1,000,000,000,000, got"),
@@ -116,10 +119,11 @@ def test_every_field_changes_the_key_and_survives_json():
         "loss": "rounded", "mirrors": "all", "noise": 0.1, "amplify": 2.0,
         "muon": 0.2, "clip": 9.0, "steepness": 0.1,
     }  # fmt: skip
-    assert {*other, "optimiser", "until_rest", "push"} == set(base.config())
+    assert {*other, "optimiser", "until_rest", "push", "kink"} == set(base.config())
     by_lbfgs = replace(base, **MINIMISER)
     changed = [replace(base, **{name: value}) for name, value in other.items()]
     changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True), replace(by_lbfgs, push=0.5)]
+    changed.append(replace(by_lbfgs, tolerance=0.0, kink=0.5))
     assert len({run.key for run in changed}) == len(changed)
     for run in changed:
         again = Run.from_config(json.loads(json.dumps(run.config())))

@@ -402,6 +402,5 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
 @pytest.mark.parametrize("name", ["tpu", "gpu", "cuda:99x", "mps:0", "cpu:foo"])
 def test_an_unknown_or_absent_device_names_those_there_are(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as on a machine without
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match=f"auto, cpu here, got '{name}'"):
         trainer.resolve_device(name)

@@ -44,7 +44,7 @@ def trigonometric(record: Record) -> Trigonometric:
     rebuilt = trigonometric_algorithm(A, frequencies, p).argmax(-1)
     n = torch.arange(p)
     return Trigonometric(
-        decomposition.trig_share(Z),
+        float(decomposition.trig_share(Z)),
         decomposition.frequency_norms(Z),
         embedding_norms(record.weights()["W_E"][:p]),
         frequencies,

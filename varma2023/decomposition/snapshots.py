@@ -76,7 +76,7 @@ def moments(record: Record, networks: Mapping[int, Weights]) -> Moments:
     for theta in networks.values():
         Z = decomposition.centred(metrics.all_logits(theta, task)).view(p, p, p)
         part = decomposition.trig_logits(Z)
-        shares.append((float(part.norm() / Z.norm()), decomposition.key_frequencies(Z)))
+        shares.append((float(decomposition.trig_share(Z)), decomposition.key_frequencies(Z)))
         trig.append(part[0, 0, -torch.arange(p) % p])
         logits.append(Z[sums[:, 0], sums[:, 1]])
     frequencies = max(shares)[1]

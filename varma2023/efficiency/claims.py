@@ -376,6 +376,33 @@ def which_width(found: ByExperiment) -> Result:
 
 
 @CLAIMS.row(
+    "B50",
+    "Beyond: width, by the costs of both circuits",
+    "where one dimension is halved, D_crit changes as the costs of memory and of the rule say",
+    (CRITICAL, "sec-widths"),
+    ("widths", "either_width"),
+    few="five, but two or three for memory, which differs between seeds by some 1%",
+)
+def width_by_costs(found: ByExperiment) -> Result:
+    """B50: D_crit with one dimension halved, against what both circuits cost there (C78)."""
+    kinds = costs.widths([*found["widths"], *found["either_width"]])[1:]
+    if len(kinds) < 3 or not all(kind.memory and kind.rules for kind in kinds):
+        return Result()
+    *halved, papers = kinds
+    moved = [costs.shift([papers, kind], lambda each: each.ratios) for kind in halved]
+    same = [each.tells(1 / costs.SAME_SHIFT, costs.SAME_SHIFT) for each in moved]
+    rest = all(_can_tell(kind) for kind in kinds)
+    shifts = (f"× {each.text()} at {kind.label}" for each, kind in zip(moved, halved, strict=True))
+    told = (f"{kind.measured_over_predicted.text()} at {kind.label}" for kind in kinds)
+    ours = f"D_crit over where costs meet, by that of the paper's network: {', '.join(shifts)}; "
+    ours += f"itself {', '.join(told)}"
+    further = {"in each of three networks costs meet at D_crit": every(map(_meet, kinds))}
+    further |= measures.resting([r for kind in kinds for r in (*kind.ends, *kind.memory)])
+    evidence = Evidence.of(papers.ends, papers.memory)  # the paper's width
+    return Result(ours, every(same) if rest else None, further, evidence)
+
+
+@CLAIMS.row(
     "B18",
     "Beyond: the costs of both circuits, at rest",
     "at p = 31, where memory comes to rest, the costs of memory and of the rule meet at D_crit",
@@ -404,9 +431,14 @@ def where_costs_meet(found: ByExperiment) -> Result:
     return Result(ours, _meet(by_random), further, evidence)
 
 
+def _can_tell(kind: costs.Costs) -> bool:
+    """Whether every seed has a prediction, and all that it and D_crit rest on is at rest."""
+    beside = all(map(measures.rests, kind.beside))
+    return not kind.without and beside and measures.crossings_rest(kind.ends)
+
+
 def _meet(kind: costs.Costs) -> Met:
     """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
-    can_tell = all(map(measures.rests, kind.beside)) and measures.crossings_rest(kind.ends)
-    if kind.without or not can_tell:
+    if not _can_tell(kind):
         return None
     return kind.measured_over_predicted.tells(1 / (1 + NEAR), 1 + NEAR)

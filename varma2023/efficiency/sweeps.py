@@ -111,6 +111,23 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     return longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
+THE_RULE = 3.4  # p ln p: the largest size of `ungrokking.sweeps.moduli` at p = 31
+
+
+def along_rounded_kinks(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: both costs at p = 31 once more, along rounded kinks (choice C79).
+
+    Memory of random labels on the sizes of `memory_at_rest`, then the rule, from networks trained
+    on every example, on the largest size of ungrokking, with twice the seeds.
+    """
+    memory = [run for run in memory_at_rest(profile, seeds) if run.labels == "random"]
+    p, count = memory[0].p, len(seed_range(profile, seeds))
+    epochs = 80 if profile == "quick" else 6000
+    grid = Grid(2 * count, epochs, (THE_RULE * p * np.log(p),), (1.0,), exact=True)
+    rules = profiles.to_the_minimum(profiles.full_data(profile, grid.seeds, p=p), grid, {})
+    return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
+
+
 @sets(
     *("seed", "dataset_size", "labels"),
     published=Grid(5, 18_000, (500, 794, 1260)),  # the least three of `memorising`

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL
-from grokkit.engine.stack import PUSHES
+from grokkit.engine.stack import STEPS
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
@@ -24,7 +24,7 @@ class Push:
     """A network in memory that is pushed: where it is at the end of each step (choice C77)."""
 
     def __init__(self, record: Record) -> None:
-        length = -(-record.run.epochs // PUSHES)
+        length = -(-record.run.epochs // STEPS)
         ends = record["epoch"] % length == 0
         self.record = record
         self.shares: Steps = record["trig_share"][ends]  # of the trigonometric logits

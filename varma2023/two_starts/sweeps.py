@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from grokkit.engine.stack import PUSHES
+from grokkit.engine.stack import STEPS
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import QUICK_RUN, Changes, Grid, from_random, longer, sets
@@ -70,6 +70,21 @@ def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*profiles.to_the_minimum(inits, grid, changes), *fresh]
 
 
+@sets(
+    *("seed", "dataset_size"),
+    published=Grid(5, 12_000, (1400,)),
+    quick=Grid(1, 80, (120,), run=QUICK_RUN),
+    paper=Grid(10, 100_000, PAPER_SIZES),
+)
+def fresh_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
+    """App. A.2: random weights once more, along rounded kinks (choice C79).
+
+    Of the seeds of `starts_at_rest`.
+    """
+    every = from_random(replace(grid, seeds=2 * grid.seeds), changes | profiles.ROUNDED)
+    return [run for run in every if run.seed >= grid.seeds]
+
+
 # by size, weight decay and seed: which ends have so many times the gradients
 GROKKED_FOR_LONGER = {(180, 1.0, 2): 3}
 FRESH_FOR_LONGER = {
@@ -116,7 +131,7 @@ def pushed(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     starts = from_random(grid, {"until_rest": profile != "quick", "p": grid.run.p, **changes})
     starts = [replace(run, keep_weights=True) for run in starts]
-    how: Changes = {"push": PUSH, "n_logged": 4 * PUSHES + 2, "tolerance": 0.0}
+    how: Changes = {"push": PUSH, "n_logged": 4 * STEPS + 2, "tolerance": 0.0}
     how |= {"until_rest": False, "keep_weights": False}
     return [replace(start, init=start, **how) for start in starts]
 
