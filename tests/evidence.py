@@ -210,6 +210,22 @@ def by_costs(dearer=1.0, true=1.0, seeds=FIVE, p=113, mem=CALM, off=CALM, depth=
     return {"moduli": own, "memory_at_rest": wrong + near, "upper_branch": far}
 
 
+def by_rounded_costs(lower=1.0, right=1.0, **changes) -> Named:
+    """`by_costs`, and the same once more, with memory's cost this part of what it was.
+
+    The rules of the latter have this test accuracy.
+    """
+    found = by_costs(**changes)
+    most = max(record.run.dataset_size for record in found["moduli"])
+    rules = [r for r in found["moduli"] if r.run.dataset_size == most]
+    again = [altered(rule, test_accuracy=right) for rule in rules]
+    for each in found["memory_at_rest"]:
+        if each.run.labels == "random":
+            loss, norm = each["train_loss"] * lower, each["param_norm"] * lower**0.5
+            again.append(altered(each, train_loss=loss, param_norm=norm))
+    return found | {"along_rounded_kinks": again}
+
+
 def two_minima(dearer=1.08, down=D_CRIT, sizes=(600, 700, 900, 1500), p=113, rest=CALM) -> Named:
     """Pairs from both starts, of a rule `dearer` times what D_crit says, and the loop they are in.
 

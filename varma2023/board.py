@@ -37,7 +37,7 @@ PARTS = {
     "mechanism": "F2a-c F9 A.3 F11 App.B".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
     "rivals": "S6 S7".split(),
-    "beyond": [f"B{number}" for number in range(1, 51)],
+    "beyond": [f"B{number}" for number in range(1, 52)],
 }
 """The ids of the claims by what they are about: a card each, and the order of the rows."""
 ORDER = [*chain(*PARTS.values())]
@@ -111,32 +111,20 @@ def criteria_list(criteria: Mapping[str, Met]) -> str:
     return f'<ul class="gk-criteria">{items}</ul>'
 
 
-def tally(found: Mapping[str, Result]) -> dict[str, dict[str, int]]:
-    """By score, how many of its claims have each verdict, those without a result included."""
-    n = Counter((each.score, found.get(each.id, Result()).verdict) for each in CLAIMS)
-    return {score: {verdict: n[score, verdict] for verdict in VERDICTS} for score in SCORES}
-
-
 def score_texts(found: Mapping[str, Result]) -> dict[str, str]:
     """By score, "3 hold, 2 in part (1 only because our runs cannot tell), of 5"."""
-    short = Counter(each.score for each in CLAIMS if found.get(each.id, Result()).only_untold)
-    return {score: score_text(counts, short[score]) for score, counts in tally(found).items()}
-
-
-def score_text(counts: Mapping[str, int], short: int = 0) -> str:
-    """ "3 hold, 1 holds smaller, 2 in part, of 9": the verdicts that one score has.
-
-    `short`: how many of those in part are so only because our runs cannot tell something.
-    """
-    why = {claims.IN_PART: f" ({short} only because our runs cannot tell)" if short else ""}
-    each = [f"{n} {_plural(v, n)}{why.get(v, '')}" for v, n in counts.items() if n]
-    return f"{', '.join(each)}, of {sum(counts.values())}"
-
-
-def _plural(verdict: str, n: int) -> str:
-    """ "hold smaller" for several claims that "holds, smaller"."""
-    words = verdict.replace(",", "")
-    return re.sub(r"^(hold|fail)s", r"\1", words) if n > 1 else words
+    told = {}
+    for score in SCORES:
+        own = [found.get(each.id, Result()) for each in CLAIMS if each.score == score]
+        n, short = Counter(result.verdict for result in own), sum(r.only_untold for r in own)
+        parts = []
+        for verdict in filter(n.get, VERDICTS):
+            words = verdict.replace(",", "")
+            words = re.sub(r"^(hold|fail)s", r"\1", words) if n[verdict] > 1 else words
+            why = f" ({short} only because our runs cannot tell)" if short else ""
+            parts.append(f"{n[verdict]} {words}{why * (verdict == claims.IN_PART)}")
+        told[score] = f"{', '.join(parts)}, of {len(own)}"
+    return told
 
 
 def row_id(name: str) -> str:

@@ -118,26 +118,22 @@ class Result:
 Judge = Callable[[ByExperiment], Result]
 
 
-def told_without(later: str, choice: str, seeds: int = 0) -> Callable[[Judge], Judge]:
+def told_without(later: str, choice: str) -> Callable[[Judge], Judge]:
     """For a judge that reads an experiment made later: `before` is the verdict without those runs.
 
-    Or by its first `seeds`, if it had so many. Only where that verdict is another one; `choice` is
-    the rule by which they are read.
+    Only where that verdict is another one; `choice` is the rule by which they are read.
     """
 
     def decorate(judge: Judge) -> Judge:
         @wraps(judge)
         def told(found: ByExperiment) -> Result:
             result = judge(found)
-            first = [record for record in found.get(later, ()) if record.run.seed < seeds]
-            if not found.get(later) or (seeds and not first):
+            if not found.get(later):
                 return result
-            rest = {name: records for name, records in found.items() if name != later}
-            alone = judge(rest | ({later: first} if first else {}))
+            alone = judge({name: records for name, records in found.items() if name != later})
             if alone.verdict == result.verdict:
                 return result
-            by = f"by AdamW's first {seeds} seeds" if first else "without the later runs"
-            parts = [result.before, f"{alone.verdict}, {by} ({choice})"]
+            parts = [result.before, f"{alone.verdict}, without the later runs ({choice})"]
             return replace(result, before="; ".join(filter(None, parts)))
 
         return told

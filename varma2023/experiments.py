@@ -56,7 +56,6 @@ EXPERIMENTS = {
         (costs.starts, "D_crit predicted, seed by seed"),
         (two.both_starts, "the loop of two starts"),
         (two.starts_at_rest, "App. A.2, A.4, two starts"),
-        (two.fresh_at_rest, "App. A.2, along rounded kinks"),
         (two.from_scratch, "the ends of Fig. 5"),
         (task_starts, "the start of Fig. 8"),
         (other_tasks, "Fig. 8"),

@@ -201,7 +201,7 @@ def draw_runs(
         thin: Looks = {"colour": pale(colour), "width": 1.2, "dash": dash, "showlegend": False}
         draw_run(fig, record, metric, place, label=label, **thin, meta=meta(record) | about)
     if chosen is not None:
-        draw_run(fig, chosen, metric, place, label=label, dash=dash, width=2.5)
+        draw_run(fig, chosen, metric, place, label=label, colour=colour, dash=dash, width=2.5)
         return
     epochs, middle = measures.median_curve(records, metric)
     who = f"median of {len(records)} seeds" if len(records) > 1 else run_name(records[0])

@@ -144,3 +144,25 @@ def test_an_interval_across_the_bound_is_open(least, core):
 def test_a_falling_end_of_ungrokking_far_from_the_crossing_does_not_count():
     ends, memory = fresh()
     assert judged(made.with_rest(ends, FALLING, dataset_size=300), memory).core is True
+
+
+def test_costs_along_rounded_kinks_are_of_the_same_seeds_and_their_figure_has_both():
+    found = made.by_rounded_costs(lower=0.9, dearer=1.1)
+    after = costs.rounded(found["moduli"], found["along_rounded_kinks"])
+    before = costs.by_labels(found["moduli"], found["memory_at_rest"])[0]
+    falls = costs.lowered(after.memory, before.memory)
+    assert [each.value for each in falls.values()] == pytest.approx([0.9] * len(falls))
+    assert len(falls) == 4
+    assert [each.value for each in costs.lowered(after.rules, before.rules).values()] == [1]
+    # a table costs as D does, so the size goes as one over its price
+    assert after.told.value == pytest.approx(before.told.value / 0.9, rel=0.01)
+    fig = costs.fig_rounded(after, before)
+    names = {trace.name for trace in fig.data}
+    assert names == {
+        f"{of}, kinks {how}" for of in ("memory", "rule") for how in ("rounded", "as they are")
+    }
+    assert [line.name for line in fig.layout.shapes] == [
+        f"forget below {after.two_sizes[0]:,.0f}",
+        f"meet, rounded, at {after.told.value:,.0f}",
+        f"meet, as they are, at {before.told.value:,.0f}",
+    ]

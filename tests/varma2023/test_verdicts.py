@@ -234,7 +234,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B40": made.by_either_width, "B41": made.second_moments, "B42": made.rounded_again},
     **{"B43": made.held, "B44": made.mixtures, "B45": made.carried, "B46": made.continued},
     **{"B47": made.by_muon, "B48": partial(made.by_muon, late=0.9), "B49": made.pushed},
-    "B50": made.by_either_width,
+    **{"B50": made.by_either_width, "B51": made.by_rounded_costs},
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "App.B": from_start,
@@ -250,7 +250,7 @@ GROKS = simulation.simulate(simulation.Toy())
 # are a module, a function of it and what that is made to return. Where "holds, smaller" is left
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
-    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40 B47 B48 B50", SMALLER, {"p": 53}),
+    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40 B47 B48 B50 B51", SMALLER, {"p": 53}),
     ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49", SMALLER, {"p": 31}),
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
@@ -261,12 +261,12 @@ ALIKE = [
     ("B21 B22 B28", IN_PART, {"spiky": False}),
     ("F1c", FAILS, {"longer": FULL}),
     ("B24 B29", FAILS, {"longer": FULL, "seeds": range(30)}),  # fewer could not tell
-    ("B2 B18", FAILS, {"dearer": 1.5}),
+    ("B2 B18 B51", FAILS, {"dearer": 1.5}),
     ("B21 B28", FAILS, {"crits": (D_CRIT,) * 5}),
     ("B21 B28", OPEN, {"crits": (400, 400, 800, 800, 800)}),
     ("B24 B29", OPEN, {"lost": 1}),
     ("F3c,d B13 B15 B16 B20 B40 B50", OPEN, {"rest": FALLING}),
-    ("B2 B18 B50", OPEN, {"mem": FALLING}),
+    ("B2 B18 B50 B51", OPEN, {"mem": FALLING}),
     ("F10b A.2 A.4 B2 B3 B8 B16", NOT_RUN, {"p": 31}),
     ("B30 B31", NOT_RUN, {"p": 53}),
     ("F1c F5 F6 B24 B29", NOT_RUN, {"seeds": range(3)}),
@@ -443,6 +443,8 @@ OTHERWISE = {
     ("B40", IN_PART): {"narrow": 2.0},
     ("B40", FAILS): {"flat": 0.8},
     ("B40", NOT_RUN): lambda: made.by_either_width() | {"either_width": made.sweep()[:1]},
+    ("B51", IN_PART): {"lower": 0.9},
+    ("B51", NOT_RUN): {"right": 0.5},
     ("B50", IN_PART): {"dearer": (1.5, 1.5, 1.5)},
     ("B50", FAILS): {"dearer": (1.5, 1.0, 1.0)},
     ("B50", NOT_RUN): lambda: made.by_either_width() | {"either_width": made.sweep()[:1]},

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 
-from grokkit.runs import Record
-from varma2023 import measures
+from varma2023 import measures, statistics
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.convergence import analysis, steepness
 from varma2023.measures import Summary
@@ -29,9 +28,10 @@ def two_ways(found: ByExperiment) -> Result:
     records = found["convergence"]
     pairs = measures.pairs(records)
     alike, times = analysis.agreeing(pairs), analysis.savings_text(pairs, 1.0)
-    kinds: dict[str, list[Record]] = {}  # each with seeds of its own
-    for pair in pairs:
-        kinds.setdefault(pair.kind, []).extend((pair.adamw, pair.lbfgs))
+    # each with seeds of its own
+    kinds = statistics.gathered(
+        (pair.kind, each) for pair in pairs for each in (pair.adamw, pair.lbfgs)
+    )
     ours = f"{alike} of {len(pairs)} pairs end alike; AdamW's gradients to a residual of 1, over "
     ours += "the minimiser's: "
     further = {"every pair ends alike": alike == len(pairs), **measures.resting(records)}

@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records, Run
-from varma2023 import measures, plots
+from varma2023 import measures, plots, statistics
 from varma2023.measures import Reading, Summary, group, least, rests, stable_below
 from varma2023.plots import Looks, draw
 from varma2023.profiles import PAPERS
-from varma2023.statistics import Interval, bootstrap, geometric_mean, log_slope, mean_ratio
+from varma2023.statistics import Interval, bootstrap, gathered, geometric_mean, log_slope
 from varma2023.tables import powers, table
 from varma2023.theme import GEN, MEM, NORM, panels, set_alt
 
@@ -68,9 +68,7 @@ def every_minimum(records: Records) -> list[Minimum]:
 
 def minima(records: Records) -> list[Minimum]:
     """The minima of `from_minima`, in pairs on one train set, if both hold what their kind says."""
-    pairs: dict[tuple[Setting, int], list[Minimum]] = {}
-    for minimum in every_minimum(records):
-        pairs.setdefault((minimum.setting, minimum.again.run.seed), []).append(minimum)
+    pairs = gathered(((m.setting, m.again.run.seed), m) for m in every_minimum(records))
     return [m for pair in pairs.values() if all(other.holds for other in pair) for m in pair]
 
 
@@ -83,7 +81,10 @@ def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, 
 def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
     """By setting, memory's steepness over the rule's: the geometric mean over seeds."""
     settings = by_setting(found)
-    return {s: mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE)) for s in settings}
+    return {
+        s: statistics.mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE))
+        for s in settings
+    }
 
 
 def at_rest(found: Sequence[Minimum]) -> list[Minimum]:
@@ -100,14 +101,13 @@ def over_decay(found: Sequence[Minimum], kind: str) -> tuple[Interval, float]:
     first = found[0].setting
     own = {m.setting.weight_decay: m.setting for m in found if m.setting[:2] == first[:2]}
     least, most = own[min(own)], own[max(own)]
-    ratio = mean_ratio(by_seed(found, most, kind), by_seed(found, least, kind))
+    ratio = statistics.mean_ratio(by_seed(found, most, kind), by_seed(found, least, kind))
     return ratio, most.weight_decay / least.weight_decay
 
 
 def by_setting(found: Sequence[Minimum]) -> dict[Setting, list[Minimum]]:
     """The minima by their setting, in the order in which they come."""
-    settings = dict.fromkeys(minimum.setting for minimum in found)
-    return {one: [minimum for minimum in found if minimum.setting == one] for one in settings}
+    return gathered((minimum.setting, minimum) for minimum in found)
 
 
 def _read(found: Sequence[Minimum]) -> Reading:

@@ -279,9 +279,9 @@ def among(records: Records, others: Records) -> list[Record]:
 def at_rate(
     records: Records, others: Records, read: Reading = halfway, usual: Reading = halfway
 ) -> Interval:
-    """The time over that of other runs of the same network and examples, where both got there.
+    """The time over that of other runs of the same network and examples, where both are known.
 
-    `read` is the time of the first, `usual` that of the others.
+    `read` is the time of the first, `usual` that of the others; infinite where it is not known.
     """
     known = {network(record): usual(record) for record in others}
     ratios = [(r.run.seed, read(r) / known.get(network(r), nan)) for r in by_size(records)]

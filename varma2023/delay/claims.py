@@ -56,7 +56,7 @@ def diverges(found: ByExperiment) -> Result:
     within = analysis.SAME_SIZE
     memory_ends = measures.d_crit_interval(upper).value if measures.crossings_rest(upper) else nan
     same, at_its_end = (
-        d_c.within(crit / within, crit * within) if isfinite(crit) else None
+        d_c.tells(crit / within, crit * within) if isfinite(crit) else None
         for crit in (crits.get(p, nan), memory_ends)
     )
     further = {
@@ -177,7 +177,7 @@ def needs_more(found: ByExperiment) -> Result:
         )
     most, slower = muon.SAME_ACCURACY, runs.slower
     ours += f"; at half of the learning rate accuracy differs by {slower.text('+.2f')}"
-    further["at half of the learning rate, in the same time, accuracy is the same"] = slower.within(
+    further["at half of the learning rate, in the same time, accuracy is the same"] = slower.tells(
         -most, most
     )
     further |= measures.all_of("every accuracy is still at the end", runs.still)
@@ -201,11 +201,12 @@ def sooner_by_muon(found: ByExperiment) -> Result:
         return Result()
     (near, late), *_, (far, early) = sorted(times.items())
     ours = f"time × {early.text()} on {far} examples, × {late.text()} on {near}"
-    there = measures.how_many(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; {there} get there by Muon, the others count with their last epoch"
+    pairs = runs.waits, analysis.among(records, runs.waits)
+    there = [measures.how_many(isfinite(analysis.halfway(r)) for r in own) for own in pairs]
+    ours += f"; {there[0]} get there by Muon, the others count with their last epoch; {there[1]} "
+    ours += "by AdamW, the others are left out"
     further = {f"so it is on {near}": late.tells(0, 1)}
-    made = Evidence.of(runs.waits, analysis.among(records, runs.waits))
-    return Result(ours, early.tells(0, 1), further, made)
+    return Result(ours, early.tells(0, 1), further, Evidence.of(*pairs))
 
 
 def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
@@ -219,14 +220,14 @@ def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
         elif size < middle:
             told[f"so they do on {size} examples"] = _same(decays[size], factor)
         else:
-            same = (r.within(d / factor, d * factor) for d, r in decays[size].items())
+            same = (r.tells(d / factor, d * factor) for d, r in decays[size].items())
             told[f"on {size} examples they take as many epochs"] = every(same)
     return told
 
 
 def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
     """Whether every ratio is 1 within a factor; None where there is none."""
-    return every(ratio.within(1 / factor, factor) for ratio in ratios.values()) if ratios else None
+    return every(ratio.tells(1 / factor, factor) for ratio in ratios.values()) if ratios else None
 
 
 @CLAIMS.row(

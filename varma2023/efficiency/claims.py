@@ -12,7 +12,7 @@ from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.efficiency import analysis, costs, critical
 from varma2023.efficiency.analysis import MARGIN, NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
-from varma2023.pages import CRITICAL, EFFICIENCY, QUESTIONS, UNGROKKING
+from varma2023.pages import BARRIER, CRITICAL, EFFICIENCY, QUESTIONS, UNGROKKING
 from varma2023.statistics import Interval
 
 ONE = "Prediction 1, efficiency"
@@ -330,7 +330,7 @@ def wider(found: ByExperiment) -> Result:
     told = costs.shift(widths, lambda each: each.predicted)
     ratio = costs.shift(widths, lambda each: each.ratios)
     falls = moved.tells(0, 1)
-    same = ratio.within(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
+    same = ratio.tells(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     core = falls if all(map(measures.crossings_rest, ends)) else None
@@ -429,6 +429,37 @@ def where_costs_meet(found: ByExperiment) -> Result:
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
     return Result(ours, _meet(by_random), further, evidence)
+
+
+LOWERED = 0.98  # of memory's cost without rounding: then those ends were low enough (C79)
+
+
+@CLAIMS.row(
+    "B51",
+    "Beyond: the costs of both circuits, along rounded kinks",
+    "at p = 31, minimised along rounded kinks, memory and the rule cost the same at D_crit",
+    (BARRIER, "sec-barrier-rounded"),
+    ("along_rounded_kinks", "moduli", "memory_at_rest"),
+)
+def where_rounded_costs_meet(found: ByExperiment) -> Result:
+    """B51: B18 by lower minima of both circuits (choice C79)."""
+    kind = costs.rounded(found["moduli"], found["along_rounded_kinks"])
+    before = costs.by_labels(found["moduli"], found["memory_at_rest"])[0]
+    if not (kind.rules and before.rules):
+        return Result()
+    memory = costs.lowered(kind.memory, before.memory)
+    rule = costs.lowered(kind.rules, before.rules)
+    ours = f"D_crit {measures.d_crit_text(kind.ends)}; predicted {kind.told.text('.0f')}"
+    ours += f" (measured over predicted {kind.measured_over_predicted.text()})"
+    if kind.without:
+        ours += f"; {kind.without} of {len(kind.crits)} seeds without a prediction"
+    falls = (f"× {each.text('.3f')} at {size}" for size, each in memory.items())
+    ours += f"; by rounding, memory's cost {', '.join(falls)}"
+    ours += "".join(f"; the rule's × {each.text('.3f')}" for each in rule.values())
+    enough = all(each.value > LOWERED for each in memory.values())
+    further: dict[str, Met] = {"rounding lowers memory's cost by less than 2%": enough}
+    further |= measures.resting([*kind.ends, *kind.memory])
+    return Result(ours, _meet(kind), further, Evidence.of(kind.ends, kind.memory))
 
 
 def _can_tell(kind: costs.Costs) -> bool:

@@ -17,7 +17,7 @@ from varma2023.plots import Looks, dash_of, draw, draw_ends
 from varma2023.profiles import of_width
 from varma2023.statistics import Interval
 from varma2023.tables import table
-from varma2023.theme import GEN, MEM, NORM, TEST, panels, set_alt
+from varma2023.theme import GEN, MEM, NORM, TEST, figure, panels, set_alt
 
 SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
 
@@ -153,6 +153,36 @@ def at_papers_modulus(ends: Records, memory: Records) -> Costs:
     return Costs("random labels", same, [*memory])
 
 
+def rounded(ends: Records, records: Records) -> Costs:
+    """Ungrokking at one modulus, and what both circuits cost along rounded kinks (C79).
+
+    Args:
+        ends: of `ungrokking.sweeps.moduli`; those at the largest size give way to the rules below.
+        records: of `sweeps.along_rounded_kinks`, memory of random labels and rules.
+    """
+    kinds = group(records, "labels")
+    rules, memory = kinds["true"], kinds["random"]
+    most = max(record.run.dataset_size for record in rules)
+    same = [r for r in ends if r.run.p == rules[0].run.p and r.run.dataset_size < most]
+    return Costs("random labels", [*same, *rules], memory)
+
+
+def lowered(after: Records, before: Records) -> dict[int, Interval]:
+    """By size, Eq. (2) of some ends over that of others of the same seeds: geometric means."""
+    costs = [
+        {
+            size: {r.run.seed: least(r) for r in own}
+            for size, own in group(each, "dataset_size").items()
+        }
+        for each in (after, before)
+    ]
+    return {
+        size: statistics.mean_ratio(own, costs[1][size])
+        for size, own in costs[0].items()
+        if size in costs[1]
+    }
+
+
 def shift(found: Sequence[Costs], read: Callable[[Costs], dict[int, float]]) -> Interval:
     """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
     return statistics.mean_ratio(read(found[-1]), read(found[0]))
@@ -232,3 +262,29 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
         for kind in found
     ]
     return set_alt(fig, f"Ungrokking, and what both circuits cost. {'; '.join(told)}.")
+
+
+def fig_rounded(after: Costs, before: Costs) -> go.Figure:
+    """What both circuits cost by size along rounded kinks, and as they are; a line a seed.
+
+    Dotted, where the costs meet, and where networks forget.
+    """
+    fig = figure(height=420)
+    for look, (kind, how) in enumerate(((after, "rounded"), (before, "as they are"))):
+        for what, records, colour in (("memory", kind.memory, MEM), ("rule", kind.rules, GEN)):
+            name = f"{what}, kinks {how}"
+            hover = f"%{{y:.1f}} at D = %{{x:,}}<br>{name}"
+            for runs in group(records, "seed").values():
+                looks: Looks = {"colour": colour, "dash": dash_of(look), "width": 1.8}
+                draw_ends(fig, runs, least, name, hover, look, **looks)
+    sizes = measures.d_crit_interval(after.ends).value, after.told.value, before.told.value
+    texts = ("forget below", TEST), ("meet, rounded, at", MEM), ("meet, as they are, at", NORM)
+    for (text, colour), size in zip(texts, sizes, strict=True):
+        if isfinite(size):
+            line: Looks = {"line": {"color": colour, "dash": "dot", "width": 1.5}}
+            fig.add_vline(size, name=f"{text} {size:,.0f}", showlegend=True, layer="below", **line)
+    fig.update_xaxes(plots.size_axis([*before.memory, *after.rules], "D"))
+    fig.update_yaxes(title="Eq. (2) over α")
+    told = f"The costs of memory and of the rule meet at {after.told.text('.0f')} along rounded "
+    told += f"kinks, at {before.told.text('.0f')} as they are; networks forget below "
+    return set_alt(fig, f"{told}{measures.d_crit_text(after.ends)}.")

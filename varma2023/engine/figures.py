@@ -83,8 +83,8 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
         hover = f"{case}<br>%{{y}}: %{{text}}"
         looks: Looks = {"mode": "markers", "marker": marker, "text": told}
         for i, column in enumerate(columns, start=1):
-            bars = {**_bars(*factor), "visible": i == 2}
-            draw(fig, column, list(ways), case, hover, place=(i, 1), error_x=bars, **looks)
+            bars: Looks = {"error_x": _bars(*factor)} if i == 2 else {}
+            draw(fig, column, list(ways), case, hover, place=(i, 1), **bars, **looks)
     fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
     fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
     fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)

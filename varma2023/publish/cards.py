@@ -68,7 +68,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     curves += [curve._replace(dots=True) for curve in curves]
     sizes, norms = (np.concatenate(each) for each in zip(*lines, strict=True))
     alt = f"For a correct logit of {level:.0f} memorising takes a norm of {lines[0][1][0]:.0f} at "
-    alt += f"{sizes.min():,.0f} examples and {lines[0][1][-1]:.0f} at {sizes.max():,.0f}; "
+    alt += f"{sizes.min():,.0f} examples and {lines[0][1][-1]:.0f} at {lines[0][0][-1]:,.0f}; "
     alt += f"the rule {lines[1][1].min():.0f} to {lines[1][1].max():.0f}."
     drawn = spark(curves, Axis(sizes.min(), sizes.max(), True), Axis(0, norms.max()), alt)
     about = f"norm for one logit, {sizes.min():,.0f} – {sizes.max():,.0f} examples"

@@ -42,7 +42,7 @@ def round_epochs(records: Records) -> int:
         found = measures.for_good(record, gap <= SETTLED)
         return found.epoch if found else record.run.epochs
 
-    wanted = 2 * max(map(settles, records))
+    wanted = 2 * max(1, *map(settles, records))
     step = 10 ** floor(log10(wanted))
     return min(ceil(wanted / step) * step, max(record.run.epochs for record in records))
 

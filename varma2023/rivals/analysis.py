@@ -13,7 +13,7 @@ import numpy as np
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import Summary, generalises, groks, group, spikes, train_fits
-from varma2023.statistics import Interval, bootstrap
+from varma2023.statistics import Interval, bootstrap, gathered
 from varma2023.tables import table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
@@ -33,8 +33,7 @@ def variant(run: Run) -> str:
 
 def variants(records: Records) -> dict[str, list[Record]]:
     """The records by what was changed, in their order."""
-    names = dict.fromkeys(variant(record.run) for record in records)
-    return {name: [r for r in records if variant(r.run) == name] for name in names}
+    return gathered((variant(record.run), record) for record in records)
 
 
 def general_epochs(records: Records) -> list[float]:

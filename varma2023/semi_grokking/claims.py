@@ -6,16 +6,7 @@ from itertools import chain
 from grokkit.runs import Record, Records
 from varma2023 import measures
 from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
-from varma2023.measures import (
-    Summary,
-    all_of,
-    at_the_end,
-    group,
-    how_many,
-    none_of,
-    outcome,
-    spikes,
-)
+from varma2023.measures import Summary, all_of, at_the_end, group, how_many, none_of, outcome
 from varma2023.pages import CLOCK, CONVERGENCE, LEAVING, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
 from varma2023.semi_grokking.analysis import (
@@ -352,7 +343,7 @@ def rounding(found: ByExperiment) -> Result:
     if len(pairs) < ENOUGH_SEEDS:
         return Result()
     exact, rounded = ([*records] for records in zip(*pairs, strict=True))
-    calm, spiky = (sum(spikes(record) > 0 for record in each) for each in (exact, rounded))
+    calm, spiky = (sum(measures.spikes(record) > 0 for record in each) for each in (exact, rounded))
     even, uneven = (sum(map(analysis.dips, records)) for records in (exact, rounded))
     ends, others = (analysis.outcome_counts(records) for records in (rounded, exact))
     ours = f"with the rounded loss {spiky} of {len(pairs)} spike, the accuracy of {uneven} dips, "
@@ -361,7 +352,7 @@ def rounding(found: ByExperiment) -> Result:
     ours += f"last half the loss spans {wide.text('.1f')} powers of ten with the rounded loss, "
     ours += f"{narrow.text('.2f')} with the exact one"
     dips = 2 * uneven > len(pairs) and not even
-    further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
+    further = all_of("every network with the rounded loss spikes", map(measures.spikes, rounded))
     further["accuracy dips in most of these, in none with the exact loss"] = dips
     further |= all_of("pairs end alike", (outcome(one) == outcome(other) for one, other in pairs))
     core = 2 * spiky > len(pairs) and not calm
@@ -493,7 +484,7 @@ def too_steep(found: ByExperiment) -> Result:
     ours += f"{told[1]} with the rounded loss, {how_many(other)}; "
     ours += f"calm at η = {usual[0].run.lr:g}: {told[2]}"
     none = f"at the usual rate none is at the edge ({how_many(calm)}), and none spikes"
-    further = {none: not any(calm) and not any(map(spikes, usual))}
+    further = {none: not any(calm) and not any(map(measures.spikes, usual))}
     for rate, records in between.items():
         foretold = len(records) if steep.spike_foretold(rate) else 0
         who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
@@ -516,7 +507,10 @@ def at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["forgetting"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    before, spiky = steep_text(before_spikes, few), [*map(bool, map(spikes_in_memory, few))]
+    before, spiky = (
+        steep_text(before_spikes, few),
+        [*map(bool, map(spikes_in_memory, few))],
+    )
     ours = f"{how_many(spiky)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
     ours += f"before of {before}, where AdamW tolerates {measures.stable_below(few[0].run):.0f}; "
     ours += f"{steep_text(while_calm, many)} while calm on {many[0].run.dataset_size:,}"
@@ -542,7 +536,10 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
         return Result()
     told, stay = [], []
     for here in (few, many):
-        calm, spiky = at_edge(while_calm, here), sum(map(bool, map(spikes_in_memory, here)))
+        calm, spiky = (
+            at_edge(while_calm, here),
+            sum(map(bool, map(spikes_in_memory, here))),
+        )
         size = f"{steep_text(while_calm, here)} while calm on {here[0].run.dataset_size:,} examples"
         told.append(f"{size}, {how_many(calm)} at the edge, and {spiky} spike")
         stay.append(all(calm) and all(max(r["test_accuracy"]) < 0.5 for r in here))

@@ -7,23 +7,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records, Run
-from varma2023 import measures, plots
+from varma2023 import measures, plots, theme
 from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run, symbol_of
 from varma2023.semi_grokking import analysis, metastable
 from varma2023.semi_grokking.analysis import before_spikes, steep_text, while_calm
-from varma2023.theme import (
-    GEN,
-    MEM,
-    NORM,
-    TEST,
-    TRAIN,
-    coloured,
-    figure,
-    ordered_at,
-    panels,
-    set_alt,
-)
+from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, ordered_at, panels, set_alt
 
 ROWS = {  # what a panel of one run shows: its axis, its metrics
     "loss": (plots.LOSS_AXIS, ("train_loss", "test_loss")),
@@ -476,7 +465,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         path = [span.low, span.value, span.high] if span.bounded else [span.value]
         symbols = ["line-ew-open", "circle", "line-ew-open"] if span.bounded else ["circle"]
         looks = {"mode": "lines+markers", "marker": {"symbol": symbols, "size": 9}}
-        looks |= {"colour": TRAIN, "place": (1, len(kinds) + 1)}
+        looks |= {"colour": theme.TRAIN, "place": (1, len(kinds) + 1)}
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
     fig.add_hline(y=0.5, line={"color": NORM, "dash": "dot", "width": 1}, col=len(kinds) + 1)
     fig.update_yaxes(title="η × epochs to leave", col=1)

@@ -68,13 +68,13 @@ def least_late(pair: Pair) -> float:
 
 def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """The pairs by AdamW's learning rate, and by its momentum where that is not the usual."""
-    found: dict[str, list[Pair]] = {}
     usual = Run().beta1
-    for pair in sorted(pairs, key=lambda each: (each.adamw.run.lr, each.adamw.run.beta1 != usual)):
-        run = pair.adamw.run
-        label = f"η = {run.lr:g}" + ("" if run.beta1 == usual else f", β₁ = {run.beta1:.2g}")
-        found.setdefault(label, []).append(pair)
-    return found
+
+    def label(run: Run) -> str:
+        return f"η = {run.lr:g}" + ("" if run.beta1 == usual else f", β₁ = {run.beta1:.2g}")
+
+    ordered = sorted(pairs, key=lambda each: (each.adamw.run.lr, each.adamw.run.beta1 != usual))
+    return statistics.gathered((label(pair.adamw.run), pair) for pair in ordered)
 
 
 def height_text(pairs: Sequence[Pair]) -> str:
@@ -178,7 +178,7 @@ def less_far(slower: Records, usual: Records) -> str:
 
 
 def first_seen(record: Record) -> list[float]:
-    """The same at the first evaluation of each spike alone, however long it lasts."""
+    """As `spike_heights`, at the first evaluation of each spike, however long it lasts."""
     return measures.over_least(record)[spikes_in_memory(record)].tolist()
 
 

@@ -224,12 +224,9 @@ def n_lower(pairs: Sequence[TwoStarts]) -> str:
 
 def by_start(records: Records) -> tuple[list[Record], list[Record]]:
     """Ends of networks that were trained on more examples, and of those from random weights."""
-    grokked, fresh = list[Record](), list[Record]()
-    for record in records:
-        init = record.run.init
-        more = init is not None and init.dataset_size > record.run.dataset_size
-        (grokked if more else fresh).append(record)
-    return grokked, fresh
+    sizes = [(r, r.run.init.dataset_size if r.run.init else 0) for r in records]
+    more = statistics.gathered((size > r.run.dataset_size, r) for r, size in sizes)
+    return more.get(True, []), more.get(False, [])
 
 
 def by_field(pairs: Sequence[Two], field: str) -> dict[Any, list[Two]]:

@@ -84,7 +84,7 @@ def half_the_size(found: ByExperiment) -> Result:
     least = measures.Summary.of([min(above) for _, above in kept if above])
     most = measures.Summary.of([max(below) for below, _ in left if below])
     ours = f"{_crits(down, fresh)}; at rest, other networks are above ½ on {least.text()} examples "
-    ours += f"once grokked, and from random weights below on {most.text() if most.seen else 'none'}"
+    ours += f"once grokked; fresh ones below it on {most.text() if most.seen else 'none'}"
     ends = [*grokked, *started]
     return Result(ours, claims.every(known), measures.resting(ends), Evidence.of(grokked, started))
 

@@ -70,21 +70,6 @@ def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [*profiles.to_the_minimum(inits, grid, changes), *fresh]
 
 
-@sets(
-    *("seed", "dataset_size"),
-    published=Grid(5, 12_000, (1400,)),
-    quick=Grid(1, 80, (120,), run=QUICK_RUN),
-    paper=Grid(10, 100_000, PAPER_SIZES),
-)
-def fresh_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """App. A.2: random weights once more, along rounded kinks (choice C79).
-
-    Of the seeds of `starts_at_rest`.
-    """
-    every = from_random(replace(grid, seeds=2 * grid.seeds), changes | profiles.ROUNDED)
-    return [run for run in every if run.seed >= grid.seeds]
-
-
 # by size, weight decay and seed: which ends have so many times the gradients
 GROKKED_FOR_LONGER = {(180, 1.0, 2): 3}
 FRESH_FOR_LONGER = {
