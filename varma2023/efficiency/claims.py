@@ -220,22 +220,29 @@ def equal_norm(found: ByExperiment) -> Result:
     "Beyond: a first-order transition",
     "the minima of Eq. (2) of the two circuits cross at D_crit",
     (EFFICIENCY, "fig-first-order"),
-    ("papers_memory", "transition"),
+    ("papers_memory", "transition", "papers_rounded"),
     earlier="open, by runs of two seeds that were still falling (C35)",
 )
 def equal_minimum(found: ByExperiment) -> Result:
-    """B2: D_crit where the minima of Eq. (2) meet, seed by seed, against ungrokking (C35)."""
+    """B2: D_crit where the minima of Eq. (2) meet, seed by seed, against ungrokking (C35, C80)."""
     kind = costs.at_papers_modulus(found["transition"], found["papers_memory"])
     if not kind.predicted or not measures.judged(kind.ends):
         return Result()
-    pairs = minimum_pairs(kind)
-    texts = [*map(_text, pairs)]
+    by = [costs.lower(each, found["papers_rounded"]) for each in (kind.ends, kind.memory)]
+    low, pairs = costs.Costs(kind.label, *by), minimum_pairs(kind)
+    texts = [*map(_text, pairs), _lower_text(low)]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
-    agree = _agree(pairs, kind.beside, kind.ends)
+    agree = every(_agree(minimum_pairs(k), k.beside, k.ends) for k in (kind, low))
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     further |= {"no end in between lies below both circuits: a jump": not below}
     return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
+
+
+def _lower_text(kind: costs.Costs) -> str:
+    """The sizes that the lower of two ends of each seed predict."""
+    sizes = ", ".join(f"{size:,.0f}" for size in kind.predicted.values())
+    return f"by the lower of two ends, with and without rounded kinks, {sizes} are predicted"
 
 
 @CLAIMS.row(

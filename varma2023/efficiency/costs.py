@@ -167,6 +167,14 @@ def rounded(ends: Records, records: Records) -> Costs:
     return Costs("random labels", [*same, *rules], memory)
 
 
+def lower(records: Records, others: Records) -> list[Record]:
+    """The records, each of them given way to another of its size, labels and seed that is lower."""
+    fields = "dataset_size", "labels", "seed"
+    known = group(others, *fields)
+    at = (tuple(getattr(record.run, name) for name in fields) for record in records)
+    return [min(r, *known.get(key, []), key=least) for r, key in zip(records, at, strict=True)]
+
+
 def lowered(after: Records, before: Records) -> dict[int, Interval]:
     """By size, Eq. (2) of some ends over that of others of the same seeds: geometric means."""
     costs = [

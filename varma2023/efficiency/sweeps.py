@@ -128,6 +128,21 @@ def along_rounded_kinks(profile: str = "published", seeds: int | None = None) ->
     return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
 
 
+def papers_rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: both costs at p = 113 once more, along rounded kinks (choice C80).
+
+    Memory of random labels on the middle size of `papers_memory`, where the costs cross, then the
+    rule, from networks trained on every example, on the largest of `transition`.
+    """
+    memory = papers_memory(profile, seeds=seeds)
+    sizes = sorted({run.dataset_size for run in memory})
+    epochs, most = (80, 400) if profile == "quick" else (6000, 1500)
+    inits = profiles.full_data(profile, seeds or 5)
+    rules = profiles.to_the_minimum(inits, Grid(5, epochs, (most,), (1.0,), exact=True), {})
+    runs = [*(run for run in memory if run.dataset_size == sizes[1]), *rules]
+    return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in runs]
+
+
 @sets(
     *("seed", "dataset_size", "labels"),
     published=Grid(5, 18_000, (500, 794, 1260)),  # the least three of `memorising`
