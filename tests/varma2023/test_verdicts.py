@@ -166,7 +166,8 @@ def at_papers_modulus(**changes):
     """Ungrokking, and memory of random labels."""
     found = made.by_costs(**changes)
     random = [r for r in found["memory_at_rest"] if r.run.labels == "random"]
-    return {"transition": found["moduli"], "papers_memory": random}
+    again = made.by_rounded_costs(**changes)["along_rounded_kinks"]
+    return {"transition": found["moduli"], "papers_memory": random, "papers_rounded": again}
 
 
 def one_line_rises():

@@ -388,7 +388,7 @@ def which_width(found: ByExperiment) -> Result:
     "where one dimension is halved, D_crit changes as the costs of memory and of the rule say",
     (CRITICAL, "sec-widths"),
     ("widths", "either_width"),
-    few="five, but two or three for memory, which differs between seeds by some 1%",
+    few="five, but two or three for memory (C78)",
 )
 def width_by_costs(found: ByExperiment) -> Result:
     """B50: D_crit with one dimension halved, against what both circuits cost there (C78)."""

@@ -198,7 +198,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return runs
 
 
-EITHER_FALLING: dict[tuple[Any, ...], int] = {(294, 1.0, 2, 64): 3}
+EITHER_FALLING: dict[tuple[Any, ...], int] = {(294, 1.0, 2, 64): 3, (420, 1.0, 2, 64, "random"): 3}
 """As `STILL_FALLING`, for `either_width`."""
 
 
