@@ -172,7 +172,7 @@ def lower(records: Records, others: Records) -> list[Record]:
     fields = "dataset_size", "labels", "seed"
     known = group(others, *fields)
     at = (tuple(getattr(record.run, name) for name in fields) for record in records)
-    return [min(r, *known.get(key, []), key=least) for r, key in zip(records, at, strict=True)]
+    return [min([r, *known.get(key, [])], key=least) for r, key in zip(records, at, strict=True)]
 
 
 def lowered(after: Records, before: Records) -> dict[int, Interval]:
