@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from evidence import FALLING
 
-from varma2023 import board
+from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
 
 
@@ -166,3 +166,13 @@ def test_costs_along_rounded_kinks_are_of_the_same_seeds_and_their_figure_has_bo
         f"meet, rounded, at {after.told.value:,.0f}",
         f"meet, as they are, at {before.told.value:,.0f}",
     ]
+
+
+def test_the_lower_of_two_ends_of_a_seed_and_size_counts():
+    found = made.by_rounded_costs(lower=0.9)
+    before = [r for r in found["memory_at_rest"] if r.run.labels == "random"]
+    some = [r for r in found["along_rounded_kinks"] if r.run.seed < 2]
+    kept = costs.lower(before, some)
+    ratios = [measures.least(a) / measures.least(b) for a, b in zip(kept, before, strict=True)]
+    assert ratios == pytest.approx([0.9 if r.run.seed < 2 else 1.0 for r in before])
+    assert [*map(measures.least, costs.lower(some, before))] == [*map(measures.least, some)]

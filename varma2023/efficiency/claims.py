@@ -449,7 +449,7 @@ LOWERED = 0.98  # of memory's cost without rounding: then those ends were low en
     ("along_rounded_kinks", "moduli", "memory_at_rest"),
 )
 def where_rounded_costs_meet(found: ByExperiment) -> Result:
-    """B51: B18 by lower minima of both circuits (choice C79)."""
+    """B51: B18 by minima along rounded kinks (choice C79)."""
     kind = costs.rounded(found["moduli"], found["along_rounded_kinks"])
     before = costs.by_labels(found["moduli"], found["memory_at_rest"])[0]
     if not (kind.rules and before.rules):
