@@ -150,10 +150,10 @@ def test_costs_along_rounded_kinks_are_of_the_same_seeds_and_their_figure_has_bo
     found = made.by_rounded_costs(lower=0.9, dearer=1.1)
     after = costs.rounded(found["moduli"], found["along_rounded_kinks"])
     before = costs.by_labels(found["moduli"], found["memory_at_rest"])[0]
-    falls = costs.lowered(after.memory, before.memory)
-    assert [each.value for each in falls.values()] == pytest.approx([0.9] * len(falls))
-    assert len(falls) == 4
-    assert [each.value for each in costs.lowered(after.rules, before.rules).values()] == [1]
+    moved = costs.moved(after.memory, before.memory)
+    assert [ratio for _, ratio in moved] == pytest.approx([0.9] * 20)
+    assert costs.moved_text(after.memory, before.memory) == "-10.0%"
+    assert {ratio for _, ratio in costs.moved(after.rules, before.rules)} == {1}
     # a table costs as D does, so the size goes as one over its price
     assert after.told.value == pytest.approx(before.told.value / 0.9, rel=0.01)
     fig = costs.fig_rounded(after, before)

@@ -4,7 +4,7 @@ A prediction compares minima, so where one that it rests on is still falling it 
 """
 
 from collections.abc import Iterable, Mapping
-from math import inf, isnan, nan
+from math import inf, isnan, log, nan
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
@@ -454,16 +454,19 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     before = costs.by_labels(found["moduli"], found["memory_at_rest"])[0]
     if not (kind.rules and before.rules):
         return Result()
-    memory = costs.lowered(kind.memory, before.memory)
-    rule = costs.lowered(kind.rules, before.rules)
+    moved = costs.moved(kind.memory, before.memory)
+    falls = {
+        size: statistics.geometric_mean(logs)
+        for size, logs in statistics.gathered((at, log(ratio)) for at, ratio in moved).items()
+    }
     ours = f"D_crit {measures.d_crit_text(kind.ends)}; predicted {kind.told.text('.0f')}"
     ours += f" (measured over predicted {kind.measured_over_predicted.text()})"
     if kind.without:
         ours += f"; {kind.without} of {len(kind.crits)} seeds without a prediction"
-    falls = (f"× {each.text('.3f')} at {size}" for size, each in memory.items())
-    ours += f"; by rounding, memory's cost {', '.join(falls)}"
-    ours += "".join(f"; the rule's × {each.text('.3f')}" for each in rule.values())
-    enough = all(each.value > LOWERED for each in memory.values())
+    texts = (f"× {each.text('.3f')} at {size}" for size, each in falls.items())
+    ours += f"; by rounding, memory's cost {', '.join(texts)}, the rule's changes by "
+    ours += costs.moved_text(kind.rules, before.rules)
+    enough = all(each.value > LOWERED for each in falls.values())
     further: dict[str, Met] = {"rounding lowers memory's cost by less than 2%": enough}
     further |= measures.resting([*kind.ends, *kind.memory])
     return Result(ours, _meet(kind), further, Evidence.of(kind.ends, kind.memory))

@@ -175,20 +175,16 @@ def lower(records: Records, others: Records) -> list[Record]:
     return [min([r, *known.get(key, [])], key=least) for r, key in zip(records, at, strict=True)]
 
 
-def lowered(after: Records, before: Records) -> dict[int, Interval]:
-    """By size, Eq. (2) of some ends over that of others of the same seeds: geometric means."""
-    costs = [
-        {
-            size: {r.run.seed: least(r) for r in own}
-            for size, own in group(each, "dataset_size").items()
-        }
-        for each in (after, before)
-    ]
-    return {
-        size: statistics.mean_ratio(own, costs[1][size])
-        for size, own in costs[0].items()
-        if size in costs[1]
-    }
+def moved(after: Records, before: Records) -> list[tuple[int, float]]:
+    """Sizes, and Eq. (2) of ends there over that of others of the same size and seed."""
+    known = {(r.run.dataset_size, r.run.seed): least(r) for r in before}
+    at = (((r.run.dataset_size, r.run.seed), least(r)) for r in after)
+    return [(key[0], cost / known[key]) for key, cost in at if key in known]
+
+
+def moved_text(after: Records, before: Records) -> str:
+    """ "+0.2% (−4.6% – +8.2%)": `moved`, median and range."""
+    return measures.Summary.of([ratio - 1 for _, ratio in moved(after, before)]).text("+.1%")
 
 
 def shift(found: Sequence[Costs], read: Callable[[Costs], dict[int, float]]) -> Interval:
