@@ -102,7 +102,7 @@ EXPERIMENTS = {
         (ungrok.either_width, "the same with either dimension alone"),
         (costs.memory_at_rest, "what memory costs near D_crit"),
         (costs.along_rounded_kinks, "both costs along rounded kinks"),
-        (costs.papers_rounded, "the same at the paper's modulus, where they cross"),
+        (costs.papers_rounded, "memory so at the paper's modulus"),
         (costs.papers_memory, "the same at the paper's modulus"),
         (two.two_minima, "both starts, side by side"),
         (two.shaken, "whether networks come back to them"),

@@ -228,8 +228,8 @@ def equal_minimum(found: ByExperiment) -> Result:
     kind = costs.at_papers_modulus(found["transition"], found["papers_memory"])
     if not kind.predicted or not measures.judged(kind.ends):
         return Result()
-    by = [costs.lower(each, found["papers_rounded"]) for each in (kind.ends, kind.memory)]
-    low, pairs = costs.Costs(kind.label, *by), minimum_pairs(kind)
+    lower = costs.lower(kind.memory, found["papers_rounded"])
+    low, pairs = costs.Costs(kind.label, kind.ends, lower), minimum_pairs(kind)
     texts = [*map(_text, pairs), _lower_text(low)]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")

@@ -111,6 +111,8 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     return longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
+ROUNDED_FALLING = {(228, 1.0, 4, "random"): 3}
+"""As `STILL_FALLING`, for `along_rounded_kinks`."""
 THE_RULE = 3.4  # p ln p: the largest size of `ungrokking.sweeps.moduli` at p = 31
 
 
@@ -125,21 +127,18 @@ def along_rounded_kinks(profile: str = "published", seeds: int | None = None) ->
     epochs = 80 if profile == "quick" else 6000
     grid = Grid(2 * count, epochs, (THE_RULE * p * np.log(p),), (1.0,), exact=True)
     rules = profiles.to_the_minimum(profiles.full_data(profile, grid.seeds, p=p), grid, {})
-    return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
+    runs = [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
+    return longer(runs, ROUNDED_FALLING) if profile == "published" else runs
 
 
 def papers_rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: both costs at p = 113 once more, along rounded kinks (choice C80).
+    """Not in the paper: memory at p = 113 once more, along rounded kinks (choice C80).
 
-    Memory of random labels on the middle size of `papers_memory`, where the costs cross, then the
-    rule, from networks trained on every example, on the largest of `transition`.
+    Of random labels on the middle size of `papers_memory`, where it costs what the rule costs.
     """
-    memory = papers_memory(profile, seeds=seeds)
-    sizes = sorted({run.dataset_size for run in memory})
-    epochs, most = (80, 400) if profile == "quick" else (6000, 1500)
-    inits = profiles.full_data(profile, seeds or 5)
-    rules = profiles.to_the_minimum(inits, Grid(5, epochs, (most,), (1.0,), exact=True), {})
-    runs = [*(run for run in memory if run.dataset_size == sizes[1]), *rules]
+    memory, epochs = papers_memory(profile, seeds=seeds), 80 if profile == "quick" else 6000
+    middle = sorted({run.dataset_size for run in memory})[1]
+    runs = [run for run in memory if run.dataset_size == middle]
     return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in runs]
 
 
