@@ -111,7 +111,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     return longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
-ROUNDED_ENDS = ((228, 4), (276, 1), (276, 3))
+ROUNDED_ENDS = ((228, 4), (276, 1), (276, 3), (276, 4))
 ROUNDED_FALLING = {(size, 1.0, seed, "random"): 3 for size, seed in ROUNDED_ENDS}
 """As `STILL_FALLING`, for `along_rounded_kinks`."""
 THE_RULE = 3.4  # p ln p: the largest size of `ungrokking.sweeps.moduli` at p = 31
