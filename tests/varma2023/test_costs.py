@@ -9,6 +9,9 @@ from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
 
 
+AS_TOLD = "by as much as the costs of both circuits say"  # a criterion of B15
+
+
 def test_measured_and_predicted_sizes_are_those_of_every_seed():
     narrow, wide = costs.widths(made.by_width(narrow=1.4)["widths"])
     assert (narrow.label, wide.label) == ("d_model = 64", "d_model = 128")
@@ -28,13 +31,16 @@ def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_t
     records = made.by_width()["widths"]
     last = [r for r in records if (r.run.dataset_size, r.run.labels) == (3000, "true")]
     last[0].metrics["test_accuracy"] = np.array([1.0, 0.9])
-    narrow, _ = costs.widths(records)
-    assert len(narrow.predicted) == 4
-    assert np.isnan(costs.shift(costs.widths(records), lambda each: each.ratios).value)
+    narrow, wide = costs.widths(records)
+    assert (len(narrow.predicted), narrow.without) == (4, 1)
+    assert costs.shift([narrow, wide], lambda each: each.ratios).n == 4
+    assert board.judge("B15", widths=records).further[AS_TOLD] is None
+    cheap = [r for r in wide.memory if r.run.dataset_size < 1000]  # cheaper than every rule
+    assert costs.Costs("few", wide.ends, cheap).without == 5
     falling = made.by_width(mem=FALLING)
     told = board.judge("B15", **falling)
     assert told.core
-    assert told.further["by as much as the costs of both circuits say"] is None
+    assert told.further[AS_TOLD] is None
 
 
 def test_the_figure_has_every_end_and_the_table_every_width():

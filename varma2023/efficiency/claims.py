@@ -342,7 +342,8 @@ def wider(found: ByExperiment) -> Result:
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     core = falls if all(map(measures.crossings_rest, ends)) else None
     minima = [record for each in widths for record in (*each.memory, *each.rules)]
-    as_told = same if all(map(measures.rests, minima)) else None
+    untold = any(each.without for each in widths) or not all(map(measures.rests, minima))
+    as_told = None if untold else same
     further = {"by as much as the costs of both circuits say": as_told}
     further |= measures.resting([record for own in ends for record in own])
     evidence = Evidence.of(ends[-1])  # the paper's width

@@ -77,19 +77,20 @@ class Costs:
 
     @property
     def ratios(self) -> dict[int, float]:
-        """By seed, D_crit as it was measured over the predicted one; NaN without a prediction."""
+        """By seed with a prediction, D_crit as it was measured over the predicted one."""
         told = self.predicted
-        return {seed: crit / told.get(seed, nan) for seed, crit in self.crits.items()}
+        known = ((s, crit / told.get(s, nan)) for s, crit in self.crits.items())
+        return {seed: ratio for seed, ratio in known if isfinite(ratio)}
 
     @property
     def measured_over_predicted(self) -> Interval:
-        """The geometric mean of D_crit over the predicted one, over the seeds that have both."""
-        return statistics.mean_ratio(self.crits, self.predicted)
+        """The geometric mean of `ratios`."""
+        return statistics.geometric_mean([log(ratio) for ratio in self.ratios.values()])
 
     @property
     def without(self) -> int:
-        """How many seeds have no prediction, for they do not hold the rule at the largest size."""
-        return len(self.crits.keys() - self.predicted.keys())
+        """How many seeds have no prediction: no rule at the largest size, or none so cheap."""
+        return len(self.crits.keys()) - sum(map(isfinite, self.predicted.values()))
 
     @staticmethod
     def spread_text(records: Records) -> str:
