@@ -8,7 +8,6 @@ from evidence import FALLING
 from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
 
-
 AS_TOLD = "by as much as the costs of both circuits say"  # a criterion of B15
 
 
