@@ -449,12 +449,17 @@ def which_width(results: Path = RESULTS) -> list[str]:
 
 def by_costs_at_widths(results: Path = RESULTS) -> list[str]:
     """D_crit over where costs meet, one dimension halved, by that of the paper's, then itself."""
-    _, *kinds = at_widths(results).values()
-    ratios = [
-        np.divide(d_crits(ends), meeting(memory, with_the_rule(ends))) for ends, memory in kinds
-    ]
+    ratios = []
+    for ends, memory in [*at_widths(results).values()][1:]:
+        *_, largest = groups(memory, "dataset_size").values()
+        dearest = gmean([objective(row)[-1] for row in largest])
+        rules = [row for row in with_the_rule(ends) if objective(row)[-1] < dearest]
+        crits = dict(zip(groups(ends, "seed"), d_crits(ends), strict=True))
+        equal = zip(rules, meeting(memory, rules), strict=True)
+        ratios.append({row.seed: crits[row.seed] / size for row, size in equal})
     *halved, papers = ratios
-    return [averaged([*each], ".2f") for each in (*(own / papers for own in halved), *ratios)]
+    shifts = [[own[seed] / papers[seed] for seed in own] for own in halved]
+    return [averaged(each, ".2f") for each in (*shifts, *(list(own.values()) for own in ratios))]
 
 
 def near_rest(row: Row) -> float:

@@ -34,7 +34,7 @@ def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs
     record = published(r for r in runs if r.init is None and r.p < 100 and r.optimiser == which)
     store = Store(tmp_path, shipped="")
     training = Training({record.run: None}, store, torch.device("cpu"), 1)
-    while training.epoch <= epochs:
+    while training.stack.epoch <= epochs:
         training.advance()
     rows = int(np.searchsorted(record["epoch"], epochs, side="right"))
     assert rows > 10
