@@ -37,7 +37,8 @@ def demo() -> str:
     """Train both runs one after the other, print how they went, and make a page of the curves."""
     titles = []
     with TemporaryDirectory() as folder:
-        records = train([GROK, UNGROK], Store(folder, shipped=""), "cpu")
+        print("One small network groks, then un-groks: in about half a minute.", flush=True)
+        records = train([GROK, UNGROK], Store(folder, shipped=""), "cpu", progress=False)
     for record, title in zip(records, ("grokking", "ungrokking"), strict=True):
         titles.append(f"{title}, D = {record.run.dataset_size:,}")
         print(f"{titles[-1]} of {record.run.p**2:,} examples")

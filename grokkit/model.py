@@ -96,7 +96,7 @@ def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 
 
 
 def rounded_relu(
-    pre: Float[Tensor, "*batch d_mlp"], kink: float | Float[Tensor, "run 1 1"]
+    pre: Float[Tensor, "*batch d_mlp"], kink: float
 ) -> tuple[Float[Tensor, "*batch d_mlp"], Float[Tensor, "*batch d_mlp"]]:
     """The ReLU, between -kink and kink a parabola that goes on smoothly; and its derivative."""
     slope = ((pre + kink) / (2 * kink)).clamp(0, 1)

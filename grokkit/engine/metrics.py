@@ -24,7 +24,7 @@ METRICS = (
     "mem_logit",
     "trig_share",  # ||Z_T|| / ||Z|| over all inputs (choice C5); x+y only
     "n_key_frequencies",  # how many hold 98% of its squared norm (App. B); x+y only
-    "residual",  # distance from the fixed point of AdamW, 0 at convergence (choice C6)
+    "residual",  # distance from the fixed point of AdamW (choice C6), kinks rounded or not
     "steepness",  # lr times the train loss's second difference in AdamW's metric (`Run.steepness`)
 )
 

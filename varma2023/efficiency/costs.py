@@ -189,7 +189,7 @@ def moved_text(after: Records, before: Records) -> str:
 
 
 def shift(found: Sequence[Costs], read: Callable[[Costs], dict[int, float]]) -> Interval:
-    """A size at the widest over that at the narrowest: the mean of seeds' own ratios."""
+    """What the last kind has over what the first has: the mean of seeds' own ratios."""
     return statistics.mean_ratio(read(found[-1]), read(found[0]))
 
 
