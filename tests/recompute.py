@@ -580,7 +580,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
     calm = by(runs_of("remembering"), "dataset_size", of=lambda own: [*map(while_calm, own)])
     noisy = [row for row in runs_of("kicked") if row.p == 113]
-    rounded = groups(runs_of("along_rounded_kinks"), "labels")
+    both = groups(runs_of("along_rounded_kinks"), "labels")
     return {
         "F1a": [
             f"^fitted by epoch {summary([first_epoch(r, 'train_accuracy', 1) for r in first])}",
@@ -637,9 +637,7 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         "B15": [*map(averaged, by(ungrokked_at_widths(results), "width", of=d_crits).values())],
         "B40": which_width(results),
         "B50": by_costs_at_widths(results),
-        "B51": [
-            f"predicted {averaged(meeting(rounded['random'], with_the_rule(rounded['true'])))}"
-        ],
+        "B51": [f"predicted {averaged(meeting(both['random'], with_the_rule(both['true'])))}"],
         "B41": [f"{beta:g}: × {r}" for beta, r in with_another_beta(results).items()],
         "B16": [
             averaged(d_crits(own, of=unseen))
