@@ -102,7 +102,7 @@ def test_comparisons_are_of_seeds_with_their_own():
     late[0].metrics["test_accuracy"] = np.zeros(4)
     assert np.isnan(analysis.by_decay(records)[size][2.0].value)
     result = board.judge("B14", **found)
-    assert result.further["other weight decays take as many decay times"] is None
+    assert result.further["other weight decays take as many decay times"] is False
     assert result.further["another modulus does, at equal D / D_crit"] is False
 
 

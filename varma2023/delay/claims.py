@@ -33,8 +33,6 @@ def diverges(found: ByExperiment) -> Result:
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
-    factor = analysis.SAME_MODULUS  # not met, too, where some network there does not grok
-    alike = all(r.within(1 / factor, factor) for r in moduli.values()) if moduli else None
     noises = analysis.by_noise(found["noisy"], records)
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
@@ -65,7 +63,7 @@ def diverges(found: ByExperiment) -> Result:
         **_drift(spread),
         **_by_decay(decays),
         "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
-        "another modulus does, at equal D / D_crit": alike,
+        "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
         "the divergence's D_c is the D_crit of ungrokking": same,
         "the divergence's D_c is up to where fresh networks end in memory": at_its_end,
     }
@@ -228,8 +226,12 @@ def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
 
 
 def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
-    """Whether every ratio is 1 within a factor; None where there is none."""
-    return every(ratio.tells(1 / factor, factor) for ratio in ratios.values()) if ratios else None
+    """Whether every ratio is 1 within a factor; None where there is none.
+
+    Not so where one is not known, since some network does not grok.
+    """
+    known = (isfinite(r.value) and r.tells(1 / factor, factor) for r in ratios.values())
+    return every(known) if ratios else None
 
 
 @CLAIMS.row(

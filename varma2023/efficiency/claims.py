@@ -431,8 +431,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
         for kind in kinds
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
-    if by_random.without:
-        ours += f"; {by_random.without} of {len(by_random.crits)} seeds without a prediction"
+    ours += _without_text(by_random)
     further = {"with memory of the true labels, too": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
@@ -462,8 +461,7 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     }
     ours = f"D_crit {measures.d_crit_text(kind.ends)}; predicted {kind.told.text('.0f')}"
     ours += f" (measured over predicted {kind.measured_over_predicted.text()})"
-    if kind.without:
-        ours += f"; {kind.without} of {len(kind.crits)} seeds without a prediction"
+    ours += _without_text(kind)
     texts = (f"× {each.text('.3f')} at {size}" for size, each in falls.items())
     ours += f"; by rounding, memory's cost {', '.join(texts)}, the rule's changes by "
     ours += costs.moved_text(kind.rules, before.rules)
@@ -471,6 +469,12 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     further: dict[str, Met] = {"rounding lowers memory's cost by less than 2%": enough}
     further |= measures.resting([*kind.ends, *kind.memory])
     return Result(ours, _meet(kind), further, Evidence.of(kind.ends, kind.memory))
+
+
+def _without_text(kind: costs.Costs) -> str:
+    """ "; 1 of 10 seeds without a prediction", or nothing."""
+    n, of = kind.without, len(kind.crits)
+    return f"; {n} of {of} seeds without a prediction" if n else ""
 
 
 def _can_tell(kind: costs.Costs) -> bool:

@@ -507,10 +507,7 @@ def at_papers_rate(found: ByExperiment) -> Result:
     few, many = group(found["forgetting"], "dataset_size").values()
     if few[0].run.p != analysis.PAPER_P:
         return Result()
-    before, spiky = (
-        steep_text(before_spikes, few),
-        [*map(bool, map(spikes_in_memory, few))],
-    )
+    before, spiky = steep_text(before_spikes, few), [*map(bool, map(spikes_in_memory, few))]
     ours = f"{how_many(spiky)} spike on {few[0].run.dataset_size:,} examples, at a steepness "
     ours += f"before of {before}, where AdamW tolerates {measures.stable_below(few[0].run):.0f}; "
     ours += f"{steep_text(while_calm, many)} while calm on {many[0].run.dataset_size:,}"
@@ -536,10 +533,7 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
         return Result()
     told, stay = [], []
     for here in (few, many):
-        calm, spiky = (
-            at_edge(while_calm, here),
-            sum(map(bool, map(spikes_in_memory, here))),
-        )
+        calm, spiky = at_edge(while_calm, here), sum(map(bool, map(spikes_in_memory, here)))
         size = f"{steep_text(while_calm, here)} while calm on {here[0].run.dataset_size:,} examples"
         told.append(f"{size}, {how_many(calm)} at the edge, and {spiky} spike")
         stay.append(all(calm) and all(max(r["test_accuracy"]) < 0.5 for r in here))

@@ -152,11 +152,8 @@ def tasks_by_decay(found: ByExperiment) -> Result:
     if not measures.judged(ends) or len(measures.group(ends, "weight_decay")) < 2:
         return Result()
     same = [same_d_crit(runs) for runs in tasks.values()]
-    n, of, moves = (
-        len(tasks),
-        len(measures.OTHER_TASKS),
-        "; ".join(f"{task}: {shift_text(runs)}" for task, runs in tasks.items()),
-    )
+    n, of = len(tasks), len(measures.OTHER_TASKS)
+    moves = "; ".join(f"{task}: {shift_text(runs)}" for task, runs in tasks.items())
     most = same.count(True) > of / 2 or (None if of - same.count(False) > of / 2 else False)
     every = f"all nine tasks were run ({n} of {of})"
     further = {every: n == of or None} | measures.resting(ends)
