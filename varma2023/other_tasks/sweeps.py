@@ -1,6 +1,6 @@
 """Sweeps over the other tasks: Fig. 8, and the circuits that the tasks end with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -89,11 +89,19 @@ def other_tasks(
     From the networks of `task_starts` (which `start_epochs` can train for longer), until at rest;
     the published ones of some tasks at `LARGER` sizes as well.
     """
-    return _ungrok(profile, grid, OTHER_TASKS if tasks is None else tasks, start_epochs)
+    chosen, own = OTHER_TASKS if tasks is None else tasks, LARGER if profile == "published" else {}
+    return _ungrok(profile, grid, chosen, own, start_epochs)
 
 
-BY_DECAY = ("x*y", "x^2+y^2")
-"""Tasks whose rule comes early and goes at few examples: two weight decays each (choice C75)."""
+LADDER = 430 * (4 / 3) ** np.arange(7)
+BY_DECAY = {
+    "x*y": None,
+    "x^2+y^2": None,
+    "S_n: xy": LADDER[:4],
+    "x-y": LADDER[2:6],
+    "x/y": LADDER[3:],
+}
+"""Tasks whose rule comes early, at two weight decays each: their own published sizes (choice C75)."""
 STILL_FALLING = {(560, 2.0, 0, "x*y"): 3}  # times the gradients of an end that was not at rest
 
 
@@ -105,20 +113,26 @@ STILL_FALLING = {(560, 2.0, 0, "x*y"): 3}  # times the gradients of an end that 
 )
 def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None) -> list[Run]:
     """Fig. 8: whether weight decay moves D_crit on some of these tasks, of the paper's grid all."""
-    chosen = OTHER_TASKS if profile == "paper" else BY_DECAY
-    runs = _ungrok(profile, grid, chosen if tasks is None else tasks)
+    names = tuple(BY_DECAY)
+    chosen = {"published": names, "quick": names[:2], "paper": OTHER_TASKS}[profile]
+    own = BY_DECAY if profile == "published" else {}
+    runs = _ungrok(profile, grid, chosen if tasks is None else tasks, own)
     return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
 
 
 def _ungrok(
-    profile: str, grid: Grid, tasks: Sequence[str], start_epochs: int | None = None
+    profile: str,
+    grid: Grid,
+    tasks: Sequence[str],
+    own: Mapping[str, Collection[float] | None],
+    start_epochs: int | None = None,
 ) -> list[Run]:
+    """These tasks on the grid, those with sizes of their `own` on them unless others are given."""
     runs = []
     for task in tasks:
         starts = task_starts(profile, grid.seeds, [task], start_epochs)
-        inits, here = [replace(start, keep_weights=True) for start in starts], grid
-        if profile == "published" and task in LARGER and not grid.exact:
-            here = replace(grid, sizes=LARGER[task])
+        inits, sizes = [replace(start, keep_weights=True) for start in starts], own.get(task)
+        here = grid if sizes is None or grid.exact else replace(grid, sizes=sizes)
         runs += profiles.to_the_minimum(
             inits, here, {"lr": Run.lr, "until_rest": profile != "quick"}
         )
