@@ -101,7 +101,7 @@ BY_DECAY = {
     "x-y": LADDER[2:6],
     "x/y": LADDER[3:],
 }
-"""Tasks whose rule comes early, at two weight decays each: their own published sizes (choice C75)."""
+"""Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
 STILL_FALLING = {(560, 2.0, 0, "x*y"): 3}  # times the gradients of an end that was not at rest
 
 
