@@ -198,7 +198,9 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return runs
 
 
-EITHER_FALLING: dict[tuple[Any, ...], int] = {(294, 1.0, 2, 64): 3, (420, 1.0, 2, 64, "random"): 3}
+EITHER_FALLING: dict[tuple[Any, ...], int] = {
+    **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3)
+}
 """As `STILL_FALLING`, for `either_width`."""
 
 
@@ -206,15 +208,15 @@ def either_width(profile: str = "published", seeds: int | None = None) -> list[R
     """Not in the paper: the same with either d_mlp or d_model halved, not both (C62, C78).
 
     Ungrokking at the sizes of `widths`, but the least, with as many seeds; memory around the sizes
-    at which it costs what the rule costs, with fewer.
+    at which it costs what the rule costs, with fewer seeds.
     """
     count = len(profiles.seed_range(profile, seeds))
     p, d_model = (17, 64) if profile == "quick" else (53, 128)
     sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
-    of, more = MULTIPLES[2:5], EITHER_FALLING
-    for model in (
-        ModelConfig(d_model, d_mlp=2 * d_model),
-        ModelConfig(d_model // 2, d_mlp=4 * d_model),
+    more = EITHER_FALLING
+    for model, of in (
+        (ModelConfig(d_model, d_mlp=2 * d_model), MULTIPLES[2:5]),
+        (ModelConfig(d_model // 2, d_mlp=4 * d_model), MULTIPLES[2:]),
     ):
         runs += _at_multiples(profile, count, p, sizes, more=more, model=model)
         runs += _memory(profile, min(count, 3), p, of, model, 18_000, more)
