@@ -33,7 +33,7 @@ PAGES = {
     (MIDDLE := "chapters/middle"): "Semi-grokking: do networks stay in the middle?",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
     (BARRIER := "chapters/barrier"): "How high is it around memory?",
-    (QUESTIONS := "chapters/questions"): "Four questions of a sceptic",
+    (QUESTIONS := "chapters/questions"): "Questions of a sceptic",
 }
 """The pages that claims and items of the paper lead to, with their titles and, but one, names."""
 

@@ -108,7 +108,8 @@ def steeper(found: ByExperiment) -> Result:
         ratio, of_decays = steepness.over_decay(minima, kind)
         near = ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY)
         near = near if of_decays > 1 else None  # with one weight decay nothing is known
-        further[f"× {ratio.text('.2g')} for weight decay × {of_decays:g}: {kind}"] = near
+        factor = f"the {kind}'s steepness is × {ratio.text('.2g')}"
+        further[f"{factor} for weight decay × {of_decays:g}"] = near
     again = [minimum.again for minimum in minima]
     further |= measures.resting(again, "every minimum is at rest")
     settings = {steepness.setting(record.run) for record in records}

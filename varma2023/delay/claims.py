@@ -180,7 +180,7 @@ def needs_more(found: ByExperiment) -> Result:
     further["at half of the learning rate, in the same time, accuracy is the same"] = slower.tells(
         -most, most
     )
-    further |= measures.all_of("every accuracy is still at the end", runs.still)
+    further |= measures.all_of("no accuracy moves at the end", runs.still)
     evidence = Evidence.of(runs.usual, *runs.ends.values())
     return Result(ours, first.tells(muon.LARGER, inf), further, evidence)
 

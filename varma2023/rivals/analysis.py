@@ -141,7 +141,7 @@ def rival_criteria(records: Records) -> dict[str, bool | None]:
     most, small = f"{len(calm)} of {len(base)}", n_grok(low)
     return {
         f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
-        f"{small} that start below the norm they end with grok": needless,
+        f"{small} grok that start with a smaller norm than at the end": needless,
     }
 
 

@@ -178,7 +178,7 @@ def _led_out(step: Records, later: Records) -> tuple[list[Record], list[Record]]
     "Beyond: noise instead of spikes",
     "of the networks on 2,050 examples that generalise at eight times the paper's learning rate, "
     "fewer than half do in the same time at a quarter of that, lowered once they have memorised, "
-    "with noise on every slope as large as slopes are at the larger rate",
+    "with noise on every partial derivative, as large as these are at the larger rate",
     (METASTABLE, "fig-kicked"),
     ("larger_step", "leaving_memory", "kicked"),
 )
@@ -192,7 +192,8 @@ def noise_instead(found: ByExperiment) -> Result:
     ours = f"{still} of {len(pairs)} generalise at η = {run.lr:g} with noise of {run.noise:g} ε"
     largest = measures.at_largest(found["leaving_memory"], "lr")
     fast = analysis.usual_of(small[0], largest)
-    told = f"{share_text(small[0])}, {share_text(fast)} at η = {largest[0].run.lr:g} without"
+    told = f"{share_text(small[0])}, {share_text(fast)} at η = {largest[0].run.lr:g} without, from "
+    told += "random weights"
     above = [len(analysis.in_the_rule(here)) for here in (small[0], fast)]
     fits = (record.final("train_accuracy") == 1 for record in pairs)
     further = all_of("all know their training set at the end", fits)
@@ -261,7 +262,7 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     missing = len(all_usual) - n - other
     core = None if 2 * len(still) < n <= 2 * at_most else 2 * at_most < n
     further: dict[str, Met] = {
-        f"none ends above ½ at the smaller rate alone ({alone} of {other})": (
+        f"none ends above ½ at the smaller rate alone ({alone} of {other} that were run)": (
             False if alone else None if missing or not other else True
         )
     }
@@ -456,7 +457,7 @@ def stays_at_rest(found: ByExperiment) -> Result:
         return Result()
     out = [on for on, end in pairs if measures.end_kind(end) == measures.FULL]
     stay, ends = analysis.standing(held), ", ".join(f"{at_the_end(on):.2f}" for on in held)
-    ours = f"{len(stay)} of {len(held)} stay; they end at {ends}"
+    ours = f"{len(stay)} of {len(held)} stay; all end at {ends}"
     full = all_of("those that the minimiser leads out end in full", map(in_full, out))
     further = {**full, **measures.resting(held)}
     return Result(ours, 2 * len(stay) > len(held), further, Evidence.of(held))
@@ -487,7 +488,7 @@ def too_steep(found: ByExperiment) -> Result:
     further = {none: not any(calm) and not any(map(measures.spikes, usual))}
     for rate, records in between.items():
         foretold = len(records) if steep.spike_foretold(rate) else 0
-        who = f"at η = {rate:g} {'all were' if foretold else 'none was'} foretold to spike"
+        who = f"at η = {rate:g} {'all spike' if foretold else 'none spikes'}, as forecast"
         spiky = [*map(bool, map(spikes_in_memory, records))]
         further[f"{who} ({how_many(spiky)})"] = sum(spiky) == foretold
     evidence = Evidence.of(larger, usual, rounded, *between.values())

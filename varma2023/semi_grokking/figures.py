@@ -133,7 +133,8 @@ def fig_carried(records: Records) -> go.Figure:
     ends = [0.4, 1]
     draw(fig, ends, ends, "stays", "as it was", colour=NORM, dash="dot", width=1.2, mode="lines")
     fig.add_hline(measures.PERFECT, line={"color": NORM, "dash": "dot", "width": 1})
-    said = f"Test accuracy of {len(records)} networks in the middle and where they rest: "
+    n = len(analysis.begun_in_the_middle(records))
+    said = f"Test accuracy of {n} networks in the middle and where they rest: "
     return set_alt(fig, f"{said}{'; '.join(told)}.")
 
 
