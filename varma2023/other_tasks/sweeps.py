@@ -102,7 +102,10 @@ BY_DECAY = {
     "x/y": LADDER[3:],
 }
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
-STILL_FALLING = {(560, 2.0, 0, "x*y"): 3}  # times the gradients of an end that was not at rest
+STILL_FALLING = dict.fromkeys(
+    ((560, 2.0, 0, "x*y"), (485, 0.5, 1, "S_n: xy"), (485, 2.0, 1, "S_n: xy")), 3
+)
+"""Ends that were not at rest, with so many times the gradients."""
 
 
 @sets(
