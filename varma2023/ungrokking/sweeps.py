@@ -199,7 +199,8 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
 
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
-    **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3)
+    **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3),
+    **dict.fromkeys(((547, 1.0, 0, 64, "random"), (547, 1.0, 1, 64, "random")), 3),
 }
 """As `STILL_FALLING`, for `either_width`."""
 
