@@ -97,7 +97,7 @@ LADDER = 430 * (4 / 3) ** np.arange(7)
 BY_DECAY = {
     "x*y": None,
     "x^2+y^2": None,
-    "S_n: xy": LADDER[:4],
+    "S_n: xy": sorted((*LADDER[:4], 497)),
     "x-y": LADDER[2:6],
     "x/y": LADDER[3:],
 }
