@@ -55,8 +55,8 @@ def measure(device: torch.device) -> Machine:
     torch.set_num_threads(1)
     try:
         for exact in (False, True):
-            as_asked = _exactly if exact else replace
-            times = (_time(as_asked(run), device, 1 if on_cpu else BATCH) for run in (SMALL, LARGE))
+            runs = [_exactly(run) if exact else run for run in (SMALL, LARGE)]
+            times = (_time(run, device, 1 if on_cpu else BATCH) for run in runs)
             (small, small_evaluation), (large, large_evaluation) = times
             epoch[exact] = _fit(small, large, plan.flop)
             evaluation[exact] = _fit(small_evaluation, large_evaluation, _evaluation_flop)

@@ -37,13 +37,13 @@ def how_many(met: Iterable[object]) -> str:
 
 def all_of(says: str, met: Iterable[object]) -> dict[str, bool]:
     """The criterion that all are true, as `how_many` has it, which says how many are."""
-    each = [*map(bool, met)]
+    each = [*met]
     return {f"{says} ({how_many(each)})": all(each)}
 
 
 def none_of(says: str, met: Iterable[object]) -> dict[str, bool]:
     """The criterion that none is true, which says how many are."""
-    each = [*map(bool, met)]
+    each = [*met]
     return {f"{says} ({how_many(each)})": not any(each)}
 
 
@@ -79,12 +79,16 @@ def described(records: Records) -> str:
 
 def group(records: Records, *fields: str) -> dict[Any, list[Record]]:
     """The records by one field of their runs, or a tuple of several; numbers sorted, names not."""
-    found: dict[tuple, list[Record]] = {}
-    for record in records:
-        key = tuple(getattr(record.run, field) for field in fields)
-        found.setdefault(key, []).append(record)
+    keyed = ((tuple(getattr(r.run, field) for field in fields), r) for r in records)
+    found = statistics.gathered(keyed)
     keys = sorted(found, key=lambda key: [part for part in key if not isinstance(part, str)])
     return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
+
+
+def by_rate_text(records: Records, told: Callable[[Records], str]) -> str:
+    """ "3 of 5 at η = 0.004, ...": what is told of the runs at each learning rate."""
+    rates = group(records, "lr").items()
+    return ", ".join(f"{told(own)} at η = {rate:g}" for rate, own in rates)
 
 
 def once(records: Records) -> list[Record]:
@@ -203,6 +207,12 @@ def generalises(record: Record) -> Crossing | None:
     return first(record, record["test_accuracy"] > 0.98)
 
 
+def general_epoch(record: Record) -> float:
+    """The epoch at which test accuracy passes 0.98; infinite where it never does."""
+    found = generalises(record)
+    return float(found.epoch) if found else inf
+
+
 SPIKE = 100  # times its running minimum, above which the train loss spikes (choice C22)
 
 
@@ -267,6 +277,7 @@ MARKS = (
     Mark("test loss starts to fall", 3500, test_falls),
     Mark("generalised (test accuracy > 0.98)", 6000, generalises),
 )
+FITTED, PEAKED, LED, FELL, GENERALISED = MARKS
 
 
 def mark_epochs(records: Records, mark: Mark) -> Summary:
@@ -282,7 +293,7 @@ def mark_summaries(records: Records) -> list[Summary]:
 
 def seed_factor(records: Records) -> float:
     """The factor between the latest and the earliest seed in the epoch of generalisation."""
-    epochs = mark_epochs(records, MARKS[-1])
+    epochs = mark_epochs(records, GENERALISED)
     return epochs.high / epochs.low
 
 
@@ -292,6 +303,11 @@ def at_papers_setting(records: Records) -> bool:
     free = {name: getattr(paper, name) for name in ("seed", "epochs", "n_logged", "keep_weights")}
     same = all(replace(run, **free) == paper and run.epochs >= paper.epochs for run in runs)
     return bool(runs) and same
+
+
+def papers_task(records: Records) -> bool:
+    """Whether every run is of the paper's own task and modulus."""
+    return {(record.run.task, record.run.p) for record in records} == {("x+y", 113)}
 
 
 def groks(record: Record) -> bool:
@@ -455,8 +471,7 @@ def d_crit_interval(
     records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
 ) -> Interval:
     """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
-    logs = [*map(log, d_crits(records, level, accuracy).values())]
-    return statistics.bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
+    return statistics.geometric_mean([*map(log, d_crits(records, level, accuracy).values())])
 
 
 def d_crit_by_modulus(records: Records) -> dict[int, float]:

@@ -29,6 +29,7 @@ LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
 LOSS_AXIS = {"type": "log", "title": "loss (nats)", "exponentformat": "power", "dtick": 2}
 ACCURACY = {"title": "test accuracy", "range": [-0.02, 1.03]}
 ACCURACY_FROM_0 = ACCURACY | {"range": [0, 1.03]}  # of lines without markers
+DOTTED = {"color": NORM, "dash": "dot", "width": 1}  # of a line across a panel
 TICKS = (20, 50, 100, 200, 300, 500, 1000, 2000, 3000, 5000, 10_000)
 PAPER_DOWN, PAPER_UP = (800.0, 1000.0), 2000.0
 """The D at which ungrokking, and semi-grokking, end at a test accuracy of 0.7 (App. A.2)."""
@@ -46,6 +47,11 @@ def dash_of(i: int) -> str:
 def symbol_of(i: int) -> str:
     """The marker of curve i; that of 8 is that of 0 again."""
     return _SYMBOLS[i % len(_SYMBOLS)]
+
+
+def one_of_three(i: int, n: int) -> Looks:
+    """Looks of curve i of n: in the legend are the first, the middle and the last."""
+    return {} if i in (0, n // 2, n - 1) else {"showlegend": False}
 
 
 def run_name(record: Record) -> str:
@@ -164,7 +170,7 @@ def draw_paper(
 
 def draw_paper_size(fig: go.Figure, records: Records, place: Place = None) -> None:
     """Where the paper's ungrokking ends at a test accuracy of 0.7; only beside its own task."""
-    if {(record.run.task, record.run.p) for record in records} == {("x+y", 113)}:
+    if measures.papers_task(records):
         draw_paper(fig, "0.7 at D′ 800 – 1,000", x=PAPER_DOWN, y=0.7, place=place)
 
 
@@ -245,12 +251,12 @@ def size_axis(records: Records, title: str = "D′", ticks: Sequence[int] = TICK
     return log_axis([record.run.dataset_size for record in records], title, ticks, 0.07)
 
 
-def rest_symbols(records: Records, symbol: str) -> list[str]:
-    """The marker of each record: open where its end was still falling (C15).
+def rest_symbol(record: Record, symbol: str) -> str:
+    """The marker of a record: open where its end was still falling (C15).
 
     That is not known of an end by Muon, which does not descend Eq. (2): filled.
     """
-    return [symbol if r.run.muon or rests(r) else f"{symbol}-open" for r in records]
+    return symbol if record.run.muon or rests(record) else f"{symbol}-open"
 
 
 def draw_ends(
@@ -260,7 +266,7 @@ def draw_ends(
 
     The legend has the filled symbol.
     """
-    marker = {"symbol": rest_symbols(records, symbol_of(look)), "size": 7}
+    marker = {"symbol": [rest_symbol(record, symbol_of(look)) for record in records], "size": 7}
     sizes = [record.run.dataset_size for record in records]
     whole = {"mode": "lines+markers", **trace, "marker": marker | trace.get("marker", {})}
     in_legend = whole.get("showlegend", not _in_legend(fig, label))
@@ -285,7 +291,7 @@ def draw_accuracy(
     """Test accuracy at the end against D', a thin curve by seed and value of the field of runs.
 
     With several, their mean follows as a strong one. `look` counts through dashes and symbols,
-    which are those of `rest_symbols`.
+    which are those of `rest_symbol`.
     """
     units = group(records, "seed", field)
     hover = "test accuracy %{y:.3f} at %{x:,}<br>"

@@ -294,20 +294,20 @@ ROUNDED: Changes = {"kink": 0.5, "until_rest": False, "tolerance": 0.0}
 
 
 def longer(
-    runs: Sequence[Run], more: Mapping[tuple[Any, ...], int], changes: Changes | None = None
+    profile: str, runs: list[Run], more: Mapping[tuple, int], changes: Changes | None = None
 ) -> list[Run]:
-    """The runs, those in `more` with so many times the gradients, unless `changes` say how many.
+    """The runs, the published ones in `more` with so many times the gradients.
 
-    A run is named by its size, weight decay and seed, and by its d_model, its choice of mirror
-    images, its labels and its task where these are others than usual.
+    Unless `changes` say how many. A run is named by its size, weight decay and seed, and by its
+    d_model, its choice of mirror images, its labels and its task where these are not the usual.
     """
-    found, own_length = [], "epochs" in not_none(changes or {})
+    if profile != "published" or "epochs" in not_none(changes or {}):
+        return runs
+    usual, found = (PAPERS.model.d_model, PAPERS.mirrors, PAPERS.labels, PAPERS.task), []
     for run in runs:
-        own = {PAPERS.model.d_model: run.model.d_model, PAPERS.mirrors: run.mirrors}
-        own |= {PAPERS.labels: run.labels, PAPERS.task: run.task}
-        other = [value for usual, value in own.items() if value != usual]
-        end = (run.dataset_size, run.weight_decay, run.seed, *other)
-        times = 1 if own_length else more.get(end, 1)
+        own = (run.model.d_model, run.mirrors, run.labels, run.task)
+        other = [value for value, known in zip(own, usual, strict=True) if value != known]
+        times = more.get((run.dataset_size, run.weight_decay, run.seed, *other), 1)
         found.append(replace(run, epochs=times * run.epochs))
     return found
 

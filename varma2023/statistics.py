@@ -50,6 +50,10 @@ class Interval:
             return True
         return False if self.within(-inf, low) or self.within(high, inf) else None
 
+    def near(self, value: float, factor: float) -> bool | None:
+        """Whether it `tells` that it is within a factor of a value."""
+        return self.tells(value / factor, value * factor)
+
     def text(self, form: str = ".2f") -> str:
         """ "value (low – high)"; of few seeds "value (first, second; 2 seeds)", if known."""
         if not isfinite(self.value):

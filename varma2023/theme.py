@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import plotly.graph_objects as go
-from plotly.colors import hex_to_rgb, sample_colorscale
+from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 from plotly.subplots import make_subplots
 
 from varma2023.tables import powers
@@ -82,9 +82,8 @@ def ordered_at(part: float) -> str:
 
 def pale(colour: str, alpha: float = 0.35) -> str:
     """A colour, `#rrggbb` or `rgb(r, g, b)`, made see-through: single runs behind their average."""
-    parts = re.findall(r"\d+", colour)
-    r, g, b = hex_to_rgb(colour) if colour.startswith("#") else map(int, parts)
-    return f"rgba({r}, {g}, {b}, {alpha:g})"
+    r, g, b = hex_to_rgb(colour) if colour.startswith("#") else unlabel_rgb(colour)
+    return f"rgba({r:g}, {g:g}, {b:g}, {alpha:g})"
 
 
 def set_alt(fig: go.Figure, text: str) -> go.Figure:

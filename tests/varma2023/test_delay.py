@@ -138,7 +138,7 @@ def test_a_rate_is_compared_by_seed_where_both_networks_got_there():
 
 
 def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
-    records = analysis.by_size(made.waits(range(10), p=31, spread=0.3)["delay"])
+    records = analysis.comparable(made.waits(range(10), p=31, spread=0.3)["delay"])
     sizes = group(records, "dataset_size")
     off = [np.log([analysis.halfway(r) for r in here]) for here in sizes.values()]
     expected = np.sqrt(np.mean([np.var(each, ddof=1) for each in off]))
@@ -155,7 +155,7 @@ def test_figure_and_tables_show_every_network_and_every_law():
     records[0].metrics["test_accuracy"] = np.zeros(4)
     fig = figures.fig_delay(records, {31: 150.0, 53: 290.0}, (), found["upper_branch"], ())
     dots = [trace for trace in fig.data if trace.mode == "markers"]
-    assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.by_size(records))
+    assert sum(len(trace.x) for trace in dots) == len(records) + len(analysis.comparable(records))
     assert sum(str(s).endswith("-open") for trace in dots for s in trace.marker.symbol) == 2
     assert {trace.name for trace in fig.data if trace.mode == "lines"} == set(LAWS)
     assert set(LAWS) <= {trace.name for trace in fig.data if trace.showlegend is not False}
@@ -169,12 +169,12 @@ def test_figure_and_tables_show_every_network_and_every_law():
     both = shown(figures.fig_wide(records, wide), "1 have not got there; p = 113: ")
     assert {trace.name for trace in both.data} == {"networks", *LAWS}
     dots = [trace for trace in both.data if trace.mode == "markers"]
-    assert [len(t.x) for t in dots] == [len(analysis.by_size(here)) for here in (records, wide)]
+    assert [len(t.x) for t in dots] == [len(analysis.comparable(here)) for here in (records, wide)]
 
 
 def test_the_growth_is_that_of_medians_from_the_second_size_to_the_least():
     records = made.waits(p=113, law="power", spread=0.0)["delay"]
-    own = group(analysis.by_size(records), "dataset_size")
+    own = group(analysis.comparable(records), "dataset_size")
     least, more = (analysis.halfway(here[0]) for here in [*own.values()][:2])
     ratio = f"{least / more:.1f}"
     said = f"{ratio} times as long (medians); by the power law {ratio}"
@@ -218,7 +218,7 @@ def test_two_standard_errors_of_the_critical_size_are_those_of_a_mean_of_seeds(m
         for run, r in zip(moved, records, strict=True)
     ]
     found = analysis.critical(moved)
-    seeds = group(analysis.by_size(moved), "seed").values()
+    seeds = group(analysis.comparable(moved), "seed").values()
     by_seed = [np.mean([r.run.dataset_size for r in own]) for own in seeds]
     error = np.std(by_seed, ddof=1) / len(by_seed) ** 0.5
     assert found.high - found.value == pytest.approx(2 * error)
@@ -285,7 +285,7 @@ def test_akaikes_criterion_is_twice_the_constants_less_twice_the_log_likelihood(
 
 
 def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
-    own = analysis.by_size(made.waits(p=31, spread=0.3, n_sizes=6)["delay"])
+    own = analysis.comparable(made.waits(p=31, spread=0.3, n_sizes=6)["delay"])
     late = [altered(r, test_accuracy=[0, 0.9, 0.9, 0.9]) for r in own]  # never at 0.98
     known = analysis.Comparison.of(own, analysis.generalised)
     assert known.aic["divergence"] + 10 < known.aic["power"] < known.aic["exponential"]
@@ -299,7 +299,7 @@ def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
 
 
 def test_a_critical_size_at_the_least_that_is_allowed_is_none():
-    own = analysis.by_size(made.waits(p=31, law="exponential", spread=0.1, n_sizes=6)["delay"])
+    own = analysis.comparable(made.waits(p=31, law="exponential", spread=0.1, n_sizes=6)["delay"])
     found = {(31, 1e-3): own, (53, 1e-3): own[:3]}
     known = analysis.compared(found)
     [here] = known.values()  # three networks are too few
@@ -341,7 +341,7 @@ def test_above_the_middle_size_weight_decay_leaves_the_epochs_and_else_the_decay
     times, smaller, larger
 ):
     found = made.waits(p=31, twice=1.4, spread=0.0, d_c=0.5)
-    least, *_, most = sorted({r.run.dataset_size for r in analysis.by_size(found["delay"])})
+    least, *_, most = sorted({r.run.dataset_size for r in analysis.comparable(found["delay"])})
     for usual in [r for r in found["delay"] if r.run.dataset_size in (least, most)]:
         epochs = [round(times * epoch / 2) for epoch in usual["epoch"]]
         run = replace(usual.run, weight_decay=2.0, epochs=epochs[-1])
@@ -358,9 +358,10 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     assert analysis.near_rest(records[0]) == round(1250 * (log(0.98) / log(0.95)) ** 0.5)
     own, others = second_moment.split(records, usual)
     assert {record.run.p for record in others} == {127}
-    ratios = second_moment.by_beta(own, usual, second_moment.forgotten)
+    read = second_moment.forgotten
+    ratios = analysis.by_field(own, usual, "beta2", read, read)
     assert ratios[0.95].value == pytest.approx((log(0.95) / log(0.98)) ** 0.5, rel=1e-3)
-    assert second_moment.by_beta(own, usual, analysis.halfway)[0.99].value == pytest.approx(1.3)
+    assert analysis.by_field(own, usual, "beta2")[0.99].value == pytest.approx(1.3)
     assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
     never = altered(records[0], residual=5.0)
     assert analysis.near_rest(never) == inf

@@ -44,7 +44,7 @@ NEVER = altered(grokking(), test_accuracy=0.0)
 MODULI = known_and_new([*chain(*evidence.by_modulus(seeds=range(2)).values())])
 LEAVING = [*chain(*evidence.leaving(rates=(8e-3,)).values())]
 SPIKING = evidence.spiking_networks()
-ALIKE = metastable.in_memory(
+ALIKE = metastable.pairs_in_memory(
     [evidence.in_memory(r.run, 0.1, False) for r in LEAVING if r.run.dataset_size < SIZES[-1]],
     evidence.sweep(d_crit=1e6, steep=0.1, values=(1.0,)),
 )

@@ -54,10 +54,10 @@ def minimum(accuracy=0.1, seed=0):
 def test_a_height_is_that_above_the_minimisers_end_and_only_of_pairs_in_memory():
     usual, fast = in_memory(times=1.06), in_memory(16e-3, 50.0, 1.2)
     slow = in_memory(times=1.5, beta1=0.1)
-    pairs = metastable.in_memory([fast, usual, usual, slow], [minimum()])
-    assert metastable.in_memory([usual], [minimum(seed=1)]) == []
-    assert metastable.in_memory([in_memory(accuracy=0.6)], [minimum()]) == []
-    assert metastable.in_memory([usual], [minimum(0.6)]) == []
+    pairs = metastable.pairs_in_memory([fast, usual, usual, slow], [minimum()])
+    assert metastable.pairs_in_memory([usual], [minimum(seed=1)]) == []
+    assert metastable.pairs_in_memory([in_memory(accuracy=0.6)], [minimum()]) == []
+    assert metastable.pairs_in_memory([usual], [minimum(0.6)]) == []
     kinds = [*metastable.by_setting(pairs)]
     assert kinds == ["η = 0.001", "η = 0.001, β₁ = 0.1", "η = 0.016"]
     told = "× 1.06 at η = 0.001, × 1.5 at η = 0.001, β₁ = 0.1, × 50 at η = 0.016"

@@ -35,7 +35,7 @@ def test_the_longest_path_has_degree_six_where_the_attention_pattern_stays():
     assert rays.kappa_on_ray(one, frozen=True) == pytest.approx(rays.LONGEST, abs=0.01)
     even = network(W_pos=0, W_Q=0, W_O=1e4, W_in=1e4, W_out=1e4)  # attends to all alike
     assert rays.kappa_on_ray(even) == pytest.approx(rays.kappa_on_ray(even, frozen=True))
-    parts = rays.kappa_of_parts(one, frozen=True)  # the trigonometric one, and the rest
+    parts = rays.kappa_of_parts(one)  # the trigonometric one, and the rest
     assert parts == pytest.approx([rays.LONGEST] * 2, abs=0.01)
 
 

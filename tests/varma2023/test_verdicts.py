@@ -20,7 +20,7 @@ from varma2023 import board, measures, statistics
 from varma2023.claims import VERDICTS, Evidence, Result, every
 from varma2023.convergence import analysis as convergence
 from varma2023.decomposition import analysis as decomposition
-from varma2023.delay.analysis import by_size
+from varma2023.delay.analysis import comparable
 from varma2023.measures import FULL, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.other_tasks import analysis as other_tasks
 from varma2023.theorems import analysis, claims
@@ -200,7 +200,7 @@ def by_eps(power=0.0, adamw=True, far=CALM, **changes):
 
 
 def waits_53(**changes):
-    return {"delay_53": by_size(made.waits(**changes)["delay"])}
+    return {"delay_53": comparable(made.waits(**changes)["delay"])}
 
 
 def leaving_53(**changes):

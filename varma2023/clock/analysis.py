@@ -107,9 +107,8 @@ def rates_table(records: Records) -> str:
     base, rows = reference(records), []
     for row in rates(records):
         ratios = (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")
-        n, resting = len(row.records), sum(map(measures.rests, row.records))
-        lost = sum(record.final("train_accuracy") < KEPT for record in row.records)
-        ends = (f"{resting} of {n}", f"{lost} of {n}")
+        lost = (record.final("train_accuracy") < KEPT for record in row.records)
+        ends = [measures.how_many(each) for each in (map(measures.rests, row.records), lost)]
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
     heads = f"η | time to grok, η × epochs | size at accuracy ½ | time, against η = {base:g}"

@@ -26,7 +26,7 @@ def fig_clock(records: Records) -> go.Figure:
             draw(fig, *points, label, hover, opacity=0.4 if i == len(looked) - 1 else 1, **looks)
     for i, ((lr, runs), colour) in looked:
         draw_accuracy(fig, analysis.ungrokking(runs), "lr", f"η = {lr:g}", colour, i, place=(1, 2))
-    general, base = measures.MARKS[-1].paper, Run().lr
+    general, base = measures.GENERALISED.paper, Run().lr
     if measures.at_papers_setting(analysis.grokking(groups.get(base, []))):
         note = f"generalised at η × epochs ~{general * base:g}"
         plots.draw_paper(fig, note, x=general * base, place=(1, 1))

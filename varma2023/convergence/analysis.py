@@ -134,7 +134,7 @@ def scale(record: Record) -> float:
 def strength_shift(records: Records, c: float, metric: str) -> Interval:
     """A final metric for this c over that for c = 1, minus 1: the mean over seeds."""
     seeds = [{scale(r): r.final(metric) for r in own} for own in group(records, "seed").values()]
-    return bootstrap([own[c] / own[1.0] - 1 for own in seeds], lambda drawn: float(np.mean(drawn)))
+    return bootstrap([own[c] / own[1.0] - 1 for own in seeds], np.mean)
 
 
 def typical_weight(records: Records) -> float:
@@ -153,7 +153,7 @@ def strength_table(records: Records) -> str:
         ends = [final("param_norm").text(".2f"), final("correct_logit").text(".1f")]
         ends += [final("test_accuracy").text(".3f"), final("residual").text(".2g")]
         epochs = span([r["epoch"][-1] for r in own], ",")
-        resting = f"{sum(map(rests, own))} of {len(own)}"
+        resting = measures.how_many(map(rests, own))
         rows.append([f"{eps:g}", f"{own[0].run.weight_decay:g}", epochs, *ends, resting])
     heads = "ε | λ | epochs | norm | correct logit | test accuracy | residual | at rest"
     return table(heads, rows)
@@ -203,7 +203,7 @@ def early_table(records: Records, tolerances: Sequence[float]) -> str:
         rows.append(
             f"{tolerance:g} | {len(ends)} of {len(records)} | "
             f"{f'{np.median(saved):.0%}' if saved else '–'} | "
-            f"{sum(end.same for end in ends)} of {len(ends)} | {norm_shift_text(ends)}"
+            f"{measures.how_many(end.same for end in ends)} | {norm_shift_text(ends)}"
         )
     heads = "tolerance | runs that would end early | epochs saved (median)"
     heads += " | with the same test accuracy at the end | largest change of norm since"

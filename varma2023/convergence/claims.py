@@ -83,7 +83,7 @@ def _by_the_limit(minima: Sequence[steepness.Minimum]) -> dict[str, Met]:
     """Whether AdamW leaves the minima that are too steep for its step, and only these."""
     right = steepness.right(minima)
     says = "AdamW leaves where its step is too long, and only there"
-    return {f"{says} ({sum(right)} of {len(right)})": sum(right) >= ENOUGH * len(right)}
+    return {f"{says} ({measures.how_many(right)})": sum(right) >= ENOUGH * len(right)}
 
 
 @CLAIMS.row(
@@ -106,7 +106,7 @@ def steeper(found: ByExperiment) -> Result:
     further = _by_the_limit(minima)
     for kind in steepness.KINDS:
         ratio, of_decays = steepness.over_decay(minima, kind)
-        near = ratio.tells(of_decays / WITH_DECAY, of_decays * WITH_DECAY)
+        near = ratio.near(of_decays, WITH_DECAY)
         near = near if of_decays > 1 else None  # with one weight decay nothing is known
         factor = f"the {kind}'s steepness is × {ratio.text('.2g')}"
         further[f"{factor} for weight decay × {of_decays:g}"] = near

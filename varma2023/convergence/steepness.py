@@ -56,13 +56,13 @@ class Minimum(NamedTuple):
 
 def every_minimum(records: Records) -> list[Minimum]:
     """The minima of records in the order of `from_minima`, each with what was started there."""
-    own: dict[tuple, list[Record]] = {}
-    for record in records:
-        run = record.run
+
+    def which(run: Run) -> tuple[Setting, str, int, int]:
         start = run.init and run.init.init
         grokked = start is not None and start.dataset_size > run.dataset_size
-        kind = RULE if grokked else MEMORY
-        own.setdefault((setting(run), kind, run.dataset_size, run.seed), []).append(record)
+        return setting(run), RULE if grokked else MEMORY, run.dataset_size, run.seed
+
+    own = gathered((which(record.run), record) for record in records)
     return [Minimum(who, kind, first, rest) for (who, kind, *_), (first, *rest) in own.items()]
 
 
@@ -162,30 +162,29 @@ def right(found: Sequence[Minimum]) -> list[bool]:
     ]
 
 
-def by_rate(found: Sequence[Minimum], kind: str) -> dict[float, list[Record]]:
-    """The runs of AdamW from minima of a kind, by learning rate."""
-    started = [record for minimum in found if minimum.kind == kind for record in minimum.adamw]
-    return group(started, "lr")
+def from_kind(found: Sequence[Minimum], kind: str) -> list[Record]:
+    """The runs of AdamW from minima of a kind."""
+    return [record for minimum in found if minimum.kind == kind for record in minimum.adamw]
 
 
 def left_text(found: Sequence[Minimum], kind: str) -> str:
     """ "0 of 30 at η = 0.001, 3 of 30 at η = 0.004": runs that leave the minima of a kind."""
-    runs = by_rate(found, kind).items()
-    return ", ".join(f"{sum(map(leaves, own))} of {len(own)} at η = {lr:g}" for lr, own in runs)
+    runs = from_kind(found, kind)
+    return measures.by_rate_text(runs, lambda own: measures.how_many(map(leaves, own)))
 
 
 def height_text(found: Sequence[Minimum], kind: str) -> str:
     """By learning rate, Eq. (2) where AdamW ends over that at the minimum: median and range."""
-    heights = {
-        lr: Summary.of([least(record) / measures.objective(record)[0] for record in own])
-        for lr, own in by_rate(found, kind).items()
-    }
-    return powers(", ".join(f"{each.text('.3g')} at η = {lr:g}" for lr, each in heights.items()))
+
+    def heights(own: Records) -> str:
+        return Summary.of([least(r) / measures.objective(r)[0] for r in own]).text(".3g")
+
+    return powers(measures.by_rate_text(from_kind(found, kind), heights))
 
 
 def edge_text(found: Sequence[Minimum], kind: str) -> str:
     """How steep the loss is where AdamW ends at the smallest rate: median and range."""
-    slowest = next(iter(by_rate(found, kind).values()), [])
+    slowest = next(iter(group(from_kind(found, kind), "lr").values()), [])
     return measures.finals(slowest, "steepness").text(".0f")
 
 
@@ -228,7 +227,7 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
         panel = zip((slow, every), (heights, rises), hovers, strict=True)
         for row, (dots, y, hover) in enumerate(panel, start=1):
             x = [float(record["steepness"][0]) for _, record in dots]
-            symbols = [plots.rest_symbols([minimum.again], "circle")[0] for minimum, _ in dots]
+            symbols = [plots.rest_symbol(minimum.again, "circle") for minimum, _ in dots]
             marker = {"color": colour, "size": 7, "opacity": 0.7, "symbol": symbols}
             who = [f"{kind}, η = {r.run.lr:g}<br>{m.setting}, seed {r.run.seed}" for m, r in dots]
             looks: Looks = {"mode": "markers", "marker": marker, "text": who}

@@ -151,7 +151,8 @@ def _at_minima(
         runs.append(replace(end, init=minimum, epochs=min(end.epochs, 3000)))
         run = replace(first, dataset_size=end.dataset_size, seed=end.seed, init=minimum)
         run = replace(run, n_logged=60, steepness=PART)
-        for faster in (replace(run, lr=pace * PAPERS.lr) for pace in paces):
+        for pace in paces:
+            faster = replace(run, lr=pace * PAPERS.lr)
             times = 0.2 if quick else STAY
             runs.append(replace(faster, epochs=round(times * faster.decay_time)))
     return runs

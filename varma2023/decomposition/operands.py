@@ -10,7 +10,7 @@ import torch
 from grokkit import decomposition, model
 from grokkit.runs import Record, Records
 from varma2023 import plots
-from varma2023.measures import Summary, all_logits, least
+from varma2023.measures import Summary, all_logits, how_many, least
 from varma2023.plots import Looks, draw
 from varma2023.statistics import spearman
 from varma2023.theme import NORM, TEST, figure, set_alt
@@ -64,8 +64,8 @@ def operands_text(records: Records) -> dict[str, str]:
         "uniform": lambda record: gradient_symmetry(record, uniform=True),
     }
     texts = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
-    clocks = sum(distance_irrelevance(r) > gradient_symmetry(r) for r in records)
-    return texts | {"clocks": f"{clocks} of {len(records)}"}
+    clocks = (distance_irrelevance(r) > gradient_symmetry(r) for r in records)
+    return texts | {"clocks": how_many(clocks)}
 
 
 def dearer_text(records: Records) -> str:

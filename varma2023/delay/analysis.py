@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -81,7 +81,7 @@ def _decay_times(record: Record, found: Crossing | None) -> float:
     return inf if found is None else found.epoch / record.run.decay_time
 
 
-def by_size(records: Records) -> list[Record]:
+def comparable(records: Records) -> list[Record]:
     """The records at the modulus of the first and weight decay 1, by which the laws are judged."""
     first = records[0].run.p
     return [r for r in records if r.run.p == first and r.run.weight_decay == 1]
@@ -163,14 +163,14 @@ def fit(law: str, waits: Waits) -> Fit:
 
 def judged(records: Records) -> bool:
     """Whether the sweep is large enough for a verdict: five seeds, six sizes of one modulus."""
-    here = by_size(records)
+    here = comparable(records)
     seeds, sizes = ({getattr(r.run, name) for r in here} for name in ("seed", "dataset_size"))
     return len(seeds) >= FEW and len(sizes) >= MIN_SIZES
 
 
 def fits(records: Records) -> dict[str, Fit]:
-    """By law, its constants by all records of `by_size`."""
-    waits = Waits.of(by_size(records))
+    """By law, its constants by all records of `comparable`."""
+    waits = Waits.of(comparable(records))
     return {law: fit(law, waits) for law in LAWS}
 
 
@@ -185,7 +185,7 @@ def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int,
     Every size between the smallest and the largest is held out in turn. A run that a law has almost
     ruled out counts as `RULED_OUT`.
     """
-    groups = list(group(by_size(records), "dataset_size").values())
+    groups = list(group(comparable(records), "dataset_size").values())
     found: dict[str, dict[int, list[float]]] = {law: {} for law in LAWS}
     for out in groups[1:-1]:
         rest = Waits.of([record for one in groups if one is not out for record in one], moment)
@@ -215,7 +215,7 @@ def critical(records: Records, law: str = "divergence", moment: Reading = halfwa
     """
     if not judged(records):
         return Interval(nan)
-    seeds = list(group(by_size(records), "seed").values())
+    seeds = list(group(comparable(records), "seed").values())
 
     def d_c(units: Sequence[Records]) -> float:
         return fit(law, Waits.of([r for unit in units for r in unit], moment)).d_c
@@ -231,7 +231,7 @@ def spread(records: Records) -> Interval:
 
     NaN if there is none.
     """
-    sizes = [(here, Waits.of(here)) for here in group(by_size(records), "dataset_size").values()]
+    sizes = [(here, Waits.of(here)) for here in group(comparable(records), "dataset_size").values()]
     off = statistics.gathered(
         (record.run.seed, float(log_time - waits.log_time.mean()))
         for here, waits in sizes
@@ -284,14 +284,16 @@ def at_rate(
     `read` is the time of the first, `usual` that of the others; infinite where it is not known.
     """
     known = {network(record): usual(record) for record in others}
-    ratios = [(r.run.seed, read(r) / known.get(network(r), nan)) for r in by_size(records)]
+    ratios = [(r.run.seed, read(r) / known.get(network(r), nan)) for r in comparable(records)]
     by_seed = statistics.gathered((s, log(ratio)) for s, ratio in ratios if 0 < ratio < inf)
     return statistics.geometric_mean([fmean(logs) for logs in by_seed.values()])
 
 
-def by_noise(noisy: Records, records: Records) -> dict[float, Interval]:
-    """By noise in units of epsilon, the time to grok over that without noise (`at_rate`)."""
-    return {noise: at_rate(here, records) for noise, here in group(noisy, "noise").items()}
+def by_field(
+    records: Records, others: Records, field: str, read: Reading = halfway, usual: Reading = halfway
+) -> dict[Any, Interval]:
+    """By value of a field of the first, `at_rate`."""
+    return {v: at_rate(own, others, read, usual) for v, own in group(records, field).items()}
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,7 @@ class Grokfast:
 
 
 def noise_text(found: dict[float, Interval]) -> str:
-    """ "× 0.97 (0.91 – 1.04) with a noise of 1 ε": every factor of `by_noise`, for a sentence."""
+    """ "× 0.97 (0.91 – 1.04) with a noise of 1 ε": factors by noise, for a sentence."""
     each = (f"× {ratio.text()} with a noise of {noise:g} ε" for noise, ratio in found.items())
     return "; ".join(each)
 
@@ -336,7 +338,7 @@ def by_modulus(records: Records, crits: dict[int, float]) -> dict[int, Interval]
         records: the sweep.
         crits: D_crit of ungrokking by modulus.
     """
-    law, first = fit("divergence", Waits.of(by_size(records))), records[0].run.p
+    law, first = fit("divergence", Waits.of(comparable(records))), records[0].run.p
     found: dict[int, Interval] = {}
     for p, here in group(records, "p").items():
         if p == first or not {p, first} <= crits.keys():
@@ -354,7 +356,7 @@ def growth_text(records: Records) -> str:
     """ "4.1 times as long; by the power law 1.5": medians at the smallest size over the next."""
     if not judged(records):
         return "Too few runs to say"
-    sizes = group(by_size(records), "dataset_size")
+    sizes = group(comparable(records), "dataset_size")
     (small, own), (large, more) = sorted(sizes.items())[:2]
     times = [float(np.median([*map(halfway, here)])) for here in (own, more)]
     power = (large / small) ** fits(records)["power"].rate
@@ -386,8 +388,8 @@ def times_table(records: Records) -> str:
     for (p, decay, size), here in group(records, "p", "weight_decay", "dataset_size").items():
         times = [nan if isinf(time) else time for time in map(halfway, here)]
         mirror = fmean(measures.mirror_share(record.run) for record in here)
-        moving = sum(halfway(record) < near_rest(record) / record.run.decay_time for record in here)
-        cells = [f"{mirror:.2f}", Summary.of(times).text(".1f"), f"{moving} of {len(here)}"]
+        moving = (halfway(record) < near_rest(record) / record.run.decay_time for record in here)
+        cells = [f"{mirror:.2f}", Summary.of(times).text(".1f"), measures.how_many(moving)]
         rows.append([p, f"{decay:g}", f"{size:,}", *cells])
     heads = "p | weight decay | D | mirror images give | decay times, median and range"
     return table(f"{heads} | half-way before the residual is 1", rows)

@@ -33,7 +33,7 @@ def diverges(found: ByExperiment) -> Result:
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     spread = analysis.spread(records)
     decays, moduli = analysis.by_decay(records), analysis.by_modulus(records, crits)
-    noises = analysis.by_noise(found["noisy"], records)
+    noises = analysis.by_field(found["noisy"], records, "noise")
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
     parts = [
@@ -53,10 +53,9 @@ def diverges(found: ByExperiment) -> Result:
             for other, ratio in moduli.items()
         ),
     ]
-    within = analysis.SAME_SIZE
     memory_ends = measures.d_crit_interval(upper).value if measures.crossings_rest(upper) else nan
     same, at_its_end = (
-        d_c.tells(crit / within, crit * within) if isfinite(crit) else None
+        d_c.near(crit, analysis.SAME_SIZE) if isfinite(crit) else None
         for crit in (crits.get(p, nan), memory_ends)
     )
     further = {
@@ -125,7 +124,7 @@ def same_size(found: ByExperiment) -> Result:
     usual, filtered = map(measures.d_crit_text, (runs.usual, runs.amplified))
     ratio, after = runs.size_ratio, ends[0].run.epochs / ends[0].run.decay_time
     ours = f"accuracy ½ after {after:.0f} decay times at {usual} examples without, {filtered} with"
-    same = ratio.tells(1 / analysis.SAME_WITH_GROKFAST, analysis.SAME_WITH_GROKFAST)
+    same = ratio.near(1, analysis.SAME_WITH_GROKFAST)
     ours += f": × {ratio.text()}"
     return Result(ours, same, measures.resting(ends), Evidence.of(runs.usual, runs.amplified))
 
@@ -171,15 +170,13 @@ def needs_more(found: ByExperiment) -> Result:
     ours += f"{measures.d_crit_text(runs.ends[step])} by Muon: × {first.text()}"
     further: dict[str, Met] = {}
     for part, ratio in shorter:
-        ours += f"; × {ratio.text()} with a step {part / step:.2g} times as long"
-        further[f"so it is with a step {part / step:.2g} times as long"] = ratio.tells(
-            muon.LARGER, inf
-        )
-    most, slower = muon.SAME_ACCURACY, runs.slower
+        times = f"with a step {part / step:.2g} times as long"
+        ours += f"; × {ratio.text()} {times}"
+        further[f"so it is {times}"] = ratio.tells(muon.LARGER, inf)
+    slower = runs.slower
+    same = slower.tells(-muon.SAME_ACCURACY, muon.SAME_ACCURACY)
     ours += f"; at half of the learning rate accuracy differs by {slower.text('+.2f')}"
-    further["at half of the learning rate, in the same time, accuracy is the same"] = slower.tells(
-        -most, most
-    )
+    further["at half of the learning rate, in the same time, accuracy is the same"] = same
     further |= measures.all_of("no accuracy moves at the end", runs.still)
     evidence = Evidence.of(runs.usual, *runs.ends.values())
     return Result(ours, first.tells(muon.LARGER, inf), further, evidence)
@@ -211,16 +208,14 @@ def sooner_by_muon(found: ByExperiment) -> Result:
 
 def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
     """What weight decay should change, by size: of sizes above the middle one, nothing (C63)."""
-    told, sizes = dict[str, Met](), sorted(decays)
+    sizes, factor = sorted(decays), analysis.SAME_DECAY
     middle = sizes[len(sizes) // 2]
-    for size in (middle, *(size for size in sizes if size != middle)):
-        factor = analysis.SAME_DECAY
-        if size == middle:
-            told["other weight decays take as many decay times"] = _same(decays[size], factor)
-        elif size < middle:
+    told = {"other weight decays take as many decay times": _same(decays[middle], factor)}
+    for size in sizes:
+        if size < middle:
             told[f"so they do on {size} examples"] = _same(decays[size], factor)
-        else:
-            same = (r.tells(d / factor, d * factor) for d, r in decays[size].items())
+        if size > middle:
+            same = (ratio.near(decay, factor) for decay, ratio in decays[size].items())
             told[f"on {size} examples they take as many epochs"] = every(same)
     return told
 
@@ -230,7 +225,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 
     Not so where one is not known, since some network does not grok.
     """
-    known = (isfinite(r.value) and r.tells(1 / factor, factor) for r in ratios.values())
+    known = (isfinite(r.value) and r.near(1, factor) for r in ratios.values())
     return every(known) if ratios else None
 
 
@@ -245,20 +240,18 @@ def remembered(found: ByExperiment) -> Result:
     """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""
     records, usual = found["second_moment"], found["delay"]
     own, others = second_moment.split(records, usual)
-    epochs = second_moment.by_beta(own, usual, second_moment.forgotten)
+    read = second_moment.forgotten
+    epochs = analysis.by_field(own, usual, "beta2", read, read)
     if not analysis.judged(usual) or len(epochs) < 3:
         return Result()
     here = second_moment.at_middle(own)
-    times = second_moment.by_beta(here, usual, analysis.halfway)
-    rate, factor = second_moment.with_the_rate(others), second_moment.SAME_EPOCH
+    times = analysis.by_field(here, usual, "beta2")
+    rate = second_moment.with_the_rate(others)
     ours = "; ".join(f"β₂ = {b:g}: × {r.text()}" for b, r in epochs.items())
     ours += "; time to grok " + ", ".join(f"× {ratio.text()}" for ratio in times.values())
     ours += f"; at p = {others[0].run.p}, four times the rate and β₂⁴: time to grok × {rate.text()}"
-    core = every(ratio.tells(1 / factor, factor) for ratio in epochs.values())
-    further = {
-        f"on {here[0].run.dataset_size} examples networks take as long": _same(
-            times, analysis.SAME_DECAY
-        ),
-        "at a larger rate, a β₂ that goes with it makes them slower": rate.tells(1, inf),
-    }
+    core = every(ratio.near(1, second_moment.SAME_EPOCH) for ratio in epochs.values())
+    size, as_long = here[0].run.dataset_size, _same(times, analysis.SAME_DECAY)
+    further = {f"on {size} examples networks take as long": as_long}
+    further["at a larger rate, a β₂ that goes with it makes them slower"] = rate.tells(1, inf)
     return Result(ours, core, further, Evidence.of(own))

@@ -33,7 +33,7 @@ def fig_delay(
     """
     titles = ["by dataset size, with four laws", "by D / D<sub>crit</sub>, all runs"]
     fig = panels(480, titles, cols=2, shared_yaxes=True)
-    own = analysis.by_size(records)
+    own = analysis.comparable(records)
     groups = group(records, "p", "weight_decay")
     (p, decay), names = (own[0].run.p, own[0].run.weight_decay), [*groups]
     colours = dict(coloured(names))
@@ -76,7 +76,7 @@ def fig_delay(
 
 def fig_wide(*kinds: Records) -> go.Figure:
     """Decay times to grok against D, a panel a modulus, with the laws carried to smaller sizes."""
-    own = [analysis.by_size(records) for records in kinds]
+    own = [analysis.comparable(records) for records in kinds]
     names = [f"p = {here[0].run.p}" for here in own]
     fig, told = panels(440, names, cols=len(own), shared_yaxes=True), []
     for col, ((name, colour), here) in enumerate(zip(coloured(names), own, strict=True), start=1):

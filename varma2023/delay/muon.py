@@ -78,8 +78,7 @@ class Muon:
         A network that does not get there by Muon counts with its end.
         """
         read = analysis.halfway_or_end
-        found = group(self.waits, "dataset_size").items()
-        return {size: analysis.at_rate(own, records, read) for size, own in found}
+        return analysis.by_field(self.waits, records, "dataset_size", read)
 
     def figure(self, records: Records) -> go.Figure:
         """Where ungrokking ends, and how long grokking takes, by AdamW and by Muon.

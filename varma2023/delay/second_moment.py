@@ -6,7 +6,7 @@ less against weight decay than Eq. (2) says, and the residual is far above 1.
 
 from collections.abc import Mapping
 from itertools import chain
-from math import inf, log
+from math import log
 
 import plotly.graph_objects as go
 
@@ -14,7 +14,7 @@ from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
 from varma2023.delay import analysis
 from varma2023.delay.analysis import NEAR_REST, near_rest
-from varma2023.measures import Reading, group
+from varma2023.measures import group
 from varma2023.plots import Looks, draw
 from varma2023.statistics import Interval
 from varma2023.theme import NORM, coloured, panels, set_alt
@@ -35,12 +35,6 @@ def split(records: Records, usual: Records) -> tuple[list[Record], list[Record]]
     return found.get(True, []), found.get(False, [])
 
 
-def by_beta(own: Records, usual: Records, read: Reading) -> dict[float, Interval]:
-    """By beta_2, a reading over that of the same network with the usual one."""
-    found = group(own, "beta2").items()
-    return {beta: analysis.at_rate(here, usual, read, read) for beta, here in found}
-
-
 def at_middle(own: Records) -> list[Record]:
     """Those on the middle one of their sizes."""
     sizes = [*group(own, "dataset_size").values()]
@@ -50,8 +44,7 @@ def at_middle(own: Records) -> list[Record]:
 def with_the_rate(others: Records) -> Interval:
     """Epochs to grok at the larger rate with a beta_2 that goes with it, over those without."""
     found = group(others, "beta2").values()
-    times = ({r.run.seed: measures.generalises(r) for r in here} for here in found)
-    scaled, plain = ({s: at.epoch if at else inf for s, at in own.items()} for own in times)
+    scaled, plain = ({r.run.seed: measures.general_epoch(r) for r in here} for here in found)
     return statistics.mean_ratio(scaled, plain)
 
 

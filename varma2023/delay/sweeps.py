@@ -177,7 +177,7 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     Until at rest, or for so many gradients; up to which size do they end in memory?
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
-    return longer(runs, STILL_FALLING, changes) if profile == "published" else runs
+    return longer(profile, runs, STILL_FALLING, changes)
 
 
 BETAS = {"published": (0.95, 0.99, 0.995), "quick": (0.9, 0.95), "paper": (0.95, 0.99, 0.995)}

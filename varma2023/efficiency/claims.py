@@ -77,7 +77,7 @@ def fig3_gen(found: ByExperiment) -> Result:
         return Result(ours, None, {}, Evidence.of(every_gen))
     level = [line.within(-MARGIN, MARGIN) for line in analysis.slopes(gen)]
     power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
-    ours = f"{power}; {sum(level)} of {len(level)} lines flat; {ours}"
+    ours = f"{power}; {measures.how_many(level)} lines flat; {ours}"
     further: dict[str, Met] = {"every isologit line is flat": bool(level) and all(level)}
     anew = [r for r in analysis.gated(found["generalising_anew"]) if measures.rests(r)]
     alike = analysis.power_anew(anew, gen)
@@ -230,19 +230,15 @@ def equal_minimum(found: ByExperiment) -> Result:
         return Result()
     lower = costs.lower(kind.memory, found["papers_rounded"])
     low, pairs = costs.Costs(kind.label, kind.ends, lower), minimum_pairs(kind)
-    texts = [*map(_text, pairs), _lower_text(low)]
+    sizes = ", ".join(f"{size:,.0f}" for size in low.predicted.values())
+    two = "by the lower of two ends, with and without rounded kinks"
+    texts = [*map(_text, pairs), f"{two}, {sizes} are predicted"]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
     agree = every(_agree(minimum_pairs(k), k.beside, k.ends) for k in (kind, low))
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     further |= {"no end in between lies below both circuits: a jump": not below}
     return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
-
-
-def _lower_text(kind: costs.Costs) -> str:
-    """The sizes that the lower of two ends of each seed predict."""
-    sizes = ", ".join(f"{size:,.0f}" for size in kind.predicted.values())
-    return f"by the lower of two ends, with and without rounded kinks, {sizes} are predicted"
 
 
 @CLAIMS.row(
@@ -337,7 +333,7 @@ def wider(found: ByExperiment) -> Result:
     told = costs.shift(widths, lambda each: each.predicted)
     ratio = costs.shift(widths, lambda each: each.ratios)
     falls = moved.tells(0, 1)
-    same = ratio.tells(1 / costs.SAME_SHIFT, costs.SAME_SHIFT)
+    same = ratio.near(1, costs.SAME_SHIFT)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     core = falls if all(map(measures.crossings_rest, ends)) else None
@@ -366,16 +362,11 @@ def which_width(found: ByExperiment) -> Result:
     narrow, thin, flat, wide = (kind.crits for kind in kinds)
     hidden, stream, both = (statistics.mean_ratio(wide, own) for own in (flat, thin, narrow))
     told = {seed: flat[seed] * thin[seed] / crit for seed, crit in narrow.items()}
-    factor = costs.SAME_SHIFT
-    further = {
-        "so does twice the d_model alone": stream.tells(0, 1)
-        if at_rest[0] and at_rest[2]
-        else None,
-        "both ratios multiply to that of both": statistics.mean_ratio(wide, told).tells(
-            1 / factor, factor
-        ),
-        **measures.resting([record for kind in kinds for record in kind.ends]),
-    }
+    also = stream.tells(0, 1) if at_rest[0] and at_rest[2] else None
+    multiply = statistics.mean_ratio(wide, told).near(1, costs.SAME_SHIFT)
+    further = {"so does twice the d_model alone": also}
+    further |= {"both ratios multiply to that of both": multiply}
+    further |= measures.resting([record for kind in kinds for record in kind.ends])
     ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
     ours += f"d_model alone, × {both.text()} for both; in the narrow network × "
     ours += f"{statistics.mean_ratio(thin, narrow).text()} for twice the d_mlp alone"
@@ -398,7 +389,7 @@ def width_by_costs(found: ByExperiment) -> Result:
         return Result()
     *halved, papers = kinds
     moved = [costs.shift([papers, kind], lambda each: each.ratios) for kind in halved]
-    same = [each.tells(1 / costs.SAME_SHIFT, costs.SAME_SHIFT) for each in moved]
+    same = [each.near(1, costs.SAME_SHIFT) for each in moved]
     rest = all(_can_tell(kind) for kind in kinds)
     shifts = (f"× {each.text()} at {kind.label}" for each, kind in zip(moved, halved, strict=True))
     told = (f"{kind.measured_over_predicted.text()} at {kind.label}" for kind in kinds)
@@ -487,4 +478,4 @@ def _meet(kind: costs.Costs) -> Met:
     """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
     if not _can_tell(kind):
         return None
-    return kind.measured_over_predicted.tells(1 / (1 + NEAR), 1 + NEAR)
+    return kind.measured_over_predicted.near(1, 1 + NEAR)

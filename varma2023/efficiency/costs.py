@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, isfinite, log, nan
+from operator import attrgetter
 from statistics import geometric_mean
 
 import numpy as np
@@ -92,13 +93,6 @@ class Costs:
         """How many seeds have no prediction: no rule at the largest size, or none so cheap."""
         return len(self.crits.keys()) - sum(map(isfinite, self.predicted.values()))
 
-    @staticmethod
-    def spread_text(records: Records) -> str:
-        """ "0.4%": by how much Eq. (2) differs at most between records of one size."""
-        sizes = group(records, "dataset_size").values()
-        costs = [[*map(least, here)] for here in sizes]
-        return f"{max((max(each) / min(each) - 1 for each in costs), default=nan):.1%}"
-
     @property
     def memory_beside(self) -> list[Record]:
         """Memory at the two sizes beside each prediction."""
@@ -111,6 +105,12 @@ class Costs:
     def beside(self) -> list[Record]:
         """What predictions rest on: the rules, and memory beside each of them."""
         return [*self.rules, *self.memory_beside]
+
+
+def spread_text(records: Records) -> str:
+    """ "0.4%": by how much Eq. (2) differs at most between records of one size."""
+    costs = [[*map(least, here)] for here in group(records, "dataset_size").values()]
+    return f"{max((max(each) / min(each) - 1 for each in costs), default=nan):.1%}"
 
 
 def widths(records: Records) -> list[Costs]:
@@ -170,10 +170,9 @@ def rounded(ends: Records, records: Records) -> Costs:
 
 def lower(records: Records, others: Records) -> list[Record]:
     """The records, each of them given way to another of its size, labels and seed that is lower."""
-    fields = "dataset_size", "labels", "seed"
-    known = group(others, *fields)
-    at = (tuple(getattr(record.run, name) for name in fields) for record in records)
-    return [min([r, *known.get(key, [])], key=least) for r, key in zip(records, at, strict=True)]
+    known = group(others, "dataset_size", "labels", "seed")
+    key = attrgetter("run.dataset_size", "run.labels", "run.seed")
+    return [min([record, *known.get(key(record), [])], key=least) for record in records]
 
 
 def moved(after: Records, before: Records) -> list[tuple[int, float]]:
@@ -203,8 +202,7 @@ def costs_table(found: Sequence[Costs]) -> str:
         )
         rule = measures.Summary.of([*map(least, kind.rules)]).text(".0f")
         sizes = kind.told.text(".0f"), measures.d_crit_text(kind.ends)
-        both = (kind.memory, kind.ends)
-        rest = [f"{sum(map(measures.rests, own))} of {len(own)}" for own in both]
+        rest = [measures.how_many(map(measures.rests, own)) for own in (kind.memory, kind.ends)]
         rows.append([kind.label, memory, rule, *sizes, *rest])
     heads = "networks | memory: Eq. (2) over α, median by D | the rule's, median (range) | D_crit "
     return table(f"{heads}predicted | measured | memory at rest | ends at rest", rows)

@@ -51,7 +51,7 @@ def _scatter(fig: go.Figure, records: Records, circuit: str, row: int) -> None:
             draw(fig, norms, logits, label, **line)
             for record, x, y in zip(curve, norms, logits, strict=True):
                 told = f"norm {x:.2f}, correct logit {y:.1f}<br>{CIRCUITS[circuit]}<br>"
-                symbol = plots.rest_symbols([record], symbol_of(i))[0]
+                symbol = plots.rest_symbol(record, symbol_of(i))
                 dot: Looks = {"marker": {"color": colour, "size": 8, "symbol": symbol}}
                 about: Looks = {"mode": "markers", "meta": plots.meta(record), **dot, **named}
                 draw(fig, [x], [y], label, told + plots.run_name(record), place=(row, 1), **about)
@@ -186,9 +186,8 @@ def fig_anew(gen: Records, anew: Records) -> go.Figure:
         level = float(np.median([read(record) for record in (*usual, *anew)]))
         for label, records, colour, dash in kinds:
             for seed, own in group(records, "seed").items():
-                sizes, norms = np.exp(
-                    analysis.at_logit(analysis.logs(own, read, norm), slope, level)
-                ).T
+                moved = analysis.at_logit(analysis.logs(own, read, norm), slope, level)
+                sizes, norms = np.exp(moved).T
                 hover = f"norm %{{y:.2f}} at D = %{{x:,.0f}}<br>{label}, seed {seed}"
                 looks: Looks = {"colour": colour, "dash": dash, "width": 1.4, "place": (1, col)}
                 draw(fig, sizes, norms, label, hover, meta=shared_meta(own), **looks)
@@ -323,17 +322,17 @@ def fig_shares(
         for i, ((size, here), colour) in enumerate(coloured(known.items())):
             sets = [sorted(own, key=trig_part) for own in group(here, "seed").values()]
             for own in sorted(sets, key=lambda ends: not all(map(rests, ends))):  # for the legend
-                symbols = [f"{symbol_of(i)}{'-open' * (not rests(end))}" for end in own]
+                symbols = [plots.rest_symbol(end, symbol_of(i)) for end in own]
                 looks: Looks = {"marker": {"symbol": symbols, "size": 8, "color": colour}}
                 looks |= {"colour": pale(colour, 0.5), "width": 1, "mode": "lines+markers"}
                 looks |= {"place": (1, col), "meta": shared_meta(own)}
-                looks |= {} if i in (0, len(known) // 2, len(known) - 1) else {"showlegend": False}
+                looks |= plots.one_of_three(i, len(known))
                 hover = f"{cost} %{{y:+.1%}}, the rule's share %{{x:.2f}}<br>seed "
                 hover += f"{own[0].run.seed}, D = {size:,}, {case}"
                 x, y = [*map(trig_part, own)], [above[end.run] for end in own]
                 draw(fig, x, y, f"D = {size:,}", hover, **looks)
         said.append(f"{case}: {critical.mixtures_text(found) or 'not known'}")
-    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1})
+    fig.add_hline(0, line=plots.DOTTED)
     fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
     fig.update_yaxes(tickformat="+.0%")
     fig.update_yaxes(title=f"{cost}, relative", col=1)

@@ -51,11 +51,11 @@ def _scaled(weights: Weights, c: float, frozen: bool) -> Weights:
     return theta | {"W_Q": weights["W_Q"] / c**3} if frozen else theta
 
 
-def kappa_of_parts(record: Record, frozen: bool = False) -> list[float]:
-    """`kappa_on_ray` of both parts of the correct logit for x + y: trigonometric, the rest."""
+def kappa_of_parts(record: Record) -> list[float]:
+    """`kappa_on_ray`, frozen, of both parts of the correct logit for x + y: trigonometric, rest."""
     run, weights, none = record.run, record.weights(), torch.tensor(torch.nan)
     c = FACTORS[BESIDE]
-    found = [metrics.evaluate(run, _scaled(weights, each, frozen), none) for each in c.tolist()]
+    found = [metrics.evaluate(run, _scaled(weights, each, True), none) for each in c.tolist()]
     parts = [metrics.METRICS.index(name) for name in ("trig_logit", "mem_logit")]
     low, high = (np.log(each[parts].abs().numpy()) for each in found)
     return ((high - low) / np.log(c[1] / c[0])).tolist()

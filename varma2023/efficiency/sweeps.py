@@ -30,7 +30,7 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
         return from_random(grid, changes, labels="random")
     nearest = min(grid.decays, key=lambda decay: abs(decay - 1))
     falling = PAPERS_STILL_FALLING | FALLING_ON_500
-    ends = _at_rest(replace(grid, decays=(nearest,)), changes, falling)
+    ends = _at_rest(profile, replace(grid, decays=(nearest,)), changes, falling)
     least = min(run.dataset_size for run in ends)
     inits = [replace(run, keep_weights=True) for run in ends if run.dataset_size == least]
     more = replace(grid, epochs=3000, sizes=[least], exact=True)
@@ -108,7 +108,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     grid = Grid(count, 80 if quick else 18_000, sizes, (1.0,), first, exact=True)
     own, fewer = {"until_rest": not quick}, replace(grid, sizes=sizes[:2])
     runs = [*from_random(grid, own, labels="random"), *from_random(fewer, own)]
-    return longer(runs, STILL_FALLING) if profile == "published" else runs
+    return longer(profile, runs, STILL_FALLING)
 
 
 ROUNDED_ENDS = ((228, 4), (276, 1), (276, 3), (276, 4))
@@ -129,7 +129,7 @@ def along_rounded_kinks(profile: str = "published", seeds: int | None = None) ->
     grid = Grid(2 * count, epochs, (THE_RULE * p * np.log(p),), (1.0,), exact=True)
     rules = profiles.to_the_minimum(profiles.full_data(profile, grid.seeds, p=p), grid, {})
     runs = [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
-    return longer(runs, ROUNDED_FALLING) if profile == "published" else runs
+    return longer(profile, runs, ROUNDED_FALLING)
 
 
 def papers_rounded(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -153,10 +153,12 @@ def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
     if profile == "quick":
         return from_random(grid, changes, labels="random")
-    return _at_rest(grid, changes, PAPERS_STILL_FALLING if profile == "published" else {})
+    return _at_rest(profile, grid, changes, PAPERS_STILL_FALLING)
 
 
-def _at_rest(grid: Grid, changes: dict[str, Any], more: dict[tuple, int]) -> list[Run]:
-    """Memory until at rest; those in `more` with so many times the gradients, if not given."""
+def _at_rest(
+    profile: str, grid: Grid, changes: dict[str, Any], more: dict[tuple, int]
+) -> list[Run]:
+    """Memory until at rest; published ones in `more` with so many times the gradients."""
     runs = from_random(grid, {"until_rest": True, **changes}, labels="random")
-    return longer(runs, more, changes)
+    return longer(profile, runs, more, changes)

@@ -1,6 +1,5 @@
 """When a network groks: the marks of Figs. 1a and 9, and the observations of App. A.3."""
 
-from math import inf
 from typing import NamedTuple
 
 from grokkit.runs import Record, Records
@@ -18,12 +17,7 @@ def mark_met(records: Records, mark: Mark) -> bool:
 
 def middle(records: Records) -> Record:
     """The run that generalises when half of the others have and half have not, or never."""
-
-    def when(record: Record) -> float:
-        found = measures.generalises(record)
-        return inf if found is None else found.epoch
-
-    return sorted(records, key=when)[(len(records) - 1) // 2]
+    return sorted(records, key=measures.general_epoch)[(len(records) - 1) // 2]
 
 
 def marks_table(records: Records) -> str:
@@ -90,7 +84,6 @@ def changes_table(records: Records) -> str:
         if records[0].run.epochs >= change.end:
             for i, epoch in enumerate((change.start, change.end)):
                 cells[i] = measures.values_at(records, change.metric, epoch).text(form)
-            n = sum(change_met(record, change) for record in records)
-            cells[2] = f"{n} of {len(records)}"
+            cells[2] = measures.how_many(change_met(record, change) for record in records)
         rows.append([change.name, f"{change.start:,} to {change.end:,}", *cells])
     return table("the paper sees | epochs | ours, before | ours, after | runs", rows)

@@ -36,7 +36,7 @@ def fig1a(found: ByExperiment) -> Result:
     fits, *_, general = measures.mark_summaries(records)
     ours = f"fitted by epoch {fits.text()}; generalised by {general.text()}"
     core = all(analysis.grokking_criteria(records).values())
-    marks = near_papers_epochs(records, (measures.MARKS[0], measures.MARKS[-1]))
+    marks = near_papers_epochs(records, (measures.FITTED, measures.GENERALISED))
     return Result(ours, core, marks, _evidence(records))
 
 
@@ -62,10 +62,8 @@ def fig9(found: ByExperiment) -> Result:
         return Result()
     marks = near_papers_epochs(records, measures.MARKS)
     order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
-    ours = (
-        f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a factor "
-    )
-    ours += f"of {measures.seed_factor(records):.1f}"
+    ours = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a "
+    ours += f"factor of {measures.seed_factor(records):.1f}"
     if not marks:
         ours, order = "another setting than the paper's", {}
     return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))
@@ -100,7 +98,7 @@ def app_a3(found: ByExperiment) -> Result:
         return Result()
     seen = {change: analysis.change_seen(records, change) for change in analysis.CHANGES}
     late = {change: met for change, met in seen.items() if change.start > 1000}
-    ours = f"{sum(seen.values())} of {len(seen)} changes, each in most runs"
+    ours = f"{measures.how_many(seen.values())} changes, each in most runs"
     early = all(met for change, met in seen.items() if change not in late)
     further = {f"{c.name} from epoch {c.start:,} to {c.end:,}": met for c, met in late.items()}
     return Result(ours, early, further, Evidence.of(records))

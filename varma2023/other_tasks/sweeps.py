@@ -120,7 +120,7 @@ def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None)
     chosen = {"published": names, "quick": names[:2], "paper": OTHER_TASKS}[profile]
     own = BY_DECAY if profile == "published" else {}
     runs = _ungrok(profile, grid, chosen if tasks is None else tasks, own)
-    return profiles.longer(runs, STILL_FALLING) if profile == "published" else runs
+    return profiles.longer(profile, runs, STILL_FALLING)
 
 
 def _ungrok(
@@ -131,12 +131,10 @@ def _ungrok(
     start_epochs: int | None = None,
 ) -> list[Run]:
     """These tasks on the grid, those with sizes of their `own` on them unless others are given."""
-    runs = []
+    runs, how = [], {"lr": Run.lr, "until_rest": profile != "quick"}
     for task in tasks:
         starts = task_starts(profile, grid.seeds, [task], start_epochs)
         inits, sizes = [replace(start, keep_weights=True) for start in starts], own.get(task)
         here = grid if sizes is None or grid.exact else replace(grid, sizes=sizes)
-        runs += profiles.to_the_minimum(
-            inits, here, {"lr": Run.lr, "until_rest": profile != "quick"}
-        )
+        runs += profiles.to_the_minimum(inits, here, how)
     return runs

@@ -49,7 +49,7 @@ def _median(records: Records, metric: str, colour: str, dash: str = "") -> Curve
 def phenomena(found: Results, every: ByExperiment) -> Face:
     """Fig. 1a: accuracies of the networks that grok, and the epoch at which they do."""
     runs, last = every["grokking"], every["grokking"][0].run.epochs
-    ours = measures.mark_epochs(measures.grokked(every), measures.MARKS[-1]).text()
+    ours = measures.mark_epochs(measures.grokked(every), measures.GENERALISED).text()
     curves = [_median(runs, "train_accuracy", "train"), _median(runs, "test_accuracy", "test")]
     near, at_papers = overview.PAPERS_RISE, measures.at_papers_setting(runs)
     alt = f"Train accuracy is 1 almost at once; test accuracy passes 0.98 at epoch {ours}."
@@ -82,9 +82,8 @@ def transition(found: Results, every: ByExperiment) -> Face:
     curves = [Curve(*measures.curve(own), "test") for own in group(ends, "seed").values()]
     sizes, level = [*group(ends, "dataset_size")], overview.SEVEN
     ours, (low, high) = measures.d_crit_text(ends, level), overview.PAPERS_SEVEN
-    alt = (
-        f"Test accuracy after ungrokking rises with D′ and is {level} at {ours}, each line a seed."
-    )
+    alt = f"Test accuracy after ungrokking rises with D′ and is {level} at {ours}, each line a "
+    alt += "seed."
     at = (low, high) if all(r.run.p == 113 for r in ends) else None
     drawn = spark(curves, Axis(sizes[0], sizes[-1], True), SHARE, alt, paper_x=at)
     about = f"final test accuracy, D′ = {sizes[0]:,} – {sizes[-1]:,}"
@@ -109,7 +108,7 @@ def plateaus(found: Results, every: ByExperiment) -> Face:
 
 def takeover(found: Results, every: ByExperiment) -> Face:
     """Fig. 9: the correct logit's two parts, and the epoch at which one overtakes the other."""
-    runs, mark = every["grokking"], measures.MARKS[2]
+    runs, mark = every["grokking"], measures.LED
     ours, last = measures.mark_epochs(measures.grokked(every), mark).text(), runs[0].run.epochs
     curves = [_median(runs, "trig_logit", "gen"), _median(runs, "mem_logit", "mem")]
     top = max(float(np.max(curve.y)) for curve in curves)

@@ -12,7 +12,7 @@ import numpy as np
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures
-from varma2023.measures import Summary, generalises, groks, group, spikes, train_fits
+from varma2023.measures import Summary, general_epoch, generalises, groks, group, spikes, train_fits
 from varma2023.statistics import Interval, bootstrap, gathered
 from varma2023.tables import table
 
@@ -38,7 +38,7 @@ def variants(records: Records) -> dict[str, list[Record]]:
 
 def general_epochs(records: Records) -> list[float]:
     """The epoch at which test accuracy passes 0.98, of every run; infinite where it never does."""
-    return [float(found.epoch) if (found := generalises(r)) else inf for r in records]
+    return [*map(general_epoch, records)]
 
 
 def general_median(records: Records) -> float:
@@ -54,9 +54,9 @@ def delays(records: Records) -> Summary:
 
 def norm_falls(record: Record) -> float:
     """The share of evaluations, from the norm's peak to generalisation, at which it has fallen."""
-    general, norm = generalises(record), record["param_norm"]
-    start, last = int(norm.argmax()), inf if general is None else general.epoch
-    stretch = norm[start:][record["epoch"][start:] <= last]
+    norm = record["param_norm"]
+    start = int(norm.argmax())
+    stretch = norm[start:][record["epoch"][start:] <= general_epoch(record)]
     return float((np.diff(stretch) < 0).mean()) if len(stretch) > 1 else nan
 
 
@@ -114,7 +114,7 @@ def gain(records: Records) -> Interval:
     pairs = group(own, "lr", "seed").values()
     ends = [{r.run.eps: r.final("test_accuracy") for r in pair} for pair in pairs]
     rises = [end[min(end)] - end[max(end)] for end in ends if len(end) > 1]
-    return bootstrap(rises, lambda drawn: float(np.mean(drawn))) if rises else Interval(nan)
+    return bootstrap(rises, np.mean) if rises else Interval(nan)
 
 
 # --- what is claimed ---------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def ablations_table(records: Records) -> str:
     rows = [
         f"{name} | {Summary.of([r['param_norm'][0] for r in runs]).text('.1f')} | "
         f"{measures.finals(runs, 'param_norm').text('.1f')} | "
-        f"{measures.mark_epochs(runs, measures.MARKS[0]).text()} | {general_text(runs)} | "
+        f"{measures.mark_epochs(runs, measures.FITTED).text()} | {general_text(runs)} | "
         f"{measures.finals(runs, 'test_accuracy').text('.2f')} | "
         f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))} | {len(runs)}"
         for name, runs in variants(records).items()
@@ -185,7 +185,7 @@ def ablations_table(records: Records) -> str:
 
 def general_text(records: Records) -> str:
     """The median and range of the epochs at which test accuracy passes 0.98."""
-    return measures.mark_epochs(records, measures.MARKS[-1]).text()
+    return measures.mark_epochs(records, measures.GENERALISED).text()
 
 
 def spikes_seen(records: Records) -> str:

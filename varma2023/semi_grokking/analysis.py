@@ -182,7 +182,7 @@ def at_several_rates(records: Records) -> list[list[Record]]:
 
 def above_half_text(records: Records) -> str:
     """ "7 of 15 at η = 0.004, ...": networks at several rates that end above 1/2, by rate."""
-    return by_rate_text([*chain(*at_several_rates(records))], share_text)
+    return measures.by_rate_text([*chain(*at_several_rates(records))], share_text)
 
 
 def same_side(records: Records) -> list[bool]:
@@ -353,12 +353,6 @@ def share_text(records: Records) -> str:
     return how_many(map(above_half, records))
 
 
-def by_rate_text(records: Records, told: Callable[[Records], str]) -> str:
-    """ "3 of 5 at η = 0.004, ...": what is told of the runs at each learning rate."""
-    rates = group(records, "lr").items()
-    return ", ".join(f"{told(own)} at η = {rate:g}" for rate, own in rates)
-
-
 def usual_of(records: Records, usual: Records) -> list[Record]:
     """The runs at the usual rate of the networks that `records` have, by size and seed."""
     networks = {who(record)[1:] for record in records}
@@ -377,12 +371,12 @@ def only_there(records: Records, usual: Records) -> list[Record]:
 
 def ratios_text(records: Records, usual: Records) -> str:
     """ "× 0.95 (0.90 – 1.01) at η = 0.004, ...": `size_ratio` by learning rate."""
-    return by_rate_text(records, lambda own: f"× {size_ratio(own, usual).text()}")
+    return measures.by_rate_text(records, lambda own: f"× {size_ratio(own, usual).text()}")
 
 
 def spiking_text(records: Records) -> str:
     """ "3 of 40 at η = 0.004, ...": how many runs spike, by learning rate."""
-    return by_rate_text(records, lambda own: how_many(map(measures.spikes, own)))
+    return measures.by_rate_text(records, lambda own: how_many(map(measures.spikes, own)))
 
 
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
@@ -470,7 +464,7 @@ class Steep(NamedTuple):
     def between_text(self) -> str:
         """ "26 (24 – 27) at η = 0.00125, 31 (30 – 33) at η = 0.002": calm at rates between."""
         every = [*chain(*self.between.values())]
-        return by_rate_text(every, lambda own: steep_text(while_calm, own))
+        return measures.by_rate_text(every, lambda own: steep_text(while_calm, own))
 
 
 PAPER_P, PAPER_SIZES = 113, (1500, 2050)

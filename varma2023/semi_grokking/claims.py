@@ -216,9 +216,8 @@ def step_over_epsilon(found: ByExperiment) -> Result:
     if len(cells) < 4:
         return Result()
     low, usual, *_, large, raised = cells
-    n_low, n_usual, n_large, n_raised = (
-        len(analysis.in_the_rule(here)) for here in (low, usual, large, raised)
-    )
+    kinds = (low, usual, large, raised)
+    n_low, n_usual, n_large, n_raised = (sum(map(above_half, kind)) for kind in kinds)
     if not n_large:
         return Result()
     spiky = [bool(later_spikes(record)) for record in low]
@@ -261,12 +260,9 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     other, at_most = len(usual) - len(above), len(still) + n - len(above)
     missing = len(all_usual) - n - other
     core = None if 2 * len(still) < n <= 2 * at_most else 2 * at_most < n
-    further: dict[str, Met] = {
-        f"none ends above ½ at the smaller rate alone ({alone} of {other} that were run)": (
-            False if alone else None if missing or not other else True
-        )
-    }
-    return Result(ours, core, further, Evidence.of(usual, slow))
+    none = False if alone else None if missing or not other else True
+    who = f"none ends above ½ at the smaller rate alone ({alone} of {other} that were run)"
+    return Result(ours, core, {who: none}, Evidence.of(usual, slow))
 
 
 @CLAIMS.row(
@@ -304,7 +300,7 @@ def at_papers_sizes(found: ByExperiment) -> Result:
     if not result.evidence:
         return result
     same = analysis.same_side(records)
-    name = f"at half of that rate networks end on the same side of ½ ({sum(same)} of {len(same)}; "
+    name = f"at half of that rate networks end on the same side of ½ ({how_many(same)}; "
     name += f"{analysis.ALIKE} of {analysis.OF_PAIRS} asked)"
     return replace(result, further={**result.further, name: analysis.is_alike(same)})
 
@@ -315,12 +311,8 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
         return Result()
     n, stay, rest = len(left.networks), left.stay, left.rest
     told = len(left.later) == len(left.middle)
-    further: dict[str, Met] = {
-        **_below(stay, "ends"),
-        f"from their ends the minimiser, too, rests in the middle ({sum(rest)} of {len(rest)})": (
-            all(rest) if rest and len(rest) == len(stay) else None
-        ),
-    }
+    who = f"from their ends the minimiser, too, rests in the middle ({how_many(rest)})"
+    further = {**_below(stay, "ends"), who: all(rest) if rest and len(rest) == len(stay) else None}
     ours = f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained "
     share = proportion(len(stay), n)
     ours += f"for longer: {share.text('.1%')}"

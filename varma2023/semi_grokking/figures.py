@@ -125,14 +125,14 @@ def fig_carried(records: Records) -> go.Figure:
         here = analysis.carried(records, loss)
         for record in here:
             x, y = record["test_accuracy"][[0, -1]].tolist()
-            marker = {"symbol": plots.rest_symbols([record], symbol_of(i)), "size": 9}
+            marker = {"symbol": [plots.rest_symbol(record, symbol_of(i))], "size": 9}
             looks: Looks = {"colour": colour, "mode": "markers", "marker": marker}
             hover = f"from %{{x:.3f}} to %{{y:.3f}}<br>{plots.run_name(record)}"
             draw(fig, [x], [y], f"{loss} loss", hover, meta=plots.meta(record), **looks)
         told.append(f"after the {loss} loss {analysis.outcome_counts(here, end_kind)}")
     ends = [0.4, 1]
     draw(fig, ends, ends, "stays", "as it was", colour=NORM, dash="dot", width=1.2, mode="lines")
-    fig.add_hline(measures.PERFECT, line={"color": NORM, "dash": "dot", "width": 1})
+    fig.add_hline(measures.PERFECT, line=plots.DOTTED)
     n = len(analysis.begun_in_the_middle(records))
     said = f"Test accuracy of {n} networks in the middle and where they rest: "
     return set_alt(fig, f"{said}{'; '.join(told)}.")
@@ -308,7 +308,7 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
     told = "D %{x:,}: %{y:.3f}, %{customdata[0]}<br>residual %{customdata[1]:.2g}<br>"
     for (seed, mine), colour in coloured(seeds.items()):
         name = f"seed {seed}"
-        symbols = [plots.rest_symbols([r], MARKERS[end_kind(r)])[0] for r in mine]
+        symbols = [plots.rest_symbol(r, MARKERS[end_kind(r)]) for r in mine]
         looks: Looks = {"colour": colour, "width": 1, "meta": {"seed": seed}}
         looks["marker"] = {"color": colour, "size": 9, "symbol": symbols}
         looks["customdata"] = [[end_kind(r), r.final("residual")] for r in mine]
@@ -346,7 +346,7 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
             hover += f"%{{y:.3f}} times the minimiser's<br>{plots.run_name(pair.adamw)}"
             looks: Looks = {"mode": "markers", "marker": marker, "meta": plots.meta(pair.adamw)}
             draw(fig, [x], [1 + analysis.excess(pair)], f"minimiser: {kind}", hover, **looks)
-    fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
+    fig.add_hline(y=1, line=plots.DOTTED)
     heights = [height for trace in fig.data for height in trace.y]
     room = 0.12 * max(np.ptp([1, *heights]), 0.01)  # for the notes
     fig.update_yaxes(range=[min(1, *heights) - room, max(1, *heights) + room])
@@ -426,14 +426,14 @@ def fig_heights(pairs: Sequence[Pair]) -> go.Figure:
         for i, pair in enumerate(sorted(own, key=lambda each: each.adamw.run.dataset_size))
     ]
     for size, x, pair in sorted(points, key=lambda point: point[:2]):
-        symbols = [*plots.rest_symbols([pair.lbfgs], "circle"), "line-ew-open"]
+        symbols = [plots.rest_symbol(pair.lbfgs, "circle"), "line-ew-open"]
         marker = {"symbol": symbols, "size": 9, "color": colours[size]}
         hover = f"Eq. (2): %{{y:.3g}} times the minimiser's<br>{plots.run_name(pair.adamw)}"
         path = [1 + analysis.excess(pair), metastable.least_late(pair)]
         looks: Looks = {"mode": "lines+markers", "marker": marker, "width": 1}
         looks |= {"colour": colours[size], "meta": plots.meta(pair.adamw)}
         draw(fig, [x, x], path, f"D = {size:,}", hover, **looks)
-    fig.add_hline(y=1, line={"color": NORM, "dash": "dot", "width": 1})
+    fig.add_hline(y=1, line=plots.DOTTED)
     ticks = [kind.removeprefix("η = ") for kind in kinds]
     fig.update_xaxes(title="η", tickvals=[*range(len(ticks))], ticktext=ticks, tickangle=-90)
     said = f"Eq. (2) where {len(pairs)} networks end in memory by AdamW, over the minimiser's end: "
@@ -468,7 +468,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         looks = {"mode": "lines+markers", "marker": {"symbol": symbols, "size": 9}}
         looks |= {"colour": theme.TRAIN, "place": (1, len(kinds) + 1)}
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
-    fig.add_hline(y=0.5, line={"color": NORM, "dash": "dot", "width": 1}, col=len(kinds) + 1)
+    fig.add_hline(y=0.5, line=plots.DOTTED, col=len(kinds) + 1)
     fig.update_yaxes(title="η × epochs to leave", col=1)
     fig.update_yaxes(title="mean place", range=[0, 1], col=len(kinds) + 1)
     names = ["the last", *(f"{each} before" for each in before[1:])]

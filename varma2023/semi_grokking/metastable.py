@@ -50,10 +50,9 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
 # --- how high above its minimum AdamW hovers in memory -------------------------------------------
 
 
-def in_memory(records: Records, ends: Records) -> list[Pair]:
+def pairs_in_memory(records: Records, ends: Records) -> list[Pair]:
     """Runs of AdamW, each with the minimiser's of that train set and seed; both end below 1/2."""
-    fields = ("p", "dataset_size", "seed", "weight_decay", "eps")
-    name = attrgetter(*(f"run.{field}" for field in fields))
+    name = attrgetter("run.p", "run.dataset_size", "run.seed", "run.weight_decay", "run.eps")
     below = {name(end): end for end in ends if at_the_end(end) < 0.5}
     own = [r for r in {r.run: r for r in records}.values() if at_the_end(r) < 0.5]
     return [Pair(record, below[name(record)]) for record in own if name(record) in below]
@@ -238,7 +237,7 @@ def place_of_last(records: Records, before: int = 0, read: Readings = spike_heig
             if not all(last):  # else there is none to compare with
                 found = zip(still, place, last, strict=True)
                 rows += [(r.run.seed, at) for (r, _), at, leaves in found if leaves]
-    return _over_seeds(rows, lambda some: float(np.mean(some)))
+    return _over_seeds(rows, np.mean)
 
 
 def _over_seeds(rows: Sequence[tuple], of: Callable[[np.ndarray], float]) -> Interval:

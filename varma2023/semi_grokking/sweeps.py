@@ -121,7 +121,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
         replace(start, loss=loss, epochs=2 * start.epochs, init=start, keep_weights=False)
         for loss, start in kinds
     ]
-    return on + _to_rest(profile, [(replace(start, loss="exact"), start) for start in starts])
+    return on + _to_rest(profile, starts)
 
 
 STEP = 8  # times the usual learning rate
@@ -245,7 +245,7 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `semi_grokking_again` the one that stays; of the paper's, all.
     """
     longer = [replace(r, epochs=LONGER * r.epochs) for r in _in_the_middle(profile, seeds, MIDDLE)]
-    return longer + _from_their_ends(profile, longer)
+    return longer + _to_rest(profile, longer)
 
 
 def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:
@@ -257,12 +257,6 @@ def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]
     some: dict[str, Mapping[int, Any]] = {"published": published, "quick": {4: ((300, 0),)}}
     wanted = some.get(profile, dict.fromkeys(published))
     return [run for times, own in wanted.items() for run in _at_rate(_chosen(usual, own), times)]
-
-
-def _from_their_ends(profile: str, runs: Sequence[Run]) -> list[Run]:
-    """From where these end, whose own records keep no weights, by the minimiser until at rest."""
-    starts = [replace(run, keep_weights=True) for run in runs]
-    return _to_rest(profile, zip(starts, starts, strict=True))
 
 
 ROUNDED_MIDDLE = (
@@ -279,11 +273,8 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Those of `rounded`, then those of `middling` and of `semi_grokking_again`, before they were
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
-    middle = {"published": ROUNDED_MIDDLE, "quick": ((300, 0),)}.get(profile)
     exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
-    starts = [*_chosen(rounded(profile, seeds), middle), *exact]
-    kept = [replace(run, keep_weights=True) for run in starts]
-    return _to_rest(profile, [(replace(start, loss="exact"), start) for start in kept])
+    return _to_rest(profile, [*_left_by_rounding(profile, seeds, ROUNDED_MIDDLE), *exact])
 
 
 LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
@@ -304,10 +295,11 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
     ]
 
 
-def _to_rest(profile: str, pairs: Iterable[tuple[Run, Run]]) -> list[Run]:
-    """By the minimiser until at rest, of each pair the first from where the second ends."""
+def _to_rest(profile: str, runs: Iterable[Run]) -> list[Run]:
+    """From where these end, by the minimiser with the exact loss, until at rest."""
     gradients = 80 if profile == "quick" else 20_000
-    ends = [minimised(run, gradients, start, "mixed") for run, start in pairs]
+    starts = [replace(run, keep_weights=True) for run in runs]  # their own records need not
+    ends = [minimised(replace(start, loss="exact"), gradients, start, "mixed") for start in starts]
     return [replace(end, until_rest=profile != "quick") for end in ends]
 
 
@@ -330,7 +322,7 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     large = _chosen((run for run in runs if run.lr == runs[0].lr), wanted)
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
     still = _chosen(longer, STILL if profile == "published" else None)
-    return longer + _from_their_ends(profile, still)
+    return longer + _to_rest(profile, still)
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31

@@ -224,9 +224,8 @@ def n_lower(pairs: Sequence[TwoStarts]) -> str:
 
 def by_start(records: Records) -> tuple[list[Record], list[Record]]:
     """Ends of networks that were trained on more examples, and of those from random weights."""
-    sizes = [(r, r.run.init.dataset_size if r.run.init else 0) for r in records]
-    more = statistics.gathered((size > r.run.dataset_size, r) for r, size in sizes)
-    return more.get(True, []), more.get(False, [])
+    more = [r for r in records if r.run.init and r.run.init.dataset_size > r.run.dataset_size]
+    return more, [record for record in records if record not in more]
 
 
 def by_field(pairs: Sequence[Two], field: str) -> dict[Any, list[Two]]:
@@ -323,12 +322,6 @@ def resting_text(records: Records) -> str:
     return "; ".join(found)
 
 
-def loop_crits(grokked: Records, fresh: Records) -> list[tuple[measures.Critical, ...]]:
-    """D_crit of every seed that has both: down from a grokked network, up from fresh ones."""
-    down, up = (group(each, "seed") for each in (grokked, fresh))
-    return [(d_crit(down[seed]), d_crit(up[seed])) for seed in up if seed in down]
-
-
 def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     """D_crit up from fresh networks over D_crit down, over seeds; or that one was not seen."""
     found = statistics.mean_ratio(d_crits(fresh), d_crits(grokked))
@@ -364,7 +357,8 @@ def loop_criteria(grokked: Records, fresh: Records) -> dict[str, bool]:
         any(at_the_end(one) - at_the_end(other) > 0.5 for one, other in two_starts(runs, fresh))
         for runs in group(grokked, "seed").values()
     ]
-    crits = loop_crits(grokked, fresh)
+    lower, upper = (group(each, "seed") for each in (grokked, fresh))
+    crits = [(d_crit(lower[seed]), d_crit(upper[seed])) for seed in upper if seed in lower]
     later = [down.high <= up.low or down.value < up.value for down, up in crits]
     return {
         "fresh networks cross one half at a larger D than grokked ones": all(later),

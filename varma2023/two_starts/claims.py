@@ -239,11 +239,9 @@ def barrier_falls(found: ByExperiment) -> Result:
         return Result()
     ratio = barrier.over_fresh(pushes, fresh)
     zeros = measures.Summary.of([*barrier.vanishing_sizes(pushes).values()])
-    ours = (
-        f"heights {barrier.heights_text(pushes)}; straight lines reach 0 at {zeros.text('.0f')}, "
-    )
-    ours += f"× {ratio.text()} of where fresh networks leave memory"
-    agree = ratio.tells(1 / (1 + NEAR), 1 + NEAR) if measures.crossings_rest(fresh) else None
+    ours = f"heights {barrier.heights_text(pushes)}; straight lines reach 0 at "
+    ours += f"{zeros.text('.0f')}, × {ratio.text()} of where fresh networks leave memory"
+    agree = ratio.near(1, 1 + NEAR) if measures.crossings_rest(fresh) else None
     further: dict[str, Met] = {"the lines reach 0 where fresh networks leave memory": agree}
     rested = measures.all_of("memory is at rest before", (push.rested for push in pushes))
     further |= {text: met or None for text, met in rested.items()}

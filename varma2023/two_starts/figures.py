@@ -97,7 +97,7 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
     for j, (seed, runs) in enumerate(group(one_of_each, "seed").items()):
         hover, looks["dash"] = f"%{{y:+.1%}} at D = %{{x:,}}<br>seed {seed}", dash_of(j)
         draw_ends(fig, runs, lambda end: above[end.run], f"seed {seed}", hover, j, **looks)
-    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
+    fig.add_hline(0, line=plots.DOTTED, row=1, col=2)
     fig.update_xaxes(plots.size_axis(one_of_each, "D", range(50, 1000, 50)))
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
     fig.update_yaxes(tickformat=".0%", row=1, col=2)
@@ -119,7 +119,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     fig = panels(440, titles, **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
-    fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=2)
+    fig.add_hline(0, line=plots.DOTTED, row=1, col=2)
     sizes = [*analysis.by_field(shaken, "dataset_size")]
     for (label, colour), own in zip(STARTS, analysis.by_kind(shaken), strict=True):
         for size, here in analysis.by_field(own, "dataset_size").items():
@@ -153,12 +153,10 @@ def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (grokked, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
     plots.draw_paper_size(fig, grokked)
-    if {(record.run.task, record.run.p) for record in fresh} == {("x+y", 113)}:
+    if measures.papers_task(fresh):
         plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
-    said = (
-        f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, by the "
-    )
-    said += "size of the train set. Down from grokked networks it crosses a half at "
+    said = f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, by "
+    said += "the size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(grokked)}, up from fresh ones at {measures.d_crit_text(fresh)}."
     return set_alt(fig, said)
 
@@ -240,7 +238,7 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
         x, told = list(ends.values()), f"{label}, D = %{{x:.0f}}, seed %{{customdata}}"
         draw(fig, x, [0.0] * len(x), label, told, place=(1, 2), **mark)
     for col in (1, 2):
-        fig.add_hline(0, line={"color": NORM, "dash": "dot", "width": 1}, row=1, col=col)
+        fig.add_hline(0, line=plots.DOTTED, row=1, col=col)
     fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
     fig.update_xaxes(title="D", row=1, col=2)
     said = f"{len(pushes)} networks in memory are pushed towards the rule. Eq. (2) rises over "
@@ -259,7 +257,7 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
         who, memory = f"seed {each.end.run.seed}", float(each.push.record["test_accuracy"][0])
         ends = [("in memory", MEM, f"circle{'' if each.push.rested else '-open'}", memory, 0.0)]
         for label, colour, r in (("let go", NORM, each.end), ("grokked", GEN, each.grokked)):
-            look = f"{symbol_of(len(ends))}{'' if measures.rests(r) else '-open'}"
+            look = plots.rest_symbol(r, symbol_of(len(ends)))
             ends.append((label, colour, look, measures.at_the_end(r), measures.least(r) - base))
         for label, colour, look, x, y in ends:
             mark: Looks = {
@@ -272,7 +270,5 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
     fig.update_xaxes(title="test accuracy", range=[-0.03, 1.03])
     fig.update_yaxes(title="Eq. (2) above memory's", row=1, col=1)
     below = measures.how_many(each.below_memory for each in found)
-    said = (
-        f"Where {len(found)} pushed networks rest once they are let go. {below} rest below their "
-    )
-    return set_alt(fig, f"{said}memory's minimum in Eq. (2).")
+    said = f"Where {len(found)} pushed networks rest once they are let go. {below} rest below "
+    return set_alt(fig, f"{said}their memory's minimum in Eq. (2).")

@@ -93,10 +93,8 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     changes = {"until_rest": profile != "quick", "p": grid.run.p, **changes}
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     grokked, fresh = profiles.to_the_minimum(inits, grid, changes), from_random(grid, changes)
-    if profile == "published":
-        grokked = longer(grokked, GROKKED_FOR_LONGER, changes)
-        fresh = longer(fresh, FRESH_FOR_LONGER, changes)
-    return [*grokked, *fresh]
+    kinds = (grokked, GROKKED_FOR_LONGER), (fresh, FRESH_FOR_LONGER)
+    return [run for own, more in kinds for run in longer(profile, own, more, changes)]
 
 
 PUSH = 0.9  # of the logits' norm: nearly all is the rule

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from grokkit.runs import Records
 from varma2023 import measures, plots
 from varma2023.measures import at_the_end, group
-from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text
+from varma2023.plots import Looks, dash_of, draw, draw_accuracy, draw_ends, early_text, one_of_three
 from varma2023.statistics import Interval
 from varma2023.tables import capitalised
 from varma2023.theme import MEM, NORM, TEST, coloured, figure, ordered_at, pale, panels, set_alt
@@ -82,14 +82,12 @@ def fig4_ungrokking(
     own = [*group(both, "dataset_size")]
     ticks = plots.TICKS if len(own) > 5 else own  # few: between round numbers
     values = [*group(both, field)]
-    named = {values[0], values[len(values) // 2], values[-1]}
     for col, records in enumerate(routes.values(), start=1):
         groups = group(records, field)
         for i, (value, colour) in enumerate(coloured(values)):  # the same in each panel
             if value in groups:
-                label, looks = f"{analysis.NAMES[field]} {value:g}", Looks(place=(1, col))
-                looks |= {} if value in named else {"showlegend": False}
-                draw_accuracy(fig, groups[value], field, label, colour, i, **looks)
+                label, looks = f"{analysis.NAMES[field]} {value:g}", one_of_three(i, len(values))
+                draw_accuracy(fig, groups[value], field, label, colour, i, (1, col), **looks)
         fig.update_xaxes(plots.size_axis(both, ticks=ticks), row=1, col=col)
     for i, (name, predicted) in enumerate((predictions or {}).items()):
         text = f"{name}: {predicted.text(',.0f')}"
@@ -214,9 +212,8 @@ def fig_pinned(found: pinned.Sizes) -> go.Figure:
     for i, ((p, rows), colour) in enumerate(coloured(found.items())):
         y, x = (np.exp(pinned.off_mean(rows, column)).tolist() for column in (0, 2))
         marker = {"color": colour, "symbol": plots.symbol_of(i), "size": 8}
-        dots = {"mode": "markers", "marker": marker, "place": (1, 2)}
-        dots["showlegend"] = i in (0, len(found) // 2, len(found) - 1)
-        draw(fig, x, y, f"p = {p}", f"%{{y:.2f}} at %{{x:.2f}}<br>p = {p}", **dots)
+        dots = {"mode": "markers", "marker": marker, **one_of_three(i, len(found))}
+        draw(fig, x, y, f"p = {p}", f"%{{y:.2f}} at %{{x:.2f}}<br>p = {p}", place=(1, 2), **dots)
     every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
     fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
     fig.update_yaxes(plots.log_axis(every or [1.0], "examples", plots.TICKS, 0.1), row=1, col=1)

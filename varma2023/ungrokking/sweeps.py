@@ -42,7 +42,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    return profiles.longer(runs, STILL_FALLING, changes) if profile == "published" else runs
+    return profiles.longer(profile, runs, STILL_FALLING, changes)
 
 
 @sets(
@@ -58,7 +58,7 @@ def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, 2 * grid.seeds, **profiles.shared(changes))[grid.seeds :]
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    return profiles.longer(runs, STILL_FALLING, changes) if profile == "published" else runs
+    return profiles.longer(profile, runs, STILL_FALLING, changes)
 
 
 @sets(
@@ -144,7 +144,7 @@ def _at_multiples(
     grid = Grid(count, 60 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
-    return profiles.longer(runs, more) if profile == "published" else runs
+    return profiles.longer(profile, runs, more)
 
 
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -179,7 +179,7 @@ def _memory(
     grid = Grid(seeds, 60 if quick else most, sizes, (1.0,), first, exact=True)
     own = {"model": network, "until_rest": not quick}
     runs = profiles.from_random(grid, own, labels="random")
-    return profiles.longer(runs, more) if profile == "published" else runs
+    return profiles.longer(profile, runs, more)
 
 
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -200,7 +200,7 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3),
-    **dict.fromkeys(((547, 1.0, 0, 64, "random"), (547, 1.0, 1, 64, "random")), 3),
+    (547, 1.0, 0, 64, "random"): 3,
 }
 """As `STILL_FALLING`, for `either_width`."""
 
