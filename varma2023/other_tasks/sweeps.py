@@ -93,18 +93,19 @@ def other_tasks(
     return _ungrok(profile, grid, chosen, own, start_epochs)
 
 
-LADDER = 430 * (4 / 3) ** np.arange(7)
+LADDER = 430 * (4 / 3) ** np.arange(6)
 BY_DECAY = {
     "x*y": None,
     "x^2+y^2": None,
-    "S_n: xy": sorted((*LADDER[:4], 497)),
-    "x-y": LADDER[2:6],
-    "x/y": LADDER[3:],
+    "S_n: xy": sorted((*LADDER[:4], 461, 497)),
+    "x-y": LADDER[3:],
 }
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
-STILL_FALLING = dict.fromkeys(
-    ((560, 2.0, 0, "x*y"), (485, 0.5, 1, "S_n: xy"), (485, 2.0, 1, "S_n: xy")), 3
-)
+STILL_FALLING = {
+    **dict.fromkeys(((560, 2.0, 0, "x*y"), (1019, 0.5, 0, "x-y"), (1019, 0.5, 1, "x-y")), 3),
+    **dict.fromkeys(((485, 0.5, 1, "S_n: xy"), (485, 2.0, 1, "S_n: xy")), 3),
+    (647, 0.5, 0, "S_n: xy"): 3,
+}
 """Ends that were not at rest, with so many times the gradients."""
 
 
