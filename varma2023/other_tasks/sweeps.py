@@ -103,7 +103,9 @@ BY_DECAY = {
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
 STILL_FALLING = {
     **dict.fromkeys(((560, 2.0, 0, "x*y"), (1019, 0.5, 0, "x-y"), (1019, 0.5, 1, "x-y")), 3),
-    **dict.fromkeys(((485, 0.5, 1, "S_n: xy"), (485, 2.0, 1, "S_n: xy")), 3),
+    **dict.fromkeys(
+        ((size, decay, 1, "S_n: xy") for size in (485, 520) for decay in (0.5, 2.0)), 3
+    ),
     (647, 0.5, 0, "S_n: xy"): 3,
 }
 """Ends that were not at rest, with so many times the gradients."""
