@@ -89,8 +89,8 @@ def other_tasks(
     From the networks of `task_starts` (which `start_epochs` can train for longer), until at rest;
     the published ones of some tasks at `LARGER` sizes as well.
     """
-    chosen, own = OTHER_TASKS if tasks is None else tasks, LARGER if profile == "published" else {}
-    return _ungrok(profile, grid, chosen, own, start_epochs)
+    chosen = OTHER_TASKS if tasks is None else tasks
+    return _ungrok(profile, grid, chosen, LARGER, start_epochs)
 
 
 LADDER = 430 * (4 / 3) ** np.arange(6)
@@ -121,8 +121,7 @@ def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None)
     """Fig. 8: whether weight decay moves D_crit on some of these tasks, of the paper's grid all."""
     names = tuple(BY_DECAY)
     chosen = {"published": names, "quick": names[:2], "paper": OTHER_TASKS}[profile]
-    own = BY_DECAY if profile == "published" else {}
-    runs = _ungrok(profile, grid, chosen if tasks is None else tasks, own)
+    runs = _ungrok(profile, grid, chosen if tasks is None else tasks, BY_DECAY)
     return profiles.longer(profile, runs, STILL_FALLING)
 
 
@@ -133,11 +132,12 @@ def _ungrok(
     own: Mapping[str, Collection[float] | None],
     start_epochs: int | None = None,
 ) -> list[Run]:
-    """These tasks on the grid, those with sizes of their `own` on them unless others are given."""
+    """These tasks on the grid; published ones on sizes of their `own`, unless others are given."""
     runs, how = [], {"lr": Run.lr, "until_rest": profile != "quick"}
     for task in tasks:
         starts = task_starts(profile, grid.seeds, [task], start_epochs)
-        inits, sizes = [replace(start, keep_weights=True) for start in starts], own.get(task)
-        here = grid if sizes is None or grid.exact else replace(grid, sizes=sizes)
+        inits = [replace(start, keep_weights=True) for start in starts]
+        sizes = own.get(task) if profile == "published" and not grid.exact else None
+        here = grid if sizes is None else replace(grid, sizes=sizes)
         runs += profiles.to_the_minimum(inits, here, how)
     return runs

@@ -214,13 +214,12 @@ def either_width(profile: str = "published", seeds: int | None = None) -> list[R
     count = len(profiles.seed_range(profile, seeds))
     p, d_model = (17, 64) if profile == "quick" else (53, 128)
     sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
-    more = EITHER_FALLING
     for model, of in (
         (ModelConfig(d_model, d_mlp=2 * d_model), MULTIPLES[2:5]),
         (ModelConfig(d_model // 2, d_mlp=4 * d_model), MULTIPLES[2:]),
     ):
-        runs += _at_multiples(profile, count, p, sizes, more=more, model=model)
-        runs += _memory(profile, min(count, 3), p, of, model, 18_000, more)
+        runs += _at_multiples(profile, count, p, sizes, more=EITHER_FALLING, model=model)
+        runs += _memory(profile, min(count, 3), p, of, model, 18_000, EITHER_FALLING)
     return runs
 
 
