@@ -40,10 +40,10 @@ def fig11(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "App.B",
     "App. B, where key frequencies come from",
-    "key frequencies are mostly those that are strongest in the embedding at the start",
+    "key frequencies are typically those that are strongest in the random initial weights",
     (TRIGONOMETRIC, "sec-b-start"),
     ("grokking",),
-    number="typically; no number",
+    number="typically; no number (ours: most of them, in the embedding)",
 )
 def strongest_at_start(found: ByExperiment) -> Result:
     """App. B: most key frequencies are among the strongest of the random weights (choice C74)."""

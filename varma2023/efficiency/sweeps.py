@@ -63,7 +63,7 @@ ANEW = {"published": 12.0, "quick": 3.0, "paper": 40.0}  # lr x epochs of AdamW:
     paper=Grid(10, 6000, np.linspace(4000, 8000, 9)),
 )
 def generalising_anew(profile: str, grid: Grid, **changes: Any) -> list[Run]:
-    """Fig. 3c, d as the paper trains them: from random weights on each size (choice C73).
+    """Fig. 3c, d as the paper seems to train them: from random weights on each size (choice C73).
 
     By AdamW until they have grokked, then to a minimum of Eq. (2), until they are at rest.
     """

@@ -19,7 +19,7 @@ from varma2023.semi_grokking import analysis
 from varma2023.statistics import Interval
 from varma2023.theme import panels, set_alt
 
-PAPERS_RISE = measures.GENERALISED.paper  # Fig. 1a: the epoch by which test accuracy is near 1
+PAPERS_RISE = measures.GENERALISED.paper  # Fig. 9: the epoch by which test accuracy is near 1
 SEVEN, PAPERS_SEVEN = 0.7, (800, 1000)  # App. A.2: a test accuracy, and the D' that end there
 SETTLED = 0.05  # of the test accuracy at the end: a panel shows twice the time this takes
 

@@ -18,7 +18,7 @@ PANELS = {
     "b": "b  C<sub>gen</sub> less efficient",
     "c": "c  equal speeds",
 }
-PAPER_RISE, PAPER_PEAK = 2500, 10  # step, norm; read off the paper's Fig. 2a
+PAPER_RISE, PAPER_PEAK = 2500, 10  # step, and norm (read off) of the paper's Fig. 2a
 PAPER = "step 2,500, norm below 10"
 
 

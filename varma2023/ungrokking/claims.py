@@ -20,7 +20,7 @@ CLAIMS = Claims()
     "a network that has grokked, trained further on fewer examples, loses its test accuracy",
     (INTRO, "fig-1b"),
     ("ungrokking",),
-    number="from accuracy 1 to near chance; train accuracy stays 1",
+    number="from accuracy 1 to near chance (Sec. 4.2); train accuracy stays 1 (Fig. 7)",
     earlier="open, after 20,000 epochs, with 0.08 (0.06 – 0.12) (C10)",
 )
 def fig1b(found: ByExperiment) -> Result:

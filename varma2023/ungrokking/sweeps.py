@@ -70,7 +70,7 @@ def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example (C46).
 
-    Every weight decay has as many epochs, the published ones as many as in the paper. Those at
+    Every weight decay has as many epochs, the published ones as many as in Fig. 8. Those at
     `profiles.UNMOVED` end once they are at rest.
 
     Raises:
