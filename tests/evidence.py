@@ -155,38 +155,33 @@ def by_modulus(factor=1.0, known=(53, 113), seeds=FIVE, rest=CALM, far=CALM, mor
 NARROW = ModelConfig(d_model=64, d_mlp=256)
 
 
-def of_model(records: Sequence[Record], model: ModelConfig) -> list[Record]:
-    """The records, as of another network."""
-    return [replace(each, run=replace(each.run, model=model)) for each in records]
+def at_width(
+    model: ModelConfig, times: float, loss=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM
+) -> list[Record]:
+    """Ends of a network around so many times the D_crit, then memory of random labels.
 
-
-def by_width(narrow=1.4, dearer=1.0, seeds=FIVE, p=113, rest=CALM, mem=CALM) -> Named:
-    """Curves at the paper's width, and at half of it, around so many times the D_crit.
-
-    A table costs as much at both, the narrow network's rule `dearer` times what its D_crit says.
+    A table costs as much in every network, the rule `loss` times what its D_crit says.
     """
-    same = {"seeds": seeds, "values": (1.0,), "rest": rest, "p": p}
-    thin = sweep(d_crit=narrow * D_CRIT, loss=dearer, fresh=True, model=NARROW, **same)
-    labelled = memory(range(2), sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
-    return {"widths": [*thin, *of_model(labelled, NARROW), *sweep(**same), *labelled]}
-
-
-def by_either_width(
-    narrow=1.44, thin=1.2, flat=1.2, seeds=FIVE, p=113, rest=CALM, mem=CALM, dearer=(1.0, 1.0, 1.0)
-) -> Named:
-    """Curves of four networks, with both, one or none of the paper's dimensions halved.
-
-    They lie around so many times the D_crit. A table costs as much in all, the rule so many times
-    what D_crit says: with `d_model` halved, with `d_mlp`, and with neither.
-    """
+    own = {"fresh": model != ModelConfig(), "model": model, "rest": rest, "p": p}
+    ends = sweep(seeds, times * D_CRIT, values=(1.0,), loss=loss, **own)
     labelled = memory(seeds, sizes=(300, 1000, 3000), rest=mem, p=p, decays=(1.0,))
+    return [*ends, *(replace(each, run=replace(each.run, model=model)) for each in labelled)]
+
+
+def by_width(narrow=1.4, dearer=1.0, **both) -> Named:
+    """A network of half the paper's width, whose rule is so much `dearer`, and the paper's."""
+    wide = at_width(ModelConfig(), 1, **both)
+    return {"widths": [*at_width(NARROW, narrow, dearer, **both), *wide]}
+
+
+def by_either_width(narrow=1.44, thin=1.2, flat=1.2, dearer=(1.0, 1.0, 1.0), **each) -> Named:
+    """Networks with both, one or none of the paper's dimensions halved.
+
+    The rule is `dearer` with `d_model` halved, with `d_mlp`, and with neither.
+    """
     models = NARROW, replace(NARROW, d_mlp=512), replace(NARROW, d_model=128), ModelConfig()
-    found = []
-    for model, times, loss in zip(models, (narrow, thin, flat, 1), (1.0, *dearer), strict=True):
-        own = {"d_crit": times * D_CRIT, "loss": loss, "model": model, "rest": rest, "p": p}
-        ends = sweep(seeds, values=(1.0,), fresh=model != ModelConfig(), **own)
-        found.append([*ends, *of_model(labelled, model)])
-    low, thin, flat, papers = found
+    how = zip(models, (narrow, thin, flat, 1), (1.0, *dearer), strict=True)
+    low, thin, flat, papers = (at_width(*own, **each) for own in how)
     return {"widths": [*low, *papers], "either_width": [*thin, *flat]}
 
 
@@ -457,20 +452,20 @@ def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
-def rounded_again(kinds=(SEMI,) * 5, base: Run = PAPERS) -> Named:
+def rounded_again(kinds=(SEMI,) * 5) -> Named:
     """Longer runs with the rounded loss, a seed each, with these outcomes."""
-    runs = (replace(base, loss="rounded", seed=seed) for seed in range(len(kinds)))
+    runs = (replace(PAPERS, loss="rounded", seed=seed) for seed in range(len(kinds)))
     return {"rounded_again": [*map(plateau, kinds, runs)]}
 
 
-def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0, base: Run = PAPERS) -> Named:
+def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0) -> Named:
     """From the middle with the exact loss, with the rounded one, and by the minimiser, so.
 
     A seed each.
     """
     made = []
     for seed, kinds in enumerate(zip(exact, others, strict=True)):
-        start = replace(base, loss="rounded", seed=seed, keep_weights=True)
+        start = replace(PAPERS, loss="rounded", seed=seed, keep_weights=True)
         for loss, kind in zip(("exact", "rounded"), kinds, strict=True):
             accuracy = np.append(0.6, SHAPES[kind][1:])  # from the middle on
             run = replace(start, loss=loss, init=start, keep_weights=False)
@@ -492,12 +487,12 @@ def carried(rounded=(0.6,) * 5, exact=(1.0,) * 5, start=0.6, rest=CALM, base=PAP
     return {"carried": made}
 
 
-def continued(stay=(SEMI,) * 5, out=(FULL,), base: Run = PAPERS, residual=0.1) -> Named:
-    """AdamW's runs on from starts that lead the minimiser to the middle, then from others."""
-    ends = carried(exact=(0.6,) * len(stay) + (1.0,) * len(out), rounded=(), base=base)["carried"]
+def continued(stay=(SEMI,) * 5, residual=0.1) -> Named:
+    """AdamW's runs on from starts that lead the minimiser to the middle, then from another."""
+    ends = carried(exact=(0.6,) * len(stay) + (1.0,), rounded=())["carried"]
     on = [replace(each.run.init, keep_weights=False, init=each.run.init) for each in ends]
     still = {SEMI: SHAPES[SEMI].clip(max=0.79)}  # else it climbs a little to the end
-    kinds = (still.get(kind, kind) for kind in (*stay, *out))
+    kinds = (still.get(kind, kind) for kind in (*stay, FULL))
     made = [plateau(kind, run, residual=residual) for kind, run in zip(kinds, on, strict=True)]
     return {"continued": made, "carried": ends}
 
@@ -546,9 +541,9 @@ def kicked(kind=NONE, small=(0.1, 0.9), seeds=FIVE, base=PAPERS) -> Named:
     return found | {"kicked": noisy + by_rate[0], "leaving_memory": by_rate[1]}
 
 
-def exchanged(low=5, raised=0, usual=0, large=5, seeds=FIVE, p=113) -> Named:
+def exchanged(low=5, raised=0, large=5, seeds=FIVE, p=113) -> Named:
     """So many networks with the rule at the end, by rate and ε, at one ελ; spikes with little ε."""
-    cells = (1e-3, 1 / 16, low), (1e-3, 1, usual), (16e-3, 1, large), (16e-3, 16, raised)
+    cells = (1e-3, 1 / 16, low), (1e-3, 1, 0), (16e-3, 1, large), (16e-3, 16, raised)
     runs = [
         (Run(p=p, dataset_size=900, seed=n, lr=lr, eps=1e-8 * eps, weight_decay=1 / eps), i < above)
         for lr, eps, above in cells

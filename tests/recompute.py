@@ -1,17 +1,17 @@
 """The headline numbers of the scoreboard, once more: from the parquet files alone.
 
 An independent reader: pyarrow and numpy, nothing of the package. Run as a script it prints what it
-found: `python tests/recompute.py results`.
+found: `python tests/recompute.py`.
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise, product
 from math import exp, inf, log, nan
 from pathlib import Path
 from statistics import geometric_mean as gmean
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,10 +47,10 @@ class Row(NamedTuple):
         return float(self.curves[metric][-1])
 
 
-def read(name: str, results: Path = RESULTS) -> list[Row]:
+def read(name: str) -> list[Row]:
     """The runs of an experiment."""
     found = []
-    for row in pq.read_table(results / f"{name}.parquet").to_pylist():
+    for row in pq.read_table(RESULTS / f"{name}.parquet").to_pylist():
         config = {"optimiser": "adamw", "precision": "float32"} | json.loads(row["config"])
         found.append(Row(config, {k: np.array(v, float) for k, v in row["metrics"]}))
     return found
@@ -157,8 +157,7 @@ def after_ten(row: Row) -> float:
 
 def log_slope(x: list[float], y: list[float]) -> float:
     """d ln y / d ln x, by least squares."""
-    x, y = np.log([x, y])
-    return float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
@@ -264,10 +263,6 @@ def exponent(rows: list[Row]) -> float:
     return float(solved[0])
 
 
-def median_accuracy(rows: list[Row]) -> float:
-    return float(np.median([*map(accuracy, rows)]))
-
-
 def ungroks(rows: list[Row]) -> bool:
     """Whether, of one task, every seed is near chance on the least train set, and holds the rule
     on the largest: more than a table would that knows y before x.
@@ -370,9 +365,8 @@ def heights(rows: list[Row]) -> dict[int, dict[int, float]]:
 
 def zero_of(by_size: dict[int, float]) -> float:
     """Where the line of least squares through these heights is 0."""
-    x, y = np.array([*by_size.items()]).T
-    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
-    return float(x.mean() - y.mean() / slope)
+    slope, at_0 = np.polyfit([*by_size], [*by_size.values()], 1)
+    return float(-at_0 / slope)
 
 
 def n_alike(rows: list[Row]) -> tuple[int, int]:
@@ -406,8 +400,7 @@ def extremes(values: Iterable[float]) -> tuple[float, float]:
 
 
 def summary(values: list[float]) -> str:
-    middle = sorted(values)[len(values) // 2]
-    return f"{middle:,.0f} ({min(values):,.0f} – {max(values):,.0f})"
+    return f"{median(values):,.0f} ({min(values):,.0f} – {max(values):,.0f})"
 
 
 def off(p: int, crits: dict[int, list[float]]) -> float:
@@ -416,41 +409,41 @@ def off(p: int, crits: dict[int, list[float]]) -> float:
     return gmean(crits[p]) / (constant * p * log(p)) - 1
 
 
-def ungrokked(name: str, results: Path = RESULTS) -> list[Row]:
+def ungrokked(name: str) -> list[Row]:
     """The runs of an experiment that start from another network."""
-    return [row for row in read(name, results) if row.init]
+    return [row for row in read(name) if row.init]
 
 
-def at_moduli(results: Path = RESULTS) -> list[Row]:
+def at_moduli() -> list[Row]:
     """Ungrokking at weight decay 1, the paper's modulus included."""
-    papers = [row for row in read("transition", results) if row.weight_decay == 1]
-    return read("moduli", results) + papers
+    papers = [row for row in read("transition") if row.weight_decay == 1]
+    return read("moduli") + papers
 
 
-def ungrokked_at_widths(results: Path = RESULTS) -> list[Row]:
-    return [row for row in read("widths", results) if row.labels == "true"]
+def ungrokked_at_widths() -> list[Row]:
+    return [row for row in read("widths") if row.labels == "true"]
 
 
-def at_widths(results: Path = RESULTS) -> dict[tuple[int, int], tuple[list[Row], list[Row]]]:
+def at_widths() -> dict[tuple[int, int], tuple[list[Row], list[Row]]]:
     """By d_model and d_mlp, ungrokking and memory of random labels."""
-    rows = read("widths", results) + read("either_width", results)
+    rows = read("widths") + read("either_width")
     return {
         dimensions: tuple([r for r in own if r.labels == kind] for kind in ("true", "random"))
         for dimensions, own in groups(rows, "dimensions").items()
     }
 
 
-def which_width(results: Path = RESULTS) -> list[str]:
+def which_width() -> list[str]:
     """D_crit of the paper's network over that with one dimension halved, and with both."""
-    narrow, thin, flat, wide = (d_crits(own) for own, _ in at_widths(results).values())
+    narrow, thin, flat, wide = (d_crits(own) for own, _ in at_widths().values())
     pairs = (zip(wide, own, strict=True) for own in (flat, thin, narrow))
     return [averaged([a / b for a, b in each], ".2f") for each in pairs]
 
 
-def by_costs_at_widths(results: Path = RESULTS) -> list[str]:
+def by_costs_at_widths() -> list[str]:
     """D_crit over where costs meet, one dimension halved, by that of the paper's, then itself."""
     ratios = []
-    for ends, memory in [*at_widths(results).values()][1:]:
+    for ends, memory in [*at_widths().values()][1:]:
         *_, largest = groups(memory, "dataset_size").values()
         dearest = gmean([objective(row)[-1] for row in largest])
         rules = [row for row in with_the_rule(ends) if objective(row)[-1] < dearest]
@@ -467,14 +460,14 @@ def near_rest(row: Row) -> float:
     return -row.curves["epoch"][row.curves["residual"] < 1][0] * log(row.beta2)
 
 
-def with_another_beta(results: Path = RESULTS) -> dict[float, str]:
+def with_another_beta() -> dict[float, str]:
     """By beta_2 of the runs mod 31, these epochs over those of the same network with 0.98."""
     usual = {
         (row.dataset_size, row.seed): near_rest(row)
-        for row in read("delay", results)
+        for row in read("delay")
         if row.p == 31 and row.weight_decay == 1
     }
-    rows = [row for row in read("second_moment", results) if row.p == 31]
+    rows = [row for row in read("second_moment") if row.p == 31]
     return by(
         rows,
         "beta2",
@@ -490,16 +483,16 @@ def with_the_rule(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.dataset_size == most and accuracy(row) > 0.95]
 
 
-def resting(results: Path = RESULTS) -> list[tuple[str, int, int]]:
+def resting() -> list[tuple[str, int, int]]:
     """By claim, how many ends rest, of how many; of B33 also how often its limit is right."""
-    _, started = at_minima(read("from_minima", results))
+    _, started = at_minima(read("from_minima"))
     kinds = groups(started, "optimiser")
     names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "B3": "both_starts"}
     names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
     names["A.4"] = "starts_at_rest"
-    found = {claim: read(name, results) for claim, name in names.items()}
-    found |= {"F7": ungrokked("ungrokking", results), "B13": at_moduli(results)}
-    found |= {"B15": ungrokked_at_widths(results), "B33": kinds["lbfgs"]}
+    found = {claim: read(name) for claim, name in names.items()}
+    found |= {"F7": ungrokked("ungrokking"), "B13": at_moduli()}
+    found |= {"B15": ungrokked_at_widths(), "B33": kinds["lbfgs"]}
     right = sum(map(left_as_the_limit_says, kinds["adamw"]))
     ends = [(claim, sum(map(rests, rows)), len(rows)) for claim, rows in found.items()]
     return [*ends, ("B33", right, len(kinds["adamw"]))]
@@ -526,61 +519,61 @@ def grokked_lower(rows: list[Row]) -> list[bool]:
     return [row.end("train_loss") < fresh[row.seed] for row in grokked_ones(rows)]
 
 
-def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
+def rows_of_the_board() -> dict[str, list[str]]:
     """By claim, what its row must say of these numbers; `^` is the beginning."""
-    runs_of, half = partial(read, results=results), partial(n_above, level=0.5)
-    slow, transition = runs_of("grokking_longer"), runs_of("transition")
-    fig_10 = transition + runs_of("finer")
-    by_decay = by(runs_of("tasks_by_decay"), "task", of=shift)
+    half = partial(n_above, level=0.5)
+    slow, transition = read("grokking_longer"), read("transition")
+    fig_10 = transition + read("finer")
+    by_decay = by(read("tasks_by_decay"), "task", of=shift)
     seeds = {row.seed for row in slow}
-    first = slow + [row for row in runs_of("grokking") if row.seed not in seeds]
-    adamw, starts = ungrokked("transition_adamw", results), runs_of("both_starts")
+    first = slow + [row for row in read("grokking") if row.seed not in seeds]
+    adamw, starts = ungrokked("transition_adamw"), read("both_starts")
     down, fresh = grokked_ones(starts), fresh_ones(starts)
-    at_rest = runs_of("starts_at_rest")
-    keeps = [row for row in runs_of("finer") if rests(row) and accuracy(row) > 0.5]
+    at_rest = read("starts_at_rest")
+    keeps = [row for row in read("finer") if rests(row) and accuracy(row) > 0.5]
     kept = [min(row.dataset_size for row in own) for own in groups(keeps, "seed").values()]
     up = f"at most {averaged(d_crits(fresh))}"
-    ends = by(ungrokked("ungrokking", results), "dataset_size", of=median_accuracy)
-    led = [row for row in runs_of("carried") if row.curves["test_accuracy"][0] <= 0.95]
+    ends = by(ungrokked("ungrokking"), "dataset_size", of=lambda own: median(map(accuracy, own)))
+    led = [row for row in read("carried") if row.curves["test_accuracy"][0] <= 0.95]
     rounded = [row for row in led if row.init.get("loss") == "rounded"]
     middle = [row.init for row in led if stays([row])]
-    on = [row for row in runs_of("continued") if row.init in middle]
+    on = [row for row in read("continued") if row.init in middle]
     names = ("trig_logit", "mem_logit", "correct_logit")
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in fig_10]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in fig_10])
     ratio = trig[drawn] / mem_logit[drawn]
     last = np.array(list(map(accuracy, fig_10)))
-    longer = [row for row in runs_of("semi_grokking_again") if row.precision == "float32"]
+    longer = [row for row in read("semi_grokking_again") if row.precision == "float32"]
     networks = {(row.dataset_size, row.seed) for row in longer}
-    semi = runs_of("semi_grokking")
+    semi = read("semi_grokking")
     left = [row for row in semi if (row.dataset_size, row.seed) in networks]
     stay = [accuracy(row) for row in longer if accuracy(row) <= 0.95]
-    tasks = groups(runs_of("other_tasks"), "task").values()
-    alike, pairs = n_alike(runs_of("convergence"))
-    time, size = clock(runs_of("learning_rates"))
-    crits = by(at_moduli(results), "p", of=d_crits)
+    tasks = groups(read("other_tasks"), "task").values()
+    alike, pairs = n_alike(read("convergence"))
+    time, size = clock(read("learning_rates"))
+    crits = by(at_moduli(), "p", of=d_crits)
     new = [p for p in crits if p not in (53, 113)]
-    small, large = ([row for row in at_moduli(results) if row.p == p] for p in (31, 113))
-    grown = fresh_ones(runs_of("two_minima"))
+    small, large = ([row for row in at_moduli() if row.p == p] for p in (31, 113))
+    grown = fresh_ones(read("two_minima"))
     rules = with_the_rule(small)
     priced = gmean(d_crits([r for r in small if r.seed in {rule.seed for rule in rules}]))
-    tables = runs_of("memory_at_rest") + runs_of("upper_branch")
+    tables = read("memory_at_rest") + read("upper_branch")
     tables = [row for row in tables if accuracy(row) < 0.1]
     equal = by(tables, "labels", of=partial(meeting, rules=rules))
-    steeper, _ = at_minima(runs_of("from_minima"))
-    slopes = steepness_with_size(runs_of("minima_by_size")).values()
-    rates = by([*semi, *runs_of("leaving_memory")], "lr", of=d_crits)
-    rates_53 = by(runs_of("leaving_memory_53"), "lr", of=d_crits)
-    clips = groups(runs_of("clipped"), "p")
-    same_strength = runs_of("exchanged") + [row for row in clips[31] if not row.clip]
+    steeper, _ = at_minima(read("from_minima"))
+    slopes = steepness_with_size(read("minima_by_size")).values()
+    rates = by([*semi, *read("leaving_memory")], "lr", of=d_crits)
+    rates_53 = by(read("leaving_memory_53"), "lr", of=d_crits)
+    clips = groups(read("clipped"), "p")
+    same_strength = read("exchanged") + [row for row in clips[31] if not row.clip]
     cells = by(same_strength, "lr", "eps", of=half)
-    free = groups(runs_of("without_decay"), "dataset_size", "lr", "eps")
-    middle = left_in_the_middle(semi, longer, results)
-    forgetful = groups(ungrokked("forgetting", results), "dataset_size")
+    free = groups(read("without_decay"), "dataset_size", "lr", "eps")
+    middle = left_in_the_middle(semi, longer)
+    forgetful = groups(ungrokked("forgetting"), "dataset_size")
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
-    calm = by(runs_of("remembering"), "dataset_size", of=lambda own: [*map(while_calm, own)])
-    noisy = [row for row in runs_of("kicked") if row.p == 113]
-    both = groups(runs_of("along_rounded_kinks"), "labels")
+    calm = by(read("remembering"), "dataset_size", of=lambda own: [*map(while_calm, own)])
+    noisy = [row for row in read("kicked") if row.p == 113]
+    both = groups(read("along_rounded_kinks"), "labels")
     return {
         "F1a": [
             f"^fitted by epoch {summary([first_epoch(r, 'train_accuracy', 1) for r in first])}",
@@ -619,10 +612,10 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         "F8": [f"in {sum(map(ungroks, tasks))} of {len(tasks)} tasks"],
         "B2": [
             f"seed {seed}: predicted {size:,.0f},"
-            for seed, size in enumerate(meeting(runs_of("papers_memory"), with_the_rule(large)))
+            for seed, size in enumerate(meeting(read("papers_memory"), with_the_rule(large)))
         ],
         "B44": [
-            f"^squared norm over the sum, at κ = 6, {together(large, runs_of('papers_memory'))}",
+            f"^squared norm over the sum, at κ = 6, {together(large, read('papers_memory'))}",
             f"; {together(small, grown)}",
         ],
         "B45": [f"^{stays(rounded)} of {len(rounded)} rest in the middle"],
@@ -633,23 +626,22 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
             "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
         ],
-        "B14": [f"end in memory up to {averaged(d_crits(runs_of('upper_branch')))}"],
-        "B15": [*map(averaged, by(ungrokked_at_widths(results), "width", of=d_crits).values())],
-        "B40": which_width(results),
-        "B50": by_costs_at_widths(results),
+        "B14": [f"end in memory up to {averaged(d_crits(read('upper_branch')))}"],
+        "B15": [*map(averaged, by(ungrokked_at_widths(), "width", of=d_crits).values())],
+        "B40": which_width(),
+        "B50": by_costs_at_widths(),
         "B51": [f"predicted {averaged(meeting(both['random'], with_the_rule(both['true'])))}"],
-        "B41": [f"{beta:g}: × {r}" for beta, r in with_another_beta(results).items()],
+        "B41": [f"{beta:g}: × {r}" for beta, r in with_another_beta().items()],
         "B16": [
-            averaged(d_crits(own, of=unseen))
-            for own in groups(runs_of("mirrors"), "mirrors").values()
+            averaged(d_crits(own, of=unseen)) for own in groups(read("mirrors"), "mirrors").values()
         ],
         "B18": [
             f"^D_crit {averaged(crits[31])}",
             *map(averaged, equal.values()),
             *(f"predicted {priced / gmean(sizes):.2f} (" for sizes in equal.values()),
         ],
-        "B34": [f"ln t differs by {spread_of_waits(runs_of('delay_53')):.2f} ("],
-        "B20": [f"at an equal Eq. (2) on {summary(equal_minima(runs_of('two_minima')))} examples"],
+        "B34": [f"ln t differs by {spread_of_waits(read('delay_53')):.2f} ("],
+        "B20": [f"at an equal Eq. (2) on {summary(equal_minima(read('two_minima')))} examples"],
         "B21": [averaged(rates[rate]) for rate in (1e-3, 8e-3)],
         "B28": [averaged(rates_53[rate]) for rate in (1e-3, 8e-3)],
         "B38": [
@@ -664,13 +656,13 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
         ],
         "B22": [
             "{} of {} with".format(*n)
-            for n in [*by(runs_of("momentum"), "beta1", of=half).values()][:2]
+            for n in [*by(read("momentum"), "beta1", of=half).values()][:2]
         ],
-        "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(runs_of("shaken")).items()],
-        "B49": [f"0 at {summary([*map(zero_of, heights(runs_of('pushed')).values())])}"],
+        "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(read("shaken")).items()],
+        "B49": [f"0 at {summary([*map(zero_of, heights(read('pushed')).values())])}"],
         "B24": ["^{} of {} end in the middle, {} of them".format(*middle)],
-        "B29": ["^{} of {} end in the middle, {} of them".format(*left_at_113(results))],
-        "B25": [f"^{k} of {of} gen" for k, of in left_memory(runs_of("lowered")).values()],
+        "B29": ["^{} of {} end in the middle, {} of them".format(*left_at_113())],
+        "B25": [f"^{k} of {of} gen" for k, of in left_memory(read("lowered")).values()],
         "B36": [f"^{k} of {of} gen" for k, of in left_memory(noisy).values()],
         "B35": [
             f"{k} of {of} {f'generalise clipped at {clip:g} ε' if clip else 'as they are'}"
@@ -681,16 +673,15 @@ def rows_of_the_board(results: Path = RESULTS) -> dict[str, list[str]]:
             f"steepness before of {summary([np.median(each) for each in spiky])},"
         ],
         "B31": [f"{summary(own)} while calm on {size:,} examples" for size, own in calm.items()],
-        "B32": ["^{} of {} end above ½".format(*above_a_half(semi, runs_of("slower")))],
+        "B32": ["^{} of {} end above ½".format(*above_a_half(semi, read("slower")))],
         "B33": ["^× {:.2g} – {:.2g} by setting".format(*extremes(steeper))],
         "B37": [
             *(f"memory's ∝ D to the power {memory:.2f} (" for memory, _ in slopes),
             *(f"the rule's {rule:.2f} (" for _, rule in slopes),
         ],
-        "B26": [*map(averaged, by(ungrokked("grokfast", results), "amplify", of=d_crits).values())],
+        "B26": [*map(averaged, by(ungrokked("grokfast"), "amplify", of=d_crits).values())],
         "B12": [
-            f"{k} of {of} at D = {D:,}"
-            for D, (k, of) in left_memory(runs_of("larger_step")).items()
+            f"{k} of {of} at D = {D:,}" for D, (k, of) in left_memory(read("larger_step")).items()
         ],
     }
 
@@ -742,24 +733,24 @@ def above_a_half(usual: list[Row], slower: list[Row]) -> tuple[int, int, int]:
     return both.count((True, True)), sum(one for one, _ in both), both.count((False, True))
 
 
-def left_in_the_middle(semi: list[Row], again: list[Row], results: Path) -> tuple[int, int, int]:
+def left_in_the_middle(semi: list[Row], again: list[Row]) -> tuple[int, int, int]:
     """Of the networks of choice C39: those trained for longer, all, and those that then stay."""
-    larger = [*read("leaving_memory", results), *read("delay", results)]
+    larger = [*read("leaving_memory"), *read("delay")]
     near = [r for r in larger if r.p == 31 and r.dataset_size <= 440 and r.lr <= 8e-3]
     near = [*semi, *(r for r in near if r.weight_decay == 1)]
-    longer = [*again, *(r for r in read("middling", results) if r.optimiser == "adamw")]
+    longer = [*again, *(r for r in read("middling") if r.optimiser == "adamw")]
     ends = {(r.lr, r.dataset_size, r.seed): accuracy(r) for r in longer}
     stay = sum(0.5 < end <= 0.95 for end in ends.values())
     return len(ends), len({(r.lr, r.dataset_size, r.seed) for r in near}), stay
 
 
-def left_at_113(results: Path = RESULTS) -> tuple[int, ...]:
+def left_at_113() -> tuple[int, ...]:
     """Of choice C45: networks in the middle, all, those that stay; pairs on one side, and all.
 
     Last, how many of those that stay the minimiser leaves below 0.95, and of how many.
     """
-    half, large = map(ends, groups(read("papers_sizes", results), "lr").values())
-    again = groups(read("papers_sizes_again", results), "optimiser")
+    half, large = map(ends, groups(read("papers_sizes"), "lr").values())
+    again = groups(read("papers_sizes_again"), "optimiser")
     longer, by_minimiser = ends(again["adamw"]), ends(again["lbfgs"])
     middle = [who for who, end in large.items() if who[0] / 113**2 + 0.1 < end <= 0.95]
     stay = [who for who, end in longer.items() if 0.5 < end <= 0.95]
@@ -769,6 +760,5 @@ def left_at_113(results: Path = RESULTS) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
-    for claim, texts in rows_of_the_board(folder).items():
+    for claim, texts in rows_of_the_board().items():
         print(f"{claim}: {' | '.join(texts)}")

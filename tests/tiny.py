@@ -1,7 +1,6 @@
 """A network that trains in a moment, and what tests of training and of storage do with it."""
 
 import multiprocessing
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
@@ -25,7 +24,6 @@ MINIMISER = {"optimiser": "lbfgs", "precision": "float64"}  # changes of a run
 SMALL = {"p": 5, "epochs": 6, "n_logged": 4, "model": TINY}  # changes of a sweep
 SMALL_TASKS = [*((x, 7) for x in tasks.MODULAR), *((x, 3) for x in tasks.PERMUTATION)]
 CPU = torch.device("cpu")
-FORK = multiprocessing.get_context("fork")
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tiny", "pytest", "torch._dynamo"])
 
@@ -84,15 +82,6 @@ def textbook_loss(run: Run) -> Callable[[torch.Tensor], torch.Tensor]:
         return cross_entropy(logits[:, -1], labels).mean()
 
     return loss
-
-
-def forked(function: Callable, *arguments: Any) -> BaseProcess:
-    """A forked process that has begun to call the function."""
-    process = FORK.Process(target=function, args=arguments, daemon=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
-        process.start()
-    return process
 
 
 def served(function: Callable, *arguments: Any) -> BaseProcess:

@@ -35,16 +35,16 @@ def how_many(met: Iterable[object]) -> str:
     return f"{sum(each)} of {len(each)}"
 
 
-def all_of(says: str, met: Iterable[object]) -> dict[str, bool]:
-    """The criterion that all are true, as `how_many` has it, which says how many are."""
+def all_of(says: str, met: Iterable[object]) -> dict[str, bool | None]:
+    """The criterion that all are true, which says how many are; of none it cannot be told."""
     each = [*met]
-    return {f"{says} ({how_many(each)})": all(each)}
+    return {f"{says} ({how_many(each)})": all(each) if each else None}
 
 
-def none_of(says: str, met: Iterable[object]) -> dict[str, bool]:
-    """The criterion that none is true, which says how many are."""
+def none_of(says: str, met: Iterable[object]) -> dict[str, bool | None]:
+    """The criterion that none is true, which says how many are; of none it cannot be told."""
     each = [*met]
-    return {f"{says} ({how_many(each)})": not any(each)}
+    return {f"{says} ({how_many(each)})": not any(each) if each else None}
 
 
 def counted_span(values: Sequence[int | float], form: str = "g") -> str:
@@ -357,7 +357,7 @@ def pairs(records: Records) -> list[Pair]:
             if getattr(one, name) != getattr(other, name):
                 raise ValueError(f"{one} and {other} differ in {name}: they are no pair")
         if (one.optimiser, other.optimiser) != ("adamw", "lbfgs"):
-            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {other}")
+            raise ValueError(f"a pair is a run of adamw and one of lbfgs, got {one} and {other}")
     return found
 
 
@@ -389,11 +389,13 @@ def rests(record: Record) -> bool:
 
 
 def resting(records: Records, who: str = "every end is at rest") -> dict[str, bool | None]:
-    """Whether all of these runs ended at rest, as a criterion that says how many did.
+    """The criterion that all of these runs ended at rest."""
+    return true_or_open(who, map(rests, records))
 
-    None where some did not: what they would be at rest the runs cannot tell.
-    """
-    return {text: met or None for text, met in all_of(who, map(rests, records)).items()}
+
+def true_or_open(says: str, met: Iterable[object]) -> dict[str, bool | None]:
+    """As `all_of`, of what could yet come true, as rest can: unless all are, it cannot be told."""
+    return {text: so or None for text, so in all_of(says, met).items()}
 
 
 # --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------

@@ -21,6 +21,7 @@ QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d
 PAPERS = Run()
 EVERYTHING = PAPERS.p**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from
+PAPER_SIZES = np.geomspace(300, 10_000, 20)  # of the paper profile, where the paper gives none
 QUICK = ((0.5, 1.0), QUICK_RUN)  # weight decays and network of the quick profile
 
 Changes = dict[str, Any]

@@ -194,7 +194,7 @@ def test_fig_1_has_linear_epochs_with_round_ranges_in_which_each_example_comes_t
     assert legend == {"the paper: epoch 6,000", "the paper: 0.83"}
 
 
-def test_a_card_without_a_prediction_says_that_nothing_was_run(every):
+def test_without_tasks_and_memory_there_is_no_predicted_size(every):
     """The quick profile has networks, and none that holds one circuit alone."""
     nothing = every | {"other_tasks": [], "papers_memory": []}
     assert cards.predicted({}, nothing) is None

@@ -110,8 +110,7 @@ def place(whole, place):
 
 def refusal(kind: str, place: Path, target: Path) -> bool:
     """Whether the damaged target is refused; if so a message names it and what was done."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as seen:
         if trusted(kind, place):
             return False
     [message] = {str(warning.message) for warning in seen}
@@ -158,8 +157,7 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(place, kind, how, monkeypa
     elif how == "link":
         target.symlink_to(place, target_is_directory=True)
     assert refusal(kind, place, target)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of weights that are now missing
+    with warnings.catch_warnings(action="ignore"):  # of weights that are now missing
         Store(place / "store", "").collect_garbage(damaged=True)
     assert not list((place / "store").rglob("*.damaged"))
     if how == "missing":  # weights that are elsewhere for a moment cost no record

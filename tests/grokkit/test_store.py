@@ -1,11 +1,13 @@
 """The store: records, checkpoints, shipped results, locks; `test_damage` has the rest."""
 
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny import BRIEF as RUN
-from tiny import FORK, checkpoint, finished, forked
+from tiny import checkpoint, finished
 from torch.testing import assert_close
 
 from grokkit.runs import Record
@@ -138,8 +140,11 @@ def test_reading_and_writing_records_starts_no_threads(store):
 @contextmanager
 def child(store, function):
     """A forked process that runs `function(store, pipe)`, and what it says next; killed at last."""
-    pipe, theirs = FORK.Pipe()
-    process = forked(function, store, theirs)
+    fork = multiprocessing.get_context("fork")
+    pipe, theirs = fork.Pipe()
+    process = fork.Process(target=function, args=(store, theirs), daemon=True)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        process.start()  # a fork of a process with threads
 
     def hear():
         assert pipe.poll(20), "the child says nothing"

@@ -27,6 +27,7 @@ RUNS = [
     replace(RUN, dataset_size=24, weight_decay=0.0, labels="random", task="x-y"),
 ]
 BY_LBFGS = replace(RUN, **MINIMISER, epochs=60)
+BY_STEPS = [replace(BY_LBFGS, epochs=80, **own) for own in ({"push": 0.9}, {"kink": 0.5})]
 NOISY = replace(RUN, noise=0.5, amplify=2.0, muon=0.2, clip=1e5)
 OTHER_CONSTANTS = replace(RUN, lr=5e-4, beta1=0.5, beta2=0.7, eps=1e-5)
 
@@ -176,7 +177,7 @@ def test_a_mixed_stack_goes_to_float64_once_none_of_its_runs_can_go_on():
 def alone(tmp_path_factory):
     """The record of each run, trained by itself, on one thread, and never broken off."""
     store = Store(tmp_path_factory.mktemp("alone"), "")
-    return {run: train([run], store)[0] for run in (*RUNS, NOISY, BY_LBFGS)}
+    return {run: train([run], store)[0] for run in (*RUNS, NOISY, BY_LBFGS, *BY_STEPS)}
 
 
 @pytest.mark.parametrize("runs", [RUNS, [RUN]], ids=["four", "one"])
@@ -218,7 +219,11 @@ def crash(owner, name, after):
 
 
 @pytest.mark.parametrize("after", [1, 39])
-@pytest.mark.parametrize("runs", [[*RUNS[1:3], NOISY], [BY_LBFGS]], ids=["adamw", "lbfgs"])
+@pytest.mark.parametrize(
+    "runs",
+    [[*RUNS[1:3], NOISY], [BY_LBFGS], *([run] for run in BY_STEPS)],
+    ids=["adamw", "lbfgs", "pushed", "rounded"],
+)
 def test_a_crash_at_any_epoch_resumes_to_the_same_bits(store, after, runs, alone):
     with crash(trainer.Stack, "advance", after) as patch:
         patch.setattr(trainer.Training, "due", lambda self: True)  # after every epoch

@@ -80,12 +80,8 @@ def test_the_experiments_pair_up_and_keep_alpha(profile):
     stand_ins = [ended(run, [0, 1], [1.0, 0.5]) for run in runs]
     kinds = [pair.kind for pair in measures.pairs(stand_ins)]
     assert set(kinds) == {"grokking", "ungrokking", "random labels"}
-    if profile == "published":
-        assert len(kinds) >= 6
-        assert {run.p for run in runs} == {53, 113}
     strengths = sweeps.strength(profile)
     assert {round(run.eps * run.weight_decay, 20) for run in strengths} == {1e-8}
-    assert {run.eps for run in strengths} == {1e-9, 1e-8, 1e-7}
     assert len({round(run.lr * run.weight_decay, 12) for run in strengths}) == 1  # the pace
 
 
@@ -159,7 +155,7 @@ def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
     assert "1 of 2" in analysis.early_table([safe, late], [0.3])
 
 
-def test_the_figures_are_fit_to_print_and_say_what_they_show():
+def test_figures_of_two_ways_of_strengths_and_of_early_ends_are_fit_to_print():
     both = [pair(), pair(param_norm=20.0)]
     fig = shown(figures.fig_two_ways(both), "1 pairs end alike")
     assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "minimiser, p = 53"}

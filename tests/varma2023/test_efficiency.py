@@ -16,7 +16,7 @@ from grokkit.runs import Record, Run
 from varma2023 import board
 from varma2023.efficiency import analysis, costs, critical, figures, sweeps
 from varma2023.efficiency.analysis import ROUTES
-from varma2023.efficiency.claims import minimum_pairs, predictions, task_pairs
+from varma2023.efficiency.claims import minimum_pairs, pairs_by_cost, predictions, task_pairs
 from varma2023.measures import group
 from varma2023.plots import meta
 from varma2023.statistics import Interval
@@ -378,6 +378,10 @@ def test_every_prediction_stands_over_what_was_measured_and_bounds_are_open():
     [band] = [trace for trace in fig.data if trace.fill == "toself"]
     for x, y in zip(band.x, band.y, strict=True):
         assert abs(x / y - 1) == approx(analysis.NEAR)  # the criterion's own bounds
+    told = [pair for pairs in pairs_by_cost(kind, 6.0).values() for pair in pairs]
+    other = figures.fig_predicted(told)  # of routes of their own
+    drawn = sorted((t.name, t.x[0], t.y[0]) for t in other.data if t.mode == "markers")
+    assert drawn == sorted((p.route, p.predicted.value, p.measured.value) for p in told)
 
 
 def test_the_predictions_are_marked_where_the_curves_of_both_circuits_cross():

@@ -10,7 +10,6 @@ from tiny import SMALL, TINY, checkpoint, equal, train
 
 from grokkit import tasks
 from varma2023 import experiments, profiles, theme
-from varma2023.convergence.sweeps import long_runs
 from varma2023.efficiency.sweeps import memorising, starts
 from varma2023.other_tasks.sweeps import LATE, other_tasks
 from varma2023.ungrokking import sweeps
@@ -93,7 +92,6 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: memorising(labels="random"), "memorising sets labels itself, got 'random'"),
         (lambda: sweeps.transition_adamw(seeds=0), "at least 1, got 0"),
         (lambda: sweeps.transition_adamw(weight_decays=[0.0]), r"must be above 0, got \[0.0\]"),
-        (lambda: long_runs(seeds=0), "at least 1, got 0"),
         (lambda: experiments.experiment("groking"), "grokking, grokking_longer, full_data.*; got"),
     ],
 )
@@ -168,10 +166,6 @@ def test_other_tasks_start_from_most_of_the_examples_longer_where_told_or_late()
         largest = max(run.dataset_size for run in other_tasks() if run.task == task)
         assert largest == start.dataset_size if task in LATE else largest < every / 2
         assert start.keep_weights
-    for task, epochs in {"x-y": 3000, **profiles.SLOW_TASKS}.items():  # on every example
-        p = 5 if task.startswith("S_n") else 113
-        assert {run.epochs for run in profiles.full_data(task=task, p=p)} == {epochs}
-        assert {run.epochs for run in profiles.full_data("quick", task=task, p=p)} == {300}
     for run in other_tasks("quick"):
         assert (run.init.optimiser, run.init.epochs) == ("adamw", 300)
         assert {*run.split()[0]} <= {*run.init.split()[0]}

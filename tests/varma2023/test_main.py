@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from numpy.polynomial import Polynomial
-from tiny import SMALL, TINY, checkpoint, equal, train
+from tiny import CPU, SMALL, TINY, checkpoint, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
@@ -22,7 +22,6 @@ from varma2023.commands import NO_RESULTS, main
 from varma2023.engine.measured import save
 from varma2023.estimate import Machine
 
-CPU = torch.device("cpu")
 SPEED = {False: Polynomial([0.001, 1e-14]), True: Polynomial([0.002, 2e-14])}
 MACHINE = Machine(CPU, 2, SPEED, SPEED, 2.0)
 

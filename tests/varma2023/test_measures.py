@@ -131,6 +131,13 @@ def test_a_caption_describes_its_runs():
     assert text.endswith("weight decay 1, 1 seed, 1,000 – 10,000 epochs, 100 gradients")
 
 
+def test_of_nobody_nothing_can_be_told():
+    assert measures.all_of("all", []) == {"all (0 of 0)": None} == measures.none_of("all", [])
+    assert measures.all_of("all", [1, 0]) == {"all (1 of 2)": False}
+    assert measures.true_or_open("all", [1, 0]) == {"all (1 of 2)": None}
+    assert measures.none_of("none", [0, 0]) == {"none (0 of 2)": True}
+
+
 def test_require_names_what_is_not_met_and_only_where_it_applies():
     parts = {"it groks": True, "it ungroks": False}
     measures.require(parts, when=False)
@@ -158,7 +165,8 @@ def test_marks_agree_as_nearly_as_seeds_do():
     late = [grokking(0, 1.6), grokking(1, 1.6), grokking(2, 1.1)]  # as near as 1.45, and 1.6 away
     assert not any(analysis.mark_met(late, mark) for mark in MARKS)
     flat = altered(grokking(5), test_accuracy=0.5)
-    assert not analysis.mark_met([*seeds, flat], MARKS[-1])
+    assert analysis.mark_met([*seeds, flat], MARKS[-1]) is False
+    assert analysis.mark_met(seeds[3:4], MARKS[0]) is None  # how near are seeds?
     assert measures.mark_epochs([*seeds, flat], MARKS[-1]).seen == 5
     assert not analysis.grokking_criteria([flat])["every run ends above test accuracy 0.98"]
     assert all(analysis.grokking_criteria(seeds).values())
@@ -195,9 +203,9 @@ def test_ungrokking_is_summed_up_by_size():
         ([ungrokking(800, 0.5, 2, train=0.99)], ["train accuracy stays 1"]),
     ],
 )
-def test_one_seed_that_differs_fails_a_part_of_ungrokking(another, unmet):
-    parts = ungrokking_criteria([*UNGROKKED, *another])
-    assert [name for name, met in parts.items() if not met] == unmet
+def test_one_seed_that_differs_fails_a_criterion_of_ungrokking(another, unmet):
+    criteria = ungrokking_criteria([*UNGROKKED, *another])
+    assert [name for name, met in criteria.items() if not met] == unmet
 
 
 # --- trained networks

@@ -1,6 +1,5 @@
 """How long memory lasts: on networks written by hand, whose sizes, heights and spikes are known."""
 
-from dataclasses import replace
 from math import inf, isnan
 
 import evidence
@@ -10,7 +9,7 @@ from handmade import record
 
 from grokkit.runs import Run
 from varma2023 import measures
-from varma2023.semi_grokking import analysis, metastable, sweeps
+from varma2023.semi_grokking import analysis, metastable
 
 # --- by learning rate and size
 
@@ -94,7 +93,7 @@ def test_spikes_are_told_with_the_loss_they_reach_and_when_networks_leave():
     )
 
 
-def test_shares_are_told_by_clip_of_slower_runs_and_without_spikes():
+def test_shares_are_told_by_clip_by_who_ends_lower_and_by_who_never_spikes():
     kinds = {0: [True, True], 250: [True, False]}
     made = {clip: [evidence.spiking([1e3], out) for out in own] for clip, own in kinds.items()}
     assert metastable.shares_text(made) == "2 of 2 as they are, 1 of 2 clipped at 250 ε"
@@ -130,13 +129,3 @@ def test_the_place_of_the_last_spike_is_among_networks_that_are_still_in_memory(
     assert isnan(metastable.place_of_last(records[:1]).value)  # there is none to compare with
     again = metastable.place_of_last(records, 0, metastable.first_seen)
     assert again.value == pytest.approx(last)  # each spike shows once
-
-
-# --- a smaller rate
-
-
-def test_a_smaller_rate_has_the_usual_networks_for_as_long():
-    usual = {(r.dataset_size, r.seed): r for r in sweeps.semi_grokking()}
-    for run in sweeps.slower():
-        same = usual[run.dataset_size, run.seed]
-        assert run == replace(same, lr=same.lr / 4, epochs=4 * same.epochs)

@@ -97,9 +97,7 @@ def test_one_that_was_stopped_goes_on_and_leaves_nothing(shipped, tmp_path):
     assert not left.path.exists()
 
 
-@pytest.mark.parametrize("key", ["", "0", "zzz"])
+@pytest.mark.parametrize("key", ["", "zzz"])
 def test_a_key_that_names_no_one_run_is_an_error(shipped, key, capsys):
-    if key and shipped.run.key.startswith(key):
-        key = "zzzz"
     assert main(["retrain", key]) == 2
     assert "key must begin the key of one shipped run" in capsys.readouterr().err

@@ -76,7 +76,7 @@ def test_rates_that_add_up_give_the_rate_without_decay():
     assert list(analysis.by_decay(sweep())) == [0.0, 0.3, 1.0]
 
 
-def test_the_parts_follow_the_runs():
+def test_the_criteria_of_secs_6_and_7_follow_the_runs():
     assert list(analysis.decay_criteria(sweep(without=2000)).values()) == [False, True]
     assert list(analysis.decay_criteria(sweep(less=3000)).values()) == [True, False]
     assert list(analysis.rival_criteria(sweep(small=30.0)).values()) == [True, None]
@@ -121,7 +121,7 @@ def test_what_adams_eps_stops_is_measured_on_the_same_examples():
     assert board.judge("S7", ablations=sweep(without=None), without_decay=[late]).core
 
 
-def test_the_figures_are_fit_to_print_and_say_what_they_show():
+def test_figures_of_ablations_and_of_when_they_grok_are_fit_to_print():
     every = evidence.ablations(range(2), without=None, base=RUN)
     fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")
     assert len(fig.data) == (12 + 6) * 3  # every run, and a median by what was changed

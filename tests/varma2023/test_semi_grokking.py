@@ -287,19 +287,14 @@ def test_epsilon_is_exchanged_for_weight_decay_at_one_alpha_and_one_time(profile
     assert {run.init for run in runs} < {run.init for run in sweeps.clipped(profile)}
     by_start = [[run for run in runs if run.init == init] for init in {run.init for run in runs}]
     for own in by_start:
-        assert {(run.lr / own[0].lr, run.eps / 1e-8) for run in own} == CELLS
         assert {run.eps * run.weight_decay for run in own} == {own[0].alpha}
         times = [run.lr * run.weight_decay * run.epochs for run in own]
-        assert times == pytest.approx(times[:1] * len(CELLS))
+        assert times == pytest.approx(times[:1] * len(own))
 
 
 def test_the_table_has_a_row_for_each_way_and_counts_spikes_after_the_first_epochs():
     told = metastable.ways_table(evidence.exchanged(low=2)["exchanged"])
     assert ["2 of 5" in told, told.count("5 of 5"), told.count("0 of 5")] == [True, 2, 5]
-
-
-CELLS = {*((1 / k, 1 / k) for k in (1, 2, 4, 16)), (1, 16), (1 / 16, 1)}
-"""Times the large rate, times epsilon."""
 
 
 def test_columns_say_at_what_length_runs_are_clipped_and_with_how_much_noise():
@@ -347,7 +342,7 @@ def test_a_run_made_again_is_set_beside_the_first_one():
 # --- figures
 
 
-def test_the_figures_are_fit_to_print_and_say_what_they_show():
+def test_fig5_and_the_counts_of_outcomes_are_fit_to_print_and_say_what_they_show():
     runs = sweep(seeds=(0, 1))
     fig = shown(figures.fig5_semi_grokking_runs(runs), "2 semi-grokked")
     assert len(fig.data) == len(runs)

@@ -91,7 +91,7 @@ def test_epochs_are_chosen_where_the_curves_change():
     assert max(snapshots.spread(record, 30, 400)) == 400
 
 
-def test_moments_are_of_sums(tiny):
+def test_moments_of_another_task_are_refused(tiny):
     with pytest.raises(ValueError, match="App. B is about x\\+y"):
         snapshots.moments(replace(tiny.record, run=replace(RUN, task="x-y")), {})
 

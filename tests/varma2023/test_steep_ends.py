@@ -11,7 +11,6 @@ from grokkit.runs import Run
 from varma2023 import board, measures
 from varma2023.convergence import steepness
 from varma2023.convergence.steepness import MEMORY, RULE
-from varma2023.convergence.sweeps import BY_SIZE, MINIMA, PACES, from_minima, minima_by_size
 
 
 def test_the_limit_is_that_of_averaged_gradients():
@@ -24,18 +23,6 @@ def test_the_limit_is_that_of_averaged_gradients():
             m = 0.6 * m + 0.4 * theta
             theta -= rate * m
         assert (abs(theta) > 1) == grows
-
-
-def test_each_minimum_is_followed_by_the_minimiser_and_by_adamw_at_three_rates():
-    runs = from_minima()
-    assert len(runs) == len(MINIMA) * 2 * 5 * (1 + len(PACES))
-    for run in runs:
-        end = run.init  # weight decay, train set and network are the same
-        for name in ("p", "dataset_size", "weight_decay", "seed", "model"):
-            assert getattr(end, name) == getattr(run, name)
-        assert end.optimiser == "lbfgs"
-        assert end.init.dataset_size in (run.dataset_size, 3830 if run.p == 113 else run.p**2)
-        assert (run.steepness > 0) == (run.optimiser == "adamw")
 
 
 def test_pairs_that_do_not_hold_what_they_should_are_left_out():
@@ -104,23 +91,6 @@ def test_what_was_still_falling_is_open_and_left_out_where_only_pairs_at_rest_co
     assert steepness.steepness_table(alone).count("<td>–</td>") == 3
 
 
-def test_minima_by_size_are_memorys_and_the_rules_each_on_sizes_of_its_own():
-    runs = minima_by_size()
-    assert len(runs) == 5 * 2 * sum(len(memory) + len(rule) for *_, memory, rule in BY_SIZE)
-    for run in runs:
-        start = run.init.init
-        sizes = BY_SIZE[run.p == 113][3 if start.dataset_size == run.dataset_size else 4]
-        assert run.dataset_size in sizes
-        assert run.weight_decay == 1
-        assert run.model.d_model == (64 if run.p == 31 else 128)
-    assert len({*runs} & {*from_minima()}) == 2 * 2 * 5 * 2  # two settings have both kinds
-
-
-def test_an_exponent_whose_interval_contains_zero_leaves_b37_open():
-    unclear = evidence.minima_by_size(memory=0.0, apart=0.5)
-    assert board.judge("B37", minima_by_size=unclear).core is None
-
-
 def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left_out():
     minima = steepness.every_minimum(evidence.minima_by_size(memory=0.75, rule=-0.5))
     assert [e.value for e in steepness.exponents(minima)] == pytest.approx([0.75, -0.5, 1.25])
@@ -128,7 +98,9 @@ def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left
     assert steepness.slopes(spread, MEMORY) == pytest.approx(
         dict(enumerate((0, 0.25, 0.5, 0.75, 1)))
     )
-    falling = steepness.every_minimum(evidence.minima_by_size(rest=evidence.FALLING))
+    records = evidence.minima_by_size(rest=evidence.FALLING)
+    assert board.judge("B37", minima_by_size=records).core is None
+    falling = steepness.every_minimum(records)
     assert [isnan(e.value) for e in steepness.exponents(falling)] == [True, True, True]
     lost = [m for m in minima if m.kind == RULE or m.again.run.dataset_size == 300]
     assert [isnan(e.value) for e in steepness.exponents(lost)] == [True, False, True]

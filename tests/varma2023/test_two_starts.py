@@ -209,16 +209,6 @@ def test_a_push_that_only_falls_has_a_height_of_0_and_one_that_drifts_and_rises_
     assert (up.height, up.base, up.top) == (None, 229.0, 20)
 
 
-def test_pushes_start_from_memory_of_their_own_seed_and_size():
-    for run in sweeps.pushed():
-        start = run.init
-        assert start.init.init is None  # from random weights
-        assert (start.seed, start.dataset_size) == (run.seed, run.dataset_size)
-        assert (start.push, start.until_rest, run.push, run.tolerance) == (0, True, 0.9, 0)
-        steps = np.arange(0, run.epochs + 1, run.epochs // 20)
-        assert set(steps) <= set(run.log_epochs())
-
-
 def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():
     pushes = [barrier.Push(record) for record in pushed()["pushed"]][:10]
     ends, rules = [], []

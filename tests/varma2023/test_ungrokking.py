@@ -11,9 +11,9 @@ from handmade import record, shown, ungrokking
 
 from grokkit.runs import Run
 from grokkit.tasks import task
-from varma2023 import board, measures, profiles
+from varma2023 import board, measures
 from varma2023.other_tasks.analysis import tasks_table
-from varma2023.ungrokking import analysis, claims, figures, sweeps
+from varma2023.ungrokking import analysis, claims, figures
 
 
 def curve(accuracies, seed=0):
@@ -151,19 +151,6 @@ def test_both_routes_are_told_at_weight_decay_1_if_they_have_it():
     routes = by_seed({0: 700}, (0.5, 1.0)), by_seed({0: 800}, (2.0,))
     said = analysis.both_text(*routes)
     assert said == "700 (1 seed) by AdamW, 800 (1 seed) by the minimiser"
-
-
-def test_only_published_runs_on_the_most_examples_are_shorter_or_may_end_early():
-    def lengths(runs):
-        return {(run.dataset_size == 1494, run.epochs, run.tolerance) for run in runs}
-
-    assert lengths(profiles.ungrokking()) == {(False, 100_000, 0), (True, 20_000, 0)}
-    assert lengths(sweeps.transition_adamw()) == {(False, 100_000, 0), (True, 100_000, 0.3)}
-    assert {run.epochs for run in profiles.ungrokking_at_first()} == {20_000}
-    for make in (profiles.ungrokking, profiles.ungrokking_at_first):
-        assert {run.epochs for run in make(epochs=700)} == {700}
-    for make in (profiles.ungrokking, sweeps.transition_adamw):
-        assert len({(run.epochs, run.tolerance) for run in make("quick")}) == 1
 
 
 def test_of_a_run_that_ended_early_the_last_nine_tenths_must_fit():

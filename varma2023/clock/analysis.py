@@ -46,12 +46,6 @@ def reference(records: Records) -> float:
     return rates.pop() if len(rates) == 1 else Run().lr
 
 
-def accuracy_gap(records: Records, others: Records) -> float:
-    """The largest difference in mean accuracy at one size."""
-    one, other = (measures.curve(ungrokking(runs))[1] for runs in (records, others))
-    return float(np.abs(one - other).max())
-
-
 @dataclass(frozen=True)
 class Rate:
     """What one learning rate gives, and how far from the reference."""
@@ -88,6 +82,7 @@ def rates(records: Records) -> list[Rate]:
     """
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
+    usual = measures.curve(ungrokking(base))[1]
     return [
         Rate(
             lr,
@@ -96,7 +91,7 @@ def rates(records: Records) -> list[Rate]:
             Summary.of([*sizes(runs).values()]),
             statistics.mean_ratio(times(runs), times(base)),
             statistics.mean_ratio(sizes(runs), sizes(base)),
-            accuracy_gap(runs, base),
+            float(np.abs(measures.curve(ungrokking(runs))[1] - usual).max()),
         )
         for lr, runs in groups.items()
     ]

@@ -63,8 +63,10 @@ def strength(found: ByExperiment) -> Result:
         return near if known(c) else None
 
     def told(metric: str) -> str:
-        less, more = (shift(c, metric).text("+z.1%") for c in (10.0, 0.1))
-        return f"{less} for λ / 10, {more} for 10 λ{'' if known(0.1) else ', not all at rest'}"
+        return ", ".join(
+            f"{shift(c, metric).text('+z.1%')} for {name}{'' if known(c) else ', not all at rest'}"
+            for c, name in ((10.0, "λ / 10"), (0.1, "10 λ"))
+        )
 
     ours = f"norm against c = 1: {told('param_norm')}; correct logit: {told('correct_logit')}"
     norm, logit = (

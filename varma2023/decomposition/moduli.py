@@ -23,18 +23,13 @@ def n_key(record: Record) -> int:
     return len(trigonometric(record).frequencies)  # an older record
 
 
-def generalised(records: Records) -> list[Record]:
-    """Those whose test accuracy has passed 0.98."""
-    return [record for record in records if generalises(record)]
-
-
 def growth(records: Records) -> Interval:
     """The exponent of p in the number of key frequencies of grokked networks, over seeds.
 
     Of each seed that has every modulus the slope of the logarithms, by least squares.
     """
     moduli, slopes = {r.run.p for r in records}, []
-    for own in group(generalised(records), "seed").values():
+    for own in group([*filter(generalises, records)], "seed").values():
         if len(moduli) > 1 and {r.run.p for r in own} == moduli:
             slopes.append(log_slope([r.run.p for r in own], [n_key(r) for r in own]))
     return bootstrap(slopes, np.mean) if slopes else Interval(np.nan)
@@ -50,7 +45,7 @@ def moduli_table(records: Records) -> str:
     """By modulus: examples, how many networks have grokked, and their key frequencies."""
     rows = []
     for p, here in group(records, "p").items():
-        done = generalised(here)
+        done = [*filter(generalises, here)]
         counts = Summary.of([n_key(record) for record in done] or [None])
         share = counts.median / log(p) if done else np.nan
         rows.append(
@@ -62,7 +57,7 @@ def moduli_table(records: Records) -> str:
 
 def fig_moduli(records: Records) -> go.Figure:
     """The number of key frequencies of each grokked network against p, with three laws."""
-    done, moduli = generalised(records), [*group(records, "p")]
+    done, moduli = [*filter(generalises, records)], [*group(records, "p")]
     xaxis = plots.log_axis(moduli, "modulus p", moduli, 0.1)
     yaxis = plots.log_axis([1, 8], "key frequencies", range(1, 9), 0.1)
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)

@@ -31,8 +31,7 @@ SAME_WITH_GROKFAST = 1.1  # factor between two dataset sizes (choice C42), and
 SOONER = 2.0  # that by which a network must grok sooner
 
 Vector = Float[np.ndarray, " run"]
-Shape = Callable[[Vector, float, float], Vector]
-LAWS: dict[str, Shape] = {
+LAWS: dict[str, Callable[[Vector, float, float], Vector]] = {
     "divergence": lambda size, d_c, nu: -nu * np.log(size - d_c),
     "nucleation": lambda size, d_c, b: b / (size - d_c),
     "power": lambda size, _, nu: -nu * np.log(size),

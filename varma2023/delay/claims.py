@@ -1,4 +1,4 @@
-"""The claim that the time to grok diverges at a critical dataset size."""
+"""The claims about the delay: how the time to grok goes with the size of the train set."""
 
 from collections.abc import Mapping
 from math import inf, isfinite, nan

@@ -1,4 +1,4 @@
-"""The figure of the delay: how long until a network groks, by the size of its dataset."""
+"""The figures of the delay: how long until a network groks, by the size of its dataset."""
 
 from collections.abc import Mapping
 from math import inf, isfinite, isinf, log10, nan

@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 import plotly.graph_objects as go
 
-from grokkit.runs import Record, Records
+from grokkit.runs import Records
 from varma2023 import measures, statistics
 from varma2023.delay import analysis, figures
 from varma2023.measures import at_the_end, group
@@ -70,7 +70,8 @@ class Muon:
     @property
     def still(self) -> list[bool]:
         """Of each network that ungroks, whether its accuracy is still at the end."""
-        return [*map(_still, [*self._first, *self.slow])]
+        late = ((r["epoch"] >= 0.75 * r.run.epochs, r) for r in (*self._first, *self.slow))
+        return [bool(np.ptp(r["test_accuracy"][last]) <= STILL) for last, r in late]
 
     def times(self, records: Records) -> dict[int, Interval]:
         """By size, the time to grok over that by AdamW, of `sweeps.delay`, by seed.
@@ -92,8 +93,3 @@ class Muon:
         waits = {"AdamW": (usual, TEST), f"Muon, {next(iter(self.ends)):g} η": (self.waits, GEN)}
         late = {f"{size} examples": r.text() for size, r in self.times(records).items()}
         return figures.ends_and_waits(ends, waits, "muon", late)
-
-
-def _still(record: Record) -> bool:
-    last = record["epoch"] >= 0.75 * record.run.epochs
-    return bool(np.ptp(record["test_accuracy"][last]) <= STILL)

@@ -294,7 +294,7 @@ class Prediction(NamedTuple):
     while an end beside the crossing is, the measured D_crit is a lower bound.
     """
 
-    route: str  # of `ROUTES`: what is equal at the predicted D_crit, and of which tasks
+    route: str  # what is equal at the predicted D_crit, and of which tasks: mostly of `ROUTES`
     name: str
     predicted: Interval
     measured: Interval

@@ -83,7 +83,7 @@ def fig3_gen(found: ByExperiment) -> Result:
     alike = analysis.power_anew(anew, gen)
     further["so it is from random weights on each size"] = alike.tells(-MARGIN, MARGIN)
     ours += f"; from random weights on each size {alike.text('.3f')} ({len(anew)} networks)"
-    return Result(ours, flat, further, Evidence.of([*gen, *anew]))
+    return Result(ours, flat, further, Evidence.of(*filter(None, (gen, anew))))
 
 
 def _rest(mem: Records, rule: Records, ends: Records) -> list[bool]:
@@ -113,7 +113,8 @@ def minimum_pairs(
 ) -> list[Prediction]:
     """Claim B2, by seed: D_crit where the minima of Eq. (2) meet, and that of ungrokking.
 
-    With sizes told by another route, those instead.
+    With sizes told by another route those instead; whether memory rests is of the minima all the
+    same.
     """
     told, found = kind.predicted if told is None else told, []
     memory, fell = kind.memory_beside, group(kind.ends, "seed")
@@ -358,19 +359,20 @@ def which_width(found: ByExperiment) -> Result:
     kinds = costs.widths([*found["widths"], *found["either_width"]])
     if len(kinds) < 4:
         return Result()
-    at_rest = [measures.crossings_rest(kind.ends) for kind in kinds[1:]]
+    at_rest = [measures.crossings_rest(kind.ends) for kind in kinds]
     narrow, thin, flat, wide = (kind.crits for kind in kinds)
     hidden, stream, both = (statistics.mean_ratio(wide, own) for own in (flat, thin, narrow))
     told = {seed: flat[seed] * thin[seed] / crit for seed, crit in narrow.items()}
-    also = stream.tells(0, 1) if at_rest[0] and at_rest[2] else None
-    multiply = statistics.mean_ratio(wide, told).near(1, costs.SAME_SHIFT)
+    also = stream.tells(0, 1) if at_rest[1] and at_rest[3] else None
+    product = statistics.mean_ratio(wide, told)
+    multiply = product.near(1, costs.SAME_SHIFT) if all(at_rest) else None
     further = {"so does twice the d_model alone": also}
     further |= {"both ratios multiply to that of both": multiply}
     further |= measures.resting([record for kind in kinds for record in kind.ends])
     ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
     ours += f"d_model alone, × {both.text()} for both; in the narrow network × "
     ours += f"{statistics.mean_ratio(thin, narrow).text()} for twice the d_mlp alone"
-    core = hidden.tells(0, 1) if at_rest[1] and at_rest[2] else None
+    core = hidden.tells(0, 1) if at_rest[2] and at_rest[3] else None
     return Result(ours, core, further, Evidence.of(kinds[-1].ends))  # the paper's width
 
 

@@ -1,4 +1,4 @@
-"""D_crit where the costs of both circuits meet: by what memory stores, and at two widths."""
+"""D_crit where the costs of both circuits meet: by what memory stores, by width, by kinks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

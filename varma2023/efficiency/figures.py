@@ -266,8 +266,10 @@ def fig_predicted(found: Sequence[Prediction]) -> go.Figure:
     draw(fig, *band, f"within {analysis.NEAR:.0%}", **area)
     line: Looks = {"colour": pale(NORM, 0.6), "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [low, high], [low, high], "equal", showlegend=False, **line)
+    own = dict.fromkeys(pair.route for pair in found)
+    routes = ROUTES if own.keys() <= {*ROUTES} else own
     symbols = "square", "circle", "diamond", "triangle-up", "star"
-    for (route, colour), symbol in zip(coloured(ROUTES), symbols, strict=True):
+    for (route, colour), symbol in zip(coloured(routes), symbols, strict=False):
         here = sorted((p for p in known if p.route == route), key=lambda p: p.predicted.value)
         below = [p for p in here if p.predicted.value >= p.measured.value]
         for p in here:

@@ -138,8 +138,8 @@ def papers_rounded(profile: str = "published", seeds: int | None = None) -> list
     Of random labels on the middle size of `papers_memory`, where it costs what the rule costs.
     """
     memory, epochs = papers_memory(profile, seeds=seeds), 80 if profile == "quick" else 6000
-    middle = sorted({run.dataset_size for run in memory})[1]
-    runs = [run for run in memory if run.dataset_size == middle]
+    sizes = sorted({run.dataset_size for run in memory})
+    runs = [run for run in memory if run.dataset_size == sizes[len(sizes) // 2]]
     return [replace(run, epochs=epochs, **profiles.ROUNDED) for run in runs]
 
 

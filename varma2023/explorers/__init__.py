@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ class EfficiencyExplorer(_Explorer):
     def __init__(
         self, mem: Fit, gen: Fit, measured: Mapping[str, Sequence[Sequence[float]]]
     ) -> None:
-        if not (mem.kappa > 0 and gen.kappa > 0):
-            raise ValueError(f"EfficiencyExplorer: kappa must be positive, got {mem} and {gen}")
+        if not (0 < mem.kappa < inf and 0 < gen.kappa < inf):
+            says = f"EfficiencyExplorer: kappa must be positive and finite, got {mem} and {gen}"
+            raise ValueError(says)
         state = {"P_mem": mem.norm, "P_gen": gen.norm}  # at D = 1,000 and a correct logit of 60
         state |= {"exponent": mem.exponent, "kappa": (mem.kappa * gen.kappa) ** 0.5}
         super().__init__(**state, logit=60.0, size=500, measured=dict(measured))

@@ -8,8 +8,13 @@ from varma2023.measures import MARKS, Mark, mark_epochs, value_at
 from varma2023.tables import table
 
 
-def mark_met(records: Records, mark: Mark) -> bool:
-    """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9)."""
+def mark_met(records: Records, mark: Mark) -> bool | None:
+    """Whether every run has the mark, the median as near the paper's epoch as seeds are (C9).
+
+    By one run it cannot be told how near seeds are.
+    """
+    if len(records) < 2:
+        return None
     summary, factor = mark_epochs(records, mark), measures.seed_factor(records)
     near = 1 / factor <= summary.median / mark.paper <= factor
     return summary.seen == summary.n and near
@@ -24,7 +29,8 @@ def marks_table(records: Records) -> str:
     """The five marks of Fig. 9: the paper's epoch, ours, and at its setting whether they agree."""
     rows, comparable = [], measures.at_papers_setting(records)
     for mark in MARKS:
-        met = ("yes" if mark_met(records, mark) else "no") if comparable else "other setting"
+        told = {True: "yes", False: "no", None: "–"}[mark_met(records, mark)]
+        met = told if comparable else "other setting"
         rows.append([mark.name, f"~{mark.paper:,}", mark_epochs(records, mark).text(), met])
     return table("event | paper, epoch | ours, epoch: median (range) | agrees", rows)
 

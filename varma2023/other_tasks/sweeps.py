@@ -9,7 +9,7 @@ from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.measures import OTHER_TASKS
-from varma2023.profiles import Grid, sets
+from varma2023.profiles import PAPER_SIZES, Grid, sets
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -79,7 +79,7 @@ def task_starts(
     *("seed", "dataset_size"),
     published=Grid(2, 6000, SIZES[:7]),
     quick=Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
-    paper=Grid(10, 20_000, np.geomspace(300, 10_000, 20)),
+    paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def other_tasks(
     profile: str, grid: Grid, tasks: Sequence[str] | None = None, start_epochs: int | None = None
@@ -115,14 +115,13 @@ STILL_FALLING = {
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(2, 6000, (450, 560, 700, 880, 1100), (0.5, 2.0)),
     quick=Grid(1, 40, (30, 250, 700), *profiles.QUICK),
-    paper=Grid(10, 20_000, np.geomspace(300, 10_000, 20)),
+    paper=Grid(10, 20_000, PAPER_SIZES),
 )
-def tasks_by_decay(profile: str, grid: Grid, tasks: Sequence[str] | None = None) -> list[Run]:
+def tasks_by_decay(profile: str, grid: Grid) -> list[Run]:
     """Fig. 8: whether weight decay moves D_crit on some of these tasks, of the paper's grid all."""
     names = tuple(BY_DECAY)
     chosen = {"published": names, "quick": names[:2], "paper": OTHER_TASKS}[profile]
-    runs = _ungrok(profile, grid, chosen if tasks is None else tasks, BY_DECAY)
-    return profiles.longer(profile, runs, STILL_FALLING)
+    return profiles.longer(profile, _ungrok(profile, grid, chosen, BY_DECAY), STILL_FALLING)
 
 
 def _ungrok(

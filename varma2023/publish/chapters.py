@@ -397,6 +397,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="chapters at a time (default 2)")
     parser.add_argument("--need", nargs="*", default=[], help="claims whose verdict must hold")
     a = parser.parse_args(arguments)
+    if a.jobs < 1:
+        parser.error(f"argument --jobs: must be at least 1, got {a.jobs}")
     executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
     if a.action == "execute":
         if not a.chapters and a.profile != "quick" and (missing := _untrained(a.profile)):

@@ -1,4 +1,4 @@
-"""The sweep that tests rival accounts: a grokking run with one thing changed."""
+"""Sweeps that test rival accounts: a grokking run with one thing changed."""
 
 from dataclasses import replace
 from itertools import product

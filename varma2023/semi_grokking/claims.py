@@ -635,6 +635,5 @@ def _on_fewer(usual: Records, others: Records) -> Result:
         for rate, records in rates.items()
     }
     who = "networks that end above ½ only at a larger rate spike in memory"
-    spiky = all_of(who, map(spikes_in_memory, early))
-    further |= spiky if early else dict.fromkeys(spiky)
+    further |= all_of(who, map(spikes_in_memory, early))
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

@@ -1,4 +1,4 @@
-"""Runs near D_crit: by AdamW, by the minimiser, and once more for longer and in float64."""
+"""Networks near D_crit: semi-grokking (Sec. 5.3), and what holds them or leads them on."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +24,11 @@ AGAIN = ((360, 2), (360, 3), (400, 2), (420, 0))  # D and seed of the semi-grokk
 def _chosen(runs: Iterable[Run], wanted: Networks) -> list[Run]:
     """The runs of the wanted networks."""
     return [run for run in runs if wanted is None or (run.dataset_size, run.seed) in wanted]
+
+
+def _left(profile: str, runs: Iterable[Run], published: Networks) -> list[Run]:
+    """The published runs of these networks; in the quick profile one, of the paper's grid all."""
+    return _chosen(runs, {"published": published, "quick": ((300, 0),)}.get(profile))
 
 
 def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
@@ -71,8 +76,7 @@ def semi_grokking_again(profile: str = "published", seeds: int | None = None) ->
     in float64, to see whether rounding decides. Published are those that end semi-grokked; of the
     paper's grid, all runs.
     """
-    wanted = {"published": AGAIN, "quick": ((300, 0),)}.get(profile)
-    chosen = _chosen(semi_grokking(profile, seeds), wanted)
+    chosen = _left(profile, semi_grokking(profile, seeds), AGAIN)
     times = 2 if profile == "quick" else LONGER
     longer = [replace(run, epochs=times * run.epochs) for run in chosen]
     return longer + [replace(run, precision="float64") for run in chosen]
@@ -99,13 +103,8 @@ def rounded_again(profile: str = "published", seeds: int | None = None) -> list[
     From the same random weights; in the quick profile twice as long, of the paper's grid all.
     """
     times = 2 if profile == "quick" else LONGER
-    runs = _left_by_rounding(profile, seeds, ROUNDED_AGAIN)
+    runs = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
     return [replace(run, epochs=times * run.epochs) for run in runs]
-
-
-def _left_by_rounding(profile: str, seeds: int | None, published: Networks) -> list[Run]:
-    wanted = {"published": published, "quick": ((300, 0),)}.get(profile)
-    return _chosen(rounded(profile, seeds), wanted)
 
 
 def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -114,7 +113,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     From where they end in `rounded`, for twice as long: with the exact loss, then with the rounded
     one. Then from there by the minimiser.
     """
-    left = _left_by_rounding(profile, seeds, ROUNDED_AGAIN)
+    left = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
     starts = [replace(run, keep_weights=True) for run in left]
     kinds = product(("exact", "rounded"), starts)
     on = [
@@ -274,7 +273,7 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
     exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
-    return _to_rest(profile, [*_left_by_rounding(profile, seeds, ROUNDED_MIDDLE), *exact])
+    return _to_rest(profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact])
 
 
 LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
@@ -288,7 +287,7 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
     """
     starts = [run.init for run in carried(profile, seeds) if run.init]
     faster = [run for run in starts if run.loss == "exact" and run.lr > Run().lr]
-    chosen = _chosen(faster, LED if profile == "published" else None)
+    chosen = _left(profile, faster, LED)
     return [
         replace(start, epochs=(LONGER - 1) * start.epochs, init=start, keep_weights=False)
         for start in chosen
@@ -318,10 +317,9 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     end, by the minimiser. Of the paper's profile all, of both.
     """
     runs = papers_sizes(profile, seeds)
-    wanted = {"published": LEFT, "quick": ((300, 0),)}.get(profile)
-    large = _chosen((run for run in runs if run.lr == runs[0].lr), wanted)
+    large = _left(profile, (run for run in runs if run.lr == runs[0].lr), LEFT)
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
-    still = _chosen(longer, STILL if profile == "published" else None)
+    still = _left(profile, longer, STILL)
     return longer + _to_rest(profile, still)
 
 

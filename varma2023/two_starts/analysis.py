@@ -45,9 +45,8 @@ def by_norm(records: Records) -> dict[tuple[float, float], list[Record]]:
     }
 
 
-def rank_correlation(records: Records, metric: str = "ratio") -> Interval:
-    """Spearman's correlation of D with the ratio of logits, or test accuracy, over seeds."""
-    value = measures.trig_part if metric == "ratio" else at_the_end
+def rank_correlation(records: Records, value: Reading = measures.trig_part) -> Interval:
+    """Spearman's correlation of D with what is read of each record, over seeds."""
     seeds = group(records, "seed").values()
     units = [np.array([[r.run.dataset_size, value(r)] for r in seed], float) for seed in seeds]
     return statistics.bootstrap(units, lambda seeds: statistics.spearman(*np.concatenate(seeds).T))
@@ -112,8 +111,11 @@ def middle_text(records: Records) -> str:
 
 def quick_criteria(records: Records) -> dict[str, bool]:
     """What Fig. 10 wants at any setting: ratio and accuracy rise with D over all runs."""
-    metrics = ("ratio", "accuracy")
-    return {f"{each} rises with D": rank_correlation(records, each).value > 0 for each in metrics}
+    reads = {"ratio": measures.trig_part, "accuracy": at_the_end}
+    return {
+        f"{name} rises with D": rank_correlation(records, read).value > 0
+        for name, read in reads.items()
+    }
 
 
 def norm_spread(records: Records) -> Summary:
@@ -130,7 +132,7 @@ def norms_table(records: Records) -> str:
     for name, here in (buckets | {"all": list(records)}).items():
         sizes = ", ".join(f"{D:,}" for D in group(here, "dataset_size"))
         ratios = span(filter(isfinite, map(ratio, here)), ".2g", none="–")
-        both = [rank_correlation(here, which).text() for which in ("ratio", "accuracy")]
+        both = [rank_correlation(here, read).text() for read in (measures.trig_part, at_the_end)]
         rows.append([name, len(here), sizes, ratios, *both])
     heads = "parameter norm | runs | D′ | trig / mem logit | Spearman of D′ with the ratio"
     return table(f"{heads} | with test accuracy", rows)

@@ -238,6 +238,9 @@ def off_text(known: Records, new: Records) -> str:
 def power_text(records: Records) -> str:
     """ "1.11, and is within 9% of each": the power of p nearest to D_crit at all moduli."""
     p, crits = np.log([*measures.d_crit_by_modulus(records).items()]).T
+    p, crits = p[isfinite := np.isfinite(crits)], crits[isfinite]
+    if len(p) < 2:
+        return "none"
     fitted = np.polyfit(p, crits, 1)
     worst = np.abs(np.expm1(crits - np.polyval(fitted, p))).max()
     return f"{fitted[0]:.2f}, and is within {worst:.0%} of each"

@@ -263,5 +263,6 @@ def by_facts(found: ByExperiment) -> Result:
     twice = f"twice as many, within a factor of {analysis.FACTOR}"
     ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
     core = ratio.tells(analysis.BETWEEN, inf) if rest else None
-    further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR)}
+    within = ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR) if rest else None
+    further = {twice: within}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))

@@ -10,7 +10,7 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import EVERYTHING, QUICK, QUICK_RUN, Grid, sets
+from varma2023.profiles import EVERYTHING, PAPER_SIZES, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
 # of random labels, or with a choice of mirror images by that, too (C19, C26 - C29, C50, C76, C78)
@@ -25,7 +25,6 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
     **{(231, 1.0, 1, "none"): 9, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
     (560, 1.0, 7): 3,  # p = 113
 }
-PAPER_SIZES = np.geomspace(300, 10_000, 20)
 
 
 @sets(
