@@ -37,6 +37,8 @@ __all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str):
+    if name in {module.partition(".")[0] for module in _HOME.values()}:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

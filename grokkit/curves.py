@@ -36,7 +36,7 @@ def _panel(record: Record, title: str) -> str:
         y = HEIGHT * (1 - share)
         parts.append(f'<path d="M0 {y}H{WIDTH}" stroke="#ccc"/>')
         parts.append(f'<text x="-6" y="{y + 4}" text-anchor="end">{share:g}</text>')
-    last = int(record["epoch"][-1])
+    last = max(1, int(record["epoch"][-1]))
     parts.append(f'<text y="{HEIGHT + 18}">epoch 0</text>')
     parts.append(f'<text x="{WIDTH}" y="{HEIGHT + 18}" text-anchor="end">{last:,}</text>')
     for i, (metric, colour) in enumerate(COLOURS.items()):

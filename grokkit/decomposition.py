@@ -58,10 +58,11 @@ def trig_share(Z: Float[Tensor, "p p p"]) -> Float[Tensor, ""]:
 
 
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
-    """|Z . Z_hat_k|, k = 1..(p-1)/2: logit norm along each direction cos(2 pi k (a+b-c)/p)."""
+    """|Z . Z_hat_k|, k = 1..p/2: logit norm along each direction cos(2 pi k (a+b-c)/p)."""
     p = Z.shape[0]
-    k = torch.arange(1, (p + 1) // 2, device=Z.device, dtype=Z.dtype)
-    return (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
+    k = torch.arange(1, p // 2 + 1, device=Z.device, dtype=Z.dtype)
+    norms = (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
+    return norms / (1 + (2 * k == p).to(Z)).sqrt()  # and p^3 at p / 2
 
 
 def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
@@ -71,7 +72,7 @@ def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
-    """The fewest that hold 98% of the squared trig norm (App. B), strongest first; of odd p."""
+    """The fewest that hold 98% of the squared trig norm (App. B), strongest first."""
     norms = frequency_norms(Z)
     if not norms.isfinite().all():
         raise ValueError("key frequencies need finite logits, got some that are not")
@@ -81,4 +82,4 @@ def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:
     """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, at given frequencies."""
     k = torch.tensor(frequencies, dtype=Z.dtype, device=Z.device)
-    return 2 / Z.shape[0] * _cosine_sums(Z, k)
+    return (2 - (2 * k == len(Z)).to(Z)) / len(Z) * _cosine_sums(Z, k)

@@ -53,7 +53,7 @@ class Run:
     keep_weights: bool = False  # whether the record keeps the final weights
     optimiser: str = "adamw"  # or "lbfgs": the minimum of Eq. (2) with alpha = eps * weight_decay
     precision: str = "float32"  # see PRECISIONS
-    tolerance: float = 0.0  # end once the residual has fallen below this for good; 0: never early
+    tolerance: float = 0.0  # end once the residual is below this, of adamw for good; 0: never early
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
     amplify: float = 0.0  # of adamw: adds so many times an average of slopes (Grokfast)
@@ -109,11 +109,11 @@ class Run:
         for name in ("noise", "amplify", "muon", "clip", "steepness"):
             yield name, 0 <= getattr(self, name) < np.inf, "at least 0"
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
-        free = by_adamw or self.task != "x+y"
-        yield "push", 0 <= self.push < (1e-9 if free else 1), "in [0, 1), and 0 but of lbfgs on x+y"
         fixed = not (by_adamw or self.until_rest or self.tolerance)
-        how = "at least 0, and 0 but of lbfgs without until_rest and tolerance"
-        yield "kink", 0 <= self.kink < (np.inf if fixed else 1e-9), how
+        how = "by lbfgs without until_rest and tolerance"
+        most = 1 if fixed and self.task == "x+y" else 1e-9
+        yield "push", 0 <= self.push < most, f"in [0, 1), and 0 but of x+y {how}"
+        yield "kink", 0 <= self.kink < (np.inf if fixed else 1e-9), f"at least 0, and 0 but {how}"
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
     def _check_init(self, init: "Run") -> None:
@@ -137,12 +137,15 @@ class Run:
 
     @classmethod
     def from_config(cls, config: dict) -> "Run":
-        """The run of a `config()`. Raises OSError (ENOTSUP) if that has fields unknown here."""
+        """The run of a `config()`. Raises OSError (ENOTSUP) for fields or values unknown here."""
         known = cls.__dataclass_fields__ | ModelConfig.__dataclass_fields__
         if unknown := ({*config, *config["model"]} - known.keys()):
             raise OSError(ENOTSUP, f"fields of another version: {', '.join(sorted(unknown))}")
         init = config["init"] and cls.from_config(config["init"])
-        return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
+        try:
+            return cls(**{**config, "init": init, "model": ModelConfig(**config["model"])})
+        except ValueError as error:  # such as a task that only another process has
+            raise OSError(ENOTSUP, f"a run that is not allowed here: {error}") from error
 
     @property
     def float64(self) -> bool:

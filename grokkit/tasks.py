@@ -93,7 +93,11 @@ def task(name: str, p: int) -> Task:
     if name == "x/y":
         x, y = x[y != 0], y[y != 0]
     if name in MODULAR:
-        labels = MODULAR[name](x, y, p)
+        labels = np.asarray(MODULAR[name](x, y, p))
+        if labels.dtype.kind not in "iu" or labels.shape != x.shape or {*labels} - {*range(n)}:
+            raise ValueError(
+                f"{name}: a rule gives {len(x)} integers in 0..{n - 1}, got {labels!r}"
+            )
     else:
         _elements, product = symmetric_group(p)
         inverse = product.argmin(axis=1)  # the identity has index 0

@@ -12,7 +12,7 @@ from functools import partial
 from grokkit import __version__
 from grokkit.commands import DEVICE, STORE, exit_status
 from grokkit.engine.trainer import resolve_device
-from grokkit.store.files import Damaged, listed
+from grokkit.store.files import Damaged, listed, read_checked
 from grokkit.store.store import Store
 from varma2023 import estimate, experiments, retrain
 from varma2023.engine.measured import read
@@ -128,10 +128,13 @@ def _verify(store: Store, args: argparse.Namespace) -> int:
 
     measurements = listed(store.shipped / "benchmarks", "*.json")
     measured = sum(sound(partial(read, path)) for path in measurements)
+    moments = listed(store.shipped / "moments", "*.safetensors")
+    drawn = sum(sound(partial(read_checked, path)) for path in moments)
     whole = sum(not record.weights_path or sound(record.weights) for record in shipped)
     for text in damaged:
         print(text, file=sys.stderr)
-    print(f"{whole} records and {measured} measurements of {store.shipped} are whole")
+    whole_ones = f"{whole} records, {measured} measurements and {drawn} networks' moments"
+    print(f"{whole_ones} of {store.shipped} are whole")
     return 1 if damaged or not whole else 0
 
 
@@ -166,4 +169,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 out of time, or results damaged or not the same, 2 bad arguments or
     what the message says, 130 Ctrl-C."""
     args = _parser().parse_args(argv)
-    return exit_status(lambda: _called(args), args.command == "run")
+    return exit_status(lambda: _called(args), args.command in ("run", "retrain"))

@@ -9,6 +9,7 @@ from numpy.polynomial import Polynomial
 
 from grokkit import tasks
 from grokkit.engine.stack import Stack, start
+from grokkit.engine.steepness import STEPS
 from grokkit.engine.tabulated import keep_freed_memory
 from grokkit.runs import Run
 from grokkit.store.store import Store
@@ -79,6 +80,7 @@ def run_seconds(run: Run, done: int, machine: Machine) -> float:
     """Time for one run from epoch `done` to its end; one that ends early takes less."""
     rest = 1 - done / run.epochs
     evaluation = machine.evaluation[run.float64](_evaluation_flop(run))
+    evaluation += (1 + 2 * STEPS) * _epoch_seconds(run, machine) if run.steepness else 0
     return rest * (run.epochs * _epoch_seconds(run, machine) + run.n_logged * evaluation)
 
 

@@ -623,7 +623,7 @@ class Plateau:
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"about {self.level:.2f} from epoch {self.start:,} to {self.end:,}"
+        return f"about {self.level:.3f} from epoch {self.start:,} to {self.end:,}"
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:

@@ -228,11 +228,19 @@ def losses_and_accuracies(records: Records) -> go.Figure:
     return fig
 
 
+EPOCH_0 = 0.8  # where a logarithmic axis has epoch 0
+
+
 def log_epochs(fig: go.Figure) -> None:
-    """Put all epochs on logarithmic axes; epoch 0 is drawn at 0.8."""
+    """Put all epochs on logarithmic axes; epoch 0 is drawn at `EPOCH_0`."""
     for trace in fig.data:
-        trace.x = np.maximum(np.asarray(trace.x, dtype=np.float64), 0.8)
+        epochs = np.asarray(trace.x, dtype=np.float64)
+        trace.x = np.maximum(epochs, EPOCH_0)
+        if trace.hovertemplate and trace.customdata is None:
+            told = trace.hovertemplate.replace("epoch %{x:,}", "epoch %{customdata:,}")
+            trace.update(customdata=epochs.astype(np.int32), hovertemplate=told)
     fig.update_xaxes(LOG)
+    fig.update_layout(meta={**(fig.layout.meta or {}), "epoch_0": EPOCH_0})
 
 
 def log_axis(

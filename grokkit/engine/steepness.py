@@ -24,7 +24,7 @@ def second_difference(
     as a function of point / scale.
     """
     noise = torch.Generator().manual_seed(0)
-    u = torch.randn(point.shape, generator=noise, dtype=torch.float64).to(point)
+    u = torch.randn(1, point.shape[1], generator=noise, dtype=torch.float64).to(point)
     found, middle = point.new_zeros(len(point)), loss(point)[0]
     h = part.to(point) * point.norm(dim=1)
     for _ in range(steps):

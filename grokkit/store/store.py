@@ -58,7 +58,8 @@ class Store:
     def __init__(self, path: Path | str | None = None, shipped: Path | str | None = None) -> None:
         """`path`: default $GROKKIT_STORE, else ~/.cache/grokkit. `shipped`: default the package's
         own results, or $GROKKIT_RESULTS (empty: none)."""
-        self.path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit").expanduser()
+        path = Path(path or os.environ.get("GROKKIT_STORE") or "~/.cache/grokkit")
+        self.path = path.expanduser().absolute()
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"the store must be a folder or not yet there, got {self.path}")
         name = "shipped" if shipped is not None else "GROKKIT_RESULTS"
@@ -116,10 +117,7 @@ class Store:
         return None
 
     def has(self, run: Run) -> bool:
-        """Whether there is a record to load; one that cannot be read is named, and counts as none.
-
-        So one may count and tidy. Whoever would train the run asks `get`, which raises instead.
-        """
+        """Whether there is a record to load; one that cannot be read is named, and is none."""
         try:
             return self.get(run) is not None
         except Unreadable as error:
@@ -206,11 +204,11 @@ class Store:
     def collect_garbage(self, damaged: bool = False) -> list[Path]:
         """Delete what no run needs any more; the paths that were deleted.
 
-        That is: checkpoints of runs with a sound record, temporary files older than an hour, and,
-        if asked, what was set aside as *.damaged. The records and everything that goes on are safe,
-        also while others train.
+        That is: checkpoints of runs with a sound record here, temporary files older than an hour,
+        and, if asked, what was set aside as *.damaged. All else is safe, also while others train.
         """
-        stray = [self._path("checkpoints", run) for run in self.checkpointed() if self.has(run)]
+        done = (run for run in self.checkpointed() if self._path("records", run).exists())
+        stray = [self._path("checkpoints", run) for run in done if self.has(run)]
         for folder in FOLDERS[:3]:
             stray += filter(files.abandoned, listed(self.path / folder, "*.tmp"))
             stray += listed(self.path / folder, "*.damaged") if damaged else []

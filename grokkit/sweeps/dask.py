@@ -61,7 +61,8 @@ class _Task:
                 worker.log_event(self.name, [number, done])
 
         tabulated.begin_thread()
-        device, store = resolve_device(self.device), Store(self.store, self.shipped or "")
+        seen = self.shipped if self.shipped and self.shipped.is_dir() else ""  # by this worker
+        device, store = resolve_device(self.device), Store(self.store, seen)
         alone = nullcontext() if device.type == "cpu" else _card
         with alone:
             trained = train_stack(runs, store, device, 1, progress, lambda: self.name in _left)

@@ -27,7 +27,7 @@ POLL_SECONDS = 2.0  # between looks at runs that other processes hold
 
 
 def train(
-    runs: Iterable[Run],
+    runs: Iterable[Run] | Run,
     store: Store | Path | str | None = None,
     device: str = "auto",
     progress: bool = True,
@@ -47,7 +47,7 @@ def train(
         StoreFull: no space for a record, or for the last checkpoints before a stop.
         FloatingPointError: runs left the finite numbers; the message names them.
     """
-    runs = list(runs)
+    runs = [runs] if isinstance(runs, Run) else list(runs)
     if other := [run for run in runs if not isinstance(run, Run)]:
         raise ValueError(f"runs must be of grokkit.Run, got {other[0]!r}")
     if not minutes >= 0:

@@ -25,6 +25,12 @@ def test_runs_that_others_start_from_are_counted_once():
     assert ungrok.flop == pytest.approx(sum(each) + of_all.flop)
 
 
+def test_a_run_waits_for_what_it_starts_from():
+    on, start = (budget.budget(name) for name in ("ungrokking", "full_data"))
+    [each] = {run.epochs for run in profiles.ungrokking("paper")}
+    assert on.longest_steps == each + start.longest_steps
+
+
 def test_cores_help_until_each_has_one_run():
     one, many, more = (budget.seconds_on_cores(SEMI, cores) for cores in (1, 100, 10_000))
     assert one == pytest.approx(100 * many)

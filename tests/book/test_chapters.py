@@ -203,7 +203,21 @@ def test_chapters_run_side_by_side_and_leave_nothing_of_this_machine(small, tmp_
     assert chapters.verdicts(to) == {("chapters/one", "sum"): "holds", ("intro", "sum"): "holds"}
     assert chapters.report_verdicts(to, ["sum"]) == 0
     assert chapters.report_verdicts(to, ["product"]) == 1
-    assert chapters.report_verdicts(tmp_path / "nowhere", []) == 0
+    assert chapters.report_verdicts(tmp_path / "nowhere", []) == 2
+    assert chapters.execute("published", ["one"], to, 1, small) == 0  # the others stay
+    assert {*chapters.verdicts(to)} == {("chapters/one", "sum"), ("intro", "sum")}
+
+
+def test_nothing_but_what_was_executed_before_is_deleted(small, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(ValueError, match=r"mine is no folder of executed chapters: name a new"):
+        chapters.stage(small, tmp_path / "mine")
+    for to in (small, small.parent):
+        with pytest.raises(ValueError, match=f"{to} holds the sources of the book"):
+            chapters.stage(small, to)
+    chapters.stage(small, tmp_path / "to")
+    chapters.stage(small, tmp_path / "to")
 
 
 def test_the_pages_that_read_every_experiment_are_known():

@@ -12,7 +12,7 @@ import pytest
 from test_site import FITTED, FRAMES, Tab, switch_to, tabs_on, write_page
 from test_sphinx_ext import rendered
 
-from varma2023 import theme
+from varma2023 import plots, theme
 from varma2023.publish import chapters, data
 from varma2023.publish.sphinx_ext import PlotlyMime
 
@@ -229,6 +229,15 @@ def test_the_csv_says_whose_each_point_is():
     assert len(rows) == 3 * 6 + 2
     assert {tuple(row[4:]) for row in rows[:3]} == {("0", "0.1", "400")}
     assert rows[-1][4:] == ["", "", ""]
+
+
+def test_where_epoch_0_has_no_place_on_the_axis_hover_and_csv_know_it():
+    fig = theme.figure().add_scatter(x=[0, 1, 10], y=[1, 2, 3], hovertemplate="epoch %{x:,}")
+    plots.log_epochs(fig)
+    assert 0 < fig.data[0].x[0] < 1
+    assert fig.data[0].hovertemplate == "epoch %{customdata:,}"
+    assert [*fig.data[0].customdata] == [0, 1, 10]
+    assert [row[2] for row in csv.reader(csv_of(fig).splitlines())] == ["x", "0", "1", "10"]
 
 
 BARS = {"array": [2], "arrayminus": [1]}

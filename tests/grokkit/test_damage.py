@@ -205,9 +205,16 @@ def test_an_error_while_a_file_is_read_says_nothing_about_the_file(place, monkey
 
 
 @pytest.mark.parametrize("kind", ["record", "checkpoint", "shipped"])
-def test_what_a_version_with_more_fields_has_written_is_left_as_it_is(place, kind, monkeypatch):
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"later": 0.0}, "fields of another version: later"),
+        ({"task": "x^9"}, r"a run that is not allowed here: .*got 'x\^9'"),
+    ],
+)
+def test_what_another_version_has_written_is_left_as_it_is(place, kind, other, says, monkeypatch):
     config = Run.config
-    monkeypatch.setattr(Run, "config", lambda run: config(run) | {"later": 0.0})
+    monkeypatch.setattr(Run, "config", lambda run: config(run) | other)
     later = Store(place / "later" / "store", "")
     later.put(RECORD, THETA)
     later.save_checkpoint(checkpoint(RUN))
@@ -216,7 +223,7 @@ def test_what_a_version_with_more_fields_has_written_is_left_as_it_is(place, kin
     made = "record" if kind == "shipped" else kind  # a file of one row is shipped as well
     target_of(made, place / "later", RUN).replace(target)
     before = target.read_bytes()
-    check_unreadable(kind, place, "fields of another version: later")
+    check_unreadable(kind, place, says)
     assert target.read_bytes() == before
 
 

@@ -32,6 +32,13 @@ def test_every_public_name_is_there_and_any_other_is_an_error():
         grokkit.trian  # noqa: B018
 
 
+@pytest.mark.process
+def test_a_task_can_be_added_after_nothing_but_the_import():
+    code = "import grokkit; grokkit.tasks.MODULAR['2x+y'] = lambda x, y, p: (2 * x + y) % p; "
+    code += "assert grokkit.task('2x+y', 5).labels.tolist()[:6] == [0, 1, 2, 3, 4, 2]"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 @pytest.mark.slow
 def test_the_five_lines_of_the_docstring_run(home):
     found = {"grokkit": grokkit}

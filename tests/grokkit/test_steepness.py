@@ -66,3 +66,11 @@ def test_it_is_that_of_the_exact_loss_and_of_no_run_that_does_not_ask():
 
     assert at_start(replace(RUN, loss="rounded")) == at_start(RUN)
     assert math.isnan(at_start(replace(RUN, steepness=0.0)))
+
+
+def test_it_does_not_depend_on_who_is_beside_it():
+    curvature = torch.arange(1.0, 9, dtype=torch.float64)
+    loss = rowwise(lambda x: (curvature * x**2).sum() / 2)
+    rows = torch.eye(8, dtype=torch.float64)[[2, 2]]
+    one, other = second_difference(loss, rows, torch.full((2,), 1e-3), steps=1)
+    assert one == other

@@ -85,6 +85,14 @@ def test_garbage_is_what_no_run_needs_and_nothing_else(store):
     assert store.checkpointed() == {going: 2}
 
 
+def test_the_checkpoint_of_a_run_that_is_shipped_but_trained_anew_is_no_garbage(store, tmp_path):
+    store.put(*finished(RUN))
+    store.export("some", [RUN], tmp_path / "results")
+    anew = Store(tmp_path / "anew", tmp_path / "results")
+    anew.save_checkpoint(checkpoint(RUN))
+    assert anew.collect_garbage() == []
+
+
 def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store, tmp_path):
     record, weights = finished(RUN)
     store.put(record, weights)

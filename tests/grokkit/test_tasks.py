@@ -91,6 +91,22 @@ def test_random_labels_are_uniform_and_unrelated_to_the_rule():
     assert (labels != tasks.random_labels(task, 4)).any()
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda x, y, p: x**3 + y,  # not an answer: beyond p
+        lambda x, y, p: x - y,  # below 0
+        lambda x, y, p: (x + y) % p / 1,  # no integer
+        lambda x, y, p: (x + y) % p == 0,
+        lambda x, y, p: 1,  # not one for each example
+    ],
+)
+def test_a_rule_that_does_not_give_answers_is_named(rule, monkeypatch):
+    monkeypatch.setitem(tasks.MODULAR, "mine", rule)
+    with pytest.raises(ValueError, match=r"mine: a rule gives 25 integers in 0\.\.4, got"):
+        tasks.task("mine", 5)
+
+
 SUMS = tasks.task("x+y", 7)
 
 

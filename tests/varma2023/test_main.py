@@ -15,6 +15,7 @@ from tiny import CPU, SMALL, TINY, checkpoint, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
+from grokkit.store.files import tensor_bytes, write_atomically
 from grokkit.store.store import Store
 from grokkit.sweeps import plan
 from varma2023 import estimate, experiments, profiles
@@ -155,8 +156,8 @@ def test_ctrl_c_promises_no_checkpoint_where_there_is_none(monkeypatch, cli):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("varma2023.retrain.find", interrupted)
-    assert cli("retrain 0", 130).err == "stopped\n"
+    monkeypatch.setattr("varma2023.experiments.inventory", interrupted)
+    assert cli("list", 130).err == "stopped\n"
 
 
 @pytest.mark.process
@@ -285,21 +286,26 @@ def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
     train(small, Store())
     Store().export("small", small, results)
     (results / "benchmarks").mkdir()
+    moments = results / "moments" / "a.safetensors"
+    write_atomically(moments, tensor_bytes({"at": torch.zeros(2)}, {}))
     monkeypatch.setattr("varma2023.engine.measured.FOLDER", results / "benchmarks")
     measured = save("engine-cpu", {"rows": [{"ms": 1.5}]})
     monkeypatch.setenv("GROKKIT_RESULTS", str(results))
-    assert cli("verify").out == f"2 records and 1 measurements of {results} are whole\n"
+    whole = "2 records, 1 measurements and 1 networks' moments"
+    assert cli("verify").out == f"{whole} of {results} are whole\n"
     [path, _] = (results / "weights").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     printed = cli("verify", 1)
     assert printed.out.startswith("1 records")
+    moments.write_bytes(moments.read_bytes()[:-1] + b"?")
     assert path.name in printed.err
     (results / "other.parquet").write_bytes(b"no")
     measured.write_text(measured.read_text().replace("1.5", "1.4"))
     printed = cli("verify", 1)
     assert "other.parquet" in printed.err
     assert f"{measured}: damaged" in printed.err
-    assert "and 0 measurements" in printed.out
+    assert f"{moments}: damaged" in printed.err
+    assert "0 measurements and 0 networks' moments" in printed.out
     monkeypatch.setenv("GROKKIT_RESULTS", str(home / "nothing"))
     home.joinpath("nothing").mkdir()
     cli("verify", 1)

@@ -78,10 +78,12 @@ def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:
 
 
 def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
-    """Norm of the operand embedding along cos and sin of each frequency k = 1..(p-1)/2."""
-    p = W_E.shape[0]
-    spectrum = torch.fft.rfft(W_E.double(), dim=0)[1 : (p + 1) // 2]
-    return spectrum.abs().square().sum(1).sqrt() * (2 / p) ** 0.5
+    """Norm of the operand embedding along cos and sin of each frequency k = 1..p/2."""
+    p = len(W_E)
+    norms = torch.fft.rfft(W_E.double(), dim=0)[1 : p // 2 + 1].abs().square().sum(1).sqrt()
+    norms *= (2 / p) ** 0.5
+    norms[(p - 1) // 2 :] /= 2**0.5  # at p / 2, of even p, there is a cos alone
+    return norms
 
 
 def strength_at_start(run: Run) -> Float[Tensor, " freq"]:

@@ -78,5 +78,5 @@ def fig_moduli(records: Records) -> go.Figure:
     looks = {"mode": "lines+markers", "marker": {"size": 9, "symbol": "diamond"}, "colour": GEN}
     draw(fig, [*means], [*means.values()], "geometric mean", "%{y:.2f} at p = %{x}", **looks)
     each = ", ".join(f"{mean:.1f} at p = {p}" for p, mean in means.items())
-    text = f"Key frequencies of {len(done)} grokked networks by modulus, on average {each}: as p "
+    text = f"Key frequencies of {len(done)} grokked networks by modulus, in the mean {each}: as p "
     return set_alt(fig, f"{text}to the power {growth(records).text()}.")

@@ -56,7 +56,7 @@ function render({ model, el }) {
     const rules = inside ? [{ x: critical, text: `equal at D = ${show(Math.round(critical))}` }] : [];
     const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
     const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);
-    const found = (name, factor = 1) => (measured[name] || []).map(([x, y]) => ({ x, y: y * factor, open: true,
+    const found = (name, factor = 1) => (measured[name] || []).filter(([d]) => d >= RANGE.low && d <= RANGE.high).map(([x, y]) => ({ x, y: y * factor, open: true,
       colour: name === "mem" ? COLOURS.mem : COLOURS.gen }));
     cost.draw({ label: `Norms at D ${show(size)}: C_mem ${show(mem)}, C_gen ${show(gen)}; they are equal at D ${equal}`,
       x, y: { low: Math.min(10, ...ends), high: Math.max(120, ...ends), log: true }, rules, cursor: size,
@@ -68,9 +68,9 @@ function render({ model, el }) {
       lines: [{ x: sizes, y: sizes.map((d) => genShare(state, logit, d)), colour: COLOURS.gen }],
       dots: [...found("share"), { x: size, y: part, colour: COLOURS.gen }] });
     names.set([`${gen.toFixed(1)} (${(100 * part).toFixed(1)}% of the logit)`, `${mem.toFixed(1)} (${(100 - 100 * part).toFixed(1)}%)`]);
-    const cheaper = size < critical ? "the memorising circuit is the cheaper one" : "the generalising circuit is the cheaper one";
+    const cheaper = mem < gen ? "the memorising circuit is the cheaper one" : "the generalising circuit is the cheaper one";
     const taken = state.kappa >= 2 ? "κ ≥ 2: it takes the whole logit." : "κ < 2: both keep a part of the logit.";
-    status.textContent = `The costs are equal at D ${critical < 1 ? "below 1" : `= ${equal}`}. At D = ${show(size)}, ${cheaper}; ${taken}`;
+    tell(status, `The costs are equal at D ${critical < 1 ? "below 1" : `= ${equal}`}. At D = ${show(size)}, ${cheaper}; ${taken}`);
     controls.read();
   }
   return follow(model, specs.map(({ key }) => key), recompute, [cost, share]);

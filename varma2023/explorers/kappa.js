@@ -79,12 +79,13 @@ function render({ model, el }) {
     const w = optimalWeights(circuits);
     const shares = optimalShares(circuits);
     // even points, and two at the jump, so that the switch is drawn as a step at kappa = q
-    const grid = Array.from({ length: 300 }, (_, i) => KAPPA.low + ((KAPPA.high - KAPPA.low) * i) / 299);
+    const high = Math.max(KAPPA.high, q, kappa);
+    const grid = Array.from({ length: 300 }, (_, i) => KAPPA.low + ((high - KAPPA.low) * i) / 299);
     const kappas = [...grid, q * (1 - 1e-6), q].sort((a, b) => a - b);
     const table = kappas.map((k) => optimalShares({ P, kappa: k, q }));
     const text = shares.map((s, i) => `circuit ${i + 1} ${show(Number((100 * s).toPrecision(3)))}%`).join(", ");
     share.draw({ label: `Optimal shares at kappa ${show(kappa)} and q ${show(q)}: ${text}`,
-      x: { title: "κ (drag in the chart, or the slider)", low: 0, high: KAPPA.high }, y: { low: 0, high: 1.02 },
+      x: { title: "κ (drag in the chart, or the slider)", low: 0, high }, y: { low: 0, high: 1.02 },
       lines: P.map((_, i) => ({ x: kappas, y: table.map((row) => row[i]), ...CIRCUITS[i] })),
       rules: [{ x: q, text: "κ = q" }], cursor: kappa,
       dots: shares.map((s, i) => ({ x: kappa, y: s, colour: CIRCUITS[i].colour })) });
@@ -100,8 +101,8 @@ function render({ model, el }) {
       lines: [{ x, y, colour: "currentColor" }],
       dots: [{ x: pair[0], y: cost(pair[0]) / cost(1), colour: CIRCUITS[i].colour }] });
     names.set(CIRCUITS.map((_, k) => (k < count ? `${show(w[k])} (${(100 * shares[k]).toFixed(1)}%)` : undefined)));
-    status.textContent = kappa < q ? "κ < q: every circuit keeps some weight, the efficient ones more."
-      : "κ ≥ q: the most efficient circuit keeps all the weight.";
+    tell(status, kappa < q ? "κ < q: every circuit keeps some weight, the efficient ones more."
+      : "κ ≥ q: the most efficient circuit keeps all the weight.");
     controls.read();
   }
   return follow(model, specs.map(({ key }) => key), recompute, [share, exchange]);

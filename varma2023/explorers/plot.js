@@ -63,7 +63,7 @@ function layout(el, label, titles) {
 function tell(status, text) {
   const words = (line) => line.replace(/[\d,]+/g, "");
   status.setAttribute("aria-live", words(text) === words(status.textContent) ? "off" : "polite");
-  status.textContent = text;
+  if (text !== status.textContent) status.textContent = text;
 }
 
 // Four significant digits, without trailing zeros; thousands get a comma.

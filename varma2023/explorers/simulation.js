@@ -109,9 +109,9 @@ function render({ model, el }) {
     const first = (list) => { const i = list.findIndex((v) => v < 1); return i < 0 ? null : whole.step[i]; };
     const [train, test] = [first(whole.train_loss), first(whole.test_loss)];
     const falls = (step) => (step === null ? "never falls below 1" : `falls below 1 at step ${show(step)}`);
-    status.textContent = run.diverged
+    tell(status, run.diverged
       ? `Step ${show(run.diverged)} overshoots and leaves a circuit at zero for good: lower λ or α.`
-      : `Train loss ${falls(train)}, test loss ${falls(test)}.`;
+      : `Train loss ${falls(train)}, test loss ${falls(test)}.`);
     for (const each of buttons) {
       const same = Object.entries(presets[each.dataset.preset]).every(([key, value]) => toy[key] === value);
       each.setAttribute("aria-pressed", String(same));

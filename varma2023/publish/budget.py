@@ -1,6 +1,6 @@
 """What the paper's own grid would take: FLOP counted, time from rates measured or assumed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grokkit.runs import Run
@@ -20,7 +20,7 @@ class Budget:
     runs: int
     steps: int  # model-steps, of all runs together
     flop: float  # float64 counts as twice as much
-    longest: float  # FLOP of the longest run, which cannot be divided
+    longest: float  # FLOP of the longest run with all that it starts from, one after the other
     longest_steps: int
 
 
@@ -29,7 +29,14 @@ def budget(name: str) -> Budget:
     chosen = experiments.experiment(name)
     runs = [run for generation in with_inits(chosen.runs("paper")) for run in generation]
     each, steps = [work(run) for run in runs], [run.epochs for run in runs]
-    return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), max(each), max(steps))
+    longest = max(_chain(run, work) for run in runs)
+    most = max(_chain(run, lambda each: each.epochs) for run in runs)
+    return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), longest, int(most))
+
+
+def _chain(run: Run, cost: Callable[[Run], float]) -> float:
+    """The cost of a run and of all that it starts from."""
+    return cost(run) + (_chain(run.init, cost) if run.init else 0)
 
 
 def measured_rate() -> float:

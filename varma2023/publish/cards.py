@@ -169,8 +169,9 @@ def predicted(found: Results, every: ByExperiment) -> Face | None:
     curves = [Curve([low, high], [low, high], "reference", dash="2 3"), Curve(x, y, "norm", True)]
     alt = f"{len(x)} measured sizes at which networks forget, {y.min():,.0f} to {y.max():,.0f}, "
     alt += f"against those predicted from costs: a prediction is {ours}."
-    about = "of several tasks, measured against predicted, equal on the dotted line; memory is at "
-    about += f"rest for {sum(row.memory_rests for row in by_cost)} of them"
+    n_own = sum(row in own for row in by_cost)
+    about = f"of {n_own} seeds of x + y and {len(by_cost) - n_own} other tasks, measured (those of "
+    about += "other tasks at least) against predicted, equal on the dotted line"
     return Face("D_crit, predicted from costs", ours, "none", spark(curves, axis, axis, alt), about)
 
 

@@ -149,13 +149,26 @@ def check(book: Path = BOOK) -> int:
 
 
 def stage(book: Path, to: Path) -> None:
-    """A fresh copy of the book's sources in `to`, with the page scripts; notebooks not yet run."""
-    shutil.rmtree(to, ignore_errors=True)
+    """A fresh copy of the book's sources in `to`, with the page scripts; notebooks not yet run.
+
+    Raises:
+        ValueError: `to` holds something else, or the sources themselves.
+    """
+    if book.resolve().is_relative_to(to.resolve()):
+        raise ValueError(f"{to} holds the sources of the book: name a new folder or an empty one")
+    _replaced(to, "_toc.yml", "executed chapters")
     not_sources = shutil.ignore_patterns("_build", ".ipynb_checkpoints", "*.ipynb")
     shutil.copytree(book, to, ignore=not_sources)
     for name in documents(book):
         (to / f"{name}.md").unlink()
     stage_assets(to / "_assets")
+
+
+def _replaced(to: Path, mark: str, of: str) -> None:
+    """Delete a folder that an earlier call has made, which such a file in it shows."""
+    if to.exists() and any(to.iterdir()) and not (to / mark).exists():
+        raise ValueError(f"{to} is no folder of {of}: name a new one or an empty one")
+    shutil.rmtree(to, ignore_errors=True)
 
 
 def stage_assets(to: Path) -> None:
@@ -223,7 +236,11 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
         return 2
     if profile != "published":  # then the others train, and these load: none waits for another
         chosen.sort(key=READ_ALL.__contains__)
+    others = [to / f"{name}.ipynb" for name in names if name not in chosen]
+    kept = {path: path.read_bytes() for path in others if path.exists()}
     stage(book, to)
+    for path, content in kept.items():
+        path.write_bytes(content)
     print(f"== executing {len(chosen)} chapters, profile {profile}, {jobs} at a time", flush=True)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     parameters = {} if profile == "published" else {"profile": profile}
@@ -302,7 +319,9 @@ def verdicts(executed: Path) -> dict[tuple[str, str], str]:
 
 def report_verdicts(executed: Path, need: Sequence[str]) -> int:
     """Print the verdicts; exit status 1 if one of `need` does not hold, at whatever size."""
-    reached = verdicts(executed)
+    if not (reached := verdicts(executed)):
+        print(f"no verdicts in {executed}: python -m varma2023.publish execute makes them")
+        return 2
     for (name, claim), verdict in reached.items():
         print(f"{name:32} {claim:24} {verdict}")
     held = {claim for (_, claim), verdict in reached.items() if verdict.startswith("holds")}
@@ -330,7 +349,7 @@ def site(staged: Path, to: Path) -> int:
     subset_icons(made)
     mend(made)
     data.write(made)
-    shutil.rmtree(to, ignore_errors=True)
+    _replaced(to, "index.html", "a site")
     shutil.move(made, to)
     pages = len(list(to.rglob("*.html")))
     print(f"== {pages} pages in {time.perf_counter() - start:.0f} s: {to / 'index.html'}")

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def table(figure: Mapping[str, Any]) -> str:
     """
     meta = [m if isinstance(m := t.get("meta"), Mapping) else {} for t in figure["data"]]
     keys = list(dict.fromkeys(key for own in meta for key in own))
+    zero = (figure.get("layout", {}).get("meta") or {}).get("epoch_0", nan)  # drawn off its place
     barred = any(t.get(f"error_{a}", {}).get("array") for a in "xy" for t in figure["data"])
     bars = ["low", "high"] if barred else []
     to = io.StringIO()
@@ -49,6 +51,7 @@ def table(figure: Mapping[str, Any]) -> str:
         name = MARKUP.sub("", trace.get("name") or "") or f"trace {i}"
         of = [own.get(key) for key in keys]
         for point, ends in _points(trace):
+            point[0] = 0 if point[0] == zero else point[0]
             cells = [*point, *of, *(ends if bars else [])]
             rows.writerow([trace.get("xaxis", "x"), name, *map(_text, cells)])
     return to.getvalue()

@@ -523,8 +523,8 @@ def surpassed_text(found: Sequence[Pair]) -> str:
     """How many semi-grokked runs the minimiser undercuts, in full; how much higher they lie."""
     semi = by_outcome(found).get(SEMI, [])
     n = sum(excess(pair) > 0 and measures.end_kind(pair.lbfgs) == measures.FULL for pair in semi)
-    higher = f" (AdamW's lie higher by {excess_text(semi)}, median and range)" if semi else ""
-    return f"{n} of {len(semi)}{higher}"
+    higher = f" (by AdamW all of them are higher by {excess_text(semi)}, median and range)"
+    return f"{n} of {len(semi)}{higher if semi else ''}"
 
 
 def middle_text(found: Sequence[Pair]) -> str:

@@ -57,7 +57,9 @@ def fig1c(found: ByExperiment) -> Result:
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
     at = f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
-    ours = f"{len(standing)} of {len(longer)} stay when trained for longer; the example is at {at}"
+    ours = (
+        f"trained for longer, {len(standing)} of {len(longer)} still there; the example is at {at}"
+    )
     too = {"one stays in float64, too": bool(analysis.standing(precise)) if precise else None}
     made = Evidence.of(*filter(None, (records, longer)))
     return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, made)

@@ -214,7 +214,9 @@ def deep(found: ByExperiment) -> Result:
     ours = f"come back: {counts}; Eq. (2) {analysis.changes_text(sizes[larger])}"
     keep, stay = (claims.every(s.comes_back for s in own) for own in kinds[:2])
     further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}
-    further[f"at {smaller} some of those with it do not"] = None if keep is None else not keep
+    further[f"at {smaller} one or more of those with it do not"] = (
+        None if keep is None else not keep
+    )
     ends = [shake.after for shake in shakes]
     rested = [shake.rested for shake in shakes] + [*map(measures.rests, ends)]
     further |= measures.true_or_open("every end is at rest", rested)

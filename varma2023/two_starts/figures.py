@@ -77,7 +77,7 @@ def fig_two_starts(grokked: Records, fresh: Records) -> go.Figure:
     fig.update_xaxes(plots.size_axis([pair.grokked for pair in pairs], "D"))
     fig.update_yaxes(exponentformat="power")
     lower = [sum(pair.lower[what] for pair in pairs) for what in ("train loss", "objective")]
-    said = f"{len(pairs)} train sets taken to a minimum from a grokked and from a fresh network. "
+    said = f"{len(pairs)} train sets, with a grokked and a fresh network minimised on each. "
     said += f"The grokked start has the lower train loss on {lower[0]}, and the lower Eq. (2) on "
     return set_alt(fig, f"{said}{lower[1]} of them.")
 
@@ -242,7 +242,7 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
     fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
     fig.update_xaxes(title="D", row=1, col=2)
     said = f"{len(pushes)} networks in memory are pushed towards the rule. Eq. (2) rises over "
-    return set_alt(fig, f"{said}memory's minimum, by {barrier.heights_text(pushes)} examples.")
+    return set_alt(fig, f"{said}memory, by {barrier.heights_text(pushes)} examples.")
 
 
 def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
@@ -270,5 +270,5 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
     fig.update_xaxes(title="test accuracy", range=[-0.03, 1.03])
     fig.update_yaxes(title="Eq. (2) above memory's", row=1, col=1)
     below = measures.how_many(each.below_memory for each in found)
-    said = f"Where {len(found)} pushed networks rest once they are let go. {below} rest below "
-    return set_alt(fig, f"{said}their memory's minimum in Eq. (2).")
+    said = f"Where {len(found)} pushed networks end once they are let go. {below} end below where "
+    return set_alt(fig, f"{said}they were in memory in Eq. (2).")

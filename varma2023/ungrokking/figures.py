@@ -25,8 +25,8 @@ def fig1b_ungrokking(records: Records) -> go.Figure:
     text = f"Grokked networks trained further on {records[0].run.dataset_size:,} examples: test "
     text += f"accuracy goes from {records[0]['test_accuracy'][0]:.2f} to "
     text += f"{measures.finals(records, 'test_accuracy').text('.2f')} in "
-    text += f"{records[0].run.epochs:,} epochs, while train accuracy stays at "
-    text += f"{min(r['train_accuracy'].min() for r in records):.3f} or more." + early_text(records)
+    text += f"{records[0].run.epochs:,} epochs, while train accuracy never falls below "
+    text += f"{min(r['train_accuracy'].min() for r in records):.3f}." + early_text(records)
     return set_alt(fig, text)
 
 
@@ -106,7 +106,7 @@ def fig4_ungrokking(
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
         more += f" {capitalised(each)}."
-    text = f"Test accuracy of {len(minimised)} networks that had grokked, taken to a minimum on "
+    text = f"Test accuracy of {len(minimised)} networks that had grokked, minimised further on "
     text += f"fewer examples: {ends[0]:.2f} at {sizes[0]:,.0f} examples, {ends[-1]:.2f} at "
     text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, field)}.{more}"
     return set_alt(fig, text)

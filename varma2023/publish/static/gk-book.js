@@ -103,7 +103,7 @@
     update();
   };
   const number = (value) => (Math.abs(value) < 1e-3 && value ? value.toExponential()
-    : (+value.toPrecision(6)).toLocaleString("en-GB"));
+    : (+value.toPrecision(6)).toLocaleString("en-GB", { maximumSignificantDigits: 6 }));
   const group = (details, name, values, off, update) => {
     const field = element(details, "fieldset");
     element(field, "legend", name);
@@ -179,7 +179,7 @@
     let soon;
     new ResizeObserver(() => {
       clearTimeout(soon);
-      if (host.clientWidth && host.clientWidth !== host._fullLayout.width) soon = setTimeout(drawn, 100);
+      if (host.clientWidth && Math.abs(host.clientWidth - host._fullLayout.width) >= 1) soon = setTimeout(drawn, 100);
     }).observe(host);
     div.dataset.drawn = "1";
   };
