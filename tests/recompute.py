@@ -606,7 +606,10 @@ def rows_of_the_board() -> dict[str, list[str]]:
             f"over {np.log10(ratio.max() / ratio.min()):.1f} decades",
         ],
         "F10b": [f"rank correlation {rank_correlation(sizes, last):.2f} "],
-        "F1c": [f"^{len(stay)} of {len(longer)} stay", f"the example is at {stay[0]:.1%}"],
+        "F1c": [
+            f"^trained for longer, {len(stay)} of {len(longer)} still there",
+            f"the example is at {stay[0]:.1%}",
+        ],
         "F5": [f"{len(left)} semi-grokked"],
         "F8wd": [f"{name}: {moved}" for name, moved in by_decay.items()],
         "F8": [f"in {sum(map(ungroks, tasks))} of {len(tasks)} tasks"],

@@ -166,7 +166,7 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert "in 4 of 5 runs" in analysis.times_table(records)
     assert analysis.growth_text(records[:6]) == "Too few runs to say"
     wide = made.waits(p=113)["delay"]
-    both = shown(figures.fig_wide(records, wide), "1 have not got there; p = 113: ")
+    both = shown(figures.fig_wide(records, wide), "not there at their end: 1; p = 113: ")
     assert {trace.name for trace in both.data} == {"networks", *LAWS}
     dots = [trace for trace in both.data if trace.mode == "markers"]
     assert [len(t.x) for t in dots] == [len(analysis.comparable(here)) for here in (records, wide)]

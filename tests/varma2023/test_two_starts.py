@@ -235,5 +235,5 @@ def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_t
     )
     assert len(barrier.released(ends, pushes, rules[:3], memories)) == 3
     assert barrier.released_table(found).count("<tr>") == 11
-    fig = shown(figures.fig_released(found), "8 of 10 rest below")
+    fig = shown(figures.fig_released(found), "8 of 10 end below")
     assert len(fig.data) == 30

@@ -87,7 +87,7 @@ def fig_wide(*kinds: Records) -> go.Figure:
         sizes["range"][0] = log10(least)
         fig.update_xaxes(sizes, row=1, col=col)
         late = sum(isinf(analysis.halfway(record)) for record in here)
-        told.append(f"{name}: {len(here)} networks, of which {late} have not got there")
+        told.append(f"{name}: {len(here)} networks; not there at their end: {late}")
     fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
     fig.update_yaxes(title="decay times", row=1, col=1)
     said = "How long networks take to be half-way to the rule, against the size of their train set."

@@ -49,7 +49,7 @@ def _evidence(records: Records) -> Evidence:
 @CLAIMS.row(
     "F9",
     "Fig. 9, the two circuits during grokking",
-    "C_gen overtakes C_mem, at a falling norm, before the network generalises",
+    "C_gen overtakes C_mem before the network generalises, and by then the norm has fallen",
     (CIRCUITS, "fig-9"),
     ("grokking",),
     number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",

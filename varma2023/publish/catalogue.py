@@ -24,8 +24,8 @@ def hours_text(records: Records, digits: int = 0) -> str:
                 spent["thread"] += share * process.get("threads", 1)
             else:
                 spent["card"] += share
-    named = [f"{spent[of]:,.{digits}f} {of}-hours" for of in spent if spent[of] or of == "thread"]
-    return " and ".join(named)
+    told = {of: f"{spent[of]:,.{digits}f}" for of in spent if spent[of] or of == "thread"}
+    return " and ".join(f"{n} {of}-hour{'s' * (n != '1')}" for of, n in told.items())
 
 
 def commits(records: Records) -> list[str]:

@@ -451,7 +451,7 @@ def stays_at_rest(found: ByExperiment) -> Result:
         return Result()
     out = [on for on, end in pairs if measures.end_kind(end) == measures.FULL]
     stay, ends = analysis.standing(held), ", ".join(f"{at_the_end(on):.2f}" for on in held)
-    ours = f"{len(stay)} of {len(held)} stay; all end at {ends}"
+    ours = f"{len(stay)} of {len(held)} stay; the ends are {ends}"
     full = all_of("those that the minimiser leads out end in full", map(in_full, out))
     further = {**full, **measures.resting(held)}
     return Result(ours, 2 * len(stay) > len(held), further, Evidence.of(held))
