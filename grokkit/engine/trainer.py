@@ -209,8 +209,10 @@ def stop_reason(run: Run, metrics: Float[Tensor, "log metric"], stuck: bool) -> 
     epochs, last = run.log_epochs()[: len(residual)], float(residual[-1])
     if run.until_rest and at_minimum(epochs, objective(loss, norm, run.alpha), last):
         return f"at rest: residual {last:.2g}"
-    adamw_rests = at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time)
-    converged = last < run.tolerance if run.optimiser == "lbfgs" else adamw_rests
+    if run.optimiser == "lbfgs":
+        converged = last < run.tolerance
+    else:
+        converged = at_rest(epochs, residual, accuracy, run.tolerance, run.decay_time)
     return f"converged: residual {last:.2g} below {run.tolerance:g}" if converged else ""
 
 
