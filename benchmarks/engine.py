@@ -108,8 +108,7 @@ def fresh(
     runs: list[Run], device: torch.device, batched: bool | None = None, threads: int = 1
 ) -> Stack:
     """The runs at epoch 0."""
-    nowhere = Store("/nonexistent", shipped="")
-    states = [start(run, nowhere) for run in runs]
+    states = [start(run, Store("/nonexistent", shipped="")) for run in runs]
     return Stack(runs, states, device, batched=batched, threads=threads)
 
 
@@ -150,8 +149,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype = torch.float32) -> flo
         a, b = torch.randn(2, size, size, device=device, dtype=dtype)
         product = partial(torch.mm, a, b)
         product()
-        took = min(seconds(repeated(product), device, 3) for _ in range(8))
-        best = max(best, 2 * size**3 / took)
+        best = max(best, 2 * size**3 / min(seconds(repeated(product), device, 3) for _ in range(8)))
     return best
 
 

@@ -55,8 +55,7 @@ def steps_of(size: int, warm_up: int) -> dict[str, Callable[[], None]]:
     """An epoch of AdamW in both precisions, and a gradient of the minimiser, by name."""
     ways = {}
     for optimiser, precision in (("adamw", "float32"), ("adamw", "float64"), ("lbfgs", "float64")):
-        run = Run(dataset_size=size, optimiser=optimiser, precision=precision)
-        own = fresh([run], CPU)
+        own = fresh([Run(dataset_size=size, optimiser=optimiser, precision=precision)], CPU)
         for _ in range(warm_up if optimiser == "lbfgs" else 1):
             own.advance()
         ways[f"{optimiser}, {precision}"] = own.advance

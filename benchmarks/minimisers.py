@@ -75,8 +75,7 @@ class Problem:
 
     def test_accuracy(self, point: Tensor) -> float:
         theta = model.named(point[0].double(), self.run.shapes)
-        none = torch.tensor(float("nan"), dtype=torch.float64)
-        row = metrics.evaluate(self.run, theta, none)
+        row = metrics.evaluate(self.run, theta, torch.tensor(float("nan"), dtype=torch.float64))
         return float(row[metrics.METRICS.index("test_accuracy")])
 
 
@@ -108,8 +107,7 @@ def in_adams_scale(problem: Problem) -> Iterator[Point]:
         value, gradient = problem(point * scale)
         return value, gradient * scale
 
-    optimiser = lbfgs.LBFGS(problem.start / scale)
-    for point, value, gradient in to_the_end(optimiser, scaled):
+    for point, value, gradient in to_the_end(lbfgs.LBFGS(problem.start / scale), scaled):
         yield point * scale, value, gradient / scale
 
 

@@ -84,7 +84,7 @@ def main() -> None:
     for name in list(CASES)[: 1 if args.quick else None]:
         made = rerun(name)
         rows.append(vars(made))
-        print(made.described(), flush=True)
+        print(name, made.networks, "networks,", made.cpu_seconds, "s,", made.verdicts, flush=True)
     save(args, "rerun", CPU, rows=rows)
 
 

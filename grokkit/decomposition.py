@@ -1,6 +1,6 @@
 """App. B: what share of a network's logits for x + y mod p is the trigonometric algorithm's.
 
-Everything is in float64 and works on Z[a, b, c], the logit of label c on the input a + b.
+Everything works in the type of Z[a, b, c], the logit of label c on the input a + b.
 """
 
 import torch
@@ -68,7 +68,7 @@ def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
 def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
     """How many `key_frequencies` logits of these `frequency_norms` have; waits for no device."""
     power = norms.square().sort(descending=True).values
-    return (power.cumsum(0) / power.sum() < 0.98).sum() + 1
+    return (power.cumsum(0) / power.sum() < 0.98).sum() + (power.sum() > 0)
 
 
 def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:

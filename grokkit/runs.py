@@ -18,11 +18,13 @@ from grokkit.model import ModelConfig
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
 PRECISIONS = {
-    "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
+    "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
 }
 TEXTS = {"labels": ("true", "random"), "loss": ("exact", "rounded"), "mirrors": tasks.MIRRORS}
 TEXTS["optimiser"] = tuple(PRECISIONS)
+
+STAGES = 20  # in which a spring is wound up, or kinks are sharpened, by lbfgs
 
 MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
@@ -61,7 +63,7 @@ class Run:
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
     clip: float = 0.0  # of adamw: the longest norm of the gradient, in units of eps; 0: any
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
-    push: float = 0.0  # of lbfgs: a spring raises `trig_share` so far by the end; 0: none
+    push: float = 0.0  # of lbfgs: a spring raises `trig_share` to this by the end; 0: none
     kink: float = 0.0  # of lbfgs: rounds ReLUs, over so much at first, a hundredth last; 0: not
     mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
 
@@ -94,7 +96,7 @@ class Run:
             yield name, getattr(self, name) >= low, f"at least {low}"
             yield name, getattr(self, name) <= MOST[name], f"at most {MOST[name]:,}"
         for name in ("lr", "eps", "init_scale"):
-            yield name, 0 < getattr(self, name) < np.inf, "positive"
+            yield name, 0 < getattr(self, name) < np.inf, "positive and finite"
         yield "init_scale of a run with init", self.init is None or self.init_scale == 1, "1"
         decays = f"in [0, 1/lr) = [0, {1 / self.lr:g})"
         yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
@@ -111,9 +113,12 @@ class Run:
             yield f"{name} of {self.optimiser}", by_adamw or not getattr(self, name), "0"
         fixed = not (by_adamw or self.until_rest or self.tolerance)
         how = "by lbfgs without until_rest and tolerance"
-        most = 1 if fixed and self.task == "x+y" else 1e-9
-        yield "push", 0 <= self.push < most, f"in [0, 1), and 0 but of x+y {how}"
-        yield "kink", 0 <= self.kink < (np.inf if fixed else 1e-9), f"at least 0, and 0 but {how}"
+        sums = fixed and self.task == "x+y"
+        push, kink = sums and 0 < self.push < 1, fixed and 0 < self.kink < 1e6
+        yield "push", push or not self.push, f"in [0, 1), and 0 but of x+y {how}"
+        yield "kink", kink or not self.kink, f"in [0, 1e6), and 0 but {how}"
+        whole = self.epochs % STAGES == 0 or not (self.push or self.kink)
+        yield "epochs with push or kink", whole, f"a multiple of {STAGES}"
         yield f"loss of {self.optimiser}", by_adamw or self.loss == "exact", "exact"
 
     def _check_init(self, init: "Run") -> None:
@@ -160,7 +165,7 @@ class Run:
     @property
     def decay_time(self) -> float:
         """Epochs in which weight decay alone shrinks the weights by e: 1 / (lr lambda)."""
-        return 1 / (self.lr * self.weight_decay) if self.weight_decay else np.inf
+        return 1 / rate if (rate := self.lr * self.weight_decay) else np.inf
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the train and of the test set among the task's examples (`tasks.split`)."""
@@ -196,7 +201,7 @@ class Run:
 
 TYPES: dict[object, tuple[type | tuple[type, ...], str, Callable]] = {
     int: (Integral, "an integer", int),
-    float: (Real, "a number", lambda v: float(v) + 0.0 if abs(v) < 2**1023 else np.inf),  # no -0.0
+    float: (Real, "a number", lambda v: np.inf if abs(v) >= 2**1023 else float(v) + 0.0),  # no -0.0
     bool: ((bool, np.bool_), "True or False", bool),
     str: (str, "a text", str),
     ModelConfig: (ModelConfig, "a ModelConfig", lambda value: value),

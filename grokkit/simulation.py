@@ -117,8 +117,10 @@ def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     check_whole("simulate", 1, steps=steps, log_every=log_every)
     (g1, g2), (m1, m2) = toy.w_gen, toy.w_mem
     power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
-    pull_gen = toy.alpha * (2 / toy.kappa) * toy.P_gen**2
-    pull_mem = toy.alpha * (2 / toy.kappa) * toy.P_mem**2
+    pull_gen = toy.alpha * (2 / toy.kappa) * (toy.P_gen * toy.P_gen)
+    pull_mem = toy.alpha * (2 / toy.kappa) * (toy.P_mem * toy.P_mem)
+    if math.isinf(pull_gen + pull_mem):  # which times 0 is no number
+        raise _diverges(1, toy)
     log = [(0, g1 * g2, m1 * m2)]
     for step in range(1, steps + 1):
         gen, mem = g1 * g2, m1 * m2

@@ -103,7 +103,7 @@ def task(name: str, p: int) -> Task:
         inverse = product.argmin(axis=1)  # the identity has index 0
         right = {"S_n: xy": 0 * x, "S_n: xyx^-1": inverse[x], "S_n: xyx": x}[name]
         labels = product[product[x, y], right]
-    return Task(name, int(p), n, np.stack([x, y], axis=1), labels)
+    return Task(name, int(p), n, np.stack([x, y], axis=1), labels.astype(np.int64))
 
 
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:

@@ -106,5 +106,5 @@ def lemma_d3_delta(x: float, r: float, c: float) -> float:
     check_positive("App. D", x=x, c=c, r=r)
     if r < 1:
         raise ValueError(f"Lemma D.3: r must be 1 or more, got {r}")
-    floor = x ** (r - 1) - c / r
-    return x if r == 1 or floor <= 0 else x - floor ** (1 / (r - 1))
+    part = c / (r * x ** (r - 1))
+    return x if r == 1 or part >= 1 else -x * math.expm1(math.log1p(-part) / (r - 1))

@@ -127,11 +127,7 @@ def crossing(d_crit: float, sizes=SIZES, seed=0, weight_decay=1.0, **changes) ->
 
 def by_seed(d_crits: dict[int, float], values: Sequence[float] = DECAYS, **changes) -> list[Record]:
     """A `sweep` in which each seed has its own D_crit."""
-    return [
-        each
-        for seed, d_crit in d_crits.items()
-        for each in sweep((seed,), d_crit, values=values, **changes)
-    ]
+    return [r for seed, at in d_crits.items() for r in sweep((seed,), at, values=values, **changes)]
 
 
 def by_modulus(factor=1.0, known=(53, 113), seeds=FIVE, rest=CALM, far=CALM, more=()) -> Named:
@@ -256,8 +252,7 @@ def mixtures(part=0.63, other=0.63, share=0.5, seeds=FIVE, uneven=0.0) -> Named:
         return ends, memory
 
     (ends, memory), (small, known) = at(113, "random", part), at(31, "true", other)
-    named = {"transition": ends, "papers_memory": memory}
-    return named | {"moduli": small, "two_minima": known}
+    return {"transition": ends, "papers_memory": memory, "moduli": small, "two_minima": known}
 
 
 def shaken(back=1.0, lost=0.5, p=113, rest=CALM, sizes=(180, 228)) -> Named:
@@ -311,8 +306,7 @@ def pushed(
         share = np.linspace(0.1, 0.6, len(at))
         own = {"trig_share": share, "test_accuracy": 0.05, "residual": residual}
         found.append(record(run, at, train_loss=0.0, param_norm=norm, **own))
-    fresh = sweep(seeds, left, values=(1.0,), p=p, fresh=True)
-    return {"pushed": found, "upper_branch": fresh}
+    return {"pushed": found, "upper_branch": sweep(seeds, left, values=(1.0,), p=p, fresh=True)}
 
 
 def by_mirrors(ratio=2.0, **changes) -> Named:
@@ -514,8 +508,7 @@ def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> Named:
     larger, later = stepping(seeds=seeds, base=base), []
     losses = np.where(PLATEAU_EPOCHS == 5000, loss, 1e-7)
     for run in (each.run for each in larger if each.run.lr == 8e-3):
-        begun = replace(run, epochs=300, keep_weights=True)
-        own = replace(run, lr=2e-3, init=begun)
+        own = replace(run, lr=2e-3, init=replace(run, epochs=300, keep_weights=True))
         later.append(plateau(kind, own, train_loss=losses, train_accuracy=1.0))
     return {"larger_step": larger, "lowered": later}
 
@@ -634,8 +627,7 @@ def papers_sizes(longer=SEMI, other=None, seeds=FIVE, p=113, lost=0) -> Named:
     large = near_d_crit(base=base, seeds=seeds)
     half = [plateau(other or measures.outcome(r), replace(r.run, lr=4e-3)) for r in large]
     later = [plateau(longer, r.run) for r in in_the_middle(large)[lost:]]
-    again = later + from_their_ends(later, 0.6)
-    return {"papers_sizes": large + half, "papers_sizes_again": again}
+    return {"papers_sizes": large + half, "papers_sizes_again": later + from_their_ends(later, 0.6)}
 
 
 def from_their_ends(records: list[Record], accuracy: float) -> list[Record]:
@@ -717,8 +709,7 @@ def from_minima(
         steep = (rule if of_rule else memory * exp(apart * (seed - 2))) * weight_decay**decay
         own = Run(p=p, dataset_size=1190, weight_decay=weight_decay, seed=seed)
         rates = (1e-3, 4e-3, 1.6e-2)
-        accuracy = 1.0 if of_rule else fresh
-        made += at_minimum(own, of_rule, accuracy, steep, rates, rest, calm)
+        made += at_minimum(own, of_rule, 1.0 if of_rule else fresh, steep, rates, rest, calm)
     return made
 
 
@@ -805,8 +796,7 @@ def pairs(p: int = 113, differ: Sequence[int] = ()) -> list[Record]:
     for seed in FIVE:
         run = Run(p=p, dataset_size=scaled(3830, p=p), seed=seed, keep_weights=True)
         other = profiles.minimised(run, 1000, profiles.early(run))
-        norm = 30.0 if seed in differ else 24.0
-        made += [end(run), end(other, param_norm=norm)]
+        made += [end(run), end(other, param_norm=30.0 if seed in differ else 24.0)]
     return made
 
 
@@ -990,11 +980,8 @@ def key_frequencies(power=0.25, general=1.0, seeds=FIVE) -> Named:
 
     def at(p: int, accuracy: float) -> list[Record]:
         runs = [Run(p=p, dataset_size=round(0.3 * p**2), seed=seed) for seed in seeds]
-        curves = {
-            "test_accuracy": [0, accuracy],
-            "n_key_frequencies": round(4 * (p / 113) ** power),
-        }
-        return [record(run, [0, run.epochs], **curves) for run in runs]
+        ends = {"test_accuracy": [0, accuracy], "n_key_frequencies": round(4 * (p / 113) ** power)}
+        return [record(run, [0, run.epochs], **ends) for run in runs]
 
     others = [*at(31, general), *chain(*(at(p, 1.0) for p in (53, 73, 97)))]
     return {"grokked_moduli": others, "grokking": at(113, 1.0)}

@@ -121,10 +121,7 @@ def d_crit(rows: list[Row], of=accuracy) -> float:
 
     NaN if it ends below a half.
     """
-    curve = [
-        (size, np.mean([of(row) for row in here]))
-        for size, here in groups(rows, "dataset_size").items()
-    ]
+    curve = [*by(rows, "dataset_size", of=lambda own: np.mean([*map(of, own)])).items()]
     if curve[-1][1] < 0.5:
         return float("nan")
     for (low, below), (high, above) in reversed(list(pairwise(curve))):
@@ -223,12 +220,9 @@ def while_calm(row: Row) -> float:
     """The median steepness in the second half, within ten times the least loss so far."""
     loss, epochs = row.curves["train_loss"], row.curves["epoch"]
     fits = int(np.argmax(row.curves["train_accuracy"] == 1))
-    calm = [
-        row.curves["steepness"][i]
-        for i in range(fits, len(loss))
-        if 2 * epochs[i] >= epochs[-1] and loss[i] <= 10 * min(loss[fits : i + 1])
-    ]
-    return float(np.median(calm))
+    low = loss[fits:] <= 10 * np.minimum.accumulate(loss[fits:])
+    late = 2 * epochs[fits:] >= epochs[-1]
+    return float(np.median(row.curves["steepness"][fits:][low & late]))
 
 
 def shifts(rows: list[Row], of=accuracy) -> list[float]:
@@ -312,17 +306,14 @@ def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
 def together(ends: list[Row], memory: list[Row]) -> str:
     """Squared norm of mixtures over what both circuits take apart, the mean by seed (C68)."""
     sizes, found = groups(memory, "dataset_size"), []
+    names = ("trig_logit", "mem_logit", "param_norm")
+    means = [[np.mean([r.end(name) for r in here]) for here in sizes.values()] for name in names]
     for rule, row in product(with_the_rule(ends), filter(rests, ends)):
         share = row.end("trig_logit") / row.end("correct_logit")
         within = min(sizes) <= row.dataset_size <= max(sizes)
         if row.seed == rule.seed and within and 1 / 4 <= share <= 3 / 4:
-            names = ("trig_logit", "mem_logit", "param_norm")
-            means = [
-                [np.mean([r.end(name) for r in here]) for here in sizes.values()] for name in names
-            ]
-            trig, mem, norm = (
-                np.interp(log(row.dataset_size), [*map(log, sizes)], y) for y in means
-            )
+            at, known = log(row.dataset_size), [*map(log, sizes)]
+            trig, mem, norm = (np.interp(at, known, y) for y in means)
             gen = (row.end("trig_logit") - trig) / (rule.end("trig_logit") - trig)
             rest = (row.end("mem_logit") - rule.end("mem_logit")) / (mem - rule.end("mem_logit"))
             apart = gen ** (1 / 3) * rule.end("param_norm") ** 2 + rest ** (1 / 3) * norm**2
@@ -372,12 +363,9 @@ def zero_of(by_size: dict[int, float]) -> float:
 def n_alike(rows: list[Row]) -> tuple[int, int]:
     """Pairs of AdamW and the minimiser that end alike (choice C16), of how many."""
     found = groups(rows, "task", "p", "dataset_size", "labels", "seed", "weight_decay", "eps")
-    part, alike = np.array([0.02, 0.05, 0.03]), 0
+    part, alike, names = np.array([0.02, 0.05, 0.03]), 0, ("param_norm", "correct_logit")
     for both in found.values():
-        one, other = (
-            np.array([row.end("param_norm"), row.end("correct_logit"), objective(row)[-1]])
-            for row in both
-        )
+        one, other = (np.array([*map(row.end, names), objective(row)[-1]]) for row in both)
         near = np.abs(one - other) <= part * np.maximum(np.abs(one), np.abs(other))
         alike += near.all() and np.ptp(list(map(accuracy, both))) <= 0.05
     return int(alike), len(found)
@@ -416,8 +404,7 @@ def ungrokked(name: str) -> list[Row]:
 
 def at_moduli() -> list[Row]:
     """Ungrokking at weight decay 1, the paper's modulus included."""
-    papers = [row for row in read("transition") if row.weight_decay == 1]
-    return read("moduli") + papers
+    return read("moduli") + [row for row in read("transition") if row.weight_decay == 1]
 
 
 def ungrokked_at_widths() -> list[Row]:
@@ -462,19 +449,13 @@ def near_rest(row: Row) -> float:
 
 def with_another_beta() -> dict[float, str]:
     """By beta_2 of the runs mod 31, these epochs over those of the same network with 0.98."""
-    usual = {
-        (row.dataset_size, row.seed): near_rest(row)
-        for row in read("delay")
-        if row.p == 31 and row.weight_decay == 1
-    }
-    rows = [row for row in read("second_moment") if row.p == 31]
-    return by(
-        rows,
-        "beta2",
-        of=lambda own: averaged(
-            [near_rest(row) / usual[row.dataset_size, row.seed] for row in own], ".2f"
-        ),
-    )
+    rows = [row for row in read("delay") if row.p == 31 and row.weight_decay == 1]
+    usual = {(row.dataset_size, row.seed): near_rest(row) for row in rows}
+
+    def slower(own: list[Row]) -> str:
+        return averaged([near_rest(r) / usual[r.dataset_size, r.seed] for r in own], ".2f")
+
+    return by([row for row in read("second_moment") if row.p == 31], "beta2", of=slower)
 
 
 def with_the_rule(rows: list[Row]) -> list[Row]:
@@ -565,14 +546,14 @@ def rows_of_the_board() -> dict[str, list[str]]:
     rates = by([*semi, *read("leaving_memory")], "lr", of=d_crits)
     rates_53 = by(read("leaving_memory_53"), "lr", of=d_crits)
     clips = groups(read("clipped"), "p")
-    same_strength = read("exchanged") + [row for row in clips[31] if not row.clip]
-    cells = by(same_strength, "lr", "eps", of=half)
+    cells = by(read("exchanged") + [row for row in clips[31] if not row.clip], "lr", "eps", of=half)
     free = groups(read("without_decay"), "dataset_size", "lr", "eps")
     middle = left_in_the_middle(semi, longer)
     forgetful = groups(ungrokked("forgetting"), "dataset_size")
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
     calm = by(read("remembering"), "dataset_size", of=lambda own: [*map(while_calm, own)])
     noisy = [row for row in read("kicked") if row.p == 113]
+    momentum = [*by(read("momentum"), "beta1", of=half).values()]
     both = groups(read("along_rounded_kinks"), "labels")
     return {
         "F1a": [
@@ -657,10 +638,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
             + (f", ε = {eps:g}" if eps < 1e-8 else "")
             for (size, lr, eps), own in free.items()
         ],
-        "B22": [
-            "{} of {} with".format(*n)
-            for n in [*by(read("momentum"), "beta1", of=half).values()][:2]
-        ],
+        "B22": ["{} of {} with".format(*n) for n in momentum[:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(read("shaken")).items()],
         "B49": [f"0 at {summary([*map(zero_of, heights(read('pushed')).values())])}"],
         "B24": ["^{} of {} end in the middle, {} of them".format(*middle)],

@@ -41,10 +41,8 @@ def test_all_ways_train_the_same_networks():
         found = inspect.getclosurevars(step).nonlocals
         stacks = found.get("stacks") or [call.__self__ for call in found["calls"]]
         mine = [stack.theta(i) for stack in stacks for i in range(len(stack.runs))]
-        for theta, there in zip(mine, reference, strict=True):
-            assert_close(
-                dict(theta), dict(there), rtol=1e-3, atol=1e-4, check_dtype=False, msg=name
-            )
+        for own, there in zip(mine, reference, strict=True):
+            assert_close(dict(own), dict(there), rtol=1e-3, atol=1e-4, check_dtype=False, msg=name)
 
 
 def test_a_measurement_has_every_time_and_its_ratio_to_the_textbook_loop():
@@ -71,8 +69,7 @@ def test_the_limit_is_the_larger_of_arithmetic_and_bytes():
     assert flop == pytest.approx(3.7e9, rel=0.02)  # DESIGN
     assert gpu.limit(Run(dataset_size=3830), PEAK) == pytest.approx(flop / 1e11)
     parameters = 226_944
-    few = gpu.limit(Run(dataset_size=1), PEAK)
-    assert few == pytest.approx(7 * 4 * parameters / 1e10)
+    assert gpu.limit(Run(dataset_size=1), PEAK) == pytest.approx(7 * 4 * parameters / 1e10)
 
 
 def test_the_accelerators_command_measures_every_part_anywhere():
@@ -91,8 +88,7 @@ def test_an_outcome_says_when_and_how_a_run_ended():
 
 def test_saved_measurements_name_where_they_were_made():
     for path in sorted(measured.FOLDER.glob("*.json")):
-        saved = measured.load(path.stem)
-        assert saved["provenance"]["device"]
+        assert measured.load(path.stem)["provenance"]["device"]
     with pytest.raises(LookupError, match=r"python benchmarks/nothing\.py --save"):
         measured.load("nothing-cpu")
 

@@ -50,9 +50,7 @@ def equal(one: Record, other: Record) -> bool:
 def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
     """A record with curves drawn at random, in the 24 bits that a file keeps, and weights."""
     epochs, rng = run.log_epochs(), np.random.default_rng(run.seed)
-    curves = {
-        name: rng.random(len(epochs), "f4").astype(float) for name in ("train_loss", "param_norm")
-    }
+    curves = {k: rng.random(len(epochs), "f4").astype(float) for k in ("train_loss", "param_norm")}
     record = Record(run, {"epoch": epochs, **curves}, {"torch": "x", "wall": 1.5})
     return record, initialise(run.model, run.p, run.seed)
 

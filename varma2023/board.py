@@ -8,7 +8,7 @@ from itertools import chain
 
 from grokkit.runs import Records
 from varma2023 import claims, experiments
-from varma2023.claims import SCORES, VERDICTS, ByExperiment, Claim, Evidence, Met, Result
+from varma2023.claims import SCORES, VERDICTS, ByExperiment, Claim, Met, Result
 from varma2023.clock import claims as clock
 from varma2023.convergence import claims as convergence
 from varma2023.decomposition import claims as decomposition
@@ -116,7 +116,8 @@ def score_texts(found: Mapping[str, Result]) -> dict[str, str]:
     told = {}
     for score in SCORES:
         own = [found.get(each.id, Result()) for each in CLAIMS if each.score == score]
-        n, short = Counter(result.verdict for result in own), sum(r.only_untold for r in own)
+        n = Counter(result.verdict for result in own)
+        short = sum(False not in r.further.values() for r in own if r.verdict == claims.IN_PART)
         parts = []
         for verdict in filter(n.get, VERDICTS):
             words = verdict.replace(",", "")
@@ -145,16 +146,6 @@ def ours_html(ours: str) -> str:
     if len(ours) <= LONG or not rest:
         return ours
     return f"<details><summary>{first}; …</summary>{'; '.join(rest)}</details>"
-
-
-def chosen_by(made: Evidence | None) -> str:
-    """The attributes by which the page's script chooses a row: its methods, and its moduli."""
-    by = sorted({name.partition(",")[0] for name in made.by}) if made else ()  # without a rate
-    moduli = [name for name in made.settings if re.match(r"p = |S\d", name)] if made else ()
-    return (
-        f'data-method="{"|".join(by) or "no method"}" '
-        f'data-modulus="{"|".join(moduli) or "no modulus"}"'
-    )
 
 
 def scoreboard(found: Mapping[str, Result]) -> str:
@@ -191,7 +182,10 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             f'<td data-head="{head}"{key}>{text}</td>'
             for head, key, (_, text) in zip(heads, keys, cells, strict=True)
         )
-        chosen = f'data-verdict="{result.verdict}" {chosen_by(made)}'
+        by = sorted({name.partition(",")[0] for name in made.by}) if made else ()  # without a rate
+        moduli = [name for name in made.settings if re.match(r"p = |S\d", name)] if made else ()
+        chosen = f'data-verdict="{result.verdict}" data-method="{"|".join(by) or "no method"}"'
+        chosen += f' data-modulus="{"|".join(moduli) or "no modulus"}"'
         rows.append(f'<tr id="{row_id(each.id)}" {chosen}>{texts}</tr>')
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return indexed(

@@ -109,11 +109,6 @@ class Result:
             return IN_PART
         return SMALLER if self.evidence.smaller else HOLDS
 
-    @property
-    def only_untold(self) -> bool:
-        """Whether it is in part only because the runs cannot tell something."""
-        return self.verdict == IN_PART and False not in self.further.values()
-
 
 Judge = Callable[[ByExperiment], Result]
 

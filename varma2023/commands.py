@@ -97,8 +97,7 @@ def _run(store: Store, args: argparse.Namespace) -> None:
     wanted = map(experiments.experiment, names)
     runs = [run for each in wanted for run in each.runs(profile, args.seeds)]
     how = {"minutes": args.minutes, "scheduler": args.scheduler, "progress": not args.quiet}
-    records = experiments.load_or_train(runs, store, args.device, **how)
-    for record in records:
+    for record in experiments.load_or_train(runs, store, args.device, **how):
         # trained on every example there is no test set
         of = "test" if "test_accuracy" in record.metrics else "train"
         accuracy = f"{of} accuracy {record.final(f'{of}_accuracy'):.3f}"
@@ -106,8 +105,7 @@ def _run(store: Store, args: argparse.Namespace) -> None:
 
 
 def _export(store: Store, args: argparse.Namespace) -> None:
-    runs = experiments.experiment(args.experiment).runs("published")
-    print(store.export(args.experiment, runs))
+    print(store.export(args.experiment, experiments.experiment(args.experiment).runs("published")))
 
 
 def _verify(store: Store, args: argparse.Namespace) -> int:

@@ -63,8 +63,7 @@ def measure(device: torch.device) -> Machine:
             evaluation[exact] = _fit(small_evaluation, large_evaluation, _evaluation_flop)
     finally:
         torch.set_num_threads(threads)
-    took = time.monotonic() - began
-    return Machine(device, threads if on_cpu else 1, epoch, evaluation, took)
+    return Machine(device, threads if on_cpu else 1, epoch, evaluation, time.monotonic() - began)
 
 
 def seconds(left: dict[Run, int], machine: Machine) -> float:

@@ -400,7 +400,6 @@ def true_or_open(says: str, met: Iterable[object]) -> dict[str, bool | None]:
 
 # --- D_crit and the shape of a transition: Figs. 4, 8 ----------------------------------------
 
-Accuracy = Reading
 SHARP = 1494 / 390  # within the sizes of the paper's Fig. 7 (choice C19)
 JUDGED_P = 53  # a claim about the transition is not judged at a smaller modulus (choice C19)
 SAME_EQ_2 = 0.03  # the most, relative, by which one end may differ in Eq. (2) (choice C16)
@@ -435,23 +434,23 @@ class Critical:
 
 
 def curve(
-    records: Records, accuracy: Accuracy = at_the_end
+    records: Records, read: Reading = at_the_end
 ) -> tuple[Float[np.ndarray, " run"], Float[np.ndarray, " run"]]:
     """Dataset sizes in order, and mean test accuracy at each; raises ValueError of no records."""
     if not records:
         raise ValueError("a curve needs at least one record, got none")
     found = group(records, "dataset_size")
-    means = [np.mean([accuracy(record) for record in here]) for here in found.values()]
+    means = [np.mean([read(record) for record in here]) for here in found.values()]
     return np.array([*found], dtype=float), np.array(means)
 
 
-def d_crit(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end) -> Critical:
+def d_crit(records: Records, level: float = 0.5, read: Reading = at_the_end) -> Critical:
     """D_crit of one curve: where test accuracy crosses `level`, linearly in log D.
 
     Of a curve that crosses more than once, the last time: at every larger size that was run it is
     at or above the level. Censored where the smallest size is above it, or the largest below.
     """
-    sizes, values = curve(records, accuracy)
+    sizes, values = curve(records, read)
     last = int(np.flatnonzero(values < level).max(initial=-1))
     low, high = [0.0, *sizes.tolist(), inf][last + 1 : last + 3]
     if low == 0 or high == inf:
@@ -461,19 +460,14 @@ def d_crit(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
     return Critical(exp(log(low) + part * log(high / low)), low, high)
 
 
-def d_crits(
-    records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
-) -> dict[int, float]:
+def d_crits(records: Records, level: float = 0.5, read: Reading = at_the_end) -> dict[int, float]:
     """By seed, `d_crit` of its mean curve; NaN of one that is censored."""
-    seeds = group(records, "seed").items()
-    return {seed: d_crit(unit, level, accuracy).value for seed, unit in seeds}
+    return {seed: d_crit(unit, level, read).value for seed, unit in group(records, "seed").items()}
 
 
-def d_crit_interval(
-    records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end
-) -> Interval:
+def d_crit_interval(records: Records, level: float = 0.5, read: Reading = at_the_end) -> Interval:
     """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
-    return statistics.geometric_mean([*map(log, d_crits(records, level, accuracy).values())])
+    return statistics.geometric_mean([*map(log, d_crits(records, level, read).values())])
 
 
 def d_crit_by_modulus(records: Records) -> dict[int, float]:
@@ -481,20 +475,20 @@ def d_crit_by_modulus(records: Records) -> dict[int, float]:
     return {p: d_crit_interval(runs).value for p, runs in group(records, "p").items()}
 
 
-def d_crit_text(records: Records, level: float = 0.5, accuracy: Accuracy = at_the_end) -> str:
+def d_crit_text(records: Records, level: float = 0.5, read: Reading = at_the_end) -> str:
     """`d_crit_interval`; where a seed's D_crit is censored, that of every seed."""
-    whole = d_crit_interval(records, level, accuracy)
+    whole = d_crit_interval(records, level, read)
     if isfinite(whole.value):
         return whole.text(",.0f")
-    texts = [str(d_crit(unit, level, accuracy)) for unit in group(records, "seed").values()]
+    texts = [str(d_crit(unit, level, read)) for unit in group(records, "seed").values()]
     alike = len(texts) > 1 and len(set(texts)) == 1
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
-def crossings_rest(records: Records, accuracy: Accuracy = at_the_end, level: float = 0.5) -> bool:
+def crossings_rest(records: Records, read: Reading = at_the_end, level: float = 0.5) -> bool:
     """Whether D_crit can be told: every curve crosses, between two ends at rest (choice C15)."""
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():
-        found = d_crit(runs, level, accuracy)
+        found = d_crit(runs, level, read)
         beside = [run for run in runs if run.run.dataset_size in (found.low, found.high)]
         if found.censored or not all(map(rests, beside)):
             return False

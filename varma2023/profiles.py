@@ -48,12 +48,6 @@ class Grid:
     run: Run = PAPERS  # its modulus, network and learning rate
     exact: bool = False  # whether sizes are meant as they are, whatever the task
 
-    def given(self, seeds: int, sizes: Sizes, decays: Sequence[float] | None) -> "Grid":
-        """The grid with these instead of its own, where they are not None."""
-        grid = replace(self, seeds=seeds)
-        grid = grid if sizes is None else replace(grid, sizes=sorted(sizes), exact=True)
-        return grid if decays is None else replace(grid, decays=decays)
-
     def sizes_of(self, run: Run) -> list[int]:
         """The dataset sizes for this run's task and modulus."""
         if self.exact:
@@ -102,8 +96,10 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
             profile = given.pop("profile", PROFILES[0])
             seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
             own_seeds = {name: each.seeds for name, each in grids.items()}
-            n = len(seed_range(profile, seeds, **own_seeds))
-            grid = grids[profile].given(n, sizes, decays if "weight_decay" in own else (1.0,))
+            new: Changes = {"seeds": len(seed_range(profile, seeds, **own_seeds))}
+            new |= {} if sizes is None else {"sizes": sorted(sizes), "exact": True}
+            new |= not_none({"decays": decays if "weight_decay" in own else (1.0,)})
+            grid = replace(grids[profile], **new)
             return make(profile, grid, **given.pop("changes", {}), **given)
 
         del checked.__wrapped__  # Sphinx would take its parameters for those of the signature
@@ -160,6 +156,7 @@ def seed_range(
 RESIDUAL = 0.01  # at which the minimiser's runs end; few get there (see the chapter)
 PART = 1e-4  # of the norm, over which the steepness of the loss is measured (choice C32)
 EARLY = 0.4  # lr x epochs of AdamW before the minimiser takes a network over: it has memorised
+LARGEST = 3.4  # times p ln p: on so many examples narrow networks, and those at 31, hold the rule
 
 
 def minimised(run: Run, gradients: int, init: Run | None, precision: str = "float64") -> Run:
@@ -247,11 +244,8 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
     n_logged = {"published": 160, "quick": 60, "paper": 400}[profile]
     base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
-    runs = [
-        replace(base, dataset_size=size, init=init, seed=init.seed)
-        for size in grid.sizes_of(inits[0])
-        for init in inits
-    ]
+    wanted = product(grid.sizes_of(inits[0]), inits)
+    runs = [replace(base, dataset_size=size, init=init, seed=init.seed) for size, init in wanted]
     if profile != "published" or "epochs" in not_none(changes):
         return runs
     return [replace(r, epochs=AT_FIRST) if r.dataset_size == UNMOVED else r for r in runs]

@@ -19,14 +19,6 @@ class Comparison:
     stored: Record
     again: Record
 
-    @property
-    def identical(self) -> bool:
-        """Whether every metric at every evaluation has the same bits."""
-        return self.stored.metrics.keys() == self.again.metrics.keys() and all(
-            np.array_equal(self.stored[name], self.again[name], equal_nan=True)
-            for name in self.stored.metrics
-        )
-
     def final_values(self) -> dict[str, tuple[float, float]]:
         """Accuracies, norm and correct logit at the end, stored and again."""
         names = ("train_accuracy", "test_accuracy", "param_norm", "correct_logit")
@@ -43,7 +35,9 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        how = "the same bits" if self.identical else "agrees" if self.agrees else "differs"
+        a, b = self.stored.metrics, self.again.metrics
+        bits = (np.array_equal(a.get(k, ()), b.get(k, ()), equal_nan=True) for k in a | b)
+        how = "the same bits" if all(bits) else "agrees" if self.agrees else "differs"
         values = ", ".join(f"{k} {b:.4g} ({a:.4g})" for k, (a, b) in self.final_values().items())
         return f"{self.stored.run.key}  {self.stored.run}  {how}: {values}"
 

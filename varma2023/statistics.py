@@ -71,7 +71,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
     """The statistic of the units, with its percentile interval over resampled units.
 
     The statistic may not depend on the order of the units. Resamples for which it is not finite are
-    left out. Fewer than `FEW` units give no interval but the statistic of each; none, a ValueError.
+    left out. Fewer than `FEW` units give no interval but the statistic of each; none, NaN.
     """
     found = bootstrap_of([units], statistic)
     if len(units) >= FEW:
@@ -116,7 +116,7 @@ def mean_ratio(above: Mapping[int, float], below: Mapping[int, float]) -> Interv
 def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., float]) -> Interval:
     """As `bootstrap`, of several samples, each drawn from by itself; `n` is the least size."""
     if not all(samples):
-        raise ValueError("a sample must hold at least one unit to draw from, got none")
+        return Interval(nan)
     found = Interval(float(statistic(*samples)), n=min(map(len, samples)))
     if found.n < FEW or not isfinite(found.value):
         return found

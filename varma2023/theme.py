@@ -111,7 +111,8 @@ def show(fig: go.Figure) -> go.Figure:
         if trace.type not in TRACE_TYPES:
             allowed = ", ".join(sorted(TRACE_TYPES))
             raise ValueError(f"{label}: type must be one of {allowed}, got {trace.type!r}")
-        n = len(trace.x) if trace.type == "scatter" and trace.x is not None else 0
+        drawn = (v for v in (trace.x, trace.y) if trace.type == "scatter" and v is not None)
+        n = max(map(len, drawn), default=0)
         if n > MAX_POINTS:
             raise ValueError(f"{label}: a line has at most {MAX_POINTS} points, got {n}")
     for part in NOT_DRAWN:

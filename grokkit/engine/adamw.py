@@ -23,7 +23,7 @@ MATRICES = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out")  # that Muon moves; of 
 class AdamW:
     """torch's fused Adam with one lr, betas, eps, clip, amplify and muon, which the runs share.
 
-    It has one weight decay too, so theta <- (1 - lr lambda) theta is a step of its own.
+    It has a single weight decay as well, so theta <- (1 - lr lambda) theta is done here.
     """
 
     def __init__(self, runs: Sequence[Run], tensors: dict[str, Tensor], epoch: int) -> None:

@@ -34,8 +34,8 @@ def total(train_loss: Objective, eps: PerRun, weight_decay: PerRun) -> Objective
     def value_and_gradient(theta: Rows) -> tuple[Tensor, Tensor]:
         loss, gradient = train_loss(theta)
         value, slope = penalty(theta, weight_decay.to(theta))
-        alpha = scale.to(theta)
-        return loss * alpha + value, torch.addcmul(slope, gradient, alpha.unsqueeze(1))
+        per_alpha = scale.to(theta)
+        return loss * per_alpha + value, torch.addcmul(slope, gradient, per_alpha.unsqueeze(1))
 
     return value_and_gradient
 

@@ -22,16 +22,15 @@ from grokkit.engine.metrics import METRICS, all_logits, evaluate
 from grokkit.engine.steepness import second_difference
 from grokkit.model import Weights, flat, initialise, named
 from grokkit.optimum import Rows, residual
-from grokkit.runs import Run
+from grokkit.runs import STAGES, Run
 from grokkit.store.store import Store
 
 STIFFNESS = 20_000.0  # of the spring of `pushed`
-STEPS = 20  # in which it is wound up, or kinks are sharpened, each with a history of its own
-ROUNDED = 100.0  # times as wide as in the last step is a kink in the first
+ROUNDED = 100.0  # times as wide as in the last stage is a kink in the first
 
 
 class Stack:
-    """Runs in lockstep, of one optimiser, precision, network; AdamW's differ in weight decay."""
+    """Runs in lockstep, in what `plan.pack` says alike; the rest is each run's own."""
 
     def __init__(
         self,
@@ -47,16 +46,15 @@ class Stack:
         `batched` computes all gradients at once, by default on every device but the CPU.
         """
         self.runs, self.device, self.threads, self.epoch = list(runs), device, threads, epoch
-        self._in_steps = runs[0].push > 0 or runs[0].kink > 0
-        self._per_step = -(-runs[0].epochs // STEPS)
+        self._in_stages = runs[0].push > 0 or runs[0].kink > 0
         self.batched = device.type != "cpu" if batched is None else batched
         tensors = {
             name: torch.stack([state[name] for state in states]).to(device) for name in states[0]
         }
         # a minimiser that has got to float64 stays there
         final = tensors["point"].dtype == torch.float64 and len(tensors) > 1
-        exact = runs[0].precision == "float64" or final
-        self._begin(tensors, torch.float64 if exact else torch.float32)
+        double = runs[0].precision == "float64" or final
+        self._begin(tensors, torch.float64 if double else torch.float32)
 
     def _begin(self, tensors: dict[str, Tensor], dtype: torch.dtype) -> None:
         """Set up the gradients and the optimiser in this dtype."""
@@ -64,18 +62,18 @@ class Stack:
             loss_of = partial(batched_loss, dtype=dtype, device=self.device)
         else:
             loss_of = partial(tabulated_loss, dtype=dtype, threads=self.threads)
-        step = min(self.epoch // self._per_step, STEPS - 1)
-        sharp = ROUNDED ** (-step / (STEPS - 1))
+        stage = min(self.epoch * STAGES // self.runs[0].epochs, STAGES - 1)  # with its own history
+        sharp = ROUNDED ** (-stage / (STAGES - 1))
         self.train_loss = loss_of([replace(r, kink=sharp * r.kink) for r in self.runs])
-        self.exact_loss, exact = self.train_loss, [replace(r, loss="exact") for r in self.runs]
-        if exact != self.runs and any(run.steepness for run in self.runs):
-            self.exact_loss = loss_of(exact)  # over a short way rounding would be steep
+        self.exact_loss, precise = self.train_loss, [replace(r, loss="exact") for r in self.runs]
+        if precise != self.runs and any(run.steepness for run in self.runs):
+            self.exact_loss = loss_of(precise)  # over a short way rounding would be steep
         optimiser = self.optimiser = begun(self.runs, tensors, dtype, self.epoch)
         objective = self.train_loss
         if isinstance(optimiser, LBFGS):
             objective = lbfgs.total(objective, *self._eps_and_decay(optimiser.point))
             if self.runs[0].push:
-                objective = pushed(objective, self.runs, (1 + self.epoch // self._per_step) / STEPS)
+                objective = pushed(objective, self.runs, (1 + stage) / STAGES)
         self.step: Callable[[], None] = lambda: optimiser.step(objective)
         # not each step is the same; Muon's are, but were never recorded on a card
         no_graph = any(r.noise or r.amplify or r.muon for r in self.runs)
@@ -93,7 +91,7 @@ class Stack:
         point = self.optimiser.point
         if self._in_float32 and self.optimiser.stuck.all():
             self._begin({"point": point}, torch.float64)
-        elif self._in_steps and self.epoch % self._per_step == 0:
+        elif self._in_stages and self.epoch * STAGES % self.runs[0].epochs == 0:
             self._begin({"point": point}, point.dtype)
 
     @property
@@ -103,7 +101,7 @@ class Stack:
 
     def stuck(self) -> Bool[Tensor, " run"]:
         """Which runs cannot go on, for want of precision; on the CPU."""
-        return self.optimiser.stuck.cpu() & (not self._in_float32 and not self._in_steps)
+        return self.optimiser.stuck.cpu() & (not self._in_float32 and not self._in_stages)
 
     def finite(self) -> Bool[Tensor, " run"]:
         """Which runs have parameters, and AdamW's moments, that are finite; on the CPU."""

@@ -64,11 +64,13 @@ def train_stack(
         keep_freed_memory()
     diverged: list[str] = []
     with store.lock(runs) as held, cuda.matmul_precision(runs[0].precision, device):
-        by_epoch: dict[int, dict[Run, Checkpoint | None]] = {}
+        alike: dict[tuple[int, str], dict[Run, Checkpoint | None]] = {}
         for run in held:
             saved = store.load_checkpoint(run, check_checkpoint)
-            by_epoch.setdefault(saved.epoch if saved else 0, {})[run] = saved
-        for epoch, group in sorted(by_epoch.items()):
+            # of a mixed precision some may be in float64
+            at = (saved.epoch, str(saved.tensors["point"].dtype)) if saved else (0, "")
+            alike.setdefault(at, {})[run] = saved
+        for (epoch, _), group in sorted(alike.items(), key=lambda item: item[0]):
             training = Training(group, store, device, threads)
             group.clear()  # the stack has copies
             progress(epoch * len(training.runs))

@@ -108,7 +108,7 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (Damaged, FileNotFoundError):
+    except (Damaged, FileNotFoundError, MemoryError):  # pyarrow's is an ArrowException, too
         raise
     except OSError as error:
         if error.errno is None:  # of a parser, about the content
@@ -116,6 +116,8 @@ def reading(path: Path) -> Iterator[None]:
         why = f"{path}: cannot be read ({error.strerror}), left as it is"
         raise Unreadable(error.errno, why) from error
     except GARBAGE as error:
+        if "tried to allocate" in str(error):  # torch, for want of memory
+            raise
         raise Damaged(path, f"{type(error).__name__}: {error}") from error
 
 

@@ -97,7 +97,7 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
 
 
 def read_weights(record: Record) -> dict[str, Tensor]:
-    """What `Record.weights` returns. Raises Damaged where its ValueError says so."""
+    """The final weights of a record. Raises Damaged: their file is missing, or not the record's."""
     path, run = record.weights_path, record.run
     assert path is not None
     try:

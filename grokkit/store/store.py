@@ -70,7 +70,7 @@ class Store:
         self.shipped = Path(shipped).absolute() if shipped else None
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, shipped={str(self.shipped)!r})"
+        return f"Store({str(self.path)!r}, shipped={str(self.shipped or '')!r})"
 
     def _path(self, folder: str, run: Run) -> Path:
         return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
@@ -186,7 +186,7 @@ class Store:
     def lock(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         """Hold those of the runs that are neither finished nor held by anybody else.
 
-        Never waits: there may be none. Raises StoreFull if there is no space for a lock file.
+        Never waits, so it may be none. Raises StoreFull if there is no space for a lock file.
         """
         held: dict[Run, Path] = {}
         with ExitStack() as locks:

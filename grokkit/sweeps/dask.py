@@ -4,7 +4,6 @@ The records, checkpoints and locks are those of `local.train` on one machine. A 
 costs what it did since its last checkpoint: Dask gives its stack to another one.
 """
 
-import os
 import re
 import threading
 import time
@@ -205,7 +204,6 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
         raise ModuleNotFoundError(
             f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"', name=error.name
         ) from None
-    store = Store(os.path.abspath(store.path), store.shipped or "")
     local: AbstractContextManager = nullcontext(scheduler)
     if workers:
         options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from grokkit.engine import cost
 from grokkit.runs import Run
+from grokkit.sweeps import plan
 from varma2023 import estimate, profiles
 from varma2023.engine.measured import load
 from varma2023.publish import budget
@@ -20,7 +20,7 @@ def test_runs_that_others_start_from_are_counted_once():
     of_all = budget.budget("full_data")
     ungrok = budget.budget("ungrokking")
     own = profiles.ungrokking("paper")
-    each = [run.epochs * cost.tabulated(run).flop(run.dataset_size) for run in own]
+    each = [run.epochs * plan.flop(run) for run in own]
     assert ungrok.runs == len(own) + of_all.runs
     assert ungrok.flop == pytest.approx(sum(each) + of_all.flop)
 
@@ -40,7 +40,7 @@ def test_cores_help_until_each_has_one_run():
 
 def test_the_rate_gives_the_measured_time_of_the_measured_run():
     run, threads = Run(epochs=1), budget.measured_threads()
-    flop = cost.tabulated(run).flop(run.dataset_size)
+    flop = plan.flop(run)
     step = budget.Budget("", "", 1, 1, flop, flop / threads, 1)
     case = {"n_runs": 1, "dataset_size": 3830, "way": "grokkit"}
     [ms] = [row["ms"] for row in load("engine-cpu")["rows"] if row.items() >= case.items()]

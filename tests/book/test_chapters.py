@@ -113,9 +113,7 @@ def test_check_names_what_fell_behind_and_what_lacks(small, capsys, file, was, b
     assert said in capsys.readouterr().out
 
 
-def test_a_chapter_saved_in_jupyterlab_with_its_outputs_is_still_in_step(
-    small, capsys, tmp_path, monkeypatch
-):
+def test_a_chapter_saved_with_outputs_is_still_in_step(small, capsys, tmp_path, monkeypatch):
     # where the manager keeps the signatures of notebooks: a home may be read-only
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     from jupyter_server.services.contents.largefilemanager import LargeFileManager
@@ -149,8 +147,7 @@ def test_a_kernel_whose_port_was_taken_is_started_anew(deaths, runs, tmp_path, m
         shutil.copy(source, target)
 
     monkeypatch.setattr(papermill, "execute_notebook", start)
-    source = chapters.BOOK / f"{NAMES[0]}.ipynb"
-    _, error = chapters.run_chapter(source, tmp_path / "one.ipynb", {})
+    _, error = chapters.run_chapter(chapters.BOOK / f"{NAMES[0]}.ipynb", tmp_path / "one.ipynb", {})
     assert len(calls) == runs
     assert bool(error) == (deaths > runs)
 
@@ -213,7 +210,7 @@ def test_nothing_but_what_was_executed_before_is_deleted(small, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("all of it")
     with pytest.raises(ValueError, match=r"mine is no folder of executed chapters: name a new"):
         chapters.stage(small, tmp_path / "mine")
-    for to in (small, small.parent):
+    for to in (small, small.parent, small / "chapters" / "out"):
         with pytest.raises(ValueError, match=f"{to} holds the sources of the book"):
             chapters.stage(small, to)
     chapters.stage(small, tmp_path / "to")
@@ -259,9 +256,7 @@ def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, ca
         ({"task": "x/y", "p": 9}, "x/y: division needs a prime modulus p, got 9"),
     ],
 )
-def test_papermill_stops_at_what_a_chapter_cannot_use_before_training(
-    tmp_path, monkeypatch, given, says
-):
+def test_papermill_stops_before_training_at_what_is_of_no_use(tmp_path, monkeypatch, given, says):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # it warns of a home without rights
     monkeypatch.setenv("GROKKIT_STORE", str(tmp_path / "store"))
     chapter, target = chapters.BOOK / "chapters/01_introduction.ipynb", tmp_path / "out.ipynb"
@@ -270,17 +265,6 @@ def test_papermill_stops_at_what_a_chapter_cannot_use_before_training(
     ran = [c for c in json.loads(target.read_text("utf-8"))["cells"] if c.get("execution_count")]
     assert len(ran) <= 3  # parameters, papermill's own, and the cell that checks them
     assert not (tmp_path / "store").exists()
-
-
-def test_the_page_script_gets_the_theme(small, tmp_path):
-    chapters.stage(small, tmp_path / "to")
-    script = (tmp_path / "to/_assets/gk-book.js").read_text("utf-8")
-    assert "/*THEME*/" not in script
-    assert chapters.THEME["colours"]["mem"] in script
-    style = (tmp_path / "to/_assets/gk-book.css").read_text("utf-8")
-    assert f"--gk-mem: {chapters.THEME['dark_colours']['mem']};" in style
-    assert not (tmp_path / "to/intro.md").exists()  # Sphinx reads the executed notebook instead
-    assert (tmp_path / "to/chapters/prose.md").exists()
 
 
 def test_the_api_pages_document_every_module_once():

@@ -46,10 +46,8 @@ def test_a_run_ends_with_the_tally_whatever_fails(tmp_path, cases, failing, stat
     for name, text in (("make", make), ("chromium", "")):
         (tools / name).write_text("#!/bin/sh\n" + text)
         (tools / name).chmod(0o755)
-    search = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    run = subprocess.run(
-        [tmp_path / ".ci" / "run"], capture_output=True, text=True, env={"PATH": search}
-    )
+    path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = subprocess.run([tmp_path / ".ci/run"], capture_output=True, text=True, env={"PATH": path})
     assert run.stdout.splitlines()[-1] == line, run.stderr
     assert run.returncode == status
     assert ("t::node: needs node" in run.stdout) == (NODE in cases)

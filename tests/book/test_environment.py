@@ -82,7 +82,6 @@ def test_upper_bounds_are_in_the_constraints_alone():
 
 
 def test_nothing_names_a_package_host():
-    files = ("pyproject.toml", "constraints.txt", "environment.yml", "Makefile", ".ci/run")
-    for path in files:
+    for path in ("pyproject.toml", "constraints.txt", "environment.yml", "Makefile", ".ci/run"):
         text = (ROOT / path).read_text("utf-8").replace(PROJECT["urls"]["Paper"], "")
         assert not re.search(r"https?://|--index-url|--find-links", text)

@@ -7,32 +7,18 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 import torch
-from test_explorers import NETWORK, both_lives, report
+from test_explorers import CIRCUITS, MADE, NETWORK, POINTS, both_lives
 from test_site import FRAMES, tabs_on, write_page
-from test_sphinx_ext import rendered
 from tiny import textbook_loss
 from torch.func import grad
 
 from grokkit import textbook
 from grokkit.model import flat, initialise, named
-from grokkit.simulation import Toy
-from grokkit.theorems import EqualCircuits, optimal_shares
+from grokkit.theorems import optimal_shares
 from varma2023 import explorers, theme
-from varma2023.efficiency.analysis import Fit
-from varma2023.publish.sphinx_ext import IslandMime
+from varma2023.publish import sphinx_ext
 
 pytestmark = [pytest.mark.site]
-MEM, GEN = Fit(30.0, 0.4, 1.2), Fit(30.0, 0.0, 1.2)
-POINTS = {"mem": [[500, 27.0], [2000, 44.0]], "share": [[800, 0.9]]}
-CIRCUITS = EqualCircuits((1.0, 1.5, 2.0), kappa=1.2)
-MADE = {
-    "epochs": lambda: explorers.EpochExplorer(both_lives()),
-    "addition": lambda: explorers.AdditionExplorer(report(), 113),
-    "efficiency": lambda: explorers.EfficiencyExplorer(MEM, GEN, POINTS),
-    "kappa": lambda: explorers.KappaExplorer(CIRCUITS),
-    "simulation": lambda: explorers.SimulationExplorer(Toy(), 10_000),
-    "training": explorers.TrainingExplorer,
-}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +26,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, make in MADE.items():
         data, _ = make()._repr_mimebundle_()
-        write_page(folder, name, rendered(IslandMime, data[theme.ISLAND_MIME]))
+        write_page(folder, name, sphinx_ext.island(data[theme.ISLAND_MIME]))
     return folder
 
 
@@ -57,9 +43,7 @@ def status(page) -> str:
 
 def labels(page) -> list[str]:
     page.evaluate(FRAMES)
-    return page.locator("svg[role=img]").evaluate_all(
-        "l => l.map(s => s.getAttribute('aria-label'))"
-    )
+    return page.locator("svg[role=img]").evaluate_all("l => l.map(s => s.ariaLabel)")
 
 
 def press(page, slider: str, *keys: str) -> None:
@@ -211,8 +195,7 @@ def test_the_logit_moves_the_lines_in_axes_that_stay(opened):
     page.evaluate(FRAMES)
     assert page.evaluate(ticks) == before[0]
     assert page.evaluate(lines)[:2] != before[1][:2]
-    rings = page.locator("circle.gk-x-ring")
-    assert rings.count() == sum(map(len, POINTS.values()))
+    assert page.locator("circle.gk-x-ring").count() == sum(map(len, POINTS.values()))
 
 
 def test_the_reader_drags_back_through_what_was_trained(opened):

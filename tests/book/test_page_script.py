@@ -10,11 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from test_site import FITTED, FRAMES, Tab, switch_to, tabs_on, write_page
-from test_sphinx_ext import rendered
 
 from varma2023 import plots, theme
-from varma2023.publish import chapters, data
-from varma2023.publish.sphinx_ext import PlotlyMime
+from varma2023.publish import chapters, data, sphinx_ext
 
 pytestmark = [pytest.mark.site]
 
@@ -48,8 +46,7 @@ def plain() -> go.Figure:
 
 def side_by_side() -> go.Figure:
     """Two panels with titles, one beside the other, that share their y axis."""
-    titles = ["first", "second"]
-    fig = theme.panels(300, titles, cols=2, shared_yaxes=True)
+    fig = theme.panels(300, ["first", "second"], cols=2, shared_yaxes=True)
     for col in (1, 2):
         fig.add_scatter(x=[1, 2], y=[3, col], name="line", showlegend=False, row=1, col=col)
     return theme.set_alt(fig, "Two panels with a line each.")
@@ -61,7 +58,7 @@ def page(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     shutil.copy(chapters.BOOK / "_assets/plotly.min.js", folder)
     figures = [
-        f'<figure id="fig-{i}">{rendered(PlotlyMime, json.loads(fig.to_json()))}</figure>'
+        f'<figure id="fig-{i}">{sphinx_ext.figure(json.loads(fig.to_json()))}</figure>'
         for i, fig in enumerate((two_by_three(), side_by_side(), plain()))
     ]
     write_page(folder, "page", "".join(figures))
@@ -143,8 +140,7 @@ def test_a_group_of_boxes_for_each_key_that_varies_and_none_without_fits_a_phone
     assert page.locator(".gk-runs").evaluate("d => d.closest('figure').id") == "fig-0"
     assert page.locator(".gk-runs legend").all_inner_texts() == ["seed", "weight decay"]
     labels = page.locator(".gk-runs label")
-    texts = [text.strip() for text in labels.all_inner_texts()]
-    assert texts == ["0", "1", "0.1", "0.5", "2"]
+    assert [text.strip() for text in labels.all_inner_texts()] == ["0", "1", "0.1", "0.5", "2"]
     boxes = labels.evaluate_all("labels => labels.map(l => l.getBoundingClientRect().height)")
     assert min(boxes) >= 24
     assert len(drawn(page)) == 7

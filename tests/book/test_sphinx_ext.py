@@ -17,13 +17,6 @@ from varma2023 import theme
 from varma2023.publish import chapters, sphinx_ext
 
 
-def rendered(renderer, content: dict) -> str:
-    mime = renderer.mime_priority_overrides[0][1]
-    data = SimpleNamespace(mime_type=mime, content=content)
-    [node] = renderer.handle_mime(None, data, inline=False)
-    return str(node.astext())
-
-
 def held(text: str) -> dict:
     """What the script element of a rendered output holds."""
     return json.loads(re.search(r'<script type="application/json">(.*?)</script>', text, re.S)[1])
@@ -35,7 +28,7 @@ def figure_json(**layout) -> dict:
 
 
 def test_a_figure_carries_its_data_its_text_and_no_template():
-    text = rendered(sphinx_ext.PlotlyMime, figure_json(height=300))
+    text = sphinx_ext.figure(figure_json(height=300))
     spec = held(text)
     assert spec["data"][0]["y"] == [3, 4]
     assert "template" not in spec["layout"]
@@ -49,29 +42,28 @@ def test_a_figure_carries_its_data_its_text_and_no_template():
 def test_a_figure_without_curves_still_has_a_list_of_them():
     """The page's script walks it; without, it stopped at this figure and drew none after it."""
     fig = json.loads(theme.set_alt(theme.figure(), "Nothing was run.").to_json())
-    assert held(rendered(sphinx_ext.PlotlyMime, fig))["data"] == []
+    assert held(sphinx_ext.figure(fig))["data"] == []
 
 
 @given(name=st.text(max_size=20))
 def test_no_text_in_a_figure_ends_its_script(name):
     fig = figure_json()
     fig["data"][0]["name"] = name + "</script><script>"
-    text = rendered(sphinx_ext.PlotlyMime, fig)
+    text = sphinx_ext.figure(fig)
     assert text.count("</script>") == 1
     assert held(text)["data"][0]["name"] == fig["data"][0]["name"]
 
 
 def test_an_island_carries_its_module_and_what_to_say_without_scripts():
     content = {"esm": "export default {}; // </script>", "state": {"x": 1}, "alt": "An explorer."}
-    text = rendered(sphinx_ext.IslandMime, content)
+    text = sphinx_ext.island(content)
     assert held(text) == content
     assert "<noscript><p>An explorer.</p></noscript>" in text
 
 
 def test_other_outputs_are_left_to_others():
     data = SimpleNamespace(mime_type="text/plain", content={})
-    assert sphinx_ext.PlotlyMime.handle_mime(None, data, inline=False) is None
-    assert sphinx_ext.IslandMime.handle_mime(None, data, inline=False) is None
+    assert sphinx_ext.Renderer.handle_mime(None, data, inline=False) is None
 
 
 def test_figures_and_equations_carry_the_papers_numbers():

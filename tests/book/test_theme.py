@@ -91,6 +91,7 @@ def test_alt_text_survives_other_metadata():
         (theme.set_alt(line(), ""), "alt text"),
         (theme.set_alt(line(), "   "), "alt text"),
         (line(501, name="train"), "'train'.*500 points, got 501"),
+        (theme.set_alt(go.Figure(go.Scatter(y=np.zeros(501))), "x"), "500 points, got 501"),
         (theme.set_alt(go.Figure(go.Scatter3d(x=[1], y=[1], z=[1])), "A point."), "scatter3d"),
         (line().update_layout(sliders=[{}]), "no sliders"),
         (line().update_layout(xaxis_title="$t$"), "dollar"),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from tiny import BRIEF as RUN
@@ -64,6 +65,22 @@ def trusted(kind: str, place: Path) -> bool:
             assert found[name].dtype == values.dtype
         assert_close(found.weights(), THETA, rtol=0, atol=0)
     return found is not None
+
+
+@pytest.mark.parametrize(
+    "error", [pa.ArrowMemoryError("malloc failed"), RuntimeError("you tried to allocate 9 bytes")]
+)
+def test_want_of_memory_is_no_damage(error, tmp_path, monkeypatch):
+    fill(tmp_path, RUN)
+
+    def fails(path):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parquet, "_table", fails)
+        with pytest.raises(type(error)):
+            trusted("record", tmp_path)
+    assert trusted("record", tmp_path)
 
 
 # --- ways to damage a file -------------------------------------------------------------------

@@ -32,8 +32,7 @@ def test_a_local_cluster_trains_inits_first_and_to_the_same_bits(tmp_path, capsy
 
 def test_what_is_stored_asks_no_scheduler(tmp_path):
     first = train([RUN], tmp_path)
-    again = train([RUN], tmp_path, scheduler="tcp://nowhere.invalid:1")
-    assert equal(first[0], again[0])
+    assert equal(first[0], train([RUN], tmp_path, scheduler="tcp://nowhere.invalid:1")[0])
 
 
 @pytest.mark.parametrize(
@@ -92,9 +91,7 @@ def test_a_worker_killed_in_the_middle_costs_no_run_and_no_bit(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_continues(
-    tmp_path, monkeypatch
-):
+def test_when_time_is_up_workers_stop_at_a_checkpoint_for_another_call(tmp_path, monkeypatch):
     endless = [replace(run, epochs=100_000) for run in LONG[:3]]
     told = []
     with monkeypatch.context() as patch:
@@ -114,9 +111,7 @@ def test_when_time_is_up_the_workers_stop_at_a_checkpoint_and_another_call_conti
 
 def test_workers_that_do_not_see_the_store_are_named(tmp_path):
     there = "tcp://10.0.0.2:1"
-    blind = SimpleNamespace(
-        nthreads=lambda: {there: 1}, run=lambda *_: {there: ("cpu", 1 << 30, False)}
-    )
+    blind = SimpleNamespace(nthreads=lambda: {there: 1}, run=lambda *_: {there: ("cpu", 1, False)})
     with pytest.raises(ValueError, match=f"{tmp_path} is not seen by {there}"):
         dask.Cluster(blind, Store(tmp_path), "auto").device_and_free_memory(lambda: False)
     assert not list(tmp_path.rglob("*.tmp"))

@@ -63,3 +63,4 @@ def test_logits_that_are_not_finite_have_no_share_and_no_key_frequencies():
     with pytest.raises(ValueError, match="finite"):
         decomposition.key_frequencies(Z)
     assert decomposition.trig_share(torch.zeros(5, 5, 5)).isnan()
+    assert decomposition.key_frequencies(torch.zeros(5, 5, 5)) == []

@@ -70,9 +70,7 @@ def stacked(thetas):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize(("name", "p"), SMALL_TASKS)
 @pytest.mark.parametrize("kink", [0.0, 0.5])
-def test_logits_and_gradients_of_a_mixed_stack_are_the_textbook_models(
-    name, p, dtype, tolerance, kink
-):
+def test_logits_and_gradients_of_a_mixed_stack_are_the_textbooks(name, p, dtype, tolerance, kink):
     task = tasks.task(name, p)
     sets = [examples(p, size, seed, name) for seed, size in enumerate((task.n_examples, 11, 5))]
     thetas = [to(network(task.n_tokens, seed), dtype) for seed in range(3)]
@@ -132,9 +130,7 @@ def test_the_loss_is_exact_in_float32_where_the_usual_form_fails(cross_entropy, 
     exact=booleans(),
     kink=sampled_from([0.0, 0.01, 1.0]),
 )
-def test_the_gradient_is_that_of_the_textbook_model(
-    p, heads, d_mlp, seed, chunk, task, exact, kink
-):
+def test_the_gradient_is_the_textbook_models(p, heads, d_mlp, seed, chunk, task, exact, kink):
     theta = network(p, seed, ModelConfig(d_model=8, n_heads=heads, d_mlp=d_mlp))
     pairs, labels = examples(p, 1 + seed % tasks.task(task, p).n_examples, seed, task)
     loss, slopes = from_tables(theta, pairs, labels, chunk, exact=exact, kink=kink)
@@ -173,9 +169,7 @@ def test_the_bits_do_not_depend_on_how_many_threads_share_the_parts():
     assert_close((same, shared), (loss, alone), rtol=0, atol=0)
 
 
-@pytest.mark.skipif(
-    not torch.set_flush_denormal(False), reason="this processor does not flush denormals"
-)
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="denormals are not flushed here")
 def test_a_begun_thread_flushes_denormals_and_the_gradient_is_the_same():
     theta, own = to(network(31, 0, ModelConfig()), torch.float32), examples(31, 400)
     theta["W_U"] *= 60

@@ -25,10 +25,7 @@ from grokkit.runs import Run
 from grokkit.tasks import task
 
 SMALL = ModelConfig(d_model=16, n_heads=2, d_mlp=8)
-RUNS = [
-    Run(p=5, dataset_size=4, seed=seed, model=SMALL, eps=0.02, weight_decay=0.5)
-    for seed in range(3)
-]
+RUNS = [Run(p=5, dataset_size=4, seed=n, model=SMALL, eps=0.02, weight_decay=0.5) for n in range(3)]
 
 
 def column(runs: list[Run], name: str) -> Tensor:
@@ -191,8 +188,7 @@ def test_a_step_is_one_evaluation_and_never_goes_uphill():
         assert counted.call_count == n
         assert (optimiser.value <= last * (1 + 1e-14)).all()
         last = optimiser.value.clone()
-    reached = optimiser.value, optimiser.gradient
-    assert_close(reached, objective(optimiser.point), rtol=0, atol=0)
+    assert_close((optimiser.value, optimiser.gradient), objective(optimiser.point), rtol=0, atol=0)
 
 
 # --- the end, and bad input ------------------------------------------------------------------
@@ -254,8 +250,7 @@ def test_a_cliff_on_the_way_is_no_end():
         over = x.norm(dim=1) > 2.0  # the minimum is nearer
         return value.masked_fill(over, torch.inf), gradient.masked_fill(over[:, None], torch.nan)
 
-    optimiser = stepped(LBFGS(100 * start + 0.3), cliff, 100)
-    assert optimiser.gradient.norm() < 1e-7
+    assert stepped(LBFGS(100 * start + 0.3), cliff, 100).gradient.norm() < 1e-7
 
 
 def test_a_start_must_be_finite():
@@ -322,9 +317,7 @@ def test_a_pushed_network_gets_there_step_by_step(store):
 # --- along kinks that are rounded, and less from step to step
 
 
-def test_kinks_are_a_hundredth_as_wide_in_the_last_step_and_the_residual_is_of_what_is_minimised(
-    store,
-):
+def test_kinks_are_a_hundredth_as_wide_in_the_last_step_and_the_residual_is_of_that_loss(store):
     run = replace(RUNS[0], **MINIMISER, epochs=1000, n_logged=40, kink=0.5)
     whole = fresh([run])
     start = whole.optimiser.point

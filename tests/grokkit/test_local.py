@@ -112,9 +112,7 @@ def test_a_run_that_ends_early_says_why_and_leaves_the_others_their_bits(tmp_pat
         assert not Store(tmp_path / "together", "").load_checkpoint(record.run)
 
 
-def test_in_one_batched_product_a_run_that_ends_early_changes_nothing_either(
-    tmp_path, on_a_card, monkeypatch
-):
+def test_in_one_batched_product_an_early_end_changes_nothing(tmp_path, on_a_card, monkeypatch):
     monkeypatch.setattr(trainer, "Stack", partial(trainer.Stack, batched=True))
     together = train([replace(run, precision="float64") for run in STACK], tmp_path / "together")
     for record in together:
@@ -148,8 +146,7 @@ def test_a_store_copied_elsewhere_goes_on_there_on_another_device(tmp_path, monk
     assert begun
     moved = train(LONG, tmp_path / "second")
     monkeypatch.undo()
-    stayed = train(LONG, tmp_path / "first")
-    for one, other in zip(moved, stayed, strict=True):
+    for one, other in zip(moved, train(LONG, tmp_path / "first"), strict=True):
         assert equal(one, other)
         processes = one.provenance["processes"]
         from_epoch = [0, begun[one.run]] if one.run in begun else [0]

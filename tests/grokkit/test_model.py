@@ -26,8 +26,7 @@ def test_initialisation_depends_on_the_seed_alone():
     one, same, other = (model.initialise(TINY, 5, seed) for seed in (3, 3, 4))
     assert_close(one, same, rtol=0, atol=0)
     assert not torch.equal(one["W_E"], other["W_E"])
-    scaled = model.initialise(TINY, 5, seed=3, scale=2.0)
-    assert_close(scaled["W_E"], 2 * one["W_E"])
+    assert_close(model.initialise(TINY, 5, seed=3, scale=2.0)["W_E"], 2 * one["W_E"])
 
 
 def test_forward_agrees_with_torchs_own_attention_head_by_head():

@@ -64,8 +64,7 @@ def test_the_demo_prints_how_it_goes_and_makes_a_page_of_its_own(tmp_path, monke
     monkeypatch.setattr(demo, "UNGROK", replace(short, dataset_size=9))
     page = tmp_path / "page.html"
     assert main(["demo", "--page", str(page)]) == 0
-    printed = capsys.readouterr().out
-    assert printed.count("test accuracy") == 2 * len(short.log_epochs())
+    assert capsys.readouterr().out.count("test accuracy") == 2 * len(short.log_epochs())
     found = BeautifulSoup(page.read_text("utf-8"), "html.parser")
     assert len(found.find_all("polyline")) == 4
     assert not found.find_all(href=True) + found.find_all(src=True)
@@ -94,7 +93,7 @@ def test_train_takes_every_field_of_a_run_stores_the_record_and_prints_its_end(h
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", *TINY, "--lr", "-1"], "lr must be positive, got -1.0"),
+        (["train", *TINY, "--lr", "-1"], "lr must be positive and finite, got -1.0"),
         (["train", *TINY, "--device", "abacus"], "device must be one of auto, cpu"),
         (["train", *TINY, "--n-heads", "3"], "n_heads must divide"),
         (["train", *TINY, "--store", "/dev/null/x"], "/dev/null/x"),

@@ -25,8 +25,9 @@ from grokkit.store.store import Store
         ({"task": "x/y", "p": 4, "dataset_size": 5}, "prime modulus p, got 4"),
         ({"labels": "noise"}, "labels must be"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"lr": 0.0}, "lr must be positive, got 0.0"),
-        ({"lr": 10**400}, "lr must be positive, got inf"),
+        ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
+        ({"lr": 10**400}, "lr must be positive and finite, got inf"),
+        ({"lr": float("nan")}, "lr must be positive and finite, got nan"),
         ({"eps": -1e-8}, "eps must be positive"),
         ({"weight_decay": -0.5}, "weight_decay must be in"),
         ({"weight_decay": 1000.0}, "weight_decay must be in"),
@@ -35,10 +36,11 @@ from grokkit.store.store import Store
         ({"loss": "rounded", **MINIMISER}, "loss of lbfgs must be exact, got 'rounded'"),
         ({"noise": -0.1}, "noise must be at least 0, got -0.1"),
         ({"push": 1.0, **MINIMISER}, "push must be in [0, 1), and 0 but of x+y by lbfgs"),
-        ({"kink": 0.1}, "kink must be at least 0, and 0 but by lbfgs without until_rest and"),
-        ({"kink": -0.1, **MINIMISER}, "kink must be at least 0, and 0 but by lbfgs"),
-        ({"kink": 0.1, "until_rest": True, **MINIMISER}, "kink must be at least 0, and 0 but"),
-        ({"push": 0.1}, "push must be in [0, 1), and 0 but of x+y by lbfgs"),
+        ({"kink": 1e-10}, "kink must be in [0, 1e6), and 0 but by lbfgs without until_rest and"),
+        ({"kink": -0.1, **MINIMISER}, "kink must be in [0, 1e6), and 0 but by lbfgs"),
+        ({"kink": 0.1, "until_rest": True, **MINIMISER}, "kink must be in [0, 1e6), and 0 but"),
+        ({"kink": 0.1, "epochs": 30, **MINIMISER}, "with push or kink must be a multiple of 20"),
+        ({"push": 1e-10}, "push must be in [0, 1), and 0 but of x+y by lbfgs"),
         ({"push": 0.1, "tolerance": 1.0, **MINIMISER}, "without until_rest and tolerance, got 0.1"),
         ({"noise": 0.1, **MINIMISER}, "noise of lbfgs must be 0, got 0.1"),
         ({"epochs": 2**70}, "epochs must be at most 1,000,000,000,000, got"),
@@ -123,8 +125,8 @@ def test_every_field_changes_the_key_and_survives_json():
     assert {*other, "optimiser", "until_rest", "push", "kink"} == set(base.config())
     by_lbfgs = replace(base, **MINIMISER)
     changed = [replace(base, **{name: value}) for name, value in other.items()]
-    changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True), replace(by_lbfgs, push=0.5)]
-    changed.append(replace(by_lbfgs, tolerance=0.0, kink=0.5))
+    changed += [base, by_lbfgs, replace(by_lbfgs, until_rest=True)]
+    changed += [replace(by_lbfgs, epochs=40, **own) for own in ({"push": 0.5}, {"kink": 0.5})]
     assert len({run.key for run in changed}) == len(changed)
     for run in changed:
         again = Run.from_config(json.loads(json.dumps(run.config())))

@@ -43,8 +43,7 @@ def test_the_panels_have_the_reference_values_and_only_a_groks():
 
 def test_tables_quote_the_last_step_and_the_marks():
     assert cells(curve_table(simulate(Toy(), 50), [1_000]))[1][0] == "50"
-    panels = {name: simulate(TABLE_1[name]) for name in "ab"}
-    first, second = cells(marks_table(panels))[1:]
+    first, second = cells(marks_table({name: simulate(TABLE_1[name]) for name in "ab"}))[1:]
     assert first == ["a", "step 2,831", "9.79 (step 782)", "step 169", "step 5,393"]
     assert second[-2:] == ["step 169", "never"]
 
@@ -129,6 +128,12 @@ def test_a_bad_value_is_named_with_what_is_allowed(change, named):
 )
 def test_what_is_a_number_and_what_a_whole_one(value, number, whole):
     assert (is_number(value), is_number(value, Integral)) == (number, whole)
+
+
+@pytest.mark.parametrize("change", [{"kappa": 1e-309}, {"P_gen": 1e200}])
+def test_a_pull_beyond_every_number_is_said(change):
+    with pytest.raises(ValueError, match="step 1 overshoots"):
+        simulate(replace(Toy(alpha=1e10), **change), 10)
 
 
 def test_a_weight_that_overshoots_stops_at_zero_and_recovers():

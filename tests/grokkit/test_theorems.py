@@ -28,15 +28,14 @@ def test_scaled_loss_is_torchs_cross_entropy(seed, scale):
     assert np.array_equal(logits, kept)
 
 
-@given(
-    x=positive(0.05, 20), r=st.floats(1.0, 6.0), c=positive(1e-2, 10), part=st.floats(0.01, 0.99)
-)
+@given(x=positive(0.05, 20), r=st.floats(1, 6), c=positive(1e-2, 10), part=st.floats(0.01, 0.99))
 def test_lemma_d3_holds_with_epsilon_on_the_right(x, r, c, part):
     delta = theorems.lemma_d3_delta(x, r, c)
     eps = part * delta
     assert 0 < delta <= x
     assume(eps * c > 1e-9 * x**r)  # else the difference of the powers is lost in rounding
     assert x**r - (x - eps) ** r > eps * (r * x ** (r - 1) - c)
+    assert 0 < theorems.lemma_d3_delta(x, r, 1e-20) <= x
 
 
 def test_the_gradient_of_equation_6_vanishes_at_the_optimal_weights():
@@ -74,11 +73,7 @@ COUNTS = (analysis.count_d1_failures, analysis.count_d2_failures, analysis.large
         (EqualCircuits, ((1.0, 0.0),), "P must be a positive number, got 0.0"),
         (EqualCircuits, ((1.0, 2.0), -1.0), "kappa must be a positive number, got -1.0"),
         (EqualCircuits, ((1.0, 2.0), 1.2, 0.0), "q must be a positive number, got 0.0"),
-        (
-            EqualCircuits,
-            ((1.0, 2.0), 1.2, 2.0, 0.01, 0),
-            "n_labels must be a whole number >= 2, got 0",
-        ),
+        (EqualCircuits, ((1.0, 2.0), 1.2, 2.0, 0.01, 0), "n_labels must be a whole number >= 2"),
         (theorems.lemma_d3_delta, (0.0, 2.0, 1.0), "must be"),
         (theorems.lemma_d3_delta, (1.0, 0.5, 1.0), "must be"),
         (theorems.lemma_d3_delta, (1.0, 2.0, -1.0), "must be"),
@@ -99,11 +94,3 @@ def test_sharing_costs_least_at_the_optimal_share():
         cost = analysis.sharing_cost(found, share)
         assert abs(share[cost.argmin()] - theorems.optimal_shares(found)[0]) < 1e-4
         assert cost[-1] == 1
-
-
-def test_random_draws_find_every_statement_true_and_the_printed_lemma_false():
-    assert analysis.count_d1_failures(200, seed=0) == 0
-    assert analysis.count_d2_failures(10_000, seed=0) == 0
-    assert analysis.count_d3_failures(500, seed=0, as_printed=False) == 0
-    assert analysis.count_d3_failures(500, seed=0, as_printed=True) == 500
-    assert analysis.largest_d4_gap(100, seed=0) < 1e-6

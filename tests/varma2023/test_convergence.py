@@ -23,8 +23,7 @@ END = {"train_loss": 5e-8, "param_norm": 24.0, "correct_logit": 45.0, "test_accu
 
 
 def ended(run, epoch, residual, **changes):
-    curves = {**END, **changes}
-    return record(run, epoch, residual=residual, train_accuracy=1.0, **curves)
+    return record(run, epoch, residual=residual, train_accuracy=1.0, **{**END, **changes})
 
 
 def pair(**changes):
@@ -56,8 +55,7 @@ def test_the_minimiser_is_charged_the_epochs_before_the_handover():
 )
 def test_ends_agree_in_what_they_share(changes, differs):
     both = pair(**changes)
-    agrees = analysis.agreement(both)
-    assert {name for name, same in agrees.items() if not same} == differs
+    assert {name for name, same in analysis.agreement(both).items() if not same} == differs
     assert analysis.agreeing([both]) == (not differs)
     assert all(name in analysis.ends_table([both]) for name in differs)
 
@@ -76,8 +74,7 @@ def test_a_pair_is_of_one_train_set_and_two_ways_and_its_lower_end_is_told():
 
 @pytest.mark.parametrize("profile", ["published", "quick"])
 def test_the_experiments_pair_up_and_keep_alpha(profile):
-    runs = sweeps.convergence(profile)
-    stand_ins = [ended(run, [0, 1], [1.0, 0.5]) for run in runs]
+    stand_ins = [ended(run, [0, 1], [1.0, 0.5]) for run in sweeps.convergence(profile)]
     kinds = [pair.kind for pair in measures.pairs(stand_ins)]
     assert set(kinds) == {"grokking", "ungrokking", "random labels"}
     strengths = sweeps.strength(profile)
@@ -156,8 +153,7 @@ def test_an_early_end_is_where_the_rule_first_holds_and_looks_the_same_or_not():
 
 
 def test_figures_of_two_ways_of_strengths_and_of_early_ends_are_fit_to_print():
-    both = [pair(), pair(param_norm=20.0)]
-    fig = shown(figures.fig_two_ways(both), "1 pairs end alike")
+    fig = shown(figures.fig_two_ways([pair(), pair(param_norm=20.0)]), "1 pairs end alike")
     assert {trace.name for trace in fig.data} == {"AdamW, p = 53", "minimiser, p = 53"}
     first = next(t for t in fig.data if t.name.startswith("minimiser"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])

@@ -7,6 +7,7 @@ from evidence import FALLING
 
 from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
+from varma2023.statistics import mean_ratio
 
 AS_TOLD = "by as much as the costs of both circuits say"  # a criterion of B15
 
@@ -19,11 +20,10 @@ def test_measured_and_predicted_sizes_are_those_of_every_seed():
         assert [*found.predicted.values()] == pytest.approx([crit] * 5, rel=0.02)
         assert found.two_sizes == pytest.approx((crit, crit), rel=0.02)
     assert np.isnan(costs.Costs("no memory", wide.ends, []).two_sizes[1])
-    both = [narrow, wide]
-    assert costs.shift(both, lambda each: each.crits).value == pytest.approx(1 / 1.4, rel=0.02)
-    assert costs.shift(both, lambda each: each.ratios).value == pytest.approx(1, rel=0.02)
-    dearer = costs.widths(made.by_width(narrow=1.4, dearer=1.5)["widths"])
-    assert costs.shift(dearer, lambda each: each.ratios).value == pytest.approx(1.5, rel=0.02)
+    assert mean_ratio(wide.crits, narrow.crits).value == pytest.approx(1 / 1.4, rel=0.02)
+    assert mean_ratio(wide.ratios, narrow.ratios).value == pytest.approx(1, rel=0.02)
+    low, high = costs.widths(made.by_width(narrow=1.4, dearer=1.5)["widths"])
+    assert mean_ratio(high.ratios, low.ratios).value == pytest.approx(1.5, rel=0.02)
 
 
 def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_that_counts():
@@ -32,12 +32,11 @@ def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_t
     last[0].metrics["test_accuracy"] = np.array([1.0, 0.9])
     narrow, wide = costs.widths(records)
     assert (len(narrow.predicted), narrow.without) == (4, 1)
-    assert costs.shift([narrow, wide], lambda each: each.ratios).n == 4
+    assert mean_ratio(wide.ratios, narrow.ratios).n == 4
     assert board.judge("B15", widths=records).further[AS_TOLD] is None
     cheap = [r for r in wide.memory if r.run.dataset_size < 1000]  # cheaper than every rule
     assert costs.Costs("few", wide.ends, cheap).without == 5
-    falling = made.by_width(mem=FALLING)
-    told = board.judge("B15", **falling)
+    told = board.judge("B15", **made.by_width(mem=FALLING))
     assert told.core
     assert told.further[AS_TOLD] is None
 
@@ -138,12 +137,10 @@ def test_the_kinds_do_not_depend_on_the_order_of_records():
 
 @pytest.mark.parametrize(("least", "core"), [(500, None), (700, True)])
 def test_an_interval_across_the_bound_is_open(least, core):
-    crits = {0: least, 1: least, 2: 750.0, 3: 750.0, 4: 750.0}
-    ends = made.by_seed(crits, values=(1.0,))
+    ends = made.by_seed({0: least, 1: least, 2: 750.0, 3: 750.0, 4: 750.0}, values=(1.0,))
     known = {r.run.seed: r for r in made.sweep(values=(1.0,), sizes=(3000,))}
     ends = [known[r.run.seed] if r.run.dataset_size == 3000 else r for r in ends]
-    found = judged(ends, fresh()[1])
-    assert found.core is core
+    assert judged(ends, fresh()[1]).core is core
 
 
 def test_a_falling_end_of_ungrokking_far_from_the_crossing_does_not_count():
@@ -162,8 +159,7 @@ def test_costs_along_rounded_kinks_are_of_the_same_seeds_and_their_figure_has_bo
     # a table costs as D does, so the size goes as one over its price
     assert after.told.value == pytest.approx(before.told.value / 0.9, rel=0.01)
     fig = costs.fig_rounded(after, before)
-    names = {trace.name for trace in fig.data}
-    assert names == {
+    assert {trace.name for trace in fig.data} == {
         f"{of}, kinks {how}" for of in ("memory", "rule") for how in ("rounded", "as they are")
     }
     assert [line.name for line in fig.layout.shapes] == [

@@ -63,8 +63,7 @@ def test_a_fit_finds_the_constants_of_its_law_and_beats_the_others(law):
     fits = {name: fit(name, drawn) for name in LAWS}
     found = fits[law]
     assert (found.rate, found.spread) == pytest.approx((RATES[law], 0.2), rel=0.1)
-    d_c = 300 if law in WITH_D_C else np.nan
-    assert found.d_c == pytest.approx(d_c, rel=0.01, nan_ok=True)
+    assert found.d_c == pytest.approx(300 if law in WITH_D_C else np.nan, rel=0.01, nan_ok=True)
     likely = {name: each.log_likelihood(drawn).sum() for name, each in fits.items()}
     best = max(likely.values())  # a divergence far below the sizes is as good as a power
     assert likely[law] == pytest.approx(best, abs=2.0)
@@ -143,8 +142,7 @@ def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
     off = [np.log([analysis.halfway(r) for r in here]) for here in sizes.values()]
     expected = np.sqrt(np.mean([np.var(each, ddof=1) for each in off]))
     assert analysis.spread(records).value == pytest.approx(expected)
-    wild = next(iter(sizes.values()))
-    wild[0].metrics["test_accuracy"] = np.zeros(4)
+    next(iter(sizes.values()))[0].metrics["test_accuracy"] = np.zeros(4)
     without = np.sqrt(np.mean([np.var(each, ddof=1) for each in off[1:]]))
     assert analysis.spread(records).value == pytest.approx(without)
 
@@ -213,10 +211,7 @@ def test_two_standard_errors_of_the_critical_size_are_those_of_a_mean_of_seeds(m
     monkeypatch.setattr(analysis, "fit", mean_size)
     records = made.waits(p=113)["delay"]
     moved = [replace(r.run, dataset_size=r.run.dataset_size + 7 * r.run.seed**2) for r in records]
-    moved = [
-        record(run, r["epoch"], test_accuracy=r["test_accuracy"])
-        for run, r in zip(moved, records, strict=True)
-    ]
+    moved = [replace(r, run=run) for run, r in zip(moved, records, strict=True)]
     found = analysis.critical(moved)
     seeds = group(analysis.comparable(moved), "seed").values()
     by_seed = [np.mean([r.run.dataset_size for r in own]) for own in seeds]
@@ -234,10 +229,8 @@ def test_muons_figure_and_its_readings_follow_the_runs():
     )
     assert all(runs.still)
     epochs = [0, 3600, 3800, 4000]
-    moving = record(
-        replace(runs.slow[0].run, epochs=4000), epochs, test_accuracy=[1, 0.6, 0.5, 0.5]
-    )
-    assert not replace(runs, slow=[moving]).still[-1]
+    late = record(replace(runs.slow[0].run, epochs=4000), epochs, test_accuracy=[1, 0.6, 0.5, 0.5])
+    assert not replace(runs, slow=[late]).still[-1]
     shown = runs.figure(found["delay"])
     assert {trace.name for trace in shown.data} == {"AdamW", "Muon, 0.2 η", "Muon, 0.1 η"}
     assert "accuracy" in shown.layout.yaxis.title.text
@@ -300,8 +293,7 @@ def test_the_laws_are_compared_up_to_the_moment_that_is_asked_for():
 
 def test_a_critical_size_at_the_least_that_is_allowed_is_none():
     own = analysis.comparable(made.waits(p=31, law="exponential", spread=0.1, n_sizes=6)["delay"])
-    found = {(31, 1e-3): own, (53, 1e-3): own[:3]}
-    known = analysis.compared(found)
+    known = analysis.compared({(31, 1e-3): own, (53, 1e-3): own[:3]})
     [here] = known.values()  # three networks are too few
     assert here.d_c_text("divergence") == "0"
     assert min(here.aic, key=here.aic.__getitem__) == "exponential"
@@ -314,9 +306,7 @@ def test_a_critical_size_at_the_least_that_is_allowed_is_none():
 
 
 @pytest.mark.parametrize(("slower", "one_curve"), [(1.0, True), (3.0, False)])
-def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_their_times_are_equal(
-    slower, one_curve
-):
+def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_times_are_equal(slower, one_curve):
     found = analysis.settings(made.waits(p=31, spread=0.2, slower=slower)["delay"])
     forget, fresh = analysis.units(CRITS).values()
     [worse] = analysis.collapse(found, forget).values()
@@ -337,9 +327,7 @@ def test_the_norm_half_way_is_a_part_of_its_peak_until_then():
 @pytest.mark.parametrize(
     ("times", "smaller", "larger"), [(1.2, True, False), (2.0, False, True), (1.6, False, True)]
 )
-def test_above_the_middle_size_weight_decay_leaves_the_epochs_and_else_the_decay_times(
-    times, smaller, larger
-):
+def test_weight_decay_leaves_epochs_above_the_middle_size_else_decay_times(times, smaller, larger):
     found = made.waits(p=31, twice=1.4, spread=0.0, d_c=0.5)
     least, *_, most = sorted({r.run.dataset_size for r in analysis.comparable(found["delay"])})
     for usual in [r for r in found["delay"] if r.run.dataset_size in (least, most)]:
@@ -356,17 +344,16 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     found = made.second_moments(p=31, power=0.5, slower=1.3)
     records, usual = found["second_moment"], found["delay"]
     assert analysis.near_rest(records[0]) == round(1250 * (log(0.98) / log(0.95)) ** 0.5)
-    own, others = second_moment.split(records, usual)
+    own = analysis.among(records, usual)
+    others = [record for record in records if record not in own]
     assert {record.run.p for record in others} == {127}
     read = second_moment.forgotten
     ratios = analysis.by_field(own, usual, "beta2", read, read)
     assert ratios[0.95].value == pytest.approx((log(0.95) / log(0.98)) ** 0.5, rel=1e-3)
     assert analysis.by_field(own, usual, "beta2")[0.99].value == pytest.approx(1.3)
     assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
-    never = altered(records[0], residual=5.0)
-    assert analysis.near_rest(never) == inf
-    both = dict.fromkeys(second_moment.SWEEPS[2:], usual)
-    fig = second_moment.fig_felt(found | both)
+    assert analysis.near_rest(altered(records[0], residual=5.0)) == inf
+    fig = second_moment.fig_felt(found | dict.fromkeys(second_moment.SWEEPS[2:], usual))
     shown(fig, "by β₂, at epoch 0.95: 784; 0.98: 1,250;")
     assert {trace.name for trace in fig.data} == {
         "η = 0.001",

@@ -48,8 +48,7 @@ def test_a_circuit_alone_is_told_by_its_share_and_by_its_labels():
     assert [r.run.seed for r in analysis.gated(runs)] == [1, 2]
     assert [r.run.seed for r in analysis.gated(runs, squared=True)] == [2]
     good = memory()[0]
-    lost = altered(good, train_accuracy=0.9)
-    assert analysis.memorised([good, lost, rule()[0]]) == [good]
+    assert analysis.memorised([good, altered(good, train_accuracy=0.9), rule()[0]]) == [good]
 
 
 def test_buckets_are_geometric_and_hold_every_run_once():
@@ -255,9 +254,7 @@ def test_a_mixture_is_compared_with_the_sum_of_what_its_circuits_take_apart():
     assert critical.over_sum([r for r in mem if r.run.dataset_size > 800], gen, ends) == []
     ends, mem, *_ = evidence.mixtures(part=1.0, share=0.3, seeds=[0]).values()
     [(end, part)] = critical.over_sum(mem, ends[1:], ends)
-    assert end.final("param_norm") ** 2 / part == approx(
-        900 * 0.7 ** (1 / 3) + 400 * 0.3 ** (1 / 3)
-    )
+    assert end.final("param_norm") ** 2 / part == approx(900 * np.cbrt(0.7) + 400 * np.cbrt(0.3))
 
 
 def of_both(predicted: float, measured: float) -> analysis.Prediction:
@@ -288,8 +285,7 @@ def test_the_tables_say_what_there_is():
     assert slopes.count("<tr") == 1 + 2 * analysis.N_BUCKETS
     assert "(1 seed)" in slopes
     assert "0.500 (1 seed)" in analysis.fits_table(*NETWORKS)
-    gate = analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)])
-    assert gate.count("<tr") == 3
+    assert analysis.gate_table([*rule([0], share=0.96), *rule([1], share=0.9)]).count("<tr") == 3
     table = analysis.predictions_table([of_both(900.0, 750.0)])
     assert "<td>λ = 1</td><td>900</td><td>750</td><td>1.20</td>" in table
 

@@ -57,8 +57,7 @@ def test_a_change_applies_to_every_run_and_another_task_keeps_the_share_of_examp
     runs = profiles.grokking(weight_decay=0.5, epochs=None, seeds=2)
     assert [(run.weight_decay, run.epochs) for run in runs] == [(0.5, 10_000)] * 2
     assert profiles.grokking(p=53, seeds=1)[0].dataset_size == round(0.29995 * 53**2)
-    quotient = profiles.grokking(task="x/y", p=11, seeds=1)[0]
-    assert quotient.dataset_size == round(3830 / 12769 * 110)
+    assert profiles.grokking(task="x/y", p=11, seeds=1)[0].dataset_size == round(3830 / 12769 * 110)
     assert profiles.grokking(p=53, dataset_size=1200, seeds=1)[0].dataset_size == 1200
 
 
@@ -146,8 +145,7 @@ def test_only_what_is_missing_is_trained(store, capsys):
 def test_an_inventory_counts_the_networks_to_start_from_and_what_checkpoints_hold(store):
     runs = profiles.ungrokking(seeds=2, sizes=[5, 9], p=5, model=TINY, epochs=4, n_logged=3)
     stored, left = experiments.inventory(runs, store)
-    start = 2 * runs[0].init.epochs
-    assert (stored, len(left), sum(r.epochs for r in left)) == (0, 6, start + 16)
+    assert (stored, len(left), sum(r.epochs for r in left)) == (0, 6, 2 * runs[0].init.epochs + 16)
     two = profiles.grokking(seeds=2, **SMALL)
     store.save_checkpoint(checkpoint(two[1], 3))
     assert experiments.inventory(two, store) == (0, {two[0]: 0, two[1]: 3})
@@ -157,8 +155,7 @@ def test_other_tasks_start_from_most_of_the_examples_longer_where_told_or_late()
     runs = other_tasks(tasks=["x-y", "S_n: xy"], start_epochs=10_000)
     assert {run.init.epochs for run in runs} == {10_000}
     assert {(run.task, run.p) for run in runs} == {("x-y", 113), ("S_n: xy", 5)}
-    starts = {run.task: run.init for run in other_tasks()}
-    for task, start in starts.items():
+    for task, start in {run.task: run.init for run in other_tasks()}.items():
         times = 100 if task in LATE else 20
         assert (start.optimiser, start.epochs) == ("adamw", times * start.decay_time)
         every = tasks.task(task, start.p).n_examples

@@ -38,6 +38,7 @@ from varma2023.ungrokking.analysis import known_and_new
 SEEDS = [grokking(seed) for seed in range(3)]
 RUNS, ADAMW = by_seed({0: 700, 1: 900}), by_seed({0: 750}, (0.5, 2.0))
 FRESH, TASKS = crossing(1900, fresh=True), crossing(800) + crossing(500, task="x-y")
+BY_EPS = crossing(800, eps=1e-9) + crossing(800, eps=1e-8)
 for i, each in enumerate(RUNS):
     each.metrics["param_norm"] = each["param_norm"] + i % len(SIZES)
 NEVER = altered(grokking(), test_accuracy=0.0)
@@ -86,14 +87,8 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         "lower in Eq. (2) on 3 of them",
     ),
     "two starts": (lambda: loop.fig_two_starts(RUNS, FRESH),),
-    "kept": (
-        lambda: loop.fig_kept(RUNS, FRESH),
-        "At the smallest size the first are right about 0.000",
-    ),
-    "parts": (
-        lambda: loop.fig_parts(RUNS),
-        "The rule's part, median over seeds: 0.00 at 300, 0.01",
-    ),
+    "kept": (lambda: loop.fig_kept(RUNS, FRESH), "smallest size the first are right about 0.000"),
+    "parts": (lambda: loop.fig_parts(RUNS), "rule's part, median over seeds: 0.00 at 300, 0.01"),
     "shares": (
         lambda: fig_shares({"one": MIXED, "two": []}),
         "one: 0.01 and +0% at 500",
@@ -137,11 +132,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         lambda: fig_norms(WAITS),
         "p = 31, rate 0.001: 0.50 (0.25 – 0.50); p = 53, rate 0.001: 0.50.",
     ),
-    "epsilon": (
-        lambda: figures.fig4_ungrokking(
-            crossing(800, eps=1e-9) + crossing(800, eps=1e-8), field="eps"
-        ),
-    ),
+    "epsilon": (lambda: figures.fig4_ungrokking(BY_EPS, field="eps"),),
 }
 CHOICES = {  # by figure, what a reader can choose by
     "metastable": {"dataset_size": {*SIZES}, "lr": {1e-3, 8e-3}},
@@ -226,8 +217,7 @@ def test_the_papers_marks_stand_beside_runs_of_its_setting_only():
     [peak] = [trace for trace in fig.data if "the paper" in trace.name]
     assert (peak.x[0], peak.y[0]) == (200, 60)  # the norm's
     assert paper_lines(theme.show(fig1a_grokking(SEEDS)), "x2") == [200, 6000]
-    other = [grokking(seed, dataset_size=3000) for seed in range(2)]
-    assert not fig9_circuits(other).layout.shapes
+    assert not fig9_circuits([grokking(seed, dataset_size=3000) for seed in range(2)]).layout.shapes
 
 
 def test_mirrors_of_one_seed_are_drawn_while_every_end_still_falls(monkeypatch):
@@ -239,8 +229,7 @@ def test_mirrors_of_one_seed_are_drawn_while_every_end_still_falls(monkeypatch):
 
 
 def test_a_curve_says_which_run_or_runs_it_belongs_to():
-    fig = fig1a_grokking(SEEDS)
-    *own, median = traces(fig, "test loss")
+    *own, median = traces(fig1a_grokking(SEEDS), "test loss")
     assert [trace.meta["seed"] for trace in own] == [0, 1, 2]
     assert "seed 1, D 3,830, weight decay 1" in own[1].hovertemplate
     assert median.meta == {"weight_decay": 1.0, "dataset_size": 3830}
@@ -267,8 +256,7 @@ def test_the_overview_leaves_the_third_panel_empty_and_says_so():
     first = "test accuracy passes 0.98 at epoch 6,000"
     second = "on 390 examples: test accuracy goes from 1.00 to 0.02"
     fig = shown(fig1_overview(SEEDS, UNGROKKED[:2]), first, second, "Semi-grokking: not run yet.")
-    with_points = {t.xaxis for t in fig.data if any(value is not None for value in t.y)}
-    assert with_points == {"x", "x2"}
+    assert {t.xaxis for t in fig.data if any(value is not None for value in t.y)} == {"x", "x2"}
     assert "not run yet" in [note.text for note in fig.layout.annotations]
 
 

@@ -225,9 +225,7 @@ sys.exit(main(sys.argv[1:]))
     ],
     ids=str,
 )
-def test_ctrl_c_stops_at_a_checkpoint_from_which_the_next_call_gets_the_same_bits(
-    home, only, cli, tmp_path, where, told
-):
+def test_ctrl_c_stops_at_a_checkpoint_and_loses_no_bit(home, only, cli, tmp_path, where, told):
     process = subprocess.Popen(  # in a process group of its own, as a shell starts it
         [sys.executable, "-c", PROGRAM, "run", "small", "--device", "cpu", *where],
         stdout=subprocess.PIPE,
@@ -278,9 +276,7 @@ def test_export_writes_the_published_runs_and_takes_no_others(home, small, cli, 
         main(["export", "small", "--seeds", "1"])
 
 
-def test_verify_reads_the_results_in_use_and_fails_where_there_are_none(
-    home, small, cli, monkeypatch
-):
+def test_verify_reads_the_results_in_use_and_fails_without_any(home, small, cli, monkeypatch):
     assert "GROKKIT_RESULTS is not set or is nothing" in cli("verify", 2).err
     results = home / "results"
     train(small, Store())
@@ -318,9 +314,7 @@ def test_a_misspelt_folder_of_results_is_an_error_and_trains_nothing(home, small
     assert not list(home.rglob("*.parquet"))
 
 
-def test_that_there_are_no_results_is_said_unless_none_were_asked_for(
-    home, small, cli, monkeypatch
-):
+def test_that_there_are_no_results_is_said_unless_none_are_asked_for(home, small, cli, monkeypatch):
     assert cli("list").err == ""  # GROKKIT_RESULTS is nothing
     monkeypatch.delenv("GROKKIT_RESULTS")
     monkeypatch.setattr("grokkit.store.store.SHIPPED", home / "results")

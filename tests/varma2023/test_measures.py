@@ -43,9 +43,7 @@ def curve(**metrics):
         ([1, 1, 1, 0], 3, None, None),
     ],
 )
-def test_the_first_epoch_of_an_event_and_the_one_from_which_it_lasts(
-    event, start, expected, lasting
-):
+def test_the_first_epoch_of_an_event_and_that_from_which_it_lasts(event, start, expected, lasting):
     event = np.array(event, dtype=bool)
     assert measures.first(curve(), event, start) == expected
     assert measures.for_good(curve(), event) == lasting
@@ -63,11 +61,7 @@ def test_the_first_epoch_of_an_event_and_the_one_from_which_it_lasts(
         (measures.test_falls, {"test_loss": [10, 5, 9.5, 5]}, Crossing(20, 30)),  # for good
         (measures.generalises, {"test_accuracy": [0, 0.98, 0.99, 0.5]}, Crossing(10, 20)),
         (measures.generalises, {"test_accuracy": NAN}, None),
-        (
-            measures.trig_leads,
-            {"trig_logit": [1, 0, 2, 3], "mem_logit": [0, 1, 1, 1]},
-            Crossing(10, 20),
-        ),
+        (measures.trig_leads, {"trig_logit": [2, 0, 2, 3], "mem_logit": 1}, Crossing(10, 20)),
         (measures.trig_leads, {"trig_logit": NAN, "mem_logit": NAN}, None),
         (measures.trig_leads, {}, None),
     ],
@@ -175,8 +169,7 @@ def test_marks_agree_as_nearly_as_seeds_do():
 def test_the_changes_of_app_a3_are_read_at_the_papers_epochs():
     five = [grokking(seed) for seed in range(5)]
     assert all(analysis.change_seen(five, change) for change in analysis.CHANGES)
-    table = analysis.changes_table(five)
-    assert "<td>4.0</td><td>21.0</td>" in table
+    assert "<td>4.0</td><td>21.0</td>" in analysis.changes_table(five)
     five[:3] = [altered(one, mem_logit=20.0) for one in five[:3]]  # neither rises nor is near zero
     assert [analysis.change_seen(five, c) for c in analysis.CHANGES] == [1, 0, 1, 1, 0, 1]
     short = curve(param_norm=1, trig_logit=1, mem_logit=1, test_loss=1)
@@ -240,9 +233,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     theta["W_E"][:] = 0
     theta["W_E"][:13, :4] = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
     found = tiny(theta, p=13, dataset_size=100)
-    monkeypatch.setattr(
-        "varma2023.decomposition.analysis.all_logits", lambda _: (Z + 0.01 * noise).view(169, 13)
-    )
+    monkeypatch.setattr(rotation, "all_logits", lambda _: (Z + 0.01 * noise).view(169, 13))
     report = rotation.trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)

@@ -30,9 +30,7 @@ def network(seed: int = 0, **zero: int):
         (lambda x, y: torch.cos((x + y) % P), 1.0),  # it does not matter
     ],
 )
-def test_distance_irrelevance_is_0_where_distance_decides_and_1_where_it_does_not(
-    monkeypatch, correct, irrelevance
-):
+def test_distance_irrelevance_is_0_where_distance_decides_else_1(monkeypatch, correct, irrelevance):
     x, y, label = torch.meshgrid(*[torch.arange(float(P))] * 3, indexing="ij")
     logits = (correct(x, y) * (label == (x + y) % P)).double().reshape(P * P, P)
     monkeypatch.setattr(operands, "all_logits", lambda _: logits)

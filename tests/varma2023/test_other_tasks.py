@@ -148,8 +148,7 @@ def test_shares_are_of_a_projection_and_noise_has_little_of_it():
     logits = noise(task.n_examples, task.n_tokens)
     s = analysis.spectrum(logits, reading)
     block = reading.block(logits)
-    f = reading.mean(logits)
-    projected = f[reading.relative()]
+    projected = reading.mean(logits)[reading.relative()]
     assert_close(float(s.entries.sum()), float(projected.square().sum() / block.square().sum()))
     assert abs(((block - projected) * projected).sum()) < 1e-9  # what is left is orthogonal
     assert 0 < s.entries.sum() < 0.1
@@ -161,8 +160,7 @@ def test_addition_gives_what_app_b_gives():
     Z, [reading] = logits.view(p, p, p), analysis.readings(tasks.task("x+y", p))
     s = analysis.spectrum(logits, reading)
     assert float(s.characters.sum()) ** 0.5 == pytest.approx(decomposition.trig_share(Z))
-    norms = (s.characters[1:] * s.squared_norm).sqrt()
-    assert_close(norms, decomposition.frequency_norms(Z))
+    assert_close((s.characters[1:] * s.squared_norm).sqrt(), decomposition.frequency_norms(Z))
 
 
 def test_a_product_is_few_characters_of_the_units_and_many_of_the_residues():

@@ -40,11 +40,7 @@ def test_one_axis_gives_a_line_or_a_band_across_its_panel(log, axis, value):
 
 @pytest.mark.parametrize(
     ("x", "y", "symbol"),
-    [
-        (10.0, 20.0, "diamond-open"),
-        ((10.0, 30.0), 20.0, "line-ns"),
-        (10.0, (20.0, 30.0), "line-ew"),
-    ],
+    [(10, 20, "diamond-open"), ((10, 30), 20, "line-ns"), (10, (20, 30), "line-ew")],
 )
 def test_both_axes_give_a_point_or_a_bar_with_ends_across_it(x, y, symbol):
     *ours, paper = drawn(x=x, y=y).data

@@ -32,8 +32,7 @@ def published(runs):
 def test_a_published_run_begins_as_its_record_says(tmp_path, name, which, epochs):
     runs = experiments.experiment(name).runs("published")
     record = published(r for r in runs if r.init is None and r.p < 100 and r.optimiser == which)
-    store = Store(tmp_path, shipped="")
-    training = Training({record.run: None}, store, torch.device("cpu"), 1)
+    training = Training({record.run: None}, Store(tmp_path, shipped=""), torch.device("cpu"), 1)
     while training.stack.epoch <= epochs:
         training.advance()
     rows = int(np.searchsorted(record["epoch"], epochs, side="right"))
@@ -77,11 +76,7 @@ def shipped(home, tmp_path, monkeypatch):
 
 
 def test_a_record_is_the_same_bits_or_agrees_or_is_found_out(shipped, tmp_path, capsys):
-    for factor, status, said in (
-        (1, 0, "the same bits"),
-        (1.1, 1, "differs: "),
-        (1 / 1.09, 0, "agrees: "),
-    ):
+    for factor, status, said in ((1, 0, "same bits"), (1.1, 1, "differs"), (1 / 1.09, 0, "agrees")):
         shipped.metrics["param_norm"] *= factor
         write_atomically(tmp_path / "results" / "tiny.parquet", parquet_bytes([shipped]))
         assert main(["retrain", shipped.run.key[:6], "--device", "cpu"]) == status
@@ -91,8 +86,7 @@ def test_a_record_is_the_same_bits_or_agrees_or_is_found_out(shipped, tmp_path, 
 def test_one_that_was_stopped_goes_on_and_leaves_nothing(shipped, tmp_path):
     home = Store(tmp_path / "home")
     left = Store(home.path / "again" / shipped.run.key, shipped="")
-    twice = shipped.metrics | {"param_norm": 2 * shipped["param_norm"]}
-    left.put(replace(shipped, metrics=twice))
+    left.put(replace(shipped, metrics=shipped.metrics | {"param_norm": 2 * shipped["param_norm"]}))
     assert not retrain.retrain(shipped, home, "cpu").agrees  # it took that up
     assert not left.path.exists()
 

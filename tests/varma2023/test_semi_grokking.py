@@ -50,9 +50,7 @@ def test_a_plateau_must_last_and_come_late_and_above_memory(accuracy, fields, cu
     assert measures.outcome(made(accuracy, replace(SMALL, **fields), **curves)) == kind
 
 
-@pytest.mark.parametrize(
-    "run", [SMALL, Run(task="x-y", p=11, dataset_size=40), Run(p=7, dataset_size=9)]
-)
+@pytest.mark.parametrize("run", [SMALL, Run("x-y", 11, 40), Run("x+y", 7, 9)])
 def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
     inputs = tasks.task(run.task, run.p).inputs.tolist()
     labels, (train, test) = run.example_labels(), run.split()
@@ -66,8 +64,7 @@ def test_a_plateau_is_found_to_the_epoch_and_a_drift_of_more_than_the_band_is_no
     assert here.lasting
     assert 8500 <= here.start <= 9000 < 18_000 <= here.end <= 19_000
     assert here.level == pytest.approx(0.7, abs=0.01)
-    rising = line((0, 0.03), (8000, 0.55), (50_000, 0.94))
-    here = measures.plateau(made(rising))
+    here = measures.plateau(made(line((0, 0.03), (8000, 0.55), (50_000, 0.94))))
     assert here.epochs == pytest.approx(0.1 / 0.39 * 42_000, rel=0.15)
     assert measures.plateau(made(NONE)) is None
 
@@ -76,8 +73,7 @@ def test_a_plateau_is_found_to_the_epoch_and_a_drift_of_more_than_the_band_is_no
 def test_the_norm_drops_at_once_if_it_falls_twice_as_fast_after_the_plateau(times):
     late = np.maximum(PLATEAU_EPOCHS - measures.plateau(made(TRANSIENT)).end, 0)
     norm = 27 * np.exp(-(PLATEAU_EPOCHS + (times - 1) * late) / 50_000)
-    drop = analysis.norm_drop(made(TRANSIENT, param_norm=norm))
-    assert drop.at_once == (times > 2)
+    assert analysis.norm_drop(made(TRANSIENT, param_norm=norm)).at_once == (times > 2)
 
 
 # --- many runs
@@ -94,11 +90,9 @@ def test_examples_are_the_clearest():
 
 
 def test_the_share_has_an_interval_over_seeds():
-    runs = sweep([SEMI, FULL])
-    share = analysis.share_of(runs, SEMI)
+    share = analysis.share_of(sweep([SEMI, FULL]), SEMI)
     assert (share.value, share.low, share.high, share.n) == (0.5, 0.5, 0.5, 5)  # alike in each seed
-    mixed = [*sweep([FULL]), *sweep([FULL, FULL, SEMI], seeds=[0])[2:]]
-    share = analysis.share_of(mixed, SEMI)
+    share = analysis.share_of([*sweep([FULL]), *sweep([FULL, FULL, SEMI], seeds=[0])[2:]], SEMI)
     assert share.value == pytest.approx(1 / 6)
     assert share.low == 0 < share.value < share.high
 
@@ -137,8 +131,7 @@ def test_an_end_that_is_not_at_rest_is_told_apart_and_has_a_kind_all_the_same():
     there = analysis.in_papers_range([*moving, *resting, *elsewhere])
     assert there == [*moving, *resting]
     assert [record for record in there if measures.rests(record)] == resting
-    kinds = [measures.end_kind(end(a)) for a in (0.2, 0.6, 1.0)]
-    assert kinds == [NONE, SEMI, FULL]
+    assert [measures.end_kind(end(a)) for a in (0.2, 0.6, 1.0)] == [NONE, SEMI, FULL]
 
 
 def test_a_semi_grokked_run_is_surpassed_by_a_lower_end_in_full():
@@ -185,9 +178,7 @@ def test_the_runs_made_again_are_those_that_end_semi_grokked():
 
 def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
     names = ("semi_grokking", "delay", "leaving_memory", "semi_grokking_again")
-    usual, *others, again = (
-        experiments.load_or_train(experiments.experiment(name).runs("published")) for name in names
-    )
+    usual, *others, again = experiments.named("published", *names).values()
     left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
     assert len(left.networks) == len({*map(analysis.who, left.networks)}) == 160
     stay = {*map(analysis.who, left.stay)}
@@ -225,8 +216,7 @@ def test_accuracies_of_a_card_are_the_shares_that_a_processor_has():
 
 
 def test_the_papers_sizes_show_where_each_network_ends_and_goes():
-    found = evidence.papers_sizes(other=NONE, seeds=[0])
-    records, again = found.values()
+    records, again = evidence.papers_sizes(other=NONE, seeds=[0]).values()
     later = [record for record in again if record.run.optimiser == "adamw"]
     above = [r.final("test_accuracy") > 0.5 for r in records if r.run.lr == 8e-3]
     assert analysis.same_side(records) == [not high for high in above]
@@ -331,6 +321,8 @@ def test_a_run_made_again_is_set_beside_the_first_one():
     one = record(longer, epochs, test_accuracy=accuracy, train_accuracy=fits)
     precise = made(FULL, replace(SMALL, precision="float64"))
     assert analysis.by_precision([one, precise]) == ([one], [precise])
+    other = made(SEMI, replace(SMALL, p=53))
+    assert analysis.made_again([other], [one, precise]) == ([], [])
     table = analysis.again_table([made(SEMI)], [one, precise])
     ends = ("0.800 at 50,000", "1.000 at 50,000", "0.900", "0.920 at 200,000", "+0.003", SEMI)
     assert "".join(f"<td>{cell}</td>" for cell in ("380", 0, *ends)) in table
@@ -354,8 +346,7 @@ def test_fig5_and_the_counts_of_outcomes_are_fit_to_print_and_say_what_they_show
     assert abs(blue[0] - blue[1]) > 10  # ends near 1 are told apart
     drawn = {(t.meta["seed"], t.meta["dataset_size"]) for t in fig.data}
     assert drawn == {(run.run.seed, run.run.dataset_size) for run in runs}
-    bars = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400")
-    *counts, paper = bars.data
+    *counts, paper = shown(figures.fig_outcomes(runs), "0 of 2 at 360", "2 of 2 at 400").data
     assert sum(sum(trace.y) for trace in counts) == len(runs)
     assert paper.y == (0, pytest.approx(6 / 200 * len(runs) / len(counts[0].x)))  # of one size
     assert [shape.y0 for shape in fig.layout.shapes] == [0.83]
@@ -395,8 +386,7 @@ def test_the_ends_of_the_minimiser_are_marked_by_their_kind():
 
 
 def test_the_loss_spans_powers_of_ten_in_the_last_half_alone():
-    losses = [5.0, 1e-9, 1e-6, 1e-3, 1e-5]
-    run = record(Run(epochs=100), [0, 25, 50, 75, 100], train_loss=losses)
+    run = record(Run(epochs=100), [0, 25, 50, 75, 100], train_loss=[5.0, 1e-9, 1e-6, 1e-3, 1e-5])
     assert analysis.loss_span(run) == pytest.approx(3)
 
 
@@ -468,8 +458,8 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
     usual, larger = found["semi_grokking"], measures.group(found["leaving_memory"], "lr")[8e-3]
     ratio = analysis.size_ratio(larger, usual)
     assert ratio.value == pytest.approx(0.8)
-    assert analysis.is_smaller(ratio)
-    assert analysis.is_smaller(analysis.size_ratio(usual, larger)) is False
+    assert ratio.tells(0, 1 / analysis.MARGIN)
+    assert analysis.size_ratio(usual, larger).tells(0, 1 / analysis.MARGIN) is False
     early = analysis.only_there(larger, usual)
     assert {record.run.dataset_size for record in early} == {650}  # between 600 and 750
     assert len(early) == 5

@@ -40,8 +40,7 @@ def test_moments_are_of_the_run_that_a_textbook_trains(tiny):
             assert_close(tiny.trig[row, residue], part[x, y], rtol=1e-3, atol=1e-3)
         W_E, k = theta["W_E"][:p].double(), tiny.frequencies[0]
         first = sum(np.cos(2 * np.pi * k * t / p) * W_E[t] for t in range(p))
-        along = W_E @ (first / first.norm())
-        assert_close(tiny.circles[row, 0, :, 0], along, rtol=1e-3, atol=1e-3)
+        assert_close(tiny.circles[row, 0, :, 0], W_E @ (first / first.norm()), rtol=1e-3, atol=1e-3)
 
 
 def test_one_shown_sum_is_trained_on_and_the_other_is_new_both_ways_round(tiny):
@@ -98,8 +97,7 @@ def test_moments_of_another_task_are_refused(tiny):
 
 def shipped(run: Run) -> tuple[Record, Moments]:
     store = Store()
-    record = store.get(run)
-    return record, snapshots.read(snapshots.shipped(run, store), run)
+    return store.get(run), snapshots.read(snapshots.shipped(run, store), run)
 
 
 GROKKING, UNGROKKING = profiles.grokking()[0], profiles.ungrokking_at_first(seeds=1)[0]

@@ -26,8 +26,7 @@ def test_the_limit_is_that_of_averaged_gradients():
 
 
 def test_pairs_that_do_not_hold_what_they_should_are_left_out():
-    records = evidence.from_minima()
-    minima = steepness.minima(records)
+    minima = steepness.minima(evidence.from_minima())
     assert len(minima) == 3 * 5 * 2
     assert [len(minimum.adamw) for minimum in minima] == [3] * len(minima)
     assert steepness.minima(evidence.from_minima(fresh=0.6)) == []
@@ -81,23 +80,19 @@ def test_what_was_still_falling_is_open_and_left_out_where_only_pairs_at_rest_co
     calm = evidence.from_minima(seeds=(1, 2), memory=24)
     minima = steepness.minima([*falling, *calm])
     assert {minimum.again.run.seed for minimum in steepness.at_rest(minima)} == {1, 2}
-    resting = steepness.ratios(steepness.at_rest(minima)).values()
-    assert {ratio.n for ratio in resting} == {2}
+    assert {ratio.n for ratio in steepness.ratios(steepness.at_rest(minima)).values()} == {2}
     fig = shown(steepness.fig_steepness(minima))
     of_memory = fig.data[2]  # by setting a falling one, then two at rest
     assert list(of_memory.marker.symbol).count("circle-open") == 3
     assert fig.data[3].marker.symbol.count("circle-open") == 9
-    alone = steepness.minima(falling)
-    assert steepness.steepness_table(alone).count("<td>–</td>") == 3
+    assert steepness.steepness_table(steepness.minima(falling)).count("<td>–</td>") == 3
 
 
 def test_exponents_of_steepness_are_by_circuit_and_what_does_not_hold_it_is_left_out():
     minima = steepness.every_minimum(evidence.minima_by_size(memory=0.75, rule=-0.5))
     assert [e.value for e in steepness.exponents(minima)] == pytest.approx([0.75, -0.5, 1.25])
     spread = steepness.every_minimum(evidence.minima_by_size(memory=0.5, apart=0.25))
-    assert steepness.slopes(spread, MEMORY) == pytest.approx(
-        dict(enumerate((0, 0.25, 0.5, 0.75, 1)))
-    )
+    assert steepness.slopes(spread, MEMORY) == pytest.approx({n: n / 4 for n in range(5)})
     records = evidence.minima_by_size(rest=evidence.FALLING)
     assert board.judge("B37", minima_by_size=records).core is None
     falling = steepness.every_minimum(records)

@@ -9,7 +9,7 @@ from evidence import FALLING, SIZES, by_seed, crossing, end, pushed, shaken, two
 from handmade import altered, shown
 
 from grokkit.runs import Run
-from varma2023.measures import trig_part
+from varma2023.measures import least, trig_part
 from varma2023.two_starts import analysis, barrier, figures, sweeps
 
 
@@ -19,15 +19,12 @@ def of_norm(norm, **finals):
 
 def fresh(d_crit, **finals):
     """Ends from random weights that cross at this D_crit, with a high train loss."""
-    made = crossing(d_crit, fresh=True)
-    return [altered(r, **{"train_loss": 1e-5, **finals}) for r in made]
+    return [altered(r, **{"train_loss": 1e-5, **finals}) for r in crossing(d_crit, fresh=True)]
 
 
 def test_the_part_orders_runs_as_the_ratio_does():
     parts = np.random.default_rng(0).uniform(0.1, 50, (20, 2))
-    records = [
-        of_norm(30, trig_logit=trig, mem_logit=mem, correct_logit=trig + mem) for trig, mem in parts
-    ]
+    records = [of_norm(30, trig_logit=t, mem_logit=m, correct_logit=t + m) for t, m in parts]
     ratios = [analysis.ratio(record) for record in records]
     assert ratios == pytest.approx(parts[:, 0] / parts[:, 1])
     assert list(np.argsort(ratios)) == list(np.argsort([trig_part(r) for r in records]))
@@ -106,11 +103,9 @@ def test_the_lower_of_two_minima_and_the_size_at_which_both_are_equal():
     assert (over.value, under.value) == pytest.approx((equal / 750, 1900 / equal))
 
 
-@pytest.mark.parametrize(
-    ("dearer", "known"), [(1.08, None), (1.2, False), (0.95, None), (0.9, True)]
-)
-def test_the_higher_end_is_at_rest_or_far_above(dearer, known):
-    ends = two_minima(dearer, sizes=(600,), rest=FALLING)["two_minima"]
+@pytest.mark.parametrize(("cost", "known"), [(1.08, None), (1.2, False), (0.95, None), (0.9, True)])
+def test_the_higher_end_is_at_rest_or_far_above(cost, known):
+    ends = two_minima(cost, sizes=(600,), rest=FALLING)["two_minima"]
     [pair, *_] = analysis.two_starts(*analysis.by_start(ends))
     assert pair.grokked_is_lower is known
 
@@ -146,8 +141,7 @@ def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
     assert analysis.changes_text(large) == "at 228 +1.0% without the rule, +1.0% with it"
     falling = analysis.shakes(*shaken(lost=0.2, rest=FALLING).values())
     assert {s.comes_back for s in falling} == {None}  # where they will end is not known
-    high = analysis.shakes([altered(r, residual=0.3) for r in found])
-    assert {s.rested for s in high} == {False}
+    assert {s.rested for s in analysis.shakes([altered(r, residual=0.3) for r in found])} == {False}
     assert analysis.shakes([r for r in found if not r.run.noise]) == []
     before = [replace(s.before, run=replace(s.before.run, keep_weights=False)) for s in shakes]
     assert analysis.anew_text(before, shakes) == "0.0% in Eq. (2) and 0.00 in test accuracy"
@@ -224,16 +218,14 @@ def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_t
     assert barrier.lower_text(pushes, memories) == "1 of 10"
     assert barrier.over_lowest_text(pushes[:5], memories) == "16.0 (16.0 – 36.0) at 600"
     found = barrier.released(ends, pushes, rules, memories)
-    assert sum(each.below_lowest for each in found) == 7
+    assert sum(least(each.end) < each.memory for each in found) == 7
     assert len(found) == 10
-    assert all(each.below_memory == (each.end.run.seed < 4) for each in found)
     assert not any(each.below_grokked for each in found)
-    counts = barrier.counts_text(found, lambda each: each.below_memory)
+    counts = barrier.counts_text(found, lambda each: least(each.end) < each.push.base)
     assert counts == "4 of 5 at 600, 4 of 5 at 760"
     assert barrier.ends_text(found, "test_accuracy", ".1f") == (
         "0.2 (0.0 – 0.4) at 600; 0.2 (0.0 – 0.4) at 760"
     )
     assert len(barrier.released(ends, pushes, rules[:3], memories)) == 3
     assert barrier.released_table(found).count("<tr>") == 11
-    fig = shown(figures.fig_released(found), "8 of 10 end below")
-    assert len(fig.data) == 30
+    assert len(shown(figures.fig_released(found), "8 of 10 end below").data) == 30

@@ -149,8 +149,7 @@ def test_d_crit_rises_with_the_decay_times_alike_for_every_weight_decay():
 
 def test_both_routes_are_told_at_weight_decay_1_if_they_have_it():
     routes = by_seed({0: 700}, (0.5, 1.0)), by_seed({0: 800}, (2.0,))
-    said = analysis.both_text(*routes)
-    assert said == "700 (1 seed) by AdamW, 800 (1 seed) by the minimiser"
+    assert analysis.both_text(*routes) == "700 (1 seed) by AdamW, 800 (1 seed) by the minimiser"
 
 
 def test_of_a_run_that_ended_early_the_last_nine_tenths_must_fit():
@@ -175,8 +174,7 @@ def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     both = crossing(800) + crossing(900, weight_decay=2.0)
     row = "<td>x+y</td><td>0</td><td>800</td><td>900</td><td>14 of 14</td>"
     assert row in analysis.tasks_table(both)
-    flat = crossing(100, task="x-y")
-    records = crossing(800) + flat
+    records = crossing(800) + crossing(100, task="x-y")
     groups = measures.group(records, "task")
     assert list(groups) == ["x+y", "x-y"]
     assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
@@ -219,8 +217,7 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
     power, said = analysis.power_text(known).split(", ")  # through two points
     assert float(power) == pytest.approx(1 + log(log(113) / log(53)) / log(113 / 53), abs=0.02)
     assert said == "and is within 0% of each"
-    text = analysis.predictions_text(known, new)
-    assert text.startswith("149 by p ln p and 10")
+    assert analysis.predictions_text(known, new).startswith("149 by p ln p and 10")
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,7 @@ def below(one: Record, other: Record) -> bool:
 
 def floor(record: Record) -> float:
     """The median residual over the last tenth of the epochs: where AdamW hovers."""
-    late = record["epoch"] >= 0.9 * record["epoch"][-1]
-    return float(np.median(record["residual"][late]))
+    return float(np.median(record["residual"][record["epoch"] >= 0.9 * record["epoch"][-1]]))
 
 
 def savings_text(found: Sequence[Pair], residual: float | None) -> str:
@@ -155,8 +154,7 @@ def strength_table(records: Records) -> str:
         epochs = span([r["epoch"][-1] for r in own], ",")
         resting = measures.how_many(map(rests, own))
         rows.append([f"{eps:g}", f"{own[0].run.weight_decay:g}", epochs, *ends, resting])
-    heads = "ε | λ | epochs | norm | correct logit | test accuracy | residual | at rest"
-    return table(heads, rows)
+    return table("ε | λ | epochs | norm | correct logit | test accuracy | residual | at rest", rows)
 
 
 # --- ending early ----------------------------------------------------------------------------

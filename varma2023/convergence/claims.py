@@ -59,8 +59,7 @@ def strength(found: ByExperiment) -> Result:
         return all(r.run.optimiser == "adamw" and measures.rests(r) for r in own)
 
     def same(c: float, metric: str) -> Met:
-        near = shift(c, metric).within(-SAME_STRENGTH, SAME_STRENGTH)
-        return near if known(c) else None
+        return shift(c, metric).within(-SAME_STRENGTH, SAME_STRENGTH) if known(c) else None
 
     def told(metric: str) -> str:
         return ", ".join(

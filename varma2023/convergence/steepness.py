@@ -256,8 +256,7 @@ def fig_steep_sizes(records: Records) -> go.Figure:
     for col, found in enumerate(settings.values(), start=1):
         at = _read(found)
         for look, (kind, colour) in enumerate(((RULE, GEN), (MEMORY, MEM))):
-            own = group(_holding(found, kind), "seed")
-            for seed, ends in own.items():
+            for seed, ends in group(_holding(found, kind), "seed").items():
                 looks: Looks = {"colour": colour, "dash": plots.dash_of(look), "width": 1.5}
                 hover = f"%{{y:.3g}} on %{{x:,}} examples<br>{kind}, seed {seed}"
                 plots.draw_ends(fig, ends, at, kind, hover, look, place=(1, col), **looks)

@@ -35,8 +35,7 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
         ]
     pairs = []
     for run in adamw:
-        groks = run.init is None and run.labels == "true"
-        start = profiles.early(run) if groks else run.init
+        start = profiles.early(run) if run.init is None and run.labels == "true" else run.init
         pairs += [run, profiles.minimised(run, 80 if small else 1500, start)]
     return pairs
 

@@ -19,8 +19,7 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
     for row, (label, norms) in enumerate(rows, start=1):
         for i, (some, name, colour) in enumerate(cases):
             hover = f"k = %{{x}}: {label} norm %{{y:.3g}}<br>{name}"
-            y = norms.numpy()[some]
-            draw_bars(fig, k[some], y, name, hover, colour, i, place=(row, 1))
+            draw_bars(fig, k[some], norms.numpy()[some], name, hover, colour, i, place=(row, 1))
         fig.update_yaxes(title=f"norm in the {label}", row=row)
     fig.update_traces(width=0.8)
     fig.update_xaxes(title="frequency k", row=2)

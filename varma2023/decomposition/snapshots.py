@@ -94,8 +94,7 @@ def spread(record: Record, n: int, until: int | None = None) -> list[int]:
     curves = [np.log1p(epochs), epochs, *(record[name][: len(epochs)] for name in CURVES)]
     ways = [np.abs(np.diff(curve)) / (np.ptp(curve) or 1) for curve in curves]
     along = np.concatenate([[0], np.cumsum(np.sum(ways, 0))])
-    marks = np.linspace(0, along[-1], n)
-    at = np.abs(along - marks[:, None]).argmin(1)
+    at = np.abs(along - np.linspace(0, along[-1], n)[:, None]).argmin(1)
     return [int(epochs[i]) for i in sorted({0, *at.tolist(), len(epochs) - 1})]
 
 

@@ -237,8 +237,6 @@ def spread(records: Records) -> Interval:
         if not waits.censored.any()
         for record, log_time in zip(here, waits.log_time, strict=True)
     )
-    if not off:
-        return Interval(nan)
     freedom = 1 - 1 / max(len(off), 2)  # of the squares: each size has a mean of its own
 
     def deviation(drawn: Sequence[list[float]]) -> float:

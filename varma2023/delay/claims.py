@@ -239,7 +239,8 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 def remembered(found: ByExperiment) -> Result:
     """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""
     records, usual = found["second_moment"], found["delay"]
-    own, others = second_moment.split(records, usual)
+    own = analysis.among(records, usual)
+    others = [record for record in records if record not in own]
     read = second_moment.forgotten
     epochs = analysis.by_field(own, usual, "beta2", read, read)
     if not analysis.judged(usual) or len(epochs) < 3:
@@ -250,8 +251,9 @@ def remembered(found: ByExperiment) -> Result:
     ours = "; ".join(f"β₂ = {b:g}: × {r.text()}" for b, r in epochs.items())
     ours += "; time to grok " + ", ".join(f"× {ratio.text()}" for ratio in times.values())
     ours += f"; at p = {others[0].run.p}, four times the rate and β₂⁴: time to grok × {rate.text()}"
-    core = every(ratio.near(1, second_moment.SAME_EPOCH) for ratio in epochs.values())
-    size, as_long = here[0].run.dataset_size, _same(times, analysis.SAME_DECAY)
-    further = {f"on {size} examples networks take as long": as_long}
+    there = all(isfinite(read(record)) for record in own)
+    core = every([there or None, *(r.near(1, second_moment.SAME_EPOCH) for r in epochs.values())])
+    as_long = [_same(times, analysis.SAME_DECAY), *(isfinite(analysis.halfway(r)) for r in here)]
+    further = {f"on {here[0].run.dataset_size} examples networks take as long": every(as_long)}
     further["at a larger rate, a β₂ that goes with it makes them slower"] = rate.tells(1, inf)
     return Result(ours, core, further, Evidence.of(own))

@@ -28,13 +28,6 @@ def forgotten(record: Record) -> float:
     return -near_rest(record) * log(record.run.beta2)
 
 
-def split(records: Records, usual: Records) -> tuple[list[Record], list[Record]]:
-    """Runs of `sweeps.second_moment`: those whose networks are among `usual`, then the others."""
-    known = {analysis.network(record) for record in usual}
-    found = statistics.gathered((analysis.network(record) in known, record) for record in records)
-    return found.get(True, []), found.get(False, [])
-
-
 def at_middle(own: Records) -> list[Record]:
     """Those on the middle one of their sizes."""
     sizes = [*group(own, "dataset_size").values()]
@@ -65,7 +58,7 @@ def fig_felt(found: Mapping[str, Records]) -> go.Figure:
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
     by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")
-    middle = at_middle(split(betas, usual)[0])
+    middle = at_middle(analysis.among(betas, usual))
     by_beta_2 = group(analysis.among([*betas, *usual], middle), "beta2")
     for i, (name, groups) in enumerate((("η", by_rate), ("β₂", by_beta_2)), 1):
         for (value, here), (_, colour) in zip(groups.items(), coloured([*groups]), strict=True):

@@ -43,17 +43,9 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
     for p in sizes.keys() - {first.p}:
         wanted += product([p], sizes[p], [1.0], fewer)
-    return [
-        replace(
-            first,
-            p=p,
-            dataset_size=size,
-            weight_decay=decay,
-            seed=seed,
-            epochs=round(first.epochs * (sizes[p][0] / size) ** 2 / decay),
-        )
-        for p, size, decay, seed in wanted
-    ]
+    runs = [replace(first, p=p, dataset_size=d, weight_decay=w, seed=s) for p, d, w, s in wanted]
+    part = {run: (sizes[run.p][0] / run.dataset_size) ** 2 / run.weight_decay for run in runs}
+    return [replace(run, epochs=round(first.epochs * times)) for run, times in part.items()]
 
 
 AT_53 = Run(p=53, dataset_size=760, lr=4e-3, n_logged=150)
@@ -123,15 +115,12 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
 def _forgetting(profile: str, fresh: list[Run], around: np.ndarray) -> list[Run]:
     """Grokked networks of the same seeds for 20 decay times on these sizes, in p ln p examples."""
-    p, rate, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
+    p, lr, n = fresh[0].p, fresh[0].lr, len({run.seed for run in fresh})
     inits, times = profiles.full_data(profile, n, p=p), 1 if profile == "quick" else 20
-    own: Changes = {"lr": rate, "epochs": round(times / rate), "n_logged": 60}
+    own: Changes = {"lr": lr, "epochs": round(times / lr), "n_logged": 60, "keep_weights": False}
     few = slice(None, None, 2) if profile == "quick" else slice(None)
-    return [
-        replace(init, dataset_size=int(size), init=init, keep_weights=False, **own)
-        for size in around[few] * p * np.log(p)
-        for init in inits
-    ]
+    wanted = product(around[few] * p * np.log(p), inits)
+    return [replace(init, dataset_size=int(size), init=init, **own) for size, init in wanted]
 
 
 WIDER = np.array([1.4, 2.0, 2.6, 3.4, 4.4])  # times p ln p: sizes for Muon
@@ -149,11 +138,8 @@ def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
     fresh = _of_delay(profile, count, BY_MUON[profile])
     ends = _forgetting(profile, fresh, WIDER)
     middle = sorted(ends, key=lambda run: run.dataset_size)[len(ends) // 2].dataset_size
-    slow = [
-        replace(run, lr=run.lr / 2, epochs=2 * run.epochs, muon=STEPS[0])
-        for run in ends
-        if run.dataset_size == middle
-    ]
+    half: Changes = {"lr": ends[0].lr / 2, "epochs": 2 * ends[0].epochs, "muon": STEPS[0]}
+    slow = [replace(run, **half) for run in ends if run.dataset_size == middle]
     return [
         *(replace(run, muon=step) for step in STEPS for run in ends),
         *slow,

@@ -99,8 +99,6 @@ def slope(x: Float[np.ndarray, " run"], y: Float[np.ndarray, " run"]) -> float:
 
 def isologit_slope(records: Records) -> Interval:
     """The slope of log norm over log D in a bucket, over seeds; NaN of fewer than two sizes."""
-    if not records:
-        return Interval(nan)
     return bootstrap(logs_by_seed(records, norm), lambda seeds: slope(*np.concatenate(seeds).T))
 
 

@@ -238,7 +238,8 @@ def equal_minimum(found: ByExperiment) -> Result:
         texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
     agree = every(_agree(minimum_pairs(k), k.beside, k.ends) for k in (kind, low))
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
-    further |= {"no end in between lies below both circuits: a jump": not below}
+    jump = False if below else all(map(measures.rests, kind.ends)) or None
+    further |= {"no end in between lies below both circuits: a jump": jump}
     return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
 
 
@@ -329,22 +330,20 @@ def wider(found: ByExperiment) -> Result:
     widths = costs.widths(found["widths"])
     if len(widths) < 2:
         return Result()
+    narrow, *_, wide = widths
     ends = [each.ends for each in widths]
-    moved = costs.shift(widths, lambda each: each.crits)
-    told = costs.shift(widths, lambda each: each.predicted)
-    ratio = costs.shift(widths, lambda each: each.ratios)
-    falls = moved.tells(0, 1)
-    same = ratio.near(1, costs.SAME_SHIFT)
+    moved = statistics.mean_ratio(wide.crits, narrow.crits)
+    told = statistics.mean_ratio(wide.predicted, narrow.predicted)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
-    core = falls if all(map(measures.crossings_rest, ends)) else None
+    core = moved.tells(0, 1) if all(map(measures.crossings_rest, ends)) else None
     minima = [record for each in widths for record in (*each.memory, *each.rules)]
     untold = any(each.without for each in widths) or not all(map(measures.rests, minima))
-    as_told = None if untold else same
-    further = {"by as much as the costs of both circuits say": as_told}
+    ratio = statistics.mean_ratio(wide.ratios, narrow.ratios)
+    same = None if untold else ratio.near(1, costs.SAME_SHIFT)
+    further = {"by as much as the costs of both circuits say": same}
     further |= measures.resting([record for own in ends for record in own])
-    evidence = Evidence.of(ends[-1])  # the paper's width
-    return Result(ours, core, further, evidence)
+    return Result(ours, core, further, Evidence.of(wide.ends))  # the paper's width
 
 
 @CLAIMS.row(
@@ -362,10 +361,9 @@ def which_width(found: ByExperiment) -> Result:
     at_rest = [measures.crossings_rest(kind.ends) for kind in kinds]
     narrow, thin, flat, wide = (kind.crits for kind in kinds)
     hidden, stream, both = (statistics.mean_ratio(wide, own) for own in (flat, thin, narrow))
-    told = {seed: flat[seed] * thin[seed] / crit for seed, crit in narrow.items()}
+    told = {s: flat[s] * thin[s] / narrow[s] for s in flat.keys() & thin.keys() & narrow.keys()}
     also = stream.tells(0, 1) if at_rest[1] and at_rest[3] else None
-    product = statistics.mean_ratio(wide, told)
-    multiply = product.near(1, costs.SAME_SHIFT) if all(at_rest) else None
+    multiply = statistics.mean_ratio(wide, told).near(1, costs.SAME_SHIFT) if all(at_rest) else None
     further = {"so does twice the d_model alone": also}
     further |= {"both ratios multiply to that of both": multiply}
     further |= measures.resting([record for kind in kinds for record in kind.ends])
@@ -390,7 +388,7 @@ def width_by_costs(found: ByExperiment) -> Result:
     if len(kinds) < 3 or not all(kind.memory and kind.rules for kind in kinds):
         return Result()
     *halved, papers = kinds
-    moved = [costs.shift([papers, kind], lambda each: each.ratios) for kind in halved]
+    moved = [statistics.mean_ratio(kind.ratios, papers.ratios) for kind in halved]
     same = [each.near(1, costs.SAME_SHIFT) for each in moved]
     rest = all(_can_tell(kind) for kind in kinds)
     shifts = (f"× {each.text()} at {kind.label}" for each, kind in zip(moved, halved, strict=True))
@@ -413,8 +411,7 @@ def width_by_costs(found: ByExperiment) -> Result:
 )
 def where_costs_meet(found: ByExperiment) -> Result:
     """B18: whether D_crit is where memory at rest costs what the rule does (choice C31)."""
-    fresh = [*found["memory_at_rest"], *found["upper_branch"]]
-    kinds = costs.by_labels(found["moduli"], fresh)
+    kinds = costs.by_labels(found["moduli"], [*found["memory_at_rest"], *found["upper_branch"]])
     if not all(kind.memory and kind.rules for kind in kinds):
         return Result()
     ends, (by_random, by_true) = kinds[0].ends, kinds
@@ -458,7 +455,7 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     texts = (f"× {each.text('.3f')} at {size}" for size, each in falls.items())
     ours += f"; by rounding, memory's cost {', '.join(texts)}, the rule's changes by "
     ours += costs.moved_text(kind.rules, before.rules)
-    enough = all(each.value > LOWERED for each in falls.values())
+    enough = all(each.value > LOWERED for each in falls.values()) if falls else None
     further: dict[str, Met] = {
         "in the mean, rounding lowers memory's cost by less than 2% on each size": enough
     }

@@ -1,6 +1,6 @@
 """D_crit where the costs of both circuits meet: by what memory stores, by width, by kinks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, isfinite, log, nan
 from operator import attrgetter
@@ -187,11 +187,6 @@ def moved_text(after: Records, before: Records) -> str:
     return measures.Summary.of([ratio - 1 for _, ratio in moved(after, before)]).text("+.1%")
 
 
-def shift(found: Sequence[Costs], read: Callable[[Costs], dict[int, float]]) -> Interval:
-    """What the last kind has over what the first has: the mean of seeds' own ratios."""
-    return statistics.mean_ratio(read(found[-1]), read(found[0]))
-
-
 def costs_table(found: Sequence[Costs]) -> str:
     """By kind: both costs, D_crit as it is predicted and measured, and what is at rest."""
     rows = []
@@ -216,8 +211,7 @@ def fig_costs(found: Sequence[Costs]) -> go.Figure:
 
     Kinds with the same ends share a curve. Others share their colours, and the dash tells them.
     """
-    titles = ["test accuracy", "Eq. (2) over α"]
-    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
+    fig = panels(440, ["test accuracy", "Eq. (2) over α"], cols=2, horizontal_spacing=0.12)
     one = all(kind.ends == found[0].ends for kind in found)
     labels = [kind.label.replace("d_model", "d<sub>model</sub>") for kind in found]
     if not one:  # what the legend has in place of each curve

@@ -28,13 +28,13 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     if profile != "published":
         return from_random(grid, changes, labels="random")
-    nearest = min(grid.decays, key=lambda decay: abs(decay - 1))
-    falling = PAPERS_STILL_FALLING | FALLING_ON_500
-    ends = _at_rest(profile, replace(grid, decays=(nearest,)), changes, falling)
+    rest, nearest = {"until_rest": True, **changes}, min(grid.decays, key=lambda w: abs(w - 1))
+    ends = from_random(replace(grid, decays=(nearest,)), rest, labels="random")
+    ends = longer(profile, ends, PAPERS_STILL_FALLING | FALLING_ON_500, changes)
     least = min(run.dataset_size for run in ends)
     inits = [replace(run, keep_weights=True) for run in ends if run.dataset_size == least]
     more = replace(grid, epochs=3000, sizes=[least], exact=True)
-    moved = profiles.to_the_minimum(inits, more, {"until_rest": True, **changes})
+    moved = profiles.to_the_minimum(inits, more, rest)
     return [*moved, *(run for run in ends if run.dataset_size != least)]
 
 
@@ -114,7 +114,6 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
 ROUNDED_ENDS = ((228, 4), (276, 1), (276, 3), (276, 4))
 ROUNDED_FALLING = {(size, 1.0, seed, "random"): 3 for size, seed in ROUNDED_ENDS}
 """As `STILL_FALLING`, for `along_rounded_kinks`."""
-THE_RULE = 3.4  # p ln p: the largest size of `ungrokking.sweeps.moduli` at p = 31
 
 
 def along_rounded_kinks(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -126,7 +125,7 @@ def along_rounded_kinks(profile: str = "published", seeds: int | None = None) ->
     memory = [run for run in memory_at_rest(profile, seeds) if run.labels == "random"]
     p, count = memory[0].p, len(seed_range(profile, seeds))
     epochs = 80 if profile == "quick" else 6000
-    grid = Grid(2 * count, epochs, (THE_RULE * p * np.log(p),), (1.0,), exact=True)
+    grid = Grid(2 * count, epochs, (profiles.LARGEST * p * np.log(p),), (1.0,), exact=True)
     rules = profiles.to_the_minimum(profiles.full_data(profile, grid.seeds, p=p), grid, {})
     runs = [replace(run, epochs=epochs, **profiles.ROUNDED) for run in (*memory, *rules)]
     return longer(profile, runs, ROUNDED_FALLING)
@@ -151,14 +150,5 @@ def papers_rounded(profile: str = "published", seeds: int | None = None) -> list
 )
 def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
-    if profile == "quick":
-        return from_random(grid, changes, labels="random")
-    return _at_rest(profile, grid, changes, PAPERS_STILL_FALLING)
-
-
-def _at_rest(
-    profile: str, grid: Grid, changes: dict[str, Any], more: dict[tuple, int]
-) -> list[Run]:
-    """Memory until at rest; published ones in `more` with so many times the gradients."""
-    runs = from_random(grid, {"until_rest": True, **changes}, labels="random")
-    return longer(profile, runs, more, changes)
+    runs = from_random(grid, {"until_rest": profile != "quick", **changes}, labels="random")
+    return longer(profile, runs, PAPERS_STILL_FALLING, changes)

@@ -6,10 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from grokkit.engine.cost import Cost
 from grokkit.runs import Run
 from varma2023.engine import timings
-from varma2023.engine.forms import all_forms
+from varma2023.engine.forms import Cost, all_forms
 from varma2023.plots import Looks, dash_of, draw, draw_bars, symbol_of
 from varma2023.theme import NORM, coloured, figure, panels, set_alt
 
@@ -51,13 +50,11 @@ def _bars(least: Array, middle: Array, most: Array) -> dict[str, Any]:
     return {"array": most - middle, "arrayminus": middle - least, **looks}
 
 
-def _draw_timed(
-    fig: go.Figure, form: Cost, measured: dict[str, Any], marker: dict[str, Any]
-) -> None:
+def _draw_timed(fig: go.Figure, form: Cost, found: dict[str, Any], marker: dict[str, Any]) -> None:
     """The times of one form, as the FLOP that the machine's matrix products do meanwhile."""
-    rows = [row for row in measured["rows"] if row["form"] == form.form]
+    rows = [row for row in found["rows"] if row["form"] == form.form]
     ms = np.array([[row[k] for k in ("least", "ms", "most")] for row in rows]).T
-    flop, sizes = ms / 1e3 * measured["peak_flops"], [row["dataset_size"] for row in rows]
+    flop, sizes = ms / 1e3 * found["peak_flops"], [row["dataset_size"] for row in rows]
     share = [form.flop(size) for size in sizes] / flop[1]
     hover = f"{form.form}, measured<br>D = %{{x:,}}: %{{customdata[1]:.3g}} ms "
     hover += "(%{customdata[0]:.3g} – %{customdata[2]:.3g})<br>"
@@ -102,8 +99,7 @@ def fig_engine_gains(measured: dict[str, Any]) -> go.Figure:
     """The factor that each idea gains, by case."""
     yaxis = {"title": "times the speed without it", "rangemode": "tozero"}
     fig, gains = figure(yaxis=yaxis, barmode="group", height=420), timings.gains(measured)
-    cases = list(timings.by_case(measured))
-    for i, (case, colour) in enumerate(coloured(cases)):
+    for i, (case, colour) in enumerate(coloured(timings.by_case(measured))):
         own = {idea: by_case[case] for idea, by_case in gains.items() if case in by_case}
         factors = [factor for factor, _ in own.values()]
         hover = f"{case}<br>%{{x}}: × %{{y:.2f}}<br>%{{text}}"

@@ -3,9 +3,27 @@
 They are those of `grokkit.model`, `grokkit.engine.batched` and `grokkit.engine.tabulated`.
 """
 
-from grokkit.engine.cost import Cost, sizes, tabulated
+from dataclasses import dataclass
+
+from grokkit.engine.cost import multiply_adds, sizes
+from grokkit.engine.tabulated import CHUNK
 from grokkit.model import N_CTX
 from grokkit.runs import Run
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A form of the gradient: multiply-adds of its forward pass, and what it keeps meanwhile."""
+
+    form: str
+    example: int  # multiply-adds for each example
+    fixed: int  # and once a step
+    kept: int  # numbers of each example that the backward pass reads again
+    chunk: int | None = None  # examples at a time, where not all
+
+    def flop(self, dataset_size: int | float) -> float:
+        """FLOP of the gradient: 2 a multiply-add, once forward and twice backward."""
+        return 6.0 * (dataset_size * self.example + self.fixed)
 
 
 def textbook(run: Run) -> Cost:
@@ -20,6 +38,12 @@ def last_row(run: Run) -> Cost:
     n, d, m, h = sizes(run)
     tables = (2 * n + 2) * d * (d + h) + 2 * d * d  # values and scores; query, folded keys
     return Cost("last row", d * d + 2 * d * m + d * n, tables, 4 * d + h + m + n)
+
+
+def tabulated(run: Run) -> Cost:
+    """`tabulated.gradient`, as `grokkit.engine.cost` counts it."""
+    n, _, m, h = sizes(run)
+    return Cost("tables", *multiply_adds(run), m + n + 7 * h, CHUNK)
 
 
 def all_forms(run: Run) -> list[Cost]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from grokkit.engine import cost
 from grokkit.runs import Run
-from varma2023.engine.forms import all_forms, kept_bytes
+from varma2023.engine.forms import Cost, all_forms, kept_bytes
 from varma2023.engine.measured import load
 from varma2023.measures import Summary
 from varma2023.tables import pivot, span, table
@@ -205,7 +205,7 @@ def count_table(runs: list[Run]) -> str:
     return pivot("form", cells)
 
 
-def crossover(many: cost.Cost, few: cost.Cost) -> float:
+def crossover(many: Cost, few: Cost) -> float:
     """The number of examples from which `few`, which does more once a step, has fewer FLOP."""
     return (few.fixed - many.fixed) / (many.example - few.example)
 

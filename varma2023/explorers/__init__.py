@@ -20,9 +20,7 @@ from varma2023.efficiency.analysis import Fit
 from varma2023.theme import ISLAND_MIME, THEME
 
 FOLDER = Path(__file__).parent
-IN_THE_PAGE = Run(
-    p=31, dataset_size=620, lr=5e-3, weight_decay=2.0, model=ModelConfig(48, n_heads=2, d_mlp=96)
-)
+IN_THE_PAGE = Run(p=31, dataset_size=620, lr=5e-3, weight_decay=2.0, model=ModelConfig(48, 2, 96))
 """What a browser trains in half a minute; at p = 31, groks within about 600 epochs."""
 
 
@@ -136,9 +134,7 @@ class TrainingExplorer(_Explorer):
     """
 
     _esm = module("training")
-    alt = (
-        "A network that groks and un-groks while you watch; it trains in the page with JavaScript."
-    )
+    alt = "A network that groks and un-groks as you watch; it trains in the page with JavaScript."
 
     def __init__(self) -> None:
         run, names = IN_THE_PAGE, ("p", "lr", "weight_decay", "beta1", "beta2", "eps", "seed")

@@ -18,9 +18,8 @@ export function criticalSize({ P_mem, P_gen, exponent }) {
 
 // C_gen's share of the logit by Theorem D.4 with q = 2 (grokkit.theorems.optimal_shares).
 export function genShare(state, logit, size) {
-  const ratio = Math.log(memNorm(state, logit, size) / genNorm(state, logit));
-  if (state.kappa >= 2) return ratio >= 0 ? 1 : 0;
-  return 1 / (1 + Math.exp((-2 * state.kappa * ratio) / (2 - state.kappa)));
+  const P = [genNorm(state, logit), memNorm(state, logit, size)];
+  return optimalShares({ P, kappa: state.kappa, q: 2 })[0];
 }
 
 const RANGE = { low: 100, high: 12000 };

@@ -1,15 +1,5 @@
 // Theorem D.4 in the browser: the twin of grokkit.theorems.optimal_weights, and its explorer.
 
-// The share of the total weight of each circuit (grokkit.theorems.optimal_shares).
-export function optimalShares({ P, kappa, q }) {
-  const least = Math.min(...P);
-  if (kappa >= q) return P.map((_, i) => (i === P.indexOf(least) ? 1 : 0));
-  const power = (q * kappa) / (q - kappa);
-  const raw = P.map((norm) => Math.exp(-power * (Math.log(norm) - Math.log(least))));
-  const sum = raw.reduce((a, b) => a + b);
-  return raw.map((share) => share / sum);
-}
-
 function bisect(sign, low, high) {
   for (let i = 0; i < 200; i++) {
     const middle = (low + high) / 2;

@@ -23,6 +23,16 @@ function shape(tag, attributes, text) {
 
 const logaddexp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
+// The share of the total weight of each circuit (grokkit.theorems.optimal_shares).
+function optimalShares({ P, kappa, q }) {
+  const least = Math.min(...P);
+  if (kappa >= q) return P.map((_, i) => (i === P.indexOf(least) ? 1 : 0));
+  const power = (q * kappa) / (q - kappa);
+  const raw = P.map((norm) => Math.exp(-power * (Math.log(norm) - Math.log(least))));
+  const sum = raw.reduce((a, b) => a + b);
+  return raw.map((share) => share / sum);
+}
+
 // Steps of this many of p numbers go once around the circle of frequency k in the shortest way.
 function stride(k, p) {
   for (let step = 1; step < p; step++) if ((step * k) % p === 1) return step;

@@ -16,8 +16,7 @@ def mark_met(records: Records, mark: Mark) -> bool | None:
     if len(records) < 2:
         return None
     summary, factor = mark_epochs(records, mark), measures.seed_factor(records)
-    near = 1 / factor <= summary.median / mark.paper <= factor
-    return summary.seen == summary.n and near
+    return summary.seen == summary.n and 1 / factor <= summary.median / mark.paper <= factor
 
 
 def middle(records: Records) -> Record:

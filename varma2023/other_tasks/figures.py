@@ -97,8 +97,7 @@ def fig8_other_tasks(records: Records) -> go.Figure:
     notes = {"yes": "", "no": " (does not ungrok)", "not judged": " (not judged)"}
     told = {task: notes[analysis.ungroks_text(here)] for task, here in groups.items()}
     titles = [f"{task}{note}" for task, note in told.items()]
-    height = 120 + 230 * n_rows
-    fig = panels(height, titles, rows=n_rows, cols=n_cols, shared_yaxes=True, **space)
+    fig = panels(120 + 230 * n_rows, titles, rows=n_rows, cols=n_cols, shared_yaxes=True, **space)
     sizes = [record.run.dataset_size for record in records]
     ticks = FEW_TICKS[::2] if max(sizes) > WIDE * min(sizes) else FEW_TICKS
     for i, (task, here) in enumerate(groups.items()):

@@ -94,5 +94,4 @@ def character_part(
     squares = group.characters.square().sum(1, keepdim=True)
     along = (group.characters @ f).square() / squares[:, 0]
     kernel = group.characters * group.characters[:, :1] / squares
-    parts = torch.einsum("kab,b->ka", kernel[:, group.quotient], f)
-    return along, parts.square().sum(1)
+    return along, torch.einsum("kab,b->ka", kernel[:, group.quotient], f).square().sum(1)

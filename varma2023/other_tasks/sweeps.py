@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -89,17 +90,12 @@ def other_tasks(
     From the networks of `task_starts` (which `start_epochs` can train for longer), until at rest;
     the published ones of some tasks at `LARGER` sizes as well.
     """
-    chosen = OTHER_TASKS if tasks is None else tasks
-    return _ungrok(profile, grid, chosen, LARGER, start_epochs)
+    return _ungrok(profile, grid, OTHER_TASKS if tasks is None else tasks, LARGER, start_epochs)
 
 
 LADDER = 430 * (4 / 3) ** np.arange(6)
-BY_DECAY = {
-    "x*y": None,
-    "x^2+y^2": None,
-    "S_n: xy": sorted((*LADDER[:4], 461, 497)),
-    "x-y": LADDER[3:],
-}
+BY_DECAY: dict[str, Any] = dict.fromkeys(("x*y", "x^2+y^2"))
+BY_DECAY |= {"S_n: xy": sorted((*LADDER[:4], 461, 497)), "x-y": LADDER[3:]}
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
 STILL_FALLING = {
     **dict.fromkeys(((560, 2.0, 0, "x*y"), (1019, 0.5, 0, "x-y"), (1019, 0.5, 1, "x-y")), 3),

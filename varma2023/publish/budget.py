@@ -1,7 +1,8 @@
 """What the paper's own grid would take: FLOP counted, time from rates measured or assumed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from grokkit.runs import Run
 from grokkit.sweeps.plan import flop, with_inits, work
@@ -27,22 +28,17 @@ class Budget:
 def budget(name: str) -> Budget:
     """What one experiment needs in the paper's size when nothing is stored."""
     chosen = experiments.experiment(name)
-    runs = [run for generation in with_inits(chosen.runs("paper")) for run in generation]
+    runs = [*chain(*with_inits(chosen.runs("paper")))]
+    chains = [[*chain(*with_inits([run]))] for run in runs]  # a run, and all that it starts from
     each, steps = [work(run) for run in runs], [run.epochs for run in runs]
-    longest = max(_chain(run, work) for run in runs)
-    most = max(_chain(run, lambda each: each.epochs) for run in runs)
-    return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), longest, int(most))
-
-
-def _chain(run: Run, cost: Callable[[Run], float]) -> float:
-    """The cost of a run and of all that it starts from."""
-    return cost(run) + (_chain(run.init, cost) if run.init else 0)
+    longest = max(sum(map(work, own)) for own in chains)
+    most = max(sum(run.epochs for run in own) for own in chains)
+    return Budget(name, chosen.figures, len(runs), sum(steps), sum(each), longest, most)
 
 
 def measured_rate() -> float:
     """FLOP a second of AdamW at the paper's grokking run, as the engine's benchmark timed it."""
-    cases = timings.by_case(measured.load("engine-cpu")).values()
-    ways = (own["grokkit"] for own in cases)
+    ways = (own["grokkit"] for own in timings.by_case(measured.load("engine-cpu")).values())
     [ms] = [t.ms for t in ways if (t.n_runs, t.dataset_size) == (1, Run().dataset_size)]
     return flop(Run()) / (ms / 1000)
 

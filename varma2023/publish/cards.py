@@ -141,9 +141,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     decays = rivals.by_decay(every["ablations"])
     last = max(record.run.epochs for record in every["ablations"])
     dashes = dict(zip(sorted(decays, reverse=True), ("", "8 4", "2 4"), strict=False))
-    curves = [
-        _median(decays[decay], "test_accuracy", "test", dash) for decay, dash in dashes.items()
-    ]
+    curves = [_median(decays[w], "test_accuracy", "test", dash) for w, dash in dashes.items()]
     without = [*decays[0.0], *every.get("without_decay", ())]
     ours = f"{rivals.n_grok(without)} runs"
     named = ", ".join(f"{decay:g}" for decay in dashes)
@@ -200,19 +198,15 @@ def evidence(results: Sequence[Result]) -> list[str]:
     return [*by, *settings, *seeds_badge(made)]
 
 
-def _mark(claim: Claim, result: Result) -> str:
-    """A claim's verdict, with a link to its row of the full score."""
-    name = capitalised(claim.title.removeprefix("Beyond: "))
-    link = f'<a href="{SCORE}#{board.row_id(claim.id)}">{indexed(name)}</a>'
-    return f'<li data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}</li>'
-
-
 def _marks(own: Sequence[Claim], results: Sequence[Result]) -> str:
     """The verdicts of a card; of more than `MANY` the script folds those that do not hold."""
     kinds: dict[bool, list[str]] = {True: [], False: []}
     for each, result in zip(own, results, strict=True):
+        name = indexed(capitalised(each.title.removeprefix("Beyond: ")))
+        link = f'<a href="{SCORE}#{board.row_id(each.id)}">{name}</a>'
+        mark = f'data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}'
         holds = result.verdict in (claims.HOLDS, claims.SMALLER)
-        kinds[holds or len(own) <= MANY].append(_mark(each, result))
+        kinds[holds or len(own) <= MANY].append(f"<li {mark}</li>")
     shown, rest = ("".join(marks) for marks in kinds.values())
     more = f"<details open><summary>{len(kinds[False])} more</summary><ul>{rest}</ul></details>"
     return f"<ul>{shown}</ul>{more if rest else ''}"

@@ -154,8 +154,9 @@ def stage(book: Path, to: Path) -> None:
     Raises:
         ValueError: `to` holds something else, or the sources themselves.
     """
-    if book.resolve().is_relative_to(to.resolve()):
-        raise ValueError(f"{to} holds the sources of the book: name a new folder or an empty one")
+    one, other = book.resolve(), to.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise ValueError(f"{to} holds the sources of the book, or is among them: name another")
     _replaced(to, "_toc.yml", "executed chapters")
     not_sources = shutil.ignore_patterns("_build", ".ipynb_checkpoints", "*.ipynb")
     shutil.copytree(book, to, ignore=not_sources)
@@ -176,8 +177,7 @@ def stage_assets(to: Path) -> None:
     script = (STATIC / "gk-book.js").read_text(encoding="utf-8")
     script = script.replace("/*THEME*/ null", json.dumps(THEME, separators=(",", ":")))
     (to / "gk-book.js").write_text(script, encoding="utf-8")
-    light = THEME["colours"] | {"font": THEME["layout"]["font"]["family"]}
-    style = css_variables(":root", light)
+    style = css_variables(":root", THEME["colours"] | {"font": THEME["layout"]["font"]["family"]})
     style += css_variables('html[data-theme="dark"]', THEME["dark_colours"])
     style += (STATIC / "gk-book.css").read_text(encoding="utf-8")
     (to / "gk-book.css").write_text(style, encoding="utf-8")
@@ -418,7 +418,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     a = parser.parse_args(arguments)
     if a.jobs < 1:
         parser.error(f"argument --jobs: must be at least 1, got {a.jobs}")
-    executed = a.to or BUILD / ("book" if a.profile == "published" else a.profile)
+    made = BUILD / ("book" if a.profile == "published" else a.profile)
+    executed = a.to or made
     if a.action == "execute":
         if not a.chapters and a.profile != "quick" and (missing := _untrained(a.profile)):
             how = f"{Path(sys.executable).parent / 'varma2023'} run all --profile {a.profile}"
@@ -428,5 +429,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if a.action == "verdicts":
         return report_verdicts(executed, a.need)
     if a.action == "site":
-        return site(BUILD / "book", a.to or BUILD / "site")
+        return site(made, a.to or BUILD / "site")
     return sync() if a.action == "sync" else check()

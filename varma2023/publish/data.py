@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-FIGURE = re.compile(
-    r'class="gk-plotly"[^>]*><script type="application/json">(.*?)</script>', re.DOTALL
-)
+FIGURE = re.compile(r'class="gk-plotly"[^>]*><script type="application/json">(.*?)</script>', re.S)
 LINK = 'class="gk-csv" href="#" role="button"'  # of a figure that has no file yet
 MARKUP = re.compile(r"<[^>]*>")
 

@@ -34,10 +34,9 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
     injected = [source for source in ran if source.lstrip().startswith("# Parameters")]
     for name in re.findall(r"^(\w+) = ", "\n".join(injected), re.MULTILINE):
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            allowed = ", ".join(known)
-            raise ValueError(f"unknown parameter {name!r}: this chapter has {allowed}{hint}")
+            [close] = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            has = f"this chapter has {', '.join(known)}; did you mean {close!r}?"
+            raise ValueError(f"unknown parameter {name!r}: {has}")
     parameters.check(first_use, **known)
 
 

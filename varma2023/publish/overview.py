@@ -75,8 +75,11 @@ def fig1_overview(grokked: Records, ungrokked: Records, near: Records = ()) -> g
     else:
         draw_paper(fig, f"{analysis.PAPERS_PLATEAU}", y=analysis.PAPERS_PLATEAU, place=(1, 3))
     fig.update_yaxes(title="accuracy", range=[0, 1.03], col=1)
-    text = f"{_alt(grokked, ungrokked)} Semi-grokking: {analysis.summary_sentence(near)}."
-    return set_alt(fig, text)
+    said = "not run yet"
+    if shown is not None:
+        said = f"{measures.described([shown])}, ends at test accuracy "
+        said += f"{shown.final('test_accuracy'):.2f} ({measures.outcome(shown)})"
+    return set_alt(fig, f"{_alt(grokked, ungrokked)} Semi-grokking: {said}.")
 
 
 def _alt(grokked: Records, ungrokked: Records) -> str:

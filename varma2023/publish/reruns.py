@@ -33,14 +33,6 @@ class Rerun:
         """By claim, the verdicts that the chapter reached."""
         return verdicts_of(self.values)
 
-    def described(self) -> str:
-        """What it cost, and its verdicts, in a line."""
-        verdicts = ", ".join(f"{claim} {verdict}" for claim, verdict in self.verdicts.items())
-        return (
-            f"{self.name}: {self.networks} networks, {self.epochs:,} epochs, "
-            f"{self.cpu_seconds:.0f} s of processor time ({self.seconds:.0f} s); {verdicts}"
-        )
-
     def drawn(self) -> go.Figure:
         """Its figure, with the book's template."""
         return go.Figure(self.figure).update_layout(template=template())
@@ -53,11 +45,9 @@ def load() -> list[Rerun]:
 
 def cost_table(reruns: Sequence[Rerun]) -> str:
     """What each cost: networks, epochs, seconds of processor time and on the clock."""
-    rows = [
-        (r.name, r.networks, f"{r.epochs:,}", f"{r.cpu_seconds:.0f}", f"{r.seconds:.0f}")
-        for r in reruns
-    ]
-    return table(" | networks trained | epochs | processor time (s) | on the clock (s)", rows)
+    line = "{0.name} | {0.networks} | {0.epochs:,} | {0.cpu_seconds:.0f} | {0.seconds:.0f}".format
+    heads = " | networks trained | epochs | processor time (s) | on the clock (s)"
+    return table(heads, map(line, reruns))
 
 
 def values_table(rerun: Rerun, names: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """How the book renders what the chapters print: figures, explorers, maths, docstrings.
 
-A Sphinx extension and two MyST-NB mime renderers. All of it writes plain HTML that
+A Sphinx extension and a MyST-NB mime renderer. All of it writes plain HTML that
 `static/gk-book.js` brings to life with files beside the page; nothing asks another host for
 anything.
 """
@@ -29,49 +29,40 @@ def _script(content: Any) -> str:
     return f'<script type="application/json">{text}</script>'
 
 
-def _raw(text: str) -> list[nodes.Element]:
-    """The HTML as the document node of a cell's output."""
-    return [nodes.raw(text=text, format="html", classes=["output", "gk-output"])]
-
-
-class PlotlyMime:
+def figure(content: dict[str, Any]) -> str:
     """A figure: its JSON, its alternative text, and a link that saves its data as CSV."""
-
-    mime_priority_overrides = (("*", PLOTLY_MIME, 5),)
-
-    @staticmethod
-    def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
-        if inline or data.mime_type != PLOTLY_MIME:
-            return None
-        layout = dict(data.content.get("layout", {}))
-        layout.pop("template", None)  # the page's script applies the one of theme.json
-        figure = {"data": data.content.get("data", []), "layout": layout}  # maybe without curves
-        figure["narrow"] = narrow(figure["data"], layout)
-        text = html.escape(str(layout.get("meta", {}).get("alt", "")))
-        height = int(layout.get("height", THEME["layout"]["height"]))
-        return _raw(
-            '<div class="gk-figure"><div class="gk-scroll">'
-            f'<div class="gk-plotly" role="img" aria-label="{text}" '
-            f'style="height:{height}px">{_script(figure)}</div></div>'
-            f"<noscript><p>{text}</p></noscript>"
-            '<p class="gk-links"><a class="gk-csv" href="#" role="button">CSV</a></p></div>'
-        )
+    layout = dict(content.get("layout", {}))
+    layout.pop("template", None)  # the page's script applies the one of theme.json
+    spec = {"data": content.get("data", []), "layout": layout}  # maybe without curves
+    spec["narrow"] = narrow(spec["data"], layout)
+    text = html.escape(str(layout.get("meta", {}).get("alt", "")))
+    height = int(layout.get("height", THEME["layout"]["height"]))
+    return (
+        '<div class="gk-figure"><div class="gk-scroll">'
+        f'<div class="gk-plotly" role="img" aria-label="{text}" '
+        f'style="height:{height}px">{_script(spec)}</div></div>'
+        f"<noscript><p>{text}</p></noscript>"
+        '<p class="gk-links"><a class="gk-csv" href="#" role="button">CSV</a></p></div>'
+    )
 
 
-class IslandMime:
+def island(content: dict[str, Any]) -> str:
     """A live explorer: an anywidget front-end module and its state, run without a kernel."""
+    text = html.escape(str(content.get("alt", "This explorer needs JavaScript.")))
+    return f'<div class="gk-island">{_script(content)}</div><noscript><p>{text}</p></noscript>'
 
-    mime_priority_overrides = (("*", ISLAND_MIME, 4),)
+
+class Renderer:
+    """What MyST-NB asks for the HTML of a cell's figure or explorer, before any other output."""
+
+    mime_priority_overrides = (("*", PLOTLY_MIME, 5), ("*", ISLAND_MIME, 4))
 
     @staticmethod
     def handle_mime(renderer: Any, data: Any, inline: bool) -> list[nodes.Element] | None:
-        if inline or data.mime_type != ISLAND_MIME:
+        draw = {PLOTLY_MIME: figure, ISLAND_MIME: island}.get(data.mime_type)
+        if inline or draw is None:
             return None
-        text = html.escape(str(data.content.get("alt", "This explorer needs JavaScript.")))
-        return _raw(
-            f'<div class="gk-island">{_script(data.content)}</div>'
-            f"<noscript><p>{text}</p></noscript>"
-        )
+        return [nodes.raw(text=draw(data.content), format="html", classes=["output", "gk-output"])]
 
 
 @cache
@@ -154,9 +145,7 @@ def _inline(line: str) -> str:
     return "".join(parts)
 
 
-def rewrite_docstring(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def rewrite_docstring(app: Any, what: str, name: str, obj: Any, how: Any, lines: list[str]) -> None:
     lines[:] = docstring_as_rst(lines)
 
 
@@ -210,7 +199,7 @@ def explain_terms(app: Any, doctree: Any, page: str) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Register maths, docstrings, the search's scores and how figures are drawn."""
     # not by entry points: those would serve every book of whoever installs the wheel
-    render.load_mime_renders = lambda: [PlotlyMime, IslandMime]
+    render.load_mime_renders = lambda: [Renderer]
     app.add_html_math_renderer("grokkit", (visit_math, None), (visit_math_block, None))
     app.config["html_search_scorer"] = str(Path(__file__).parent / "static" / "scorer.js")
     app.connect("env-get-updated", number_as_the_paper, priority=900)

@@ -36,14 +36,9 @@ def variants(records: Records) -> dict[str, list[Record]]:
     return gathered((variant(record.run), record) for record in records)
 
 
-def general_epochs(records: Records) -> list[float]:
-    """The epoch at which test accuracy passes 0.98, of every run; infinite where it never does."""
-    return [*map(general_epoch, records)]
-
-
 def general_median(records: Records) -> float:
-    """The median of `general_epochs`: infinite where fewer than half of the runs generalise."""
-    return float(np.median(general_epochs(records)))
+    """The median of `general_epoch`: infinite where fewer than half of the runs generalise."""
+    return float(np.median([*map(general_epoch, records)]))
 
 
 def delays(records: Records) -> Summary:
@@ -66,8 +61,7 @@ def norm_falls(record: Record) -> float:
 def by_decay(records: Records) -> dict[float, list[Record]]:
     """The records in which nothing but weight decay differs from the paper, by it."""
     start = Run().init_scale, Run().loss
-    same = [r for r in records if (r.run.init_scale, r.run.loss) == start]
-    return group(same, "weight_decay")
+    return group([r for r in records if (r.run.init_scale, r.run.loss) == start], "weight_decay")
 
 
 def without(records: Records) -> dict[str, list[Record]]:
@@ -98,7 +92,7 @@ def rate_at_zero(records: Records) -> Interval:
     def intercept(seeds: Sequence[Records]) -> float:
         drawn = [record for seed in seeds for record in seed]
         decay = np.array([record.run.weight_decay for record in drawn])
-        rates = 1e4 / np.array(general_epochs(drawn))
+        rates = 1e4 / np.array([*map(general_epoch, drawn)])
         return float(np.polyfit(decay, rates, 1)[1]) if len(set(decay)) > 1 else nan
 
     return bootstrap([*group(with_decay, "seed").values()], intercept)
@@ -158,7 +152,7 @@ def decay_criteria(records: Records) -> dict[str, bool]:
 
 def fastest_text(records: Records) -> str:
     """The largest rate of generalising, one over its epochs, in 10,000 epochs; or a bound."""
-    epochs = [found for found in general_epochs(records) if found < inf]
+    epochs = [found for found in map(general_epoch, records) if found < inf]
     if epochs:
         return f"{1e4 / min(epochs):.2f}"
     last = max((record.run.epochs for record in records), default=0)

@@ -3,7 +3,7 @@
 from math import inf, isfinite
 
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
-from varma2023.measures import grokked, groks
+from varma2023.measures import general_epoch, grokked, groks
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
 
@@ -26,19 +26,16 @@ def not_needed(found: ByExperiment) -> Result:
 
     At the paper's modulus, where such runs are there (choice C48).
     """
-    records = found["ablations"]
-    base, small = analysis.usual_and_small(records)
+    base, small = analysis.usual_and_small(found["ablations"])
     if not (base and small):
         return Result()
     usual = base[0].run.epochs
-    late = sum(usual < epoch < inf for epoch in analysis.general_epochs(small))
+    late = sum(usual < epoch < inf for epoch in map(general_epoch, small))
     before = f"fails, by epoch {usual:,}, when {late} of the smaller starts had not grokked (C22)"
     if (papers := found.get("smaller_start")) and found.get("grokking"):
         base, small = grokked(found), [*papers]
-        records = [*base, *small]
-    parts = analysis.rival_criteria(records)
-    ours = "; ".join(parts)
-    evidence = Evidence.of(base, small)
+    parts = analysis.rival_criteria([*base, *small])
+    ours, evidence = "; ".join(parts), Evidence.of(base, small)
     return Result(ours, every(parts.values()), {}, evidence, before if late else "")
 
 
@@ -79,6 +76,5 @@ def without_decay(found: ByExperiment) -> Result:
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
     if others:
         rises = analysis.gain(others)
-        who = "without Adam's ε networks end at a higher test accuracy"
-        further[who] = rises.tells(MORE, inf)
+        further["without Adam's ε networks end at a higher test accuracy"] = rises.tells(MORE, inf)
     return Result(ours, can, further, evidence)

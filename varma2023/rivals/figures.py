@@ -24,8 +24,8 @@ def fig_ablations(records: Records) -> go.Figure:
     names = [*every, *(name for name in groups if name not in every)]
     looks = {name: (colour, dash_of(i)) for i, (name, colour) in enumerate(coloured(names))}
     fig = _by_change(groups, looks)
-    passed = {name: map(isfinite, analysis.general_epochs(runs)) for name, runs in groups.items()}
-    ends = "; ".join(f"{name}: {sum(n)} of {len(groups[name])}" for name, n in passed.items())
+    passed = {k: measures.how_many(map(measures.generalises, own)) for k, own in groups.items()}
+    ends = "; ".join(f"{name}: {n}" for name, n in passed.items())
     epochs = max(record.run.epochs for record in records)
     text = f"Train loss, test accuracy and norm of {len(records)} networks with one thing changed "
     text += f"each. Runs that pass test accuracy 0.98 within {epochs:,} epochs: {ends}."
@@ -74,7 +74,7 @@ def fig_when(records: Records) -> go.Figure:
     for seed, mine in measures.group(records, "seed").items():
         names = [analysis.variant(record.run) for record in mine]
         fits = [f.epoch if (f := measures.train_fits(record)) else None for record in mine]
-        epochs = analysis.general_epochs(mine)
+        epochs = [*map(measures.general_epoch, mine)]
         known = [isfinite(epoch) for epoch in epochs]
         ends = [min(e, int(r["epoch"][-1])) for e, r in zip(epochs, mine, strict=True)]
         arrows = ["diamond" if there else "arrow-right-open" for there in known]

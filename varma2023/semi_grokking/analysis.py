@@ -159,11 +159,8 @@ class Left:
         rows, later = [], {who(record): record for record in self.later}
         for record in self.middle:
             (rate, size, seed), then = who(record), later.get(who(record))
-            end = self.ends.get(who(record))
-            cells = [
-                f"{one.final('test_accuracy'):.3f}" if one else "not run"
-                for one in (record, then, end)
-            ]
+            ends = record, then, (end := self.ends.get(who(record)))
+            cells = [f"{one.final('test_accuracy'):.3f}" if one else "not run" for one in ends]
             kind = outcome(then) if then else ""
             rest = ("yes" if measures.rests(end) else "no") if end else ""
             rows.append([f"{rate:g}", f"{size:,}", seed, *cells[:2], kind, cells[2], rest])
@@ -234,8 +231,8 @@ def by_precision(again: Records) -> tuple[list[Record], list[Record]]:
 
 def made_again(records: Records, again: Records) -> tuple[list[Record], list[Record]]:
     """The same of those runs alone that end semi-grokked; the paper's profile makes all again."""
-    known = {*map(who, standing(records))}
-    return by_precision([record for record in again if who(record) in known])
+    known = {(record.run.p, *who(record)) for record in standing(records)}
+    return by_precision([r for r in again if (r.run.p, *who(r)) in known])
 
 
 def _by_network(records: Records) -> dict[Run, Record]:
@@ -277,15 +274,6 @@ def again_table(records: Records, again: Records) -> str:
     return table(f"{heads} | change over its last tenth | outcome", rows)
 
 
-def summary_sentence(records: Records) -> str:
-    """What became of the clearest run, for a caption; "not run yet" of no runs."""
-    if not records:
-        return "not run yet"
-    one = example(records)
-    end = one.final("test_accuracy")
-    return f"{measures.described([one])}, ends at test accuracy {end:.2f} ({outcome(one)})"
-
-
 def transient_example(records: Records) -> Record:
     """The run for Fig. 6: the longest plateau before full accuracy; without one, the longest."""
 
@@ -318,11 +306,6 @@ def norm_drop(record: Record) -> Drop | None:
     return Drop(end, last, after > MIN_RATE_RATIO * max(on, 0.0))
 
 
-def norm_drops(records: Records) -> list[Drop]:
-    """`norm_drop` of the runs that have one."""
-    return [drop for drop in map(norm_drop, records) if drop is not None]
-
-
 # --- on how few examples networks generalise, by learning rate (choice C34) -----------------------
 
 MARGIN = 1.1  # a size is smaller than another if by more than this factor
@@ -331,11 +314,6 @@ MARGIN = 1.1  # a size is smaller than another if by more than this factor
 def size_ratio(records: Records, usual: Records) -> Interval:
     """The size at which accuracy crosses 1/2 at the end, over that at the usual rate, by seed."""
     return mean_ratio(measures.d_crits(records), measures.d_crits(usual))
-
-
-def is_smaller(ratio: Interval) -> bool | None:
-    """Whether a ratio of sizes is below 1 by more than `MARGIN`; None if that cannot be told."""
-    return ratio.tells(0, 1 / MARGIN)
 
 
 def above_half(record: Record) -> bool:
@@ -362,11 +340,7 @@ def usual_of(records: Records, usual: Records) -> list[Record]:
 def only_there(records: Records, usual: Records) -> list[Record]:
     """The runs that end above accuracy 1/2 on fewer examples than their seed needs usually."""
     needed = measures.d_crits(usual)
-    return [
-        record
-        for record in in_the_rule(records)
-        if record.run.dataset_size < needed.get(record.run.seed, nan)
-    ]
+    return [r for r in in_the_rule(records) if r.run.dataset_size < needed.get(r.run.seed, nan)]
 
 
 def ratios_text(records: Records, usual: Records) -> str:
@@ -413,20 +387,15 @@ def while_calm(record: Record) -> list[float]:
     return record["steepness"][measures.late(record) & calm].tolist()
 
 
-def edge(run: Run) -> float:
-    """The steepness above which a network is at the edge of what AdamW tolerates."""
-    return measures.stable_below(run) / BELOW
-
-
 def medians(read: Readings, records: Records) -> list[float]:
     """By network the median of what is read of it; NaN of nothing."""
     return [float(np.median(read(record) or nan)) for record in records]
 
 
 def at_edge(read: Readings, records: Records) -> list[bool]:
-    """Which networks are at the edge, by their `medians`."""
+    """Which networks are at the edge of what AdamW tolerates (`BELOW`), by their `medians`."""
     found = zip(records, medians(read, records), strict=True)
-    return [steep > edge(record.run) for record, steep in found]
+    return [steep > measures.stable_below(record.run) / BELOW for record, steep in found]
 
 
 def steep_text(read: Readings, records: Records) -> str:

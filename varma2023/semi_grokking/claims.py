@@ -112,9 +112,10 @@ def fig6(found: ByExperiment) -> Result:
     records, longer, *_ = _runs(found)
     if not analysis.judged(records):
         return Result()
-    drops = analysis.norm_drops([*records, *longer])
-    at_once, first = sum(drop.at_once for drop in drops), len(analysis.norm_drops(records))
-    ours = f"{first} of {len(records)} networks wait and then generalise, {len(drops) - first} of "
+    first, later = ([*filter(None, map(analysis.norm_drop, own))] for own in (records, longer))
+    drops = [*first, *later]
+    at_once = sum(drop.at_once for drop in drops)
+    ours = f"{len(first)} of {len(records)} networks wait and then generalise, {len(later)} of "
     ours += f"{len(longer)} longer runs; the norm drops at that moment in {at_once}"
     further = all_of("the norm drops as the plateau ends", (drop.at_once for drop in drops))
     return Result(ours, bool(drops), further, Evidence.of(records))
@@ -633,9 +634,9 @@ def _on_fewer(usual: Records, others: Records) -> Result:
     ours = f"accuracy ½ at {measures.d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{measures.d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {
-        f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
+        f"at η = {rate:g}, too": analysis.size_ratio(records, usual).tells(0, 1 / analysis.MARGIN)
         for rate, records in rates.items()
     }
     who = "networks that end above ½ only at a larger rate spike in memory"
     further |= all_of(who, map(spikes_in_memory, early))
-    return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))
+    return Result(ours, ratio.tells(0, 1 / analysis.MARGIN), further, Evidence.of(usual, larger))

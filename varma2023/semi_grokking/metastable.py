@@ -26,22 +26,17 @@ def whole(records: Records) -> list[Record]:
     return [r for own in seeds if ends <= {r.run.dataset_size for r in own} for r in own]
 
 
-def none_left(records: Records) -> int:
-    """The largest size at which no network ends above an accuracy of 1/2; 0 if there is none."""
-    sizes = group(records, "dataset_size").items()
-    return max((size for size, here in sizes if not in_the_rule(here)), default=0)
-
-
 def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> str:
     """By modulus and rate: networks above 1/2, two sizes, and `known` (see `fig_metastable`)."""
     rows = []
     for (p, rate), here in group(records, "p", "lr").items():
         time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(whole(here))
-        last, (forget, equal) = none_left(here), known.get(p, (nan, nan))
+        none = [size for size, own in group(here, "dataset_size").items() if not in_the_rule(own)]
+        forget, equal = known.get(p, (nan, nan))
         part = measures.d_crit_interval(whole(here)).value / equal
         marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
         marks += [f"× {part:.2f}" if isfinite(part) else ""]
-        told = [analysis.share_text(here), size, f"{last:,}" if last else "none"]
+        told = [analysis.share_text(here), size, f"{none[-1]:,}" if none else "none"]
         rows.append([p, f"{rate:g}", time, *told, *marks])
     heads = "p | η | η × epochs | end above ½ | accuracy ½ at D | largest D with none above ½"
     return table(f"{heads} | grokked ones forget below | costs meet at | ½ over that", rows)
@@ -243,7 +238,5 @@ def place_of_last(records: Records, before: int = 0, read: Readings = spike_heig
 def _over_seeds(rows: Sequence[tuple], of: Callable[[np.ndarray], float]) -> Interval:
     """A statistic of rows, without their first column, which is the seed; NaN of no rows."""
     units = statistics.gathered((seed, values) for seed, *values in rows)
-    if not units:
-        return Interval(nan)
     seeds = [np.array(own, float) for own in units.values()]
     return statistics.bootstrap(seeds, lambda some: of(np.concatenate(some)))

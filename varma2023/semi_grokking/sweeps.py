@@ -33,9 +33,12 @@ def _left(profile: str, runs: Iterable[Run], published: Networks) -> list[Run]:
 
 def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
     """The runs at so many times their learning rate, each for the same time lr x epochs."""
-    return [
-        replace(run, lr=times * run.lr, epochs=round(run.epochs / times), **changes) for run in runs
-    ]
+    return [replace(r, lr=times * r.lr, epochs=round(r.epochs / times), **changes) for r in runs]
+
+
+def _on(start: Run, times: int, **changes: Any) -> Run:
+    """The run that goes on from where this one ends, for so many times as long."""
+    return replace(start, epochs=times * start.epochs, init=start, keep_weights=False, **changes)
 
 
 @sets(
@@ -115,11 +118,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """
     left = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
     starts = [replace(run, keep_weights=True) for run in left]
-    kinds = product(("exact", "rounded"), starts)
-    on = [
-        replace(start, loss=loss, epochs=2 * start.epochs, init=start, keep_weights=False)
-        for loss, start in kinds
-    ]
+    on = [_on(start, 2, loss=loss) for loss, start in product(("exact", "rounded"), starts)]
     return on + _to_rest(profile, starts)
 
 
@@ -287,11 +286,7 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
     """
     starts = [run.init for run in carried(profile, seeds) if run.init]
     faster = [run for run in starts if run.loss == "exact" and run.lr > Run().lr]
-    chosen = _left(profile, faster, LED)
-    return [
-        replace(start, epochs=(LONGER - 1) * start.epochs, init=start, keep_weights=False)
-        for start in chosen
-    ]
+    return [_on(start, LONGER - 1) for start in _left(profile, faster, LED)]
 
 
 def _to_rest(profile: str, runs: Iterable[Run]) -> list[Run]:
@@ -383,17 +378,12 @@ def exchanged(profile: str = "published", seeds: int | None = None) -> list[Run]
     large = [_once_memorised(run) for run in small]
     alike = [(1 / times, 1 / times) for times in (1, 2, 4, EDGE)]
     cells = *alike, (1, EDGE), (1 / EDGE, 1)  # times the rate and epsilon
-    return [
-        replace(
-            run,
-            lr=lr * run.lr,
-            eps=eps * run.eps,
-            weight_decay=run.weight_decay / eps,
-            epochs=round(run.epochs * eps / lr),
-        )
-        for lr, eps in cells
-        for run in large
-    ]
+
+    def made(run: Run, lr: float, eps: float) -> Run:
+        other = replace(run, lr=lr * run.lr, epochs=round(run.epochs * eps / lr))
+        return replace(other, eps=eps * run.eps, weight_decay=run.weight_decay / eps)
+
+    return [made(run, *cell) for cell in cells for run in large]
 
 
 BETWEEN = (1.25, 2)  # times the usual learning rate

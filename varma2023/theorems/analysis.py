@@ -49,8 +49,7 @@ def minimise_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
 def sharing_cost(circuits: EqualCircuits, share: Logged) -> Logged:
     """The decay term of Eq. (6) at weights (share, 1 - share), over its value at (1, 0)."""
     norms = np.stack([share, 1 - share], -1) ** (1 / circuits.kappa) * np.array(circuits.P)
-    cost = (norms**circuits.q).sum(-1)
-    return np.asarray(cost / circuits.P[0] ** circuits.q)
+    return np.asarray((norms**circuits.q).sum(-1) / circuits.P[0] ** circuits.q)
 
 
 # Checks by random draws: the prose quotes what they return, the tests hold them to it.

@@ -259,11 +259,8 @@ def inside_the_loop(
 
     Geometric means over seeds (choice C33).
     """
-    equal = equal_sizes(pairs)
-    return (
-        statistics.mean_ratio(equal, d_crits(grokked)),
-        statistics.mean_ratio(d_crits(fresh), equal),
-    )
+    equal, forget = equal_sizes(pairs), d_crits(grokked)
+    return statistics.mean_ratio(equal, forget), statistics.mean_ratio(d_crits(fresh), equal)
 
 
 def shakes(records: Records) -> list[Shake]:

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from grokkit.engine.metrics import MINIMUM_FALL, MINIMUM_RESIDUAL
-from grokkit.engine.stack import STEPS
-from grokkit.runs import Record, Records
+from grokkit.runs import STAGES, Record, Records
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
 from varma2023.statistics import Interval
@@ -24,8 +23,7 @@ class Push:
     """A network in memory that is pushed: where it is at the end of each step (choice C77)."""
 
     def __init__(self, record: Record) -> None:
-        length = -(-record.run.epochs // STEPS)
-        ends = record["epoch"] % length == 0
+        ends = record["epoch"] * STAGES % record.run.epochs == 0
         self.record = record
         self.shares: Steps = record["trig_share"][ends]  # of the trigonometric logits
         self.costs: Steps = measures.objective(record)[ends]  # Eq. (2) over alpha, no spring
@@ -170,16 +168,6 @@ class Released(NamedTuple):
     end: Record
     grokked: Record
     memory: float  # the lowest Eq. (2) in memory that is known
-
-    @property
-    def below_memory(self) -> bool:
-        """Whether its Eq. (2) is lower than where it was pushed from."""
-        return measures.least(self.end) < self.push.base
-
-    @property
-    def below_lowest(self) -> bool:
-        """Whether its Eq. (2) is lower than any in memory that is known."""
-        return measures.least(self.end) < self.memory
 
     @property
     def below_grokked(self) -> bool:

@@ -203,8 +203,7 @@ def _changes_once(order: Sequence[bool | None]) -> bool:
 def deep(found: ByExperiment) -> Result:
     """B23: whether networks that are shaken come back to their minimum (choice C37)."""
     shakes = analysis.shakes(found["shaken"])
-    minima = [shake for shake in shakes if shake.rested]
-    sizes = analysis.by_field(minima, "dataset_size")
+    sizes = analysis.by_field([shake for shake in shakes if shake.rested], "dataset_size")
     smaller, larger = SHAKEN_AT
     kinds = [own for size in SHAKEN_AT for own in analysis.by_kind(sizes.get(size, []))]
     if not all(kinds):

@@ -25,8 +25,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
 
     The lines are means over a bucket of norms (a), and runs of one seed and weight decay (b).
     """
-    titles = ["(a) trig logit over mem logit", "(b) test accuracy"]
-    fig = panels(460, titles, **COLUMNS)
+    fig = panels(460, ["(a) trig logit over mem logit", "(b) test accuracy"], **COLUMNS)
     readings = {"ratio": analysis.ratio, "test accuracy": measures.at_the_end}
     for (seed, decay), runs in group(records, "seed", "weight_decay").items():
         thin: Looks = {"colour": pale(NORM, 0.2), "width": 1, "mode": "lines", "place": (1, 2)}
@@ -65,8 +64,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
 def fig_two_starts(grokked: Records, fresh: Records) -> go.Figure:
     """App. A.2: train loss and Eq. (2) over alpha at the end, from both starts, against D."""
     pairs = analysis.two_starts(grokked, fresh)
-    titles = ["train loss (nats)", "Eq. (2) over α"]
-    fig = panels(420, titles, **COLUMNS)
+    fig = panels(420, ["train loss (nats)", "Eq. (2) over α"], **COLUMNS)
     values: tuple[Reading, ...] = (lambda record: record.final("train_loss"), measures.least)
     for i, (label, colour) in enumerate(STARTS):
         looks: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.8}
@@ -87,8 +85,7 @@ def fig_two_minima(pairs: Sequence[analysis.TwoStarts]) -> go.Figure:
 
     A marker of the second panel is open if one end of its pair was still falling.
     """
-    titles = ["test accuracy", "Eq. (2): fresh above grokked"]
-    fig = panels(440, titles, **COLUMNS)
+    fig = panels(440, ["test accuracy", "Eq. (2): fresh above grokked"], **COLUMNS)
     for i, (label, colour) in enumerate(STARTS):
         plots.draw_accuracy(fig, [p[i] for p in pairs], "p", label, colour, i, place=(1, 1))
     looks: Looks = {"colour": NORM, "width": 1.6, "place": (1, 2), "showlegend": False}
@@ -115,8 +112,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     def still_falling(shake: analysis.Shake) -> bool:
         return not (shake.rested and measures.rests(shake.after))
 
-    titles = ["test accuracy", "change of Eq. (2), by D"]
-    fig = panels(440, titles, **COLUMNS)
+    fig = panels(440, ["test accuracy", "change of Eq. (2), by D"], **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
     fig.add_hline(0, line=plots.DOTTED, row=1, col=2)
@@ -148,8 +144,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
 
 def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
     """Test accuracy at the end against D: up from fresh networks, down from grokked ones."""
-    axis = plots.size_axis([*grokked, *fresh], "D")
-    fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=460)
+    fig = figure(xaxis=plots.size_axis([*grokked, *fresh], "D"), yaxis=plots.ACCURACY, height=460)
     for look, ((label, colour), ends) in enumerate(zip(STARTS, (grokked, fresh), strict=True)):
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
     plots.draw_paper_size(fig, grokked)
@@ -260,15 +255,12 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
             look = plots.rest_symbol(r, symbol_of(len(ends)))
             ends.append((label, colour, look, measures.at_the_end(r), measures.least(r) - base))
         for label, colour, look, x, y in ends:
-            mark: Looks = {
-                "mode": "markers",
-                "marker": {"color": colour, "symbol": look, "size": 8},
-            }
-            mark["meta"] = plots.shared_meta([each.end])
+            dot: Looks = {"mode": "markers", "marker": {"color": colour, "symbol": look, "size": 8}}
+            dot["meta"] = plots.shared_meta([each.end])
             hover = f"{label}: test accuracy %{{x:.2f}}, %{{y:+.1f}}<br>{who}"
-            draw(fig, [x], [y], label, hover, place=place, **mark)
+            draw(fig, [x], [y], label, hover, place=place, **dot)
     fig.update_xaxes(title="test accuracy", range=[-0.03, 1.03])
     fig.update_yaxes(title="Eq. (2) above memory's", row=1, col=1)
-    below = measures.how_many(each.below_memory for each in found)
+    below = measures.how_many(measures.least(each.end) < each.push.base for each in found)
     said = f"Where {len(found)} pushed networks end once they are let go. {below} end below where "
     return set_alt(fig, f"{said}they were in memory in Eq. (2).")

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from grokkit.engine.stack import STEPS
-from grokkit.runs import Run
+from grokkit.runs import STAGES, Run
 from varma2023 import profiles
 from varma2023.profiles import PAPER_SIZES, QUICK_RUN, Changes, Grid, from_random, longer, sets
 
@@ -114,7 +113,7 @@ def pushed(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     starts = from_random(grid, {"until_rest": profile != "quick", "p": grid.run.p, **changes})
     starts = [replace(run, keep_weights=True) for run in starts]
-    how: Changes = {"push": PUSH, "n_logged": 4 * STEPS + 2, "tolerance": 0.0}
+    how: Changes = {"push": PUSH, "n_logged": 4 * STAGES + 2, "tolerance": 0.0}
     how |= {"until_rest": False, "keep_weights": False}
     return [replace(start, init=start, **how) for start in starts]
 
@@ -133,16 +132,8 @@ def released(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
-SHAKE: Changes = {
-    "optimiser": "adamw",
-    "precision": "float32",
-    "lr": 4e-3,
-    "noise": 1000.0,
-    "epochs": 640,
-    "n_logged": 10,
-    "tolerance": 0.0,
-    "until_rest": False,
-}
+SHAKE: Changes = {"optimiser": "adamw", "precision": "float32", "lr": 4e-3, "noise": 1000.0}
+SHAKE |= {"epochs": 640, "n_logged": 10, "tolerance": 0.0, "until_rest": False}
 SHAKEN_AT = (180, 228)  # examples (choice C37)
 
 

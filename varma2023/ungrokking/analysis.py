@@ -8,7 +8,7 @@ import numpy as np
 from grokkit import tasks
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
-from varma2023.measures import Accuracy, at_the_end, d_crit, d_crit_text, group, least
+from varma2023.measures import Reading, at_the_end, d_crit, d_crit_text, group, least
 from varma2023.statistics import Interval
 from varma2023.tables import span, table
 
@@ -19,15 +19,10 @@ def fit_criteria(records: Records) -> dict[str, bool]:
     return {"every network fits its train set": fit}
 
 
-def _at(record: Record, epoch: float | int) -> float:
-    """Test accuracy at an epoch; of a run that ended before, since it was at rest, at its last."""
-    return measures.value_at(record, "test_accuracy", min(epoch, float(record["epoch"][-1])))
-
-
-def equal_epochs(records: Records) -> Accuracy:
-    """Test accuracy of a run at the last epoch that all of these have."""
+def equal_epochs(records: Records) -> Reading:
+    """Test accuracy at the last epoch that all of these runs have, or where one ended, at rest."""
     last = min(record.run.epochs for record in records)
-    return lambda record: _at(record, last)
+    return lambda record: float(np.interp(last, record["epoch"], record["test_accuracy"]))
 
 
 def decay_times(records: Records) -> float:
@@ -35,9 +30,9 @@ def decay_times(records: Records) -> float:
     return min(record.run.epochs / record.run.decay_time for record in records)
 
 
-def after(times: float) -> Accuracy:
-    """Test accuracy of a run after so many times 1 / (lr lambda)."""
-    return lambda record: _at(record, times * record.run.decay_time)
+def after(times: float) -> Reading:
+    """Test accuracy of a run after so many times 1 / (lr lambda), or where it ended, at rest."""
+    return lambda r: float(np.interp(times * r.run.decay_time, r["epoch"], r["test_accuracy"]))
 
 
 def lasting(records: Records, times: float) -> list[Record]:
@@ -45,7 +40,7 @@ def lasting(records: Records, times: float) -> list[Record]:
     return [record for record in records if record.run.epochs >= times * record.run.decay_time]
 
 
-def equal_decay_times(records: Records) -> Accuracy:
+def equal_decay_times(records: Records) -> Reading:
     """Test accuracy of a run after as many times 1 / (lr lambda) as all of these have."""
     return after(decay_times(records))
 
@@ -57,7 +52,7 @@ def d_crit_over_time(records: Records) -> list[tuple[float, float]]:
     """
     last = decay_times(records)
     times = np.geomspace(1, last, 1 + round(8 * log10(last))).tolist() if last > 1 else []
-    crits = {t: measures.d_crits(records, accuracy=after(t)).values() for t in times}
+    crits = {t: measures.d_crits(records, read=after(t)).values() for t in times}
     means = {t: geometric_mean(each) for t, each in crits.items()}
     return [(t, mean) for t, mean in means.items() if isfinite(mean)]
 
@@ -124,7 +119,7 @@ def adamw_table(records: Records) -> str:
     ways = equal_epochs(records), equal_decay_times(records)
     rows = []
     for decay, here in group(records, "weight_decay").items():
-        crits = [d_crit_text(here, accuracy=way) for way in ways]
+        crits = [d_crit_text(here, read=way) for way in ways]
         rows.append([f"{decay:g}", len(here), f"{decay_times(here):g}", *crits])
     last, times = min(record.run.epochs for record in records), decay_times(records)
     heads = f"weight decay | runs | decay times 1 / (ηλ) | D_crit at epoch {last:,}"
@@ -136,19 +131,17 @@ MAX_ACCURACY_GAP = 0.1  # of an accuracy at one size, likewise
 
 
 def shift_interval(
-    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
+    records: Records, field: str = "weight_decay", read: Reading = at_the_end
 ) -> Interval:
     """The relative shift of D_crit from the least to the largest value of a field, over seeds.
 
     Of each seed by a regression of log D_crit on the field's logarithm, and then the mean. NaN
     where a seed has fewer than two values, or a value no D_crit, and of no records.
     """
-    if not records:
-        return Interval(nan)
     shifts = []
     for unit in group(records, "seed").values():
         groups = group(unit, field)
-        crits = [d_crit(runs, accuracy=accuracy).value for runs in groups.values()]
+        crits = [d_crit(runs, read=read).value for runs in groups.values()]
         known = len(groups) > 1 and np.isfinite(crits).all()
         x, y = np.log([list(groups), crits])
         shifts.append(float(np.polyfit(x, y, 1)[0] * np.ptp(x)) if known else nan)
@@ -156,18 +149,15 @@ def shift_interval(
 
 
 def same_d_crit(
-    records: Records,
-    field: str = "weight_decay",
-    accuracy: Accuracy = at_the_end,
-    falling: bool = False,
+    records: Records, field: str = "weight_decay", read: Reading = at_the_end, falling: bool = False
 ) -> bool | None:
     """Whether D_crit is the same for all values of a field (choice C19); None if one is unknown.
 
     One is unknown beside an end that is not at rest, unless such an end counts (`falling`).
     """
-    if not (falling or measures.crossings_rest(records, accuracy)):
+    if not (falling or measures.crossings_rest(records, read)):
         return None
-    found = shift_interval(records, field, accuracy)
+    found = shift_interval(records, field, read)
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
@@ -280,8 +270,8 @@ def rules_ratio(records: Records) -> Interval:
     return statistics.mean_ratio(whole, single)
 
 
-def mirrors_ratio(records: Records, accuracy: Accuracy = unseen) -> Interval:
+def mirrors_ratio(records: Records, read: Reading = unseen) -> Interval:
     """D_crit with all mirror images over that with none, seed by seed (choice C29)."""
     kinds = group(records, "mirrors")
-    whole, single = (measures.d_crits(kinds[k], accuracy=accuracy) for k in ("all", "none"))
+    whole, single = (measures.d_crits(kinds[k], read=read) for k in ("all", "none"))
     return statistics.mean_ratio(whole, single)

@@ -5,7 +5,7 @@ from math import inf
 from grokkit.runs import Records, Run
 from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
-from varma2023.measures import CHANCE, PERFECT, Accuracy, at_the_end
+from varma2023.measures import CHANCE, PERFECT, Reading, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
 from varma2023.tables import span
 from varma2023.ungrokking import analysis, sweeps
@@ -119,16 +119,17 @@ def every_decay(found: ByExperiment) -> Result:
         return Result()
     gap = analysis.largest_gap(ends)
     alike = "Prediction 3 itself: accuracy at one size is the same for every weight decay"
-    further: dict[str, Met] = {alike: gap < analysis.MAX_ACCURACY_GAP}
+    same = gap < analysis.MAX_ACCURACY_GAP and (all(map(measures.rests, ends)) or None)
+    further: dict[str, Met] = {alike: same}
     ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
     if adamw:
         times, epochs = analysis.equal_decay_times(adamw), analysis.equal_epochs(adamw)
         ours += (
-            f"; by AdamW {shift_text(adamw, accuracy=times)} at equal decay times, "
-            f"{shift_text(adamw, accuracy=epochs)} at equal epochs"
+            f"; by AdamW {shift_text(adamw, read=times)} at equal decay times, "
+            f"{shift_text(adamw, read=epochs)} at equal epochs"
         )
-        further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, accuracy=times)
-        after = same_d_crit(adamw, accuracy=epochs, falling=True)
+        further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, read=times)
+        after = same_d_crit(adamw, read=epochs, falling=True)
         further["by AdamW at equal epochs, at rest or not"] = after
     ours += f"; accuracy at one size differs by {gap:.2f} at most"
     return Result(ours, same_d_crit(ends), further, Evidence.of(*filter(None, (ends, adamw))))
@@ -156,17 +157,14 @@ def tasks_by_decay(found: ByExperiment) -> Result:
     n, of = len(tasks), len(measures.OTHER_TASKS)
     moves = "; ".join(f"{task}: {shift_text(runs)}" for task, runs in tasks.items())
     most = same.count(True) > of / 2 or (None if of - same.count(False) > of / 2 else False)
-    every = f"all nine tasks were run ({n} of {of})"
-    further = {every: n == of or None} | measures.resting(ends)
+    further = {f"all nine tasks were run ({n} of {of})": n == of or None} | measures.resting(ends)
     ours = f"from least to most weight decay D_crit moves by {moves}"
     return Result(ours, most, further, Evidence.of(*tasks.values()))
 
 
-def shift_text(
-    records: Records, field: str = "weight_decay", accuracy: Accuracy = at_the_end
-) -> str:
+def shift_text(records: Records, field: str = "weight_decay", read: Reading = at_the_end) -> str:
     """How far D_crit moves with a field, over seeds."""
-    return analysis.shift_interval(records, field, accuracy).text("+.1%")
+    return analysis.shift_interval(records, field, read).text("+.1%")
 
 
 @CLAIMS.row(
@@ -257,13 +255,12 @@ def by_facts(found: ByExperiment) -> Result:
         return Result()
     ratio = analysis.mirrors_ratio(records)
     crits = ", ".join(
-        f"{measures.d_crit_text(runs, accuracy=analysis.unseen)} with {which}"
+        f"{measures.d_crit_text(runs, read=analysis.unseen)} with {which}"
         for which, runs in kinds.items()
     )
     rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
     twice = f"twice as many, within a factor of {analysis.FACTOR}"
     ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
     core = ratio.tells(analysis.BETWEEN, inf) if rest else None
-    within = ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR) if rest else None
-    further = {twice: within}
+    further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR) if rest else None}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))

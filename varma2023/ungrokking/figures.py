@@ -133,8 +133,7 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
     known = [point for curve in curves.values() for point in curve]
     times, sizes = zip(*known, strict=True) if known else ([1.0], [1.0])
     near = [*sizes, *filter(isfinite, (end.value, end.low, end.high))]
-    ticks = (1, 2, 5, 10, 20, 50, 100, 200)
-    xaxis = plots.log_axis(times, "decay times 1 / (ηλ)", ticks, 0.05)
+    xaxis = plots.log_axis(times, "decay times 1 / (ηλ)", (1, 2, 5, 10, 20, 50, 100, 200), 0.05)
     yaxis = plots.log_axis(near, "D<sub>crit</sub>", range(100, 2000, 100), 0.05)
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     looks: Looks = {"label": "the minimiser", "hover": f"the minimiser: {said}"}
@@ -233,8 +232,7 @@ def fig_mirrors(records: Records) -> go.Figure:
 
     Against the number of examples, and again against that of facts (`analysis.n_facts`).
     """
-    titles = ["by examples", "by facts"]
-    fig = panels(440, titles, cols=2, horizontal_spacing=0.08)
+    fig = panels(440, ["by examples", "by facts"], cols=2, horizontal_spacing=0.08)
     kinds, facts, said = group(records, "mirrors"), list[float](), []
     for i, (which, label) in enumerate((k, name) for k, name in KINDS.items() if k in kinds):
         here, read = kinds[which], analysis.unseen
@@ -249,7 +247,7 @@ def fig_mirrors(records: Records) -> go.Figure:
         for trace in fig.data[drawn:]:
             trace.x = [own[int(size)] for size in trace.x]
         facts += own.values()
-        said.append(f"{label}: {measures.d_crit_text(here, accuracy=analysis.unseen)}")
+        said.append(f"{label}: {measures.d_crit_text(here, read=analysis.unseen)}")
     for trace in fig.data:
         told = trace.hovertemplate.replace("test accuracy", "accuracy on unseen facts")
         trace.hovertemplate = told.replace("%{x:,}", "%{x:,.0f}")

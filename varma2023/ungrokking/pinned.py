@@ -96,7 +96,5 @@ def rank(found: Sizes, column: int) -> Interval:
     A seed is another train set and another network at each modulus, so each is a unit.
     """
     pairs = [np.stack([off_mean(rows, i) for i in (0, column)], axis=1) for rows in found.values()]
-    if not pairs:
-        return Interval(nan)
-    units = [*np.concatenate(pairs)]
+    units = [unit for both in pairs for unit in both]
     return statistics.bootstrap(units, lambda drawn: statistics.spearman(*np.array(drawn).T))

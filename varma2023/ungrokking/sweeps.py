@@ -1,6 +1,5 @@
 """The transition of ungrokking (Sec. 5.2): by the minimiser of Eq. (2), and by AdamW."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -122,17 +121,8 @@ def epsilon_adamw(profile: str, grid: Grid) -> list[Run]:
 MULTIPLES = np.array([0.8, 1.1, 1.4, 1.7, 2.0, 2.6])  # of p ln p: sizes on both sides of D_crit
 
 
-MORE = 3.4  # besides, where a network does not hold the rule at those: a narrower one, or at 31
-
-
 def _at_multiples(
-    profile: str,
-    count: int,
-    p: int,
-    of: np.ndarray,
-    mirrors: str = "any",
-    more: Mapping[tuple[Any, ...], int] = STILL_FALLING,
-    **shared: Any,
+    profile: str, count: int, p: int, of: np.ndarray, mirrors: str = "any", **shared: Any
 ) -> list[Run]:
     """Ungrokking at these multiples of p ln p by the minimiser, until at rest, at weight decay 1.
 
@@ -142,8 +132,7 @@ def _at_multiples(
     sizes = (of[::2] if quick else of) * p * np.log(p)
     grid = Grid(count, 60 if quick else 6000, sizes, (1.0,), exact=True)
     inits = profiles.full_data(profile, count, p=p, **shared)
-    runs = profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
-    return profiles.longer(profile, runs, more)
+    return profiles.to_the_minimum(inits, grid, {"until_rest": not quick, "mirrors": mirrors})
 
 
 def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -158,27 +147,20 @@ def moduli(profile: str = "published", seeds: int | None = None) -> list[Run]:
     sizes = {17: MULTIPLES, 53: MULTIPLES}
     if profile != "quick":
         around = MULTIPLES[1:-1]
-        sizes = {31: np.append(MULTIPLES, MORE), 53: MULTIPLES, 73: around, 97: around}
+        sizes = {31: np.append(MULTIPLES, profiles.LARGEST), 53: MULTIPLES, 73: around, 97: around}
     counts = dict.fromkeys(sizes, count) | {min(sizes): most}
-    return [run for p, of in sizes.items() for run in _at_multiples(profile, counts[p], p, of)]
+    runs = [run for p, of in sizes.items() for run in _at_multiples(profile, counts[p], p, of)]
+    return profiles.longer(profile, runs, STILL_FALLING)
 
 
 def _memory(
-    profile: str,
-    seeds: int,
-    p: int,
-    of: np.ndarray,
-    network: ModelConfig,
-    most: int = 6000,
-    more: Mapping[tuple[Any, ...], int] = STILL_FALLING,
+    profile: str, seeds: int, p: int, of: np.ndarray, network: ModelConfig, most: int = 6000
 ) -> list[Run]:
     """Memory of random labels at these multiples of p ln p, until at rest or `most` gradients."""
-    quick, first = profile == "quick", Run(p=p, dataset_size=1)
-    sizes = of * p * np.log(p)
+    quick, sizes = profile == "quick", of * p * np.log(p)
+    first, own = Run(p=p, dataset_size=1), {"model": network, "until_rest": not quick}
     grid = Grid(seeds, 60 if quick else most, sizes, (1.0,), first, exact=True)
-    own = {"model": network, "until_rest": not quick}
-    runs = profiles.from_random(grid, own, labels="random")
-    return profiles.longer(profile, runs, more)
+    return profiles.from_random(grid, own, labels="random")
 
 
 def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -191,10 +173,10 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     p, both = (17, (32, 64)) if profile == "quick" else (53, (64, 128))
     for width in both:
         network = profiles.of_width(width)
-        more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, MORE)
+        more = MULTIPLES if width == both[-1] else np.append(MULTIPLES, profiles.LARGEST)
         runs += _at_multiples(profile, count, p, more, model=network)
         runs += _memory(profile, min(count, 2), p, MULTIPLES[1::2], network)
-    return runs
+    return profiles.longer(profile, runs, STILL_FALLING)
 
 
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
@@ -212,14 +194,14 @@ def either_width(profile: str = "published", seeds: int | None = None) -> list[R
     """
     count = len(profiles.seed_range(profile, seeds))
     p, d_model = (17, 64) if profile == "quick" else (53, 128)
-    sizes, runs = np.append(MULTIPLES[1:], MORE), list[Run]()
+    sizes, runs = np.append(MULTIPLES[1:], profiles.LARGEST), list[Run]()
     for model, of in (
         (ModelConfig(d_model, d_mlp=2 * d_model), MULTIPLES[2:5]),
         (ModelConfig(d_model // 2, d_mlp=4 * d_model), MULTIPLES[2:]),
     ):
-        runs += _at_multiples(profile, count, p, sizes, more=EITHER_FALLING, model=model)
-        runs += _memory(profile, min(count, 3), p, of, model, 18_000, EITHER_FALLING)
-    return runs
+        runs += _at_multiples(profile, count, p, sizes, model=model)
+        runs += _memory(profile, min(count, 3), p, of, model, 18_000)
+    return profiles.longer(profile, runs, EITHER_FALLING)
 
 
 OF_MIRRORS = {"none": np.array([1.1, 1.4, 1.7, 2.0, 2.6]), "all": np.array([1.7, 2.2, 2.8, 3.4, 4])}
@@ -231,4 +213,4 @@ def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
     count = len(profiles.seed_range(profile, seeds))
     p = 17 if profile == "quick" else 53
     runs = (_at_multiples(profile, count, p, of, which) for which, of in OF_MIRRORS.items())
-    return [*chain(*runs)]
+    return profiles.longer(profile, [*chain(*runs)], STILL_FALLING)

@@ -8,7 +8,6 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const json = (div) => JSON.parse(div.querySelector(":scope > script").textContent);
   const dark = () => document.documentElement.dataset.theme === "dark";
-  const copy = (x) => JSON.parse(JSON.stringify(x));
 
   // ---- colours: named ones have a dark form, any other is lightened until it shows on dark paper
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -40,7 +39,7 @@
   };
 
   const template = () => {
-    const layout = copy(THEME.layout), tone = dark() ? THEME.dark : THEME.light;
+    const layout = structuredClone(THEME.layout), tone = dark() ? THEME.dark : THEME.light;
     Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
     layout.font.color = tone.text;
     layout.hoverlabel.bgcolor = tone.hover;
@@ -53,7 +52,6 @@
   };
 
   // ---- which runs a figure shows: for each key of its traces' `meta` with several values, a box a value
-  const hidden = new WeakMap(); // figure -> {key: the values whose traces are hidden}
   const KEYS = { seed: "seed", weight_decay: "weight decay", dataset_size: "dataset size", eps: "ε",
     lr: "learning rate", mirrors: "mirror images", p: "modulus" };
   const meta = (trace) => (trace.meta && typeof trace.meta === "object" ? trace.meta : {});
@@ -85,7 +83,7 @@
     const keys = metaKeys(data).filter((key) => metaValues(data, key).length > 1);
     if (!keys.length) return;
     const off = Object.fromEntries(keys.map((key) => [key, new Set()]));
-    hidden.set(div, off);
+    div.off = off; // the values whose traces are hidden, by key
     const name = (key) => KEYS[key] ?? key.replaceAll("_", " ");
     const details = document.createElement("details");
     details.className = "gk-runs";
@@ -132,7 +130,7 @@
 
   const themed = (div) => {
     let { data, layout } = fitted(div);
-    data = selected(data, hidden.get(div));
+    data = selected(data, div.off);
     if (dark()) [data, layout] = [walk(data), walk(layout)];
     return { data, layout: { ...layout, template: template(), uirevision: "kept" } };
   };
