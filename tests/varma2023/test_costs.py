@@ -1,5 +1,7 @@
 """D_crit from the costs of both circuits: seed by seed, at two widths, with two kinds of memory."""
 
+from dataclasses import replace
+
 import evidence as made
 import numpy as np
 import pytest
@@ -39,6 +41,21 @@ def test_a_seed_without_a_rule_leaves_no_prediction_and_memory_that_falls_none_t
     told = board.judge("B15", **made.by_width(mem=FALLING))
     assert told.core
     assert told.further[AS_TOLD] is None
+
+
+def test_what_still_falls_or_is_not_there_meets_no_criterion():
+    found = made.mixtures()
+    for kind in ("two_minima", "papers_memory"):  # then at neither modulus
+        found[kind] = made.with_rest(found[kind], FALLING)
+        told = board.judge("B44", **found)
+        assert told.further["at p = 31, too"] is None
+    assert told.core is None
+    found = made.by_rounded_costs()
+    seeds = [(r, replace(r.run, seed=r.run.seed + 20)) for r in found["memory_at_rest"]]
+    other = [replace(record, run=run) for record, run in seeds]
+    lower = "in the mean, rounding lowers memory's cost by less than 2% on each size"
+    assert board.judge("B51", **found).further[lower]
+    assert board.judge("B51", **found | {"memory_at_rest": other}).further[lower] is None
 
 
 def test_the_figure_has_every_end_and_the_table_every_width():

@@ -301,19 +301,22 @@ def one_winner(found: ByExperiment) -> Result:
     (QUESTIONS, "sec-questions-shared"),
     ("transition", "papers_memory", "moduli", "two_minima"),
     few="the fifth has no mixture at rest at p = 113",
+    earlier="holds, smaller, while memory that still falls counted at p = 31 (C68)",
 )
 def shared(found: ByExperiment) -> Result:
     """B44: whether two circuits in one network cost what they cost apart (choice C68)."""
     small = costs.by_labels(found["moduli"], found["two_minima"])[-1]
     papers = costs.at_papers_modulus(found["transition"], found["papers_memory"])
-    mixed, others = papers.mixtures, small.mixtures
+    kinds, (mixed, others) = (papers, small), (papers.mixtures, small.mixtures)
     if not mixed:
         return Result()
     parts = [critical.part_of_sum(each) for each in (mixed, others)]
+    rest = [all(map(measures.rests, (*kind.memory, *kind.rules))) for kind in kinds]
     ours = f"squared norm over the sum, at κ = {critical.LONGEST}, {parts[0].text()} "
     ours += f"({len(mixed)} networks)"
     ours += f"; {parts[1].text()} at p = 31 ({len(others)} networks)"
-    core, also = (part.tells(0, critical.SHARED) for part in parts)
+    told = zip(parts, rest, strict=True)
+    core, also = (part.tells(0, critical.SHARED) if each else None for part, each in told)
     return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))
 
 

@@ -12,7 +12,7 @@ from grokkit.runs import Record, Records
 from varma2023 import plots
 from varma2023.efficiency import analysis, critical
 from varma2023.efficiency.analysis import CIRCUITS, ROUTES, Bucket, Prediction, logit, margin, norm
-from varma2023.measures import group, rests, trig_part
+from varma2023.measures import group, papers_task, rests, trig_part
 from varma2023.plots import Looks, dash_of, draw, shared_meta, symbol_of
 from varma2023.statistics import Interval
 from varma2023.tables import powers
@@ -111,7 +111,7 @@ def fig3_efficiency(mem: Records, gen: Records) -> go.Figure:
     shown = product(CIRCUITS.values(), ("by D", "isologit lines"))
     titles = [f"({letter}) {of}, {what}" for letter, (of, what) in zip("abcd", shown, strict=True)]
     fig = panels(860, titles, rows=2, cols=2, horizontal_spacing=0.13, vertical_spacing=0.16)
-    papers, said = {r.run.p for r in (*mem, *gen)} == {113}, []
+    papers, said = papers_task([*mem, *gen]), []
     for row, (circuit, records) in enumerate((("mem", mem), ("gen", gen)), start=1):
         _scatter(fig, records, circuit, row)
         found = analysis.buckets(records)
@@ -236,7 +236,7 @@ def fig_equal_cost(
                 mark |= {"mode": "markers", "error_x": _bar(each, NORM, thickness=1.5)}
                 told = f"{name}: D = {each.text(',.0f')}<br>{who}"
                 draw(fig, [each.value], [height * aside], name, told, **mark)
-    if {record.run.p for record in (*mem, *gen)} == {113}:  # where the paper's ungrokking ends
+    if papers_task([*mem, *gen]):  # where the paper's ungrokking ends
         plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
     fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))

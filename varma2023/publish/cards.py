@@ -84,7 +84,7 @@ def transition(found: Results, every: ByExperiment) -> Face:
     ours, (low, high) = measures.d_crit_text(ends, level), overview.PAPERS_SEVEN
     alt = f"Test accuracy after ungrokking rises with D′ and is {level} at {ours}, each line a "
     alt += "seed."
-    at = (low, high) if all(r.run.p == 113 for r in ends) else None
+    at = (low, high) if measures.papers_task(ends) else None
     drawn = spark(curves, Axis(sizes[0], sizes[-1], True), SHARE, alt, paper_x=at)
     about = f"final test accuracy, D′ = {sizes[0]:,} – {sizes[-1]:,}"
     return Face(f"accuracy {level} at D′", ours, f"{low:,} – {high:,}", drawn, about)

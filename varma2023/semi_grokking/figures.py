@@ -161,7 +161,7 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
                 path = [end] if on is None else [end, on]
                 hover = f"%{{y:.3f}}<br>{plots.run_name(record)}"
                 draw(fig, [x] * len(path), path, kind, hover, **looks)
-        if {record.run.p for record in here} == {analysis.PAPER_P}:
+        if measures.papers_task(here):
             text = f"ends at {analysis.PAPERS_PLATEAU}, or 0.7"
             draw_paper(fig, text, y=analysis.PAPERS_PLATEAU, place=(1, col))
             draw_paper(fig, text, x=plots.PAPER_UP, y=0.7, place=(1, col))

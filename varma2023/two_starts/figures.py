@@ -48,7 +48,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
                 point["customdata"] = [record.final("param_norm") for record in runs]
                 point["meta"] = {"seed": seed, "weight_decay": decay}  # of any size
                 draw_ends(fig, runs, value, label, told + who, i, **point)
-    if {record.run.p for record in records} == {113}:
+    if measures.papers_task(records):
         for ratio in PAPER_RATIOS:
             plots.draw_paper(fig, "ratios from 10⁻² to 10⁴", y=ratio, place=(1, 1))
     plots.draw_paper_size(fig, records, (1, 2))
