@@ -48,7 +48,7 @@ def at_rest(
     since = min((1 - STILL_SHARE) * epochs[-1], epochs[-1] - STILL_TIMES * decay_time)
     if since < 0:
         return False
-    window = slice(min(int(np.searchsorted(epochs, since)), len(epochs) - 2), None)  # at least two
+    window = slice(int(np.searchsorted(epochs, since)), None)
     moved = np.ptp(test_accuracy[window])  # NaN where the train set is everything
     return bool(np.median(residual[window]) < tolerance and not moved > STILL_ACCURACY)
 
