@@ -229,7 +229,7 @@ PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(8, 100_000, PAPERS_UNGROKKING),
+    published=Grid(10, 100_000, PAPERS_UNGROKKING),
     quick=Grid(2, 800, (40, 120, 600), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, PAPERS_UNGROKKING),
 )
