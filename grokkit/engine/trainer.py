@@ -64,10 +64,9 @@ def train_stack(
         keep_freed_memory()
     diverged: list[str] = []
     with store.lock(runs) as held, cuda.matmul_precision(runs[0].precision, device):
-        alike: dict[tuple[int, str], dict[Run, Checkpoint | None]] = {}
+        alike: dict[tuple[int, str], dict[Run, Checkpoint | None]] = {}  # epoch, dtype
         for run in held:
             saved = store.load_checkpoint(run, check_checkpoint)
-            # of a mixed precision some may be in float64
             at = (saved.epoch, str(saved.tensors["point"].dtype)) if saved else (0, "")
             alike.setdefault(at, {})[run] = saved
         for (epoch, _), group in sorted(alike.items(), key=lambda item: item[0]):
