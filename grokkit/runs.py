@@ -18,14 +18,13 @@ from grokkit.model import ModelConfig
 SCHEMA = 1  # of a record; part of every key, so that a change of meaning never reuses old results
 
 PRECISIONS = {
-    "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in products alone
+    "adamw": ("float32", "tf32", "bf16", "float64"),  # tf32, bf16: in matrix products alone
     "lbfgs": ("float64", "mixed"),  # mixed: float32 until no step goes down, then float64
 }
 TEXTS = {"labels": ("true", "random"), "loss": ("exact", "rounded"), "mirrors": tasks.MIRRORS}
 TEXTS["optimiser"] = tuple(PRECISIONS)
 
 STAGES = 20  # in which a spring is wound up, or kinks are sharpened, by lbfgs
-
 MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 
 

@@ -13,14 +13,16 @@ def sizes(run: Run) -> tuple[int, int, int, int]:
 
 
 def multiply_adds(run: Run) -> tuple[int, int]:
-    """Those of the forward pass of `tabulated.gradient`: for each example, and once an epoch.
-
-    For each example the entries of A and B, and W_OU; once the tables T, F and W_OU.
-    """
+    """Those of the forward pass of `tabulated.gradient`: for each example, and once an epoch."""
     n, d, m, h = sizes(run)
     width = m + n
-    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n
-    return m * n + (2 + 4) * h * width, tables
+    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n  # T, F and W_OU
+    return m * n + (2 + 4) * h * width, tables  # the entries of A and B, and W_OU
+
+
+def flop(dataset_size: int | float, example: int, fixed: int) -> float:
+    """FLOP of a gradient: 2 for each of `multiply_adds`, once forward and twice backward."""
+    return 6.0 * (dataset_size * example + fixed)
 
 
 def n_parameters(run: Run) -> int:

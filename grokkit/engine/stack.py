@@ -30,7 +30,7 @@ ROUNDED = 100.0  # times as wide as in the last stage is a kink in the first
 
 
 class Stack:
-    """Runs in lockstep, in what `plan.pack` says alike; the rest is each run's own."""
+    """Runs in lockstep, alike in what `plan.pack` asks; the rest is each run's own."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def train_stack(
             saved = store.load_checkpoint(run, check_checkpoint)
             at = (saved.epoch, str(saved.tensors["point"].dtype)) if saved else (0, "")
             alike.setdefault(at, {})[run] = saved
-        for (epoch, _), group in sorted(alike.items(), key=lambda item: item[0]):
+        for (epoch, _), group in sorted(alike.items()):
             training = Training(group, store, device, threads)
             group.clear()  # the stack has copies
             progress(epoch * len(training.runs))

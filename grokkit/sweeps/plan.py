@@ -75,9 +75,8 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
 
 
 def flop(run: Run) -> float:
-    """FLOP of one epoch of the run, 2 a multiply-add: once forward and twice backward."""
-    example, fixed = cost.multiply_adds(run)
-    return 6.0 * (run.dataset_size * example + fixed)
+    """FLOP of one epoch of the run, as `tabulated` does it."""
+    return cost.flop(run.dataset_size, *cost.multiply_adds(run))
 
 
 def work(run: Run) -> float:

@@ -125,6 +125,11 @@ def test_values_that_do_not_fit_together_are_refused_and_those_that_do_pass(name
         check(f"chapters/{name}", **given)
 
 
+def test_an_undeclared_name_is_an_error():
+    with pytest.raises(ValueError, match="unknown parameter 'x': there are profile, task"):
+        parameters.check(x=1)
+
+
 def test_the_table_says_of_every_parameter_what_it_may_be():
     table = parameters.parameter_table()
     for name, declared in PARAMETERS.items():

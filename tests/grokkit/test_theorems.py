@@ -94,3 +94,7 @@ def test_sharing_costs_least_at_the_optimal_share():
         cost = analysis.sharing_cost(found, share)
         assert abs(share[cost.argmin()] - theorems.optimal_shares(found)[0]) < 1e-4
         assert cost[-1] == 1
+
+
+def test_the_printed_lemma_breaks_on_every_draw():
+    assert analysis.count_d3_failures(500, seed=0, as_printed=True) == 500

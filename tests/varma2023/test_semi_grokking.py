@@ -458,8 +458,8 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
     usual, larger = found["semi_grokking"], measures.group(found["leaving_memory"], "lr")[8e-3]
     ratio = analysis.size_ratio(larger, usual)
     assert ratio.value == pytest.approx(0.8)
-    assert ratio.tells(0, 1 / analysis.MARGIN)
-    assert analysis.size_ratio(usual, larger).tells(0, 1 / analysis.MARGIN) is False
+    assert analysis.is_smaller(ratio)
+    assert analysis.is_smaller(analysis.size_ratio(usual, larger)) is False
     early = analysis.only_there(larger, usual)
     assert {record.run.dataset_size for record in early} == {650}  # between 600 and 750
     assert len(early) == 5

@@ -659,3 +659,37 @@ def test_the_seeds_of_two_ways_are_the_fewest_of_a_kind():
     one = [replace(r, run=replace(r.run, init=Run(keep_weights=True))) for r in several[:2]]
     assert board.judge("B6", convergence=several).evidence.seeds == 5
     assert board.judge("B6", convergence=[*several, *one]).evidence.seeds == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "size", "criterion"),
+    [
+        ("B2", at_papers_modulus, 1000, "no end in between lies below both circuits: a jump"),
+        (
+            "F4wd",
+            by_both,
+            3000,
+            "Prediction 3 itself: accuracy at one size is the same for every weight decay",
+        ),
+    ],
+)
+def test_ends_that_still_fall_meet_no_criterion(name, found, size, criterion):
+    records = found()
+    assert board.judge(name, **records).further[criterion]
+    falling = made.with_rest(records["transition"], FALLING, dataset_size=size)
+    told = board.judge(name, **records | {"transition": falling})
+    assert told.further[criterion] is None
+
+
+def test_networks_that_never_come_near_rest_leave_b41_open():
+    found = made.second_moments()
+    assert board.judge("B41", **found).core
+    one = found["second_moment"][0]
+    found["second_moment"] = [altered(one, residual=5.0), *found["second_moment"][1:]]
+    assert board.judge("B41", **found).core is None
+
+
+def test_b40_is_judged_on_the_seeds_that_all_four_networks_have():
+    found = made.by_either_width()
+    two = [record for record in found["either_width"] if record.run.seed < 2]
+    assert board.judge("B40", **found | {"either_width": two}).ours

@@ -307,16 +307,15 @@ def shared(found: ByExperiment) -> Result:
     """B44: whether two circuits in one network cost what they cost apart (choice C68)."""
     small = costs.by_labels(found["moduli"], found["two_minima"])[-1]
     papers = costs.at_papers_modulus(found["transition"], found["papers_memory"])
-    kinds, (mixed, others) = (papers, small), (papers.mixtures, small.mixtures)
+    mixed, others = papers.mixtures, small.mixtures
     if not mixed:
         return Result()
     parts = [critical.part_of_sum(each) for each in (mixed, others)]
-    rest = [all(map(measures.rests, (*kind.memory, *kind.rules))) for kind in kinds]
     ours = f"squared norm over the sum, at κ = {critical.LONGEST}, {parts[0].text()} "
     ours += f"({len(mixed)} networks)"
     ours += f"; {parts[1].text()} at p = 31 ({len(others)} networks)"
-    told = zip(parts, rest, strict=True)
-    core, also = (part.tells(0, critical.SHARED) if each else None for part, each in told)
+    core, also = (part.tells(0, critical.SHARED) for part in parts)
+    core, also = core if papers.alone_rest else None, also if small.alone_rest else None
     return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))
 
 
@@ -340,8 +339,7 @@ def wider(found: ByExperiment) -> Result:
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
     ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
     core = moved.tells(0, 1) if all(map(measures.crossings_rest, ends)) else None
-    minima = [record for each in widths for record in (*each.memory, *each.rules)]
-    untold = any(each.without for each in widths) or not all(map(measures.rests, minima))
+    untold = any(each.without or not each.alone_rest for each in widths)
     ratio = statistics.mean_ratio(wide.ratios, narrow.ratios)
     same = None if untold else ratio.near(1, costs.SAME_SHIFT)
     further = {"by as much as the costs of both circuits say": same}

@@ -102,6 +102,11 @@ class Costs:
         return [r for r in self.memory if r.run.dataset_size in asked]
 
     @property
+    def alone_rest(self) -> bool:
+        """Whether all networks with one circuit alone are at rest: memory and the rules."""
+        return all(map(measures.rests, (*self.memory, *self.rules)))
+
+    @property
     def beside(self) -> list[Record]:
         """What predictions rest on: the rules, and memory beside each of them."""
         return [*self.rules, *self.memory_beside]

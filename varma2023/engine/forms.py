@@ -5,7 +5,7 @@ They are those of `grokkit.model`, `grokkit.engine.batched` and `grokkit.engine.
 
 from dataclasses import dataclass
 
-from grokkit.engine.cost import multiply_adds, sizes
+from grokkit.engine.cost import flop, multiply_adds, sizes
 from grokkit.engine.tabulated import CHUNK
 from grokkit.model import N_CTX
 from grokkit.runs import Run
@@ -22,8 +22,8 @@ class Cost:
     chunk: int | None = None  # examples at a time, where not all
 
     def flop(self, dataset_size: int | float) -> float:
-        """FLOP of the gradient: 2 a multiply-add, once forward and twice backward."""
-        return 6.0 * (dataset_size * self.example + self.fixed)
+        """FLOP of the gradient."""
+        return flop(dataset_size, self.example, self.fixed)
 
 
 def textbook(run: Run) -> Cost:

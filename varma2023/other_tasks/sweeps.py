@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -94,8 +93,12 @@ def other_tasks(
 
 
 LADDER = 430 * (4 / 3) ** np.arange(6)
-BY_DECAY: dict[str, Any] = dict.fromkeys(("x*y", "x^2+y^2"))
-BY_DECAY |= {"S_n: xy": sorted((*LADDER[:4], 461, 497)), "x-y": LADDER[3:]}
+BY_DECAY = {
+    "x*y": None,
+    "x^2+y^2": None,
+    "S_n: xy": sorted((*LADDER[:4], 461, 497)),
+    "x-y": LADDER[3:],
+}
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
 STILL_FALLING = {
     **dict.fromkeys(((560, 2.0, 0, "x*y"), (1019, 0.5, 0, "x-y"), (1019, 0.5, 1, "x-y")), 3),

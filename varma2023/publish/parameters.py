@@ -106,10 +106,12 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
     for the parameters of an experiment.
 
     Raises:
-        ValueError: a value that is not allowed, with what is.
+        ValueError: a name without a declaration, or a value that is not allowed, with what is.
     """
     takes = inspect.signature(first_use).parameters if first_use else {}
     for name, value in values.items():
+        if name not in PARAMETERS:
+            raise ValueError(f"unknown parameter {name!r}: there are {', '.join(PARAMETERS)}")
         declared = PARAMETERS[name]
         the_profiles = value is None and declared.of_profile and "profile" in takes
         if not (the_profiles or declared.allows(value)):

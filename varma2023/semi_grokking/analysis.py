@@ -159,7 +159,8 @@ class Left:
         rows, later = [], {who(record): record for record in self.later}
         for record in self.middle:
             (rate, size, seed), then = who(record), later.get(who(record))
-            ends = record, then, (end := self.ends.get(who(record)))
+            end = self.ends.get(who(record))
+            ends = record, then, end
             cells = [f"{one.final('test_accuracy'):.3f}" if one else "not run" for one in ends]
             kind = outcome(then) if then else ""
             rest = ("yes" if measures.rests(end) else "no") if end else ""
@@ -316,6 +317,11 @@ def size_ratio(records: Records, usual: Records) -> Interval:
     return mean_ratio(measures.d_crits(records), measures.d_crits(usual))
 
 
+def is_smaller(ratio: Interval) -> bool | None:
+    """Whether a ratio of sizes is below 1 by more than `MARGIN`; None if that cannot be told."""
+    return ratio.tells(0, 1 / MARGIN)
+
+
 def above_half(record: Record) -> bool:
     """Whether a run ends above a test accuracy of 1/2."""
     return record.final("test_accuracy") > 0.5
@@ -387,15 +393,20 @@ def while_calm(record: Record) -> list[float]:
     return record["steepness"][measures.late(record) & calm].tolist()
 
 
+def edge(run: Run) -> float:
+    """The steepness above which a network is at the edge of what AdamW tolerates."""
+    return measures.stable_below(run) / BELOW
+
+
 def medians(read: Readings, records: Records) -> list[float]:
     """By network the median of what is read of it; NaN of nothing."""
     return [float(np.median(read(record) or nan)) for record in records]
 
 
 def at_edge(read: Readings, records: Records) -> list[bool]:
-    """Which networks are at the edge of what AdamW tolerates (`BELOW`), by their `medians`."""
+    """Which networks are at the edge, by their `medians`."""
     found = zip(records, medians(read, records), strict=True)
-    return [steep > measures.stable_below(record.run) / BELOW for record, steep in found]
+    return [steep > edge(record.run) for record, steep in found]
 
 
 def steep_text(read: Readings, records: Records) -> str:

@@ -634,9 +634,9 @@ def _on_fewer(usual: Records, others: Records) -> Result:
     ours = f"accuracy ½ at {measures.d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{measures.d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {
-        f"at η = {rate:g}, too": analysis.size_ratio(records, usual).tells(0, 1 / analysis.MARGIN)
+        f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
         for rate, records in rates.items()
     }
     who = "networks that end above ½ only at a larger rate spike in memory"
     further |= all_of(who, map(spikes_in_memory, early))
-    return Result(ours, ratio.tells(0, 1 / analysis.MARGIN), further, Evidence.of(usual, larger))
+    return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

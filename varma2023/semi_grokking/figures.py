@@ -268,7 +268,7 @@ def _steep_panels(records: Records) -> tuple[go.Figure, str]:
     """Train loss, steepness and what AdamW tolerates, by learning rate and D; and what to say."""
     fig, run = fig_side_by_side(records, "lr", ("train_loss", "steepness")), records[0].run
     limit = measures.stable_below(run)
-    for y, dash in ((limit, "dash"), (limit / analysis.BELOW, "dot")):
+    for y, dash in ((limit, "dash"), (analysis.edge(run), "dot")):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
     said = f"Train loss and its steepness over time; AdamW tolerates {limit:.0f}. Before spikes: "
     return fig, said
