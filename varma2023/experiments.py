@@ -107,6 +107,7 @@ EXPERIMENTS = {
         (two.two_minima, "both starts, side by side"),
         (two.shaken, "whether networks come back to them"),
         (two.pushed, "how high it is between them"),
+        (two.other_speeds, "the same, faster and slower"),
         (two.released, "where pushed networks rest"),
         (ungrok.mirrors, "D_crit by examples, or by facts"),
     )

@@ -118,6 +118,17 @@ def pushed(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [replace(start, init=start, **how) for start in starts]
 
 
+SPEEDS = (0.25, 4)  # times the gradients of a push (choice C81)
+SPEEDS_AT = 228  # examples
+
+
+def other_speeds(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: the networks of `pushed` on one size, pushed faster and slower (C81)."""
+    size = {"published": SPEEDS_AT, "quick": 60, "paper": SPEEDS_AT}[profile]
+    own = [run for run in pushed(profile, seeds) if run.dataset_size == size]
+    return [replace(run, epochs=round(times * run.epochs)) for times in SPEEDS for run in own]
+
+
 RELEASED_AT = (228, 280)  # examples (choice C77)
 
 
