@@ -411,7 +411,7 @@ def line(*points: tuple[int, float]) -> np.ndarray:
 SHAPES = {
     NONE: line((0, 0.03), (1000, 0.35), (LONG, 0.4)),
     UNDER_WAY: line((0, 0.03), (1000, 0.35), (40_000, 0.4), (LONG, 0.9)),
-    SEMI: line((0, 0.03), (1000, 0.35), (20_000, 0.4), (24_000, 0.78), (LONG, 0.8)),
+    SEMI: line((0, 0.03), (1000, 0.35), (20_000, 0.4), (24_000, 0.78), (30_000, 0.8), (LONG, 0.8)),
     TRANSIENT: line((0, 0.03), (8000, 0.4), (9000, 0.7), (18_000, 0.7), (20_000, 1), (LONG, 1)),
     FULL: line((0, 0.03), (8000, 0.4), (9000, 1), (LONG, 1)),
 }
@@ -423,7 +423,7 @@ def plateau(kind: str | np.ndarray, run: Run = SMALL, **changes) -> Record:
     accuracy = SHAPES[kind] if isinstance(kind, str) else kind
     curves = {"train_loss": 1e-7, "test_loss": 1.0, "trig_logit": 20.0, "mem_logit": 5.0}
     curves |= {"param_norm": np.where(accuracy > 0.9, 24.0, 27.0), "test_accuracy": accuracy}
-    curves |= {"train_accuracy": np.where(PLATEAU_EPOCHS < 100, 0.5, 1.0), "residual": 0.3}
+    curves |= {"train_accuracy": np.where(PLATEAU_EPOCHS < 100, 0.5, 1.0), "residual": 0.2}
     return record(run, PLATEAU_EPOCHS, **curves | changes)
 
 
@@ -446,10 +446,11 @@ def again(longer: str, precise: str | None, base: Run = PAPERS) -> list[Record]:
     return made + [plateau(precise, replace(exact, seed=seed)) for seed in FIVE if precise]
 
 
-def rounded_again(kinds=(SEMI,) * 5) -> Named:
+def rounded_again(kinds=(SEMI,) * 5, residual=0.2) -> Named:
     """Longer runs with the rounded loss, a seed each, with these outcomes."""
     runs = (replace(PAPERS, loss="rounded", seed=seed) for seed in range(len(kinds)))
-    return {"rounded_again": [*map(plateau, kinds, runs)]}
+    made = zip(kinds, runs, strict=True)
+    return {"rounded_again": [plateau(*each, residual=residual) for each in made]}
 
 
 def held(exact=(FULL,) * 5, others=(SEMI,) * 5, rest=1.0) -> Named:
@@ -501,6 +502,12 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     """Networks near D_crit at a larger rate, and at the usual one."""
     kinds = zip(rates, (large, small), strict=False)
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
+
+
+def by_step(kinds=(FULL,) * 4, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS) -> Named:
+    """The same, with networks on the paper's sizes at the larger rate, a kind at each size."""
+    papers = near_d_crit(kinds, seeds, replace(base, lr=rates[0]))
+    return {"larger_step": stepping(FULL, small, rates, seeds, base), "papers_sizes": papers}
 
 
 def lowered(kind=NONE, loss=1e-7, seeds=FIVE, base=PAPERS) -> Named:
@@ -993,7 +1000,7 @@ def state(alpha: float = 1e-8) -> Equilibrium:
 
 
 def group_circuit(
-    name: str, p: int = 113, share=0.97, n_key=4, other_key=30, accuracy=1.0, seed=0
+    name: str, p: int = 113, share=0.97, n_key=4, other_key=30, accuracy=1.0, seed=0, rest=CALM
 ) -> GroupCircuit:
     """A circuit in which n_key characters hold `share` of the norm in equal parts."""
 
@@ -1004,7 +1011,8 @@ def group_circuit(
         return analysis.Spectrum(group, values, values, 1.0)
 
     size = tasks.task(name, p).n_examples // 2
-    made = record(Run(task=name, p=p, dataset_size=size, seed=seed), [0, 1], test_accuracy=accuracy)
+    run = lbfgs(task=name, p=p, dataset_size=size, seed=seed)
+    made = end(run, rest, start=accuracy, test_accuracy=accuracy)
     return GroupCircuit(made, (part(n_key, share),), (part(other_key, 0.5),), 1.0)
 
 

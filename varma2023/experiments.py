@@ -45,6 +45,7 @@ EXPERIMENTS = {
         (learning_rates, "AdamW at other learning rates"),
         (converge.long_runs, "when a run may end early"),
         (converge.from_minima, "whether AdamW stays on minima of both circuits"),
+        (converge.from_memory, "the same from memory, by other steps"),
         (converge.minima_by_size, "the same on more and on fewer examples"),
         (converge.strength, "(c ε, λ / c): the same end"),
         (ungrok.transition, "Figs. 4, 10a, where ungrokking ends"),

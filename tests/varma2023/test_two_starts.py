@@ -203,6 +203,32 @@ def test_a_push_that_only_falls_has_a_height_of_0_and_one_that_drifts_and_rises_
     assert (up.height, up.base, up.top) == (None, 229.0, 20)
 
 
+def test_pushes_at_other_speeds_are_set_beside_those_of_the_same_seed():
+    usual = [barrier.Push(record) for record in pushed((16.0,), sizes=(600,))["pushed"]]
+    slow = [barrier.Push(record) for record in pushed((8.0,), sizes=(600,))["pushed"]]
+    for push in slow:
+        push.record = replace(push.record, run=replace(push.record.run, epochs=16_000))
+    slow[0].costs = np.linspace(230, 210, 21)  # a height of 0 has no ratio
+    slow[1].costs = slow[1].costs + 20  # a higher top, as far above memory
+    both = barrier.by_speed([*slow, *usual])
+    assert {gradients: len(own) for gradients, own in both.items()} == {200: 5, 800: 5}
+    over = barrier.over_usual(slow, usual)
+    assert (over.value, over.n) == (pytest.approx(0.5), 4)
+    assert barrier.lower_tops(slow, usual) == "4 of 5"
+    assert barrier.lower_tops(slow, usual[3:]) == "2 of 2"
+    fig = shown(figures.fig_speeds([*usual, *slow]), "800 gradients a step: 8.0")
+    assert [*fig.data[-1].x] == [200, 800]
+
+
+def test_networks_are_pushed_at_other_speeds_from_the_same_ends_in_memory():
+    usual = {run.init: run for run in sweeps.pushed() if run.dataset_size == sweeps.SPEEDS_AT}
+    faster, slower = (sweeps.other_speeds()[i : i + 5] for i in (0, 5))
+    for run in faster + slower:
+        assert replace(run, epochs=usual[run.init].epochs) == usual[run.init]
+    assert {run.epochs // 20 for run in faster} == {50}
+    assert {run.epochs // 20 for run in slower} == {800}
+
+
 def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():
     pushes = [barrier.Push(record) for record in pushed()["pushed"]][:10]
     ends, rules = [], []

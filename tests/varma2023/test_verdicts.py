@@ -82,7 +82,7 @@ ends, tasks = of("transition", made.sweep), of("other_tasks", made.other_tasks)
 memory = of("memorising", made.memory)
 ablations, pairs = of("ablations", made.ablations), of("convergence", made.pairs)
 strengths, clock = of("strength", made.strengths), of("learning_rates", made.at_rates)
-stepping, steeps = of("larger_step", made.stepping), of("steep", made.steeps)
+steeps = of("steep", made.steeps)
 forgetting = of("forgetting", made.forgetting)
 by_decay = of("tasks_by_decay", partial(made.other_tasks, values=(0.5, 2.0)))
 
@@ -214,7 +214,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B1": predicted, "B2": at_papers_modulus},
     **{"F2a-c": dict, "F3a,b": memory, "F3c,d": rule, "F8": tasks, "F8wd": by_decay, "B9": across},
     **{"B10": winners, "B5": circuits, "B6": pairs, "B7": strengths, "B8": by_eps},
-    **{"B11": clock, "B12": stepping, "B13": made.by_modulus, "B14": made.waits},
+    **{"B11": clock, "B12": made.by_step, "B13": made.by_modulus, "B14": made.waits},
     **{"B15": made.by_width, "B16": made.by_mirrors, "B17": made.by_loss},
     **{"B18": made.by_costs, "B19": steeps, "B20": made.two_minima, "B21": made.leaving},
     **{"B22": made.by_momentum, "B23": made.shaken, "B24": made.left_in_the_middle},
@@ -269,7 +269,7 @@ ALIKE = [
     ("F1a F9", IN_PART, {"shift": 1.5}),
     ("F11 App.B B4", NOT_RUN, grokked),  # without weights
     ("F1c F5", OPEN, {"longer": None}),
-    ("F5 F10b B26", IN_PART, {"rest": RESTLESS}),
+    ("F5 F10b B5 B26", IN_PART, {"rest": RESTLESS}),
     ("F3a,b B3", IN_PART, {"rest": FALLING}),
     ("F8 B9", IN_PART, {"seeds": TWO, "d_crits": {"x-y": 1e5}}),
     ("F3c,d F8wd B8", FAILS, {"power": 0.1}),
@@ -352,7 +352,6 @@ OTHERWISE = {
     ("B10", FAILS): {"steep": 1.0},
     ("B10", OPEN): {"kappa": 1.5},
     ("B10", NOT_RUN): lambda: winners() | rule(share=0.9),
-    ("B5", IN_PART): {"share": 0.9},
     ("B5", FAILS): {"n_key": 20},
     ("B5", NOT_RUN): {"tasks": ("x-y", "x*y")},
     ("B6", IN_PART): {"differ": (1, 2)},
@@ -365,7 +364,8 @@ OTHERWISE = {
     ("B11", FAILS): {"d_crit": 1.5},
     ("B11", NOT_RUN): {"rates": (1e-3, 2e-3)},
     ("B12", IN_PART): {"small": FULL},
-    ("B12", FAILS): {"large": SEMI},
+    ("B12", FAILS): {"kinds": (SEMI,) * 4},
+    ("B12", OPEN): {"kinds": (FULL, FULL, SEMI, SEMI)},
     ("B12", NOT_RUN): {"rates": (8e-3,)},
     ("B26", FAILS): {"moved": 1.3},
     ("B26", OPEN): {"moved": 1.1, "apart": 0.1},
@@ -469,7 +469,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "L-D.3": {IN_PART, SMALLER, OPEN, NOT_RUN},
     "App.B": {IN_PART},  # frequencies that are mostly the strongest have a high mean rank
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B12 B17 B19 B22 B25": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
     "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},

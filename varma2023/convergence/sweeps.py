@@ -110,6 +110,31 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     return runs
 
 
+WAYS: tuple[Changes, ...] = (
+    {"lr": PAPERS.lr / 4},
+    {"precision": "float64"},
+    {"loss": "rounded"},
+    {"lr": PAPERS.lr / 4, "loss": "rounded"},
+)
+"""How AdamW goes on from memory's minima otherwise (choice C82)."""
+
+
+def from_memory(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: AdamW put on memory's minima of one setting of `from_minima` (C82).
+
+    By each of `WAYS`, for as many decay times as there.
+    """
+    p, size, decay, width, _ = MINIMA[1]
+    setting, runs = (p, size, decay, width, PAPERS.lr), list[Run]()
+    for run in from_minima(profile, seeds):
+        own = run.p, run.dataset_size, run.weight_decay, run.model.d_model, run.lr
+        start = run.init and run.init.init
+        if run.optimiser == "adamw" and own == setting and start and start.dataset_size == size:
+            ways = [replace(run, **way) for way in WAYS]
+            runs += [replace(way, epochs=round(run.epochs * run.lr / way.lr)) for way in ways]
+    return runs
+
+
 def minima_by_size(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: the same on more and on fewer examples, AdamW at the paper's rate (C56).
 

@@ -278,7 +278,8 @@ def tasks_table(records: Records, starts: Records) -> str:
         mirror = fmean(measures.mirror_share(record.run) for record in measures.at_largest(here))
         crossing = d_crit_text(here) if found.n > 1 else str(d_crit(here))
         share = f", {found.value / examples:.1%}" if isfinite(found.value) else ""
-        known = ", ".join(f"{start.final('test_accuracy'):.2f}" for start in trained[task])
+        ends = [(r.final("test_accuracy"), r.final("residual")) for r in trained[task]]
+        known = ", ".join(f"{right:.2f} ({residual:.2g})" for right, residual in ends)
         rows.append(
             f"{task} | {trained[task][0].run.epochs:,}; {known} | {crossing}{share} | "
             f"{values[0]:.2f} at {sizes[0]:,.0f} | "
@@ -286,6 +287,8 @@ def tasks_table(records: Records, starts: Records) -> str:
             f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
-    heads = "task | starts: epochs; accuracy on the rest | D_crit; its share of all examples"
+    heads = (
+        "task | starts: epochs; accuracy on the rest (residual) | D_crit; its share of all examples"
+    )
     heads += " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks"
     return table(f"{heads} | residual, at most", rows)

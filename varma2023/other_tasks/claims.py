@@ -1,7 +1,7 @@
 """Claims about the other tasks: Fig. 8, and their circuits."""
 
 from varma2023 import measures
-from varma2023.claims import TWO, ByExperiment, Claims, Evidence, Result
+from varma2023.claims import TWO, ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import NONE, end_kind
 from varma2023.other_tasks import analysis
 from varma2023.pages import OTHER_TASKS, UNGROKKING
@@ -28,7 +28,8 @@ def group_circuits(found: ByExperiment) -> Result:
     by_task = measures.group([c.record for c in judged], "task").values()
     few = all(analysis.few(c) for c in judged if c.other)
     gate = f"they hold over {analysis.MOST:.0%} of the norm, the paper's criterion"
-    further = {f"{gate} ({held} of {len(judged)} networks)": held == len(judged)}
+    further: dict[str, Met] = {f"{gate} ({held} of {len(judged)} networks)": held == len(judged)}
+    further |= measures.resting([c.record for c in judged])
     return Result(analysis.text(judged), few, further, Evidence.of(*by_task))
 
 

@@ -33,6 +33,11 @@ class Push:
         """Its seed and the size of its train set."""
         return self.record.run.seed, self.record.run.dataset_size
 
+    @property
+    def gradients(self) -> int:
+        """Those of one step."""
+        return self.record.run.epochs // STAGES
+
     @cached_property
     def top(self) -> int:
         """The step of the peak that stands out most, on both sides; without one, of the highest."""
@@ -76,6 +81,24 @@ def by_seed(pushes: Pushes) -> dict[int, list[Push]]:
 def by_size(pushes: Pushes) -> dict[int, list[Push]]:
     """Those on each size of the train set."""
     return statistics.gathered((push.record.run.dataset_size, push) for push in pushes)
+
+
+def by_speed(pushes: Pushes) -> dict[int, list[Push]]:
+    """Those with as many gradients a step, fastest first."""
+    ordered = sorted(pushes, key=lambda push: push.gradients)
+    return statistics.gathered((push.gradients, push) for push in ordered)
+
+
+def over_usual(pushes: Pushes, usual: Pushes) -> Interval:
+    """Their heights over those of the same seeds at the usual speed, where both are above 0."""
+    above, below = ({p.at[0]: p.height for p in own if p.height} for own in (pushes, usual))
+    return statistics.mean_ratio(above, below)
+
+
+def lower_tops(pushes: Pushes, usual: Pushes) -> str:
+    """ "4 of 5": how many tops are lower than that of the same seed at the usual speed."""
+    tops = {push.at: push.costs[push.top] for push in usual}
+    return measures.how_many(p.costs[p.top] < tops[p.at] for p in pushes if p.at in tops)
 
 
 def falls(pushes: Pushes) -> list[bool | None]:

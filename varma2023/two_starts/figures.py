@@ -1,6 +1,6 @@
 """The figures of App. A: relative strength (Fig. 10), two starts, and the loop they draw."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isnan, log, nan
 from statistics import fmean, geometric_mean
 
@@ -213,31 +213,56 @@ def fig_pushed(pushes: barrier.Pushes, fresh: Records) -> go.Figure:
 
     Not in the paper. With where straight lines reach 0, and D_crit of the fresh networks.
     """
-    fig = panels(460, ["Eq. (2) above memory's", "the height, by D"], **COLUMNS)
-    for i, ((size, own), colour) in enumerate(coloured(barrier.by_size(pushes).items())):
-        look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "place": (1, 1)}
-        for push in own:
-            look["meta"] = plots.shared_meta([push.record])
-            hover = f"%{{y:+.2f}} at a share of %{{x:.2f}}<br>seed {push.record.run.seed}"
-            draw(fig, push.shares, push.above, f"D = {size:,}", hover, **look)
+    paths = {f"D = {size:,}": own for size, own in barrier.by_size(pushes).items()}
+    fig = _paths(paths, "the height, by D", lambda push: push.at[1], "D = %{x:,}")
     crits, zeros = measures.d_crits(fresh), barrier.vanishing_sizes(pushes)
     marks = ("straight lines reach 0", zeros, NORM, "circle-open"), (CRITS, crits, MEM, "x")
-    for i, (seed, own) in enumerate(barrier.by_seed(pushes).items()):
-        look = {"colour": NORM, "dash": dash_of(i), "width": 1.4, "mode": "lines+markers"}
-        sizes, heights = zip(*((p.record.run.dataset_size, p.height) for p in own), strict=True)
-        hover = f"%{{y:.2f}} at D = %{{x:,}}<br>seed {seed}"
-        draw(fig, sizes, heights, f"seed {seed}", hover, place=(1, 2), **look)
     for label, ends, colour, symbol in marks:
         mark: Looks = {"mode": "markers", "marker": {"color": colour, "symbol": symbol}}
         mark["customdata"] = list(ends)
         x, told = list(ends.values()), f"{label}, D = %{{x:.0f}}, seed %{{customdata}}"
         draw(fig, x, [0.0] * len(x), label, told, place=(1, 2), **mark)
-    for col in (1, 2):
-        fig.add_hline(0, line=plots.DOTTED, row=1, col=col)
-    fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
     fig.update_xaxes(title="D", row=1, col=2)
     said = f"{len(pushes)} networks in memory are pushed towards the rule. Eq. (2) rises over "
     return set_alt(fig, f"{said}memory, by {barrier.heights_text(pushes)} examples.")
+
+
+def fig_speeds(pushes: barrier.Pushes) -> go.Figure:
+    """How Eq. (2) rises on the way out of memory, and the height, by the speed of the push.
+
+    Not in the paper. On one size of the train set.
+    """
+    paths = {f"{n:,} gradients a step": own for n, own in barrier.by_speed(pushes).items()}
+    fig = _paths(paths, "the height, by speed", lambda push: push.gradients, "%{x:,} a step")
+    fig.update_xaxes(type="log", title="gradients a step", row=1, col=2)
+    heights = "; ".join(f"{label}: {barrier.heights_text(own)}" for label, own in paths.items())
+    return set_alt(fig, f"How Eq. (2) rises on the way out of memory, by speed. {heights}.")
+
+
+def _paths(
+    paths: dict[str, list[barrier.Push]],
+    title: str,
+    read: Callable[[barrier.Push], int],
+    where: str,
+) -> go.Figure:
+    """Eq. (2) above memory's against the share, by label; and the heights by what `read` gives."""
+    fig = panels(460, ["Eq. (2) above memory's", title], **COLUMNS)
+    for i, ((label, own), colour) in enumerate(coloured(paths.items())):
+        look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "place": (1, 1)}
+        for push in own:
+            look["meta"] = plots.shared_meta([push.record])
+            hover = f"%{{y:+.2f}} at a share of %{{x:.2f}}<br>seed {push.at[0]}"
+            draw(fig, push.shares, push.above, label, hover, **look)
+    seeds = barrier.by_seed([push for own in paths.values() for push in own])
+    for i, (seed, own) in enumerate(seeds.items()):
+        look = {"colour": NORM, "dash": dash_of(i), "width": 1.4, "mode": "lines+markers"}
+        x, heights = zip(*((read(push), push.height) for push in own), strict=True)
+        hover = f"%{{y:.2f}} at {where}<br>seed {seed}"
+        draw(fig, x, heights, f"seed {seed}", hover, place=(1, 2), **look)
+    for col in (1, 2):
+        fig.add_hline(0, line=plots.DOTTED, row=1, col=col)
+    fig.update_xaxes(title="share of the trigonometric logits", row=1, col=1)
+    return fig
 
 
 def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
