@@ -73,7 +73,7 @@ def diverges(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B34",
     "Beyond: the time to grok, mod 53",
-    "mod 53, too, the time to grok diverges as the dataset shrinks to a critical size",
+    "mod 53, too, at one rate, the time to grok diverges as the dataset shrinks to a critical size",
     (DELAY_LAWS, "fig-wide"),
     ("delay_53",),
 )

@@ -52,20 +52,23 @@ def both_starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(5, 54_000, (3000,)),
+    published=Grid(5, 54_000, AT_REST := (3000,)),
     quick=Grid(1, 80, (250, 400), run=QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
 )
 def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """App. A.2 and A.4: both starts again, until at rest (choice C76).
 
-    By the networks of `finer`, whose D_crit is known, and from random weights of their seeds. Of
-    the two sizes of that choice the published runs have the larger one.
+    By the networks of `finer`, whose D_crit is known, and from random weights of their seeds. The
+    published runs have fresh networks on a smaller size, too.
     """
     changes = {"until_rest": profile != "quick", **changes}
+    inits = profiles.full_data(profile, 2 * grid.seeds, **profiles.shared(changes))[grid.seeds :]
     every = replace(grid, seeds=2 * grid.seeds)  # the later half, as there
-    inits = profiles.full_data(profile, every.seeds, **profiles.shared(changes))[grid.seeds :]
-    fresh = [run for run in from_random(every, changes) if run.seed >= grid.seeds]
+    runs = from_random(every, changes)
+    if grid.sizes is AT_REST:
+        runs += from_random(replace(every, sizes=(1365,), epochs=100_000), changes)
+    fresh = [run for run in runs if run.seed >= grid.seeds]
     return [*profiles.to_the_minimum(inits, grid, changes), *fresh]
 
 
