@@ -108,10 +108,10 @@ def test_a_sweep_is_judged_from_twenty_runs_at_three_sizes_on():
 def test_the_texts_and_the_table_say_how_many_and_where():
     runs = sweep(seeds=(0, 1))
     assert analysis.standing(runs) == runs[4:6]
-    assert analysis.ends_text(runs) == "0.800 (+0.004), 0.800 (+0.004)"
+    assert analysis.ends_text(runs) == "0.800 (+0.001), 0.800 (+0.001)"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
     stays = analysis.stays_text(runs)
-    assert stays.startswith("D = 380, seed 0: about 0.790 from epoch ")
+    assert stays.startswith("D = 380, seed 0: about 0.798 from epoch ")
     assert stays.count("to 50,000") == 2
     table = analysis.outcomes_table(runs)
     assert table.count("<tr>") == 1 + 5
@@ -502,3 +502,8 @@ def test_momentum_moves_what_adamw_stands_and_neither_pace_nor_rest():
     found = evidence.by_momentum(betas=(0.1, 0.9, 0.99))["momentum"]
     fig = shown(figures.fig_side_by_side(found, "beta1"), "β₁ = 0.1, η = 0.001: 10 of 10")
     assert len(fig.data) == 2 * len(found)
+
+
+def test_networks_that_stay_with_the_rounded_loss_must_be_at_rest_for_the_claim_to_hold():
+    judged = board.judge("B42", **evidence.rounded_again(residual=3.0))
+    assert (judged.core, judged.further["every end is at rest (0 of 5)"]) == (True, None)

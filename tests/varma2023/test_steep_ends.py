@@ -1,5 +1,6 @@
 """How steep the loss is at minima of both circuits, and whether AdamW stays there."""
 
+from dataclasses import replace
 from math import isnan
 
 import evidence
@@ -9,7 +10,7 @@ from handmade import shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures
-from varma2023.convergence import steepness
+from varma2023.convergence import steepness, sweeps
 from varma2023.convergence.steepness import MEMORY, RULE
 
 
@@ -53,6 +54,30 @@ def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():
     calm = steepness.minima(evidence.from_minima(calm=True))
     assert steepness.left_text(calm, RULE).endswith("0 of 15 at η = 0.016")
     assert sum(steepness.right(calm)) == 90 - (10 + 15) - (5 + 15)  # of memory, of the rule
+
+
+def test_ways_from_memory_are_told_by_rate_precision_and_loss():
+    calm = [r for r in evidence.from_minima(memory=20) if r.run.optimiser == "adamw"][15:30]
+    steep = [r for r in evidence.from_minima(memory=50) if r.run.optimiser == "adamw"][15:18]
+    assert {r.run.weight_decay for r in calm + steep} == {0.5}
+    calm = [r for r in calm if r.run.lr == 1e-3]
+    steep = [replace(r, run=replace(r.run, loss="rounded")) for r in steep if r.run.lr == 1e-3]
+    table = steepness.ways_table([*calm, *steep])
+    assert table.count("<tr>") == 3
+    assert "<td>0.001</td><td>float32</td><td>exact</td><td>0 of 5</td><td>10</td>" in table
+    assert "<td>rounded</td><td>0 of 1</td><td>25</td>" in table
+
+
+def test_networks_in_memory_go_on_by_other_steps_from_the_minima_of_one_setting():
+    known = {run.init for run in sweeps.from_minima() if run.lr == 1e-3}
+    runs = sweeps.from_memory()
+    assert {run.init for run in runs} < known
+    assert len({run.init for run in runs}) == 5
+    assert {run.init.init.dataset_size for run in runs} == {280}  # from random weights
+    assert {round(run.epochs * run.lr, 9) for run in runs} == {5.0}
+    ways = [(run.lr, run.precision, run.loss) for run in runs[:4]]
+    assert ways[:2] == [(2.5e-4, "float32", "exact"), (1e-3, "float64", "exact")]
+    assert ways[2:] == [(1e-3, "float32", "rounded"), (2.5e-4, "float32", "rounded")]
 
 
 def test_where_adamw_ends_is_told_by_learning_rate():

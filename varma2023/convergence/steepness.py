@@ -206,6 +206,21 @@ def steepness_table(found: Sequence[Minimum]) -> str:
     return table(f"{heads} | Memory is calm at η below", rows)
 
 
+def ways_table(records: Records) -> str:
+    """AdamW from memory's minima, by rate, precision and loss: who leaves, and where they end."""
+    rows = []
+    for way, own in group(records, "lr", "precision", "loss").items():
+        start, end = (Summary.of([r["steepness"][i] for r in own]).text(".0f") for i in (0, -1))
+        rise = Summary.of([float(np.nanmax(measures.over_least(r))) for r in own]).text(".3g")
+        heights = Summary.of([least(r) / measures.objective(r)[0] for r in own]).text(".4g")
+        right = max(map(measures.at_the_end, own))
+        left = measures.how_many(map(leaves, own))
+        rows.append([*way, left, start, end, powers(rise), heights, f"{right:.2f}"])
+    heads = "η | precision | loss | leave | steepness × η / ε at first | at the end"
+    heads += " | train loss, over its least, at most | Eq. (2) at the end, over the minimum"
+    return table(f"{heads} | test accuracy at the end, at most", rows)
+
+
 def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     """How steep the loss is at every minimum, by setting; then how far it rises under AdamW.
 
