@@ -78,6 +78,12 @@ def below(one: Record, other: Record) -> bool:
     return least(one) < (1 - SAME["objective"]) * least(other)
 
 
+def lower_text(found: Sequence[Pair]) -> str:
+    """ "3 of 8 pairs, AdamW's in 1": where the minimiser's end is clearly the lower one."""
+    lower = measures.how_many(below(pair.lbfgs, pair.adamw) for pair in found)
+    return f"{lower} pairs, AdamW's in {sum(below(pair.adamw, pair.lbfgs) for pair in found)}"
+
+
 def floor(record: Record) -> float:
     """The median residual over the last tenth of the epochs: where AdamW hovers."""
     return float(np.median(record["residual"][record["epoch"] >= 0.9 * record["epoch"][-1]]))
@@ -185,6 +191,11 @@ def early_ends(records: Records, tolerance: float) -> list[EarlyEnd]:
                 found.append(EarlyEnd(record, int(epoch[n - 1]), there, same, shift))
                 break
     return found
+
+
+def early_criteria(ends: Sequence[EarlyEnd]) -> dict[str, bool]:
+    """Whether it makes no difference to test accuracy that a run ends early."""
+    return {"ending early changes nothing": all(end.same for end in ends)}
 
 
 def norm_shift_text(ends: Sequence[EarlyEnd]) -> str:

@@ -84,9 +84,17 @@ def by_size(pushes: Pushes) -> dict[int, list[Push]]:
 
 
 def by_speed(pushes: Pushes) -> dict[int, list[Push]]:
-    """Those with as many gradients a step, fastest first."""
+    """By gradients a step, fastest first: pushes of networks that were pushed at every speed."""
     ordered = sorted(pushes, key=lambda push: push.gradients)
-    return statistics.gathered((push.gradients, push) for push in ordered)
+    every = len({push.gradients for push in pushes})
+    at = statistics.gathered((push.at, push) for push in pushes)
+    return statistics.gathered((p.gradients, p) for p in ordered if len(at[p.at]) == every)
+
+
+def speeds_text(pushes: Pushes) -> str:
+    """ "200 gradients a step: 6.3 (3.3 – 7.3) at 228; ...": the known heights by speed."""
+    own = by_speed(pushes).items()
+    return "; ".join(f"{n:,} gradients a step: {heights_text(each)}" for n, each in own)
 
 
 def over_usual(pushes: Pushes, usual: Pushes) -> Interval:
