@@ -56,16 +56,16 @@ def test_adamw_leaves_where_its_step_is_too_long_or_the_limit_is_wrong():
     assert sum(steepness.right(calm)) == 90 - (10 + 15) - (5 + 15)  # of memory, of the rule
 
 
-def test_ways_from_memory_are_told_by_rate_precision_and_loss():
-    calm = [r for r in evidence.from_minima(memory=20) if r.run.optimiser == "adamw"][15:30]
-    steep = [r for r in evidence.from_minima(memory=50) if r.run.optimiser == "adamw"][15:18]
-    assert {r.run.weight_decay for r in calm + steep} == {0.5}
-    calm = [r for r in calm if r.run.lr == 1e-3]
-    steep = [replace(r, run=replace(r.run, loss="rounded")) for r in steep if r.run.lr == 1e-3]
-    table = steepness.ways_table([*calm, *steep])
-    assert table.count("<tr>") == 3
-    assert "<td>0.001</td><td>float32</td><td>exact</td><td>0 of 5</td><td>10</td>" in table
-    assert "<td>rounded</td><td>0 of 1</td><td>25</td>" in table
+def test_ways_from_memory_are_told_beside_the_usual_one_from_the_same_minima():
+    records = evidence.from_minima(memory=20)
+    steep = [r for r in evidence.from_minima(memory=50) if r.run.optimiser == "adamw"][15:]
+    ways = [replace(r, run=replace(r.run, loss="rounded")) for r in steep[:6] if r.run.lr == 1e-3]
+    assert [(way.run.weight_decay, way.run.seed) for way in ways] == [(0.5, 0), (0.5, 1)]
+    table = steepness.ways_table(ways, records)
+    assert table.count("<tr>") == 1 + 3 + 1  # of the rates of those, and of these
+    assert "<td>0.001</td><td>float32</td><td>exact</td><td>0 of 2</td><td>10</td>" in table
+    assert "<td>rounded</td><td>0 of 2</td><td>25</td>" in table
+    assert "<td>0.016</td><td>float32</td><td>exact</td><td>2 of 2</td><td>160</td>" in table
 
 
 def test_networks_in_memory_go_on_by_other_steps_from_the_minima_of_one_setting():

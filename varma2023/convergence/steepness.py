@@ -206,10 +206,14 @@ def steepness_table(found: Sequence[Minimum]) -> str:
     return table(f"{heads} | Memory is calm at η below", rows)
 
 
-def ways_table(records: Records) -> str:
-    """AdamW from memory's minima, by rate, precision and loss: who leaves, and where they end."""
-    rows = []
-    for way, own in group(records, "lr", "precision", "loss").items():
+def ways_table(ways: Records, records: Records) -> str:
+    """AdamW from memory's minima, by rate, precision and loss: who leaves, and where they end.
+
+    `ways` are runs of `from_memory`; those of `from_minima` from the same minima come first.
+    """
+    starts, rows = {record.run.init for record in ways}, []
+    usual = [r for r in records if r.run.init in starts and r.run.optimiser == "adamw"]
+    for way, own in group([*usual, *ways], "lr", "precision", "loss").items():
         start, end = (Summary.of([r["steepness"][i] for r in own]).text(".0f") for i in (0, -1))
         rise = Summary.of([float(np.nanmax(measures.over_least(r))) for r in own]).text(".3g")
         heights = Summary.of([least(r) / measures.objective(r)[0] for r in own]).text(".4g")
