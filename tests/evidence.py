@@ -486,8 +486,7 @@ def continued(stay=(SEMI,) * 5, residual=0.1) -> Named:
     """AdamW's runs on from starts that lead the minimiser to the middle, then from another."""
     ends = carried(exact=(0.6,) * len(stay) + (1.0,), rounded=())["carried"]
     on = [replace(each.run.init, keep_weights=False, init=each.run.init) for each in ends]
-    still = {SEMI: SHAPES[SEMI].clip(max=0.79)}  # else it climbs a little to the end
-    kinds = (still.get(kind, kind) for kind in (*stay, FULL))
+    kinds = (*stay, FULL)
     made = [plateau(kind, run, residual=residual) for kind, run in zip(kinds, on, strict=True)]
     return {"continued": made, "carried": ends}
 
@@ -504,9 +503,16 @@ def stepping(large=FULL, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
     return [r for lr, kind in kinds for r in near_d_crit([kind], seeds, replace(base, lr=lr))]
 
 
-def by_step(kinds=(FULL,) * 4, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS) -> Named:
-    """The same, with networks on the paper's sizes at the larger rate, a kind at each size."""
-    papers = near_d_crit(kinds, seeds, replace(base, lr=rates[0]))
+def by_step(
+    kinds=(FULL,) * 4, odd=None, small=NONE, rates=(8e-3, 1e-3), seeds=FIVE, base=PAPERS
+) -> Named:
+    """The same, with networks on the paper's sizes at the larger rate, a kind at each size.
+
+    Those of odd seeds may be of kinds of their own. At the usual rate they end otherwise.
+    """
+    large, usual = replace(base, lr=rates[0]), NONE if FULL in kinds else FULL
+    papers = near_d_crit(kinds, seeds[::2], large) + near_d_crit(odd or kinds, seeds[1::2], large)
+    papers += near_d_crit([usual] * 9, seeds, base)
     return {"larger_step": stepping(FULL, small, rates, seeds, base), "papers_sizes": papers}
 
 

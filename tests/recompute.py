@@ -290,8 +290,11 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
 
 def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
     """By size, how many runs of the largest learning rate end above 0.95, of how many."""
-    fast = [row for row in rows if row.lr == max(row.lr for row in rows)]
-    return by(fast, "dataset_size", of=partial(n_above, level=0.95))
+    return by(at_the_largest_rate(rows), "dataset_size", of=partial(n_above, level=0.95))
+
+
+def at_the_largest_rate(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.lr == max(row.lr for row in rows)]
 
 
 def meeting(memory: list[Row], rules: list[Row]) -> list[float]:
@@ -662,7 +665,11 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "B26": [*map(averaged, by(ungrokked("grokfast"), "amplify", of=d_crits).values())],
         "B12": [
-            f"{k} of {of} at D = {D:,}" for D, (k, of) in left_memory(read("larger_step")).items()
+            *(
+                f"{k} of {of} at D = {D:,}"
+                for D, (k, of) in left_memory(read("larger_step")).items()
+            ),
+            "{} of {} on the".format(*n_above(at_the_largest_rate(read("papers_sizes")), 0.95)),
         ],
     }
 

@@ -214,8 +214,10 @@ def test_pushes_at_other_speeds_are_set_beside_those_of_the_same_seed():
     assert {gradients: len(own) for gradients, own in both.items()} == {200: 5, 800: 5}
     over = barrier.over_usual(slow, usual)
     assert (over.value, over.n) == (pytest.approx(0.5), 4)
-    assert barrier.lower_tops(slow, usual) == "4 of 5"
-    assert barrier.lower_tops(slow, usual[3:]) == "2 of 2"
+    assert barrier.lower_tops(slow, usual) == "4 of 5 seeds, on 0 below its start"
+    assert barrier.lower_tops(slow, usual[3:]) == "2 of 2 seeds, on 0 below its start"
+    slow[4].costs[0] = 999  # memory was still falling
+    assert barrier.lower_tops(slow, usual[3:]) == "2 of 2 seeds, on 1 below its start"
     fig = shown(figures.fig_speeds([*usual, *slow]), "800 gradients a step: 8.0")
     assert [*fig.data[-1].x] == [200, 800]
 

@@ -365,7 +365,7 @@ OTHERWISE = {
     ("B11", NOT_RUN): {"rates": (1e-3, 2e-3)},
     ("B12", IN_PART): {"small": FULL},
     ("B12", FAILS): {"kinds": (SEMI,) * 4},
-    ("B12", OPEN): {"kinds": (FULL, FULL, SEMI, SEMI)},
+    ("B12", OPEN): {"odd": (SEMI,) * 4},
     ("B12", NOT_RUN): {"rates": (8e-3,)},
     ("B26", FAILS): {"moved": 1.3},
     ("B26", OPEN): {"moved": 1.1, "apart": 0.1},
@@ -679,6 +679,18 @@ def test_ends_that_still_fall_meet_no_criterion(name, found, size, criterion):
     falling = made.with_rest(records["transition"], FALLING, dataset_size=size)
     told = board.judge(name, **records | {"transition": falling})
     assert told.further[criterion] is None
+
+
+def test_the_norm_of_a_circuit_has_the_papers_gate():
+    gate = "they hold over 95% of the norm, the paper's criterion (0 of 15 networks)"
+    assert board.judge("B5", **circuits(share=0.9)).further[gate] is False
+
+
+def test_a_run_that_stays_but_does_not_rest_is_told_by_fig_1c():
+    criterion, found = "one that stays is at rest", semi()
+    assert board.judge("F1c", **found).further[criterion]
+    found["semi_grokking_again"] = [altered(r, residual=3.0) for r in found["semi_grokking_again"]]
+    assert board.judge("F1c", **found).further[criterion] is None
 
 
 def test_networks_that_never_come_near_rest_leave_b41_open():

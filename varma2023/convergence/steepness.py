@@ -116,7 +116,7 @@ def _read(found: Sequence[Minimum]) -> Reading:
     return lambda end: steep[end.run]
 
 
-def _holding(found: Sequence[Minimum], kind: str) -> list[Record]:
+def holding(found: Sequence[Minimum], kind: str) -> list[Record]:
     """`again` of the minima of a kind that hold its circuit."""
     return [minimum.again for minimum in found if minimum.kind == kind and minimum.holds]
 
@@ -124,7 +124,7 @@ def _holding(found: Sequence[Minimum], kind: str) -> list[Record]:
 def slopes(found: Sequence[Minimum], kind: str) -> dict[int, float]:
     """d ln steepness / d ln D of minima at rest of one setting and kind, by seed."""
     read, fits = _read(found), dict[int, float]()
-    for seed, own in group([*filter(rests, _holding(found, kind))], "seed").items():
+    for seed, own in group([*filter(rests, holding(found, kind))], "seed").items():
         sizes, steep = measures.curve(own, read)
         if len(sizes) > 1:
             fits[seed] = log_slope(sizes, steep)
@@ -144,7 +144,7 @@ def exponents(found: Sequence[Minimum]) -> list[Interval]:
 
 def too_steep_text(found: Sequence[Minimum]) -> str:
     """The D from which memory's minimum is too steep for AdamW at the paper's rate, over seeds."""
-    ends = _holding(found, MEMORY)
+    ends = holding(found, MEMORY)
     return measures.d_crit_text(ends, stable_below(PAPERS), _read(found)) if ends else "none"
 
 
@@ -209,7 +209,7 @@ def steepness_table(found: Sequence[Minimum]) -> str:
 def ways_table(ways: Records, records: Records) -> str:
     """AdamW from memory's minima, by rate, precision and loss: who leaves, and where they end.
 
-    `ways` are runs of `from_memory`; those of `from_minima` from the same minima come first.
+    `ways` are runs of `from_memory`; those of `from_minima` from the same minima stand beside them.
     """
     starts, rows = {record.run.init for record in ways}, []
     usual = [r for r in records if r.run.init in starts and r.run.optimiser == "adamw"]
@@ -221,7 +221,7 @@ def ways_table(ways: Records, records: Records) -> str:
         left = measures.how_many(map(leaves, own))
         rows.append([*way, left, start, end, powers(rise), heights, f"{right:.2f}"])
     heads = "η | precision | loss | leave | steepness × η / ε at first | at the end"
-    heads += " | train loss, over its least, at most | Eq. (2) at the end, over the minimum"
+    heads += " | largest train loss, over its least | Eq. (2) at the end, over the minimum"
     return table(f"{heads} | test accuracy at the end, at most", rows)
 
 
@@ -275,7 +275,7 @@ def fig_steep_sizes(records: Records) -> go.Figure:
     for col, found in enumerate(settings.values(), start=1):
         at = _read(found)
         for look, (kind, colour) in enumerate(((RULE, GEN), (MEMORY, MEM))):
-            for seed, ends in group(_holding(found, kind), "seed").items():
+            for seed, ends in group(holding(found, kind), "seed").items():
                 looks: Looks = {"colour": colour, "dash": plots.dash_of(look), "width": 1.5}
                 hover = f"%{{y:.3g}} on %{{x:,}} examples<br>{kind}, seed {seed}"
                 plots.draw_ends(fig, ends, at, kind, hover, look, place=(1, col), **looks)

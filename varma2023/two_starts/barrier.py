@@ -48,7 +48,7 @@ class Push:
 
     @property
     def base(self) -> float:
-        """The lowest Eq. (2) up to the top: memory's minimum."""
+        """The lowest Eq. (2) up to the top: memory's, or that of a place on the way (C81)."""
         return float(self.costs[: self.top + 1].min())
 
     @property
@@ -92,9 +92,10 @@ def by_speed(pushes: Pushes) -> dict[int, list[Push]]:
 
 
 def speeds_text(pushes: Pushes) -> str:
-    """ "200 gradients a step: 6.3 (3.3 – 7.3) at 228; ...": the known heights by speed."""
-    own = by_speed(pushes).items()
-    return "; ".join(f"{n:,} gradients a step: {heights_text(each)}" for n, each in own)
+    """ "200 gradients a step: 6.3 (3.3 – 7.3); ...": the known heights by speed."""
+    heights = {n: [push.height for push in own] for n, own in by_speed(pushes).items()}
+    own = (f"{n:,} gradients a step: {Summary.of(h).text('.1f')}" for n, h in heights.items())
+    return "; ".join(own)
 
 
 def over_usual(pushes: Pushes, usual: Pushes) -> Interval:
@@ -104,9 +105,11 @@ def over_usual(pushes: Pushes, usual: Pushes) -> Interval:
 
 
 def lower_tops(pushes: Pushes, usual: Pushes) -> str:
-    """ "4 of 5": how many tops are lower than that of the same seed at the usual speed."""
+    """ "4 of 5 seeds, on 1 below its start": how many tops lie below that at the usual speed."""
     tops = {push.at: push.costs[push.top] for push in usual}
-    return measures.how_many(p.costs[p.top] < tops[p.at] for p in pushes if p.at in tops)
+    own = [(p.costs[p.top], p) for p in pushes if p.at in tops]
+    lower = measures.how_many(top < tops[p.at] for top, p in own)
+    return f"{lower} seeds, on {sum(top < p.costs[0] for top, p in own)} below its start"
 
 
 def falls(pushes: Pushes) -> list[bool | None]:
