@@ -327,11 +327,11 @@ def crit_ratio_text(grokked: Records, fresh: Records) -> str:
     return "not known, as one of them was not seen" if isnan(found.value) else found.text()
 
 
-def sides(records: Records) -> dict[int, tuple[list[int], list[int]]]:
-    """By seed, the sizes on which a network is at rest below an accuracy of one half, and above."""
+def sides(records: Records, level: float = 0.5) -> dict[int, tuple[list[int], list[int]]]:
+    """By seed, the sizes on which a network is at rest below an accuracy, and above."""
     found = dict[int, tuple[list[int], list[int]]]()
     for record in filter(measures.rests, records):
-        above = at_the_end(record) > 0.5
+        above = at_the_end(record) > level
         found.setdefault(record.run.seed, ([], []))[above].append(record.run.dataset_size)
     return found
 
