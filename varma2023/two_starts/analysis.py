@@ -336,6 +336,11 @@ def sides(records: Records, level: float = 0.5) -> dict[int, tuple[list[int], li
     return found
 
 
+def least_kept(records: Records, level: float = 0.5) -> Summary:
+    """By seed, the least size on which a network is at rest above an accuracy."""
+    return Summary.of([min(above) for _, above in sides(records, level).values() if above])
+
+
 def half_the_size(grokked: Records, fresh: Records) -> list[bool | None]:
     """App. A.2 by seed: whether grokked networks keep half on half of what fresh ones need.
 

@@ -81,8 +81,7 @@ def half_the_size(found: ByExperiment) -> Result:
     if not down or not measures.judged(fresh):
         return Result()
     known = analysis.half_the_size(grokked, started)
-    kept, left = analysis.sides(grokked).values(), analysis.sides(started).values()
-    least = measures.Summary.of([min(above) for _, above in kept if above])
+    left, least = analysis.sides(started).values(), analysis.least_kept(grokked)
     most = measures.Summary.of([max(below) for below, _ in left if below])
     ours = f"{_crits(down, fresh)}; at rest, other networks are above ½ on {least.text()} examples "
     ours += f"once grokked; fresh ones below it on {most.text() if most.seen else 'none'}"
