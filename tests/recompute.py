@@ -473,10 +473,10 @@ def resting() -> list[tuple[str, int, int]]:
     kinds = groups(started, "optimiser")
     names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "B3": "both_starts"}
     names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
-    names["A.4"] = "starts_at_rest"
     found = {claim: read(name) for claim, name in names.items()}
     found |= {"F7": ungrokked("ungrokking"), "B13": at_moduli()}
     found |= {"B15": ungrokked_at_widths(), "B33": kinds["lbfgs"]}
+    found["A.4"] = groups(read("starts_at_rest"), "dataset_size")[3000]
     right = sum(map(left_as_the_limit_says, kinds["adamw"]))
     ends = [(claim, sum(map(rests, rows)), len(rows)) for claim, rows in found.items()]
     return [*ends, ("B33", right, len(kinds["adamw"]))]
@@ -515,6 +515,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
     down, fresh = grokked_ones(starts), fresh_ones(starts)
     at_rest = read("starts_at_rest")
     keeps = [row for row in read("finer") if rests(row) and accuracy(row) > 0.5]
+    in_memory = [row for row in fresh_ones(at_rest) if rests(row) and accuracy(row) < 0.5]
     kept = [min(row.dataset_size for row in own) for own in groups(keeps, "seed").values()]
     up = f"at most {averaged(d_crits(fresh))}"
     ends = by(ungrokked("ungrokking"), "dataset_size", of=lambda own: median(map(accuracy, own)))
@@ -579,10 +580,12 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "A.2": [
             *(f"^D_crit at least {averaged(d_crits(down))}", up),
             f"above ½ on {summary(kept)} examples",
+            f"fresh ones below it on {max(row.dataset_size for row in in_memory):,}",
         ],
         "A.4": [
             f"{sum(own)} of {len(own)} on {size:,} examples"
             for size, own in by(at_rest, "dataset_size", of=grokked_lower).items()
+            if own
         ],
         "B3": [up],
         "F10a": [

@@ -179,13 +179,16 @@ def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     assert list(groups) == ["x+y", "x-y"]
     assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
     ends = zip(("x+y", "x-y", "x-y"), (0.75, 1.0, 0.5), strict=True)
-    starts = [record(Run(task=task, epochs=700), [700], test_accuracy=[end]) for task, end in ends]
+    starts = [
+        record(Run(task=task, epochs=700), [700], test_accuracy=[end], residual=[end / 2])
+        for task, end in ends
+    ]
     text = tasks_table(records, starts)
     assert "below 300" in text
     assert "6.3%" in text  # 800 of 12,769
     # epochs before, and what the networks know of the examples that they were not trained on
-    assert "<td>700; 0.75</td>" in text
-    assert "<td>700; 1.00, 0.50</td>" in text
+    assert "<td>700; 0.75 (0.38)</td>" in text
+    assert "<td>700; 1.00 (0.5), 0.50 (0.25)</td>" in text
     assert measures.described(records).startswith("14 runs of x+y, x-y, p = 113, D = 300")
 
 
