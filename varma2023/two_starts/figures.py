@@ -234,7 +234,8 @@ def fig_speeds(pushes: barrier.Pushes) -> go.Figure:
     """
     paths = {f"{n:,} gradients a step": own for n, own in barrier.by_speed(pushes).items()}
     fig = _paths(paths, "the height, by speed", lambda push: push.gradients, "%{x:,} a step")
-    fig.update_xaxes(type="log", title="gradients a step", row=1, col=2)
+    ticks = {"type": "log", "tickvals": [*barrier.by_speed(pushes)]}
+    fig.update_xaxes(ticks, title="gradients a step", row=1, col=2)
     return set_alt(
         fig, f"How high Eq. (2) rises over its least before: {barrier.speeds_text(pushes)}."
     )
