@@ -63,9 +63,9 @@ def test_ways_from_memory_are_told_beside_the_usual_one_from_the_same_minima():
     assert [(way.run.weight_decay, way.run.seed) for way in ways] == [(0.5, 0), (0.5, 1)]
     table = steepness.ways_table(ways, records)
     assert table.count("<tr>") == 1 + 3 + 1  # of the rates of those, and of these
-    assert "<td>0.001</td><td>float32</td><td>exact</td><td>0 of 2</td><td>10</td>" in table
-    assert "<td>rounded</td><td>0 of 2</td><td>25</td>" in table
-    assert "<td>0.016</td><td>float32</td><td>exact</td><td>2 of 2</td><td>160</td>" in table
+    assert "<td>0.001, float32, exact</td><td>0 of 2</td><td>10</td>" in table
+    assert "float32, rounded</td><td>0 of 2</td><td>25</td>" in table
+    assert "<td>0.016, float32, exact</td><td>2 of 2</td><td>160</td>" in table
 
 
 def test_networks_in_memory_go_on_by_other_steps_from_the_minima_of_one_setting():

@@ -219,8 +219,10 @@ def ways_table(ways: Records, records: Records) -> str:
         heights = Summary.of([least(r) / measures.objective(r)[0] for r in own]).text(".4g")
         right = max(map(measures.at_the_end, own))
         left = measures.how_many(map(leaves, own))
-        rows.append([*way, left, start, end, powers(rise), heights, f"{right:.2f}"])
-    heads = "η | precision | loss | leave | steepness × η / ε at first | at the end"
+        rows.append(
+            ["{:g}, {}, {}".format(*way), left, start, end, powers(rise), heights, f"{right:.2f}"]
+        )
+    heads = "η, precision, loss | leave | steepness × η / ε at first | at the end"
     heads += " | largest train loss, over its least | Eq. (2) at the end, over the minimum"
     return table(f"{heads} | test accuracy at the end, at most", rows)
 
