@@ -47,6 +47,11 @@ class Push:
         return int((stands_out if stands_out.any() else self.costs).argmax())
 
     @property
+    def peak(self) -> float:
+        """Eq. (2) over alpha at the top."""
+        return float(self.costs[self.top])
+
+    @property
     def base(self) -> float:
         """The lowest Eq. (2) up to the top: memory's, or that of a place on the way (C81)."""
         return float(self.costs[: self.top + 1].min())
@@ -54,8 +59,8 @@ class Push:
     @property
     def height(self) -> float | None:
         """The top over the base, in units of Eq. (2) over alpha; None if it does not come down."""
-        down = self.costs[self.top :].min() < self.costs[self.top]
-        return float(self.costs[self.top]) - self.base if down else None
+        down = self.costs[self.top :].min() < self.peak
+        return self.peak - self.base if down else None
 
     @property
     def above(self) -> Steps:
@@ -106,10 +111,10 @@ def over_usual(pushes: Pushes, usual: Pushes) -> Interval:
 
 def lower_tops(pushes: Pushes, usual: Pushes) -> str:
     """ "4 of 5 seeds, on 1 below its start": how many tops lie below that at the usual speed."""
-    tops = {push.at: push.costs[push.top] for push in usual}
-    own = [(p.costs[p.top], p) for p in pushes if p.at in tops]
-    lower = measures.how_many(top < tops[p.at] for top, p in own)
-    return f"{lower} seeds, on {sum(top < p.costs[0] for top, p in own)} below its start"
+    peaks = {push.at: push.peak for push in usual}
+    own = [push for push in pushes if push.at in peaks]
+    lower = measures.how_many(push.peak < peaks[push.at] for push in own)
+    return f"{lower} seeds, on {sum(push.peak < push.costs[0] for push in own)} below its start"
 
 
 def falls(pushes: Pushes) -> list[bool | None]:
@@ -163,7 +168,7 @@ def heights_table(pushes: Pushes) -> str:
     rows = []
     for push in pushes:
         height = "still rising" if push.height is None else f"{push.height:.1f}"
-        ends = f"{push.costs[push.top]:.1f} | {height} | {push.shares[push.top]:.2f}"
+        ends = f"{push.peak:.1f} | {height} | {push.shares[push.top]:.2f}"
         last = f"{push.costs[-1]:.1f} | {measures.at_the_end(push.record):.2f}"
         run, rested = push.record.run, "yes" if push.rested else "no"
         rows.append(
@@ -192,7 +197,7 @@ def lower_text(pushes: Pushes, memories: Memories) -> str:
 
 def over_lowest_text(pushes: Pushes, memories: Memories) -> str:
     """As `heights_text`, of the tops over the lowest Eq. (2) in memory that is known."""
-    return _by_size_text(pushes, lambda p: float(p.costs[p.top]) - memories[p.at], ".1f")
+    return _by_size_text(pushes, lambda p: p.peak - memories[p.at], ".1f")
 
 
 class Released(NamedTuple):

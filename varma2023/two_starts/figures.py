@@ -232,10 +232,10 @@ def fig_speeds(pushes: barrier.Pushes) -> go.Figure:
 
     Not in the paper. On one size of the train set.
     """
-    paths = {f"{n:,} gradients a step": own for n, own in barrier.by_speed(pushes).items()}
+    speeds = barrier.by_speed(pushes)
+    paths = {f"{n:,} gradients a step": own for n, own in speeds.items()}
     fig = _paths(paths, "the height, by speed", lambda push: push.gradients, "%{x:,} a step")
-    ticks = {"type": "log", "tickvals": [*barrier.by_speed(pushes)]}
-    fig.update_xaxes(ticks, title="gradients a step", row=1, col=2)
+    fig.update_xaxes(type="log", tickvals=[*speeds], title="gradients a step", row=1, col=2)
     return set_alt(
         fig, f"How high Eq. (2) rises over its least before: {barrier.speeds_text(pushes)}."
     )
