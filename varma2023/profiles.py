@@ -18,6 +18,7 @@ PROFILES = ("published", "quick", "paper")
 QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256))
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
+NARROW = ModelConfig(d_model=48, d_mlp=96, n_heads=2)  # less than half as wide (choice C83)
 PAPERS = Run()
 EVERYTHING = PAPERS.p**2
 SHARED = ("task", "p", "model")  # changes that also apply to the networks that runs start from

@@ -10,7 +10,17 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.measures import stable_below
-from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
+from varma2023.profiles import (
+    NARROW,
+    QUICK_RUN,
+    Grid,
+    Sizes,
+    apply,
+    early,
+    minimised,
+    seed_range,
+    sets,
+)
 
 Networks = Collection[tuple[int, int]] | None
 """Dataset size and seed of some networks of a sweep; None: all."""
@@ -316,6 +326,45 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
     still = _left(profile, longer, STILL)
     return longer + _to_rest(profile, still)
+
+
+NARROW_SIZES = {31: range(300, 461, 40), 47: range(600, 841, 60), 59: range(940, 1101, 40)}
+SLOW_SIZES = (340, 380)  # of the first of these moduli, at the usual rate, too
+
+
+def narrower(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: fresh networks less than half as wide, at three moduli (choice C83).
+
+    Near where they change from memory to the rule, at the least of `RATES`, the first modulus with
+    more seeds; then some of its networks at the usual rate. Each for the same time lr x epochs.
+    """
+    first, quick = min(NARROW_SIZES), profile == "quick"
+    runs = []
+    for p, sizes in {first: (300, 440)}.items() if quick else NARROW_SIZES.items():
+        count = len(seed_range(profile, seeds, published=10 if p == first else 5))
+        runs += semi_grokking(profile, count, sizes, p=p, model=NARROW, n_logged=100)
+    few = (run for run in runs if run.p == first and run.seed < 5)
+    return _at_rate(runs, RATES[0]) + [
+        run for run in few if quick or run.dataset_size in SLOW_SIZES
+    ]
+
+
+NARROW_MIDDLE: dict[int, tuple[tuple[int, int], ...]] = {31: (), 47: (), 59: ()}
+"""By modulus size and seed of published networks of `narrower` that end in the middle."""
+FOLLOWED = 12  # of these at the first modulus, on by AdamW
+
+
+def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks of `narrower` in the middle, on from there (choice C83).
+
+    By the minimiser until at rest; then the first of them by AdamW, for three times as long.
+    """
+    every, some = narrower(profile, seeds), profile == "published"
+    fast = [run for run in every if run.lr == every[0].lr]
+    middle = [r for r in fast if not some or (r.dataset_size, r.seed) in NARROW_MIDDLE[r.p]]
+    first = [replace(run, keep_weights=True) for run in middle if run.p == min(NARROW_SIZES)]
+    on = [_on(start, LONGER - 1) for start in first[: FOLLOWED if some else None]]
+    return _to_rest(profile, middle) + on
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31

@@ -9,7 +9,7 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import EVERYTHING, PAPER_SIZES, QUICK, QUICK_RUN, Grid, sets
+from varma2023.profiles import EVERYTHING, NARROW, PAPER_SIZES, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
 # of random labels, or with a choice of mirror images by that, too (C19, C26 - C29, C50, C76, C78)
@@ -214,3 +214,11 @@ def mirrors(profile: str = "published", seeds: int | None = None) -> list[Run]:
     p = 17 if profile == "quick" else 53
     runs = (_at_multiples(profile, count, p, of, which) for which, of in OF_MIRRORS.items())
     return profiles.longer(profile, [*chain(*runs)], STILL_FALLING)
+
+
+def narrower_ungrokking(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: ungrokking in the networks of `semi_grokking.sweeps.narrower` (C83)."""
+    count = len(profiles.seed_range(profile, seeds))
+    moduli = (17,) if profile == "quick" else (31, 47, 59)
+    of = np.array([1.4, 2.0, 2.6])
+    return [run for p in moduli for run in _at_multiples(profile, count, p, of, model=NARROW)]
