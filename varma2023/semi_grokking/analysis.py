@@ -70,6 +70,36 @@ def rests_in_the_middle(end: Record) -> bool:
     return measures.rests(end) and measures.end_kind(end) == SEMI
 
 
+@dataclass(frozen=True)
+class Narrower:
+    """Networks less than half as wide near where they change to the rule (choice C83)."""
+
+    fast: list[Record]  # from random weights, at the larger rate
+    slow: list[Record]  # some of these at the usual rate
+    ends: list[Record]  # the minimiser's, from the weights of those that are in the middle
+    on: list[tuple[Record, Record]]  # AdamW's from there, each with the minimiser's end
+
+    @classmethod
+    def of(cls, records: Records, ends: Records) -> "Narrower":
+        """The runs of `sweeps.narrower` and of `sweeps.narrower_ends`."""
+        fast, by = measures.at_largest(records, "lr"), group(ends, "optimiser")
+        slow = [record for record in records if record.run.lr < fast[0].run.lr]
+        rest = begun_in_the_middle(by.get("lbfgs", ()))
+        return cls(fast, slow, rest, gone_on(by.get("adamw", ()), rest))
+
+    @property
+    def pairs(self) -> tuple[list[Record], list[Record]]:
+        """The networks in the middle of those at both rates: at the larger one, and the usual."""
+        known = {who(record)[1:] for record in self.slow}
+        same = [record for record in self.fast if who(record)[1:] in known]
+        return [*filter(in_the_middle, same)], [*filter(in_the_middle, self.slow)]
+
+    def told(self, records: Records, does: Callable[[Record], bool]) -> str:
+        """ "15 of 50 at p = 31, 5 of 25 at 47": how many of these do so, by modulus."""
+        each = (f"{how_many(map(does, own))} at {p}" for p, own in group(records, "p").items())
+        return ", ".join(each).replace("at ", "at p = ", 1) or "none"
+
+
 def held(records: Records) -> list[list[Record]]:
     """Of each network of choice C67 the run with the exact loss, the other, and the minimiser's.
 
@@ -98,9 +128,14 @@ def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:
     return [(record, ends[record.run.init]) for record in on if record.run.init in ends]
 
 
-def who(record: Record) -> tuple[float, int, int]:
-    """Learning rate, size and seed: by these the networks of choice C39 are told apart."""
-    return record.run.lr, record.run.dataset_size, record.run.seed
+def who(record: Record) -> tuple[float, int, int, int]:
+    """Learning rate, size, seed and modulus: by these networks near D_crit are told apart."""
+    return record.run.lr, record.run.dataset_size, record.run.seed, record.run.p
+
+
+def in_the_middle(record: Record) -> bool:
+    """Whether a run ends between memory and the rule, on a plateau or on none."""
+    return outcome(record) in (SEMI, UNDER_WAY)
 
 
 @dataclass(frozen=True)
@@ -110,7 +145,9 @@ class Left:
     networks: list[Record]
     middle: list[Record]  # those of them that end so
     later: list[Record]  # the longer runs of these
-    ends: dict[tuple[float, int, int], Record]  # by network, the minimiser's from the later ends
+    ends: dict[
+        tuple[float, int, int, int], Record
+    ]  # by network, the minimiser's from the later ends
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":
@@ -128,7 +165,7 @@ class Left:
             and record.run.dataset_size <= most
             and record.run.lr <= STEP * base.lr
         }
-        middle = [record for record in found.values() if outcome(record) in (SEMI, UNDER_WAY)]
+        middle = [*filter(in_the_middle, found.values())]
         made = group(middling, "optimiser")
         longer = [*by_precision(again)[0], *made.get("adamw", ())]
         later = {who(record): record for record in longer}
@@ -158,7 +195,7 @@ class Left:
         """By network that ends in the middle: where, where the longer run, and the minimiser."""
         rows, later = [], {who(record): record for record in self.later}
         for record in self.middle:
-            (rate, size, seed), then = who(record), later.get(who(record))
+            (rate, size, seed, _), then = who(record), later.get(who(record))
             end = self.ends.get(who(record))
             ends = record, then, end
             cells = [f"{one.final('test_accuracy'):.3f}" if one else "not run" for one in ends]
@@ -232,8 +269,8 @@ def by_precision(again: Records) -> tuple[list[Record], list[Record]]:
 
 def made_again(records: Records, again: Records) -> tuple[list[Record], list[Record]]:
     """The same of those runs alone that end semi-grokked; the paper's profile makes all again."""
-    known = {(record.run.p, *who(record)) for record in standing(records)}
-    return by_precision([r for r in again if (r.run.p, *who(r)) in known])
+    known = {*map(who, standing(records))}
+    return by_precision([record for record in again if who(record) in known])
 
 
 def _by_network(records: Records) -> dict[Run, Record]:

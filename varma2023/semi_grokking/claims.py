@@ -7,7 +7,7 @@ import numpy as np
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result
+from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result, every
 from varma2023.measures import Summary, all_of, at_the_end, group, how_many, none_of, outcome
 from varma2023.pages import CLOCK, CONVERGENCE, LEAVING, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
@@ -463,6 +463,48 @@ def stays_at_rest(found: ByExperiment) -> Result:
     full = all_of("those that the minimiser leads out end in full", map(in_full, out))
     further = {**full, **measures.resting(held)}
     return Result(ours, 2 * len(stay) > len(held), further, Evidence.of(held))
+
+
+SAME_COUNT = 2  # of ten pairs at two rates, the most by which the numbers in the middle differ
+
+
+@CLAIMS.row(
+    "B52",
+    "Beyond: the middle, in narrower networks",
+    "at each of three moduli a network less than half as wide ends in the middle near D_crit, and "
+    "the minimiser rests there from its weights",
+    (MIDDLE, "fig-narrower"),
+    ("narrower", "narrower_ends"),
+)
+def narrower(found: ByExperiment) -> Result:
+    """B52: whether narrower networks rest in the middle, at three moduli (choice C83)."""
+    known = analysis.Narrower.of(found["narrower"], found["narrower_ends"])
+    moduli = group(known.fast, "p")
+    if len(moduli) < 3:
+        return Result()
+    by_modulus = group(known.ends, "p")
+    core = every(_some_rest(by_modulus.get(p, [])) for p in moduli)
+    rest = [*filter(analysis.rests_in_the_middle, known.ends)]
+    ours = f"in the middle end {known.told(known.fast, analysis.in_the_middle)}; of those carried "
+    ours += f"on rest there {known.told(known.ends, analysis.rests_in_the_middle)}{_at(rest)}"
+    further = _below(rest, "rests")
+    further["most of those carried on rest there"] = 2 * len(rest) > len(known.ends)
+    stay = analysis.standing([on for on, _ in known.on])
+    by_adamw = f"by AdamW most of these stay semi-grokked ({len(stay)} of {len(known.on)})"
+    further[by_adamw] = 2 * len(stay) > len(known.on) if known.on else None
+    fast, slow = map(len, known.pairs)
+    rates = f"at the paper's rate as many are in the middle ({slow}, against {fast} of "
+    further[f"{rates}{len(known.slow)})"] = abs(fast - slow) <= SAME_COUNT if known.slow else None
+    return Result(ours, core, further, Evidence.of(*moduli.values()))
+
+
+def _some_rest(ends: Records) -> Met:
+    """Whether an end rests in the middle; None unless enough, all at rest, say that none does."""
+    if any(map(analysis.rests_in_the_middle, ends)):
+        return True
+    return (
+        False if len(ends) >= analysis.FEWEST_CARRIED and all(map(measures.rests, ends)) else None
+    )
 
 
 @CLAIMS.row(

@@ -138,19 +138,19 @@ def fig_carried(records: Records) -> go.Figure:
     return set_alt(fig, f"{said}{'; '.join(told)}.")
 
 
-def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
+def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
     """Not in the paper: test accuracy at the end against D, a panel for each learning rate.
 
-    A dotted line leads from a network in the middle to where it ends when trained for longer.
+    Or for each modulus, by the field. A dotted line leads from a network in the middle to its later
+    end, where there is one.
     """
-    rates = dict(sorted(group(records, "lr").items(), reverse=True))
+    name, found = {"lr": "η", "p": "p"}[field], group(records, field).items()
+    panes = {f"{name} = {value:g}": own for value, own in sorted(found, reverse=field == "lr")}
     most = max(record.run.seed for record in records)
-    titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels(460, titles, cols=len(rates), shared_yaxes=True)
-    later = [record for record in later if record.run.optimiser == records[0].run.optimiser]
+    fig = panels(460, [*panes], cols=len(panes), shared_yaxes=True)
     after = {analysis.who(record): record.final("test_accuracy") for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
-    for col, here in enumerate(rates.values(), start=1):
+    for col, here in enumerate(panes.values(), start=1):
         for kind, colour in coloured(OUTCOMES):
             for record in analysis.standing(here, kind):
                 end, on = record.final("test_accuracy"), after.get(analysis.who(record))
@@ -167,9 +167,9 @@ def fig_papers_sizes(records: Records, later: Records) -> go.Figure:
             draw_paper(fig, text, x=plots.PAPER_UP, y=0.7, place=(1, col))
     fig.update_xaxes(title="dataset size D", tickformat=",d")
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
-    told = "; ".join(f"{analysis.outcome_counts(here)} at η = {r:g}" for r, here in rates.items())
+    told = "; ".join(f"{analysis.outcome_counts(own)} at {at}" for at, own in panes.items())
     said = f"Test accuracy at the end of {len(records)} networks against the size of their train "
-    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them also after longer training.")
+    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them also a later end.")
 
 
 def fig_outcomes(records: Records) -> go.Figure:
