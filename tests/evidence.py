@@ -491,6 +491,27 @@ def continued(stay=(SEMI,) * 5, residual=0.1) -> Named:
     return {"continued": made, "carried": ends}
 
 
+def narrower(
+    ends=(0.6, 0.6, 0.6), rest=CALM, on=SEMI, slow=SEMI, seeds=FIVE, moduli=(31, 47, 59)
+) -> Named:
+    """Narrow networks that all end in the middle, by modulus, and where the minimiser leads them.
+
+    At the first modulus AdamW goes on from there, and networks at a lower rate end so.
+    """
+    fast, found = [], []
+    for p, accuracy in zip(moduli, ends, strict=False):
+        base = replace(PAPERS, p=p, dataset_size=400 + p, lr=4e-3)
+        runs = near_d_crit([SEMI], seeds, base)
+        starts = [replace(each.run, keep_weights=True) for each in runs]
+        found += [from_the_end(each, accuracy, rest=rest, start=0.6) for each in starts]
+        if p == moduli[0]:
+            later = [replace(each, init=each, keep_weights=False) for each in starts]
+            found += [plateau(on, run) for run in later]
+            usual = near_d_crit([slow], seeds, replace(base, lr=1e-3))
+        fast += runs
+    return {"narrower": fast + usual, "narrower_ends": found}
+
+
 def minimised(accuracy: float, rest=CALM) -> list[Record]:
     """The minimiser's ends from random weights, at this accuracy."""
     runs = [lbfgs(dataset_size=1700, seed=seed) for seed in FIVE]
@@ -650,7 +671,8 @@ def from_their_ends(records: list[Record], accuracy: float) -> list[Record]:
 
 def from_the_end(init: Run, accuracy: float, **looks: Any) -> Record:
     """Where the minimiser ends that goes on from this run; `looks` as `end` has them."""
-    run = lbfgs(p=init.p, dataset_size=init.dataset_size, seed=init.seed, init=init)
+    same = {name: getattr(init, name) for name in ("p", "dataset_size", "seed", "lr")}
+    run = lbfgs(**same, init=init)
     return end(run, test_accuracy=accuracy, **looks)
 
 

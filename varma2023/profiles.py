@@ -285,6 +285,14 @@ def to_the_minimum(inits: Sequence[Run], grid: Grid, changes: Changes) -> list[R
     return runs
 
 
+def to_rest(profile: str, runs: Iterable[Run]) -> list[Run]:
+    """From where these end, by the minimiser with the exact loss, until at rest."""
+    gradients = 80 if profile == "quick" else 20_000
+    starts = [replace(run, keep_weights=True) for run in runs]  # their own records need not
+    ends = [minimised(replace(start, loss="exact"), gradients, start, "mixed") for start in starts]
+    return [replace(end, until_rest=profile != "quick") for end in ends]
+
+
 ROUNDED: Changes = {"kink": 0.5, "until_rest": False, "tolerance": 0.0}
 """A minimiser along rounded kinks, from about the size of a pre-activation on (choice C79)."""
 

@@ -208,6 +208,30 @@ def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
     assert {run.init for run in runs if run.optimiser == "lbfgs"} == starts
 
 
+def test_of_the_narrower_networks_those_in_the_middle_go_on_from_there():
+    records = experiments.load_or_train(sweeps.narrower())
+    times = {record.run.lr * record.run.epochs for record in records}
+    assert times == {50.0}
+    middle = in_the_middle(measures.at_largest(records, "lr"))
+    starts = [replace(record.run, keep_weights=True) for record in middle]
+    first = [start for start in starts if start.p == 31]
+    inits = [run.init for run in sweeps.narrower_ends()]
+    assert inits == starts + first[: sweeps.FOLLOWED]
+
+
+def test_narrower_networks_are_counted_by_modulus_and_by_rate():
+    found = evidence.narrower(ends=(0.6, 1.0, 0.6), slow=NONE, seeds=range(3))
+    known = analysis.Narrower.of(*found.values())
+    said = "3 of 3 at p = 31, 0 of 3 at 47, 3 of 3 at 59"
+    assert known.told(known.ends, analysis.rests_in_the_middle) == said
+    assert [*map(len, known.pairs)] == [3, 0]
+    assert [on.run.seed for on, _ in known.on] == [end.run.seed for _, end in known.on] == [0, 1, 2]
+    fig = shown(figures.fig_ends(known.fast, known.ends, "p"), "Of 9 of them also a later end.")
+    assert {tuple(trace.y) for trace in fig.data} == {(0.8, 0.6), (0.8, 1.0)}
+    ungrok = [*evidence.narrower(moduli=(31,))["narrower_ends"][:5]]
+    assert known.crits_text(ungrok).endswith("at p = 31 (5 of 5 ends at rest)")
+
+
 def test_accuracies_of_a_card_are_the_shares_that_a_processor_has():
     for one in experiments.load_or_train(sweeps.papers_sizes()):
         for name, rows in zip(("train", "test"), one.run.split(), strict=True):
@@ -223,7 +247,7 @@ def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     assert analysis.above_half_text(records).startswith("0 of 5 at η = 0.004, ")
     said = [analysis.is_alike([True] * n + [False] * m) for n, m in ((20, 5), (19, 5), (19, 6))]
     assert said == [True, None, False]
-    fig = shown(figures.fig_papers_sizes(records, again), f"Of {len(later)} of them")
+    fig = shown(figures.fig_ends(records, later), f"Of {len(later)} of them")
     drawn = [trace for trace in fig.data if "the paper" not in trace.name]
     papers = [(trace.x[0], trace.y[0]) for trace in fig.data if trace not in drawn]
     assert papers == [(2000, 0.7)] * 2  # in the panel of each rate

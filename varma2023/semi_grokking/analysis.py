@@ -99,6 +99,12 @@ class Narrower:
         each = (f"{how_many(map(does, own))} at {p}" for p, own in group(records, "p").items())
         return ", ".join(each).replace("at ", "at p = ", 1) or "none"
 
+    def crits_text(self, ungrok: Records) -> str:
+        """D_crit by modulus, of runs of `ungrokking.sweeps.narrower_ungrokking`; how many rest."""
+        each = group(ungrok, "p").items()
+        told = "; ".join(f"{measures.d_crit_text(own)} at p = {p}" for p, own in each)
+        return f"{told} ({how_many(map(measures.rests, ungrok))} ends at rest)"
+
 
 def held(records: Records) -> list[list[Record]]:
     """Of each network of choice C67 the run with the exact loss, the other, and the minimiser's.

@@ -20,6 +20,7 @@ from varma2023.profiles import (
     minimised,
     seed_range,
     sets,
+    to_rest,
 )
 
 Networks = Collection[tuple[int, int]] | None
@@ -129,7 +130,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     left = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
     starts = [replace(run, keep_weights=True) for run in left]
     on = [_on(start, 2, loss=loss) for loss, start in product(("exact", "rounded"), starts)]
-    return on + _to_rest(profile, starts)
+    return on + to_rest(profile, starts)
 
 
 STEP = 8  # times the usual learning rate
@@ -253,7 +254,7 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `semi_grokking_again` the one that stays; of the paper's, all.
     """
     longer = [replace(r, epochs=LONGER * r.epochs) for r in _in_the_middle(profile, seeds, MIDDLE)]
-    return longer + _to_rest(profile, longer)
+    return longer + to_rest(profile, longer)
 
 
 def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:
@@ -282,7 +283,7 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
     exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
-    return _to_rest(profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact])
+    return to_rest(profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact])
 
 
 LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
@@ -297,14 +298,6 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
     starts = [run.init for run in carried(profile, seeds) if run.init]
     faster = [run for run in starts if run.loss == "exact" and run.lr > Run().lr]
     return [_on(start, LONGER - 1) for start in _left(profile, faster, LED)]
-
-
-def _to_rest(profile: str, runs: Iterable[Run]) -> list[Run]:
-    """From where these end, by the minimiser with the exact loss, until at rest."""
-    gradients = 80 if profile == "quick" else 20_000
-    starts = [replace(run, keep_weights=True) for run in runs]  # their own records need not
-    ends = [minimised(replace(start, loss="exact"), gradients, start, "mixed") for start in starts]
-    return [replace(end, until_rest=profile != "quick") for end in ends]
 
 
 LEFT = (
@@ -325,7 +318,7 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     large = _left(profile, (run for run in runs if run.lr == runs[0].lr), LEFT)
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
     still = _left(profile, longer, STILL)
-    return longer + _to_rest(profile, still)
+    return longer + to_rest(profile, still)
 
 
 NARROW_SIZES = {31: range(300, 461, 40), 47: range(600, 841, 60), 59: range(940, 1101, 40)}
@@ -349,7 +342,14 @@ def narrower(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
-NARROW_MIDDLE: dict[int, tuple[tuple[int, int], ...]] = {31: (), 47: (), 59: ()}
+NARROW_MIDDLE = {
+    31: (
+        *((340, 1), (340, 5), *((380, seed) for seed in (0, 1, 2, 4, 5, 8))),
+        *(*((420, seed) for seed in (1, 3, 4, 8, 9)), *((460, seed) for seed in (2, 5, 7))),
+    ),
+    47: ((780, 1), (840, 1), (840, 2)),
+    59: ((1020, 0), (1020, 3)),
+}
 """By modulus size and seed of published networks of `narrower` that end in the middle."""
 FOLLOWED = 12  # of these at the first modulus, on by AdamW
 
@@ -364,7 +364,7 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
     middle = [r for r in fast if not some or (r.dataset_size, r.seed) in NARROW_MIDDLE[r.p]]
     first = [replace(run, keep_weights=True) for run in middle if run.p == min(NARROW_SIZES)]
     on = [_on(start, LONGER - 1) for start in first[: FOLLOWED if some else None]]
-    return _to_rest(profile, middle) + on
+    return to_rest(profile, middle) + on
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31

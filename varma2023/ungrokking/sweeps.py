@@ -9,6 +9,7 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
+from varma2023.clock.sweeps import RATES, at_rate
 from varma2023.profiles import EVERYTHING, NARROW, PAPER_SIZES, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
@@ -222,3 +223,15 @@ def narrower_ungrokking(profile: str = "published", seeds: int | None = None) ->
     moduli = (17,) if profile == "quick" else (31, 47, 59)
     of = np.array([1.4, 2.0, 2.6])
     return [run for p in moduli for run in _at_multiples(profile, count, p, of, model=NARROW)]
+
+
+def ungrokking_ends(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks left in the middle of Fig. 7, by the minimiser (choice C84).
+
+    From their own weights after the epochs of `clock.sweeps.learning_rates`, at the second of its
+    rates, until at rest.
+    """
+    count = len(profiles.seed_range(profile, seeds, published=3))
+    sizes = (120,) if profile == "quick" else (610, 763)
+    usual = [r for r in profiles.ungrokking_at_first(profile, count) if r.dataset_size in sizes]
+    return profiles.to_rest(profile, [at_rate(run, RATES[profile][1]) for run in usual])
