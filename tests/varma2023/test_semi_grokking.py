@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 
 import evidence
 import numpy as np
@@ -13,9 +13,11 @@ from handmade import altered, grokking, record, shown, ungrokking
 from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
+from varma2023.clock.sweeps import learning_rates
 from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, metastable, sweeps
+from varma2023.ungrokking.sweeps import ungrokking_ends
 
 # a run of an outcome or a test accuracy; as many runs as kinds times seeds
 made, sweep = evidence.plateau, partial(near_d_crit, base=replace(SMALL, dataset_size=360))
@@ -219,6 +221,12 @@ def test_of_the_narrower_networks_those_in_the_middle_go_on_from_there():
     assert inits == starts + first[: sweeps.FOLLOWED]
 
 
+def test_networks_in_the_middle_of_fig_7_go_on_from_runs_of_another_page():
+    starts = [end.init for end in ungrokking_ends()]
+    assert [(run.dataset_size, run.seed) for run in starts] == [*product((610, 763), range(3))]
+    assert {replace(run, keep_weights=False) for run in starts} < {*learning_rates()}
+
+
 def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     found = evidence.narrower(ends=(0.6, 1.0, 0.6), slow=NONE, seeds=range(3))
     known = analysis.Narrower.of(*found.values())
@@ -230,6 +238,9 @@ def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     assert {tuple(trace.y) for trace in fig.data} == {(0.8, 0.6), (0.8, 1.0)}
     ungrok = [*evidence.narrower(moduli=(31,))["narrower_ends"][:5]]
     assert known.crits_text(ungrok).endswith("at p = 31 (5 of 5 ends at rest)")
+    falling = evidence.narrower((0.7,), evidence.FALLING, seeds=[0], moduli=(31,))
+    led = analysis.led_text([*found["narrower_ends"][:1], falling["narrower_ends"][0]])
+    assert led == "0.60 to 0.60, 0.60 to 0.70 (still falling) on 431 examples"
 
 
 def test_accuracies_of_a_card_are_the_shares_that_a_processor_has():

@@ -128,6 +128,16 @@ def by_end_text(records: Records, read: Callable[[Record], float], form: str) ->
     return " and ".join(Summary.of(found).text(form) for found in known)
 
 
+def led_text(ends: Records) -> str:
+    """ "0.24 to 0.12, 0.42 to 0.33 (still falling) on 610 examples": from where to where, by D."""
+    told = []
+    for size, own in group(ends, "dataset_size").items():
+        ways = ((*end["test_accuracy"][[0, -1]], measures.rests(end)) for end in own)
+        each = (f"{a:.2f} to {b:.2f}{'' if rest else ' (still falling)'}" for a, b, rest in ways)
+        told.append(f"{', '.join(each)} on {size:,} examples")
+    return "; ".join(told)
+
+
 def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:
     """Of choice C70 the runs of `sweeps.continued`, each with the minimiser's end of its start."""
     ends = {end.run.init: end for end in begun_in_the_middle(carried)}

@@ -495,7 +495,8 @@ def narrower(found: ByExperiment) -> Result:
     fast, slow = map(len, known.pairs)
     rates = f"at the paper's rate as many are in the middle ({slow}, against {fast} of "
     further[f"{rates}{len(known.slow)})"] = abs(fast - slow) <= SAME_COUNT if known.slow else None
-    return Result(ours, core, further, Evidence.across(*moduli.values()))
+    made = filter(None, (*moduli.values(), known.ends, known.slow))
+    return Result(ours, core, further, Evidence.across(*made))
 
 
 def _some_rest(ends: Records) -> Met:
