@@ -523,8 +523,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
     rounded = [row for row in led if row.init.get("loss") == "rounded"]
     middle = [row.init for row in led if stays([row])]
     on = [row for row in read("continued") if row.init in middle]
-    led = [row for row in read("narrower_ends") if row.optimiser == "lbfgs"]
-    narrow = (f"{stays(own)} of {len(own)} at {p}" for p, own in groups(led, "p").items())
+    narrow = groups([row for row in read("narrower_ends") if row.optimiser == "lbfgs"], "p")
+    rest_there = (f"{stays(own)} of {len(own)} at p = {p}" for p, own in narrow.items())
     names = ("trig_logit", "mem_logit", "correct_logit")
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in fig_10]).T
     drawn, sizes = (trig > 0) & (mem_logit > 0), np.array([row.dataset_size for row in fig_10])
@@ -612,7 +612,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "B45": [f"^{stays(rounded)} of {len(rounded)} rest in the middle"],
         "B46": [f"^{stays(on)} of {len(on)} stay"],
-        "B52": [f"rest there {', '.join(narrow)}".replace("at 31", "at p = 31")],
+        "B52": [f"rest there {', '.join(rest_there)}, at "],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
         "B13": [

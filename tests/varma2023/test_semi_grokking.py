@@ -230,14 +230,18 @@ def test_networks_in_the_middle_of_fig_7_go_on_from_runs_of_another_page():
 def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     found = evidence.narrower(ends=(0.6, 1.0, 0.6), slow=NONE, seeds=range(3))
     known = analysis.Narrower.of(*found.values())
-    said = "3 of 3 at p = 31, 0 of 3 at 47, 3 of 3 at 59"
-    assert known.told(known.ends, analysis.rests_in_the_middle) == said
+    said = "3 of 3 at p = 31, 0 of 3 at p = 47, 3 of 3 at p = 59"
+    assert analysis.by_modulus_text(known.ends, analysis.rests_in_the_middle) == said
     assert [*map(len, known.pairs)] == [3, 0]
     assert [on.run.seed for on, _ in known.on] == [end.run.seed for _, end in known.on] == [0, 1, 2]
-    fig = shown(figures.fig_ends(known.fast, known.ends, "p"), "Of 9 of them also a later end.")
+    fig = shown(
+        figures.fig_ends(known.fast, known.ends, "p"), "Of 9 of them a later end is drawn, too."
+    )
     assert {tuple(trace.y) for trace in fig.data} == {(0.8, 0.6), (0.8, 1.0)}
-    ungrok = [*evidence.narrower(moduli=(31,))["narrower_ends"][:5]]
-    assert known.crits_text(ungrok).endswith("at p = 31 (5 of 5 ends at rest)")
+    calm, still = (evidence.sweep(values=[1.0], rest=r) for r in (evidence.CALM, evidence.RESTLESS))
+    n, told = len(calm), analysis.crits_text(calm)
+    assert told.endswith(f" examples at p = 113 ({n} of {n} ends at rest)")
+    assert analysis.crits_text(still) == f"at least {told.replace(f'({n} of', '(0 of')}"
     falling = evidence.narrower((0.7,), evidence.FALLING, seeds=[0], moduli=(31,))
     led = analysis.led_text([*found["narrower_ends"][:1], falling["narrower_ends"][0]])
     assert led == "0.60 to 0.60, 0.60 to 0.70 (still falling) on 431 examples"

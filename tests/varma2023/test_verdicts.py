@@ -446,7 +446,7 @@ OTHERWISE = {
     ("B45", IN_PART): {"exact": (0.6,) * 5},
     ("B52", IN_PART): {"on": FULL},
     ("B52", FAILS): {"ends": (0.6, 1.0, 0.6)},
-    ("B52", OPEN): {"ends": (0.6, 1.0, 0.6), "seeds": range(4)},
+    ("B52", OPEN): {"ends": (0.6, 1.0, 0.6), "rest": made.FALLING},
     ("B52", NOT_RUN): {"moduli": (31, 47)},
     ("B45", FAILS): {"rest": FALLING},
     ("B45", NOT_RUN): {"start": 1.0},

@@ -94,16 +94,19 @@ class Narrower:
         same = [record for record in self.fast if who(record)[1:] in known]
         return [*filter(in_the_middle, same)], [*filter(in_the_middle, self.slow)]
 
-    def told(self, records: Records, does: Callable[[Record], bool]) -> str:
-        """ "15 of 50 at p = 31, 5 of 25 at 47": how many of these do so, by modulus."""
-        each = (f"{how_many(map(does, own))} at {p}" for p, own in group(records, "p").items())
-        return ", ".join(each).replace("at ", "at p = ", 1) or "none"
 
-    def crits_text(self, ungrok: Records) -> str:
-        """D_crit by modulus, of runs of `ungrokking.sweeps.narrower_ungrokking`; how many rest."""
-        each = group(ungrok, "p").items()
-        told = "; ".join(f"{measures.d_crit_text(own)} at p = {p}" for p, own in each)
-        return f"{told} ({how_many(map(measures.rests, ungrok))} ends at rest)"
+def by_modulus_text(records: Records, does: Callable[[Record], bool]) -> str:
+    """ "15 of 50 at p = 31, 5 of 25 at p = 47": how many of these do so, by modulus."""
+    each = (f"{how_many(map(does, own))} at p = {p}" for p, own in group(records, "p").items())
+    return ", ".join(each) or "none"
+
+
+def crits_text(records: Records) -> str:
+    """D_crit by modulus, a bound where ends beside it still fall; how many of all rest."""
+    each = group(records, "p").items()
+    bound = {p: "" if measures.crossings_rest(own) else "at least " for p, own in each}
+    told = (f"{bound[p]}{measures.d_crit_text(own)} examples at p = {p}" for p, own in each)
+    return f"{'; '.join(told)} ({how_many(map(measures.rests, records))} ends at rest)"
 
 
 def held(records: Records) -> list[list[Record]]:
@@ -144,7 +147,10 @@ def gone_on(on: Records, carried: Records) -> list[tuple[Record, Record]]:
     return [(record, ends[record.run.init]) for record in on if record.run.init in ends]
 
 
-def who(record: Record) -> tuple[float, int, int, int]:
+Network = tuple[float, int, int, int]
+
+
+def who(record: Record) -> Network:
     """Learning rate, size, seed and modulus: by these networks near D_crit are told apart."""
     return record.run.lr, record.run.dataset_size, record.run.seed, record.run.p
 
@@ -161,9 +167,7 @@ class Left:
     networks: list[Record]
     middle: list[Record]  # those of them that end so
     later: list[Record]  # the longer runs of these
-    ends: dict[
-        tuple[float, int, int, int], Record
-    ]  # by network, the minimiser's from the later ends
+    ends: dict[Network, Record]  # by network, the minimiser's from the later ends
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":

@@ -471,8 +471,8 @@ SAME_COUNT = 2  # of ten pairs at two rates, the most by which the numbers in th
 @CLAIMS.row(
     "B52",
     "Beyond: the middle, in narrower networks",
-    "at each of three moduli a network less than half as wide ends in the middle near D_crit, and "
-    "the minimiser rests there from its weights",
+    "at each of three moduli a network less than half as wide ends in the middle, on a size around "
+    "which fresh ones change to the rule, and the minimiser rests there from its weights",
     (MIDDLE, "fig-narrower"),
     ("narrower", "narrower_ends"),
 )
@@ -485,8 +485,11 @@ def narrower(found: ByExperiment) -> Result:
     by_modulus = group(known.ends, "p")
     core = every(_some_rest(by_modulus.get(p, [])) for p in moduli)
     rest = [*filter(analysis.rests_in_the_middle, known.ends)]
-    ours = f"in the middle end {known.told(known.fast, analysis.in_the_middle)}; of those carried "
-    ours += f"on rest there {known.told(known.ends, analysis.rests_in_the_middle)}{_at(rest)}"
+    told = analysis.by_modulus_text
+    ours = (
+        f"in the middle end {told(known.fast, analysis.in_the_middle)}; of those carried on rest "
+    )
+    ours += f"there {told(known.ends, analysis.rests_in_the_middle)}{_at(rest)}"
     further = _below(rest, "rests")
     further["most of those carried on rest there"] = 2 * len(rest) > len(known.ends)
     stay = analysis.standing([on for on, _ in known.on])
@@ -503,9 +506,8 @@ def _some_rest(ends: Records) -> Met:
     """Whether an end rests in the middle; None unless enough, all at rest, say that none does."""
     if any(map(analysis.rests_in_the_middle, ends)):
         return True
-    return (
-        False if len(ends) >= analysis.FEWEST_CARRIED and all(map(measures.rests, ends)) else None
-    )
+    told = len(ends) >= analysis.FEWEST_CARRIED and all(map(measures.rests, ends))
+    return False if told else None
 
 
 @CLAIMS.row(

@@ -139,16 +139,16 @@ def fig_carried(records: Records) -> go.Figure:
 
 
 def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
-    """Not in the paper: test accuracy at the end against D, a panel for each learning rate.
+    """Not in the paper: test accuracy at the end against D, a panel for each learning rate or p.
 
-    Or for each modulus, by the field. A dotted line leads from a network in the middle to its later
-    end, where there is one.
+    A dotted line leads from a network in the middle to its later end, if there is one, which is
+    open if it was still falling.
     """
     name, found = {"lr": "η", "p": "p"}[field], group(records, field).items()
     panes = {f"{name} = {value:g}": own for value, own in sorted(found, reverse=field == "lr")}
     most = max(record.run.seed for record in records)
     fig = panels(460, [*panes], cols=len(panes), shared_yaxes=True)
-    after = {analysis.who(record): record.final("test_accuracy") for record in later}
+    after = {analysis.who(record): record for record in later}
     apart = min(np.diff(sorted({record.run.dataset_size for record in records}))) / 2
     for col, here in enumerate(panes.values(), start=1):
         for kind, colour in coloured(OUTCOMES):
@@ -157,8 +157,9 @@ def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
                 x = record.run.dataset_size + apart * (record.run.seed / max(most, 1) - 0.5)
                 looks: Looks = {"colour": colour, "dash": "dot", "width": 1, "place": (1, col)}
                 looks |= {"mode": "lines+markers", "meta": plots.meta(record)}
-                looks["marker"] = {"symbol": [MARKERS[kind], "line-ew-open"], "size": 8}
-                path = [end] if on is None else [end, on]
+                symbols = [MARKERS[kind], *([plots.rest_symbol(on, "circle")] if on else ())]
+                looks["marker"] = {"symbol": symbols, "size": [8, 5]}
+                path = [end, on.final("test_accuracy")] if on else [end]
                 hover = f"%{{y:.3f}}<br>{plots.run_name(record)}"
                 draw(fig, [x] * len(path), path, kind, hover, **looks)
         if measures.papers_task(here):
@@ -169,7 +170,7 @@ def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
     told = "; ".join(f"{analysis.outcome_counts(own)} at {at}" for at, own in panes.items())
     said = f"Test accuracy at the end of {len(records)} networks against the size of their train "
-    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them also a later end.")
+    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them a later end is drawn, too.")
 
 
 def fig_outcomes(records: Records) -> go.Figure:

@@ -328,18 +328,16 @@ SLOW_SIZES = (340, 380)  # of the first of these moduli, at the usual rate, too
 def narrower(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: fresh networks less than half as wide, at three moduli (choice C83).
 
-    Near where they change from memory to the rule, at the least of `RATES`, the first modulus with
-    more seeds; then some of its networks at the usual rate. Each for the same time lr x epochs.
+    Near where they change from memory to the rule, at four times the usual rate, and at the first
+    modulus by more seeds; then some of those at the usual rate. Each for the same time lr x epochs.
     """
     first, quick = min(NARROW_SIZES), profile == "quick"
     runs = []
     for p, sizes in {first: (300, 440)}.items() if quick else NARROW_SIZES.items():
         count = len(seed_range(profile, seeds, published=10 if p == first else 5))
         runs += semi_grokking(profile, count, sizes, p=p, model=NARROW, n_logged=100)
-    few = (run for run in runs if run.p == first and run.seed < 5)
-    return _at_rate(runs, RATES[0]) + [
-        run for run in few if quick or run.dataset_size in SLOW_SIZES
-    ]
+    slow = [run for run in runs if run.p == first and run.seed < 5]
+    return _at_rate(runs, RATES[0]) + [r for r in slow if quick or r.dataset_size in SLOW_SIZES]
 
 
 NARROW_MIDDLE = {
