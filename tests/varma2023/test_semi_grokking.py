@@ -233,6 +233,8 @@ def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     said = "3 of 3 at p = 31, 0 of 3 at p = 47, 3 of 3 at p = 59"
     assert analysis.by_modulus_text(known.ends, analysis.rests_in_the_middle) == said
     assert [*map(len, known.pairs)] == [3, 0]
+    small = replace(known.fast[0], run=replace(known.fast[0].run, dataset_size=430))
+    assert known.beside([*known.slow, small, *known.fast]) == known.fast
     assert [on.run.seed for on, _ in known.on] == [end.run.seed for _, end in known.on] == [0, 1, 2]
     fig = shown(
         figures.fig_ends(known.fast, known.ends, "p"), "Of 9 of them a later end is drawn, too."

@@ -94,6 +94,12 @@ class Narrower:
         same = [record for record in self.fast if who(record)[1:] in known]
         return [*filter(in_the_middle, same)], [*filter(in_the_middle, self.slow)]
 
+    def beside(self, records: Records) -> list[Record]:
+        """Of other networks those at the larger rate, on as many examples as the least or more."""
+        first = self.fast[0].run
+        least = [record for record in records if record.run.dataset_size >= first.dataset_size]
+        return [record for record in least if record.run.lr == first.lr]
+
 
 def by_modulus_text(records: Records, does: Callable[[Record], bool]) -> str:
     """ "15 of 50 at p = 31, 5 of 25 at p = 47": how many of these do so, by modulus."""
