@@ -261,6 +261,11 @@ def ungrokking_at_first(
     return ungrokking(profile, count, **own | not_none(changes))
 
 
+def at_rate(run: Run, times: float, **changes: Any) -> Run:
+    """The run at so many times its learning rate, for the same time lr x epochs."""
+    return replace(run, lr=times * run.lr, epochs=round(run.epochs / times), **changes)
+
+
 def not_none(changes: Changes) -> Changes:
     """The changes that ask for something."""
     return {name: value for name, value in changes.items() if value is not None}

@@ -1,7 +1,5 @@
 """Grokking and ungrokking at other learning rates, each for the same time η x epochs."""
 
-from dataclasses import replace
-
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import seed_range
@@ -21,12 +19,9 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
     """
     count = len(seed_range(profile, seeds))
     own = profiles.grokking(profile, count) + profiles.ungrokking_at_first(profile, count)
-    return [at_rate(run, rate) for rate in RATES[profile] for run in own]
-
-
-def at_rate(run: Run, rate: float) -> Run:
-    """The run at another learning rate, for the same time; without its final weights."""
-    if rate == run.lr:
-        return run
-    at = replace(run, lr=rate, n_logged=80, keep_weights=False)
-    return replace(at, epochs=round(run.epochs * run.lr / rate))
+    other = {"n_logged": 80, "keep_weights": False}
+    return [
+        run if rate == run.lr else profiles.at_rate(run, rate / run.lr, **other)
+        for rate in RATES[profile]
+        for run in own
+    ]

@@ -44,7 +44,7 @@ def _left(profile: str, runs: Iterable[Run], published: Networks) -> list[Run]:
 
 def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
     """The runs at so many times their learning rate, each for the same time lr x epochs."""
-    return [replace(r, lr=times * r.lr, epochs=round(r.epochs / times), **changes) for r in runs]
+    return [profiles.at_rate(run, times, **changes) for run in runs]
 
 
 def _on(start: Run, times: int, **changes: Any) -> Run:

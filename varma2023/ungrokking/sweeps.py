@@ -9,7 +9,6 @@ import numpy as np
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.clock.sweeps import RATES, at_rate
 from varma2023.profiles import EVERYTHING, NARROW, PAPER_SIZES, QUICK, QUICK_RUN, Grid, sets
 
 # times the gradients of ends that were not at rest, by D', weight decay and seed; of another width,
@@ -228,10 +227,9 @@ def narrower_ungrokking(profile: str = "published", seeds: int | None = None) ->
 def ungrokking_ends(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: networks left in the middle of Fig. 7, by the minimiser (choice C84).
 
-    From their own weights after the epochs of `clock.sweeps.learning_rates`, at the second of its
-    rates, until at rest.
+    From their own weights after 20 decay times at four times the usual rate, until at rest.
     """
     count = len(profiles.seed_range(profile, seeds, published=3))
     sizes = (120,) if profile == "quick" else (610, 763)
     usual = [r for r in profiles.ungrokking_at_first(profile, count) if r.dataset_size in sizes]
-    return profiles.to_rest(profile, [at_rate(run, RATES[profile][1]) for run in usual])
+    return profiles.to_rest(profile, [profiles.at_rate(run, 4, n_logged=80) for run in usual])
