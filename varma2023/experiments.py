@@ -104,7 +104,7 @@ EXPERIMENTS = {
         (ungrok.widths, "D_crit at another width"),
         (ungrok.either_width, "the same with either dimension alone"),
         (ungrok.narrower_ungrokking, "D_crit of narrower networks"),
-        (ungrok.ungrokking_ends, "where they rest from AdamW's ends"),
+        (ungrok.ungrokking_ends, "where ungrokking rests, from AdamW's ends"),
         (costs.memory_at_rest, "what memory costs near D_crit"),
         (costs.papers_memory, "the same at the paper's modulus"),
         (costs.along_rounded_kinks, "both costs along rounded kinks"),

@@ -486,10 +486,8 @@ def narrower(found: ByExperiment) -> Result:
     core = every(_some_rest(by_modulus.get(p, [])) for p in moduli)
     rest = [*filter(analysis.rests_in_the_middle, known.ends)]
     told = analysis.by_modulus_text
-    ours = (
-        f"in the middle end {told(known.fast, analysis.in_the_middle)}; of those carried on rest "
-    )
-    ours += f"there {told(known.ends, analysis.rests_in_the_middle)}{_at(rest)}"
+    ours = f"in the middle end {told(known.fast, analysis.in_the_middle)}; of those carried on "
+    ours += f"rest there {told(known.ends, analysis.rests_in_the_middle)}{_at(rest)}"
     further = _below(rest, "rests")
     further["most of those carried on rest there"] = 2 * len(rest) > len(known.ends)
     stay = analysis.standing([on for on, _ in known.on])

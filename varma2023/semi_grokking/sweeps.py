@@ -10,18 +10,7 @@ import numpy as np
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.measures import stable_below
-from varma2023.profiles import (
-    NARROW,
-    QUICK_RUN,
-    Grid,
-    Sizes,
-    apply,
-    early,
-    minimised,
-    seed_range,
-    sets,
-    to_rest,
-)
+from varma2023.profiles import QUICK_RUN, Grid, Sizes, apply, early, minimised, seed_range, sets
 
 Networks = Collection[tuple[int, int]] | None
 """Dataset size and seed of some networks of a sweep; None: all."""
@@ -130,7 +119,7 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     left = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
     starts = [replace(run, keep_weights=True) for run in left]
     on = [_on(start, 2, loss=loss) for loss, start in product(("exact", "rounded"), starts)]
-    return on + to_rest(profile, starts)
+    return on + profiles.to_rest(profile, starts)
 
 
 STEP = 8  # times the usual learning rate
@@ -254,7 +243,7 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     `semi_grokking_again` the one that stays; of the paper's, all.
     """
     longer = [replace(r, epochs=LONGER * r.epochs) for r in _in_the_middle(profile, seeds, MIDDLE)]
-    return longer + to_rest(profile, longer)
+    return longer + profiles.to_rest(profile, longer)
 
 
 def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:
@@ -283,7 +272,9 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
     exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
-    return to_rest(profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact])
+    return profiles.to_rest(
+        profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact]
+    )
 
 
 LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
@@ -318,7 +309,7 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     large = _left(profile, (run for run in runs if run.lr == runs[0].lr), LEFT)
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
     still = _left(profile, longer, STILL)
-    return longer + to_rest(profile, still)
+    return longer + profiles.to_rest(profile, still)
 
 
 NARROW_SIZES = {31: range(300, 461, 40), 47: range(600, 841, 60), 59: range(940, 1101, 40)}
@@ -335,7 +326,7 @@ def narrower(profile: str = "published", seeds: int | None = None) -> list[Run]:
     runs = []
     for p, sizes in {first: (300, 440)}.items() if quick else NARROW_SIZES.items():
         count = len(seed_range(profile, seeds, published=10 if p == first else 5))
-        runs += semi_grokking(profile, count, sizes, p=p, model=NARROW, n_logged=100)
+        runs += semi_grokking(profile, count, sizes, p=p, model=profiles.NARROW, n_logged=100)
     slow = [run for run in runs if run.p == first and run.seed < 5]
     return _at_rate(runs, RATES[0]) + [r for r in slow if quick or r.dataset_size in SLOW_SIZES]
 
@@ -362,7 +353,7 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
     middle = [r for r in fast if not some or (r.dataset_size, r.seed) in NARROW_MIDDLE[r.p]]
     first = [replace(run, keep_weights=True) for run in middle if run.p == min(NARROW_SIZES)]
     on = [_on(start, LONGER - 1) for start in first[: FOLLOWED if some else None]]
-    return to_rest(profile, middle) + on
+    return profiles.to_rest(profile, middle) + on
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
