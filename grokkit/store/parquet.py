@@ -40,7 +40,7 @@ def _table(path: Path) -> pa.Table:
 def parquet_bytes(records: list[Record]) -> bytes:
     """The parquet file of `read_records`."""
     table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
-    return _bytes(table, "metrics.key_value.value.list.element", "brotli", 10)  # too slow for weights
+    return _bytes(table, "metrics.key_value.value.list.element", "brotli", 10)  # slow for weights
 
 
 def weights_bytes(weights: dict[str, Tensor]) -> bytes:
