@@ -166,7 +166,7 @@ def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
             text = f"ends at {analysis.PAPERS_PLATEAU}, or 0.7"
             draw_paper(fig, text, y=analysis.PAPERS_PLATEAU, place=(1, col))
             draw_paper(fig, text, x=plots.PAPER_UP, y=0.7, place=(1, col))
-    fig.update_xaxes(title="dataset size D", tickformat=",d")
+    fig.update_xaxes(title="dataset size D", tickformat=",d", nticks=4)
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
     told = "; ".join(f"{analysis.outcome_counts(own)} at {at}" for at, own in panes.items())
     said = f"Test accuracy at the end of {len(records)} networks against the size of their train "
