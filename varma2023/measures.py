@@ -85,10 +85,12 @@ def group(records: Records, *fields: str) -> dict[Any, list[Record]]:
     return {key if len(fields) > 1 else key[0]: found[key] for key in keys}
 
 
-def by_rate_text(records: Records, told: Callable[[Records], str]) -> str:
-    """ "3 of 5 at η = 0.004, ...": what is told of the runs at each learning rate."""
-    rates = group(records, "lr").items()
-    return ", ".join(f"{told(own)} at η = {rate:g}" for rate, own in rates)
+def by_rate_text(
+    records: Records, told: Callable[[Records], str], field: str = "lr", name: str = "η"
+) -> str:
+    """ "3 of 5 at η = 0.004, ...": what is told of the runs at each rate, or by another field."""
+    values = group(records, field).items()
+    return ", ".join(f"{told(own)} at {name} = {value:g}" for value, own in values)
 
 
 def once(records: Records) -> list[Record]:

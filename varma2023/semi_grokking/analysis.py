@@ -103,8 +103,7 @@ class Narrower:
 
 def by_modulus_text(records: Records, does: Callable[[Record], bool]) -> str:
     """ "15 of 50 at p = 31, 5 of 25 at p = 47": how many of these do so, by modulus."""
-    each = (f"{how_many(map(does, own))} at p = {p}" for p, own in group(records, "p").items())
-    return ", ".join(each) or "none"
+    return measures.by_rate_text(records, lambda own: how_many(map(does, own)), "p", "p") or "none"
 
 
 def crits_text(records: Records) -> str:
