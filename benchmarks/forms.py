@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from engine import CPU, fresh, fused_forward, in_turns, matmul_peak, options, repeated, save
 
-from grokkit import model, tasks
+from grokkit import model
 from grokkit.engine import lbfgs, stack, tabulated
 from grokkit.runs import Run
 from varma2023.engine import forms
@@ -27,7 +27,7 @@ Gradient = Callable[[], tuple[torch.Tensor, torch.Tensor]]  # loss and gradient,
 
 def textbook(run: Run) -> Gradient:
     """By autograd through the textbook network, with torch's fused attention."""
-    task = tasks.task(run.task, run.p)
+    task = run.operation
     rows = run.split()[0]
     inputs = model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens)
     labels = torch.from_numpy(task.labels[rows])

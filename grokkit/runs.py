@@ -68,7 +68,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._normalise()
-        tasks.check_dataset_size(tasks.task(self.task, self.p), self.dataset_size, self.mirrors)
+        tasks.check_dataset_size(self.operation, self.dataset_size, self.mirrors)
         for what, fine, allowed in self._rules():
             if not fine:
                 value = getattr(self, what.split()[0])
@@ -126,7 +126,7 @@ class Run:
         for name in ("p", "model"):
             if (own := getattr(self, name)) != (its := getattr(init, name)):
                 raise ValueError(f"init must have the same {name} as the run: {own} against {its}")
-        if tasks.task(self.task, self.p).n_tokens != tasks.task(init.task, self.p).n_tokens:
+        if self.operation.n_tokens != init.operation.n_tokens:
             raise ValueError(f"init ran {init.task!r}, which has other tokens than {self.task!r}")
 
     def config(self) -> dict:
@@ -166,20 +166,24 @@ class Run:
         """Epochs in which weight decay alone shrinks the weights by e: 1 / (lr lambda)."""
         return 1 / rate if (rate := self.lr * self.weight_decay) else np.inf
 
+    @property
+    def operation(self) -> tasks.Task:
+        """Its task at its modulus: the table of every example."""
+        return tasks.task(self.task, self.p)
+
     def split(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the train and of the test set among the task's examples (`tasks.split`)."""
-        task = tasks.task(self.task, self.p)
-        return tasks.split(task, self.dataset_size, self.seed, self.mirrors)
+        return tasks.split(self.operation, self.dataset_size, self.seed, self.mirrors)
 
     def example_labels(self) -> np.ndarray:
         """The label of every example of the task [example], true or random."""
-        task = tasks.task(self.task, self.p)
-        return task.labels if self.labels == "true" else tasks.random_labels(task, self.seed)
+        true = self.labels == "true"
+        return self.operation.labels if true else tasks.random_labels(self.operation, self.seed)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every parameter of the network, by name."""
-        return self.model.shapes(tasks.task(self.task, self.p).n_tokens)
+        return self.model.shapes(self.operation.n_tokens)
 
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""

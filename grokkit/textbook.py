@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from grokkit import model, tasks
+from grokkit import model
 from grokkit.model import Weights
 from grokkit.runs import Run
 
@@ -33,7 +33,7 @@ def train(
         raise ValueError(f"optimiser must be adamw, got {run.optimiser!r}")
     if any(changed := (run.init, run.noise, run.amplify, run.muon, run.clip)):
         raise ValueError(f"init, noise, amplify, muon and clip must be None or 0, got {changed}")
-    task = tasks.task(run.task, run.p)
+    task = run.operation
     tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
     labels = torch.from_numpy(run.example_labels()).to(device)
     rows, test_rows = (torch.from_numpy(rows).to(device) for rows in run.split())

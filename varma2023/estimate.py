@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import torch
 from numpy.polynomial import Polynomial
 
-from grokkit import tasks
 from grokkit.engine.stack import Stack, start
 from grokkit.engine.steepness import STEPS
 from grokkit.engine.tabulated import keep_freed_memory
@@ -103,7 +102,7 @@ def _epoch_seconds(run: Run, machine: Machine) -> float:
 
 def _evaluation_flop(run: Run) -> float:
     """FLOP of a forward over all examples and a gradient."""
-    everything = tasks.task(run.task, run.p).n_examples
+    everything = run.operation.n_examples
     whole = replace(run, dataset_size=everything, init=None, mirrors="any")
     return plan.flop(whole) / 3 + plan.flop(run)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import optimum, tasks
+from grokkit import optimum
 from grokkit.engine import metrics
 from grokkit.engine.metrics import at_minimum, at_rest
 from grokkit.runs import Record, Records, Run
@@ -321,7 +321,7 @@ def groks(record: Record) -> bool:
 def all_logits(record: Record) -> Float[Tensor, "batch label"]:
     """The trained network's logits on every example, in float64."""
     theta = {name: weight.double() for name, weight in record.weights().items()}
-    return metrics.all_logits(theta, tasks.task(record.run.task, record.run.p))
+    return metrics.all_logits(theta, record.run.operation)
 
 
 RESIDUALS = (1.0, 0.3, 0.1)  # to which the cost of both ways is counted
@@ -586,7 +586,7 @@ def mirror_share(run: Run) -> float:
 
     What memory and commutativity alone get: about D / p^2 for x + y; 0 without a test set.
     """
-    task, (train, test) = tasks.task(run.task, run.p), run.split()
+    task, (train, test) = run.operation, run.split()
     (x, y), labels = task.inputs.T, run.example_labels()
     known = np.full((task.n_tokens, task.n_tokens), -1)
     known[x[train], y[train]] = labels[train]

@@ -53,7 +53,7 @@ class Grid:
         """The dataset sizes for this run's task and modulus."""
         if self.exact:
             return [int(size) for size in self.sizes]
-        examples = tasks.task(run.task, run.p).n_examples
+        examples = run.operation.n_examples
         shares = [size / self.run.p**2 for size in self.sizes]
         return [min(examples, max(1, round(share * examples))) for share in shares]
 
@@ -133,7 +133,7 @@ def apply(run: Run, changes: Changes) -> Run:
         if name not in allowed:
             raise ValueError(f"unknown field {name!r}: a run has {', '.join(sorted(allowed))}")
     if "dataset_size" not in changes and {"p", "task"} & set(changes):
-        before = tasks.task(run.task, run.p).n_examples
+        before = run.operation.n_examples
         after = tasks.task(changes.get("task", run.task), changes.get("p", run.p)).n_examples
         changes["dataset_size"] = max(1, round(run.dataset_size / before * after))
     return replace(run, **changes)
@@ -186,7 +186,7 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     if profile == "quick":
         base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
     runs = [apply(base, changes | {"seed": seed}) for seed in count]
-    examples = tasks.task(runs[0].task, runs[0].p).n_examples
+    examples = runs[0].operation.n_examples
     if runs[0].dataset_size == examples:
         where = f"{runs[0].task} at p = {runs[0].p}"
         allowed = f"dataset_size 1..{examples - 1}, got {examples}"

@@ -2,14 +2,12 @@
 
 from math import prod
 
-from grokkit import tasks
 from grokkit.runs import Run
 
 
 def sizes(run: Run) -> tuple[int, int, int, int]:
     """How many tokens, d_model, d_mlp and n_heads."""
-    n = tasks.task(run.task, run.p).n_tokens
-    return n, run.model.d_model, run.model.d_mlp, run.model.n_heads
+    return run.operation.n_tokens, run.model.d_model, run.model.d_mlp, run.model.n_heads
 
 
 def multiply_adds(run: Run) -> tuple[int, int]:

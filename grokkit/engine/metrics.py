@@ -86,7 +86,7 @@ def evaluate(
 
     Without the steepness, and without waiting for the device. `residual`: `optimum.residual`.
     """
-    task = tasks.task(run.task, run.p)
+    task = run.operation
     logits = all_logits(theta, task)
     labels, train, test = _examples(run, logits.device)
     loss = cross_entropy(logits, labels)

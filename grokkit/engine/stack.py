@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from grokkit import decomposition, tasks
+from grokkit import decomposition
 from grokkit.engine import batched, cuda, lbfgs, tabulated
 from grokkit.engine.adamw import AdamW
 from grokkit.engine.lbfgs import LBFGS, Objective
@@ -149,8 +149,7 @@ def start(run: Run, store: Store) -> dict[str, Tensor]:
         LookupError: the `init` run has no record in the store.
     """
     if run.init is None:
-        n_tokens = tasks.task(run.task, run.p).n_tokens
-        theta = initialise(run.model, n_tokens, run.seed, run.init_scale)
+        theta = initialise(run.model, run.operation.n_tokens, run.seed, run.init_scale)
     else:
         if (record := store.get(run.init)) is None:
             raise LookupError(f"{run} starts from run {run.init.key} ({run.init}): not in {store}")
@@ -169,7 +168,7 @@ def tabulated_loss(runs: Sequence[Run], dtype: torch.dtype, threads: int = 1) ->
         each = ThreadPoolExecutor(threads, initializer=tabulated.begin_thread).map
     examples = []
     for run in runs:
-        n = tasks.task(run.task, run.p).n_tokens
+        n = run.operation.n_tokens
         examples.append(tabulated.chunks(*_train_set(run), n, run.model.n_heads, dtype))
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
@@ -187,13 +186,12 @@ def batched_loss(runs: Sequence[Run], dtype: torch.dtype, device: torch.device) 
     """L_x-ent of every run and its gradient, all at once through `batched`; for accelerators."""
     batch = batched.Batch.of([_train_set(run) for run in runs], dtype, device)
     shapes, half, exact = runs[0].shapes, runs[0].precision == "bf16", runs[0].loss == "exact"
-    kink = runs[0].kink
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Tensor]:
         rows = rows.detach().requires_grad_()
         with torch.enable_grad():
             with torch.autocast(device.type, torch.bfloat16) if half else nullcontext():
-                loss = batched.train_loss(named(rows, shapes), batch, exact, kink)
+                loss = batched.train_loss(named(rows, shapes), batch, exact, runs[0].kink)
             [gradient] = torch.autograd.grad(loss.sum(), rows)
         return loss.detach(), gradient
 
@@ -207,7 +205,7 @@ def pushed(objective: Objective, runs: Sequence[Run], part: float) -> Objective:
     """
 
     def spring(run: Run, row: Tensor) -> Tensor:
-        Z = all_logits(named(row, run.shapes), tasks.task(run.task, run.p)).view(3 * [run.p])
+        Z = all_logits(named(row, run.shapes), run.operation).view(3 * [run.p])
         missing = (part * run.push - decomposition.trig_share(Z)).relu()
         return (STIFFNESS / 2 * missing.square()).to(row)
 
@@ -224,5 +222,5 @@ def pushed(objective: Objective, runs: Sequence[Run], part: float) -> Objective:
 
 def _train_set(run: Run) -> tuple[Tensor, Tensor]:
     """Operand pairs [batch, 2] and labels [batch] of the train set."""
-    rows, pairs = run.split()[0], tasks.task(run.task, run.p).inputs
+    rows, pairs = run.split()[0], run.operation.inputs
     return torch.from_numpy(pairs[rows]), torch.from_numpy(run.example_labels()[rows])

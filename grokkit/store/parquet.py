@@ -68,10 +68,9 @@ def _row(record: Record) -> dict:
 
 
 def _rounded(name: str, values: np.ndarray) -> np.ndarray:
-    """A metric in the 24 bits of single precision, half the file; epochs and accuracies whole."""
+    """A metric in the 24 bits of single precision, half the file; epochs whole."""
     mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
-    exact = name == "epoch" or "accuracy" in name
-    return np.ldexp(mantissa if exact else mantissa.astype("f4").astype("f8"), exponent)
+    return np.ldexp(mantissa if name == "epoch" else mantissa.astype("f4").astype("f8"), exponent)
 
 
 def _row_digest(row: dict) -> str:
@@ -91,6 +90,9 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
         raise Damaged(path, f"row {row['key']} holds the config of run {run.key}")
     metrics = {name: np.array(values, dtype=np.float64) for name, values in row["metrics"]}
     metrics["epoch"] = metrics["epoch"].astype(np.int64)
+    of = {"train_accuracy": (n := run.dataset_size), "test_accuracy": run.operation.n_examples - n}
+    for name in of.keys() & metrics:  # a count over so many, which 24 bits tell apart
+        metrics[name] = np.rint(metrics[name] * of[name]) / (of[name] or np.nan)
     sha = row["weights_sha256"]
     kept = (weights / f"{run.key}.parquet", sha, read_weights) if sha else ()
     return Record(run, metrics, json.loads(row["provenance"]), *kept)

@@ -5,7 +5,6 @@ from operator import attrgetter
 
 import torch
 
-from grokkit import tasks
 from grokkit.engine import cost, lbfgs
 from grokkit.runs import Run
 
@@ -36,7 +35,7 @@ def with_inits(
 
 def stack_bytes(run: Run, rows: int) -> int:
     """Memory of a run in a stack, in bytes: its parameters, optimiser and `rows` activations."""
-    n = tasks.task(run.task, run.p).n_tokens
+    n = run.operation.n_tokens
     states = 2 * lbfgs.HISTORY + 8 if run.optimiser == "lbfgs" else 8
     # forward keeps z, resid, hidden and the logits' slopes; backward makes as much again
     activations = 2 * rows * (6 * run.model.d_model + 2 * run.model.d_mlp + 3 * n)
@@ -58,8 +57,7 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
         *("lr", "beta1", "beta2", "eps", "amplify", "muon", "clip", "push", "kink"),
     )
     for run in runs:
-        kind = (tasks.task(run.task, run.p).n_tokens, *alike(run), epochs.get(run, 0))
-        groups.setdefault(kind, []).append(run)
+        groups.setdefault((run.operation.n_tokens, *alike(run), epochs.get(run, 0)), []).append(run)
     stacks: Stacks = []
     for group in groups.values():
         stacks.append([])

@@ -47,9 +47,10 @@ def test_a_checkpoint_comes_back_as_it_was_saved_last(store):
 
 
 def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_accuracies(store):
+    n_test = PLAIN.operation.n_examples - PLAIN.dataset_size
     epochs = np.arange(10**12 - 9, 10**12 + 1)
     loss = np.append(np.logspace(-320, 300, 6) / 3, [0, np.nan, np.inf, -1 / 3])
-    curves = {"epoch": epochs, "train_loss": loss, "test_accuracy": (1 + np.arange(10)) / 11}
+    curves = {"epoch": epochs, "train_loss": loss, "test_accuracy": (1 + np.arange(10)) / n_test}
     store.put(Record(PLAIN, curves, {}))
     found = store.get(PLAIN)
     assert (found["epoch"] == epochs).all()

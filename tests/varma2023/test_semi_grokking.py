@@ -10,7 +10,6 @@ import pytest
 from evidence import PLATEAU_EPOCHS, SHAPES, SMALL, in_the_middle, line, minimised, near_d_crit
 from handmade import altered, grokking, record, shown, ungrokking
 
-from grokkit import tasks
 from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
 from varma2023.clock.sweeps import learning_rates
@@ -54,7 +53,7 @@ def test_a_plateau_must_last_and_come_late_and_above_memory(accuracy, fields, cu
 
 @pytest.mark.parametrize("run", [SMALL, Run("x-y", 11, 40), Run("x+y", 7, 9)])
 def test_the_mirror_share_is_what_a_table_with_its_mirror_images_knows(run):
-    inputs = tasks.task(run.task, run.p).inputs.tolist()
+    inputs = run.operation.inputs.tolist()
     labels, (train, test) = run.example_labels(), run.split()
     table = {tuple(inputs[row]): labels[row] for row in train}
     right = sum(table.get((inputs[row][1], inputs[row][0]), -1) == labels[row] for row in test)

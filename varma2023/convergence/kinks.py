@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokkit import model, tasks
+from grokkit import model
 from grokkit.model import Weights, cross_entropy, flat, named
 from grokkit.optimum import room
 from grokkit.runs import Run
@@ -37,7 +37,7 @@ class Kinks(NamedTuple):
 def kinks(run: Run, theta: Weights, seed: int = 0) -> Kinks:
     """The residual of this network of the run's, which takes half a minute."""
     row = flat(theta).double().requires_grad_()
-    task, rows = tasks.task(run.task, run.p), run.split()[0]
+    task, rows = run.operation, run.split()[0]
     inputs = model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens)
     labels = torch.from_numpy(run.example_labels()[rows])
     resid, pre = _to_hidden(named(row, run.shapes), inputs)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit import decomposition, tasks
+from grokkit import decomposition
 from grokkit.model import initialise
 from grokkit.runs import Record, Records, Run
 from varma2023.measures import all_logits
@@ -88,7 +88,7 @@ def embedding_norms(W_E: Float[Tensor, "p d_model"]) -> Float[Tensor, " freq"]:
 
 def strength_at_start(run: Run) -> Float[Tensor, " freq"]:
     """`embedding_norms` of the random weights that a run starts from."""
-    theta = initialise(run.model, tasks.task(run.task, run.p).n_tokens, run.seed, run.init_scale)
+    theta = initialise(run.model, run.operation.n_tokens, run.seed, run.init_scale)
     return embedding_norms(theta["W_E"][: run.p])
 
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokkit import decomposition, tasks
+from grokkit import decomposition
 from grokkit.engine import metrics, tabulated
 from grokkit.engine.stack import Stack, start
 from grokkit.model import Weights
@@ -55,7 +55,7 @@ def plane(W_E: Float[Tensor, "p d_model"], k: int) -> Float[Tensor, "p 2"]:
 
 def shown_sums(run: Run) -> Int[Tensor, "2 2"]:
     """The first sum of the train set, and the first of the test set whose mirror image is too."""
-    inputs = tasks.task(run.task, run.p).inputs
+    inputs = run.operation.inputs
     train, test = (inputs[rows] for rows in run.split())
     new = set(map(tuple, test.tolist()))
     fresh = next((x, y) for x, y in test.tolist() if (y, x) in new)
@@ -71,7 +71,7 @@ def moments(record: Record, networks: Mapping[int, Weights]) -> Moments:
     run = record.run
     if run.task != "x+y":
         raise ValueError(f"App. B is about x+y, got a run of {run.task!r}")
-    p, task, sums = run.p, tasks.task(run.task, run.p), shown_sums(run)
+    p, task, sums = run.p, run.operation, shown_sums(run)
     shares, trig, logits = [], [], []
     for theta in networks.values():
         Z = decomposition.centred(metrics.all_logits(theta, task)).view(p, p, p)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
 
-from grokkit import decomposition, tasks
+from grokkit import decomposition
 from grokkit.engine import batched, metrics
 from grokkit.model import Weights
 from grokkit.runs import Record, Records
@@ -31,7 +31,7 @@ def along_ray(record: Record, frozen: bool = False) -> Float[np.ndarray, " c"]:
     `frozen`: with the attention pattern of c = 1.
     """
     run, weights = record.run, record.weights()
-    task, (rows, _) = tasks.task(run.task, run.p), run.split()
+    task, (rows, _) = run.operation, run.split()
     x, y = torch.from_numpy(task.inputs[rows].T).unsqueeze(1)
     labels = torch.from_numpy(run.example_labels()[rows]).unsqueeze(1)
     found = []

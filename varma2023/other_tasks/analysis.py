@@ -164,7 +164,7 @@ class GroupCircuit:
 
 def group_circuit(record: Record) -> GroupCircuit:
     """The circuit of one trained network whose record keeps its weights."""
-    task = tasks.task(record.run.task, record.run.p)
+    task = record.run.operation
     logits = measures.all_logits(record)
     both = readings(task), readings(task, other=True)
     own, other = (tuple(spectrum(logits, reading) for reading in found) for found in both)

@@ -129,7 +129,7 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
     }
     made = first_use(**known | ({"seeds": 1} if "seeds" in takes else {}))  # all seeds are alike
     for name, given in sizes.items():
-        examples = tasks.task(made[0].task, made[0].p).n_examples
+        examples = made[0].operation.n_examples
         if np.max(given) >= examples:
             raise ValueError(
                 f"{name} must be 1..{examples - 1}, so that {made[0].task} at p = {made[0].p} has "

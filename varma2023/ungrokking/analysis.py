@@ -260,7 +260,7 @@ def unseen(record: Record) -> float:
 
 def n_facts(run: Run) -> int:
     """How many examples a train set has, of an example and its mirror image only one."""
-    return len(np.unique(tasks.facts(tasks.task(run.task, run.p))[run.split()[0]]))
+    return len(np.unique(tasks.facts(run.operation)[run.split()[0]]))
 
 
 def rules_ratio(records: Records) -> Interval:
