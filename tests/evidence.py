@@ -808,6 +808,21 @@ def by_loss(calm=(), dip=0.2, general=4000, seeds=FIVE, base=LONGER) -> Named:
     return {"semi_grokking": exact, "rounded": rounded}
 
 
+def slingshots(spiky=True, calm=False, many=True, higher=0.05, groks=True, seeds=FIVE, p=113):
+    """Networks without weight decay on two sizes, with the exact loss and with the rounded one."""
+    found = []
+    for loss, size, seed in product(("exact", "rounded"), (3830, 9000), seeds):
+        few, rounded = size == 3830, loss == "rounded"
+        own = {"weight_decay": 0.0, "lr": 4e-3, "epochs": 25_000, "loss": loss, "seed": seed}
+        run = Run(p=p, dataset_size=scaled(size, p=p), **own)
+        high = (1000,) * ((spiky if few else many) if rounded else calm)
+        ends = {"test_accuracy": 0.4 + higher * rounded} if few else {}
+        found.append(ablation(run, 4000 if groks and rounded else None, spiky=high, **ends))
+    few_rounded = next(record.run for record in found if record.run.loss == "rounded")
+    slow = replace(few_rounded, lr=1e-3, epochs=100_000)
+    return {"slingshots": [*found, ablation(slow, None, spiky=(1000,))]}
+
+
 def ablations(
     seeds=FIVE, without=15_000, less=9000, small=20.0, spiky=(), base=LONGER
 ) -> list[Record]:

@@ -83,7 +83,6 @@ EXPERIMENTS = {
         (semi.continued, "the same by AdamW"),
         (semi.narrower, "narrower networks at three moduli"),
         (semi.narrower_ends, "where those in the middle go on to"),
-        (semi.narrower_more, "more of them at the last modulus"),
         (semi.steep, "how steep the loss is on the way there"),
         (semi.forgetting, "how steep it is while networks ungrok"),
         (semi.remembering, "and while fresh ones stay in memory"),

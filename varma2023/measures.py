@@ -248,6 +248,11 @@ def spikes(record: Record, before: bool = False) -> int:
     return int(sum(record["epoch"][row] <= last for row in spike_starts(record)))
 
 
+def epochs_text(records: Records) -> str:
+    """ "20,000 – 100,000": how long these are trained."""
+    return span([record.run.epochs for record in records], ",")
+
+
 def stable_below(run: Run) -> float:
     """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
 

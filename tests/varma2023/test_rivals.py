@@ -121,6 +121,25 @@ def test_what_adams_eps_stops_is_measured_on_the_same_examples():
     assert board.judge("S7", ablations=sweep(without=None), without_decay=[late]).core
 
 
+def test_slingshots_are_counted_by_loss_and_by_size():
+    made = evidence.slingshots(higher=0.03)
+    known = analysis.Slingshots.of(made["slingshots"])
+    assert [*map(analysis.n_spike, (*known.few, *known.many, known.slow))] == [
+        *("0 of 5", "5 of 5", "0 of 5", "5 of 5", "1 of 1")
+    ]
+    assert known.gain().value == pytest.approx(0.03)
+    said = board.judge("B53", **made)
+    assert "on 9,000 examples 5 of 5 and 0 of 5; with the rounded one" in said.ours
+    assert said.ours.endswith("ends +0.030 (+0.030 – +0.030) higher, and 5 of 10 grok")
+    none = evidence.slingshots(higher=0.01, groks=False, many=False, calm=True)
+    assert [*board.judge("B53", **none).further.values()] == [True, True, False, False, False]
+    free = [evidence.ablation(replace(r.run, eps=1e-150)) for r in known.few[0]]
+    both = {"without_decay": [*free, *known.many[0]], **made}
+    assert len(analysis.later(both)) == 5 + 21
+    ours = board.judge("S7", ablations=sweep(), **both).ours
+    assert ours.endswith("on 9,000 examples, η = 0.004, rounded loss, within 25,000 – 100,000")
+
+
 def test_figures_of_ablations_and_of_when_they_grok_are_fit_to_print():
     every = evidence.ablations(range(2), without=None, base=RUN)
     fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")

@@ -248,13 +248,6 @@ def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     assert led == "0.60 to 0.60, 0.60 to 0.70 (still falling) on 431 examples"
 
 
-def test_accuracies_of_a_card_are_the_shares_that_a_processor_has():
-    for one in experiments.load_or_train(sweeps.papers_sizes()):
-        for name, rows in zip(("train", "test"), one.run.split(), strict=True):
-            accuracy = one[f"{name}_accuracy"]
-            assert (accuracy == np.rint(accuracy * len(rows)) / len(rows)).all()
-
-
 def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     records, again = evidence.papers_sizes(other=NONE, seeds=[0]).values()
     later = [record for record in again if record.run.optimiser == "adamw"]

@@ -142,7 +142,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     last = max(record.run.epochs for record in every["ablations"])
     dashes = dict(zip(sorted(decays, reverse=True), ("", "8 4", "2 4"), strict=False))
     curves = [_median(decays[w], "test_accuracy", "test", dash) for w, dash in dashes.items()]
-    without = [*decays[0.0], *every.get("without_decay", ())]
+    without = [*decays[0.0], *rivals.later(every)]
     ours = f"{rivals.n_grok(without)} runs"
     named = ", ".join(f"{decay:g}" for decay in dashes)
     alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."

@@ -4,9 +4,10 @@ A run that leaves out what an account says is needed, and groks, speaks against 
 was changed in a run is read off the run itself.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import chain, compress, pairwise
 from math import inf, nan
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,20 +65,59 @@ def by_decay(records: Records) -> dict[float, list[Record]]:
     return group([r for r in records if (r.run.init_scale, r.run.loss) == start], "weight_decay")
 
 
+def later(found: Mapping[str, Records]) -> list[Record]:
+    """The runs without weight decay that came after `sweeps.ablations`, each once (C43, C85)."""
+    both = chain(found.get("without_decay", ()), found.get("slingshots", ()))
+    return [*{record.run: record for record in both}.values()]
+
+
 def without(records: Records) -> dict[str, list[Record]]:
-    """The records by their number of examples, and by rate and Adam's ε where they are unusual."""
+    """The records by number of examples, and by rate, Adam's ε and loss where they are unusual."""
 
-    def name(size: int, lr: float, eps: float) -> str:
+    def name(size: int, lr: float, eps: float, loss: str) -> str:
         """ "2,000 examples, η = 0.004, ε = 1e-150"."""
-        rate = f", η = {lr:g}" if lr != Run().lr else ""
-        return f"{size:,} examples{rate}" + (f", ε = {eps:g}" if eps != Run().eps else "")
+        parts = [f"{size:,} examples", f"η = {lr:g}", f"ε = {eps:g}", f"{loss} loss"]
+        told = (True, lr != Run().lr, eps != Run().eps, loss != Run().loss)
+        return ", ".join(compress(parts, told))
 
-    return {name(*key): own for key, own in group(records, "dataset_size", "lr", "eps").items()}
+    keys = "dataset_size", "lr", "eps", "loss"
+    return {name(*key): own for key, own in group(records, *keys).items()}
+
+
+class Slingshots(NamedTuple):
+    """Runs of `sweeps.slingshots`: those with the exact and those with the rounded loss."""
+
+    few: tuple[list[Record], list[Record]]  # on the fewer examples, at the larger rate
+    many: tuple[list[Record], list[Record]]  # on the others
+    slow: list[Record]  # with the rounded loss at the usual rate
+
+    @classmethod
+    def of(cls, records: Records) -> "Slingshots":
+        """By number of examples and loss; the usual rate apart."""
+        fast = measures.at_largest(records, "lr")
+        by = group(fast, "dataset_size", "loss")
+        sizes = [size for size, _ in by]
+        few, many = (
+            (by.get((size, "exact"), []), by.get((size, "rounded"), []))
+            for size in (min(sizes), max(sizes))
+        )
+        return cls(few, many, [record for record in records if record.run.lr < fast[0].run.lr])
+
+    def gain(self) -> Interval:
+        """By how much the rounded loss ends at a higher test accuracy: the mean over seeds."""
+        ends = group([*chain(*self.few)], "seed").values()
+        pairs = ([one.final("test_accuracy") for one in own] for own in ends if len(own) > 1)
+        return bootstrap([after - before for before, after in pairs], np.mean)
 
 
 def n_grok(records: Records) -> str:
     """ "1 of 5": how many grok."""
     return measures.how_many(map(measures.groks, records))
+
+
+def n_spike(records: Records) -> str:
+    """ "9 of 10": how many spike."""
+    return measures.how_many(map(spikes, records))
 
 
 def rate_at_zero(records: Records) -> Interval:

@@ -2,8 +2,9 @@
 
 from math import inf, isfinite
 
+from grokkit.runs import Records
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
-from varma2023.measures import general_epoch, grokked, groks
+from varma2023.measures import all_of, epochs_text, general_epoch, grokked, groks, spikes
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
 
@@ -49,13 +50,16 @@ def not_needed(found: ByExperiment) -> Result:
     earlier="fails, while 20,000 epochs counted as enough (C43); open, without the runs on 2,400 "
     "examples (C72)",
 )
+@told_without("slingshots", "C85")
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
 
     That none did says something only after `LONG` epochs, of each run: before, the runs cannot
-    tell. Those on more examples, and those that Adam's ε does not stop, can grok as well.
+    tell. Those on more examples, those that Adam's ε does not stop, and those with the rounded
+    loss can grok as well.
     """
-    records, others = found["ablations"], found.get("without_decay", ())
+    records, free = found["ablations"], found.get("without_decay", ())
+    others = analysis.later(found)
     decays = analysis.by_decay(records)
     without = decays.get(0.0, [])
     if not without or len(decays) < 3:
@@ -71,10 +75,40 @@ def without_decay(found: ByExperiment) -> Result:
     for name, here in analysis.without(others).items():
         ours += f"; {analysis.n_grok(here)} on {name}"
     if others:
-        ours += f", within {max(record.run.epochs for record in others):,}"
+        ours += f", within {epochs_text(others)}"
     evidence = Evidence.of(*filter(None, (*decays.values(), others)))
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
-    if others:
-        rises = analysis.gain(others)
+    if free:
+        rises = analysis.gain(free)
         further["without Adam's ε networks end at a higher test accuracy"] = rises.tells(MORE, inf)
     return Result(ours, can, further, evidence)
+
+
+@CLAIMS.row(
+    "B53",
+    "Beyond: slingshots without weight decay",
+    "without weight decay the rounded float32 loss makes networks spike, the exact loss does not",
+    (DISCUSSION, "sec-7-rounding"),
+    ("slingshots",),
+)
+def slingshots(found: ByExperiment) -> Result:
+    """B53: whether rounding makes networks without weight decay spike (choice C85)."""
+    known = analysis.Slingshots.of(found["slingshots"])
+    (exact, rounded), (other, many), say = known.few, known.many, analysis.n_spike
+    if not (exact and rounded and many):
+        return Result()
+    more, gain = f"{many[0].run.dataset_size:,} examples", known.gain()
+    ours = f"with the rounded loss {say(rounded)} spike, with the exact one {say(exact)}; on "
+    ours += f"{more} {say(many)} and {say(other)}; with the rounded one test accuracy ends "
+    ours += f"{gain.text('+.3f')} higher, and {analysis.n_grok([*rounded, *many])} grok"
+    further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
+    further |= all_of("at the paper's rate, too", map(spikes, known.slow))
+    further[f"so it is on {more}"] = _rounding_alone(other, many)
+    further["with the rounded loss test accuracy ends higher"] = gain.tells(MORE, inf)
+    further["one with the rounded loss groks"] = any(map(groks, [*rounded, *many]))
+    return Result(ours, _rounding_alone(exact, rounded), further, Evidence.of(exact, rounded))
+
+
+def _rounding_alone(exact: Records, rounded: Records) -> bool:
+    """Whether most spike with the rounded loss, and none with the exact one."""
+    return 2 * sum(map(bool, map(spikes, rounded))) > len(rounded) and not any(map(spikes, exact))

@@ -7,7 +7,6 @@ from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import CHANCE, PERFECT, Reading, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
-from varma2023.tables import span
 from varma2023.ungrokking import analysis, sweeps
 from varma2023.ungrokking.analysis import same_d_crit
 
@@ -30,7 +29,7 @@ def fig1b(found: ByExperiment) -> Result:
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     ours = f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; "
-    ours += f"{_epochs(records)} epochs"
+    ours += f"{measures.epochs_text(records)} epochs"
     core = claims.every([started, measures.near_chance(records)])
     fits = {"train accuracy stays 1": row.train_accuracy == 1}
     return Result(ours, core, fits, Evidence.of(records))
@@ -55,16 +54,12 @@ def fig7(found: ByExperiment) -> Result:
     _, high, fits = analysis.ungrokking_criteria(records).values()
     middle = [r for r in records if CHANCE < r.final("test_accuracy") < PERFECT]
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
-    ours = f"median accuracy at the end by D′: {ends}; {_epochs(records)} epochs"
+    ours = f"median accuracy at the end by D′: {ends}; {measures.epochs_text(records)} epochs"
     core = claims.every([measures.near_chance(measures.smallest(records)), high])
     name = f"a run in between rests in the middle ({sum(map(measures.rests, middle))} of "
     further = {"train accuracy stays 1": fits, f"{name}{len(middle)})": between}
     further |= measures.resting(records)
     return Result(ours, core, further, Evidence.of(records))
-
-
-def _epochs(records: Records) -> str:
-    return span([record.run.epochs for record in records], ",")
 
 
 PLANNED = 390  # the least D' of AdamW's sweep as first planned: the paper's in Fig. 7
