@@ -112,3 +112,11 @@ def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run
     slow = replace(few[0], lr=PAPERS.lr, epochs=4 * length, loss="rounded")
     rounded = [replace(run, loss="rounded") for run in [*few, *many]]
     return few + many + rounded + [slow]
+
+
+def papers_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: `slingshots` with the rounded loss at the paper's modulus (choice C86)."""
+    count = len(seed_range(profile, seeds, published=3))
+    runs = grokking(profile, count, loss="rounded", weight_decay=0.0, keep_weights=False)
+    length = 400 if profile == "quick" else 25_000
+    return [replace(run, lr=4 * PAPERS.lr, epochs=length, n_logged=200) for run in runs]
