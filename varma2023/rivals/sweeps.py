@@ -114,9 +114,13 @@ def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run
     return few + many + rounded + [slow]
 
 
-def papers_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: `slingshots` with the rounded loss at the paper's modulus (choice C86)."""
-    count = len(seed_range(profile, seeds, published=3))
+def other_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: networks of `slingshots` with the rounded loss, elsewhere (C86, C87).
+
+    At the paper's modulus; then at the other, where Adam's second moment forgets half as fast.
+    """
+    count, own = len(seed_range(profile, seeds, published=3)), slingshots(profile, seeds)
     runs = grokking(profile, count, loss="rounded", weight_decay=0.0, keep_weights=False)
-    length = 400 if profile == "quick" else 25_000
-    return [replace(run, lr=4 * PAPERS.lr, epochs=length, n_logged=200) for run in runs]
+    large = [replace(run, lr=own[0].lr, epochs=own[0].epochs, n_logged=200) for run in runs]
+    few = [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in own[:count]]
+    return large + few
