@@ -122,6 +122,9 @@ def test_what_adams_eps_stops_is_measured_on_the_same_examples():
 
 
 def test_slingshots_are_counted_by_loss_and_by_size():
+    spiky = evidence.ablation(RUN, spiky=(1000, 2000, 2100, 3500))  # two rows are one spike
+    assert analysis.apart(spiky) == 1250
+    assert np.isnan(analysis.apart(evidence.ablation(RUN, spiky=(1000,))))
     made = evidence.slingshots(higher=0.03)
     known = analysis.Slingshots.of(made["slingshots"])
     assert [*map(analysis.n_spike, (*known.few, *known.many, known.slow))] == [

@@ -84,6 +84,12 @@ def without(records: Records) -> dict[str, list[Record]]:
     return {name(*key): own for key, own in group(records, *keys).items()}
 
 
+def apart(record: Record) -> float:
+    """The median number of epochs from one spike to the next; NaN of fewer than two."""
+    gaps = np.diff(record["epoch"][measures.spike_starts(record)])
+    return float(np.median(gaps)) if len(gaps) else nan
+
+
 class Slingshots(NamedTuple):
     """Runs of `sweeps.slingshots`: those with the exact and those with the rounded loss."""
 

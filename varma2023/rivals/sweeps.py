@@ -119,9 +119,9 @@ def other_slingshots(profile: str = "published", seeds: int | None = None) -> li
 
     At the paper's modulus; then at the other, where Adam's second moment forgets half as fast.
     """
-    count, own = len(seed_range(profile, seeds, published=3)), slingshots(profile, seeds)
-    some = min(count, 2) if profile == "published" else count
-    runs = grokking(profile, some, loss="rounded", weight_decay=0.0, keep_weights=False)
-    large = [replace(run, lr=own[0].lr, epochs=own[0].epochs, n_logged=200) for run in runs]
-    few = [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in own[:count]]
-    return large + few
+    some, count = (len(seed_range(profile, seeds, published=n)) for n in (2, 3))
+    own = slingshots(profile, seeds)[:count]
+    large = grokking(profile, some, loss="rounded", weight_decay=0.0, keep_weights=False)
+    same: dict[str, Any] = {"lr": own[0].lr, "epochs": own[0].epochs, "n_logged": own[0].n_logged}
+    slower = [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in own]
+    return [replace(run, **same) for run in large] + slower
