@@ -288,6 +288,12 @@ def first_epoch(row: Row, metric: str, level: float) -> float:
     return row.curves["epoch"][np.argmax(values >= 1 if level == 1 else values > level)]
 
 
+def has_spikes(row: Row) -> bool:
+    """Whether the train loss, once it is fitted, passes a hundred times its least so far."""
+    loss = row.curves["train_loss"][np.argmax(row.curves["train_accuracy"] == 1) :]
+    return bool((loss > 100 * np.minimum.accumulate(loss)).any())
+
+
 def left_memory(rows: list[Row]) -> dict[int, tuple[int, int]]:
     """By size, how many runs of the largest learning rate end above 0.95, of how many."""
     return by(at_the_largest_rate(rows), "dataset_size", of=partial(n_above, level=0.95))
@@ -553,7 +559,11 @@ def rows_of_the_board() -> dict[str, list[str]]:
     rates_53 = by(read("leaving_memory_53"), "lr", of=d_crits)
     clips = groups(read("clipped"), "p")
     cells = by(read("exchanged") + [row for row in clips[31] if not row.clip], "lr", "eps", of=half)
-    free = groups(read("without_decay"), "dataset_size", "lr", "eps")
+    shots = by(
+        read("slingshots"), "dataset_size", "loss", "lr", of=lambda own: [*map(has_spikes, own)]
+    )
+    once = [r for r in read("slingshots") if (r.dataset_size, r.loss) != (2400, "exact")]
+    free = groups(read("without_decay") + once, "dataset_size", "lr", "eps", "loss")
     middle = left_in_the_middle(semi, longer)
     forgetful = groups(ungrokked("forgetting"), "dataset_size")
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
@@ -642,10 +652,16 @@ def rows_of_the_board() -> dict[str, list[str]]:
             for rate, eps in ((1e-3, 1e-8 / 16), (16e-3, 1e-8))
         ],
         "S7": [
-            f"{sum(row.curves['test_accuracy'].max() > 0.98 for row in own)} of 5 on {size:,} "
-            f"examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
+            f"{sum(row.curves['test_accuracy'].max() > 0.98 for row in own)} of {len(own)} on "
+            f"{size:,} examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
             + (f", ε = {eps:g}" if eps < 1e-8 else "")
-            for (size, lr, eps), own in free.items()
+            + (", rounded loss" if loss == "rounded" else "")
+            for (size, lr, eps, loss), own in free.items()
+        ],
+        "B53": [
+            f"^with the rounded loss {sum(shots[1200, 'rounded', 4e-3])} of 10 spike, with the "
+            f"exact one {sum(shots[1200, 'exact', 4e-3])} of 10; on 2,400 examples "
+            f"{sum(shots[2400, 'rounded', 4e-3])} of 5 and {sum(shots[2400, 'exact', 4e-3])} of 5"
         ],
         "B22": ["{} of {} with".format(*n) for n in momentum[:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(read("shaken")).items()],
