@@ -97,7 +97,7 @@ EXPERIMENTS = {
         (rivals.smaller_start, "Sec. 6 at the paper's modulus"),
         (rivals.without_decay, "Sec. 7 without Adam's ε, and on more examples"),
         (rivals.slingshots, "Sec. 7 with a loss that rounds"),
-        (rivals.other_slingshots, "at the paper's modulus, and with another β₂"),
+        (rivals.other_slingshots, "the same, with another β₂"),
         (grokked_moduli, "key frequencies at other moduli"),
         (grokked_tasks, "circuits of the other tasks"),
         (ungrok.epsilon, "D_crit against Adam's ε"),

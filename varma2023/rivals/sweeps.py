@@ -115,13 +115,6 @@ def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run
 
 
 def other_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: networks of `slingshots` with the rounded loss, elsewhere (C86, C87).
-
-    At the paper's modulus; then at the other, where Adam's second moment forgets half as fast.
-    """
-    some, count = (len(seed_range(profile, seeds, published=n)) for n in (2, 3))
-    own = slingshots(profile, seeds)[:count]
-    large = grokking(profile, some, loss="rounded", weight_decay=0.0, keep_weights=False)
-    same: dict[str, Any] = {"lr": own[0].lr, "epochs": own[0].epochs, "n_logged": own[0].n_logged}
-    slower = [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in own]
-    return [replace(run, **same) for run in large] + slower
+    """Not in the paper: `slingshots`, but Adam's second moment forgets half as fast (C86)."""
+    runs = slingshots(profile, seeds)[: len(seed_range(profile, seeds, published=3))]
+    return [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in runs]
