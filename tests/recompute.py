@@ -5,7 +5,7 @@ found: `python tests/recompute.py`.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise, product
 from math import exp, inf, log, nan
@@ -29,10 +29,6 @@ class Row(NamedTuple):
 
     def __getattr__(self, name: str):
         return self.config[name]
-
-    @property
-    def width(self) -> int:
-        return self.model["d_model"]
 
     @property
     def dimensions(self) -> tuple[int, int]:
@@ -152,11 +148,6 @@ def after_ten(row: Row) -> float:
     return float(np.interp(then, row.curves["epoch"], row.curves["test_accuracy"]))
 
 
-def log_slope(x: list[float], y: list[float]) -> float:
-    """d ln y / d ln x, by least squares."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
-
-
 def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
     """By modulus, the mean over seeds of d ln steepness / d ln D of memory's minima, the rule's.
 
@@ -167,7 +158,8 @@ def steepness_with_size(rows: list[Row]) -> dict[int, tuple[float, float]]:
     there = [row for row in there if row.in_memory == (row.curves["test_accuracy"][0] < 0.5)]
 
     def slope(own: list[Row]) -> float:
-        return log_slope([r.dataset_size for r in own], [r.curves["steepness"][0] for r in own])
+        points = [(r.dataset_size, r.curves["steepness"][0]) for r in own]
+        return float(np.polyfit(*np.log(points).T, 1)[0])
 
     slopes = by(there, "p", "in_memory", of=lambda own: [*by(own, "seed", of=slope).values()])
     means = {key: float(np.mean(each)) for key, each in slopes.items()}
@@ -181,7 +173,7 @@ def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
     """
     settings: dict[tuple, list[float]] = {}
     runs: list[Row] = []
-    for (*setting, _), pair in groups(rows, "p", "weight_decay", "width", "seed").items():
+    for (*setting, _), pair in groups(rows, "p", "weight_decay", "dimensions", "seed").items():
         adamw = sorted((row for row in pair if row.optimiser == "adamw"), key=lambda row: row.lr)
         mem, rule = (next(row for row in adamw if row.in_memory == new) for new in (True, False))
         if mem.curves["test_accuracy"][0] < 0.5 <= rule.curves["test_accuracy"][0]:
@@ -189,13 +181,6 @@ def at_minima(rows: list[Row]) -> tuple[list[float], list[Row]]:
             settings.setdefault(tuple(setting), []).append(ratio)
             runs += pair
     return [float(np.exp(np.mean(np.log(each)))) for each in settings.values()], runs
-
-
-def left_as_the_limit_says(row: Row) -> bool:
-    """Whether the loss rises a hundredfold over its least if and only if it begins above 38."""
-    loss = row.curves["train_loss"]
-    left = bool((loss > 100 * np.minimum.accumulate(loss)).any())
-    return left == bool(row.curves["steepness"][0] > 38)
 
 
 def before_spikes(row: Row) -> list[float]:
@@ -391,11 +376,6 @@ def shift(rows: list[Row], of=accuracy) -> str:
     return averaged(shifts(rows, of), "+.1%", lambda factor: factor - 1)
 
 
-def extremes(values: Iterable[float]) -> tuple[float, float]:
-    known = sorted(values)
-    return known[0], known[-1]
-
-
 def summary(values: list[float]) -> str:
     return f"{median(values):,.0f} ({min(values):,.0f} – {max(values):,.0f})"
 
@@ -483,7 +463,7 @@ def resting() -> list[tuple[str, int, int]]:
     found |= {"F7": ungrokked("ungrokking"), "B13": at_moduli()}
     found |= {"B15": ungrokked_at_widths(), "B33": kinds["lbfgs"]}
     found["A.4"] = groups(read("starts_at_rest"), "dataset_size")[3000]
-    right = sum(map(left_as_the_limit_says, kinds["adamw"]))
+    right = sum(has_spikes(r) == (r.curves["steepness"][0] > 38) for r in kinds["adamw"])
     ends = [(claim, sum(map(rests, rows)), len(rows)) for claim, rows in found.items()]
     return [*ends, ("B33", right, len(kinds["adamw"]))]
 
@@ -559,10 +539,10 @@ def rows_of_the_board() -> dict[str, list[str]]:
     rates_53 = by(read("leaving_memory_53"), "lr", of=d_crits)
     clips = groups(read("clipped"), "p")
     cells = by(read("exchanged") + [row for row in clips[31] if not row.clip], "lr", "eps", of=half)
-    shots = by(
-        read("slingshots"), "dataset_size", "loss", "lr", of=lambda own: [*map(has_spikes, own)]
-    )
-    once = [r for r in read("slingshots") if (r.dataset_size, r.loss) != (2400, "exact")]
+    by_adamw = [*map(gmean, by(adamw, "weight_decay", of=d_crits).values())]
+    shots = read("slingshots")
+    n_spiky = by(shots, "dataset_size", "loss", "lr", of=lambda own: sum(map(has_spikes, own)))
+    once = [r for r in shots if (r.dataset_size, r.loss) != (2400, "exact")]
     free = groups(read("without_decay") + once, "dataset_size", "lr", "eps", "loss")
     middle = left_in_the_middle(semi, longer)
     forgetful = groups(ungrokked("forgetting"), "dataset_size")
@@ -580,9 +560,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
         "F4": [
             f"D_crit {averaged(d_crits(transition))}",
-            "L-BFGS; by AdamW at least {:,.0f} – {:,.0f} by".format(
-                *extremes(map(gmean, by(adamw, "weight_decay", of=d_crits).values()))
-            ),
+            f"L-BFGS; by AdamW at least {min(by_adamw):,.0f} – {max(by_adamw):,.0f} by",
         ],
         "F4wd": [
             f"^from least to most weight decay D_crit moves by {shift(transition)}",
@@ -630,7 +608,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
             "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
         ],
         "B14": [f"end in memory up to {averaged(d_crits(read('upper_branch')))}"],
-        "B15": [*map(averaged, by(ungrokked_at_widths(), "width", of=d_crits).values())],
+        "B15": [*map(averaged, by(ungrokked_at_widths(), "dimensions", of=d_crits).values())],
         "B40": which_width(),
         "B50": by_costs_at_widths(),
         "B51": [f"predicted {averaged(meeting(both['random'], with_the_rule(both['true'])))}"],
@@ -659,9 +637,9 @@ def rows_of_the_board() -> dict[str, list[str]]:
             for (size, lr, eps, loss), own in free.items()
         ],
         "B53": [
-            f"^with the rounded loss {sum(shots[1200, 'rounded', 4e-3])} of 10 spike, with the "
-            f"exact one {sum(shots[1200, 'exact', 4e-3])} of 10; on 2,400 examples "
-            f"{sum(shots[2400, 'rounded', 4e-3])} of 5 and {sum(shots[2400, 'exact', 4e-3])} of 5"
+            f"^with the rounded loss {n_spiky[1200, 'rounded', 4e-3]} of 10 spike, with the "
+            f"exact one {n_spiky[1200, 'exact', 4e-3]} of 10; on 2,400 examples "
+            f"{n_spiky[2400, 'rounded', 4e-3]} of 5 and {n_spiky[2400, 'exact', 4e-3]} of 5"
         ],
         "B22": ["{} of {} with".format(*n) for n in momentum[:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(read("shaken")).items()],
@@ -680,7 +658,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "B31": [f"{summary(own)} while calm on {size:,} examples" for size, own in calm.items()],
         "B32": ["^{} of {} end above ½".format(*above_a_half(semi, read("slower")))],
-        "B33": ["^× {:.2g} – {:.2g} by setting".format(*extremes(steeper))],
+        "B33": [f"^× {min(steeper):.2g} – {max(steeper):.2g} by setting"],
         "B37": [
             *(f"memory's ∝ D to the power {memory:.2f} (" for memory, _ in slopes),
             *(f"the rule's {rule:.2f} (" for _, rule in slopes),

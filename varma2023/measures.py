@@ -93,13 +93,22 @@ def by_rate_text(
     return ", ".join(f"{told(own)} at {name} = {value:g}" for value, own in values)
 
 
+def network(record: Record) -> tuple[int, int, float, int]:
+    """Modulus, size, weight decay and seed: the same at another rate, or with noise."""
+    run = record.run
+    return run.p, run.dataset_size, run.weight_decay, run.seed
+
+
+def among(records: Records, others: Records) -> list[Record]:
+    """Those whose network and examples are those of one of the others."""
+    known = {*map(network, others)}
+    return [record for record in records if network(record) in known]
+
+
 def once(records: Records) -> list[Record]:
-    """Each modulus, learning rate, size, weight decay and seed once, as it comes first."""
-    found: dict[tuple, Record] = {}
-    for record in records:
-        run = record.run
-        found.setdefault((run.p, run.lr, run.dataset_size, run.weight_decay, run.seed), record)
-    return [*found.values()]
+    """Each network once at each learning rate, as it comes first."""
+    runs = statistics.gathered(((record.run.lr, network(record)), record) for record in records)
+    return [own[0] for own in runs.values()]
 
 
 def late(record: Record) -> Bool[np.ndarray, " log"]:

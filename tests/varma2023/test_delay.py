@@ -344,7 +344,7 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     found = made.second_moments(p=31, power=0.5, slower=1.3)
     records, usual = found["second_moment"], found["delay"]
     assert analysis.near_rest(records[0]) == round(1250 * (log(0.98) / log(0.95)) ** 0.5)
-    own = analysis.among(records, usual)
+    own = measures.among(records, usual)
     others = [record for record in records if record not in own]
     assert {record.run.p for record in others} == {127}
     read = second_moment.forgotten

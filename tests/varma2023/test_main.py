@@ -110,7 +110,6 @@ def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path,
     [
         ("run groking", "experiment must be one of grokking, grokking_longer"),
         ("run grokking --profile fast", "profile must be one of published"),
-        ("run rounded --profile fast", "profile must be one of published"),
         ("run grokking --seeds 0", "seeds must be a whole number of at least 1"),
         ("list --device abacus", "device must be one of auto, cpu"),
         ("run grokking --store /dev/null/x", "/dev/null/x"),

@@ -505,15 +505,14 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
 def test_a_smaller_rate_is_compared_on_the_networks_that_it_has():
     found = evidence.slower(still=2, alone=1)
     slow = [record for record in found["slower"] if record.run.seed]
-    usual = analysis.usual_of(slow, found["semi_grokking"])
+    usual = measures.among(found["semi_grokking"], slow)
     assert {r.run.lr for r in usual} == {1e-3}
     assert [analysis.who(r)[1:] for r in usual] == [analysis.who(r)[1:] for r in slow]
     result = board.judge("B32", semi_grokking=found["semi_grokking"], slower=slow)
     assert result.ours == "1 of 4 end above ½ at η = 0.00025, too; 1 were not run"
     assert result.core  # whatever that one would do
     assert "(0 of 4 that were run)" in next(iter(result.further))  # that of seed 0 is not there
-    led_out = {analysis.who(r)[1:] for r in analysis.in_the_rule(found["semi_grokking"])}
-    alone = [r for r in found["slower"] if analysis.who(r)[1:] in led_out]
+    alone = measures.among(found["slower"], analysis.in_the_rule(found["semi_grokking"]))
     result = board.judge("B32", semi_grokking=found["semi_grokking"], slower=alone)
     assert [*result.further.values()] == [None]  # the others were not run
     kept = [r for r in alone if r.run.seed in (0, 2, 3)]  # two others might be above

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
-from varma2023.measures import Crossing, Reading, Summary, group
+from varma2023.measures import Reading, Summary, group, network
 from varma2023.statistics import FEW, Interval
 from varma2023.tables import table
 
@@ -57,7 +57,8 @@ def halfway(record: Record) -> float:
     `measures.mirror_share` is what they give.
     """
     level = (1 + measures.mirror_share(record.run)) / 2
-    return _decay_times(record, measures.first(record, record["test_accuracy"] > level))
+    found = measures.first(record, record["test_accuracy"] > level)
+    return inf if found is None else found.epoch / record.run.decay_time
 
 
 def near_rest(record: Record) -> float:
@@ -73,11 +74,7 @@ def halfway_or_end(record: Record) -> float:
 
 def generalised(record: Record) -> float:
     """Decay times until test accuracy passes 0.98; or infinity."""
-    return _decay_times(record, measures.generalises(record))
-
-
-def _decay_times(record: Record, found: Crossing | None) -> float:
-    return inf if found is None else found.epoch / record.run.decay_time
+    return measures.general_epoch(record) / record.run.decay_time
 
 
 def comparable(records: Records) -> list[Record]:
@@ -259,18 +256,6 @@ def by_decay(records: Records) -> dict[int, dict[float, Interval]]:
         if times:
             found[size] = {d: statistics.mean_ratio(each, usual) for d, each in times.items()}
     return found
-
-
-def network(record: Record) -> tuple[int, int, float, int]:
-    """Modulus, size, weight decay and seed: the same at another rate, or with noise."""
-    run = record.run
-    return run.p, run.dataset_size, run.weight_decay, run.seed
-
-
-def among(records: Records, others: Records) -> list[Record]:
-    """Those whose network and examples are those of one of the others."""
-    known = {*map(network, others)}
-    return [record for record in records if network(record) in known]
 
 
 def at_rate(

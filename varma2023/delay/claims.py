@@ -198,7 +198,7 @@ def sooner_by_muon(found: ByExperiment) -> Result:
         return Result()
     (near, late), *_, (far, early) = sorted(times.items())
     ours = f"time × {early.text()} on {far} examples, × {late.text()} on {near}"
-    pairs = runs.waits, analysis.among(records, runs.waits)
+    pairs = runs.waits, measures.among(records, runs.waits)
     there = [measures.how_many(isfinite(analysis.halfway(r)) for r in own) for own in pairs]
     ours += f"; {there[0]} get there by Muon, the others count with their last epoch; {there[1]} "
     ours += "by AdamW, the others are left out"
@@ -239,7 +239,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 def remembered(found: ByExperiment) -> Result:
     """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""
     records, usual = found["second_moment"], found["delay"]
-    own = analysis.among(records, usual)
+    own = measures.among(records, usual)
     others = [record for record in records if record not in own]
     read = second_moment.forgotten
     epochs = analysis.by_field(own, usual, "beta2", read, read)

@@ -100,7 +100,7 @@ def fig_grokfast(runs: analysis.Grokfast, records: Records) -> go.Figure:
     `records`: of `sweeps.delay`, among them the waits of the same networks as usual.
     """
     ends = {"as usual": (runs.usual, TEST), "with Grokfast": (runs.amplified, GEN)}
-    waits = {"as usual": (analysis.among(records, runs.waits), TEST)}
+    waits = {"as usual": (measures.among(records, runs.waits), TEST)}
     waits["with Grokfast"] = runs.waits, GEN
     waits["with a third of ε"] = runs.weaker, NORM
     late = {name: ratio.text() for name, ratio in runs.times(records).items()}

@@ -59,8 +59,8 @@ class Muon:
     @property
     def slower(self) -> Interval:
         """Accuracy at the end at half of the learning rate less that of the same, over seeds."""
-        own = {analysis.network(record): at_the_end(record) for record in self._first}
-        apart = [at_the_end(r) - own.get(analysis.network(r), nan) for r in self.slow]
+        own = {measures.network(record): at_the_end(record) for record in self._first}
+        apart = [at_the_end(r) - own.get(measures.network(r), nan) for r in self.slow]
         return statistics.bootstrap(apart, fmean)
 
     @property
@@ -89,7 +89,7 @@ class Muon:
         ends = {"AdamW": (self.usual, TEST)}
         for (step, own), colour in zip(self.ends.items(), (GEN, NORM), strict=False):
             ends[f"Muon, {step:g} η"] = own, colour
-        usual = analysis.among(records, self.waits)
+        usual = measures.among(records, self.waits)
         waits = {"AdamW": (usual, TEST), f"Muon, {next(iter(self.ends)):g} η": (self.waits, GEN)}
         late = {f"{size} examples": r.text() for size, r in self.times(records).items()}
         return figures.ends_and_waits(ends, waits, "muon", late)

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots, statistics
-from varma2023.delay import analysis
 from varma2023.delay.analysis import NEAR_REST, near_rest
 from varma2023.measures import group
 from varma2023.plots import Looks, draw
@@ -58,8 +57,8 @@ def fig_felt(found: Mapping[str, Records]) -> go.Figure:
     sizes = [{r.run.dataset_size for r in here} for here in group(rates, "lr").values()]
     common = max(set.intersection(*sizes), default=rates[0].run.dataset_size)
     by_rate = group([r for r in rates if r.run.dataset_size == common], "lr")
-    middle = at_middle(analysis.among(betas, usual))
-    by_beta_2 = group(analysis.among([*betas, *usual], middle), "beta2")
+    middle = at_middle(measures.among(betas, usual))
+    by_beta_2 = group(measures.among([*betas, *usual], middle), "beta2")
     for i, (name, groups) in enumerate((("η", by_rate), ("β₂", by_beta_2)), 1):
         for (value, here), (_, colour) in zip(groups.items(), coloured([*groups]), strict=True):
             label = f"{name} = {value:g}"

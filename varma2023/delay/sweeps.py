@@ -179,10 +179,8 @@ def second_moment(profile: str = "published", seeds: int | None = None) -> list[
     """
     count = len(profiles.seed_range(profile, seeds))
     usual = _of_delay(profile, count, FORGETTING[profile])
-    grok = [
-        replace(r, lr=FASTER * r.lr, epochs=r.epochs // FASTER, n_logged=80, keep_weights=False)
-        for r in profiles.grokking(profile, count)
-    ]
+    first, own = profiles.grokking(profile, count), {"n_logged": 80, "keep_weights": False}
+    grok = [profiles.at_rate(run, FASTER, **own) for run in first]
     return [
         *(replace(run, beta2=beta) for beta in BETAS[profile] for run in usual),
         *grok,

@@ -90,8 +90,7 @@ class Narrower:
     @property
     def pairs(self) -> tuple[list[Record], list[Record]]:
         """The networks in the middle of those at both rates: at the larger one, and the usual."""
-        known = {who(record)[1:] for record in self.slow}
-        same = [record for record in self.fast if who(record)[1:] in known]
+        same = measures.among(self.fast, self.slow)
         return [*filter(in_the_middle, same)], [*filter(in_the_middle, self.slow)]
 
     def beside(self, records: Records) -> list[Record]:
@@ -397,12 +396,6 @@ def in_the_rule(records: Records) -> list[Record]:
 def share_text(records: Records) -> str:
     """ "3 of 5": how many end `above_half`."""
     return how_many(map(above_half, records))
-
-
-def usual_of(records: Records, usual: Records) -> list[Record]:
-    """The runs at the usual rate of the networks that `records` have, by size and seed."""
-    networks = {who(record)[1:] for record in records}
-    return [record for record in usual if who(record)[1:] in networks]
 
 
 def only_there(records: Records, usual: Records) -> list[Record]:

@@ -199,7 +199,7 @@ def noise_instead(found: ByExperiment) -> Result:
     still, run = len(analysis.generalised(pairs)), pairs[0].run
     ours = f"{still} of {len(pairs)} generalise at η = {run.lr:g} with noise of {run.noise:g} ε"
     largest = measures.at_largest(found["leaving_memory"], "lr")
-    fast = analysis.usual_of(small[0], largest)
+    fast = measures.among(largest, small[0])
     told = f"{share_text(small[0])}, {share_text(fast)} at η = {largest[0].run.lr:g} without, from "
     told += "random weights"
     above = [len(analysis.in_the_rule(here)) for here in (small[0], fast)]
@@ -254,12 +254,12 @@ def at_smaller_rate(found: ByExperiment) -> Result:
 
     Networks of the same sizes that were not run may have ended either way.
     """
-    slow, usual = found["slower"], analysis.usual_of(found["slower"], found["semi_grokking"])
+    slow, usual = found["slower"], measures.among(found["semi_grokking"], found["slower"])
     sizes = {record.run.dataset_size for record in slow}
     all_usual = [r for r in found["semi_grokking"] if r.run.dataset_size in sizes]
     n = len(analysis.in_the_rule(all_usual))
-    above = {analysis.who(record)[1:] for record in analysis.in_the_rule(usual)}
-    still = [r for r in analysis.in_the_rule(slow) if analysis.who(r)[1:] in above]
+    above = analysis.in_the_rule(usual)
+    still = measures.among(analysis.in_the_rule(slow), above)
     alone = len(analysis.in_the_rule(slow)) - len(still)
     if not above:
         return Result()
