@@ -308,9 +308,9 @@ def test_a_spring_adds_its_energy_and_its_slope_below_its_length_alone():
 
 
 def test_a_pushed_network_gets_there_step_by_step(store):
-    run = replace(RUNS[0], **MINIMISER, p=7, dataset_size=20, epochs=1000, n_logged=40, push=0.9)
+    run = replace(RUNS[0], **MINIMISER, p=7, dataset_size=20, epochs=500, n_logged=40, push=0.9)
     [record] = train([run], store)
-    reached = np.ceil(record["epoch"] / 50) / 20 * 0.9  # by the end of each of 20 steps
+    reached = np.ceil(record["epoch"] / 25) / 20 * 0.9  # by the end of each of 20 steps
     assert np.all(record["trig_share"][1:] > 0.95 * np.maximum(reached - 0.045, 0)[1:])
 
 
@@ -319,9 +319,8 @@ def test_a_pushed_network_gets_there_step_by_step(store):
 
 def test_kinks_are_a_hundredth_as_wide_in_the_last_step_and_the_residual_is_of_that_loss(store):
     run = replace(RUNS[0], **MINIMISER, epochs=1000, n_logged=40, kink=0.5)
-    whole = fresh([run])
-    start = whole.optimiser.point
-    for _ in range(950):
+    whole, start = fresh([run], epoch=900), fresh([run]).optimiser.point
+    for _ in range(50):
         whole.advance()
     (row,) = point = whole.optimiser.point
     free = stack.tabulated_loss([replace(run, kink=0.005)], row.dtype)
