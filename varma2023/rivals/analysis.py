@@ -84,6 +84,28 @@ def without(records: Records) -> dict[str, list[Record]]:
     return {name(*key): own for key, own in group(records, *keys).items()}
 
 
+def grok_text(records: Records) -> str:
+    """ "0 of 5 on 1,200, 1 of 5 on 2,400": how many grok, by number of examples."""
+    by_size = group(records, "dataset_size").items()
+    return ", ".join(f"{n_grok(own)} on {size:,}" for size, own in by_size)
+
+
+def mirror_text(records: Records, form: str) -> str:
+    """The test accuracy that mirror images alone would give: median and range."""
+    return Summary.of([measures.mirror_share(record.run) for record in records]).text(form)
+
+
+def ends_text(exact: Records, rounded: Records) -> str:
+    """ "0.48 (0.35 – 0.97) and 0.30 (0.19 – 0.42)": the rounded loss's test accuracies first."""
+    ends = (measures.finals(own, "test_accuracy") for own in (rounded, exact))
+    return " and ".join(end.text(".2f") for end in ends)
+
+
+def apart_text(records: Records) -> str:
+    """How far `apart` spikes are: median and range over networks."""
+    return Summary.of([*map(apart, records)]).text(",.0f")
+
+
 def apart(record: Record) -> float:
     """The median number of epochs from one spike to the next; NaN of fewer than two."""
     gaps = np.diff(record["epoch"][measures.spike_starts(record)])
