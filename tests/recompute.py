@@ -542,8 +542,9 @@ def rows_of_the_board() -> dict[str, list[str]]:
     by_adamw = [*map(gmean, by(adamw, "weight_decay", of=d_crits).values())]
     shots = read("slingshots")
     n_spiky = by(shots, "dataset_size", "loss", "lr", of=lambda own: sum(map(has_spikes, own)))
-    once = [r for r in shots if (r.dataset_size, r.loss) != (2400, "exact")]
-    free = groups(read("without_decay") + once, "dataset_size", "lr", "eps", "loss")
+    both = sorted(read("without_decay") + shots, key=lambda row: row.epochs)
+    free = groups(both, "dataset_size", "lr", "eps", "loss")
+    free = {key: [*{row.seed: row for row in own}.values()] for key, own in free.items()}
     middle = left_in_the_middle(semi, longer)
     forgetful = groups(ungrokked("forgetting"), "dataset_size")
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]

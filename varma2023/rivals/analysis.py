@@ -66,9 +66,8 @@ def by_decay(records: Records) -> dict[float, list[Record]]:
 
 
 def later(found: Mapping[str, Records]) -> list[Record]:
-    """The runs without weight decay that came after `sweeps.ablations`, each once (C43, C85)."""
-    both = chain(found.get("without_decay", ()), found.get("slingshots", ()))
-    return [*{record.run: record for record in both}.values()]
+    """The networks without weight decay that came after `sweeps.ablations` (C43, C85)."""
+    return measures.longest([*found.get("without_decay", ()), *found.get("slingshots", ())])
 
 
 def without(records: Records) -> dict[str, list[Record]]:
