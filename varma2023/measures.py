@@ -262,6 +262,11 @@ def epochs_text(records: Records) -> str:
     return span([record.run.epochs for record in records], ",")
 
 
+def spike_by_rounding(rounded: Records, exact: Records) -> bool:
+    """Whether most spike with the rounded loss, and none with the exact one (C30, C85)."""
+    return 2 * sum(map(bool, map(spikes, rounded))) > len(rounded) and not any(map(spikes, exact))
+
+
 def stable_below(run: Run) -> float:
     """lr / eps times a curvature: what AdamW's late steps stand in a parabola, 38 by default.
 

@@ -125,10 +125,16 @@ def test_slingshots_are_counted_by_loss_and_by_size():
     spiky = evidence.ablation(RUN, spiky=(1000, 2000, 2100, 3500))  # two rows are one spike
     assert analysis.apart(spiky) == 1250
     assert np.isnan(analysis.apart(evidence.ablation(RUN, spiky=(1000,))))
+    high, low = (evidence.ablation(RUN, test_accuracy=end) for end in (0.9, 0.3))
+    assert [*map(analysis.above_mirrors, (high, low))] == [True, False]
+    assert analysis.norms_text([high, low, high]) == "24, that of the others 24"
+    assert analysis.norms_text([low]) == "none, that of the others 24"
+    assert analysis.ends_text([high, low], [low]) == "0.60 (0.30 – 0.90) and 0.30"
+    assert analysis.grok_text([high, low]) == "0 of 2 on 1,200"
     made = evidence.slingshots(higher=0.03)
     known = analysis.Slingshots.of(made["slingshots"])
     assert [*map(analysis.n_spike, (*known.few, *known.many, known.slow))] == [
-        *("0 of 5", "5 of 5", "0 of 5", "5 of 5", "1 of 1")
+        *("5 of 5", "0 of 5", "5 of 5", "0 of 5", "1 of 1")
     ]
     assert known.gain().value == pytest.approx(0.03)
     said = board.judge("B53", **made)
@@ -136,8 +142,12 @@ def test_slingshots_are_counted_by_loss_and_by_size():
     assert said.ours.endswith("ends +0.030 (+0.030 – +0.030) higher, and 5 of 10 grok")
     none = evidence.slingshots(higher=0.01, groks=False, many=False, calm=True)
     assert [*board.judge("B53", **none).further.values()] == [True, True, False, False, False]
-    free = [evidence.ablation(replace(r.run, eps=1e-150)) for r in known.few[0]]
-    both = {"without_decay": [*free, *known.many[0]], **made}
+    assert board.judge("B53", **evidence.slingshots(spiky=False)).core is False
+    (few, exact), kinds = known.few, (True, False)
+    half = [evidence.ablation(r.run, spiky=(1000,) * k) for r, k in zip(few, kinds, strict=False)]
+    assert not measures.spike_by_rounding(half, exact)
+    free = [evidence.ablation(replace(r.run, eps=1e-150)) for r in known.few[1]]
+    both = {"without_decay": [*free, *known.many[1]], **made}
     assert len(analysis.later(both)) == 5 + 21
     ours = board.judge("S7", ablations=sweep(), **both).ours
     assert ours.endswith("on 9,000 examples, η = 0.004, rounded loss, within 25,000 – 100,000")

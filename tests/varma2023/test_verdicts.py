@@ -446,7 +446,7 @@ OTHERWISE = {
     ("B46", SMALLER): {"stay": (SEMI,) * 4},
     ("B45", IN_PART): {"exact": (0.6,) * 5},
     ("B53", IN_PART): {"many": False},
-    ("B53", FAILS): {"spiky": False},
+    ("B53", FAILS): {"calm": True},
     ("B53", NOT_RUN): lambda: {"slingshots": made.slingshots()["slingshots"][:10]},
     ("B52", IN_PART): {"on": FULL},
     ("B52", FAILS): {"ends": (0.6, 1.0, 0.6)},

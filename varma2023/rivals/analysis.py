@@ -15,7 +15,7 @@ from grokkit.runs import Record, Records, Run
 from varma2023 import measures
 from varma2023.measures import Summary, general_epoch, generalises, groks, group, spikes, train_fits
 from varma2023.statistics import Interval, bootstrap, gathered
-from varma2023.tables import table
+from varma2023.tables import span, table
 
 BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
 
@@ -94,10 +94,22 @@ def mirror_text(records: Records, form: str) -> str:
     return Summary.of([measures.mirror_share(record.run) for record in records]).text(form)
 
 
-def ends_text(exact: Records, rounded: Records) -> str:
-    """ "0.48 (0.35 – 0.97) and 0.30 (0.19 – 0.42)": the rounded loss's test accuracies first."""
+def ends_text(rounded: Records, exact: Records, form: str = ".2f") -> str:
+    """ "0.48 (0.34 – 0.97) and 0.32 (0.19 – 0.42)": test accuracies at the end."""
     ends = (measures.finals(own, "test_accuracy") for own in (rounded, exact))
-    return " and ".join(end.text(".2f") for end in ends)
+    return " and ".join(end.text(form) for end in ends)
+
+
+def above_mirrors(record: Record) -> bool:
+    """Whether it ends above what mirror images give, by the margin of choice C17."""
+    return record.final("test_accuracy") > measures.memory_bound(record.run)
+
+
+def norms_text(records: Records) -> str:
+    """ "92 – 122, that of the others 82 – 85": the norm at the end of those `above_mirrors`."""
+    ends = gathered((above_mirrors(record), record.final("param_norm")) for record in records)
+    above, others = (span(ends[k], ".0f") if k in ends else "none" for k in (True, False))
+    return f"{above}, that of the others {others}"
 
 
 def apart_text(records: Records) -> str:
@@ -112,7 +124,7 @@ def apart(record: Record) -> float:
 
 
 class Slingshots(NamedTuple):
-    """Runs of `sweeps.slingshots`: those with the exact and those with the rounded loss."""
+    """Runs of `sweeps.slingshots`: those with the rounded loss, and those with the exact one."""
 
     few: tuple[list[Record], list[Record]]  # on the fewer examples, at the larger rate
     many: tuple[list[Record], list[Record]]  # on the others
@@ -125,7 +137,7 @@ class Slingshots(NamedTuple):
         by = group(fast, "dataset_size", "loss")
         sizes = [size for size, _ in by]
         few, many = (
-            (by.get((size, "exact"), []), by.get((size, "rounded"), []))
+            (by.get((size, "rounded"), []), by.get((size, "exact"), []))
             for size in (min(sizes), max(sizes))
         )
         return cls(few, many, [record for record in records if record.run.lr < fast[0].run.lr])
@@ -134,7 +146,7 @@ class Slingshots(NamedTuple):
         """By how much the rounded loss ends at a higher test accuracy: the mean over seeds."""
         ends = group([*chain(*self.few)], "seed").values()
         pairs = ([one.final("test_accuracy") for one in own] for own in ends if len(own) > 1)
-        return bootstrap([after - before for before, after in pairs], np.mean)
+        return bootstrap([rounded - exact for rounded, exact in pairs], np.mean)
 
 
 def n_grok(records: Records) -> str:

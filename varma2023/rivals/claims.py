@@ -2,7 +2,7 @@
 
 from math import inf, isfinite
 
-from grokkit.runs import Records
+from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
 from varma2023.measures import all_of, epochs_text, general_epoch, grokked, groks, spikes
 from varma2023.pages import DISCUSSION, RIVALS
@@ -94,8 +94,8 @@ def without_decay(found: ByExperiment) -> Result:
 def slingshots(found: ByExperiment) -> Result:
     """B53: whether rounding makes networks without weight decay spike (choice C85)."""
     known = analysis.Slingshots.of(found["slingshots"])
-    (exact, rounded), (other, many), say = known.few, known.many, analysis.n_spike
-    if not (exact and rounded and many):
+    (rounded, exact), (many, other), say = known.few, known.many, analysis.n_spike
+    if not all((*known.few, *known.many)):
         return Result()
     more, gain = f"{many[0].run.dataset_size:,} examples", known.gain()
     ours = f"with the rounded loss {say(rounded)} spike, with the exact one {say(exact)}; on "
@@ -103,12 +103,8 @@ def slingshots(found: ByExperiment) -> Result:
     ours += f"{gain.text('+.3f')} higher, and {analysis.n_grok([*rounded, *many])} grok"
     further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
     further |= all_of("at the paper's rate, too", map(spikes, known.slow))
-    further[f"so it is on {more}"] = _rounding_alone(other, many)
+    further[f"so it is on {more}"] = measures.spike_by_rounding(many, other)
     further["with the rounded loss test accuracy ends higher"] = gain.tells(MORE, inf)
-    further["one with the rounded loss groks"] = any(map(groks, [*rounded, *many]))
-    return Result(ours, _rounding_alone(exact, rounded), further, Evidence.of(exact, rounded))
-
-
-def _rounding_alone(exact: Records, rounded: Records) -> bool:
-    """Whether most spike with the rounded loss, and none with the exact one."""
-    return 2 * sum(map(bool, map(spikes, rounded))) > len(rounded) and not any(map(spikes, exact))
+    further["one with the rounded loss groks, on either size"] = any(map(groks, [*rounded, *many]))
+    core = measures.spike_by_rounding(rounded, exact)
+    return Result(ours, core, further, Evidence.of(exact, rounded))

@@ -98,14 +98,15 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
 def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: without weight decay, with the loss that rounds and with the exact one.
 
-    Choice C85. The first size of `without_decay` at its larger rate, for as long in lr x epochs as
-    the runs of `ablations`; the first seed with the rounded loss at the usual rate, too; then half
-    of the seeds on the last size, as there.
+    Choice C85. The first size of `without_decay` at its larger rate, but for the quick profile for
+    as long in lr x epochs as the runs of `ablations`; the first seed with the rounded loss at the
+    usual rate, too; then half of the seeds on the last size, as there.
     """
     count = seed_range(profile, seeds, published=10)
     first, lengths = WITHOUT[profile]
-    fast = replace(first, weight_decay=0.0, n_logged=200, lr=4 * PAPERS.lr)
-    length = {"published": 25_000, "quick": 400, "paper": 125_000}[profile]
+    own: dict[str, Any] = {"dataset_size": lengths[0][0], "weight_decay": 0.0, "lr": 4 * PAPERS.lr}
+    fast = replace(first, n_logged=200, **own)
+    length = {"published": 25_000, "quick": 400, "paper": 62_500}[profile]
     few = [replace(fast, epochs=length, seed=seed) for seed in count]
     (size, epochs), half = lengths[-1], few[: (len(few) + 1) // 2]
     many = [replace(run, dataset_size=size, epochs=epochs) for run in half]

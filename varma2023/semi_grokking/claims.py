@@ -356,7 +356,7 @@ def rounding(found: ByExperiment) -> Result:
     further = all_of("every network with the rounded loss spikes", map(measures.spikes, rounded))
     further["accuracy dips in most of these, in none with the exact loss"] = dips
     further |= all_of("pairs end alike", (outcome(one) == outcome(other) for one, other in pairs))
-    core = 2 * spiky > len(pairs) and not calm
+    core = measures.spike_by_rounding(rounded, exact)
     return Result(ours, core, further, Evidence.of(exact, rounded))
 
 
