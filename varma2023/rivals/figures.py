@@ -47,6 +47,12 @@ def fig_without_decay(records: Records) -> go.Figure:
     return set_alt(fig, text)
 
 
+def fig_slingshots(records: Records) -> go.Figure:
+    """Not in the paper: `fig_without_decay` at the larger rate, against epochs as they pass."""
+    fig = fig_without_decay(measures.at_largest(records, "lr"))
+    return fig.update_xaxes(type="linear", dtick=None, tickformat=",")
+
+
 def _by_change(groups: Mapping[str, Records], looks: Mapping[str, tuple[str, str]]) -> go.Figure:
     """Train loss, test accuracy and norm by name, with its colour and dash; some may be missing."""
     fig = panels(760, rows=3, shared_xaxes=True, vertical_spacing=0.05)
