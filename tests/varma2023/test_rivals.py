@@ -133,7 +133,7 @@ def test_slingshots_are_counted_by_loss_and_by_size():
     assert analysis.grok_text([high, low]) == "0 of 2 on 1,200"
     made = evidence.slingshots(higher=0.03)
     fig = shown(figures.fig_slingshots(made["slingshots"]), "of 12 networks without weight decay.")
-    assert fig.layout.xaxis.type == "linear"
+    assert fig.layout.xaxis.type != "log"
     assert len(fig.data) == 3 * (12 + 4)  # each network, and medians
     known = analysis.Slingshots.of(made["slingshots"])
     assert [*map(analysis.n_spike, (*known.few, *known.many, known.slow))] == [

@@ -32,8 +32,11 @@ def fig_ablations(records: Records) -> go.Figure:
     return set_alt(fig, text)
 
 
-def fig_without_decay(records: Records) -> go.Figure:
-    """Not in the paper: `fig_ablations` of networks without weight decay, by D and Adam's ε."""
+def fig_without_decay(records: Records, log: bool = True) -> go.Figure:
+    """Not in the paper: `fig_ablations` of networks without weight decay, by D and Adam's ε.
+
+    `log`: against epochs on logarithmic axes.
+    """
     groups = analysis.without(records)
     ends = (f"{k}: {measures.finals(v, 'test_accuracy').text('.2f')}" for k, v in groups.items())
     text = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
@@ -42,7 +45,7 @@ def fig_without_decay(records: Records) -> go.Figure:
     for size, colour in coloured(measures.group(records, "dataset_size")):
         own = [name for name, runs in groups.items() if runs[0].run.dataset_size == size]
         looks |= {name: (colour, dash_of(i)) for i, name in enumerate(own)}
-    fig = _by_change(groups, looks)
+    fig = _by_change(groups, looks, log)
     fig.update_yaxes(dtick=None, row=1)  # over a hundred decades
     return set_alt(fig, text)
 
@@ -54,11 +57,12 @@ def fig_slingshots(records: Records) -> go.Figure:
     """
     fast = measures.at_largest(records, "lr")
     few = [record for record in fast if record.run.loss == "rounded" or record.run.seed == 0]
-    fig = fig_without_decay(few)
-    return fig.update_xaxes(type="linear", dtick=None, tickformat=",")
+    return fig_without_decay(few, log=False).update_xaxes(tickformat=",")
 
 
-def _by_change(groups: Mapping[str, Records], looks: Mapping[str, tuple[str, str]]) -> go.Figure:
+def _by_change(
+    groups: Mapping[str, Records], looks: Mapping[str, tuple[str, str]], log: bool = True
+) -> go.Figure:
     """Train loss, test accuracy and norm by name, with its colour and dash; some may be missing."""
     fig = panels(760, rows=3, shared_xaxes=True, vertical_spacing=0.05)
     for name, (colour, dash) in looks.items():
@@ -66,7 +70,8 @@ def _by_change(groups: Mapping[str, Records], looks: Mapping[str, tuple[str, str
             look: Looks = {"label": name, "colour": colour, "dash": dash}
             if name in groups:
                 draw_runs(fig, groups[name], metric, (row, 1), about={"changed": name}, **look)
-    log_epochs(fig)
+    if log:
+        log_epochs(fig)
     fig.update_yaxes({**LOSS_AXIS, "title": "train loss (nats)"}, row=1)
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)
     fig.update_yaxes(title="parameter norm", row=3)
