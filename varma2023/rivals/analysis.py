@@ -71,12 +71,16 @@ def later(found: Mapping[str, Records]) -> list[Record]:
 
 
 def without(records: Records) -> dict[str, list[Record]]:
-    """The records by number of examples, and by rate, Adam's ε and loss where they are unusual."""
+    """The records by number of examples, and by Adam's ε and loss where they are unusual.
+
+    By an unusual rate, too, unless all have it.
+    """
+    several = len({record.run.lr for record in records}) > 1
 
     def name(size: int, lr: float, eps: float, loss: str) -> str:
         """ "2,000 examples, η = 0.004, ε = 1e-150"."""
         parts = [f"{size:,} examples", f"η = {lr:g}", f"ε = {eps:g}", f"{loss} loss"]
-        told = (True, lr != Run().lr, eps != Run().eps, loss != Run().loss)
+        told = (True, several and lr != Run().lr, eps != Run().eps, loss != Run().loss)
         return ", ".join(compress(parts, told))
 
     keys = "dataset_size", "lr", "eps", "loss"
