@@ -808,7 +808,9 @@ def by_loss(calm=(), dip=0.2, general=4000, seeds=FIVE, base=LONGER) -> Named:
     return {"semi_grokking": exact, "rounded": rounded}
 
 
-def slingshots(spiky=True, calm=False, many=True, higher=0.05, groks=True, seeds=FIVE, p=113):
+def slingshots(
+    spiky=True, calm=False, many=True, higher=0.05, groks=True, seeds=FIVE, p=113
+) -> Named:
     """Networks without weight decay on two sizes, with the exact loss and with the rounded one."""
     found = []
     for loss, size, seed in product(("exact", "rounded"), (3830, 9000), seeds):
