@@ -356,6 +356,25 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
     return profiles.to_rest(profile, middle) + on
 
 
+MORE_MIDDLE: tuple[tuple[int, int], ...] = ()
+"""Size and seed of published networks of `narrower_more` that end in the middle."""
+
+
+def narrower_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: twice as many networks more of `narrower` at its last modulus (C87).
+
+    Then those that end in the middle, on from there by the minimiser until at rest. In the quick
+    profile at the first modulus.
+    """
+    count, quick = len(seed_range(profile, seeds)), profile == "quick"
+    p = (min if quick else max)(NARROW_SIZES)
+    sizes = (440,) if quick else NARROW_SIZES[p]
+    runs = semi_grokking(profile, 3 * count, sizes, p=p, model=profiles.NARROW, n_logged=100)
+    fresh = _at_rate((run for run in runs if run.seed >= count), RATES[0])
+    middle = _chosen(fresh, MORE_MIDDLE if profile == "published" else None)
+    return fresh + profiles.to_rest(profile, middle)
+
+
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
 
 
