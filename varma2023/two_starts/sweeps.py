@@ -99,6 +99,15 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [run for own, more in kinds for run in longer(profile, own, more, changes)]
 
 
+def connected(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: narrow networks between whose ends paths are sought (choice C89).
+
+    As `two_minima`, on sizes above D_crit up to where fresh networks leave memory.
+    """
+    sizes = (110,) if profile == "quick" else (212, 276, 340)
+    return two_minima(profile, seeds, sizes, model=profiles.NARROW, keep_weights=True)
+
+
 PUSH = 0.9  # of the logits' norm: nearly all is the rule
 
 

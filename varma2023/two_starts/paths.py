@@ -1,0 +1,159 @@
+"""A path from one network to another on which Eq. (2) rises as little as we can make it.
+
+A string of networks, straight between neighbours (Draxler et al. 2018), whose highest points the
+minimiser lowers together (choice C89). The other network is first brought as near as the same
+function and norm allow: a turned residual stream, hidden units in another order.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from grokkit import model, optimum
+from grokkit.engine.lbfgs import LBFGS
+from grokkit.engine.stack import batched_loss
+from grokkit.model import Weights, flat, named
+from grokkit.optimum import Rows
+from grokkit.runs import Run
+
+NETWORKS = 24  # between the two ends
+STAGES = ((2, 5.0, 300), (4, 5.0, 500), (4, 1.0, 400))
+"""Points read on each segment; how far below the highest a point still counts, in Eq. (2) over
+alpha; and gradients."""
+SPRING = 0.01  # pulls neighbours together: half of this times segments x squared distances
+HISTORY = 20  # pairs of the minimiser
+READS = {"W_Q": 1, "W_K": 1, "W_V": 1, "W_in": 0, "W_U": 0}  # axis of the residual stream
+WRITES = ("W_E", "W_pos", "W_O", "W_out", "b_out")  # their last axis is the residual stream
+DENSE = 16  # points of a segment at which a path is read when it is done
+CPU = torch.device("cpu")
+
+
+class Path(NamedTuple):
+    """Networks from one end to the other, and Eq. (2) over alpha on the way."""
+
+    networks: Rows
+    at: Float[np.ndarray, " point"]  # the part of its length, from 0 to 1
+    costs: Float[np.ndarray, " point"]
+
+
+def nearest(theta: Weights, to: Weights, rounds: int = 20) -> Weights:
+    """The same function at the same norm as `theta`, nearer to `to`.
+
+    By turns the best rotation of the residual stream (Procrustes) and the best order of the hidden
+    units (an assignment), each of which can only shorten the distance.
+    """
+    theta = {name: weights.double() for name, weights in theta.items()}
+    to = {name: weights.double() for name, weights in to.items()}
+    for _ in range(rounds):
+        U, _, Vh = torch.linalg.svd(sum(_stream(theta[k], k).T @ _stream(to[k], k) for k in theta))
+        theta = {name: _turned(weights, name, U @ Vh) for name, weights in theta.items()}
+        own, other = (_units(each) for each in (theta, to))
+        _, order = linear_sum_assignment(-(other @ own.T).numpy())
+        theta |= {name: theta[name][..., order] for name in ("W_in", "b_in")}
+        theta["W_out"] = theta["W_out"][order]
+    return theta
+
+
+def _stream(weights: Tensor, name: str) -> Float[Tensor, "row d_model"]:
+    """The matrix with its axis of the residual stream last; no rows where it has none."""
+    if name in READS:
+        weights = weights.movedim(READS[name], -1)
+    elif name not in WRITES:
+        return weights.new_zeros(0, 1)
+    return weights.reshape(-1, weights.shape[-1])
+
+
+def _turned(weights: Tensor, name: str, R: Float[Tensor, "d_model d_model"]) -> Tensor:
+    """The matrix where the residual stream x is x R."""
+    if name in READS:
+        return (weights.movedim(READS[name], -1) @ R).movedim(-1, READS[name])
+    return weights @ R if name in WRITES else weights
+
+
+def _units(theta: Weights) -> Float[Tensor, "unit parameter"]:
+    """The parameters of each hidden unit in a row."""
+    return torch.cat([theta["W_in"].T, theta["b_in"].unsqueeze(1), theta["W_out"]], 1)
+
+
+Say = Callable[[int, float], None]
+"""Told a stage's number and the highest Eq. (2) over alpha that is read on the path then."""
+
+
+def lowest(run: Run, start: Weights, end: Weights, stages=STAGES, say: Say | None = None) -> Path:
+    """The lowest path found between two networks of the run's train set, both left as they are.
+
+    `end` is brought near to `start` by `nearest`. Eq. (2) over alpha above that of the higher end
+    counts by its logarithm at first, so that a start where no network fits can be lowered at all.
+    """
+    first, last = flat(start).double(), flat(nearest(end, start))
+    part = torch.linspace(0, 1, NETWORKS + 2, dtype=torch.float64)[1:-1].unsqueeze(1)
+    inner = torch.lerp(first, last, part)
+    both = torch.stack([first, last])
+    high = 1.2 * float(_costs(run, 2)(both)[0].max())
+
+    def whole(row: Tensor) -> Rows:
+        return torch.cat([both[:1], row.view(NETWORKS, -1), both[1:]])
+
+    for stage, (points, width, gradients) in enumerate(stages):
+        costs = _costs(run, points * (NETWORKS + 1))
+        parts = torch.arange(points, dtype=torch.float64).div(points).view(-1, 1, 1)
+
+        def objective(row: Rows) -> tuple[Tensor, Rows]:
+            """The soft maximum over all points, and the spring."""
+            x = whole(row)
+            value, slope = costs(torch.lerp(x[:-1], x[1:], parts).flatten(0, 1))
+            shown = torch.where(value > high, high * (1 + (value / high).log()), value)
+            weight = (shown / width).softmax(0) * (high / value).clamp(max=1)
+            slope = (slope * weight.unsqueeze(1)).view(points, NETWORKS + 1, -1)
+            step = SPRING * (NETWORKS + 1) * (x[1:] - x[:-1])
+            pull = torch.zeros_like(x)
+            pull[:-1] += ((1 - parts) * slope).sum(0) - step
+            pull[1:] += (parts * slope).sum(0) + step
+            spring = SPRING * (NETWORKS + 1) / 2 * (x[1:] - x[:-1]).square().sum()
+            total = width * (shown / width).logsumexp(0) + spring
+            return total.unsqueeze(0), pull[1:-1].reshape(1, -1)
+
+        string = LBFGS(inner.reshape(1, -1), HISTORY)
+        for _ in range(gradients):
+            string.step(objective)
+        inner = string.point.view(NETWORKS, -1)
+        if say:
+            say(stage, float(read(run, whole(inner)).costs.max()))
+    return read(run, whole(inner))
+
+
+def read(run: Run, networks: Rows) -> Path:
+    """Eq. (2) over alpha along straight lines from each network to the next."""
+    costs, lengths = _costs(run, len(networks) - 1), (networks[1:] - networks[:-1]).norm(dim=1)
+    parts = torch.arange(DENSE, dtype=torch.float64) / DENSE
+    values = [costs(torch.lerp(networks[:-1], networks[1:], part))[0] for part in parts]
+    at = lengths.cumsum(0).unsqueeze(1) + (parts - 1) * lengths.unsqueeze(1)
+    last = costs(networks[1:])[0][-1:]
+    along = torch.cat([torch.stack(values, 1).flatten(), last])
+    where = torch.cat([at.flatten(), lengths.sum().view(1)]) / lengths.sum()
+    return Path(networks, where.numpy(), along.numpy())
+
+
+def _costs(run: Run, count: int) -> Callable[[Rows], tuple[Tensor, Rows]]:
+    """Eq. (2) over alpha and its gradient, of so many networks at a time, in float64."""
+    loss, alpha = batched_loss([run] * count, torch.float64, CPU), run.eps * run.weight_decay
+
+    def value_and_gradient(rows: Rows) -> tuple[Tensor, Rows]:
+        value, slope = loss(rows)
+        return optimum.objective(value, rows.norm(dim=1), alpha), slope / alpha + rows
+
+    return value_and_gradient
+
+
+def accuracies(run: Run, networks: Rows) -> Float[np.ndarray, " network"]:
+    """The test accuracy of each network on the path."""
+    task, rows = run.operation, run.split()[1]
+    inputs = model.tokens(torch.from_numpy(task.inputs[rows]), task.n_tokens)
+    labels = torch.from_numpy(run.example_labels()[rows])
+    found = (model.forward(named(row, run.shapes), inputs)[:, -1] for row in networks)
+    return np.array([float((own.argmax(1) == labels).double().mean()) for own in found])
