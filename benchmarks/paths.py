@@ -28,7 +28,7 @@ def main() -> None:
         found = {name: [*map(float, getattr(path, name))] for name in ("at", "costs")}
         rows.append(where | found | {"accuracies": [*accuracies(memory.run, path.networks)]})
         print(where, max(found["costs"]), flush=True)
-    save(args, "paths", CPU, rows=rows)
+        save(args, "paths", CPU, rows=rows)  # what is known so far
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ minimiser lowers together (choice C89). The other network is first brought as ne
 function and norm allow: a turned residual stream, hidden units in another order.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from grokkit import model, optimum
-from grokkit.engine.lbfgs import LBFGS
+from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.stack import batched_loss
 from grokkit.model import Weights, flat, named
 from grokkit.optimum import Rows
@@ -80,51 +79,47 @@ def _units(theta: Weights) -> Float[Tensor, "unit parameter"]:
     return torch.cat([theta["W_in"].T, theta["b_in"].unsqueeze(1), theta["W_out"]], 1)
 
 
-Say = Callable[[int, float], None]
-"""Told a stage's number and the highest Eq. (2) over alpha that is read on the path then."""
+def lowest(run: Run, start: Weights, end: Weights) -> Path:
+    """The lowest path found between two networks of the run's train set.
 
-
-def lowest(run: Run, start: Weights, end: Weights, stages=STAGES, say: Say | None = None) -> Path:
-    """The lowest path found between two networks of the run's train set, both left as they are.
-
-    `end` is brought near to `start` by `nearest`. Eq. (2) over alpha above that of the higher end
-    counts by its logarithm at first, so that a start where no network fits can be lowered at all.
+    Both stay as they are, but that `end` is brought near to `start` by `nearest`.
     """
-    first, last = flat(start).double(), flat(nearest(end, start))
-    part = torch.linspace(0, 1, NETWORKS + 2, dtype=torch.float64)[1:-1].unsqueeze(1)
-    inner = torch.lerp(first, last, part)
-    both = torch.stack([first, last])
-    high = 1.2 * float(_costs(run, 2)(both)[0].max())
-
-    def whole(row: Tensor) -> Rows:
-        return torch.cat([both[:1], row.view(NETWORKS, -1), both[1:]])
-
-    for stage, (points, width, gradients) in enumerate(stages):
-        costs = _costs(run, points * (NETWORKS + 1))
-        parts = torch.arange(points, dtype=torch.float64).div(points).view(-1, 1, 1)
-
-        def objective(row: Rows) -> tuple[Tensor, Rows]:
-            """The soft maximum over all points, and the spring."""
-            x = whole(row)
-            value, slope = costs(torch.lerp(x[:-1], x[1:], parts).flatten(0, 1))
-            shown = torch.where(value > high, high * (1 + (value / high).log()), value)
-            weight = (shown / width).softmax(0) * (high / value).clamp(max=1)
-            slope = (slope * weight.unsqueeze(1)).view(points, NETWORKS + 1, -1)
-            step = SPRING * (NETWORKS + 1) * (x[1:] - x[:-1])
-            pull = torch.zeros_like(x)
-            pull[:-1] += ((1 - parts) * slope).sum(0) - step
-            pull[1:] += (parts * slope).sum(0) + step
-            spring = SPRING * (NETWORKS + 1) / 2 * (x[1:] - x[:-1]).square().sum()
-            total = width * (shown / width).logsumexp(0) + spring
-            return total.unsqueeze(0), pull[1:-1].reshape(1, -1)
-
+    ends = torch.stack([flat(start).double(), flat(nearest(end, start))])
+    parts = torch.linspace(0, 1, NETWORKS + 2, dtype=torch.float64)[1:-1].unsqueeze(1)
+    inner = torch.lerp(ends[0], ends[1], parts)
+    high = 1.2 * float(_costs(run, 2)(ends)[0].max())
+    for points, width, gradients in STAGES:
         string = LBFGS(inner.reshape(1, -1), HISTORY)
+        objective = _highest(_costs(run, points * (NETWORKS + 1)), ends, points, width, high)
         for _ in range(gradients):
             string.step(objective)
         inner = string.point.view(NETWORKS, -1)
-        if say:
-            say(stage, float(read(run, whole(inner)).costs.max()))
-    return read(run, whole(inner))
+    return read(run, torch.cat([ends[:1], inner, ends[1:]]))
+
+
+def _highest(costs: Objective, ends: Rows, points: int, width: float, high: float) -> Objective:
+    """The soft maximum of the costs of so many points of each segment, and a spring.
+
+    Costs above `high` count by their logarithm, so that a string on which no network fits can be
+    lowered at all.
+    """
+    parts = torch.arange(points, dtype=torch.float64).div(points).view(-1, 1, 1)
+
+    def value_and_gradient(row: Rows) -> tuple[Tensor, Rows]:
+        x = torch.cat([ends[:1], row.view(-1, ends.shape[1]), ends[1:]])
+        steps = x[1:] - x[:-1]
+        value, slope = costs(torch.lerp(x[:-1], x[1:], parts).flatten(0, 1))
+        shown = torch.where(value > high, high * (1 + (value / high).log()), value)
+        weight = (shown / width).softmax(0) * (high / value).clamp(max=1)
+        slope = (slope * weight.unsqueeze(1)).view(points, *steps.shape)
+        stiffness = SPRING * len(steps)
+        pull = torch.zeros_like(x)
+        pull[:-1] += ((1 - parts) * slope).sum(0) - stiffness * steps
+        pull[1:] += (parts * slope).sum(0) + stiffness * steps
+        total = width * (shown / width).logsumexp(0) + stiffness / 2 * steps.square().sum()
+        return total.unsqueeze(0), pull[1:-1].reshape(1, -1)
+
+    return value_and_gradient
 
 
 def read(run: Run, networks: Rows) -> Path:
@@ -139,7 +134,7 @@ def read(run: Run, networks: Rows) -> Path:
     return Path(networks, where.numpy(), along.numpy())
 
 
-def _costs(run: Run, count: int) -> Callable[[Rows], tuple[Tensor, Rows]]:
+def _costs(run: Run, count: int) -> Objective:
     """Eq. (2) over alpha and its gradient, of so many networks at a time, in float64."""
     loss, alpha = batched_loss([run] * count, torch.float64, CPU), run.eps * run.weight_decay
 
