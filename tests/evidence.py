@@ -825,6 +825,14 @@ def slingshots(
     return {"slingshots": [*found, ablation(slow, None, spiky=(1000,))]}
 
 
+def longer_slingshots(risen=5, groks=True, seeds=FIVE, p=113) -> Named:
+    """Networks without weight decay for longer; so many end with more than mirror images give."""
+    base = Run(p=p, dataset_size=scaled(3830, p=p), weight_decay=0.0, epochs=75_000, loss="rounded")
+    ends = {True: {} if groks else {"test_accuracy": 0.9}, False: {"test_accuracy": 0.3}}
+    made = [ablation(replace(base, seed=seed), 30_000, **ends[seed < risen]) for seed in seeds]
+    return {"longer_slingshots": made}
+
+
 def ablations(
     seeds=FIVE, without=15_000, less=9000, small=20.0, spiky=(), base=LONGER
 ) -> list[Record]:

@@ -509,7 +509,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
     rounded = [row for row in led if row.init.get("loss") == "rounded"]
     middle = [row.init for row in led if stays([row])]
     on = [row for row in read("continued") if row.init in middle]
-    narrow = groups([row for row in read("narrower_ends") if row.optimiser == "lbfgs"], "p")
+    by_minimiser = read("narrower_ends") + read("narrower_more")
+    narrow = groups([row for row in by_minimiser if row.optimiser == "lbfgs"], "p")
     rest_there = (f"{stays(own)} of {len(own)} at p = {p}" for p, own in narrow.items())
     names = ("trig_logit", "mem_logit", "correct_logit")
     trig, mem_logit, correct = np.array([[row.end(name) for name in names] for row in fig_10]).T
@@ -542,7 +543,9 @@ def rows_of_the_board() -> dict[str, list[str]]:
     by_adamw = [*map(gmean, by(adamw, "weight_decay", of=d_crits).values())]
     shots = read("slingshots")
     n_spiky = by(shots, "dataset_size", "loss", "lr", of=lambda own: sum(map(has_spikes, own)))
-    both = sorted(read("without_decay") + shots, key=lambda row: row.epochs)
+    longer_shots = read("longer_slingshots")
+    above = sum(accuracy(row) > mirror_share(row) + 0.1 for row in longer_shots)
+    both = sorted(read("without_decay") + shots + longer_shots, key=lambda row: row.epochs)
     free = groups(both, "dataset_size", "lr", "eps", "loss")
     free = {key: [*{row.seed: row for row in own}.values()] for key, own in free.items()}
     middle = left_in_the_middle(semi, longer)
@@ -642,6 +645,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
             f"exact one {n_spiky[1200, 'exact', 4e-3]} of 10; on 2,400 examples "
             f"{n_spiky[2400, 'rounded', 4e-3]} of 5 and {n_spiky[2400, 'exact', 4e-3]} of 5"
         ],
+        "B54": [f"^{above} of {len(longer_shots)} end above it"],
         "B22": ["{} of {} with".format(*n) for n in momentum[:2]],
         "B23": [f"{k} of {of} at {size}" for size, (k, of) in come_back(read("shaken")).items()],
         "B49": [f"0 at {summary([*map(zero_of, heights(read('pushed')).values())])}"],
@@ -675,6 +679,13 @@ def rows_of_the_board() -> dict[str, list[str]]:
     }
 
 
+def mirror_share(row: Row) -> float:
+    """The part of the test examples whose fact is also that of a training example."""
+    facts = facts_of(row)
+    known = set(facts[: row.dataset_size])
+    return float(np.mean([fact in known for fact in facts[row.dataset_size :]]))
+
+
 def spread_of_waits(rows: list[Row]) -> float:
     """Standard deviation of ln t around each size at which all got there, pooled over sizes.
 
@@ -682,10 +693,8 @@ def spread_of_waits(rows: list[Row]) -> float:
     """
 
     def wait(row: Row) -> float:
-        facts = facts_of(row)
-        known = set(facts[: row.dataset_size])
-        mirror = np.mean([fact in known for fact in facts[row.dataset_size :]])
-        past = row.curves["epoch"][row.curves["test_accuracy"] > (1 + mirror) / 2]
+        half = (1 + mirror_share(row)) / 2
+        past = row.curves["epoch"][row.curves["test_accuracy"] > half]
         return log(past[0]) if len(past) else inf
 
     by_size = by(rows, "dataset_size", of=lambda own: np.array([*map(wait, own)]))

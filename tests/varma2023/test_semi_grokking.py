@@ -228,7 +228,7 @@ def test_networks_in_the_middle_of_fig_7_go_on_from_runs_of_another_page():
 
 def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     found = evidence.narrower(ends=(0.6, 1.0, 0.6), slow=NONE, seeds=range(3))
-    known = analysis.Narrower.of(*found.values())
+    known = analysis.Narrower.of([*chain(*found.values())])
     said = "3 of 3 at p = 31, 0 of 3 at p = 47, 3 of 3 at p = 59"
     assert analysis.by_modulus_text(known.ends, analysis.rests_in_the_middle) == said
     assert [*map(len, known.pairs)] == [3, 0]

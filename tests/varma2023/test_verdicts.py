@@ -227,7 +227,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B43": made.held, "B44": made.mixtures, "B45": made.carried, "B46": made.continued},
     **{"B47": made.by_muon, "B48": partial(made.by_muon, late=0.9), "B49": made.pushed},
     **{"B50": made.by_either_width, "B51": made.by_rounded_costs, "B52": made.narrower},
-    "B53": made.slingshots,
+    **{"B53": made.slingshots, "B54": made.longer_slingshots},
     "B28": lambda **own: {"leaving_memory_53": [*chain(*made.leaving(**own).values())]},
     "B34": lambda **own: {"delay_53": comparable(made.waits(**own)["delay"])},
     "B37": of("minima_by_size", made.minima_by_size),
@@ -245,7 +245,11 @@ GROKS = simulation.simulate(simulation.Toy())
 # are a module, a function of it and what that is made to return. Where "holds, smaller" is left
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
-    ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40 B47 B48 B50 B51 B53", SMALLER, {"p": 53}),
+    (
+        "F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40 B47 B48 B50 B51 B53 B54",
+        SMALLER,
+        {"p": 53},
+    ),
     ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49", SMALLER, {"p": 31}),
     ("B14 B34", FAILS, {"law": "exponential"}),
     ("B14 B34", OPEN, {"law": "constant"}),
@@ -448,6 +452,9 @@ OTHERWISE = {
     ("B53", IN_PART): {"many": False},
     ("B53", FAILS): {"calm": True},
     ("B53", NOT_RUN): lambda: {"slingshots": made.slingshots()["slingshots"][:10]},
+    ("B54", IN_PART): {"risen": 4},
+    ("B54", FAILS): {"risen": 2},
+    ("B54", NOT_RUN): {"seeds": TWO},
     ("B52", IN_PART): {"on": FULL},
     ("B52", FAILS): {"ends": (0.6, 1.0, 0.6)},
     ("B52", OPEN): {"ends": (0.6, 1.0, 0.6), "rest": made.FALLING},
@@ -478,7 +485,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "App.B": {IN_PART},  # frequencies that are mostly the strongest have a high mean rank
     # the core is met or not, whatever the runs
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
-    "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46 B53": {OPEN},
+    "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46 B53 B54": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27": {IN_PART},
 }

@@ -66,8 +66,9 @@ def by_decay(records: Records) -> dict[float, list[Record]]:
 
 
 def later(found: Mapping[str, Records]) -> list[Record]:
-    """The networks without weight decay that came after `sweeps.ablations` (C43, C85)."""
-    return measures.longest([*found.get("without_decay", ()), *found.get("slingshots", ())])
+    """The networks without weight decay that came after `sweeps.ablations` (C43, C85, C88)."""
+    names = "without_decay", "slingshots", "longer_slingshots"
+    return measures.longest([*chain(*(found.get(name, ()) for name in names))])
 
 
 def without(records: Records) -> dict[str, list[Record]]:

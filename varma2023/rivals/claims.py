@@ -3,7 +3,16 @@
 from math import inf, isfinite
 
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
+from varma2023.claims import (
+    ENOUGH_SEEDS,
+    ByExperiment,
+    Claims,
+    Evidence,
+    Met,
+    Result,
+    every,
+    told_without,
+)
 from varma2023.measures import all_of, epochs_text, general_epoch, grokked, groks, spikes
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
@@ -51,6 +60,7 @@ def not_needed(found: ByExperiment) -> Result:
     "examples (C72)",
 )
 @told_without("slingshots", "C85")
+@told_without("longer_slingshots", "C88")
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
 
@@ -108,3 +118,23 @@ def slingshots(found: ByExperiment) -> Result:
     further["one with the rounded loss groks, on either size"] = any(map(groks, [*rounded, *many]))
     core = measures.spike_by_rounding(rounded, exact)
     return Result(ours, core, further, Evidence.of(exact, rounded))
+
+
+@CLAIMS.row(
+    "B54",
+    "Beyond: slingshots for longer",
+    "without weight decay and with the rounded float32 loss, most networks that only memorise at "
+    "first get past what mirror images give when trained three times as long",
+    (DISCUSSION, "sec-7-longer"),
+    ("longer_slingshots",),
+)
+def longer_slingshots(found: ByExperiment) -> Result:
+    """B54: whether the late stretch of slingshots comes to every network (choice C88)."""
+    records = found["longer_slingshots"]
+    if len(records) < ENOUGH_SEEDS:
+        return Result()
+    above = [*map(analysis.above_mirrors, records)]
+    ours = f"{measures.how_many(above)} end above it, and {analysis.n_grok(records)} grok; test "
+    ours += f"accuracy ends at {measures.finals(records, 'test_accuracy').text('.2f')}"
+    further = all_of("all do", above) | {"one of them groks": any(map(groks, records))}
+    return Result(ours, 2 * sum(above) > len(above), further, Evidence.of(records))

@@ -80,10 +80,12 @@ class Narrower:
     on: list[tuple[Record, Record]]  # AdamW's from there, each with the minimiser's end
 
     @classmethod
-    def of(cls, records: Records, ends: Records) -> "Narrower":
-        """The runs of `sweeps.narrower` and of `sweeps.narrower_ends`."""
-        fast, by = measures.at_largest(records, "lr"), group(ends, "optimiser")
-        slow = [record for record in records if record.run.lr < fast[0].run.lr]
+    def of(cls, records: Records) -> "Narrower":
+        """Runs of `sweeps.narrower`, `sweeps.narrower_ends` and `sweeps.narrower_more`."""
+        fresh = [record for record in records if not record.run.init]
+        ends = [record for record in records if record.run.init]
+        fast, by = measures.at_largest(fresh, "lr"), group(ends, "optimiser")
+        slow = [record for record in fresh if record.run.lr < fast[0].run.lr]
         rest = begun_in_the_middle(by.get("lbfgs", ()))
         return cls(fast, slow, rest, gone_on(by.get("adamw", ()), rest))
 

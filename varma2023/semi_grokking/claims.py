@@ -7,7 +7,16 @@ import numpy as np
 
 from grokkit.runs import Record, Records
 from varma2023 import measures
-from varma2023.claims import ENOUGH_SEEDS, ByExperiment, Claims, Evidence, Met, Result, every
+from varma2023.claims import (
+    ENOUGH_SEEDS,
+    ByExperiment,
+    Claims,
+    Evidence,
+    Met,
+    Result,
+    every,
+    told_without,
+)
 from varma2023.measures import Summary, all_of, at_the_end, group, how_many, none_of, outcome
 from varma2023.pages import CLOCK, CONVERGENCE, LEAVING, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
@@ -476,9 +485,11 @@ SAME_COUNT = 2  # of ten pairs at two rates, the most by which the numbers in th
     (MIDDLE, "fig-narrower"),
     ("narrower", "narrower_ends"),
 )
+@told_without("narrower_more", "C87")
 def narrower(found: ByExperiment) -> Result:
-    """B52: whether narrower networks rest in the middle, at three moduli (choice C83)."""
-    known = analysis.Narrower.of(found["narrower"], found["narrower_ends"])
+    """B52: whether narrower networks rest in the middle, at three moduli (choices C83, C87)."""
+    more = found.get("narrower_more", ())
+    known = analysis.Narrower.of([*found["narrower"], *found["narrower_ends"], *more])
     moduli = group(known.fast, "p")
     if len(moduli) < 3:
         return Result()
