@@ -10,7 +10,7 @@ import torch
 from engine import CPU, options, save
 
 from grokkit.store.store import Store
-from varma2023 import experiments
+from varma2023 import experiments, measures
 from varma2023.two_starts.analysis import by_start
 from varma2023.two_starts.paths import accuracies, lowest
 from varma2023.two_starts.sweeps import connected
@@ -26,7 +26,8 @@ def main() -> None:
         path = lowest(memory.run, memory.weights(), rule.weights())
         where = {"dataset_size": memory.run.dataset_size, "seed": memory.run.seed}
         found = {name: [*map(float, getattr(path, name))] for name in ("at", "costs")}
-        rows.append(where | found | {"accuracies": [*accuracies(memory.run, path.networks)]})
+        found["accuracies"] = [*accuracies(memory.run, path.networks)]
+        rows.append(where | found | {"at_rest": [measures.rests(end) for end in (memory, rule)]})
         print(where, max(found["costs"]), flush=True)
         save(args, "paths", CPU, rows=rows)  # what is known so far
 
