@@ -25,7 +25,7 @@ def main() -> None:
     for memory, rule in zip(memories, rules, strict=True):
         path = lowest(memory.run, memory.weights(), rule.weights())
         where = {"dataset_size": memory.run.dataset_size, "seed": memory.run.seed}
-        found = {name: [*map(float, getattr(path, name))] for name in ("at", "costs")}
+        found = {name: [*getattr(path, name).round(4)] for name in ("at", "costs")}
         found["accuracies"] = [*accuracies(memory.run, path.networks)]
         rows.append(where | found | {"at_rest": [measures.rests(end) for end in (memory, rule)]})
         print(where, max(found["costs"]), flush=True)

@@ -28,7 +28,7 @@ SPRING = 0.01  # pulls neighbours together: half of this times segments x square
 HISTORY = 20  # pairs of the minimiser
 READS = {"W_Q": 1, "W_K": 1, "W_V": 1, "W_in": 0, "W_U": 0}  # axis of the residual stream
 WRITES = ("W_E", "W_pos", "W_O", "W_out", "b_out")  # their last axis is the residual stream
-DENSE = 16  # points of a segment at which a path is read when it is done
+DENSE = 8  # points of a segment at which a path is read when it is done
 CPU = torch.device("cpu")
 
 
