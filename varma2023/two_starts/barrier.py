@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import inf, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -251,3 +251,46 @@ def released_table(found: Sequence[Released]) -> str:
     heads = "D | seed | Eq. (2) over α in memory | let go: Eq. (2) over α | test accuracy"
     heads += " | key frequencies | at rest | grokked: Eq. (2) over α | test accuracy"
     return table(heads, rows)
+
+
+# --- the lowest path that is known ---------------------------------------------------------------
+
+
+class Pass(NamedTuple):
+    """A path that `benchmarks/paths.py` found from memory to the grokked network (choice C89)."""
+
+    dataset_size: int
+    seed: int
+    at: list[float]  # the part of its length at each point
+    costs: list[float]  # Eq. (2) over alpha there
+    accuracies: list[float]  # of the networks of the string, the ends included
+    at_rest: list[bool]  # whether either end is
+
+    @property
+    def height(self) -> float:
+        """The highest point above memory's end."""
+        return max(self.costs) - self.costs[0]
+
+
+def passes(rows: Sequence[Mapping[str, Any]]) -> list[Pass]:
+    """Of measured paths those that begin in memory, smallest train sets first."""
+    known = (Pass(**row) for row in rows if row["accuracies"][0] <= 0.5)
+    return sorted(known, key=lambda each: (each.dataset_size, each.seed))
+
+
+def passes_text(known: Sequence[Pass], read: Callable[[Pass], float], form: str) -> str:
+    """ "5.8 (3.1 – 9.9) at 212; ...": what is read of each path by size, median and range."""
+    each = statistics.gathered((path.dataset_size, read(path)) for path in known).items()
+    return "; ".join(f"{Summary.of(own).text(form)} at {size:,}" for size, own in each)
+
+
+def passes_table(known: Sequence[Pass]) -> str:
+    """Each path: Eq. (2) at both ends and at its highest, test accuracy at both ends."""
+    rows = []
+    for path in known:
+        ends = (f"{path.costs[i]:.1f} | {path.accuracies[i]:.2f}" for i in (0, -1))
+        rest = ", ".join("yes" if each else "no" for each in path.at_rest)
+        told = f"{' | '.join(ends)} | {rest} | {max(path.costs):.1f} | {path.height:.1f}"
+        rows.append(f"{path.dataset_size:,} | {path.seed} | {told}")
+    heads = "D | seed | Eq. (2) over α in memory | test accuracy | with the rule | test accuracy"
+    return table(f"{heads} | both at rest | highest | height", rows)
