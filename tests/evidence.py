@@ -828,8 +828,11 @@ def slingshots(
 def longer_slingshots(risen=5, groks=True, seeds=FIVE, p=113) -> Named:
     """Networks without weight decay for longer; so many end with more than mirror images give."""
     base = Run(p=p, dataset_size=scaled(3830, p=p), weight_decay=0.0, epochs=75_000, loss="rounded")
-    ends = {True: {} if groks else {"test_accuracy": 0.9}, False: {"test_accuracy": 0.3}}
-    made = [ablation(replace(base, seed=seed), 30_000, **ends[seed < risen]) for seed in seeds]
+    made = []
+    for seed in seeds:
+        last = 0.3 if seed >= risen else 1.0 if groks else 0.9
+        accuracy = np.where(np.arange(0, base.epochs + 1, 100) < 30_000, 0.3, last)
+        made.append(ablation(replace(base, seed=seed), None, test_accuracy=accuracy))
     return {"longer_slingshots": made}
 
 

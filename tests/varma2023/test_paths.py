@@ -90,6 +90,7 @@ def test_heights_are_read_above_memory_and_only_where_a_path_begins_there():
     assert [path.height for path in known] == [6.0, 7.0, 8.0, 3.0, 4.0, 5.0]
     text = barrier.passes_text(known, lambda path: path.height, ".1f")
     assert text == "7.0 (6.0 – 8.0) at 212; 4.0 (3.0 – 5.0) at 276"
+    assert barrier.passes_fall(known) == "3 of 3"
     assert barrier.passes_table(known).count("<tr>") == 7
     fig = shown(figures.fig_passes(known), "On 6 paths from memory to the rule")
     assert len(fig.data) == 6 + 3

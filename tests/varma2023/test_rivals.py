@@ -156,6 +156,20 @@ def test_slingshots_are_counted_by_loss_and_by_size():
     assert ours.endswith("on 9,000 examples, η = 0.004, rounded loss, within 25,000 – 100,000")
 
 
+def test_late_rises_are_read_from_where_they_stay():
+    [records] = evidence.longer_slingshots(risen=3).values()
+    assert [*map(analysis.rises, records)] == [30_000] * 3 + [None] * 2
+    assert analysis.rise_text(records) == "at epoch 30,000, in 3 of 5 runs"
+    fallen = np.where(records[0]["epoch"] < 40_000, records[0]["test_accuracy"], 0.3)
+    assert analysis.rises(evidence.altered(records[0], test_accuracy=fallen)) is None
+    fig = shown(figures.fig_longer(records), "It passes the bound at epoch 30,000, in 3 of 5 runs.")
+    assert len(fig.data) == 5
+    assert max(shape.y0 for shape in fig.layout.shapes) == measures.memory_bound(records[0].run)
+    said = board.judge("B54", longer_slingshots=records)
+    assert said.ours.startswith("3 of 5 end above it, and 3 of 5 grok")
+    assert [*said.further.values()] == [False, True]
+
+
 def test_figures_of_ablations_and_of_when_they_grok_are_fit_to_print():
     every = evidence.ablations(range(2), without=None, base=RUN)
     fig = shown(figures.fig_ablations(every), "no weight decay: 0 of 2; weight decay 0.3: 2 of 2")

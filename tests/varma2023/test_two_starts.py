@@ -178,7 +178,6 @@ def test_a_height_is_the_top_of_a_push_over_the_lowest_before_it():
     assert barrier.vanishing_sizes(pushes) == pytest.approx(dict.fromkeys(range(5), 1000))
     assert barrier.heights_text(pushes[:10]) == "16.0 at 600; 9.6 at 760"
     assert barrier.parts_text(pushes[:5]) == "7.0% at 600"
-    assert barrier.tops_text(pushes[:5]) == "0.35 at 600"
     assert barrier.heights_table(pushes).count("<tr>") == 16
     fig = shown(figures.fig_pushed(pushes, made["upper_branch"]), "15 networks", "9.6 at 760")
     assert len(fig.data) == 15 + 5 + 2

@@ -93,6 +93,6 @@ def _least_norm(off: Tensor, jumps: Tensor, now: Float[Tensor, " pair"]) -> floa
     return float(max(float(off.square().sum()) + moved @ (c + slope), 0.0)) ** 0.5
 
 
-def kinks_text(rows: list[Mapping[str, Any]], name: str, form: str = ".2f") -> str:
-    """ "0.19 (0.17 – 0.21)": this of `Kinks`, median and range over measured networks."""
-    return Summary.of([row[name] for row in rows]).text(form)
+def kinks_text(rows: list[Mapping[str, Any]], *names: str, form: str = ".2f") -> str:
+    """ "0.19 (0.17 – 0.21)": these of `Kinks`, median and range over measured networks."""
+    return ", ".join(Summary.of([row[name] for row in rows]).text(form) for name in names)

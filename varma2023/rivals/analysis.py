@@ -110,6 +110,17 @@ def above_mirrors(record: Record) -> bool:
     return measures.end_kind(record) != measures.NONE
 
 
+def rises(record: Record) -> float | None:
+    """The epoch from which on it is `above_mirrors`; None if it does not end so."""
+    above = record["test_accuracy"] > measures.memory_bound(record.run)
+    return crossing.epoch if (crossing := measures.for_good(record, above)) else None
+
+
+def rise_text(records: Records) -> str:
+    """ "at epoch 31,000 (12,000 – never)": when they rise, median and range."""
+    return f"at epoch {Summary.of([*map(rises, records)]).text()}"
+
+
 def norms_text(records: Records) -> str:
     """ "92 – 122, that of the others 82 – 85": the norm at the end of those `above_mirrors`."""
     ends = gathered((above_mirrors(record), record.final("param_norm")) for record in records)

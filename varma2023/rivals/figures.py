@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Records, Run
 from varma2023 import measures
-from varma2023.plots import LOG, LOSS_AXIS, Looks, dash_of, draw, draw_runs, log_epochs
+from varma2023.plots import DOTTED, LOG, LOSS_AXIS, Looks, dash_of, draw, draw_runs, log_epochs
 from varma2023.rivals import analysis
 from varma2023.rivals.sweeps import ABLATIONS
 from varma2023.theme import TEST, TRAIN, coloured, figure, panels, set_alt
@@ -58,6 +58,25 @@ def fig_slingshots(records: Records) -> go.Figure:
     fast = measures.at_largest(records, "lr")
     few = [record for record in fast if record.run.loss == "rounded" or record.run.seed == 0]
     return fig_without_decay(few, log=False).update_xaxes(tickformat=",")
+
+
+def fig_longer(records: Records) -> go.Figure:
+    """Not in the paper: test accuracy of networks without weight decay, and `analysis.rise_text`.
+
+    With what mirror images give, and the bound above it.
+    """
+    fig = figure(xaxis={"title": "epoch", "tickformat": ","}, yaxis={"title": "test accuracy"})
+    for i, (record, colour) in enumerate(coloured(records)):
+        look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "mode": "lines"}
+        name = f"seed {record.run.seed}"
+        hover = f"%{{y:.3f}} at epoch %{{x:,}}<br>{name}"
+        draw(fig, record["epoch"], record["test_accuracy"], name, hover, **look)
+    bound = max(measures.memory_bound(record.run) for record in records)
+    for height in (bound - measures.MARGIN, bound):
+        fig.add_hline(height, line=DOTTED)
+    fig.update_yaxes(range=[0, 1.03])
+    text = f"Test accuracy of {len(records)} networks without weight decay, trained for longer. "
+    return set_alt(fig, f"{text}It passes the bound {analysis.rise_text(records)}.")
 
 
 def _by_change(

@@ -152,11 +152,6 @@ def parts_text(pushes: Pushes) -> str:
     return _by_size_text(pushes, lambda push: (push.height or 0.0) / push.base, ".1%")
 
 
-def tops_text(pushes: Pushes) -> str:
-    """ "0.42 (0.39 – 0.45) at 228; ...": the share of the trigonometric logits at the top."""
-    return _by_size_text(pushes, lambda push: float(push.shares[push.top]), ".2f")
-
-
 def _by_size_text(pushes: Pushes, read: Callable[[Push], float], form: str) -> str:
     over = by_size([push for push in pushes if push.height is not None])
     texts = [f"{Summary.of([*map(read, own)]).text(form)} at {D:,}" for D, own in over.items()]
@@ -282,6 +277,12 @@ def passes_text(known: Sequence[Pass], read: Callable[[Pass], float], form: str)
     """ "5.8 (3.1 – 9.9) at 212; ...": what is read of each path by size, median and range."""
     each = statistics.gathered((path.dataset_size, read(path)) for path in known).items()
     return "; ".join(f"{Summary.of(own).text(form)} at {size:,}" for size, own in each)
+
+
+def passes_fall(known: Sequence[Pass]) -> str:
+    """ "8 of 10": in how many steps of a seed to its next larger size the height falls."""
+    seeds = statistics.gathered((path.seed, path.height) for path in known).values()
+    return measures.how_many(b < a for own in seeds for a, b in pairwise(own))
 
 
 def passes_table(known: Sequence[Pass]) -> str:
