@@ -827,7 +827,7 @@ def slingshots(
 
 def longer_slingshots(risen=5, groks=True, seeds=FIVE, p=113) -> Named:
     """Networks without weight decay for longer; so many end with more than mirror images give."""
-    base = Run(p=p, dataset_size=scaled(3830, p=p), weight_decay=0.0, epochs=75_000, loss="rounded")
+    base = Run(p=p, dataset_size=scaled(3830, p=p), weight_decay=0.0, epochs=45_000, loss="rounded")
     made = []
     for seed in seeds:
         last = 0.3 if seed >= risen else 1.0 if groks else 0.9
