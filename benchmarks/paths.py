@@ -6,6 +6,7 @@ Of narrow networks, mod 31: the same train sets from both starts, each at its en
 first where the store has not got them. A path takes some minutes.
 """
 
+import numpy as np
 import torch
 from engine import CPU, options, save
 
@@ -25,7 +26,7 @@ def main() -> None:
     for memory, rule in zip(memories, rules, strict=True):
         path = lowest(memory.run, memory.weights(), rule.weights())
         where = {"dataset_size": memory.run.dataset_size, "seed": memory.run.seed}
-        found = {name: [*getattr(path, name).round(4)] for name in ("at", "costs")}
+        found = {name: [*np.round(getattr(path, name), 4)] for name in ("at", "costs", "tops")}
         found["accuracies"] = [*accuracies(memory.run, path.networks)]
         rows.append(where | found | {"at_rest": [measures.rests(end) for end in (memory, rule)]})
         print(where, max(found["costs"]), flush=True)

@@ -80,7 +80,13 @@ def measured(heights=(6.0, 3.0), seeds=range(3), known=0.02) -> list[dict]:
             costs = [250.0, 250.0 + height + seed, 230.0]
             where = {"dataset_size": size, "seed": seed, "at": [0.0, 0.5, 1.0]}
             rows.append(
-                where | {"costs": costs, "accuracies": [known, 1.0], "at_rest": [False] * 2}
+                where
+                | {
+                    "costs": costs,
+                    "tops": [400.0, max(costs)],
+                    "accuracies": [known, 1.0],
+                    "at_rest": [False] * 2,
+                }
             )
     return rows
 

@@ -258,6 +258,7 @@ class Pass(NamedTuple):
     seed: int
     at: list[float]  # the part of its length at each point
     costs: list[float]  # Eq. (2) over alpha there
+    tops: list[float]  # the highest on the straight line, and after each stage
     accuracies: list[float]  # of the networks of the string, the ends included
     at_rest: list[bool]  # whether either end is
 

@@ -5,6 +5,7 @@ minimiser lowers together (choice C89). The other network is first brought as ne
 function and norm allow: a turned residual stream, hidden units in another order.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from grokkit.optimum import Rows
 from grokkit.runs import Run
 
 NETWORKS = 24  # between the two ends
-STAGES = ((2, 5.0, 300), (4, 5.0, 500), (4, 1.0, 400))
+STAGES = ((2, 5.0, 300), (4, 5.0, 900), (4, 1.0, 400), (4, 1.0, 400))
 """Points read on each segment; how far below the highest a point still counts, in Eq. (2) over
 alpha; and gradients."""
 SPRING = 0.01  # pulls neighbours together: half of this times segments x squared distances
@@ -38,6 +39,7 @@ class Path(NamedTuple):
     networks: Rows
     at: Float[np.ndarray, " point"]  # the part of its length, from 0 to 1
     costs: Float[np.ndarray, " point"]
+    tops: list[float]  # the highest of these after each stage
 
 
 def nearest(theta: Weights, to: Weights, rounds: int = 20) -> Weights:
@@ -88,13 +90,15 @@ def lowest(run: Run, start: Weights, end: Weights) -> Path:
     parts = torch.linspace(0, 1, NETWORKS + 2, dtype=torch.float64)[1:-1].unsqueeze(1)
     inner = torch.lerp(ends[0], ends[1], parts)
     high = 1.2 * float(_costs(run, 2)(ends)[0].max())
+    path = read(run, ends)
     for points, width, gradients in STAGES:
         string = LBFGS(inner.reshape(1, -1), HISTORY)
         objective = _highest(_costs(run, points * (NETWORKS + 1)), ends, points, width, high)
         for _ in range(gradients):
             string.step(objective)
         inner = string.point.view(NETWORKS, -1)
-    return read(run, torch.cat([ends[:1], inner, ends[1:]]))
+        path = read(run, torch.cat([ends[:1], inner, ends[1:]]), path.tops)
+    return path
 
 
 def _highest(costs: Objective, ends: Rows, points: int, width: float, high: float) -> Objective:
@@ -122,8 +126,8 @@ def _highest(costs: Objective, ends: Rows, points: int, width: float, high: floa
     return value_and_gradient
 
 
-def read(run: Run, networks: Rows) -> Path:
-    """Eq. (2) over alpha along straight lines from each network to the next."""
+def read(run: Run, networks: Rows, tops: Sequence[float] = ()) -> Path:
+    """Eq. (2) over alpha along straight lines from each network to the next, after `tops`."""
     costs, lengths = _costs(run, len(networks) - 1), (networks[1:] - networks[:-1]).norm(dim=1)
     parts = torch.arange(DENSE, dtype=torch.float64) / DENSE
     values = [costs(torch.lerp(networks[:-1], networks[1:], part))[0] for part in parts]
@@ -131,7 +135,7 @@ def read(run: Run, networks: Rows) -> Path:
     last = costs(networks[1:])[0][-1:]
     along = torch.cat([torch.stack(values, 1).flatten(), last])
     where = torch.cat([at.flatten(), lengths.sum().view(1)]) / lengths.sum()
-    return Path(networks, where.numpy(), along.numpy())
+    return Path(networks, where.numpy(), along.numpy(), [*tops, float(along.max())])
 
 
 def _costs(run: Run, count: int) -> Objective:

@@ -104,7 +104,7 @@ def connected(profile: str = "published", seeds: int | None = None) -> list[Run]
 
     As `two_minima`, on sizes above D_crit up to where fresh networks leave memory.
     """
-    sizes = (110,) if profile == "quick" else (212, 276, 340)
+    sizes = (110,) if profile == "quick" else (212, 340)
     return two_minima(profile, seeds, sizes, model=profiles.NARROW, keep_weights=True)
 
 
