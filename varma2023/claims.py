@@ -113,8 +113,8 @@ class Result:
 Judge = Callable[[ByExperiment], Result]
 
 
-def told_without(later: str, choice: str) -> Callable[[Judge], Judge]:
-    """For a judge that reads an experiment made later: `before` is the verdict without those runs.
+def told_without(choice: str, *later: str) -> Callable[[Judge], Judge]:
+    """For a judge that reads experiments made later: `before` is the verdict without their runs.
 
     Only where that verdict is another one; `choice` is the rule by which they are read.
     """
@@ -123,9 +123,9 @@ def told_without(later: str, choice: str) -> Callable[[Judge], Judge]:
         @wraps(judge)
         def told(found: ByExperiment) -> Result:
             result = judge(found)
-            if not found.get(later):
+            if not any(map(found.get, later)):
                 return result
-            alone = judge({name: records for name, records in found.items() if name != later})
+            alone = judge({name: records for name, records in found.items() if name not in later})
             if alone.verdict == result.verdict:
                 return result
             parts = [result.before, f"{alone.verdict}, without the later runs ({choice})"]

@@ -234,7 +234,7 @@ def test_mirror_images_alone_are_no_rule():
     [(1, 2, "fails, without the later runs (C9)"), (3, 1, ""), (3, 0, "")],
 )
 def test_a_row_says_another_verdict_that_it_has_by_fewer_runs(first, later, before):
-    @claims.told_without("later", "C9")
+    @claims.told_without("C9", "later")
     def judge(found):
         n = sum(map(len, found.values()))
         return Result(f"{n} runs", n > 2, {}, Evidence(("AdamW",)))

@@ -22,7 +22,7 @@ CLAIMS = Claims()
     ("grokking",),
     number="logits are a sum of cos(ω(a + b − c)), as Nanda et al. (2023) found",
 )
-@told_without("grokking_longer", "C9")
+@told_without("C9", "grokking_longer")
 def fig11(found: ByExperiment) -> Result:
     """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]

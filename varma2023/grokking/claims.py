@@ -29,7 +29,7 @@ def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict
     ("grokking",),
     number="Fig. 9: train accuracy 1 by epoch ~200, generalised by ~6,000",
 )
-@told_without("grokking_longer", "C9")
+@told_without("C9", "grokking_longer")
 def fig1a(found: ByExperiment) -> Result:
     """Fig. 1a: every seed fits first and generalises late, at about the paper's epochs."""
     records = measures.grokked(found)
@@ -54,7 +54,7 @@ def _evidence(records: Records) -> Evidence:
     ("grokking",),
     number="five marks, at epochs ~200, 200, 1,500, 3,500 and 6,000",
 )
-@told_without("grokking_longer", "C9")
+@told_without("C9", "grokking_longer")
 def fig9(found: ByExperiment) -> Result:
     """Fig. 9: C_gen overtakes C_mem, while the norm falls, before the network generalises."""
     records = measures.grokked(found)
@@ -90,7 +90,7 @@ def _in_order(record: Record) -> bool:
     ("grokking",),
     number="epochs 200 to 1,500; from 4,000 on the gen logit falls again",
 )
-@told_without("grokking_longer", "C9")
+@told_without("C9", "grokking_longer")
 def app_a3(found: ByExperiment) -> Result:
     """App. A.3: the changes that it sees early, and those late, each in most of the seeds."""
     records = measures.grokked(found)

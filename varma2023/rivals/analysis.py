@@ -99,9 +99,9 @@ def mirror_text(records: Records, form: str) -> str:
     return Summary.of([measures.mirror_share(record.run) for record in records]).text(form)
 
 
-def ends_text(rounded: Records, exact: Records, form: str = ".2f") -> str:
+def ends_text(some: Records, others: Records, form: str = ".2f") -> str:
     """ "0.48 (0.34 – 0.97) and 0.32 (0.19 – 0.42)": test accuracies at the end."""
-    ends = (measures.finals(own, "test_accuracy") for own in (rounded, exact))
+    ends = (measures.finals(own, "test_accuracy") for own in (some, others))
     return " and ".join(end.text(form) for end in ends)
 
 
@@ -117,8 +117,9 @@ def rises(record: Record) -> float | None:
 
 
 def rise_text(records: Records) -> str:
-    """ "at epoch 31,000 (12,000 – never)": when they rise, median and range."""
-    return f"at epoch {Summary.of([*map(rises, records)]).text()}"
+    """ "at epoch 31,000 (12,000 – 40,000), in 3 of 5 runs": median and range of those that rise."""
+    when = Summary.of([*map(rises, records)])
+    return f"{'at epoch ' * bool(when.seen)}{when.text()}"
 
 
 def norms_text(records: Records) -> str:

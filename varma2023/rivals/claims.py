@@ -30,7 +30,7 @@ CLAIMS = Claims()
     ("ablations",),
     number="no number",
 )
-@told_without("smaller_start", "C48")
+@told_without("C48", "smaller_start")
 def not_needed(found: ByExperiment) -> Result:
     """Sec. 6: runs grok without a spike before, and from a norm below the one they end with.
 
@@ -59,8 +59,7 @@ def not_needed(found: ByExperiment) -> Result:
     earlier="fails, while 20,000 epochs counted as enough (C43); open, without the runs on 2,400 "
     "examples (C72)",
 )
-@told_without("slingshots", "C85")
-@told_without("longer_slingshots", "C88")
+@told_without("C85", "slingshots", "longer_slingshots")
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
 

@@ -121,7 +121,7 @@ def other_slingshots(profile: str = "published", seeds: int | None = None) -> li
     return [replace(run, loss="rounded", beta2=(1 + run.beta2) / 2) for run in runs]
 
 
-UNMOVED = (0, 4, 5, 6, 7)  # of the seeds of `slingshots` that end near what mirror images give
+NEAR_MIRRORS = (0, 4, 5, 6, 7, 9)  # seeds of `slingshots` that end near what mirror images give
 
 
 def longer_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -131,5 +131,5 @@ def longer_slingshots(profile: str = "published", seeds: int | None = None) -> l
     """
     first = slingshots(profile, seeds)[0]
     longer = replace(first, loss="rounded", epochs=3 * first.epochs, n_logged=300)
-    count = UNMOVED if profile == "published" else seed_range(profile, seeds)
-    return [replace(longer, seed=seed) for seed in count]
+    own = NEAR_MIRRORS[:seeds] if profile == "published" else seed_range(profile, seeds)
+    return [replace(longer, seed=seed) for seed in own]

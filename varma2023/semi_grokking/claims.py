@@ -485,7 +485,7 @@ SAME_COUNT = 2  # of ten pairs at two rates, the most by which the numbers in th
     (MIDDLE, "fig-narrower"),
     ("narrower", "narrower_ends"),
 )
-@told_without("narrower_more", "C87")
+@told_without("C87", "narrower_more")
 def narrower(found: ByExperiment) -> Result:
     """B52: whether narrower networks rest in the middle, at three moduli (choices C83, C87)."""
     more = found.get("narrower_more", ())

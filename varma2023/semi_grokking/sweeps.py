@@ -361,7 +361,7 @@ MORE_MIDDLE = ((940, 9), (1060, 6))
 
 
 def narrower_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: twice as many networks more of `narrower` at its last modulus (C87).
+    """Not in the paper: `narrower` at its last modulus with further seeds, twice as many (C87).
 
     Then those that end in the middle, on from there by the minimiser until at rest. In the quick
     profile at the first modulus.

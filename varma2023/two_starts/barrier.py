@@ -250,6 +250,8 @@ def released_table(found: Sequence[Released]) -> str:
 
 # --- the lowest path that is known ---------------------------------------------------------------
 
+IN_MEMORY = 0.5  # test accuracy up to which a path begins there (choice C89)
+
 
 class Pass(NamedTuple):
     """A path that `benchmarks/paths.py` found from memory to the grokked network (choice C89)."""
@@ -263,36 +265,43 @@ class Pass(NamedTuple):
     at_rest: list[bool]  # whether either end is
 
     @property
-    def height(self) -> float:
+    def rise(self) -> float:
         """The highest point above memory's end."""
         return max(self.costs) - self.costs[0]
 
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy of the network of the string that is nearest to the highest point."""
+        part = self.costs.index(max(self.costs)) / (len(self.costs) - 1)
+        return self.accuracies[round(part * (len(self.accuracies) - 1))]
+
+    @property
+    def last_fall(self) -> float:
+        """How much the last stage still lowered the highest point."""
+        return self.tops[-2] - self.tops[-1]
+
 
 def passes(rows: Sequence[Mapping[str, Any]]) -> list[Pass]:
-    """Of measured paths those that begin in memory, smallest train sets first."""
-    known = (Pass(**row) for row in rows if row["accuracies"][0] <= 0.5)
-    return sorted(known, key=lambda each: (each.dataset_size, each.seed))
+    """Of measured paths those that begin in memory, by seed."""
+    known = (Pass(**row) for row in rows if row["accuracies"][0] <= IN_MEMORY)
+    return sorted(known, key=lambda path: path.seed)
 
 
 def passes_text(known: Sequence[Pass], read: Callable[[Pass], float], form: str) -> str:
-    """ "5.8 (3.1 – 9.9) at 212; ...": what is read of each path by size, median and range."""
-    each = statistics.gathered((path.dataset_size, read(path)) for path in known).items()
-    return "; ".join(f"{Summary.of(own).text(form)} at {size:,}" for size, own in each)
-
-
-def passes_fall(known: Sequence[Pass]) -> str:
-    """ "8 of 10": in how many steps of a seed to its next larger size the height falls."""
-    seeds = statistics.gathered((path.seed, path.height) for path in known).values()
-    return measures.how_many(b < a for own in seeds for a, b in pairwise(own))
+    """ "16.3 (9.1 – 20.4)": what is read of each path, median and range."""
+    return Summary.of([*map(read, known)]).text(form)
 
 
 def passes_table(known: Sequence[Pass]) -> str:
-    """Each path: Eq. (2) at both ends and at its highest, test accuracy at both ends."""
+    """Each path: both ends, its highest point, and how much the last stage lowered that."""
     rows = []
     for path in known:
-        ends = (f"{path.costs[i]:.1f} | {path.accuracies[i]:.2f}" for i in (0, -1))
-        rest = ", ".join("yes" if each else "no" for each in path.at_rest)
-        told = f"{' | '.join(ends)} | {rest} | {max(path.costs):.1f} | {path.height:.1f}"
-        rows.append(f"{path.dataset_size:,} | {path.seed} | {told}")
-    heads = "D | seed | Eq. (2) over α in memory | test accuracy | with the rule | test accuracy"
-    return table(f"{heads} | both at rest | highest | height", rows)
+        ends = (
+            f"{path.costs[i]:.1f} | {'yes' if path.at_rest[i] else 'no'} | {path.accuracies[i]:.2f}"
+            for i in (0, -1)
+        )
+        told = f"{path.tops[-1]:.1f} | {path.rise:.1f} | {path.last_fall:.1f}"
+        rows.append(f"{path.seed} | {' | '.join(ends)} | {told}")
+    end = "Eq. (2) over α {} | at rest | test accuracy"
+    heads = f"{end.format('in memory')} | {end.format('once grokked')} | top | rise"
+    return table(f"seed | {heads} | last fall of the top", rows)

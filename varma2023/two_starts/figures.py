@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from grokkit.runs import Records
-from varma2023 import measures, plots, statistics
+from varma2023 import measures, plots
 from varma2023.measures import Reading, group, trig_part
 from varma2023.plots import Looks, dash_of, draw, draw_ends, symbol_of
 from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, pale, panels, set_alt
-from varma2023.two_starts import analysis, barrier
+from varma2023.two_starts import analysis, barrier, paths
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
@@ -294,25 +294,21 @@ def fig_released(found: Sequence[barrier.Released]) -> go.Figure:
 
 
 def fig_passes(known: Sequence[barrier.Pass]) -> go.Figure:
-    """Eq. (2) along the lowest paths that are known, above memory's end; and heights against D.
+    """Along the lowest paths that are known: Eq. (2) above memory's end, and test accuracy.
 
     Not in the paper.
     """
-    fig = panels(460, ["Eq. (2) above memory's", "the height, by D"], **COLUMNS)
-    sizes = statistics.gathered((path.dataset_size, path) for path in known)
-    for i, ((size, own), colour) in enumerate(coloured(sizes.items())):
+    fig = panels(460, ["Eq. (2) above memory's", "test accuracy"], **COLUMNS)
+    for i, (path, colour) in enumerate(coloured(known)):
         look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "mode": "lines"}
-        for path in own:
-            hover = f"%{{y:+.1f}} at %{{x:.0%}} of the way<br>seed {path.seed}"
-            above, meta = np.array(path.costs) - path.costs[0], {"seed": path.seed}
-            draw(fig, path.at, above, f"D = {size:,}", hover, place=(1, 1), meta=meta, **look)
-    seeds = statistics.gathered((path.seed, path) for path in known)
-    for i, (seed, own) in enumerate(seeds.items()):
-        x, heights = zip(*((path.dataset_size, path.height) for path in own), strict=True)
-        look = {"colour": NORM, "dash": dash_of(i), "width": 1.4, "mode": "lines+markers"}
-        hover = f"%{{y:.1f}} at D = %{{x:,}}<br>seed {seed}"
-        draw(fig, x, heights, f"seed {seed}", hover, place=(1, 2), **look)
-    fig.update_xaxes(title="part of the way", tickformat=".0%", row=1, col=1)
-    fig.update_xaxes(title="D", row=1, col=2)
-    told = barrier.passes_text(known, lambda path: path.height, ".1f")
-    return set_alt(fig, f"On {len(known)} paths from memory to the rule Eq. (2) rises by {told}.")
+        look["meta"], name = {"seed": path.seed}, f"seed {path.seed}"
+        rest = "" if path.at_rest[0] else "<br>memory's end still falling"
+        above, networks = np.array(path.costs) - path.costs[0], path.at[:: paths.DENSE]
+        told = f"%{{y:+.1f}} at %{{x:.0%}} of the way<br>{name}{rest}"
+        draw(fig, path.at, above, name, told, place=(1, 1), **look)
+        told = f"%{{y:.2f}} at %{{x:.0%}} of the way<br>{name}"
+        draw(fig, networks, path.accuracies, name, told, place=(1, 2), **look)
+    fig.update_xaxes(title="part of the way", tickformat=".0%")
+    rises = barrier.passes_text(known, lambda path: path.rise, ".1f")
+    text = f"On {len(known)} paths from memory to a grokked network Eq. (2) rises by {rises}."
+    return set_alt(fig, text)

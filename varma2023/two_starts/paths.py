@@ -1,11 +1,10 @@
 """A path from one network to another on which Eq. (2) rises as little as we can make it.
 
 A string of networks, straight between neighbours (Draxler et al. 2018), whose highest points the
-minimiser lowers together (choice C89). The other network is first brought as near as the same
-function and norm allow: a turned residual stream, hidden units in another order.
+minimiser lowers together (choice C89). The other network is first brought nearer by two changes
+that keep function and norm: a turned residual stream, hidden units in another order.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +24,9 @@ NETWORKS = 24  # between the two ends
 STAGES = ((2, 5.0, 300), (4, 5.0, 900), (4, 1.0, 400), (4, 1.0, 400))
 """Points read on each segment; how far below the highest a point still counts, in Eq. (2) over
 alpha; and gradients."""
-SPRING = 0.01  # pulls neighbours together: half of this times segments x squared distances
+PULL = 0.01  # of neighbours: half of this times segments x squared distances is added
+HIGH = 1.2  # times the cost of the higher end: above this the logarithm of a cost counts
+ROUNDS = 20  # of bringing near, each with both changes
 HISTORY = 20  # pairs of the minimiser
 READS = {"W_Q": 1, "W_K": 1, "W_V": 1, "W_in": 0, "W_U": 0}  # axis of the residual stream
 WRITES = ("W_E", "W_pos", "W_O", "W_out", "b_out")  # their last axis is the residual stream
@@ -39,10 +40,10 @@ class Path(NamedTuple):
     networks: Rows
     at: Float[np.ndarray, " point"]  # the part of its length, from 0 to 1
     costs: Float[np.ndarray, " point"]
-    tops: list[float]  # the highest of these after each stage
+    tops: list[float]  # the highest on the straight line, and after each stage
 
 
-def nearest(theta: Weights, to: Weights, rounds: int = 20) -> Weights:
+def nearer(theta: Weights, to: Weights) -> Weights:
     """The same function at the same norm as `theta`, nearer to `to`.
 
     By turns the best rotation of the residual stream (Procrustes) and the best order of the hidden
@@ -50,8 +51,9 @@ def nearest(theta: Weights, to: Weights, rounds: int = 20) -> Weights:
     """
     theta = {name: weights.double() for name, weights in theta.items()}
     to = {name: weights.double() for name, weights in to.items()}
-    for _ in range(rounds):
-        U, _, Vh = torch.linalg.svd(sum(_stream(theta[k], k).T @ _stream(to[k], k) for k in theta))
+    both = (*READS, *WRITES)
+    for _ in range(ROUNDS):
+        U, _, Vh = torch.linalg.svd(sum(_stream(theta[k], k).T @ _stream(to[k], k) for k in both))
         theta = {name: _turned(weights, name, U @ Vh) for name, weights in theta.items()}
         own, other = (_units(each) for each in (theta, to))
         _, order = linear_sum_assignment(-(other @ own.T).numpy())
@@ -61,12 +63,9 @@ def nearest(theta: Weights, to: Weights, rounds: int = 20) -> Weights:
 
 
 def _stream(weights: Tensor, name: str) -> Float[Tensor, "row d_model"]:
-    """The matrix with its axis of the residual stream last; no rows where it has none."""
-    if name in READS:
-        weights = weights.movedim(READS[name], -1)
-    elif name not in WRITES:
-        return weights.new_zeros(0, 1)
-    return weights.reshape(-1, weights.shape[-1])
+    """The matrix with its axis of the residual stream last."""
+    last = weights.movedim(READS.get(name, -1), -1)
+    return last.reshape(-1, last.shape[-1])
 
 
 def _turned(weights: Tensor, name: str, R: Float[Tensor, "d_model d_model"]) -> Tensor:
@@ -84,25 +83,26 @@ def _units(theta: Weights) -> Float[Tensor, "unit parameter"]:
 def lowest(run: Run, start: Weights, end: Weights) -> Path:
     """The lowest path found between two networks of the run's train set.
 
-    Both stay as they are, but that `end` is brought near to `start` by `nearest`.
+    Both stay as they are, but that `end` is brought `nearer` to `start`.
     """
-    ends = torch.stack([flat(start).double(), flat(nearest(end, start))])
+    ends = torch.stack([flat(start).double(), flat(nearer(end, start))])
     parts = torch.linspace(0, 1, NETWORKS + 2, dtype=torch.float64)[1:-1].unsqueeze(1)
     inner = torch.lerp(ends[0], ends[1], parts)
-    high = 1.2 * float(_costs(run, 2)(ends)[0].max())
     path = read(run, ends)
+    high, tops = HIGH * path.costs[[0, -1]].max(), path.tops
     for points, width, gradients in STAGES:
         string = LBFGS(inner.reshape(1, -1), HISTORY)
         objective = _highest(_costs(run, points * (NETWORKS + 1)), ends, points, width, high)
         for _ in range(gradients):
             string.step(objective)
         inner = string.point.view(NETWORKS, -1)
-        path = read(run, torch.cat([ends[:1], inner, ends[1:]]), path.tops)
-    return path
+        path = read(run, torch.cat([ends[:1], inner, ends[1:]]))
+        tops += path.tops
+    return path._replace(tops=tops)
 
 
 def _highest(costs: Objective, ends: Rows, points: int, width: float, high: float) -> Objective:
-    """The soft maximum of the costs of so many points of each segment, and a spring.
+    """The soft maximum of the costs of so many points of each segment, and a pull of neighbours.
 
     Costs above `high` count by their logarithm, so that a string on which no network fits can be
     lowered at all.
@@ -116,18 +116,18 @@ def _highest(costs: Objective, ends: Rows, points: int, width: float, high: floa
         shown = torch.where(value > high, high * (1 + (value / high).log()), value)
         weight = (shown / width).softmax(0) * (high / value).clamp(max=1)
         slope = (slope * weight.unsqueeze(1)).view(points, *steps.shape)
-        stiffness = SPRING * len(steps)
-        pull = torch.zeros_like(x)
-        pull[:-1] += ((1 - parts) * slope).sum(0) - stiffness * steps
-        pull[1:] += (parts * slope).sum(0) + stiffness * steps
-        total = width * (shown / width).logsumexp(0) + stiffness / 2 * steps.square().sum()
-        return total.unsqueeze(0), pull[1:-1].reshape(1, -1)
+        pull = PULL * len(steps)
+        gradient = torch.zeros_like(x)
+        gradient[:-1] += ((1 - parts) * slope).sum(0) - pull * steps
+        gradient[1:] += (parts * slope).sum(0) + pull * steps
+        total = width * (shown / width).logsumexp(0) + pull / 2 * steps.square().sum()
+        return total.unsqueeze(0), gradient[1:-1].reshape(1, -1)
 
     return value_and_gradient
 
 
-def read(run: Run, networks: Rows, tops: Sequence[float] = ()) -> Path:
-    """Eq. (2) over alpha along straight lines from each network to the next, after `tops`."""
+def read(run: Run, networks: Rows) -> Path:
+    """Straight lines from each network to the next, with Eq. (2) over alpha along them."""
     costs, lengths = _costs(run, len(networks) - 1), (networks[1:] - networks[:-1]).norm(dim=1)
     parts = torch.arange(DENSE, dtype=torch.float64) / DENSE
     values = [costs(torch.lerp(networks[:-1], networks[1:], part))[0] for part in parts]
@@ -135,7 +135,7 @@ def read(run: Run, networks: Rows, tops: Sequence[float] = ()) -> Path:
     last = costs(networks[1:])[0][-1:]
     along = torch.cat([torch.stack(values, 1).flatten(), last])
     where = torch.cat([at.flatten(), lengths.sum().view(1)]) / lengths.sum()
-    return Path(networks, where.numpy(), along.numpy(), [*tops, float(along.max())])
+    return Path(networks, where.numpy(), along.numpy(), [float(along.max())])
 
 
 def _costs(run: Run, count: int) -> Objective:
