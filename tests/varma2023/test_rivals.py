@@ -159,10 +159,12 @@ def test_slingshots_are_counted_by_loss_and_by_size():
 def test_late_rises_are_read_from_where_they_stay():
     [records] = evidence.longer_slingshots(risen=3).values()
     assert [*map(analysis.rises, records)] == [30_000] * 3 + [None] * 2
-    assert analysis.rise_text(records) == "at epoch 30,000, in 3 of 5 runs"
+    told = "at epoch 30,000, in 3 of 5 runs; all stand still from epoch 10,000 on"
+    assert analysis.rise_text(records) == told
+    assert analysis.rise_text(records[3:]).startswith("never (0 of 2 runs); all stand still")
     fallen = np.where(records[0]["epoch"] < 40_000, records[0]["test_accuracy"], 0.3)
     assert analysis.rises(evidence.altered(records[0], test_accuracy=fallen)) is None
-    fig = shown(figures.fig_longer(records), "It passes the bound at epoch 30,000, in 3 of 5 runs.")
+    fig = shown(figures.fig_longer(records), f"It passes the bound {told}.")
     assert len(fig.data) == 5
     bound = max(measures.memory_bound(record.run) for record in records)
     assert max(shape.y0 for shape in fig.layout.shapes) == bound

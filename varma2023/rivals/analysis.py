@@ -116,10 +116,21 @@ def rises(record: Record) -> float | None:
     return crossing.epoch if (crossing := measures.for_good(record, above)) else None
 
 
+STILL = 0.01  # of the norm: within this of its end it stands still
+
+
+def stands_still(record: Record) -> int:
+    """The epoch from which on the norm stays within `STILL` of where it ends."""
+    norm = record["param_norm"]
+    found = measures.for_good(record, np.abs(norm - norm[-1]) < STILL)
+    return found.epoch if found else record.run.epochs
+
+
 def rise_text(records: Records) -> str:
-    """ "at epoch 31,000 (12,000 – 40,000), in 3 of 5 runs": median and range of those that rise."""
-    when = Summary.of([*map(rises, records)])
-    return f"{'at epoch ' * bool(when.seen)}{when.text()}"
+    """When networks rise, and when all stand still: median and range of those that do."""
+    when, still = (Summary.of([*map(each, records)]) for each in (rises, stands_still))
+    told = f"{'at epoch ' * bool(when.seen)}{when.text()}"
+    return f"{told}; all stand still from epoch {still.text()} on"
 
 
 def norms_text(records: Records) -> str:
