@@ -1,4 +1,4 @@
-"""How high Eq. (2) rises on the lowest path found between memory and the rule (choice C89).
+"""How high Eq. (2) rises on the lowest path found from memory to a grokked network (choice C89).
 
     python benchmarks/paths.py [--quick] [--save]
 

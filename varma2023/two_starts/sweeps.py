@@ -102,7 +102,7 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 def connected(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: narrow networks between whose ends paths are sought (choice C89).
 
-    As `two_minima`, on one size, a little above D_crit.
+    As `two_minima`, on one size, near D_crit.
     """
     sizes = (110,) if profile == "quick" else (212,)
     return two_minima(profile, seeds, sizes, model=profiles.NARROW, keep_weights=True)
