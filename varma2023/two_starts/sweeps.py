@@ -100,12 +100,14 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 
 def connected(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: narrow networks between whose ends paths are sought (choice C89).
+    """Not in the paper: narrow networks between whose ends paths are sought (choices C89, C90).
 
-    As `two_minima`, on one size, near D_crit.
+    As `two_minima`, on a size near D_crit and, for longer, on one above.
     """
-    sizes = (110,) if profile == "quick" else (212,)
-    return two_minima(profile, seeds, sizes, model=profiles.NARROW, keep_weights=True)
+    near, above = ((110,), ()) if profile == "quick" else ((212,), (340,))
+    own = {"model": profiles.NARROW, "keep_weights": True}
+    long = two_minima(profile, seeds, above, epochs=54_000, **own) if above else []
+    return [*two_minima(profile, seeds, near, **own), *long]
 
 
 PUSH = 0.9  # of the logits' norm: nearly all is the rule

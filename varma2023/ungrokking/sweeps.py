@@ -59,6 +59,15 @@ def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return profiles.longer(profile, runs, STILL_FALLING, changes)
 
 
+def a_million(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Fig. 7 for as long as the paper's, at four times its rate (choice C91): middle sizes."""
+    if profile == "quick":  # the same as in `ungrokking`
+        return profiles.ungrokking(profile, 1, [120])
+    sizes = [763, 610] if profile == "published" else [*profiles.PAPERS_UNGROKKING]
+    runs = profiles.ungrokking(profile, seeds or 1, sizes, epochs=1_000_000)
+    return [profiles.at_rate(run, 4) for run in runs]
+
+
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 100_000, (300, 390, 610, 763, 955, 1494)),
