@@ -80,6 +80,8 @@ class Run:
         """One representation per value (1 and 1.0, 0.0 and -0.0, numpy's numbers), for the key."""
         for item in fields(self):
             value = getattr(self, item.name)
+            if value is item.default:
+                continue
             kinds, wanted, plain = TYPES["init" if item.name == "init" else item.type]
             if not isinstance(value, kinds) or (isinstance(value, bool) and item.type is not bool):
                 raise ValueError(f"{item.name} must be {wanted}, got {value!r}")

@@ -30,11 +30,17 @@ def read_records(path: Path, weights: Path) -> list[Record]:
         return [_record(row, path, weights) for row in _table(path).cast(ROW).to_pylist()]
 
 
-def _table(path: Path) -> pa.Table:
+def read_keys(path: Path) -> list[str]:
+    """The keys of the records of a parquet file, which are not read. Raises as `read_records`."""
+    with reading(path):
+        return _table(path, ["key"]).column("key").to_pylist()
+
+
+def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
     with opened(path) as file:  # given a path, pyarrow also reads a directory
         # without pyarrow's own threads: a process that ends while they sleep may abort
         whole = pa.BufferReader(file.read())
-        return pq.ParquetFile(whole, pre_buffer=False).read(use_threads=False)
+        return pq.ParquetFile(whole, pre_buffer=False).read(columns, use_threads=False)
 
 
 def parquet_bytes(records: list[Record]) -> bytes:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
@@ -68,6 +69,7 @@ class Store:
         if shipped and not Path(shipped).is_dir():  # else everything would be trained again
             raise ValueError(f"{name} must be a folder or nothing, got {str(shipped)!r}")
         self.shipped = Path(shipped).absolute() if shipped else None
+        self._read: dict[_File, dict[str, Record]] = {}
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, shipped={str(self.shipped or '')!r})"
@@ -76,18 +78,34 @@ class Store:
         return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
 
     @cached_property
-    def shipped_records(self) -> dict[str, Record]:
-        """Every sound record that ships with the package, by key."""
-        records: dict[str, Record] = {}
+    def _shipped_in(self) -> dict[str, "_File"]:
+        """By key, the shipped file that has the record."""
+        found: dict[str, _File] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 with reading(path):
                     state = path.stat()
-                rows = _shipped(path, state.st_ctime_ns, state.st_size)
-                records |= {record.run.key: record for record in rows}
+                file = _File(path, state.st_ctime_ns, state.st_size)
+                found |= dict.fromkeys(_keys(file), file)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
-        return records
+        return found
+
+    def _rows(self, file: "_File") -> dict[str, Record]:
+        """The records of a shipped file by key; none, and a warning, if it is not sound."""
+        if file not in self._read:
+            self._read[file] = {}
+            try:
+                self._read[file] = _shipped(file)
+            except (Damaged, Unreadable) as error:
+                warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
+        return self._read[file]
+
+    @property
+    def shipped_records(self) -> dict[str, Record]:
+        """Every sound record that ships with the package, by key."""
+        files = map(self._rows, dict.fromkeys(self._shipped_in.values()))
+        return {key: record for rows in files for key, record in rows.items()}
 
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
@@ -107,7 +125,8 @@ class Store:
             _report(error)
         except Unreadable as error:
             unreadable = error
-        if shipped := self.shipped_records.get(run.key):
+        file = self._shipped_in.get(run.key)
+        if shipped := file and self._rows(file).get(run.key):
             try:
                 return _read_whole(shipped)
             except (Damaged, Unreadable) as error:
@@ -258,10 +277,25 @@ def _report(error: Damaged) -> None:
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
+class _File(NamedTuple):
+    """A shipped file, which a process reads once, and anew when it has changed."""
+
+    path: Path
+    changed: int
+    size: int
+
+
 @cache
-def _shipped(path: Path, changed: int, size: int) -> list[Record]:
-    """The records of a shipped file, which a process reads once, and anew when it has changed."""
-    return parquet.read_records(path, path.parent / "weights")
+def _keys(file: _File) -> list[str]:
+    """The keys of its records, without reading the records."""
+    return parquet.read_keys(file.path)
+
+
+@cache
+def _shipped(file: _File) -> dict[str, Record]:
+    """Its records by key."""
+    records = parquet.read_records(file.path, file.path.parent / "weights")
+    return {record.run.key: record for record in records}
 
 
 def _read_whole(record: Record) -> Record:

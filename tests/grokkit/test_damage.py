@@ -103,7 +103,7 @@ CASES = [(kind, how, seed) for kind in FILES for how, n in TIMES.items() for see
 OTHERWISE = [
     *((kind, "directory") for kind in FILES),
     *((kind, "swapped") for kind in FILES if kind != "shipped"),  # its name means nothing
-    *((kind, "schema") for kind in ("record", "checkpoint", "shipped")),
+    *((kind, "schema") for kind in ("record", "checkpoint")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
     *(("weights", how) for how in ("fewer", "turned")),  # of another network, and so recorded
     *((kind, how) for kind in FILES for how in ("fifo", "link", "empty", "longer")),
