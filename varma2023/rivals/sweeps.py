@@ -95,6 +95,14 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     return free + control + more
 
 
+def with_decay(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: with weight decay, on the largest size of `without_decay` (choice C92)."""
+    first, lengths = WITHOUT[profile]
+    (size, epochs), count = lengths[-1], seed_range(profile, seeds)
+    base = replace(first, dataset_size=size, epochs=epochs // 4, n_logged=200, lr=4 * PAPERS.lr)
+    return [replace(base, seed=seed) for seed in count]
+
+
 def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: without weight decay, with the loss that rounds and with the exact one.
 
