@@ -103,6 +103,7 @@ class Costs(NamedTuple):
     rule: float  # of C_gen, the mean over the networks that are ungrokked
     meet: float  # the D at which both are the same; NaN if they never are
     forget: Interval  # the D' at which ungrokking ends at `SEVEN`
+    half: str  # the same at ½, with examples and where the costs cross
     text: str  # what was measured, for the caption
 
 
@@ -117,8 +118,9 @@ def costs(every: Mapping[str, Records]) -> Costs | None:
     text = f"weight decay {kind.ends[0].run.weight_decay:g}; the rule's is that of "
     text += f"{kind.rules[0].run.dataset_size:,} examples; {rest} of {len(kind.memory)} networks "
     text += "that memorise are at rest"
-    forget = measures.d_crit_interval(kind.ends, SEVEN)
-    return Costs(sizes, memory, rule, kind.told.value, forget, text)
+    meet, forget = kind.told.value, measures.d_crit_interval(kind.ends, SEVEN)
+    half = f"{measures.d_crit_text(kind.ends)} examples; the costs cross at {meet:,.0f}"
+    return Costs(sizes, memory, rule, meet, forget, half, text)
 
 
 def idea(found: Costs | None) -> str:

@@ -59,7 +59,7 @@ def not_needed(found: ByExperiment) -> Result:
     earlier="fails, while 20,000 epochs counted as enough (C43); open, without the runs on 2,400 "
     "examples (C72)",
 )
-@told_without("C85", "slingshots", "longer_slingshots")
+@told_without("C85", "slingshots", "longer_slingshots", "with_decay")
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
 
@@ -87,6 +87,12 @@ def without_decay(found: ByExperiment) -> Result:
         ours += f", within {epochs_text(others)}"
     evidence = Evidence.of(*filter(None, (*decays.values(), others)))
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
+    if decayed := found.get("with_decay"):
+        size = decayed[0].run.dataset_size
+        bare = [r for r in others if r.run.dataset_size == size]
+        name = f"on {size:,} examples, where some generalise without it, all do sooner with it"
+        slow, fast = max(map(general_epoch, decayed)), min(map(general_epoch, bare))
+        further[f"{name} ({slow:,.0f} against {fast:,.0f} epochs)"] = slow < fast
     if free:
         rises = analysis.gain(free)
         further["without Adam's ε networks end at a higher test accuracy"] = rises.tells(MORE, inf)

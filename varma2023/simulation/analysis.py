@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from grokkit.simulation import Trajectory
 from varma2023.tables import table
 
+GROKS = 10  # how many times later the test loss falls below 1 (choice C93)
 OUTCOMES = {"a": "groks", "b": "never", "c": "together"}  # what Fig. 2 of the paper shows
 
 
@@ -27,11 +29,16 @@ class Marks:
     def outcome(self) -> str:
         """The kind of curve: "groks", "together", or "never" when a loss stays at 1 or above.
 
-        It groks when the test loss falls below 1 over ten times later than the train loss does.
+        It groks when the test loss falls below 1 over `GROKS` times later than the train loss does.
         """
         if self.train_fits is None or self.test_fits is None:
             return "never"
-        return "groks" if self.test_fits > 10 * self.train_fits else "together"
+        return "groks" if self.test_fits > GROKS * self.train_fits else "together"
+
+    @property
+    def factor(self) -> float:
+        """The step at which the test loss falls below 1 over that of the train loss."""
+        return self.test_fits / self.train_fits if self.test_fits and self.train_fits else inf
 
 
 def marks(t: Trajectory) -> Marks:
