@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from operator import index
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
@@ -35,6 +34,7 @@ from grokkit.store.files import Damaged, Unreadable, listed, reading, write_atom
 SHIPPED = Path(__file__).resolve().parents[2] / "results"  # of a clone; a wheel has none
 FOLDERS = ("records", "weights", "checkpoints", "locks")
 ENDINGS = dict(zip(FOLDERS, ("parquet", "parquet", "safetensors", "lock"), strict=True))
+File = tuple[Path, int, int]  # shipped, when changed, and its size: read once if it stays so
 SCHEMA = 2  # of a checkpoint; those of schema 1 held whole stacks
 
 
@@ -69,7 +69,6 @@ class Store:
         if shipped and not Path(shipped).is_dir():  # else everything would be trained again
             raise ValueError(f"{name} must be a folder or nothing, got {str(shipped)!r}")
         self.shipped = Path(shipped).absolute() if shipped else None
-        self._read: dict[_File, dict[str, Record]] = {}
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, shipped={str(self.shipped or '')!r})"
@@ -78,34 +77,29 @@ class Store:
         return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
 
     @cached_property
-    def _shipped_in(self) -> dict[str, "_File"]:
+    def _shipped_in(self) -> dict[str, File]:
         """By key, the shipped file that has the record."""
-        found: dict[str, _File] = {}
+        found: dict[str, File] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 with reading(path):
                     state = path.stat()
-                file = _File(path, state.st_ctime_ns, state.st_size)
+                file = path, state.st_ctime_ns, state.st_size
                 found |= dict.fromkeys(_keys(file), file)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
         return found
 
-    def _rows(self, file: "_File") -> dict[str, Record]:
-        """The records of a shipped file by key; none, and a warning, if it is not sound."""
-        if file not in self._read:
-            self._read[file] = {}
-            try:
-                self._read[file] = _shipped(file)
-            except (Damaged, Unreadable) as error:
-                warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
-        return self._read[file]
-
     @property
     def shipped_records(self) -> dict[str, Record]:
         """Every sound record that ships with the package, by key."""
-        files = map(self._rows, dict.fromkeys(self._shipped_in.values()))
-        return {key: record for rows in files for key, record in rows.items()}
+        found: dict[str, Record] = {}
+        for file in dict.fromkeys(self._shipped_in.values()):
+            try:
+                found |= _shipped(file)
+            except (Damaged, Unreadable) as error:
+                warnings.warn(f"{error}; its runs count as missing", stacklevel=2)
+        return found
 
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
@@ -125,10 +119,9 @@ class Store:
             _report(error)
         except Unreadable as error:
             unreadable = error
-        file = self._shipped_in.get(run.key)
-        if shipped := file and self._rows(file).get(run.key):
+        if file := self._shipped_in.get(run.key):
             try:
-                return _read_whole(shipped)
+                return _read_whole(_shipped(file)[run.key])
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:
@@ -277,24 +270,14 @@ def _report(error: Damaged) -> None:
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
 
 
-class _File(NamedTuple):
-    """A shipped file, which a process reads once, and anew when it has changed."""
-
-    path: Path
-    changed: int
-    size: int
+@cache
+def _keys(file: File) -> list[str]:
+    return parquet.read_keys(file[0])
 
 
 @cache
-def _keys(file: _File) -> list[str]:
-    """The keys of its records, without reading the records."""
-    return parquet.read_keys(file.path)
-
-
-@cache
-def _shipped(file: _File) -> dict[str, Record]:
-    """Its records by key."""
-    records = parquet.read_records(file.path, file.path.parent / "weights")
+def _shipped(file: File) -> dict[str, Record]:
+    records = parquet.read_records(file[0], file[0].parent / "weights")
     return {record.run.key: record for record in records}
 
 
