@@ -43,8 +43,7 @@ def peaks(device: torch.device) -> dict[str, float]:
     big = torch.empty(1 << (28 if device.type == "cuda" else 24), device=device)
     copy = repeated(partial(torch.empty_like(big).copy_, big))
     copy(1)
-    took = min(seconds(copy, device, 5) for _ in range(5))
-    return found | {"bytes": 2 * big.numel() * 4 / took}
+    return found | {"bytes": 2 * big.numel() * 4 / min(seconds(copy, device, 5) for _ in range(5))}
 
 
 def limit(run: Run, peak: dict[str, float]) -> float:
@@ -73,15 +72,9 @@ def steps(
                     epochs(6)  # the graph is recorded in the fourth
                     repeats = 50 if device.type == "cuda" else 2
                     took = statistics.median(seconds(epochs, device, repeats) for _ in range(5))
-                least = limit(runs[0], peak)
-                yield {
-                    "n_runs": n_runs,
-                    "dataset_size": size,
-                    "precision": precision,
-                    "way": way,
-                    "us": 1e6 * took / n_runs,
-                    "limit_share": least * n_runs / took,
-                }
+                row = {"n_runs": n_runs, "dataset_size": size, "precision": precision, "way": way}
+                share = limit(runs[0], peak) * n_runs / took
+                yield row | {"us": 1e6 * took / n_runs, "limit_share": share}
 
 
 def minimiser(n_runs: int, size: int, device: torch.device) -> dict:

@@ -50,12 +50,11 @@ def cases(quick: bool = False) -> list[Case]:
         small = model.ModelConfig(d_model=16, n_heads=2, d_mlp=32)
         return [Case("quick", Run(p=7, dataset_size=30, model=small), 50)]
     grok = Run(p=53, dataset_size=1200)
-    random = replace(grok, dataset_size=300, labels="random")
     return [
         Case("grokking", grok, 400),
         Case("grokking, less data", replace(grok, dataset_size=850), 400),
         Case("ungrokking", replace(grok, dataset_size=150), 1000, replace(grok, dataset_size=2809)),
-        Case("random labels", random, 0),
+        Case("random labels", replace(grok, dataset_size=300, labels="random"), 0),
     ]
 
 
@@ -199,16 +198,9 @@ def measure(case: Case, start: tuple[Tensor, Tensor], name: str, seconds: float)
         took = time.perf_counter() - began
         if took >= seconds:
             break
-    return {
-        "case": case.name,
-        "method": name,
-        "gradients": problem.gradients,
-        "reached": reached,
-        "f": f,
-        "residual": residual,
-        "test_accuracy": problem.test_accuracy(point),
-        "seconds": took,
-    }
+    row = {"case": case.name, "method": name, "gradients": problem.gradients, "reached": reached}
+    row |= {"f": f, "residual": residual, "test_accuracy": problem.test_accuracy(point)}
+    return row | {"seconds": took}
 
 
 def line(row: dict) -> str:

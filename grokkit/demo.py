@@ -9,16 +9,8 @@ from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
-GROK = Run(
-    p=23,
-    dataset_size=350,
-    epochs=600,
-    lr=5e-3,
-    weight_decay=2.0,
-    model=ModelConfig(d_model=64, n_heads=4, d_mlp=128),
-    n_logged=40,
-    keep_weights=True,
-)
+GROK = Run(p=23, dataset_size=350, epochs=600, lr=5e-3, weight_decay=2.0, n_logged=40)
+GROK = replace(GROK, model=ModelConfig(d_model=64, n_heads=4, d_mlp=128), keep_weights=True)
 UNGROK = replace(GROK, dataset_size=60, epochs=200, init=GROK)
 
 PAGE = """<!doctype html>

@@ -139,5 +139,4 @@ def named(
 
 def param_norm(theta: Weights) -> Float[Tensor, ""]:
     """P = ||theta||_2 over all parameters (Sec. 2), in float64."""
-    squares = [weight.double().square().sum() for weight in theta.values()]
-    return torch.stack(squares).sum().sqrt()
+    return torch.stack([weight.double().square().sum() for weight in theta.values()]).sum().sqrt()

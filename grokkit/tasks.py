@@ -59,8 +59,7 @@ def symmetric_group(n: int) -> tuple[np.ndarray, np.ndarray]:
     """
     elements = np.array(list(permutations(range(n))))
     place = {tuple(element): index for index, element in enumerate(elements.tolist())}
-    product = np.array([[place[tuple(y[x])] for y in elements] for x in elements])
-    return elements, product
+    return elements, np.array([[place[tuple(y[x])] for y in elements] for x in elements])
 
 
 def names() -> tuple[str, ...]:
@@ -144,5 +143,4 @@ def split(
 
 def random_labels(task: Task, seed: int) -> np.ndarray:
     """One uniformly random label per example [example], the same for every D (Sec. 5.1)."""
-    draw = np.random.default_rng([seed, *b"labels"])
-    return draw.integers(task.n_tokens, size=task.n_examples)
+    return np.random.default_rng([seed, *b"labels"]).integers(task.n_tokens, size=task.n_examples)

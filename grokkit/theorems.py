@@ -71,8 +71,7 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
     offset = math.log(circuits.n_labels - 1)
 
     def h(u: float) -> float:  # u = log s, s <= e^700
-        s = math.exp(u)
-        return -float(np.logaddexp(0, s - offset)) - (r - 1) * u - log_c
+        return -float(np.logaddexp(0, math.exp(u) - offset)) - (r - 1) * u - log_c
 
     top = minimize_scalar(lambda u: -h(u), bounds=(-700.0, 20.0)).x if r < 1 else -700.0
     if h(top) <= 0:

@@ -100,8 +100,7 @@ def sweep(
             run = replace(run, epochs=round(20 * run.decay_time))
         crit = d_crit * (value if field == "weight_decay" else 1e8 * value) ** power
         accuracy = min(max(0.5 + steep * log(size / crit), 0.0), 1.0)
-        middle = depth if 0 < accuracy < 1 else 1.0
-        minimum = loss * middle * min(size, d_crit)
+        minimum = loss * (depth if 0 < accuracy < 1 else 1.0) * min(size, d_crit)
         gen = 60 / (1 + (size / 950) ** -ratio)
         ends = {"test_accuracy": accuracy, "trig_logit": gen, "mem_logit": 60 - gen}
         ends |= {"start": accuracy} if adamw else {}  # so that no epoch is too early
@@ -271,8 +270,7 @@ def shaken(back=1.0, lost=0.5, p=113, rest=CALM, sizes=(180, 228)) -> Named:
         curves["epoch"] = np.array([0, noisy.epochs])
         found.append(Record(replace(noisy, keep_weights=False), curves, {}))
         moved = replace(one, run=replace(one.run, init=noisy))
-        less = lost if small and one.run.init else 0.0
-        known = {"test_accuracy": one["test_accuracy"] - less}
+        known = {"test_accuracy": one["test_accuracy"] - (lost if small and one.run.init else 0.0)}
         if not small:
             known["train_loss"] = one["train_loss"] * back
             known["param_norm"] = one["param_norm"] * back**0.5
@@ -672,8 +670,7 @@ def from_their_ends(records: list[Record], accuracy: float) -> list[Record]:
 def from_the_end(init: Run, accuracy: float, **looks: Any) -> Record:
     """Where the minimiser ends that goes on from this run; `looks` as `end` has them."""
     same = {name: getattr(init, name) for name in ("p", "dataset_size", "seed", "lr")}
-    run = lbfgs(**same, init=init)
-    return end(run, test_accuracy=accuracy, **looks)
+    return end(lbfgs(**same, init=init), test_accuracy=accuracy, **looks)
 
 
 def by_momentum(left=(10, 0, 0), spiky=True, p=113, betas=(0.1, 0.9, 0.99)) -> Named:
@@ -872,9 +869,8 @@ def at_rates(seeds=FIVE, time=1.0, d_crit=1.0, of=4e-3, rates=(1e-3, 2e-3, 4e-3)
     for lr, seed in product(rates, seeds):
         late, far = (time, d_crit) if lr == of else (1.0, 1.0)
         run = Run(seed=seed, lr=lr, epochs=round(10 / lr))
-        groks = [0, round(3 * late / lr), run.epochs]
         curves = {"test_accuracy": [0, 1, 1], "train_accuracy": [0, 1, 1]}
-        made.append(record(run, groks, **curves, residual=0.1))
+        made.append(record(run, [0, round(3 * late / lr), run.epochs], **curves, residual=0.1))
         made += sweep([seed], far * D_CRIT, values=(1.0,), adamw=True, lr=lr)
     return made
 
@@ -1066,8 +1062,7 @@ def group_circuit(
         values[1 : count + 1] = held**2 / count
         return analysis.Spectrum(group, values, values, 1.0)
 
-    size = tasks.task(name, p).n_examples // 2
-    run = lbfgs(task=name, p=p, dataset_size=size, seed=seed)
+    run = lbfgs(task=name, p=p, dataset_size=tasks.task(name, p).n_examples // 2, seed=seed)
     made = end(run, rest, start=accuracy, test_accuracy=accuracy)
     return GroupCircuit(made, (part(n_key, share),), (part(other_key, 0.5),), 1.0)
 

@@ -1,7 +1,7 @@
 """The headline numbers of the scoreboard, once more: from the parquet files alone.
 
-An independent reader: pyarrow and numpy, nothing of the package. Run as a script it prints what it
-found: `python tests/recompute.py`.
+An independent reader: pyarrow, numpy and scipy, nothing of the package. Run as a script it prints
+what it found: `python tests/recompute.py`.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
+from scipy.stats import spearmanr
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SYMMETRIC = ("x+y", "x*y", "x^2+y^2", "x^2+xy+y^2")
@@ -206,8 +207,7 @@ def while_calm(row: Row) -> float:
     loss, epochs = row.curves["train_loss"], row.curves["epoch"]
     fits = int(np.argmax(row.curves["train_accuracy"] == 1))
     low = loss[fits:] <= 10 * np.minimum.accumulate(loss[fits:])
-    late = 2 * epochs[fits:] >= epochs[-1]
-    return float(np.median(row.curves["steepness"][fits:][low & late]))
+    return float(np.median(row.curves["steepness"][fits:][low & (2 * epochs[fits:] >= epochs[-1])]))
 
 
 def shifts(rows: list[Row], of=accuracy) -> list[float]:
@@ -226,7 +226,7 @@ def clock(rows: list[Row]) -> list[float]:
     halves: dict[tuple, float] = {}
     for key, runs in groups(rows, "lr", "seed").items():
         [fresh] = [row for row in runs if row.init is None]
-        times[key] = key[0] * first_epoch(fresh, "test_accuracy", 0.98)
+        times[key] = key[0] * passes(fresh, "test_accuracy", 0.98)
         halves[key] = d_crit([row for row in runs if row.init])
     seeds = sorted({seed for _, seed in times})
     return [gmean([of[4e-3, s] / of[1e-3, s] for s in seeds]) for of in (times, halves)]
@@ -258,19 +258,9 @@ def n_above(rows: list[Row], level: float) -> tuple[int, int]:
     return sum(accuracy(row) > level for row in rows), len(rows)
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's, with the mean rank of equals."""
-
-    def ranks(values: np.ndarray) -> np.ndarray:
-        return np.array([(values < v).sum() + ((values == v).sum() - 1) / 2 for v in values])
-
-    return float(np.corrcoef(ranks(x), ranks(y))[0, 1])
-
-
-def first_epoch(row: Row, metric: str, level: float) -> float:
-    """The first epoch at which a metric is at least, or for 0.98 above, a level."""
-    values = row.curves[metric]
-    return row.curves["epoch"][np.argmax(values >= 1 if level == 1 else values > level)]
+def passes(row: Row, metric: str, level: float) -> float:
+    """The first epoch at which a metric is above a level; inf where it never is."""
+    return min(row.curves["epoch"][row.curves[metric] > level], default=inf)
 
 
 def has_spikes(row: Row) -> bool:
@@ -402,10 +392,9 @@ def ungrokked_at_widths() -> list[Row]:
 
 def at_widths() -> dict[tuple[int, int], tuple[list[Row], list[Row]]]:
     """By d_model and d_mlp, ungrokking and memory of random labels."""
-    rows = read("widths") + read("either_width")
     return {
         dimensions: tuple([r for r in own if r.labels == kind] for kind in ("true", "random"))
-        for dimensions, own in groups(rows, "dimensions").items()
+        for dimensions, own in groups(read("widths") + read("either_width"), "dimensions").items()
     }
 
 
@@ -557,8 +546,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
     both = groups(read("along_rounded_kinks"), "labels")
     return {
         "F1a": [
-            f"^fitted by epoch {summary([first_epoch(r, 'train_accuracy', 1) for r in first])}",
-            f"; generalised by {summary([first_epoch(r, 'test_accuracy', 0.98) for r in first])}",
+            f"^fitted by epoch {summary([passes(r, 'train_accuracy', 0.9999) for r in first])}",
+            f"; generalised by {summary([passes(r, 'test_accuracy', 0.98) for r in first])}",
         ],
         "F1b": [f"^{ends[min(ends)]:.2f} ("],
         "F7": [", ".join(f"{size:,}: {accuracy:.2f}" for size, accuracy in ends.items())],
@@ -583,10 +572,10 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "B3": [up],
         "F10a": [
-            f"rank correlation {rank_correlation(sizes, trig / correct):.2f} ",
+            f"rank correlation {spearmanr(sizes, trig / correct)[0]:.2f} ",
             f"over {np.log10(ratio.max() / ratio.min()):.1f} decades",
         ],
-        "F10b": [f"rank correlation {rank_correlation(sizes, last):.2f} "],
+        "F10b": [f"rank correlation {spearmanr(sizes, last)[0]:.2f} "],
         "F1c": [
             f"^trained for longer, {len(stay)} of {len(longer)} still there",
             f"the example is at {stay[0]:.1%}",
@@ -693,9 +682,7 @@ def spread_of_waits(rows: list[Row]) -> float:
     """
 
     def wait(row: Row) -> float:
-        half = (1 + mirror_share(row)) / 2
-        past = row.curves["epoch"][row.curves["test_accuracy"] > half]
-        return log(past[0]) if len(past) else inf
+        return log(passes(row, "test_accuracy", (1 + mirror_share(row)) / 2))
 
     by_size = by(rows, "dataset_size", of=lambda own: np.array([*map(wait, own)]))
     found = [times for times in by_size.values() if max(times) < inf]
@@ -707,12 +694,9 @@ def with_grokfast(filtered: list[Row], usual: list[Row]) -> float:
     """The epoch at which fresh networks pass an accuracy of 1/2, over that without the filter."""
 
     def halves(rows: list[Row]) -> dict[tuple, float]:
-        late = {}
-        for row in rows:
-            past = row.curves["epoch"][row.curves["test_accuracy"] > 0.5]
-            if len(past):
-                late[row.p, row.dataset_size, row.weight_decay, row.seed] = past[0]
-        return late
+        own = {(r.p, r.dataset_size, r.weight_decay, r.seed): r for r in rows}
+        times = {key: passes(row, "test_accuracy", 0.5) for key, row in own.items()}
+        return {key: time for key, time in times.items() if time < inf}
 
     fast = halves([row for row in filtered if row.amplify and not row.init])
     slow = halves(usual)

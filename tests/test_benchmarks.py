@@ -68,8 +68,7 @@ def test_the_limit_is_the_larger_of_arithmetic_and_bytes():
     flop = 3830 * 3 * 2 * (128 * 128 + 2 * 128 * 512 + 128 * 113)
     assert flop == pytest.approx(3.7e9, rel=0.02)  # DESIGN
     assert gpu.limit(Run(dataset_size=3830), PEAK) == pytest.approx(flop / 1e11)
-    parameters = 226_944
-    assert gpu.limit(Run(dataset_size=1), PEAK) == pytest.approx(7 * 4 * parameters / 1e10)
+    assert gpu.limit(Run(dataset_size=1), PEAK) == pytest.approx(7 * 4 * 226_944 / 1e10)
 
 
 def test_the_accelerators_command_measures_every_part_anywhere():

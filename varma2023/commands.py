@@ -83,9 +83,8 @@ def _list(store: Store, args: argparse.Namespace) -> None:
     line = f"{{:{width}}} {{:10}} {{:>6}} {{:>7}} {{:>8}} {{:>6}} {{:>10}}  {{}}".format
     print(line(*head))
     for *columns, begun, seconds, figures in rows:
-        share = "" if begun is None else f"{begun:.0%}"
         time = "" if seconds is None else estimate.duration(seconds)
-        print(line(*columns, share, time, figures).rstrip())
+        print(line(*columns, "" if begun is None else f"{begun:.0%}", time, figures).rstrip())
     if machine:
         print(f"time: {machine}")
 

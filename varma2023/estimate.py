@@ -102,8 +102,7 @@ def _epoch_seconds(run: Run, machine: Machine) -> float:
 
 def _evaluation_flop(run: Run) -> float:
     """FLOP of a forward over all examples and a gradient."""
-    everything = run.operation.n_examples
-    whole = replace(run, dataset_size=everything, init=None, mirrors="any")
+    whole = replace(run, dataset_size=run.operation.n_examples, init=None, mirrors="any")
     return plan.flop(whole) / 3 + plan.flop(run)
 
 

@@ -204,8 +204,7 @@ def train_fits(record: Record) -> Crossing | None:
 
 def norm_peaks(record: Record) -> Crossing | None:
     """The parameter norm is at its largest after the start."""
-    peak = record["param_norm"][1:].max()
-    return first(record, record["param_norm"] == peak, 1)
+    return first(record, record["param_norm"] == record["param_norm"][1:].max(), 1)
 
 
 def test_falls(record: Record) -> Crossing | None:
@@ -480,8 +479,7 @@ def d_crit(records: Records, level: float = 0.5, read: Reading = at_the_end) -> 
     if low == 0 or high == inf:
         return Critical(nan, low, high)
     start, end = values[last : last + 2].tolist()
-    part = (level - start) / (end - start)
-    return Critical(exp(log(low) + part * log(high / low)), low, high)
+    return Critical(exp(log(low) + (level - start) / (end - start) * log(high / low)), low, high)
 
 
 def d_crits(records: Records, level: float = 0.5, read: Reading = at_the_end) -> dict[int, float]:
@@ -659,8 +657,7 @@ def plateau(record: Record, at_end: bool = False) -> Plateau | None:
         if not at_end or row == len(values) - 1:
             start, end = int(epoch[first_row]), int(epoch[row])
             level = float(np.median(values[first_row : row + 1]))
-            lasting = start >= earliest and end - start >= shortest
-            found.append(Plateau(start, end, level, lasting))
+            found.append(Plateau(start, end, level, start >= earliest and end - start >= shortest))
     return max(found, key=lambda each: (each.lasting, each.epochs), default=None)
 
 
@@ -675,9 +672,8 @@ def outcome(record: Record) -> str:
         return NONE
     here = plateau(record, at_end=end <= PERFECT)
     waits = here is not None and here.lasting
-    if end <= PERFECT:
-        return SEMI if waits else UNDER_WAY
-    return TRANSIENT if waits else FULL
+    middle, late = (SEMI, TRANSIENT) if waits else (UNDER_WAY, FULL)
+    return middle if end <= PERFECT else late
 
 
 def end_kind(record: Record) -> str:

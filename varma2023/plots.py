@@ -223,8 +223,7 @@ def losses_and_accuracies(records: Records) -> go.Figure:
     for row, what in enumerate(("loss", "accuracy"), start=1):
         for split in ("train", "test"):
             draw_runs(fig, records, f"{split}_{what}", (row, 1))
-    fig.update_yaxes(LOSS_AXIS, row=1)
-    fig.update_yaxes(title="accuracy", range=[0, 1.03], row=2)
+    fig.update_yaxes(LOSS_AXIS, row=1).update_yaxes(title="accuracy", range=[0, 1.03], row=2)
     return fig
 
 
@@ -239,8 +238,7 @@ def log_epochs(fig: go.Figure) -> None:
         if trace.hovertemplate and trace.customdata is None:
             told = trace.hovertemplate.replace("epoch %{x:,}", "epoch %{customdata:,}")
             trace.update(customdata=epochs.astype(np.int32), hovertemplate=told)
-    fig.update_xaxes(LOG)
-    fig.update_layout(meta={**(fig.layout.meta or {}), "epoch_0": EPOCH_0})
+    fig.update_xaxes(LOG).update_layout(meta={**(fig.layout.meta or {}), "epoch_0": EPOCH_0})
 
 
 def log_axis(
@@ -309,8 +307,7 @@ def draw_accuracy(
         if len(units) > 1:  # the strong one is in the legend
             thin |= {"opacity": 0.55, "showlegend": False}
         thin["meta"] = shared_meta(runs, field)
-        who = f"{hover}seed {seed}, {label}"
-        draw_ends(fig, runs, read, label, who, look, **thin)
+        draw_ends(fig, runs, read, label, f"{hover}seed {seed}, {label}", look, **thin)
     if len(units) > 1:
         sizes, means = measures.curve(records, read)
         strong: Looks = {"width": 2.4, "mode": "lines", **trace}

@@ -133,9 +133,8 @@ def apply(run: Run, changes: Changes) -> Run:
         if name not in allowed:
             raise ValueError(f"unknown field {name!r}: a run has {', '.join(sorted(allowed))}")
     if "dataset_size" not in changes and {"p", "task"} & set(changes):
-        before = run.operation.n_examples
         after = tasks.task(changes.get("task", run.task), changes.get("p", run.p)).n_examples
-        changes["dataset_size"] = max(1, round(run.dataset_size / before * after))
+        changes["dataset_size"] = max(1, round(run.dataset_size / run.operation.n_examples * after))
     return replace(run, **changes)
 
 
@@ -257,8 +256,7 @@ def ungrokking_at_first(
 ) -> list[Run]:
     """The runs of `ungrokking`, the published ones for `AT_FIRST` epochs only (choice C46)."""
     own = {"epochs": AT_FIRST} if profile == "published" else {}
-    count = len(seed_range(profile, seeds, quick=2))
-    return ungrokking(profile, count, **own | not_none(changes))
+    return ungrokking(profile, len(seed_range(profile, seeds, quick=2)), **own | not_none(changes))
 
 
 def at_rate(run: Run, times: float, **changes: Any) -> Run:

@@ -41,8 +41,7 @@ class Interval:
 
         An equivalence test, where the bounds are a margin; False where nothing is known.
         """
-        known = self.each or (self.low, self.high)
-        return all(low <= value <= high for value in known)
+        return all(low <= value <= high for value in self.each or (self.low, self.high))
 
     def tells(self, low: float | int, high: float | int) -> bool | None:
         """Whether it is `within` two bounds; None if a bound is in it, or it is not known."""

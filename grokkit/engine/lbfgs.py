@@ -100,9 +100,8 @@ class LBFGS:
         """
         trial = torch.addcmul(self.point, self.length.unsqueeze(1), self.direction)
         value, gradient = objective(trial)
-        slope = (gradient * self.direction).sum(1)
         first = self.iteration < 0
-        taken = self._search(value, slope) & ~first & ~self.stuck
+        taken = self._search(value, (gradient * self.direction).sum(1)) & ~first & ~self.stuck
         if bool((taken | first).any()):
             self._remember(taken, trial - self.point, gradient - self.gradient)
             moved = taken | first
@@ -131,10 +130,9 @@ class LBFGS:
         The bracket's low end has sufficient decrease and still falls too steeply; its high end
         is too high or rises too steeply, so lengths that are acceptable lie between them.
         """
-        noise = self._noise()
         enough = value <= self.value + DECREASE * self.length * self.descent
         # within rounding of the value, its slope tells (approximate Wolfe, Hager and Zhang 2005)
-        level = (value <= self.value + noise) & (slope <= -0.8 * self.descent)
+        level = (value <= self.value + self._noise()) & (slope <= -0.8 * self.descent)
         fine = (enough & (value < self.low[:, 1])) | level
         fine &= slope.isfinite()
         steep = fine & (slope < CURVATURE * self.descent)
@@ -152,8 +150,7 @@ class LBFGS:
 
     def _remember(self, taken: Which, s: Rows, y: Rows) -> None:
         """Take in the curvature pair of the runs that moved."""
-        least = torch.finfo(s.dtype).eps * s.norm(dim=1) * y.norm(dim=1)
-        useful = taken & ((s * y).sum(1) > least)
+        useful = taken & ((s * y).sum(1) > torch.finfo(s.dtype).eps * s.norm(dim=1) * y.norm(dim=1))
         runs = useful.nonzero().squeeze(1)
         history = self.products.shape[1]
         slot = self.count[runs] % history

@@ -116,8 +116,7 @@ def gradient(
     with torch.enable_grad():
         inputs = _tables(theta)
     score, T, bias, W_OU = (table.detach() for table in inputs)
-    n_heads = score.shape[1]
-    ends = len(score) * torch.arange(1, n_heads + 1).unsqueeze(1)
+    ends = len(score) * torch.arange(1, score.shape[1] + 1).unsqueeze(1)
     shared = (ends + torch.arange(-4, 0)).flatten()  # head 4: rows of T that every example has
     tables = [score, T, torch.cat([T[shared], bias]), W_OU]
     total = sum(len(chunk.labels) for chunk in examples)
@@ -135,8 +134,7 @@ def gradient(
             first += more
     d_score, d_T, d_fixed, d_W_OU, loss = parts[0]
     d_T[shared] += d_fixed[:-1]
-    outputs = [d_score, d_T, d_fixed[-1:], d_W_OU]
-    found = torch.autograd.grad(inputs, list(theta.values()), outputs)
+    found = torch.autograd.grad(inputs, list(theta.values()), [d_score, d_T, d_fixed[-1:], d_W_OU])
     return loss, dict(zip(theta, found, strict=True))
 
 
@@ -152,10 +150,9 @@ def _tables(theta: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     onward = torch.cat([theta["W_in"], theta["W_U"]], 1)  # d_model (d_mlp + label)
     value = torch.matmul(rows, theta["W_V"])  # head row d_head
     W_O_onward = (theta["W_O"].flatten(0, 1) @ onward).unflatten(0, (-1, d_head))
-    T = torch.bmm(value, W_O_onward).flatten(0, 1)
     b_out = (theta["b_out"] @ theta["W_U"]).unsqueeze(0)
     bias = resid_eq @ onward + torch.cat([theta["b_in"].unsqueeze(0), b_out], 1)
-    return score, T, bias, theta["W_out"] @ theta["W_U"]
+    return score, torch.bmm(value, W_O_onward).flatten(0, 1), bias, theta["W_out"] @ theta["W_U"]
 
 
 def _accumulate(

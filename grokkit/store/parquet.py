@@ -5,6 +5,7 @@ In the store a file has one row, among shipped results many. Final weights are a
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ def read_records(path: Path, weights: Path) -> list[Record]:
         return [_record(row, path, weights) for row in _table(path).cast(ROW).to_pylist()]
 
 
-def read_keys(path: Path) -> list[str]:
-    """The keys of the records of a parquet file, which are not read. Raises as `read_records`."""
+@cache
+def read_keys(path: Path, *state: int) -> list[str]:
+    """The keys of the records of a parquet file, read once for each state of it (when, size)."""
     with reading(path):
         return _table(path, ["key"]).column("key").to_pylist()
 

@@ -4,10 +4,8 @@
 `locks/` a lock a run. All are named by the key of the run.
 
 A lock is a `flock` of the empty file `<key>.lock`. The system drops it when its process ends,
-killed or not, so a lock never goes stale; a suspended process keeps what it holds. This holds on
-local file systems and on network ones whose `flock` reaches the server: NFS 4, or NFS 3 with lockd,
-not mounted with `nolock` or `local_lock`. There the server frees what a crashed machine held when
-that machine's lease has run out.
+killed or not, so a lock never goes stale; a suspended process keeps what it holds. This needs a
+file system whose `flock` reaches every machine that writes: a local one, or NFS with lockd.
 """
 
 import os
@@ -83,9 +81,8 @@ class Store:
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 with reading(path):
-                    state = path.stat()
-                file = path, state.st_ctime_ns, state.st_size
-                found |= dict.fromkeys(_keys(file), file)
+                    file = path, (now := path.stat()).st_ctime_ns, now.st_size
+                found |= dict.fromkeys(parquet.read_keys(*file), file)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
         return found
@@ -268,11 +265,6 @@ def _report(error: Damaged) -> None:
     """Set a damaged file aside, and say so."""
     done = "its record is left as it is" if error.missing else files.set_aside(error.path)
     warnings.warn(f"{error}; {done}; the run counts as missing", stacklevel=4)
-
-
-@cache
-def _keys(file: File) -> list[str]:
-    return parquet.read_keys(file[0])
 
 
 @cache

@@ -16,19 +16,14 @@ def test_semi_grokking_is_the_papers_grid():
     assert (SEMI.runs, SEMI.steps, SEMI.longest_steps) == (200, 200 * each, each)
 
 
-def test_runs_that_others_start_from_are_counted_once():
-    of_all = budget.budget("full_data")
-    ungrok = budget.budget("ungrokking")
+def test_runs_that_others_start_from_are_counted_once_and_waited_for():
+    ungrok, of_all = (budget.budget(name) for name in ("ungrokking", "full_data"))
     own = profiles.ungrokking("paper")
     each = [run.epochs * plan.flop(run) for run in own]
     assert ungrok.runs == len(own) + of_all.runs
     assert ungrok.flop == pytest.approx(sum(each) + of_all.flop)
-
-
-def test_a_run_waits_for_what_it_starts_from():
-    on, start = (budget.budget(name) for name in ("ungrokking", "full_data"))
-    [each] = {run.epochs for run in profiles.ungrokking("paper")}
-    assert on.longest_steps == each + start.longest_steps
+    [epochs] = {run.epochs for run in own}
+    assert ungrok.longest_steps == epochs + of_all.longest_steps
 
 
 def test_cores_help_until_each_has_one_run():
@@ -53,6 +48,5 @@ def test_a_gpu_has_its_rate_and_its_latency():
 
 
 def test_durations_are_said_in_two_digits():
-    seconds = (5, 60, 7250, 86400 * 3.27, 31557600 * 250)
     said = ["5 s", "1 minute", "2 hours", "3.3 days", "250 years"]
-    assert list(map(estimate.duration, seconds)) == said
+    assert list(map(estimate.duration, (5, 60, 7250, 86400 * 3.27, 31557600 * 250))) == said

@@ -124,8 +124,7 @@ def test_long_numbers_are_folded_after_their_first_part_and_not_within_brackets(
 
 
 def test_rows_of_the_table_can_be_told_apart_by_their_targets():
-    table = soup(scoreboard({}))
-    targets = [each["id"] for each in table.select("[id]")]
+    targets = [each["id"] for each in soup(scoreboard({})).select("[id]")]
     assert len(set(targets)) == len(targets) == len(CLAIMS) + len(PARTS)
 
 

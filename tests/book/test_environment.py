@@ -34,8 +34,7 @@ def test_conda_brings_the_interpreter_and_leaves_packages_to_pip():
 
 def test_conda_and_make_install_this_package_with_every_extra_and_the_same_pins():
     pip = next(d["pip"] for d in CONDA["dependencies"] if isinstance(d, dict))
-    makefile = (ROOT / "Makefile").read_text("utf-8").replace('"', "")
-    for text in (" ".join(pip), makefile):
+    for text in (" ".join(pip), (ROOT / "Makefile").read_text("utf-8").replace('"', "")):
         [extras] = re.findall(r"-c constraints\.txt -e \.\[(\S+)\]", text)
         assert set(extras.split(",")) == set(EXTRAS)
     assert len(pip) == 2

@@ -72,8 +72,7 @@ def test_the_browser_simulates_as_python_does():
     settled = list(filter(is_settled_by_its_inputs, (random_toy(rng) for _ in range(60))))
     assert len(settled) > 50
     toys = [*TABLE_1.values(), *settled]
-    cases = [*map(explorers.table_1_state, toys)]
-    found = in_node("simulation", "simulate(c, 10000, 37)", cases)
+    found = in_node("simulation", "simulate(c, 10000, 37)", [*map(explorers.table_1_state, toys)])
     for toy, curves in zip(toys, found, strict=True):
         assert curves.pop("diverged") is None
         theirs = Trajectory(toy, **{name: np.array(values) for name, values in curves.items()})
@@ -229,8 +228,7 @@ def test_an_explorer_prints_for_jupyter_and_for_the_page_all_that_its_module_rea
 
 
 def test_an_explorer_starts_from_what_it_is_given_or_says_why_not():
-    toy = replace(Toy(), kappa=1.5, n_labels=7)
-    state = explorers.SimulationExplorer(toy, steps=500).state()
+    state = explorers.SimulationExplorer(replace(Toy(), kappa=1.5, n_labels=7), steps=500).state()
     assert state.items() >= {"kappa": 1.5, "steps": 500, "n_labels": 7}.items()
     presets = state["presets"]
     assert list(presets) == ["a", "b", "c"]

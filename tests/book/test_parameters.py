@@ -70,8 +70,7 @@ def test_every_declared_parameter_is_one_of_a_chapter():
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)
 def test_a_bad_value_is_refused_with_its_name_itself_and_what_is_allowed(name, parameter):
-    no_value = [None] if defaults(name)[parameter] is not None else []
-    for value in bad_values(parameter) + no_value:
+    for value in bad_values(parameter) + ([None] if defaults(name)[parameter] is not None else []):
         with pytest.raises(ValueError, match=f"^{parameter} must be ") as error:
             check(name, **{parameter: value})
         assert str(error.value).endswith(f"{PARAMETERS[parameter].allowed}; got {value!r}")

@@ -473,22 +473,6 @@ def test_the_shipped_fonts_have_every_character_that_a_page_shows(tab, site):
     assert {chars[i // 2] for i, ours in enumerate(own) if not ours} == set()
 
 
-def test_digits_are_of_one_width_in_both_weights(tab):
-    widths = """weight => [..."0123456789"].map((digit) => {
-      const text = document.createElementNS("http://www.w3.org/2000/svg", "text");
-      text.textContent = digit.repeat(20);
-      text.style.font = "1000px Inter"; // the shipped one, so large that no hinting rounds it
-      text.style.fontWeight = weight;
-      const svg = document.createElementNS(text.namespaceURI, "svg");
-      return document.body.appendChild(svg).appendChild(text).getComputedTextLength();
-    })"""
-    here = tab("search.html").page
-    here.evaluate("Promise.all([400, 700].map((w) => document.fonts.load(`${w} 1em Inter`)))")
-    regular, bold = (set(here.evaluate(widths, weight)) for weight in (400, 700))
-    assert (len(regular), len(bold)) == (1, 1)
-    assert regular != bold
-
-
 def test_figures_wait_until_they_come_near(address, context):
     page = max(PAGES, key=n_figures)
     here = context.new_page()

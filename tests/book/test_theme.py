@@ -71,15 +71,6 @@ def test_ordered_colours_show_on_both_papers_as_they_are(mode, part):
     assert contrast(theme.ordered_at(part), theme.THEME[mode]["paper"]) >= 3
 
 
-def test_pale_keeps_the_colour():
-    assert theme.pale("#0072B2", 0.5) == "rgba(0, 114, 178, 0.5)"
-
-
-def test_show_returns_the_figure_it_lets_through():
-    fig = line(500)
-    assert theme.show(fig) is fig
-
-
 def test_alt_text_survives_other_metadata():
     fig = theme.set_alt(theme.figure(meta={"source": "x"}), "A sentence.")
     assert fig.layout.meta == {"source": "x", "alt": "A sentence."}
@@ -125,8 +116,7 @@ def test_vendored_plotly_is_the_version_that_python_writes_for_and_draws_what_sh
 
 def test_every_vendored_package_has_its_licence():
     mit, ofl = "MIT License", "SIL OPEN FONT LICENSE Version 1.1"
-    kinds = {"plotly.js": mit, "katex": mit, "inter": ofl, "noto-sans-math": ofl}
-    for name, kind in kinds.items():
+    for name, kind in {"plotly.js": mit, "katex": mit, "inter": ofl, "noto-sans-math": ofl}.items():
         assert kind in (ASSETS / "licences" / f"{name}.txt").read_text("utf-8")
 
 

@@ -50,8 +50,7 @@ def test_the_algorithm_by_hand_lies_wholly_in_the_subspace_and_adds(p, frequenci
 def test_embedding_norms_find_a_planted_frequency(p, k, part):
     n = torch.arange(p, dtype=torch.float64)
     direction = torch.randn(16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    W_E = (2 * torch.pi * k / p * n).cos()[:, None] * direction + 5
-    norms = embedding_norms(W_E)
+    norms = embedding_norms((2 * torch.pi * k / p * n).cos()[:, None] * direction + 5)
     assert norms.argmax() + 1 == k
     assert norms[k - 1] == pytest.approx(float(direction.norm() * (p / part) ** 0.5))
     assert norms.sum() - norms[k - 1] < 1e-9

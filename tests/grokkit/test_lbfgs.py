@@ -97,9 +97,8 @@ def test_the_penalty_is_the_integral_of_its_slope_and_for_small_weights_that_of_
 
 def test_it_finds_the_minimum_of_a_quadratic_of_any_conditioning():
     start, objective = quadratics([1.0, 1e3, 1e6])
-    found = stepped(LBFGS(start), objective, 300)
     # of 3, at the start; no curvature is below 1, so the minimum is as near
-    assert found.gradient.norm(dim=1).max() < 1e-3
+    assert stepped(LBFGS(start), objective, 300).gradient.norm(dim=1).max() < 1e-3
 
 
 def test_it_finds_the_minimum_that_scipy_finds():
@@ -143,9 +142,8 @@ def test_a_run_in_a_stack_has_the_bits_that_it_has_alone(dtype, history):
     together = stepped(LBFGS(torch.cat([s for s, _ in alone]), history), objective, 40)
     assert len(set(together.iteration.tolist())) > 1  # their line searches were not in step
     for i, (start, own) in enumerate(alone):
-        by_itself = stepped(LBFGS(start, history), own, 40).tensors()
         mine = {name: tensor[i : i + 1] for name, tensor in together.tensors().items()}
-        assert_close(mine, by_itself, rtol=0, atol=0)
+        assert_close(mine, stepped(LBFGS(start, history), own, 40).tensors(), rtol=0, atol=0)
 
 
 def test_a_full_size_run_in_a_stack_has_the_bits_that_it_has_alone():
@@ -171,8 +169,7 @@ def test_resumed_it_goes_on_with_the_same_bits(n):
     order = [2, 0, 1]  # runs may leave for another stack
     moved = LBFGS.restore({name: tensor[order] for name, tensor in saved.items()})
     stepped(moved, networks([RUNS[i] for i in order])[1], 20)
-    back = stepped(LBFGS.restore(saved), objective, 20)
-    assert_close(back.tensors(), unbroken, rtol=0, atol=0)
+    assert_close(stepped(LBFGS.restore(saved), objective, 20).tensors(), unbroken, rtol=0, atol=0)
     reordered = {name: tensor[order] for name, tensor in unbroken.items()}
     assert_close(moved.tensors(), reordered, rtol=1e-4, atol=1e-4)
 

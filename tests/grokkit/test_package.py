@@ -33,8 +33,9 @@ def test_every_public_name_is_there_and_any_other_is_an_error():
 
 
 @pytest.mark.process
-def test_a_task_can_be_added_after_nothing_but_the_import():
-    code = "import grokkit; grokkit.tasks.MODULAR['2x+y'] = lambda x, y, p: (2 * x + y) % p; "
+def test_importing_it_imports_nothing_large_and_is_all_that_adding_a_task_takes():
+    code = "import sys, grokkit; assert not {'torch', 'numpy', 'scipy'} & set(sys.modules); "
+    code += "grokkit.tasks.MODULAR['2x+y'] = lambda x, y, p: (2 * x + y) % p; "
     code += "assert grokkit.task('2x+y', 5).labels.tolist()[:6] == [0, 1, 2, 3, 4, 2]"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
@@ -47,12 +48,6 @@ def test_the_five_lines_of_the_docstring_run(home):
     assert found["record"].final("train_accuracy") == 1
     assert 0 < found["share"] < 1
     assert found["picture"]._repr_svg_().count("<polyline") == 2
-
-
-@pytest.mark.process
-def test_importing_it_takes_no_time_for_it_imports_nothing_large():
-    code = "import sys, grokkit; assert not {'torch', 'numpy', 'scipy'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 # --- the command

@@ -119,8 +119,7 @@ def test_a_shipped_file_is_read_once_and_anew_when_it_has_changed(store, tmp_pat
     results = tmp_path / "results"
     store.put(*finished(RUN))
     store.export("some", [RUN], results)
-    first = Store(tmp_path, results).get(RUN)
-    assert Store(tmp_path, results).get(RUN) is first
+    assert Store(tmp_path, results).get(RUN) is Store(tmp_path, results).get(RUN)
     store.put(finished(PLAIN)[0])
     store.export("some", [RUN, PLAIN], results)
     assert Store(tmp_path, results).get(PLAIN) is not None

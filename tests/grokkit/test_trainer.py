@@ -367,8 +367,7 @@ def test_a_checkpoint_of_other_tensors_is_refused(store, monkeypatch, run):
 
 def test_ungrokking_starts_from_the_final_weights_and_trains_the_init_first(store):
     [record] = train([replace(RUN, dataset_size=12, epochs=5, init=RUN)], store)
-    before = store.get(RUN)
-    assert record["param_norm"][0] == pytest.approx(before.final("param_norm"), rel=1e-12)
+    assert record["param_norm"][0] == pytest.approx(store.get(RUN).final("param_norm"), rel=1e-12)
 
 
 def test_metrics_are_those_of_a_slow_plain_evaluation(store):

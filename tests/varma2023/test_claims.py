@@ -161,8 +161,7 @@ def test_a_verdict_box_lists_the_claim_and_each_criterion_with_a_mark_and_a_word
     further = {"all five": False, "by both": True, "at rest": None}
     found = Result("4 of 5 marks", True, further, Evidence(("AdamW",), seeds=1))
     box = parsed(board.verdict_box("F9", found))
-    items = [(li.span["aria-label"], *li.get_text().split(" ", 1)) for li in box.select("li")]
-    assert items == [
+    assert [(li.span["aria-label"], *li.get_text().split(" ", 1)) for li in box.select("li")] == [
         ("met:", "✔", capitalised(board.claim("F9").says).replace("_", "")),
         ("not met:", "✘", "all five"),
         ("met:", "✔", "by both"),

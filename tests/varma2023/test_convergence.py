@@ -158,8 +158,7 @@ def test_figures_of_two_ways_of_strengths_and_of_early_ends_are_fit_to_print():
     first = next(t for t in fig.data if t.name.startswith("minimiser"))
     np.testing.assert_array_equal(first.x, [400, 450, 500])
     assert "grokking, p = 53, D = 1,200, seed 0" in first.hovertemplate
-    runs = sweeps.strength("quick")
-    found = [ended(run, [0, 9], [1.0, 0.01]) for run in runs]
+    found = [ended(run, [0, 9], [1.0, 0.01]) for run in sweeps.strength("quick")]
     shown(figures.fig_strength(found), "24.00 for λ 10")
     row = "<td>24.00</td><td>45.0</td><td>1.000</td><td>0.01</td><td>"
     assert analysis.strength_table(found).count(row) == 3  # by c
@@ -185,8 +184,7 @@ def test_on_a_kink_the_residual_is_that_of_the_best_mixture_of_both_sides():
     for shift in (-1e-9, 1e-9):
         own = theta | {"b_in": theta["b_in"] + shift * torch.eye(4)[2].double()}
         own = {name: w.clone().requires_grad_() for name, w in own.items()}
-        logits = model.forward(own, model.tokens(pairs, 5))[:, -1]
-        loss = model.cross_entropy(logits, labels).mean()
+        loss = model.cross_entropy(model.forward(own, model.tokens(pairs, 5))[:, -1], labels).mean()
         slope = model.flat(dict(zip(own, torch.autograd.grad(loss, [*own.values()]), strict=True)))
         pull = 0.02 * 0.5 * model.flat(theta)
         sides.append((slope + pull / room(model.flat(theta), 0.5)) / pull.norm())

@@ -130,8 +130,7 @@ def test_the_size_told_by_equal_readings_is_where_memory_takes_the_rules_norm():
     memory, ends = made.memory(decays=(1.0,)), made.sweep(values=(1.0,))
     found = costs.at_papers_modulus(ends, memory)
     size = 1000 * (found.rules[0].final("param_norm") / 30) ** 2  # norm 30 (D / 1000)^0.5
-    same = found.at_equal(lambda r: 1.0, kappa=4.0)
-    assert [*same.values()] == pytest.approx([size] * 5)
+    assert [*found.at_equal(lambda r: 1.0, kappa=4.0).values()] == pytest.approx([size] * 5)
     # memory with twice the rule's reading needs 2^(1 / kappa) less norm for the same
     more = found.at_equal(lambda r: 2.0 if r.run.labels == "random" else 1.0, kappa=4.0)
     assert [*more.values()] == pytest.approx([size * 2**0.5] * 5)

@@ -97,8 +97,7 @@ def test_comparisons_are_of_seeds_with_their_own():
     assert decays[2.0].value == pytest.approx(1.4, rel=1e-3)
     assert analysis.by_modulus(records, CRITS)[53].value == pytest.approx(3.0, rel=0.05)
     assert analysis.by_modulus(records, {31: 150.0}) == {}
-    late = [r for r in records if r.run.weight_decay == 2]
-    late[0].metrics["test_accuracy"] = np.zeros(4)
+    next(r for r in records if r.run.weight_decay == 2).metrics["test_accuracy"] = np.zeros(4)
     assert np.isnan(analysis.by_decay(records)[size][2.0].value)
     result = board.judge("B14", **found)
     assert result.further["other weight decays take as many decay times"] is False
@@ -193,17 +192,6 @@ def test_grokfasts_figure_shows_both_ends_and_the_waits_of_the_same_networks():
     assert "Grokfast × 0.50" in fig.layout.meta["alt"]
 
 
-def test_grokfasts_runs_are_those_of_the_delay_and_start_where_ungrokking_does():
-    runs = sweeps.grokfast()
-    fresh = [replace(r, amplify=0.0, eps=Run().eps) for r in runs if r.init is None]
-    assert {*fresh} <= {*sweeps.delay()}
-    ends = [run for run in runs if run.init is not None]
-    assert {replace(run, amplify=0.0) for run in ends} == {r for r in ends if not r.amplify}
-    assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}
-    late = [r for r in sweeps.grokfast("paper", seeds=1) if r.init is not None]
-    assert {run.decay_time * 20 for run in late} == {run.epochs for run in late}
-
-
 def test_two_standard_errors_of_the_critical_size_are_those_of_a_mean_of_seeds(monkeypatch):
     def mean_size(law, waits):
         return analysis.Fit(law, 0.0, float(waits.size.mean()), 0.0, 0.0)
@@ -236,23 +224,13 @@ def test_muons_figure_and_its_readings_follow_the_runs():
     assert "accuracy" in shown.layout.yaxis.title.text
 
 
-def test_muons_runs_start_where_ungrokking_by_adamw_does():
-    runs = sweeps.muon()
-    assert {replace(run, muon=0.0) for run in runs if run.init is None} <= {*sweeps.delay()}
-    ends, usual = ([r for r in own if r.init is not None] for own in (runs, sweeps.grokfast()))
-    assert {run.init for run in ends} == {run.init for run in usual}
-    assert {run.decay_time * 20 for run in ends} == {run.epochs for run in ends}
-    assert {run.muon for run in runs} == {0.2, 0.1}
-
-
 def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
     found = made.grokfast()
     last = analysis.Grokfast.of(found["grokfast"]).waits[0]
     last.metrics["test_accuracy"] = np.zeros(4)
-    end = last.run.epochs / last.run.decay_time
     usual = next(r for r in found["delay"] if r.run == replace(last.run, amplify=0.0))
     ratio = analysis.at_rate([last], [usual], analysis.halfway_or_end).value
-    assert ratio == pytest.approx(end / analysis.halfway(usual))
+    assert ratio == pytest.approx(last.run.epochs / last.run.decay_time / analysis.halfway(usual))
     assert np.isnan(analysis.at_rate([last], [usual]).value)
     assert "9 of 10 get there with Grokfast" in board.judge("B27", **found).ours
 
@@ -317,9 +295,8 @@ def test_one_curve_for_two_moduli_is_as_good_as_two_only_if_times_are_equal(slow
 
 
 def test_the_norm_half_way_is_a_part_of_its_peak_until_then():
-    run = Run(p=31, dataset_size=440, epochs=4000)
     curves = {"test_accuracy": [0, 0, 1, 1], "param_norm": [30, 40, 10, 80]}
-    there = record(run, [0, 1000, 2000, 4000], **curves)
+    there = record(Run(p=31, dataset_size=440, epochs=4000), [0, 1000, 2000, 4000], **curves)
     assert analysis.norm_ratio(there) == pytest.approx(0.25)
     assert np.isnan(analysis.norm_ratio(altered(there, test_accuracy=0.0)))
 

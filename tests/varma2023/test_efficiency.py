@@ -171,10 +171,9 @@ def test_the_common_logit_lies_in_both_ranges_or_between_them():
 
 def test_predicted_by_norm_is_the_crossing_of_power_laws_with_an_interval():
     mem, gen = memory(), rule()
-    level = critical.common_logit(mem, gen)
     found = critical.predicted_by_norm(mem, gen)
     fits = analysis.fit(mem), analysis.fit(gen, flat=True)
-    assert found.value == approx(critical.equal_cost_size(*fits, level))
+    assert found.value == approx(critical.equal_cost_size(*fits, critical.common_logit(mem, gen)))
     assert isnan(critical.predicted_by_norm(memory(sizes=MEMORY_SIZES[2:]), gen).value)
     assert not found.bounded  # one seed of C_mem
 
@@ -183,10 +182,9 @@ def test_what_a_minimum_is_made_of_and_that_memory_never_gets_cheaper():
     assert critical.loss_part([made(Run(), 30, 60, minimum=500)]).median == approx(1 - 450 / 500)
     assert critical.never_cheaper(memory())
     assert not critical.never_cheaper(memory(power=-0.1))
-    sizes = {500: 20.0, 1000: 40.0, 4000: 40.0 * 4**0.3}
     runs = [
         made(Run(dataset_size=D, weight_decay=w), P * (o / 60) ** 0.25, o)
-        for D, P in sizes.items()
+        for D, P in {500: 20.0, 1000: 40.0, 4000: 40.0 * 4**0.3}.items()
         for w, o in ((0.1, 80), (2.0, 40))
     ]
     assert critical.end_exponents(runs) == (approx(1.0), approx(0.3))
@@ -295,17 +293,15 @@ def test_fig_3_has_a_point_a_run_that_says_whose_it_is():
     points, bars = ([t for t in fig.data if t.mode == m] for m in ("markers", "lines+markers"))
     assert [t.x for t in bars if "the paper" in t.name] == [(25, 90), (27, 33)]  # its norms
     assert len({t.marker.color for t in points}) == 5 + 3  # a tone for each size of a circuit
-    drawn = [(str(t.meta), t.x[0], t.y[0]) for t in points]
     records = [record for networks in NETWORKS for record in networks]
     norms_and_logits = [(str(meta(r)), analysis.norm(r), analysis.logit(r)) for r in records]
-    assert sorted(drawn) == sorted(norms_and_logits)
+    assert sorted([(str(t.meta), t.x[0], t.y[0]) for t in points]) == sorted(norms_and_logits)
 
 
 @given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 2))
 def test_names_of_lines_are_moved_apart_and_keep_their_order_and_their_middle(heights, gap):
     moved = figures.spread(heights, gap)
-    order = np.argsort(heights, kind="stable")
-    assert (np.diff(np.array(moved)[order]) >= gap - 1e-9).all()
+    assert (np.diff(np.array(moved)[np.argsort(heights, kind="stable")]) >= gap - 1e-9).all()
     assert sum(moved) == approx(sum(heights))
     if len(heights) > 1 and np.diff(np.sort(heights)).min() > gap:
         assert moved == approx(heights)

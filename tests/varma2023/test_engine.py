@@ -102,8 +102,7 @@ def test_times_and_outcomes_on_a_card_are_tabled_by_precision(tmp_path, monkeypa
         {"seed": seed, "precision": "tf32", "generalises": epoch, **ends}
         for seed, epoch in enumerate((4000, 5000, None))
     ]
-    steps = [step | {"limit_share": 0.5}]
-    save("gpu-cuda", {"steps": steps, "outcomes": outcomes, **PROVENANCE})
+    save("gpu-cuda", {"steps": [step | {"limit_share": 0.5}], "outcomes": outcomes, **PROVENANCE})
     text = timings.on_a_card()
     assert "On cpu x86_64, torch 2.0:" in text
     assert "64 × 1,800, graph" in text

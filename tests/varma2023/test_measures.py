@@ -228,8 +228,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     Z = rotation.trigonometric_algorithm(A, frequencies, 13)
     noise = torch.randn(Z.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     theta = model.initialise(TINY, 13, seed=0)
-    n = torch.arange(13)
-    angles = 2 * torch.pi * n[:, None] * torch.tensor(frequencies) / 13
+    angles = 2 * torch.pi * torch.arange(13)[:, None] * torch.tensor(frequencies) / 13
     theta["W_E"][:] = 0
     theta["W_E"][:13, :4] = torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
     found = tiny(theta, p=13, dataset_size=100)
@@ -239,8 +238,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
     assert report.agreement == report.accuracy == 1
     assert report.share > 0.99
-    strongest = report.embedding_norms.argsort(descending=True)[:2] + 1
-    assert sorted(strongest.tolist()) == [2, 5]
+    assert sorted((report.embedding_norms.argsort(descending=True)[:2] + 1).tolist()) == [2, 5]
     few, strong = rotation.trigonometric_criteria(report).values()
     assert (few, strong) == (False, True)  # 2 frequencies of 6 are not few
     assert "<td>5, 2</td>" in rotation.trigonometric_table([report], [found])
@@ -304,6 +302,5 @@ def test_powers_of_ten_are_set_as_powers(text, read):
 
 
 def test_the_names_of_circuits_have_their_index_in_html_and_not_in_its_tags():
-    html = '<p title="D_crit">D_crit, C_mem at 1e-3; D_criterion</p>'
     told = '<p title="D_crit">D<sub>crit</sub>, C<sub>mem</sub> at 10⁻³; D_criterion</p>'
-    assert tables.indexed(html) == told
+    assert tables.indexed('<p title="D_crit">D_crit, C_mem at 1e-3; D_criterion</p>') == told

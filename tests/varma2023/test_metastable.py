@@ -104,8 +104,7 @@ def test_places_are_shares_of_those_below_and_equals_share_theirs():
 
 
 def test_networks_that_spike_higher_leave_sooner_only_where_they_do():
-    records = evidence.spiking_networks()
-    assert metastable.sooner(records).value == pytest.approx(-1)
+    assert metastable.sooner(evidence.spiking_networks()).value == pytest.approx(-1)
     same = [evidence.spiking([200] * n, n < 4, n) for n in (1, 2, 3, 4)]
     assert isnan(metastable.sooner(same).value)
     # sizes are not mixed: the other way round on either, but larger ones leave later and are higher
@@ -121,8 +120,7 @@ def test_the_place_of_the_last_spike_is_among_networks_that_are_still_in_memory(
     # the first of four, among three of 200; the second of three; the third of two
     last = metastable.place_of_last(records).value
     assert last == pytest.approx(np.mean([3.5 / 4, 2.5 / 3, 1.5 / 2]))
-    before = metastable.place_of_last(records, 1).value
-    assert before == pytest.approx(np.mean([1.5 / 4, 1.5 / 3]))
+    assert metastable.place_of_last(records, 1).value == pytest.approx(np.mean([1.5 / 4, 1.5 / 3]))
     assert isnan(metastable.place_of_last(records[:1]).value)  # there is none to compare with
     again = metastable.place_of_last(records, 0, metastable.first_seen)
     assert again.value == pytest.approx(last)  # each spike shows once

@@ -122,8 +122,7 @@ def made(name, p, spoil=0.0):
 def test_a_row_meets_each_element_once_and_the_identity_at_the_right_label(name, p):
     task = tasks.task(name, p)
     for reading in [*analysis.readings(task), *analysis.readings(task, other=True)]:
-        n = torch.arange(reading.group.order)
-        assert (reading.relative().sort(1).values == n).all()
+        assert (reading.relative().sort(1).values == torch.arange(reading.group.order)).all()
         at = (reading.relative() == 0).nonzero()
         assert_close(reading.labels[at[:, 1]], torch.from_numpy(task.labels)[reading.rows])
 

@@ -20,14 +20,9 @@ sweep = partial(evidence.ablations, range(3), base=RUN)
 
 def test_what_was_changed_is_read_off_the_run():
     groups = analysis.variants(sweep())
-    assert list(groups) == [
-        "as the paper",
-        "no weight decay",
-        "weight decay 0.3",
-        "initial weights × 2",
-        "initial weights × 0.5",
-        "rounded loss",
-    ]
+    decays, starts = ["no weight decay", "weight decay 0.3"], ["initial weights × 2"]
+    starts += ["initial weights × 0.5"]
+    assert list(groups) == ["as the paper", *decays, *starts, "rounded loss"]
     both = replace(RUN, weight_decay=0.0, init_scale=2.0)
     assert analysis.variant(both) == "no weight decay, initial weights × 2"
     assert [len(group) for group in groups.values()] == [3] * 6
@@ -38,8 +33,7 @@ def test_a_spike_is_a_stretch_far_above_the_least_so_far():
     spiky = made(spiky=[1000, 1100, 3000, 8000])
     assert measures.spikes(spiky) == 3
     assert measures.spikes(spiky, before=True) == 2
-    never = made(general=None, spiky=[1000, 19_000])
-    assert measures.spikes(never, before=True) == 2
+    assert measures.spikes(made(general=None, spiky=[1000, 19_000]), before=True) == 2
     half = made(train_loss=np.where(EPOCHS < 5000, 1e-7, 0.9e-5))  # rises, but not a hundredfold
     assert measures.spikes(half) == 0
     assert measures.spikes(made(train_accuracy=0.9, spiky=[1000])) == 0  # never fits

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import chain, product
+from itertools import chain
 
 import evidence
 import numpy as np
@@ -12,11 +12,9 @@ from handmade import altered, grokking, record, shown, ungrokking
 
 from grokkit.runs import Run
 from varma2023 import board, experiments, measures, profiles, theme
-from varma2023.clock.sweeps import learning_rates
 from varma2023.measures import FULL, NONE, SEMI, TRANSIENT, UNDER_WAY
 from varma2023.publish import overview
 from varma2023.semi_grokking import analysis, figures, metastable, sweeps
-from varma2023.ungrokking.sweeps import ungrokking_ends
 
 # a run of an outcome or a test accuracy; as many runs as kinds times seeds
 made, sweep = evidence.plateau, partial(near_d_crit, base=replace(SMALL, dataset_size=360))
@@ -128,8 +126,7 @@ def test_the_texts_and_the_table_say_how_many_and_where():
 
 def test_an_end_that_is_not_at_rest_is_told_apart_and_has_a_kind_all_the_same():
     resting, moving = minimised(0.6), minimised(1.0, {"residual": 0.5})
-    elsewhere = [end(1.0, size=3000)]
-    there = analysis.in_papers_range([*moving, *resting, *elsewhere])
+    there = analysis.in_papers_range([*moving, *resting, *[end(1.0, size=3000)]])
     assert there == [*moving, *resting]
     assert [record for record in there if measures.rests(record)] == resting
     assert [measures.end_kind(end(a)) for a in (0.2, 0.6, 1.0)] == [NONE, SEMI, FULL]
@@ -211,24 +208,16 @@ def test_of_the_papers_sizes_those_left_in_the_middle_are_made_again():
 
 def test_of_the_narrower_networks_those_in_the_middle_go_on_from_there():
     records = experiments.load_or_train(sweeps.narrower())
-    times = {record.run.lr * record.run.epochs for record in records}
-    assert times == {50.0}
+    assert {record.run.lr * record.run.epochs for record in records} == {50.0}
     middle = in_the_middle(measures.at_largest(records, "lr"))
     starts = [replace(record.run, keep_weights=True) for record in middle]
-    first = [start for start in starts if start.p == 31]
     inits = [run.init for run in sweeps.narrower_ends()]
-    assert inits == starts + first[: sweeps.FOLLOWED]
+    assert inits == starts + [start for start in starts if start.p == 31][: sweeps.FOLLOWED]
     more = experiments.load_or_train(sweeps.narrower_more())
     fresh = in_the_middle([record for record in more if not record.run.init])
     inits = [record.run.init for record in more if record.run.init]
     assert inits == [replace(record.run, keep_weights=True) for record in fresh]
     assert {r.run.seed for r in records if r.run.p == 59}.isdisjoint({r.run.seed for r in more})
-
-
-def test_networks_in_the_middle_of_fig_7_go_on_from_runs_of_another_page():
-    starts = [end.init for end in ungrokking_ends()]
-    assert [(run.dataset_size, run.seed) for run in starts] == [*product((610, 763), range(3))]
-    assert {replace(run, keep_weights=False) for run in starts} < {*learning_rates()}
 
 
 def test_narrower_networks_are_counted_by_modulus_and_by_rate():
@@ -313,8 +302,7 @@ def test_noise_and_the_epsilon_that_it_amounts_to_are_all_that_is_new(profile):
 def test_epsilon_is_exchanged_for_weight_decay_at_one_alpha_and_one_time(profile):
     runs = sweeps.exchanged(profile)
     assert {run.init for run in runs} < {run.init for run in sweeps.clipped(profile)}
-    by_start = [[run for run in runs if run.init == init] for init in {run.init for run in runs}]
-    for own in by_start:
+    for own in [[run for run in runs if run.init == init] for init in {run.init for run in runs}]:
         assert {run.eps * run.weight_decay for run in own} == {own[0].alpha}
         times = [run.lr * run.weight_decay * run.epochs for run in own]
         assert times == pytest.approx(times[:1] * len(own))
@@ -359,8 +347,7 @@ def test_a_run_made_again_is_set_beside_the_first_one():
     one = record(longer, epochs, test_accuracy=accuracy, train_accuracy=fits)
     precise = made(FULL, replace(SMALL, precision="float64"))
     assert analysis.by_precision([one, precise]) == ([one], [precise])
-    other = made(SEMI, replace(SMALL, p=53))
-    assert analysis.made_again([other], [one, precise]) == ([], [])
+    assert analysis.made_again([made(SEMI, replace(SMALL, p=53))], [one, precise]) == ([], [])
     table = analysis.again_table([made(SEMI)], [one, precise])
     ends = ("0.800 at 50,000", "1.000 at 50,000", "0.900", "0.920 at 200,000", "+0.003", SEMI)
     assert "".join(f"<td>{cell}</td>" for cell in ("380", 0, *ends)) in table

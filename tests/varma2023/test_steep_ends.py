@@ -10,7 +10,7 @@ from handmade import shown
 
 from grokkit.runs import Run
 from varma2023 import board, measures
-from varma2023.convergence import steepness, sweeps
+from varma2023.convergence import steepness
 from varma2023.convergence.steepness import MEMORY, RULE
 
 
@@ -68,18 +68,6 @@ def test_ways_from_memory_are_told_beside_the_usual_one_from_the_same_minima():
     assert "<td>0.016, float32, exact</td><td>2 of 2</td><td>160</td>" in table
 
 
-def test_networks_in_memory_go_on_by_other_steps_from_the_minima_of_one_setting():
-    known = {run.init for run in sweeps.from_minima() if run.lr == 1e-3}
-    runs = sweeps.from_memory()
-    assert {run.init for run in runs} < known
-    assert len({run.init for run in runs}) == 5
-    assert {run.init.init.dataset_size for run in runs} == {280}  # from random weights
-    assert {round(run.epochs * run.lr, 9) for run in runs} == {5.0}
-    ways = [(run.lr, run.precision, run.loss) for run in runs[:4]]
-    assert ways[:2] == [(2.5e-4, "float32", "exact"), (1e-3, "float64", "exact")]
-    assert ways[2:] == [(1e-3, "float32", "rounded"), (2.5e-4, "float32", "rounded")]
-
-
 def test_where_adamw_ends_is_told_by_learning_rate():
     minima = steepness.minima(evidence.from_minima())
     # where it leaves, norm 24 to 27; at weight decay 1 from 24^2 / 2 + 10 to 27^2 / 2 + 10
@@ -102,8 +90,7 @@ def test_the_figure_has_every_minimum_and_every_run_of_adamw_from_there():
 
 def test_what_was_still_falling_is_open_and_left_out_where_only_pairs_at_rest_count():
     falling = evidence.from_minima(seeds=(0,), rest=evidence.FALLING)
-    calm = evidence.from_minima(seeds=(1, 2), memory=24)
-    minima = steepness.minima([*falling, *calm])
+    minima = steepness.minima([*falling, *evidence.from_minima(seeds=(1, 2), memory=24)])
     assert {minimum.again.run.seed for minimum in steepness.at_rest(minima)} == {1, 2}
     assert {ratio.n for ratio in steepness.ratios(steepness.at_rest(minima)).values()} == {2}
     fig = shown(steepness.fig_steepness(minima))

@@ -10,7 +10,7 @@ from handmade import altered, shown
 
 from grokkit.runs import Run
 from varma2023.measures import least, trig_part
-from varma2023.two_starts import analysis, barrier, figures, sweeps
+from varma2023.two_starts import analysis, barrier, figures
 
 
 def of_norm(norm, **finals):
@@ -152,17 +152,6 @@ def test_a_shaken_network_is_compared_with_its_own_end_and_comes_back_or_not():
     assert sum(len(t.x) for t in fig.data if t.mode == "markers") == 2 * len(shakes)
 
 
-def test_runs_are_shaken_from_the_ends_of_both_minima():
-    known = set(sweeps.two_minima())
-    runs = sweeps.shaken()
-    for loose, run in zip(runs[::2], runs[1::2], strict=True):
-        noise, end = run.init, run.init.init
-        assert replace(end, keep_weights=False) in known
-        assert loose == replace(noise, keep_weights=False)
-        assert (noise.noise, noise.optimiser, end.optimiser) == (1000, "adamw", "lbfgs")
-        assert replace(run, init=end.init) == replace(end, keep_weights=False)
-
-
 def test_a_height_is_the_top_of_a_push_over_the_lowest_before_it():
     made = pushed(fall=0.3)
     pushes = [barrier.Push(record) for record in made["pushed"]]
@@ -219,15 +208,6 @@ def test_pushes_at_other_speeds_are_set_beside_those_of_the_same_seed():
     assert barrier.lower_tops(slow, usual[3:]) == "2 of 2 seeds, on 1 below its start"
     fig = shown(figures.fig_speeds([*usual, *slow]), "800 gradients a step: 8.0")
     assert [*fig.data[-1].x] == [200, 800]
-
-
-def test_networks_are_pushed_at_other_speeds_from_the_same_ends_in_memory():
-    usual = {run.init: run for run in sweeps.pushed() if run.dataset_size == sweeps.SPEEDS_AT}
-    faster, slower = (sweeps.other_speeds()[i : i + 5] for i in (0, 5))
-    for run in faster + slower:
-        assert replace(run, epochs=usual[run.init].epochs) == usual[run.init]
-    assert {run.epochs // 20 for run in faster} == {50}
-    assert {run.epochs // 20 for run in slower} == {800}
 
 
 def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():

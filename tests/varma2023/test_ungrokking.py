@@ -65,8 +65,7 @@ def test_d_crit_can_be_told_where_the_ends_beside_every_crossing_rest(rest):
     assert measures.crossings_rest(runs)
     for row, each in enumerate(runs):
         found = measures.d_crit([r for r in runs if r.run.seed == each.run.seed])
-        falling = with_rest([each], rest)
-        rests = measures.crossings_rest([*runs[:row], *falling, *runs[row + 1 :]])
+        rests = measures.crossings_rest([*runs[:row], *with_rest([each], rest), *runs[row + 1 :]])
         assert rests == (each.run.dataset_size not in (found.low, found.high))
     assert not measures.crossings_rest(crossing(9000))
     assert not measures.crossings_rest([])
@@ -171,17 +170,15 @@ def test_a_spike_counts_once_a_network_has_forgotten():
 def test_the_tables_say_what_the_curves_do_and_tasks_are_told_apart():
     assert analysis.transition_table(by_seed({0: 800})).count("800 (1 seed)") == 3
     assert "above 3,000" in analysis.transition_table(crossing(9000))
-    both = crossing(800) + crossing(900, weight_decay=2.0)
     row = "<td>x+y</td><td>0</td><td>800</td><td>900</td><td>14 of 14</td>"
-    assert row in analysis.tasks_table(both)
+    assert row in analysis.tasks_table(crossing(800) + crossing(900, weight_decay=2.0))
     records = crossing(800) + crossing(100, task="x-y")
     groups = measures.group(records, "task")
     assert list(groups) == ["x+y", "x-y"]
     assert [measures.task_ungroks(here) for here in groups.values()] == [True, False]
-    ends = zip(("x+y", "x-y", "x-y"), (0.75, 1.0, 0.5), strict=True)
     starts = [
         record(Run(task=task, epochs=700), [700], test_accuracy=[end], residual=[end / 2])
-        for task, end in ends
+        for task, end in zip(("x+y", "x-y", "x-y"), (0.75, 1.0, 0.5), strict=True)
     ]
     text = tasks_table(records, starts)
     assert "below 300" in text

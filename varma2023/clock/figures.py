@@ -33,8 +33,7 @@ def fig_clock(records: Records) -> go.Figure:
         plots.draw_paper_size(fig, analysis.ungrokking(records), (1, 2))
     fig.update_xaxes(title="η × epochs", row=1, col=1)
     sizes = plots.size_axis(analysis.ungrokking(records), "D′", (400, 600, 800, 1000, 1500))
-    fig.update_xaxes(sizes, row=1, col=2)
-    fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
+    fig.update_xaxes(sizes, row=1, col=2).update_yaxes(plots.ACCURACY_FROM_0, col=1)
     rates = "; ".join(
         f"at {row.lr:g} time to grok {row.time.text('.1f')}, size at accuracy ½ {row.size_text}"
         for row in analysis.rates(records)

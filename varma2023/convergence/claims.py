@@ -111,8 +111,7 @@ def steeper(found: ByExperiment) -> Result:
         near = near if of_decays > 1 else None  # with one weight decay nothing is known
         factor = f"the {kind}'s steepness is × {ratio.text('.2g')}"
         further[f"{factor} for weight decay × {of_decays:g}"] = near
-    again = [minimum.again for minimum in minima]
-    further |= measures.resting(again, "every minimum is at rest")
+    further |= measures.resting([minimum.again for minimum in minima], "every minimum is at rest")
     settings = {steepness.setting(record.run) for record in records}
     above = every(ratios[one].tells(1, inf) if one in ratios else None for one in settings)
     made = [[r for m in minima if m.setting == one for r in (m.again, *m.adamw)] for one in ratios]
@@ -140,8 +139,7 @@ def steeper_with_size(found: ByExperiment) -> Result:
     )
     more = every(each.tells(0, inf) for each in apart)
     further = {"it grows more than the rule's": more} | _by_the_limit(minima)
-    again = [minimum.again for minimum in minima]
-    further |= measures.resting(again, "every minimum is at rest")
+    further |= measures.resting([minimum.again for minimum in minima], "every minimum is at rest")
     kinds = [
         [minimum.again for minimum in own if minimum.kind == kind]
         for own in settings.values()

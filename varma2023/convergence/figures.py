@@ -39,10 +39,8 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
                 label, place = f"{way}, p = {p}", (row, col)
                 draw(fig, spent, values(record), label, hover, place=place, **looks)
     for row, (title, _, axis) in enumerate(ROWS, start=1):
-        fig.update_yaxes(axis, row=row)
-        fig.update_yaxes(title=title, row=row, col=1)
-    fig.update_xaxes(LOG | {"dtick": 2})
-    fig.update_xaxes(title="gradients", row=len(ROWS))
+        fig.update_yaxes(axis, row=row).update_yaxes(title=title, row=row, col=1)
+    fig.update_xaxes(LOG | {"dtick": 2}).update_xaxes(title="gradients", row=len(ROWS))
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     more = f"{np.median(times):.1f} times the minimiser's (median)" if times else "not known"
     text = f"{len(pairs)} networks trained by AdamW and by the minimiser. "
@@ -66,10 +64,8 @@ def fig_strength(records: Records) -> go.Figure:
             for row, metric in enumerate(("param_norm", "correct_logit"), start=1):
                 hover = f"{metric.replace('_', ' ')} %{{y:.3f}}<br>{record.run}<br>{label}"
                 draw(fig, times, record[metric], label, hover, place=(row, 1), **looks)
-    fig.update_xaxes(LOG)
-    fig.update_xaxes(title="decay times, ηλ × epochs", row=2)
-    fig.update_yaxes(title="parameter norm", row=1)
-    fig.update_yaxes(title="correct logit", row=2)
+    fig.update_xaxes(LOG).update_xaxes(title="decay times, ηλ × epochs", row=2)
+    fig.update_yaxes(title="parameter norm", row=1).update_yaxes(title="correct logit", row=2)
     text = f"The same α by {len(groups)} pairs of ε and λ. Norm at the end, {'; '.join(ends)}."
     return set_alt(fig, text)
 

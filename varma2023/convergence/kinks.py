@@ -53,8 +53,7 @@ def kinks(run: Run, theta: Weights, seed: int = 0) -> Kinks:
     for pairs in (on, far):
         some = draw.permutation(len(pairs))[: min(MOST, len(on))]
         jumps = _jumps(run, row, inputs, pairs[some], of_hidden / pull.norm())
-        now = (pre.detach()[tuple(pairs[some].T)] > 0).double()
-        found.append(_least_norm(off, jumps, now))
+        found.append(_least_norm(off, jumps, (pre.detach()[tuple(pairs[some].T)] > 0).double()))
     even = float((size < 100 * near).double().mean()) / 100
     share = len(on) / size.numel()
     on_kinks, elsewhere = found

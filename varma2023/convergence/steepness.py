@@ -80,10 +80,9 @@ def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, 
 
 def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
     """By setting, memory's steepness over the rule's: the geometric mean over seeds."""
-    settings = by_setting(found)
     return {
         s: statistics.mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE))
-        for s in settings
+        for s in by_setting(found)
     }
 
 
@@ -258,8 +257,7 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     names = [f"p = {s.p}, λ = {s.weight_decay:g}<br>width {s.width}" for s in settings]
     fig.update_yaxes(tickvals=[*range(len(names))], ticktext=names, autorange="reversed", row=1)
     fig.update_yaxes(plots.LOG, dtick=2, title="train loss, over its least", row=2)
-    fig.update_xaxes(plots.LOG)
-    fig.update_xaxes(title="steepness × η / ε", row=2)
+    fig.update_xaxes(plots.LOG).update_xaxes(title="steepness × η / ε", row=2)
     told = "; ".join(f"{s} × {ratio.text('.2g')}" for s, ratio in ratios(found).items())
     left = [left_text(found, kind) or "none was started" for kind in KINDS]
     text = f"Memory's minima against the rule's, by setting: {told or 'no pair'}. Networks leave "
@@ -284,8 +282,7 @@ def fig_steep_sizes(records: Records) -> go.Figure:
         axis = plots.size_axis([m.again for m in found], "D", (100, 200, 400, 800, 1600))
         fig.update_xaxes(axis, col=col)
     fig.add_hline(stable_below(PAPERS), line={"color": NORM, "width": 1.4, "dash": "dash"})
-    fig.update_yaxes(plots.LOG)
-    fig.update_yaxes(title="steepness × η / ε", col=1)
+    fig.update_yaxes(plots.LOG).update_yaxes(title="steepness × η / ε", col=1)
     told = []
     for setting, found in settings.items():
         memory, rule, _ = exponents(found)

@@ -110,12 +110,8 @@ def from_minima(profile: str = "published", seeds: int | None = None) -> list[Ru
     return runs
 
 
-WAYS: tuple[Changes, ...] = (
-    {"lr": PAPERS.lr / 4},
-    {"precision": "float64"},
-    {"loss": "rounded"},
-    {"lr": PAPERS.lr / 4, "loss": "rounded"},
-)
+SLOW, ROUNDED = {"lr": PAPERS.lr / 4}, {"loss": "rounded"}
+WAYS: tuple[Changes, ...] = (SLOW, {"precision": "float64"}, ROUNDED, {**SLOW, **ROUNDED})
 """How AdamW goes on from memory's minima otherwise (choice C82)."""
 
 
@@ -177,6 +173,5 @@ def _at_minima(
         run = replace(run, n_logged=60, steepness=PART)
         for pace in paces:
             faster = replace(run, lr=pace * PAPERS.lr)
-            times = 0.2 if quick else STAY
-            runs.append(replace(faster, epochs=round(times * faster.decay_time)))
+            runs.append(replace(faster, epochs=round((0.2 if quick else STAY) * faster.decay_time)))
     return runs

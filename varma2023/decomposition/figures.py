@@ -21,8 +21,7 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
             hover = f"k = %{{x}}: {label} norm %{{y:.3g}}<br>{name}"
             draw_bars(fig, k[some], norms.numpy()[some], name, hover, colour, i, place=(row, 1))
         fig.update_yaxes(title=f"norm in the {label}", row=row)
-    fig.update_traces(width=0.8)
-    fig.update_xaxes(title="frequency k", row=2)
+    fig.update_traces(width=0.8).update_xaxes(title="frequency k", row=2)
     listed = ", ".join(str(f) for f in report.frequencies)
     text = f"Norm of embedding and logits at each of {len(k)} frequencies: "
     text += f"{len(report.frequencies)} key frequencies, {listed}, hold the trigonometric logits. "

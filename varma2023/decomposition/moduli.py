@@ -58,17 +58,15 @@ def moduli_table(records: Records) -> str:
 def fig_moduli(records: Records) -> go.Figure:
     """The number of key frequencies of each grokked network against p, with three laws."""
     done, moduli = [*filter(generalises, records)], [*group(records, "p")]
-    xaxis = plots.log_axis(moduli, "modulus p", moduli, 0.1)
     yaxis = plots.log_axis([1, 8], "key frequencies", range(1, 9), 0.1)
-    fig = figure(xaxis=xaxis, yaxis=yaxis, height=420)
+    fig = figure(xaxis=plots.log_axis(moduli, "modulus p", moduli, 0.1), yaxis=yaxis, height=420)
     counts = {p: [n_key(record) for record in own] for p, own in group(done, "p").items()}
     means = {p: exp(np.mean(np.log(own))) for p, own in counts.items()}
     laws: dict[str, Callable] = {"ln p": np.log, "√p": np.sqrt, "p": np.array}
     last = max(means, default=moduli[-1])  # through whose mean the laws go
     for (name, law), dash in zip(laws.items(), ("dash", "dot", "longdash"), strict=True):
         line: Looks = {"colour": NORM, "dash": dash, "width": 1.6, "mode": "lines"}
-        y = law(moduli) / law(last) * means.get(last, np.nan)
-        draw(fig, moduli, y, f"as {name}", **line)
+        draw(fig, moduli, law(moduli) / law(last) * means.get(last, np.nan), f"as {name}", **line)
     for record in done:
         p, count = record.run.p, n_key(record)
         aside = p * 1.012 ** (record.run.seed - 3)  # or networks of one number hide each other

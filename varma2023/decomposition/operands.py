@@ -26,9 +26,8 @@ def distance_irrelevance(record: Record) -> float:
     0 where the distance decides alone, as in a pizza; 1 where it does not matter, as in a clock.
     """
     p, n = record.run.p, torch.arange(record.run.p)
-    Z = decomposition.centred(all_logits(record)).view(p, p, p)
     x, y = n[:, None], (n[:, None] + n) % p  # a column holds the pairs of one distance
-    correct = Z[x, y, (x + y) % p]
+    correct = decomposition.centred(all_logits(record)).view(p, p, p)[x, y, (x + y) % p]
     return float(correct.std(0, correction=0).mean() / correct.std(correction=0))
 
 
@@ -42,8 +41,7 @@ def gradient_symmetry(record: Record, uniform: bool = False) -> float:
     theta, p = {name: weight.double() for name, weight in record.weights().items()}, record.run.p
     if uniform:
         theta["W_Q"] = torch.zeros_like(theta["W_Q"])
-    draws = np.random.default_rng(0).integers(p, size=(3, DRAWS))
-    x, y, label = torch.from_numpy(draws)
+    x, y, label = torch.from_numpy(np.random.default_rng(0).integers(p, size=(3, DRAWS)))
     # each draw has rows of its own in the table of embeddings
     first, i = len(theta["W_E"]), torch.arange(DRAWS)
     W_E = torch.cat([theta["W_E"], theta["W_E"][x], theta["W_E"][y]]).requires_grad_()

@@ -125,8 +125,7 @@ def train_again(run: Run, epochs: Sequence[int], store: Store) -> Moments:
     columns = dict(zip(metrics.METRICS, torch.stack(rows).numpy().T, strict=True))
     curves = {name: columns[name].astype(np.float32) for name in CURVES}
     made = provenance(torch.device("cpu")) | {"threads": 1, "command": COMMAND}
-    record = Record(run, {"epoch": logged[: len(rows)]} | curves, made)
-    return moments(record, networks)
+    return moments(Record(run, {"epoch": logged[: len(rows)]} | curves, made), networks)
 
 
 def shipped(run: Run, store: Store) -> Path | None:
@@ -186,8 +185,7 @@ def read(path: Path, run: Run) -> Moments:
         values, worth = tensors[name].double(), tensors[f"{name}_worth"].double()
         whole[name] = values * worth.view(-1, *[1] * (values.ndim - 1))
     record = Record(run, curves, meta["provenance"])
-    sums = tensors["sums"].long()
-    return Moments(record, meta["epochs"], meta["frequencies"], sums, **whole)
+    return Moments(record, meta["epochs"], meta["frequencies"], tensors["sums"].long(), **whole)
 
 
 def main() -> None:

@@ -143,8 +143,7 @@ def fit(law: str, waits: Waits) -> Fit:
     def made(free: Vector) -> Fit:
         middle, rate, spread = float(free[0]), exp(free[1]), exp(free[2])
         d_c = least / (1 + exp(-free[3])) if law in WITH_D_C else nan
-        constant = middle - float(LAWS[law](size, d_c, rate).mean())
-        return Fit(law, constant, d_c, rate, spread)
+        return Fit(law, middle - float(LAWS[law](size, d_c, rate).mean()), d_c, rate, spread)
 
     def cost(free: Vector) -> float:
         return -float(made(free).log_likelihood(waits).sum())
@@ -338,8 +337,7 @@ def growth_text(records: Records) -> str:
     """ "4.1 times as long; by the power law 1.5": medians at the smallest size over the next."""
     if not judged(records):
         return "Too few runs to say"
-    sizes = group(comparable(records), "dataset_size")
-    (small, own), (large, more) = sorted(sizes.items())[:2]
+    (small, own), (large, more) = sorted(group(comparable(records), "dataset_size").items())[:2]
     times = [float(np.median([*map(halfway, here)])) for here in (own, more)]
     power = (large / small) ** fits(records)["power"].rate
     return f"{times[0] / times[1]:.1f} times as long (medians); by the power law {power:.1f}"

@@ -39,25 +39,21 @@ def fig_delay(
     colours = dict(coloured(names))
     name = f"p = {p}, weight decay {decay:g}"
     _dots(fig, own, name, colours[p, decay], names.index((p, decay)), 1.0, (1, 1))
-    smallest = min(record.run.dataset_size for record in own)
-    least = 0.8 * min(smallest, crits.get(p, inf))
+    least = 0.8 * min(min(record.run.dataset_size for record in own), crits.get(p, inf))
     _laws(fig, own, least)
     up_to = measures.d_crit_interval(upper).value if upper else nan
-    known = ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM)
-    for label, size, colour in known:
+    for label, size, colour in ("forget:", crits.get(p, nan), TEST), ("memory:", up_to, MEM):
         if isfinite(size):
             text = {"text": f"{label} {size:.0f}", "textangle": -90}
             place: Looks = {"x": log10(size), "xanchor": "right", "y": 0.02, "yanchor": "bottom"}
-            line = {"color": colour, "dash": "dot", "width": 1.5}
-            fig.add_vline(x=size, line=line, row=1, col=1)
+            fig.add_vline(x=size, line={"color": colour, "dash": "dot", "width": 1.5}, row=1, col=1)
             fig.add_annotation(**text, **place, yref="y domain", showarrow=False, row=1, col=1)
     more = [(f"p = {m}, weight decay {w:g}", groups[m, w], colours[m, w]) for m, w in names]
     more += [("the paper's rate", [*slow], TRAIN)] if slow else []
     more += [(f"noise of {noise:g} ε", here, GEN) for noise, here in group(noisy, "noise").items()]
     for i, (label, here, colour) in enumerate(more):
         if (modulus := here[0].run.p) in crits:
-            unit = crits[modulus] * (1 + ASIDE * i)
-            _dots(fig, here, label, colour, i, unit, (1, 2))
+            _dots(fig, here, label, colour, i, crits[modulus] * (1 + ASIDE * i), (1, 2))
     if p in crits:
         fig.add_vline(x=1, line={"color": TEST, "dash": "dot"}, row=1, col=2)
     sizes = plots.size_axis([*own, *upper], "D", TICKS)
@@ -65,8 +61,7 @@ def fig_delay(
     fig.update_xaxes(sizes, row=1, col=1)
     parts = [r.run.dataset_size / crits[r.run.p] for r in records if r.run.p in crits]
     shares = plots.log_axis([1.0, *parts], "D / D<sub>crit</sub>", (1, 2, 3, 4, 5), 0.07)
-    fig.update_xaxes(shares, row=1, col=2)
-    fig.update_yaxes(plots.LOG)
+    fig.update_xaxes(shares, row=1, col=2).update_yaxes(plots.LOG)
     fig.update_yaxes(title="decay times", row=1, col=1)
     late = sum(isinf(analysis.halfway(record)) for record in records)
     said = f"How long {len(records)} networks take to be half-way to the rule, against the size of "
@@ -116,8 +111,7 @@ def ends_and_waits(ends: Kinds, waits: Kinds, field: str, late: Mapping[str, str
 
     `field`, of runs, is what was changed; `late` says how that changes the time.
     """
-    titles = ["after ungrokking", "from random weights"]
-    fig = panels(440, titles, cols=2, horizontal_spacing=0.12)
+    fig = panels(440, ["after ungrokking", "from random weights"], cols=2, horizontal_spacing=0.12)
     for look, (name, (here, colour)) in enumerate(ends.items()):
         plots.draw_accuracy(fig, here, field, name, colour, look, place=(1, 1))
     for look, (name, (here, colour)) in enumerate(waits.items()):
@@ -127,8 +121,7 @@ def ends_and_waits(ends: Kinds, waits: Kinds, field: str, late: Mapping[str, str
         sizes = tuple(sorted({record.run.dataset_size for record in shown}))
         fig.update_xaxes(plots.size_axis(shown, name, sizes), row=1, col=col)
     fig.update_yaxes(plots.ACCURACY, row=1, col=1)
-    times = {"title": "decay times to grok", **plots.LOG, "tickvals": TIMES}
-    fig.update_yaxes(times, row=1, col=2)
+    fig.update_yaxes({"title": "decay times to grok", **plots.LOG, "tickvals": TIMES}, row=1, col=2)
     told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
     said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
     said += "is, against the usual: "
@@ -148,8 +141,7 @@ def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
             if isfinite(size := unit(here)):
                 _dots(fig, here, f"p = {p}", colour, look, size, (1, col))
                 parts += [record.run.dataset_size / size for record in here]
-        shares = plots.log_axis(parts, "D / that size", (1, 2, 3, 4), 0.05)
-        fig.update_xaxes(shares, row=1, col=col)
+        fig.update_xaxes(plots.log_axis(parts, "D / that size", (1, 2, 3, 4), 0.05), row=1, col=col)
         told.append(f"by D over {what}, {analysis.collapse_text(found, unit)}")
     fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
     fig.update_yaxes(title="decay times", row=1, col=1)

@@ -35,8 +35,7 @@ class Muon:
     @classmethod
     def of(cls, records: Records, filtered: Records) -> "Muon":
         """From those of `sweeps.muon` and of `sweeps.grokfast`."""
-        ungrok = [record for record in records if record.run.init]
-        by_rate = [*group(ungrok, "lr").values()]
+        by_rate = [*group([record for record in records if record.run.init], "lr").values()]
         ends = group(by_rate[-1], "muon") if by_rate else {}
         first = dict(sorted(ends.items(), reverse=True))
         slow = by_rate[0] if len(by_rate) > 1 else []
@@ -78,8 +77,7 @@ class Muon:
 
         A network that does not get there by Muon counts with its end.
         """
-        read = analysis.halfway_or_end
-        return analysis.by_field(self.waits, records, "dataset_size", read)
+        return analysis.by_field(self.waits, records, "dataset_size", analysis.halfway_or_end)
 
     def figure(self, records: Records) -> go.Figure:
         """Where ungrokking ends, and how long grokking takes, by AdamW and by Muon.

@@ -109,8 +109,7 @@ def grokfast(profile: str = "published", seeds: int | None = None) -> list[Run]:
     fresh = _two_sizes(delay(profile, seeds))
     usual = _forgetting(profile, fresh, AROUND)
     amplified = [replace(run, amplify=GAIN) for run in (*usual, *fresh)]
-    weaker = [replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]
-    return [*usual, *amplified, *weaker]
+    return [*usual, *amplified, *[replace(run, eps=run.eps / (1 + GAIN)) for run in fresh]]
 
 
 def _forgetting(profile: str, fresh: list[Run], around: np.ndarray) -> list[Run]:
@@ -134,15 +133,13 @@ def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Ungrokking as `grokfast` has it, by Muon at two lengths of its step; once more at half of the
     learning rate, on the size in the middle; and fresh networks of `delay`.
     """
-    count = len(profiles.seed_range(profile, seeds))
-    fresh = _of_delay(profile, count, BY_MUON[profile])
+    fresh = _of_delay(profile, len(profiles.seed_range(profile, seeds)), BY_MUON[profile])
     ends = _forgetting(profile, fresh, WIDER)
     middle = sorted(ends, key=lambda run: run.dataset_size)[len(ends) // 2].dataset_size
     half: Changes = {"lr": ends[0].lr / 2, "epochs": 2 * ends[0].epochs, "muon": STEPS[0]}
-    slow = [replace(run, **half) for run in ends if run.dataset_size == middle]
     return [
         *(replace(run, muon=step) for step in STEPS for run in ends),
-        *slow,
+        *[replace(run, **half) for run in ends if run.dataset_size == middle],
         *(replace(run, muon=STEPS[0]) for run in fresh),
     ]
 

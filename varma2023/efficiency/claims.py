@@ -261,9 +261,8 @@ def across_tasks(found: ByExperiment) -> Result:
     if not pairs:
         return Result("no task ungroks", None, {}, Evidence.of(ends))
     rules = [record for here in ungrok.values() for record in measures.at_largest(here)]
-    fell = [record for here in ungrok.values() for record in here]
     n, of = len(ungrok), len(measures.OTHER_TASKS)
-    agree = _agree(pairs, [*mem, *rules], fell)
+    agree = _agree(pairs, [*mem, *rules], [record for here in ungrok.values() for record in here])
     further = measures.resting(mem, MEM_RESTS)
     further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
     evidence = Evidence.of(mem, *group(ends, "task").values())
@@ -312,8 +311,7 @@ def shared(found: ByExperiment) -> Result:
         return Result()
     parts = [critical.part_of_sum(each) for each in (mixed, others)]
     ours = f"squared norm over the sum, at κ = {critical.LONGEST}, {parts[0].text()} "
-    ours += f"({len(mixed)} networks)"
-    ours += f"; {parts[1].text()} at p = 31 ({len(others)} networks)"
+    ours += f"({len(mixed)} networks); {parts[1].text()} at p = 31 ({len(others)} networks)"
     core, also = (part.tells(0, critical.SHARED) for part in parts)
     core, also = core if papers.alone_rest else None, also if small.alone_rest else None
     return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))
@@ -478,6 +476,4 @@ def _can_tell(kind: costs.Costs) -> bool:
 
 def _meet(kind: costs.Costs) -> Met:
     """Whether D_crit is where the costs meet, within `NEAR`; None if that cannot be told."""
-    if not _can_tell(kind):
-        return None
-    return kind.measured_over_predicted.near(1, 1 + NEAR)
+    return kind.measured_over_predicted.near(1, 1 + NEAR) if _can_tell(kind) else None

@@ -41,8 +41,7 @@ def regime(mem: Fit, gen: Fit) -> str:
 def common_logit(mem: Records, gen: Records) -> float:
     """The middle, on a log scale, of the correct logits of both circuits, or of the gap between."""
     low = max(min(map(logit, mem)), min(map(logit, gen)))
-    high = min(max(map(logit, mem)), max(map(logit, gen)))
-    return float((low * high) ** 0.5)
+    return float((low * min(max(map(logit, mem)), max(map(logit, gen)))) ** 0.5)
 
 
 def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:

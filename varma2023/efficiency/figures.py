@@ -336,7 +336,6 @@ def fig_shares(
         said.append(f"{case}: {critical.mixtures_text(found) or 'not known'}")
     fig.add_hline(0, line=plots.DOTTED)
     fig.update_xaxes(title="the rule's share of the logit", range=[0, 1.03])
-    fig.update_yaxes(tickformat="+.0%")
-    fig.update_yaxes(title=f"{cost}, relative", col=1)
+    fig.update_yaxes(tickformat="+.0%").update_yaxes(title=f"{cost}, relative", col=1)
     text = f"The rule's share of the correct logit, and by how much {cost} is above {over}, ranges "
     return set_alt(fig, f"{text}by D. {'. '.join(said)}.")

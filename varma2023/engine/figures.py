@@ -134,8 +134,7 @@ def fig_minimisers(measured: dict[str, Any]) -> go.Figure:
         ]
         names, hover = [row["method"] for row in rows], f"{case}<br>%{{y}}: %{{text}}"
         looks: Looks = {"mode": "markers", "marker": marker, "text": told}
-        ends = [min(1 + share, FAR) for share in above]
-        for i, column in enumerate((reached, ends), start=1):
+        for i, column in enumerate((reached, [min(1 + share, FAR) for share in above]), start=1):
             draw(fig, column, names, case, hover, place=(i, 1), **looks)
         waits = sorted((s, name) for name, s in zip(names, reached, strict=True) if s is not None)
         first = "by {1}, after {0:.1f} s".format(*waits[0]) if waits else "by none"

@@ -49,8 +49,7 @@ def fig9_circuits(records: Records) -> go.Figure:
     _paper_marks(fig, records, 2, 2, 3, 5, text=text)
     if at_papers_setting(records):
         draw_paper(fig, text, x=measures.PEAKED.paper, y=PAPERS_PEAK, place=(2, 1))
-    fig.update_yaxes(LOSS_AXIS, row=1)
-    fig.update_yaxes(title="logit, norm", row=2)
+    fig.update_yaxes(LOSS_AXIS, row=1).update_yaxes(title="logit, norm", row=2)
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
     found = zip(MARKS, measures.mark_summaries(records), strict=True)
     marks = "; ".join(f"{mark.name} at epoch {epochs.text()}" for mark, epochs in found)

@@ -43,8 +43,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
     known = [analysis.n_characters(parts) for c in modular for parts in (c.own, c.other)]
     fig.update_xaxes(log_axis([1, *known], "", (1, 2, 5, 10, 20, 50, 100), 0))
     for col, row in ((1, rows), (2, max(1, len(names) // 2))):  # an odd number leaves a place empty
-        title = "characters, strongest first"
-        fig.update_xaxes(title=title, showticklabels=True, row=row, col=col)
+        fig.update_xaxes(title="characters, strongest first", showticklabels=True, row=row, col=col)
     fig.update_yaxes(title="share of norm²", range=[0, 1.03], col=1)
     keys = [f"{c.task}: {analysis.n_key(c.own)} against {analysis.n_key(c.other)}" for c in modular]
     text = f"Logits of {len(modular)} networks by character. Key characters in the task's own "

@@ -30,8 +30,7 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
         for seed in count:
             base = replace(plain, task=task, p=p, dataset_size=size, seed=seed)
             inits = [profiles.early(base)]
-            ungroks = task == "S_n: xyx^-1" and profile == "published"
-            if task in tasks.PERMUTATION and not ungroks:
+            if task in tasks.PERMUTATION and not (task == "S_n: xyx^-1" and profile == "published"):
                 inits += profiles.full_data(profile, task=task, p=p, seeds=1)
             for init in inits:
                 run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")

@@ -45,9 +45,8 @@ def catalogue_table(records: Mapping[str, Records]) -> str:
         here = records.get(name, ())
         runs = [record.run for record in here] or experiment.runs("published")
         about = f"{name}: {experiment.figures}", len(here) or "not run", ", ".join(run_facts(runs))
-        time = hours_text(here, 1) if here else ""
         code = ", ".join(f"<code>{escape(commit)}</code>" for commit in commits(here))
-        rows.append((*about, time, code))
+        rows.append((*about, hours_text(here, 1) if here else "", code))
     return table("experiment | runs | what | time | code", rows)
 
 

@@ -265,9 +265,8 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
 
 def _untrained(profile: str) -> str:
     """How many runs the chapters would have to train, which may take days, and of what."""
-    store = Store()
     runs = {name: e.runs(profile) for name, e in EXPERIMENTS.items()}
-    _, left = inventory([*chain(*runs.values())], store)
+    _, left = inventory([*chain(*runs.values())], Store())
     names = ", ".join(name for name, own in runs.items() if not left.keys().isdisjoint(own))
     return f"{len(left)} runs ({names})" if left else ""
 
@@ -390,8 +389,7 @@ def subset_icons(made: Path) -> None:
     used = set(re.findall(r"fa-([a-z0-9-]+)", text))
 
     def keep(icon: re.Match[str]) -> str:
-        names = {icon[1] or icon[2], *re.findall(r'"([\w-]+)"', icon[3])}
-        return icon[0] if names & used else ""
+        return icon[0] if {icon[1] or icon[2], *re.findall(r'"([\w-]+)"', icon[3])} & used else ""
 
     script = ICON.sub(keep, library.read_text(encoding="utf-8")).replace(",}", "}")
     library.write_text(script, encoding="utf-8")

@@ -2,17 +2,8 @@
 
 from math import inf, isfinite
 
-from varma2023 import measures
-from varma2023.claims import (
-    ENOUGH_SEEDS,
-    ByExperiment,
-    Claims,
-    Evidence,
-    Met,
-    Result,
-    every,
-    told_without,
-)
+from varma2023 import claims, measures
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
 from varma2023.measures import all_of, epochs_text, general_epoch, grokked, groks, spikes
 from varma2023.pages import DISCUSSION, RIVALS
 from varma2023.rivals import analysis
@@ -137,7 +128,7 @@ def slingshots(found: ByExperiment) -> Result:
 def longer_slingshots(found: ByExperiment) -> Result:
     """B54: whether the late stretch of slingshots comes to every network (choice C88)."""
     records = found["longer_slingshots"]
-    if len(records) < ENOUGH_SEEDS:
+    if len(records) < claims.ENOUGH_SEEDS:
         return Result()
     above = [*map(analysis.above_mirrors, records)]
     ours = f"{measures.how_many(above)} end above it, and {analysis.n_grok(records)} grok; test "

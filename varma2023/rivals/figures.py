@@ -93,8 +93,7 @@ def _by_change(
         log_epochs(fig)
     fig.update_yaxes({**LOSS_AXIS, "title": "train loss (nats)"}, row=1)
     fig.update_yaxes(title="test accuracy", range=[0, 1.03], row=2)
-    fig.update_yaxes(title="parameter norm", row=3)
-    fig.update_xaxes(title="epoch", row=3)
+    fig.update_yaxes(title="parameter norm", row=3).update_xaxes(title="epoch", row=3)
     return fig
 
 

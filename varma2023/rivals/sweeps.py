@@ -7,14 +7,8 @@ from typing import Any
 from grokkit.runs import Run
 from varma2023.profiles import PAPERS, QUICK_RUN, apply, grokking, seed_range, sets
 
-ABLATIONS: tuple[dict[str, Any], ...] = (
-    {},
-    {"weight_decay": 0.0},
-    {"weight_decay": 0.3},
-    {"init_scale": 2.0},
-    {"init_scale": 0.5},
-    {"loss": "rounded"},
-)
+ABLATIONS: tuple[dict[str, Any], ...] = ({}, {"weight_decay": 0.0}, {"weight_decay": 0.3})
+ABLATIONS += ({"init_scale": 2.0}, {"init_scale": 0.5}, {"loss": "rounded"})
 """What is changed in a grokking run to test a rival account (Sec. 6, 7); one change each."""
 
 UNDER_WAY = {"init_scale": 0.5}, 2  # change and seed of a run not done at its end (choice C22)
@@ -90,9 +84,8 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     ]
     size, epochs = lengths[1]
     others = [run for run in free if run.dataset_size != size]
-    control = [replace(run, eps=PAPERS.eps, precision="float32") for run in others]
     more = [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]
-    return free + control + more
+    return free + [replace(run, eps=PAPERS.eps, precision="float32") for run in others] + more
 
 
 def with_decay(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -118,9 +111,8 @@ def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run
     few = [replace(fast, epochs=length, seed=seed) for seed in count]
     (size, epochs), half = lengths[-1], few[: (len(few) + 1) // 2]
     many = [replace(run, dataset_size=size, epochs=epochs) for run in half]
-    slow = replace(few[0], lr=PAPERS.lr, epochs=4 * length, loss="rounded")
     rounded = [replace(run, loss="rounded") for run in [*few, *many]]
-    return few + many + rounded + [slow]
+    return few + many + rounded + [replace(few[0], lr=PAPERS.lr, epochs=4 * length, loss="rounded")]
 
 
 def other_slingshots(profile: str = "published", seeds: int | None = None) -> list[Run]:

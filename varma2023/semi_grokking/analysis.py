@@ -440,8 +440,7 @@ def spikes_in_memory(record: Record) -> list[int]:
 def before_spikes(record: Record) -> list[float]:
     """The steepness at the last calm evaluation before each spike in memory."""
     calm = np.flatnonzero(measures.over_least(record) <= CALM)
-    rows = spikes_in_memory(record)
-    return [float(record["steepness"][calm[calm < row][-1]]) for row in rows]
+    return [float(record["steepness"][calm[calm < row][-1]]) for row in spikes_in_memory(record)]
 
 
 def while_calm(record: Record) -> list[float]:

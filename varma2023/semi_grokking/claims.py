@@ -6,17 +6,8 @@ from itertools import chain
 import numpy as np
 
 from grokkit.runs import Record, Records
-from varma2023 import measures
-from varma2023.claims import (
-    ENOUGH_SEEDS,
-    ByExperiment,
-    Claims,
-    Evidence,
-    Met,
-    Result,
-    every,
-    told_without,
-)
+from varma2023 import claims, measures
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
 from varma2023.measures import Summary, all_of, at_the_end, group, how_many, none_of, outcome
 from varma2023.pages import CLOCK, CONVERGENCE, LEAVING, METASTABLE, MIDDLE, RIVALS, SEMI_GROKKING
 from varma2023.semi_grokking import analysis
@@ -145,8 +136,7 @@ def fig6(found: ByExperiment) -> Result:
 )
 def larger_step(found: ByExperiment) -> Result:
     """B12: at a larger rate most runs of the paper's range of sizes leave memory (choice C25)."""
-    records = found["larger_step"]
-    steps = group(records, "lr")
+    steps = group(found["larger_step"], "lr")
     *small, large = steps.values()
     there = analysis.in_papers_range(measures.at_largest(found["papers_sizes"], "lr"))
     if not there or not small:
@@ -350,7 +340,7 @@ def _lasting(left: analysis.Left, usual: Records) -> Result:
 def rounding(found: ByExperiment) -> Result:
     """B17: whether rounding makes the loss of networks near D_crit spike (choice C30)."""
     pairs = analysis.by_loss(found["semi_grokking"], found["rounded"])
-    if len(pairs) < ENOUGH_SEEDS:
+    if len(pairs) < claims.ENOUGH_SEEDS:
         return Result()
     exact, rounded = ([*records] for records in zip(*pairs, strict=True))
     calm, spiky = (sum(measures.spikes(record) > 0 for record in each) for each in (exact, rounded))
@@ -444,9 +434,8 @@ def minima_in_the_middle(found: ByExperiment) -> Result:
     rest, others = ([*filter(analysis.rests_in_the_middle, each)] for each in (rounded, exact))
     ours = f"{len(rest)} of {len(rounded)} rest in the middle{_at(rest)}"
     name = f"after the exact loss fewer than half do ({len(others)} of {len(exact)})"
-    fewer: Met = 2 * len(others) < len(exact) if exact else None
     evidence = Evidence.of(*filter(None, (rounded, exact)))
-    further = {**_below(rest, "rests"), name: fewer}
+    further = {**_below(rest, "rests"), name: 2 * len(others) < len(exact) if exact else None}
     return Result(ours, 2 * len(rest) > len(rounded), further, evidence)
 
 
@@ -547,8 +536,7 @@ def too_steep(found: ByExperiment) -> Result:
         who = f"at η = {rate:g} {'all spike' if foretold else 'none spikes'}, as forecast"
         spiky = [*map(bool, map(spikes_in_memory, records))]
         further[f"{who} ({how_many(spiky)})"] = sum(spiky) == foretold
-    evidence = Evidence.of(larger, usual, rounded, *between.values())
-    return Result(ours, core, further, evidence)
+    return Result(ours, core, further, Evidence.of(larger, usual, rounded, *between.values()))
 
 
 @CLAIMS.row(
@@ -615,7 +603,7 @@ def fresh_at_papers_rate(found: ByExperiment) -> Result:
 def by_momentum(found: ByExperiment) -> Result:
     """B22: whether less momentum alone carries networks out of memory (choice C36)."""
     kinds = [*group(found["momentum"], "beta1").values()]
-    if len(kinds) < 3 or len(group(kinds[0], "seed")) < ENOUGH_SEEDS:
+    if len(kinds) < 3 or len(group(kinds[0], "seed")) < claims.ENOUGH_SEEDS:
         return Result()
     (less, usual, more), told = kinds, [*map(share_text, kinds)]
     ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "

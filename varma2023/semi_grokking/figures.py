@@ -93,8 +93,7 @@ def _draw_by_end(fig: go.Figure, records: Records, place: plots.Place = None) ->
     most, least = 0.5, 0.01  # errors, as parts of the test set, between which the colour changes
     for record in sorted(records, key=lambda r: r.final("test_accuracy")):
         kind, end = outcome(record), record.final("test_accuracy")
-        error = min(max(1 - end, least), most)
-        colour = ordered_at(log(error / most) / log(least / most))
+        colour = ordered_at(log(min(max(1 - end, least), most) / most) / log(least / most))
         width = 2.8 if kind == SEMI else 1.3
         looks: Looks = {"label": kind, "colour": colour, "dash": DASHES[kind], "width": width}
         draw_run(fig, record, "test_accuracy", place, **looks)
@@ -103,12 +102,10 @@ def _draw_by_end(fig: go.Figure, records: Records, place: plots.Place = None) ->
 def fig_later(records: Records) -> go.Figure:
     """Not in the paper: networks that ended in the middle, trained for longer, by learning rate."""
     rates = group(records, "lr")
-    titles = [f"η = {rate:g}" for rate in rates]
-    fig = panels(420, titles, cols=len(rates), shared_yaxes=True)
+    fig = panels(420, [f"η = {rate:g}" for rate in rates], cols=len(rates), shared_yaxes=True)
     for col, here in enumerate(rates.values(), start=1):
         _draw_by_end(fig, here, (1, col))
-    fig.update_xaxes(title="epoch", tickformat="~s")
-    fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
+    fig.update_xaxes(title="epoch", tickformat="~s").update_yaxes(plots.ACCURACY_FROM_0, col=1)
     said = f"Test accuracy of {len(records)} networks that had ended in the middle, trained for "
     return set_alt(fig, f"{said}longer. By the end: {analysis.outcome_counts(records)}.")
 
@@ -221,8 +218,7 @@ def fig_side_by_side(
     timed = len(group(records, "lr")) > 1
     grid: Looks = {"shared_xaxes": True, "shared_yaxes": True, "vertical_spacing": 0.06}
     fig = panels(520, [*groups], rows=2, cols=len(groups), horizontal_spacing=0.05, **grid)
-    seeds = sorted({record.run.seed for record in records})
-    colours = dict(coloured(seeds))
+    colours = dict(coloured(sorted({record.run.seed for record in records})))
     for col, here in enumerate(groups.values(), start=1):
         for record in here:
             seed = record.run.seed

@@ -103,8 +103,7 @@ def spike_heights(record: Record) -> list[float]:
     """
     above, found, lasts = measures.over_least(record), [], _spiking(record)
     for row in spikes_in_memory(record):
-        end = row + int(np.append(lasts[row:], False).argmin())
-        found.append(float(above[row:end].max()))
+        found.append(float(above[row : row + int(np.append(lasts[row:], False).argmin())].max()))
     return found
 
 
@@ -126,8 +125,7 @@ def spikes_text(records: Records) -> str:
 
     From where their records begin, but for the first `AFRESH` epochs; the loss of those that spike.
     """
-    inside = [_spiking(r) & (r["epoch"] > AFRESH) for r in records]
-    losses = zip(records, inside, strict=True)
+    losses = zip(records, [_spiking(r) & (r["epoch"] > AFRESH) for r in records], strict=True)
     highs = [r["train_loss"][own].max() for r, own in losses if own.any()] or [0.0]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
     counts = Summary.of([len(later_spikes(record)) for record in records]).text()
@@ -144,8 +142,7 @@ def ways_table(records: Records) -> str:
     for (lr, eps), here in group(records, "lr", "eps").items():
         ends = [measures.finals(here, name).text(".2g") for name in ("train_loss", "param_norm")]
         ways = [f"{lr:g}", f"{eps:.2g}", f"{here[0].run.weight_decay:g}", f"{lr / eps:.3g}"]
-        spiky = how_many(map(later_spikes, here))
-        rows.append([*ways, analysis.share_text(here), spiky, *ends])
+        rows.append([*ways, analysis.share_text(here), how_many(map(later_spikes, here)), *ends])
     heads = "η | ε | λ | η / ε | end above ½ | spike in memory | training loss at the end"
     return table(f"{heads} | norm at the end", rows)
 

@@ -257,11 +257,8 @@ def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]
     return [run for times, own in wanted.items() for run in _at_rate(_chosen(usual, own), times)]
 
 
-ROUNDED_MIDDLE = (
-    *((360, seed) for seed in range(5)),
-    *((380, seed) for seed in (0, 2, 3, 4)),
-    *((400, seed) for seed in (2, 3)),
-)
+_SEEDS = {360: range(5), 380: (0, 2, 3, 4), 400: (2, 3)}
+ROUNDED_MIDDLE = tuple((size, seed) for size, seeds in _SEEDS.items() for seed in seeds)
 """Size and seed of the published networks of `rounded` that end in the middle."""
 
 
@@ -308,8 +305,7 @@ def papers_sizes_again(profile: str = "published", seeds: int | None = None) -> 
     runs = papers_sizes(profile, seeds)
     large = _left(profile, (run for run in runs if run.lr == runs[0].lr), LEFT)
     longer = [replace(run, epochs=4 * run.epochs) for run in large]
-    still = _left(profile, longer, STILL)
-    return longer + profiles.to_rest(profile, still)
+    return longer + profiles.to_rest(profile, _left(profile, longer, STILL))
 
 
 NARROW_SIZES = {31: range(300, 461, 40), 47: range(600, 841, 60), 59: range(940, 1101, 40)}

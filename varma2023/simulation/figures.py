@@ -54,7 +54,6 @@ def fig2_simulation(trajectories: Mapping[str, Trajectory]) -> go.Figure:
     axis = LOSS_AXIS | {"range": (min(-1.0, low), max(1.0, high)), "dtick": 1}
     fig.update_yaxes(axis | {"exponentformat": "none"}, col=1)
     fig.update_yaxes(title="logit, norm", range=[0, 1.1 * float(others.max())], col=2)
-    fig.update_xaxes(tickformat=",d")
-    fig.update_xaxes(title="step", row=n)
+    fig.update_xaxes(tickformat=",d").update_xaxes(title="step", row=n)
     text = f"Loss, logits and norm against the step of the simulation: {'; '.join(said_of)}."
     return set_alt(fig, text)

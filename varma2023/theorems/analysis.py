@@ -42,8 +42,7 @@ def minimise_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
         if np.abs(share - before).max() < 1e-9:
             break
     ceiling = math.log(circuits.n_labels) + 745  # beyond it the cross-entropy is exactly flat
-    total = _lowest(lambda s: theorems.effective_loss(circuits, s[:, None] * share), ceiling)
-    return total * share
+    return _lowest(lambda s: theorems.effective_loss(circuits, s[:, None] * share), ceiling) * share
 
 
 def sharing_cost(circuits: EqualCircuits, share: Logged) -> Logged:
@@ -77,8 +76,7 @@ def count_d2_failures(n: int, seed: int) -> int:
     """How many of n random (a, b, r) break Lemma D.2 by more than rounding."""
     rng = _draws(n, seed)
     a, b = 10 ** rng.uniform(-6, 6, (2, n))
-    r = 1 - rng.random(n)
-    return int((theorems.lemma_d2_gap(a, b, r) < -1e-14).sum())
+    return int((theorems.lemma_d2_gap(a, b, 1 - rng.random(n)) < -1e-14).sum())
 
 
 def count_d3_failures(n: int, seed: int, as_printed: bool) -> int:

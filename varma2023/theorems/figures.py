@@ -25,9 +25,8 @@ def fig_d1_scale(logits: Float[np.ndarray, "batch label"]) -> go.Figure:
     wrong[-1] = logits[-1].argmin()
     losses = [[scaled_loss(logits, labels, float(c)) for c in scales] for labels in (right, wrong)]
     perfect, one_wrong = np.array(losses)
-    xaxis = {"title": "scale c of the logits"}
     yaxis = {"type": "log", "title": "loss of c·h (nats)", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5]}
-    fig = figure(xaxis=xaxis, yaxis=yaxis)
+    fig = figure(xaxis={"title": "scale c of the logits"}, yaxis=yaxis)
     fig.add_scatter(x=scales, y=perfect, name="every example right", line=CIRCUITS[0])
     fig.add_scatter(x=scales, y=one_wrong, name="one example wrong", line=CIRCUITS[1])
     best = scales[one_wrong.argmin()]
@@ -62,8 +61,7 @@ def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figu
     P = sorted(circuits.P)[:2]
     share = np.linspace(0, 1, 201)
     xaxis = {"title": f"share of the circuit with P = {P[0]:g}", "range": [0, 1.01]}
-    yaxis = {"title": "decay term, relative", "rangemode": "tozero"}
-    fig = figure(xaxis=xaxis, yaxis=yaxis)
+    fig = figure(xaxis=xaxis, yaxis={"title": "decay term, relative", "rangemode": "tozero"})
     lowest = []
     for kappa, line in zip(kappas, cycle(CIRCUITS), strict=False):
         cost = sharing_cost(replace(circuits, P=tuple(P), kappa=kappa), share)

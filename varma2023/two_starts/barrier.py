@@ -41,9 +41,8 @@ class Push:
     @cached_property
     def top(self) -> int:
         """The step of the peak that stands out most, on both sides; without one, of the highest."""
-        rise = self.costs - np.minimum.accumulate(self.costs)
         fall = self.costs - np.minimum.accumulate(self.costs[::-1])[::-1]
-        stands_out = np.minimum(rise, fall)
+        stands_out = np.minimum(self.costs - np.minimum.accumulate(self.costs), fall)
         return int((stands_out if stands_out.any() else self.costs).argmax())
 
     @property
@@ -59,8 +58,7 @@ class Push:
     @property
     def height(self) -> float | None:
         """The top over the base, in units of Eq. (2) over alpha; None if it does not come down."""
-        down = self.costs[self.top :].min() < self.peak
-        return self.peak - self.base if down else None
+        return self.peak - self.base if self.costs[self.top :].min() < self.peak else None
 
     @property
     def above(self) -> Steps:

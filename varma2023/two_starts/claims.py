@@ -1,6 +1,5 @@
 """Claims about both circuits where ungrokking ends: Fig. 10, two starts, hysteresis."""
 
-from collections.abc import Sequence
 from math import inf
 
 from grokkit.runs import Records
@@ -143,10 +142,9 @@ def hysteresis(found: ByExperiment) -> Result:
 
 def _crits(down: Records, fresh: Records) -> str:
     """Both D_crits: one is a bound from below while ends beside it fall, the other from above."""
-    bounds = zip(("at least ", "at most "), (down, fresh), strict=True)
     crits = [
         f"{'' if measures.crossings_rest(ends) else bound}{measures.d_crit_text(ends)}"
-        for bound, ends in bounds
+        for bound, ends in zip(("at least ", "at most "), (down, fresh), strict=True)
     ]
     return f"D_crit {crits[0]} down, {crits[1]} up"
 
@@ -173,7 +171,8 @@ def trade_places(found: ByExperiment) -> Result:
     first, *_, last = zip(*orders, strict=True)
     small = (None if lower is None else not lower for lower in first)
     core = claims.every([all(pair.apart for pair in pairs), *small, *last])
-    once = claims.every(None if None in each else _changes_once(each) for each in orders)
+    orderly = (o == sorted(o, key=bool) and o[0] != o[-1] for o in orders)
+    once = claims.every(None if None in o else so for o, so in zip(orders, orderly, strict=True))
     ratios = analysis.inside_the_loop(pairs, down, up)
     can_tell = all([*map(measures.rests, ends), *map(measures.crossings_rest, (down, up))])
     inside = all(ratio.within(1, inf) for ratio in ratios) if can_tell else None
@@ -184,11 +183,6 @@ def trade_places(found: ByExperiment) -> Result:
     further: dict[str, Met] = {"on every seed the order changes once": once}
     further |= {"equal between the two D_crit": inside} | measures.resting(ends)
     return Result(ours, core, further, Evidence.of(ends))
-
-
-def _changes_once(order: Sequence[bool | None]) -> bool:
-    """Whether the grokked start ends lower from some size on, and not before."""
-    return [*order] == sorted(order, key=bool) and order[0] != order[-1]
 
 
 @CLAIMS.row(

@@ -52,8 +52,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
         for ratio in PAPER_RATIOS:
             plots.draw_paper(fig, "ratios from 10⁻² to 10⁴", y=ratio, place=(1, 1))
     plots.draw_paper_size(fig, records, (1, 2))
-    fig.update_xaxes(plots.size_axis(records))
-    fig.update_yaxes(plots.LOG, row=1, col=1)
+    fig.update_xaxes(plots.size_axis(records)).update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
     said = f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
     said += "ungrokking ended, against the size of the train set. The ratio goes over "

@@ -132,8 +132,7 @@ def read(run: Run, networks: Rows) -> Path:
     parts = torch.arange(DENSE, dtype=torch.float64) / DENSE
     values = [costs(torch.lerp(networks[:-1], networks[1:], part))[0] for part in parts]
     at = lengths.cumsum(0).unsqueeze(1) + (parts - 1) * lengths.unsqueeze(1)
-    last = costs(networks[1:])[0][-1:]
-    along = torch.cat([torch.stack(values, 1).flatten(), last])
+    along = torch.cat([torch.stack(values, 1).flatten(), costs(networks[1:])[0][-1:]])
     where = torch.cat([at.flatten(), lengths.sum().view(1)]) / lengths.sum()
     return Path(networks, where.numpy(), along.numpy(), [float(along.max())])
 

@@ -149,10 +149,9 @@ RELEASED_AT = (228, 280)  # examples (choice C77)
 def released(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: networks of `pushed`, let go at the end and taken to a minimum (C77)."""
     sizes = {"published": RELEASED_AT, "quick": (60,), "paper": RELEASED_AT}[profile]
-    ends = [replace(run, keep_weights=True) for run in pushed(profile, seeds)]
     return [
         replace(end.init, init=end, keep_weights=False)
-        for end in ends
+        for end in [replace(run, keep_weights=True) for run in pushed(profile, seeds)]
         if end.init and end.dataset_size in sizes
     ]
 
