@@ -280,14 +280,22 @@ class Pass(NamedTuple):
 
 
 def passes(rows: Sequence[Mapping[str, Any]]) -> list[Pass]:
-    """Of measured paths those that begin in memory, by seed."""
+    """Of measured paths those that begin in memory, by size and seed."""
     known = (Pass(**row) for row in rows if row["accuracies"][0] <= IN_MEMORY)
-    return sorted(known, key=lambda path: path.seed)
+    return sorted(known, key=lambda path: (path.dataset_size, path.seed))
+
+
+def left_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """ "0 of 5 at 212, 2 of 5 at 340": how many networks from random weights left memory."""
+    sizes = statistics.gathered((row["dataset_size"], row["accuracies"][0]) for row in rows)
+    counts = ((D, measures.how_many(at > IN_MEMORY for at in own)) for D, own in sizes.items())
+    return ", ".join(f"{count} at {D:,}" for D, count in counts)
 
 
 def passes_text(known: Sequence[Pass], read: Callable[[Pass], float], form: str) -> str:
-    """ "16.3 (9.1 – 20.4)": what is read of each path, median and range."""
-    return Summary.of([*map(read, known)]).text(form)
+    """ "16.3 (9.1 – 20.4) at 212; ...": what is read of each path, median and range by size."""
+    sizes = statistics.gathered((path.dataset_size, read(path)) for path in known)
+    return "; ".join(f"{Summary.of(own).text(form)} at {D:,}" for D, own in sizes.items())
 
 
 def passes_table(known: Sequence[Pass]) -> str:
@@ -299,7 +307,7 @@ def passes_table(known: Sequence[Pass]) -> str:
             for i in (0, -1)
         )
         told = f"{path.tops[-1]:.1f} | {path.rise:.1f} | {path.last_fall:.1f}"
-        rows.append(f"{path.seed} | {' | '.join(ends)} | {told}")
+        rows.append(f"{path.dataset_size:,} | {path.seed} | {' | '.join(ends)} | {told}")
     end = "Eq. (2) over α {} | at rest | test accuracy"
     heads = f"{end.format('in memory')} | {end.format('once grokked')} | top | rise"
-    return table(f"seed | {heads} | last fall of the top", rows)
+    return table(f"D | seed | {heads} | last fall of the top", rows)

@@ -298,15 +298,19 @@ def fig_passes(known: Sequence[barrier.Pass]) -> go.Figure:
     Not in the paper.
     """
     fig = panels(460, ["Eq. (2) above memory's", "test accuracy"], **COLUMNS)
-    for i, (path, colour) in enumerate(coloured(known)):
-        look: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "mode": "lines"}
-        look["meta"], name = {"seed": path.seed}, f"seed {path.seed}"
-        rest = "" if path.at_rest[0] else "<br>memory's end still falling"
-        above, networks = np.array(path.costs) - path.costs[0], path.at[:: paths.DENSE]
-        told = f"%{{y:+.1f}} at %{{x:.0%}} of the way<br>{name}{rest}"
-        draw(fig, path.at, above, name, told, place=(1, 1), **look)
-        told = f"%{{y:.2f}} at %{{x:.0%}} of the way<br>{name}"
-        draw(fig, networks, path.accuracies, name, told, place=(1, 2), **look)
+    for i, (size, colour) in enumerate(coloured(dict.fromkeys(p.dataset_size for p in known))):
+        line: Looks = {"colour": colour, "dash": dash_of(i), "width": 1.6, "mode": "lines"}
+        for path in (path for path in known if path.dataset_size == size):
+            symbols = [symbol_of(i) + "-open" * (not rests) for rests in path.at_rest]
+            marker, name = {"color": colour, "size": 7, "symbol": symbols}, f"{size:,} examples"
+            above = np.array(path.costs) - path.costs[0]
+            networks = path.at[:: paths.DENSE], np.array(path.accuracies), ".2f"
+            for col, (x, y, form) in enumerate(((path.at, above, "+.1f"), networks), 1):
+                told = f"%{{y:{form}}} at %{{x:.0%}} of the way<br>{name}, seed {path.seed}"
+                own: Looks = {"place": (1, col), "meta": {"seed": path.seed}}
+                draw(fig, x, y, name, told, **own, **line)
+                own |= {"mode": "markers", "marker": marker}
+                draw(fig, [x[0], x[-1]], [y[0], y[-1]], name, told, **own)
     fig.update_xaxes(title="part of the way", tickformat=".0%")
     rises = barrier.passes_text(known, lambda path: path.rise, ".1f")
     text = f"On {len(known)} paths from memory to a grokked network Eq. (2) rises by {rises}."
