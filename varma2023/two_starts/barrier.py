@@ -268,12 +268,6 @@ class Pass(NamedTuple):
         return max(self.costs) - self.costs[0]
 
     @property
-    def accuracy(self) -> float:
-        """Test accuracy of the network of the string that is nearest to the highest point."""
-        part = self.costs.index(max(self.costs)) / (len(self.costs) - 1)
-        return self.accuracies[round(part * (len(self.accuracies) - 1))]
-
-    @property
     def last_fall(self) -> float:
         """How much the last stage still lowered the highest point."""
         return self.tops[-2] - self.tops[-1]
