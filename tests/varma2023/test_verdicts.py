@@ -197,7 +197,7 @@ def circuits(**changes):
 
 
 PANELS = simulation.simulate_panels(simulation.Toy())
-TOGETHER = simulation.simulate(simulation.Toy(P_gen=0.2, w_gen=(0, 0.005), w_mem=(0, 0.005)))
+TOGETHER = simulation.simulate(simulation.Toy(0.2, w_gen=(0.0, 0.005), w_mem=(0.0, 0.005)))
 HOLDING = {  # by claim, what makes it hold: records by experiment, or where it reads none, a result
     **dict.fromkeys(("F1a", "F9", "A.3"), grokked),
     **dict.fromkeys(("F1c", "F5", "F6"), semi),
