@@ -118,7 +118,8 @@ class Store:
             unreadable = error
         if file := self._shipped_in.get(run.key):
             try:
-                return _read_whole(_shipped(file)[run.key])
+                if shipped := _shipped(file).get(run.key):
+                    return _read_whole(shipped)
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:

@@ -50,7 +50,7 @@ def not_needed(found: ByExperiment) -> Result:
     earlier="fails, while 20,000 epochs counted as enough (C43); open, without the runs on 2,400 "
     "examples (C72)",
 )
-@told_without("C85", "slingshots", "longer_slingshots", "with_decay")
+@told_without("C85, C92", "slingshots", "longer_slingshots", "with_decay")
 def without_decay(found: ByExperiment) -> Result:
     """Sec. 7: a run without weight decay can grok, later than those with it (choices C22, C43).
 
@@ -67,10 +67,10 @@ def without_decay(found: ByExperiment) -> Result:
     medians = {decay: analysis.general_median(group) for decay, group in decays.items()}
     epochs = (f"{median:,.0f}" if isfinite(median) else "never" for median in medians.values())
     said = ", ".join(f"{decay:g}: {epoch}" for decay, epoch in zip(medians, epochs, strict=True))
-    last = max(record.run.epochs for record in records)
+    most = max(record.run.epochs for record in records)
     long = all(record.run.epochs >= LONG for record in [*without, *others])
     can: Met = any(map(groks, [*without, *others])) or (False if long else None)
-    ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {last:,} epochs"
+    ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {most:,} epochs"
     ours += f"; without, {analysis.n_grok(without)} runs"
     for name, here in analysis.without(others).items():
         ours += f"; {analysis.n_grok(here)} on {name}"
@@ -78,12 +78,13 @@ def without_decay(found: ByExperiment) -> Result:
         ours += f", within {epochs_text(others)}"
     evidence = Evidence.of(*filter(None, (*decays.values(), others)))
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
-    if decayed := found.get("with_decay"):
-        size = decayed[0].run.dataset_size
-        bare = [r for r in others if r.run.dataset_size == size]
-        name = f"on {size:,} examples, where some generalise without it, all do sooner with it"
-        slow, fast = max(map(general_epoch, decayed)), min(map(general_epoch, bare))
-        further[f"{name} ({slow:,.0f} against {fast:,.0f} epochs)"] = slow < fast
+    decayed = found.get("with_decay", ())
+    sizes = {record.run.dataset_size for record in decayed}
+    bare = [general_epoch(r) for r in others if r.run.dataset_size in sizes]
+    if (first := min(bare, default=inf)) < inf:
+        last = max(map(general_epoch, decayed))
+        name = f"on {max(sizes):,} examples, where some generalise without it, by either loss, all "
+        further[f"{name}do sooner with it ({last:,.0f} against {first:,.0f} epochs)"] = last < first
     if free:
         rises = analysis.gain(free)
         further["without Adam's ε networks end at a higher test accuracy"] = rises.tells(MORE, inf)

@@ -287,9 +287,17 @@ def left_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def passes_text(known: Sequence[Pass], read: Callable[[Pass], float], form: str) -> str:
-    """ "16.3 (9.1 – 20.4) at 212; ...": what is read of each path, median and range by size."""
+    """ "16.3 (9.1 – 20.4) at 212; 0.0, 0.0, 1.9 at 340": what is read of each path, by size.
+
+    Median and range, or of fewer than five paths the values.
+    """
+
+    def told(own: list[float]) -> str:
+        values = ", ".join(f"{value:{form}}" for value in sorted(own))
+        return values if len(own) < statistics.FEW else Summary.of(own).text(form)
+
     sizes = statistics.gathered((path.dataset_size, read(path)) for path in known)
-    return "; ".join(f"{Summary.of(own).text(form)} at {D:,}" for D, own in sizes.items())
+    return "; ".join(f"{told(own)} at {D:,}" for D, own in sizes.items())
 
 
 def passes_table(known: Sequence[Pass]) -> str:
