@@ -29,12 +29,13 @@ def main() -> None:
         where = {"dataset_size": memory.run.dataset_size, "seed": memory.run.seed}
         where["at_rest"] = [measures.rests(end) for end in (memory, rule)]
         if (right := measures.at_the_end(memory)) > IN_MEMORY:  # it has left by itself
-            rows.append(where | {"at": [], "costs": [], "tops": [], "accuracies": [right]})
-            continue
-        path = lowest(memory.run, memory.weights(), rule.weights())
-        found = {name: [*np.round(getattr(path, name), 4)] for name in ("at", "costs", "tops")}
-        rows.append(where | found | {"accuracies": [*accuracies(memory.run, path.networks)]})
-        print(where, max(found["costs"]), flush=True)
+            found = {"at": [], "costs": [], "tops": [], "accuracies": [right]}
+        else:
+            path = lowest(memory.run, memory.weights(), rule.weights())
+            found = {name: [*np.round(getattr(path, name), 4)] for name in ("at", "costs", "tops")}
+            found["accuracies"] = [*accuracies(memory.run, path.networks)]
+        rows.append(where | found)
+        print(where, found["tops"][-1:], flush=True)
         save(args, "paths", CPU, rows=rows)  # what is known so far
 
 

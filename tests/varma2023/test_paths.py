@@ -107,6 +107,8 @@ def test_rises_are_read_above_memory_and_only_where_a_path_begins_there():
     assert [(path.seed, path.rise, path.last_fall) for path in known] == [
         *((0, 6.0, 4.0), (1, 7.0, 4.0), (2, 8.0, 4.0))
     ]
+    assert [path.climb for path in known] == [path.rise for path in known]  # it falls only later
+    assert known[0]._replace(costs=[9.0, 5.0, 7.0, 4.0]).climb == 2.0  # below its start
     assert (
         barrier.passes_text(known, lambda path: path.rise, ".1f") == "6.0, 7.0 at 212; 8.0 at 340"
     )

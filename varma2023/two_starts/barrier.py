@@ -268,6 +268,11 @@ class Pass(NamedTuple):
         return max(self.costs) - self.costs[0]
 
     @property
+    def climb(self) -> float:
+        """The highest that it is above its own lowest point before."""
+        return float((np.array(self.costs) - np.minimum.accumulate(self.costs)).max())
+
+    @property
     def last_fall(self) -> float:
         """How much the last stage still lowered the highest point."""
         return self.tops[-2] - self.tops[-1]
@@ -308,8 +313,8 @@ def passes_table(known: Sequence[Pass]) -> str:
             f"{path.costs[i]:.1f} | {'yes' if path.at_rest[i] else 'no'} | {path.accuracies[i]:.2f}"
             for i in (0, -1)
         )
-        told = f"{path.tops[-1]:.1f} | {path.rise:.1f} | {path.last_fall:.1f}"
+        told = f"{path.tops[-1]:.1f} | {path.rise:.1f} | {path.climb:.1f} | {path.last_fall:.1f}"
         rows.append(f"{path.dataset_size:,} | {path.seed} | {' | '.join(ends)} | {told}")
     end = "Eq. (2) over α {} | at rest | test accuracy"
-    heads = f"{end.format('in memory')} | {end.format('once grokked')} | top | rise"
+    heads = f"{end.format('in memory')} | {end.format('once grokked')} | top | rise | largest climb"
     return table(f"D | seed | {heads} | last fall of the top", rows)
