@@ -1026,12 +1026,12 @@ def strengths(seeds=FIVE, optimiser: str = "adamw", **of_ten: float) -> list[Rec
 # --- what is read out of networks ------------------------------------------------------------
 
 
-def rotations(agreement: float = 1.0, shared: bool = True) -> Trigonometric:
+def rotations(explained: float = 1.0, shared: bool = True) -> Trigonometric:
     """A report of four key frequencies, which are the embedding's strongest or are not."""
     share, ones = 0.97, torch.ones(56, dtype=torch.float64)
     strongest = (torch.arange(56) < 4).double()
     embedding = strongest if shared else strongest.flip(0)
-    return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], agreement, agreement)
+    return Trigonometric(share, ones, embedding, [1, 2, 3, 4], ones[:4], explained)
 
 
 def key_frequencies(power=0.25, general=1.0, seeds=FIVE) -> Named:
@@ -1046,9 +1046,9 @@ def key_frequencies(power=0.25, general=1.0, seeds=FIVE) -> Named:
     return {"grokked_moduli": others, "grokking": at(113, 1.0)}
 
 
-def state(alpha: float = 1e-8) -> Equilibrium:
-    """Where AdamW rests, with this fitted alpha."""
-    return Equilibrium(np.ones(2), np.ones(2), alpha, 1.0)
+def state(cosine: float = 1.0) -> Equilibrium:
+    """Where AdamW rests, with this cosine of gradient and decay."""
+    return Equilibrium(np.ones(2), np.ones(2), 1e-8, cosine)
 
 
 def group_circuit(

@@ -8,6 +8,7 @@ modulus in minutes; `paper` is the paper's own grid, for those with the hours. A
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from grokkit.runs import Record, Run
 from grokkit.store.store import Store
@@ -141,9 +142,9 @@ def inventory(runs: Sequence[Run], store: Store) -> tuple[int, dict[Run, int]]:
     return sum(has.values()), {run: begun.get(run, 0) for run in missing}
 
 
-def named(profile: str, *names: str) -> dict[str, list[Record]]:
-    """The records of these experiments by name, trained where they are missing."""
-    return {name: load_or_train(experiment(name).runs(profile)) for name in names}
+def named(profile: str, *names: str, **changes: Any) -> dict[str, list[Record]]:
+    """The records of these experiments by name, with these changes, trained where missing."""
+    return {name: load_or_train(experiment(name).runs(profile, **changes)) for name in names}
 
 
 def all_records(profile: str = "published", store: Store | None = None) -> dict[str, list[Record]]:

@@ -16,10 +16,11 @@ import sys
 import threading
 import unicodedata
 from html import unescape
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
@@ -28,7 +29,7 @@ from playwright.sync_api import Route
 from test_chapters import cells
 
 from varma2023 import claims
-from varma2023.board import CLAIMS
+from varma2023.board import CLAIMS, verdict_box
 from varma2023.publish import chapters, pdf
 
 pytestmark = [pytest.mark.site]
@@ -574,6 +575,16 @@ def test_every_executed_chapter_has_the_verdicts_of_the_board(site, board):
     for (chapter, name), verdict in reached.items():
         assert verdict == board.get(name, claims.Result()).verdict, f"{name} in {chapter}"
     assert {(claim.where[0], claim.id) for claim in CLAIMS} <= set(reached)
+
+
+def test_every_box_of_a_chapter_has_the_numbers_criteria_and_earlier_verdict_of_the_board(board):
+    shown = set()
+    for path in (chapters.BUILD / "book/chapters").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        outputs = chain.from_iterable(cell.get("outputs", ()) for cell in cells)
+        shown |= {str(output.get("data", {}).get("text/html")) for output in outputs}
+    boxes = {name: verdict_box(name, result) for name, result in board.items()}
+    assert [name for name, box in boxes.items() if box not in shown] == []
 
 
 def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):

@@ -47,12 +47,14 @@ def test_the_moment_is_half_way_from_what_mirror_images_give():
 
 CRITS = {p: 1.4 * p * log(p) for p in (31, 53)}
 RATES = {"divergence": 1.5, "nucleation": 60.0, "power": 3.0, "exponential": 0.01}
+RATES |= {"levelling power": 6.0}
+SIZES = dict.fromkeys(WITH_D_C, 300.0) | {"levelling power": 500.0}  # D_c or D_b
 
 
 def waits(law: str, spread: float, until: float = inf) -> Waits:
     """Waits drawn from a law with D_c = 300, cut at a time."""
     size = np.repeat([320.0, 340, 380, 450, 600, 800], 60)
-    mean = LAWS[law](size, 300.0, RATES[law])
+    mean = LAWS[law](size, SIZES.get(law, np.nan), RATES[law])
     drawn = mean - mean.min() + 1 + spread * np.random.default_rng(0).normal(size=len(size))
     return Waits(size, np.minimum(drawn, log(until)), drawn > log(until))
 
@@ -63,7 +65,8 @@ def test_a_fit_finds_the_constants_of_its_law_and_beats_the_others(law):
     fits = {name: fit(name, drawn) for name in LAWS}
     found = fits[law]
     assert (found.rate, found.spread) == pytest.approx((RATES[law], 0.2), rel=0.1)
-    assert found.d_c == pytest.approx(300 if law in WITH_D_C else np.nan, rel=0.01, nan_ok=True)
+    assert found.size == pytest.approx(SIZES.get(law, np.nan), rel=0.05, nan_ok=True)
+    assert (found.d_c == found.size) == (law in WITH_D_C)
     likely = {name: each.log_likelihood(drawn).sum() for name, each in fits.items()}
     best = max(likely.values())  # a divergence far below the sizes is as good as a power
     assert likely[law] == pytest.approx(best, abs=2.0)
@@ -144,6 +147,10 @@ def test_the_spread_is_that_around_each_size_and_leaves_out_sizes_cut_short():
     next(iter(sizes.values()))[0].metrics["test_accuracy"] = np.zeros(4)
     without = np.sqrt(np.mean([np.var(each, ddof=1) for each in off[1:]]))
     assert analysis.spread(records).value == pytest.approx(without)
+    late, whole, *_ = sizes.values()
+    assert analysis.spread_at(whole) == pytest.approx(np.std(off[1], ddof=1), rel=1e-3)
+    assert analysis.spread_at(late) > np.std(off[0][1:], ddof=1)  # its end is later than all others
+    assert np.isnan(analysis.spread_at(late[:4]))
 
 
 def test_figure_and_tables_show_every_network_and_every_law():

@@ -262,8 +262,8 @@ def test_the_overview_leaves_the_third_panel_empty_and_says_so():
 
 def test_fig11_shows_key_frequencies_apart():
     norms = torch.tensor([1.0, 9.0, 2.0, 8.0], dtype=torch.float64)
-    found = Trigonometric(0.97, norms, norms / 2, [2, 4], norms[[1, 3]], 0.995, 1.0)
-    fig = shown(fig11_trigonometric(found), "2 key frequencies, 2, 4", "99.5% of all inputs")
+    found = Trigonometric(0.97, norms, norms / 2, [2, 4], norms[[1, 3]], 0.93)
+    fig = shown(fig11_trigonometric(found), "2 key frequencies, 2, 4", "0.930 of the squared norm")
     key, other = fig.data[2], fig.data[3]  # of the logits
     assert (list(key.x), list(key.y)) == ([2, 4], [9, 8])
     assert (list(other.x), list(other.y)) == ([1, 3], [1, 2])

@@ -236,7 +236,7 @@ def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     report = rotation.trigonometric(found)
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
-    assert report.agreement == report.accuracy == 1
+    assert report.explained == pytest.approx(1, abs=1e-3)
     assert report.share > 0.99
     assert sorted((report.embedding_norms.argsort(descending=True)[:2] + 1).tolist()) == [2, 5]
     few, strong = rotation.trigonometric_criteria(report).values()

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from varma2023 import statistics
 from varma2023.statistics import Interval, bootstrap
@@ -21,6 +22,17 @@ def test_the_interval_of_a_mean_is_the_textbooks():
     assert found.low == pytest.approx(np.mean(values) - half, abs=0.1 * half)
     assert found.high == pytest.approx(np.mean(values) + half, abs=0.1 * half)
     assert found.n == 200
+
+
+@pytest.mark.parametrize("n", [5, 10, 40])
+def test_of_few_units_the_interval_of_a_mean_is_nearly_as_wide_as_students(n):
+    samples = np.random.default_rng(n).normal(size=(60, n))
+    widths = [
+        found.high - found.low for found in (bootstrap(one.tolist(), mean) for one in samples)
+    ]
+    students = 2 * stats.t.ppf(0.975, n - 1) * samples.std(axis=1, ddof=1) / math.sqrt(n)
+    assert np.mean(widths / students) == pytest.approx(1, abs=0.15)  # by percentiles 0.63 of five
+    assert statistics.tail_of(10**6) == pytest.approx(0.025, rel=1e-4)
 
 
 def test_units_are_drawn_whole_and_resamples_without_a_value_left_out():

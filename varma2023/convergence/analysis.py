@@ -246,13 +246,14 @@ def equilibrium(record: Record) -> Equilibrium:
 
 
 SETTLED = 0.1  # of what decay alone would do to the norm (choice C6)
+ALONG = 0.95  # the least cosine of gradient and decay at rest (choice C96)
 
 
 def drift(record: Record) -> float:
     """The norm's rate of change over the last tenth of its epochs, as a part of lr times lambda.
 
-    That is 1 where weight decay acts alone and 0 where the gradient holds its balance: a sign of
-    convergence that, unlike the residual, knows nothing of where AdamW should rest.
+    That is 1 where weight decay acts alone and 0 where the gradient holds its balance along the
+    parameters. Far below epsilon it is about |1 - alpha / (eps lambda)| of the fitted alpha.
     """
     run, last = record.run, int(record["epoch"][-1])  # before run.epochs where it ended early
     change = np.log(record.final("param_norm") / value_at(record, "param_norm", 0.9 * last))

@@ -24,7 +24,7 @@ CLAIMS = Claims()
 )
 @told_without("C9", "grokking_longer")
 def fig11(found: ByExperiment) -> Result:
-    """Fig. 11: the algorithm rebuilt from a few key frequencies answers as the network does."""
+    """Fig. 11: the algorithm, rebuilt from a few key frequencies, explains the logits (C96)."""
     records = [r for r in measures.grokked(found) if r.run.task == "x+y" and r.weights_path]
     if not records:
         return Result()
@@ -32,8 +32,8 @@ def fig11(found: ByExperiment) -> Result:
     criteria = [analysis.trigonometric_criteria(report) for report in reports]
     met = {name: all(each[name] for each in criteria) for name in criteria[0]}
     (_, core), *further = met.items()
-    ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; rebuilt, "
-    ours += f"the same answer on {min(r.agreement for r in reports):.2%} or more"
+    ours = f"{Summary.of([len(r.frequencies) for r in reports]).text()} key frequencies; "
+    ours += f"they explain {min(r.explained for r in reports):.3f} or more of the squared norm"
     return Result(ours, core, dict(further), Evidence.of(records))
 
 
@@ -67,7 +67,8 @@ ROOT = 0.5  # of a count that grows as the root of p (choice C60)
     "the number of key frequencies of grokked networks grows more slowly than the root of p",
     (TRIGONOMETRIC, "fig-moduli-frequencies"),
     ("grokked_moduli", "grokking"),
-    earlier="in part, without the longer run of one network (C60)",
+    earlier="in part, without the longer run of one network (C60); holds, by narrower intervals "
+    "(C94)",
 )
 def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""

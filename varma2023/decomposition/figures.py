@@ -25,6 +25,5 @@ def fig11_trigonometric(report: Trigonometric) -> go.Figure:
     listed = ", ".join(str(f) for f in report.frequencies)
     text = f"Norm of embedding and logits at each of {len(k)} frequencies: "
     text += f"{len(report.frequencies)} key frequencies, {listed}, hold the trigonometric logits. "
-    text += f"The algorithm rebuilt from them gives the network's answer on {report.agreement:.1%} "
-    text += "of all inputs."
+    text += f"They explain {report.explained:.3f} of the squared norm of all logits."
     return set_alt(fig, text)

@@ -36,6 +36,7 @@ LAWS: dict[str, Callable[[Vector, float, float], Vector]] = {
     "nucleation": lambda size, d_c, b: b / (size - d_c),
     "power": lambda size, _, nu: -nu * np.log(size),
     "exponential": lambda size, _, rate: -rate * size,
+    "levelling power": lambda size, bend, nu: np.logaddexp(-nu * np.log(size / bend), 0),
 }
 """ln t by dataset size D, up to a constant, as `FORMULAS` has t."""
 FORMULAS = {
@@ -43,9 +44,12 @@ FORMULAS = {
     "nucleation": "exp(b / (D − D_c))",
     "power": "D<sup>−ν</sup>",
     "exponential": "exp(−D / d)",
+    "levelling power": "1 + (D / D_b)<sup>−ν</sup>",
 }
-"""t up to a factor. The first two have a size at which no network groks in any time."""
+"""t up to a factor. The first two have a size at which no network groks in any time; the last has a
+least time, towards which it bends at D_b (choice C95)."""
 WITH_D_C = ("divergence", "nucleation")
+WITH_D_B = ("levelling power",)
 PLACES = (-1.0, 1.0, 3.0)  # logits of D_c, as a part of the least size, from which fits start
 BOUNDS = [(-9, 25), (-15, 15), (-5, 5), (-6, 8)]  # mean ln t, ln rate, ln spread, place
 RULED_OUT = -5.0  # the least log-likelihood of a run that counts, where a law was not fitted to it
@@ -105,14 +109,19 @@ class Fit:
 
     law: str
     constant: float
-    d_c: float  # NaN of a law without one
+    size: float  # D_c or D_b; NaN of a law without one
     rate: float  # nu, b, or 1 / d of `LAWS`
     spread: float  # standard deviation of ln t
+
+    @property
+    def d_c(self) -> float:
+        """The size at which no network groks in any time; NaN of a law without one."""
+        return self.size if self.law in WITH_D_C else nan
 
     def log_time(self, size: Vector) -> Vector:
         """The mean of ln t at dataset sizes; infinite where no network groks."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = self.constant + LAWS[self.law](size, self.d_c, self.rate)
+            found = self.constant + LAWS[self.law](size, self.size, self.rate)
         return np.where(size <= self.d_c, inf, found)
 
     def log_likelihood(self, waits: Waits) -> Vector:
@@ -127,7 +136,7 @@ class Fit:
 def fit(law: str, waits: Waits) -> Fit:
     """The constants of a law that make these waits the most likely.
 
-    D_c lies between 0 and the smallest size at which a network grokked.
+    D_c lies between 0 and the smallest size at which a network grokked, D_b above that.
 
     Raises:
         ValueError: no network grokked.
@@ -140,17 +149,21 @@ def fit(law: str, waits: Waits) -> Fit:
     size, level = waits.size[seen], float(waits.log_time[seen].mean())
     least = float(size.min())
 
+    def size_at(place: float) -> float:
+        part = 1 + exp(-place)
+        return least / part if law in WITH_D_C else least * part if law in WITH_D_B else nan
+
     def made(free: Vector) -> Fit:
         middle, rate, spread = float(free[0]), exp(free[1]), exp(free[2])
-        d_c = least / (1 + exp(-free[3])) if law in WITH_D_C else nan
-        return Fit(law, middle - float(LAWS[law](size, d_c, rate).mean()), d_c, rate, spread)
+        own = size_at(free[3])
+        return Fit(law, middle - float(LAWS[law](size, own, rate).mean()), own, rate, spread)
 
     def cost(free: Vector) -> float:
         return -float(made(free).log_likelihood(waits).sum())
 
     found = []
-    for place in PLACES if law in WITH_D_C else PLACES[:1]:
-        width = float(np.ptp(LAWS[law](size, least / (1 + exp(-place)), 1.0))) or 1.0
+    for place in PLACES if law in WITH_D_C + WITH_D_B else PLACES[:1]:
+        width = float(np.ptp(LAWS[law](size, size_at(place), 1.0))) or 1.0
         start = [level, -log(width), 0.0, place]  # ln t falls by 1 over the sizes
         found.append(optimize.minimize(cost, start, method="L-BFGS-B", bounds=BOUNDS))
     return made(min(found, key=lambda end: end.fun).x)
@@ -171,7 +184,7 @@ def fits(records: Records) -> dict[str, Fit]:
 
 def aic(found: Fit, waits: Waits) -> float:
     """Akaike's criterion of a fitted law: the less the better, and each constant costs 2."""
-    return 2 * (3 + (found.law in WITH_D_C) - float(found.log_likelihood(waits).sum()))
+    return 2 * (3 + isfinite(found.size) - float(found.log_likelihood(waits).sum()))
 
 
 def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int, Vector]]:
@@ -239,6 +252,17 @@ def spread(records: Records) -> Interval:
         return sqrt(float(np.mean(np.concatenate(drawn) ** 2)) / freedom)
 
     return statistics.bootstrap([*off.values()], deviation)
+
+
+def spread_at(records: Records) -> float:
+    """The standard deviation of ln t at one size, where a network that is not there comes later.
+
+    NaN of fewer than five networks, or if none is there.
+    """
+    waits, n = Waits.of(records), len(records)
+    if n < FEW or waits.censored.all():
+        return nan
+    return fit("power", waits).spread * sqrt(n / (n - 1))
 
 
 def by_decay(records: Records) -> dict[int, dict[float, Interval]]:
@@ -352,12 +376,12 @@ def laws_table(records: Records) -> str:
         return ""
     scores, rows = held_out(records), []
     for law, found in fits(records).items():
-        d_c = f"{found.d_c:,.0f}" if law in WITH_D_C else ""
+        size = f"{found.size:,.0f}" if isfinite(found.size) else ""
         score = float(np.mean(np.concatenate([*scores[law].values()])))
         less = "" if law == "divergence" else gain(scores, law).text("+.3f")
         numbers = (f"{found.rate:,.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
-        rows.append([f"{law}, {FORMULAS[law]}", d_c, *numbers])
-    heads = "law | D_c | ν, b or 1 / d | standard deviation of ln t around it"
+        rows.append([f"{law}, {FORMULAS[law]}", size, *numbers])
+    heads = "law | D_c or D_b | ν, b or 1 / d | standard deviation of ln t around it"
     return table(f"{heads} | log-likelihood of a run held out | divergence, over it", rows)
 
 

@@ -31,7 +31,7 @@ def fig_delay(
         upper: ends of `sweeps.upper_branch`; a line stands up to where they end in memory.
         noisy: runs of `sweeps.noisy`.
     """
-    titles = ["by dataset size, with four laws", "by D / D<sub>crit</sub>, all runs"]
+    titles = ["by dataset size, with five laws", "by D / D<sub>crit</sub>, all runs"]
     fig = panels(480, titles, cols=2, shared_yaxes=True)
     own = analysis.comparable(records)
     groups = group(records, "p", "weight_decay")

@@ -5,6 +5,7 @@ Weight decay bounds the largest singular value of a matrix that Muon moves, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import nan
 from statistics import fmean
 
@@ -68,8 +69,9 @@ class Muon:
 
     @property
     def still(self) -> list[bool]:
-        """Of each network that ungroks, whether its accuracy is still at the end."""
-        late = ((r["epoch"] >= 0.75 * r.run.epochs, r) for r in (*self._first, *self.slow))
+        """Of each network that ungroks, by AdamW too, whether its accuracy is still at the end."""
+        every = chain(self.usual, *self.ends.values(), self.slow)
+        late = ((r["epoch"] >= 0.75 * r.run.epochs, r) for r in every)
         return [bool(np.ptp(r["test_accuracy"][last]) <= STILL) for last, r in late]
 
     def times(self, records: Records) -> dict[int, Interval]:

@@ -323,7 +323,8 @@ def shared(found: ByExperiment) -> Result:
     "a network of twice the width keeps the rule with fewer examples",
     (CRITICAL, "sec-widths"),
     ("widths",),
-    earlier="open, before a size was added and two ends were made longer (C28)",
+    earlier="open, before a size was added and two ends were made longer (C28); in part, by "
+    "narrower intervals (C94)",
 )
 def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
@@ -351,9 +352,10 @@ def wider(found: ByExperiment) -> Result:
     "twice the hidden units alone let a network keep the rule with fewer examples",
     (CRITICAL, "sec-widths"),
     ("widths", "either_width"),
+    earlier="open, while its rule had no answer for no effect (C97)",
 )
 def which_width(found: ByExperiment) -> Result:
-    """B40: whether D_crit is smaller with more hidden units, or with a larger d_model (C62)."""
+    """B40: whether D_crit is smaller with more hidden units, or a larger d_model (C62, C97)."""
     kinds = costs.widths([*found["widths"], *found["either_width"]])
     if len(kinds) < 4:
         return Result()
@@ -369,7 +371,8 @@ def which_width(found: ByExperiment) -> Result:
     ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
     ours += f"d_model alone, × {both.text()} for both; in the narrow network × "
     ours += f"{statistics.mean_ratio(thin, narrow).text()} for twice the d_mlp alone"
-    core = hidden.tells(0, 1) if at_rest[2] and at_rest[3] else None
+    less = False if hidden.near(1, costs.SAME_SIZE) else hidden.tells(0, 1)
+    core = less if at_rest[2] and at_rest[3] else None
     return Result(ours, core, further, Evidence.of(kinds[-1].ends))  # the paper's width
 
 

@@ -21,6 +21,7 @@ from varma2023.tables import table
 from varma2023.theme import GEN, MEM, NORM, TEST, figure, panels, set_alt
 
 SAME_SHIFT = 1.2  # factor within which a shift is as predicted (choice C28)
+SAME_SIZE = 1.1  # factor between two D_crit within which nothing has moved (choice C97)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def not_needed(found: ByExperiment) -> Result:
     ("ablations",),
     number="seen by others; slower, often much harder to get",
     earlier="fails, while 20,000 epochs counted as enough (C43); open, without the runs on 2,400 "
-    "examples (C72)",
+    "examples (C72); holds, smaller, by narrower intervals (C94)",
 )
 @told_without("C85, C92", "slingshots", "longer_slingshots", "with_decay")
 def without_decay(found: ByExperiment) -> Result:

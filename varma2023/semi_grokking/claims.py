@@ -650,6 +650,7 @@ def spikes_kept_low(found: ByExperiment) -> Result:
     "training sets in the same time η × epochs",
     (CLOCK, "fig-leaving"),
     ("semi_grokking", "leaving_memory"),
+    earlier="fails, by narrower intervals (C94)",
 )
 def fewer_examples(found: ByExperiment) -> Result:
     """B21: whether a larger rate moves the size on which fresh networks generalise (choice C34)."""

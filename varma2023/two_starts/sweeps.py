@@ -83,7 +83,7 @@ FRESH_FOR_LONGER = {
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 6000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
-    quick=Grid(1, 80, (60, 110), run=Run(p=17, dataset_size=1)),
+    quick=Grid(1, 80, (60, 110), run=replace(QUICK_RUN, p=17, dataset_size=1)),
     paper=Grid(10, 20_000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
 )
 def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -116,7 +116,7 @@ PUSH = 0.9  # of the logits' norm: nearly all is the rule
 @sets(
     *("seed", "dataset_size", "until_rest", "keep_weights", "n_logged", "tolerance"),
     published=Grid(5, 4000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
-    quick=Grid(1, 80, (60, 110), run=Run(p=17, dataset_size=1)),
+    quick=Grid(1, 80, (60, 110), run=replace(QUICK_RUN, p=17, dataset_size=1)),
     paper=Grid(10, 20_000, (149, 180, 228, 280), run=Run(p=31, dataset_size=1)),
 )
 def pushed(profile: str, grid: Grid, **changes: Any) -> list[Run]:
