@@ -470,6 +470,16 @@ def steep_text(read: Readings, records: Records) -> str:
     return Summary.of(medians(read, records)).text()
 
 
+def onset_text(records: Records) -> str:
+    """When networks that fit are first at the edge, and when they first spike in memory."""
+    fit = [r["train_accuracy"] == 1 for r in records]
+    steep = [r["steepness"] > edge(r.run) for r in records]
+    at = [measures.first(*each) for each in zip(records, np.logical_and(fit, steep), strict=True)]
+    spikes = [float(r["epoch"][rows[0]]) for r in records if (rows := spikes_in_memory(r))]
+    onset = Summary.of([each.epoch if each else nan for each in at]).text(",.0f")
+    return f"from epoch {onset} on, the first spike is at {Summary.of(spikes).text(',.0f')}"
+
+
 class Steep(NamedTuple):
     """The runs of `sweeps.steep`, by what they are to show."""
 
