@@ -110,6 +110,13 @@ def test_the_higher_end_is_at_rest_or_far_above(cost, known):
     assert pair.grokked_is_lower is known
 
 
+@pytest.mark.parametrize(("cost", "known"), [(0.997, True), (1.001, None), (1.003, False)])
+def test_of_two_ends_at_rest_one_is_lower_unless_they_are_equal(cost, known):
+    ends = two_minima(cost, sizes=(600,))["two_minima"]
+    [pair, *_] = analysis.two_starts(*analysis.by_start(ends))
+    assert pair.grokked_is_lower is known
+
+
 @pytest.mark.parametrize(
     ("d_crit", "half", "loop", "ratio"),
     [

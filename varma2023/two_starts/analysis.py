@@ -21,6 +21,7 @@ MONOTONE = 0.8  # the rank correlation of D and ratio in a bucket, at least (cho
 SMOOTH = 0.05  # the most that accuracy may fall from one size to the next larger (choice C20)
 JUMP = 0.5  # the most that it may rise from one size to the next, a tenth larger (likewise)
 APART = 0.1  # of test accuracy: two ends further apart are two minima (choice C33)
+TIE = 1.002  # Eq. (2) of the higher end over that of the lower: as much as an end at rest may fall
 MAY_FALL = 1.1  # Eq. (2) of an end that is still falling, over its minimum, at most (likewise)
 
 
@@ -171,9 +172,10 @@ class TwoStarts(NamedTuple):
 
     @property
     def grokked_is_lower(self) -> bool | None:
-        """In Eq. (2); None if the higher end is still falling, and near."""
+        """In Eq. (2); None at a tie, or if the higher end is still falling, and near."""
         low, high = sorted(self, key=least)
-        known = measures.rests(high) or least(high) > MAY_FALL * least(low)
+        margin = TIE if measures.rests(high) else MAY_FALL
+        known = least(high) > margin * least(low)
         return low is self.grokked if known else None
 
 

@@ -178,10 +178,12 @@ def trade_places(found: ByExperiment) -> Result:
     inside = all(ratio.within(1, inf) for ratio in ratios) if can_tell else None
     equal = measures.Summary.of([*analysis.equal_sizes(pairs).values()])
     ours = f"both starts end at an equal Eq. (2) on {equal.text('.0f')} examples, by seed; D_crit "
-    ours += f"{measures.d_crit_text(down)} from grokked networks, {measures.d_crit_text(up)} from "
-    ours += f"fresh ones; × {ratios[0].text()} and × {ratios[1].text()}"
+    ours += f"{measures.d_crit_text(down)}, fresh networks end in memory up to "
+    ours += f"{measures.d_crit_text(up)}; × {ratios[0].text()} and × {ratios[1].text()}"
     further: dict[str, Met] = {"on every seed the order changes once": once}
-    further |= {"equal between the two D_crit": inside} | measures.resting(ends)
+    further |= {
+        "equal between D_crit and where fresh networks leave memory": inside
+    } | measures.resting(ends)
     return Result(ours, core, further, Evidence.of(ends))
 
 
