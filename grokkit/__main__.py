@@ -1,6 +1,7 @@
 """The command `grokkit`, and how a command begins."""
 
 import signal
+import sys
 import warnings
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,7 @@ def loaded(module: str) -> Any:
     if interrupts := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     found = import_module(module)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

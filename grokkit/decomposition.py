@@ -25,11 +25,9 @@ def _residue_means(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " p"]:
     return Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
 
 
-def _cosine_sums(Z: Float[Tensor, "p p p"], k: Float[Tensor, " freq"]) -> Float[Tensor, " freq"]:
-    """Z . Z_k / p^2 for the direction Z_k = cos(2 pi k (a + b - c) / p) of each frequency k."""
-    p = Z.shape[0]
-    angle = 2 * torch.pi / p * k[:, None] * torch.arange(p, device=Z.device, dtype=Z.dtype)
-    return angle.cos() @ _residue_means(Z)
+def _cosine_sums(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
+    """Z . Z_k / p^2 for the direction Z_k = cos(2 pi k (a + b - c) / p), k = 0..p/2."""
+    return torch.fft.rfft(_residue_means(Z)).real
 
 
 def trig_logits(Z: Float[Tensor, "p p p"]) -> Float[Tensor, "p p p"]:
@@ -60,9 +58,9 @@ def trig_share(Z: Float[Tensor, "p p p"]) -> Float[Tensor, ""]:
 def frequency_norms(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " freq"]:
     """|Z . Z_hat_k|, k = 1..p/2: logit norm along each direction cos(2 pi k (a+b-c)/p)."""
     p = Z.shape[0]
-    k = torch.arange(1, p // 2 + 1, device=Z.device, dtype=Z.dtype)
-    norms = (p**2 * _cosine_sums(Z, k)).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
-    return norms / (1 + (2 * k == p).to(Z)).sqrt()  # and p^3 at p / 2
+    norms = (p**2 * _cosine_sums(Z)[1:]).abs() / (p**3 / 2) ** 0.5  # ||Z_k||^2 = p^3 / 2
+    norms[(p - 1) // 2 :] /= 2**0.5  # and p^3 at p / 2
+    return norms
 
 
 def n_key(norms: Float[Tensor, " freq"]) -> Int[Tensor, ""]:
@@ -81,5 +79,5 @@ def key_frequencies(Z: Float[Tensor, "p p p"]) -> list[int]:
 
 def amplitudes(Z: Float[Tensor, "p p p"], frequencies: list[int]) -> Float[Tensor, " freq"]:
     """A_k of the best fit sum_k A_k cos(w_k (a + b - c)) to the logits, at given frequencies."""
-    k = torch.tensor(frequencies, dtype=Z.dtype, device=Z.device)
-    return (2 - (2 * k == len(Z)).to(Z)) / len(Z) * _cosine_sums(Z, k)
+    k = torch.tensor(frequencies, device=Z.device)
+    return (2 - (2 * k == len(Z)).to(Z)) / len(Z) * _cosine_sums(Z)[k]

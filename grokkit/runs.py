@@ -8,6 +8,7 @@ from errno import ENOTSUP
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -195,18 +196,24 @@ class Run:
         return np.unique(np.rint(np.concatenate([even, log])).astype(np.int64))
 
     def __str__(self) -> str:
-        sizes = f"{self.task} p={self.p} D={self.dataset_size} wd={self.weight_decay:g}"
-        return (
-            f"{sizes} seed={self.seed}"
-            + (" random labels" if self.labels == "random" else "")
-            + (f" from D={self.init.dataset_size}" if self.init else "")
-            + (f" {self.optimiser}" if self.optimiser != "adamw" else " muon" * bool(self.muon))
-        )
+        said = f"{self.task} p={self.p} D={self.dataset_size} wd={self.weight_decay:g}"
+        said += f" seed={self.seed}" + " random labels" * (self.labels == "random")
+        said += f" from D={self.init.dataset_size}" if self.init else ""
+        more = [(name, value) for name, value in _changed(self) if name in SAID.split()]
+        return said + "".join(f" {k}={v:g}" if isinstance(v, float) else f" {v}" for k, v in more)
+
+
+def _float(value: Real) -> float:
+    """Without -0.0; infinite where it is too large."""
+    try:
+        return float(value) + 0.0
+    except OverflowError:
+        return np.inf
 
 
 TYPES: dict[object, tuple[type | tuple[type, ...], str, Callable]] = {
     int: (Integral, "an integer", int),
-    float: (Real, "a number", lambda v: np.inf if abs(v) >= 2**1023 else float(v) + 0.0),  # no -0.0
+    float: (Real, "a number", _float),
     bool: ((bool, np.bool_), "True or False", bool),
     str: (str, "a text", str),
     ModelConfig: (ModelConfig, "a ModelConfig", lambda value: value),
@@ -219,15 +226,20 @@ def _any(allowed: Iterable[str]) -> str:
 
 
 DEFAULT = Run()
+SAID = "optimiser lr beta1 beta2 eps clip noise amplify muon init_scale push kink steepness loss "
+SAID += "precision model"  # fields that a run is called by, where it changes them
+
+
+def _changed(run: Run) -> list[tuple[str, Any]]:
+    found = ((item.name, getattr(run, item.name)) for item in fields(run))
+    return [(name, value) for name, value in found if value != getattr(DEFAULT, name)]
 
 
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    return {
-        item.name: plain[type(value)](value) if type(value) in plain else value
-        for item in fields(run)
-        if (value := getattr(run, item.name)) != getattr(DEFAULT, item.name)
-    }
+    rule = {} if run.task in tasks.KNOWN else {"rule": run.operation.labels.tolist()}
+    changed = _changed(run)
+    return rule | {name: plain.get(type(value), lambda own: own)(value) for name, value in changed}
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,13 +247,15 @@ class Record:
     """What a finished run leaves: metrics at the logged epochs, provenance, maybe final weights."""
 
     run: Run
-    metrics: dict[str, np.ndarray]  # each [log]; "epoch" is the axis
-    provenance: dict
+    metrics: dict[str, np.ndarray] = field(repr=False)  # each [log]; "epoch" is the axis
+    provenance: dict = field(repr=False)
     weights_path: Path | None = None
     weights_sha256: str = ""
     read_weights: Callable[["Record"], dict[str, Tensor]] | None = None  # the store's
 
     def __getitem__(self, metric: str) -> np.ndarray:
+        if metric not in self.metrics:
+            raise KeyError(f"{self.run} has no {metric}; it has {', '.join(self.metrics)}")
         return self.metrics[metric]
 
     @property

@@ -30,6 +30,7 @@ MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 
 DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
 PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
+KNOWN = (*MODULAR, *PERMUTATION)  # known by name; the key of another's run hashes its labels
 MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
 
 
@@ -67,7 +68,6 @@ def names() -> tuple[str, ...]:
     return (*MODULAR, *PERMUTATION)
 
 
-@lru_cache(typed=True)
 def task(name: str, p: int) -> Task:
     """The task `name` (one of `names()`, Fig. 8) at modulus p, or over S_p for the permutations.
 
@@ -76,6 +76,11 @@ def task(name: str, p: int) -> Task:
     Raises:
         ValueError: unknown name, p no integer >= 3, composite p with a division, S_n not n = 2..5.
     """
+    return _task(name, p, MODULAR.get(name))
+
+
+@lru_cache(typed=True)
+def _task(name: str, p: int, rule: Callable | None) -> Task:
     if name not in (known := names()):
         raise ValueError(f"task must be one of {', '.join(map(repr, known))}; got {name!r}")
     if isinstance(p, bool) or not isinstance(p, (int, np.integer)):
@@ -91,8 +96,8 @@ def task(name: str, p: int) -> Task:
     x, y = (axis.ravel() for axis in np.indices((n, n)))
     if name == "x/y":
         x, y = x[y != 0], y[y != 0]
-    if name in MODULAR:
-        labels = np.asarray(MODULAR[name](x, y, p))
+    if rule:
+        labels = np.asarray(rule(x, y, p))
         if labels.dtype.kind not in "iu" or labels.shape != x.shape or {*labels} - {*range(n)}:
             raise ValueError(
                 f"{name}: a rule gives {len(x)} integers in 0..{n - 1}, got {labels!r}"
@@ -102,14 +107,16 @@ def task(name: str, p: int) -> Task:
         inverse = product.argmin(axis=1)  # the identity has index 0
         right = {"S_n: xy": 0 * x, "S_n: xyx^-1": inverse[x], "S_n: xyx": x}[name]
         labels = product[product[x, y], right]
-    return Task(name, int(p), n, np.stack([x, y], axis=1), labels.astype(np.int64))
+    inputs, labels = np.stack([x, y], axis=1), labels.astype(np.int64)
+    inputs.flags.writeable = labels.flags.writeable = False  # every run of this task has them
+    return Task(name, int(p), n, inputs, labels)
 
 
 def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> None:
     """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
     most = len(np.unique(facts(task))) if mirrors == "none" else task.n_examples
     if not 0 < dataset_size <= most:
-        allowed = f"{task.name} at p = {task.p}: dataset_size must be 1..{most}"
+        allowed = f"{task.name} at p = {task.p}, {mirrors} mirrors: dataset_size must be 1..{most}"
         raise ValueError(f"{allowed}, got {dataset_size}")
 
 

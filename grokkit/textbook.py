@@ -34,8 +34,8 @@ def train(
     if any(changed := (run.init, run.noise, run.amplify, run.muon, run.clip)):
         raise ValueError(f"init, noise, amplify, muon and clip must be None or 0, got {changed}")
     task = run.operation
-    tokens = model.tokens(torch.from_numpy(task.inputs), task.n_tokens).to(device)
-    labels = torch.from_numpy(run.example_labels()).to(device)
+    tokens = model.tokens(torch.tensor(task.inputs), task.n_tokens).to(device)
+    labels = torch.tensor(run.example_labels()).to(device)
     rows, test_rows = (torch.from_numpy(rows).to(device) for rows in run.split())
     (x, y), (x_test, y_test) = ((tokens[r], labels[r]) for r in (rows, test_rows))
     weights = model.initialise(run.model, task.n_tokens, run.seed, run.init_scale)

@@ -404,6 +404,8 @@ ADAMW_RESIDUAL = 0.3  # below which AdamW hovers at a grokked end (choice C15)
 
 def rests(record: Record) -> bool:
     """Whether a run ended at rest (choice C15); what does not is still falling."""
+    if "residual" not in record.metrics:  # without weight decay there is no Eq. (2)
+        return False
     epochs, residual, run = record["epoch"], record["residual"], record.run
     if run.optimiser == "lbfgs":
         return at_minimum(epochs, objective(record), float(residual[-1]))

@@ -238,7 +238,8 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
     `sizes` are the reduced dataset sizes D'. A change of task, p or model also applies to the
     networks that the runs start from; another (weight decay, lr, eps, epochs) does not (choice C7).
-    The published runs have fewer epochs at the largest size, where none of them changes.
+    The published runs have fewer epochs at the largest size, where none of them changes; not so
+    where a field is changed.
     """
     inits = full_data(profile, grid.seeds, **shared(changes))
     start = {name: getattr(inits[0], name) for name in (*SHARED, "lr", "dataset_size")}
@@ -246,7 +247,7 @@ def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     base = apply(Run(**start, epochs=grid.epochs, n_logged=n_logged), not_shared(changes))
     wanted = product(grid.sizes_of(inits[0]), inits)
     runs = [replace(base, dataset_size=size, init=init, seed=init.seed) for size, init in wanted]
-    if profile != "published" or "epochs" in not_none(changes):
+    if profile != "published" or not_none(changes):
         return runs
     return [replace(r, epochs=AT_FIRST) if r.dataset_size == UNMOVED else r for r in runs]
 

@@ -73,8 +73,10 @@ def at_minimum(gradients: Epochs, objective: Logged, residual: float) -> bool:
 
 def all_logits(theta: Weights, task: tasks.Task) -> Float[Tensor, "batch label"]:
     """Logits of one network on every example of the task, in float64 on the weights' device."""
+    if (known := len(theta["W_E"]) - 2) != task.n_tokens:
+        raise ValueError(f"{task.name} has {task.n_tokens} operands here, the network {known}")
     single = {name: weight.unsqueeze(0) for name, weight in theta.items()}
-    x, y = torch.from_numpy(task.inputs.T).to(theta["W_E"].device).unsqueeze(1)
+    x, y = torch.tensor(task.inputs.T, device=theta["W_E"].device).unsqueeze(1)
     return batched.forward(single, x, y)[0].double()
 
 
@@ -118,5 +120,5 @@ def evaluate(
 def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Labels of all examples, and the rows of the train and of the test set."""
     arrays = (run.example_labels(), *run.split())
-    labels, train, test = (torch.from_numpy(rows).to(device) for rows in arrays)
+    labels, train, test = (torch.tensor(rows, device=device) for rows in arrays)
     return labels, train, test

@@ -28,7 +28,7 @@ def second_difference(
     found, middle = point.new_zeros(len(point)), loss(point)[0]
     h = part.to(point) * point.norm(dim=1)
     for _ in range(steps):
-        u = h.unsqueeze(1) * u / u.norm(dim=1, keepdim=True)
+        u = h.unsqueeze(1) * u / u.norm(dim=1, keepdim=True).clamp(torch.finfo(u.dtype).tiny)
         (up, rise), (down, fall) = loss(point + scale * u), loss(point - scale * u)
         found = torch.maximum(found, (up - 2 * middle + down) / h**2)
         u = scale * (rise - fall)

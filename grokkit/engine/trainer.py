@@ -38,7 +38,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if cards else "cpu")
     available = ["auto", "cpu", *["cuda"][:cards], *(f"cuda:{i}" for i in range(cards))]
-    if name not in available:
+    if (name := str(name)) not in available:
         raise ValueError(f"device must be one of {', '.join(available)} here, got {name!r}")
     return torch.device(name)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import chain
 from operator import index
 from pathlib import Path
 
@@ -75,15 +76,16 @@ class Store:
         return self.path / folder / f"{run.key}.{ENDINGS[folder]}"
 
     @cached_property
-    def _shipped_in(self) -> dict[str, File]:
-        """By key, the shipped file that has the record."""
-        found: dict[str, File] = {}
+    def _shipped_in(self) -> dict[str, list[File]]:
+        """By key, the shipped files that have the record."""
+        found: dict[str, list[File]] = {}
         for path in listed(self.shipped, "*.parquet") if self.shipped else []:
             try:
                 with reading(path):
                     file = path, (now := path.stat()).st_ctime_ns, now.st_size
-                found |= dict.fromkeys(parquet.read_keys(*file), file)
-            except (Damaged, Unreadable) as error:
+                for key in parquet.read_keys(*file):
+                    found.setdefault(key, []).append(file)
+            except (Damaged, Unreadable, FileNotFoundError) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
         return found
 
@@ -91,7 +93,7 @@ class Store:
     def shipped_records(self) -> dict[str, Record]:
         """Every sound record that ships with the package, by key."""
         found: dict[str, Record] = {}
-        for file in dict.fromkeys(self._shipped_in.values()):
+        for file in dict.fromkeys(chain(*self._shipped_in.values())):
             try:
                 found |= _shipped(file)
             except (Damaged, Unreadable) as error:
@@ -116,7 +118,7 @@ class Store:
             _report(error)
         except Unreadable as error:
             unreadable = error
-        if file := self._shipped_in.get(run.key):
+        for file in self._shipped_in.get(run.key, ()):
             try:
                 if shipped := _shipped(file).get(run.key):
                     return _read_whole(shipped)
@@ -136,9 +138,14 @@ class Store:
 
     def put(self, record: Record, weights: dict[str, Tensor] | None = None) -> Record:
         """The record of a finished run, now stored, with its weights if the run keeps them."""
+        if "epoch" not in record.metrics:
+            raise ValueError(f"run {record.run.key} has no metric epoch")
         if record.run.keep_weights:
             if weights is None:
                 raise ValueError(f"run {record.run.key} keeps its weights, but none were given")
+            if {n: (*w.shape,) for n, w in weights.items()} != record.run.shapes:
+                raise ValueError(f"weights of run {record.run.key} must be {record.run.shapes}")
+            weights = {name: weights[name] for name in record.run.shapes}
             path, digest = self._path("weights", record.run), parquet.digest(record.run, weights)
             write_atomically(path, parquet.weights_bytes(weights))
             read = parquet.read_weights
@@ -203,7 +210,9 @@ class Store:
             for run in runs:
                 path = self._path("locks", run)
                 with suppress(Timeout), files.naming_full_disk(path):
-                    locks.enter_context(FileLock(path, timeout=0, thread_local=False))
+                    locks.enter_context(
+                        FileLock(path, 0, thread_local=False, fallback_to_soft=False)
+                    )
                     held[run] = path
             # only now: a holder stores its record before it lets go
             yield [run for run in held if self.get(run) is None]
@@ -235,7 +244,8 @@ class Store:
         Raises:
             ValueError: a run has no sound record; the message says which.
         """
-        target = target or self.shipped or SHIPPED
+        if not (target := target or self.shipped):
+            raise ValueError(f"{self} has no shipped results to export to: name a target")
         found = {run: self.get(run) for run in runs}
         for run, record in found.items():
             if record is None:

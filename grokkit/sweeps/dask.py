@@ -4,6 +4,7 @@ The records, checkpoints and locks are those of `local.train` on one machine. A 
 costs what it did since its last checkpoint: Dask gives its stack to another one.
 """
 
+import multiprocessing
 import re
 import threading
 import time
@@ -198,6 +199,8 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
         ModuleNotFoundError: dask is not installed; the message says how it is.
     """
     workers = check_address(scheduler)
+    if workers and multiprocessing.parent_process():
+        raise ValueError('scheduler: local:N needs the call under if __name__ == "__main__":')
     try:
         import distributed
     except ModuleNotFoundError as error:

@@ -80,9 +80,12 @@ def train(
         )
     bar = tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress)
     with executor as trainer, bar:
-        watch = _Watch(bar, deadline)
+        watch, diverged = _Watch(bar, deadline), list[str]()
         for generation in generations:
-            _train_all(generation, stored, store, trainer, watch)
+            ready = [run for run in generation if run.init is None or run.init in found]
+            diverged += _train_all(ready, stored, store, trainer, watch)
+    if diverged:
+        raise FloatingPointError("\n".join(diverged))
     return [found[run] for run in runs]
 
 
@@ -92,16 +95,17 @@ def _train_all(
     store: Store,
     trainer: "LocalExecutor | dask.Cluster",
     watch: "_Watch",
-) -> None:
-    """Train until all are `stored`, by this call or by another process."""
+) -> list[str]:
+    """Train until all are `stored` or diverged, here or elsewhere; what is said of the latter."""
+    diverged: list[str] = []
     while missing:
         device, free = trainer.device_and_free_memory(watch.halt)
         stacks = pack(missing, device, store.checkpointed(), free)
         results = trainer.train(stacks, watch.progress, watch.halt)
-        if diverged := [text for _, text in results if text]:
-            raise FloatingPointError("\n".join(diverged))
+        diverged += [text for _, text in results if text]
+        failed = {run for held, text in results if text for run in held}
         trained = [run for held, _ in results for run in held]
-        missing = [run for run in missing if not stored(run)]
+        missing = [run for run in missing if not stored(run) and run not in failed]
         if missing and watch.halt():
             done = f"{watch.done:,} of {watch.bar.total:,} epochs trained"
             raise TimeoutError(f"time is up with {done}; the same call continues")
@@ -109,6 +113,7 @@ def _train_all(
             raise RuntimeError(f"trained but not found in {store}: {', '.join(map(str, lost))}")
         if missing and not trained:  # others hold them
             time.sleep(POLL_SECONDS)
+    return diverged
 
 
 class _Watch:

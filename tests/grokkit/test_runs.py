@@ -14,7 +14,7 @@ from tiny import BRIEF as RUN
 from tiny import MINIMISER
 
 from grokkit.model import ModelConfig
-from grokkit.runs import Run
+from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 
 
@@ -65,7 +65,7 @@ def test_a_bad_field_names_itself_and_what_is_allowed(changes, says):
 TYPED = """
 import numpy as np
 from grokkit.model import ModelConfig
-from grokkit.runs import Run
+from grokkit.runs import Record, Run
 
 WRONG = {
     "model": ("a ModelConfig", [None, {"d_model": 16}]),
@@ -139,3 +139,12 @@ def test_log_epochs_start_at_zero_end_at_the_end_and_rise(epochs, n_logged):
     assert (logged[0], logged[-1]) == (0, epochs)
     assert (np.diff(logged) > 0).all()
     assert len(logged) <= n_logged + 2
+
+
+def test_a_run_is_called_by_what_it_changes_and_a_record_names_what_it_lacks():
+    said = str(replace(RUN, lr=2e-3, loss="rounded", model=ModelConfig(8, 2, 12), seed=7))
+    assert all(each in said for each in ("seed=7", "lr=0.002", " rounded", "d_model=8"))
+    record = Record(RUN, {"epoch": np.arange(3)}, {})
+    assert "array" not in repr(record)
+    with pytest.raises(KeyError, match="has no trig_logit; it has epoch"):
+        record["trig_logit"]

@@ -110,6 +110,34 @@ def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store
     assert not below.path.exists()
 
 
+def test_weights_of_another_network_are_refused_and_their_order_does_not_matter(store):
+    record, weights = finished(RUN)
+    rest = {name: weight for name, weight in weights.items() if name != "W_U"}
+    for wrong in (rest, rest | {"W_U": weights["W_U"].T}):
+        with pytest.raises(ValueError, match=f"weights of run {RUN.key} must be .*W_U"):
+            store.put(record, wrong)
+    with pytest.raises(ValueError, match="no metric epoch"):
+        store.put(replace(record, metrics={}), weights)
+    store.put(record, dict(sorted(weights.items())))
+    assert_close(store.get(RUN).weights(), weights, rtol=0, atol=0)
+
+
+def test_a_run_in_two_shipped_files_is_found_by_either(store, tmp_path):
+    record, weights = finished(RUN)
+    for name in ("late", "early"):  # early has the weights that are there
+        store.put(record, weights := {key: weight + 1 for key, weight in weights.items()})
+        store.export(name, [RUN], tmp_path / "results")
+    found = Store(tmp_path / "empty", tmp_path / "results")
+    with warnings.catch_warnings(record=True, action="always") as said:
+        assert_close(found.get(RUN).weights(), weights, rtol=0, atol=0)
+    assert not said or "checksum" in str(said[0].message)
+    (tmp_path / "results" / "gone.parquet").symlink_to(tmp_path / "absent")
+    with pytest.warns(UserWarning, match="gone"):
+        assert Store(tmp_path / "empty", tmp_path / "results").get(RUN)
+    with pytest.raises(ValueError, match="no shipped results to export to"):
+        Store(store.path, "").export("some", [RUN])
+
+
 def test_a_folder_of_shipped_results_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"shipped must be a folder or nothing, got '.*absent'"):
         Store(tmp_path, tmp_path / "absent")

@@ -10,6 +10,7 @@ from hypothesis.strategies import integers, sampled_from
 from tiny import SMALL_TASKS
 
 from grokkit import tasks
+from grokkit.runs import Run
 
 
 def rule(name: str, x: int, y: int, p: int) -> int:
@@ -105,6 +106,19 @@ def test_a_rule_that_does_not_give_answers_is_named(rule, monkeypatch):
     monkeypatch.setitem(tasks.MODULAR, "mine", rule)
     with pytest.raises(ValueError, match=r"mine: a rule gives 25 integers in 0\.\.4, got"):
         tasks.task("mine", 5)
+
+
+def test_another_rule_of_a_name_is_another_task_and_another_run(monkeypatch):
+    found = []
+    for times in (1, 2):
+        monkeypatch.setitem(tasks.MODULAR, "mine", lambda x, y, p, k=times: (x + k * y) % p)
+        run = Run("mine", 7, 20)
+        assert run.operation.labels.tolist() == [(x + times * y) % 7 for x, y in np.ndindex(7, 7)]
+        found.append(run.key)
+    assert found[0] != found[1]
+    for array in (run.operation.inputs, run.example_labels()):  # every such run has these
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 SUMS = tasks.task("x+y", 7)

@@ -318,6 +318,15 @@ def test_a_run_that_leaves_the_finite_numbers_is_named_and_has_no_record(store, 
     assert store.has(runs[1])  # trained all the same
 
 
+def test_a_run_that_diverges_holds_up_those_alone_that_start_from_it(store):
+    wild, calm = replace(RUN, lr=1e30, weight_decay=0.0, keep_weights=True), replace(RUN, seed=5)
+    later = [replace(RUN, epochs=5, init=replace(init, keep_weights=True)) for init in (wild, calm)]
+    for _ in range(2):
+        with pytest.raises(FloatingPointError, match=f"run {wild.key} .*left the finite numbers"):
+            train(later, store)
+    assert [store.has(run) for run in later] == [False, True]
+
+
 def test_a_run_that_diverges_keeps_its_last_finite_checkpoint(store, monkeypatch):
     advance = trainer.Stack.advance
 

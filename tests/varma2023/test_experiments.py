@@ -61,6 +61,13 @@ def test_a_change_applies_to_every_run_and_another_task_keeps_the_share_of_examp
     assert profiles.grokking(p=53, dataset_size=1200, seeds=1)[0].dataset_size == 1200
 
 
+@pytest.mark.parametrize("changes", [{"lr": 4e-3}, {"weight_decay": 0.5}, {"task": "x-y"}])
+def test_where_a_field_changes_every_size_has_as_many_epochs(changes):
+    runs = profiles.ungrokking(seeds=1, **changes)
+    assert len(runs) > 2
+    assert len({run.epochs for run in runs}) == 1
+
+
 def test_in_ungrokking_only_task_and_network_change_the_start():
     [run] = profiles.ungrokking(p=11, model=TINY, weight_decay=0.1, epochs=50, seeds=1, sizes=[20])
     assert (run.weight_decay, run.epochs, run.dataset_size) == (0.1, 50, 20)

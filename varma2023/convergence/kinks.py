@@ -45,7 +45,7 @@ def kinks(run: Run, theta: Weights, seed: int = 0) -> Kinks:
     logits = (resid + hidden @ weights["W_out"] + weights["b_out"]) @ weights["W_U"]
     loss = cross_entropy(logits, labels).mean()
     gradient, of_hidden = torch.autograd.grad(loss, (row, hidden), retain_graph=True)
-    pull, size = run.eps * run.weight_decay * row.detach(), pre.detach().abs()
+    pull, size = run.alpha * row.detach(), pre.detach().abs()
     off = (gradient + pull / room(row.detach(), run.weight_decay)) / pull.norm()
     near = NEAR * size.median()
     on, far = ((size < near).nonzero(), (size >= 100 * near).nonzero())

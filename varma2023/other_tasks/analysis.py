@@ -77,7 +77,7 @@ def readings(task: tasks.Task, other: bool = False) -> list[Reading]:
     `other`: a modular task in the group that is not its own, Z/p for products and the reverse.
     """
     if task.name in tasks.PERMUTATION:
-        n, answer = torch.arange(task.n_tokens), torch.from_numpy(task.labels)
+        n, answer = torch.arange(task.n_tokens), torch.tensor(task.labels)
         own = Reading(groups.symmetric(task.p), torch.arange(task.n_examples), answer, n, n)
         return [] if other else [own]
     if task.name == "x/y or x-y":

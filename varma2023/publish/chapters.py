@@ -229,6 +229,9 @@ READ_ALL = ("intro", "chapters/runs", "chapters/score")  # the pages that read e
 
 def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Path = BOOK) -> int:
     """Run all chapters, or those whose name contains one of `chapters`; the exit status."""
+    for name in "GROKKIT_STORE", "GROKKIT_RESULTS":  # each chapter runs in its own folder
+        if value := os.environ.get(name):
+            os.environ[name] = str(Path(value).expanduser().absolute())
     names = documents(book)
     chosen = [n for n in names if not chapters or any(c in n for c in chapters)]
     if not chosen:

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from grokkit.runs import Run
-from varma2023.profiles import PAPERS, QUICK_RUN, apply, grokking, seed_range, sets
+from varma2023.profiles import PAPERS, QUICK_RUN, apply, grokking, not_none, seed_range, sets
 
 ABLATIONS: tuple[dict[str, Any], ...] = ({}, {"weight_decay": 0.0}, {"weight_decay": 0.3})
 ABLATIONS += ({"init_scale": 2.0}, {"init_scale": 0.5}, {"loss": "rounded"})
@@ -32,7 +32,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
-    same = profile == "quick" or changes.get("epochs") is not None
+    same = profile == "quick" or bool(not_none(changes))
 
     def times(change: dict[str, Any], seed: int) -> int:
         under_way = profile == "published" and (change, seed) == UNDER_WAY

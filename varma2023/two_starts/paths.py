@@ -139,7 +139,7 @@ def read(run: Run, networks: Rows) -> Path:
 
 def _costs(run: Run, count: int) -> Objective:
     """Eq. (2) over alpha and its gradient, of so many networks at a time, in float64."""
-    loss, alpha = batched_loss([run] * count, torch.float64, CPU), run.eps * run.weight_decay
+    loss, alpha = batched_loss([run] * count, torch.float64, CPU), run.alpha
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Rows]:
         value, slope = loss(rows)

@@ -19,7 +19,7 @@ from grokkit.runs import Records, Run
 from grokkit.tasks import Task
 from varma2023 import measures, statistics
 from varma2023.measures import group
-from varma2023.statistics import Interval
+from varma2023.statistics import Interval, log_slope
 
 COLUMNS = ("D<sub>crit</sub>", "half of all examples follow", "all examples follow")
 Sizes = dict[int, Float[np.ndarray, "_ 4"]]
@@ -80,8 +80,8 @@ def power(found: Sizes, column: int) -> float:
     """The power of p with which the mean of a column grows; NaN of one modulus."""
     if len(found) < 2:
         return nan
-    means = [np.log(rows[:, column]).mean() for rows in found.values()]
-    return float(np.polyfit(np.log([*found]), means, 1)[0])
+    means = [np.exp(np.log(rows[:, column]).mean()) for rows in found.values()]
+    return log_slope([*found], means)
 
 
 def off_mean(rows: Float[np.ndarray, "_ 4"], column: int) -> Float[np.ndarray, " _"]:

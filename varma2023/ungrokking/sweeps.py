@@ -89,7 +89,7 @@ def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     for decay in grid.decays:
         own = {"epochs": grid.epochs, **changes, "weight_decay": decay}
         runs += profiles.ungrokking(profile, grid.seeds, chosen, **own)
-    if profile != "published" or "tolerance" in profiles.not_none(changes):
+    if profile != "published" or profiles.not_none(changes):
         return runs
     return [replace(r, tolerance=0.3) if r.dataset_size == profiles.UNMOVED else r for r in runs]
 
