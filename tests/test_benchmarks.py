@@ -23,7 +23,7 @@ TWO = [Run(p=7, dataset_size=20 + seed, seed=seed, model=TINY) for seed in range
 
 def test_the_fused_textbook_loop_is_the_textbook_model():
     theta = {k: w.double() for k, w in model.initialise(model.ModelConfig(), 7, 0).items()}
-    tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 7).inputs), 7)
+    tokens = model.tokens(torch.tensor(tasks.task("x+y", 7).inputs), 7)
     assert_close(engine.fused_forward(theta, tokens), model.forward(theta, tokens))
 
 

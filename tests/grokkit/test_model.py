@@ -32,7 +32,7 @@ def test_initialisation_depends_on_the_seed_alone():
 def test_forward_agrees_with_torchs_own_attention_head_by_head():
     theta = {k: v.double() for k, v in model.initialise(TINY, 5, seed=0).items()}
     theta["b_in"] = torch.randn(TINY.d_mlp, dtype=torch.float64)
-    tokens = model.tokens(torch.from_numpy(tasks.task("x+y", 5).inputs), 5)
+    tokens = model.tokens(torch.tensor(tasks.task("x+y", 5).inputs), 5)
     seen = model.forward(theta, tokens)
     resid = theta["W_E"][tokens] + theta["W_pos"]
     after = resid.clone()

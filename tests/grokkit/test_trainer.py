@@ -383,8 +383,8 @@ def test_metrics_are_those_of_a_slow_plain_evaluation(store):
     record = train([RUN], store)[0]
     theta = {name: w.double() for name, w in record.weights().items()}
     task = tasks.task("x+y", 7)
-    labels = torch.from_numpy(task.labels)
-    Z = model.forward(theta, model.tokens(torch.from_numpy(task.inputs), 7))[:, -1]
+    labels = torch.tensor(task.labels)
+    Z = model.forward(theta, model.tokens(torch.tensor(task.inputs), 7))[:, -1]
     train_rows, test_rows = tasks.split(task, RUN.dataset_size, RUN.seed)
     loss = F.cross_entropy(Z, labels, reduction="none")
     right = (Z.argmax(1) == labels).double()

@@ -215,7 +215,7 @@ def tiny(theta: dict | None = None, **changes) -> Record:
 def test_logits_and_gradient_of_a_network_are_the_textbooks():
     found = tiny()
     theta = {name: weight.double() for name, weight in found.weights().items()}
-    inputs = torch.from_numpy(tasks.task("x+y", 7).inputs)
+    inputs = torch.tensor(tasks.task("x+y", 7).inputs)
     logits = model.forward(theta, model.tokens(inputs, 7))[:, -1]
     assert_close(measures.all_logits(found), logits, rtol=1e-10, atol=1e-10)
     row = model.flat(theta)

@@ -124,7 +124,7 @@ def test_a_row_meets_each_element_once_and_the_identity_at_the_right_label(name,
     for reading in [*analysis.readings(task), *analysis.readings(task, other=True)]:
         assert (reading.relative().sort(1).values == torch.arange(reading.group.order)).all()
         at = (reading.relative() == 0).nonzero()
-        assert_close(reading.labels[at[:, 1]], torch.from_numpy(task.labels)[reading.rows])
+        assert_close(reading.labels[at[:, 1]], torch.tensor(task.labels)[reading.rows])
 
 
 @pytest.mark.parametrize(("name", "p"), NAMES)
