@@ -112,7 +112,7 @@ def _verify(store: Store, args: argparse.Namespace) -> int:
         raise ValueError("GROKKIT_RESULTS is not set or is nothing: there are no results to verify")
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        shipped = [*store.shipped_records.values()]
+        shipped = [*store.shipped_rows()]  # the weights of each, though runs stand in several files
     damaged = [str(warning.message) for warning in found]
 
     def sound(check: Callable[[], object]) -> bool:

@@ -89,16 +89,18 @@ class Store:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=3)
         return found
 
+    def shipped_rows(self) -> Iterator[Record]:
+        """Every sound row of the shipped files; a run may be in several."""
+        for file in dict.fromkeys(chain(*self._shipped_in.values())):
+            try:
+                yield from _shipped(file).values()
+            except (Damaged, Unreadable) as error:
+                warnings.warn(f"{error}; its runs count as missing", stacklevel=2)
+
     @property
     def shipped_records(self) -> dict[str, Record]:
         """Every sound record that ships with the package, by key."""
-        found: dict[str, Record] = {}
-        for file in dict.fromkeys(chain(*self._shipped_in.values())):
-            try:
-                found |= _shipped(file)
-            except (Damaged, Unreadable) as error:
-                warnings.warn(f"{error}; its runs count as missing", stacklevel=2)
-        return found
+        return {record.run.key: record for record in self.shipped_rows()}
 
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
