@@ -177,6 +177,13 @@ def ungrokking_criteria(records: Records) -> dict[str, bool]:
     }
 
 
+def later_text(records: Records) -> str:
+    """ "0.18, 0.11 on 610; ...": test accuracy after a tenth of the epochs and at the end."""
+    tenths = (measures.value_at(r, "test_accuracy", r.run.epochs / 10) for r in records)
+    both = zip(tenths, records, strict=True)
+    return "; ".join(f"{t:.2f}, {at_the_end(r):.2f} on {r.run.dataset_size:,}" for t, r in both)
+
+
 def ungrokking_table(records: Records) -> str:
     """Test accuracy at the end by reduced dataset size, with train accuracy and convergence."""
     rows = []
