@@ -21,6 +21,8 @@ def _residue(p: int, device: torch.device) -> Int[Tensor, "p p p"]:
 
 def _residue_means(Z: Float[Tensor, "p p p"]) -> Float[Tensor, " p"]:
     """The mean of the logits over each residue a + b - c."""
+    if Z.dim() != 3 or len({*Z.shape}) > 1:
+        raise ValueError(f"logits must be [p, p, p], as .view(p, p, p) has them; got {[*Z.shape]}")
     p = Z.shape[0]
     return Z.new_zeros(p).index_add(0, _residue(p, Z.device).flatten(), Z.flatten()) / p**2
 

@@ -134,6 +134,19 @@ def test_a_chapter_saved_with_outputs_is_still_in_step(small, capsys, tmp_path, 
     assert '"run"' not in (small / "chapters/one.ipynb").read_text("utf-8")
 
 
+def test_jupyterlab_opens_a_notebook_whose_prose_quotes_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    from jupyter_server.services.contents.largefilemanager import LargeFileManager
+    from jupytext.sync_contentsmanager import build_sync_jupytext_contents_manager_class
+
+    manager = build_sync_jupytext_contents_manager_class(LargeFileManager)
+    book = manager(root_dir=str(chapters.BOOK))
+    cells = book.get("chapters/03_ingredients.ipynb")["content"].cells
+    text = "".join(cell.source for cell in cells)
+    assert "{eval}`quoted" in text
+    assert "{glue:text}" not in text
+
+
 @pytest.mark.parametrize(("deaths", "runs"), [(1, 2), (9, 3)])
 def test_a_kernel_whose_port_was_taken_is_started_anew(deaths, runs, tmp_path, monkeypatch):
     import papermill

@@ -4,9 +4,9 @@ A browser prints the pages in the order of the contents, with every figure drawn
 open; they are joined, numbered, and given a table of contents, bookmarks and links between them.
 """
 
+import argparse
 import html
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,4 +99,6 @@ def _link(book: Any, starts: dict[str, int], site: Path) -> None:
 if __name__ == "__main__":
     if not (BUILD / "site" / "index.html").exists():
         raise SystemExit("there is no site to print: make book")
-    write(BUILD / "site", Path(sys.argv[1]) if sys.argv[1:] else BUILD / "book.pdf", contents())
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("target", type=Path, nargs="?", default=BUILD / "book.pdf")
+    write(BUILD / "site", options.parse_args().target, contents())
