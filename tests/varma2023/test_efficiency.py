@@ -47,6 +47,8 @@ def test_a_circuit_alone_is_told_by_its_share_and_by_its_labels():
     runs = [made(Run(seed=i), 30, 60, share) for i, share in enumerate((0.94, 0.96, 0.98))]
     assert [r.run.seed for r in analysis.gated(runs)] == [1, 2]
     assert [r.run.seed for r in analysis.gated(runs, squared=True)] == [2]
+    with pytest.raises(ValueError, match="none of 1 networks at p = 113 is C_gen alone"):
+        analysis.gated(runs[:1], need=True)
     good = memory()[0]
     assert analysis.memorised([good, altered(good, train_accuracy=0.9), rule()[0]]) == [good]
 

@@ -19,12 +19,17 @@ FITTED = 0.99  # least train accuracy of a network that counts as C_mem
 N_BUCKETS = 6
 
 
-def gated(records: Records, squared: bool = False) -> list[Record]:
+def gated(records: Records, squared: bool = False, need: bool = False) -> list[Record]:
     """The runs that count as C_gen alone (Sec. 5.1): more than 95% of the logit norm is trig.
 
-    `squared` asks it of the squared norm, which is stricter (choice C5).
+    `squared` asks it of the squared norm, which is stricter (choice C5). With `need`, raises
+    ValueError if there is none.
     """
-    return [r for r in records if r.final("trig_share") ** (2 if squared else 1) > GATE]
+    found = [r for r in records if r.final("trig_share") ** (2 if squared else 1) > GATE]
+    if need and not found:
+        where = f"none of {len(records)} networks at p = {records[0].run.p}"
+        raise ValueError(f"{where} is C_gen alone (by the 95% of App. B): try another p")
+    return found
 
 
 def memorised(records: Records) -> list[Record]:
