@@ -65,6 +65,11 @@ def halfway(record: Record) -> float:
     return inf if found is None else found.epoch / record.run.decay_time
 
 
+def there_text(records: Records, size: int) -> str:
+    """ "9 of 10": how many networks on so many examples get `halfway`."""
+    return measures.how_many(halfway(r) < inf for r in records if r.run.dataset_size == size)
+
+
 def near_rest(record: Record) -> float:
     """The epoch at which the residual is first below `NEAR_REST`; infinite if it never is."""
     found = measures.first(record, record["residual"] < NEAR_REST)

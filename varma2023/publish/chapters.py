@@ -326,8 +326,6 @@ def report_verdicts(executed: Path, need: Sequence[str]) -> int:
         return 2
     for (name, claim), verdict in reached.items():
         print(f"{name:32} {claim:24} {verdict}")
-    if unknown := set(need) - {claim for _, claim in reached}:
-        raise ValueError(f"no chapter here has a claim {', '.join(sorted(unknown))}")
     held = {claim for (_, claim), verdict in reached.items() if verdict.startswith("holds")}
     missing = sorted(set(need) - held)
     for claim in missing:
