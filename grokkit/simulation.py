@@ -102,18 +102,19 @@ class Trajectory:
     param_norm: Logged  # sqrt(P'_g^2 + P'_m^2)
 
 
-def simulate(toy: Toy, steps: int = 10_000) -> Trajectory:
+def simulate(toy: Toy, steps: int = 10_000, log_every: int = 1) -> Trajectory:
     """The trajectory of gradient descent on the four subweights (App. C), at full precision.
 
     With s = w_g + w_m and w_c = w_c1 w_c2, dL/dw_c1 = w_c2 dL/dw_c, where
     dL/dw_c = -sigmoid(log(n_labels - 1) - s) + alpha (2/kappa) P_c^2 w_c^(2/kappa - 1).
     At w_c = 0 the second term is 0, because kappa < 2. A subweight that a step would carry below 0,
     where the power has no real value, stops at 0 (App. D also asks for w_i >= 0; choices, C3).
+    Steps 0 and `steps` are always logged.
 
     Raises: ValueError when a step is so long that both subweights of a circuit end at 0, where
     they would stay (a learning rate too large for the decay term).
     """
-    check_whole("simulate", 1, steps=steps)
+    check_whole("simulate", 1, steps=steps, log_every=log_every)
     (g1, g2), (m1, m2) = toy.w_gen, toy.w_mem
     power, offset, lr = 2 / toy.kappa - 1, math.log(toy.n_labels - 1), toy.lr
     pull_gen = toy.alpha * (2 / toy.kappa) * (toy.P_gen * toy.P_gen)
@@ -132,7 +133,8 @@ def simulate(toy: Toy, steps: int = 10_000) -> Trajectory:
         m1, m2 = max(0.0, m1 + lr * m2 * to_mem), max(0.0, m2 + lr * m1 * to_mem)
         if (gen > 0 and g1 == g2 == 0) or (mem > 0 and m1 == m2 == 0):
             raise _diverges(step, toy)
-        log.append((step, g1 * g2, m1 * m2))
+        if step % log_every == 0 or step == steps:
+            log.append((step, g1 * g2, m1 * m2))
     return _trajectory(toy, *(np.array(column) for column in zip(*log, strict=True)))
 
 

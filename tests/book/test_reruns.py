@@ -76,4 +76,3 @@ def test_the_recipe_for_a_task_works(monkeypatch):
     task = tasks.task(name, 11)
     assert task.labels.tolist() == [operation(x, y, 11) for x, y in task.inputs.tolist()]
     assert profiles.grokking("quick", task=name, seeds=1)[0].task == name
-    tasks.task.cache_clear()

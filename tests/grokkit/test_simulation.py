@@ -8,6 +8,8 @@ from numbers import Integral
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from grokkit.simulation import TABLE_1, Toy, is_number, panels, simulate
 from grokkit.theorems import EqualCircuits, optimal_weights
@@ -75,9 +77,18 @@ def test_a_dead_circuit_stays_dead_and_equal_circuits_stay_equal():
     assert np.array_equal(found.gen_logit, found.mem_logit)
 
 
+@given(log_every=st.integers(1, 700), steps=st.integers(1, 600))
+@settings(max_examples=20)
+def test_logging_less_often_leaves_out_steps_and_changes_none(log_every, steps):
+    every, some = simulate(Toy(), steps), simulate(Toy(), steps, log_every)
+    assert (some.step[0], some.step[-1]) == (0, steps)
+    for curve in CURVES:
+        assert np.array_equal(getattr(every, curve)[some.step], getattr(some, curve))
+
+
 def test_descent_ends_at_the_minimum_of_equation_6():
     toy = Toy(lr=0.02)
-    end = simulate(toy, steps=100_000)
+    end = simulate(toy, steps=100_000, log_every=100_000)
     best = optimal_weights(EqualCircuits((toy.P_gen, toy.P_mem), toy.kappa, 2.0, 2 * toy.alpha))
     assert np.allclose([end.gen_logit[-1], end.mem_logit[-1]], best, rtol=1e-9)
     assert abs(best[0] / best[1] - 8) < 1e-12  # (P_mem / P_gen)^(2 kappa / (2 - kappa)) = 2^3

@@ -115,8 +115,11 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
         declared = PARAMETERS[name]
         the_profiles = value is None and declared.of_profile and "profile" in takes
         if not (the_profiles or declared.allows(value)):
-            a_list = f" (papermill: -y '{name}: {value}')" if str(value).startswith("[") else ""
-            raise ValueError(f"{name} must be {declared.allowed}; got {value!r}{a_list}")
+            text = isinstance(value, str) and value.startswith(
+                "["
+            )  # as papermill's -p gives a list
+            hint = f"; with papermill: -y '{name}: {value}'" if text else ""
+            raise ValueError(f"{name} must be {declared.allowed}; got {value!r}{hint}")
     task, p = values.get("task") or "x+y", values.get("p")
     if p is not None and p < 5 and task not in tasks.PERMUTATION:
         raise ValueError(f"p must be 5 or more for {task}, so that small train sets exist; got {p}")
