@@ -45,7 +45,8 @@ def train(
         ValueError: what is no run, an unknown or absent device, minutes below 0, no scheduler.
         TimeoutError: `minutes` were over before all runs were trained.
         StoreFull: no space for a record, or for the last checkpoints before a stop.
-        FloatingPointError: runs left the finite numbers; the message names them.
+        FloatingPointError: runs left the finite numbers; the message names them. All are trained
+            but these and what starts from them.
     """
     runs = [runs] if isinstance(runs, Run) else list(runs)
     if other := [run for run in runs if not isinstance(run, Run)]:
