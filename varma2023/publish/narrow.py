@@ -15,7 +15,7 @@ TEXT, WIDTH = 7, 300  # px: a letter of a legend; what a phone leaves for a row 
 ROW, SAMPLE = 21, 45  # px: a row of the legend; the line or marker before an entry
 TALL, LOW = 220, 150  # px: of a panel, at most and at least
 ALL = 1200  # px: of all panels together, at most
-TITLE, TICKS, NAME, GAP = 34, 22, 26, 14  # px: a panel's title, tick labels, an axis's name, air
+TITLE, TICKS, NAME, GAP = 34, 22, 34, 14  # px: a panel's title, tick labels, an axis's name, air
 
 
 def panels(layout: Layout) -> list[tuple[str, str]]:
