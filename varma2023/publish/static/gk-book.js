@@ -91,7 +91,7 @@
     const chosen = data.filter((trace) => keys.some((key) => meta(trace)[key] != null));
     const update = () => {
       const left = chosen.filter((trace) => !isHidden(trace, off)).length;
-      const same = left < chosen.length && left && chosen.length < data.length;
+      const same = left < chosen.length && chosen.length < data.length;
       count.textContent = `${left} of ${chosen.length} curves shown${same ? "; lines over all runs stay" : ""}`;
       if (div.dataset.drawn) redraw(div);
     };
