@@ -8,6 +8,7 @@ too narrow; it is made nearly as wide as Student's t would have it (choice C94).
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations_with_replacement, product
 from math import comb, exp, factorial, inf, isfinite, log, nan, prod, sqrt
 from typing import Any
@@ -122,7 +123,7 @@ def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., floa
     if found.n < FEW or not isfinite(found.value):
         return found
     values, weights = [], []
-    for chosen, times in _draws([*map(len, samples)]):
+    for chosen, times in _draws(*map(len, samples)):
         drawn = ([units[i] for i in rows] for units, rows in zip(samples, chosen, strict=True))
         if isfinite(value := float(statistic(*drawn))):
             values.append(value)
@@ -134,10 +135,8 @@ def bootstrap_of(samples: Sequence[Sequence[Any]], statistic: Callable[..., floa
     return replace(found, low=float(low), high=float(high))
 
 
-Draws = Iterable[tuple[tuple[tuple[int, ...], ...], int]]
-
-
-def _draws(sizes: Sequence[int]) -> Draws:
+@cache
+def _draws(*sizes: int) -> list[tuple[tuple[tuple[int, ...], ...], int]]:
     """Which units are drawn from samples of these sizes, in any order, and how many times.
 
     All that there are, where they are few; else a random `N_RESAMPLES`.
@@ -145,12 +144,13 @@ def _draws(sizes: Sequence[int]) -> Draws:
     if prod(comb(2 * n - 1, n) for n in sizes) > N_RESAMPLES:
         rng = np.random.default_rng(0)
         draws = (np.sort(rng.integers(n, size=(N_RESAMPLES, n))).tolist() for n in sizes)
-        yield from Counter(zip(*(map(tuple, rows) for rows in draws), strict=True)).items()
-        return
-    for chosen in product(*(combinations_with_replacement(range(n), n) for n in sizes)):
-        counts = (Counter(rows).values() for rows in chosen)
-        orders = (factorial(sum(own)) // prod(map(factorial, own)) for own in counts)
-        yield chosen, prod(orders)
+        return [*Counter(zip(*(map(tuple, rows) for rows in draws), strict=True)).items()]
+
+    def orders(rows: tuple[int, ...]) -> int:
+        return factorial(len(rows)) // prod(map(factorial, Counter(rows).values()))
+
+    every = product(*(combinations_with_replacement(range(n), n) for n in sizes))
+    return [(chosen, prod(map(orders, chosen))) for chosen in every]
 
 
 def tail_of(n: int) -> float:

@@ -105,6 +105,7 @@ OTHERWISE = [
     *((kind, "swapped") for kind in FILES if kind != "shipped"),  # its name means nothing
     *((kind, "schema") for kind in ("record", "checkpoint")),
     *((kind, "missing") for kind in ("weights", "shipped weights")),
+    *(("weights", how) for how in ("fewer", "turned")),  # of another network, and so recorded
     *((kind, how) for kind in FILES for how in ("fifo", "link", "empty", "longer")),
     *((kind, "nested") for kind in ("weights", "checkpoint", "shipped weights")),
 ]
@@ -157,6 +158,13 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(place, kind, how, monkeypa
     elif how == "nested":
         deep = b"[" * 100_000
         target.write_bytes(len(deep).to_bytes(8, "little") + deep)
+    elif how in ("fewer", "turned"):
+        other = {"W_U": THETA["W_U"].T} if how == "turned" else {}
+        rest = {name: weight for name, weight in THETA.items() if name != "W_U"} | other
+        with monkeypatch.context() as patched:  # which `put` refuses
+            shapes = {name: (*weight.shape,) for name, weight in rest.items()}
+            patched.setattr(Run, "shapes", shapes)
+            Store(place / "store", "").put(RECORD, rest)
     elif how in ("empty", "longer"):
         target.write_bytes(target.read_bytes() + bytes(16) if how == "longer" else b"")
     else:

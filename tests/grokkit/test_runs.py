@@ -65,7 +65,7 @@ def test_a_bad_field_names_itself_and_what_is_allowed(changes, says):
 TYPED = """
 import numpy as np
 from grokkit.model import ModelConfig
-from grokkit.runs import Record, Run
+from grokkit.runs import Run
 
 WRONG = {
     "model": ("a ModelConfig", [None, {"d_model": 16}]),

@@ -237,6 +237,10 @@ def test_a_network_that_adds_by_rotation_is_found_out(monkeypatch):
     assert report.frequencies == [5, 2]
     assert_close(report.amplitudes, A, rtol=1e-2, atol=1e-2)
     assert report.explained == pytest.approx(1, abs=1e-3)
+    rebuilt = rotation.trigonometric_algorithm(report.amplitudes, report.frequencies, 13)
+    assert (rebuilt.argmax(-1) == Z.argmax(-1)).all()
+    n = torch.arange(13)
+    assert (rebuilt.argmax(-1) == (n[:, None] + n) % 13).all()
     assert report.share > 0.99
     assert sorted((report.embedding_norms.argsort(descending=True)[:2] + 1).tolist()) == [2, 5]
     few, strong = rotation.trigonometric_criteria(report).values()

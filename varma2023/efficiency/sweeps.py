@@ -7,17 +7,7 @@ import numpy as np
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import (
-    PAPERS,
-    QUICK,
-    QUICK_RUN,
-    Grid,
-    early,
-    from_random,
-    longer,
-    seed_range,
-    sets,
-)
+from varma2023.profiles import QUICK, QUICK_RUN, Grid, early, from_random, longer, seed_range, sets
 
 PAPERS_STILL_FALLING = dict.fromkeys(((1260, 1.0, 2, "random"), (794, 1.0, 3, "random")), 3)
 FALLING_ON_500 = dict.fromkeys(((500, 1.0, 1, "random"), (500, 1.0, 3, "random")), 3)
@@ -113,7 +103,7 @@ def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list
     """
     count = len(seed_range(profile, seeds))
     quick = profile == "quick"
-    p, network = (17, QUICK_RUN.model) if quick else (31, PAPERS.model)
+    p, network = (17, QUICK_RUN.model) if quick else (31, profiles.PAPERS.model)
     sizes, first = MULTIPLES * p * np.log(p), Run(p=p, dataset_size=1, model=network)
     grid = Grid(count, 80 if quick else 18_000, sizes, (1.0,), first, exact=True)
     own, fewer = {"until_rest": not quick}, replace(grid, sizes=sizes[:2])

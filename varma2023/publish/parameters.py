@@ -115,10 +115,8 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
         declared = PARAMETERS[name]
         the_profiles = value is None and declared.of_profile and "profile" in takes
         if not (the_profiles or declared.allows(value)):
-            text = isinstance(value, str) and value.startswith(
-                "["
-            )  # as papermill's -p gives a list
-            hint = f"; with papermill: -y '{name}: {value}'" if text else ""
+            listed = isinstance(value, str) and value.startswith("[")  # papermill's -p makes a text
+            hint = f"; with papermill: -y '{name}: {value}'" if listed else ""
             raise ValueError(f"{name} must be {declared.allowed}; got {value!r}{hint}")
     task, p = values.get("task") or "x+y", values.get("p")
     if p is not None and p < 5 and task not in tasks.PERMUTATION:

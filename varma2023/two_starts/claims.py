@@ -181,9 +181,8 @@ def trade_places(found: ByExperiment) -> Result:
     ours += f"{measures.d_crit_text(down)}, fresh networks end in memory up to "
     ours += f"{measures.d_crit_text(up)}; × {ratios[0].text()} and × {ratios[1].text()}"
     further: dict[str, Met] = {"on every seed the order changes once": once}
-    further |= {
-        "equal between D_crit and where fresh networks leave memory": inside
-    } | measures.resting(ends)
+    further["equal between D_crit and where fresh networks leave memory"] = inside
+    further |= measures.resting(ends)
     return Result(ours, core, further, Evidence.of(ends))
 
 
