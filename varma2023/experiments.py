@@ -90,6 +90,7 @@ EXPERIMENTS = {
         (semi.remembering, "and while fresh ones stay in memory"),
         (late.delay, "how long until a network groks"),
         (late.delay_53, "the same at p = 53, over a wide range of sizes"),
+        (late.below, "on fewer examples, for longer"),
         (late.second_moment, "the same, by Adam's β₂"),
         (late.noisy, "the same with noise on the gradient"),
         (late.grokfast, "where they forget, and how long, with Grokfast"),

@@ -66,6 +66,23 @@ def delay_53(profile: str, grid: Grid) -> list[Run]:
     return [replace(grid.run, dataset_size=d, seed=s, epochs=epochs[d]) for d, s in wanted]
 
 
+FEWER_EXAMPLES = {
+    "published": {31: (280, 300), 53: (700,)},
+    "quick": {31: (400,)},
+    "paper": {53: (700,), 113: (1600,)},
+}
+LONG = 160  # decay times: in as many all but a few networks get there, by a levelling power
+
+
+def below(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: fewer examples than `delay` and `delay_53` have, for longer (choice C98)."""
+    first, count = FIRST[profile], profiles.seed_range(profile, seeds, published=10)
+    if profile != "quick":
+        first = replace(first, epochs=round(LONG * first.decay_time))
+    sizes = [(p, size) for p, own in FEWER_EXAMPLES[profile].items() for size in own]
+    return [replace(first, p=p, dataset_size=d, seed=s) for (p, d), s in product(sizes, count)]
+
+
 NOISES = (1.0, 10.0)  # standard deviation of what is added to every slope, in units of epsilon
 
 
