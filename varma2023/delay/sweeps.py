@@ -75,7 +75,7 @@ LONG = 160  # decay times: in as many all but a few networks get there, by a lev
 
 
 def below(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: fewer examples than `delay` and `delay_53` have, for longer (choice C98)."""
+    """Not in the paper: fewer examples than in `delay` and `delay_53`, for longer (choice C98)."""
     first, count = FIRST[profile], profiles.seed_range(profile, seeds, published=10)
     if profile != "quick":
         first = replace(first, epochs=round(LONG * first.decay_time))
