@@ -893,7 +893,7 @@ def waits(
 
     So many times as long at weight decay 2 (`twice`), at p = 53 (`slower`), with noise on gradients
     (`noisy`), everywhere (`shift`). D_c is `d_c` D_crit, fresh networks end in memory up to `upper`
-    D_crit.
+    D_crit. `below` are on fewer examples.
     """
     crits = {each: 1.4 * each * log(each) for each in (p, 53)}
     shapes = {
@@ -927,7 +927,8 @@ def waits(
         for part in (parts[0], parts[4])  # there are other weight decays at the latter
         for seed in seeds
     ]
-    return {"delay": found, "noisy": late} | known
+    below = [one(p, 1.085, seed) for seed in seeds]
+    return {"delay": found, "noisy": late, "below": below} | known
 
 
 def grokfast(moved=1.0, faster=1.0, apart=0.0, p=113, rest=CALM, n_sizes=5) -> Named:

@@ -536,7 +536,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
     above = sum(accuracy(row) > mirror_share(row) + 0.1 for row in longer_shots)
     both = sorted(read("without_decay") + shots + longer_shots, key=lambda row: row.epochs)
     free = groups(both, "dataset_size", "lr", "eps", "loss")
-    free = {key: [*{row.seed: row for row in own}.values()] for key, own in free.items()}
+    free = [row for own in free.values() for row in {row.seed: row for row in own}.values()]
+    free += [row for row in read("ablations") if (row.weight_decay, row.init_scale) == (0, 1)]
     middle = left_in_the_middle(semi, longer)
     forgetful = groups(ungrokked("forgetting"), "dataset_size")
     forgot, spiky = min(forgetful), [*map(before_spikes, forgetful[min(forgetful)])]
@@ -623,11 +624,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
             for rate, eps in ((1e-3, 1e-8 / 16), (16e-3, 1e-8))
         ],
         "S7": [
-            f"{sum(row.curves['test_accuracy'].max() > 0.98 for row in own)} of {len(own)} on "
-            f"{size:,} examples{'' if lr == 1e-3 else f', η = {lr:g}'}"
-            + (f", ε = {eps:g}" if eps < 1e-8 else "")
-            + (", rounded loss" if loss == "rounded" else "")
-            for (size, lr, eps, loss), own in free.items()
+            f"{sum(r.curves['test_accuracy'].max() > 0.98 for r in own)} of {len(own)} on {size:,}"
+            for size, own in groups(free, "dataset_size").items()
         ],
         "B53": [
             f"^with the rounded loss {n_spiky[1200, 'rounded', 4e-3]} of 10 spike, with the "

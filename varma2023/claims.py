@@ -82,7 +82,9 @@ def _optimiser(run: Run) -> str:
     name = "L-BFGS" if minimises else "Muon" if run.muon else "AdamW"
     own = usual if minimises else run.lr  # the minimiser has none
     name += f", η = {own:g}" if own != usual else ""
-    return name + (f", from η = {start.lr:g}" if start and start.lr not in (usual, own) else "")
+    return name + (
+        f" (starts trained at η = {start.lr:g})" if start and start.lr not in (usual, own) else ""
+    )
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,11 @@ def test_a_badge_names_the_optimiser_and_the_rates_that_are_not_the_papers():
     runs += [Run(init=fast, optimiser="lbfgs", precision="float64", lr=4e-3)]
     assert [Evidence.of([record(run, [0], param_norm=[1.0])]).by for run in runs] == [
         *(("AdamW",), ("AdamW, η = 0.004",), ("Muon, η = 0.004",)),
-        *(("AdamW, from η = 0.004",), ("AdamW, η = 0.004",), ("L-BFGS, from η = 0.004",)),
+        *(
+            ("AdamW (starts trained at η = 0.004)",),
+            ("AdamW, η = 0.004",),
+            ("L-BFGS (starts trained at η = 0.004)",),
+        ),
     ]
 
 

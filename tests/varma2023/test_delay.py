@@ -170,11 +170,27 @@ def test_figure_and_tables_show_every_network_and_every_law():
     assert analysis.laws_table(records[:6]) == ""
     assert "in 4 of 5 runs" in analysis.times_table(records)
     assert analysis.growth_text(records[:6]) == "Too few runs to say"
-    wide = made.waits(p=113)["delay"]
-    both = shown(figures.fig_wide(records, wide), "not there at their end: 1; p = 113: ")
-    assert {trace.name for trace in both.data} == {"networks", *LAWS}
+    wide = made.waits(p=113)
+    drawn = figures.fig_wide(records, wide["delay"], fewer=[*found["below"], *wide["below"][:3]])
+    both = shown(drawn, "not there at their end: 1; p = 113: ")
+    assert {trace.name for trace in both.data} == {"networks", "fewer examples, later", *LAWS}
     dots = [trace for trace in both.data if trace.mode == "markers"]
-    assert [len(t.x) for t in dots] == [len(analysis.comparable(here)) for here in (records, wide)]
+    [first, second] = (len(analysis.comparable(here)) for here in (records, wide["delay"]))
+    assert [len(trace.x) for trace in dots] == [first, 5, second, 3]
+
+
+def test_fewer_examples_are_scored_by_laws_that_were_not_fitted_to_them():
+    found = made.waits(p=113)
+    above, below = analysis.comparable(found["delay"]), found["below"]
+    known = analysis.scores([(above, below)])
+    law = fit("power", Waits.of(above))
+    alone = law.log_likelihood(Waits.of(below[:1]))
+    assert known["power"][below[0].run.seed] == pytest.approx(np.maximum(alone, -5))
+    assert known["power"][below[0].run.seed][0] < known["divergence"][below[0].run.seed][0]
+    assert all(gain.low > 0 for gain in analysis.gains(known).values())
+    never = analysis.scores([(above, [altered(r, test_accuracy=0.0) for r in below])])
+    assert all(score == -5 for [score] in never["exponential"].values())  # at its end it is certain
+    assert all(score > -5 for [score] in known["divergence"].values())
 
 
 def test_the_growth_is_that_of_medians_from_the_second_size_to_the_least():

@@ -1,7 +1,7 @@
 """Efficiency of the circuits on records that obey a power law, and the D_crit that it implies."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from math import exp, isnan, log, nan
 
 import evidence
@@ -169,6 +169,19 @@ def test_the_common_logit_lies_in_both_ranges_or_between_them():
 
     assert critical.common_logit(runs(20, 80), runs(40, 160)) == approx(3200**0.5)
     assert critical.common_logit(runs(20, 40), runs(80, 90)) == approx(3200**0.5)
+
+
+def test_norms_and_whether_they_give_logit_are_told_of_each_circuit():
+    def runs(norm: float, sizes: tuple[int, ...], *falls: bool) -> list[Record]:
+        sets = product(sizes, enumerate(falls), range(3))
+        each = [(d, s, norm + n, 60 + 5 * n * (-1) ** fall) for d, (s, fall), n in sets]
+        return [made(Run(seed=s, dataset_size=d), p, o) for d, s, p, o in each]
+
+    mem, gen = runs(20, (500, 800), False, False), runs(30, (5000,), False, False, True)
+    told = critical.norms_text(mem, gen)
+    assert told.startswith("20 – 22 for memory, 30 – 32 for the rule; for a logit of 65 memory ")
+    assert "memory needs 21 on 500 examples, the rule 32; " in told
+    assert told.endswith("the logit rises in 4 of 4 and 2 of 3")
 
 
 def test_predicted_by_norm_is_the_crossing_of_power_laws_with_an_interval():

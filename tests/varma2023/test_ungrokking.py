@@ -205,6 +205,7 @@ def test_the_largest_gap_is_within_one_seed_and_size():
     assert analysis.largest_gap(records) == pytest.approx(0)
     records[0].metrics["test_accuracy"] = records[0]["test_accuracy"] + 0.3
     assert analysis.largest_gap(records) == pytest.approx(0.3)
+    assert analysis.gap_text(records) == "0.30, in the mean over seeds 0.15"
 
 
 def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():

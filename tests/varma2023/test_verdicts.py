@@ -225,6 +225,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B53": made.slingshots, "B54": made.longer_slingshots},
     "B28": lambda **own: {"leaving_memory_53": [*chain(*made.leaving(**own).values())]},
     "B34": lambda **own: {"delay_53": comparable(made.waits(**own)["delay"])},
+    "B55": lambda **own: {"delay_53": made.waits(p=53)["delay"]} | made.waits(**own),
     "B37": of("minima_by_size", made.minima_by_size),
     "F11": partial(networks, made.rotations()),
     "App.B": from_start,
@@ -242,10 +243,10 @@ SIZES_3, SIZES_2 = {"sizes": (300, 800, 3000)}, {"sizes": (500, 1000)}
 ALIKE = [
     ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40", SMALLER, {"p": 53}),
     ("B47 B48 B50 B51 B53 B54", SMALLER, {"p": 53}),
-    ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49", SMALLER, {"p": 31}),
-    ("B14 B34", FAILS, {"law": "exponential"}),
-    ("B14 B34", OPEN, {"law": "constant"}),
-    ("B14 B34", NOT_RUN, {"n_sizes": 5}),
+    ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49 B55", SMALLER, {"p": 31}),
+    ("B14 B34 B55", FAILS, {"law": "exponential"}),
+    ("B14 B34 B55", OPEN, {"law": "constant"}),
+    ("B14 B34 B55", NOT_RUN, {"n_sizes": 5}),
     ("B20 B49", NOT_RUN, {"sizes": (900,)}),
     ("B25 B35 B36", NOT_RUN, {"base": replace(made.PAPERS, dataset_size=3000)}),
     ("S6 B17", SMALLER, {"base": Run(epochs=20_000, **SMALL)}),
@@ -411,7 +412,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
     "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46 B53 B54": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
-    "B4 S6 B1 B27": {IN_PART},
+    "B4 S6 B1 B27 B55": {IN_PART},
 }
 # not run only without their experiment
 NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7", "B33", "B37", "B39"}

@@ -17,7 +17,8 @@ CLAIMS = Claims()
 @CLAIMS.row(
     "F11",
     "Fig. 11, the trigonometric algorithm",
-    "a grokked network adds by rotations at a few key frequencies",
+    "the embedding and the logits of a grokked network are those of adding by rotations at a few "
+    "key frequencies",
     (TRIGONOMETRIC, "fig-11"),
     ("grokking",),
     number="logits are a sum of cos(ω(a + b − c)), as Nanda et al. (2023) found",
@@ -40,10 +41,11 @@ def fig11(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "App.B",
     "App. B, where key frequencies come from",
-    "key frequencies are typically those that are strongest in the random initial weights",
+    "key frequencies are typically those that are strongest in the random initial weights (here: "
+    "of the embedding)",
     (TRIGONOMETRIC, "sec-b-start"),
     ("grokking",),
-    number="typically; no number (ours: most of them, in the embedding)",
+    number="typically; no number (ours: most of them)",
 )
 def strongest_at_start(found: ByExperiment) -> Result:
     """App. B: most key frequencies are among the strongest of the random weights (choice C74)."""

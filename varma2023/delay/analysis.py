@@ -4,7 +4,7 @@ Times are in decay times, 1 / (lr lambda). A run that has not grokked at its end
 likelihood as one that takes longer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from math import exp, inf, isfinite, isinf, log, nan, pi, sqrt
@@ -192,33 +192,49 @@ def aic(found: Fit, waits: Waits) -> float:
     return 2 * (3 + isfinite(found.size) - float(found.log_likelihood(waits).sum()))
 
 
-def held_out(records: Records, moment: Reading = halfway) -> dict[str, dict[int, Vector]]:
-    """By law and seed, the log-likelihood of runs at sizes that the law was not fitted to.
+Scores = dict[str, dict[int, Vector]]
+"""By law and seed, the log-likelihood of runs that the law was not fitted to."""
 
-    Every size between the smallest and the largest is held out in turn. A run that a law has almost
-    ruled out counts as `RULED_OUT`.
+
+def scores(parts: Iterable[tuple[Records, Records]], moment: Reading = halfway) -> Scores:
+    """Each part: runs that the laws are fitted to, and those whose likelihood counts.
+
+    A run that a law has almost ruled out counts as `RULED_OUT`.
     """
-    groups = list(group(comparable(records), "dataset_size").values())
     found: dict[str, dict[int, list[float]]] = {law: {} for law in LAWS}
-    for out in groups[1:-1]:
-        rest = Waits.of([record for one in groups if one is not out for record in one], moment)
-        for law, scores in found.items():
-            likely = np.maximum(fit(law, rest).log_likelihood(Waits.of(out, moment)), RULED_OUT)
+    for known, out in parts:
+        for law, by_seed in found.items():
+            fitted = fit(law, Waits.of(known, moment))
+            likely = np.maximum(fitted.log_likelihood(Waits.of(out, moment)), RULED_OUT)
             for record, score in zip(out, likely, strict=True):
-                scores.setdefault(record.run.seed, []).append(float(score))
+                by_seed.setdefault(record.run.seed, []).append(float(score))
     return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
 
 
-def gain(scores: dict[str, dict[int, Vector]], law: str) -> Interval:
-    """By how much the divergence's `held_out` log-likelihood of a run is larger than a law's."""
+def held_out(records: Records, moment: Reading = halfway) -> Scores:
+    """The scores of every size between the smallest and the largest, each held out in turn."""
+    groups = [*group(comparable(records), "dataset_size").values()]
+    parts = (
+        ([*chain(*groups[:i], *groups[i + 1 :])], groups[i]) for i in range(1, len(groups) - 1)
+    )
+    return scores(parts, moment)
+
+
+def gain(scores: Scores, law: str) -> Interval:
+    """By how much the divergence's log-likelihood of a run is larger than a law's."""
     units = [own - scores[law][seed] for seed, own in scores["divergence"].items()]
     return statistics.bootstrap(units, lambda drawn: float(np.mean(np.concatenate(drawn))))
 
 
-def gains(records: Records, moment: Reading = halfway) -> dict[str, Interval]:
-    """By law without a critical size, what the divergence gains over it on a run held out."""
-    scores = held_out(records, moment)
+def gains(scores: Scores) -> dict[str, Interval]:
+    """By law without a critical size, what the divergence gains over it on a run."""
     return {law: gain(scores, law) for law in LAWS if law not in WITH_D_C}
+
+
+def gains_text(gains: Mapping[str, Interval]) -> str:
+    """ "+0.091 (+0.026 – +0.150) over the power, ..."."""
+    each = (f"{gained.text('+.3f')} over the {law}" for law, gained in gains.items())
+    return ", ".join(each) or "none"
 
 
 def critical(records: Records, law: str = "divergence", moment: Reading = halfway) -> Interval:
@@ -379,11 +395,11 @@ def laws_table(records: Records) -> str:
     """
     if not judged(records):
         return ""
-    scores, rows = held_out(records), []
+    known, rows = held_out(records), []
     for law, found in fits(records).items():
         size = f"{found.size:,.0f}" if isfinite(found.size) else ""
-        score = float(np.mean(np.concatenate([*scores[law].values()])))
-        less = "" if law == "divergence" else gain(scores, law).text("+.3f")
+        score = float(np.mean(np.concatenate([*known[law].values()])))
+        less = "" if law == "divergence" else gain(known, law).text("+.3f")
         numbers = (f"{found.rate:,.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
         rows.append([f"{law}, {FORMULAS[law]}", size, *numbers])
     heads = "law | D_c or D_b | ν, b or 1 / d | standard deviation of ln t around it"
@@ -433,7 +449,7 @@ class Comparison:
         waits = Waits.of(records, moment)
         found = {law: aic(fit(law, waits), waits) for law in LAWS}
         d_c = {law: critical(records, law, moment) for law in WITH_D_C}
-        return cls([*records], found, gains(records, moment), d_c)
+        return cls([*records], found, gains(held_out(records, moment)), d_c)
 
     def d_c_text(self, law: str) -> str:
         """D_c with its errors; "0" where it is at the least that `fit` allows."""
@@ -446,9 +462,8 @@ class Comparison:
         return ", ".join(f"{value:.1f} ({law})" for law, value in self.aic.items()) or "none"
 
     def gains_text(self) -> str:
-        """ "+0.091 (+0.026 – +0.150) over the power, ...": the divergence's gain, held out."""
-        each = (f"{gained.text('+.3f')} over the {law}" for law, gained in self.gains.items())
-        return ", ".join(each) or "none"
+        """The divergence's gain, held out, as `gains_text` has it."""
+        return gains_text(self.gains)
 
 
 UNKNOWN = Comparison([], {}, {}, {})

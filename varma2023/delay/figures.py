@@ -15,7 +15,7 @@ from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, coloured, panels, set_a
 
 Found = dict[analysis.Setting, list[Record]]
 ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
-TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)
 
 
@@ -69,20 +69,26 @@ def fig_delay(
     return set_alt(fig, said)
 
 
-def fig_wide(*kinds: Records) -> go.Figure:
-    """Decay times to grok against D, a panel a modulus, with the laws carried to smaller sizes."""
+def fig_wide(*kinds: Records, fewer: Records) -> go.Figure:
+    """Decay times to grok against D, a panel a modulus, with the laws carried to smaller sizes.
+
+    `fewer`: of `sweeps.below`, to which no law is fitted.
+    """
     own = [analysis.comparable(records) for records in kinds]
     names = [f"p = {here[0].run.p}" for here in own]
     fig, told = panels(440, names, cols=len(own), shared_yaxes=True), []
     for col, ((name, colour), here) in enumerate(zip(coloured(names), own, strict=True), start=1):
         least = 0.8 * min(record.run.dataset_size for record in here)
         _dots(fig, here, "networks", colour, 0, 1.0, (1, col))
+        below = [record for record in fewer if record.run.p == here[0].run.p]
+        _dots(fig, below, "fewer examples, later", MEM, 1, 1.0, (1, col))
         _laws(fig, here, least, (1, col))
         sizes = plots.size_axis(here, "D", TICKS)
         sizes["range"][0] = log10(least)
         fig.update_xaxes(sizes, row=1, col=col)
-        late = sum(isinf(analysis.halfway(record)) for record in here)
-        told.append(f"{name}: {len(here)} networks; not there at their end: {late}")
+        late = sum(isinf(analysis.halfway(record)) for record in [*here, *below])
+        count = len(here) + len(below)
+        told.append(f"{name}: {count} networks; not there at their end: {late}")
     fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
     fig.update_yaxes(title="decay times", row=1, col=1)
     said = "How long networks take to be half-way to the rule, against the size of their train set."

@@ -66,7 +66,7 @@ def delay_53(profile: str, grid: Grid) -> list[Run]:
     return [replace(grid.run, dataset_size=d, seed=s, epochs=epochs[d]) for d, s in wanted]
 
 
-FEWER_EXAMPLES = {
+FEWER_EXAMPLES: dict[str, dict[int, tuple[int, ...]]] = {
     "published": {31: (280, 300), 53: (700,)},
     "quick": {31: (400,)},
     "paper": {53: (700,), 113: (1600,)},

@@ -58,7 +58,8 @@ def fig3_mem(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "F3c,d",
     "Fig. 3c, d, efficiency of C_gen",
-    "the norm for a given logit does not depend on the size of the train set",
+    "the norm for a given logit does not depend on the size of the train set (of networks that go "
+    "on from the same grokked ones)",
     (EFFICIENCY, "fig-3"),
     ("generalising", "generalising_anew"),
     number="isologit lines are flat",

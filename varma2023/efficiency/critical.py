@@ -1,7 +1,7 @@
 """D_crit, predicted from runs of one circuit each: where both cost the same (Sec. 4.1)."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from math import exp, isfinite, log, nan
 from statistics import fmean
 
@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from grokkit.runs import Record, Records
 from varma2023.efficiency import analysis
-from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, logit, logs, logs_by_seed, norm
-from varma2023.measures import Summary, group, least, rests, trig_part
+from varma2023.efficiency.analysis import LOGIT, SIZE, Fit, fit, logit, logs, logs_by_seed, norm
+from varma2023.measures import Summary, group, how_many, least, rests, trig_part
 from varma2023.statistics import Interval, bootstrap_of, gathered, geometric_mean
 from varma2023.tables import span
 
@@ -42,6 +42,26 @@ def common_logit(mem: Records, gen: Records) -> float:
     """The middle, on a log scale, of the correct logits of both circuits, or of the gap between."""
     low = max(min(map(logit, mem)), min(map(logit, gen)))
     return float((low * min(max(map(logit, mem)), max(map(logit, gen)))) ** 0.5)
+
+
+def norms_text(mem: Records, gen: Records) -> str:
+    """What Fig. 3 says besides: the range of the norms; the cheapest memory; norm gives logit."""
+    ranges = [span([norm(r) for r in own], ".0f") for own in (mem, gen)]
+    level, size = common_logit(mem, gen), min(record.run.dataset_size for record in mem)
+    told = f"{ranges[0]} for memory, {ranges[1]} for the rule; for a logit of {level:.0f} memory "
+    told += f"needs {fit(mem).at(level, size):.0f} on {size:,} examples, the rule "
+    told += f"{fit(gen, flat=True).at(level):.0f}; with the norm the logit rises in "
+    return told + " and ".join(how_many(map(_rises, _sets(own))) for own in (mem, gen))
+
+
+def _sets(records: Records) -> list[list[Record]]:
+    """The runs of each seed on each size, where there are several, from the least norm on."""
+    sets = group(records, "seed", "dataset_size").values()
+    return [sorted(own, key=norm) for own in sets if len(own) > 1]
+
+
+def _rises(records: Records) -> bool:
+    return all(logit(one) < logit(more) for one, more in pairwise(records))
 
 
 def by_size(table: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "_ 2"]:

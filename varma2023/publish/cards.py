@@ -71,7 +71,9 @@ def costs(found: Results, every: ByExperiment) -> Face:
     alt += f"{sizes.min():,.0f} examples and {lines[0][1][-1]:.0f} at {lines[0][0][-1]:,.0f}; "
     alt += f"the rule {lines[1][1].min():.0f} to {lines[1][1].max():.0f}."
     drawn = spark(curves, Axis(sizes.min(), sizes.max(), True), Axis(0, norms.max()), alt)
-    about = f"norm for one logit, {sizes.min():,.0f} – {sizes.max():,.0f} examples"
+    spans = [f"{x.min():,.0f} – {x.max():,.0f}" for x, _ in lines]
+    about = f"norm for one logit: memory on {spans[0]} examples, the rule on {spans[1]} "
+    about += "(each seed from one start)"
     ours = f"{exponents[0]:.2f} to memorise, {exponents[1]:.2f} for the rule"
     return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
 
@@ -143,7 +145,7 @@ def without_decay(found: Results, every: ByExperiment) -> Face:
     dashes = dict(zip(sorted(decays, reverse=True), ("", "8 4", "2 4"), strict=False))
     curves = [_median(decays[w], "test_accuracy", "test", dash) for w, dash in dashes.items()]
     without = [*decays[0.0], *rivals.later(every)]
-    ours = f"{rivals.n_grok(without)} runs"
+    ours = f"{rivals.grok_text(without)} examples"
     named = ", ".join(f"{decay:g}" for decay in dashes)
     alt = f"Test accuracy by weight decay, {named}: without, {ours} grok."
     drawn = spark(curves, Axis(0, last), SHARE, alt)

@@ -17,7 +17,7 @@ from varma2023.measures import Summary, general_epoch, generalises, groks, group
 from varma2023.statistics import Interval, bootstrap, gathered
 from varma2023.tables import span, table
 
-BASE, NO_DECAY, ROUNDED = "as the paper", "no weight decay", "rounded loss"
+BASE, NO_DECAY, ROUNDED = "nothing changed", "no weight decay", "rounded loss"
 
 
 def variant(run: Run) -> str:
@@ -90,7 +90,7 @@ def without(records: Records) -> dict[str, list[Record]]:
 
 def grok_text(records: Records) -> str:
     """ "0 of 5 on 1,200, 1 of 5 on 2,400": how many grok, by number of examples."""
-    by_size = group(records, "dataset_size").items()
+    by_size = sorted(group(records, "dataset_size").items())
     return ", ".join(f"{n_grok(own)} on {size:,}" for size, own in by_size)
 
 

@@ -71,9 +71,7 @@ def without_decay(found: ByExperiment) -> Result:
     long = all(record.run.epochs >= LONG for record in [*without, *others])
     can: Met = any(map(groks, [*without, *others])) or (False if long else None)
     ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {most:,} epochs"
-    ours += f"; without, {analysis.n_grok(without)} runs"
-    for name, here in analysis.without(others).items():
-        ours += f"; {analysis.n_grok(here)} on {name}"
+    ours += f"; without, {analysis.grok_text([*without, *others])} examples"
     if others:
         ours += f", within {epochs_text(others)}"
     evidence = Evidence.of(*filter(None, (*decays.values(), others)))

@@ -116,8 +116,8 @@ def two_starts(found: ByExperiment) -> Result:
         f"{analysis.n_lower(own)} on {size:,} examples"
         for size, own in analysis.by_field(pairs, "dataset_size").items()
     )
-    ours = f"lower train loss in {' and '.join(by_size)}; after equally many gradients, most of "
-    ours += f"them still falling, in {analysis.n_lower(equal)}"
+    ours = f"lower train loss in {' and '.join(by_size)}; after equally many gradients, most "
+    ours += f"networks still falling, in {analysis.n_lower(equal)}"
     core = claims.every(pair.lower["train loss"] if pair.rested else None for pair in pairs)
     return Result(ours, core, further, Evidence.of(*zip(*pairs, strict=True)))
 

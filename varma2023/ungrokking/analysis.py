@@ -1,7 +1,7 @@
 """Where ungrokking sets in, and whether that depends on weight decay."""
 
 from math import isfinite, log, log10, nan, sqrt
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean
 
 import numpy as np
 
@@ -161,10 +161,19 @@ def same_d_crit(
     return found.within(-MAX_D_CRIT_SHIFT, MAX_D_CRIT_SHIFT) if isfinite(found.value) else None
 
 
-def largest_gap(records: Records) -> float:
-    """The largest difference of final accuracy between two weight decays, all else equal."""
-    alike = group(records, "seed", "dataset_size", "eps").values()
-    return max(float(np.ptp([*map(at_the_end, here)])) for here in alike)
+def largest_gap(records: Records, of_means: bool = False) -> float:
+    """The largest difference of final accuracy between two weight decays, all else equal.
+
+    Of each seed, or of the means over seeds.
+    """
+    same = ("dataset_size", "eps") if of_means else ("seed", "dataset_size", "eps")
+    decays = (group(own, "weight_decay").values() for own in group(records, *same).values())
+    return max(float(np.ptp([fmean(map(at_the_end, own)) for own in each])) for each in decays)
+
+
+def gap_text(records: Records) -> str:
+    """ "0.20, in the mean over seeds 0.06": `largest_gap`."""
+    return f"{largest_gap(records):.2f}, in the mean over seeds {largest_gap(records, True):.2f}"
 
 
 def ungrokking_criteria(records: Records) -> dict[str, bool]:

@@ -29,7 +29,9 @@ def fig1b(found: ByExperiment) -> Result:
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     ours = f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; "
-    ours += f"{measures.epochs_text(records)} epochs"
+    ours += (
+        f"{measures.epochs_text(records)} epochs; train accuracy {row.train_accuracy:.4f} or more"
+    )
     core = claims.every([started, measures.near_chance(records)])
     fits = {"train accuracy stays 1": row.train_accuracy == 1}
     return Result(ours, core, fits, Evidence.of(records))
@@ -126,7 +128,7 @@ def every_decay(found: ByExperiment) -> Result:
         further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, read=times)
         after = same_d_crit(adamw, read=epochs, falling=True)
         further["by AdamW at equal epochs, at rest or not"] = after
-    ours += f"; accuracy at one size differs by {gap:.2f} at most"
+    ours += f"; accuracy at one size differs by at most {analysis.gap_text(ends)}"
     return Result(ours, same_d_crit(ends), further, Evidence.of(*filter(None, (ends, adamw))))
 
 
