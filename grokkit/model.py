@@ -17,6 +17,7 @@ MOST_WIDE = 1 << 14  # of the widths of a network
 Weights = dict[str, Float[Tensor, "..."]]  # of one network, by name
 Logits = Float[Tensor, "*batch label"]
 Each = Float[Tensor, "*batch 1"]  # a number of each example
+Hidden = Float[Tensor, "*batch d_mlp"]
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ def tokens(inputs: Int[Tensor, "batch 2"], n_tokens: int) -> Int[Tensor, "batch 
     return torch.stack([x, torch.full_like(x, n_tokens), y, torch.full_like(x, n_tokens + 1)], 1)
 
 
-def rounded_relu(
-    pre: Float[Tensor, "*batch d_mlp"], kink: float
-) -> tuple[Float[Tensor, "*batch d_mlp"], Float[Tensor, "*batch d_mlp"]]:
+def rounded_relu(pre: Hidden, kink: float) -> tuple[Hidden, Hidden]:
     """The ReLU, between -kink and kink a parabola that goes on smoothly; and its derivative."""
     slope = ((pre + kink) / (2 * kink)).clamp(0, 1)
     return torch.where(slope < 1, kink * slope.square(), pre), slope

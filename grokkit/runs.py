@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from errno import ENOTSUP
 from functools import cached_property
+from math import prod
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,7 @@ MOST = {"p": 1000, "seed": 2**63 - 1, "epochs": 10**12, "n_logged": 10**5}
 class Run:
     """One network and how it is trained. Defaults are App. A and the grokking run of Fig. 9.
 
-    Raises:
-        ValueError: a field outside what it allows, with its name and value.
+    Raises ValueError for a field outside what it allows, with its name and value.
     """
 
     task: str = "x+y"
@@ -188,6 +188,11 @@ class Run:
         """Shape of every parameter of the network, by name."""
         return self.model.shapes(self.operation.n_tokens)
 
+    @property
+    def n_parameters(self) -> int:
+        """How many parameters the network has."""
+        return sum(map(prod, self.shapes.values()))
+
     def log_epochs(self) -> np.ndarray:
         """Epochs at which metrics are recorded [log]: 0, the last, half even, half geometric."""
         half = self.n_logged // 2
@@ -270,8 +275,7 @@ class Record:
     def weights(self) -> dict[str, Tensor]:
         """Final parameters of the network, on the CPU.
 
-        Raises:
-            ValueError: the record keeps none, or the file does not match its checksum or network.
+        Raises ValueError if it keeps none, or the file does not match its checksum or network.
         """
         if self.read_weights is None:
             raise ValueError(f"run {self.run.key} ({self.run}) was not asked to keep its weights")

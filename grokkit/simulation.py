@@ -62,14 +62,6 @@ class Toy:
 TABLE_1 = {"a": Toy(), "b": replace(Toy(), P_gen=4.0), "c": replace(Toy(), w_gen=(0.0, 1.0))}
 
 
-def panels(toy: Toy) -> dict[str, Toy]:
-    """The three panels of Fig. 2 around `toy`: as it is, C_gen less efficient, equal speeds.
-
-    Each of b and c takes one ingredient away; around `Toy()` they are Table 1, `TABLE_1`.
-    """
-    return {"a": toy, "b": replace(toy, P_gen=2 * toy.P_mem), "c": replace(toy, w_gen=toy.w_mem)}
-
-
 # Logits have three entries: of the true label y*, of the one y' that C_mem prefers on a test input,
 # and of each of the n_labels - 2 others.
 
@@ -159,5 +151,9 @@ def _trajectory(toy: Toy, step: np.ndarray, gen: np.ndarray, mem: np.ndarray) ->
 
 
 def simulate_panels(toy: Toy, steps: int = 10_000) -> dict[str, Trajectory]:
-    """The trajectories of the three panels of Fig. 2 around `toy`, by panel."""
-    return {name: simulate(panel, steps) for name, panel in panels(toy).items()}
+    """The three panels of Fig. 2 around `toy`: as it is, C_gen less efficient, equal speeds.
+
+    Each of b and c takes one ingredient away; around `Toy()` they are Table 1, `TABLE_1`.
+    """
+    panels = {"a": toy, "b": replace(toy, P_gen=2 * toy.P_mem), "c": replace(toy, w_gen=toy.w_mem)}
+    return {name: simulate(panel, steps) for name, panel in panels.items()}

@@ -99,9 +99,8 @@ def _task(name: str, p: int, rule: Callable | None) -> Task:
     if rule:
         labels = np.asarray(rule(x, y, p))
         if labels.dtype.kind not in "iu" or labels.shape != x.shape or {*labels} - {*range(n)}:
-            raise ValueError(
-                f"{name}: a rule gives {len(x)} integers in 0..{n - 1}, got {labels!r}"
-            )
+            wanted = f"a rule gives {len(x)} integers in 0..{n - 1}"
+            raise ValueError(f"{name}: {wanted}, got {labels!r}")
     else:
         _elements, product = symmetric_group(p)
         inverse = product.argmin(axis=1)  # the identity has index 0

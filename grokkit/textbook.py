@@ -24,10 +24,8 @@ def train(
     """The parameters of the run's network after each epoch, for ever; the same tensors each time.
 
     With `evaluate` the loss on the test set is computed too, as known notebooks do each epoch.
-
-    Raises, at the first epoch:
-        ValueError: a run of the minimiser, from another's end, or with Muon, noise, amplified or
-            clipped gradients.
+    Raises ValueError, at the first epoch, for a run of the minimiser, from another's end, or with
+    Muon, noise, amplified or clipped gradients.
     """
     if run.optimiser != "adamw":
         raise ValueError(f"optimiser must be adamw, got {run.optimiser!r}")

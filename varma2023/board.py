@@ -152,9 +152,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
     """Every claim with verdict, the paper's number, ours, criteria and evidence, as HTML.
 
     One table, whose columns the page's script sorts; links are those of a page in `chapters/`.
-
-    Raises:
-        ValueError: a result for an id that no claim has.
+    Raises ValueError of a result for an id that no claim has.
     """
     for name in found:
         claim(name)

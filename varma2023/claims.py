@@ -40,11 +40,7 @@ class Evidence:
 
     @classmethod
     def of(cls, *groups: Records) -> "Evidence":
-        """Of groups of records, each of which has seeds of its own.
-
-        Raises:
-            ValueError: a group is empty.
-        """
+        """Of groups of records, each with seeds of its own; ValueError of an empty one."""
         if not all(groups):
             raise ValueError("every group of the evidence must hold a record, got an empty one")
         runs = [record.run for group in groups for record in group]

@@ -95,6 +95,7 @@ EXPERIMENTS = {
         (late.noisy, "the same with noise on the gradient"),
         (late.grokfast, "where they forget, and how long, with Grokfast"),
         (late.muon, "the same with Muon"),
+        (late.muon_more, "as many more that forget"),
         (late.upper_branch, "fresh networks at that modulus, by the minimiser"),
         (rivals.ablations, "Sec. 6, 7: rival accounts"),
         (rivals.smaller_start, "Sec. 6 at the paper's modulus"),

@@ -9,7 +9,7 @@ from grokkit.runs import Record
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
-MAX_ACCURACY_GAP, MAX_RELATIVE_GAP = 0.02, 0.02  # between final values, on another machine
+MAX_GAP = 0.02  # of final values on another machine: of accuracies, or relative
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,9 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         """Whether final accuracies are within 0.02, the other final values within 2%."""
-        return all(
-            abs(a - b)
-            <= (MAX_ACCURACY_GAP if name.endswith("accuracy") else MAX_RELATIVE_GAP * abs(a))
-            for name, (a, b) in self.final_values().items()
-        )
+        ends = self.final_values().items()
+        units = [1.0 if name.endswith("accuracy") else abs(a) for name, (a, _) in ends]
+        return all(abs(a - b) <= MAX_GAP * u for (_, (a, b)), u in zip(ends, units, strict=True))
 
     def __str__(self) -> str:
         a, b = self.stored.metrics, self.again.metrics
@@ -43,12 +41,9 @@ class Comparison:
 
 
 def find(store: Store, key: str) -> Record:
-    """The shipped record whose key begins so.
-
-    Raises:
-        ValueError: none, or several; the message says how many.
-    """
-    found = [r for r in store.shipped_records.values() if key and r.run.key.startswith(key)]
+    """The shipped record whose key begins so. Raises ValueError if none does, or several do."""
+    rows = {row.run.key: row for row in store.shipped_rows()}
+    found = [row for name, row in rows.items() if key and name.startswith(key)]
     if len(found) != 1:
         raise ValueError(
             f"key must begin the key of one shipped run, got {key!r}, which begins {len(found)}; "

@@ -32,7 +32,6 @@ class AdamW:
         self._noisy = [(i, r) for i, r in enumerate(runs) if r.noise]
         self._run = run  # what the runs share
         self._moments = MOMENTS + ("slow",) * bool(run.amplify) + ("mean",) * bool(run.muon)
-        self._longest = run.clip * run.eps
         self._epoch = epoch  # Adam's own count is a float32, which ends at 2^24
         self.stuck = torch.zeros(len(runs), dtype=torch.bool)  # it never is
         self.decay = self.point.new_tensor([[1 - r.lr * r.weight_decay] for r in runs])
@@ -48,8 +47,8 @@ class AdamW:
     def step(self, train_loss: Objective) -> None:
         """One epoch."""
         gradient = self.point.grad = train_loss(self.point)[1]
-        if self._longest:
-            gradient *= (self._longest / gradient.norm(dim=1, keepdim=True)).clamp(max=1)
+        if longest := self._run.clip * self._run.eps:
+            gradient *= (longest / gradient.norm(dim=1, keepdim=True)).clamp(max=1)
         for i, run in self._noisy:
             gradient[i] += self._noise(run).to(gradient)
         if self._run.amplify:

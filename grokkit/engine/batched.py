@@ -23,14 +23,15 @@ from torch.nn.utils.rnn import pad_sequence
 from grokkit.model import loss_of_margin, rounded_relu
 
 Theta = dict[str, Float[Tensor, "run ..."]]
+Operand = Int[Tensor, "run batch"]  # of each example: x or y
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Train sets of a stack of runs, padded to the longest; padding has weight 0."""
 
-    x: Int[Tensor, "run batch"]
-    y: Int[Tensor, "run batch"]
+    x: Operand
+    y: Operand
     labels: Int[Tensor, "run batch"]
     weight: Float[Tensor, "run batch"]  # 1 / dataset_size of the run
 
@@ -47,7 +48,7 @@ class Batch:
 
 
 def forward(
-    theta: Theta, x: Int[Tensor, "run batch"], y: Int[Tensor, "run batch"], kink: float = 0.0
+    theta: Theta, x: Operand, y: Operand, kink: float = 0.0
 ) -> Float[Tensor, "run batch label"]:
     """Logits at the last position for the operand pairs (x, y) of every run.
 
@@ -84,10 +85,7 @@ def _attention_tables(theta: Theta) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _attend(
-    e: Float[Tensor, "run rows head"],
-    v: Float[Tensor, "run rows hd"],
-    x: Int[Tensor, "run batch"],
-    y: Int[Tensor, "run batch"],
+    e: Float[Tensor, "run rows head"], v: Float[Tensor, "run rows hd"], x: Operand, y: Operand
 ) -> Float[Tensor, "run batch hd"]:
     """Attention output of every example, by adding the table rows of its four tokens."""
     n_runs, n_rows, n_heads = e.shape

@@ -53,10 +53,8 @@ class LBFGS:
     ) -> None:
         """At `start`; `pairs` is the type in which curvature pairs are kept.
 
-        They only shape the direction: in float32 they cost half and find the same minima.
-
-        Raises:
-            ValueError: a start that is not finite floating-point numbers.
+        They only shape the direction: in float32 they cost half and find the same minima. Raises
+        ValueError for a start that is not finite floating-point numbers.
         """
         if not start.is_floating_point() or not bool(start.isfinite().all()):
             raise ValueError(f"start must be finite floating-point numbers, got {start.dtype}")

@@ -145,8 +145,7 @@ def begun(
 def start(run: Run, store: Store) -> dict[str, Tensor]:
     """`Stack.state` of a run at epoch 0: from its seed, or the final weights of its `init`.
 
-    Raises:
-        LookupError: the `init` run has no record in the store.
+    Raises LookupError if the `init` run has no record in the store.
     """
     if run.init is None:
         theta = initialise(run.model, run.operation.n_tokens, run.seed, run.init_scale)

@@ -29,11 +29,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grokkit.model import Weights, loss_of_margin, rounded_relu
+from grokkit.model import Logits, Weights, loss_of_margin, rounded_relu
 
 CHUNK = 1024  # examples at a time: their activations fit the cache of a core
 PARTS = 4  # sums of chunks that can be taken at the same time
 Each = Callable[..., Iterable]
+Answers = Int[Tensor, "*batch 1"]  # the label of each example
 
 
 def begin_thread() -> None:
@@ -65,7 +66,7 @@ class Chunk:
     """Some examples of a train set, and where their patterns stand in A and in its transpose."""
 
     pairs: Int[Tensor, "batch 2"]  # x and y
-    labels: Int[Tensor, "batch 1"]
+    labels: Answers
     A: Tensor  # sparse CSR [batch, heads rows]; only its values change from epoch to epoch
     At: Tensor  # sparse CSR [heads rows, batch]
     order: Int[Tensor, " entry"]  # of A's values in At
@@ -195,9 +196,7 @@ def _accumulate(
     d_score.index_add_(0, chunk.pairs.flatten(), d_scores[:, :2].reshape(-1, n_heads))
 
 
-def _to_slopes(
-    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch 1"], share: float
-) -> Float[Tensor, ""]:
+def _to_slopes(logits: Logits, labels: Answers, share: float) -> Float[Tensor, ""]:
     """The sum of the losses times `share`; its slopes in the logits replace these, in place."""
     own = logits.gather(1, labels)
     loss, margin, total, others = loss_of_margin(own, logits.scatter_(1, labels, -inf))
@@ -206,9 +205,7 @@ def _to_slopes(
     return loss.sum() * share
 
 
-def _to_rounded_slopes(
-    logits: Float[Tensor, "batch label"], labels: Int[Tensor, "batch 1"], share: float
-) -> Float[Tensor, ""]:
+def _to_rounded_slopes(logits: Logits, labels: Answers, share: float) -> Float[Tensor, ""]:
     """As `_to_slopes`, but as torch.nn.functional.cross_entropy has them: softmax - one-hot.
 
     In float32 the right label's slope, probability - 1, is a multiple of 6e-8.

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokkit.engine import cost, cuda
+from grokkit.engine import cuda
 from grokkit.engine.metrics import METRICS, at_minimum, at_rest
 from grokkit.engine.stack import Stack, begun, start
 from grokkit.engine.tabulated import keep_freed_memory
@@ -31,8 +31,7 @@ CHECKPOINT_SHARE = 0.03  # where writing them would take more than this of the t
 def resolve_device(name: str = "auto") -> torch.device:
     """The torch device of a name; "auto" is CUDA where there is one, else the CPU.
 
-    Raises:
-        ValueError: a name torch does not know, or a device this machine does not have.
+    Raises ValueError for a name torch does not know, or a device this machine does not have.
     """
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -55,10 +54,8 @@ def train_stack(
 
     Returns these runs, and what is to be said of those that left the finite numbers. On the CPU
     `threads` share the stack, and `tabulated.keep_freed_memory` holds. `progress` is told of epochs
-    trained, times runs. If `halt()` comes first, checkpoints hold everything.
-
-    Raises:
-        StoreFull: no space for a record, or for the checkpoints after `halt()`.
+    trained, times runs. If `halt()` comes first, checkpoints hold everything. Raises StoreFull if
+    there is no space for a record, or for the checkpoints after `halt()`.
     """
     if device.type == "cpu":
         keep_freed_memory()
@@ -129,11 +126,9 @@ class Training:
             finite &= self.metrics[row][:, FINITE].isfinite().all(1)
         for i in (~finite).nonzero().flatten().tolist():
             loss = "" if row is None else f", with a train_loss of {self.metrics[row, i, 0]:g}"
-            self.diverged.append(
-                f"run {self.runs[i].key} ({self.runs[i]}) has left the finite numbers by epoch "
-                f"{self.stack.epoch:,}{loss}: it has no record, and its last checkpoint, if it has "
-                "one, is as it was"
-            )
+            run, at = self.runs[i], f"by epoch {self.stack.epoch:,}{loss}"
+            left = "it has no record, and its last checkpoint, if it has one, is as it was"
+            self.diverged.append(f"run {run.key} ({run}) has left the finite numbers {at}: {left}")
         self._keep(finite.tolist())
 
     def _store_finished(self, row: int) -> None:
@@ -178,8 +173,7 @@ class Training:
     def save(self, stopping: bool = False) -> None:
         """A checkpoint of every run. If the disk is full that is said, and training goes on.
 
-        Raises:
-            StoreFull: `stopping`, and the disk is full; checkpoints not replaced are as they were.
+        Raises StoreFull instead if `stopping`; checkpoints not replaced are as they were.
         """
         self._drop_diverged()
         began, full, epoch = time.monotonic(), None, self.stack.epoch
@@ -222,7 +216,7 @@ def check_checkpoint(run: Run, tensors: dict[str, Tensor]) -> None:
     found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     final = run.precision == "mixed" and torch.float64 in found.get("point", ())
     double = run.precision == "float64" or final
-    point = torch.zeros(1, cost.n_parameters(run))
+    point = torch.zeros(1, run.n_parameters)
     fresh = begun([run], {"point": point}, torch.float64 if double else torch.float32).tensors()
     expected = {name: (tensor.shape[1:], tensor.dtype) for name, tensor in fresh.items()}
     expected["metrics"] = (torch.Size((len(run.log_epochs()), len(METRICS))), torch.float64)

@@ -56,8 +56,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, data: bytes) -> None:
     """All of the bytes under the final name, or nothing: temporary file, fsync, rename.
 
-    Raises:
-        StoreFull: no space left; the file is as it was.
+    Raises StoreFull where no space is left; the file is as it was.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

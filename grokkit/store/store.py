@@ -97,16 +97,10 @@ class Store:
             except (Damaged, Unreadable) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=2)
 
-    @property
-    def shipped_records(self) -> dict[str, Record]:
-        """Every sound record that ships with the package, by key."""
-        return {record.run.key: record for record in self.shipped_rows()}
-
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
 
-        Raises:
-            Unreadable: its files are there but cannot be read, and no such record is shipped.
+        Raises Unreadable if its files are there but cannot be read, and no such record is shipped.
         """
         path, unreadable = self._path("records", run), None
         try:
@@ -212,9 +206,8 @@ class Store:
             for run in runs:
                 path = self._path("locks", run)
                 with suppress(Timeout), files.naming_full_disk(path):
-                    locks.enter_context(
-                        FileLock(path, 0, thread_local=False, fallback_to_soft=False)
-                    )
+                    lock = FileLock(path, 0, thread_local=False, fallback_to_soft=False)
+                    locks.enter_context(lock)
                     held[run] = path
             # only now: a holder stores its record before it lets go
             yield [run for run in held if self.get(run) is None]
@@ -243,8 +236,7 @@ class Store:
     def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
 
-        Raises:
-            ValueError: a run has no sound record; the message says which.
+        Raises ValueError, which says which, if a run has no sound record.
         """
         if not (target := target or self.shipped):
             raise ValueError(f"{self} has no shipped results to export to: name a target")

@@ -12,8 +12,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
@@ -38,36 +38,28 @@ _left: set[str] = set()
 _card = threading.Lock()
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a worker needs to know besides the runs."""
+def _train(
+    name: str, store: Path, shipped: Path | None, device: str, number: int, runs: list[Run]
+) -> tuple[list[Run], str]:
+    """What `train_stack` returns, in a worker, on one thread, as the CPU's stacks."""
+    from distributed import get_worker
 
-    name: str
-    store: Path
-    shipped: Path | None
-    device: str
+    worker, done, told = get_worker(), 0, 0.0
 
-    def train(self, number: int, runs: list[Run]) -> tuple[list[Run], str]:
-        """What `train_stack` returns, on one thread, as the CPU's stacks."""
-        from distributed import get_worker
+    def progress(epochs: int) -> None:
+        nonlocal done, told
+        done += epochs
+        if time.monotonic() - told > REPORT_SECONDS:
+            told = time.monotonic()
+            worker.log_event(name, [number, done])
 
-        worker, done, told = get_worker(), 0, 0.0
-
-        def progress(epochs: int) -> None:
-            nonlocal done, told
-            done += epochs
-            if time.monotonic() - told > REPORT_SECONDS:
-                told = time.monotonic()
-                worker.log_event(self.name, [number, done])
-
-        tabulated.begin_thread()
-        seen = self.shipped if self.shipped and self.shipped.is_dir() else ""  # by this worker
-        device, store = resolve_device(self.device), Store(self.store, seen)
-        alone = nullcontext() if device.type == "cpu" else _card
-        with alone:
-            trained = train_stack(runs, store, device, 1, progress, lambda: self.name in _left)
-        worker.log_event(self.name, [number, done])
-        return trained
+    tabulated.begin_thread()
+    seen = shipped if shipped and shipped.is_dir() else ""  # by this worker
+    where, here = resolve_device(device), Store(store, seen)
+    with nullcontext() if where.type == "cpu" else _card:
+        trained = train_stack(runs, here, where, 1, progress, lambda: name in _left)
+    worker.log_event(name, [number, done])
+    return trained
 
 
 def _leave(name: str) -> None:
@@ -99,18 +91,13 @@ class Cluster:
             if halt():
                 raise TimeoutError("time is up and no worker has come; the same call continues")
             time.sleep(POLL_SECONDS)
-        probe = self._store.path / "checkpoints" / f"{uuid.uuid4().hex}.tmp"
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        try:
-            found = self._client.run(_describe, self._device, probe)
-        finally:
-            probe.unlink()
+        folder = self._store.path / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder, suffix=".tmp") as probe:
+            found = self._client.run(_describe, self._device, Path(probe.name))
         if blind := ", ".join(address for address, (*_, sees) in found.items() if not sees):
-            raise ValueError(
-                f"the store must be a folder that every worker sees; {self._store.path} is not "
-                f"seen by {blind}"
-            )
+            unseen = f"{self._store.path} is not seen by {blind}"
+            raise ValueError(f"the store must be a folder that every worker sees; {unseen}")
         kinds, free, _ = zip(*found.values(), strict=True)
         return torch.device(kinds[0] if len(set(kinds)) == 1 else "cpu"), min(free)
 
@@ -120,12 +107,11 @@ class Cluster:
         """What `train_stack` returns of each stack that came to its end.
 
         They begin in order, as many at a time as the workers have threads. When `halt()`, or
-        interrupted, it has the workers stop at a checkpoint.
-
-        Raises:
-            ChildProcessError: several workers died over the same stack.
+        interrupted, it has the workers stop at a checkpoint. Raises ChildProcessError where several
+        workers died over the same stack.
         """
-        task = _Task(uuid.uuid4().hex, self._store.path, self._store.shipped, self._device)
+        name = uuid.uuid4().hex
+        given = (name, self._store.path, self._store.shipped, self._device)
         counted: Counter[int] = Counter()
 
         def count(event: tuple[float, Sequence[int]]) -> None:
@@ -133,7 +119,7 @@ class Cluster:
             progress(done - counted[number])  # less than none: a worker died and another began
             counted[number] = done
 
-        self._client.subscribe_topic(task.name, count)
+        self._client.subscribe_topic(name, count)
         waiting = list(enumerate(stacks))[::-1]
         running: list[Any] = []
         trained = []
@@ -142,23 +128,24 @@ class Cluster:
                 free = sum(self._client.nthreads().values()) - len(running)
                 for _ in range(min(free, len(waiting))):
                     number, runs = waiting.pop()
-                    key = f"{runs[0].key}-{number}-{task.name}"
-                    given = {"key": key, "retries": RETRIES, "pure": False}
-                    running.append(self._client.submit(task.train, number, runs, **given))
+                    own = {"key": f"{runs[0].key}-{number}-{name}", "retries": RETRIES}
+                    running.append(
+                        self._client.submit(_train, *given, number, runs, **own, pure=False)
+                    )
                 time.sleep(POLL_SECONDS)
                 for future in [future for future in running if future.done()]:
                     running.remove(future)
                     trained.append(_result(future))
         finally:
-            self._stop(task, running)
-            self._client.unsubscribe_topic(task.name)
+            self._stop(name, running)
+            self._client.unsubscribe_topic(name)
         return trained
 
-    def _stop(self, task: _Task, running: list) -> None:
+    def _stop(self, name: str, running: list) -> None:
         """Have the workers leave their stacks, and wait until they have."""
         if not running:
             return
-        self._client.run(_leave, task.name)
+        self._client.run(_leave, name)
         deadline = time.monotonic() + STOP_SECONDS
         while not all(future.done() for future in running) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
@@ -204,9 +191,8 @@ def connect(scheduler: str, store: Store, device: str = "auto") -> Iterator[Clus
     try:
         import distributed
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"', name=error.name
-        ) from None
+        how = f'scheduler {scheduler!r} needs dask: pip install "grokkit[cluster]"'
+        raise ModuleNotFoundError(how, name=error.name) from None
     local: AbstractContextManager = nullcontext(scheduler)
     if workers:
         options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}

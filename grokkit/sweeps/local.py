@@ -74,11 +74,9 @@ def train(
         return [found[run] for run in runs]
     total = sum(run.epochs for run in missing)
     if progress:
-        print(
-            f"{len(found)} runs stored, {len(missing)} to train: {total:,} epochs. "
-            f"They go to {store.path}; stop at any time, the next call continues.",
-            file=sys.stderr,
-        )
+        told = f"{len(found)} runs stored, {len(missing)} to train: {total:,} epochs. They go to "
+        told += f"{store.path}; stop at any time, the next call continues."
+        print(told, file=sys.stderr)
     bar = tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress)
     with executor as trainer, bar:
         watch, diverged = _Watch(bar, deadline), list[str]()

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import torch
 
-from grokkit.engine import cost, lbfgs
+from grokkit.engine import lbfgs
 from grokkit.runs import Run
 
 MAX_PADDING = 0.1  # share of a stack's rows that may be padding
@@ -39,7 +39,7 @@ def stack_bytes(run: Run, rows: int) -> int:
     states = 2 * lbfgs.HISTORY + 8 if run.optimiser == "lbfgs" else 8
     # forward keeps z, resid, hidden and the logits' slopes; backward makes as much again
     activations = 2 * rows * (6 * run.model.d_model + 2 * run.model.d_mlp + 3 * n)
-    return (8 if run.float64 else 4) * (states * cost.n_parameters(run) + activations)
+    return (8 if run.float64 else 4) * (states * run.n_parameters + activations)
 
 
 def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], free: int) -> Stacks:
@@ -72,9 +72,23 @@ def pack(runs: Sequence[Run], device: torch.device, epochs: Mapping[Run, int], f
     return stacks
 
 
+def sizes(run: Run) -> tuple[int, int, int, int]:
+    """How many tokens, d_model, d_mlp and n_heads."""
+    return run.operation.n_tokens, run.model.d_model, run.model.d_mlp, run.model.n_heads
+
+
+def multiply_adds(run: Run) -> tuple[int, int]:
+    """Those of the forward pass of `tabulated.gradient`: for each example, and once an epoch."""
+    n, d, m, h = sizes(run)
+    width = m + n
+    tables = d * d * width + (n + 4) * d * (d + width) + m * d * n  # T, F and W_OU
+    return m * n + (2 + 4) * h * width, tables  # the entries of A and B, and W_OU
+
+
 def flop(run: Run) -> float:
-    """FLOP of one epoch of the run, as `tabulated` does it."""
-    return cost.flop(run.dataset_size, *cost.multiply_adds(run))
+    """FLOP of one epoch: 2 for each of `multiply_adds`, once forward and twice backward."""
+    example, fixed = multiply_adds(run)
+    return 6.0 * (run.dataset_size * example + fixed)
 
 
 def work(run: Run) -> float:

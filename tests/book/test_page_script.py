@@ -242,8 +242,18 @@ PACKED = np.array([0.1, np.nan], dtype=np.float32)
 
 def test_the_csv_has_the_ends_of_error_bars_along_either_axis_packed_numbers_and_no_markup():
     head = "panel,trace,x,y"
-    assert csv_of(plain()) == f"{head},seed,low,high\nx,one,1,3,0,2,3.5\nx,one,2,4,0,,\n"
+    assert csv_of(plain()) == f"{head},seed,low,high\n1,one,1,3,0,2,3.5\n1,one,2,4,0,,\n"
     along_x = theme.figure().add_scatter(x=[5], y=[1], error_x=BARS)
-    assert csv_of(along_x) == f"{head},low,high\nx,trace 1,5,1,4,7\n"
+    assert csv_of(along_x) == f"{head},low,high\n1,trace 1,5,1,4,7\n"
     packed = theme.figure().add_scatter(y=PACKED, name="a<sub>b</sub>")
-    assert csv_of(packed) == f"{head}\nx,ab,0,0.1\nx,ab,1,\n"
+    assert csv_of(packed) == f"{head}\n1,ab,0,0.1\n1,ab,1,\n"
+
+
+def test_the_csv_names_each_panel_by_the_titles_of_its_axes_or_of_those_that_they_share():
+    fig = theme.panels(300, ["", ""], cols=2, shared_yaxes=True)
+    for col, name in enumerate(("D", "D<sub>crit</sub>"), start=1):
+        fig.add_scatter(x=[1], y=[2], row=1, col=col)
+        fig.update_xaxes(title=name, row=1, col=col)
+    fig.update_yaxes(title="accuracy", row=1, col=1)
+    _, *rows = csv.reader(csv_of(fig).splitlines())
+    assert [row[0] for row in rows] == ["1: accuracy against D", "2: accuracy against Dcrit"]

@@ -6,7 +6,7 @@ from tiny import examples
 from torch.utils.flop_counter import FlopCounterMode
 
 from grokkit import model
-from grokkit.engine import batched, cost, tabulated
+from grokkit.engine import batched, tabulated
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 from varma2023.engine import forms, timings
@@ -88,7 +88,7 @@ def test_autograd_keeps_what_is_counted_and_not_much_more(form):
 def test_parameters_and_bytes_are_those_of_the_network_and_forms_meet_at_equal_flop():
     theta, *_ = network(SMALL)
     n = sum(weight.numel() for weight in theta.values())
-    assert cost.n_parameters(SMALL) == n
+    assert SMALL.n_parameters == n
     assert timings.update_bytes(SMALL) == 7 * 4 * n
     assert forms.kept_bytes(forms.textbook(SMALL), 10) == 4 * 10 * 4 * (7 * 32 + 48 + 13)
     _, last_row, tables = forms.all_forms(Run())

@@ -270,7 +270,7 @@ def test_export_writes_the_published_runs_and_takes_no_others(home, small, cli, 
     assert f"run {small[0].key} " in cli("export small", 2).err
     train(small, Store())
     assert cli("export small").out == f"{results / 'small.parquet'}\n"
-    assert {*Store(home / "empty").shipped_records} == {run.key for run in small}
+    assert {row.run for row in Store(home / "empty").shipped_rows()} == {*small}
     with pytest.raises(SystemExit, match="2"):
         main(["export", "small", "--seeds", "1"])
 

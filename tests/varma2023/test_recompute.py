@@ -61,7 +61,8 @@ def test_two_readings_of_the_time_with_grokfast_agree(board):
 
 def test_what_is_compared_within_a_seed_starts_from_one_network():
     """Another processor rounds otherwise, and a network that it trains forgets at another size."""
-    shipped, found = Store().shipped_records, set()
+    shipped = {row.run.key: row for row in Store().shipped_rows()}
+    found = set()
     for name, experiment in EXPERIMENTS.items():
         norms: dict = {}
         for run in experiment.runs("published"):

@@ -75,11 +75,7 @@ class Rate:
 
 
 def rates(records: Records) -> list[Rate]:
-    """What every learning rate gives, from the least on.
-
-    Raises:
-        KeyError: there are no runs at the reference rate.
-    """
+    """What every learning rate gives, from the least on; KeyError without the reference rate."""
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
     usual = measures.curve(ungrokking(base))[1]

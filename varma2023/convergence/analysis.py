@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from grokkit.engine import cost
 from grokkit.engine.metrics import at_rest
 from grokkit.engine.stack import tabulated_loss
 from grokkit.model import flat
@@ -144,9 +143,8 @@ def strength_shift(records: Records, c: float, metric: str) -> Interval:
 
 def typical_weight(records: Records) -> float:
     """The root mean square of the final parameters for c = 1, of all seeds."""
-    squares = [
-        r.final("param_norm") ** 2 / cost.n_parameters(r.run) for r in records if scale(r) == 1
-    ]
+    own = [record for record in records if scale(record) == 1]
+    squares = [record.final("param_norm") ** 2 / record.run.n_parameters for record in own]
     return float(np.mean(squares) ** 0.5)
 
 

@@ -33,8 +33,7 @@ class Trigonometric:
 def trigonometric(record: Record) -> Trigonometric:
     """Key frequencies of a trained network (App. B), and Fig. 11's algorithm rebuilt from them.
 
-    Raises:
-        ValueError: the run's task is not x+y, or its record has no weights.
+    Raises ValueError where the run's task is not x+y, or its record has no weights.
     """
     p = record.run.p
     if record.run.task != "x+y":

@@ -63,11 +63,7 @@ def shown_sums(run: Run) -> Int[Tensor, "2 2"]:
 
 
 def moments(record: Record, networks: Mapping[int, Weights]) -> Moments:
-    """The moments of a training for x + y from its network's weights, by epoch.
-
-    Raises:
-        ValueError: another task.
-    """
+    """The moments of a training from its weights, by epoch; ValueError of a task but x + y."""
     run = record.run
     if run.task != "x+y":
         raise ValueError(f"App. B is about x+y, got a run of {run.task!r}")
@@ -102,10 +98,8 @@ def train_again(run: Run, epochs: Sequence[int], store: Store) -> Moments:
     """The moments of a run at these epochs, trained anew in one thread of the CPU.
 
     Networks part at rounding errors, so another machine, or a gradient summed in another order than
-    the record's, leads to another network that behaves alike; the curves are its own.
-
-    Raises:
-        LookupError: the network that it starts from has no record in the store.
+    the record's, leads to another network that behaves alike; the curves are its own. Raises
+    LookupError if the network that it starts from has no record in the store.
     """
 
     def trained() -> tuple[list[Tensor], dict[int, Weights]]:
@@ -171,11 +165,7 @@ def write(found: Moments, path: Path) -> None:
 
 
 def read(path: Path, run: Run) -> Moments:
-    """The moments of a run, as `write` left them.
-
-    Raises:
-        Damaged: the file is not what was written, or of another run.
-    """
+    """The moments of a run, as `write` left them. Raises Damaged if they are not, or another's."""
     tensors, meta = files.read_checked(path)
     if meta["run"] != run.key:
         raise files.Damaged(path, f"of run {meta['run']}, not {run.key}")

@@ -141,10 +141,8 @@ class Fit:
 def fit(law: str, waits: Waits) -> Fit:
     """The constants of a law that make these waits the most likely.
 
-    D_c lies between 0 and the smallest size at which a network grokked, D_b above that.
-
-    Raises:
-        ValueError: no network grokked.
+    D_c lies between 0 and the smallest size at which a network grokked, D_b above that. Raises
+    ValueError where none did.
     """
     from scipy import optimize
 

@@ -161,6 +161,17 @@ def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
     ]
 
 
+def muon_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: as many more networks that forget, by AdamW and by Muon (choice C99)."""
+    if profile == "quick":
+        return []
+    count = len(profiles.seed_range(profile, seeds))
+    fresh = _of_delay(profile, 2 * count, BY_MUON[profile])
+    usual, ends = (_forgetting(profile, fresh, around) for around in (AROUND, WIDER))
+    both = [*usual, *(replace(run, muon=step) for step in STEPS for run in ends)]
+    return [run for run in both if run.seed >= count]
+
+
 STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
 """Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 

@@ -5,10 +5,10 @@ They are those of `grokkit.model`, `grokkit.engine.batched` and `grokkit.engine.
 
 from dataclasses import dataclass
 
-from grokkit.engine.cost import flop, multiply_adds, sizes
 from grokkit.engine.tabulated import CHUNK
 from grokkit.model import N_CTX
 from grokkit.runs import Run
+from grokkit.sweeps.plan import multiply_adds, sizes
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Cost:
     chunk: int | None = None  # examples at a time, where not all
 
     def flop(self, dataset_size: int | float) -> float:
-        """FLOP of the gradient."""
-        return flop(dataset_size, self.example, self.fixed)
+        """FLOP of the gradient, as `grokkit.sweeps.plan.flop` has it."""
+        return 6.0 * (dataset_size * self.example + self.fixed)
 
 
 def textbook(run: Run) -> Cost:
@@ -41,7 +41,7 @@ def last_row(run: Run) -> Cost:
 
 
 def tabulated(run: Run) -> Cost:
-    """`tabulated.gradient`, as `grokkit.engine.cost` counts it."""
+    """`tabulated.gradient`, as `grokkit.sweeps.plan` counts it."""
     n, _, m, h = sizes(run)
     return Cost("tables", *multiply_adds(run), m + n + 7 * h, CHUNK)
 

@@ -3,7 +3,6 @@
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from grokkit.engine import cost
 from grokkit.runs import Run
 from varma2023.engine.forms import Cost, all_forms, kept_bytes
 from varma2023.engine.measured import load
@@ -215,4 +214,4 @@ def update_bytes(run: Run) -> int:
 
     It reads a parameter, its gradient and two moments, and writes all but the gradient.
     """
-    return 7 * 4 * cost.n_parameters(run)
+    return 7 * 4 * run.n_parameters

@@ -151,8 +151,7 @@ def check(book: Path = BOOK) -> int:
 def stage(book: Path, to: Path) -> None:
     """A fresh copy of the book's sources in `to`, with the page scripts; notebooks not yet run.
 
-    Raises:
-        ValueError: `to` holds something else, or the sources themselves.
+    Raises ValueError where `to` holds something else, or the sources themselves.
     """
     one, other = book.resolve(), to.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):

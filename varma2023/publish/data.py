@@ -51,8 +51,24 @@ def table(figure: Mapping[str, Any]) -> str:
         for point, ends in _points(trace):
             point[0] = 0 if point[0] == zero else point[0]
             cells = [*point, *of, *(ends if bars else [])]
-            rows.writerow([trace.get("xaxis", "x"), name, *map(_text, cells)])
+            rows.writerow([_panel(figure.get("layout", {}), trace), name, *map(_text, cells)])
     return to.getvalue()
+
+
+def _panel(layout: Mapping[str, Any], trace: Mapping[str, Any]) -> str:
+    """ "2: test accuracy against D": the number of the panel, and the titles of its axes."""
+    number = trace.get("xaxis", "x")[1:] or "1"
+    titles = [_title(layout, trace.get(f"{axis}axis", axis)) for axis in "yx"]
+    return f"{number}: {' against '.join(titles)}" if all(titles) else number
+
+
+def _title(layout: Mapping[str, Any], axis: str) -> str:
+    """That of an axis, or of the one that it shares."""
+    own = layout.get(f"{axis[0]}axis{axis[1:]}", {})
+    title = (own.get("title") or {}).get("text")
+    if not title and "matches" in own:
+        return _title(layout, own["matches"])
+    return MARKUP.sub("", title or "")
 
 
 def _points(trace: Mapping[str, Any]) -> Iterator[tuple[list, list]]:

@@ -43,8 +43,7 @@ def check_parameters(first_use: Callable[..., Any] | None = None, /, **known: An
 def plain(value: Any) -> int | float | str:
     """A number, or a text with its `powers`; a one-element array or tensor gives its element.
 
-    Raises:
-        TypeError: for anything else. A page would print it as `tensor(0.5)` or worse.
+    Raises TypeError for anything else. A page would print it as `tensor(0.5)` or worse.
     """
     if hasattr(value, "item"):
         with suppress(ValueError, RuntimeError):  # there are several

@@ -78,10 +78,7 @@ def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Fig. 4 by the paper's protocol: AdamW from the networks trained on every example (C46).
 
     Every weight decay has as many epochs, the published ones as many as in Fig. 8. Those at
-    `profiles.UNMOVED` end once they are at rest.
-
-    Raises:
-        ValueError: a weight decay that is not above 0.
+    `profiles.UNMOVED` end once they are at rest. Raises ValueError of a weight decay not above 0.
     """
     if min(grid.decays) <= 0:
         raise ValueError(f"weight_decays must be above 0, got {list(grid.decays)}")
