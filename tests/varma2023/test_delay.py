@@ -240,6 +240,14 @@ def test_muons_figure_and_its_readings_follow_the_runs():
         [2, 0.5], rel=0.1
     )
     assert all(runs.still)
+    kinds = found["muon"], found["grokfast"]
+    later = [[r for r in kind if r.run.init and r.run.lr != 2e-3] for kind in kinds]
+    more = [replace(r, run=replace(r.run, seed=r.run.seed + 5)) for kind in later for r in kind]
+    both = muon.Muon.of(*kinds, more)
+    assert len(both.usual) == 2 * len(runs.usual)
+    assert both.waits == runs.waits
+    assert both.slow == runs.slow
+    assert [ratio.n for ratio in both.ratios.values()] == [10, 10]
     epochs = [0, 3600, 3800, 4000]
     late = record(replace(runs.slow[0].run, epochs=4000), epochs, test_accuracy=[1, 0.6, 0.5, 0.5])
     assert not replace(runs, slow=[late]).still[-1]

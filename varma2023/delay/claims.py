@@ -6,7 +6,7 @@ from math import inf, isfinite, nan, nextafter
 from typing import Any
 
 from varma2023 import measures
-from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
 from varma2023.delay import analysis, muon, second_moment
 from varma2023.delay.sweeps import AROUND
 from varma2023.measures import group
@@ -188,9 +188,10 @@ def sooner(found: ByExperiment) -> Result:
     ("muon", "grokfast"),
     earlier="in part, by narrower intervals (C94)",
 )
+@told_without("C99", "muon_more")
 def needs_more(found: ByExperiment) -> Result:
     """B47: whether D_crit is larger where memory's many directions cost nothing (choice C71)."""
-    runs = muon.Muon.of(found["muon"], found["grokfast"])
+    runs = muon.Muon.of(found["muon"], found["grokfast"], found.get("muon_more", ()))
     if not (runs.whole and runs.slow):
         return Result()
     (step, first), *shorter = runs.ratios.items()

@@ -34,14 +34,18 @@ class Muon:
     waits: Records  # fresh networks
 
     @classmethod
-    def of(cls, records: Records, filtered: Records) -> "Muon":
-        """From those of `sweeps.muon` and of `sweeps.grokfast`."""
+    def of(cls, records: Records, filtered: Records, more: Records = ()) -> "Muon":
+        """From those of `sweeps.muon` and of `sweeps.grokfast`; `more`: of `sweeps.muon_more`."""
+        by_adamw, by_muon = (
+            [r for r in more if (r.run.muon > 0) == kind] for kind in (False, True)
+        )
+        records = [*records, *by_muon]
         by_rate = [*group([record for record in records if record.run.init], "lr").values()]
         ends = group(by_rate[-1], "muon") if by_rate else {}
         first = dict(sorted(ends.items(), reverse=True))
         slow = by_rate[0] if len(by_rate) > 1 else []
         fresh = [record for record in records if not record.run.init]
-        return cls(analysis.Grokfast.of(filtered).usual, first, slow, fresh)
+        return cls([*analysis.Grokfast.of(filtered).usual, *by_adamw], first, slow, fresh)
 
     @property
     def whole(self) -> bool:
