@@ -597,6 +597,14 @@ def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
         assert loads == [], path
 
 
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_the_notebook_that_a_page_offers_quotes_its_own_numbers_when_run(site, page):
+    text = (site / page).read_text(encoding="utf-8")
+    for path in {*re.findall(r'href="((?:\.\./)?_sources/[^"]+\.ipynb)"', text)}:
+        offered = ((site / page).parent / path).read_text(encoding="utf-8")
+        assert offered == (chapters.BOOK / page).with_suffix(".ipynb").read_text(encoding="utf-8")
+
+
 def test_a_marked_term_leads_to_the_glossary_and_shows_its_meaning(site):
     texts = [(site / page).read_text(encoding="utf-8") for page in PAGES if "chapters/" in page]
     marked = [tag for text in texts for tag in re.findall(r"<a [^>]*gk-term[^>]*>", text)]

@@ -347,6 +347,9 @@ def site(staged: Path, to: Path) -> int:
     made = work / "_build" / "html"
     for path in [*made.rglob("*.map"), *made.rglob(".buildinfo*")]:
         path.unlink()
+    sources = made / "_sources"
+    for path in sources.rglob("*.ipynb"):  # the executed ones quote as no notebook can
+        shutil.copyfile(BOOK / path.relative_to(sources), path)
     subset_icons(made)
     mend(made)
     data.write(made)
