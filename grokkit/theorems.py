@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import brentq, minimize_scalar
 
 from grokkit.model import cross_entropy
 from grokkit.simulation import Logged, check_positive, check_whole
@@ -64,6 +63,8 @@ def optimal_weights(circuits: EqualCircuits) -> Float[np.ndarray, " circuit"]:
     one zero, the minimum; for r < 1 it is concave, its second zero is a local minimum, and w = 0 is
     another (the decay term has infinite slope there), so the two are compared.
     """
+    from scipy.optimize import brentq, minimize_scalar  # here, for few need what it takes to load
+
     share, r = optimal_shares(circuits), circuits.q / circuits.kappa
     used = share > 0
     log_unit = circuits.q * np.log(np.array(circuits.P)[used]) + r * np.log(share[used])
