@@ -201,9 +201,9 @@ def scores(parts: Iterable[tuple[Records, Records]], moment: Reading = halfway) 
     """
     found: dict[str, dict[int, list[float]]] = {law: {} for law in LAWS}
     for known, out in parts:
+        seen, unseen = Waits.of(known, moment), Waits.of(out, moment)
         for law, by_seed in found.items():
-            fitted = fit(law, Waits.of(known, moment))
-            likely = np.maximum(fitted.log_likelihood(Waits.of(out, moment)), RULED_OUT)
+            likely = np.maximum(fit(law, seen).log_likelihood(unseen), RULED_OUT)
             for record, score in zip(out, likely, strict=True):
                 by_seed.setdefault(record.run.seed, []).append(float(score))
     return {law: {s: np.array(each) for s, each in of.items()} for law, of in found.items()}
