@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,7 +69,10 @@ def kill_a_worker(path, killed):
     """As soon as a run has a checkpoint: SIGKILL the process that trains it."""
     while not killed:
         for child in psutil.Process().children(recursive=True):
-            for lock in [Path(f.path) for f in child.open_files() if f.path.endswith(".lock")]:
+            open_files = []
+            with suppress(psutil.NoSuchProcess):  # some child processes live for a moment only
+                open_files = child.open_files()
+            for lock in [Path(f.path) for f in open_files if f.path.endswith(".lock")]:
                 if (path / "checkpoints" / f"{lock.stem}.safetensors").exists() and not killed:
                     killed.append(child.pid)
                     child.kill()
