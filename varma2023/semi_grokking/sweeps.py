@@ -199,6 +199,20 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     return [run for times in RATES for run in _at_rate(usual, times)]
 
 
+def leaving_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: as many more networks that leave memory, at two rates (choice C99).
+
+    On sizes at which those of `semi_grokking` go over, at its rate and at `STEP` times that; each
+    for the same time lr x epochs.
+    """
+    if profile == "quick":
+        return []
+    count = len(seed_range(profile, seeds))
+    sizes = range(300, 361, 20) if profile == "published" else None
+    usual = [run for run in semi_grokking(profile, 2 * count, sizes) if run.seed >= count]
+    return usual + _at_rate(usual, STEP)
+
+
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: `semi_grokking` at p = 53, also at larger rates (choices C44, C61).
 

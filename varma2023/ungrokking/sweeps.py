@@ -185,6 +185,19 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return profiles.longer(profile, runs, STILL_FALLING)
 
 
+def widths_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: as many more networks that ungrok at two widths (choice C99).
+
+    At the sizes of `widths`, but the least.
+    """
+    if profile == "quick":
+        return []
+    count = len(profiles.seed_range(profile, seeds))
+    ends = [r for r in widths(profile, 2 * count) if r.labels == "true" and r.seed >= count]
+    least = min(run.dataset_size for run in ends)
+    return [run for run in ends if run.dataset_size > least]
+
+
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3),
     (547, 1.0, 0, 64, "random"): 3,
