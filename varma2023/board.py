@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -94,10 +94,15 @@ def verdict_box(name: str, result: Result) -> str:
         f"{criteria_list(dict(asked))}"
         f"<dl><dt>the paper</dt><dd>{each.number}</dd>"
         f"<dt>here</dt><dd>{result.ours or 'nothing'}</dd>"
-        f"{result.before and f'<dt>earlier verdict</dt><dd>{result.before}</dd>'}"
+        f"{result.before and f'<dt>earlier verdict</dt><dd>{linked(result.before)}</dd>'}"
         f"{result.few and f'<dt>why so few seeds</dt><dd>{result.few}</dd>'}</dl>"
         f"{badges(result.evidence.badges if result.evidence else ())}</section>"
     )
+
+
+def linked(text: str) -> str:
+    """A text whose choices, such as C9, link to where they are told, from a page in `chapters/`."""
+    return re.sub(r"\bC(\d+)\b", r'<a href="choices.html#choice-c\1">C\1</a>', text)
 
 
 SAID = {True: "met", False: "not met", None: "cannot be told"}
@@ -116,16 +121,21 @@ def score_texts(found: Mapping[str, Result]) -> dict[str, str]:
     told = {}
     for score in SCORES:
         own = [found.get(each.id, Result()) for each in CLAIMS if each.score == score]
-        n = Counter(result.verdict for result in own)
-        short = sum(False not in r.further.values() for r in own if r.verdict == claims.IN_PART)
-        parts = []
-        for verdict in filter(n.get, VERDICTS):
-            words = verdict.replace(",", "")
-            words = re.sub(r"^(hold|fail)s", r"\1", words) if n[verdict] > 1 else words
-            why = f" ({short} only because our runs cannot tell)" if short else ""
-            parts.append(f"{n[verdict]} {words}{why * (verdict == claims.IN_PART)}")
-        told[score] = f"{', '.join(parts)}, of {len(own)}"
+        told[score] = f"{counts_text(own)}, of {len(own)}"
     return told
+
+
+def counts_text(results: Sequence[Result]) -> str:
+    """ "3 hold, 2 in part (1 only because our runs cannot tell)"."""
+    n = Counter(result.verdict for result in results)
+    short = sum(False not in r.further.values() for r in results if r.verdict == claims.IN_PART)
+    parts = []
+    for verdict in filter(n.get, VERDICTS):
+        words = verdict.replace(",", "")
+        words = re.sub(r"^(hold|fail)s", r"\1", words) if n[verdict] > 1 else words
+        why = f" ({short} only because our runs cannot tell)" if short else ""
+        parts.append(f"{n[verdict]} {words}{why * (verdict == claims.IN_PART)}")
+    return ", ".join(parts)
 
 
 def row_id(name: str) -> str:
@@ -164,7 +174,9 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         first = [part for part, names in PARTS.items() if each.id == names[0]]
         target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
         score = f'<br><span class="gk-badge">{each.score}</span>'
-        earlier = result.before and f'<p class="gk-earlier">Earlier verdict: {result.before}</p>'
+        earlier = (
+            result.before and f'<p class="gk-earlier">Earlier verdict: {linked(result.before)}</p>'
+        )
         few = result.few and f'<p class="gk-earlier">Few seeds: {result.few}</p>'
         made, asked = result.evidence, {"the claim itself": result.core, **result.further}
         cells = (
@@ -180,7 +192,7 @@ def scoreboard(found: Mapping[str, Result]) -> str:
             f'<td data-head="{head}"{key}>{text}</td>'
             for head, key, (_, text) in zip(heads, keys, cells, strict=True)
         )
-        by = sorted({name.partition(",")[0] for name in made.by}) if made else ()  # without a rate
+        by = made.optimisers if made else ()
         moduli = [name for name in made.settings if re.match(r"p = |S\d", name)] if made else ()
         chosen = f'data-verdict="{result.verdict}" data-method="{"|".join(by) or "no method"}"'
         chosen += f' data-modulus="{"|".join(moduli) or "no modulus"}"'

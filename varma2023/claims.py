@@ -4,6 +4,7 @@ The core criterion is the claim's own sentence. A criterion is met, not met, or 
 cannot tell, because they are not at rest or too few. The unit of evidence is a seed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -60,6 +61,11 @@ class Evidence:
         """The same of a claim about other moduli: smaller only by too few seeds."""
         made = cls.of(*groups)
         return replace(made, smaller=(made.seeds or 0) < ENOUGH_SEEDS)
+
+    @property
+    def optimisers(self) -> list[str]:
+        """ "AdamW", "L-BFGS": without rates and starts."""
+        return sorted({re.split(r",| \(", name)[0] for name in self.by})
 
     @property
     def badges(self) -> list[str]:

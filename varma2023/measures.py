@@ -282,6 +282,17 @@ def trig_leads(record: Record) -> Crossing | None:
     return for_good(record, record["trig_logit"] > record["mem_logit"])
 
 
+def fair_leads(records: Records) -> Summary:
+    """The epoch of `trig_leads` over runs, had memory back its share of the trig logit (Sec. B).
+
+    Of a pure memory a part D / p^2 of the correct logit counts as trigonometric.
+    """
+    part = records[0].run.dataset_size / records[0].run.p ** 2
+    factor = (1 + part) / (1 - part)  # what memory lacks is in the other
+    found = [for_good(r, r["trig_logit"] > factor * r["mem_logit"]) for r in records]
+    return Summary.of([each and each.epoch for each in found])
+
+
 class Mark(NamedTuple):
     """An event of a grokking run, with the epoch at which the paper sees it (Fig. 9, App. A.3)."""
 
@@ -633,6 +644,7 @@ class Plateau:
     start: int
     end: int
     level: float  # its median
+    span: tuple[float, float]  # its least and its most
     lasting: bool  # long enough, and late enough, to count
 
     @property
@@ -641,7 +653,8 @@ class Plateau:
         return self.end - self.start
 
     def __str__(self) -> str:
-        return f"about {self.level:.3f} from epoch {self.start:,} to {self.end:,}"
+        low, high = self.span
+        return f"{low:.2f} – {high:.2f} from epoch {self.start:,} to {self.end:,}"
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:
@@ -658,8 +671,10 @@ def plateau(record: Record, at_end: bool = False) -> Plateau | None:
             first_row += 1
         if not at_end or row == len(values) - 1:
             start, end = int(epoch[first_row]), int(epoch[row])
-            level = float(np.median(values[first_row : row + 1]))
-            found.append(Plateau(start, end, level, start >= earliest and end - start >= shortest))
+            here = values[first_row : row + 1]
+            level, span = float(np.median(here)), (float(here.min()), float(here.max()))
+            lasting = start >= earliest and end - start >= shortest
+            found.append(Plateau(start, end, level, span, lasting))
     return max(found, key=lambda each: (each.lasting, each.epochs), default=None)
 
 

@@ -57,7 +57,7 @@ def test_a_card_has_each_of_its_claims_with_its_verdict_in_words_and_a_link_to_i
             mark = marks[row_id(name)]
             assert mark["data-verdict"] == board[name].verdict in text(mark)
             folded = mark.find_parent("details") is not None
-            assert folded == (len(names) > 12 and "holds" not in board[name].verdict)
+            assert folded == (len(names) > 12)
             assert table.find(id=row_id(name))["data-verdict"] == mark["data-verdict"]
         whole = card.select_one(".gk-links a")["href"].partition("#")[2]
         assert table.find(id=whole).find_parent("tr")["id"] == row_id(names[0])
@@ -106,9 +106,11 @@ def test_no_criterion_of_a_result_is_lost_in_the_table_and_each_has_its_mark(boa
         assert told[0][0] == claims.SIGN[result.core]
         ours = row.select("td")[3]
         before = ours.select(".gk-earlier")
-        assert [text(each) for each in before] == [
+        assert [each.get_text() for each in before] == [
             f"Earlier verdict: {powers(told)}" for told in filter(None, [result.before])
         ]
+        choices = [link["href"].partition("#choice-c")[2] for link in ours.select(".gk-earlier a")]
+        assert choices == re.findall(r"\bC(\d+)\b", result.before)
         for each in before:
             each.extract()
         if not ours.select("li"):

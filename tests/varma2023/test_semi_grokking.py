@@ -110,7 +110,7 @@ def test_the_texts_and_the_table_say_how_many_and_where():
     assert analysis.ends_text(runs) == "0.800 (+0.001), 0.800 (+0.001)"
     assert analysis.ends_text(runs[:2]) == analysis.stays_text(runs[:2]) == "none"
     stays = analysis.stays_text(runs)
-    assert stays.startswith("D = 380, seed 0: about 0.798 from epoch ")
+    assert stays.startswith("D = 380, seed 0: 0.75 – 0.80 from epoch ")
     assert stays.count("to 50,000") == 2
     table = analysis.outcomes_table(runs)
     assert table.count("<tr>") == 1 + 5

@@ -141,6 +141,7 @@ def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
     """
     units = analysis.units(crits)
     fig, told = panels(480, [*units], cols=2, shared_yaxes=True), []
+    _key(fig, found)
     for col, (what, unit) in enumerate(units.items(), start=1):
         parts = [1.0]
         for (p, _), here, colour, look in _looks(found):
@@ -160,6 +161,7 @@ def fig_norms(found: Found) -> go.Figure:
     """The norm half-way over its peak against D; and the time against what decay alone needs."""
     titles = ["the norm half-way", "the time until then"]
     fig, told, most = panels(480, titles, cols=2, horizontal_spacing=0.14), [], 0.1
+    _key(fig, found)
     for (p, rate), every, colour, look in _looks(found):
         name, label = f"p = {p}", f"p = {p}, rate {rate:g}"
         here = [record for record in every if isfinite(analysis.halfway(record))]
@@ -190,6 +192,16 @@ def _looks(found: Found) -> list[tuple[analysis.Setting, list[Record], str, int]
     colours = dict(coloured(sorted({p for p, _ in found})))
     rates = sorted({lr for _, lr in found})
     return [((p, lr), here, colours[p], rates.index(lr)) for (p, lr), here in found.items()]
+
+
+def _key(fig: go.Figure, found: Found) -> None:
+    """The legend of `_looks`: its colours, then its symbols."""
+    looks = _looks(found)
+    shown = {f"p = {p}": (colour, 0) for (p, _), _, colour, _ in looks}
+    shown |= {f"η = {rate:g}": (NORM, look) for (_, rate), _, _, look in looks}
+    for label, (colour, look) in shown.items():
+        marker = {"color": colour, "symbol": plots.symbol_of(look), "size": 7}
+        draw(fig, [None], [None], label, mode="markers", marker=marker)
 
 
 def _laws(fig: go.Figure, own: Records, least: float, place: Place = (1, 1)) -> None:

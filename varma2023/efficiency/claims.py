@@ -8,7 +8,7 @@ from math import inf, isnan, log, nan
 
 from grokkit.runs import Record, Records
 from varma2023 import measures, statistics
-from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every
+from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result, every, told_without
 from varma2023.efficiency import analysis, costs, critical
 from varma2023.efficiency.analysis import MARGIN, NEAR, NEAR_NORM, ROUTES, Prediction
 from varma2023.measures import CHANCE, PERFECT, group
@@ -327,9 +327,10 @@ def shared(found: ByExperiment) -> Result:
     earlier="open, before a size was added and two ends were made longer (C28); in part, by "
     "narrower intervals (C94)",
 )
+@told_without("C99", "widths_more")
 def wider(found: ByExperiment) -> Result:
     """B15: whether D_crit is smaller in a wider network (choice C28)."""
-    widths = costs.widths(found["widths"])
+    widths = costs.widths([*found["widths"], *found.get("widths_more", ())])
     if len(widths) < 2:
         return Result()
     narrow, *_, wide = widths

@@ -92,6 +92,7 @@ function render({ model, el }) {
       dots: [{ x: pair[0], y: cost(pair[0]) / cost(1), colour: CIRCUITS[i].colour }] });
     names.set(CIRCUITS.map((_, k) => (k < count ? `${show(w[k])} (${(100 * shares[k]).toFixed(1)}%)` : undefined)));
     tell(status, kappa < q ? "κ < q: every circuit keeps some weight, the efficient ones more."
+      : P[i] === P[j] ? "κ ≥ q: one of the most efficient circuits keeps all the weight; which of equal ones is arbitrary."
       : "κ ≥ q: the most efficient circuit keeps all the weight.");
     controls.read();
   }

@@ -64,6 +64,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     level = critical.common_logit(*both)
     lines = [np.exp(critical.cost_curve(efficiency.logs_by_seed(own), level)).T for own in both]
     exponents = [efficiency.fitted(own, "exponent").value for own in both]
+    anew = efficiency.power_anew(every.get("generalising_anew", []), both[1])
     curves = [Curve(x, y, name) for (x, y), name in zip(lines, ("mem", "gen"), strict=True)]
     curves += [curve._replace(dots=True) for curve in curves]
     sizes, norms = (np.concatenate(each) for each in zip(*lines, strict=True))
@@ -75,6 +76,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     about = f"norm for one logit: memory on {spans[0]} examples, the rule on {spans[1]} "
     about += "(each seed from one start)"
     ours = f"{exponents[0]:.2f} to memorise, {exponents[1]:.2f} for the rule"
+    ours += f", {anew.text('.2f')} trained anew on each size" if np.isfinite(anew.value) else ""
     return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
 
 
@@ -95,7 +97,7 @@ def transition(found: Results, every: ByExperiment) -> Face:
 def plateaus(found: Results, every: ByExperiment) -> Face:
     """Fig. 5: how many runs end on a plateau, and the one that stays there."""
     runs, near = every["semi_grokking"], overview.near_d_crit(every)
-    longer, _ = semi_grokking.made_again(runs, every.get("semi_grokking_again", []))
+    longer, precise = semi_grokking.made_again(runs, every.get("semi_grokking_again", []))
     n, of, one = len(semi_grokking.standing(runs)), len(runs), semi_grokking.example(near)
     last, end = overview.round_epochs([one]), one.final("test_accuracy")
     curves = [Curve(one["epoch"], one[f"{of}_accuracy"], of) for of in ("train", "test")]
@@ -103,8 +105,12 @@ def plateaus(found: Results, every: ByExperiment) -> Face:
     alt += f"{semi_grokking.PAPERS_PLATEAU}."
     drawn = spark(curves, Axis(0, last), SHARE, alt, paper_y=semi_grokking.PAPERS_PLATEAU)
     about = f"one that ends at {end:.2f}, up to epoch {last:,} of {one.run.epochs:,}"
-    ours = f"{n} of {of} runs"
-    ours += f", {len(semi_grokking.standing(longer))} also when trained longer" if longer else ""
+    if "B29" in found:
+        about += f"; mod 113, at eight times the rate: {found['B29'].ours}"
+    ours = f"{n} of {of} runs mod {one.run.p}"
+    if longer:
+        ours += f", {len(semi_grokking.standing(longer))} also when trained longer, "
+        ours += f"{len(semi_grokking.standing(precise))} in float64"
     return Face("end on a plateau", ours, "6 or more of 200", drawn, about)
 
 
@@ -117,7 +123,8 @@ def takeover(found: Results, every: ByExperiment) -> Face:
     alt = f"The rule's part of the correct logit overtakes memory's at epoch {ours}."
     at = mark.paper if measures.at_papers_setting(runs) else None
     drawn = spark(curves, Axis(0, last), Axis(0, 1.05 * top), alt, paper_x=at)
-    about = f"logit of the rule and of memory up to epoch {last:,}"
+    about = f"logit of the rule and of memory up to epoch {last:,}, by the paper's split; with "
+    about += f"memory's share given back, at {measures.fair_leads(measures.grokked(every)).text()}"
     return Face("the rule overtakes memory at epoch", ours, f"near {mark.paper:,}", drawn, about)
 
 
@@ -188,30 +195,30 @@ FACES: dict[str, tuple[Callable[[Results, ByExperiment], Face | None], tuple[str
 """By part of the board: what its card shows, and the experiments without which it shows nothing."""
 
 
-MANY = 12  # claims of a card, beyond which those that do not hold are folded
+MANY = 12  # claims of a card, beyond which all but their count by verdict are folded
 
 
 def evidence(results: Sequence[Result]) -> list[str]:
     """What the results of a card rest on: optimisers, moduli, and the range of seeds."""
     made = [result.evidence for result in results if result.evidence]
-    by = sorted({name.partition(", from")[0] for each in made for name in each.by})  # no starts
+    by = sorted({name for each in made for name in each.optimisers})
     known = {name for each in made for name in each.settings}
     settings = sorted(known, key=lambda name: [int(n) for n in re.findall(r"\d+", name)][:1])
     return [*by, *settings, *seeds_badge(made)]
 
 
 def _marks(own: Sequence[Claim], results: Sequence[Result]) -> str:
-    """The verdicts of a card; of more than `MANY` the script folds those that do not hold."""
-    kinds: dict[bool, list[str]] = {True: [], False: []}
+    """The verdicts of a card; more than `MANY` the script folds, below a count of each."""
+    marks = []
     for each, result in zip(own, results, strict=True):
         name = indexed(capitalised(each.title.removeprefix("Beyond: ")))
         link = f'<a href="{SCORE}#{board.row_id(each.id)}">{name}</a>'
         mark = f'data-verdict="{result.verdict}">{board.verdict_html(result.verdict)} · {link}'
-        holds = result.verdict in (claims.HOLDS, claims.SMALLER)
-        kinds[holds or len(own) <= MANY].append(f"<li {mark}</li>")
-    shown, rest = ("".join(marks) for marks in kinds.values())
-    more = f"<details open><summary>{len(kinds[False])} more</summary><ul>{rest}</ul></details>"
-    return f"<ul>{shown}</ul>{more if rest else ''}"
+        marks.append(f"<li {mark}</li>")
+    listed = f"<ul>{''.join(marks)}</ul>"
+    if len(own) <= MANY:
+        return listed
+    return f"<details open><summary>{board.counts_text(results)}</summary>{listed}</details>"
 
 
 def card(part: str, found: Results, every: ByExperiment) -> str:

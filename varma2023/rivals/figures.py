@@ -42,9 +42,12 @@ def fig_without_decay(records: Records, log: bool = True) -> go.Figure:
     text = f"Train loss, test accuracy and norm of {len(records)} networks without weight decay. "
     text += f"Test accuracy at the end: {'; '.join(ends)}."
     looks: dict[str, tuple[str, str]] = {}
-    for size, colour in coloured(measures.group(records, "dataset_size")):
-        own = [name for name, runs in groups.items() if runs[0].run.dataset_size == size]
-        looks |= {name: (colour, dash_of(i)) for i, name in enumerate(own)}
+    settings = [*measures.group(records, "lr", "eps", "loss")]
+    colours = dict(coloured(measures.group(records, "dataset_size")))
+    for name, runs in groups.items():
+        run = runs[0].run
+        dash = dash_of(settings.index((run.lr, run.eps, run.loss)))
+        looks[name] = colours[run.dataset_size], dash
     fig = _by_change(groups, looks, log)
     fig.update_yaxes(dtick=None, row=1)  # over a hundred decades
     return set_alt(fig, text)

@@ -1,7 +1,6 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
@@ -606,7 +605,7 @@ def by_momentum(found: ByExperiment) -> Result:
     if len(kinds) < 3 or len(group(kinds[0], "seed")) < claims.ENOUGH_SEEDS:
         return Result()
     (less, usual, more), told = kinds, [*map(share_text, kinds)]
-    ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.2g}, {told[1]} with "
+    ours = f"end above accuracy ½: {told[0]} with β₁ = {less[0].run.beta1:.4g}, {told[1]} with "
     ours += f"{usual[0].run.beta1:g}; {told[2]} with {more[0].run.beta1:.4g} at {EDGE} times the "
     ours += "rate"
     further = none_of("with the usual momentum none does", map(above_half, usual))
@@ -652,9 +651,11 @@ def spikes_kept_low(found: ByExperiment) -> Result:
     ("semi_grokking", "leaving_memory"),
     earlier="fails, by narrower intervals (C94)",
 )
+@told_without("C99", "leaving_more")
 def fewer_examples(found: ByExperiment) -> Result:
     """B21: whether a larger rate moves the size on which fresh networks generalise (choice C34)."""
-    return _on_fewer(found["semi_grokking"], found["leaving_memory"])
+    more = found.get("leaving_more", ())
+    return _on_fewer([*found["semi_grokking"], *found["leaving_memory"], *more])
 
 
 @CLAIMS.row(
@@ -668,19 +669,18 @@ def fewer_examples(found: ByExperiment) -> Result:
 )
 def fewer_mod_53(found: ByExperiment) -> Result:
     """B28: the same as B21 at another modulus (choice C44)."""
-    usual, *larger = group(found["leaving_memory_53"], "lr").values()
-    return _on_fewer(usual, list(chain(*larger)))
+    return _on_fewer(found["leaving_memory_53"])
 
 
-def _on_fewer(usual: Records, others: Records) -> Result:
-    """Whether networks generalise on fewer examples at `STEP` times the rate, by that of C34."""
-    rates = group(others, "lr")
-    base = usual[0].run.lr
+def _on_fewer(every: Records) -> Result:
+    """Whether networks generalise on fewer examples at `STEP` times the first of the rates."""
+    (base, usual), *others = group(every, "lr").items()
+    rates = dict(others)
     larger = rates.pop(STEP * base, [])
     if not analysis.judged(usual) or not larger:
         return Result()
     ratio = analysis.size_ratio(larger, usual)
-    early = analysis.only_there(others, usual)
+    early = analysis.only_there([r for r in every if r.run.lr != base], usual)
     ours = f"accuracy ½ at {measures.d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{measures.d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
     further: dict[str, Met] = {

@@ -443,7 +443,9 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
     A column for each kind, and one for the place of spikes of the first before a network leaves.
     """
     titles = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds]
-    fig = panels(440, [*titles, "mean place of a spike"], cols=len(kinds) + 1)
+    fig = panels(
+        440, [*titles, "mean place of a spike"], cols=len(kinds) + 1, horizontal_spacing=0.1
+    )
     for col, records in enumerate(kinds, start=1):
         sizes = coloured(group(records, "dataset_size").items())
         for record, colour in ((record, colour) for (_, own), colour in sizes for record in own):

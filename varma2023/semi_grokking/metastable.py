@@ -65,7 +65,7 @@ def by_setting(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     usual = Run().beta1
 
     def label(run: Run) -> str:
-        return f"η = {run.lr:g}" + ("" if run.beta1 == usual else f", β₁ = {run.beta1:.2g}")
+        return f"η = {run.lr:g}" + ("" if run.beta1 == usual else f", β₁ = {run.beta1:.4g}")
 
     ordered = sorted(pairs, key=lambda each: (each.adamw.run.lr, each.adamw.run.beta1 != usual))
     return statistics.gathered((label(pair.adamw.run), pair) for pair in ordered)

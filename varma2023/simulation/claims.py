@@ -24,6 +24,6 @@ def fig2(found: ByExperiment) -> Result:
     ours = ", ".join(f"({name}) {own.outcome}" for name, own in seen.items())
     as_papers = all(own.outcome == OUTCOMES[name] for name, own in seen.items())
     times = seen["c"].factor
-    similar = f"in (c) the test loss falls below 1 less than {LATER} times as late ({times:.1f})"
+    similar = f"in (c) the two losses fall below 1 within a factor of {LATER} ({times:.1f})"
     before = "holds, before it asked how similar they are (C93)"
     return Result(ours, as_papers, {similar: times < LATER}, Evidence(("simulation",)), before)

@@ -57,8 +57,8 @@ def fig10b(found: ByExperiment) -> Result:
     ends = [*found["transition"], *found["finer"]]
     if not measures.judged(ends):
         return Result()
-    ours = f"pooled rank correlation {analysis.rank_correlation(ends, measures.at_the_end).text()}"
-    ours += f"; the largest step, by sizes close together: {analysis.steps_text(found['finer'])}"
+    ours = f"the largest step, by sizes close together: {analysis.steps_text(found['finer'])}; "
+    ours += f"pooled rank correlation {analysis.rank_correlation(ends, measures.at_the_end).text()}"
     kinds = found["transition"], found["finer"]
     smooth = claims.every(analysis.smooth_criteria(*kinds).values())
     return Result(ours, smooth, measures.resting(ends), Evidence.of(*kinds))

@@ -16,7 +16,7 @@ from varma2023.two_starts import analysis, barrier, paths
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
-CRITS = "fresh networks' D_crit"
+CRITS = "fresh networks' D<sub>crit</sub>"
 COLUMNS: Looks = {"cols": 2, "horizontal_spacing": 0.1}
 
 

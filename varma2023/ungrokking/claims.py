@@ -29,11 +29,9 @@ def fig1b(found: ByExperiment) -> Result:
     [row] = measures.ungrokked(records)
     started = all(record["test_accuracy"][0] >= PERFECT for record in records)
     ours = f"{row.test_accuracy.text('.2f')} at D′ = {row.dataset_size:,}; "
-    ours += (
-        f"{measures.epochs_text(records)} epochs; train accuracy {row.train_accuracy:.4f} or more"
-    )
+    ours += f"{measures.epochs_text(records)} epochs"
     core = claims.every([started, measures.near_chance(records)])
-    fits = {"train accuracy stays 1": row.train_accuracy == 1}
+    fits = {f"train accuracy stays 1 (least: {row.train_accuracy:.4f})": row.train_accuracy == 1}
     return Result(ours, core, fits, Evidence.of(records))
 
 

@@ -51,7 +51,8 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
     rows = measures.ungrokked(records)
     sizes, middles = [*groups], [row.test_accuracy.median for row in rows]
     line: Looks = {"colour": TEST, "width": 2, "mode": "lines", "place": (1, 2)}
-    label = f"median of {len(group(records, 'seed'))} seeds"
+    count = len(group(records, "seed"))
+    label = f"median of {count} seed{'s' * (count > 1)}"
     draw(fig, sizes, middles, label, "%{y:.3f} at %{x:,}", **line)
     plots.draw_paper_size(fig, records, (1, 2))
     fig.update_xaxes(title="epoch", row=1, col=1)
