@@ -104,7 +104,7 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
 
 def geometric_mean(logs: Sequence[float]) -> Interval:
     """The geometric mean of numbers, one a seed, from their logarithms; NaN if one is not known."""
-    if not len(logs) or not np.isfinite(logs).all():
+    if not np.isfinite(logs).all():
         return Interval(nan, n=len(logs))
     return bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 

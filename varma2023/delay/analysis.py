@@ -459,10 +459,6 @@ class Comparison:
         """ "50.7 (divergence), ...": the criterion by law."""
         return ", ".join(f"{value:.1f} ({law})" for law, value in self.aic.items()) or "none"
 
-    def gains_text(self) -> str:
-        """The divergence's gain, held out, as `gains_text` has it."""
-        return gains_text(self.gains)
-
 
 UNKNOWN = Comparison([], {}, {}, {})
 
