@@ -8,7 +8,7 @@ ENV := $(if $(filter .venv/bin/python,$(PY)),.venv/.installed)
 SHARE = -n 2 --dist worksteal
 # What is checked for shapes and types at run time: the modules of formulas and readings, and not
 # the loops of training (adamw, lbfgs, stack, trainer), whose calls are too many.
-SHAPES = --jaxtyping-packages=grokkit.model,grokkit.engine.batched,grokkit.engine.tabulated,grokkit.engine.metrics,grokkit.optimum,grokkit.decomposition,grokkit.simulation,grokkit.theorems,grokkit.textbook,varma2023.convergence,varma2023.decomposition,varma2023.efficiency,varma2023.other_tasks,beartype.beartype
+SHAPES = --jaxtyping-packages=grokkit.model,grokkit.engine.batched,grokkit.engine.tabulated,grokkit.engine.metrics,grokkit.optimum,grokkit.decomposition,grokkit.simulation,grokkit.theorems,grokkit.textbook,varma2023.convergence,varma2023.decomposition,varma2023.efficiency,varma2023.other_tasks,kinks,beartype.beartype
 export PYTHONUNBUFFERED = 1
 export MPLBACKEND = agg
 # what one process compiled, the next need not: each chapter and each test worker imports torch

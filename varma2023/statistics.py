@@ -14,6 +14,7 @@ from math import comb, exp, factorial, inf, isfinite, log, nan, prod, sqrt
 from typing import Any
 
 import numpy as np
+import scipy  # a part of it is loaded when it is first used: some take a second
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
@@ -83,9 +84,7 @@ def bootstrap(units: Sequence[Any], statistic: Callable[[Sequence[Any]], float])
 
 def proportion(k: int, n: int) -> Interval:
     """The share k / n of runs that count each by itself, with its interval by Clopper, Pearson."""
-    from scipy import stats  # here, for it takes a second that most chapters do not need
-
-    low, high = stats.binomtest(k, n).proportion_ci(LEVEL)
+    low, high = scipy.stats.binomtest(k, n).proportion_ci(LEVEL)
     return Interval(k / n, float(low), float(high), n)
 
 
@@ -104,7 +103,7 @@ def log_slope(x: ArrayLike, y: ArrayLike) -> float:
 
 def geometric_mean(logs: Sequence[float]) -> Interval:
     """The geometric mean of numbers, one a seed, from their logarithms; NaN if one is not known."""
-    if not len(logs) or not np.isfinite(logs).all():
+    if not np.isfinite(logs).all():
         return Interval(nan, n=len(logs))
     return bootstrap(logs, lambda drawn: exp(np.mean(drawn)))
 
@@ -158,15 +157,12 @@ def tail_of(n: int) -> float:
 
     With it the interval of a mean is nearly as wide as by Student's t.
     """
-    from scipy import special  # here, for it takes a second that most chapters do not need
-
-    return float(special.ndtr(-sqrt(n / (n - 1)) * special.stdtrit(n - 1, (1 + LEVEL) / 2)))
+    by_student = scipy.special.stdtrit(n - 1, (1 + LEVEL) / 2)
+    return float(scipy.special.ndtr(-sqrt(n / (n - 1)) * by_student))
 
 
 def spearman(x: Float[np.ndarray, " log"], y: Float[np.ndarray, " log"]) -> float:
     """Spearman's rank correlation; NaN for fewer than three points or where one is constant."""
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return nan
-    from scipy import stats  # here, for it takes a second that most chapters do not need
-
-    return float(np.corrcoef(stats.rankdata([x, y], axis=1))[0, 1])
+    return float(np.corrcoef(scipy.stats.rankdata([x, y], axis=1))[0, 1])

@@ -5,7 +5,7 @@ from math import isnan
 
 import numpy as np
 import pytest
-from evidence import FALLING, SIZES, by_seed, crossing, end, pushed, shaken, two_minima
+from evidence import CALM, FALLING, SIZES, by_seed, crossing, end, pushed, shaken, two_minima
 from handmade import altered, shown
 
 from grokkit.runs import Run
@@ -103,16 +103,13 @@ def test_the_lower_of_two_minima_and_the_size_at_which_both_are_equal():
     assert (over.value, under.value) == pytest.approx((equal / 750, 1900 / equal))
 
 
-@pytest.mark.parametrize(("cost", "known"), [(1.08, None), (1.2, False), (0.95, None), (0.9, True)])
-def test_the_higher_end_is_at_rest_or_far_above(cost, known):
-    ends = two_minima(cost, sizes=(600,), rest=FALLING)["two_minima"]
-    [pair, *_] = analysis.two_starts(*analysis.by_start(ends))
-    assert pair.grokked_is_lower is known
+FELL = [(FALLING, *each) for each in ((1.08, None), (1.2, False), (0.95, None), (0.9, True))]
+REST = [(CALM, *each) for each in ((0.997, True), (1.001, None), (1.003, False))]
 
 
-@pytest.mark.parametrize(("cost", "known"), [(0.997, True), (1.001, None), (1.003, False)])
-def test_of_two_ends_at_rest_one_is_lower_unless_they_are_equal(cost, known):
-    ends = two_minima(cost, sizes=(600,))["two_minima"]
+@pytest.mark.parametrize(("rest", "cost", "known"), [*FELL, *REST])
+def test_one_end_is_lower_if_the_other_is_at_rest_and_not_equal_or_far_above(rest, cost, known):
+    ends = two_minima(cost, sizes=(600,), rest=rest)["two_minima"]
     [pair, *_] = analysis.two_starts(*analysis.by_start(ends))
     assert pair.grokked_is_lower is known
 

@@ -1,7 +1,7 @@
 """How steep the loss is at minima of both circuits, and whether AdamW stays there (choice C52)."""
 
 from collections.abc import Sequence
-from math import log, nan
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +138,7 @@ def exponents(found: Sequence[Minimum]) -> list[Interval]:
     memory, rule = (slopes(found, kind) for kind in (MEMORY, RULE))
     apart = [memory[seed] - rule[seed] for seed in memory.keys() & rule.keys()]
     units = [*memory.values()], [*rule.values()], apart
-    return [bootstrap(each, np.mean) if each else Interval(nan) for each in units]
+    return [bootstrap(each, np.mean) for each in units]
 
 
 def too_steep_text(found: Sequence[Minimum]) -> str:

@@ -32,7 +32,7 @@ def growth(records: Records) -> Interval:
     for own in group([*filter(generalises, records)], "seed").values():
         if len(moduli) > 1 and {r.run.p for r in own} == moduli:
             slopes.append(log_slope([r.run.p for r in own], [n_key(r) for r in own]))
-    return bootstrap(slopes, np.mean) if slopes else Interval(np.nan)
+    return bootstrap(slopes, np.mean)
 
 
 def of_log(records: Records) -> float:

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records
@@ -131,11 +132,9 @@ class Fit:
 
     def log_likelihood(self, waits: Waits) -> Vector:
         """The logarithm of the likelihood of every run."""
-        from scipy import special  # here, for it takes a second that most chapters do not need
-
         off = (waits.log_time - self.log_time(waits.size)) / self.spread
         seen = -(off**2) / 2 - log(self.spread * sqrt(2 * pi))
-        return np.where(waits.censored, special.log_ndtr(-off), seen)
+        return np.where(waits.censored, scipy.special.log_ndtr(-off), seen)
 
 
 def fit(law: str, waits: Waits) -> Fit:
@@ -144,8 +143,6 @@ def fit(law: str, waits: Waits) -> Fit:
     D_c lies between 0 and the smallest size at which a network grokked, D_b above that. Raises
     ValueError where none did.
     """
-    from scipy import optimize
-
     if waits.censored.all():
         raise ValueError("a law needs networks that grok, got none")
     seen = ~waits.censored
@@ -168,7 +165,7 @@ def fit(law: str, waits: Waits) -> Fit:
     for place in PLACES if law in WITH_D_C + WITH_D_B else PLACES[:1]:
         width = float(np.ptp(LAWS[law](size, size_at(place), 1.0))) or 1.0
         start = [level, -log(width), 0.0, place]  # ln t falls by 1 over the sizes
-        found.append(optimize.minimize(cost, start, method="L-BFGS-B", bounds=BOUNDS))
+        found.append(scipy.optimize.minimize(cost, start, method="L-BFGS-B", bounds=BOUNDS))
     return made(min(found, key=lambda end: end.fun).x)
 
 
@@ -458,10 +455,6 @@ class Comparison:
     def aic_text(self) -> str:
         """ "50.7 (divergence), ...": the criterion by law."""
         return ", ".join(f"{value:.1f} ({law})" for law, value in self.aic.items()) or "none"
-
-    def gains_text(self) -> str:
-        """The divergence's gain, held out, as `gains_text` has it."""
-        return gains_text(self.gains)
 
 
 UNKNOWN = Comparison([], {}, {}, {})

@@ -63,13 +63,10 @@ class Muon:
     @property
     def slower(self) -> Interval:
         """Accuracy at the end at half of the learning rate less that of the same, over seeds."""
-        own = {measures.network(record): at_the_end(record) for record in self._first}
+        first = next(iter(self.ends.values()))
+        own = {measures.network(record): at_the_end(record) for record in first}
         apart = [at_the_end(r) - own.get(measures.network(r), nan) for r in self.slow]
         return statistics.bootstrap(apart, fmean)
-
-    @property
-    def _first(self) -> Records:
-        return next(iter(self.ends.values()))
 
     @property
     def still(self) -> list[bool]:

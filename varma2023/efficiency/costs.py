@@ -280,7 +280,7 @@ def fig_rounded(after: Costs, before: Costs) -> go.Figure:
             for runs in group(records, "seed").values():
                 looks: Looks = {"colour": colour, "dash": dash_of(look), "width": 1.8}
                 draw_ends(fig, runs, least, name, hover, look, **looks)
-    sizes = measures.d_crit_interval(after.ends).value, after.told.value, before.told.value
+    sizes = *after.two_sizes, before.told.value
     texts = ("forget below", TEST), ("meet, rounded, at", MEM), ("meet, as they are, at", NORM)
     for (text, colour), size in zip(texts, sizes, strict=True):
         if isfinite(size):

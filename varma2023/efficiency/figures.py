@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import scipy
 
 from grokkit.runs import Record, Records
 from varma2023 import plots
@@ -79,11 +80,9 @@ def _isologit(fig: go.Figure, bucket: Bucket, seed: int | None, **looks: Any) ->
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
     """The heights moved, by the least sum of squares, to be this far apart in the same order."""
-    from scipy.optimize import isotonic_regression  # here, for it takes a second
-
     order = np.argsort(heights, kind="stable")
     apart = gap * np.arange(len(heights))
-    moved = isotonic_regression(np.asarray(heights)[order] - apart).x + apart
+    moved = scipy.optimize.isotonic_regression(np.asarray(heights)[order] - apart).x + apart
     return [float(height) for height in moved[np.argsort(order)]]
 
 

@@ -215,7 +215,7 @@ def gain(records: Records) -> Interval:
     pairs = group(own, "lr", "seed").values()
     ends = [{r.run.eps: r.final("test_accuracy") for r in pair} for pair in pairs]
     rises = [end[min(end)] - end[max(end)] for end in ends if len(end) > 1]
-    return bootstrap(rises, np.mean) if rises else Interval(nan)
+    return bootstrap(rises, np.mean)
 
 
 # --- what is claimed ---------------------------------------------------------------------------

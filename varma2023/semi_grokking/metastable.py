@@ -5,6 +5,7 @@ from math import inf, isfinite, nan
 from operator import attrgetter
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
 
 from grokkit.runs import Record, Records, Run
@@ -192,9 +193,7 @@ def later_is_higher(records: Records) -> float:
 
 def places(values: Sequence[float]) -> Float[np.ndarray, " run"]:
     """From 0 to 1, the place of each value among all, the mean of equals; their mean is 1/2."""
-    from scipy import stats  # here, for it takes a second that most chapters do not need
-
-    return (stats.rankdata(values) - 0.5) / len(values)
+    return (scipy.stats.rankdata(values) - 0.5) / len(values)
 
 
 def sooner(records: Records, read: measures.Reading = median_height) -> Interval:

@@ -231,6 +231,11 @@ def ends_text(found: Sequence[Released], metric: str, form: str) -> str:
     return "; ".join(texts) or "not known"
 
 
+def kinks_text(rows: Sequence[Mapping[str, Any]], *names: str, form: str = ".2f") -> str:
+    """ "0.19 (0.17 – 0.21)": these of `benchmarks/kinks.py`, median and range over networks."""
+    return ", ".join(Summary.of([row[name] for row in rows]).text(form) for name in names)
+
+
 def released_table(found: Sequence[Released]) -> str:
     """What a network costs in memory and once let go, and what a grokked one does."""
     rows = []
@@ -249,6 +254,7 @@ def released_table(found: Sequence[Released]) -> str:
 # --- the lowest path that is known ---------------------------------------------------------------
 
 IN_MEMORY = 0.5  # test accuracy up to which a path begins there (choice C89)
+DENSE = 8  # points of each straight piece of a path at which it is read
 
 
 class Pass(NamedTuple):

@@ -12,7 +12,7 @@ from varma2023 import measures, plots
 from varma2023.measures import Reading, group, trig_part
 from varma2023.plots import Looks, dash_of, draw, draw_ends, symbol_of
 from varma2023.theme import GEN, MEM, NORM, TEST, coloured, figure, pale, panels, set_alt
-from varma2023.two_starts import analysis, barrier, paths
+from varma2023.two_starts import analysis, barrier
 
 STARTS = (("from a grokked network", GEN), ("from a fresh network", MEM))
 PAPER_RATIOS = (1e-2, 1e4)  # from, to: six orders of magnitude (App. A.4), by Fig. 10a's axis
@@ -304,7 +304,7 @@ def fig_passes(known: Sequence[barrier.Pass]) -> go.Figure:
             symbols = [symbol_of(i) + "-open" * (not rests) for rests in path.at_rest]
             marker, name = {"color": colour, "size": 7, "symbol": symbols}, f"{size:,} examples"
             above = np.array(path.costs) - path.costs[0]
-            networks = path.at[:: paths.DENSE], np.array(path.accuracies), ".2f"
+            networks = path.at[:: barrier.DENSE], np.array(path.accuracies), ".2f"
             for col, (x, y, form) in enumerate(((path.at, above, "+.1f"), networks), 1):
                 told = f"%{{y:{form}}} at %{{x:.0%}} of the way<br>{name}, seed {path.seed}"
                 own: Looks = {"place": (1, col), "meta": {"seed": path.seed}}

@@ -99,17 +99,6 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     return [run for own, more in kinds for run in longer(profile, own, more, changes)]
 
 
-def connected(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: narrow networks between whose ends paths are sought (choices C89, C90).
-
-    As `two_minima`, on a size near D_crit and, for longer, on one above.
-    """
-    near, above = ((110,), ()) if profile == "quick" else ((212,), (340,))
-    own = {"model": profiles.NARROW, "keep_weights": True}
-    long = two_minima(profile, seeds, above, epochs=54_000, **own) if above else []
-    return [*two_minima(profile, seeds, near, **own), *long]
-
-
 PUSH = 0.9  # of the logits' norm: nearly all is the rule
 
 

@@ -1,6 +1,7 @@
 """The lowest path between two networks: its gradient, its ends, and what is read of it."""
 
 import numpy as np
+import paths
 import pytest
 import torch
 from handmade import shown
@@ -8,7 +9,7 @@ from handmade import shown
 from grokkit.engine.lbfgs import LBFGS
 from grokkit.model import ModelConfig, flat, initialise, named
 from grokkit.runs import Run
-from varma2023.two_starts import barrier, figures, paths
+from varma2023.two_starts import barrier, figures
 
 RUN = Run(p=7, dataset_size=20, model=ModelConfig(d_model=8, n_heads=2, d_mlp=6), eps=1e-3)
 DRAW = torch.Generator().manual_seed(0)
