@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,7 @@ def fused_forward(
 
 def textbook_loop(runs: list[Run], device: torch.device, evaluate: bool) -> Step:
     """Epochs of each run in turn; with `evaluate` the test loss too, as known notebooks do."""
-    kind = {"device": device, "forward": fused_forward, "evaluate": evaluate}
+    kind: dict[str, Any] = {"device": device, "forward": fused_forward, "evaluate": evaluate}
     loops = [textbook.train(replace(run, loss="rounded"), **kind) for run in runs]
     return repeated(*(partial(next, loop) for loop in loops))
 
