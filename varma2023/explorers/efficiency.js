@@ -52,7 +52,7 @@ function render({ model, el }) {
     const [mem, gen] = [memNorm(state, logit, size), genNorm(state, logit)];
     const part = genShare(state, logit, size);
     const x = { title: "D (drag in the chart, or the slider)", ...RANGE, log: true };
-    const rules = inside ? [{ x: critical, text: `equal at D = ${show(Math.round(critical))}` }] : [];
+    const rules = inside ? [{ x: critical, text: `equal at D = ${show(Math.round(critical))}`, low: true }] : [];
     const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
     const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);
     const found = (name, factor = 1) => (measured[name] || []).filter(([d]) => d >= RANGE.low && d <= RANGE.high).map(([x, y]) => ({ x, y: y * factor, open: true,
