@@ -387,7 +387,7 @@ def at_moduli() -> list[Row]:
 
 
 def ungrokked_at_widths() -> list[Row]:
-    return [row for row in read("widths") if row.labels == "true"]
+    return [row for row in read("widths") + read("widths_more") if row.labels == "true"]
 
 
 def at_widths() -> dict[tuple[int, int], tuple[list[Row], list[Row]]]:
@@ -525,7 +525,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
     equal = by(tables, "labels", of=partial(meeting, rules=rules))
     steeper, _ = at_minima(read("from_minima"))
     slopes = steepness_with_size(read("minima_by_size")).values()
-    rates = by([*semi, *read("leaving_memory")], "lr", of=d_crits)
+    rates = by([*semi, *read("leaving_memory"), *read("leaving_more")], "lr", of=d_crits)
     rates_53 = by(read("leaving_memory_53"), "lr", of=d_crits)
     clips = groups(read("clipped"), "p")
     cells = by(read("exchanged") + [row for row in clips[31] if not row.clip], "lr", "eps", of=half)

@@ -500,6 +500,14 @@ def d_crits(records: Records, level: float = 0.5, read: Reading = at_the_end) ->
     return {seed: d_crit(unit, level, read).value for seed, unit in group(records, "seed").items()}
 
 
+def whole(records: Records) -> list[Record]:
+    """The runs of those seeds that have both the least and the largest size."""
+    sizes = {record.run.dataset_size for record in records}
+    seeds = group(records, "seed").values()
+    ends = {min(sizes), max(sizes)}
+    return [r for own in seeds if ends <= {r.run.dataset_size for r in own} for r in own]
+
+
 def d_crit_interval(records: Records, level: float = 0.5, read: Reading = at_the_end) -> Interval:
     """The geometric mean over seeds of `d_crit`, of their mean curves; NaN if one is censored."""
     return statistics.geometric_mean([*map(log, d_crits(records, level, read).values())])

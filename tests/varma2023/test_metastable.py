@@ -28,8 +28,8 @@ def test_a_network_counts_once_and_the_sizes_are_those_of_its_rate():
 def test_a_size_is_read_off_the_seeds_that_were_run_at_both_ends():
     records = evidence.sweep(range(3), values=(1e-3,), field="lr", adamw=True, fresh=True)
     few = [r for r in records if r.run.seed < 2 or 300 < r.run.dataset_size < 3000]
-    assert {r.run.seed for r in metastable.whole(few)} == {0, 1}
-    assert metastable.whole(records) == records
+    assert {r.run.seed for r in measures.whole(few)} == {0, 1}
+    assert measures.whole(records) == records
 
 
 # --- heights

@@ -68,6 +68,7 @@ def fig_felt(found: Mapping[str, Records]) -> go.Figure:
                 draw(fig, record["epoch"], record["residual"], label, hover, **looks)
         rule: Looks = {"line": {"color": NORM, "dash": "dot", "width": 1.5}}
         fig.add_hline(y=NEAR_REST, row=1, col=i, **rule)
-    fig.update_xaxes(title="epoch", **plots.LOG).update_yaxes(title="residual", **plots.LOG)
+    fig.update_xaxes(title="epoch", **plots.LOG)
+    fig.update_yaxes(title="residual", **plots.LOG | {"dtick": 2})  # over ten decades
     told = [f"{beta:g}: {felt_text(here)}" for beta, here in by_beta_2.items()]
     return set_alt(fig, f"The residual is first below 1, by β₂, at epoch {'; '.join(told)}.")

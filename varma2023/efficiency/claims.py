@@ -338,7 +338,9 @@ def wider(found: ByExperiment) -> Result:
     moved = statistics.mean_ratio(wide.crits, narrow.crits)
     told = statistics.mean_ratio(wide.predicted, narrow.predicted)
     crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
-    ours = f"D_crit {crits}: × {moved.text()}; by the costs of both circuits × {told.text()}"
+    less = [size < narrow.crits[seed] for seed, size in wide.crits.items() if seed in narrow.crits]
+    ours = f"D_crit {crits}: × {moved.text()}, less on {measures.how_many(less)} seeds; by the "
+    ours += f"costs of both circuits × {told.text()}"
     core = moved.tells(0, 1) if all(map(measures.crossings_rest, ends)) else None
     untold = any(each.without or not each.alone_rest for each in widths)
     ratio = statistics.mean_ratio(wide.ratios, narrow.ratios)

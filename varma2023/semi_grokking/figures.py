@@ -289,7 +289,7 @@ def fig_leaving(records: Records) -> go.Figure:
     fig = figure(xaxis=axis, yaxis=plots.ACCURACY, height=440)
     for look, ((rate, here), colour) in enumerate(coloured(rates.items())):
         plots.draw_accuracy(fig, here, "lr", f"η = {rate:g}", colour, look)
-    crits = {rate: measures.d_crit_text(metastable.whole(here)) for rate, here in rates.items()}
+    crits = {rate: measures.d_crit_text(measures.whole(here)) for rate, here in rates.items()}
     crossed = "; ".join(f"{crit} at η = {rate:g}" for rate, crit in crits.items())
     above = "; ".join(map(analysis.share_text, rates.values()))
     said = f"Test accuracy of {len(records)} networks from random weights, after the same time, by "
@@ -384,7 +384,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
             looks: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
             looks["meta"] = plots.shared_meta(here, "lr")
             draw(fig, [size], [rate], f"{kind} above ½", hover, colour=colours[kind], **looks)
-        halves = [measures.d_crit_interval(metastable.whole(here)).value for here in rates.values()]
+        halves = [measures.d_crit_interval(measures.whole(here)).value for here in rates.values()]
         marker = {"symbol": "line-ns", "size": 26, "line": {"color": NORM, "width": 2.5}}
         tick: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
         draw(fig, halves, [*rates], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
@@ -403,7 +403,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
     fig.update_xaxes(title="dataset size D", row=len(moduli))
     told = "; ".join(
         f"p = {p}, η = {rate:g}: {analysis.share_text(here)}, accuracy ½ at "
-        f"{measures.d_crit_text(metastable.whole(here))}"
+        f"{measures.d_crit_text(measures.whole(here))}"
         for (p, rate), here in group(records, "p", "lr").items()
     )
     return set_alt(fig, f"Fresh networks that end above accuracy ½ by rate and size. {told}.")

@@ -19,22 +19,14 @@ from varma2023.tables import table
 # --- who ends above an accuracy of 1/2, by learning rate and size --------------------------------
 
 
-def whole(records: Records) -> list[Record]:
-    """The runs of those seeds that have both the least and the largest size."""
-    sizes = {record.run.dataset_size for record in records}
-    seeds = group(records, "seed").values()
-    ends = {min(sizes), max(sizes)}
-    return [r for own in seeds if ends <= {r.run.dataset_size for r in own} for r in own]
-
-
 def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> str:
     """By modulus and rate: networks above 1/2, two sizes, and `known` (see `fig_metastable`)."""
     rows = []
     for (p, rate), here in group(records, "p", "lr").items():
-        time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(whole(here))
+        time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(measures.whole(here))
         none = [size for size, own in group(here, "dataset_size").items() if not in_the_rule(own)]
         forget, equal = known.get(p, (nan, nan))
-        part = measures.d_crit_interval(whole(here)).value / equal
+        part = measures.d_crit_interval(measures.whole(here)).value / equal
         marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
         marks += [f"× {part:.2f}" if isfinite(part) else ""]
         told = [analysis.share_text(here), size, f"{none[-1]:,}" if none else "none"]

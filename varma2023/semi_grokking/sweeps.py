@@ -199,18 +199,28 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     return [run for times in RATES for run in _at_rate(usual, times)]
 
 
+LATER: dict[int, dict[int, Collection[int]]] = {
+    1: {320: (5, 6, 8), 340: (5, 6, 8, 9), 360: range(5, 10), 380: (5, 7)},
+    STEP: {280: (5, 8), **dict.fromkeys((300, 320, 340, 360), range(5, 10)), 380: (9,)},
+}
+"""By times the usual learning rate and size the seeds of published networks of `leaving_more`."""
+
+
 def leaving_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: as many more networks that leave memory, at two rates (choice C99).
 
-    On sizes at which those of `semi_grokking` go over, at its rate and at `STEP` times that; each
-    for the same time lr x epochs.
+    At the rate of `semi_grokking` and at `STEP` times that, each for the same time lr x epochs.
+    Published are those on the sizes around which each network goes over.
     """
     if profile == "quick":
         return []
-    count = len(seed_range(profile, seeds))
-    sizes = range(300, 361, 20) if profile == "published" else None
+    count, found = len(seed_range(profile, seeds)), list[Run]()
+    sizes = range(280, 381, 20) if profile == "published" else None
     usual = [run for run in semi_grokking(profile, 2 * count, sizes) if run.seed >= count]
-    return usual + _at_rate(usual, STEP)
+    for times, around in LATER.items():
+        runs = [run for run in usual if run.seed in around.get(run.dataset_size, ())]
+        found += _at_rate(runs if profile == "published" else usual, times)
+    return found
 
 
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:

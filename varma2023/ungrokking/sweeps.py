@@ -1,5 +1,6 @@
 """The transition of ungrokking (Sec. 5.2): by the minimiser of Eq. (2), and by AdamW."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -185,17 +186,32 @@ def widths(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return profiles.longer(profile, runs, STILL_FALLING)
 
 
+_LATER = range(5, 10)
+BESIDE: dict[int, dict[int, Sequence[int]]] = {
+    64: {231: (8,), 294: _LATER, 357: (5, 6, 7, 9), 420: (5, 9), 547: (5, 9), 715: (9,)},
+    128: {231: (5, 6, 9), 294: _LATER, 357: (5, 6, 7, 8)},
+}
+"""By d_model and size the seeds of the published networks of `widths_more`."""
+BESIDE_FALLING: dict[tuple[Any, ...], int] = {
+    **dict.fromkeys(((231, 1.0, 8, 64), (420, 1.0, 5, 64), (547, 1.0, 5, 64)), 3),
+    **dict.fromkeys(((547, 1.0, 9, 64), (715, 1.0, 9, 64)), 9),
+    **dict.fromkeys(((294, 1.0, 7), (231, 1.0, 9)), 3),
+}
+"""As `STILL_FALLING`, for `widths_more`."""
+
+
 def widths_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: as many more networks that ungrok at two widths (choice C99).
 
-    At the sizes of `widths`, but the least.
+    At the sizes of `widths`; published are those beside the size at which a network is at ½.
     """
     if profile == "quick":
         return []
     count = len(profiles.seed_range(profile, seeds))
     ends = [r for r in widths(profile, 2 * count) if r.labels == "true" and r.seed >= count]
-    least = min(run.dataset_size for run in ends)
-    return [run for run in ends if run.dataset_size > least]
+    if profile == "published":
+        ends = [r for r in ends if r.seed in BESIDE[r.model.d_model].get(r.dataset_size, ())]
+    return profiles.longer(profile, ends, BESIDE_FALLING)
 
 
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
