@@ -651,8 +651,8 @@ class Plateau:
 
     start: int
     end: int
-    level: float  # its median
-    span: tuple[float, float]  # its least and its most
+    low: float  # the least test accuracy on it, and the most
+    high: float
     lasting: bool  # long enough, and late enough, to count
 
     @property
@@ -661,8 +661,7 @@ class Plateau:
         return self.end - self.start
 
     def __str__(self) -> str:
-        low, high = self.span
-        return f"{low:.2f} – {high:.2f} from epoch {self.start:,} to {self.end:,}"
+        return f"{self.low:.2f} – {self.high:.2f} from epoch {self.start:,} to {self.end:,}"
 
 
 def plateau(record: Record, at_end: bool = False) -> Plateau | None:
@@ -680,9 +679,8 @@ def plateau(record: Record, at_end: bool = False) -> Plateau | None:
         if not at_end or row == len(values) - 1:
             start, end = int(epoch[first_row]), int(epoch[row])
             here = values[first_row : row + 1]
-            level, span = float(np.median(here)), (float(here.min()), float(here.max()))
             lasting = start >= earliest and end - start >= shortest
-            found.append(Plateau(start, end, level, span, lasting))
+            found.append(Plateau(start, end, float(here.min()), float(here.max()), lasting))
     return max(found, key=lambda each: (each.lasting, each.epochs), default=None)
 
 

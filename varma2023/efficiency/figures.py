@@ -179,10 +179,8 @@ def fig_anew(gen: Records, anew: Records) -> go.Figure:
     """
     usual = [record for record in gen if record.run.weight_decay == 1]
     kinds = (("carried on", usual, NORM, "dash"), ("trained anew", anew, GEN, "solid"))
-    fig, said = (
-        panels(400, [f"at one {read.__name__}" for read in AT_ONE], cols=2, horizontal_spacing=0.1),
-        [],
-    )
+    titles, said = [f"at one {read.__name__}" for read in AT_ONE], []
+    fig = panels(400, titles, cols=2, horizontal_spacing=0.1)
     for col, read in enumerate(AT_ONE, start=1):
         slope = analysis.per_logit(analysis.logs_by_seed(gen, read, norm))
         level = float(np.median([read(record) for record in (*usual, *anew)]))
