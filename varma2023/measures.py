@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain, compress
 from math import exp, inf, isfinite, isnan, log, nan
 from typing import Any, NamedTuple
 
@@ -501,11 +502,16 @@ def d_crits(records: Records, level: float = 0.5, read: Reading = at_the_end) ->
 
 
 def whole(records: Records) -> list[Record]:
-    """The runs of those seeds that have both the least and the largest size."""
-    sizes = {record.run.dataset_size for record in records}
-    seeds = group(records, "seed").values()
-    ends = {min(sizes), max(sizes)}
-    return [r for own in seeds if ends <= {r.run.dataset_size for r in own} for r in own]
+    """The runs of those seeds that have both the least and the largest size.
+
+    Where none has, of those with the most sizes.
+    """
+    seeds = [*group(records, "seed").values()]
+    known = [{record.run.dataset_size for record in own} for own in seeds]
+    every, most = set.union(*known), max(map(len, known))
+    over_all = [{min(every), max(every)} <= sizes for sizes in known]
+    kept = over_all if any(over_all) else [len(sizes) == most for sizes in known]
+    return [*chain(*compress(seeds, kept))]
 
 
 def d_crit_interval(records: Records, level: float = 0.5, read: Reading = at_the_end) -> Interval:

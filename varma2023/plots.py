@@ -296,7 +296,7 @@ def draw_accuracy(
 ) -> None:
     """Test accuracy at the end against D', a thin curve by seed and value of the field of runs.
 
-    With several, the mean of those on all sizes follows as a strong one. `look` counts through
+    With several, the mean of the `whole` ones follows as a strong one. `look` counts through
     dashes and symbols, which are those of `rest_symbol`.
     """
     units = group(records, "seed", field)
@@ -309,7 +309,7 @@ def draw_accuracy(
         thin["meta"] = shared_meta(runs, field)
         draw_ends(fig, runs, read, label, f"{hover}seed {seed}, {label}", look, **thin)
     if len(units) > 1:
-        records = measures.whole(records) or records
+        records = measures.whole(records)
         sizes, means = measures.curve(records, read)
         strong: Looks = {"width": 2.4, "mode": "lines", **trace}
         strong["meta"] = shared_meta(records, field)

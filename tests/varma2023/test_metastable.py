@@ -30,6 +30,9 @@ def test_a_size_is_read_off_the_seeds_that_were_run_at_both_ends():
     few = [r for r in records if r.run.seed < 2 or 300 < r.run.dataset_size < 3000]
     assert {r.run.seed for r in measures.whole(few)} == {0, 1}
     assert measures.whole(records) == records
+    ends = {0: 300, 1: 3000, 2: 3000}  # none at both, and one seed on fewer sizes than the others
+    apart = [r for r in few if r.run.dataset_size != ends[r.run.seed]]
+    assert {r.run.seed for r in measures.whole(apart)} == {0, 1}
 
 
 # --- heights
