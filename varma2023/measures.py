@@ -276,22 +276,23 @@ def stable_below(run: Run) -> float:
     return 2 * (1 + run.beta1) / (1 - run.beta1)
 
 
-def trig_leads(record: Record) -> Crossing | None:
-    """The trigonometric part of the correct logit leads, for good (App. B); None without one."""
+def trig_leads(record: Record, times: float = 1.0) -> Crossing | None:
+    """The trigonometric part of the correct logit leads, for good (App. B); None without one.
+
+    By so many times the other part.
+    """
     if "trig_logit" not in record.metrics:
         return None
-    return for_good(record, record["trig_logit"] > record["mem_logit"])
+    return for_good(record, record["trig_logit"] > times * record["mem_logit"])
 
 
-def fair_leads(records: Records) -> Summary:
-    """The epoch of `trig_leads` over runs, had memory back its share of the trig logit (Sec. B).
+def trig_leads_fairly(record: Record) -> Crossing | None:
+    """As `trig_leads`, had memory back its share of the trigonometric part (Sec. B).
 
     Of a pure memory a part D / p^2 of the correct logit counts as trigonometric.
     """
-    part = records[0].run.dataset_size / records[0].run.p ** 2
-    factor = (1 + part) / (1 - part)  # what memory lacks is in the other
-    found = [for_good(r, r["trig_logit"] > factor * r["mem_logit"]) for r in records]
-    return Summary.of([each and each.epoch for each in found])
+    part = record.run.dataset_size / record.run.p**2
+    return trig_leads(record, (1 + part) / (1 - part))  # what memory lacks is in the other
 
 
 class Mark(NamedTuple):
@@ -310,6 +311,7 @@ MARKS = (
     Mark("generalised (test accuracy > 0.98)", 6000, generalises),
 )
 FITTED, PEAKED, LED, FELL, GENERALISED = MARKS
+LED_FAIRLY = LED._replace(find=trig_leads_fairly)
 
 
 def mark_epochs(records: Records, mark: Mark) -> Summary:

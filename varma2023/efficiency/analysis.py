@@ -32,6 +32,11 @@ def gated(records: Records, squared: bool = False, need: bool = False) -> list[R
     return found
 
 
+def gated_at_rest(records: Records) -> list[Record]:
+    """Those of the `gated` runs that are at rest."""
+    return [record for record in gated(records) if rests(record)]
+
+
 def memorised(records: Records) -> list[Record]:
     """The runs that count as C_mem alone: random labels that have been learned."""
     return [r for r in records if r.run.labels == "random" and r.final("train_accuracy") >= FITTED]

@@ -80,7 +80,7 @@ def fig3_gen(found: ByExperiment) -> Result:
     power = f"norm ∝ D to the power {analysis.fitted(gen, 'exponent').text('.3f')}"
     ours = f"{power}; {measures.how_many(level)} lines flat; {ours}"
     further: dict[str, Met] = {"every isologit line is flat": bool(level) and all(level)}
-    anew = [r for r in analysis.gated(found["generalising_anew"]) if measures.rests(r)]
+    anew = analysis.gated_at_rest(found["generalising_anew"])
     alike = analysis.power_anew(anew, gen)
     further["so it is from random weights on each size"] = alike.tells(-MARGIN, MARGIN)
     ours += f"; from random weights on each size {alike.text('.3f')} ({len(anew)} networks)"

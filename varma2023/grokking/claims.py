@@ -64,7 +64,9 @@ def fig9(found: ByExperiment) -> Result:
     order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
     ours = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a "
     ours += f"factor of {measures.seed_factor(records):.1f}; with memory's share given back the "
-    ours += f"trig logit leads from epoch {measures.fair_leads(records).text()}"
+    ours += (
+        f"trig logit leads from epoch {measures.mark_epochs(records, measures.LED_FAIRLY).text()}"
+    )
     if not marks:
         ours, order = "another setting than the paper's", {}
     return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))

@@ -64,7 +64,8 @@ def costs(found: Results, every: ByExperiment) -> Face:
     level = critical.common_logit(*both)
     lines = [np.exp(critical.cost_curve(efficiency.logs_by_seed(own), level)).T for own in both]
     exponents = [efficiency.fitted(own, "exponent").value for own in both]
-    anew = efficiency.power_anew(every.get("generalising_anew", []), both[1])
+    anew = efficiency.gated_at_rest(every.get("generalising_anew", []))
+    alike = efficiency.power_anew(anew, both[1])
     curves = [Curve(x, y, name) for (x, y), name in zip(lines, ("mem", "gen"), strict=True)]
     curves += [curve._replace(dots=True) for curve in curves]
     sizes, norms = (np.concatenate(each) for each in zip(*lines, strict=True))
@@ -76,7 +77,7 @@ def costs(found: Results, every: ByExperiment) -> Face:
     about = f"norm for one logit: memory on {spans[0]} examples, the rule on {spans[1]} "
     about += "(each seed from one start)"
     ours = f"{exponents[0]:.2f} to memorise, {exponents[1]:.2f} for the rule"
-    ours += f", {anew.text('.2f')} trained anew on each size" if np.isfinite(anew.value) else ""
+    ours += f", {alike.text('.2f')} trained anew on each size" if np.isfinite(alike.value) else ""
     return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
 
 
@@ -124,7 +125,8 @@ def takeover(found: Results, every: ByExperiment) -> Face:
     at = mark.paper if measures.at_papers_setting(runs) else None
     drawn = spark(curves, Axis(0, last), Axis(0, 1.05 * top), alt, paper_x=at)
     about = f"logit of the rule and of memory up to epoch {last:,}, by the paper's split; with "
-    about += f"memory's share given back, at {measures.fair_leads(measures.grokked(every)).text()}"
+    fair = measures.mark_epochs(measures.grokked(every), measures.LED_FAIRLY)
+    about += f"memory's share given back, at {fair.text()}"
     return Face("the rule overtakes memory at epoch", ours, f"near {mark.paper:,}", drawn, about)
 
 

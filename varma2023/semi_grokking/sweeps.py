@@ -199,11 +199,14 @@ def leaving_memory(profile: str = "published", seeds: int | None = None) -> list
     return [run for times in RATES for run in _at_rate(usual, times)]
 
 
-LATER: dict[int, dict[int, Collection[int]]] = {
-    1: {320: (5, 6, 8), 340: (5, 6, 8, 9), 360: range(5, 10), 380: (5, 7)},
-    STEP: {280: (5, 8), **dict.fromkeys((300, 320, 340, 360), range(5, 10)), 380: (9,)},
+LATER: dict[int, Networks] = {
+    1: (
+        *((320, 5), (320, 6), (320, 8), (340, 5), (340, 6), (340, 8), (340, 9)),
+        *((360, 5), (360, 6), (360, 7), (360, 8), (360, 9), (380, 5), (380, 7)),
+    ),
+    STEP: ((280, 5), (280, 8), *product((300, 320, 340, 360), range(5, 10)), (380, 9)),
 }
-"""By times the usual learning rate and size the seeds of published networks of `leaving_more`."""
+"""By times the usual learning rate size and seed of published networks of `leaving_more`."""
 
 
 def leaving_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -214,13 +217,11 @@ def leaving_more(profile: str = "published", seeds: int | None = None) -> list[R
     """
     if profile == "quick":
         return []
-    count, found = len(seed_range(profile, seeds)), list[Run]()
-    sizes = range(280, 381, 20) if profile == "published" else None
+    count, published = len(seed_range(profile, seeds)), profile == "published"
+    sizes = range(280, 381, 20) if published else None
     usual = [run for run in semi_grokking(profile, 2 * count, sizes) if run.seed >= count]
-    for times, around in LATER.items():
-        runs = [run for run in usual if run.seed in around.get(run.dataset_size, ())]
-        found += _at_rate(runs if profile == "published" else usual, times)
-    return found
+    wanted = LATER if published else dict.fromkeys(LATER)
+    return [run for times, own in wanted.items() for run in _at_rate(_chosen(usual, own), times)]
 
 
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
