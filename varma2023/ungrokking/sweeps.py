@@ -194,8 +194,10 @@ BESIDE: dict[int, dict[int, Sequence[int]]] = {
 """By d_model and size the seeds of the published networks of `widths_more`."""
 BESIDE_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((231, 1.0, 8, 64), (420, 1.0, 5, 64), (547, 1.0, 5, 64)), 3),
-    **dict.fromkeys(((547, 1.0, 9, 64), (715, 1.0, 9, 64)), 9),
-    **dict.fromkeys(((294, 1.0, 7), (231, 1.0, 9)), 3),
+    (547, 1.0, 9, 64): 9,
+    (715, 1.0, 9, 64): 27,
+    (294, 1.0, 7): 3,
+    (231, 1.0, 9): 9,
 }
 """As `STILL_FALLING`, for `widths_more`."""
 
