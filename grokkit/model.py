@@ -24,9 +24,9 @@ Hidden = Float[Tensor, "*batch d_mlp"]
 class ModelConfig:
     """Widths of the 1-layer decoder-only transformer. Defaults are App. A."""
 
-    d_model: int = 128
-    n_heads: int = 4
-    d_mlp: int = 512
+    d_model: int = 128  # of the residual stream
+    n_heads: int = 4  # of attention; they divide d_model
+    d_mlp: int = 512  # hidden units
 
     def __post_init__(self) -> None:
         for name, value in vars(self).copy().items():

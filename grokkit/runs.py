@@ -37,27 +37,27 @@ class Run:
     Raises ValueError for a field outside what it allows, with its name and value.
     """
 
-    task: str = "x+y"
+    task: str = "x+y"  # one of `tasks.KNOWN`
     p: int = 113  # the modulus, or n of S_n
     dataset_size: int = 3830
-    labels: str = "true"  # or "random" (Sec. 5.1)
+    labels: str = "true"  # true, or random (Sec. 5.1)
     seed: int = 0  # of the initialisation, the split and the random labels
     epochs: int = 10_000  # gradients of the whole train set, of either optimiser
-    lr: float = 1e-3
-    weight_decay: float = 1.0
-    beta1: float = 0.9
-    beta2: float = 0.98
-    eps: float = 1e-8
+    lr: float = 1e-3  # AdamW's learning rate
+    weight_decay: float = 1.0  # times eps it is alpha of Eq. (2)
+    beta1: float = 0.9  # of AdamW's mean of gradients
+    beta2: float = 0.98  # of its mean of their squares
+    eps: float = 1e-8  # AdamW's epsilon
     init: "Run | None" = None  # start from this run's final weights (ungrokking, Sec. 5.2)
     init_scale: float = 1.0  # multiplies the initial weights (ablation of Sec. 6)
     model: ModelConfig = field(default_factory=ModelConfig)
     n_logged: int = 200  # evaluations, half of them evenly, half geometrically spaced
     keep_weights: bool = False  # whether the record keeps the final weights
-    optimiser: str = "adamw"  # or "lbfgs": the minimum of Eq. (2) with alpha = eps * weight_decay
-    precision: str = "float32"  # see PRECISIONS
+    optimiser: str = "adamw"  # adamw, or lbfgs, which minimises Eq. (2)
+    precision: str = "float32"  # float32, tf32, bf16, float64; of lbfgs: mixed, float64
     tolerance: float = 0.0  # end once the residual is below this, of adamw for good; 0: never early
     until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
-    loss: str = "exact"  # or "rounded": torch's own cross_entropy (ablation of Sec. 6)
+    loss: str = "exact"  # exact, or rounded: torch's own cross_entropy (Sec. 6)
     amplify: float = 0.0  # of adamw: adds so many times an average of slopes (Grokfast)
     muon: float = 0.0  # of adamw: hidden matrices move by Muon, with an RMS of so much of lr
     noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
@@ -65,7 +65,7 @@ class Run:
     steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
     push: float = 0.0  # of lbfgs: a spring raises `trig_share` to this by the end; 0: none
     kink: float = 0.0  # of lbfgs: rounds ReLUs, over so much at first, a hundredth last; 0: not
-    mirrors: str = "any"  # or "all", "none": the mirror images in the train set (`tasks.split`)
+    mirrors: str = "any"  # in the train set: as they come, all or none (`tasks.split`)
 
     def __post_init__(self) -> None:
         self._normalise()
