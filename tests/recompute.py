@@ -564,7 +564,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "A.2": [
             *(f"^D_crit at least {averaged(d_crits(down))}", up),
             f"above ½ on {summary(kept)} examples",
-            f"fresh ones below it on {max(row.dataset_size for row in in_memory):,}",
+            f"fresh ones below ½ on {max(row.dataset_size for row in in_memory):,}",
         ],
         "A.4": [
             f"{sum(own)} of {len(own)} on {size:,} examples"
@@ -578,7 +578,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "F10b": [f"rank correlation {spearmanr(sizes, last)[0]:.2f} "],
         "F1c": [
-            f"^trained for longer, {len(stay)} of {len(longer)} still there",
+            f"^when trained for longer, {len(stay)} of {len(longer)} are still on a plateau",
             f"the example is at {stay[0]:.1%}",
         ],
         "F5": [f"{len(left)} semi-grokked"],
@@ -594,12 +594,12 @@ def rows_of_the_board() -> dict[str, list[str]]:
         ],
         "B45": [f"^{stays(rounded)} of {len(rounded)} rest in the middle"],
         "B46": [f"^{stays(on)} of {len(on)} stay"],
-        "B52": [f"rest there {', '.join(rest_there)}, at "],
+        "B52": [f"{', '.join(rest_there)} rest there, at "],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
         "B13": [
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
-            "off p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
+            "measured against p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),
         ],
         "B14": [f"end in memory up to {averaged(d_crits(read('upper_branch')))}"],
         "B15": [*map(averaged, by(ungrokked_at_widths(), "dimensions", of=d_crits).values())],
@@ -641,16 +641,16 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "B25": [f"^{k} of {of} gen" for k, of in left_memory(read("lowered")).values()],
         "B36": [f"^{k} of {of} gen" for k, of in left_memory(noisy).values()],
         "B35": [
-            f"{k} of {of} {f'generalise clipped at {clip:g} ε' if clip else 'as they are'}"
+            f"{k} of {of} {f'generalise clipped at {clip:g} ε' if clip else 'unclipped'}"
             for clip, (k, of) in by(clips[113], "clip", of=partial(n_above, level=0.95)).items()
         ],
         "B30": [
-            f"^{sum(map(bool, spiky))} of {len(spiky)} spike on {forgot:,} examples, at a "
-            f"steepness before of {summary([np.median(each) for each in spiky])},"
+            f"^{sum(map(bool, spiky))} of {len(spiky)} spike on {forgot:,} examples; "
+            f"steepness before spikes {summary([np.median(each) for each in spiky])},"
         ],
         "B31": [f"{summary(own)} while calm on {size:,} examples" for size, own in calm.items()],
         "B32": ["^{} of {} end above ½".format(*above_a_half(semi, read("slower")))],
-        "B33": [f"^× {min(steeper):.2g} – {max(steeper):.2g} by setting"],
+        "B33": [f"^steepness × {min(steeper):.2g} – {max(steeper):.2g} by setting"],
         "B37": [
             *(f"memory's ∝ D to the power {memory:.2f} (" for memory, _ in slopes),
             *(f"the rule's {rule:.2f} (" for _, rule in slopes),

@@ -11,7 +11,7 @@ from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
 from varma2023.statistics import mean_ratio
 
-AS_TOLD = "by as much as the costs of both circuits say"  # a criterion of B15
+AS_TOLD = "D_crit changes by as much as the costs of both circuits say"  # a criterion of B15
 
 
 def test_measured_and_predicted_sizes_are_those_of_every_seed():
@@ -48,7 +48,7 @@ def test_what_still_falls_or_is_not_there_meets_no_criterion():
     for kind in ("two_minima", "papers_memory"):  # then at neither modulus
         found[kind] = made.with_rest(found[kind], FALLING)
         told = board.judge("B44", **found)
-        assert told.further["at p = 31, too"] is None
+        assert told.further["the claim holds at p = 31"] is None
     assert told.core is None
     found = made.by_rounded_costs()
     seeds = [(r, replace(r.run, seed=r.run.seed + 20)) for r in found["memory_at_rest"]]
@@ -145,7 +145,8 @@ def test_the_kinds_do_not_depend_on_the_order_of_records():
     ends, memory = fresh(true=1.5)
     for order in (memory, memory[::-1]):
         told = judged(ends, order)
-        assert (told.core, told.further["with memory of the true labels, too"]) == (True, False)
+        true = told.further["the claim holds with memory of the true labels"]
+        assert (told.core, true) == (True, False)
     only = [r for r in memory if r.run.labels == "random"]
     assert costs.by_labels(ends, only)[1].predicted == {}
     assert judged(ends, only).ours == ""

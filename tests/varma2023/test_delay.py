@@ -104,8 +104,8 @@ def test_comparisons_are_of_seeds_with_their_own():
     next(r for r in records if r.run.weight_decay == 2).metrics["test_accuracy"] = np.zeros(4)
     assert np.isnan(analysis.by_decay(records)[size][2.0].value)
     result = board.judge("B14", **found)
-    assert result.further["other weight decays take as many decay times"] is False
-    assert result.further["another modulus does, at equal D / D_crit"] is False
+    assert result.further["at other weight decays networks take as many decay times"] is False
+    assert result.further["at another modulus networks take as long, at equal D / D_crit"] is False
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,11 @@ def test_noise_and_the_end_of_memory_are_criteria_of_their_own(noisy, alike, cha
     result = board.judge("B14", **made.waits(p=113, noisy=noisy, twice=1.4, **changes))
     assert result.core
     assert (
-        result.further["the divergence's D_c is up to where fresh networks end in memory"] is up_to
+        result.further["the divergence's D_c is the size up to which fresh networks end in memory"]
+        is up_to
     )
     assert "end in memory up to" in result.ours
-    assert result.further["so do networks with noise on their gradients"] is alike
+    assert result.further["networks with noise on their gradients take as long"] is alike
     same, other = (f"× {of:.2f} ({of:.2f} – {of:.2f}) with a noise" for of in (1, noisy))
     assert f"time {same} of 1 ε; {other} of 10 ε" in result.ours
 
@@ -264,7 +265,7 @@ def test_a_network_that_grokfast_does_not_bring_there_counts_with_its_end():
     ratio = analysis.at_rate([last], [usual], analysis.halfway_or_end).value
     assert ratio == pytest.approx(last.run.epochs / last.run.decay_time / analysis.halfway(usual))
     assert np.isnan(analysis.at_rate([last], [usual]).value)
-    assert "9 of 10 get there with Grokfast" in board.judge("B27", **found).ours
+    assert "9 of 10 get half-way with Grokfast" in board.judge("B27", **found).ours
 
 
 # --- laws elsewhere: other moduli, other rates, another moment; the norm -------------------------
@@ -345,8 +346,8 @@ def test_weight_decay_leaves_epochs_above_the_middle_size_else_decay_times(times
         run = replace(usual.run, weight_decay=2.0, epochs=epochs[-1])
         found["delay"].append(record(run, epochs, test_accuracy=usual["test_accuracy"]))
     told = board.judge("B14", **found).further
-    assert told["other weight decays take as many decay times"] is True
-    assert told[f"so they do on {least} examples"] is smaller
+    assert told["at other weight decays networks take as many decay times"] is True
+    assert told[f"on {least} examples they take as many decay times"] is smaller
     assert told[f"on {most} examples they take as many epochs"] is larger
 
 

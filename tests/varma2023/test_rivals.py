@@ -92,7 +92,7 @@ def test_tables_and_the_row_of_weight_decay_say_what_was_seen():
     assert analysis.forgets_seen(UNGROKKED) == f"trained on, test accuracy ends at {fewest}"
     ours = board.judge("S7", ablations=sweep()).ours
     assert "0: 15,100, 0.3: 9,100, 1: 4,100" in ours
-    assert ours.endswith("without, 3 of 3 on 1,200 examples")
+    assert ours.endswith("without any, 3 of 3 on 1,200 examples grok")
 
 
 def test_what_adams_eps_stops_is_measured_on_the_same_examples():
@@ -107,7 +107,7 @@ def test_what_adams_eps_stops_is_measured_on_the_same_examples():
     assert np.isnan(analysis.gain([*free, far]).value)
     said = board.judge("S7", ablations=sweep(without=None), without_decay=[*free, *usual, far])
     name = "without Adam's ε networks end at a higher test accuracy"
-    assert "without, 0 of 9 on 1,200, 0 of 1 on 2,000 examples, within" in said.ours
+    assert "without any, 0 of 9 on 1,200, 0 of 1 on 2,000 examples grok, within" in said.ours
     assert said.further[name] is False
     fig = shown(figures.fig_without_decay([*usual, *free]), "ε = 10⁻¹⁵⁰: 0.41 (0.40 – 0.41); 1,200")
     assert len(fig.data) == (2 * 3 + 2) * 3
@@ -148,7 +148,7 @@ def test_slingshots_are_counted_by_loss_and_by_size():
     both = {"without_decay": [*free, *known.many[1]], **made}
     assert len(analysis.later(both)) == 5 + 21
     ours = board.judge("S7", ablations=sweep(), **both).ours
-    assert ours.endswith("5 of 10 on 9,000 examples, within 25,000 – 100,000")
+    assert ours.endswith("5 of 10 on 9,000 examples grok, within 25,000 – 100,000 epochs")
 
 
 def test_late_rises_are_read_from_where_they_stay():

@@ -66,7 +66,7 @@ def test_accuracy_is_smooth_if_it_does_not_fall_and_does_not_jump():
     assert list(analysis.smooth_criteria(fine, jump).values()) == [True, False, None]
     assert all(analysis.smooth_criteria(jump, fine).values())  # sizes too far apart to tell
     assert [analysis.middle_text(curve) for curve in (fine, jump)] == ["1 of 1", "0 of 1"]
-    assert analysis.steps_text(jump) == "1.00 (their mean 1.00)"
+    assert analysis.steps_text(jump) == "1.00 (1.00 of their mean curve)"
     fine[3].metrics["test_accuracy"] = fine[2]["test_accuracy"] - 0.1
     for both in ((fine, crossing(700)), (crossing(700), fine)):
         assert not analysis.smooth_criteria(*both)["no curve falls by more than 0.05"]

@@ -227,7 +227,7 @@ def test_a_law_through_the_known_moduli_is_off_where_the_truth_leaves_it():
 def test_another_modulus_is_a_criterion_of_its_own(factor, rest, met):
     result = board.judge("B13", **made.by_modulus(more=[(73, factor, rest)]))
     assert result.core
-    assert result.further["at p = 73, too"] is met
+    assert result.further["p ln p is within 20% at p = 73, too"] is met
     assert "; at p = 73: " in result.ours
 
 

@@ -571,11 +571,11 @@ def test_a_falling_network_enters_no_exponent_of_the_rule():
 def test_the_rule_is_flat_in_networks_trained_anew_too(power, met):
     anew = at_decay_1(made.rule(power=power))
     found = board.judge("F3c,d", generalising=made.rule(), generalising_anew=anew)
-    assert found.further["so it is from random weights on each size"] is met
+    assert found.further["it is flat from random weights on each size, too"] is met
     one_size = [record for record in anew if record.run.dataset_size == 4000]
     found = board.judge("F3c,d", generalising=made.rule(), generalising_anew=one_size)
     assert (found.core, found.verdict) == (True, IN_PART)
-    assert found.further["so it is from random weights on each size"] is None
+    assert found.further["it is flat from random weights on each size, too"] is None
 
 
 def test_a_prediction_without_a_measured_pair_is_not_run():
@@ -601,7 +601,7 @@ def test_the_seeds_of_two_ways_are_the_fewest_of_a_kind():
 @pytest.mark.parametrize(
     ("name", "found", "size", "criterion"),
     [
-        ("B2", at_papers_modulus, 1000, "no end in between lies below both circuits: a jump"),
+        ("B2", at_papers_modulus, 1000, "no end lies below both circuits, so there is a jump"),
         (
             "F4wd",
             by_both,

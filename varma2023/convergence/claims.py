@@ -41,7 +41,7 @@ def two_ways(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B7",
     "Beyond: the same strength for another ε and λ",
-    "AdamW with (c ε, λ / c) comes to the norm of (ε, λ)",
+    "AdamW reaches the same norm with c ε and λ / c as with ε and λ",
     (CONVERGENCE, "fig-strength"),
     ("strength",),
 )
@@ -71,7 +71,7 @@ def strength(found: ByExperiment) -> Result:
     norm, logit = (
         every(same(c, metric) for c in (0.1, 10.0)) for metric in ("param_norm", "correct_logit")
     )
-    further = {"so it is with a tenth of λ": same(10.0, "param_norm")}
+    further = {"the norm is the same with a tenth of λ": same(10.0, "param_norm")}
     further |= {"the correct logit is the same, too": logit, **measures.resting(records)}
     return Result(ours, norm, further, Evidence.of(records))
 
@@ -83,7 +83,7 @@ WITH_DECAY = 1.5  # the factor within which steepness must go with weight decay
 def _by_the_limit(minima: Sequence[steepness.Minimum]) -> dict[str, Met]:
     """Whether AdamW leaves the minima that are too steep for its step, and only these."""
     right = steepness.right(minima)
-    says = "AdamW leaves where its step is too long, and only there"
+    says = "AdamW leaves a minimum where its step is too long, and only there"
     return {f"{says} ({measures.how_many(right)})": sum(right) >= ENOUGH * len(right)}
 
 
@@ -102,14 +102,14 @@ def steeper(found: ByExperiment) -> Result:
         return Result("no pair of minima", None, {}, Evidence.of(records))
     ratios = steepness.ratios(minima)
     left = [steepness.left_text(minima, kind) for kind in (steepness.MEMORY, steepness.RULE)]
-    ours = f"× {span([ratio.value for ratio in ratios.values()], '.2g')} by setting; AdamW leaves "
-    ours += f"memory's in {left[0]}, the rule's in {left[1]}"
+    ours = f"steepness × {span([ratio.value for ratio in ratios.values()], '.2g')} by setting; "
+    ours += f"AdamW leaves memory's in {left[0]}, the rule's in {left[1]}"
     further = _by_the_limit(minima)
     for kind in steepness.KINDS:
         ratio, of_decays = steepness.over_decay(minima, kind)
         near = ratio.near(of_decays, WITH_DECAY)
         near = near if of_decays > 1 else None  # with one weight decay nothing is known
-        factor = f"the {kind}'s steepness is × {ratio.text('.2g')}"
+        factor = f"{kind}: steepness grows about in proportion, × {ratio.text('.2g')}"
         further[f"{factor} for weight decay × {of_decays:g}"] = near
     further |= measures.resting([minimum.again for minimum in minima], "every minimum is at rest")
     settings = {steepness.setting(record.run) for record in records}
@@ -132,13 +132,13 @@ def steeper_with_size(found: ByExperiment) -> Result:
     minima = steepness.every_minimum(records)
     settings = steepness.by_setting(minima)
     memory, rule, apart = zip(*map(steepness.exponents, settings.values()), strict=True)
-    ours = "; ".join(
+    ours = "steepness: " + "; ".join(
         f"{setting}: memory's ∝ D to the power {one.text()}, the rule's {other.text()}; D from "
         f"which memory's is too steep for AdamW: {steepness.too_steep_text(settings[setting])}"
         for setting, one, other in zip(settings, memory, rule, strict=True)
     )
     more = every(each.tells(0, inf) for each in apart)
-    further = {"it grows more than the rule's": more} | _by_the_limit(minima)
+    further = {"memory's steepness grows more than the rule's": more} | _by_the_limit(minima)
     further |= measures.resting([minimum.again for minimum in minima], "every minimum is at rest")
     kinds = [
         [minimum.again for minimum in own if minimum.kind == kind]
@@ -168,8 +168,8 @@ def equilibrium(found: ByExperiment) -> Result:
     ratios = [state.alpha / r.run.alpha for state, r in zip(states, settled, strict=True)]
     cosines = [state.cosine for state in states]
     residuals = [record.final("residual") for record in settled]
-    ours = f"cosine {Summary.of(cosines).text('.3f')}, where it should be 1, as should "
-    ours += f"α / ελ, {Summary.of(ratios).text('.2f')}; "
+    ours = f"cosine {Summary.of(cosines).text('.3f')} and "
+    ours += f"α / ελ {Summary.of(ratios).text('.2f')}, where both should be 1; "
     ours += f"residual {Summary.of(residuals).text('.2f')}; "
     ours += f"{len(settled)} of {len(records)} norms settled"
     return Result(ours, min(cosines) > analysis.ALONG, {}, Evidence.of(settled))

@@ -45,7 +45,7 @@ def fig11(found: ByExperiment) -> Result:
     "of the embedding)",
     (TRIGONOMETRIC, "sec-b-start"),
     ("grokking",),
-    number="typically; no number (ours: most of them)",
+    number="“typically”, no number (we ask for most of them)",
 )
 def strongest_at_start(found: ByExperiment) -> Result:
     """App. B: most key frequencies are among the strongest of the random weights (choice C74)."""
@@ -55,8 +55,8 @@ def strongest_at_start(found: ByExperiment) -> Result:
     records.sort(key=lambda record: record.run.seed)  # resampling goes by the order
     reads = (analysis.among_strongest, analysis.rank_at_start)
     share, rank = (bootstrap([*map(read, records)], np.mean) for read in reads)
-    ours = f"{share.text('.2f')} of them are; their rank among all, from 0 to 1: {rank.text('.2f')}"
-    further = {"they are stronger than others there": rank.tells(0.5, inf)}
+    ours = f"{share.text('.2f')} of them are; mean rank, 0 to 1 (strongest): {rank.text('.2f')}"
+    further = {"key frequencies are stronger there than others": rank.tells(0.5, inf)}
     return Result(ours, share.tells(0.5, inf), further, Evidence.of(records))
 
 
@@ -66,7 +66,7 @@ ROOT = 0.5  # of a count that grows as the root of p (choice C60)
 @CLAIMS.row(
     "B39",
     "Beyond: key frequencies and the modulus",
-    "the number of key frequencies of grokked networks grows more slowly than the root of p",
+    "the number of key frequencies of grokked networks grows more slowly than the square root of p",
     (TRIGONOMETRIC, "fig-moduli-frequencies"),
     ("grokked_moduli", "grokking"),
     earlier="in part, without the longer run of one network (C60); holds, by narrower intervals "
@@ -77,8 +77,8 @@ def few_frequencies(found: ByExperiment) -> Result:
     records = [*measures.longest(found["grokked_moduli"]), *measures.grokked(found)]
     known = [r for r in records if r.weights_path or "n_key_frequencies" in r.metrics]
     power = moduli.growth(known)
-    ours = f"∝ p to the power {power.text()}, where ln p has {moduli.of_log(known):.2f}"
-    further = {"it grows": power.tells(0, inf)}
+    ours = f"∝ p to the power {power.text()}, where ln p would give {moduli.of_log(known):.2f}"
+    further = {"the number grows": power.tells(0, inf)}
     further |= measures.all_of("every network has grokked", map(measures.generalises, known))
     by_modulus = measures.group(known, "p").values()
     return Result(ours, power.tells(-inf, ROOT), further, Evidence.across(*by_modulus))

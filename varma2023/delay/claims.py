@@ -22,8 +22,8 @@ CLAIMS = Claims()
     "at one modulus and rate, the time to grok diverges as the dataset shrinks to a critical size",
     (DELAY, "fig-delay"),
     ("delay", "moduli", "upper_branch", "noisy"),
-    earlier="in part, without the levelling power, with and without the runs on 865 examples "
-    "(C63, C95)",
+    earlier="in part, before the divergence had to beat the levelling power, with and without the "
+    "runs on 865 examples (C63, C95)",
 )
 def diverges(found: ByExperiment) -> Result:
     """B14: whether a law with a critical size predicts sizes that were held out (choice C27)."""
@@ -63,10 +63,12 @@ def diverges(found: ByExperiment) -> Result:
     further = {
         **_drift(spread),
         **_by_decay(decays),
-        "so do networks with noise on their gradients": _same(noises, analysis.SAME_DECAY),
-        "another modulus does, at equal D / D_crit": _same(moduli, analysis.SAME_MODULUS),
+        "networks with noise on their gradients take as long": _same(noises, analysis.SAME_DECAY),
+        "at another modulus networks take as long, at equal D / D_crit": _same(
+            moduli, analysis.SAME_MODULUS
+        ),
         "the divergence's D_c is the D_crit of ungrokking": same,
-        "the divergence's D_c is up to where fresh networks end in memory": at_its_end,
+        "the divergence's D_c is the size up to which fresh networks end in memory": at_its_end,
     }
     made = Evidence.of(*group(own, "weight_decay").values())
     return Result("; ".join(parts), _better(gains), further, made)
@@ -78,7 +80,7 @@ def diverges(found: ByExperiment) -> Result:
     "mod 53, too, at one rate, the time to grok diverges as the dataset shrinks to a critical size",
     (DELAY_LAWS, "fig-wide"),
     ("delay_53",),
-    earlier="holds, smaller, without the levelling power (C95)",
+    earlier="holds, smaller, before the divergence had to beat the levelling power (C95)",
 )
 def diverges_53(found: ByExperiment) -> Result:
     """B34: the same at another modulus, over a wide range of sizes (choice C53)."""
@@ -89,15 +91,15 @@ def diverges_53(found: ByExperiment) -> Result:
     d_c, nucleation = (analysis.critical(records, law) for law in analysis.WITH_D_C)
     ours = f"{_laws_text(gains, d_c, nucleation)}; ln t differs by {spread.text()}"
     late = _better(analysis.gains(analysis.held_out(records, analysis.generalised)))
-    further = {**_drift(spread), "so it does by the time to accuracy 0.98": late}
+    further = {**_drift(spread), "the claim holds for the time to accuracy 0.98": late}
     return Result(ours, _better(gains), further, Evidence.of(records))
 
 
 @CLAIMS.row(
     "B55",
     "Beyond: fewer examples than the laws were fitted to",
-    "on fewer examples than the laws were fitted to, mod 31 and 53, networks wait as a law with a "
-    "critical size has it, rather than as one without",
+    "on fewer examples than the laws were fitted to, mod 31 and 53, a law with a critical size "
+    "predicts the waits better than laws without one",
     (DELAY_LAWS, "fig-wide"),
     ("delay", "delay_53", "below"),
 )
@@ -112,14 +114,18 @@ def on_fewer(found: ByExperiment) -> Result:
         gains.append(analysis.gains(analysis.scores([(known[p], here)])))
         sizes = group(here, "dataset_size")
         there = ", ".join(f"{analysis.there_text(here, size)} on {size}" for size in sizes)
-        parts.append(f"mod {p} {there} get there; {analysis.gains_text(gains[-1])}")
+        half = f"mod {p} {there} get half-way to the rule"
+        parts.append(f"{half}; log-likelihood a run {analysis.gains_text(gains[-1])}")
     core = every(_better(each) for each in gains)
     return Result("; ".join(parts), core, {}, Evidence.of(*fewer.values()))
 
 
 def _laws_text(gains: Mapping[str, Interval], d_c: Interval, nucleation: Interval) -> str:
     """What the divergence gains over each law without a critical size; and that size, by law."""
-    held_out = [f"held out, {g.text('+.3f')} a run against the {law}" for law, g in gains.items()]
+    held_out = [
+        f"log-likelihood of a run held out {g.text('+.3f')} over the {law}"
+        for law, g in gains.items()
+    ]
     size = f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}"
     return "; ".join([*held_out, size])
 
@@ -131,7 +137,7 @@ def _better(gains: Mapping[str, Interval]) -> Met:
 def _drift(spread: Interval) -> dict[str, Met]:
     """Whether ln t differs between seeds by less than waits for a rare event would."""
     calm = spread.within(0, analysis.MAX_SPREAD)
-    return {"seeds differ by less than half of what a random escape gives": calm}
+    return {"times differ between seeds by less than half of what a random escape gives": calm}
 
 
 @CLAIMS.row(
@@ -173,8 +179,8 @@ def sooner(found: ByExperiment) -> Result:
     times = runs.times(records)
     ours = "; ".join(f"time × {ratio.text()} or more with {name}" for name, ratio in times.items())
     there = measures.how_many(isfinite(analysis.halfway(record)) for record in runs.waits)
-    ours += f"; {there} get there with Grokfast; the others count with their last epoch, pairs "
-    ours += "of which neither got there are left out"
+    ours += f"; {there} get half-way with Grokfast; the others count with their last epoch, "
+    ours += "pairs of which neither did are left out"
     core = times["Grokfast"].tells(0, 1 / analysis.SOONER)
     return Result(ours, core, {}, Evidence.of(runs.waits, runs.weaker))
 
@@ -183,7 +189,8 @@ def sooner(found: ByExperiment) -> Result:
     "B47",
     "Beyond: D_crit with another norm",
     "with Muon for the hidden matrices, so that weight decay bounds their largest singular value, "
-    "ungrokked networks mod 31 need at least 1.3 times the examples to be at accuracy ½",
+    "ungrokked networks mod 31 need at least 1.3 times as many examples as by AdamW to be at "
+    "accuracy ½",
     (DELAY, "fig-muon"),
     ("muon", "grokfast"),
     earlier="in part, by narrower intervals (C94)",
@@ -201,12 +208,12 @@ def needs_more(found: ByExperiment) -> Result:
     for part, ratio in shorter:
         times = f"with a step {part / step:.2g} times as long"
         ours += f"; × {ratio.text()} {times}"
-        further[f"so it is {times}"] = ratio.tells(muon.LARGER, inf)
+        further[f"the claim holds {times}"] = ratio.tells(muon.LARGER, inf)
     slower = runs.slower
     same = slower.tells(-muon.SAME_ACCURACY, muon.SAME_ACCURACY)
     ours += f"; at half of the learning rate accuracy differs by {slower.text('+.2f')}"
     further["at half of the learning rate, in the same time, accuracy is the same"] = same
-    further |= measures.all_of("no accuracy moves at the end", runs.still)
+    further |= measures.all_of("every accuracy stands still at the end", runs.still)
     evidence = Evidence.of(runs.usual, *runs.ends.values())
     return Result(ours, first.tells(muon.LARGER, inf), further, evidence)
 
@@ -214,7 +221,7 @@ def needs_more(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B48",
     "Beyond: the time to grok with Muon",
-    "with Muon for the hidden matrices networks mod 31 grok sooner on 640 examples",
+    "with Muon for the hidden matrices networks mod 31 grok sooner than by AdamW on 640 examples",
     (DELAY, "fig-muon"),
     ("delay", "muon", "grokfast"),
     number="Tveit et al.: 103 epochs on average, 153 by AdamW, with other settings",
@@ -229,9 +236,9 @@ def sooner_by_muon(found: ByExperiment) -> Result:
     ours = f"time × {early.text()} on {far} examples, × {late.text()} on {near}"
     pairs = runs.waits, measures.among(records, runs.waits)
     there = [measures.how_many(isfinite(analysis.halfway(r)) for r in own) for own in pairs]
-    ours += f"; {there[0]} get there by Muon, the others count with their last epoch; {there[1]} "
-    ours += "by AdamW, the others are left out"
-    further = {f"so it is on {near}": late.tells(0, nextafter(1, 0))}  # equal is not sooner
+    ours += f"; {there[0]} get half-way by Muon, the others count with their last epoch; "
+    ours += f"{there[1]} by AdamW, the others are left out"
+    further = {f"they grok sooner on {near}": late.tells(0, nextafter(1, 0))}  # equal is not sooner
     return Result(ours, early.tells(0, 1), further, Evidence.of(*pairs))
 
 
@@ -239,10 +246,12 @@ def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
     """What weight decay should change, by size: of sizes above the middle one, nothing (C63)."""
     sizes, factor = sorted(decays), analysis.SAME_DECAY
     middle = sizes[len(sizes) // 2]
-    told = {"other weight decays take as many decay times": _same(decays[middle], factor)}
+    told = {
+        "at other weight decays networks take as many decay times": _same(decays[middle], factor)
+    }
     for size in sizes:
         if size < middle:
-            told[f"so they do on {size} examples"] = _same(decays[size], factor)
+            told[f"on {size} examples they take as many decay times"] = _same(decays[size], factor)
         if size > middle:
             same = (ratio.near(decay, factor) for decay, ratio in decays[size].items())
             told[f"on {size} examples they take as many epochs"] = every(same)
@@ -261,7 +270,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
 @CLAIMS.row(
     "B41",
     "Beyond: how long Adam remembers",
-    "mod 31 the epoch at which the residual is first below 1 goes as 1 / -ln β₂",
+    "mod 31 the epoch at which the residual is first below 1 is proportional to 1 / (−ln β₂)",
     (CONVERGENCE, "sec-felt"),
     ("second_moment", "delay"),
 )
@@ -283,6 +292,6 @@ def remembered(found: ByExperiment) -> Result:
     there = all(isfinite(read(record)) for record in own)
     core = every([there or None, *(r.near(1, second_moment.SAME_EPOCH) for r in epochs.values())])
     as_long = [_same(times, analysis.SAME_DECAY), *(isfinite(analysis.halfway(r)) for r in here)]
-    further = {f"on {here[0].run.dataset_size} examples networks take as long": every(as_long)}
-    further["at a larger rate, a β₂ that goes with it makes them slower"] = rate.tells(1, inf)
+    further = {f"on {here[0].run.dataset_size} examples they take as long to grok": every(as_long)}
+    further["at four times the rate β₂⁴ makes networks slower"] = rate.tells(1, inf)
     return Result(ours, core, further, Evidence.of(own))

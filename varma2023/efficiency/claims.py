@@ -50,7 +50,7 @@ def fig3_mem(found: ByExperiment) -> Result:
     further = {"every isologit line rises": every(up) if up else False, **measures.resting(mem)}
     largest = max((record.run for record in mem), key=lambda run: run.dataset_size)
     papers = round(PAPERS_LARGEST * largest.p**2)
-    what = f"sizes up to the paper's largest, here {papers:,} (ours: {largest.dataset_size:,})"
+    what = f"sizes reach the paper's largest, here {papers:,} (ours: {largest.dataset_size:,})"
     further[what] = largest.dataset_size >= papers or None
     return Result(ours, analysis.rises(mem), further, Evidence.of(mem))
 
@@ -82,8 +82,9 @@ def fig3_gen(found: ByExperiment) -> Result:
     further: dict[str, Met] = {"every isologit line is flat": bool(level) and all(level)}
     anew = analysis.gated_at_rest(found["generalising_anew"])
     alike = analysis.power_anew(anew, gen)
-    further["so it is from random weights on each size"] = alike.tells(-MARGIN, MARGIN)
-    ours += f"; from random weights on each size {alike.text('.3f')} ({len(anew)} networks)"
+    further["it is flat from random weights on each size, too"] = alike.tells(-MARGIN, MARGIN)
+    ours += f"; from random weights on each size the power is {alike.text('.3f')} "
+    ours += f"({len(anew)} networks)"
     return Result(ours, flat, further, Evidence.of(*filter(None, (gen, anew))))
 
 
@@ -201,7 +202,7 @@ def _text(found: Prediction) -> str:
 @CLAIMS.row(
     "B1",
     "Beyond: D_crit before ungrokking",
-    "where a network's isologit line meets that of memory, it ungroks",
+    "a network ungroks at the size where its isologit line meets memory's",
     (EFFICIENCY, "fig-equal-cost"),
     ("memorising", "starts", "transition"),
     earlier="open, by two seeds whose memory was still falling (C38)",
@@ -233,14 +234,14 @@ def equal_minimum(found: ByExperiment) -> Result:
     lower = costs.lower(kind.memory, found["papers_rounded"])
     low, pairs = costs.Costs(kind.label, kind.ends, lower), minimum_pairs(kind)
     sizes = ", ".join(f"{size:,.0f}" for size in low.predicted.values())
-    two = "by the lower of two ends, with and without rounded kinks"
+    two = "by memory's lower end of two, with and without rounded kinks"
     texts = [*map(_text, pairs), f"{two}, {sizes} are predicted"]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
-        texts.append(f"in between, ends below both circuits by up to {max(below):.0%}")
+        texts.append(f"some ends lie below both circuits, by up to {max(below):.0%}")
     agree = every(_agree(minimum_pairs(k), k.beside, k.ends) for k in (kind, low))
     further: dict[str, Met] = {**measures.resting(kind.memory, MEM_RESTS)}
     jump = False if below else all(map(measures.rests, kind.ends)) or None
-    further |= {"no end in between lies below both circuits: a jump": jump}
+    further |= {"no end lies below both circuits, so there is a jump": jump}
     return Result("; ".join(texts), agree, further, Evidence.of(kind.memory, kind.ends))
 
 
@@ -250,8 +251,8 @@ def equal_minimum(found: ByExperiment) -> Result:
     "ungrokking sets in where memorising costs what the task's own rule costs",
     (UNGROKKING, "sec-5-2-across"),
     ("papers_memory", "other_tasks"),
-    earlier="open, by memory that was still falling, and all six tasks within a quarter (C35)",
-    few="those of Fig. 8; five for memory",
+    earlier="open, with memory still falling, though all six tasks were within a quarter (C35)",
+    few="as many as for Fig. 8, and five for memory",
 )
 def across_tasks(found: ByExperiment) -> Result:
     """B9: D_crit of other tasks, from what their rule costs."""
@@ -265,7 +266,7 @@ def across_tasks(found: ByExperiment) -> Result:
     n, of = len(ungrok), len(measures.OTHER_TASKS)
     agree = _agree(pairs, [*mem, *rules], [record for here in ungrok.values() for record in here])
     further = measures.resting(mem, MEM_RESTS)
-    further |= {f"in each of nine tasks ({n} of {of} ungrok)": n == of}
+    further |= {f"networks of all nine tasks ungrok ({n} of {of})": n == of}
     evidence = Evidence.of(mem, *group(ends, "task").values())
     return Result("; ".join(map(_text, pairs)), agree, further, evidence)
 
@@ -273,7 +274,7 @@ def across_tasks(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B10",
     "Beyond: one winner in networks",
-    "where both κ are above 2, no minimum keeps both circuits, as Theorem D.4 would have it",
+    "where κ is above 2 for both circuits, no minimum keeps both, as Theorem D.4 predicts",
     (EFFICIENCY, "sec-5-1-first-order"),
     ("memorising", "generalising", "transition"),
 )
@@ -296,11 +297,11 @@ def one_winner(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B44",
     "Beyond: two circuits in one network",
-    "where a network rests with both circuits, its squared norm is less than the sum of what they "
-    "take apart, as if they shared parameters",
+    "where a network rests with both circuits, its squared norm is less than the sum of what each "
+    "takes alone, as if they shared parameters",
     (QUESTIONS, "sec-questions-shared"),
     ("transition", "papers_memory", "moduli", "two_minima"),
-    few="the fifth has no mixture at rest at p = 113",
+    few="the fifth seed has no mixture at rest at p = 113",
     earlier="holds, smaller, while memory that still falls counted at p = 31 (C68)",
 )
 def shared(found: ByExperiment) -> Result:
@@ -315,7 +316,8 @@ def shared(found: ByExperiment) -> Result:
     ours += f"({len(mixed)} networks); {parts[1].text()} at p = 31 ({len(others)} networks)"
     core, also = (part.tells(0, critical.SHARED) for part in parts)
     core, also = core if papers.alone_rest else None, also if small.alone_rest else None
-    return Result(ours, core, {"at p = 31, too": also}, Evidence.of([end for end, _ in mixed]))
+    further = {"the claim holds at p = 31": also}
+    return Result(ours, core, further, Evidence.of([end for end, _ in mixed]))
 
 
 @CLAIMS.row(
@@ -345,7 +347,7 @@ def wider(found: ByExperiment) -> Result:
     untold = any(each.without or not each.alone_rest for each in widths)
     ratio = statistics.mean_ratio(wide.ratios, narrow.ratios)
     same = None if untold else ratio.near(1, costs.SAME_SHIFT)
-    further = {"by as much as the costs of both circuits say": same}
+    further = {"D_crit changes by as much as the costs of both circuits say": same}
     further |= measures.resting([record for own in ends for record in own])
     return Result(ours, core, further, Evidence.of(wide.ends))  # the paper's width
 
@@ -353,10 +355,11 @@ def wider(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B40",
     "Beyond: which width",
-    "twice the hidden units alone let a network keep the rule with fewer examples",
+    "with twice as many hidden units, and all else the same, a network keeps the rule with fewer "
+    "examples",
     (CRITICAL, "sec-widths"),
     ("widths", "either_width"),
-    earlier="open, while its rule had no answer for no effect (C97)",
+    earlier="open, while its rule could not tell that there is no effect (C97)",
 )
 def which_width(found: ByExperiment) -> Result:
     """B40: whether D_crit is smaller with more hidden units, or a larger d_model (C62, C97)."""
@@ -369,8 +372,8 @@ def which_width(found: ByExperiment) -> Result:
     told = {s: flat[s] * thin[s] / narrow[s] for s in flat.keys() & thin.keys() & narrow.keys()}
     also = stream.tells(0, 1) if at_rest[1] and at_rest[3] else None
     multiply = statistics.mean_ratio(wide, told).near(1, costs.SAME_SHIFT) if all(at_rest) else None
-    further = {"so does twice the d_model alone": also}
-    further |= {"both ratios multiply to that of both": multiply}
+    further = {"with twice the d_model alone, too": also}
+    further |= {"the two ratios multiply to that of doubling both": multiply}
     further |= measures.resting([record for kind in kinds for record in kind.ends])
     ours = f"D_crit × {hidden.text()} for twice the d_mlp alone, × {stream.text()} for twice the "
     ours += f"d_model alone, × {both.text()} for both; in the narrow network × "
@@ -399,8 +402,8 @@ def width_by_costs(found: ByExperiment) -> Result:
     rest = all(_can_tell(kind) for kind in kinds)
     shifts = (f"× {each.text()} at {kind.label}" for each, kind in zip(moved, halved, strict=True))
     told = (f"{kind.measured_over_predicted.text()} at {kind.label}" for kind in kinds)
-    ours = f"D_crit over where costs meet, by that of the paper's network: {', '.join(shifts)}; "
-    ours += f"itself {', '.join(told)}"
+    ours = f"D_crit over where costs meet, against the paper's network: {', '.join(shifts)}; "
+    ours += f"this ratio itself: {', '.join(told)}"
     further = {"in each of three networks costs meet at D_crit": every(map(_meet, kinds))}
     further |= measures.resting([r for kind in kinds for r in (*kind.ends, *kind.memory)])
     evidence = Evidence.of(papers.ends, papers.memory)  # the paper's width
@@ -428,7 +431,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
     )
     ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
     ours += _without_text(by_random)
-    further = {"with memory of the true labels, too": _meet(by_true)}
+    further = {"the claim holds with memory of the true labels": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
     evidence = Evidence.of(ends, *(kind.memory for kind in kinds))
     return Result(ours, _meet(by_random), further, evidence)

@@ -12,7 +12,7 @@ CLAIMS = Claims()
 @CLAIMS.row(
     "B5",
     "Beyond: the two circuits in other tasks",
-    "in modular tasks few characters of the task's group take the place of the cosines",
+    "in modular tasks a few characters of the task's group take the place of the cosines",
     (OTHER_TASKS, "fig-characters"),
     ("grokked_tasks",),
     few="one network a task, whose weights were kept",
@@ -36,13 +36,13 @@ def group_circuits(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "F8",
     "Fig. 8, nine other tasks",
-    "each task whose network holds its rule ungroks",
+    "in each task whose networks hold its rule, they ungrok",
     (UNGROKKING, "fig-8"),
     ("other_tasks",),
     number="in many cases accuracy falls below 1, often to nearly 0",
     heading=TWO,
-    earlier="in part, by one seed from earlier starts; in part, with x²+xy+y² by the rule as it "
-    "was, and without the size that x/y got (C50)",
+    earlier="in part, with one seed from earlier starts; in part, with x²+xy+y² as the first rule "
+    "counted it, and without the size that was added for x/y (C50)",
     few="two were planned for each of nine tasks (C50)",
 )
 def fig8(found: ByExperiment) -> Result:
@@ -60,8 +60,9 @@ def fig8(found: ByExperiment) -> Result:
     known = sum(all(end_kind(r) != NONE for r in here) for here in largest.values())
     met = [measures.task_ungroks(groups[task]) for task in held]
     n, nine = len(held), len(measures.OTHER_TASKS)
-    every = f"all nine tasks were trained until they held the rule ({n} of {nine})"
-    ours = f"from near chance to generalised in {sum(met)} of {len(groups)} tasks; at the largest "
-    ours += f"D′ {n} of them hold the rule, and {known} know more than memory with mirror images"
+    every = f"networks of all nine tasks were trained until they held the rule ({n} of {nine})"
+    ours = f"accuracy goes from near chance to generalised in {sum(met)} of {len(groups)} tasks; "
+    ours += f"at the largest D′ {n} of them hold the rule, and {known} know more than memory with "
+    ours += "mirror images"
     core, further = all(met) if met else None, {every: n == nine or None}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*groups.values()))

@@ -254,8 +254,10 @@ def decay_criteria(records: Records) -> dict[str, bool]:
     known = [median for decay, median in medians.items() if decay > 0]
     papers = medians.get(Run().weight_decay, nan)
     return {
-        "without weight decay later than with the paper's": medians.get(0.0, nan) > papers,
-        "later, the smaller weight decay is": all(less > more for less, more in pairwise(known)),
+        "without weight decay they grok later than at the paper's": medians.get(0.0, nan) > papers,
+        "the smaller weight decay is, the later networks grok": all(
+            less > more for less, more in pairwise(known)
+        ),
     }
 
 

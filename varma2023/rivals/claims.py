@@ -71,9 +71,9 @@ def without_decay(found: ByExperiment) -> Result:
     long = all(record.run.epochs >= LONG for record in [*without, *others])
     can: Met = any(map(groks, [*without, *others])) or (False if long else None)
     ours = f"median epoch of test accuracy 0.98 by weight decay {said}, within {most:,} epochs"
-    ours += f"; without, {analysis.grok_text([*without, *others])} examples"
+    ours += f"; without any, {analysis.grok_text([*without, *others])} examples grok"
     if others:
-        ours += f", within {epochs_text(others)}"
+        ours += f", within {epochs_text(others)} epochs"
     evidence = Evidence.of(*filter(None, (*decays.values(), others)))
     further: dict[str, Met] = {**analysis.decay_criteria(records)}
     decayed = found.get("with_decay", ())
@@ -81,8 +81,8 @@ def without_decay(found: ByExperiment) -> Result:
     bare = [general_epoch(r) for r in others if r.run.dataset_size in sizes]
     if (first := min(bare, default=inf)) < inf:
         last = max(map(general_epoch, decayed))
-        name = f"on {max(sizes):,} examples, where some generalise without it, by either loss, all "
-        further[f"{name}do sooner with it ({last:,.0f} against {first:,.0f} epochs)"] = last < first
+        name = f"on {max(sizes):,} examples all with it generalise before any without it does, "
+        further[f"{name}by either loss ({last:,.0f} against {first:,.0f} epochs)"] = last < first
     if free:
         rises = analysis.gain(free)
         further["without Adam's ε networks end at a higher test accuracy"] = rises.tells(MORE, inf)
@@ -107,10 +107,12 @@ def slingshots(found: ByExperiment) -> Result:
     ours += f"{more} {say(many)} and {say(other)}; with the rounded one test accuracy ends "
     ours += f"{gain.text('+.3f')} higher, and {analysis.n_grok([*rounded, *many])} grok"
     further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
-    further |= all_of("at the paper's rate, too", map(spikes, known.slow))
-    further[f"so it is on {more}"] = measures.spike_by_rounding(many, other)
+    further |= all_of("they spike at the paper's rate, too", map(spikes, known.slow))
+    further[f"the claim holds on {more}"] = measures.spike_by_rounding(many, other)
     further["with the rounded loss test accuracy ends higher"] = gain.tells(MORE, inf)
-    further["one with the rounded loss groks, on either size"] = any(map(groks, [*rounded, *many]))
+    further["one with the rounded loss groks, on one of the sizes"] = any(
+        map(groks, [*rounded, *many])
+    )
     core = measures.spike_by_rounding(rounded, exact)
     return Result(ours, core, further, Evidence.of(exact, rounded))
 
@@ -118,9 +120,9 @@ def slingshots(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B54",
     "Beyond: slingshots for longer",
-    "without weight decay and with the rounded float32 loss, more than half of our networks that "
-    "had ended near what mirror images give end above it by more than 0.1 when trained anew from "
-    "the same random weights, three times as long",
+    "of our networks without weight decay and with the rounded float32 loss that had ended near "
+    "what mirror images give, more than half end above it by more than 0.1 when trained three "
+    "times as long, from the same random weights",
     (DISCUSSION, "sec-7-longer"),
     ("longer_slingshots",),
 )
@@ -132,5 +134,5 @@ def longer_slingshots(found: ByExperiment) -> Result:
     above = [*map(analysis.above_mirrors, records)]
     ours = f"{measures.how_many(above)} end above it, and {analysis.n_grok(records)} grok; test "
     ours += f"accuracy ends at {measures.finals(records, 'test_accuracy').text('.2f')}"
-    further = all_of("all do", above) | {"one of them groks": any(map(groks, records))}
+    further = all_of("all end above it", above) | {"one of them groks": any(map(groks, records))}
     return Result(ours, 2 * sum(above) > len(above), further, Evidence.of(records))

@@ -12,8 +12,8 @@ CLAIMS = Claims()
 @CLAIMS.row(
     "F2a-c",
     "Fig. 2, three ingredients suffice",
-    "a simulation, with the values of Table 1, groks with all three, and not without the lower "
-    "cost or the slower learning",
+    "a simulation with the values of Table 1 groks with all three ingredients, and not without "
+    "the rule's lower cost or its slower learning",
     (INGREDIENTS, "fig-2"),
     number="(a) groks, (b) never generalises, (c) generalises together, losses very similar",
 )
@@ -25,5 +25,5 @@ def fig2(found: ByExperiment) -> Result:
     as_papers = all(own.outcome == OUTCOMES[name] for name, own in seen.items())
     times = seen["c"].factor
     similar = f"in (c) the two losses fall below 1 within a factor of {LATER} ({times:.1f})"
-    before = "holds, before it asked how similar they are (C93)"
+    before = "holds, before it asked how similar the losses in (c) are (C93)"
     return Result(ours, as_papers, {similar: times < LATER}, Evidence(("simulation",)), before)

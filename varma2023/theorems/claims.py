@@ -48,7 +48,7 @@ def lemma_d3(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Resu
     printed = analysis.count_d3_failures(n_draws, seed, as_printed=True)
     corrected = analysis.count_d3_failures(n_draws, seed, as_printed=False)
     ours = f"fails as printed on {printed} draws, corrected on {corrected}"
-    too = {"so it is with ε where the lemma prints δ": corrected == 0}
+    too = {"the lemma holds with ε where it prints δ": corrected == 0}
     before = "in part, by the lemma as corrected (C2)" if printed and not corrected else ""
     return Result(ours, printed == 0, too, _drawn(n_draws), before)
 
@@ -56,7 +56,8 @@ def lemma_d3(found: ByExperiment, n_draws: int = N_DRAWS, seed: int = 0) -> Resu
 @CLAIMS.row(
     "T-D.4",
     "Theorem D.4",
-    "for κ ≥ q only the most efficient circuits keep weight; below, all do, by efficiency",
+    "for κ ≥ q only the most efficient circuits keep weight; for κ < q all do, the more efficient "
+    "ones more",
     (THEOREMS, "thm-d4"),
     number="weights ∝ P^(−qκ/(q − κ)) for κ < q",
 )

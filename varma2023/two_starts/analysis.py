@@ -104,7 +104,7 @@ def steps_text(records: Records) -> str:
     """ "0.23, 0.50 (their mean 0.31)": the most that each curve rises from one size to the next."""
     curves = _curves(records, at_the_end)
     each = ", ".join(f"{np.diff(accuracy).max():.2f}" for accuracy in curves)
-    return f"{each} (their mean {np.diff(np.mean(curves, axis=0)).max():.2f})"
+    return f"{each} ({np.diff(np.mean(curves, axis=0)).max():.2f} of their mean curve)"
 
 
 def middle_text(records: Records) -> str:

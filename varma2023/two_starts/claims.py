@@ -37,7 +37,8 @@ def fig10a(found: ByExperiment) -> Result:
     ours = f"{rank}, over {decades:.1f} decades; at one D′ the norm differs by {spread:.1%}"
     core = all(analysis.ratio_criteria(ends).values())
     tested = "weight decay moves the norm, so that “at a fixed norm” is tested"
-    further: dict[str, Met] = {f"over {PAPER_DECADES} decades": decades >= PAPER_DECADES or None}
+    spans = f"the ratio spans {PAPER_DECADES} decades"
+    further: dict[str, Met] = {spans: decades >= PAPER_DECADES or None}
     further |= {tested: spread >= NORM_SPREAD} | measures.resting(ends)
     return Result(ours, core, further, Evidence.of(found["transition"], found["finer"]))
 
@@ -57,7 +58,7 @@ def fig10b(found: ByExperiment) -> Result:
     ends = [*found["transition"], *found["finer"]]
     if not measures.judged(ends):
         return Result()
-    ours = f"the largest step, by sizes close together: {analysis.steps_text(found['finer'])}; "
+    ours = f"largest step between close sizes, by seed: {analysis.steps_text(found['finer'])}; "
     ours += f"pooled rank correlation {analysis.rank_correlation(ends, measures.at_the_end).text()}"
     kinds = found["transition"], found["finer"]
     smooth = claims.every(analysis.smooth_criteria(*kinds).values())
@@ -71,7 +72,7 @@ def fig10b(found: ByExperiment) -> Result:
     (MORE, "fig-two-starts"),
     ("both_starts", "finer", "starts_at_rest"),
     number="accuracy near 0.7 at D of 800 – 1,000, and at ~2,000",
-    earlier="open, too, by interpolated sizes, since an end beside them still falls (C57, C76)",
+    earlier="also open, with interpolated sizes, as an end beside them still falls (C57, C76)",
 )
 def half_the_size(found: ByExperiment) -> Result:
     """App. A.2: grokked networks keep half on half of what fresh ones need, by bounds (C76)."""
@@ -82,8 +83,8 @@ def half_the_size(found: ByExperiment) -> Result:
     known = analysis.half_the_size(grokked, started)
     left, least = analysis.sides(started).values(), analysis.least_kept(grokked)
     most = measures.Summary.of([max(below) for below, _ in left if below])
-    ours = f"{_crits(down, fresh)}; at rest, other networks are above ½ on {least.text()} examples "
-    ours += f"once grokked; fresh ones below it on {most.text() if most.seen else 'none'}"
+    ours = f"{_crits(down, fresh)}; of others at rest, grokked ones are above ½ on {least.text()} "
+    ours += f"examples, fresh ones below ½ on {most.text() if most.seen else 'none'}"
     ends = [*grokked, *started]
     return Result(ours, claims.every(known), measures.resting(ends), Evidence.of(grokked, started))
 
@@ -95,7 +96,7 @@ def half_the_size(found: ByExperiment) -> Result:
     (MORE, "fig-two-starts"),
     ("both_starts", "starts_at_rest"),
     number="in all runs of Fig. 10, at convergence; to D = 10,000 (axis) or 1,494 (caption)",
-    earlier="in part, while pairs that were still falling counted; open, by those alone (C57)",
+    earlier="in part, while pairs that still fell counted; open, with no pair at rest (C57)",
 )
 def two_starts(found: ByExperiment) -> Result:
     """App. A.4: ungrokked networks end at a lower train loss than fresh ones, at rest (C76)."""
@@ -104,20 +105,20 @@ def two_starts(found: ByExperiment) -> Result:
     if not pairs or not measures.judged(found["both_starts"]):
         return Result()
     further: dict[str, Met] = {
-        "a lower Eq. (2), too": claims.every(
+        "Eq. (2) is lower, too": claims.every(
             pair.lower["objective"] if pair.rested else None for pair in pairs
         ),
         **measures.resting([end for pair in pairs for end in pair]),
     }
     small = analysis.two_starts(*analysis.by_start(found.get("two_minima", ())))
     if known := [pair.lower["train loss"] for pair in small if pair.rested]:
-        further |= measures.all_of(f"so it is, at rest, at p = {small[0].fresh.run.p}", known)
+        further |= measures.all_of(f"the claim holds at p = {small[0].fresh.run.p}, at rest", known)
     by_size = (
         f"{analysis.n_lower(own)} on {size:,} examples"
         for size, own in analysis.by_field(pairs, "dataset_size").items()
     )
-    ours = f"lower train loss in {' and '.join(by_size)}; after equally many gradients, most "
-    ours += f"networks still falling, in {analysis.n_lower(equal)}"
+    ours = f"lower train loss in {' and '.join(by_size)}; after equally many gradients, with "
+    ours += f"most networks still falling, in {analysis.n_lower(equal)}"
     core = claims.every(pair.lower["train loss"] if pair.rested else None for pair in pairs)
     return Result(ours, core, further, Evidence.of(*zip(*pairs, strict=True)))
 
@@ -125,8 +126,8 @@ def two_starts(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B3",
     "Beyond: hysteresis",
-    "at equal effort, accuracy against D is one curve from fresh networks, another from "
-    "grokked ones",
+    "after equally many gradients, accuracy against D is one curve from fresh networks, another "
+    "from grokked ones",
     (MORE, "fig-hysteresis"),
     ("both_starts",),
 )
@@ -146,14 +147,14 @@ def _crits(down: Records, fresh: Records) -> str:
         f"{'' if measures.crossings_rest(ends) else bound}{measures.d_crit_text(ends)}"
         for bound, ends in zip(("at least ", "at most "), (down, fresh), strict=True)
     ]
-    return f"D_crit {crits[0]} down, {crits[1]} up"
+    return f"D_crit {crits[0]} from grokked networks, {crits[1]} from fresh ones"
 
 
 @CLAIMS.row(
     "B20",
     "Beyond: two minima",
-    "at p = 31 a training set has two minima, one with some of the rule and one without; the "
-    "lower one is that without on few examples, and that with it on more",
+    "at p = 31 a training set has two minima, one with some of the rule and one without; on few "
+    "examples the one without is lower, on more the one with it",
     (CRITICAL, "sec-two-minima"),
     ("two_minima", *LOOP),
 )
@@ -179,9 +180,10 @@ def trade_places(found: ByExperiment) -> Result:
     equal = measures.Summary.of([*analysis.equal_sizes(pairs).values()])
     ours = f"both starts end at an equal Eq. (2) on {equal.text('.0f')} examples, by seed; D_crit "
     ours += f"{measures.d_crit_text(down)}, fresh networks end in memory up to "
-    ours += f"{measures.d_crit_text(up)}; × {ratios[0].text()} and × {ratios[1].text()}"
+    ours += f"{measures.d_crit_text(up)}; equal size over D_crit × {ratios[0].text()}, end of "
+    ours += f"memory over equal size × {ratios[1].text()}"
     further: dict[str, Met] = {"on every seed the order changes once": once}
-    further["equal between D_crit and where fresh networks leave memory"] = inside
+    further["Eq. (2) is equal between D_crit and where fresh networks leave memory"] = inside
     further |= measures.resting(ends)
     return Result(ours, core, further, Evidence.of(ends))
 
@@ -204,9 +206,9 @@ def deep(found: ByExperiment) -> Result:
         return Result()
     backs = {size: measures.how_many(s.comes_back for s in own) for size, own in sizes.items()}
     counts = ", ".join(f"{back} at {size}" for size, back in backs.items())
-    ours = f"come back: {counts}; Eq. (2) {analysis.changes_text(sizes[larger])}"
+    ours = f"come back: {counts}; Eq. (2) changes {analysis.changes_text(sizes[larger])}"
     keep, stay = (claims.every(s.comes_back for s in own) for own in kinds[:2])
-    further: dict[str, Met] = {f"at {smaller} those without the rule do, too": stay}
+    further: dict[str, Met] = {f"at {smaller} those without the rule come back": stay}
     further[f"at {smaller} one or more of those with it do not"] = (
         None if keep is None else not keep
     )
@@ -220,8 +222,8 @@ def deep(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B49",
     "Beyond: how high it is around memory",
-    "at p = 31 the height over which a spring on the trigonometric logits takes a network out of "
-    "memory falls as the train set grows",
+    "at p = 31 the height in Eq. (2) over which a spring on the trigonometric logits pulls a "
+    "network out of memory falls as the train set grows",
     (BARRIER, "fig-pushed"),
     ("pushed", "upper_branch"),
     earlier="open, by the rule as first written and its three sizes, with the largest value as the "
@@ -241,5 +243,5 @@ def barrier_falls(found: ByExperiment) -> Result:
     ours += f"{zeros.text('.0f')}, × {ratio.text()} of where fresh networks leave memory"
     agree = ratio.near(1, 1 + NEAR) if measures.crossings_rest(fresh) else None
     further: dict[str, Met] = {"the lines reach 0 where fresh networks leave memory": agree}
-    further |= measures.true_or_open("memory is at rest before", (p.rested for p in pushes))
+    further |= measures.true_or_open("memory rests before the push", (p.rested for p in pushes))
     return Result(ours, claims.every(steps), further, Evidence.of(found["pushed"]))

@@ -20,8 +20,8 @@ CLAIMS = Claims()
     (INTRO, "fig-1b"),
     ("ungrokking",),
     number="from accuracy 1 to near chance (Sec. 4.2); train accuracy stays 1 (Fig. 7)",
-    earlier="holds, without the eighth network (C46); open, after 20,000 epochs, with 0.08 (0.06 – "
-    "0.12) (C10)",
+    earlier="holds, with the first seven networks (C46); open, after 20,000 epochs, with accuracy "
+    "0.08 (0.06 – 0.12) (C10)",
 )
 def fig1b(found: ByExperiment) -> Result:
     """Fig. 1b: on the smallest train set every seed goes from accuracy 1 to near chance."""
@@ -38,11 +38,11 @@ def fig1b(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "F7",
     "Fig. 7, ungrokking over time",
-    "small train sets end near chance, large ones at 1",
+    "networks end near chance on small train sets, and at 1 on large ones",
     (INTRO, "fig-7"),
     ("ungrokking",),
-    number="7 sizes in 390 – 1,494, 10 seeds, a million epochs; some sizes end in between",
-    earlier="open, after 20,000 epochs, with 0.08 (0.06 – 0.12) at D′ = 390 (C10)",
+    number="7 sizes from 390 to 1,494, 10 seeds, a million epochs; on some the end is in between",
+    earlier="open, after 20,000 epochs, with accuracy 0.08 (0.06 – 0.12) at D′ = 390 (C10)",
 )
 def fig7(found: ByExperiment) -> Result:
     """Fig. 7: small train sets end near chance, large ones stay at 1, some rest in between."""
@@ -56,7 +56,7 @@ def fig7(found: ByExperiment) -> Result:
     between: Met = any(map(measures.rests, middle)) or (None if middle else False)
     ours = f"median accuracy at the end by D′: {ends}; {measures.epochs_text(records)} epochs"
     core = claims.every([measures.near_chance(measures.smallest(records)), high])
-    name = f"a run in between rests in the middle ({sum(map(measures.rests, middle))} of "
+    name = f"one or more that end in the middle are at rest ({sum(map(measures.rests, middle))} of "
     further = {"train accuracy stays 1": fits, f"{name}{len(middle)})": between}
     further |= measures.resting(records)
     return Result(ours, core, further, Evidence.of(records))
@@ -87,12 +87,13 @@ def fig4(found: ByExperiment) -> Result:
         decays, known = ({r.run.weight_decay for r in records} for records in (ends, adamw))
         whole, part = (all(measures.transition_criteria(r).values()) for r in (adamw, planned))
         further |= {
-            "by AdamW, too": whole,
-            f"by AdamW, if only sizes from {PLANNED} on count, as first planned": part,
-            f"by AdamW at every weight decay ({len(known)} of {len(decays)})": decays <= known,
+            "the claim holds by AdamW": whole,
+            f"it holds by AdamW if only sizes from {PLANNED} on count, as first planned": part,
+            f"AdamW was run at every weight decay ({len(known)} of {len(decays)})": decays <= known,
             **measures.resting(adamw, "every end by AdamW is at rest"),
         }
-    ours += f"; from accuracy 0.1 to 0.9 by a factor of {measures.widths(ends).high:.1f} at most"
+    ours += f"; accuracy goes from 0.1 to 0.9 within a factor of {measures.widths(ends).high:.1f} "
+    ours += "in D′ at most"
     core = all(measures.transition_criteria(ends).values())
     return Result(ours, core, further, Evidence.of(*filter(None, (ends, adamw))))
 
@@ -123,9 +124,10 @@ def every_decay(found: ByExperiment) -> Result:
             f"; by AdamW {shift_text(adamw, read=times)} at equal decay times, "
             f"{shift_text(adamw, read=epochs)} at equal epochs"
         )
-        further["by AdamW at equal decay times, at rest"] = same_d_crit(adamw, read=times)
+        at_rest = same_d_crit(adamw, read=times)
+        further["it is the same by AdamW at equal decay times, at rest"] = at_rest
         after = same_d_crit(adamw, read=epochs, falling=True)
-        further["by AdamW at equal epochs, at rest or not"] = after
+        further["it is the same by AdamW at equal epochs, at rest or not"] = after
     ours += f"; accuracy at one size differs by at most {analysis.gap_text(ends)}"
     return Result(ours, same_d_crit(ends), further, Evidence.of(*filter(None, (ends, adamw))))
 
@@ -138,8 +140,8 @@ def every_decay(found: ByExperiment) -> Result:
     ("tasks_by_decay",),
     number="lines overlap almost perfectly for most of nine tasks",
     heading=claims.THREE,
-    earlier="in part, while most of the tasks that were run counted; open, before one end was made "
-    "longer (both C75)",
+    earlier="in part, while most of the tasks that were run were enough; open, before one run was "
+    "made longer (both C75)",
     few="two for each task, as for Fig. 8 (C75)",
 )
 def tasks_by_decay(found: ByExperiment) -> Result:
@@ -182,9 +184,9 @@ def adams_epsilon(found: ByExperiment) -> Result:
     if adamw:
         after = f"after {analysis.decay_times(adamw):.0f} decay times"
         kinds[f"AdamW {after}"] = adamw
-        further[f"so it is {after}, at rest or not"] = same_d_crit(adamw, "eps", falling=True)
+        further[f"it holds {after}, at rest or not"] = same_d_crit(adamw, "eps", falling=True)
     ours = "; ".join(
-        f"by {by} accuracy is ½ at D′ = {measures.d_crit_text(runs)}, and that moves by "
+        f"by {by} accuracy is ½ at D′ = {measures.d_crit_text(runs)}, and this size moves by "
         f"{shift_text(runs, 'eps')} from least to most ε"
         for by, runs in kinds.items()
     )
@@ -213,7 +215,7 @@ def by_modulus(found: ByExperiment) -> Result:
     moduli, off = measures.group(records, "p"), analysis.off_by(known, new)
     least, *later = off["p ln p"]
     crits = (f"at p = {p}: {measures.d_crit_text(moduli[p])}" for p in (least, *later))
-    ours = f"D_crit {'; '.join(crits)}; off {analysis.off_text(known, new)}"
+    ours = f"D_crit {'; '.join(crits)}; measured against {analysis.off_text(known, new)}"
     rest = {p: measures.crossings_rest(runs) for p, runs in moduli.items()}
     can_tell = all(rest[p] for p in analysis.KNOWN)
 
@@ -222,14 +224,14 @@ def by_modulus(found: ByExperiment) -> Result:
 
     beside = near("p to the 5/3", least)
     further: dict[str, Met] = {
-        "p to the 5/3 is further off than that": None if beside is None else not beside,
-        **{f"at p = {p}, too": near("p ln p", p) for p in later},
+        "p to the 5/3 is off by more than 20% there": None if beside is None else not beside,
+        **{f"p ln p is within 20% at p = {p}, too": near("p ln p", p) for p in later},
     }
     crit = measures.d_crit_interval(moduli[least])
     told, margin = crit.value / (1 + off["p ln p"][least]), analysis.MAX_OFF
     bounds = told * (1 - margin), told * (1 + margin)
     whole = crit.tells(*bounds) if can_tell and rest[least] else None
-    further[f"at p = {least} with the whole interval over its seeds"] = whole
+    further[f"the whole interval over seeds is within 20% at p = {least}"] = whole
     further |= measures.resting(records)
     return Result(ours, near("p ln p", least), further, Evidence.across(*moduli.values()))
 
@@ -254,7 +256,7 @@ def by_facts(found: ByExperiment) -> Result:
         for which, runs in kinds.items()
     )
     rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
-    twice = f"twice as many, within a factor of {analysis.FACTOR}"
+    twice = f"D_crit is twice as large, within a factor of {analysis.FACTOR}"
     ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
     core = ratio.tells(analysis.BETWEEN, inf) if rest else None
     further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR) if rest else None}
