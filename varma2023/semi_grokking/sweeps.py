@@ -382,7 +382,7 @@ MORE_MIDDLE = ((940, 9), (1060, 6))
 
 
 def narrower_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: `narrower` at its last modulus with further seeds, twice as many (C87).
+    """Not in the paper: `narrower` at its last modulus, with further seeds (choice C87).
 
     Then those that end in the middle, on from there by the minimiser until at rest. In the quick
     profile at the first modulus.
@@ -390,7 +390,8 @@ def narrower_more(profile: str = "published", seeds: int | None = None) -> list[
     count, quick = len(seed_range(profile, seeds)), profile == "quick"
     p = (min if quick else max)(NARROW_SIZES)
     sizes = (440,) if quick else NARROW_SIZES[p]
-    runs = semi_grokking(profile, 3 * count, sizes, p=p, model=profiles.NARROW, n_logged=100)
+    last = count * (3 if quick else 5)
+    runs = semi_grokking(profile, last, sizes, p=p, model=profiles.NARROW, n_logged=100)
     fresh = _at_rate((run for run in runs if run.seed >= count), RATES[0])
     middle = _chosen(fresh, MORE_MIDDLE if profile == "published" else None)
     return fresh + profiles.to_rest(profile, middle)
