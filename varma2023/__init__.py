@@ -1,1 +1,1 @@
-"""The reproduction of the paper; each room holds its sweeps, analysis, figures and claims."""
+"""The reproduction of the paper; each folder holds its sweeps, analysis, figures and claims."""

@@ -1,4 +1,4 @@
-"""Readings of records that several rooms share: marks, rest, D_crit, outcomes."""
+"""Readings of records that several folders share: marks, rest, D_crit, outcomes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
