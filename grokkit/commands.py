@@ -17,7 +17,7 @@ from grokkit.runs import TEXTS, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train
 
-STORE = "writable store (default: $GROKKIT_STORE or ~/.cache/grokkit)"
+STORE = "folder where runs are stored (default: $GROKKIT_STORE or ~/.cache/grokkit)"
 DEVICE = "auto, cpu, cuda, or cuda:1 ..."
 
 
@@ -55,10 +55,10 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="grokkit", description=__doc__)
     made.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("demo", help="one small network groks and un-groks, in a minute")
+    one = commands.add_parser("demo", help="one small network groks and ungroks, in a minute")
     one.add_argument("--page", type=Path, default="grokkit-demo.html", help="curves: %(default)s")
     one.set_defaults(call=_demo)
-    one = commands.add_parser("train", help="one network; a run's fields but `init` are options")
+    one = commands.add_parser("train", help="one network; options are a run's fields but `init`")
     source = getsource(Run) + getsource(ModelConfig)
     said = dict(re.findall(r"^    (\w+): .*?  # (.+)$", source, re.MULTILINE))
     for item in (*fields(Run), *fields(ModelConfig)):
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument(option, default=item.default, help=what, **how)
     one.add_argument("--store", help=STORE)
     one.add_argument("--device", default="auto", help=DEVICE)
-    one.add_argument("--quiet", action="store_true", help="no progress")
+    one.add_argument("--quiet", action="store_true", help="show no progress")
     one.set_defaults(call=_train)
     one = commands.add_parser("gc", help="delete from the store what finished runs no longer need")
     one.add_argument("--store", help=STORE)

@@ -1,4 +1,4 @@
-"""`grokkit demo`: one small network groks, then un-groks, in less than a minute."""
+"""`grokkit demo`: one small network groks, then ungroks, in less than a minute."""
 
 from dataclasses import replace
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ UNGROK = replace(GROK, dataset_size=60, epochs=200, init=GROK)
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>grokkit demo</title>
 <body style="font-family: sans-serif; max-width: 900px; margin: 2em auto">
-<h1>One network groks, then un-groks</h1>
+<h1>One network groks, then ungroks</h1>
 <p>It learns x + y mod {p} from {many} of {all} examples. It fits them within a few dozen epochs and
 fails on the others; then weight decay hands the work to the circuit that knows the rule. Trained
 further on {few} of the examples, it forgets the rule, for memorising so few is cheaper.</p>
@@ -29,7 +29,7 @@ def demo() -> str:
     """Train both runs one after the other, print how they went, and make a page of the curves."""
     titles = []
     with TemporaryDirectory() as folder:
-        print("One small network groks, then un-groks: in about half a minute.", flush=True)
+        print("One small network groks, then ungroks: in about half a minute.", flush=True)
         records = train([GROK, UNGROK], Store(folder, shipped=""), "cpu", progress=False)
     for record, title in zip(records, ("grokking", "ungrokking"), strict=True):
         titles.append(f"{title}, D = {record.run.dataset_size:,}")

@@ -24,9 +24,9 @@ Hidden = Float[Tensor, "*batch d_mlp"]
 class ModelConfig:
     """Widths of the 1-layer decoder-only transformer. Defaults are App. A."""
 
-    d_model: int = 128  # of the residual stream
-    n_heads: int = 4  # of attention; they divide d_model
-    d_mlp: int = 512  # hidden units
+    d_model: int = 128  # width of the residual stream
+    n_heads: int = 4  # attention heads; must divide d_model
+    d_mlp: int = 512  # hidden units of the MLP
 
     def __post_init__(self) -> None:
         for name, value in vars(self).copy().items():

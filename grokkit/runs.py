@@ -37,35 +37,35 @@ class Run:
     Raises ValueError for a field outside what it allows, with its name and value.
     """
 
-    task: str = "x+y"  # one of `tasks.KNOWN`
-    p: int = 113  # the modulus, or n of S_n
-    dataset_size: int = 3830
+    task: str = "x+y"  # the rule of the labels, one of `grokkit.tasks.KNOWN`
+    p: int = 113  # the modulus; for permutations, n of S_n
+    dataset_size: int = 3830  # examples to train on
     labels: str = "true"  # true, or random (Sec. 5.1)
-    seed: int = 0  # of the initialisation, the split and the random labels
-    epochs: int = 10_000  # gradients of the whole train set, of either optimiser
+    seed: int = 0  # draws the initial weights, the split and random labels
+    epochs: int = 10_000  # gradients of the whole train set; adamw takes one an epoch
     lr: float = 1e-3  # AdamW's learning rate
-    weight_decay: float = 1.0  # times eps it is alpha of Eq. (2)
-    beta1: float = 0.9  # of AdamW's mean of gradients
-    beta2: float = 0.98  # of its mean of their squares
+    weight_decay: float = 1.0  # AdamW's lambda; times eps it is alpha of Eq. (2)
+    beta1: float = 0.9  # factor by which AdamW's mean of gradients decays each epoch
+    beta2: float = 0.98  # factor by which its mean of squared gradients decays
     eps: float = 1e-8  # AdamW's epsilon
     init: "Run | None" = None  # start from this run's final weights (ungrokking, Sec. 5.2)
     init_scale: float = 1.0  # multiplies the initial weights (ablation of Sec. 6)
     model: ModelConfig = field(default_factory=ModelConfig)
-    n_logged: int = 200  # evaluations, half of them evenly, half geometrically spaced
-    keep_weights: bool = False  # whether the record keeps the final weights
+    n_logged: int = 200  # how many evaluations: half evenly, half geometrically spaced
+    keep_weights: bool = False  # keep the final weights in the record
     optimiser: str = "adamw"  # adamw, or lbfgs, which minimises Eq. (2)
-    precision: str = "float32"  # float32, tf32, bf16, float64; of lbfgs: mixed, float64
-    tolerance: float = 0.0  # end once the residual is below this, of adamw for good; 0: never early
-    until_rest: bool = False  # of lbfgs: end at the first evaluation at rest (choice C15)
+    precision: str = "float32"  # adamw: float32, tf32, bf16 or float64; lbfgs: mixed or float64
+    tolerance: float = 0.0  # end once the residual is below this (adamw: and stays so); 0: never
+    until_rest: bool = False  # lbfgs only: end at the first evaluation at rest (choice C15)
     loss: str = "exact"  # exact, or rounded: torch's own cross_entropy (Sec. 6)
-    amplify: float = 0.0  # of adamw: adds so many times an average of slopes (Grokfast)
-    muon: float = 0.0  # of adamw: hidden matrices move by Muon, with an RMS of so much of lr
-    noise: float = 0.0  # of adamw: standard deviation added to every slope, in units of eps
-    clip: float = 0.0  # of adamw: the longest norm of the gradient, in units of eps; 0: any
-    steepness: float = 0.0  # of adamw: evaluate it over this part of the norm (`METRICS`); 0: not
-    push: float = 0.0  # of lbfgs: a spring raises `trig_share` to this by the end; 0: none
-    kink: float = 0.0  # of lbfgs: rounds ReLUs, over so much at first, a hundredth last; 0: not
-    mirrors: str = "any"  # in the train set: as they come, all or none (`tasks.split`)
+    amplify: float = 0.0  # adamw only: adds this many times an average of gradients (Grokfast)
+    muon: float = 0.0  # adamw only: hidden matrices move by Muon, with an RMS of this times lr
+    noise: float = 0.0  # adamw only: deviation of noise on each partial derivative, in units of eps
+    clip: float = 0.0  # adamw only: the largest norm of a gradient, in units of eps; 0: no limit
+    steepness: float = 0.0  # adamw only: measure it with a step of this part of the norm; 0: not
+    push: float = 0.0  # lbfgs only: a spring raises `trig_share` to this by the end; 0: none
+    kink: float = 0.0  # lbfgs only: rounds ReLUs, over this much at first, a hundredth last; 0: not
+    mirrors: str = "any"  # mirror images in the train set: as drawn, all or none (`tasks.split`)
 
     def __post_init__(self) -> None:
         self._normalise()

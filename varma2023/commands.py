@@ -33,22 +33,22 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--store", help=STORE, default=argparse.SUPPRESS)
     names, sizes = ", ".join(experiments.EXPERIMENTS), ", ".join(PROFILES)
-    two = f"{sizes}; default: the first two, for `paper` has thousands of runs"
-    stop = "stop at a checkpoint after these"
-    dask = "of Dask: tcp://host:port, or local:N for N processes here"
-    key = "of a run, or how it begins; `run` prints the keys"
+    two = f"{sizes}; default: the first two, since `paper` has thousands of runs"
+    stop = "stop at a checkpoint after so many minutes"
+    dask = "Dask scheduler: tcp://host:port, or local:N for N processes here"
+    key = "key of a run, or its first digits; `varma2023 run` prints keys"
     for takers, option, how in (
         ("list run retrain", "--device", {"default": "auto", "help": DEVICE}),
         ("run", "experiment", {"help": f"{names}; or all"}),
         ("export", "experiment", {"help": names}),
         ("run", "--profile", {"default": "published", "help": sizes}),
-        ("run", "--seeds", {"type": int, "help": "so many, instead of the profile's"}),
+        ("run", "--seeds", {"type": int, "help": "how many, instead of the profile's"}),
         ("list", "--profile", {"help": two}),
-        ("list", "--json", {"action": "store_true", "help": "for programs"}),
+        ("list", "--json", {"action": "store_true", "help": "as JSON, for programs"}),
         ("retrain", "key", {"nargs": "+", "help": key}),
         ("run", "--minutes", {"type": positive_number, "default": math.inf, "help": stop}),
         ("run", "--scheduler", {"help": dask}),
-        ("run", "--quiet", {"action": "store_true", "help": "no progress"}),
+        ("run", "--quiet", {"action": "store_true", "help": "show no progress"}),
     ):
         for name in takers.split():
             commands.choices[name].add_argument(option, **how)
@@ -146,8 +146,8 @@ def _retrain(store: Store, args: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, tuple[Callable[[Store, argparse.Namespace], int | None], str]] = {
-    "list": (_list, "experiments: what is stored, what is missing, and how long that takes here"),
-    "run": (_run, "train what is missing of an experiment, or of all"),
+    "list": (_list, "experiments: what is stored, what is missing, and how long to train it here"),
+    "run": (_run, "train the missing runs of one experiment, or of all"),
     "export": (_export, "copy an experiment into the shipped results, or $GROKKIT_RESULTS"),
     "verify": (_verify, "check every shipped record and its weights"),
     "retrain": (_retrain, "train shipped runs again from nothing, and compare"),

@@ -32,7 +32,7 @@ PAGES = {
     (METASTABLE := "chapters/metastable"): "Memory near the critical size",
     (MIDDLE := "chapters/middle"): "Semi-grokking: do networks stay in the middle?",
     (CRITICAL := "chapters/critical"): "What sets the critical size",
-    (BARRIER := "chapters/barrier"): "How high is it around memory?",
+    (BARRIER := "chapters/barrier"): "How high is the barrier around memory?",
     (QUESTIONS := "chapters/questions"): "Questions of a sceptic",
 }
 """The pages that claims and items of the paper lead to, with their titles and, but one, names."""

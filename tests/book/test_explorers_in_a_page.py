@@ -74,11 +74,11 @@ def test_an_explorer_fits_a_phone_light_and_dark(opened, name):
 def test_the_arrow_keys_go_through_grokking_and_on_through_ungrokking(opened):
     page, lives = opened("epochs"), [explorers.life(moments) for moments in both_lives()]
     press(page, "at", "Home")
-    assert re.search(r"Epoch 0: it answers \d% of its examples", status(page))
+    assert re.search(r"Epoch 0: it gets \d% of its examples right", status(page))
     press(page, "at", "ArrowRight")
     assert f"Epoch {lives[0]['epochs'][1]}:" in status(page)
     press(page, "at", *["ArrowRight"] * (len(lives[0]["epochs"]) - 2))
-    assert "Epoch 10,000: it answers 100% of its examples and 100% of the other" in status(page)
+    assert "Epoch 10,000: it gets 100% of its examples right and 100% of the other" in status(page)
     press(page, "at", "ArrowRight")
     page.locator("[data-action=life-1][aria-pressed=true]").wait_for()
     assert "Trained on 390 of the 12,769 sums mod 113. Before, it trained on all" in status(page)

@@ -181,8 +181,8 @@ def test_costs_along_rounded_kinks_are_of_the_same_seeds_and_their_figure_has_bo
     }
     assert [line.name for line in fig.layout.shapes] == [
         f"forget below {after.two_sizes[0]:,.0f}",
-        f"meet, rounded, at {after.told.value:,.0f}",
-        f"meet, as they are, at {before.told.value:,.0f}",
+        f"costs meet, rounded, at {after.told.value:,.0f}",
+        f"as they are, at {before.told.value:,.0f}",
     ]
 
 

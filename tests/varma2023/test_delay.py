@@ -174,7 +174,7 @@ def test_figure_and_tables_show_every_network_and_every_law():
     wide = made.waits(p=113)
     drawn = figures.fig_wide(records, wide["delay"], fewer=[*found["below"], *wide["below"][:3]])
     both = shown(drawn, "not there at their end: 1; p = 113: ")
-    assert {trace.name for trace in both.data} == {"networks", "fewer examples, later", *LAWS}
+    assert {trace.name for trace in both.data} == {"networks", "fewer examples, run later", *LAWS}
     dots = [trace for trace in both.data if trace.mode == "markers"]
     [first, second] = (len(analysis.comparable(here)) for here in (records, wide["delay"]))
     assert [len(trace.x) for trace in dots] == [first, 5, second, 3]
@@ -365,7 +365,7 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
     assert analysis.near_rest(altered(records[0], residual=5.0)) == inf
     fig = second_moment.fig_felt(found | dict.fromkeys(second_moment.SWEEPS[2:], usual))
-    shown(fig, "by β₂, at epoch 0.95: 784; 0.98: 1,250;")
+    shown(fig, "first below 1, by β₂: 0.95: 784; 0.98: 1,250;")
     assert {trace.name for trace in fig.data} == {
         "η = 0.001",
         *(f"β₂ = {b}" for b in (0.95, 0.98, 0.99, 0.995)),

@@ -111,7 +111,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "spike heights": (
         lambda: fig_spike_heights([SPIKING, SPIKING]),
         "p = 113, η = 0.008: rank correlation −1.00",
-        "mean place 0.82 (0.88, 0.83, 0.75; 3 seeds)",
+        "mean rank 0.82 (0.88, 0.83, 0.75; 3 seeds)",
     ),
     "moduli": (
         lambda: figures.fig_moduli(*MODULI),
@@ -125,8 +125,8 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "collapse": (
         lambda: fig_collapse(WAITS, {31: 150.0, 53: 290.0}),
         "Decay times until 60 networks",
-        "by D over where grokked ones forget, +",
-        "by D over where fresh ones end at ½, not told",
+        "by D over the size where grokked networks forget, +",
+        "by D over the size where fresh networks end at ½, not told",
     ),
     "norms": (
         lambda: fig_norms(WAITS),
@@ -199,8 +199,8 @@ def test_the_strong_line_is_the_median_over_seeds():
 
 def test_fig_9_draws_strong_the_run_that_generalises_in_the_middle():
     runs = [grokking(0, 1.2), grokking(1, 0.5), grokking(2), NEVER]
-    fig = shown(fig9_circuits(runs), "Drawn strong is seed 2")
-    *thin, strong = traces(fig, "C<sub>trig</sub> logit")
+    fig = shown(fig9_circuits(runs), "The strong line is seed 2")
+    *thin, strong = traces(fig, "trig logit")
     np.testing.assert_allclose(strong.y, runs[2]["trig_logit"], rtol=1e-6)
     assert strong.line.width > 2 * max(line.line.width for line in thin)
 

@@ -231,7 +231,7 @@ def test_narrower_networks_are_counted_by_modulus_and_by_rate():
     assert known.beside([*known.slow, small, *known.fast]) == known.fast
     assert [on.run.seed for on, _ in known.on] == [end.run.seed for _, end in known.on] == [0, 1, 2]
     fig = shown(
-        figures.fig_ends(known.fast, known.ends, "p"), "Of 9 of them a later end is drawn, too."
+        figures.fig_ends(known.fast, known.ends, "p"), "For 9 of them a later end is drawn, too."
     )
     assert {tuple(trace.y) for trace in fig.data} == {(0.8, 0.6), (0.8, 1.0)}
     calm, still = (evidence.sweep(values=[1.0], rest=r) for r in (evidence.CALM, evidence.RESTLESS))
@@ -319,9 +319,9 @@ def test_columns_say_at_what_length_runs_are_clipped_and_with_how_much_noise():
         return figures.fig_side_by_side([r for r in records if r.run.p == 113], field)
 
     fig = drawn(evidence.clipped()["clipped"], "clip")
-    shown(fig, "as they are, D = 1,500: 5 of 5; clipped at 500 ε, D = 1,500: 0 of 5")
+    shown(fig, "not clipped, D = 1,500: 5 of 5; clipped at 500 ε, D = 1,500: 0 of 5")
     fig = drawn([*evidence.lowered(FULL)["lowered"], *evidence.kicked()["kicked"]], "noise")
-    shown(fig, "as they are, D = 1,500: 5 of 5; noise of 70 ε, D = 1,500: 0 of 5")
+    shown(fig, "no noise, D = 1,500: 5 of 5; noise of 70 ε, D = 1,500: 0 of 5")
 
 
 def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
@@ -396,7 +396,7 @@ def test_one_run_in_detail_is_named_and_its_plateau_shaded(kind):
     paper = [shape for shape in fig.layout.shapes if "the paper" in str(shape.name)]
     assert [shape.y0 for shape in paper] == [0.55]
     assert len(fig.layout.shapes) - 1 == 4 * (measures.plateau(one) is not None)
-    assert ("27.00 as it ends and 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
+    assert ("27.00 as the plateau ends, 24.00" in theme.alt(fig)) == (kind == TRANSIENT)
     fig = shown(figures.fig1c_semi_grokking(one), f"({kind})")
     assert [shape.y0 for shape in fig.layout.shapes] == [0.83]
 

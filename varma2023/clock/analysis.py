@@ -102,8 +102,8 @@ def rates_table(records: Records) -> str:
         ends = [measures.how_many(each) for each in (map(measures.rests, row.records), lost)]
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
-    heads = f"η | time to grok, η × epochs | size at accuracy ½ | time, against η = {base:g}"
-    heads += f" | size, over it | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
+    heads = f"η | time to grok, η × epochs | size at accuracy ½ | time / that at η = {base:g}"
+    heads += f" | size, likewise | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
     return table(heads, rows)
 
 

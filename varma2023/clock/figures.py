@@ -35,7 +35,7 @@ def fig_clock(records: Records) -> go.Figure:
     sizes = plots.size_axis(analysis.ungrokking(records), "D′", (400, 600, 800, 1000, 1500))
     fig.update_xaxes(sizes, row=1, col=2).update_yaxes(plots.ACCURACY_FROM_0, col=1)
     rates = "; ".join(
-        f"at {row.lr:g} time to grok {row.time.text('.1f')}, size at accuracy ½ {row.size_text}"
+        f"at η = {row.lr:g} time to grok {row.time.text('.1f')}, size at accuracy ½ {row.size_text}"
         for row in analysis.rates(records)
     )
     return set_alt(fig, f"Grokking and ungrokking at {len(groups)} learning rates: {rates}.")

@@ -105,8 +105,8 @@ def ends_table(found: Sequence[Pair]) -> str:
             for r in (pair.adamw, pair.lbfgs)
         )
         rows += [f"{_wide(pair)} | AdamW | {adamw} | ", f" | minimiser | {lbfgs} | {differs}"]
-    heads = "network | by | gradients | Eq. (2) over α | norm | correct logit | test accuracy"
-    return table(f"{heads} | residual | the ends differ in", rows)
+    heads = "network | trained by | gradients | Eq. (2) over α | norm | correct logit"
+    return table(f"{heads} | test accuracy | residual | the ends differ in", rows)
 
 
 def _wide(pair: Pair) -> str:
@@ -124,7 +124,7 @@ def cost_table(found: Sequence[Pair]) -> str:
             row.append(shown + "".join(f" ({x:.1f} ×)" for x in savings([pair], residual)))
         rows.append(row)
     goals = (f"to a residual of {residual:g}" for residual in measures.RESIDUALS)
-    return table(" | ".join(["AdamW / the minimiser", "to AdamW's end", *goals]), rows)
+    return table(" | ".join(["gradients: AdamW / minimiser", "to AdamW's end", *goals]), rows)
 
 
 # --- the same strength for (c eps, lambda / c) -----------------------------------------------
@@ -213,7 +213,7 @@ def early_table(records: Records, tolerances: Sequence[float]) -> str:
             f"{measures.how_many(end.same for end in ends)} | {norm_shift_text(ends)}"
         )
     heads = "tolerance | runs that would end early | epochs saved (median)"
-    heads += " | with the same test accuracy at the end | largest change of norm since"
+    heads += " | with the same test accuracy at the end | largest change of norm after that"
     return table(heads, rows)
 
 

@@ -44,8 +44,8 @@ def fig_two_ways(pairs: Sequence[Pair]) -> go.Figure:
     times = analysis.savings(pairs, measures.RESIDUALS[0])
     more = f"{np.median(times):.1f} times the minimiser's (median)" if times else "not known"
     text = f"{len(pairs)} networks trained by AdamW and by the minimiser. "
-    text += f"{analysis.agreeing(pairs)} pairs end alike; to a residual of "
-    text += f"{measures.RESIDUALS[0]:g} AdamW's gradients are {more}."
+    text += f"{analysis.agreeing(pairs)} pairs end alike; to reach a residual of "
+    text += f"{measures.RESIDUALS[0]:g} the gradients of AdamW are {more}."
     return set_alt(fig, text)
 
 
@@ -88,7 +88,7 @@ def fig_early_end(records: Records, tolerance: float) -> go.Figure:
         colour = first[grokked]
         moved = end.record.final("test_accuracy") - end.accuracy
         told = f"could have ended at {end.epoch:,}<br>test accuracy {end.accuracy:.4f} there, "
-        told += f"{moved:+.4f} after<br>p = {end.record.run.p}, {run_name(end.record)}"
+        told += f"{moved:+.4f} by its end<br>p = {end.record.run.p}, {run_name(end.record)}"
         looks: Looks = {"mode": "lines", "meta": meta(end.record)}
         draw(fig, [0, part], [row] * 2, label, colour=colour, width=7, **looks)
         after: Looks = {"colour": pale(colour), "width": 7, "showlegend": False}
@@ -96,7 +96,7 @@ def fig_early_end(records: Records, tolerance: float) -> go.Figure:
         dot: Looks = {"mode": "markers", "marker": {"color": NORM, "size": 8, "symbol": "line-ns"}}
         dot["marker"]["line"] = {"color": NORM, "width": 2}
         draw(fig, [part], [row], "could have ended", told, **dot, meta=meta(end.record))
-    fig.update_xaxes(title="share of its epochs", tickformat=".0%")
+    fig.update_xaxes(title="share of a run's epochs", tickformat=".0%")
     fig.update_yaxes(title="runs", showticklabels=False, ticks="")
     same = sum(end.same for end in marks)
     text = f"{len(marks)} of {len(records)} runs could have ended early at a tolerance of "

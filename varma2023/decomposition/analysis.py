@@ -60,8 +60,8 @@ def trigonometric_table(reports: Sequence[Trigonometric], records: Records) -> s
         f"{report.share:.3f} | {report.share**2:.3f} | {report.explained:.3f}"
         for report, record in zip(reports, records, strict=True)
     ]
-    heads = "seed | key frequencies, strongest first | share of norm | share of norm²"
-    return table(f"{heads} | by the key frequencies alone", rows)
+    heads = "seed | key frequencies, strongest first | trigonometric share of norm | of norm²"
+    return table(f"{heads} | share of norm² by key frequencies alone", rows)
 
 
 def trigonometric_criteria(report: Trigonometric) -> dict[str, bool]:

@@ -397,8 +397,8 @@ def laws_table(records: Records) -> str:
         less = "" if law == "divergence" else gain(known, law).text("+.3f")
         numbers = (f"{found.rate:,.4g}", f"{found.spread:.2f}", f"{score:.3f}", less)
         rows.append([f"{law}, {FORMULAS[law]}", size, *numbers])
-    heads = "law | D_c or D_b | ν, b or 1 / d | standard deviation of ln t around it"
-    return table(f"{heads} | log-likelihood of a run held out | divergence, over it", rows)
+    heads = "law | D_c or D_b | ν, b or 1 / d | standard deviation of ln t around the law"
+    return table(f"{heads} | log-likelihood of a held-out run | gain of divergence over it", rows)
 
 
 def times_table(records: Records) -> str:
@@ -411,8 +411,8 @@ def times_table(records: Records) -> str:
         moving = (halfway(record) < near_rest(record) / record.run.decay_time for record in here)
         cells = [f"{mirror:.2f}", Summary.of(times).text(".1f"), measures.how_many(moving)]
         rows.append([p, f"{decay:g}", f"{size:,}", *cells])
-    heads = "p | weight decay | D | mirror images give | decay times, median and range"
-    return table(f"{heads} | half-way before the residual is 1", rows)
+    heads = "p | weight decay | D | accuracy by mirror images | decay times: median (range)"
+    return table(f"{heads} | half-way before the residual is below 1", rows)
 
 
 # --- looked at afterwards: other moduli, other rates, another moment; the norm ------------------
@@ -468,8 +468,8 @@ def compared(found: dict[Setting, list[Record]]) -> dict[Setting, Comparison]:
 def units(crits: dict[int, float]) -> dict[str, Callable[[Records], float]]:
     """Two sizes to count D in, of the runs of a setting; `crits`: D_crit of ungrokking."""
     return {
-        "where grokked ones forget": lambda here: crits.get(here[0].run.p, nan),
-        "where fresh ones end at ½": lambda here: measures.d_crit(here).value,
+        "the size where grokked networks forget": lambda here: crits.get(here[0].run.p, nan),
+        "the size where fresh networks end at ½": lambda here: measures.d_crit(here).value,
     }
 
 
@@ -524,5 +524,5 @@ def compared_table(known: dict[Setting, Comparison], crits: dict[int, float]) ->
         sizes = [f"{crits.get(p, nan):,.0f}", f"{measures.d_crit(each.records).value:,.0f}"]
         rows.append([p, f"{lr:g}", there, *numbers, *sizes])
     rivals = "; ".join(law for law in LAWS if law not in WITH_D_C)
-    heads = f"p | η | got there | AIC above the least: {'; '.join(LAWS)} | held out, over: {rivals}"
-    return table(f"{heads} | D_c: {'; '.join(WITH_D_C)} | forget below | fresh at ½", rows)
+    heads = f"p | η | half-way | AIC above the least: {'; '.join(LAWS)} | held out, over: {rivals}"
+    return table(f"{heads} | D_c: {'; '.join(WITH_D_C)} | forget below | fresh end at ½", rows)

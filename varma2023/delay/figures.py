@@ -65,7 +65,7 @@ def fig_delay(
     fig.update_yaxes(title="decay times", row=1, col=1)
     late = sum(isinf(analysis.halfway(record)) for record in records)
     said = f"How long {len(records)} networks take to be half-way to the rule, against the size of "
-    said += f"their train set: the less, the longer. {late} have not got there at their end."
+    said += f"their train set: the fewer, the longer. {late} have not got there at their end."
     return set_alt(fig, said)
 
 
@@ -81,7 +81,7 @@ def fig_wide(*kinds: Records, fewer: Records) -> go.Figure:
         least = 0.8 * min(record.run.dataset_size for record in here)
         _dots(fig, here, "networks", colour, 0, 1.0, (1, col))
         below = [record for record in fewer if record.run.p == here[0].run.p]
-        _dots(fig, below, "fewer examples, later", MEM, 1, 1.0, (1, col))
+        _dots(fig, below, "fewer examples, run later", MEM, 1, 1.0, (1, col))
         _laws(fig, here, least, (1, col))
         sizes = plots.size_axis(here, "D", TICKS)
         sizes["range"][0] = log10(least)
@@ -130,7 +130,7 @@ def ends_and_waits(ends: Kinds, waits: Kinds, field: str, late: Mapping[str, str
     fig.update_yaxes({"title": "decay times to grok", **plots.LOG, "tickvals": TIMES}, row=1, col=2)
     told = "; ".join(f"{n} {measures.d_crit_text(here)}" for n, (here, _) in ends.items())
     said = f"Test accuracy after ungrokking crosses a half at: {told} examples. The time to grok "
-    said += "is, against the usual: "
+    said += "over the usual one: "
     return set_alt(fig, f"{said}{'; '.join(f'{name} × {text}' for name, text in late.items())}.")
 
 
@@ -153,13 +153,13 @@ def fig_collapse(found: Found, crits: dict[int, float]) -> go.Figure:
     fig.update_yaxes({**plots.LOG, "tickvals": TIMES})
     fig.update_yaxes(title="decay times", row=1, col=1)
     said = f"Decay times until {sum(map(len, found.values()))} networks are half-way to the rule. "
-    said += "AIC of one law for all moduli less that of one each: "
+    said += "AIC of one law for all moduli minus that of one law for each: "
     return set_alt(fig, f"{said}{'; '.join(told)}.")
 
 
 def fig_norms(found: Found) -> go.Figure:
     """The norm half-way over its peak against D; and the time against what decay alone needs."""
-    titles = ["the norm half-way", "the time until then"]
+    titles = ["norm half-way to the rule", "time until half-way"]
     fig, told, most = panels(480, titles, cols=2, horizontal_spacing=0.14), [], 0.1
     _key(fig, found)
     for (p, rate), every, colour, look in _looks(found):
@@ -180,9 +180,9 @@ def fig_norms(found: Found) -> go.Figure:
     alone: Looks = {"colour": NORM, "dash": "dash", "place": (1, 2)}
     own = np.linspace(most / 8, most, 50)
     draw(fig, own, own, "weight decay alone", "%{y:.2g} by weight decay alone", **alone)
-    fig.update_xaxes(title="D / that of fresh ones at ½", row=1, col=1)
+    fig.update_xaxes(title="D / size where fresh networks end at ½", row=1, col=1)
     fig.update_yaxes(title="norm / its peak", range=[0, 1.03], row=1, col=1)
-    fig.update_xaxes(title="by weight decay alone", row=1, col=2)
+    fig.update_xaxes(title="decay times by weight decay alone", row=1, col=2)
     fig.update_yaxes({"title": "decay times", **plots.LOG, "tickvals": TIMES}, row=1, col=2)
     return set_alt(fig, f"The norm half-way to the rule, over its peak. {'; '.join(told)}.")
 
@@ -229,7 +229,7 @@ def _dots(
     symbol = [f"{plots.symbol_of(look)}{'-open' * open_}" for open_ in late]
     marker = {"color": colour, "symbol": symbol, "size": 7}
     who = [
-        f"{plots.run_name(record)}<br>p = {record.run.p}{', not there yet' * missing}"
+        f"{plots.run_name(record)}<br>p = {record.run.p}{', not half-way yet' * missing}"
         for record, missing in zip(records, late, strict=True)
     ]
     hover = "%{y:.3g} decay times<br>%{customdata}"

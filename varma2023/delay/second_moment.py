@@ -71,4 +71,4 @@ def fig_felt(found: Mapping[str, Records]) -> go.Figure:
     fig.update_xaxes(title="epoch", **plots.LOG)
     fig.update_yaxes(title="residual", **plots.LOG | {"dtick": 2})  # over ten decades
     told = [f"{beta:g}: {felt_text(here)}" for beta, here in by_beta_2.items()]
-    return set_alt(fig, f"The residual is first below 1, by β₂, at epoch {'; '.join(told)}.")
+    return set_alt(fig, f"Epoch at which the residual is first below 1, by β₂: {'; '.join(told)}.")

@@ -279,8 +279,8 @@ def gate_table(gen: Records) -> str:
         share = min(record.final("trig_share") for record in runs)
         passed = len(gated(runs)), len(gated(runs, squared=True))
         rows.append([seed, len(runs), f"{share:.3f}", passed[0], f"{share**2:.3f}", passed[1]])
-    heads = "seed | runs | least share of norm | above 0.95 | least share of norm² | above 0.95"
-    return table(heads, rows)
+    heads = "seed | runs | least trigonometric share of norm | runs above 0.95"
+    return table(f"{heads} | least share of norm² | runs above 0.95", rows)
 
 
 # --- D_crit predicted, and measured ----------------------------------------------------------

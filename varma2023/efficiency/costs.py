@@ -206,7 +206,7 @@ def costs_table(found: Sequence[Costs]) -> str:
         rest = [measures.how_many(map(measures.rests, own)) for own in (kind.memory, kind.ends)]
         rows.append([kind.label, memory, rule, *sizes, *rest])
     heads = "networks | memory: Eq. (2) over α, median by D | the rule's, median (range) | D_crit "
-    return table(f"{heads}predicted | measured | memory at rest | ends at rest", rows)
+    return table(f"{heads}predicted | D_crit measured | memory at rest | ends at rest", rows)
 
 
 COLOURS = {"after ungrokking": TEST, "rule": GEN, "memory": MEM}
@@ -281,7 +281,7 @@ def fig_rounded(after: Costs, before: Costs) -> go.Figure:
                 looks: Looks = {"colour": colour, "dash": dash_of(look), "width": 1.8}
                 draw_ends(fig, runs, least, name, hover, look, **looks)
     sizes = *after.two_sizes, before.told.value
-    texts = ("forget below", TEST), ("meet, rounded, at", MEM), ("meet, as they are, at", NORM)
+    texts = ("forget below", TEST), ("costs meet, rounded, at", MEM), ("as they are, at", NORM)
     for (text, colour), size in zip(texts, sizes, strict=True):
         if isfinite(size):
             line: Looks = {"line": {"color": colour, "dash": "dot", "width": 1.5}}

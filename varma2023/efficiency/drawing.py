@@ -71,7 +71,7 @@ def _pair(mem: Fit, gen: Fit, size: float, largest: float, longest: float) -> st
     hands = "".join(f"M22 186L{22 + 15 * np.sin(a):.1f} {186 - 15 * np.cos(a):.1f}" for a in (0, 2))
     parts = [
         _text(0, 14, f"D = {size:,.0f}: {TITLES[kept]}", font_weight=600),
-        _text(0, 38, f"C_mem, a square for {largest / (ROWS * COLUMNS):.0f} examples"),
+        _text(0, 38, f"C_mem, a square per {largest / (ROWS * COLUMNS):.0f} examples"),
         f'<path d="{facts}" stroke="{COLOURS["mem"]}" stroke-width="6"/>',
         _bar("mem", mem.at(LOGIT, size), longest, 104, kept),
         _text(0, 158, "C_gen, one rule for all"),
@@ -104,7 +104,7 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     ends = float(np.exp(low)), float(np.exp(high))
     rising = [at(size, mem.at(LOGIT, size)) for size in np.geomspace(ends[0], ends[1], 40)]
     flat = [at(size, gen.at(LOGIT)) for size in ends]
-    parts = [_text(0, 14, "Norm that each costs, against D", font_weight=600)]
+    parts = [_text(0, 14, "Norm of each circuit, against D", font_weight=600)]
     for circuit, points, dash in (("mem", rising, "7 3"), ("gen", flat, "none")):
         d = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         parts.append(

@@ -179,7 +179,7 @@ def fig_anew(gen: Records, anew: Records) -> go.Figure:
     """
     usual = [record for record in gen if record.run.weight_decay == 1]
     kinds = (("carried on", usual, NORM, "dash"), ("trained anew", anew, GEN, "solid"))
-    titles, said = [f"at one {read.__name__}" for read in AT_ONE], []
+    titles, said = [f"at a fixed {read.__name__}" for read in AT_ONE], []
     fig = panels(400, titles, cols=2, horizontal_spacing=0.1)
     for col, read in enumerate(AT_ONE, start=1):
         slope = analysis.per_logit(analysis.logs_by_seed(gen, read, norm))
@@ -237,7 +237,7 @@ def fig_equal_cost(
                 told = f"{name}: D = {each.text(',.0f')}<br>{who}"
                 draw(fig, [each.value], [height * aside], name, told, **mark)
     if papers_task([*mem, *gen]):  # where the paper's ungrokking ends
-        plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
+        plots.draw_paper(fig, "accuracy 0.7 at D′ 800 – 1,000", x=plots.PAPER_DOWN)
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
     fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
     fig.update_yaxes(

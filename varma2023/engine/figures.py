@@ -34,7 +34,7 @@ def fig_engine_forms(run: Run, measured: dict[str, Any]) -> go.Figure:
     for form, marker in zip(forms, _markers(len(forms)), strict=True):
         _draw_timed(fig, form, measured, marker | {"size": 8})
     meet = timings.crossover(*forms[1:])
-    at, label = forms[1].flop(meet), f"as many FLOP at D = {meet:,.0f}"
+    at, label = forms[1].flop(meet), f"equal FLOP at D = {meet:,.0f}"
     line: Looks = {"colour": NORM, "dash": "dashdot", "width": 1.5, "mode": "lines"}
     draw(fig, [meet, meet], [at / 4, at * 4], label, **line)
     counted = ", ".join(f"{c.form} {c.flop(run.dataset_size) / 1e9:.1f}" for c in forms)
@@ -83,7 +83,7 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
             bars: Looks = {"error_x": _bars(*factor)} if i == 2 else {}
             draw(fig, column, list(ways), case, hover, place=(i, 1), **bars, **looks)
     fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
-    fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
+    fig.update_xaxes(title="times the textbook's speed", rangemode="tozero", row=2)
     fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
     longest = max(map(list, cases.values()), key=len)
     fig.update_yaxes(categoryorder="array", categoryarray=longest[::-1])

@@ -147,7 +147,7 @@ def denormal_table(measured: Measured) -> str:
         + f"{_ms_range(kept)} | {_ms_range(flushed)} | {kept['ms'] / flushed['ms']:.1f}"
         for kept, flushed in denormals(measured)
     ]
-    return table("network | after epochs | kept (ms) | flushed (ms) | kept / flushed", rows)
+    return table("network | epochs trained | kept (ms) | flushed (ms) | kept / flushed", rows)
 
 
 def denormals_text(measured: Measured) -> str:

@@ -128,13 +128,13 @@ class EfficiencyExplorer(_Explorer):
 
 
 class TrainingExplorer(_Explorer):
-    """A small network for x + y mod p that trains in the page, groks, and un-groks (Figs. 1a, b).
+    """A small network for x + y mod p that trains in the page, groks, and ungroks (Figs. 1a, b).
 
     It starts from the network and the settings of `IN_THE_PAGE`.
     """
 
     _esm = module("training")
-    alt = "A network that groks and un-groks as you watch; it trains in the page with JavaScript."
+    alt = "A network that groks and ungroks as you watch; it trains in the page with JavaScript."
 
     def __init__(self) -> None:
         run, names = IN_THE_PAGE, ("p", "lr", "weight_decay", "beta1", "beta2", "eps", "seed")

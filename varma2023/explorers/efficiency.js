@@ -25,7 +25,7 @@ export function genShare(state, logit, size) {
 const RANGE = { low: 100, high: 12000 };
 
 function render({ model, el }) {
-  const titles = ["Parameter norm for that logit", "Share of the logit in the generalising circuit"];
+  const titles = ["Parameter norm for the chosen logit", "Share of the logit in the generalising circuit"];
   const { root, charts, hosts, status } = layout(el, "Explorer of the critical dataset size", titles);
   const specs = [
     { key: "size", html: "<i>D</i>", name: "dataset size", ...RANGE, log: true, whole: true },
@@ -51,7 +51,7 @@ function render({ model, el }) {
     const sizes = (inside ? [...even, critical * (1 - 1e-9), critical * (1 + 1e-9)] : even).sort((a, b) => a - b);
     const [mem, gen] = [memNorm(state, logit, size), genNorm(state, logit)];
     const part = genShare(state, logit, size);
-    const x = { title: "D (drag in the chart, or the slider)", ...RANGE, log: true };
+    const x = { title: "D (drag here, or move the slider)", ...RANGE, log: true };
     const rules = inside ? [{ x: critical, text: `equal at D = ${show(Math.round(critical))}`, low: true }] : [];
     const ends = [gen, memNorm(state, logit, RANGE.low), memNorm(state, logit, RANGE.high)];
     const measured = model.get("measured"), moved = (logit / LOGIT) ** (1 / state.kappa);

@@ -21,8 +21,8 @@ export function opened(life) {
   return { circle, logits: parts };
 }
 
-const CIRCUITS = [{ key: "trig_logit", name: "C_trig logit", colour: COLOURS.gen },
-  { key: "mem_logit", name: "C_mem logit", colour: COLOURS.mem, dash: "7 3" },
+const CIRCUITS = [{ key: "trig_logit", name: "trig logit", colour: COLOURS.gen },
+  { key: "mem_logit", name: "mem logit", colour: COLOURS.mem, dash: "7 3" },
   { key: "param_norm", name: "parameter norm", colour: COLOURS.norm, dash: "2 3" }];
 
 // The points of one circle, joined so that neighbours on it are neighbours in the line.
@@ -51,7 +51,7 @@ function render({ model, el }) {
   const lives = model.get("lives").map((life) => ({ ...life, ...opened(life) }));
   const starts = [0, ...lives.map((life) => life.epochs.length)].map((sum => (n) => sum += n)(0));
   const last = starts.at(-1) - 1;
-  const titles = ["Accuracy", "The two circuits, mean over the train set"];
+  const titles = ["Accuracy", "Correct logits of both circuits, and norm"];
   const { root, charts, hosts, status } = layout(el, "Training to drag through", titles);
   const go = (at) => put(model, { at: Math.min(last, Math.max(0, at)) });
   let timer = null;
@@ -71,7 +71,7 @@ function render({ model, el }) {
   const dials = element("div", { class: "gk-x-dials" });
   const [dialTitle, logitTitle] = [0, 1].map(() => element("p", { class: "gk-x-title" }));
   const logitHost = element("div");
-  const parts = legend([{ name: "all of it", colour: COLOURS.norm, bar: true }, { name: "the rule’s part", colour: COLOURS.gen },
+  const parts = legend([{ name: "whole logit", colour: COLOURS.norm, bar: true }, { name: "the rule’s part", colour: COLOURS.gen },
     { name: "memory’s part", colour: COLOURS.mem, dash: "7 3" }]);
   const names = legend([...ACCURACIES, ...CIRCUITS]);
   root.append(element("div", { class: "gk-x-buttons" }, play, ...jumps),
@@ -132,7 +132,7 @@ function render({ model, el }) {
       y: { low: Math.min(0, ...values), high: 1.05 * Math.max(...values) }, lines: CIRCUITS.map(line), dots: CIRCUITS.map(dot), cursor: epoch });
     names.set([...ACCURACIES, ...CIRCUITS].map(({ key }) => show(Number(now(key).toFixed(3)))));
     const [train, test] = [now("train_accuracy"), now("test_accuracy")].map((v) => `${(100 * v).toFixed(0)}%`);
-    tell(status, `${life.about} Epoch ${show(epoch)}: it answers ${train} of its examples and ${test} of the other sums.`);
+    tell(status, `${life.about} Epoch ${show(epoch)}: it gets ${train} of its examples right and ${test} of the other sums.`);
     slider.value = model.get("at");
     when.textContent = show(epoch);
     slider.setAttribute("aria-valuetext", `${life.name}, epoch ${show(epoch)}: test accuracy ${test}`);

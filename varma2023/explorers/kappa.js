@@ -75,7 +75,7 @@ function render({ model, el }) {
     const table = kappas.map((k) => optimalShares({ P, kappa: k, q }));
     const text = shares.map((s, i) => `circuit ${i + 1} ${show(Number((100 * s).toPrecision(3)))}%`).join(", ");
     share.draw({ label: `Optimal shares at kappa ${show(kappa)} and q ${show(q)}: ${text}`,
-      x: { title: "κ (drag in the chart, or the slider)", low: 0, high }, y: { low: 0, high: 1.02 },
+      x: { title: "κ (drag here, or move the slider)", low: 0, high }, y: { low: 0, high: 1.02 },
       lines: P.map((_, i) => ({ x: kappas, y: table.map((row) => row[i]), ...CIRCUITS[i] })),
       rules: [{ x: q, text: "κ = q" }], cursor: kappa,
       dots: shares.map((s, i) => ({ x: kappa, y: s, colour: CIRCUITS[i].colour })) });
@@ -92,7 +92,7 @@ function render({ model, el }) {
       dots: [{ x: pair[0], y: cost(pair[0]) / cost(1), colour: CIRCUITS[i].colour }] });
     names.set(CIRCUITS.map((_, k) => (k < count ? `${show(w[k])} (${(100 * shares[k]).toFixed(1)}%)` : undefined)));
     tell(status, kappa < q ? "κ < q: every circuit keeps some weight, the efficient ones more."
-      : P[i] === P[j] ? "κ ≥ q: one of the most efficient circuits keeps all the weight; which of equal ones is arbitrary."
+      : P[i] === P[j] ? "κ ≥ q: one of the most efficient circuits keeps all the weight; which of the equal ones is arbitrary."
       : "κ ≥ q: the most efficient circuit keeps all the weight.");
     controls.read();
   }

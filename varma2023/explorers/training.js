@@ -367,12 +367,12 @@ function render({ model, el }) {
     pause.textContent = going ? "Pause" : "Go on";
     take.disabled = pause.disabled = !log.length;
     const left = `${show(model.get("fewer"))} examples`;
-    let text = `Epoch ${show(now?.epoch)}: it is fitting its examples.`;
-    if (!now) text = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in the page.`;
-    else if (taken !== null && now.epoch > taken) text = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it answers ${(100 * now.test_accuracy).toFixed(0)}% of the other sums.`;
-    else if (now.test_accuracy > 0.98) text = `Epoch ${show(now.epoch)}: it has grokked. Choose how few examples to leave it, and take the others away.`;
-    else if (now.train_accuracy > 0.99) text = `Epoch ${show(now.epoch)}: it has memorised its examples and answers ${(100 * now.test_accuracy).toFixed(0)}% of the others. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
-    if (log.length && trained.some((value, i) => value !== wanted()[i])) text += " The other sliders count for the next network: press Train a new one.";
+    let text = `Epoch ${show(now?.epoch)}: the network is fitting its examples.`;
+    if (!now) text = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in this page.`;
+    else if (taken !== null && now.epoch > taken) text = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it gets ${(100 * now.test_accuracy).toFixed(0)}% of the other sums right.`;
+    else if (now.test_accuracy > 0.98) text = `Epoch ${show(now.epoch)}: it has grokked. Choose how many examples to leave (D′), then press Take data away.`;
+    else if (now.train_accuracy > 0.99) text = `Epoch ${show(now.epoch)}: it has memorised its examples and gets ${(100 * now.test_accuracy).toFixed(0)}% of the others right. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
+    if (log.length && trained.some((value, i) => value !== wanted()[i])) text += " The changed sliders count for the next network: press Train a new one.";
     tell(status, text);
     take.textContent = log.length && model.get("fewer") > log.at(-1).size ? "Give more data" : "Take data away";
     take.title = `Go on with ${left}`;

@@ -91,4 +91,4 @@ def changes_table(records: Records) -> str:
                 cells[i] = measures.values_at(records, change.metric, epoch).text(form)
             cells[2] = measures.how_many(change_met(record, change) for record in records)
         rows.append([change.name, f"{change.start:,} to {change.end:,}", *cells])
-    return table("the paper sees | epochs | ours, before | ours, after | runs", rows)
+    return table("the paper sees | epochs | ours at the first | ours at the last | seen in", rows)

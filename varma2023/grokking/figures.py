@@ -13,7 +13,7 @@ PAPERS_PEAK = 60.0  # the largest parameter norm, at the first mark, by the axis
 
 
 def _paper_marks(
-    fig: go.Figure, records: Records, row: int, *numbers: int, text: str = "epochs of its Fig. 9"
+    fig: go.Figure, records: Records, row: int, *numbers: int, text: str = "epochs of Fig. 9"
 ) -> None:
     """The epochs of some `MARKS`, from 1, in the paper's Fig. 9, in a row, of runs that are its."""
     for number in numbers if at_papers_setting(records) else ():
@@ -44,7 +44,7 @@ def fig9_circuits(records: Records) -> go.Figure:
     fig = panels(680, rows=2, shared_xaxes=True, vertical_spacing=0.05)
     for metric in ("train_loss", "test_loss", "trig_logit", "mem_logit", "param_norm"):
         draw_runs(fig, records, metric, (1 if "loss" in metric else 2, 1), chosen=middle(records))
-    text = f"its epochs, a norm of ~{PAPERS_PEAK:g}"
+    text = f"epochs, and a norm of ~{PAPERS_PEAK:g}"
     _paper_marks(fig, records, 1, 1, 4, 5, text=text)
     _paper_marks(fig, records, 2, 2, 3, 5, text=text)
     if at_papers_setting(records):
@@ -53,6 +53,6 @@ def fig9_circuits(records: Records) -> go.Figure:
     fig.update_xaxes(title="epoch", tickformat=",d", row=2)
     found = zip(MARKS, measures.mark_summaries(records), strict=True)
     marks = "; ".join(f"{mark.name} at epoch {epochs.text()}" for mark, epochs in found)
-    text = f"Losses, logits and norm of {len(records)} grokking networks: {marks}. Drawn "
-    text += f"strong is seed {middle(records).run.seed}."
+    text = f"Losses, logits and norm of {len(records)} grokking networks: {marks}. The "
+    text += f"strong line is seed {middle(records).run.seed}."
     return set_alt(fig, text + early_text(records))

@@ -187,7 +187,7 @@ def circuits_table(found: Sequence[GroupCircuit]) -> str:
             f"{c.record.final('test_accuracy'):.3f} | {c.read:.3f} | "
             f"{c.share:.3f} ({c.share**2:.3f}) | {_keys(c.own)} | {other}"
         )
-    heads = "task | from | group | test accuracy | read (norm²) | share of norm (norm²)"
+    heads = "task | start | group | test accuracy | covered (norm²) | share of norm (norm²)"
     return table(f"{heads} | key characters | another group: share of norm, key characters", rows)
 
 
@@ -290,5 +290,5 @@ def tasks_table(records: Records, starts: Records) -> str:
     heads = (
         "task | starts: epochs; accuracy on the rest (residual) | D_crit; its share of all examples"
     )
-    heads += " | accuracy at smallest D′ | at largest D′; by mirror images | ungroks"
-    return table(f"{heads} | residual, at most", rows)
+    heads += " | accuracy at smallest D′ | at largest D′; by mirror images alone | ungroks"
+    return table(f"{heads} | largest residual", rows)

@@ -36,7 +36,7 @@ def fig_characters(found: Sequence[GroupCircuit]) -> go.Figure:
             held = analysis.shares(parts).cumsum(0).numpy()[: analysis.n_characters(parts)]
             count = np.arange(1, len(held) + 1)
             who = f"{c}<br>{label}: {analysis.group_names(parts)}"
-            hover = f"%{{x}} characters hold %{{y:.3f}}<br>{who}"
+            hover = f"the %{{x}} strongest hold %{{y:.3f}} of norm²<br>{who}"
             looks: Looks = {"meta": {"task": c.task, "seed": c.record.run.seed}}
             looks |= {"colour": colour, "dash": dash, "place": (row + 1, col + 1)}
             draw(fig, count, held, label, hover, **looks)

@@ -74,11 +74,11 @@ def costs(found: Results, every: ByExperiment) -> Face:
     alt += f"the rule {lines[1][1].min():.0f} to {lines[1][1].max():.0f}."
     drawn = spark(curves, Axis(sizes.min(), sizes.max(), True), Axis(0, norms.max()), alt)
     spans = [f"{x.min():,.0f} – {x.max():,.0f}" for x, _ in lines]
-    about = f"norm for one logit: memory on {spans[0]} examples, the rule on {spans[1]} "
+    about = f"norm at a fixed logit: memory on {spans[0]} examples, the rule on {spans[1]} "
     about += "(each seed from one start)"
     ours = f"{exponents[0]:.2f} to memorise, {exponents[1]:.2f} for the rule"
     ours += f", {alike.text('.2f')} trained anew on each size" if np.isfinite(alike.value) else ""
-    return Face("norm ∝ D to the power", ours, "rises, and is flat; no number", drawn, about)
+    return Face("norm ∝ D to the power", ours, "rises; flat for the rule; no number", drawn, about)
 
 
 def transition(found: Results, every: ByExperiment) -> Face:
@@ -105,7 +105,7 @@ def plateaus(found: Results, every: ByExperiment) -> Face:
     alt = f"Test accuracy of a run that ends at {end:.2f}, which the paper's example does at "
     alt += f"{semi_grokking.PAPERS_PLATEAU}."
     drawn = spark(curves, Axis(0, last), SHARE, alt, paper_y=semi_grokking.PAPERS_PLATEAU)
-    about = f"one that ends at {end:.2f}, up to epoch {last:,} of {one.run.epochs:,}"
+    about = f"a run that ends at {end:.2f}, up to epoch {last:,} of {one.run.epochs:,}"
     if "B29" in found:
         about += f"; mod 113, at eight times the rate: {found['B29'].ours}"
     ours = f"{n} of {of} runs mod {one.run.p}"
@@ -126,7 +126,7 @@ def takeover(found: Results, every: ByExperiment) -> Face:
     drawn = spark(curves, Axis(0, last), Axis(0, 1.05 * top), alt, paper_x=at)
     about = f"logit of the rule and of memory up to epoch {last:,}, by the paper's split; with "
     fair = measures.mark_epochs(measures.grokked(every), measures.LED_FAIRLY)
-    about += f"memory's share given back, at {fair.text()}"
+    about += f"memory's share given back, the rule leads from {fair.text()}"
     return Face("the rule overtakes memory at epoch", ours, f"near {mark.paper:,}", drawn, about)
 
 
@@ -144,7 +144,7 @@ def theorem(found: Results, every: ByExperiment) -> Face:
     drawn = spark(curves, Axis(0, float(kappas[-1])), Axis(0, 1.1), alt)
     about = f"share of the better circuit, κ = 0 – {kappas[-1]:g}: theorem, and dots by search"
     ours = powers(found["T-D.4"].ours.removeprefix("largest distance "))
-    return Face("a search ends this far from D.4", ours, "proved", drawn, about)
+    return Face("largest distance from D.4, by search", ours, "proved", drawn, about)
 
 
 def without_decay(found: Results, every: ByExperiment) -> Face:
@@ -179,8 +179,8 @@ def predicted(found: Results, every: ByExperiment) -> Face | None:
     alt = f"{len(x)} measured sizes at which networks forget, {y.min():,.0f} to {y.max():,.0f}, "
     alt += f"against those predicted from costs: a prediction is {ours}."
     n_own = sum(row in own for row in by_cost)
-    about = f"of {n_own} seeds of x + y and {len(by_cost) - n_own} other tasks, measured (those of "
-    about += "other tasks at least) against predicted, equal on the dotted line"
+    about = f"D_crit of {n_own} seeds of x + y and {len(by_cost) - n_own} other tasks, measured ("
+    about += "of other tasks a lower bound) against predicted; dotted: equal"
     return Face("D_crit, predicted from costs", ours, "none", spark(curves, axis, axis, alt), about)
 
 

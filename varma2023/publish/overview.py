@@ -115,7 +115,7 @@ def costs(every: Mapping[str, Records]) -> Costs | None:
     sizes, memory = np.exp(critical.minima(kind.memory)).T
     rule = exp(float(logs(kind.rules, measures.least)[:, 1].mean()))
     rest = sum(map(measures.rests, kind.memory))
-    text = f"weight decay {kind.ends[0].run.weight_decay:g}; the rule's is that of "
+    text = f"weight decay {kind.ends[0].run.weight_decay:g}; the rule's cost is that on "
     text += f"{kind.rules[0].run.dataset_size:,} examples; {rest} of {len(kind.memory)} networks "
     text += "that memorise are at rest"
     meet, forget = kind.told.value, measures.d_crit_interval(kind.ends, SEVEN)

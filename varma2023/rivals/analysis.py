@@ -283,9 +283,9 @@ def ablations_table(records: Records) -> str:
         f"{sum(spikes(r, True) for r in runs)}, {sum(map(spikes, runs))} | {len(runs)}"
         for name, runs in variants(records).items()
     ]
-    heads = "changed | norm at the start | norm at the end | epoch of the fit"
+    heads = "changed | norm at the start | norm at the end | epoch of train accuracy 1"
     heads += " | epoch of test accuracy 0.98 | test accuracy at the end"
-    return table(f"{heads} | spikes before that, in all | runs", rows)
+    return table(f"{heads} | spikes before 0.98, in all | runs", rows)
 
 
 def general_text(records: Records) -> str:

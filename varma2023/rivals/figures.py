@@ -116,7 +116,7 @@ def fig_when(records: Records) -> go.Figure:
         ends = [min(e, int(r["epoch"][-1])) for e, r in zip(epochs, mine, strict=True)]
         arrows = ["diamond" if there else "arrow-right-open" for there in known]
         for label, colour, x, symbols, there in (
-            ("fits", TRAIN, fits, ["circle-open"] * len(mine), [True] * len(mine)),
+            ("fits its train set", TRAIN, fits, ["circle-open"] * len(mine), [True] * len(mine)),
             ("test accuracy 0.98", TEST, ends, arrows, known),
         ):
             hover = f"{label}: %{{customdata}}epoch %{{x:,.0f}}<br>%{{y}}<br>seed {seed}"

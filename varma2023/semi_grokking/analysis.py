@@ -228,8 +228,8 @@ class Left:
             kind = outcome(then) if then else ""
             rest = ("yes" if measures.rests(end) else "no") if end else ""
             rows.append([f"{rate:g}", f"{size:,}", seed, *cells[:2], kind, cells[2], rest])
-        heads = "η | D | seed | ends at | the longer run at | its outcome | minimiser from there"
-        return table(f"{heads} | at rest", rows)
+        heads = "η | D | seed | ends at | longer run ends at | its outcome | minimiser ends at"
+        return table(f"{heads} | minimiser at rest", rows)
 
 
 ALIKE, OF_PAIRS = 20, 25  # pairs of a network at two rates: at least so many must end alike (C45)
@@ -334,7 +334,7 @@ def again_table(records: Records, again: Records) -> str:
         then = f"{measures.value_at(one, 'test_accuracy', first.run.epochs):.3f}" if first else ""
         moves = f"{moves_at_end(one):+.3f}"
         rows.append([size, network.seed, *ends[:2], then, ends[2], moves, outcome(one)])
-    heads = "D | seed | ends at | in float64 | the longer run then | the longer run at its end"
+    heads = "D | seed | ends at | in float64 | longer run at that epoch | longer run at its end"
     return table(f"{heads} | change over its last tenth | outcome", rows)
 
 
@@ -592,7 +592,7 @@ def both_ways_table(found: Sequence[Pair]) -> str:
         residuals = [measures.finals(records, "residual").text(".2g") for records in (adamw, ends)]
         kinds = outcome_counts(ends, measures.end_kind)
         rows.append([kind, len(same), kinds, excess_text(same), *residuals])
-    heads = "by AdamW | networks | by the minimiser | Eq. (2) by AdamW above the minimiser's"
+    heads = "end by AdamW | networks | ends by minimiser | Eq. (2) by AdamW above the minimiser's"
     return table(f"{heads} | residual, AdamW | residual, minimiser", rows)
 
 
@@ -616,5 +616,5 @@ def outcomes_table(records: Records) -> str:
         bound = np.mean([measures.memory_bound(record.run) for record in here])
         cells = [len(standing(here, kind)) or "" for kind in OUTCOMES]
         rows.append([f"{size:,}", f"{bound:.2f}", *cells, ", ".join(f"{e:.2f}" for e in ends)])
-    heads = " | ".join(["D", "generalises above", *OUTCOMES])
+    heads = " | ".join(["D", "memory bound", *OUTCOMES])
     return table(f"{heads} | test accuracy at the end, by run", rows)

@@ -64,12 +64,12 @@ def fig6_transient(record: Record) -> go.Figure:
     """Fig. 6: accuracy, loss, norm and both logits of one run, with its plateau shaded."""
     logits = ["logits"] if "trig_logit" in record.metrics else []
     fig = _one_run(record, "accuracy", "loss", "norm", *logits)
-    draw_paper(fig, "its plateau, ~0.55 (p = 113)", y=0.55, place=(1, 1))
+    draw_paper(fig, "plateau at ~0.55 (p = 113)", y=0.55, place=(1, 1))
     fell = ""
     if here := measures.plateau(record):
         fig.add_vrect(x0=here.start, x1=here.end, fillcolor=NORM, opacity=0.08, line_width=0)
     if drop := analysis.norm_drop(record):
-        fell = f"; the norm is {drop.norm_before:.2f} as it ends and {drop.norm_after:.2f} after"
+        fell = f"; norm {drop.norm_before:.2f} as the plateau ends, {drop.norm_after:.2f} after"
     said = f"Accuracy, loss, norm and logits of one network on {record.run.dataset_size:,} "
     return set_alt(fig, f"{said}examples: {_described(record)}{fell}.")
 
@@ -115,7 +115,7 @@ def fig_carried(records: Records) -> go.Figure:
 
     From networks in the middle; an open marker is an end that was still falling.
     """
-    xaxis, yaxis = {"title": "accuracy as training ends"}, {"title": "accuracy at rest"}
+    xaxis, yaxis = {"title": "test accuracy by AdamW"}, {"title": "test accuracy by the minimiser"}
     fig = figure(xaxis=xaxis, yaxis=yaxis, height=440)
     told = []
     for i, (loss, colour) in enumerate({"rounded": TEST, "exact": GEN}.items()):
@@ -128,7 +128,7 @@ def fig_carried(records: Records) -> go.Figure:
             draw(fig, [x], [y], f"{loss} loss", hover, meta=plots.meta(record), **looks)
         told.append(f"after the {loss} loss {analysis.outcome_counts(here, end_kind)}")
     ends = [0.4, 1]
-    draw(fig, ends, ends, "stays", "as it was", colour=NORM, dash="dot", width=1.2, mode="lines")
+    draw(fig, ends, ends, "equal", "equal", colour=NORM, dash="dot", width=1.2, mode="lines")
     fig.add_hline(measures.PERFECT, line=plots.DOTTED)
     n = len(analysis.begun_in_the_middle(records))
     said = f"Test accuracy of {n} networks in the middle and where they rest: "
@@ -167,7 +167,7 @@ def fig_ends(records: Records, later: Records, field: str = "lr") -> go.Figure:
     fig.update_yaxes(plots.ACCURACY_FROM_0, col=1)
     told = "; ".join(f"{analysis.outcome_counts(own)} at {at}" for at, own in panes.items())
     said = f"Test accuracy at the end of {len(records)} networks against the size of their train "
-    return set_alt(fig, f"{said}set: {told}. Of {len(later)} of them a later end is drawn, too.")
+    return set_alt(fig, f"{said}set: {told}. For {len(later)} of them a later end is drawn, too.")
 
 
 def fig_outcomes(records: Records) -> go.Figure:
@@ -195,8 +195,8 @@ def _column_title(run: Run, field: str) -> str:
     if field == "beta1":
         return f"β₁ = {run.beta1:.4g}, η = {run.lr:g}"
     rate = "rounded loss" if run.loss == "rounded" else f"η = {run.lr:g}"
-    clip = f"clipped at {run.clip:g} ε" if run.clip else "as they are"
-    noise = f"noise of {run.noise:g} ε" if run.noise else "as they are"
+    clip = f"clipped at {run.clip:g} ε" if run.clip else "not clipped"
+    noise = f"noise of {run.noise:g} ε" if run.noise else "no noise"
     what = {"lr": rate, "loss": run.loss, "clip": clip, "noise": noise}[field]
     return f"{what}, D = {run.dataset_size:,}"
 
@@ -314,11 +314,11 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
     sizes, known = zip(*sorted(bounds.items()), strict=True)
     hover = "generalises above %{y:.2f}<br>D %{x:,}"
     line: Looks = {"colour": MEM, "dash": "dash", "width": 1.5, "meta": plots.shared_meta(ends)}
-    draw(fig, sizes, known, "mirror images, and 0.1", hover, **line)
+    draw(fig, sizes, known, "memory bound", hover, **line)
     least, most = analysis.PAPER_SIZES
     if sizes[0] <= most and sizes[-1] >= least:
-        draw_paper(fig, f"its sizes, {least:,} – {most:,}", x=analysis.PAPER_SIZES)
-        draw_paper(fig, "a run at 0.7, D ~2,000", x=plots.PAPER_UP, y=0.7)
+        draw_paper(fig, f"sizes {least:,} – {most:,}", x=analysis.PAPER_SIZES)
+        draw_paper(fig, "accuracy 0.7 at D ~2,000", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by the "
     said += f"size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
     return set_alt(fig, f"{said}{analysis.outcome_counts(ends, end_kind)}.")
@@ -353,8 +353,8 @@ def fig_both_ways(ways: Sequence[Pair]) -> go.Figure:
     places: Looks = {"tickvals": [*range(len(ticks))], "ticktext": ticks, "showgrid": False}
     fig.update_xaxes(title="where AdamW ends", tickangle=0, **places)
     said = "; ".join(f"{k} by AdamW: {analysis.excess_text(same)}" for k, same in groups.items())
-    text = f"{len(ways)} networks in both ways: Eq. (2) where AdamW ends over its value where the "
-    return set_alt(fig, f"{text}minimiser does, less 1. {said}.")
+    text = f"{len(ways)} networks trained both ways: by how much Eq. (2) where AdamW ends is above "
+    return set_alt(fig, f"{text}that where the minimiser ends. {said}.")
 
 
 # --- how long memory lasts -----------------------------------------------------------------------
@@ -389,7 +389,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
         tick: Looks = {"mode": "markers", "marker": marker, "place": (row, 1)}
         draw(fig, halves, [*rates], "accuracy ½", "accuracy ½ at D %{x:,.0f}", **tick)
         reach, marks = [min(rates) / 2, max(rates) * 2], known.get(p, (nan, nan))
-        looked = ("grokked ones forget below", TEST, "dot"), ("costs meet at", MEM, "dash")
+        looked = ("grokked networks forget below", TEST, "dot"), ("costs meet at", MEM, "dash")
         for (name, colour, dash), mark in zip(looked, marks, strict=True):
             if isfinite(mark):
                 line: Looks = {"colour": colour, "dash": dash, "mode": "lines", "place": (row, 1)}
@@ -444,7 +444,7 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
     """
     titles = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds]
     fig = panels(
-        440, [*titles, "mean place of a spike"], cols=len(kinds) + 1, horizontal_spacing=0.1
+        440, [*titles, "mean rank of a spike"], cols=len(kinds) + 1, horizontal_spacing=0.1
     )
     for col, records in enumerate(kinds, start=1):
         sizes = coloured(group(records, "dataset_size").items())
@@ -468,8 +468,8 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         looks |= {"colour": theme.TRAIN, "place": (1, len(kinds) + 1)}
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
     fig.add_hline(y=0.5, line=plots.DOTTED, col=len(kinds) + 1)
-    fig.update_yaxes(title="η × epochs to leave", col=1)
-    fig.update_yaxes(title="mean place", range=[0, 1], col=len(kinds) + 1)
+    fig.update_yaxes(title="η × epochs to leave memory", col=1)
+    fig.update_yaxes(title="mean rank", range=[0, 1], col=len(kinds) + 1)
     names = ["the last", *(f"{each} before" for each in before[1:])]
     where: Looks = {"tickvals": [-each for each in before], "ticktext": names}
     fig.update_xaxes(where, col=len(kinds) + 1)
@@ -477,5 +477,5 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         f"{title}: rank correlation {metastable.sooner(own).text()}"
         for title, own in zip(titles, kinds, strict=True)
     )
-    told = f"The spike at which networks leave has the mean place {spans[0].text()} among its like"
+    told = f"The spike at which networks leave has mean rank {spans[0].text()} by height"
     return set_alt(fig, f"Time to leave memory and height of spikes. {said}. {told}.")

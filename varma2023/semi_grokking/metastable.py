@@ -32,7 +32,7 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
         told = [analysis.share_text(here), size, f"{none[-1]:,}" if none else "none"]
         rows.append([p, f"{rate:g}", time, *told, *marks])
     heads = "p | η | η × epochs | end above ½ | accuracy ½ at D | largest D with none above ½"
-    return table(f"{heads} | grokked ones forget below | costs meet at | ½ over that", rows)
+    return table(f"{heads} | grokked ones forget below | costs meet at | D at ½ / that", rows)
 
 
 # --- how high above its minimum AdamW hovers in memory -------------------------------------------
@@ -205,7 +205,7 @@ def sooner(records: Records, read: measures.Reading = median_height) -> Interval
 
 
 def place_of_last(records: Records, before: int = 0, read: Readings = spike_heights) -> Interval:
-    """The mean place of the spike at which a network leaves memory, among its like, over seeds.
+    """The mean rank of the spike at which a network leaves memory, among its like, over seeds.
 
     Those are the spikes of the same number, of networks of the same rate and size that were still
     in memory at it. With `before`, of the spike so many before the last. 1/2 if height has no part.

@@ -61,7 +61,7 @@ def fig_d4_exchange(circuits: EqualCircuits, kappas: Sequence[float]) -> go.Figu
     P = sorted(circuits.P)[:2]
     share = np.linspace(0, 1, 201)
     xaxis = {"title": f"share of the circuit with P = {P[0]:g}", "range": [0, 1.01]}
-    fig = figure(xaxis=xaxis, yaxis={"title": "decay term, relative", "rangemode": "tozero"})
+    fig = figure(xaxis=xaxis, yaxis={"title": "decay term over that at 1", "rangemode": "tozero"})
     lowest = []
     for kappa, line in zip(kappas, cycle(CIRCUITS), strict=False):
         cost = sharing_cost(replace(circuits, P=tuple(P), kappa=kappa), share)

@@ -167,8 +167,8 @@ def heights_table(pushes: Pushes) -> str:
         rows.append(
             f"{run.dataset_size:,} | {run.seed} | {push.base:.1f} | {rested} | {ends} | {last}"
         )
-    heads = "D | seed | Eq. (2) over α in memory | at rest there | top | height | share at the top"
-    return table(f"{heads} | at the end | test accuracy at the end", rows)
+    heads = "D | seed | Eq. (2) over α in memory | at rest there | Eq. (2) over α at top | height"
+    return table(f"{heads} | share at top | Eq. (2) over α at end | test accuracy at end", rows)
 
 
 Memories = Mapping[tuple[int, int], float]

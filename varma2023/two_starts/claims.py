@@ -221,7 +221,7 @@ def deep(found: ByExperiment) -> Result:
 
 @CLAIMS.row(
     "B49",
-    "Beyond: how high it is around memory",
+    "Beyond: how high the barrier around memory is",
     "at p = 31 the height in Eq. (2) over which a spring on the trigonometric logits pulls a "
     "network out of memory falls as the train set grows",
     (BARRIER, "fig-pushed"),

@@ -55,7 +55,7 @@ def fig10_relative_strength(records: Records) -> go.Figure:
     fig.update_xaxes(plots.size_axis(records)).update_yaxes(plots.LOG, row=1, col=1)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=2)
     said = f"Ratio of trig to mem logit, and test accuracy, of {len(records)} networks where "
-    said += "ungrokking ended, against the size of the train set. The ratio goes over "
+    said += "ungrokking ended, against the size of the train set. The ratio spans "
     said += f"{analysis.decades(records):.1f} powers of ten; its rank correlation with the size is "
     return set_alt(fig, f"{said}{analysis.rank_correlation(records).text()}.")
 
@@ -111,7 +111,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
     def still_falling(shake: analysis.Shake) -> bool:
         return not (shake.rested and measures.rests(shake.after))
 
-    fig = panels(440, ["test accuracy", "change of Eq. (2), by D"], **COLUMNS)
+    fig = panels(440, ["test accuracy after the shake", "change of Eq. (2), by D"], **COLUMNS)
     line: Looks = {"colour": NORM, "dash": "dot", "width": 1, "mode": "lines"}
     draw(fig, [0, 1], [0, 1], "as before", place=(1, 1), showlegend=False, **line)
     fig.add_hline(0, line=plots.DOTTED, row=1, col=2)
@@ -131,7 +131,7 @@ def fig_shaken(shaken: Sequence[analysis.Shake]) -> go.Figure:
             aside = [size * (1 + 0.004 * (s.after.run.seed - 2)) for s in here]  # none on another
             changes = [s.change for s in here]
             draw(fig, aside, changes, name, "%{customdata}", place=(1, 2), **points)
-    fig.update_xaxes(title="before", range=[-0.03, 1.03], row=1, col=1)
+    fig.update_xaxes(title="test accuracy before", range=[-0.03, 1.03], row=1, col=1)
     fig.update_xaxes(title="D", tickvals=sizes, row=1, col=2)
     fig.update_yaxes({**plots.ACCURACY, "title": ""}, row=1, col=1)
     fig.update_yaxes(tickformat="+.1%", row=1, col=2)
@@ -148,7 +148,7 @@ def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
     plots.draw_paper_size(fig, grokked)
     if measures.papers_task(fresh):
-        plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
+        plots.draw_paper(fig, "fresh, accuracy 0.7 at D ~2,000", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, by "
     said += "the size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(grokked)}, up from fresh ones at {measures.d_crit_text(fresh)}."
@@ -173,7 +173,7 @@ def fig_kept(grokked: Records, fresh: Records) -> go.Figure:
     line: Looks = {"colour": NORM, "mode": "lines", "width": 1.4}
     hover = "%{y:.3f} at D = %{x:,}<br>by mirror images"
     draw(fig, list(sizes), mirror, "mirror images alone", hover, place=(1, 1), dash="dot", **line)
-    told, guess = "a guess: %{y:.2f} nats", [log(grokked[0].run.p)] * len(sizes)
+    told, guess = "the loss of a guess: %{y:.2f} nats", [log(grokked[0].run.p)] * len(sizes)
     draw(fig, list(sizes), guess, "a guess", told, place=(1, 2), dash="longdash", **line)
     fig.update_xaxes(plots.size_axis([*grokked, *fresh], "D", (30, 100, 300, 1000, 3000)))
     fig.update_yaxes(plots.ACCURACY | {"title": ""}, row=1, col=1)

@@ -81,7 +81,7 @@ def transition_table(records: Records, field: str = "weight_decay") -> str:
         ends = [f"{end:.2f}" for end in measures.curve(here)[1][[0, -1]]]
         factor = measures.widths(here, field).text(".1f")
         rows.append([f"{value:g}", len(here), *crits, factor, *ends])
-    heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | from 0.1 to 0.9: factor in D′"
+    heads = " | runs | D_crit (accuracy ½) | accuracy 0.7 at D′ | factor in D′, accuracy 0.1 to 0.9"
     heads += " | accuracy at the smallest D′ | at the largest"
     return table(NAMES[field] + heads, rows)
 
@@ -123,7 +123,7 @@ def adamw_table(records: Records) -> str:
         rows.append([f"{decay:g}", len(here), f"{decay_times(here):g}", *crits])
     last, times = min(record.run.epochs for record in records), decay_times(records)
     heads = f"weight decay | runs | decay times 1 / (ηλ) | D_crit at epoch {last:,}"
-    return table(f"{heads} | after {times:g} decay times", rows)
+    return table(f"{heads} | D_crit after {times:g} decay times", rows)
 
 
 MAX_D_CRIT_SHIFT = 0.1  # relative; by which D_crit may move and be the same (choice C19)

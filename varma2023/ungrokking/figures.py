@@ -155,7 +155,7 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
         f"weight decay {decay:g}: {curve[-1][1]:,.0f} after {curve[-1][0]:g} decay times"
         for decay, curve in curves.items()
     )
-    text = f"D_crit of ungrokking by AdamW as time goes on. {ends or 'It is nowhere known'}. "
+    text = f"D_crit of ungrokking by AdamW as time goes on. {ends or 'It is not known'}. "
     return set_alt(fig, f"{text}By the minimiser: {said}.")
 
 
@@ -178,7 +178,7 @@ def fig_moduli(known: Records, new: Records) -> go.Figure:
         line: Looks = {"colour": NORM, "dash": dash_of(i), "mode": "lines", "width": 1.6}
         curve = [constant * analysis.LAWS[name](each) for each in p]
         draw(fig, p, curve, f"{constant:.2f} {name}", "%{y:,.0f} at p = %{x:.0f}", **line)
-    kinds = ("set the constants", MEM, "square", known), ("tests the laws", TEST, "circle", new)
+    kinds = ("to fit the laws", MEM, "square", known), ("to test the laws", TEST, "circle", new)
     for label, colour, symbol, here in kinds:
         for units in (crits[modulus] for modulus in group(here, "p")):
             told = [f"seed {unit[0].run.seed}" for unit in units]
@@ -217,8 +217,8 @@ def fig_pinned(found: pinned.Sizes) -> go.Figure:
     every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
     fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
     fig.update_yaxes(plots.log_axis(every or [1.0], "examples", plots.TICKS, 0.1), row=1, col=1)
-    fig.update_xaxes(title="all follow, over its mean", row=1, col=2)
-    fig.update_yaxes(title="D<sub>crit</sub> over its mean", row=1, col=2)
+    fig.update_xaxes(title="size from which all follow / its mean", row=1, col=2)
+    fig.update_yaxes(title="D<sub>crit</sub> / its mean", row=1, col=2)
     halves, wholes = (pinned.over_text(found, i) or "not known" for i in (1, 2))
     said = f"D_crit over the size from which half of all examples follow: {halves}; over that from "
     said += f"which all do: {wholes}. Rank correlation over seeds with the latter: "
