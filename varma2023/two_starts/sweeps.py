@@ -67,8 +67,7 @@ def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     every = replace(grid, seeds=2 * grid.seeds)  # the later half, as there
     runs = from_random(every, changes)
     if grid.sizes is AT_REST:
-        runs += from_random(replace(every, sizes=(1365, 1380), epochs=100_000), changes)
-        runs = [run for run in runs if run.dataset_size != 1380 or run.seed == 8]
+        runs += from_random(replace(every, sizes=(1365,), epochs=100_000), changes)
     fresh = [run for run in runs if run.seed >= grid.seeds]
     return [*profiles.to_the_minimum(inits, grid, changes), *fresh]
 
