@@ -377,7 +377,7 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
     return profiles.to_rest(profile, middle) + on
 
 
-MORE_MIDDLE = ((940, 9), (1060, 6))
+MORE_MIDDLE = ((940, 9), (1060, 6), (980, 17), (1020, 17), (1020, 23))
 """Size and seed of published networks of `narrower_more` that end in the middle."""
 
 
