@@ -379,6 +379,8 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
 
 MORE_MIDDLE = ((940, 9), (1060, 6), (980, 17), (1020, 17), (1020, 23))
 """Size and seed of published networks of `narrower_more` that end in the middle."""
+MORE_FALLING = {(1020, 1.0, 17, 48): 3}
+"""Of these, ends with so many times the gradients: see `profiles.longer`."""
 
 
 def narrower_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -394,7 +396,7 @@ def narrower_more(profile: str = "published", seeds: int | None = None) -> list[
     runs = semi_grokking(profile, last, sizes, p=p, model=profiles.NARROW, n_logged=100)
     fresh = _at_rate((run for run in runs if run.seed >= count), RATES[0])
     middle = _chosen(fresh, MORE_MIDDLE if profile == "published" else None)
-    return fresh + profiles.to_rest(profile, middle)
+    return fresh + profiles.longer(profile, profiles.to_rest(profile, middle), MORE_FALLING)
 
 
 EDGE = 16  # times the usual learning rate, at which nearly all networks spike at p = 31
