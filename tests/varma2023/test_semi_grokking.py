@@ -251,7 +251,7 @@ def test_the_papers_sizes_show_where_each_network_ends_and_goes():
     assert analysis.above_half_text(records).startswith("0 of 5 at η = 0.004, ")
     said = [analysis.is_alike([True] * n + [False] * m) for n, m in ((20, 5), (19, 5), (19, 6))]
     assert said == [True, None, False]
-    fig = shown(figures.fig_ends(records, later), f"Of {len(later)} of them")
+    fig = shown(figures.fig_ends(records, later), f"For {len(later)} of them")
     drawn = [trace for trace in fig.data if "the paper" not in trace.name]
     papers = [(trace.x[0], trace.y[0]) for trace in fig.data if trace not in drawn]
     assert papers == [(2000, 0.7)] * 2  # in the panel of each rate
