@@ -171,7 +171,7 @@ def draw_paper(
 def draw_paper_size(fig: go.Figure, records: Records, place: Place = None) -> None:
     """Where the paper's ungrokking ends at a test accuracy of 0.7; only beside its own task."""
     if measures.papers_task(records):
-        draw_paper(fig, "accuracy 0.7 at D′ 800 – 1,000", x=PAPER_DOWN, y=0.7, place=place)
+        draw_paper(fig, "0.7 at D′ 800 – 1,000", x=PAPER_DOWN, y=0.7, place=place)
 
 
 def early_text(records: Records) -> str:

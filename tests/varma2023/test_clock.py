@@ -46,4 +46,4 @@ def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
     last = analysis.ungrokking(records)[-1]
     last.metrics["train_accuracy"] = np.full(len(last["epoch"]), 0.9)
     assert analysis.rates_table(records).count("<td>1 of 40</td>") == 1
-    assert "at 0.004 time to grok 3.0" in figures.fig_clock(records).layout.meta["alt"]
+    assert "at η = 0.004 time to grok 3.0" in figures.fig_clock(records).layout.meta["alt"]

@@ -125,8 +125,8 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
     "collapse": (
         lambda: fig_collapse(WAITS, {31: 150.0, 53: 290.0}),
         "Decay times until 60 networks",
-        "by D over the size where grokked networks forget, +",
-        "by D over the size where fresh networks end at ½, not told",
+        "by D over where grokked ones forget, +",
+        "by D over where fresh ones end at ½, not told",
     ),
     "norms": (
         lambda: fig_norms(WAITS),

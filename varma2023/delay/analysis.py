@@ -468,8 +468,8 @@ def compared(found: dict[Setting, list[Record]]) -> dict[Setting, Comparison]:
 def units(crits: dict[int, float]) -> dict[str, Callable[[Records], float]]:
     """Two sizes to count D in, of the runs of a setting; `crits`: D_crit of ungrokking."""
     return {
-        "the size where grokked networks forget": lambda here: crits.get(here[0].run.p, nan),
-        "the size where fresh networks end at ½": lambda here: measures.d_crit(here).value,
+        "where grokked ones forget": lambda here: crits.get(here[0].run.p, nan),
+        "where fresh ones end at ½": lambda here: measures.d_crit(here).value,
     }
 
 

@@ -180,9 +180,9 @@ def fig_norms(found: Found) -> go.Figure:
     alone: Looks = {"colour": NORM, "dash": "dash", "place": (1, 2)}
     own = np.linspace(most / 8, most, 50)
     draw(fig, own, own, "weight decay alone", "%{y:.2g} by weight decay alone", **alone)
-    fig.update_xaxes(title="D / size where fresh networks end at ½", row=1, col=1)
+    fig.update_xaxes(title="D / that of fresh ones at ½", row=1, col=1)
     fig.update_yaxes(title="norm / its peak", range=[0, 1.03], row=1, col=1)
-    fig.update_xaxes(title="decay times by weight decay alone", row=1, col=2)
+    fig.update_xaxes(title="by weight decay alone", row=1, col=2)
     fig.update_yaxes({"title": "decay times", **plots.LOG, "tickvals": TIMES}, row=1, col=2)
     return set_alt(fig, f"The norm half-way to the rule, over its peak. {'; '.join(told)}.")
 

@@ -237,7 +237,7 @@ def fig_equal_cost(
                 told = f"{name}: D = {each.text(',.0f')}<br>{who}"
                 draw(fig, [each.value], [height * aside], name, told, **mark)
     if papers_task([*mem, *gen]):  # where the paper's ungrokking ends
-        plots.draw_paper(fig, "accuracy 0.7 at D′ 800 – 1,000", x=plots.PAPER_DOWN)
+        plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
     fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
     fig.update_yaxes(

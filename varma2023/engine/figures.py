@@ -83,7 +83,7 @@ def fig_engine_ladder(measured: dict[str, Any]) -> go.Figure:
             bars: Looks = {"error_x": _bars(*factor)} if i == 2 else {}
             draw(fig, column, list(ways), case, hover, place=(i, 1), **bars, **looks)
     fig.update_xaxes({"title": "ms a model-step", **TIMES}, row=1)
-    fig.update_xaxes(title="times the textbook's speed", rangemode="tozero", row=2)
+    fig.update_xaxes(title="times textbook", rangemode="tozero", row=2)
     fig.update_xaxes(title="share of the peak", rangemode="tozero", tickformat=".0%", row=3)
     longest = max(map(list, cases.values()), key=len)
     fig.update_yaxes(categoryorder="array", categoryarray=longest[::-1])

@@ -318,7 +318,7 @@ def fig_minimised_ends(ends: Records) -> go.Figure:
     least, most = analysis.PAPER_SIZES
     if sizes[0] <= most and sizes[-1] >= least:
         draw_paper(fig, f"sizes {least:,} – {most:,}", x=analysis.PAPER_SIZES)
-        draw_paper(fig, "accuracy 0.7 at D ~2,000", x=plots.PAPER_UP, y=0.7)
+        draw_paper(fig, "a run at 0.7, D ~2,000", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy of {len(ends)} networks taken from random weights to a minimum, by the "
     said += f"size of their train set, {sizes[0]:,} to {sizes[-1]:,}: "
     return set_alt(fig, f"{said}{analysis.outcome_counts(ends, end_kind)}.")

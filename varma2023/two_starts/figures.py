@@ -148,7 +148,7 @@ def fig_hysteresis(grokked: Records, fresh: Records) -> go.Figure:
         plots.draw_accuracy(fig, ends, "seed", label, colour, look)
     plots.draw_paper_size(fig, grokked)
     if measures.papers_task(fresh):
-        plots.draw_paper(fig, "fresh, accuracy 0.7 at D ~2,000", x=plots.PAPER_UP, y=0.7)
+        plots.draw_paper(fig, "0.7 at D ~2,000, fresh", x=plots.PAPER_UP, y=0.7)
     said = f"Test accuracy where {len(grokked)} grokked and {len(fresh)} fresh networks end, by "
     said += "the size of the train set. Down from grokked networks it crosses a half at "
     said += f"{measures.d_crit_text(grokked)}, up from fresh ones at {measures.d_crit_text(fresh)}."

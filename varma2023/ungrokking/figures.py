@@ -217,8 +217,8 @@ def fig_pinned(found: pinned.Sizes) -> go.Figure:
     every = [float(size) for rows in found.values() for size in rows[:, :3].ravel()]
     fig.update_xaxes(plots.log_axis([*found] or [1], "modulus p", [*found], 0.1), row=1, col=1)
     fig.update_yaxes(plots.log_axis(every or [1.0], "examples", plots.TICKS, 0.1), row=1, col=1)
-    fig.update_xaxes(title="size from which all follow / its mean", row=1, col=2)
-    fig.update_yaxes(title="D<sub>crit</sub> / its mean", row=1, col=2)
+    fig.update_xaxes(title="all follow, over its mean", row=1, col=2)
+    fig.update_yaxes(title="D<sub>crit</sub> over its mean", row=1, col=2)
     halves, wholes = (pinned.over_text(found, i) or "not known" for i in (1, 2))
     said = f"D_crit over the size from which half of all examples follow: {halves}; over that from "
     said += f"which all do: {wholes}. Rank correlation over seeds with the latter: "
