@@ -101,7 +101,7 @@ def in_the_middle(records: Records) -> list[int]:
 
 
 def steps_text(records: Records) -> str:
-    """ "0.23, 0.50 (their mean 0.31)": the most that each curve rises from one size to the next."""
+    """ "0.23, 0.50 (0.31 of their mean curve)": the largest rise of each curve between sizes."""
     curves = _curves(records, at_the_end)
     each = ", ".join(f"{np.diff(accuracy).max():.2f}" for accuracy in curves)
     return f"{each} ({np.diff(np.mean(curves, axis=0)).max():.2f} of their mean curve)"
