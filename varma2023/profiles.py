@@ -15,7 +15,8 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
 PROFILES = ("published", "quick", "paper")
-QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256))
+SMALL = ModelConfig(d_model=64, d_mlp=256)
+QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=SMALL, n_logged=60)
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
 NARROW = ModelConfig(d_model=48, d_mlp=96, n_heads=2)  # less than half as wide (choice C83)
@@ -162,7 +163,7 @@ LARGEST = 3.4  # times p ln p: on so many examples narrow networks, and those at
 def minimised(run: Run, gradients: int, init: Run | None, precision: str = "float64") -> Run:
     """The run's train set and weight decay, by the minimiser of Eq. (2), from the end of `init`."""
     own: Changes = {"optimiser": "lbfgs", "precision": precision, "epochs": gradients, "init": init}
-    n_logged = 100 if precision == "float64" else 40
+    n_logged = min(100 if precision == "float64" else 40, max(2, gradients // 4))
     return replace(run, **own, tolerance=RESIDUAL, n_logged=n_logged, keep_weights=False)
 
 
@@ -230,7 +231,7 @@ PAPERS_UNGROKKING = np.geomspace(390, 1494, 7)  # the sizes of Fig. 7
 @sets(
     *("seed", "dataset_size"),
     published=Grid(10, 100_000, PAPERS_UNGROKKING),
-    quick=Grid(2, 800, (40, 120, 600), run=QUICK_RUN),
+    quick=Grid(2, 600, (40, 120, 600), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, PAPERS_UNGROKKING),
 )
 def ungrokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:

@@ -174,5 +174,5 @@ def test_other_tasks_start_from_most_of_the_examples_longer_where_told_or_late()
         assert largest == start.dataset_size if task in LATE else largest < every / 2
         assert start.keep_weights
     for run in other_tasks("quick"):
-        assert (run.init.optimiser, run.init.epochs) == ("adamw", 300)
+        assert (run.init.optimiser, run.init.epochs) == ("adamw", 200)
         assert {*run.split()[0]} <= {*run.init.split()[0]}

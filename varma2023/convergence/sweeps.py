@@ -19,8 +19,8 @@ def convergence(profile: str = "published", seeds: int | None = None) -> list[Ru
     lengths = ((1200, 30_000), (150, 40_000), (300, 100_000))
     if small:
         everything = profiles.full_data("quick")[0]
-        lengths = ((620, 1500), (40, 800), (100, 800))
-    own = replace(everything, n_logged=80 if small else 200, keep_weights=False)
+        lengths = ((620, 900), (40, 500), (100, 500))
+    own = replace(everything, n_logged=60 if small else 200, keep_weights=False)
     grokked, ungrok, random = (replace(own, dataset_size=D, epochs=epochs) for D, epochs in lengths)
     ungrok = replace(ungrok, init=everything)
     random = replace(random, labels="random", keep_weights=small)  # `efficiency.rays` reads them
@@ -55,7 +55,7 @@ def strength(profile: str = "published", seeds: int | None = None) -> list[Run]:
         for c in (0.1, 1.0, 10.0):
             decay = base.weight_decay / c
             run = replace(base, eps=base.eps * c, weight_decay=decay, lr=base.lr * c)
-            epochs = 500 if quick else round(20 * run.decay_time)
+            epochs = 250 if quick else round(20 * run.decay_time)
             runs.append(replace(run, epochs=epochs, tolerance=0.3))
     return runs
 
@@ -173,5 +173,5 @@ def _at_minima(
         run = replace(run, n_logged=60, steepness=PART)
         for pace in paces:
             faster = replace(run, lr=pace * PAPERS.lr)
-            runs.append(replace(faster, epochs=round((0.2 if quick else STAY) * faster.decay_time)))
+            runs.append(replace(faster, epochs=round((0.1 if quick else STAY) * faster.decay_time)))
     return runs

@@ -18,7 +18,7 @@ SIZES: dict[str, dict[int, tuple[int, ...]]] = {
 }
 FIRST = {
     "published": Run(p=31, dataset_size=340, lr=4e-3, epochs=12_000, n_logged=150),
-    "quick": replace(QUICK_RUN, dataset_size=440, epochs=500, n_logged=100),
+    "quick": replace(QUICK_RUN, dataset_size=440, epochs=300),
     "paper": Run(dataset_size=1900, epochs=1_000_000, n_logged=300),
 }
 DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
@@ -55,7 +55,7 @@ WIDE = (760, 850, 950, 1100, 1350, 1750, 2528)
 @sets(
     *("seed", "dataset_size"),
     published=Grid(10, 30_000, WIDE, run=AT_53),
-    quick=Grid(1, 500, (440, 520, 800), run=QUICK_RUN),
+    quick=Grid(1, 300, (440, 520, 800), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, WIDE, run=replace(AT_53, lr=1e-3)),
 )
 def delay_53(profile: str, grid: Grid) -> list[Run]:

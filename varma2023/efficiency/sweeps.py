@@ -41,7 +41,7 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 3000, np.geomspace(4000, 8000, 3)),
-    quick=Grid(1, 250, (640, 900), *QUICK),
+    quick=Grid(1, 120, (640, 900), *QUICK),
     paper=Grid(10, 3000, np.linspace(4000, 8000, 9)),
 )
 def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -59,7 +59,7 @@ ANEW = {"published": 12.0, "quick": 3.0, "paper": 40.0}  # lr x epochs of AdamW:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 6000, np.geomspace(4000, 8000, 3), run=Run(lr=4e-3)),
-    quick=Grid(1, 250, (640, 900), run=QUICK_RUN),
+    quick=Grid(1, 120, (640, 900), run=QUICK_RUN),
     paper=Grid(10, 6000, np.linspace(4000, 8000, 9)),
 )
 def generalising_anew(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -77,7 +77,7 @@ def generalising_anew(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 3000, (5657,)),
-    quick=Grid(1, 250, (800,), *QUICK),
+    quick=Grid(1, 120, (800,), *QUICK),
     paper=Grid(10, 3000, (5657,)),
 )
 def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:

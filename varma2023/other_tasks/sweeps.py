@@ -42,7 +42,7 @@ MOST = 0.95  # share of the examples that a network has before it ungroks: the o
 LATE = ("x/y or x-y", "x^2+xy+y^2", "S_n: xyx^-1", "S_n: xyx")
 """Tasks whose networks hold the rule late, if at all: they have a longer start, and more sizes."""
 
-STARTS = {"published": (4e-3, 20, 100), "quick": (4e-3, 1.2, 1.2), "paper": (1e-3, 20, 100)}
+STARTS = {"published": (4e-3, 20, 100), "quick": (4e-3, 0.8, 0.8), "paper": (1e-3, 20, 100)}
 """Of the networks that runs start from: learning rate and decay times, then those of `LATE`."""
 
 SIZES = 300 * 20 ** (np.arange(9) / 7)
@@ -77,7 +77,7 @@ def task_starts(
 @sets(
     *("seed", "dataset_size"),
     published=Grid(2, 6000, SIZES[:7]),
-    quick=Grid(1, 40, (30, 250, 700), run=profiles.QUICK_RUN),
+    quick=Grid(1, 40, (30, 700), run=profiles.QUICK_RUN),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def other_tasks(

@@ -28,7 +28,7 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
     few = seed_range(profile, seeds, published=2)
     base = Run(p=53, dataset_size=1200, epochs=20_000, n_logged=300)
     if profile == "quick":
-        base = replace(QUICK_RUN, dataset_size=800, epochs=900, n_logged=80)
+        base = replace(QUICK_RUN, dataset_size=800, epochs=500)
     if profile == "paper":
         base = Run(epochs=50_000, n_logged=400)
     base = apply(base, changes)
@@ -76,7 +76,7 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     """
     count = seed_range(profile, seeds)
     first, lengths = WITHOUT[profile]
-    base = replace(first, weight_decay=0.0, n_logged=200)
+    base = replace(first, weight_decay=0.0)
     exact = replace(base, lr=4 * PAPERS.lr, eps=NO_EPS, precision="float64")
     free = [
         replace(exact, dataset_size=size, epochs=epochs, seed=seed)
@@ -92,7 +92,7 @@ def with_decay(profile: str = "published", seeds: int | None = None) -> list[Run
     """Not in the paper: with weight decay, on the largest size of `without_decay` (choice C92)."""
     first, lengths = WITHOUT[profile]
     (size, epochs), count = lengths[-1], seed_range(profile, seeds)
-    base = replace(first, dataset_size=size, epochs=epochs // 4, n_logged=200, lr=4 * PAPERS.lr)
+    base = replace(first, dataset_size=size, epochs=epochs // 4, lr=4 * PAPERS.lr)
     return [replace(base, seed=seed) for seed in count]
 
 
@@ -106,8 +106,8 @@ def slingshots(profile: str = "published", seeds: int | None = None) -> list[Run
     count = seed_range(profile, seeds, published=10)
     first, lengths = WITHOUT[profile]
     own: dict[str, Any] = {"dataset_size": lengths[0][0], "weight_decay": 0.0, "lr": 4 * PAPERS.lr}
-    fast = replace(first, n_logged=200, **own)
-    length = {"published": 25_000, "quick": 400, "paper": 62_500}[profile]
+    fast = replace(first, **own)
+    length = {"published": 25_000, "quick": 200, "paper": 62_500}[profile]
     few = [replace(fast, epochs=length, seed=seed) for seed in count]
     (size, epochs), half = lengths[-1], few[: (len(few) + 1) // 2]
     many = [replace(run, dataset_size=size, epochs=epochs) for run in half]
@@ -130,6 +130,7 @@ def longer_slingshots(profile: str = "published", seeds: int | None = None) -> l
     From the same random weights; of the other profiles all.
     """
     first = slingshots(profile, seeds)[0]
-    longer = replace(first, loss="rounded", epochs=3 * first.epochs, n_logged=300)
+    n_logged = first.n_logged * 3 // 2
+    longer = replace(first, loss="rounded", epochs=3 * first.epochs, n_logged=n_logged)
     own = NEAR_MIRRORS[:seeds] if profile == "published" else seed_range(profile, seeds)
     return [replace(longer, seed=seed) for seed in own]

@@ -44,7 +44,7 @@ def _on(start: Run, times: int, **changes: Any) -> Run:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 50_000, range(300, 441, 20), run=Run(p=31, dataset_size=1, n_logged=300)),
-    quick=Grid(1, 500, (300, 440, 800), run=replace(QUICK_RUN, n_logged=100)),
+    quick=Grid(1, 300, (300, 440, 800), run=QUICK_RUN),
     paper=Grid(10, 30_000_000, np.linspace(1500, 2050, 20), run=Run(n_logged=500)),
 )
 def semi_grokking(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -133,7 +133,7 @@ def larger_step(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     quick = profile == "quick"
     count = seed_range(profile, seeds)
-    base = replace(QUICK_RUN, lr=1e-3, epochs=200) if quick else Run(epochs=16_000, n_logged=300)
+    base = replace(QUICK_RUN, lr=1e-3, epochs=120) if quick else Run(epochs=16_000, n_logged=300)
     sizes = (300, 440, 620) if quick else (1700, 2050)
     usual = [replace(base, dataset_size=size, seed=seed) for size, seed in product(sizes, count)]
     controls = [run for run in usual if run.dataset_size == sizes[-1]]
@@ -482,7 +482,7 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     usual, large = step[-1].lr, nearest(step)
     lengths, n = (5500, 6000, 6000, 4000, 4000), 150
     if profile == "quick":
-        lengths, n = (200,) * 5, 50
+        lengths, n = (100,) * 5, 25
     kinds = (
         large,
         [replace(run, lr=usual) for run in large],
@@ -502,7 +502,7 @@ def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run
 
     By AdamW at the paper's rate: for long on few examples, then on so many that the rule stays.
     """
-    lengths = {"quick": {40: 600, 400: 300}}.get(profile, {300: 80_000, 1194: 20_000})
+    lengths = {"quick": {40: 300, 400: 150}}.get(profile, {300: 80_000, 1194: 20_000})
     count = len(seed_range(profile, seeds, quick=2))
     runs = (profiles.ungrokking(profile, count, [size], epochs=n) for size, n in lengths.items())
     return _followed(profile, runs)
@@ -513,7 +513,7 @@ def remembering(profile: str = "published", seeds: int | None = None) -> list[Ru
 
     By AdamW at the paper's rate and modulus: on few examples, then on the least size of its Fig. 5.
     """
-    lengths = {"quick": {40: 600, 300: 300}}.get(profile, {300: 80_000, 1500: 100_000})
+    lengths = {"quick": {40: 300, 300: 150}}.get(profile, {300: 80_000, 1500: 100_000})
     p = None if profile == "quick" else profiles.PAPERS.p
     runs = (semi_grokking(profile, seeds, [size], p=p, epochs=n) for size, n in lengths.items())
     return _followed(profile, runs)

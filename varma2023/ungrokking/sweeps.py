@@ -30,7 +30,7 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 6000, (390, 550, 650, 770, 910, 1080, 1500)),
-    quick=Grid(1, 250, (40, 120, 250, 400), *QUICK),
+    quick=Grid(1, 120, (40, 120, 250, 400), *QUICK),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -47,7 +47,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 6000, (500, 560, 620, 680, 740, 810, 890, 980, 1080, 1200)),
-    quick=Grid(1, 250, (90, 180), run=QUICK_RUN),
+    quick=Grid(1, 120, (90, 180), run=QUICK_RUN),
     paper=Grid(10, 20_000, PAPER_SIZES),
 )
 def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -72,7 +72,7 @@ def a_million(profile: str = "published", seeds: int | None = None) -> list[Run]
 @sets(
     *("seed", "dataset_size", "weight_decay"),
     published=Grid(5, 100_000, (300, 390, 610, 763, 955, 1494)),
-    quick=Grid(1, 300, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
+    quick=Grid(1, 150, (40, 120, 400), (0.5, 2.0), QUICK_RUN),
     paper=Grid(10, 100_000, PAPER_SIZES),
 )
 def transition_adamw(profile: str, grid: Grid, **changes: Any) -> list[Run]:
@@ -114,7 +114,7 @@ def epsilon(profile: str, grid: Grid) -> list[Run]:
 @sets(
     *("seed", "dataset_size"),
     published=Grid(5, 20_000, SHARES[1:6] * EVERYTHING),
-    quick=Grid(1, 300, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
+    quick=Grid(1, 150, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 100_000, SHARES * EVERYTHING),
 )
 def epsilon_adamw(profile: str, grid: Grid) -> list[Run]:

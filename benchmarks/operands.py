@@ -1,0 +1,48 @@
+"""Whether D_crit depends on how a network treats its operands, as a clock or a pizza (C100).
+
+    python benchmarks/operands.py [--quick] [--save] [--seeds 20]
+
+Mod 31: networks trained on every example, and the sizes at which the minimiser makes each ungrok.
+All are trained here, in an hour or two, and nothing shipped is used: what another machine trained
+is another network, and D_crit has to be that of the one which is measured.
+"""
+
+from math import isfinite
+
+import torch
+from engine import CPU, options, save
+
+from grokkit.store.store import Store
+from varma2023 import experiments, measures
+from varma2023.decomposition.operands import distance_irrelevance, gradient_symmetry
+from varma2023.ungrokking.sweeps import moduli
+
+
+def main() -> None:
+    args = options(__doc__, seeds=20).parse_args()
+    torch.set_num_threads(1)
+    every = moduli("quick" if args.quick else "published", args.seeds)
+    p, store, rows = min(run.p for run in every), Store(shipped=""), []
+    for seed in range(args.seeds):
+        runs = [run for run in every if (run.p, run.seed) == (p, seed)]
+        [start] = experiments.load_or_train(list({run.init for run in runs if run.init}), store)
+        ends = experiments.load_or_train(runs, store)
+        largest = max(ends, key=lambda end: end.run.dataset_size)
+        found = measures.d_crits(ends)[seed]
+        rows.append(
+            {
+                "seed": seed,
+                "symmetry": gradient_symmetry(start),
+                "irrelevance": distance_irrelevance(start),
+                "d_crit": found if isfinite(found) else None,
+                "crossing_rests": measures.crossings_rest(ends),
+                "cost": measures.least(largest),
+                "cost_rests": measures.rests(largest),
+            }
+        )
+        print(rows[-1], flush=True)
+    save(args, "operands", CPU, p=p, rows=rows)
+
+
+if __name__ == "__main__":
+    main()
