@@ -364,6 +364,7 @@ def test_the_second_moment_is_read_by_epochs_and_the_figure_shows_both_panels():
     assert analysis.by_field(own, usual, "beta2")[0.99].value == pytest.approx(1.3)
     assert second_moment.with_the_rate(others).value == pytest.approx(1.2)
     assert analysis.near_rest(altered(records[0], residual=5.0)) == inf
+    assert second_moment.felt_text(usual) == "1,250"
     fig = second_moment.fig_felt(found | dict.fromkeys(second_moment.SWEEPS[2:], usual))
     shown(fig, "first below 1, by β₂: 0.95: 784; 0.98: 1,250;")
     assert {trace.name for trace in fig.data} == {

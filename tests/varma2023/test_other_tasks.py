@@ -197,6 +197,11 @@ def test_untrained_networks_have_no_circuit_and_tables_and_figures_what_was_foun
     assert html.count("<tr") == 5
     rows = analysis.representations_table(found)
     assert all(name in rows for name in groups.symmetric(4).names)
+    parts = [analysis.in_representations(found[1:2], [name]) for name in groups.symmetric(4).names]
+    assert parts[0].endswith(" for xy")
+    held = found[1].own[0].characters.sum()
+    assert sum(float(part.split()[0]) for part in parts) == pytest.approx(float(held), abs=0.03)
+    assert analysis.in_representations(found[:1], ["sign"]) == "none"
     fig = theme.show(figures.fig_characters(found))
     assert [trace.name for trace in fig.data] == ["its own group", "another group"]
     assert all(np.all(np.diff(trace.y) >= -1e-6) for trace in fig.data)

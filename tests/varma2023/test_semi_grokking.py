@@ -342,6 +342,23 @@ def test_a_network_left_in_the_middle_counts_once_and_only_near_d_crit():
     assert {trace.xaxis for trace in fig.data} == {"x", "x2"}
 
 
+def test_ends_are_told_by_kind_of_those_that_rest_and_began_in_the_middle():
+    ways = ((0.5, 0.6, 3.0), (0.5, 0.7, 5.0), (0.5, 1.0, 8.0), (0.02, 0.6, 100.0))
+    runs = [evidence.lbfgs(dataset_size=800, seed=seed) for seed in range(4)]
+
+    def told(*rests):
+        ends = [
+            evidence.end(run, rest, start=start, test_accuracy=to, param_norm=norm)
+            for run, rest, (start, to, norm) in zip(runs, rests, ways, strict=True)
+        ]
+        return analysis.by_end_text(ends, lambda end: end.final("param_norm"), ".0f")
+
+    calm, falling = evidence.CALM, evidence.RESTLESS
+    assert told(calm, calm, calm, calm) == "4 (3 – 5) and 8"  # the last was in memory
+    assert told(calm, falling, calm, calm) == "3 and 8"
+    assert told(falling, falling, calm, calm) == "8"
+
+
 def test_a_run_made_again_is_set_beside_the_first_one():
     longer = replace(SMALL, epochs=200_000)
     epochs = np.arange(0, 200_001, 500)
@@ -458,6 +475,11 @@ def test_a_spike_is_as_steep_as_the_calm_evaluation_before_it():
     assert kinds.between_text == "30 at η = 0.00125, 36 at η = 0.002"
     late = altered(found[0], test_accuracy=[0.1, 0.1, 0.6, 0.1, 0.1, 0.1])
     assert analysis.before_spikes(late) == []  # no longer in memory
+    onset = "from epoch {} on, the first spike is at {}"
+    assert analysis.onset_text(found[:1]) == onset.format("1,000", "4,000")
+    assert analysis.onset_text(kinds.usual) == (
+        onset.format("never (0 of 1 runs)", "never (0 of 0 runs)")
+    )
     fig = shown(figures.fig_steep(kinds), "AdamW tolerates 38. Before spikes: 36 at the larger")
     assert [shape.y0 for shape in fig.layout.shapes] == pytest.approx([38] * 4 + [38 / 1.25] * 4)
     titles = [note.text for note in fig.layout.annotations]
@@ -492,6 +514,7 @@ def test_a_size_is_smaller_by_its_whole_interval_and_who_generalises_on_less_is_
     assert {record.run.dataset_size for record in early} == {650}  # between 600 and 750
     assert len(early) == 5
     assert analysis.only_there(usual, usual) == []
+    assert analysis.ratios_text(larger, usual) == f"× {ratio.text()} at η = 0.008"
     both = [*usual, *larger]
     fig = shown(figures.fig_leaving(both), "at 750 (750 – 750) at η = 0.001; 600 (600 – 600)")
     assert {trace.name for trace in fig.data} == {"η = 0.001", "η = 0.008"}

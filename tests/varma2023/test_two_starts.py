@@ -214,6 +214,12 @@ def test_pushes_at_other_speeds_are_set_beside_those_of_the_same_seed():
     assert [*fig.data[-1].x] == [200, 800]
 
 
+def test_kinks_are_told_by_median_and_range_over_networks():
+    rows = [{"residual": 0.2, "on_kinks": 0.1}, {"residual": 0.4, "on_kinks": 0.1}]
+    told = barrier.kinks_text(rows, "residual", "on_kinks")
+    assert told == "0.30 (0.20 – 0.40), 0.10"
+
+
 def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():
     pushes = [barrier.Push(record) for record in pushed()["pushed"]][:10]
     ends, rules = [], []
