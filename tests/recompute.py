@@ -545,6 +545,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
     noisy = [row for row in read("kicked") if row.p == 113]
     momentum = [*by(read("momentum"), "beta1", of=half).values()]
     both = groups(read("along_rounded_kinks"), "labels")
+    of_seeds = groups(read("papers_memory"), "seed").values(), with_the_rule(large)
+    by_own = [size for own, rule in zip(*of_seeds, strict=True) for size in meeting(own, [rule])]
     return {
         "F1a": [
             f"^fitted by epoch {summary([passes(r, 'train_accuracy', 0.9999) for r in first])}",
@@ -587,7 +589,8 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "B2": [
             f"seed {seed}: predicted {size:,.0f},"
             for seed, size in enumerate(meeting(read("papers_memory"), with_the_rule(large)))
-        ],
+        ]
+        + [f"by that of each seed itself {', '.join(f'{size:,.0f}' for size in by_own)}"],
         "B44": [
             f"^squared norm over the sum, at κ = 6, {together(large, read('papers_memory'))}",
             f"; {together(small, grown)}",

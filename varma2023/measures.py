@@ -536,6 +536,11 @@ def d_crit_text(records: Records, level: float = 0.5, read: Reading = at_the_end
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
+def d_crit_bound(records: Records) -> str:
+    """`d_crit_text`, said to be a bound where an end beside a crossing still falls."""
+    return f"{'' if crossings_rest(records) else 'at least '}{d_crit_text(records)}"
+
+
 def crossings_rest(records: Records, read: Reading = at_the_end, level: float = 0.5) -> bool:
     """Whether D_crit can be told: every curve crosses, between two ends at rest (choice C15)."""
     for runs in group(records, "task", "seed", "weight_decay", "eps").values():

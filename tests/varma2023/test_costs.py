@@ -22,6 +22,11 @@ def test_measured_and_predicted_sizes_are_those_of_every_seed():
         assert [*found.predicted.values()] == pytest.approx([crit] * 5, rel=0.02)
         assert found.two_sizes == pytest.approx((crit, crit), rel=0.02)
     assert np.isnan(costs.Costs("no memory", wide.ends, []).two_sizes[1])
+    dear = [r for r in wide.memory if r.run.seed == 0 or r.run.dataset_size < made.D_CRIT]
+    of_two = replace(wide, memory=[r for r in dear if r.run.seed < 2])
+    assert of_two.by_own_memory[0] == pytest.approx(made.D_CRIT, rel=0.02)
+    assert [*of_two.by_own_memory] == [0, 1]
+    assert np.isnan(of_two.by_own_memory[1])  # its own memory is on too few examples
     assert mean_ratio(wide.crits, narrow.crits).value == pytest.approx(1 / 1.4, rel=0.02)
     assert mean_ratio(wide.ratios, narrow.ratios).value == pytest.approx(1, rel=0.02)
     low, high = costs.widths(made.by_width(narrow=1.4, dearer=1.5)["widths"])

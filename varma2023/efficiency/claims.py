@@ -235,7 +235,8 @@ def equal_minimum(found: ByExperiment) -> Result:
     low, pairs = costs.Costs(kind.label, kind.ends, lower), minimum_pairs(kind)
     sizes = ", ".join(f"{size:,.0f}" for size in low.predicted.values())
     two = "by memory's lower end of two, with and without rounded kinks"
-    texts = [*map(_text, pairs), f"{two}, {sizes} are predicted"]
+    own = ", ".join(f"{size:,.0f}" for size in kind.by_own_memory.values()) or "none"
+    texts = [*map(_text, pairs), f"{two}, {sizes} are predicted, by that of each seed itself {own}"]
     if below := critical.mixtures_below(kind.memory, kind.rules, kind.ends):
         texts.append(f"some ends lie below both circuits, by up to {max(below):.0%}")
     agree = every(_agree(minimum_pairs(k), k.beside, k.ends) for k in (kind, low))
@@ -339,7 +340,7 @@ def wider(found: ByExperiment) -> Result:
     ends = [each.ends for each in widths]
     moved = statistics.mean_ratio(wide.crits, narrow.crits)
     told = statistics.mean_ratio(wide.predicted, narrow.predicted)
-    crits = ", ".join(f"{measures.d_crit_text(w.ends)} at {w.label}" for w in widths)
+    crits = ", ".join(f"{measures.d_crit_bound(w.ends)} at {w.label}" for w in widths)
     less = [size < narrow.crits[seed] for seed, size in wide.crits.items() if seed in narrow.crits]
     ours = f"D_crit {crits}: × {moved.text()}, less on {measures.how_many(less)} seeds; by the "
     ours += f"costs of both circuits × {told.text()}"
@@ -429,7 +430,7 @@ def where_costs_meet(found: ByExperiment) -> Result:
         f"(measured over predicted {kind.measured_over_predicted.text()})"
         for kind in kinds
     )
-    ours = f"D_crit {measures.d_crit_text(ends)}; predicted {', '.join(told)}"
+    ours = f"D_crit {measures.d_crit_bound(ends)}; predicted {', '.join(told)}"
     ours += _without_text(by_random)
     further = {"the claim holds with memory of the true labels": _meet(by_true)}
     further |= measures.resting([*ends, *by_random.memory, *by_true.memory])
@@ -458,7 +459,7 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
         size: statistics.geometric_mean(logs)
         for size, logs in statistics.gathered((at, log(ratio)) for at, ratio in moved).items()
     }
-    ours = f"D_crit {measures.d_crit_text(kind.ends)}; predicted {kind.told.text('.0f')}"
+    ours = f"D_crit {measures.d_crit_bound(kind.ends)}; predicted {kind.told.text('.0f')}"
     ours += f" (measured over predicted {kind.measured_over_predicted.text()})"
     ours += _without_text(kind)
     texts = (f"× {each.text('.3f')} at {size}" for size, each in falls.items())

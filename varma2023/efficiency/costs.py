@@ -48,6 +48,17 @@ class Costs:
         """By seed, the D at which memory's minimum of Eq. (2) reaches that of the seed's rule."""
         return self.where_equal(least)
 
+    @property
+    def by_own_memory(self) -> dict[int, float]:
+        """`predicted`, by the memory of the seed itself, where that is known."""
+        own = group(self.memory, "seed")
+        kinds = {
+            seed: replace(self, memory=own[seed]).predicted
+            for seed in self.predicted
+            if seed in own
+        }
+        return {seed: sizes[seed] for seed, sizes in kinds.items()}
+
     def at_equal(self, read: Reading, kappa: float) -> dict[int, float]:
         """By seed, the D at which memory takes as much norm as the seed's rule, for equal readings.
 

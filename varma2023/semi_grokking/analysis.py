@@ -110,8 +110,7 @@ def by_modulus_text(records: Records, does: Callable[[Record], bool]) -> str:
 def crits_text(records: Records) -> str:
     """D_crit by modulus, a bound where ends beside it still fall; how many of all rest."""
     each = group(records, "p").items()
-    bound = {p: "" if measures.crossings_rest(own) else "at least " for p, own in each}
-    told = (f"{bound[p]}{measures.d_crit_text(own)} examples at p = {p}" for p, own in each)
+    told = (f"{measures.d_crit_bound(own)} examples at p = {p}" for p, own in each)
     return f"{'; '.join(told)} ({how_many(map(measures.rests, records))} ends at rest)"
 
 

@@ -179,7 +179,7 @@ def trade_places(found: ByExperiment) -> Result:
     inside = all(ratio.within(1, inf) for ratio in ratios) if can_tell else None
     equal = measures.Summary.of([*analysis.equal_sizes(pairs).values()])
     ours = f"both starts end at an equal Eq. (2) on {equal.text('.0f')} examples, by seed; D_crit "
-    ours += f"{measures.d_crit_text(down)}, fresh networks end in memory up to "
+    ours += f"{measures.d_crit_bound(down)}, fresh networks end in memory up to "
     ours += f"{measures.d_crit_text(up)}; equal size over D_crit × {ratios[0].text()}, end of "
     ours += f"memory over equal size × {ratios[1].text()}"
     further: dict[str, Met] = {"on every seed the order changes once": once}

@@ -79,7 +79,7 @@ def fig4(found: ByExperiment) -> Result:
     ends, adamw = found["transition"], found.get("transition_adamw", ())
     if not measures.judged(ends):
         return Result()
-    ours, further = f"D_crit {measures.d_crit_text(ends)} by L-BFGS", measures.resting(ends)
+    ours, further = f"D_crit {measures.d_crit_bound(ends)} by L-BFGS", measures.resting(ends)
     if adamw:
         crits = analysis.by_decay_text(adamw)
         ours += f"; by AdamW {'at least ' * (not all(map(measures.rests, adamw)))}{crits}"
@@ -214,7 +214,7 @@ def by_modulus(found: ByExperiment) -> Result:
         return Result()
     moduli, off = measures.group(records, "p"), analysis.off_by(known, new)
     least, *later = off["p ln p"]
-    crits = (f"at p = {p}: {measures.d_crit_text(moduli[p])}" for p in (least, *later))
+    crits = (f"at p = {p}: {measures.d_crit_bound(moduli[p])}" for p in (least, *later))
     ours = f"D_crit {'; '.join(crits)}; measured against {analysis.off_text(known, new)}"
     rest = {p: measures.crossings_rest(runs) for p, runs in moduli.items()}
     can_tell = all(rest[p] for p in analysis.KNOWN)
