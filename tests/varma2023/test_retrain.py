@@ -15,7 +15,6 @@ from grokkit.store.parquet import parquet_bytes
 from grokkit.store.store import Store
 from varma2023 import experiments, retrain
 from varma2023.commands import main
-from varma2023.ungrokking import sweeps
 
 RUN = Run(p=5, dataset_size=12, epochs=60, n_logged=6, model=TINY)
 
@@ -58,9 +57,14 @@ def within(metric, which):
 
 
 @pytest.mark.slow
-def test_a_published_run_leaves_its_record_again(tmp_path):
-    runs = sweeps.epsilon()  # from a network on all examples, trained again as well
-    record = published(r for r in runs if r.dataset_size == max(run.dataset_size for run in runs))
+@pytest.mark.parametrize(
+    ("name", "of_sizes"), [("epsilon", max), ("memorising", min), ("long_runs", max)]
+)
+def test_a_published_run_leaves_its_record_again(tmp_path, name, of_sizes):
+    """Of ungrokking by the minimiser, of random labels, and of grokking by AdamW."""
+    runs = experiments.experiment(name).runs("published")  # starts are trained again as well
+    size = of_sizes(run.dataset_size for run in runs)
+    record = published(run for run in runs if run.dataset_size == size)
     found = retrain.retrain(record, Store(tmp_path), "cpu")
     assert found.agrees, str(found)
 

@@ -1,7 +1,8 @@
 """How a network for x + y mod p treats its operands: the two measures of Zhong et al. (2023)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,11 +10,11 @@ import torch
 
 from grokkit import decomposition, model
 from grokkit.runs import Record, Records
-from varma2023 import plots
+from varma2023 import plots, statistics
 from varma2023.measures import Summary, all_logits, how_many, least
 from varma2023.plots import Looks, draw
-from varma2023.statistics import spearman
-from varma2023.theme import NORM, TEST, figure, set_alt
+from varma2023.statistics import Interval, spearman
+from varma2023.theme import NORM, TEST, figure, panels, set_alt
 
 DRAWS = 1000  # of two operands and a label, each uniform
 
@@ -90,3 +91,42 @@ def fig_operands(records: Records) -> go.Figure:
     both = operands_text(records)
     text = f"{len(records)} networks by how they treat their operands: distance irrelevance "
     return set_alt(fig, f"{text}{both['irrelevance']}, gradient symmetry {both['symmetry']}.")
+
+
+# --- where networks ungrok, by the symmetry of their gradients (choice C100) ---------------------
+
+Rows = Sequence[Mapping[str, Any]]
+"""A network each, of `benchmarks/operands.py`."""
+READ = {"d_crit": "crossing_rests", "cost": "cost_rests"}
+"""What is read of a network, and the field that says whether the ends it comes from rest."""
+
+
+def resting(rows: Rows, name: str) -> list[tuple[float, float]]:
+    """Gradient symmetry and one of `READ`, of the networks whose ends rest."""
+    return [(row["symmetry"], row[name]) for row in rows if row[READ[name]]]
+
+
+def with_symmetry(rows: Rows, name: str) -> Interval:
+    """Spearman's correlation of gradient symmetry with one of `READ`, over networks."""
+    units = resting(rows, name)
+    return statistics.bootstrap(units, lambda drawn: spearman(*np.array(drawn).T))
+
+
+def with_symmetry_text(rows: Rows, name: str) -> str:
+    """ "+0.31 (-0.10 – +0.64; 19 of 20 networks)"."""
+    told = with_symmetry(rows, name).text("+.2f").removesuffix(")")
+    return f"{told}; {how_many(row[READ[name]] for row in rows)} networks)"
+
+
+def fig_symmetric(rows: Rows) -> go.Figure:
+    """D_crit, and what the rule costs, against gradient symmetry; a marker is a network."""
+    titles = {"d_crit": "D<sub>crit</sub>, by ungrokking", "cost": "Eq. (2) over α of the rule"}
+    fig = panels(400, [*titles.values()], cols=2, horizontal_spacing=0.14)
+    looks: Looks = {"mode": "markers", "marker": {"color": TEST, "size": 9}}
+    for col, name in enumerate(titles, 1):
+        x, y = zip(*resting(rows, name), strict=True)
+        hover = "symmetry %{x:.2f}, %{y:.0f}"
+        draw(fig, x, y, "a network", hover, showlegend=False, row=1, col=col, **looks)
+        fig.update_xaxes(title="gradient symmetry", row=1, col=col)
+    told = (f"{name} {with_symmetry_text(rows, name)}" for name in READ)
+    return set_alt(fig, f"Rank correlation with gradient symmetry: {', '.join(told)}.")
