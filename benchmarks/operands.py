@@ -7,7 +7,7 @@ All are trained here, in an hour or two, and nothing shipped is used: what anoth
 is another network, and D_crit has to be that of the one which is measured.
 """
 
-from math import isfinite
+from math import isfinite, log
 
 import torch
 from engine import CPU, options, save
@@ -17,14 +17,18 @@ from varma2023 import experiments, measures
 from varma2023.decomposition.operands import distance_irrelevance, gradient_symmetry
 from varma2023.ungrokking.sweeps import moduli
 
+LEAST = 1.3  # times p ln p: on fewer examples ends creep, and D_crit is larger
+
 
 def main() -> None:
     args = options(__doc__, seeds=20).parse_args()
     torch.set_num_threads(1)
     every = moduli("quick" if args.quick else "published", args.seeds)
     p, store, rows = min(run.p for run in every), Store(shipped=""), []
+    least = LEAST * p * log(p)
     for seed in range(args.seeds):
-        runs = [run for run in every if (run.p, run.seed) == (p, seed)]
+        own = [run for run in every if (run.p, run.seed) == (p, seed)]
+        runs = [run for run in own if run.dataset_size > least]
         [start] = experiments.load_or_train(list({run.init for run in runs if run.init}), store)
         ends = experiments.load_or_train(runs, store)
         largest = max(ends, key=lambda end: end.run.dataset_size)
