@@ -284,6 +284,8 @@ WIDE = """() => {  // tables wider than their column, those that a click unfolds
   closed.forEach((d) => { d.open = false; });
   return found;
 }"""
+TWICE = """() => [...document.querySelectorAll('[id]')].map((e) => e.id)
+  .filter((id, i, all) => all.indexOf(id) < i)"""
 UNREACHED = """() => [...document.querySelectorAll('body *')].filter((e) => e.tabIndex < 0
   && (e.scrollWidth > e.clientWidth + 13 || e.scrollHeight > e.clientHeight + 13)
   && /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility()
@@ -311,6 +313,7 @@ def test_a_page_draws_everything_is_light_and_fits_in_both_modes(tab, page, site
     assert here.evaluate(FACES) == [], "not in the book's own face"
     assert here.evaluate(RAW) == []
     assert here.evaluate(WIDE) == []
+    assert here.evaluate(TWICE) == [], "an id that several elements have"
     assert here.query_selector('svg[data-icon="circle-question"], .fa-missing') is None
     assert (site / page).stat().st_size < MAX_PAGE
     shared = {name for name in opened.asked if name.endswith((".js", ".css"))}

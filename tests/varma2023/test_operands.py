@@ -60,3 +60,27 @@ def test_the_dearer_of_networks_may_be_those_with_more_symmetric_gradients():
     assert operands.dearer_text(costs) == "1.00 (4 networks)"
     cheaper = [costing(one, 2 - operands.gradient_symmetry(one)) for one in own]
     assert operands.dearer_text(cheaper) == "-1.00 (4 networks)"
+
+
+def ungrokked(symmetry, d_crit, cost, rests=True):
+    """A row of `benchmarks/operands.py`."""
+    known = {"symmetry": symmetry, "d_crit": d_crit, "crossing_rests": rests}
+    return known | {"cost": cost, "cost_rests": True}
+
+
+def test_symmetry_goes_with_what_is_read_of_networks_whose_ends_rest():
+    rows = [
+        ungrokked(part, 150 + 100 * part, 300 - 90 * part) for part in (0.1, 0.4, 0.5, 0.7, 0.9)
+    ]
+    falling = ungrokked(1.0, None, 100.0, rests=False)
+    assert operands.with_symmetry_text(rows, "d_crit") == "+1.00 (+1.00 – +1.00; 5 of 5 networks)"
+    both = [*rows, falling]
+    assert operands.with_symmetry(both, "d_crit").value == pytest.approx(1)
+    assert operands.with_symmetry_text(both, "d_crit").endswith("; 5 of 6 networks)")
+    assert operands.with_symmetry(both, "cost").value == pytest.approx(-1)
+    assert operands.with_symmetry(both, "cost").n == 6
+    costs = (2.0, 1.0, 4.0, 3.0, 5.0)
+    mixed = [ungrokked(float(rank), 200.0, cost) for rank, cost in enumerate(costs)]
+    assert operands.with_symmetry(mixed, "cost").value == pytest.approx(0.8)  # 1 - 6 * 4 / 120
+    fig = shown(operands.fig_symmetric(both), "d_crit +1.00", "6 of 6 networks")
+    assert [len(trace.x) for trace in fig.data] == [5, 6]

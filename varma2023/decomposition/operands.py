@@ -64,7 +64,9 @@ def operands_text(records: Records) -> dict[str, str]:
     }
     texts = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
     clocks = (distance_irrelevance(r) > gradient_symmetry(r) for r in records)
-    return texts | {"clocks": how_many(clocks)}
+    told = "{irrelevance} (median over networks, and range), gradient symmetry {symmetry}, and "
+    told += "{uniform} with the attention made uniform by hand"
+    return texts | {"clocks": how_many(clocks), "told": told.format(**texts)}
 
 
 def dearer_text(records: Records) -> str:
@@ -126,7 +128,7 @@ def fig_symmetric(rows: Rows) -> go.Figure:
     for col, name in enumerate(titles, 1):
         x, y = zip(*resting(rows, name), strict=True)
         hover = "symmetry %{x:.2f}, %{y:.0f}"
-        draw(fig, x, y, "a network", hover, showlegend=False, row=1, col=col, **looks)
+        draw(fig, x, y, "a network", hover, showlegend=False, place=(1, col), **looks)
         fig.update_xaxes(title="gradient symmetry", row=1, col=col)
     told = (f"{name} {with_symmetry_text(rows, name)}" for name in READ)
     return set_alt(fig, f"Rank correlation with gradient symmetry: {', '.join(told)}.")

@@ -360,12 +360,15 @@ def site(staged: Path, to: Path) -> int:
     return 0
 
 
-# What themes write wrong for a screen reader: a button without a name, a list without items.
+# What themes write wrong: a button without a name, a list without items, an id for several.
 TOGGLE = '<span class="toctree-toggle"'
 MENDED = {
     f"<summary>{TOGGLE}": f'<summary aria-label="Pages of this part">{TOGGLE}',
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
+    '-content" id="proof-content">': '-content">',
+    '<div class="proof admonition" id="proof">': '<div class="proof admonition">',
+    '<p class="admonition-title" id=': '<p class="admonition-title" data-of=',
 }
 
 
