@@ -73,14 +73,16 @@ def test_symmetry_goes_with_what_is_read_of_networks_whose_ends_rest():
         ungrokked(part, 150 + 100 * part, 300 - 90 * part) for part in (0.1, 0.4, 0.5, 0.7, 0.9)
     ]
     falling = ungrokked(1.0, None, 100.0, rests=False)
-    assert operands.with_symmetry_text(rows, "d_crit") == "+1.00 (+1.00 – +1.00; 5 of 5 networks)"
+    assert operands.correlation_text(rows, "d_crit") == "+1.00 (+1.00 – +1.00; 5 of 5 networks)"
     both = [*rows, falling]
-    assert operands.with_symmetry(both, "d_crit").value == pytest.approx(1)
-    assert operands.with_symmetry_text(both, "d_crit").endswith("; 5 of 6 networks)")
-    assert operands.with_symmetry(both, "cost").value == pytest.approx(-1)
-    assert operands.with_symmetry(both, "cost").n == 6
+    assert operands.correlation(both, "d_crit").value == pytest.approx(1)
+    assert operands.correlation_text(both, "d_crit").endswith("; 5 of 6 networks)")
+    assert operands.correlation(both, "cost").value == pytest.approx(-1)
+    assert operands.correlation(both, "cost").n == 6
     costs = (2.0, 1.0, 4.0, 3.0, 5.0)
+    assert operands.correlation(both, "d_crit", by="cost").value == pytest.approx(-1)
+    assert operands.correlation(both, "d_crit", by="cost").n == 5  # that both are known of
     mixed = [ungrokked(float(rank), 200.0, cost) for rank, cost in enumerate(costs)]
-    assert operands.with_symmetry(mixed, "cost").value == pytest.approx(0.8)  # 1 - 6 * 4 / 120
+    assert operands.correlation(mixed, "cost").value == pytest.approx(0.8)  # 1 - 6 * 4 / 120
     fig = shown(operands.fig_symmetric(both), "d_crit +1.00", "6 of 6 networks")
     assert [len(trace.x) for trace in fig.data] == [5, 6]

@@ -64,8 +64,8 @@ def operands_text(records: Records) -> dict[str, str]:
     }
     texts = {name: Summary.of([*map(read, records)]).text(".2f") for name, read in reads.items()}
     clocks = (distance_irrelevance(r) > gradient_symmetry(r) for r in records)
-    told = "{irrelevance} (median over networks, and range), gradient symmetry {symmetry}, and "
-    told += "{uniform} with the attention made uniform by hand"
+    told = "{irrelevance}, gradient symmetry {symmetry} (medians over networks, and ranges); with "
+    told += "the attention made uniform by hand the symmetry is {uniform}"
     return texts | {"clocks": how_many(clocks), "told": told.format(**texts)}
 
 
@@ -99,25 +99,26 @@ def fig_operands(records: Records) -> go.Figure:
 
 Rows = Sequence[Mapping[str, Any]]
 """A network each, of `benchmarks/operands.py`."""
-READ = {"d_crit": "crossing_rests", "cost": "cost_rests"}
-"""What is read of a network, and the field that says whether the ends it comes from rest."""
+RESTS = {"d_crit": "crossing_rests", "cost": "cost_rests"}
+"""What is read of ends, and the field that says whether these rest."""
 
 
-def resting(rows: Rows, name: str) -> list[tuple[float, float]]:
-    """Gradient symmetry and one of `READ`, of the networks whose ends rest."""
-    return [(row["symmetry"], row[name]) for row in rows if row[READ[name]]]
+def resting(rows: Rows, *names: str) -> list[tuple[float, ...]]:
+    """These fields of the networks whose ends rest."""
+    flags = [RESTS[name] for name in names if name in RESTS]
+    return [tuple(row[name] for name in names) for row in rows if all(row[flag] for flag in flags)]
 
 
-def with_symmetry(rows: Rows, name: str) -> Interval:
-    """Spearman's correlation of gradient symmetry with one of `READ`, over networks."""
-    units = resting(rows, name)
+def correlation(rows: Rows, name: str, by: str = "symmetry") -> Interval:
+    """Spearman's correlation of two fields, over networks."""
+    units = resting(rows, by, name)
     return statistics.bootstrap(units, lambda drawn: spearman(*np.array(drawn).T))
 
 
-def with_symmetry_text(rows: Rows, name: str) -> str:
+def correlation_text(rows: Rows, name: str, by: str = "symmetry") -> str:
     """ "+0.31 (-0.10 – +0.64; 19 of 20 networks)"."""
-    told = with_symmetry(rows, name).text("+.2f").removesuffix(")")
-    return f"{told}; {how_many(row[READ[name]] for row in rows)} networks)"
+    told = correlation(rows, name, by).text("+.2f").removesuffix(")")
+    return f"{told}; {len(resting(rows, by, name))} of {len(rows)} networks)"
 
 
 def fig_symmetric(rows: Rows) -> go.Figure:
@@ -126,9 +127,9 @@ def fig_symmetric(rows: Rows) -> go.Figure:
     fig = panels(400, [*titles.values()], cols=2, horizontal_spacing=0.14)
     looks: Looks = {"mode": "markers", "marker": {"color": TEST, "size": 9}}
     for col, name in enumerate(titles, 1):
-        x, y = zip(*resting(rows, name), strict=True)
+        x, y = zip(*resting(rows, "symmetry", name), strict=True)
         hover = "symmetry %{x:.2f}, %{y:.0f}"
         draw(fig, x, y, "a network", hover, showlegend=False, place=(1, col), **looks)
         fig.update_xaxes(title="gradient symmetry", row=1, col=col)
-    told = (f"{name} {with_symmetry_text(rows, name)}" for name in READ)
+    told = (f"{name} {correlation_text(rows, name)}" for name in RESTS)
     return set_alt(fig, f"Rank correlation with gradient symmetry: {', '.join(told)}.")
