@@ -18,7 +18,7 @@ SIZES: dict[str, dict[int, tuple[int, ...]]] = {
 }
 FIRST = {
     "published": Run(p=31, dataset_size=340, lr=4e-3, epochs=12_000, n_logged=150),
-    "quick": replace(QUICK_RUN, dataset_size=440, epochs=300),
+    "quick": replace(QUICK_RUN, dataset_size=440, epochs=250),
     "paper": Run(dataset_size=1900, epochs=1_000_000, n_logged=300),
 }
 DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
