@@ -16,6 +16,7 @@ from varma2023.publish import chapters, reruns
 from varma2023.publish.notebook import check_parameters
 from varma2023.publish.reruns import Rerun
 from varma2023.semi_grokking import sweeps
+from varma2023.ungrokking.sweeps import a_million
 
 SAVED = reruns.load()
 CHAPTER = (chapters.BOOK / "chapters/run_it_yourself.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def test_a_saved_one_trained_what_its_parameters_ask_for(r):
     if r.chapter.endswith("01_introduction"):
         runs += profiles.ungrokking("quick", **given)
         runs += [*sweeps.semi_grokking("quick"), *sweeps.semi_grokking_again("quick")]
-        runs += [*memorising("quick"), *generalising("quick")]
+        runs += [*memorising("quick"), *generalising("quick"), *a_million("quick")]
     else:
         runs += profiles.ungrokking_at_first("quick", seeds=1)[:1]
     runs = [*chain(*with_inits(runs))]
