@@ -536,9 +536,9 @@ def d_crit_text(records: Records, level: float = 0.5, read: Reading = at_the_end
     return f"{texts[0]} (each of {len(texts)} seeds)" if alike else ", ".join(texts)
 
 
-def d_crit_bound(records: Records) -> str:
-    """`d_crit_text`, said to be a bound where an end beside a crossing still falls."""
-    return f"{'' if crossings_rest(records) else 'at least '}{d_crit_text(records)}"
+def d_crit_bound(records: Records, bound: str = "at least") -> str:
+    """`d_crit_text`, said to be this bound where an end beside a crossing still falls."""
+    return f"{'' if crossings_rest(records) else f'{bound} '}{d_crit_text(records)}"
 
 
 def crossings_rest(records: Records, read: Reading = at_the_end, level: float = 0.5) -> bool:

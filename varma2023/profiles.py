@@ -15,8 +15,9 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
 PROFILES = ("published", "quick", "paper")
-SMALL = ModelConfig(d_model=64, d_mlp=256)
-QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=SMALL, n_logged=60)
+QUICK_RUN = Run(
+    p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256), n_logged=60
+)
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
 NARROW = ModelConfig(d_model=48, d_mlp=96, n_heads=2)  # less than half as wide (choice C83)

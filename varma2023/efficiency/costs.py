@@ -52,12 +52,8 @@ class Costs:
     def by_own_memory(self) -> dict[int, float]:
         """`predicted`, by the memory of the seed itself, where that is known."""
         own = group(self.memory, "seed")
-        kinds = {
-            seed: replace(self, memory=own[seed]).predicted
-            for seed in self.predicted
-            if seed in own
-        }
-        return {seed: sizes[seed] for seed, sizes in kinds.items()}
+        known = self.predicted.keys() & own.keys()
+        return {s: replace(self, memory=own[s]).predicted[s] for s in sorted(known)}
 
     def at_equal(self, read: Reading, kappa: float) -> dict[int, float]:
         """By seed, the D at which memory takes as much norm as the seed's rule, for equal readings.

@@ -143,11 +143,8 @@ def hysteresis(found: ByExperiment) -> Result:
 
 def _crits(down: Records, fresh: Records) -> str:
     """Both D_crits: one is a bound from below while ends beside it fall, the other from above."""
-    crits = [
-        f"{'' if measures.crossings_rest(ends) else bound}{measures.d_crit_text(ends)}"
-        for bound, ends in zip(("at least ", "at most "), (down, fresh), strict=True)
-    ]
-    return f"D_crit {crits[0]} from grokked networks, {crits[1]} from fresh ones"
+    least, most = measures.d_crit_bound(down), measures.d_crit_bound(fresh, "at most")
+    return f"D_crit {least} from grokked networks, {most} from fresh ones"
 
 
 @CLAIMS.row(
