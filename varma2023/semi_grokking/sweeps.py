@@ -253,9 +253,9 @@ def slower(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
 
 MIDDLE = {
-    1: ((420, 0),),
+    1: ((340, 6), (420, 0)),
     4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 6), (380, 9), (400, 0)),
-    STEP: ((320, 4), (360, 3)),
+    STEP: ((300, 5), (300, 8), (320, 4), (340, 9), (360, 3), (380, 9)),
 }
 """By times the usual learning rate size and seed of published networks left in the middle."""
 
@@ -264,8 +264,8 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: networks that end in the middle, also at larger rates (choice C39).
 
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
-    are those of `leaving_memory` and of `delay.sweeps.delay` that end so, and of
-    `semi_grokking_again` the one that stays; of the paper's, all.
+    are those of `leaving_memory`, of `leaving_more` (choice C101) and of `delay.sweeps.delay` that
+    end so, and of `semi_grokking_again` the one that stays; of the paper's, all.
     """
     longer = [replace(r, epochs=LONGER * r.epochs) for r in _in_the_middle(profile, seeds, MIDDLE)]
     return longer + profiles.to_rest(profile, longer)
@@ -293,7 +293,7 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Those of `rounded`, then those of `middling` and of `semi_grokking_again`, before they were
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
-    exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: AGAIN})
+    exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: (*AGAIN, *MIDDLE[1])})
     return profiles.to_rest(
         profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact]
     )
