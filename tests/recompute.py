@@ -447,7 +447,7 @@ def resting() -> list[tuple[str, int, int]]:
     _, started = at_minima(read("from_minima"))
     kinds = groups(started, "optimiser")
     names = {"F4": "transition", "F8": "other_tasks", "F3a,b": "memorising", "B3": "both_starts"}
-    names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon_adamw", "B16": "mirrors"}
+    names |= {"B6": "convergence", "B7": "strength", "B8": "epsilon", "B16": "mirrors"}
     found = {claim: read(name) for claim, name in names.items()}
     found |= {"F7": ungrokked("ungrokking"), "B13": at_moduli()}
     found |= {"B15": ungrokked_at_widths(), "B33": kinds["lbfgs"]}

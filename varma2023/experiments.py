@@ -108,7 +108,6 @@ EXPERIMENTS = {
         (grokked_moduli, "key frequencies at other moduli"),
         (grokked_tasks, "circuits of the other tasks"),
         (ungrok.epsilon, "D_crit against Adam's ε"),
-        (ungrok.epsilon_adamw, "D_crit against Adam's ε, by AdamW"),
         (ungrok.moduli, "D_crit at other moduli"),
         (ungrok.widths, "D_crit at another width"),
         (ungrok.widths_more, "as many more networks at two widths"),

@@ -100,6 +100,7 @@ class Store:
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
 
+        Where the same run kept its weights, and only there, it is that one's without them.
         Raises Unreadable if its files are there but cannot be read, and no such record is shipped.
         """
         path, unreadable = self._path("records", run), None
@@ -122,7 +123,9 @@ class Store:
                 warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:
             raise unreadable
-        return None
+        if run.keep_weights or not (twin := self.get(replace(run, keep_weights=True))):
+            return None
+        return replace(twin, run=run, weights_path=None, weights_sha256="", read_weights=None)
 
     def has(self, run: Run) -> bool:
         """Whether there is a record to load; one that cannot be read is named, and is none."""

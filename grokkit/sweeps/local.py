@@ -85,6 +85,8 @@ def train(
             diverged += _train_all(ready, stored, store, trainer, watch)
     if diverged:
         raise FloatingPointError("\n".join(diverged))
+    for run in {*runs} - found.keys():
+        stored(run)  # as the same run that kept its weights
     return [found[run] for run in runs]
 
 

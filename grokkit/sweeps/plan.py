@@ -1,6 +1,7 @@
 """What a sweep trains: its runs and all that they start from, as stacks, and their work in FLOP."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 import torch
@@ -19,7 +20,8 @@ def with_inits(
 ) -> list[list[Run]]:
     """The runs and all that they start from, without repeats, in generations: inits first.
 
-    Those that are `stored` are left out, and so is what only they start from.
+    Those that are `stored` are left out, and so is what only they start from; of a run that keeps
+    its weights and the same one that does not, the second (`Store.get` reads the first).
     """
     depth: dict[Run, int] = {}
 
@@ -30,6 +32,8 @@ def with_inits(
 
     for run in runs:
         visit(run)
+    for kept in [run for run in depth if run.keep_weights]:
+        depth.pop(replace(kept, keep_weights=False), None)
     return [[r for r in depth if depth[r] == d] for d in range(max(depth.values(), default=-1) + 1)]
 
 

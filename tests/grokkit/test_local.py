@@ -192,6 +192,26 @@ def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):
         train([RUN], tmp_path)
 
 
+def test_a_run_asked_for_with_and_without_its_weights_is_trained_once(tmp_path, monkeypatch):
+    kept, usual, trained = replace(RUN, keep_weights=True), replace(RUN, keep_weights=False), []
+    monkeypatch.setattr(
+        local,
+        "train_stack",
+        lambda runs, *a: trained.append(*runs) or trainer.train_stack(runs, *a),
+    )
+    alone = train([usual], Store(tmp_path / "alone"))[0]
+    both = train([usual, kept], store := Store(tmp_path / "both"))
+    assert trained == [usual, kept]
+    assert [record.run for record in both] == [usual, kept]
+    assert equal(both[0], alone)
+    assert store.has(usual)
+    assert both[1].weights()
+    with pytest.raises(ValueError, match="not asked to keep"):
+        both[0].weights()
+    assert train([replace(usual, init=kept)], store)  # and who starts from it finds it
+    assert not Store(tmp_path / "alone").has(kept)
+
+
 def test_runs_may_come_from_a_generator_and_the_store_be_named_by_its_folder(tmp_path):
     runs = [RUN, replace(RUN, seed=1)]
     found = local.train((run for run in runs), str(tmp_path), "cpu", progress=False)

@@ -69,7 +69,7 @@ def with_the_rule(records):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pick"),
-    [("epsilon", with_the_rule), ("memory_at_rest", shortest), ("delay", shortest)],
+    [("mirrors", with_the_rule), ("memory_at_rest", shortest), ("delay", shortest)],
 )
 def test_a_published_run_leaves_its_record_again(tmp_path, name, pick):
     """Of ungrokking by the minimiser, of random labels, and of grokking by AdamW."""

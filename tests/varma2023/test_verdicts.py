@@ -181,14 +181,11 @@ def winners(kappa=4.0, gone=CALM, steep=1000.0, seeds=FIVE):
     return memory(seeds, kappa=kappa) | rule(seeds, kappa=kappa) | {"transition": found}
 
 
-def by_eps(power=0.0, adamw=True, far=CALM, **changes):
-    """Curves for three epsilons; AdamW's ends at the largest size may be falling."""
+def by_eps(power=0.0, far=CALM, **changes):
+    """AdamW's curves for three epsilons; ends at the largest size may be falling."""
     changes |= {"field": "eps", "values": (1e-9, 1e-8, 1e-7)}
-    found = {"epsilon": made.sweep(**changes)}
-    if adamw:
-        own = made.sweep(power=power, adamw=True, **changes)
-        found["epsilon_adamw"] = made.with_rest(own, far, dataset_size=3000)
-    return found
+    ends = made.sweep(power=power, adamw=True, **changes)
+    return {"epsilon": made.with_rest(ends, far, dataset_size=3000)}
 
 
 def circuits(**changes):
@@ -337,7 +334,7 @@ ALONE = [
     ("B6", {IN_PART: {"differ": (1, 2)}, FAILS: {"differ": (1, 2, 3)}}),
     ("B7", {IN_PART: {"correct_logit": 40.0}, FAILS: {"param_norm": 20.0}}),
     ("B7", {OPEN: {"optimiser": "lbfgs"}}),
-    ("B8", {OPEN: {"adamw": False}}),
+    ("B8", {OPEN: lambda: {"epsilon": made.with_rest(by_eps()["epsilon"], RESTLESS)}}),
     ("B11", {IN_PART: {"time": 2.5, "of": 2e-3}, FAILS: {"d_crit": 1.5}}),
     ("B11", {NOT_RUN: {"rates": (1e-3, 2e-3)}}),
     ("B12", {IN_PART: {"small": FULL}, FAILS: {"kinds": (SEMI,) * 4}, OPEN: {"odd": (SEMI,) * 4}}),

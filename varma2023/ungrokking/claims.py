@@ -7,7 +7,7 @@ from varma2023 import claims, measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Met, Result
 from varma2023.measures import CHANCE, PERFECT, Reading, at_the_end
 from varma2023.pages import CRITICAL, INTRO, MORE, UNGROKKING
-from varma2023.ungrokking import analysis, sweeps
+from varma2023.ungrokking import analysis
 from varma2023.ungrokking.analysis import same_d_crit
 
 CLAIMS = Claims()
@@ -170,30 +170,22 @@ def shift_text(records: Records, field: str = "weight_decay", read: Reading = at
     "ε is one factor of α = ελ, so D_crit depends on it no more than on weight decay",
     (MORE, "fig-epsilon"),
     ("epsilon",),
-    few="three by the minimiser, which cannot tell; five by AdamW",
+    earlier="open, by L-BFGS alone (C19)",
 )
 def adams_epsilon(found: ByExperiment) -> Result:
     """B8: whether AdamW's D_crit is the same for every epsilon (choice C19).
 
     The minimiser cannot tell: to it epsilon is a part of alpha = epsilon lambda and nothing else.
     """
-    records, adamw = found["epsilon"], found.get("epsilon_adamw", ())
-    if not measures.judged(adamw or records):
+    records = found["epsilon"]
+    if not measures.judged(records):
         return Result()
-    kinds, further = {"L-BFGS": records}, dict[str, Met](measures.resting(adamw or records))
-    if adamw:
-        after = f"after {analysis.decay_times(adamw):.0f} decay times"
-        kinds[f"AdamW {after}"] = adamw
-        further[f"it holds {after}, at rest or not"] = same_d_crit(adamw, "eps", falling=True)
-    ours = "; ".join(
-        f"by {by} accuracy is ½ at D′ = {measures.d_crit_text(runs)}, and this size moves by "
-        f"{shift_text(runs, 'eps')} from least to most ε"
-        for by, runs in kinds.items()
-    )
-    published = [record.run for record in adamw] == sweeps.epsilon_adamw()
-    before = "open, by L-BFGS alone (C19)" if published else ""
-    evidence = Evidence.of(*filter(None, (records, adamw)))
-    return Result(ours, same_d_crit(adamw, "eps") if adamw else None, further, evidence, before)
+    after = f"after {analysis.decay_times(records):.0f} decay times"
+    ours = f"{after} accuracy is ½ at D′ = {measures.d_crit_text(records)}, and this size moves by "
+    ours += f"{shift_text(records, 'eps')} from least to most ε"
+    further: dict[str, Met] = {**measures.resting(records)}
+    further[f"it holds {after}, at rest or not"] = same_d_crit(records, "eps", falling=True)
+    return Result(ours, same_d_crit(records, "eps"), further, Evidence.of(records))
 
 
 @CLAIMS.row(

@@ -100,16 +100,17 @@ def fig4_ungrokking(
                 draw(fig, band, [0, 0, 1, 1], name, place=(1, col), showlegend=False, **area)
             draw(fig, [predicted.value] * 2, [0, 1], name, text, place=(1, col), **line)
     for col in range(1, len(routes) + 1):
-        plots.draw_paper_size(fig, minimised, (1, col))
+        plots.draw_paper_size(fig, both, (1, col))
     fig.update_yaxes(plots.ACCURACY, col=1)
-    sizes, ends = measures.curve(minimised)
-    more = f" By AdamW: {_crossings(adamw, field)}." if adamw else ""
+    text = "Test accuracy of networks that had grokked, trained further on fewer examples."
+    for title, records in routes.items():
+        sizes, ends = measures.curve(records)
+        text += f" {capitalised(title)}, of {len(records)}: {ends[0]:.2f} at {sizes[0]:,.0f} "
+        text += f"examples, {ends[-1]:.2f} at {sizes[-1]:,.0f}; it crosses a half at "
+        text += f"{_crossings(records, field)}."
     if predictions:
         each = ", ".join(f"{name} {p.text(',.0f')}" for name, p in predictions.items())
-        more += f" {capitalised(each)}."
-    text = f"Test accuracy of {len(minimised)} networks that had grokked, minimised further on "
-    text += f"fewer examples: {ends[0]:.2f} at {sizes[0]:,.0f} examples, {ends[-1]:.2f} at "
-    text += f"{sizes[-1]:,.0f}. It crosses a half at {_crossings(minimised, field)}.{more}"
+        text += f" {capitalised(each)}."
     return set_alt(fig, text)
 
 

@@ -98,27 +98,15 @@ EPSILONS = 1e-9, 1e-8, 1e-7
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(3, 1000, SHARES * EVERYTHING),
-    quick=Grid(1, 60, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
-    paper=Grid(10, 3000, SHARES * EVERYTHING),
-)
-def epsilon(profile: str, grid: Grid) -> list[Run]:
-    """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
-
-    The published sweep is at p = 53.
-    """
-    inits = profiles.full_data(profile, grid.seeds, p=None if profile == "quick" else 53)
-    return [*chain(*(profiles.to_the_minimum(inits, grid, {"eps": eps}) for eps in EPSILONS))]
-
-
-@sets(
-    *("seed", "dataset_size"),
     published=Grid(5, 20_000, SHARES[1:6] * EVERYTHING),
     quick=Grid(1, 150, np.array([0.04, 0.15, 0.45]) * EVERYTHING),
     paper=Grid(10, 100_000, SHARES * EVERYTHING),
 )
-def epsilon_adamw(profile: str, grid: Grid) -> list[Run]:
-    """Not in the paper: the same by AdamW (choice C19), at the middle sizes."""
+def epsilon(profile: str, grid: Grid) -> list[Run]:
+    """Not in the paper: whether D_crit moves with Adam's epsilon, half of alpha = eps lambda.
+
+    By AdamW (choice C19); the published sweep is at p = 53, at the middle sizes.
+    """
     own = {"p": None if profile == "quick" else 53, "epochs": grid.epochs}
     sizes = grid.sizes_of(profiles.full_data(profile, 1, p=own["p"])[0])
     runs = [profiles.ungrokking(profile, grid.seeds, sizes, eps=eps, **own) for eps in EPSILONS]
