@@ -12,6 +12,13 @@ from varma2023.measures import OTHER_TASKS
 from varma2023.profiles import PAPER_SIZES, Grid, sets
 
 
+REST_LATER = (("x/y", False), ("x^2+y^2", False), ("S_n: xy", True))
+"""Published networks of `grokked_tasks` with more gradients, until at rest (choice C102).
+
+The task, and whether they start from one trained on every example.
+"""
+
+
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: every task to a minimum of Eq. (2) on 60% of its examples.
 
@@ -34,6 +41,8 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
                 inits += profiles.full_data(profile, task=task, p=p, seeds=1)
             for init in inits:
                 run = profiles.minimised(base, gradients, replace(init, seed=seed), "mixed")
+                if profile == "published" and (task, init.dataset_size > size) in REST_LATER:
+                    run = replace(run, epochs=6 * gradients, until_rest=True)
                 runs.append(replace(run, keep_weights=True))
     return runs
 
