@@ -22,7 +22,7 @@ STILL_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((size, 1.0, 1, 64, "random") for size in (357, 547)), 3),
     **dict.fromkeys(((357, 1.0, 0, "random"), (357, 1.0, 1, "random"), (547, 1.0, 1, "random")), 3),
     **dict.fromkeys(((231, 1.0, 0, "random"), (547, 1.0, 0, "random")), 3),  # C78
-    **{(231, 1.0, 1, "none"): 9, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
+    **{(231, 1.0, 1, "none"): 27, (231, 1.0, 3, "none"): 3, (231, 1.0, 4, "none"): 3},
     (560, 1.0, 7): 3,  # p = 113
 }
 
