@@ -73,6 +73,7 @@ EXPERIMENTS = {
         (semi.leaving_more, "as many more at p = 31, at two of these rates"),
         (semi.slower, "near D_crit at p = 31, at a smaller rate"),
         (semi.leaving_memory_53, "near D_crit at p = 53, at larger rates"),
+        (semi.carried_53, "where networks from the middle rest, p = 53"),
         (semi.momentum, "out of memory by momentum, at the usual rate"),
         (semi.clipped, "out of memory, with long gradients clipped"),
         (semi.kicked, "out of memory, with noise on the gradient"),

@@ -236,6 +236,20 @@ def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> l
     return usual + _at_rate(usual, STEP) + _at_rate(every, RATES[-1])
 
 
+MIDDLE_53 = ((8e-3, 800, 4), *((16e-3, *own) for own in ((740, 1), (740, 3), (800, 3), (860, 1))))
+"""Learning rate, size and seed of published networks of `leaving_memory_53` in the middle."""
+
+
+def carried_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: these networks, from where they end, by the minimiser until at rest (C103).
+
+    None in the quick profile.
+    """
+    every = leaving_memory_53(profile, seeds)
+    middle = [run for run in every if (run.lr, run.dataset_size, run.seed) in MIDDLE_53]
+    return profiles.to_rest(profile, middle)
+
+
 SLOWER = 4  # times lower than the usual learning rate
 LED_OUT = ((320, 0), (340, 0), (340, 3), *((360, seed) for seed in range(5)))
 """Size and seed of the published networks of `slower` that end above 1/2 at the usual rate."""
