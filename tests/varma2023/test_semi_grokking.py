@@ -178,10 +178,10 @@ def test_the_runs_made_again_are_those_that_end_semi_grokked():
 
 
 def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
-    names = ("semi_grokking", "delay", "leaving_memory", "semi_grokking_again")
+    names = ("semi_grokking", "delay", "leaving_memory", "leaving_more", "semi_grokking_again")
     usual, *others, again = experiments.named("published", *names).values()
-    left = analysis.Left.of(usual, [*others[0], *others[1]], again, [])
-    assert len(left.networks) == len({*map(analysis.who, left.networks)}) == 160
+    left = analysis.Left.of(usual, [*chain(*others)], again, [])
+    assert len(left.networks) == len({*map(analysis.who, left.networks)}) == 197
     stay = {*map(analysis.who, left.stay)}
     first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis.who(r) in stay]
     runs = sweeps.middling()

@@ -287,9 +287,11 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     number="at least 6 of 200",
     earlier="fails, by the share without its interval (C39)",
 )
+@told_without("C101", "leaving_more")
 def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
-    usual, others = found["semi_grokking"], [*found["delay"], *found["leaving_memory"]]
+    usual, more = found["semi_grokking"], found.get("leaving_more", ())
+    others = [*found["delay"], *found["leaving_memory"], *more]
     again, middling = found["semi_grokking_again"], found["middling"]
     return _lasting(analysis.Left.of(usual, others, again, middling), usual)
 
