@@ -206,7 +206,7 @@ def widths_more(profile: str = "published", seeds: int | None = None) -> list[Ru
 
 EITHER_FALLING: dict[tuple[Any, ...], int] = {
     **dict.fromkeys(((231, 1.0, 3, 64), (294, 1.0, 2, 64), (420, 1.0, 2, 64, "random")), 3),
-    (547, 1.0, 0, 64, "random"): 3,
+    **dict.fromkeys(((547, 1.0, seed, 64, "random") for seed in (0, 1)), 3),
 }
 """As `STILL_FALLING`, for `either_width`."""
 
