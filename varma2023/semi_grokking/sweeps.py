@@ -313,8 +313,11 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     )
 
 
-LED = ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9), (320, 4), (360, 3))
-"""Size and seed of the published networks of `continued`."""
+LED = {
+    4: ((320, 0), (340, 4), (360, 0), (360, 8), (380, 9)),
+    STEP: ((300, 8), (320, 4), (340, 9), (360, 3)),
+}
+"""As `MIDDLE`, of those that are in the middle again."""
 
 
 def continued(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -322,9 +325,8 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
 
     Of those with the exact loss and a larger rate that were in the middle; three times as long.
     """
-    starts = [run.init for run in carried(profile, seeds) if run.init]
-    faster = [run for run in starts if run.loss == "exact" and run.lr > Run().lr]
-    return [_on(start, LONGER - 1) for start in _left(profile, faster, LED)]
+    again = _in_the_middle(profile, seeds, LED)
+    return [_on(replace(run, keep_weights=True), LONGER - 1) for run in again]
 
 
 LEFT = (
