@@ -79,6 +79,7 @@ EXPERIMENTS = {
         (semi.kicked, "out of memory, with noise on the gradient"),
         (semi.exchanged, "out of memory, by ε and λ at one ε λ"),
         (semi.middling, "whether networks left in the middle stay"),
+        (semi.lasting, "those that stay, in float64 and at the usual rate"),
         (semi.rounded, "near D_crit, with a loss that rounds"),
         (semi.rounded_again, "rounded loss: whether networks in the middle stay"),
         (semi.held, "rounded loss: what holds networks in the middle"),

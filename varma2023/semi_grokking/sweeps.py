@@ -285,6 +285,22 @@ def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
     return longer + profiles.to_rest(profile, longer)
 
 
+LASTING = {STEP: ((300, 5), (300, 8))}
+"""As `MIDDLE`, of those below 0.9 that are on a plateau in the longer run, too."""
+
+
+def lasting(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Not in the paper: longer runs of `middling` that stay, on from there by AdamW (choice C104).
+
+    In float64, for half as long; then at the usual rate, for a quarter of the time lr x epochs.
+    None in the quick profile.
+    """
+    own = [] if profile == "quick" else _in_the_middle(profile, seeds, LASTING)
+    on = [_on(replace(run, epochs=LONGER * run.epochs, keep_weights=True), 1) for run in own]
+    precise = [replace(run, epochs=run.epochs // 2, precision="float64") for run in on]
+    return precise + _at_rate((replace(r, epochs=r.epochs // LONGER) for r in on), 1 / STEP)
+
+
 def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:
     """Runs of `semi_grokking` at larger rates; the published by times the usual rate, as `MIDDLE`.
 
