@@ -717,7 +717,7 @@ def above_a_half(usual: list[Row], slower: list[Row]) -> tuple[int, int, int]:
 
 
 def left_in_the_middle(semi: list[Row], again: list[Row]) -> tuple[int, int, int]:
-    """Of the networks of choices C39 and C101: those trained for longer, all, and those that then stay."""
+    """Of the networks of C39 and C101: those trained for longer, all, and those that then stay."""
     others = [*read("leaving_memory"), *read("leaving_more"), *read("delay")]
     near = [r for r in others if r.p == 31 and r.dataset_size <= 440 and r.lr <= 8e-3]
     near = [*semi, *(r for r in near if r.weight_decay == 1)]

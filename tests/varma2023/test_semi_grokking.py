@@ -178,12 +178,11 @@ def test_the_runs_made_again_are_those_that_end_semi_grokked():
 
 
 def test_those_made_again_at_larger_rates_are_those_left_in_the_middle():
-    names = ("semi_grokking", "delay", "leaving_memory", "leaving_more", "semi_grokking_again")
-    usual, *others, again = experiments.named("published", *names).values()
-    left = analysis.Left.of(usual, [*chain(*others)], again, [])
+    found = experiments.named("published", *analysis.NEAR)
+    left, again = analysis.Left.near(found), {*map(analysis.who, found["semi_grokking_again"])}
     assert len(left.networks) == len({*map(analysis.who, left.networks)}) == 197
     stay = {*map(analysis.who, left.stay)}
-    first = [r.run for r in left.middle if r.run.lr > 1e-3 or analysis.who(r) in stay]
+    first = [r.run for r in left.middle if analysis.who(r) not in again - stay]
     runs = sweeps.middling()
     later, ends = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     epochs, longer = (

@@ -11,7 +11,6 @@ from varma2023 import profiles
 from varma2023.measures import OTHER_TASKS
 from varma2023.profiles import PAPER_SIZES, Grid, sets
 
-
 REST_LATER = (("x/y", False), ("x^2+y^2", False), ("S_n: xy", True))
 """Published networks of `grokked_tasks` with more gradients, until at rest (choice C102).
 

@@ -1,7 +1,7 @@
 """What a run near D_crit does and where it ends."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import log, nan
@@ -165,6 +165,10 @@ def in_the_middle(record: Record) -> bool:
     return outcome(record) in (SEMI, UNDER_WAY)
 
 
+NEAR = "semi_grokking delay leaving_memory semi_grokking_again middling leaving_more".split()
+"""The experiments of `Left.near`; the last was made later."""
+
+
 @dataclass(frozen=True)
 class Left:
     """Networks from random weights near D_crit, of which some end in the middle (choice C39)."""
@@ -173,6 +177,13 @@ class Left:
     middle: list[Record]  # those of them that end so
     later: list[Record]  # the longer runs of these
     ends: dict[Network, Record]  # by network, the minimiser's from the later ends
+
+    @classmethod
+    def near(cls, found: Mapping[str, Records]) -> "Left":
+        """Those mod 31, from the records of `NEAR` by name."""
+        usual, *others, again, middling = (found[name] for name in NEAR[:-1])
+        more = found.get(NEAR[-1], ())
+        return cls.of(usual, [*chain(*others), *more], again, middling)
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":

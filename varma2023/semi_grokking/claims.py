@@ -283,17 +283,14 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     "of networks mod 31 near D_crit, at up to eight times the paper's learning rate, at least 3% "
     "end in the middle and are still on a plateau when trained four times as long",
     (MIDDLE, "fig-middle"),
-    ("semi_grokking", "leaving_memory", "delay", "semi_grokking_again", "middling"),
+    tuple(analysis.NEAR[:-1]),
     number="at least 6 of 200",
     earlier="fails, by the share without its interval (C39)",
 )
 @told_without("C101", "leaving_more")
 def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
-    usual, more = found["semi_grokking"], found.get("leaving_more", ())
-    others = [*found["delay"], *found["leaving_memory"], *more]
-    again, middling = found["semi_grokking_again"], found["middling"]
-    return _lasting(analysis.Left.of(usual, others, again, middling), usual)
+    return _lasting(analysis.Left.near(found), found["semi_grokking"])
 
 
 @CLAIMS.row(
