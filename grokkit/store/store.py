@@ -100,7 +100,7 @@ class Store:
     def get(self, run: Run) -> Record | None:
         """The record of the run; None if it was never finished here, or its files are damaged.
 
-        Where the same run kept its weights, and only there, it is that one's without them.
+        Where only the same run with its weights is there, that one's record without them.
         Raises Unreadable if its files are there but cannot be read, and no such record is shipped.
         """
         path, unreadable = self._path("records", run), None

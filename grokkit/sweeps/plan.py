@@ -20,8 +20,8 @@ def with_inits(
 ) -> list[list[Run]]:
     """The runs and all that they start from, without repeats, in generations: inits first.
 
-    Those that are `stored` are left out, and so is what only they start from; of a run that keeps
-    its weights and the same one that does not, the second (`Store.get` reads the first).
+    Those that are `stored` are left out, and so is what only they start from. A run without its
+    weights is, too, where the same with them is to be trained: `Store.get` reads that one's record.
     """
     depth: dict[Run, int] = {}
 
@@ -32,7 +32,7 @@ def with_inits(
 
     for run in runs:
         visit(run)
-    for kept in [run for run in depth if run.keep_weights]:
+    for kept in [run for run in depth if run.keep_weights and depth[run] >= 0]:
         depth.pop(replace(kept, keep_weights=False), None)
     return [[r for r in depth if depth[r] == d] for d in range(max(depth.values(), default=-1) + 1)]
 

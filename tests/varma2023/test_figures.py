@@ -132,7 +132,7 @@ DRAWN = {  # by figure, how to draw it and what its alt text says
         lambda: fig_norms(WAITS),
         "p = 31, rate 0.001: 0.50 (0.25 – 0.50); p = 53, rate 0.001: 0.50.",
     ),
-    "epsilon": (lambda: figures.fig4_ungrokking((), BY_EPS, field="eps"),),
+    "epsilon": (lambda: figures.fig4_ungrokking(adamw=BY_EPS, field="eps"),),
 }
 CHOICES = {  # by figure, what a reader can choose by
     "metastable": {"dataset_size": {*SIZES}, "lr": {1e-3, 8e-3}},

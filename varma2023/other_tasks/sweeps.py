@@ -12,10 +12,7 @@ from varma2023.measures import OTHER_TASKS
 from varma2023.profiles import PAPER_SIZES, Grid, sets
 
 REST_LATER = (("x/y", False), ("x^2+y^2", False), ("S_n: xy", True))
-"""Published networks of `grokked_tasks` with more gradients, until at rest (choice C102).
-
-The task, and whether they start from one trained on every example.
-"""
+"""Task, and whether a network starts from one trained on every example (choice C102)."""
 
 
 def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[Run]:
@@ -23,7 +20,8 @@ def grokked_tasks(profile: str = "published", seeds: int | None = None) -> list[
 
     From random weights; permutations from networks trained on every example as well, since from
     random weights S5 ends in memory. Of these x y x^-1 is not published: its network did not hold
-    the rule. Final weights are kept, for their circuits.
+    the rule. Those of `REST_LATER` have more gradients, until at rest. Final weights are kept, for
+    their circuits.
     """
     count = profiles.seed_range(profile, seeds, published=1, quick=1, paper=5)
     settings = {"published": (53, 5, 1000), "quick": (11, 4, 50), "paper": (113, 5, 3000)}

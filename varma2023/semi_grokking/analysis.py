@@ -181,13 +181,13 @@ class Left:
     @classmethod
     def near(cls, found: Mapping[str, Records]) -> "Left":
         """Those mod 31, from the records of `NEAR` by name."""
-        usual, *others, again, middling = (found[name] for name in NEAR[:-1])
-        more = found.get(NEAR[-1], ())
-        return cls.of(usual, [*chain(*others), *more], again, middling)
+        others = chain(*(found.get(name, ()) for name in ("delay", "leaving_memory", NEAR[-1])))
+        usual, again = found["semi_grokking"], found["semi_grokking_again"]
+        return cls.of(usual, [*others], again, found["middling"])
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":
-        """The runs of `sweeps.semi_grokking`, and the `others` that are like them but for a rate.
+        """The runs of `sweeps.semi_grokking`, and the `others` that are like them but for rate and seed.
 
         That is up to `STEP` times the usual, on as many examples at most; one for each rate, size
         and seed. The other two are runs of `sweeps.semi_grokking_again` and `sweeps.middling`.

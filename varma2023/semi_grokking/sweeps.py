@@ -241,7 +241,7 @@ MIDDLE_53 = ((8e-3, 800, 4), *((16e-3, *own) for own in ((740, 1), (740, 3), (80
 
 
 def carried_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: these networks, from where they end, by the minimiser until at rest (C103).
+    """Not in the paper: those of `MIDDLE_53`, on by the minimiser until at rest (choice C103).
 
     None in the quick profile.
     """
@@ -275,7 +275,7 @@ MIDDLE = {
 
 
 def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: networks that end in the middle, also at larger rates (choice C39).
+    """Not in the paper: networks that end in the middle, at up to `STEP` times the rate (choice C39).
 
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
     are those of `leaving_memory`, of `leaving_more` (choice C101) and of `delay.sweeps.delay` that
@@ -293,7 +293,7 @@ def lasting(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: longer runs of `middling` that stay, on from there by AdamW (choice C104).
 
     In float64, for half as long; then at the usual rate, for a quarter of the time lr x epochs.
-    None in the quick profile.
+    None in the quick profile; of the paper's all, at `STEP`.
     """
     own = [] if profile == "quick" else _in_the_middle(profile, seeds, LASTING)
     on = [_on(replace(run, epochs=LONGER * run.epochs, keep_weights=True), 1) for run in own]

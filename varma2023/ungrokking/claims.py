@@ -235,7 +235,7 @@ def by_modulus(found: ByExperiment) -> Result:
     "nearer to twice than to once what it is with none",
     (CRITICAL, "sec-mirrors"),
     ("mirrors",),
-    earlier="in part, by one end at another start of one seed, which did not rest (C29)",
+    earlier="in part: from an older start of one seed one end did not rest (C29)",
 )
 def by_facts(found: ByExperiment) -> Result:
     """B16: with all mirror images D_crit is nearer to twice than to once that with none (C29)."""

@@ -65,7 +65,7 @@ def fig7_ungrokking_runs(records: Records) -> go.Figure:
 
 
 def fig4_ungrokking(
-    minimised: Records,
+    minimised: Records = (),
     adamw: Records = (),
     predictions: Mapping[str, Interval] | None = None,
     field: str = "weight_decay",
