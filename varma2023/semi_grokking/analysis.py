@@ -187,7 +187,7 @@ class Left:
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":
-        """The runs of `sweeps.semi_grokking`, and the `others` that are like them but for rate and seed.
+        """The runs of `sweeps.semi_grokking`, and `others`, like them but for rate and seed.
 
         That is up to `STEP` times the usual, on as many examples at most; one for each rate, size
         and seed. The other two are runs of `sweeps.semi_grokking_again` and `sweeps.middling`.

@@ -275,7 +275,7 @@ MIDDLE = {
 
 
 def middling(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: networks that end in the middle, at up to `STEP` times the rate (choice C39).
+    """Not in the paper: networks in the middle, at up to `STEP` times the rate (choice C39).
 
     For four times as long; then each from where it ends, by the minimiser, until at rest. Published
     are those of `leaving_memory`, of `leaving_more` (choice C101) and of `delay.sweeps.delay` that
