@@ -172,7 +172,10 @@ def muon_more(profile: str = "published", seeds: int | None = None) -> list[Run]
     return [run for run in both if run.seed >= count]
 
 
-STILL_FALLING = dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3)
+STILL_FALLING = {
+    **dict.fromkeys(((280, 1.0, 4), (320, 1.0, 3), (320, 1.0, 4)), 3),
+    (280, 1.0, 0): 9,  # choice C105
+}
 """Ends beside a crossing, by size, weight decay and seed, with so many times the gradients."""
 
 

@@ -292,13 +292,14 @@ LASTING = {STEP: ((300, 5), (300, 8))}
 def lasting(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: longer runs of `middling` that stay, on from there by AdamW (choice C104).
 
-    In float64, for half as long; then at the usual rate, for a quarter of the time lr x epochs.
+    In float64 and in float32, for half as long; then at the usual rate, for a quarter of the time.
     None in the quick profile; of the paper's all, at `STEP`.
     """
     own = [] if profile == "quick" else _in_the_middle(profile, seeds, LASTING)
     on = [_on(replace(run, epochs=LONGER * run.epochs, keep_weights=True), 1) for run in own]
-    precise = [replace(run, epochs=run.epochs // 2, precision="float64") for run in on]
-    return precise + _at_rate((replace(r, epochs=r.epochs // LONGER) for r in on), 1 / STEP)
+    half = [replace(run, epochs=run.epochs // 2) for run in on]
+    alike = [replace(run, precision=each) for each in ("float64", "float32") for run in half]
+    return alike + _at_rate((replace(r, epochs=r.epochs // LONGER) for r in on), 1 / STEP)
 
 
 def _in_the_middle(profile: str, seeds: int | None, published: Mapping[int, Any]) -> list[Run]:

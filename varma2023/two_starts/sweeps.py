@@ -80,7 +80,8 @@ def starts_at_rest(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 GROKKED_FOR_LONGER = {(180, 1.0, 2): 3}
 FRESH_FOR_LONGER = {
     **dict.fromkeys(product((149, 180, 228), (1.0,), range(5)), 3),
-    **dict.fromkeys(((280, 1.0, 0), (280, 1.0, 4)), 3),
+    **dict.fromkeys(((149, 1.0, 4), (228, 1.0, 0), (280, 1.0, 0)), 9),  # choice C105
+    (280, 1.0, 4): 3,
 }
 
 
