@@ -92,7 +92,7 @@ def starts(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
 MULTIPLES = np.array([1.7, 2.15, 2.6])  # of p ln p: sizes around D_crit
 STILL_FALLING = dict.fromkeys(((180, 1.0, 2, "random"), (276, 1.0, 2, "random"), (228, 1.0, 0)), 3)
-"""Ends beside D_crit, by size, weight decay, seed (and labels), with so many times the gradients."""
+"""Ends near D_crit, by size, weight decay, seed (and labels), with so many times the gradients."""
 
 
 def memory_at_rest(profile: str = "published", seeds: int | None = None) -> list[Run]:
