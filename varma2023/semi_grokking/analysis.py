@@ -181,9 +181,9 @@ class Left:
     @classmethod
     def near(cls, found: Mapping[str, Records]) -> "Left":
         """Those mod 31, from the records of `NEAR` by name."""
-        others = chain(*(found.get(name, ()) for name in ("delay", "leaving_memory", NEAR[-1])))
+        others = [*found["delay"], *found["leaving_memory"], *found.get("leaving_more", ())]
         usual, again = found["semi_grokking"], found["semi_grokking_again"]
-        return cls.of(usual, [*others], again, found["middling"])
+        return cls.of(usual, others, again, found["middling"])
 
     @classmethod
     def of(cls, usual: Records, others: Records, again: Records, middling: Records) -> "Left":
