@@ -16,7 +16,7 @@ def grokked_moduli(profile: str = "published", seeds: int | None = None) -> list
     That is how D_crit goes with p (choice C26), so all have about as many times theirs. Published
     ones that are under way at their last epoch are made again, twice as long (choice C9).
     """
-    count = len(seed_range(profile, seeds, paper=5))
+    count = len(seed_range(profile, seeds, published=7, paper=5))  # as in `grokking` (choice C106)
     usual = [replace(run, keep_weights=False) for run in grokking(profile, count)]
     share = usual[0].dataset_size / (usual[0].p * log(usual[0].p))
     sizes = {p: round(share * p * log(p)) for p in MODULI[profile]}

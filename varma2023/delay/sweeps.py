@@ -162,13 +162,18 @@ def muon(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
 
 def muon_more(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: as many more networks that forget, by AdamW and by Muon (choice C99)."""
+    """Not in the paper: as many more networks that forget, by AdamW and by Muon (choice C99).
+
+    And as many that grok by Muon, on the smaller size (choice C108).
+    """
     if profile == "quick":
         return []
     count = len(profiles.seed_range(profile, seeds))
     fresh = _of_delay(profile, 2 * count, BY_MUON[profile])
     usual, ends = (_forgetting(profile, fresh, around) for around in (AROUND, WIDER))
-    both = [*usual, *(replace(run, muon=step) for step in STEPS for run in ends)]
+    near = [run for run in fresh if run.dataset_size == BY_MUON[profile][0]]
+    stepped = [(STEPS[0], near), *((step, ends) for step in STEPS)]
+    both = [*usual, *(replace(run, muon=step) for step, runs in stepped for run in runs)]
     return [run for run in both if run.seed >= count]
 
 
@@ -202,11 +207,15 @@ FASTER = 4  # times the paper's learning rate
 def second_moment(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: how long Adam remembers its first gradients, by beta_2 (choice C65).
 
-    Runs of `delay`, half of the seeds, at each beta_2. Then the networks of Fig. 1a at four times
-    the learning rate, with the usual beta_2 and with one that forgets four times as fast.
+    Runs of `delay`, half of the seeds, at each beta_2; of published ones all on the size in the
+    middle (choice C107). Then the networks of Fig. 1a at four times the learning rate, with the
+    usual beta_2 and with one that forgets four times as fast.
     """
     count = len(profiles.seed_range(profile, seeds))
-    usual = _of_delay(profile, count, FORGETTING[profile])
+    usual = _of_delay(profile, count, sizes := FORGETTING[profile])
+    if profile == "published":
+        more = _of_delay(profile, FEWER * count, sizes[1:2])
+        usual = [*usual, *(run for run in more if run not in usual)]
     first, own = profiles.grokking(profile, count), {"n_logged": 80, "keep_weights": False}
     grok = [profiles.at_rate(run, FASTER, **own) for run in first]
     return [
