@@ -34,8 +34,8 @@ def _train(args: argparse.Namespace) -> int:
         {name: v for name, v in vars(args).items() if name in kind.__dataclass_fields__}
         for kind in (ModelConfig, Run)
     )
-    store = Store(args.store)
-    [record] = train([Run(**own, model=ModelConfig(**model))], store, args.device, not args.quiet)
+    run = Run(**own, model=ModelConfig(**model))
+    [record] = train(run, args.store, args.device, not args.quiet)
     print(f"{record.run.key}  {record.run}")
     for name in record.metrics:
         print(f"{name:18} {record.final(name):.6g}")
@@ -101,6 +101,6 @@ def exit_status(call: Callable[[], int], trains: bool) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 2 bad arguments or what the message says, 130 Ctrl-C."""
+    """Exit status: 0 done, 1 out of time, 2 bad arguments or what is said, 130 Ctrl-C."""
     args = parser().parse_args(argv)
     return exit_status(lambda: args.call(args), args.command == "train")

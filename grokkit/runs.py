@@ -37,7 +37,7 @@ class Run:
     Raises ValueError for a field outside what it allows, with its name and value.
     """
 
-    task: str = "x+y"  # the rule of the labels, one of `grokkit.tasks.KNOWN`
+    task: str = "x+y"  # the rule of the labels, one of `grokkit.tasks.names()`
     p: int = 113  # the modulus; for permutations, n of S_n
     dataset_size: int = 3830  # examples to train on
     labels: str = "true"  # true, or random (Sec. 5.1)
@@ -102,6 +102,8 @@ class Run:
         yield "init_scale of a run with init", self.init is None or self.init_scale == 1, "1"
         decays = f"in [0, 1/lr) = [0, {1 / self.lr:g})"
         yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
+        slow = self.float64 or not 0 < self.lr * self.weight_decay < 1e-6
+        yield "weight_decay in single precision", slow, f"0 or at least {1e-6 / self.lr:g}"
         for name in ("beta1", "beta2"):
             yield name, 0 <= getattr(self, name) < 1, "in [0, 1)"
         allowed, by_adamw = PRECISIONS[self.optimiser], self.optimiser == "adamw"
@@ -242,7 +244,8 @@ def _changed(run: Run) -> list[tuple[str, Any]]:
 
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    rule = {} if run.task in tasks.KNOWN else {"rule": run.operation.labels.tolist()}
+    usual = tasks.KNOWN.get(run.task, 0) is tasks.MODULAR.get(run.task)
+    rule = {} if usual else {"rule": run.operation.labels.tolist()}
     changed = _changed(run)
     return rule | {name: plain.get(type(value), lambda own: own)(value) for name, value in changed}
 

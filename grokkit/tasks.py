@@ -14,7 +14,7 @@ import numpy as np
 
 def _inverse(y: np.ndarray, p: int) -> np.ndarray:
     """The inverse of y mod p, for prime p; 0 for y = 0."""
-    return np.array([0] + [pow(k, -1, p) for k in range(1, p)])[y]
+    return np.array([0] + [pow(k, -1, int(p)) for k in range(1, p)])[y]
 
 
 MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
@@ -30,7 +30,7 @@ MODULAR: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 
 DIVISION = ("x/y", "x/y or x-y")  # these need an inverse, so a prime modulus
 PERMUTATION = ("S_n: xy", "S_n: xyx^-1", "S_n: xyx")
-KNOWN = (*MODULAR, *PERMUTATION)  # known by name; the key of another's run hashes its labels
+KNOWN = {**MODULAR, **dict.fromkeys(PERMUTATION)}  # the key of another's run hashes its labels
 MIRRORS = ("any", "all", "none")  # which mirror images, y before x, a train set holds of its own
 
 
@@ -92,7 +92,7 @@ def _task(name: str, p: int, rule: Callable | None) -> Task:
         raise ValueError(f"{name}: the modulus p must be at least 3, got {p}")
     elif name in DIVISION and not all(p % k for k in range(2, math.isqrt(p) + 1)):
         raise ValueError(f"{name}: division needs a prime modulus p, got {p}")
-    n = math.factorial(p) if name in PERMUTATION else p
+    n = math.factorial(p) if name in PERMUTATION else int(p)
     x, y = (axis.ravel() for axis in np.indices((n, n)))
     if name == "x/y":
         x, y = x[y != 0], y[y != 0]

@@ -22,6 +22,17 @@ NO_BROWSER = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared(tmp_path_factory, worker_id):
+    """A folder for all workers, with the default store: that of whoever runs them is not read."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base if worker_id == "master" else base.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROKKIT_STORE", str(folder / "default"))
+        patch.delenv("GROKKIT_RESULTS", raising=False)
+        yield folder
+
+
 @pytest.fixture
 def store(tmp_path):
     """An empty store, without the shipped results."""
@@ -47,19 +58,18 @@ def place():
 
 
 @pytest.fixture(scope="session")
-def board(tmp_path_factory, worker_id):
+def board(shared, tmp_path_factory):
     """Every result that the shipped records give, by claim: computed by one worker for all."""
     from grokkit.store.store import Store
     from varma2023 import experiments
     from varma2023.board import results
 
-    base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "board.pickle"
-    with FileLock(f"{shared}.lock"):
-        if not shared.exists():
+    path = shared / "board.pickle"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
             records = experiments.all_records(store=Store(tmp_path_factory.mktemp("store")))
-            shared.write_bytes(pickle.dumps(results(records)))
-        return pickle.loads(shared.read_bytes())
+            path.write_bytes(pickle.dumps(results(records)))
+        return pickle.loads(path.read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """L-BFGS for a stack of runs: a minimum of Eq. (2) sought directly, where AdamW would end.
 
-A minimum of `total` is a fixed point of AdamW (`optimum`), and ||gradient|| / ||theta|| of `total`
-is `optimum.residual`.
+A minimum of `total` is a fixed point of AdamW; `optimum.residual` is its ||gradient|| / ||theta||.
 """
 
 from collections.abc import Callable
@@ -57,7 +56,7 @@ class LBFGS:
         ValueError for a start that is not finite floating-point numbers.
         """
         if not start.is_floating_point() or not bool(start.isfinite().all()):
-            raise ValueError(f"start must be finite floating-point numbers, got {start.dtype}")
+            raise ValueError(f"start must be finite floats, got {start.dtype}: {start}")
         n_runs, n = start.shape
         self.point = start.detach().clone()
         self.gradient = torch.full_like(start, torch.nan)
@@ -93,8 +92,7 @@ class LBFGS:
     def step(self, objective: Objective) -> None:
         """One gradient of the objective: every run at its own trial point.
 
-        A run whose trial meets the strong Wolfe conditions moves there; the others try another
-        length of the same direction.
+        A run whose trial meets the strong Wolfe conditions moves there; others try another length.
         """
         trial = torch.addcmul(self.point, self.length.unsqueeze(1), self.direction)
         value, gradient = objective(trial)

@@ -90,7 +90,7 @@ def evaluate(
     """
     task = run.operation
     logits = all_logits(theta, task)
-    labels, train, test = _examples(run, logits.device)
+    labels, train, test = _examples(run, run.key, logits.device)
     loss = cross_entropy(logits, labels)
     right = (logits.argmax(-1) == labels).double()
     raw = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
@@ -117,8 +117,7 @@ def evaluate(
 
 
 @lru_cache(maxsize=256)  # of a whole stack (`plan.MAX_RUNS`)
-def _examples(run: Run, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Labels of all examples, and the rows of the train and of the test set."""
+def _examples(run: Run, key: str, device: torch.device) -> tuple[Tensor, ...]:
+    """Labels of all examples, and the rows of the train and of the test set; `key`: the run's."""
     arrays = (run.example_labels(), *run.split())
-    labels, train, test = (torch.tensor(rows, device=device) for rows in arrays)
-    return labels, train, test
+    return tuple(torch.tensor(rows, device=device) for rows in arrays)

@@ -6,9 +6,8 @@ attention pattern is linear. So it is tabulated, for each head, over n + 4 rows:
 
     T[head, row] = row W_V W_O [W_in | W_U].
 
-An example's pattern picks the rows of x and y, which is a sparse matrix product; the last four
-rows, and the biases, are the same for all examples, F. With W_OU = W_out W_U one dense product per
-example remains:
+An example's pattern picks the rows of x and y, a sparse matrix product; the last four rows, and the
+biases, are the same for all, F. With W_OU = W_out W_U one dense product per example remains:
 
     [pre | direct] = A T + B F,    logits = direct + relu(pre) W_OU,
 
@@ -109,9 +108,8 @@ def gradient(
     """L_x-ent of Eq. (1) on the examples, in nats, and its gradient in every parameter.
 
     `each` is `map`, or one that works on several parts of the examples at a time: the parts, and
-    the order in which they are added, do not depend on it, so neither do the bits. The loss is the
-    exact one, or else torch's, whose rounding stops the slopes of small losses. With a `kink` the
-    ReLU is `model.rounded_relu`.
+    the order in which they are added, and so the bits, do not depend on it. The loss is exact, or
+    torch's, whose rounding stops small slopes. With a `kink` the ReLU is `model.rounded_relu`.
     """
     theta = {name: weight.detach().requires_grad_() for name, weight in theta.items()}
     with torch.enable_grad():

@@ -1,7 +1,6 @@
 """One stack of runs, from the start or their checkpoints to the end: full-batch AdamW or L-BFGS.
 
-Killed at any moment, a run continues from its checkpoint, and on one machine ends with the same
-bits as an unbroken one.
+Killed at any moment, a run continues from its checkpoint, on one machine's CPU to the same bits.
 """
 
 import time

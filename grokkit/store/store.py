@@ -94,7 +94,7 @@ class Store:
         for file in dict.fromkeys(chain(*self._shipped_in.values())):
             try:
                 yield from _shipped(file).values()
-            except (Damaged, Unreadable) as error:
+            except (Damaged, Unreadable, FileNotFoundError) as error:
                 warnings.warn(f"{error}; its runs count as missing", stacklevel=2)
 
     def get(self, run: Run) -> Record | None:
@@ -119,7 +119,7 @@ class Store:
             try:
                 if shipped := _shipped(file).get(run.key):
                     return _read_whole(shipped)
-            except (Damaged, Unreadable) as error:
+            except (Damaged, Unreadable, FileNotFoundError) as error:
                 warnings.warn(f"{error}; the run counts as missing", stacklevel=2)
         if unreadable:
             raise unreadable
@@ -224,7 +224,8 @@ class Store:
         That is: checkpoints of runs with a sound record here, temporary files older than an hour,
         and, if asked, what was set aside as *.damaged. All else is safe, also while others train.
         """
-        done = (run for run in self.checkpointed() if self._path("records", run).exists())
+        kept = ((run, replace(run, keep_weights=True)) for run in self.checkpointed())
+        done = (two[0] for two in kept if any(self._path("records", r).exists() for r in two))
         stray = [self._path("checkpoints", run) for run in done if self.has(run)]
         for folder in FOLDERS[:3]:
             stray += filter(files.abandoned, listed(self.path / folder, "*.tmp"))

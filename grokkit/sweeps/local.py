@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Executor, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,8 @@ def train(
     """The records of the runs, in order: loaded where the store has them, trained where not.
 
     They are trained here, or by the workers of a Dask `scheduler`: its address, or "local:N" for
-    N processes of this machine. Runs that another process holds are waited for. After `minutes`
-    it stops at a checkpoint; the same call continues from there. On the CPU the process keeps, from
-    then on, the memory that it frees (`tabulated.keep_freed_memory`).
+    N processes here. Runs that another process holds are waited for. After `minutes` it stops at a
+    checkpoint; the same call continues. A CPU keeps freed memory (`tabulated.keep_freed_memory`).
 
     Raises:
         ValueError: what is no run, an unknown or absent device, minutes below 0, no scheduler.
@@ -75,11 +74,10 @@ def train(
     total = sum(run.epochs for run in missing)
     if progress:
         told = f"{len(found)} runs stored, {len(missing)} to train: {total:,} epochs. They go to "
-        told += f"{store.path}; stop at any time, the next call continues."
-        print(told, file=sys.stderr)
+        print(f"{told}{store.path}; stop at any time, the next call continues.", file=sys.stderr)
     bar = tqdm(total=total, unit="epoch", unit_scale=True, disable=not progress)
-    with executor as trainer, bar:
-        watch, diverged = _Watch(bar, deadline), list[str]()
+    diverged: list[str] = []
+    with executor as trainer, closing(_Watch(bar, deadline)) as watch:
         for generation in generations:
             ready = [run for run in generation if run.init is None or run.init in found]
             diverged += _train_all(ready, stored, store, trainer, watch)
@@ -104,7 +102,7 @@ def _train_all(
         stacks = pack(missing, device, store.checkpointed(), free)
         results = trainer.train(stacks, watch.progress, watch.halt)
         diverged += [text for _, text in results if text]
-        failed = {run for held, text in results if text for run in held}
+        failed = {run for held, text in results for run in held if run.key in text}
         trained = [run for held, _ in results for run in held]
         missing = [run for run in missing if not stored(run) and run not in failed]
         if missing and watch.halt():
@@ -136,6 +134,10 @@ class _Watch:
 
     def halt(self) -> bool:
         return time.monotonic() > self.deadline
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.bar.close()
 
 
 @dataclass(frozen=True)

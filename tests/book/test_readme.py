@@ -55,11 +55,17 @@ def test_an_unknown_argument_is_named(capsys):
 
 
 @pytest.mark.parametrize("path", [readme.README, *readme.BOOK.rglob("*.md")], ids=lambda p: p.name)
-def test_python_to_copy_imports_what_there_is(path):
-    text = path.read_text(encoding="utf-8")
-    for code in re.findall(r"^```python\n(from .*?)^```", text, re.DOTALL | re.MULTILINE):
-        imports = [node for node in ast.parse(code).body if isinstance(node, ast.ImportFrom)]
-        exec(compile(ast.Module(imports, []), path.name, "exec"), {})
+def test_python_to_copy_names_what_there_is(path):
+    text, names = path.read_text(encoding="utf-8"), {}
+    blocks = re.findall(r"^```python\n(from .*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert blocks or path.name not in ("README.md", "run_it_yourself.md")
+    for tree in map(ast.parse, blocks):
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                of = node.value.id
+                assert of not in names or hasattr(names[of], node.attr), f"{of}.{node.attr}"
 
 
 def test_the_tests_and_scripts_that_the_page_on_the_engine_names_are_there():

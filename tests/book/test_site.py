@@ -580,7 +580,9 @@ def test_every_executed_chapter_has_the_verdicts_of_the_board(site, board):
     assert {(claim.where[0], claim.id) for claim in CLAIMS} <= set(reached)
 
 
-def test_every_box_of_a_chapter_has_the_numbers_criteria_and_earlier_verdict_of_the_board(board):
+def test_every_box_of_a_chapter_has_the_numbers_criteria_and_earlier_verdict_of_the_board(
+    site, board
+):
     shown = set()
     for path in (chapters.BUILD / "book/chapters").glob("*.ipynb"):
         cells = nbformat.read(path, as_version=4).cells
@@ -603,7 +605,9 @@ def test_the_site_names_no_other_host_and_nothing_of_this_machine(site):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_the_notebook_that_a_page_offers_quotes_its_own_numbers_when_run(site, page):
     text = (site / page).read_text(encoding="utf-8")
-    for path in {*re.findall(r'href="((?:\.\./)?_sources/[^"]+\.ipynb)"', text)}:
+    paths = {*re.findall(r'href="((?:\.\./)?_sources/[^"]+\.ipynb)"', text)}
+    assert bool(paths) == (chapters.BOOK / page).with_suffix(".ipynb").exists()
+    for path in paths:
         offered = ((site / page).parent / path).read_text(encoding="utf-8")
         assert offered == (chapters.BOOK / page).with_suffix(".ipynb").read_text(encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -188,7 +189,7 @@ def test_a_file_in_the_wrong_place_or_form_is_refused(place, kind, how, monkeypa
 def check_unreadable(kind: str, place: Path, why: str) -> None:
     """Check that the target is named, with the reason, and left, whatever is asked of the store."""
     target, here = target_of(kind, place, RUN), Store(place / "store", "")
-    said = rf"{target}: cannot be read \({why}\), left as it is"
+    said = rf"{re.escape(str(target))}: cannot be read \({why}\), left as it is"
     if "shipped" in kind:
         with pytest.warns(UserWarning, match=rf"{said}; .* as missing"):
             assert not trusted(kind, place)
@@ -279,7 +280,9 @@ def test_what_cannot_be_set_aside_is_left_and_reported_and_a_list_goes_on(place)
     target.parent.chmod(0o500)
     here = Store(place / "store", "")
     with unprivileged(place):
-        with pytest.warns(UserWarning, match=rf"{target}: .*left where it is \(Permission"):
+        with pytest.warns(
+            UserWarning, match=rf"{re.escape(str(target))}: .*left where it is \(Permission"
+        ):
             assert not here.has(RUN)
         (here.path / "checkpoints").chmod(0)
         with pytest.warns(UserWarning, match=r"checkpoints: Permission denied; its files"):

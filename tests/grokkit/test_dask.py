@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 from tiny import RUN, equal, train
 
 from grokkit.store.store import Store
@@ -113,9 +114,25 @@ def test_when_time_is_up_workers_stop_at_a_checkpoint_for_another_call(tmp_path,
     assert any(second[run] > first[run] for run in first)
 
 
+def test_of_several_workers_the_least_memory_counts_and_the_cpu_where_kinds_differ(tmp_path):
+    def found(*kinds):
+        told = {f"tcp://10.0.0.{i}:1": (kind, 9 - i, True) for i, kind in enumerate(kinds)}
+        client = SimpleNamespace(nthreads=lambda: told, run=lambda *_: told)
+        return dask.Cluster(client, Store(tmp_path), "auto").device_and_free_memory(bool)
+
+    assert found("cuda", "cuda") == (torch.device("cuda"), 8)
+    assert found("cuda", "cpu", "cuda") == (torch.device("cpu"), 7)
+
+
+def test_where_no_worker_comes_in_time_it_says_so(tmp_path):
+    cluster = dask.Cluster(SimpleNamespace(nthreads=dict), Store(tmp_path), "auto")
+    with pytest.raises(TimeoutError, match="no worker has come"):
+        cluster.device_and_free_memory(lambda: True)
+
+
 def test_workers_that_do_not_see_the_store_are_named(tmp_path):
     there = "tcp://10.0.0.2:1"
     blind = SimpleNamespace(nthreads=lambda: {there: 1}, run=lambda *_: {there: ("cpu", 1, False)})
-    with pytest.raises(ValueError, match=f"{tmp_path} is not seen by {there}"):
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path} is not seen by {there}")):
         dask.Cluster(blind, Store(tmp_path), "auto").device_and_free_memory(lambda: False)
     assert not list(tmp_path.rglob("*.tmp"))

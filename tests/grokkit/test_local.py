@@ -13,6 +13,7 @@ import torch
 from tiny import CPU, MINIMISER, RUN, TINY, equal, train
 
 from grokkit.engine import trainer
+from grokkit.engine.lbfgs import LBFGS
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from grokkit.sweeps import local, plan
@@ -73,6 +74,20 @@ APART = [
     *({"precision": "float64"}, {"precision": "tf32"}, {"loss": "rounded"}, {"dataset_size": 10}),
     *({"muon": 0.2}, MINIMISER),
 ]
+
+
+@pytest.mark.parametrize("stage", ["push", "kink"])
+def test_runs_of_the_minimiser_that_change_by_steps_go_apart(stage):
+    run = replace(RUN, **MINIMISER)
+    other = replace(run, **{stage: 0.5})
+    assert list(map(len, plan.pack([run, other, replace(other, seed=1)], CARD, {}, GB))) == [1, 2]
+
+
+def test_the_memory_of_a_stack_covers_what_the_minimiser_keeps():
+    run = replace(RUN, **MINIMISER)
+    made = LBFGS(torch.zeros(1, run.n_parameters, dtype=torch.float64))
+    held = sum(tensor.nbytes for tensor in made.tensors().values())
+    assert held < plan.stack_bytes(run, 0) < 3 * held
 
 
 @pytest.mark.parametrize("change", [*TOGETHER, *APART], ids=str)
@@ -169,7 +184,8 @@ def test_a_run_that_another_process_holds_is_waited_for_and_loaded(tmp_path, mon
     assert equal(train([RUN], store)[0], record)
 
 
-def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monkeypatch):
+@pytest.mark.parametrize("epochs", [1, 150])  # over before a first update, and not
+def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monkeypatch, epochs):
     class Terminal(io.StringIO):
         def write(self, text):
             if "epoch/s" in text and " 0.00/" not in text:
@@ -179,10 +195,24 @@ def test_training_goes_on_when_nobody_reads_its_progress_any_more(tmp_path, monk
     monkeypatch.setattr("sys.stderr", Terminal())
     torch.set_num_threads(2)
     try:
-        records = local.train([replace(r, epochs=150) for r in LONG], Store(tmp_path, ""), "cpu")
+        records = local.train(
+            [replace(r, epochs=epochs, n_logged=2) for r in LONG], Store(tmp_path, ""), "cpu"
+        )
     finally:
         torch.set_num_threads(1)
     assert len(records) == 2
+
+
+def test_when_time_is_up_a_run_beside_one_that_diverged_goes_on(tmp_path, on_a_card, monkeypatch):
+    wild, calm = replace(RUN, init_scale=1e30), replace(RUN, seed=5, epochs=RUN.epochs)
+    clock = iter(range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(local._Watch, "halt", lambda self: next(clock) > 5)
+        with pytest.raises(TimeoutError, match="the same call continues"):
+            train([wild, calm], tmp_path)
+    with pytest.raises(FloatingPointError, match=f"run {wild.key} "):
+        train([wild, calm], tmp_path)
+    assert Store(tmp_path, "").has(calm)
 
 
 def test_a_run_that_leaves_no_record_is_named(tmp_path, monkeypatch):

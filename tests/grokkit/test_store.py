@@ -64,11 +64,12 @@ def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_a
 def test_garbage_is_what_no_run_needs_and_nothing_else(store):
     assert store.collect_garbage(damaged=True) == []
     assert not store.path.exists()
-    going, done = replace(RUN, seed=3), RUN
+    going, done, plain = replace(RUN, seed=3), RUN, replace(RUN, keep_weights=False)
     store.put(*finished(done))
-    for run in (going, done):
+    for run in (going, done, plain):
         store.save_checkpoint(checkpoint(run))
-    kept = files(store) - {store.path / "checkpoints" / f"{done.key}.safetensors"}
+    over = {f"{run.key}.safetensors" for run in (done, plain)}  # `done` is there for both
+    kept = {path for path in files(store) if path.name not in over}
     folder = store.path / "records"
     names = {"new": ".a.parquet.0.tmp", "old": ".a.parquet.1.tmp", "damaged": "a.parquet.damaged"}
     paths = {name: folder / file for name, file in names.items()}
@@ -77,7 +78,7 @@ def test_garbage_is_what_no_run_needs_and_nothing_else(store):
     (folder / "b.parquet.damaged").mkdir()
     os.utime(paths["old"], (0, 0))
     removed = {path.name for path in store.collect_garbage()}
-    assert removed == {f"{done.key}.safetensors", names["old"]}
+    assert removed == {*over, names["old"]}
     assert files(store) == kept
     assert paths["damaged"].exists()
     damaged = {path.name for path in store.collect_garbage(damaged=True)}
@@ -92,6 +93,17 @@ def test_the_checkpoint_of_a_run_that_is_shipped_but_trained_anew_is_no_garbage(
     anew = Store(tmp_path / "anew", tmp_path / "results")
     anew.save_checkpoint(checkpoint(RUN))
     assert anew.collect_garbage() == []
+
+
+def test_a_shipped_file_that_goes_away_is_said_and_its_runs_are_missing(store, tmp_path):
+    store.put(*finished(RUN))
+    shipped = store.export("some", [RUN], tmp_path / "results")
+    below = [Store(tmp_path / "empty", tmp_path / "results") for _ in range(2)]
+    assert all(each._shipped_in for each in below)
+    shipped.unlink()
+    for read in (lambda: below[0].get(RUN), lambda: next(below[1].shipped_rows(), None)):
+        with pytest.warns(UserWarning, match="missing"):
+            assert read() is None
 
 
 def test_shipped_results_are_found_beneath_the_store_and_are_never_written(store, tmp_path):

@@ -108,14 +108,15 @@ def test_a_rule_that_does_not_give_answers_is_named(rule, monkeypatch):
         tasks.task("mine", 5)
 
 
-def test_another_rule_of_a_name_is_another_task_and_another_run(monkeypatch):
-    found = []
+@pytest.mark.parametrize("name", ["mine", "x*y"])
+def test_another_rule_of_a_name_is_another_task_and_another_run(monkeypatch, name):
+    found = [Run("x*y", 7, 20).key]
     for times in (1, 2):
-        monkeypatch.setitem(tasks.MODULAR, "mine", lambda x, y, p, k=times: (x + k * y) % p)
-        run = Run("mine", 7, 20)
+        monkeypatch.setitem(tasks.MODULAR, name, lambda x, y, p, k=times: (x + k * y) % p)
+        run = Run(name, 7, 20)
         assert run.operation.labels.tolist() == [(x + times * y) % 7 for x, y in np.ndindex(7, 7)]
         found.append(run.key)
-    assert found[0] != found[1]
+    assert len({*found}) == 3
     for array in (run.operation.inputs, run.example_labels()):  # every such run has these
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0

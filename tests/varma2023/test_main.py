@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 from numpy.polynomial import Polynomial
-from tiny import CPU, SMALL, TINY, checkpoint, equal, train
+from tiny import CPU, MINIMISER, SMALL, TINY, checkpoint, equal, train
 
 from grokkit.commands import main as grokkit_main
 from grokkit.runs import Run
@@ -51,7 +52,7 @@ def cli(home, capsys):
     """A function: what a command line prints, and on stderr; its status must be this one."""
 
     def call(line, status=0, of=main):
-        assert of(line.split()) == status
+        assert of(shlex.split(line)) == status
         return capsys.readouterr()
 
     return call
@@ -73,7 +74,7 @@ def test_list_shows_every_experiment_in_two_sizes(cli, monkeypatch):
 def test_list_counts_what_is_stored_and_what_checkpoints_hold(home, small, cli):
     train(small[:1], Store())
     Store().save_checkpoint(checkpoint(small[1], 3))
-    [_, line, _] = cli(f"list --store {home} --profile paper").out.splitlines()
+    [_, line, _] = cli(f"list --store '{home}' --profile paper").out.splitlines()
     assert line.split() == ["small", "paper", "2", "1", "1", "50%", "0", "s", "no", "figure"]
     [row] = json.loads(cli("list --json --profile quick").out)
     assert (row["experiment"], row["runs"], row["missing"], row["begun"]) == ("small", 2, 1, 0.5)
@@ -99,7 +100,7 @@ def test_run_trains_what_is_missing_and_prints_where_it_ended(home, small, cli):
 
 
 def test_a_store_may_be_named_before_or_after_the_command(home, small, tmp_path, cli):
-    for line in ("--store {}/one run small --quiet", "run small --quiet --store {}/two"):
+    for line in ("--store '{}/one' run small --quiet", "run small --quiet --store '{}/two'"):
         cli(line.format(tmp_path))
     assert all(Store(tmp_path / name).get(small[0]) for name in ("one", "two"))
     assert not home.exists()
@@ -344,6 +345,12 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
     child = replace(first, dataset_size=9, init=first)
     assert estimate.seconds({child: 0, first: 0}, MACHINE) == pytest.approx(2 * alone, rel=0.01)
     assert estimate.seconds({child: 0}, MACHINE) == pytest.approx(alone, rel=0.01)
+    exact = replace(first, **MINIMISER)
+    gradient = 2 * 0.001 * estimate.FULL_HISTORY
+    exactly = 1000 * gradient + 50 * 0.002
+    assert estimate.run_seconds(exact, 0, MACHINE) == pytest.approx(exactly, rel=0.01)
+    steep = estimate.run_seconds(replace(first, steepness=1e-4), 0, MACHINE)
+    assert steep == pytest.approx(alone + 50 * (1 + 2 * estimate.STEPS) * 0.001, rel=0.01)
 
 
 def test_a_line_through_two_measurements_or_through_the_origin():

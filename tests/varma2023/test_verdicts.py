@@ -537,6 +537,8 @@ def test_a_smaller_start_that_groks_when_trained_for_longer_says_that_it_had_not
     *early, last = made.ablations()[20:25]
     longer = replace(last.run, epochs=2 * last.run.epochs)
     assert board.judge("S6", ablations=made.ablations()).before == ""
+    assert board.claim("B16").earlier
+    assert board.judge("B16", **made.by_mirrors()).before == ""  # it tells of the published runs
     late = made.ablation(longer, last.run.epochs + 1000, 20.0, ())
     others = [r for r in made.ablations() if r.run.init_scale >= 1]
     found = board.judge("S6", ablations=[*others, *early, late])
