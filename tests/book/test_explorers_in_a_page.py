@@ -198,10 +198,18 @@ def test_the_logit_moves_the_lines_in_axes_that_stay(opened):
     assert page.locator("circle.gk-x-ring").count() == sum(map(len, POINTS.values()))
 
 
+def settle(page):
+    """Wait for the worker's last word: until the status stands still, for ten seconds at most."""
+    told = [status(page)]
+    while len(told) < 20 and told[-2:-1] != told[-1:]:
+        page.wait_for_timeout(500)
+        told.append(status(page))
+
+
 def test_the_reader_drags_back_through_what_was_trained(opened):
     page = trained(opened, 4)
     page.locator("[data-action=pause]").click()
-    page.wait_for_timeout(500)  # the worker's last word
+    settle(page)
     newest = status(page), labels(page)
     press(page, "look", "Home")
     assert status(page).startswith("Epoch 0:")
@@ -219,7 +227,7 @@ def test_training_stops_when_the_reader_leaves_the_page(opened):
       document.dispatchEvent(new Event("visibilitychange"));
     }""")
     page.locator("[data-action=pause]", has_text="Go on").wait_for()
-    page.wait_for_timeout(500)  # the worker's last word
+    settle(page)
     left = status(page)
     page.wait_for_timeout(600)  # it tells each quarter of a second
     assert status(page) == left

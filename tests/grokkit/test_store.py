@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny import BRIEF as RUN
-from tiny import checkpoint, finished
+from tiny import CPU, checkpoint, finished
 from torch.testing import assert_close
 
 from grokkit.runs import Record
-from grokkit.store.store import Store
+from grokkit.store.store import SHIPPED, Store, provenance
 
 PLAIN = replace(RUN, keep_weights=False)
 RUNS = [replace(PLAIN, seed=seed) for seed in range(40)]
@@ -301,3 +304,12 @@ def test_a_finished_run_is_not_granted_and_its_lock_file_goes(store):
         store.put(finished(done)[0])
     assert [path.stem for path in (store.path / "locks").iterdir()] == [begun.key]
     assert granted(store, RUNS[:2]) == [begun]
+
+
+def test_provenance_names_the_commit_and_torch():
+    found = provenance(CPU)
+    assert found["torch"] == torch.__version__
+    git = shutil.which("git")
+    asked = [git, "-C", SHIPPED.parent, "rev-parse"]
+    if git and subprocess.run(asked, capture_output=True).returncode == 0:
+        assert re.fullmatch("[0-9a-f]{12}(-dirty)?", found["commit"])

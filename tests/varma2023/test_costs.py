@@ -6,7 +6,9 @@ import evidence as made
 import numpy as np
 import pytest
 from evidence import FALLING
+from handmade import record
 
+from grokkit.runs import Run
 from varma2023 import board, measures
 from varma2023.efficiency import analysis, costs
 from varma2023.statistics import mean_ratio
@@ -199,3 +201,13 @@ def test_the_lower_of_two_ends_of_a_seed_and_size_counts():
     ratios = [measures.least(a) / measures.least(b) for a, b in zip(kept, before, strict=True)]
     assert ratios == pytest.approx([0.9 if r.run.seed < 2 else 1.0 for r in before])
     assert [*map(measures.least, costs.lower(some, before))] == [*map(measures.least, some)]
+
+
+def test_the_spread_of_costs_is_the_largest_of_any_size():
+    def ends(size, *norms):
+        runs = [Run(dataset_size=size, seed=seed) for seed in range(len(norms))]
+        return [
+            record(r, [0, 1], param_norm=n, train_loss=0) for r, n in zip(runs, norms, strict=True)
+        ]
+
+    assert costs.spread_text([*ends(300, 10, 11), *ends(400, 20, 20.1)]) == "21.0%"

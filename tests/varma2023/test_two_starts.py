@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import isnan
 
+import handmade
 import numpy as np
 import pytest
 from evidence import CALM, FALLING, SIZES, by_seed, crossing, end, pushed, shaken, two_minima
@@ -246,3 +247,12 @@ def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_t
     assert len(barrier.released(ends, pushes, rules[:3], memories)) == 3
     assert barrier.released_table(found).count("<tr>") == 11
     assert len(shown(figures.fig_released(found), "8 of 10 end below").data) == 30
+
+
+def test_the_spread_of_norms_is_over_weight_decays_at_one_size_and_seed():
+    def at(decay, seed, norm):
+        run = Run(p=31, dataset_size=300, weight_decay=decay, seed=seed)
+        return handmade.record(run, [0, 1], param_norm=norm)
+
+    found = analysis.norm_spread([at(1, 0, 30), at(2, 0, 33), at(1, 1, 40), at(2, 1, 40)])
+    assert found.text(".2f") == "0.05 (0.00 – 0.10)"

@@ -270,3 +270,9 @@ def test_the_same_is_an_equivalence_over_seeds(powers, same, field, unit):
     interval = analysis.shift_interval(records, field)
     assert interval.value == pytest.approx(20 ** np.mean(powers) - 1, abs=1e-3)
     assert interval.bounded == (len(powers) >= 5)
+
+
+def test_longer_runs_are_told_by_a_tenth_of_their_epochs_and_their_end():
+    run = Run(dataset_size=1610, epochs=1000)
+    long = record(run, [0, 100, 1000], test_accuracy=[1, 0.18, 0.11])
+    assert analysis.later_text([long, long]) == "0.18, 0.11 on 1,610; 0.18, 0.11 on 1,610"
