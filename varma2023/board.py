@@ -174,10 +174,9 @@ def scoreboard(found: Mapping[str, Result]) -> str:
         first = [part for part, names in PARTS.items() if each.id == names[0]]
         target = "".join(f'<span id="{row_id(part)}"></span>' for part in first)
         score = f'<br><span class="gk-badge">{each.score}</span>'
-        earlier = (
-            result.before and f'<p class="gk-earlier">Earlier verdict: {linked(result.before)}</p>'
-        )
-        few = result.few and f'<p class="gk-earlier">Few seeds: {result.few}</p>'
+        note = '<p class="gk-earlier">{}: {}</p>'.format
+        earlier = result.before and note("Earlier verdict", linked(result.before))
+        few = result.few and note("Few seeds", result.few)
         made, asked = result.evidence, {"the claim itself": result.core, **result.further}
         cells = (
             (place, f"{target}{title} {capitalised(each.says)}.{heading}{score}"),

@@ -48,13 +48,9 @@ class Evidence:
         seeds = [len({record.run.seed for record in group}) for group in groups]
         moduli = sorted({(run.task in PERMUTATION, run.p) for run in runs})
         other = not {*moduli} <= PAPERS_MODULI or any(run.model != ModelConfig() for run in runs)
-        return cls(
-            tuple(sorted({_optimiser(run) for run in runs})),
-            tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli),
-            min(seeds),
-            other or min(seeds) < ENOUGH_SEEDS,
-            max(seeds),
-        )
+        by = tuple(sorted({_optimiser(run) for run in runs}))
+        settings = tuple(f"S{p}" if permutes else f"p = {p}" for permutes, p in moduli)
+        return cls(by, settings, min(seeds), other or min(seeds) < ENOUGH_SEEDS, max(seeds))
 
     @classmethod
     def across(cls, *groups: Records) -> "Evidence":
@@ -80,13 +76,12 @@ def seeds_badge(made: Sequence[Evidence]) -> list[str]:
 
 
 def _optimiser(run: Run) -> str:
-    usual, start, minimises = Run().lr, run.init, run.optimiser == "lbfgs"
+    usual, minimises = Run().lr, run.optimiser == "lbfgs"
     name = "L-BFGS" if minimises else "Muon" if run.muon else "AdamW"
     own = usual if minimises else run.lr  # the minimiser has none
     name += f", η = {own:g}" if own != usual else ""
-    return name + (
-        f" (starts trained at η = {start.lr:g})" if start and start.lr not in (usual, own) else ""
-    )
+    begun = run.init.lr if run.init else own
+    return name + (f" (starts trained at η = {begun:g})" if begun not in (usual, own) else "")
 
 
 @dataclass(frozen=True)

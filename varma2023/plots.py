@@ -113,9 +113,7 @@ def draw_bars(
     draw(fig, x, y, label, hover, type="bar", marker=marker, **bar)
 
 
-def draw_run(
-    fig: go.Figure, record: Record, metric: str, place: Place = None, **looks: Any
-) -> None:
+def draw_run(fig: go.Figure, record: Record, metric: str, place: Place, **looks: Any) -> None:
     """A metric of one run against epochs, in the colour and dash of the metric if not told else.
 
     A `label` other than the metric's stands in the hover, too.

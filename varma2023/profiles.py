@@ -15,9 +15,7 @@ from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
 PROFILES = ("published", "quick", "paper")
-QUICK_RUN = Run(
-    p=31, dataset_size=620, lr=4e-3, model=ModelConfig(d_model=64, d_mlp=256), n_logged=60
-)
+QUICK_RUN = Run(p=31, dataset_size=620, lr=4e-3, model=ModelConfig(64, d_mlp=256), n_logged=60)
 """What the quick profile trains: a small network, in a quarter of the epochs (choice C8)."""
 
 NARROW = ModelConfig(d_model=48, d_mlp=96, n_heads=2)  # less than half as wide (choice C83)
@@ -209,9 +207,9 @@ def grokking_longer(
 
     Those of the published runs that by then have not generalised, or whose norm has not settled.
     """
-    again = [run for run in grokking() if run.seed in UNDER_WAY]
-    found = [run for run in grokking(profile, seeds, **changes) if run in again]
-    return [replace(run, epochs=2 * run.epochs, keep_weights=True) for run in found]
+    again = [run for run in grokking(keep_weights=True) if run.seed in UNDER_WAY]
+    found = grokking(profile, seeds, **changes | {"keep_weights": True})
+    return [replace(run, epochs=2 * run.epochs) for run in found if run in again]
 
 
 @sets("seed", "dataset_size")
@@ -306,15 +304,13 @@ ROUNDED: Changes = {"kink": 0.5, "until_rest": False, "tolerance": 0.0}
 """A minimiser along rounded kinks, from about the size of a pre-activation on (choice C79)."""
 
 
-def longer(
-    profile: str, runs: list[Run], more: Mapping[tuple, int], changes: Changes | None = None
-) -> list[Run]:
+def longer(profile: str, runs: list[Run], more: Mapping[tuple, int], **changes: Any) -> list[Run]:
     """The runs, the published ones in `more` with so many times the gradients.
 
     Unless `changes` say how many. A run is named by its size, weight decay and seed, and by its
     d_model, its choice of mirror images, its labels and its task where these are not the usual.
     """
-    if profile != "published" or "epochs" in not_none(changes or {}):
+    if profile != "published" or "epochs" in not_none(changes):
         return runs
     usual, found = (PAPERS.model.d_model, PAPERS.mirrors, PAPERS.labels, PAPERS.task), []
     for run in runs:

@@ -39,9 +39,7 @@ def pivot(corner: str, cells: Mapping[tuple[str, str], str]) -> str:
     return table(" | ".join([corner, *heads]), lines)
 
 
-def span(
-    values: Iterable[int | float], form: str = "g", none: str = "none", to: str = " – "
-) -> str:
+def span(values: Iterable[float], form: str = "g", none: str = "none", to: str = " – ") -> str:
     """ "300 – 3,000": the least and the largest of some numbers, or the one that there is."""
     texts = [f"{value:{form}}" for value in sorted(values)]
     if not texts:

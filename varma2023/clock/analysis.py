@@ -79,18 +79,13 @@ def rates(records: Records) -> list[Rate]:
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
     usual = measures.curve(ungrokking(base))[1]
-    return [
-        Rate(
-            lr,
-            runs,
-            Summary.of([*times(runs).values()]),
-            Summary.of([*sizes(runs).values()]),
-            statistics.mean_ratio(times(runs), times(base)),
-            statistics.mean_ratio(sizes(runs), sizes(base)),
-            float(np.abs(measures.curve(ungrokking(runs))[1] - usual).max()),
-        )
-        for lr, runs in groups.items()
-    ]
+    found = []
+    for lr, runs in groups.items():
+        time, size = (Summary.of([*read(runs).values()]) for read in (times, sizes))
+        later, larger = (statistics.mean_ratio(read(runs), read(base)) for read in (times, sizes))
+        gap = float(np.abs(measures.curve(ungrokking(runs))[1] - usual).max())
+        found.append(Rate(lr, runs, time, size, later, larger, gap))
+    return found
 
 
 def rates_table(records: Records) -> str:
@@ -110,8 +105,5 @@ def rates_table(records: Records) -> str:
 def unlike_text(records: Records) -> str:
     """By learning rate, what is not where it is at the reference rate, in a sentence."""
     base = reference(records)
-    return "; ".join(
-        f"at η = {row.lr:g}: {', '.join(row.unlike) or 'nothing'}"
-        for row in rates(records)
-        if row.lr != base
-    )
+    others = (row for row in rates(records) if row.lr != base)
+    return "; ".join(f"at η = {row.lr:g}: {', '.join(row.unlike) or 'nothing'}" for row in others)

@@ -24,11 +24,8 @@ def faster_clock(found: ByExperiment) -> Result:
     if fast is None or not measures.judged(analysis.ungrokking(records)):
         return Result()
     between = analysis.BETWEEN * base
-    seeds = [
-        starts(rate.records)
-        for rate in (rates[base], fast)
-        for starts in (analysis.grokking, analysis.ungrokking)
-    ]
+    starts = analysis.grokking, analysis.ungrokking
+    seeds = [of(rate.records) for rate in (rates[base], fast) for of in starts]
     ours = f"at η = {fast.lr:g}, against {base:g}: time to grok × {fast.time_ratio.text()}, size "
     ours += f"at accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most"
     too = {f"at η = {between:g}, too": not rates[between].unlike if between in rates else None}

@@ -1,5 +1,7 @@
 """Grokking and ungrokking at other learning rates, each for the same time η x epochs."""
 
+from itertools import product
+
 from grokkit.runs import Run
 from varma2023 import profiles
 from varma2023.profiles import seed_range
@@ -19,9 +21,5 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
     """
     count = len(seed_range(profile, seeds))
     own = profiles.grokking(profile, count) + profiles.ungrokking_at_first(profile, count)
-    other = {"n_logged": 80, "keep_weights": False}
-    return [
-        run if rate == run.lr else profiles.at_rate(run, rate / run.lr, **other)
-        for rate in RATES[profile]
-        for run in own
-    ]
+    other, each = {"n_logged": 80, "keep_weights": False}, product(RATES[profile], own)
+    return [r if rate == r.lr else profiles.at_rate(r, rate / r.lr, **other) for rate, r in each]

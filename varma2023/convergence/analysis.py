@@ -57,10 +57,8 @@ def savings(found: Sequence[Pair], residual: float | None) -> list[float]:
 
 def agreement(pair: Pair) -> dict[str, bool]:
     """In what the two ends agree: objective, norm, correct logit and test accuracy (choice C16)."""
-    one, other = (
-        (least(r), r.final("param_norm"), r.final("correct_logit"))
-        for r in (pair.adamw, pair.lbfgs)
-    )
+    names = ("param_norm", "correct_logit")
+    one, other = ([least(r), *map(r.final, names)] for r in (pair.adamw, pair.lbfgs))
     ends = zip(SAME.items(), one, other, strict=True)
     alike = {name: isclose(x, y, rel_tol=within) for (name, within), x, y in ends}
     gap = pair.adamw.final("test_accuracy") - pair.lbfgs.final("test_accuracy")
@@ -260,11 +258,9 @@ def drift(record: Record) -> float:
 
 def equilibrium_table(states: Sequence[Equilibrium], records: Records) -> str:
     """By network: fitted alpha over eps lambda, cosine, residual, and how far the norm drifts."""
-    return table(
-        "seed | D | fitted α / ελ | cosine | residual | drift of the norm",
-        [
-            f"{r.run.seed} | {r.run.dataset_size:,} | {state.alpha / r.run.alpha:.3f} | "
-            f"{state.cosine:.3f} | {r.final('residual'):.2f} | {drift(r):.2f}"
-            for state, r in zip(states, records, strict=True)
-        ],
+    rows = (
+        f"{r.run.seed} | {r.run.dataset_size:,} | {state.alpha / r.run.alpha:.3f} | "
+        f"{state.cosine:.3f} | {r.final('residual'):.2f} | {drift(r):.2f}"
+        for state, r in zip(states, records, strict=True)
     )
+    return table("seed | D | fitted α / ελ | cosine | residual | drift of the norm", rows)

@@ -29,9 +29,7 @@ def two_ways(found: ByExperiment) -> Result:
     pairs = measures.pairs(records)
     alike, times = analysis.agreeing(pairs), analysis.savings_text(pairs, 1.0)
     # each with seeds of its own
-    kinds = statistics.gathered(
-        (pair.kind, each) for pair in pairs for each in (pair.adamw, pair.lbfgs)
-    )
+    kinds = statistics.gathered((p.kind, each) for p in pairs for each in (p.adamw, p.lbfgs))
     ours = f"{alike} of {len(pairs)} pairs end alike; AdamW's gradients to a residual of 1, over "
     ours += "the minimiser's: "
     further = {"every pair ends alike": alike == len(pairs), **measures.resting(records)}
@@ -68,9 +66,7 @@ def strength(found: ByExperiment) -> Result:
         )
 
     ours = f"norm against c = 1: {told('param_norm')}; correct logit: {told('correct_logit')}"
-    norm, logit = (
-        every(same(c, metric) for c in (0.1, 10.0)) for metric in ("param_norm", "correct_logit")
-    )
+    norm, logit = (every(same(c, m) for c in (0.1, 10.0)) for m in ("param_norm", "correct_logit"))
     further = {"the norm is the same with a tenth of λ": same(10.0, "param_norm")}
     further |= {"the correct logit is the same, too": logit, **measures.resting(records)}
     return Result(ours, norm, further, Evidence.of(records))
@@ -140,12 +136,8 @@ def steeper_with_size(found: ByExperiment) -> Result:
     more = every(each.tells(0, inf) for each in apart)
     further = {"memory's steepness grows more than the rule's": more} | _by_the_limit(minima)
     further |= measures.resting([minimum.again for minimum in minima], "every minimum is at rest")
-    kinds = [
-        [minimum.again for minimum in own if minimum.kind == kind]
-        for own in settings.values()
-        for kind in steepness.KINDS
-    ]
-    made = Evidence.of(records, *kinds)
+    kinds = statistics.gathered(((m.setting, m.kind), m.again) for m in minima)
+    made = Evidence.of(records, *kinds.values())
     return Result(ours, every(each.tells(0, inf) for each in memory), further, made)
 
 

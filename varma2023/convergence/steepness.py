@@ -80,10 +80,8 @@ def by_seed(found: Sequence[Minimum], setting: Setting, kind: str) -> dict[int, 
 
 def ratios(found: Sequence[Minimum]) -> dict[Setting, Interval]:
     """By setting, memory's steepness over the rule's: the geometric mean over seeds."""
-    return {
-        s: statistics.mean_ratio(by_seed(found, s, MEMORY), by_seed(found, s, RULE))
-        for s in by_setting(found)
-    }
+    both = {s: [by_seed(found, s, kind) for kind in (MEMORY, RULE)] for s in by_setting(found)}
+    return {s: statistics.mean_ratio(*each) for s, each in both.items()}
 
 
 def at_rest(found: Sequence[Minimum]) -> list[Minimum]:
@@ -154,11 +152,8 @@ def leaves(record: Record) -> bool:
 
 def right(found: Sequence[Minimum]) -> list[bool]:
     """Of each run of AdamW, whether it leaves if the loss is too steep for its step, else stays."""
-    return [
-        leaves(record) == bool(record["steepness"][0] > stable_below(record.run))
-        for minimum in found
-        for record in minimum.adamw
-    ]
+    runs = [record for minimum in found for record in minimum.adamw]
+    return [leaves(r) == bool(r["steepness"][0] > stable_below(r.run)) for r in runs]
 
 
 def from_kind(found: Sequence[Minimum], kind: str) -> list[Record]:
@@ -216,11 +211,9 @@ def ways_table(ways: Records, records: Records) -> str:
         start, end = (Summary.of([r["steepness"][i] for r in own]).text(".0f") for i in (0, -1))
         rise = Summary.of([float(np.nanmax(measures.over_least(r))) for r in own]).text(".3g")
         heights = Summary.of([least(r) / measures.objective(r)[0] for r in own]).text(".4g")
-        right = max(map(measures.at_the_end, own))
+        right = f"{max(map(measures.at_the_end, own)):.2f}"
         left = measures.how_many(map(leaves, own))
-        rows.append(
-            ["{:g}, {}, {}".format(*way), left, start, end, powers(rise), heights, f"{right:.2f}"]
-        )
+        rows.append(["{:g}, {}, {}".format(*way), left, start, end, powers(rise), heights, right])
     heads = "η, precision, loss | leave | steepness × η / ε at first | at the end"
     heads += " | largest train loss, over its least | Eq. (2) at the end, over the minimum"
     return table(f"{heads} | test accuracy at the end, at most", rows)
@@ -232,10 +225,8 @@ def fig_steepness(found: Sequence[Minimum]) -> go.Figure:
     The first in units of the smallest learning rate, the second in those of AdamW's own. Dashed:
     above it AdamW's step is too long for a parabola. Open: the minimiser was still falling.
     """
-    settings = [*ratios(found)]
-    fig = panels(
-        660, ("At the minimum", "Under AdamW"), rows=2, vertical_spacing=0.14, shared_xaxes=True
-    )
+    settings, titles = [*ratios(found)], ("At the minimum", "Under AdamW")
+    fig = panels(660, titles, rows=2, vertical_spacing=0.14, shared_xaxes=True)
     hovers = "%{x:.3g}", "train loss × %{y:.3g}, from %{x:.3g}"
     for kind, colour, shift in ((RULE, GEN, -0.15), (MEMORY, MEM, 0.15)):
         own = [minimum for minimum in found if minimum.kind == kind]

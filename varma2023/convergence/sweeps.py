@@ -76,6 +76,7 @@ def long_runs(profile: str = "published", seeds: int | None = None) -> list[Run]
     return seeded + [replace(less, seed=s, init=replace(full, seed=s)) for s in range(n)]
 
 
+Many = tuple[int, ...]
 PACES = (1, 4, 16)  # times the usual learning rate
 STAY = 5  # decay times for which AdamW is put on a minimum
 MINIMA = (
@@ -147,13 +148,7 @@ def minima_by_size(profile: str = "published", seeds: int | None = None) -> list
 
 
 def _at_minima(
-    profile: str,
-    count: int,
-    first: Run,
-    sizes: tuple[int, ...],
-    gradients: int,
-    grokked: bool,
-    paces: tuple[int, ...],
+    profile: str, count: int, first: Run, sizes: Many, gradients: int, grokked: bool, paces: Many
 ) -> list[Run]:
     """What starts at the minima to which grokked networks lead, or random weights."""
     quick, runs = profile == "quick", list[Run]()

@@ -48,10 +48,8 @@ def moduli_table(records: Records) -> str:
         done = [*filter(generalises, here)]
         counts = Summary.of([n_key(record) for record in done] or [None])
         share = counts.median / log(p) if done else np.nan
-        rows.append(
-            f"{p} | {here[0].run.dataset_size:,} | {len(done)} of {len(here)} | {counts.text()} | "
-            f"{share:.2f}"
-        )
+        size, grokked = f"{here[0].run.dataset_size:,}", f"{len(done)} of {len(here)}"
+        rows.append([p, size, grokked, counts.text(), f"{share:.2f}"])
     return table("p | D | grokked | key frequencies | over ln p", rows)
 
 

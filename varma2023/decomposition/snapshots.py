@@ -75,13 +75,10 @@ def moments(record: Record, networks: Mapping[int, Weights]) -> Moments:
         shares.append((float(decomposition.trig_share(Z)), decomposition.key_frequencies(Z)))
         trig.append(part[0, 0, -torch.arange(p) % p])
         logits.append(Z[sums[:, 0], sums[:, 1]])
-    frequencies = max(shares)[1]
-    circles = [
-        torch.stack([plane(theta["W_E"][:p], k) for k in frequencies])
-        for theta in networks.values()
-    ]
+    keys, tables = max(shares)[1], [theta["W_E"][:p] for theta in networks.values()]
+    circles = [torch.stack([plane(W_E, k) for k in keys]) for W_E in tables]
     tensors = [torch.stack(each) for each in (circles, trig, logits)]
-    return Moments(record, list(networks), frequencies, sums, *tensors)
+    return Moments(record, list(networks), keys, sums, *tensors)
 
 
 def spread(record: Record, n: int, until: int | None = None) -> list[int]:
@@ -155,13 +152,9 @@ def write(found: Moments, path: Path) -> None:
     tensors = {"sums": found.sums.to(torch.int16), **curves}
     for name, dtype in PACKED.items():
         tensors[name], tensors[f"{name}_worth"] = packed(getattr(found, name), dtype)
-    meta = {
-        "run": record.run.key,
-        "epochs": found.epochs,
-        "frequencies": found.frequencies,
-        "provenance": record.provenance,
-    }
-    files.write_atomically(path, files.tensor_bytes(tensors, meta))
+    meta = {"run": record.run.key, "epochs": found.epochs, "frequencies": found.frequencies}
+    content = files.tensor_bytes(tensors, meta | {"provenance": record.provenance})
+    files.write_atomically(path, content)
 
 
 def read(path: Path, run: Run) -> Moments:

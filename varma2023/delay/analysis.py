@@ -208,10 +208,8 @@ def scores(parts: Iterable[tuple[Records, Records]], moment: Reading = halfway) 
 
 def held_out(records: Records, moment: Reading = halfway) -> Scores:
     """The scores of every size between the smallest and the largest, each held out in turn."""
-    groups = [*group(comparable(records), "dataset_size").values()]
-    parts = (
-        ([*chain(*groups[:i], *groups[i + 1 :])], groups[i]) for i in range(1, len(groups) - 1)
-    )
+    sizes = [*group(comparable(records), "dataset_size").values()]
+    parts = (([*chain(*sizes[:i], *sizes[i + 1 :])], sizes[i]) for i in range(1, len(sizes) - 1))
     return scores(parts, moment)
 
 
@@ -418,9 +416,10 @@ def times_table(records: Records) -> str:
 # --- looked at afterwards: other moduli, other rates, another moment; the norm ------------------
 
 Setting = tuple[int, float]  # modulus and learning rate
+Found = dict[Setting, list[Record]]
 
 
-def settings(*sweeps: Records) -> dict[Setting, list[Record]]:
+def settings(*sweeps: Records) -> Found:
     """By modulus and learning rate, runs from random weights at weight decay 1.
 
     Of a network that several sweeps have, the first run.
@@ -460,7 +459,7 @@ class Comparison:
 UNKNOWN = Comparison([], {}, {}, {})
 
 
-def compared(found: dict[Setting, list[Record]]) -> dict[Setting, Comparison]:
+def compared(found: Found) -> dict[Setting, Comparison]:
     """The laws in every setting of which `judged` is true."""
     return {key: Comparison.of(here) for key, here in found.items() if judged(here)}
 
@@ -473,9 +472,7 @@ def units(crits: dict[int, float]) -> dict[str, Callable[[Records], float]]:
     }
 
 
-def collapse(
-    found: dict[Setting, list[Record]], unit: Callable[[Records], float]
-) -> dict[float, float]:
+def collapse(found: Found, unit: Callable[[Records], float]) -> dict[float, float]:
     """By learning rate, how much worse one divergence in D over a unit is than one a modulus.
 
     That is a difference of `aic`. Rates at which fewer than two moduli have a unit are left out.
@@ -496,7 +493,7 @@ def collapse(
     return {lr: cost(whole(w)) - sum(map(cost, w)) for lr, w in parts.items() if len(w) > 1}
 
 
-def collapse_text(found: dict[Setting, list[Record]], unit: Callable[[Records], float]) -> str:
+def collapse_text(found: Found, unit: Callable[[Records], float]) -> str:
     """ "+67 at a rate of 0.001, ...": every difference of `collapse`."""
     each = (f"{more:+.0f} at a rate of {lr:g}" for lr, more in collapse(found, unit).items())
     return ", ".join(each) or "not told"

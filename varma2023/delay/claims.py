@@ -38,22 +38,15 @@ def diverges(found: ByExperiment) -> Result:
     noises = analysis.by_field(found["noisy"], records, "noise")
     p = records[0].run.p
     own = [record for record in records if record.run.p == p]
+    by_decay = ((size, decay, r) for size, at in decays.items() for decay, r in at.items())
+    by_modulus = ((m, isfinite(r.value) and f"time × {r.text()}") for m, r in moduli.items())
     parts = [
         _laws_text(gains, d_c, nucleation),
         f"fresh networks end in memory up to {measures.d_crit_text(upper)}, by the minimiser",
         f"ln t differs by {spread.text()} between seeds",
-        *(
-            f"weight decay {decay:g}, {size} examples: time × {ratio.text()}"
-            for size, ratios in decays.items()
-            for decay, ratio in ratios.items()
-        ),
+        *(f"weight decay {w:g}, {size} examples: time × {r.text()}" for size, w, r in by_decay),
         f"time {analysis.noise_text(noises)}",
-        *(
-            f"p = {other}: time × {ratio.text()}"
-            if isfinite(ratio.value)
-            else f"p = {other}: not all grok"
-            for other, ratio in moduli.items()
-        ),
+        *(f"p = {m}: {told or 'not all grok'}" for m, told in by_modulus),
     ]
     memory_ends = measures.d_crit_interval(upper).value if measures.crossings_rest(upper) else nan
     same, at_its_end = (
@@ -122,12 +115,8 @@ def on_fewer(found: ByExperiment) -> Result:
 
 def _laws_text(gains: Mapping[str, Interval], d_c: Interval, nucleation: Interval) -> str:
     """What the divergence gains over each law without a critical size; and that size, by law."""
-    held_out = [
-        f"log-likelihood of a run held out {g.text('+.3f')} over the {law}"
-        for law, g in gains.items()
-    ]
     size = f"D_c {d_c.text(',.0f')}, by nucleation {nucleation.text(',.0f')}"
-    return "; ".join([*held_out, size])
+    return f"log-likelihood of a run held out {analysis.gains_text(gains)}; {size}"
 
 
 def _better(gains: Mapping[str, Interval]) -> Met:
@@ -226,9 +215,11 @@ def needs_more(found: ByExperiment) -> Result:
     ("delay", "muon", "grokfast"),
     number="Tveit et al.: 103 epochs on average, 153 by AdamW, with other settings",
 )
+@told_without("C108", "muon_more")
 def sooner_by_muon(found: ByExperiment) -> Result:
     """B48: whether Muon speeds grokking up, and where (choice C71)."""
-    runs, records = muon.Muon.of(found["muon"], found["grokfast"]), found["delay"]
+    more, records = found.get("muon_more", ()), found["delay"]
+    runs = muon.Muon.of(found["muon"], found["grokfast"], more)
     times = runs.times(records)
     if not analysis.judged(records) or len(times) < 2:
         return Result()
@@ -244,16 +235,14 @@ def sooner_by_muon(found: ByExperiment) -> Result:
 
 def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
     """What weight decay should change, by size: of sizes above the middle one, nothing (C63)."""
-    sizes, factor = sorted(decays), analysis.SAME_DECAY
+    sizes, most = sorted(decays), analysis.SAME_DECAY
     middle = sizes[len(sizes) // 2]
-    told = {
-        "at other weight decays networks take as many decay times": _same(decays[middle], factor)
-    }
+    told = {"at other weight decays networks take as many decay times": _same(decays[middle], most)}
     for size in sizes:
         if size < middle:
-            told[f"on {size} examples they take as many decay times"] = _same(decays[size], factor)
+            told[f"on {size} examples they take as many decay times"] = _same(decays[size], most)
         if size > middle:
-            same = (ratio.near(decay, factor) for decay, ratio in decays[size].items())
+            same = (ratio.near(decay, most) for decay, ratio in decays[size].items())
             told[f"on {size} examples they take as many epochs"] = every(same)
     return told
 
@@ -273,6 +262,7 @@ def _same(ratios: Mapping[Any, Interval], factor: float) -> Met:
     "mod 31 the epoch at which the residual is first below 1 is proportional to 1 / (−ln β₂)",
     (CONVERGENCE, "sec-felt"),
     ("second_moment", "delay"),
+    earlier="in part, by five seeds (C107)",
 )
 def remembered(found: ByExperiment) -> Result:
     """B41: whether Adam's second moment sets when the residual is below 1 (choice C65)."""

@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 from grokkit.runs import Record, Records
 from varma2023 import measures, plots
 from varma2023.delay import analysis
+from varma2023.delay.analysis import Found
 from varma2023.measures import group
 from varma2023.plots import Looks, Place, dash_of, draw
 from varma2023.theme import GEN, MEM, NORM, TEST, TRAIN, coloured, panels, set_alt
 
-Found = dict[analysis.Setting, list[Record]]
 ASIDE = 0.01  # part by which each kind of points is moved, so that none hides another
 TIMES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 TICKS = (100, 200, 300, 400, 600, 1000, 2000, 3000, 5000)

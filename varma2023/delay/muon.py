@@ -36,9 +36,7 @@ class Muon:
     @classmethod
     def of(cls, records: Records, filtered: Records, more: Records = ()) -> "Muon":
         """From those of `sweeps.muon` and of `sweeps.grokfast`; `more`: of `sweeps.muon_more`."""
-        by_adamw, by_muon = (
-            [r for r in more if (r.run.muon > 0) == kind] for kind in (False, True)
-        )
+        by_adamw, by_muon = ([r for r in more if (r.run.muon > 0) == so] for so in (False, True))
         records = [*records, *by_muon]
         by_rate = [*group([record for record in records if record.run.init], "lr").values()]
         ends = group(by_rate[-1], "muon") if by_rate else {}

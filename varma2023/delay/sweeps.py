@@ -54,7 +54,7 @@ WIDE = (760, 850, 950, 1100, 1350, 1750, 2528)
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(15, 30_000, WIDE, run=AT_53),
+    published=Grid(10, 30_000, WIDE, run=AT_53),
     quick=Grid(1, 300, (440, 520, 800), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, WIDE, run=replace(AT_53, lr=1e-3)),
 )
@@ -196,7 +196,7 @@ def upper_branch(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     Until at rest, or for so many gradients; up to which size do they end in memory?
     """
     runs = from_random(grid, {"until_rest": profile != "quick", **changes})
-    return longer(profile, runs, STILL_FALLING, changes)
+    return longer(profile, runs, STILL_FALLING, **changes)
 
 
 BETAS = {"published": (0.95, 0.99, 0.995), "quick": (0.9, 0.95), "paper": (0.95, 0.99, 0.995)}

@@ -18,6 +18,8 @@ GATE = 0.95  # least trigonometric share of the logit norm of a network that cou
 FITTED = 0.99  # least train accuracy of a network that counts as C_mem
 N_BUCKETS = 6
 
+Logs = Sequence[Float[np.ndarray, "_ 3"]]  # `logs` of each seed
+
 
 def gated(records: Records, squared: bool = False, need: bool = False) -> list[Record]:
     """The runs that count as C_gen alone (Sec. 5.1): more than 95% of the logit norm is trig.
@@ -131,7 +133,7 @@ class Fit:
         return self.norm * (size / SIZE) ** self.exponent * (level / LOGIT) ** (1 / self.kappa)
 
 
-def per_logit(seeds: Sequence[Float[np.ndarray, "_ 3"]]) -> float:
+def per_logit(seeds: Logs) -> float:
     """1 / kappa: the median, over training sets, of the slope of log norm over log logit.
 
     Within one training set only weight decay differs. NaN where none has two weight decays.
@@ -148,9 +150,7 @@ def at_logit(
     return np.stack([table[:, 0], table[:, 2] + slope * (np.log(level) - table[:, 1])], axis=1)
 
 
-def fit_logs(
-    seeds: Sequence[Float[np.ndarray, "_ 3"]], flat: bool = False, slope: float | None = None
-) -> Fit:
+def fit_logs(seeds: Logs, flat: bool = False, slope: float | None = None) -> Fit:
     """The `Fit` to `logs` in groups of one seed, by medians: a few odd runs do not move it.
 
     kappa is of `per_logit`. With every norm moved to one logit, the exponent is the median of the

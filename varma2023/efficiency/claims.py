@@ -455,10 +455,8 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     if not (kind.rules and before.rules):
         return Result()
     moved = costs.moved(kind.memory, before.memory)
-    falls = {
-        size: statistics.geometric_mean(logs)
-        for size, logs in statistics.gathered((at, log(ratio)) for at, ratio in moved).items()
-    }
+    by_size = statistics.gathered((size, log(ratio)) for size, ratio in moved)
+    falls = {size: statistics.geometric_mean(logs) for size, logs in by_size.items()}
     ours = f"D_crit {measures.d_crit_bound(kind.ends)}; predicted {kind.told.text('.0f')}"
     ours += f" (measured over predicted {kind.measured_over_predicted.text()})"
     ours += _without_text(kind)
@@ -466,10 +464,8 @@ def where_rounded_costs_meet(found: ByExperiment) -> Result:
     ours += f"; by rounding, memory's cost {', '.join(texts)}, the rule's changes by "
     ours += costs.moved_text(kind.rules, before.rules)
     enough = all(each.value > LOWERED for each in falls.values()) if falls else None
-    further: dict[str, Met] = {
-        "in the mean, rounding lowers memory's cost by less than 2% on each size": enough
-    }
-    further |= measures.resting([*kind.ends, *kind.memory])
+    says = "in the mean, rounding lowers memory's cost by less than 2% on each size"
+    further: dict[str, Met] = {says: enough, **measures.resting([*kind.ends, *kind.memory])}
     return Result(ours, _meet(kind), further, Evidence.of(kind.ends, kind.memory))
 
 

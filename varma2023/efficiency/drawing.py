@@ -48,10 +48,8 @@ def measured(mem: Records, gen: Records, ends: Records) -> dict[str, list[list[f
 
     All are means over seeds: of log norms, and of shares.
     """
-    norms = {
-        name: np.exp(cost_curve(logs_by_seed(runs), LOGIT)).tolist()
-        for name, runs in (("mem", mem), ("gen", gen))
-    }
+    circuits = (("mem", mem), ("gen", gen))
+    norms = {k: np.exp(cost_curve(logs_by_seed(runs), LOGIT)).tolist() for k, runs in circuits}
     shares = zip(*curve(ends, trig_part), strict=True)
     return norms | {"share": [[float(size), float(share)] for size, share in shares]}
 
@@ -107,10 +105,8 @@ def _lines(mem: Fit, gen: Fit, sizes: list[float], longest: float) -> str:
     parts = [_text(0, 14, "Norm of each circuit, against D", font_weight=600)]
     for circuit, points, dash in (("mem", rising, "7 3"), ("gen", flat, "none")):
         d = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-        parts.append(
-            f'<path d="M{d}" fill="none" stroke="{COLOURS[circuit]}" stroke-width="3" '
-            f'stroke-dasharray="{dash}"/>'
-        )
+        how = f'stroke="{COLOURS[circuit]}" stroke-width="3" stroke-dasharray="{dash}"'
+        parts.append(f'<path d="M{d}" fill="none" {how}/>')
     parts.append('<path d="M0 200H240" stroke="currentColor"/>')
     for size in sizes:
         x, y = at(size, max(mem.at(LOGIT, size), gen.at(LOGIT)))

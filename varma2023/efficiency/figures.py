@@ -239,10 +239,8 @@ def fig_equal_cost(
     if papers_task([*mem, *gen]):  # where the paper's ungrokking ends
         plots.draw_paper(fig, "accuracy 0.7 at 800 – 1,000", x=plots.PAPER_DOWN)
     near = [size for size in sizes if size < 2.5 * max(seen, default=sizes[-1])]
-    fig.update_xaxes(_axis([*near, *seen], "D", CLOSE))
-    fig.update_yaxes(
-        _axis([*curve[: len(near), 1], height], f"norm at a correct logit of {level:.0f}")
-    )
+    norms, name = [*curve[: len(near), 1], height], f"norm at a correct logit of {level:.0f}"
+    fig.update_xaxes(_axis([*near, *seen], "D", CLOSE)).update_yaxes(_axis(norms, name))
     text = f"Norm for a correct logit of {level:.0f} against D. That of C_mem meets that of C_gen, "
     text += f"{height:.1f}, at D = {predicted.text(',.0f')}; ungrokking has D_crit "
     text += f"{measured.text(',.0f')}."

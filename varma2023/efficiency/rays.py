@@ -69,11 +69,9 @@ def kappa_on_ray(record: Record, frozen: bool = False) -> float:
 
 def kappa_text(mem: Records, gen: Records, frozen: bool = False) -> str:
     """`kappa_on_ray` of networks of either circuit, as median and range."""
-    gen_text, mem_text = (
-        Summary.of([kappa_on_ray(record, frozen) for record in records]).text(".1f")
-        for records in (gen, mem)
-    )
-    return f"{gen_text} in networks that have grokked and {mem_text} with random labels"
+    kappas = ([kappa_on_ray(record, frozen) for record in own] for own in (gen, mem))
+    rule, memory = (Summary.of(each).text(".1f") for each in kappas)
+    return f"{rule} in networks that have grokked and {memory} with random labels"
 
 
 def random_labels(records: Records) -> list[Record]:

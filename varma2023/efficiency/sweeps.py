@@ -30,7 +30,7 @@ def memorising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
         return from_random(grid, changes, labels="random")
     rest, nearest = {"until_rest": True, **changes}, min(grid.decays, key=lambda w: abs(w - 1))
     ends = from_random(replace(grid, decays=(nearest,)), rest, labels="random")
-    ends = longer(profile, ends, PAPERS_STILL_FALLING | FALLING_ON_500, changes)
+    ends = longer(profile, ends, PAPERS_STILL_FALLING | FALLING_ON_500, **changes)
     least = min(run.dataset_size for run in ends)
     inits = [replace(run, keep_weights=True) for run in ends if run.dataset_size == least]
     more = replace(grid, epochs=3000, sizes=[least], exact=True)
@@ -151,4 +151,4 @@ def papers_rounded(profile: str = "published", seeds: int | None = None) -> list
 def papers_memory(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """Not in the paper: what memory costs near D_crit at p = 113, until at rest (choice C35)."""
     runs = from_random(grid, {"until_rest": profile != "quick", **changes}, labels="random")
-    return longer(profile, runs, PAPERS_STILL_FALLING, changes)
+    return longer(profile, runs, PAPERS_STILL_FALLING, **changes)

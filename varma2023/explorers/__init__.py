@@ -116,9 +116,7 @@ class EfficiencyExplorer(_Explorer):
     _esm = module("efficiency")
     alt = "Explorer of the critical dataset size; it recomputes in the browser with JavaScript."
 
-    def __init__(
-        self, mem: Fit, gen: Fit, measured: Mapping[str, Sequence[Sequence[float]]]
-    ) -> None:
+    def __init__(self, mem: Fit, gen: Fit, measured: Mapping[str, list[list[float]]]) -> None:
         if not (0 < mem.kappa < inf and 0 < gen.kappa < inf):
             says = f"EfficiencyExplorer: kappa must be positive and finite, got {mem} and {gen}"
             raise ValueError(says)

@@ -14,11 +14,8 @@ CLAIMS = Claims()
 
 def near_papers_epochs(records: Records, marks: Sequence[measures.Mark]) -> dict[str, Met]:
     """Whether these marks come at the paper's epochs; nothing to ask at another setting."""
-    if not measures.at_papers_setting(records):
-        return {}
-    return {
-        f"{mark.name} near epoch {mark.paper:,}": analysis.mark_met(records, mark) for mark in marks
-    }
+    known = marks if measures.at_papers_setting(records) else ()
+    return {f"{m.name} near epoch {m.paper:,}": analysis.mark_met(records, m) for m in known}
 
 
 @CLAIMS.row(
@@ -64,9 +61,8 @@ def fig9(found: ByExperiment) -> Result:
     order = {"the marks come in the paper's order on every seed": all(map(_in_order, records))}
     ours = f"{sum(map(bool, marks.values()))} of {len(measures.MARKS)} marks agree, within a "
     ours += f"factor of {measures.seed_factor(records):.1f}; with memory's share given back the "
-    ours += (
-        f"trig logit leads from epoch {measures.mark_epochs(records, measures.LED_FAIRLY).text()}"
-    )
+    fair = measures.mark_epochs(records, measures.LED_FAIRLY)
+    ours += f"trig logit leads from epoch {fair.text()}"
     if not marks:
         ours, order = "another setting than the paper's", {}
     return Result(ours, all(map(_overtakes, records)), marks | order, _evidence(records))

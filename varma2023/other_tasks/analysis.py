@@ -287,8 +287,6 @@ def tasks_table(records: Records, starts: Records) -> str:
             f"{ungroks_text(here)} | "
             f"{max(record.final('residual') for record in here):.2g}"
         )
-    heads = (
-        "task | starts: epochs; accuracy on the rest (residual) | D_crit; its share of all examples"
-    )
-    heads += " | accuracy at smallest D′ | at largest D′; by mirror images alone | ungroks"
+    heads = "task | starts: epochs; accuracy on the rest (residual) | D_crit; its share of all "
+    heads += "examples | accuracy at smallest D′ | at largest D′; by mirror images alone | ungroks"
     return table(f"{heads} | largest residual", rows)

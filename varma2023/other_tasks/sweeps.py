@@ -97,19 +97,12 @@ def other_tasks(
     return _ungrok(profile, grid, OTHER_TASKS if tasks is None else tasks, LARGER, start_epochs)
 
 
-LADDER = 430 * (4 / 3) ** np.arange(6)
-BY_DECAY = {
-    "x*y": None,
-    "x^2+y^2": None,
-    "S_n: xy": sorted((*LADDER[:4], 461, 497)),
-    "x-y": LADDER[3:],
-}
+RUNGS = 430 * (4 / 3) ** np.arange(6)
+BY_DECAY = {"x*y": None, "x^2+y^2": None, "S_n: xy": [430, 461, 497, *RUNGS[1:4]], "x-y": RUNGS[3:]}
 """Tasks at two weight decays, and which have published sizes of their own (choice C75)."""
 STILL_FALLING = {
     **dict.fromkeys(((560, 2.0, 0, "x*y"), (1019, 0.5, 0, "x-y"), (1019, 0.5, 1, "x-y")), 3),
-    **dict.fromkeys(
-        ((size, decay, 1, "S_n: xy") for size in (485, 520) for decay in (0.5, 2.0)), 3
-    ),
+    **dict.fromkeys(((D, decay, 1, "S_n: xy") for D in (485, 520) for decay in (0.5, 2.0)), 3),
     (647, 0.5, 0, "S_n: xy"): 3,
 }
 """Ends that were not at rest, with so many times the gradients."""

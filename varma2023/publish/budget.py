@@ -59,9 +59,7 @@ def seconds_on_gpu(b: Budget, tflops: int | float, step_ms: int | float) -> floa
     return max(b.flop / (tflops * 1e12), b.longest_steps * step_ms / 1000)
 
 
-def budget_table(
-    budgets: Sequence[Budget], tflops: int | float, step_ms: int | float, cores: int
-) -> str:
+def budget_table(budgets: Sequence[Budget], tflops: float, step_ms: float, cores: int) -> str:
     """By experiment: runs, model-steps, FLOP, and time on a CPU, on one GPU, on a cluster."""
     threads = measured_threads()
     heads = f"experiment | figures | runs | model-steps | FLOP | {threads} cores | one GPU"

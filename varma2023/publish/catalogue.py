@@ -30,12 +30,8 @@ def hours_text(records: Records, digits: int = 0) -> str:
 
 def commits(records: Records) -> list[str]:
     """The commits at which the records were made, in order of appearance."""
-    found = [
-        str(process.get("commit", "") or "unknown")
-        for record in records
-        for process in record.provenance.get("processes", [])
-    ]
-    return list(dict.fromkeys(found))
+    made = (process for r in records for process in r.provenance.get("processes", []))
+    return list(dict.fromkeys(str(process.get("commit") or "unknown") for process in made))
 
 
 def catalogue_table(records: Mapping[str, Records]) -> str:

@@ -182,9 +182,7 @@ def stage_assets(to: Path) -> None:
     (to / "gk-book.css").write_text(style, encoding="utf-8")
 
 
-def run_chapter(
-    source: Path, target: Path, parameters: dict[str, Any], starts: int = 3
-) -> tuple[float, str]:
+def run_chapter(source: Path, target: Path, given: dict, starts: int = 3) -> tuple[float, str]:
     """Seconds taken, and what went wrong ("" if nothing), of executing one notebook.
 
     Kernels that start at one moment may be given one port, and then one of them dies before it has
@@ -195,10 +193,10 @@ def run_chapter(
     os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
     start, error = time.perf_counter(), ""
     try:
-        execute_notebook(source, target, parameters, cwd=target.parent, progress_bar=False)
+        execute_notebook(source, target, given, cwd=target.parent, progress_bar=False)
     except Exception as problem:  # reported by name with the others, and the exit status is 1
         if starts > 1 and "Kernel died before replying" in str(problem):
-            return run_chapter(source, target, parameters, starts - 1)
+            return run_chapter(source, target, given, starts - 1)
         error = re.sub(r"\x1b\[[0-9;]*m", "", f"{type(problem).__name__}: {problem}")
     else:
         target.write_text(stripped(target.read_text(encoding="utf-8")), encoding="utf-8")
@@ -250,10 +248,8 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
     log = to.with_suffix(".log")
     fresh = get_context("spawn")  # a fork of a process with threads may hang
     with ProcessPoolExecutor(jobs, fresh, initializer=_errors_to, initargs=(log,)) as pool:
-        running = {
-            pool.submit(run_chapter, book / f"{n}.ipynb", to / f"{n}.ipynb", parameters): n
-            for n in chosen
-        }
+        ways = {n: (book / f"{n}.ipynb", to / f"{n}.ipynb") for n in chosen}
+        running = {pool.submit(run_chapter, *ways[n], parameters): n for n in chosen}
         for done, (name, seconds, error) in enumerate(_finished(running), 1):
             state = "FAILED" if error else "done"
             print(f"[{done}/{len(chosen)}] {name:32} {state} {seconds:7.1f} s", flush=True)
@@ -409,11 +405,8 @@ def subset_icons(made: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m varma2023.publish",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    name, kind = "python -m varma2023.publish", argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(name, description=__doc__, formatter_class=kind)
     actions = ("sync", "check", "execute", "verdicts", "site")
     parser.add_argument("action", choices=actions, metavar="|".join(actions))
     parser.add_argument("--profile", choices=PROFILES, default="published")

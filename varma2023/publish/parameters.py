@@ -133,10 +133,8 @@ def check(first_use: Callable[..., Any] | None = None, **values: Any) -> None:
     for name, given in sizes.items():
         examples = made[0].operation.n_examples
         if np.max(given) >= examples:
-            raise ValueError(
-                f"{name} must be 1..{examples - 1}, so that {made[0].task} at p = {made[0].p} has "
-                f"a test set; got {given!r}"
-            )
+            why = f"so that {made[0].task} at p = {made[0].p} has a test set"
+            raise ValueError(f"{name} must be 1..{examples - 1}, {why}; got {given!r}")
 
 
 def parameter_table() -> str:

@@ -163,11 +163,8 @@ class Slingshots(NamedTuple):
         """By number of examples and loss; the usual rate apart."""
         fast = measures.at_largest(records, "lr")
         by = group(fast, "dataset_size", "loss")
-        sizes = [size for size, _ in by]
-        few, many = (
-            (by.get((size, "rounded"), []), by.get((size, "exact"), []))
-            for size in (min(sizes), max(sizes))
-        )
+        least, most = min(by)[0], max(by)[0]
+        few, many = ((by.get((D, "rounded"), []), by.get((D, "exact"), [])) for D in (least, most))
         return cls(few, many, [record for record in records if record.run.lr < fast[0].run.lr])
 
     def gain(self) -> Interval:
@@ -242,10 +239,8 @@ def rival_criteria(records: Records) -> dict[str, bool | None]:
     most, small = f"{len(calm)} of {len(base)}", n_grok(low)
     spiky = sum(spikes(record, before=True) > 0 for record in low)
     small += f" grok that start with a smaller norm than at the end ({spiky} spike first)"
-    return {
-        f"{most} runs as in the paper grok without a spike before": len(calm) > len(base) / 2,
-        small: needless,
-    }
+    usual = f"{most} runs as in the paper grok without a spike before"
+    return {usual: len(calm) > len(base) / 2, small: needless}
 
 
 def decay_criteria(records: Records) -> dict[str, bool]:
@@ -253,11 +248,10 @@ def decay_criteria(records: Records) -> dict[str, bool]:
     medians = {decay: general_median(runs) for decay, runs in by_decay(records).items()}
     known = [median for decay, median in medians.items() if decay > 0]
     papers = medians.get(Run().weight_decay, nan)
+    falls = all(less > more for less, more in pairwise(known))
     return {
         "without weight decay they grok later than at the paper's": medians.get(0.0, nan) > papers,
-        "the smaller weight decay is, the later networks grok": all(
-            less > more for less, more in pairwise(known)
-        ),
+        "the smaller weight decay is, the later networks grok": falls,
     }
 
 
@@ -300,11 +294,9 @@ def spikes_seen(records: Records) -> str:
         if name in (BASE, ROUNDED):
             n = [spikes(record, before=True) for record in runs]
             calm = sum(k == 0 and groks(r) for k, r in zip(n, runs, strict=True))
-            seen.append(
-                f"{name}: {n_grok(runs)} runs grok, at epoch "
-                f"{general_text(runs)}, {calm} of them without a spike before; {sum(n)} spikes in "
-                "all before they grok"
-            )
+            told = f"{name}: {n_grok(runs)} runs grok, at epoch {general_text(runs)}, {calm} of "
+            told += f"them without a spike before; {sum(n)} spikes in all before they grok"
+            seen.append(told)
     return ". ".join(seen)
 
 
@@ -322,10 +314,8 @@ def starts_seen(records: Records) -> str:
 def walks_seen(records: Records) -> str:
     """How often the norm falls, and when runs generalise by weight decay."""
     falls = Summary.of([norm_falls(r) for r in variants(records).get(BASE, [])])
-    times = "; ".join(
-        f"with weight decay {decay:g} {general_text(runs)}"
-        for decay, runs in by_decay(records).items()
-    )
+    decays = by_decay(records).items()
+    times = "; ".join(f"with weight decay {w:g} {general_text(runs)}" for w, runs in decays)
     seen = f"with nothing changed the norm falls in {falls.text('.0%')} of the evaluations "
     seen += "from its peak until it generalises"
     return f"{seen}. Epoch at which runs generalise: {times}"
@@ -334,8 +324,6 @@ def walks_seen(records: Records) -> str:
 def forgets_seen(fewer: Records) -> str:
     """Test accuracy at the end of ungrokking, on the least and on the most examples."""
     rows = measures.ungrokked(fewer)
-    ends = (
-        f"{row.test_accuracy.median:.2f} with {row.dataset_size:,} examples"
-        for row in (rows[0], rows[-1])
-    )
-    return f"trained on, test accuracy ends at {' and at '.join(ends)}"
+    ends = ((row.test_accuracy.median, row.dataset_size) for row in (rows[0], rows[-1]))
+    told = " and at ".join(f"{accuracy:.2f} with {size:,} examples" for accuracy, size in ends)
+    return f"trained on, test accuracy ends at {told}"

@@ -102,17 +102,15 @@ def slingshots(found: ByExperiment) -> Result:
     (rounded, exact), (many, other), say = known.few, known.many, analysis.n_spike
     if not all((*known.few, *known.many)):
         return Result()
-    more, gain = f"{many[0].run.dataset_size:,} examples", known.gain()
+    more, gain, both = f"{many[0].run.dataset_size:,} examples", known.gain(), [*rounded, *many]
     ours = f"with the rounded loss {say(rounded)} spike, with the exact one {say(exact)}; on "
     ours += f"{more} {say(many)} and {say(other)}; with the rounded one test accuracy ends "
-    ours += f"{gain.text('+.3f')} higher, and {analysis.n_grok([*rounded, *many])} grok"
+    ours += f"{gain.text('+.3f')} higher, and {analysis.n_grok(both)} grok"
     further = all_of("every network with the rounded loss spikes", map(spikes, rounded))
     further |= all_of("they spike at the paper's rate, too", map(spikes, known.slow))
     further[f"the claim holds on {more}"] = measures.spike_by_rounding(many, other)
     further["with the rounded loss test accuracy ends higher"] = gain.tells(MORE, inf)
-    further["one with the rounded loss groks, on one of the sizes"] = any(
-        map(groks, [*rounded, *many])
-    )
+    further["one with the rounded loss groks, on one of the sizes"] = any(map(groks, both))
     core = measures.spike_by_rounding(rounded, exact)
     return Result(ours, core, further, Evidence.of(exact, rounded))
 

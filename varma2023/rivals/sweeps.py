@@ -38,11 +38,8 @@ def ablations(profile: str = "published", seeds: int | None = None, **changes: A
         under_way = profile == "published" and (change, seed) == UNDER_WAY
         return 1 if same else WAIT if change.get("weight_decay") == 0 else 1 + under_way
 
-    return [
-        replace(base, seed=seed, epochs=times(change, seed) * base.epochs, **change)
-        for change in ABLATIONS
-        for seed in (few if change in FEWER else count)
-    ]
+    each = ((change, s) for change in ABLATIONS for s in (few if change in FEWER else count))
+    return [replace(base, seed=s, epochs=times(c, s) * base.epochs, **c) for c, s in each]
 
 
 SLOW = 4  # seed of a run of `smaller_start` that has not grokked when the others have
@@ -78,10 +75,8 @@ def without_decay(profile: str = "published", seeds: int | None = None) -> list[
     first, lengths = WITHOUT[profile]
     base = replace(first, weight_decay=0.0)
     exact = replace(base, lr=4 * PAPERS.lr, eps=NO_EPS, precision="float64")
-    free = [
-        replace(exact, dataset_size=size, epochs=epochs, seed=seed)
-        for (size, epochs), seed in product(lengths, count)
-    ]
+    each = product(lengths, count)
+    free = [replace(exact, dataset_size=D, epochs=epochs, seed=s) for (D, epochs), s in each]
     size, epochs = lengths[1]
     others = [run for run in free if run.dataset_size != size]
     more = [replace(base, dataset_size=size, epochs=epochs, seed=seed) for seed in count]

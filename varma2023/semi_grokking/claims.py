@@ -57,11 +57,8 @@ def fig1c(found: ByExperiment) -> Result:
         return Result()
     standing = analysis.standing(longer)
     one = analysis.example(standing or records)
-    at = f"{one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
-    ours = (
-        f"when trained for longer, {len(standing)} of {len(longer)} are still on a plateau; "
-        f"the example is at {at}"
-    )
+    ours = f"when trained for longer, {len(standing)} of {len(longer)} are still on a plateau; the "
+    ours += f"example is at {one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
     too = {"one also stays in float64": bool(analysis.standing(precise)) if precise else None}
     too |= {"one that stays is at rest": any(map(measures.rests, standing)) or None}
     made = Evidence.of(*filter(None, (records, longer)))
@@ -84,12 +81,10 @@ def fig5(found: ByExperiment) -> Result:
     if not analysis.judged(records):
         return Result()
     n, stay = len(records), len(analysis.standing(longer))
+    says = f"at least {analysis.PAPER_SHARE:.0%} of runs end on a plateau and stay there"
     enough = proportion(stay, n).tells(analysis.PAPER_SHARE, 1) if longer else None
     waits = bool(analysis.standing(records, measures.TRANSIENT))
-    further: dict[str, Met] = {
-        f"at least {analysis.PAPER_SHARE:.0%} of runs end on a plateau and stay there": enough,
-        "some runs wait on a plateau and then generalise in full": waits,
-    }
+    further = {says: enough, "some runs wait on a plateau and then generalise in full": waits}
     if ends := found.get("semi_grokking_ends"):
         middle = [end for end in ends if measures.end_kind(end) == measures.SEMI]
         still = sum(map(measures.rests, middle))
@@ -234,14 +229,11 @@ def step_over_epsilon(found: ByExperiment) -> Result:
     ours = f"{share_text(low)} at η = {low[0].run.lr:g} with ε / {EDGE} and {EDGE} λ, "
     ours += f"{share_text(large)} at η = {large[0].run.lr:g}"
     with_more = f"fewer than half as many with {EDGE} ε and λ / {EDGE} at the larger rate "
-    with_more += f"({share_text(raised)})"
+    further = {f"{with_more}({share_text(raised)})": 2 * n_raised < n_large}
     as_usual = f"fewer than half as many at the paper's rate, ε and λ ({share_text(usual)})"
+    further[as_usual] = 2 * n_usual < n_large
     most = f"most of those with ε / {EDGE} spike in memory ({how_many(spiky)})"
-    further = {
-        with_more: 2 * n_raised < n_large,
-        as_usual: 2 * n_usual < n_large,
-        most: 2 * sum(spiky) > len(spiky),
-    }
+    further[most] = 2 * sum(spiky) > len(spiky)
     return Result(ours, 2 * n_low >= n_large, further, Evidence.of(*cells))
 
 
@@ -535,9 +527,8 @@ def too_steep(found: ByExperiment) -> Result:
     first, other, calm = (at_edge(read, own) for read, own in kinds)
     core = all(map(before_spikes, (*larger, *rounded))) and all(first) and not any(other)
     ours = f"steepness before spikes {told[0]} at η = {larger[0].run.lr:g}, {how_many(first)} at "
-    ours += "the edge; "
-    ours += f"{told[1]} with the rounded loss, {how_many(other)}; "
-    ours += f"calm at η = {usual[0].run.lr:g}: {told[2]}"
+    ours += f"the edge; {told[1]} with the rounded loss, {how_many(other)}; calm at "
+    ours += f"η = {usual[0].run.lr:g}: {told[2]}"
     none = f"at the usual rate none is at the edge ({how_many(calm)}), and none spikes"
     further = {none: not any(calm) and not any(map(measures.spikes, usual))}
     for rate, records in between.items():
@@ -696,10 +687,8 @@ def _on_fewer(every: Records) -> Result:
     early = analysis.only_there([r for r in every if r.run.lr != base], usual)
     ours = f"accuracy ½ at {measures.d_crit_text(usual)} examples at η = {base:g}, "
     ours += f"{measures.d_crit_text(larger)} at {larger[0].run.lr:g}: × {ratio.text()}"
-    further: dict[str, Met] = {
-        f"at η = {rate:g}, too": analysis.is_smaller(analysis.size_ratio(records, usual))
-        for rate, records in rates.items()
-    }
+    ratios = {rate: analysis.size_ratio(own, usual) for rate, own in rates.items()}
+    further = {f"at η = {rate:g}, too": analysis.is_smaller(each) for rate, each in ratios.items()}
     who = "networks that end above ½ only at a larger rate spike in memory"
     further |= all_of(who, map(spikes_in_memory, early))
     return Result(ours, analysis.is_smaller(ratio), further, Evidence.of(usual, larger))

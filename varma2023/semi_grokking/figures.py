@@ -442,10 +442,8 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
 
     A column for each kind, and one for the place of spikes of the first before a network leaves.
     """
-    titles = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds]
-    fig = panels(
-        440, [*titles, "mean rank of a spike"], cols=len(kinds) + 1, horizontal_spacing=0.1
-    )
+    titles, last = [f"p = {own[0].run.p}, η = {own[0].run.lr:g}" for own in kinds], len(kinds) + 1
+    fig = panels(440, [*titles, "mean rank of a spike"], cols=last, horizontal_spacing=0.1)
     for col, records in enumerate(kinds, start=1):
         sizes = coloured(group(records, "dataset_size").items())
         for record, colour in ((record, colour) for (_, own), colour in sizes for record in own):
@@ -465,14 +463,14 @@ def fig_spike_heights(kinds: Sequence[Records]) -> go.Figure:
         path = [span.low, span.value, span.high] if span.bounded else [span.value]
         symbols = ["line-ew-open", "circle", "line-ew-open"] if span.bounded else ["circle"]
         looks = {"mode": "lines+markers", "marker": {"symbol": symbols, "size": 9}}
-        looks |= {"colour": theme.TRAIN, "place": (1, len(kinds) + 1)}
+        looks |= {"colour": theme.TRAIN, "place": (1, last)}
         draw(fig, [-each] * len(path), path, label, f"%{{y:.2f}}, {each} before the last", **looks)
-    fig.add_hline(y=0.5, line=plots.DOTTED, col=len(kinds) + 1)
+    fig.add_hline(y=0.5, line=plots.DOTTED, col=last)
     fig.update_yaxes(title="η × epochs to leave memory", col=1)
-    fig.update_yaxes(title="mean rank", range=[0, 1], col=len(kinds) + 1)
+    fig.update_yaxes(title="mean rank", range=[0, 1], col=last)
     names = ["the last", *(f"{each} before" for each in before[1:])]
     where: Looks = {"tickvals": [-each for each in before], "ticktext": names}
-    fig.update_xaxes(where, col=len(kinds) + 1)
+    fig.update_xaxes(where, col=last)
     said = "; ".join(
         f"{title}: rank correlation {metastable.sooner(own).text()}"
         for title, own in zip(titles, kinds, strict=True)

@@ -142,11 +142,8 @@ def ways_table(records: Records) -> str:
 
 def shares_text(by_clip: Mapping[float, Records]) -> str:
     """ "11 of 15 as they are, 6 of 15 clipped at 250 ε": how many end above an accuracy of 1/2."""
-    each = (
-        f"{analysis.share_text(here)} {f'clipped at {clip:,g} ε' if clip else 'as they are'}"
-        for clip, here in by_clip.items()
-    )
-    return ", ".join(each)
+    ways = {clip: f"clipped at {clip:,g} ε" if clip else "as they are" for clip in by_clip}
+    return ", ".join(f"{analysis.share_text(own)} {ways[clip]}" for clip, own in by_clip.items())
 
 
 def calm_text(records: Records, below: float) -> str:

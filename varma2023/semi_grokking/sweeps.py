@@ -324,10 +324,9 @@ def carried(profile: str = "published", seeds: int | None = None) -> list[Run]:
     Those of `rounded`, then those of `middling` and of `semi_grokking_again`, before they were
     trained for longer. Of the paper's profile all, also of those that do not end so.
     """
-    exact = _in_the_middle(profile, seeds, {**MIDDLE, 1: (*AGAIN, *MIDDLE[1])})
-    return profiles.to_rest(
-        profile, [*_left(profile, rounded(profile, seeds), ROUNDED_MIDDLE), *exact]
-    )
+    runs = _left(profile, rounded(profile, seeds), ROUNDED_MIDDLE)
+    runs += _in_the_middle(profile, seeds, {**MIDDLE, 1: (*AGAIN, *MIDDLE[1])})
+    return profiles.to_rest(profile, runs)
 
 
 LED = {
@@ -516,18 +515,11 @@ def steep(profile: str = "published", seeds: int | None = None) -> list[Run]:
     lengths, n = (5500, 6000, 6000, 4000, 4000), 150
     if profile == "quick":
         lengths, n = (100,) * 5, 25
-    kinds = (
-        large,
-        [replace(run, lr=usual) for run in large],
-        [run for run in rounding if run.dataset_size == rounding[-1].dataset_size],
-        *([replace(run, lr=times * usual) for run in large] for times in BETWEEN),
-    )
-    return [
-        replace(run, epochs=epochs, n_logged=n, steepness=profiles.PART)
-        for kind, epochs in zip(kinds, lengths, strict=True)
-        for run in kind
-        if run.seed
-    ]
+    rounding = [run for run in rounding if run.dataset_size == rounding[-1].dataset_size]
+    slow, *between = ([replace(run, lr=times * usual) for run in large] for times in (1, *BETWEEN))
+    kinds = zip((large, slow, rounding, *between), lengths, strict=True)
+    runs = [replace(run, epochs=epochs) for kind, epochs in kinds for run in kind if run.seed]
+    return [replace(run, n_logged=n, steepness=profiles.PART) for run in runs]
 
 
 def forgetting(profile: str = "published", seeds: int | None = None) -> list[Run]:

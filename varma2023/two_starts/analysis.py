@@ -255,15 +255,13 @@ def equal_sizes(pairs: Sequence[TwoStarts]) -> dict[int, float]:
     return d_crits([pair.grokked for pair in pairs], 0.0, lambda end: above[end.run.key])
 
 
-def inside_the_loop(
-    pairs: Sequence[TwoStarts], grokked: Records, fresh: Records
-) -> tuple[Interval, Interval]:
+def inside_the_loop(pairs: Sequence[TwoStarts], grokked: Records, fresh: Records) -> list[Interval]:
     """The size of equal Eq. (2) over D_crit of grokked networks, and that of fresh ones over it.
 
     Geometric means over seeds (choice C33).
     """
     equal, forget = equal_sizes(pairs), d_crits(grokked)
-    return statistics.mean_ratio(equal, forget), statistics.mean_ratio(d_crits(fresh), equal)
+    return [statistics.mean_ratio(equal, forget), statistics.mean_ratio(d_crits(fresh), equal)]
 
 
 def shakes(records: Records) -> list[Shake]:

@@ -163,10 +163,8 @@ def heights_table(pushes: Pushes) -> str:
         height = "still rising" if push.height is None else f"{push.height:.1f}"
         ends = f"{push.peak:.1f} | {height} | {push.shares[push.top]:.2f}"
         last = f"{push.costs[-1]:.1f} | {measures.at_the_end(push.record):.2f}"
-        run, rested = push.record.run, "yes" if push.rested else "no"
-        rows.append(
-            f"{run.dataset_size:,} | {run.seed} | {push.base:.1f} | {rested} | {ends} | {last}"
-        )
+        (seed, size), rested = push.at, "yes" if push.rested else "no"
+        rows.append(f"{size:,} | {seed} | {push.base:.1f} | {rested} | {ends} | {last}")
     heads = "D | seed | Eq. (2) over α in memory | at rest there | Eq. (2) over α at top | height"
     return table(f"{heads} | share at top | Eq. (2) over α at end | test accuracy at end", rows)
 
@@ -210,12 +208,9 @@ class Released(NamedTuple):
 def released(ends: Records, pushes: Pushes, grokked: Records, memories: Memories) -> list[Released]:
     """The ends of `sweeps.released`, with what is known of the same seed and size."""
     fields = "seed", "dataset_size"
-    rules = measures.group(grokked, *fields)
-    known = {push.at: push for push in pushes}
+    rule, own = measures.group(grokked, *fields), {push.at: push for push in pushes}
     found = measures.group(ends, *fields).items()
-    return [
-        Released(known[at], own[0], rules[at][0], memories[at]) for at, own in found if at in rules
-    ]
+    return [Released(own[at], end[0], rule[at][0], memories[at]) for at, end in found if at in rule]
 
 
 def counts_text(found: Sequence[Released], read: Callable[[Released], bool]) -> str:
@@ -315,10 +310,8 @@ def passes_table(known: Sequence[Pass]) -> str:
     """Each path: both ends, its highest point, and how much the last stage lowered that."""
     rows = []
     for path in known:
-        ends = (
-            f"{path.costs[i]:.1f} | {'yes' if path.at_rest[i] else 'no'} | {path.accuracies[i]:.2f}"
-            for i in (0, -1)
-        )
+        rests = ["yes" if rest else "no" for rest in path.at_rest]
+        ends = (f"{path.costs[i]:.1f} | {rests[i]} | {path.accuracies[i]:.2f}" for i in (0, -1))
         told = f"{path.tops[-1]:.1f} | {path.rise:.1f} | {path.climb:.1f} | {path.last_fall:.1f}"
         rows.append(f"{path.dataset_size:,} | {path.seed} | {' | '.join(ends)} | {told}")
     end = "Eq. (2) over α {} | at rest | test accuracy"

@@ -104,22 +104,17 @@ def two_starts(found: ByExperiment) -> Result:
     pairs = analysis.two_starts(*analysis.by_start(found["starts_at_rest"]))
     if not pairs or not measures.judged(found["both_starts"]):
         return Result()
-    further: dict[str, Met] = {
-        "Eq. (2) is lower, too": claims.every(
-            pair.lower["objective"] if pair.rested else None for pair in pairs
-        ),
-        **measures.resting([end for pair in pairs for end in pair]),
-    }
+    lower = [pair.lower if pair.rested else {} for pair in pairs]
+    core, too = (claims.every(own.get(of) for own in lower) for of in ("train loss", "objective"))
+    further: dict[str, Met] = {"Eq. (2) is lower, too": too}
+    further |= measures.resting([end for pair in pairs for end in pair])
     small = analysis.two_starts(*analysis.by_start(found.get("two_minima", ())))
     if known := [pair.lower["train loss"] for pair in small if pair.rested]:
         further |= measures.all_of(f"the claim holds at p = {small[0].fresh.run.p}, at rest", known)
-    by_size = (
-        f"{analysis.n_lower(own)} on {size:,} examples"
-        for size, own in analysis.by_field(pairs, "dataset_size").items()
-    )
+    sizes = analysis.by_field(pairs, "dataset_size").items()
+    by_size = (f"{analysis.n_lower(own)} on {size:,} examples" for size, own in sizes)
     ours = f"lower train loss in {' and '.join(by_size)}; after equally many gradients, with "
     ours += f"most networks still falling, in {analysis.n_lower(equal)}"
-    core = claims.every(pair.lower["train loss"] if pair.rested else None for pair in pairs)
     return Result(ours, core, further, Evidence.of(*zip(*pairs, strict=True)))
 
 
@@ -160,10 +155,8 @@ def trade_places(found: ByExperiment) -> Result:
     ends = found["two_minima"]
     pairs = analysis.two_starts(*analysis.by_start(ends))
     orders = analysis.orders(pairs)
-    seeds = {record.run.seed for record in ends}  # D_crit is that of the same networks
-    down, up = (
-        [r for r in found[of] if r.run.p == ends[0].run.p and r.run.seed in seeds] for of in LOOP
-    )
+    own = {(end.run.p, end.run.seed) for end in ends}  # D_crit is that of the same networks
+    down, up = ([r for r in found[of] if (r.run.p, r.run.seed) in own] for of in LOOP)
     if not (down and up) or min(map(len, orders), default=0) < 2:
         return Result()
     first, *_, last = zip(*orders, strict=True)
@@ -197,22 +190,20 @@ def deep(found: ByExperiment) -> Result:
     """B23: whether networks that are shaken come back to their minimum (choice C37)."""
     shakes = analysis.shakes(found["shaken"])
     sizes = analysis.by_field([shake for shake in shakes if shake.rested], "dataset_size")
-    smaller, larger = SHAKEN_AT
+    small, large = SHAKEN_AT
     kinds = [own for size in SHAKEN_AT for own in analysis.by_kind(sizes.get(size, []))]
     if not all(kinds):
         return Result()
     backs = {size: measures.how_many(s.comes_back for s in own) for size, own in sizes.items()}
     counts = ", ".join(f"{back} at {size}" for size, back in backs.items())
-    ours = f"come back: {counts}; Eq. (2) changes {analysis.changes_text(sizes[larger])}"
+    ours = f"come back: {counts}; Eq. (2) changes {analysis.changes_text(sizes[large])}"
     keep, stay = (claims.every(s.comes_back for s in own) for own in kinds[:2])
-    further: dict[str, Met] = {f"at {smaller} those without the rule come back": stay}
-    further[f"at {smaller} one or more of those with it do not"] = (
-        None if keep is None else not keep
-    )
+    further: dict[str, Met] = {f"at {small} those without the rule come back": stay}
+    further[f"at {small} one or more of those with it do not"] = None if keep is None else not keep
     ends = [shake.after for shake in shakes]
     rested = [shake.rested for shake in shakes] + [*map(measures.rests, ends)]
     further |= measures.true_or_open("every end is at rest", rested)
-    core = claims.every(s.comes_back for s in sizes[larger])
+    core = claims.every(s.comes_back for s in sizes[large])
     return Result(ours, core, further, Evidence.of(ends))
 
 

@@ -235,16 +235,12 @@ def fig_speeds(pushes: barrier.Pushes) -> go.Figure:
     paths = {f"{n:,} gradients a step": own for n, own in speeds.items()}
     fig = _paths(paths, "the height, by speed", lambda push: push.gradients, "%{x:,} a step")
     fig.update_xaxes(type="log", tickvals=[*speeds], title="gradients a step", row=1, col=2)
-    return set_alt(
-        fig, f"How high Eq. (2) rises over its least before: {barrier.speeds_text(pushes)}."
-    )
+    told = barrier.speeds_text(pushes)
+    return set_alt(fig, f"How high Eq. (2) rises over its least before: {told}.")
 
 
 def _paths(
-    paths: dict[str, list[barrier.Push]],
-    title: str,
-    read: Callable[[barrier.Push], int],
-    where: str,
+    paths: dict[str, list[barrier.Push]], title: str, read: Callable[[barrier.Push], int], at: str
 ) -> go.Figure:
     """Eq. (2) above memory's against the share, by label; and the heights by what `read` gives."""
     fig = panels(460, ["Eq. (2) above memory's", title], **COLUMNS)
@@ -258,7 +254,7 @@ def _paths(
     for i, (seed, own) in enumerate(seeds.items()):
         look = {"colour": NORM, "dash": dash_of(i), "width": 1.4, "mode": "lines+markers"}
         x, heights = zip(*((read(push), push.height) for push in own), strict=True)
-        hover = f"%{{y:.2f}} at {where}<br>seed {seed}"
+        hover = f"%{{y:.2f}} at {at}<br>seed {seed}"
         draw(fig, x, heights, f"seed {seed}", hover, place=(1, 2), **look)
     for col in (1, 2):
         fig.add_hline(0, line=plots.DOTTED, row=1, col=col)

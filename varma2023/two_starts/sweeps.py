@@ -101,7 +101,7 @@ def two_minima(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     grokked, fresh = profiles.to_the_minimum(inits, grid, changes), from_random(grid, changes)
     kinds = (grokked, GROKKED_FOR_LONGER), (fresh, FRESH_FOR_LONGER)
-    return [run for own, more in kinds for run in longer(profile, own, more, changes)]
+    return [run for own, more in kinds for run in longer(profile, own, more, **changes)]
 
 
 PUSH = 0.9  # of the logits' norm: nearly all is the rule
@@ -143,11 +143,9 @@ RELEASED_AT = (228, 280)  # examples (choice C77)
 def released(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Not in the paper: networks of `pushed`, let go at the end and taken to a minimum (C77)."""
     sizes = {"published": RELEASED_AT, "quick": (60,), "paper": RELEASED_AT}[profile]
-    return [
-        replace(end.init, init=end, keep_weights=False)
-        for end in [replace(run, keep_weights=True) for run in pushed(profile, seeds)]
-        if end.init and end.dataset_size in sizes
-    ]
+    own = [run for run in pushed(profile, seeds) if run.dataset_size in sizes]
+    ends = [replace(run, keep_weights=True) for run in own]
+    return [replace(end.init, init=end, keep_weights=False) for end in ends if end.init]
 
 
 SHAKE: Changes = {"optimiser": "adamw", "precision": "float32", "lr": 4e-3, "noise": 1000.0}

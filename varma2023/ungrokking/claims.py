@@ -120,10 +120,8 @@ def every_decay(found: ByExperiment) -> Result:
     ours = f"from least to most weight decay D_crit moves by {shift_text(ends)}"
     if adamw:
         times, epochs = analysis.equal_decay_times(adamw), analysis.equal_epochs(adamw)
-        ours += (
-            f"; by AdamW {shift_text(adamw, read=times)} at equal decay times, "
-            f"{shift_text(adamw, read=epochs)} at equal epochs"
-        )
+        ours += f"; by AdamW {shift_text(adamw, read=times)} at equal decay times, "
+        ours += f"{shift_text(adamw, read=epochs)} at equal epochs"
         at_rest = same_d_crit(adamw, read=times)
         further["it is the same by AdamW at equal decay times, at rest"] = at_rest
         after = same_d_crit(adamw, read=epochs, falling=True)
@@ -244,13 +242,10 @@ def by_facts(found: ByExperiment) -> Result:
     if not measures.judged(records) or {*kinds} != {"all", "none"}:
         return Result()
     ratio = analysis.mirrors_ratio(records)
-    crits = ", ".join(
-        f"{measures.d_crit_text(runs, read=analysis.unseen)} with {which}"
-        for which, runs in kinds.items()
-    )
+    crits = (f"{measures.d_crit_text(r, read=analysis.unseen)} with {k}" for k, r in kinds.items())
     rest = all(measures.crossings_rest(runs, analysis.unseen) for runs in kinds.values())
     twice = f"D_crit is twice as large, within a factor of {analysis.FACTOR}"
-    ours = f"D_crit {crits} of the mirror images: × {ratio.text()}"
+    ours = f"D_crit {', '.join(crits)} of the mirror images: × {ratio.text()}"
     core = ratio.tells(analysis.BETWEEN, inf) if rest else None
     further = {twice: ratio.within(2 / analysis.FACTOR, 2 * analysis.FACTOR) if rest else None}
     return Result(ours, core, further | measures.resting(records), Evidence.of(*kinds.values()))

@@ -152,10 +152,8 @@ def fig_over_time(adamw: Records, minimised: Records) -> go.Figure:
         hover = f"%{{y:,.0f}} after %{{x:.1f}} decay times<br>{label}"
         x, y = zip(*curve, strict=True)
         draw(fig, x, y, label, hover, colour=colour, dash=dash_of(i), mode="lines")
-    ends = "; ".join(
-        f"weight decay {decay:g}: {curve[-1][1]:,.0f} after {curve[-1][0]:g} decay times"
-        for decay, curve in curves.items()
-    )
+    last = ((decay, *curve[-1]) for decay, curve in curves.items())
+    ends = "; ".join(f"weight decay {w:g}: {D:,.0f} after {t:g} decay times" for w, t, D in last)
     text = f"D_crit of ungrokking by AdamW as time goes on. {ends or 'It is not known'}. "
     return set_alt(fig, f"{text}By the minimiser: {said}.")
 
@@ -238,10 +236,8 @@ def fig_mirrors(records: Records) -> go.Figure:
     kinds, facts, said = group(records, "mirrors"), list[float](), []
     for i, (which, label) in enumerate((k, name) for k, name in KINDS.items() if k in kinds):
         here, read = kinds[which], analysis.unseen
-        own = {
-            size: fmean(analysis.n_facts(record.run) for record in runs)
-            for size, runs in group(here, "dataset_size").items()
-        }
+        sizes = group(here, "dataset_size").items()
+        own = {D: fmean(analysis.n_facts(record.run) for record in runs) for D, runs in sizes}
         colour = ordered_at(i / (len(KINDS) - 1))
         draw_accuracy(fig, here, "mirrors", label, colour, i, (1, 1), read)
         drawn = len(fig.data)

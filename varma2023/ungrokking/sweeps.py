@@ -41,7 +41,7 @@ def transition(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, grid.seeds, **profiles.shared(changes))
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    return profiles.longer(profile, runs, STILL_FALLING, changes)
+    return profiles.longer(profile, runs, STILL_FALLING, **changes)
 
 
 @sets(
@@ -57,7 +57,7 @@ def finer(profile: str, grid: Grid, **changes: Any) -> list[Run]:
     """
     inits = profiles.full_data(profile, 2 * grid.seeds, **profiles.shared(changes))[grid.seeds :]
     runs = profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
-    return profiles.longer(profile, runs, STILL_FALLING, changes)
+    return profiles.longer(profile, runs, STILL_FALLING, **changes)
 
 
 def a_million(profile: str = "published", seeds: int | None = None) -> list[Run]:
