@@ -179,15 +179,15 @@ SLOW_TASKS = {"x/y or x-y": 10_000, "S_n: xyx^-1": 25_000, "S_n: xyx": 10_000}
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
     """Figs. 1a, 9, 11: from scratch on 30% of x + y mod 113, seven seeds.
 
-    Final weights are kept, but for published runs that `grokking_longer` makes again.
+    Final weights are kept, but for runs that `grokking_longer` makes again.
     The quick profile takes 65% of x + y mod 31 and the first seed, which groks by epoch 600.
     """
     base, count = Run(keep_weights=True), seed_range(profile, seeds, published=7, quick=1, paper=5)
     if profile == "quick":
         base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
     runs = [apply(base, changes | {"seed": seed}) for seed in count]
-    if profile == "published" and not not_none(changes):
-        runs = [replace(run, keep_weights=run.seed not in UNDER_WAY) for run in runs]
+    if not changes.get("keep_weights"):
+        runs = [replace(run, keep_weights=False) if run in UNDER_WAY else run for run in runs]
     examples = runs[0].operation.n_examples
     if runs[0].dataset_size == examples:
         where = f"{runs[0].task} at p = {runs[0].p}"
@@ -196,7 +196,8 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     return runs
 
 
-UNDER_WAY = (2, 5)  # seeds of the published `grokking` that are not done at its last epoch
+UNDER_WAY = [Run(seed=seed, keep_weights=True) for seed in (2, 5)]
+"""Runs of `grokking` that are not done at its last epoch."""
 
 
 @sets("seed")
@@ -207,9 +208,8 @@ def grokking_longer(
 
     Those of the published runs that by then have not generalised, or whose norm has not settled.
     """
-    again = [run for run in grokking(keep_weights=True) if run.seed in UNDER_WAY]
     found = grokking(profile, seeds, **changes | {"keep_weights": True})
-    return [replace(run, epochs=2 * run.epochs) for run in found if run in again]
+    return [replace(run, epochs=2 * run.epochs) for run in found if run in UNDER_WAY]
 
 
 @sets("seed", "dataset_size")
