@@ -590,10 +590,10 @@ def at_largest(records: Records, field: str = "dataset_size") -> list[Record]:
 
 
 def longest(records: Records) -> list[Record]:
-    """Of runs that differ in their epochs and what is kept, the longest: later evidence counts."""
+    """Of runs that differ in their epochs only, the longest: later evidence counts."""
     found = {}
-    for each in sorted(records, key=lambda record: (record.run.epochs, record.run.keep_weights)):
-        found[replace(each.run, epochs=1, n_logged=2, keep_weights=False)] = each
+    for each in sorted(records, key=lambda record: record.run.epochs):
+        found[replace(each.run, epochs=1, n_logged=2)] = each
     return [*found.values()]
 
 

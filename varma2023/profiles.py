@@ -177,17 +177,14 @@ SLOW_TASKS = {"x/y or x-y": 10_000, "S_n: xyx^-1": 25_000, "S_n: xyx": 10_000}
 
 @sets("seed")
 def grokking(profile: str = "published", seeds: int | None = None, **changes: Any) -> list[Run]:
-    """Figs. 1a, 9, 11: from scratch on 30% of x + y mod 113, seven seeds.
+    """Figs. 1a, 9, 11: from scratch on 30% of x + y mod 113, seven seeds, final weights kept.
 
-    Final weights are kept, but for runs that `grokking_longer` makes again.
     The quick profile takes 65% of x + y mod 31 and the first seed, which groks by epoch 600.
     """
     base, count = Run(keep_weights=True), seed_range(profile, seeds, published=7, quick=1, paper=5)
     if profile == "quick":
         base = replace(QUICK_RUN, epochs=1500, n_logged=80, keep_weights=True)
     runs = [apply(base, changes | {"seed": seed}) for seed in count]
-    if not changes.get("keep_weights"):
-        runs = [replace(run, keep_weights=False) if run in UNDER_WAY else run for run in runs]
     examples = runs[0].operation.n_examples
     if runs[0].dataset_size == examples:
         where = f"{runs[0].task} at p = {runs[0].p}"
@@ -196,8 +193,7 @@ def grokking(profile: str = "published", seeds: int | None = None, **changes: An
     return runs
 
 
-UNDER_WAY = [Run(seed=seed, keep_weights=True) for seed in (2, 5)]
-"""Runs of `grokking` that are not done at its last epoch."""
+UNDER_WAY = [Run(seed=seed, keep_weights=True) for seed in (2, 5)]  # not done at their last epoch
 
 
 @sets("seed")
@@ -208,7 +204,7 @@ def grokking_longer(
 
     Those of the published runs that by then have not generalised, or whose norm has not settled.
     """
-    found = grokking(profile, seeds, **changes | {"keep_weights": True})
+    found = grokking(profile, seeds, **changes)
     return [replace(run, epochs=2 * run.epochs) for run in found if run in UNDER_WAY]
 
 

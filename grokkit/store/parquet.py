@@ -48,18 +48,18 @@ def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
 def parquet_bytes(records: list[Record]) -> bytes:
     """The parquet file of `read_records`."""
     table = pa.Table.from_pylist([_row(record) for record in records], schema=ROW)
-    return _bytes(table, "metrics.key_value.value.list.element", "brotli", 10)  # slow for weights
+    return _bytes(table, "metrics.key_value.value.list.element", ("brotli", 10))
 
 
-def weights_bytes(weights: dict[str, Tensor]) -> bytes:
+def weights_bytes(weights: dict[str, Tensor], how: tuple[str, int] = ("zstd", 19)) -> bytes:
     """The parquet file of `read_weights`: all parameters in one column, in the network's order."""
-    return _bytes(pa.table({"weights": flat(weights).detach().cpu().numpy()}), "weights")
+    return _bytes(pa.table({"weights": flat(weights).detach().cpu().numpy()}), "weights", how)
 
 
-def _bytes(table: pa.Table, numbers: str, codec: str = "zstd", level: int = 19) -> bytes:
+def _bytes(table: pa.Table, numbers: str, how: tuple[str, int]) -> bytes:
     """The table as a small file. `numbers`: its column of floats, a third less byte by byte."""
     sink = pa.BufferOutputStream()
-    small = {"compression": codec, "compression_level": level, "use_dictionary": False}
+    small = {"compression": how[0], "compression_level": how[1], "use_dictionary": False}
     pq.write_table(table, sink, column_encoding={numbers: "BYTE_STREAM_SPLIT"}, **small)
     return sink.getvalue().to_pybytes()
 

@@ -249,10 +249,10 @@ class Store:
             if record is None:
                 raise ValueError(f"run {run.key} ({run}) is not in {self}")
         records = list(filter(None, found.values()))
-        for source in filter(None, (record.weights_path for record in records)):
-            path = target / "weights" / source.name
-            if source != path:
-                write_atomically(path, source.read_bytes())
+        for record in records:
+            if record.weights_path and record.weights_path.parent != target / "weights":
+                small = parquet.weights_bytes(record.weights(), ("brotli", 11))  # takes seconds
+                write_atomically(target / "weights" / record.weights_path.name, small)
         write_atomically(target / f"{name}.parquet", parquet.parquet_bytes(records))
         return target / f"{name}.parquet"
 

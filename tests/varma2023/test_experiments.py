@@ -42,10 +42,7 @@ def test_a_sweep_has_no_run_twice_and_none_logs_more_points_than_a_line_may_have
 
 def test_a_grokking_run_under_way_is_made_again_as_it_was_and_no_other():
     first, again = profiles.grokking(), profiles.grokking_longer()
-    usual = [replace(run, epochs=run.epochs // 2, keep_weights=False) for run in again]
-    assert usual == [run for run in first if not run.keep_weights]  # the longer ones keep theirs
-    assert first == profiles.grokking(p=113, lr=1e-3)  # as a page asks, whose parameters stay
-    assert all(run.keep_weights for run in (*again, *profiles.grokking(p=53)))
+    assert {replace(run, epochs=run.epochs // 2) for run in again} < {*first}
     assert profiles.grokking_longer(lr=2e-3) == profiles.grokking_longer(epochs=50) == []
     assert [run.seed for run in profiles.grokking_longer(seeds=3)] == [again[0].seed]
 

@@ -157,7 +157,7 @@ def _at_minima(
     grid = Grid(count, 80 if quick else gradients, sizes, decays, base, exact=True)
     if grokked:
         start = profiles.grokking if first.p == PAPERS.p else profiles.full_data
-        inits = start(profile, count, p=first.p, model=first.model, keep_weights=True)
+        inits = start(profile, count, p=first.p, model=first.model)
         ends = profiles.to_the_minimum(inits, grid, own)
     else:
         ends = profiles.from_random(grid, own)

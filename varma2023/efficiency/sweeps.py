@@ -49,7 +49,7 @@ def generalising(profile: str, grid: Grid, **changes: Any) -> list[Run]:
 
     From the networks of `grokking` to a minimum of Eq. (2), until they are at rest (choice C15).
     """
-    inits = profiles.grokking(profile, grid.seeds, keep_weights=True, **profiles.shared(changes))
+    inits = profiles.grokking(profile, grid.seeds, **profiles.shared(changes))
     return profiles.to_the_minimum(inits, grid, {"until_rest": profile != "quick", **changes})
 
 
