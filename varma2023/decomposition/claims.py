@@ -69,8 +69,8 @@ ROOT = 0.5  # of a count that grows as the root of p (choice C60)
     "the number of key frequencies of grokked networks grows more slowly than the square root of p",
     (TRIGONOMETRIC, "fig-moduli-frequencies"),
     ("grokked_moduli", "grokking"),
-    earlier="in part, without the longer run of one network (C60), and by five seeds (C106); "
-    "holds, by these and narrower intervals (C94)",
+    earlier="in part, without the longer run of one network (C60); holds, by five seeds and "
+    "narrower intervals (C94); in part, by five seeds (C106)",
 )
 def few_frequencies(found: ByExperiment) -> Result:
     """B39: how the number of key frequencies goes with p (choice C60)."""

@@ -88,6 +88,9 @@ def diverges_53(found: ByExperiment) -> Result:
     return Result(ours, _better(gains), further, Evidence.of(records))
 
 
+FITTED = 10  # seeds to which the laws were fitted when B55 was claimed (choice C98)
+
+
 @CLAIMS.row(
     "B55",
     "Beyond: fewer examples than the laws were fitted to",
@@ -99,7 +102,8 @@ def diverges_53(found: ByExperiment) -> Result:
 def on_fewer(found: ByExperiment) -> Result:
     """B55: which laws for the time to grok can be carried to fewer examples (choice C98)."""
     above = (analysis.comparable(found[name]) for name in ("delay", "delay_53"))
-    known, fewer = group([*chain(*above)], "p"), group(found["below"], "p")
+    first = [record for record in chain(*above) if record.run.seed < FITTED]
+    known, fewer = group(first, "p"), group(found["below"], "p")
     if not all(p in known and analysis.judged(known[p]) for p in fewer):
         return Result()
     gains, parts = [], []
@@ -230,7 +234,8 @@ def sooner_by_muon(found: ByExperiment) -> Result:
     ours += f"; {there[0]} get half-way by Muon, the others count with their last epoch; "
     ours += f"{there[1]} by AdamW, the others are left out"
     further = {f"they grok sooner on {near}": late.tells(0, nextafter(1, 0))}  # equal is not sooner
-    return Result(ours, early.tells(0, 1), further, Evidence.of(*pairs))
+    by_size = chain(*(group(own, "dataset_size").values() for own in pairs))
+    return Result(ours, early.tells(0, 1), further, Evidence.of(*by_size))
 
 
 def _by_decay(decays: Mapping[int, Mapping[float, Interval]]) -> dict[str, Met]:
@@ -284,4 +289,4 @@ def remembered(found: ByExperiment) -> Result:
     as_long = [_same(times, analysis.SAME_DECAY), *(isfinite(analysis.halfway(r)) for r in here)]
     further = {f"on {here[0].run.dataset_size} examples they take as long to grok": every(as_long)}
     further["at four times the rate β₂⁴ makes networks slower"] = rate.tells(1, inf)
-    return Result(ours, core, further, Evidence.of(own))
+    return Result(ours, core, further, Evidence.of(*group(own, "dataset_size").values()))
