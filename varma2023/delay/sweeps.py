@@ -54,7 +54,7 @@ WIDE = (760, 850, 950, 1100, 1350, 1750, 2528)
 
 @sets(
     *("seed", "dataset_size"),
-    published=Grid(10, 30_000, WIDE, run=AT_53),
+    published=Grid(15, 30_000, WIDE, run=AT_53),
     quick=Grid(1, 300, (440, 520, 800), run=QUICK_RUN),
     paper=Grid(10, 1_000_000, WIDE, run=replace(AT_53, lr=1e-3)),
 )
