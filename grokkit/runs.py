@@ -102,8 +102,8 @@ class Run:
         yield "init_scale of a run with init", self.init is None or self.init_scale == 1, "1"
         decays = f"in [0, 1/lr) = [0, {1 / self.lr:g})"
         yield "weight_decay", 0 <= self.weight_decay < 1 / self.lr, decays
-        slow = self.float64 or not 0 < self.lr * self.weight_decay < 9.99e-7
-        yield "weight_decay in single precision", slow, f"0 or at least {1e-6 / self.lr:g}"
+        exact = self.float64 or not 0 < self.lr * self.weight_decay < 9.99e-7  # else 1 - it rounds
+        yield "weight_decay in single precision", exact, f"0 or at least {1e-6 / self.lr:g}"
         for name in ("beta1", "beta2"):
             yield name, 0 <= getattr(self, name) < 1, "in [0, 1)"
         allowed, by_adamw = PRECISIONS[self.optimiser], self.optimiser == "adamw"
