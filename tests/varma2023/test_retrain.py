@@ -69,10 +69,14 @@ def with_the_rule(records):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pick"),
-    [("mirrors", with_the_rule), ("memory_at_rest", shortest), ("delay", shortest)],
+    [("mirrors", with_the_rule), ("delay", shortest), ("muon", shortest)],
 )
 def test_a_published_run_leaves_its_record_again(tmp_path, name, pick):
-    """Of ungrokking by the minimiser, of random labels, and of grokking by AdamW."""
+    """Of ungrokking by the minimiser, and of grokking by AdamW and by Muon.
+
+    None of random labels: from random weights the minimiser's way hangs on rounding, and two
+    processors have ended 2% apart in norm.
+    """
     runs = experiments.experiment(name).runs("published")  # starts are trained again as well
     found = retrain.retrain(pick(published(runs)), Store(tmp_path), "cpu")
     assert found.agrees, str(found)
