@@ -29,7 +29,7 @@ help:
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.12")'
 	@echo "== environment: .venv (first time: a few minutes)"
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-compile -c constraints.txt -e ".[figures,book,cluster,test]"
 	@touch $@
 

@@ -56,9 +56,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def positive_number(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
     return value
 
 
@@ -95,6 +98,8 @@ def _run(store: Store, args: argparse.Namespace) -> None:
     profile = one_of("profile", args.profile, PROFILES)
     wanted = map(experiments.experiment, names)
     runs = [run for each in wanted for run in each.runs(profile, args.seeds)]
+    if not runs:
+        print(f"{args.experiment} has no runs of this profile and number of seeds", file=sys.stderr)
     how = {"minutes": args.minutes, "scheduler": args.scheduler, "progress": not args.quiet}
     for record in experiments.load_or_train(runs, store, args.device, **how):
         # trained on every example there is no test set

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from grokkit import tasks
 from grokkit.model import ModelConfig
 from grokkit.runs import Run
 
@@ -80,7 +79,8 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
 
         @wraps(make)
         def checked(*positional: Any, **named: Any) -> list[Run]:
-            given = arguments.bind(*positional, **named).arguments
+            bound = arguments.bind(*positional, **named)
+            given = bound.arguments
             for name, value in not_none(given.get("changes", {})).items():
                 if name in own:
                     instead = FROM.get(name)
@@ -92,8 +92,9 @@ def sets(*own: str, **grids: Grid) -> Callable[[Sweep], Sweep]:
                 right = [isinstance(v, kind) and not isinstance(v, bool) for v in members]
                 if isinstance(value, str) or not right or not all(right):
                     raise ValueError(f"{name} must be a list of {wanted}, got {value!r}")
+                given[name] = members  # an iterator has been read
             if not grids:
-                return make(*positional, **named)
+                return make(*bound.args, **bound.kwargs)
             profile = given.pop("profile", PROFILES[0])
             seeds, sizes, decays = (given.pop(name, None) for name in GIVEN)
             own_seeds = {name: each.seeds for name, each in grids.items()}
@@ -133,7 +134,8 @@ def apply(run: Run, changes: Changes) -> Run:
         if name not in allowed:
             raise ValueError(f"unknown field {name!r}: a run has {', '.join(sorted(allowed))}")
     if "dataset_size" not in changes and {"p", "task"} & set(changes):
-        after = tasks.task(changes.get("task", run.task), changes.get("p", run.p)).n_examples
+        task, p = changes.get("task", run.task), changes.get("p", run.p)
+        after = Run(task=task, p=p, dataset_size=1).operation.n_examples
         changes["dataset_size"] = max(1, round(run.dataset_size / run.operation.n_examples * after))
     return replace(run, **changes)
 

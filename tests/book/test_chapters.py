@@ -253,7 +253,9 @@ def test_a_chapter_that_fails_is_named_with_its_error(small, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"chapters/one +FAILED", printed)
     assert "NameError: name 'undefined' is not defined" in printed
-    assert printed.rstrip().endswith("failed: chapters/one")
+    log = tmp_path / "to.log"
+    assert printed.rstrip().endswith(f"failed: chapters/one; stderr: {log}")
+    assert not log.stat().st_mode & 0o111
 
 
 def test_no_chapter_of_that_name_is_an_error_that_lists_them(small, tmp_path, capsys):

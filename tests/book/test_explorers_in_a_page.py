@@ -221,6 +221,27 @@ def test_the_reader_drags_back_through_what_was_trained(opened):
     assert page.locator(".gk-x-cursor").count() == 0
 
 
+def test_every_epoch_can_be_looked_at_also_one_that_was_told_twice(opened):
+    page = trained(opened, 2)
+    for fewer in ("Home", "End"):  # after a pause each tells the epoch once more
+        page.locator("[data-action=pause]").click()
+        settle(page)
+        press(page, "fewer", fewer)
+        before = status(page)
+        page.locator("[data-action=take]").click()
+        page.wait_for_function(
+            "(was) => document.querySelector('[role=status]').innerText !== was", arg=before
+        )
+        assert page.locator("[data-action=take]").is_disabled()  # as many as there are
+    page.locator("[data-action=pause]").click()
+    settle(page)
+    look = page.locator("[data-key=look]")
+    press(page, "look", "Home")
+    for at in range(1, int(look.get_attribute("max")) + 1):
+        press(page, "look", "ArrowRight")
+        assert look.input_value() == str(at)
+
+
 def test_training_stops_when_the_reader_leaves_the_page(opened):
     page = trained(opened, 1)
     page.evaluate("""() => {

@@ -568,7 +568,7 @@ def test_a_network_trains_in_a_thread_of_its_own_in_the_page(tab):
     assert here.workers
     here.locator("[data-key=fewer]").press("End")
     here.locator("[data-action=take]").click()
-    status.filter(has_text="900 examples are left").wait_for()
+    status.filter(has_text="on 900 examples now").wait_for()
     here.locator("[data-action=pause]").click()
     here.locator("[data-action=pause]", has_text="Go on").wait_for()
 

@@ -71,6 +71,15 @@ def test_where_a_field_changes_every_size_has_as_many_epochs(changes):
     assert len({run.epochs for run in runs}) == 1
 
 
+def test_a_list_may_be_an_iterator():
+    for make, name, given in (
+        (profiles.ungrokking, "sizes", [40, 120]),
+        (sweeps.transition_adamw, "weight_decays", [0.5, 2.0]),
+        (other_tasks, "tasks", ["x-y", "x*y"]),
+    ):
+        assert make("quick", **{name: iter(given)}) == make("quick", **{name: given}) != []
+
+
 def test_in_ungrokking_only_task_and_network_change_the_start():
     [run] = profiles.ungrokking(p=11, model=TINY, weight_decay=0.1, epochs=50, seeds=1, sizes=[20])
     assert (run.weight_decay, run.epochs, run.dataset_size) == (0.1, 50, 20)
@@ -86,6 +95,7 @@ def test_in_ungrokking_only_task_and_network_change_the_start():
         (lambda: profiles.grokking(wd=0.5), "unknown field 'wd': a run has .*weight_decay"),
         (lambda: profiles.grokking(seeds=0), "at least 1, got 0"),
         (lambda: profiles.grokking(seeds=True), "at least 1, got True"),
+        (lambda: profiles.grokking(p=10**6), "p must be at most 1000, got 1000000"),
         (lambda: profiles.grokking(p=7, dataset_size=49), r"dataset_size 1\.\.48, got 49"),
         (lambda: profiles.grokking(task="x/y", p=4), "needs a prime modulus p, got 4"),
         (lambda: profiles.ungrokking(sizes=[0], seeds=1), "must be 1..12769, got 0"),

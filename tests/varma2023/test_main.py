@@ -13,8 +13,10 @@ import pytest
 import torch
 from numpy.polynomial import Polynomial
 from tiny import CPU, MINIMISER, SMALL, TINY, checkpoint, equal, train
+from torch.utils.flop_counter import FlopCounterMode
 
 from grokkit.commands import main as grokkit_main
+from grokkit.engine.stack import Stack, start
 from grokkit.runs import Run
 from grokkit.store.files import tensor_bytes, write_atomically
 from grokkit.store.store import Store
@@ -137,11 +139,16 @@ def test_a_run_that_diverges_is_said_without_a_traceback(only, cli):
     assert "left the finite numbers" in cli("run wild --device cpu --quiet", 2).err
 
 
+def test_no_runs_of_this_profile_is_said(only, cli):
+    only("nothing", [])
+    assert "nothing has no runs of this profile" in cli("run nothing --device cpu").err
+
+
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "soon"])
 def test_minutes_must_be_positive(minutes, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["run", "grokking", "--minutes", minutes])
-    assert "argument --minutes" in capsys.readouterr().err
+    assert f"--minutes: must be a positive number, got {minutes}" in capsys.readouterr().err
 
 
 def test_when_time_is_up_the_status_is_1_and_the_next_call_continues(small, cli):
@@ -351,6 +358,17 @@ def test_an_estimate_counts_gradients_evaluations_and_waiting_for_inits():
     assert estimate.run_seconds(exact, 0, MACHINE) == pytest.approx(exactly, rel=0.01)
     steep = estimate.run_seconds(replace(first, steepness=1e-4), 0, MACHINE)
     assert steep == pytest.approx(alone + 50 * (1 + 2 * estimate.STEPS) * 0.001, rel=0.01)
+
+
+def test_muons_iteration_costs_the_flop_that_torch_counts():
+    usual, counted = Run(p=7, dataset_size=20, model=TINY), []
+    for run in (usual, replace(usual, muon=0.2)):
+        stack = Stack([run], [start(run, Store())], CPU)
+        with FlopCounterMode(display=False) as counter:
+            stack.advance()
+        counted.append(counter.get_total_flops())
+    assert counted[1] - counted[0] == estimate._muon_flop(run) > 0 == estimate._muon_flop(usual)
+    assert estimate._epoch_seconds(run, MACHINE) > estimate._epoch_seconds(usual, MACHINE)
 
 
 def test_a_line_through_two_measurements_or_through_the_origin():

@@ -74,7 +74,7 @@ function render({ model, el }) {
       dots: [{ x: right, y: logits[right], colour: COLOURS.gen }, { x: next, y: logits[next], colour: COLOURS.norm, text: `${next}` }] });
     names.set(frequencies.map((_, j) => (j < count ? `${amplitudes[j].toFixed(1)} at ${right}` : undefined)));
     const share = `${(100 * logits[next] / logits[right]).toFixed(1)}%`;
-    status.textContent = `${a} + ${b} = ${right} mod ${p}. The wave${count > 1 ? "s add up" : " rises"} to ${logits[right].toFixed(1)} there; the next best answer, ${next}, has ${share} of that.`;
+    tell(status, `${a} + ${b} = ${right} mod ${p}. The wave${count > 1 ? "s add up" : " rises"} to ${logits[right].toFixed(1)} there; the next best answer, ${next}, has ${share} of that.`);
     controls.read();
   }
   return follow(model, specs.map(({ key }) => key), paint, [near, sum]);

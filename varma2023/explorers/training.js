@@ -340,7 +340,7 @@ function render({ model, el }) {
     slider.setAttribute("aria-valuetext", `epoch ${show(now.epoch)}`);
     const epochs = log.map((row) => row.epoch);
     const line = ({ key, colour, dash }) => ({ x: epochs, y: log.map((row) => Math.max(row[key], 1e-9)), colour, dash });
-    const rules = taken === null ? [] : [{ x: taken, text: `${show(log.at(-1).size)} examples left` }];
+    const rules = taken === null ? [] : [{ x: taken, text: `${show(log.at(-1).size)} examples from here` }];
     const past = looked === null ? undefined : now.epoch;
     const losses = log.flatMap((row) => [row.train_loss, row.test_loss, row.norm]);
     const at = (list) => list.map(({ key, name }) => `${name} ${show(now[key] ?? NaN)}`).join(", ");
@@ -365,11 +365,12 @@ function render({ model, el }) {
     const now = log[row()];
     train.textContent = log.length ? "Train a new one" : "Train";
     pause.textContent = going ? "Pause" : "Go on";
-    take.disabled = pause.disabled = !log.length;
+    pause.disabled = !log.length;
+    take.disabled = !log.length || model.get("fewer") === log.at(-1).size;
     const left = `${show(model.get("fewer"))} examples`;
     let text = `Epoch ${show(now?.epoch)}: the network is fitting its examples.`;
     if (!now) text = `Press Train: a transformer learns x + y mod ${model.get("p")} from ${show(model.get("size"))} of its ${show(model.get("p") ** 2)} sums, here in this page.`;
-    else if (taken !== null && now.epoch > taken) text = `Epoch ${show(now.epoch)}: ${show(now.size)} examples are left; it gets ${(100 * now.test_accuracy).toFixed(0)}% of the other sums right.`;
+    else if (taken !== null && now.epoch > taken) text = `Epoch ${show(now.epoch)}: on ${show(now.size)} examples now, it gets ${(100 * now.test_accuracy).toFixed(0)}% of the other sums right.`;
     else if (now.test_accuracy > 0.98) text = `Epoch ${show(now.epoch)}: it has grokked. Choose how many examples to leave (D′), then press Take data away.`;
     else if (now.train_accuracy > 0.99) text = `Epoch ${show(now.epoch)}: it has memorised its examples and gets ${(100 * now.test_accuracy).toFixed(0)}% of the others right. ${now.test_accuracy > 0.9 ? "It is finding the rule." : now.epoch > 1000 ? "With few examples, or without weight decay, it may stay so." : "Wait."}`;
     if (log.length && trained.some((value, i) => value !== wanted()[i])) text += " The changed sliders count for the next network: press Train a new one.";
@@ -385,6 +386,7 @@ function render({ model, el }) {
     worker = new Worker(url);
     URL.revokeObjectURL(url);
     worker.onmessage = ({ data }) => {
+      if (log.at(-1)?.epoch === data.epoch) log.pop(); // told again, with other examples
       log.push(data);
       if (log.length > 600) log = log.filter((_, i) => i % 2 === 0 || i === log.length - 1);
       later();

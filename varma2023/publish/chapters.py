@@ -246,6 +246,7 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
     parameters = {} if profile == "published" else {"profile": profile}
     start, failed = time.perf_counter(), []
     log = to.with_suffix(".log")
+    log.write_text("")
     fresh = get_context("spawn")  # a fork of a process with threads may hang
     with ProcessPoolExecutor(jobs, fresh, initializer=_errors_to, initargs=(log,)) as pool:
         ways = {n: (book / f"{n}.ipynb", to / f"{n}.ipynb") for n in chosen}
@@ -257,7 +258,7 @@ def execute(profile: str, chapters: Sequence[str], to: Path, jobs: int, book: Pa
                 failed.append(name)
                 print(f"\n---- {name}.ipynb ----\n{error}\n", flush=True)
     print(f"== {len(chosen) - len(failed)} executed in {time.perf_counter() - start:.0f} s", end="")
-    print(f", failed: {', '.join(failed)}" if failed else "")
+    print(f", failed: {', '.join(failed)}; stderr: {log}" if failed else "")
     return int(bool(failed))
 
 
@@ -271,7 +272,7 @@ def _untrained(profile: str) -> str:
 
 def _errors_to(log: Path) -> None:
     """Send this process's stderr, and that of the kernels it starts, to a file."""
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
 
 
 def _finished(running: dict[Future, str]) -> Iterator[tuple[str, float, str]]:

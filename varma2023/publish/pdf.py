@@ -50,6 +50,8 @@ def write(site: Path, to: Path, chosen: Sequence[str]) -> None:
         for name in chosen:
             page.goto(f"{(site / name).as_uri()}.html?print")
             page.wait_for_function(DRAWN, timeout=120_000)
+            if page.query_selector("[data-failed]"):
+                raise SystemExit(f"{name}: a figure cannot be drawn; the page says why")
             titles.append(page.evaluate(OPENED))
             made = page.pdf(**PAPER, scale=SCALE, outline=True, tagged=True)
             parts.append(PdfReader(io.BytesIO(made)))
@@ -101,4 +103,7 @@ if __name__ == "__main__":
         raise SystemExit("there is no site to print: make book")
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("target", type=Path, nargs="?", default=BUILD / "book.pdf")
-    write(BUILD / "site", options.parse_args().target, contents())
+    target = options.parse_args().target
+    if not target.parent.is_dir():
+        raise SystemExit(f"there is no folder {target.parent} to write to")
+    write(BUILD / "site", target, contents())
