@@ -1,10 +1,11 @@
-"""Grokking and ungrokking at other learning rates, each for the same time η x epochs."""
+"""Grokking, ungrokking and memory at other learning rates, each for the same time η x epochs."""
 
+from dataclasses import replace
 from itertools import product
 
 from grokkit.runs import Run
 from varma2023 import profiles
-from varma2023.profiles import seed_range
+from varma2023.profiles import QUICK_RUN, seed_range
 
 RATES = {
     "published": (1e-3, 4e-3, 8e-3, 1.6e-2),
@@ -23,3 +24,13 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
     own = profiles.grokking(profile, count) + profiles.ungrokking_at_first(profile, count)
     other, each = {"n_logged": 80, "keep_weights": False}, product(RATES[profile], own)
     return [r if rate == r.lr else profiles.at_rate(r, rate / r.lr, **other) for rate, r in each]
+
+
+def memory_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """Random labels at every learning rate, on the least size of Fig. 3a (choice C110)."""
+    usual = Run(dataset_size=500, epochs=10_000, n_logged=20)
+    if profile == "quick":
+        usual = replace(QUICK_RUN, dataset_size=60, epochs=200, n_logged=20)
+    each = product(sorted({*RATES[profile], usual.lr, 2 * usual.lr}), seed_range(profile, seeds))
+    runs = ((rate, replace(usual, labels="random", seed=seed)) for rate, seed in each)
+    return [profiles.at_rate(run, rate / run.lr) for rate, run in runs]
