@@ -5,6 +5,7 @@ from math import isnan
 import evidence as made
 import numpy as np
 import pytest
+from handmade import record
 
 from varma2023 import profiles
 from varma2023.clock import analysis, figures, sweeps
@@ -18,6 +19,32 @@ def test_every_rate_has_the_papers_runs_for_the_same_time(profile):
     assert len(runs) == len({run.lr for run in runs}) * len(own)
     assert {round(run.lr * run.epochs, 6) for run in runs} == {r.lr * r.epochs for r in own}
     assert {run.init for run in runs} == {run.init for run in own}
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_random_labels_are_learnt_for_the_same_time_at_every_rate(profile):
+    runs = sweeps.memory_rates(profile, seeds=2)
+    assert len(runs) == 2 * len({run.lr for run in runs}) > 2
+    assert len({round(run.lr * run.epochs, 6) for run in runs}) == 1
+    assert {(run.labels, run.init) for run in runs} == {("random", None)}
+
+
+def test_memory_is_compared_seed_by_seed_with_the_least_rate():
+    records = []
+    for run in sweeps.memory_rates("quick", seeds=5):
+        fast = run.lr > 4e-3
+        norm = (20.0 + run.seed) * (1.1 if fast else 1.0)
+        ends = {"param_norm": norm, "correct_logit": 40 / norm}
+        ends["train_accuracy"] = [1, 1, 1, 1, 0.9 if fast else 1]
+        losses = [4.0, 1e-3, 1e-6, 1e-2 if fast else 1e-6, 1e-6]
+        records.append(record(run, [0, 1, 2, 3, 4], train_loss=losses, test_accuracy=0.0, **ends))
+    text = "× 1.10 (1.10 – 1.10) at η = 0.008"
+    assert analysis.memory_text(records, "param_norm") == text
+    assert analysis.memory_ratios(records, "correct_logit")[8e-3].value == pytest.approx(1 / 1.1)
+    usual, fast = analysis.memory_table(records).split("<tr>")[-2:]
+    assert "22.0 (" in usual
+    assert "24.2 (" in fast
+    assert (usual.count("0 of 5"), fast.count("5 of 5")) == (2, 2)
 
 
 def test_a_ratio_is_that_of_each_seed():

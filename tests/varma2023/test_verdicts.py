@@ -309,6 +309,7 @@ ALONE = [
     ("F5", {FAILS: {"kinds": (UNDER_WAY, UNDER_WAY, TRANSIENT, FULL)}}),
     ("F6", {IN_PART: {"param_norm": 27.0}, FAILS: {"kinds": (UNDER_WAY, UNDER_WAY, SEMI, FULL)}}),
     ("F10a", {IN_PART: {"norm": 0.01}, FAILS: {"ratio": -7}, NOT_RUN: SIZES_3}),
+    ("F10a", {OPEN: {"ratio": -7, "rest": FALLING}}),
     ("F10b", {FAILS: partial(one_end, fig_10, -1, 0.9)}),  # where it should stay at 1
     ("F10b", {OPEN: {"d_crit": 1300.0, "steep": 3.0}}),
     ("A.2", {FAILS: {"up": 900.0}}),
@@ -388,6 +389,7 @@ ALONE = [
     ("B52", {OPEN: {"ends": (0.6, 1.0, 0.6), "rest": made.FALLING}, NOT_RUN: {"moduli": (31, 47)}}),
     ("B49", {IN_PART: {"left": 1300.0}, FAILS: {"heights": (16.0, 17.0, 2.8)}}),
     ("B49", {OPEN: {"over": False}}),
+    ("B49", {OPEN: {"heights": (16.0, 17.0, 2.8), "residual": 0.3}}),  # not at rest before
     ("B44", {IN_PART: {"other": 1.0}, FAILS: {"part": 1.0}, OPEN: {"part": 0.8, "uneven": 0.3}}),
     ("B43", {IN_PART: {"rest": 0.7}}),
     ("B43", {FAILS: {"exact": (FULL, FULL, SEMI, SEMI), "others": (SEMI,) * 4}}),
@@ -406,7 +408,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "L-D.3": {IN_PART, SMALLER, OPEN, NOT_RUN},
     "App.B": {IN_PART},  # frequencies that are mostly the strongest have a high mean rank
     # the core is met or not, whatever the runs
-    "F1a F9 A.3 F11 F3a,b F4 F6 F10a B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
+    "F1a F9 A.3 F11 F3a,b F4 F6 B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
     "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46 B53 B54": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
     "B4 S6 B1 B27 B55": {IN_PART},
@@ -524,6 +526,16 @@ def test_one_falling_end_beside_a_crossing_or_minimum_leaves_it_open(name, exper
     [records[row]] = made.with_rest([records[row]], rest)
     assert not measures.rests(records[row])
     assert board.judge(name, **found).verdict == OPEN
+
+
+def test_accuracy_at_one_size_may_differ_if_all_but_one_rest_there():
+    """The third prediction fails by ends at rest alone."""
+    for rest, met in ((None, False), (FALLING, None)):
+        found = one_end(ends, 0, 0.3)
+        if rest:
+            found["transition"][:1] = made.with_rest(found["transition"][:1], rest)
+        told = board.judge("F4wd", **found).further
+        assert [m for says, m in told.items() if says.startswith("Prediction 3")] == [met]
 
 
 def test_at_equal_epochs_adamw_may_move_with_weight_decay():

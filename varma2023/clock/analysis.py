@@ -102,6 +102,36 @@ def rates_table(records: Records) -> str:
     return table(heads, rows)
 
 
+def memory_ratios(records: Records, name: str) -> dict[float, Interval]:
+    """By rate, a metric at the end over that of the same seed at the least rate (choice C110)."""
+    ends = {
+        rate: {record.run.seed: record.final(name) for record in own}
+        for rate, own in measures.group(records, "lr").items()
+    }
+    usual, *others = ends
+    return {rate: statistics.mean_ratio(ends[rate], ends[usual]) for rate in others}
+
+
+def memory_text(records: Records, name: str) -> str:
+    """ "× 1.08 (1.01 – 1.18) at η = 0.002; ...": `memory_ratios`."""
+    found = memory_ratios(records, name).items()
+    return "; ".join(f"× {ratio.text()} at η = {rate:g}" for rate, ratio in found)
+
+
+def memory_table(records: Records) -> str:
+    """Of random labels, by learning rate: norm and correct logit, and how many spike or forget."""
+    groups, cells, names = measures.group(records, "lr"), [], ("param_norm", "correct_logit")
+    ratios = [memory_ratios(records, name) for name in names]
+    for rate, own in groups.items():
+        ends = [Summary.of([record.final(name) for record in own]).text(".1f") for name in names]
+        over = [each[rate].text() if rate in each else "1" for each in ratios]
+        spiky = measures.how_many(map(measures.spikes, own))
+        lost = measures.how_many(record.final("train_accuracy") < KEPT for record in own)
+        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], spiky, lost])
+    heads = f"η | norm | norm / that at η = {min(groups):g} | correct logit | logit, likewise"
+    return table(f"{heads} | spike in memory | train accuracy < {KEPT:g}", cells)
+
+
 def unlike_text(records: Records) -> str:
     """By learning rate, what is not where it is at the reference rate, in a sentence."""
     base = reference(records)

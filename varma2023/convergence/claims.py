@@ -21,7 +21,7 @@ CLAIMS = Claims()
     "AdamW ends where the minimiser of Eq. (2) does, on most train sets",
     (CONVERGENCE, "fig-two-ways"),
     ("convergence",),
-    few="two of grokking and one of each other kind were planned",
+    few="two of grokking and one of each other kind were planned; a pair takes up to an hour",
 )
 def two_ways(found: ByExperiment) -> Result:
     """Whether AdamW and the minimiser of Eq. (2) have the same end, on most train sets."""

@@ -138,7 +138,7 @@ def _drift(spread: Interval) -> dict[str, Met]:
     "B26",
     "Beyond: where networks forget, and Grokfast",
     "with slow gradients amplified, as Grokfast does, ungrokked networks mod 31 are at accuracy ½ "
-    "on as many examples as without, to within 10%",
+    "after equal times on as many examples as without, to within 10%",
     (DELAY, "fig-grokfast"),
     ("grokfast",),
 )

@@ -115,10 +115,13 @@ def lower_tops(pushes: Pushes, usual: Pushes) -> str:
     return f"{lower} seeds, on {sum(push.peak < push.costs[0] for push in own)} below its start"
 
 
-def falls(pushes: Pushes) -> list[bool | None]:
-    """By seed and size, whether the height is lower on the next larger one; None: not known."""
+def falls(pushes: Pushes, rested: bool = False) -> list[bool | None]:
+    """By seed and size, whether the height is lower on the next larger one; None: not known.
+
+    With `rested`, a height counts as known only if the network was at rest before the push.
+    """
     steps = [step for own in by_seed(pushes).values() for step in pairwise(own)]
-    heights = [(small.height, large.height) for small, large in steps]
+    heights = [[p.height if p.rested or not rested else None for p in step] for step in steps]
     return [None if a is None or b is None else b < a for a, b in heights]
 
 

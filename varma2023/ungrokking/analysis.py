@@ -168,7 +168,8 @@ def largest_gap(records: Records, of_means: bool = False) -> float:
     """
     same = ("dataset_size", "eps") if of_means else ("seed", "dataset_size", "eps")
     decays = (group(own, "weight_decay").values() for own in group(records, *same).values())
-    return max(float(np.ptp([fmean(map(at_the_end, own)) for own in each])) for each in decays)
+    gaps = (float(np.ptp([fmean(map(at_the_end, own)) for own in each])) for each in decays)
+    return max(gaps, default=0.0)
 
 
 def gap_text(records: Records) -> str:

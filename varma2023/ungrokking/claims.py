@@ -113,7 +113,7 @@ def every_decay(found: ByExperiment) -> Result:
     ends, adamw = found["transition"], found.get("transition_adamw", ())
     if not measures.judged(ends) or len({r.run.weight_decay for r in ends}) < 2:
         return Result()
-    gap = analysis.largest_gap(ends)
+    gap = analysis.largest_gap([record for record in ends if measures.rests(record)])
     alike = "Prediction 3 itself: accuracy at one size is the same for every weight decay"
     same = gap < analysis.MAX_ACCURACY_GAP and (all(map(measures.rests, ends)) or None)
     further: dict[str, Met] = {alike: same}
