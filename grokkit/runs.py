@@ -156,6 +156,12 @@ class Run:
         except ValueError as error:  # such as a task that only another process has
             raise OSError(ENOTSUP, f"a run that is not allowed here: {error}") from error
 
+    def has_key(self, key: str) -> bool:
+        """Whether this is its key. Raises OSError (ENOTSUP) if a rule of its own may be why not."""
+        if self.key != key and '"rule": [' in json.dumps(_canonical(self)):
+            raise OSError(ENOTSUP, f"{self.task} may be another rule here")
+        return self.key == key
+
     @property
     def float64(self) -> bool:
         """Whether it needs float64, at least in the end."""
@@ -244,8 +250,11 @@ def _changed(run: Run) -> list[tuple[str, Any]]:
 
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    usual = tasks.KNOWN.get(run.task, 0) is tasks.MODULAR.get(run.task)
-    rule = {} if usual else {"rule": run.operation.labels.tolist()}
+    rule = (
+        {}
+        if tasks.KNOWN.get(run.task, 0) is tasks.MODULAR.get(run.task)
+        else {"rule": run.operation.labels.tolist()}
+    )
     changed = _changed(run)
     return rule | {name: plain.get(type(value), lambda own: own)(value) for name, value in changed}
 
@@ -273,7 +282,7 @@ class Record:
 
     def final(self, metric: str) -> float:
         """The metric at the last epoch."""
-        return float(self.metrics[metric][-1])
+        return float(self[metric][-1])
 
     def weights(self) -> dict[str, Tensor]:
         """Final parameters of the network, on the CPU.

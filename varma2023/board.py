@@ -56,8 +56,13 @@ def claim(name: str) -> Claim:
 
 
 def judge(name: str, **records: Records) -> Result:
-    """The result of one claim, from records by the name of their experiment."""
+    """The result of one claim, from records by the name of their experiment.
+
+    Raises ValueError for a claim or an experiment that there is not, and names those there are.
+    """
     each = claim(name)
+    for given in records:
+        experiments.experiment(given)
     found = each.result(records)
     if not ((each.earlier or each.few) and found.evidence):
         return found

@@ -94,7 +94,7 @@ def _record(row: dict, path: Path, weights: Path) -> Record:
     if row["sha256"] != _row_digest(row):
         raise Damaged(path, f"row {row['key']} does not match its checksum")
     run = Run.from_config(json.loads(row["config"]))
-    if run.key != row["key"]:
+    if not run.has_key(row["key"]):
         raise Damaged(path, f"row {row['key']} holds the config of run {run.key}")
     metrics = {name: np.array(values, dtype=np.float64) for name, values in row["metrics"]}
     metrics["epoch"] = metrics["epoch"].astype(np.int64)

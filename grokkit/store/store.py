@@ -262,7 +262,7 @@ def _position(meta: dict, path: Path) -> tuple[Run, int]:
     if meta.get("schema") != SCHEMA:
         raise Damaged(path, f"schema {meta.get('schema')}, this version reads {SCHEMA}")
     run = Run.from_config(meta["run"])
-    if path.stem != run.key:
+    if not run.has_key(path.stem):
         raise Damaged(path, f"holds run {run.key}")
     epoch = index(meta["epoch"])
     if not 0 <= epoch <= run.epochs:

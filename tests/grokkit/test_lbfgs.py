@@ -250,11 +250,6 @@ def test_a_cliff_on_the_way_is_no_end():
     assert stepped(LBFGS(100 * start + 0.3), cliff, 100).gradient.norm() < 1e-7
 
 
-def test_a_start_must_be_finite():
-    with pytest.raises(ValueError, match="start must be finite"):
-        LBFGS(torch.tensor([[1.0, torch.nan]]))
-
-
 # --- at rest
 
 

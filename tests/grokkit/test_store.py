@@ -22,7 +22,9 @@ from tiny import BRIEF as RUN
 from tiny import CPU, checkpoint, finished
 from torch.testing import assert_close
 
+from grokkit import tasks
 from grokkit.runs import Record
+from grokkit.store.files import Unreadable
 from grokkit.store.store import SHIPPED, Store, provenance
 
 PLAIN = replace(RUN, keep_weights=False)
@@ -313,3 +315,19 @@ def test_provenance_names_the_commit_and_torch():
     asked = [git, "--git-dir=.git", "rev-parse", "HEAD"]
     if git and not subprocess.run(asked, cwd=SHIPPED.parent, capture_output=True).returncode:
         assert re.fullmatch("[0-9a-f]{12}(-dirty)?", found["commit"])
+
+
+def test_files_of_a_rule_that_has_changed_under_its_name_are_not_damaged(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setitem(tasks.MODULAR, "mine", lambda x, y, p: (x + y) % p)
+    first = replace(RUN, task="mine")
+    store.put(*finished(first))
+    store.save_checkpoint(checkpoint(replace(first, seed=1)))
+    before = sorted(path.name for path in tmp_path.rglob("*.*"))
+    monkeypatch.setitem(tasks.MODULAR, "mine", lambda x, y, p: (x + 2 * y) % p)
+    with pytest.raises(Unreadable, match="mine may be another rule here"):
+        store.get(first)  # its key is that of the rule that it was made with
+    assert store.get(replace(first)) is None
+    with pytest.warns(UserWarning, match="mine may be another rule here"):
+        assert store.checkpointed() == {}
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == before

@@ -345,6 +345,7 @@ def test_a_full_disk_at_a_stop_is_said_and_the_last_checkpoint_stays(store, monk
         {"lr": 1e30, "weight_decay": 0.0},
         {"eps": 1e-60, "labels": "random", "dataset_size": 49},
         {"lr": 1e30, "weight_decay": 0.0, "precision": "float64"},
+        {"optimiser": "lbfgs", "precision": "float64", "init_scale": 1e39},
     ],
     ids=str,
 )

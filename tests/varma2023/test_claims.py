@@ -245,3 +245,8 @@ def test_a_row_says_another_verdict_that_it_has_by_fewer_runs(first, later, befo
     runs = [record(Run(seed=seed), [0]) for seed in range(4)]
     told = judge({"first": runs[:first], "later": runs[:later]})
     assert (told.ours, told.before) == (f"{first + later} runs", before)
+
+
+def test_an_experiment_that_there_is_not_is_no_verdict():
+    with pytest.raises(ValueError, match="experiment must be one of grokking.*groking"):
+        board.judge("F1a", groking=[])
