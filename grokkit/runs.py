@@ -250,11 +250,8 @@ def _changed(run: Run) -> list[tuple[str, Any]]:
 
 def _canonical(run: Run) -> dict:
     plain: dict[type, Callable] = {Run: _canonical, ModelConfig: asdict, float: float.hex}
-    rule = (
-        {}
-        if tasks.KNOWN.get(run.task, 0) is tasks.MODULAR.get(run.task)
-        else {"rule": run.operation.labels.tolist()}
-    )
+    usual = tasks.KNOWN.get(run.task, 0) is tasks.MODULAR.get(run.task)
+    rule = {} if usual else {"rule": run.operation.labels.tolist()}
     changed = _changed(run)
     return rule | {name: plain.get(type(value), lambda own: own)(value) for name, value in changed}
 

@@ -50,7 +50,7 @@ class LBFGS:
     def __init__(
         self, start: Rows, history: int = HISTORY, pairs: torch.dtype = torch.float32
     ) -> None:
-        """At `start`; `pairs` is the type of curvature pairs: float32 costs half, and is as good."""
+        """At `start`; `pairs` is the type of curvature pairs: float32 costs half, and will do."""
         n_runs, n = start.shape
         self.point = start.detach().clone()
         self.gradient = torch.full_like(start, torch.nan)
