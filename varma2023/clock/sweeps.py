@@ -34,3 +34,23 @@ def memory_rates(profile: str = "published", seeds: int | None = None) -> list[R
     each = product(sorted({*RATES[profile], usual.lr, 2 * usual.lr}), seed_range(profile, seeds))
     runs = ((rate, replace(usual, labels="random", seed=seed)) for rate, seed in each)
     return [profiles.at_rate(run, rate / run.lr) for rate, run in runs]
+
+
+FACTORS = {"published": (1, 2, 4, 8, 16), "quick": (1, 4), "paper": (0.25, 0.5, 1, 2, 4, 8, 16)}
+WARM = 300  # epochs at the paper's rate, in which networks memorise, before the rate is raised
+
+
+def steep_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
+    """The runs of Fig. 1a by learning rate, with how steep the loss is (choice C111).
+
+    Then at the two largest rates after a warm-up: at the paper's rate until the train set is
+    memorised. Each for the same time η x epochs.
+    """
+    own = profiles.grokking(profile, len(seed_range(profile, seeds)))
+    own = [replace(run, n_logged=60, keep_weights=False, steepness=profiles.PART) for run in own]
+    found = [profiles.at_rate(run, by) for by in FACTORS[profile] for run in own]
+    for by, run in product(FACTORS[profile][-2:], own):
+        first = replace(run, epochs=WARM, n_logged=20, keep_weights=True, steepness=0.0)
+        rest = replace(run, epochs=run.epochs - WARM, init=first)
+        found.append(profiles.at_rate(rest, by))
+    return found
