@@ -12,6 +12,7 @@ share as it is: g has no part along them.
 """
 
 from dataclasses import replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,6 @@ from grokkit.optimum import Rows
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from varma2023 import experiments, profiles
-from varma2023.profiles import Grid, from_random
 
 KINK = 0.5  # over which ReLUs are rounded: about the size of a pre-activation
 SIZES, SEEDS, GRADIENTS = (149, 180, 212, 260, 300), 5, 20_000
@@ -110,8 +110,8 @@ def networks(quick: bool) -> list[Run]:
     """Narrow networks in the order of measuring, each from random weights; by seed, then size."""
     p, sizes, seeds = (17, (60, 110), 1) if quick else (31, SIZES, SEEDS)
     base = Run(p=p, dataset_size=1, model=profiles.NARROW)
-    runs = from_random(Grid(seeds, GRADIENTS, sizes, run=base), {})
-    return sorted(runs, key=lambda run: (run.seed, run.dataset_size))
+    each = product(range(seeds), sizes)
+    return [replace(base, seed=seed, dataset_size=size) for seed, size in each]
 
 
 def main() -> None:
@@ -119,8 +119,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for run in networks(args.quick):
-        assert run.init is not None
-        [start] = experiments.load_or_train([run.init], Store())
+        [start] = experiments.load_or_train([profiles.early(run)], Store())
         point = minimum(run, flat(start.weights()), 2000 if args.quick else GRADIENTS)
         where = {"dataset_size": run.dataset_size, "seed": run.seed}
         rows.append(where | stiffness(run, point)._asdict())

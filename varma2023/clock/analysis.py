@@ -1,5 +1,6 @@
 """What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
 
@@ -8,6 +9,7 @@ import numpy as np
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
+from varma2023.semi_grokking.analysis import CALM, edge
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -137,3 +139,76 @@ def unlike_text(records: Records) -> str:
     base = reference(records)
     others = (row for row in rates(records) if row.lr != base)
     return "; ".join(f"at η = {row.lr:g}: {', '.join(row.unlike) or 'nothing'}" for row in others)
+
+
+def in_memory(record: Record) -> np.ndarray:
+    """The steepness at calm evaluations at which a network fits, before it generalises (C111)."""
+    found = measures.generalises(record)
+    before = record["epoch"] < found.epoch if found else True
+    calm = measures.over_least(record) <= CALM
+    return record["steepness"][calm & before & (record["train_accuracy"] == 1)]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Grokking at one learning rate, and whether it changes and comes to the edge (C111)."""
+
+    lr: float
+    records: list[Record]
+    time_ratio: Interval  # of the time to grok, over that at the reference rate
+
+    @property
+    def lost(self) -> int:
+        """How many networks lose part of their train set by the end."""
+        return sum(record.final("train_accuracy") < KEPT for record in self.records)
+
+    @property
+    def changes(self) -> bool:
+        """Whether grokking is not as at the reference rate."""
+        return self.lost > 0 or not self.time_ratio.within(1 / SAME_TIME, SAME_TIME)
+
+    @property
+    def at_edge(self) -> list[bool]:
+        """Which networks come to the edge of what AdamW tolerates."""
+        return [bool((in_memory(own) > edge(own.run)).any()) for own in self.records]
+
+    @property
+    def reaches(self) -> bool:
+        """Whether most of them do."""
+        return 2 * sum(self.at_edge) > len(self.at_edge)
+
+
+def paces(records: Records) -> list[Pace]:
+    """Grokking by learning rate, from the least on; KeyError without the reference rate."""
+    groups = measures.group(grokking(records), "lr")
+    usual = times(groups[reference(records)])
+    found = ((lr, own, statistics.mean_ratio(times(own), usual)) for lr, own in groups.items())
+    return [Pace(*each) for each in found]
+
+
+def least(found: list[Pace], which: Callable[[Pace], bool]) -> float | None:
+    """The least learning rate that is one of these, if there is any."""
+    return min((pace.lr for pace in found if which(pace)), default=None)
+
+
+def warmed_up(records: Records) -> list[Record]:
+    """The records of the largest rate of those that begin at the paper's."""
+    return measures.group(ungrokking(records), "lr").popitem()[1]
+
+
+def paces_table(records: Records) -> str:
+    """By learning rate: when networks grok, how steep it is until then, what is lost."""
+    rows = [[f"{pace.lr:g}", pace.records, pace.time_ratio.text()] for pace in paces(records)]
+    later = measures.group(ungrokking(records), "lr").items()
+    rows += [[f"{lr:g}, after a warm-up", own, ""] for lr, own in later]
+    cells = []
+    for rate, own, ratio in rows:
+        steep = [*map(in_memory, own)]
+        usual = Summary.of([float(np.median(each)) if len(each) else nan for each in steep])
+        edges = measures.how_many(Pace(0, [each], Interval(nan)).reaches for each in own)
+        time = Summary.of([at.epoch * r.run.lr if (at := measures.generalises(r)) else nan for r in own])
+        spiky = measures.how_many(map(measures.spikes, own))
+        lost = measures.how_many(each.final("train_accuracy") < KEPT for each in own)
+        cells.append([rate, time.text(".1f"), ratio, usual.text(".0f"), edges, spiky, lost])
+    heads = "η | time to grok, η × epochs | over that at the paper's rate | steepness until then"
+    return table(f"{heads} | come to the edge | spike | train accuracy < {KEPT:g}", cells)
