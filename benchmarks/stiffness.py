@@ -52,7 +52,7 @@ class Stiffness(NamedTuple):
 
 def costs(run: Run) -> Objective:
     """Eq. (2) over alpha and its gradient, with rounded ReLUs."""
-    smooth = replace(run, kink=KINK, epochs=20, until_rest=False, tolerance=0.0)
+    smooth = replace(profiles.minimised(run, 20, None), kink=KINK, tolerance=0.0)
     loss, alpha = tabulated_loss([smooth], torch.float64), run.alpha
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Rows]:
@@ -64,7 +64,7 @@ def costs(run: Run) -> Objective:
 
 def logits(run: Run, row: Tensor) -> Tensor:
     """Of every example, [x, y, label], with rounded ReLUs."""
-    x, y = torch.from_numpy(run.operation.inputs).T.unsqueeze(1)
+    x, y = torch.tensor(run.operation.inputs).T.unsqueeze(1)
     return forward(named(row.unsqueeze(0), run.shapes), x, y, KINK).view(3 * [run.p])
 
 

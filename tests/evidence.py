@@ -875,6 +875,28 @@ def at_rates(seeds=FIVE, time=1.0, d_crit=1.0, of=4e-3, rates=(1e-3, 2e-3, 4e-3)
     return made
 
 
+def by_pace(seeds=FIVE, time=0.4, steep=(10, 20, 36), kept=1.0, warm=1.0, p=113) -> list[Record]:
+    """Networks that grok, as steep until then, by learning rate; then after a warm-up.
+
+    At the largest rate their time is so much of the others', and they keep so much of their train
+    set, and so much after the warm-up.
+    """
+    rates = [1e-3 * 4**i for i in range(len(steep))]
+    made = []
+    for (lr, most), seed in product(zip(rates, steep, strict=True), seeds):
+        last = lr == rates[-1]
+        run = Run("x+y", p, 600, seed=seed, lr=lr, epochs=round(10 / lr), steepness=1e-4)
+        at = [0, round(1 / lr), round(3 * (time if last else 1.0) / lr) + 1, run.epochs]
+        curves = {"test_accuracy": [0, 0, 1, 1], "steepness": [0, most, 1e4, 1], "residual": 0.5}
+        curves |= {"train_loss": 1e-6, "train_accuracy": [0, 1, 1, kept if last else 1]}
+        made.append(record(run, at, **curves))
+        if last:
+            start = replace(run, lr=rates[0], epochs=300, keep_weights=True, steepness=0.0)
+            curves["train_accuracy"] = [1, 1, 1, warm]
+            made.append(record(replace(run, init=start), at, **curves))
+    return made
+
+
 def waits(
     seeds=FIVE,
     p: int = 113,

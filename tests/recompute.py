@@ -232,6 +232,15 @@ def clock(rows: list[Row]) -> list[float]:
     return [gmean([of[4e-3, s] / of[1e-3, s] for s in seeds]) for of in (times, halves)]
 
 
+def fallen(rows: list[Row]) -> list[str]:
+    """Of the networks at the largest rate, those with a lower train accuracy, by their start."""
+    last = [row for row in rows if row.lr == max(each.lr for each in rows)]
+    starts = ([row for row in last if bool(row.init) == warm] for warm in (False, True))
+    return [
+        f"{sum(row.end('train_accuracy') < 0.99 for row in own)} of {len(own)}" for own in starts
+    ]
+
+
 def exponent(rows: list[Row]) -> float:
     """The power of D in log norm = seed + power log D + log logit / kappa, by least squares."""
     seeds = sorted({row.seed for row in rows})
@@ -514,6 +523,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
     tasks = groups(read("other_tasks"), "task").values()
     alike, pairs = n_alike(read("convergence"))
     time, size = clock(read("learning_rates"))
+    at_once, warm = fallen(read("steep_rates"))
     crits = by(at_moduli(), "p", of=d_crits)
     new = [p for p in crits if p not in (53, 113)]
     small, large = ([row for row in at_moduli() if row.p == p] for p in (31, 113))
@@ -600,6 +610,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "B52": [f"{', '.join(rest_there)} rest there, at "],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
+        "B56": [f"{at_once} lose train accuracy, after a warm-up {warm}"],
         "B13": [
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
             "measured against p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),

@@ -14,7 +14,7 @@ from grokkit.runs import Record, Run
 from grokkit.store.store import Store
 from grokkit.sweeps.local import train as load_or_train
 from grokkit.sweeps.plan import with_inits
-from varma2023.clock.sweeps import learning_rates, memory_rates
+from varma2023.clock.sweeps import learning_rates, memory_rates, steep_rates
 from varma2023.convergence import sweeps as converge
 from varma2023.decomposition.sweeps import grokked_moduli
 from varma2023.delay import sweeps as late
@@ -45,6 +45,7 @@ EXPERIMENTS = {
         (converge.convergence, "AdamW and the minimiser of Eq. 2, to the same end"),
         (learning_rates, "AdamW at other learning rates"),
         (memory_rates, "random labels at other learning rates"),
+        (steep_rates, "how steep the loss is before a network groks, by learning rate"),
         (converge.long_runs, "when a run may end early"),
         (converge.from_minima, "whether AdamW stays on minima of both circuits"),
         (converge.from_memory, "whether AdamW stays in memory, by its step"),

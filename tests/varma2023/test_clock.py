@@ -74,3 +74,39 @@ def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
     last.metrics["train_accuracy"] = np.full(len(last["epoch"]), 0.9)
     assert analysis.rates_table(records).count("<td>1 of 40</td>") == 1
     assert "at η = 0.004 time to grok 3.0" in figures.fig_clock(records).layout.meta["alt"]
+
+
+@pytest.mark.parametrize("profile", profiles.PROFILES)
+def test_networks_grok_at_every_rate_for_the_same_time_and_warm_up_at_the_papers(profile):
+    runs = sweeps.steep_rates(profile, seeds=2)
+    cold = [run for run in runs if run.init is None]
+    warm = [run for run in runs if run.init]
+    own = profiles.grokking(profile, 2)
+    assert {round(run.lr * run.epochs, 6) for run in cold} == {own[0].lr * own[0].epochs}
+    assert {(run.init.lr, run.init.epochs) for run in warm} == {(own[0].lr, sweeps.WARM)}
+    assert len({round(run.lr * run.epochs + sweeps.WARM * own[0].lr, 6) for run in warm}) == 1
+    assert {run.lr for run in warm} == {*sorted({run.lr for run in cold})[-2:]}
+    assert all(run.steepness for run in runs)
+
+
+def test_the_edge_counts_while_a_network_fits_calmly_and_before_it_generalises():
+    run = made.by_pace()[0].run
+    curves = {"train_accuracy": [0, 1, 1, 1, 1], "test_accuracy": [0, 0, 0, 0.5, 1]}
+    losses = {"train_loss": [1, 1e-6, 1e-3, 1e-6, 1e-6]}
+    at = [0, 100, 200, 300, 400]
+    calm = record(run, at, steepness=[99, 30, 99, 30, 99], **curves, **losses)
+    assert analysis.until_then(calm) == [30, 30]
+    assert not analysis.at_edge(calm)
+    assert analysis.at_edge(record(run, at, steepness=[0, 0, 0, 31, 0], **curves, **losses))
+
+
+def test_a_rate_is_told_by_its_time_its_edge_and_what_it_loses():
+    records = made.by_pace(kept=0.5)
+    *_, rate = analysis.paces(records)
+    assert rate.changes
+    assert rate.reaches
+    assert rate.time_ratio.value == pytest.approx(0.4, rel=0.02)
+    assert not any(pace.changes or pace.reaches for pace in analysis.paces(records)[:-1])
+    assert analysis.paces_table(records).split("<tr>")[-1].count("5 of 5") == 2
+    assert analysis.paces_table(records).count("0 of 5") == 7
+    assert "0 of 5 at η = 0.004, 5 of 5" in figures.fig_first(records).layout.meta["alt"]

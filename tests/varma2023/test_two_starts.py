@@ -221,6 +221,29 @@ def test_kinks_are_told_by_median_and_range_over_networks():
     assert told == "0.30 (0.20 – 0.40), 0.10"
 
 
+def test_stiffness_is_told_by_size_and_from_size_to_size_of_a_seed():
+    each = [(seed, size) for seed in range(5) for size in (100, 200, 300)]
+    rows = [
+        {"seed": seed, "dataset_size": size, "accuracy": 0.1, "share": 0.1, "stiffness": k}
+        | {"unsolved": 0.01}
+        for seed, size in each
+        for k in [900 - 2 * size + 300 * (seed == 4 and size == 200)]
+    ]
+    rows[-1] = rows[-1] | {"accuracy": 0.9}  # it has left memory
+    rows += [{**rows[0], "stiffness": -5.0}, {**rows[0], "unsolved": 0.5}]  # saddles
+    known = barrier.stiff(rows[::-1])
+    assert [row.dataset_size for row in known[:4]] == [100, 200, 300, 100]
+    told = "700 at 100; 500 (500 – 800) at 200; 300 at 300"
+    assert barrier.stiff_text(known, "stiffness") == told
+    assert barrier.stiff_text(known, "relative", ".1f").startswith("7.0 at 100")
+    assert barrier.softened(known, "stiffness") == [True] * 8 + [False]
+    assert barrier.softens_at(known[:12]).text() == "450"
+    assert barrier.softens_at(known[-2:]).seen == 0
+    over = barrier.over_least(known, "relative")
+    assert (over.value, over.n) == (pytest.approx(3 / 7), 4)
+    shown(figures.fig_stiff(known), told)
+
+
 def test_networks_that_are_let_go_are_set_beside_memory_and_the_grokked_one_of_their_train_set():
     pushes = [barrier.Push(record) for record in pushed()["pushed"]][:10]
     ends, rules = [], []

@@ -1,6 +1,5 @@
 """What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
 
@@ -9,7 +8,7 @@ import numpy as np
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
-from varma2023.semi_grokking.analysis import CALM, edge
+from varma2023.semi_grokking.analysis import CALM, ROUNDED_ABOVE, edge
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -33,8 +32,13 @@ def ungrokking(records: Records) -> list[Record]:
 
 def times(records: Records) -> dict[int, float]:
     """By seed, η x epochs at which test accuracy passes 0.98; NaN where it never does."""
-    found = {record.run: measures.generalises(record) for record in grokking(records)}
+    found = {record.run: measures.generalises(record) for record in records}
     return {run.seed: at.epoch * run.lr if at else nan for run, at in found.items()}
+
+
+def times_text(records: Records) -> str:
+    """ "5.6 (4.1 – 6.7)": these times, median and range."""
+    return Summary.of([*times(records).values()]).text(".1f")
 
 
 def sizes(records: Records) -> dict[int, float]:
@@ -83,8 +87,9 @@ def rates(records: Records) -> list[Rate]:
     usual = measures.curve(ungrokking(base))[1]
     found = []
     for lr, runs in groups.items():
-        time, size = (Summary.of([*read(runs).values()]) for read in (times, sizes))
-        later, larger = (statistics.mean_ratio(read(runs), read(base)) for read in (times, sizes))
+        own = times(grokking(runs)), sizes(runs)
+        time, size = (Summary.of([*each.values()]) for each in own)
+        later, larger = map(statistics.mean_ratio, own, (times(grokking(base)), sizes(base)))
         gap = float(np.abs(measures.curve(ungrokking(runs))[1] - usual).max())
         found.append(Rate(lr, runs, time, size, later, larger, gap))
     return found
@@ -95,8 +100,8 @@ def rates_table(records: Records) -> str:
     base, rows = reference(records), []
     for row in rates(records):
         ratios = (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")
-        lost = (record.final("train_accuracy") < KEPT for record in row.records)
-        ends = [measures.how_many(each) for each in (map(measures.rests, row.records), lost)]
+        each = map(measures.rests, row.records), lost(row.records)
+        ends = [*map(measures.how_many, each)]
         against_base = ("1", "1", "") if row.lr == base else ratios
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
     heads = f"η | time to grok, η × epochs | size at accuracy ½ | time / that at η = {base:g}"
@@ -128,8 +133,8 @@ def memory_table(records: Records) -> str:
         ends = [Summary.of([record.final(name) for record in own]).text(".1f") for name in names]
         over = [each[rate].text() if rate in each else "1" for each in ratios]
         spiky = measures.how_many(map(measures.spikes, own))
-        lost = measures.how_many(record.final("train_accuracy") < KEPT for record in own)
-        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], spiky, lost])
+        fell = measures.how_many(lost(own))
+        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], spiky, fell])
     heads = f"η | norm | norm / that at η = {min(groups):g} | correct logit | logit, likewise"
     return table(f"{heads} | spike in memory | train accuracy < {KEPT:g}", cells)
 
@@ -142,11 +147,37 @@ def unlike_text(records: Records) -> str:
 
 
 def in_memory(record: Record) -> np.ndarray:
-    """The steepness at calm evaluations at which a network fits, before it generalises (C111)."""
+    """Which evaluations are calm, and of a network that fits, before it generalises (C111)."""
     found = measures.generalises(record)
     before = record["epoch"] < found.epoch if found else True
     calm = measures.over_least(record) <= CALM
-    return record["steepness"][calm & before & (record["train_accuracy"] == 1)]
+    return calm & before & (record["train_accuracy"] == 1)
+
+
+def until_then(record: Record) -> list[float]:
+    """The steepness at these evaluations."""
+    return record["steepness"][in_memory(record)].tolist()
+
+
+def at_edge(record: Record) -> bool:
+    """Whether a network comes to the edge of what AdamW tolerates before it generalises (C111)."""
+    return any(steep > edge(record.run) for steep in until_then(record))
+
+
+def lost(records: Records) -> list[bool]:
+    """Which networks have lost part of their train set at the end."""
+    return [record.final("train_accuracy") < KEPT for record in records]
+
+
+def readable(record: Record) -> np.ndarray:
+    """Which evaluations `in_memory` have so small a loss that rounding does not hide steepness."""
+    return in_memory(record) & (record["train_loss"] < ROUNDED_ABOVE)
+
+
+def steepest_text(records: Records) -> str:
+    """ "37 (35 – 38)": the largest steepness at `readable` evaluations, median and range."""
+    found = [max(record["steepness"][readable(record)], default=nan) for record in records]
+    return Summary.of(found).text(".0f")
 
 
 @dataclass(frozen=True)
@@ -158,24 +189,15 @@ class Pace:
     time_ratio: Interval  # of the time to grok, over that at the reference rate
 
     @property
-    def lost(self) -> int:
-        """How many networks lose part of their train set by the end."""
-        return sum(record.final("train_accuracy") < KEPT for record in self.records)
-
-    @property
     def changes(self) -> bool:
         """Whether grokking is not as at the reference rate."""
-        return self.lost > 0 or not self.time_ratio.within(1 / SAME_TIME, SAME_TIME)
-
-    @property
-    def at_edge(self) -> list[bool]:
-        """Which networks come to the edge of what AdamW tolerates."""
-        return [bool((in_memory(own) > edge(own.run)).any()) for own in self.records]
+        same = self.time_ratio.within(1 / SAME_TIME, SAME_TIME)
+        return any(lost(self.records)) or not same
 
     @property
     def reaches(self) -> bool:
-        """Whether most of them do."""
-        return 2 * sum(self.at_edge) > len(self.at_edge)
+        """Whether most networks come to the edge."""
+        return 2 * sum(map(at_edge, self.records)) > len(self.records)
 
 
 def paces(records: Records) -> list[Pace]:
@@ -186,29 +208,14 @@ def paces(records: Records) -> list[Pace]:
     return [Pace(*each) for each in found]
 
 
-def least(found: list[Pace], which: Callable[[Pace], bool]) -> float | None:
-    """The least learning rate that is one of these, if there is any."""
-    return min((pace.lr for pace in found if which(pace)), default=None)
-
-
-def warmed_up(records: Records) -> list[Record]:
-    """The records of the largest rate of those that begin at the paper's."""
-    return measures.group(ungrokking(records), "lr").popitem()[1]
-
-
 def paces_table(records: Records) -> str:
     """By learning rate: when networks grok, how steep it is until then, what is lost."""
-    rows = [[f"{pace.lr:g}", pace.records, pace.time_ratio.text()] for pace in paces(records)]
-    later = measures.group(ungrokking(records), "lr").items()
-    rows += [[f"{lr:g}, after a warm-up", own, ""] for lr, own in later]
     cells = []
-    for rate, own, ratio in rows:
-        steep = [*map(in_memory, own)]
-        usual = Summary.of([float(np.median(each)) if len(each) else nan for each in steep])
-        edges = measures.how_many(Pace(0, [each], Interval(nan)).reaches for each in own)
-        time = Summary.of([at.epoch * r.run.lr if (at := measures.generalises(r)) else nan for r in own])
-        spiky = measures.how_many(map(measures.spikes, own))
-        lost = measures.how_many(each.final("train_accuracy") < KEPT for each in own)
-        cells.append([rate, time.text(".1f"), ratio, usual.text(".0f"), edges, spiky, lost])
-    heads = "η | time to grok, η × epochs | over that at the paper's rate | steepness until then"
+    for pace in paces(records):
+        own, time = pace.records, times_text(pace.records)
+        read = [*map(at_edge, own)], [*map(measures.spikes, own)], lost(own)
+        steep = steepest_text(own)
+        counts = [measures.how_many(each) for each in read]
+        cells.append([f"{pace.lr:g}", time, pace.time_ratio.text(), steep, *counts])
+    heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
     return table(f"{heads} | come to the edge | spike | train accuracy < {KEPT:g}", cells)

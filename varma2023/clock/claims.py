@@ -6,6 +6,7 @@ from varma2023.clock import analysis
 from varma2023.pages import CLOCK
 
 CLAIMS = Claims()
+ENOUGH_RATES = 3  # of which one must change grokking, or come to the edge, first
 
 
 @CLAIMS.row(
@@ -30,3 +31,31 @@ def faster_clock(found: ByExperiment) -> Result:
     ours += f"at accuracy ½ × {fast.size_ratio.text()}, accuracies differ by {fast.gap:.2f} at most"
     too = {f"at η = {between:g}, too": not rates[between].unlike if between in rates else None}
     return Result(ours, not fast.unlike, too, Evidence.of(*seeds))
+
+
+@CLAIMS.row(
+    "B56",
+    "Beyond: the first rate that matters, and the edge",
+    "the least learning rate at which grokking changes is the least at which the loss is as steep "
+    "as AdamW's step allows",
+    (CLOCK, "sec-clock-first"),
+    ("steep_rates",),
+)
+def first_at_the_edge(found: ByExperiment) -> Result:
+    """B56: whether grokking changes first at the first rate at the edge (choice C111)."""
+    records = found["steep_rates"]
+    fresh, later = analysis.grokking(records), analysis.ungrokking(records)
+    if not later or len(measures.group(fresh, "lr")) < ENOUGH_RATES:
+        return Result()
+    paces = analysis.paces(records)
+    changed = min((pace.lr for pace in paces if pace.changes), default=None)
+    reached = min((pace.lr for pace in paces if pace.reaches), default=None)
+    first = ["no rate" if rate is None else f"η = {rate:g}" for rate in (changed, reached)]
+    at_once, warm = paces[-1].records, measures.group(later, "lr").popitem()[1]
+    fell = [analysis.lost(own) for own in (at_once, warm)]
+    told = [measures.how_many(each) for each in fell]
+    ours = f"the least rate at which grokking changes: {first[0]}; at the edge: {first[1]}; at "
+    ours += f"η = {warm[0].run.lr:g} {told[0]} lose train accuracy, after a warm-up {told[1]}"
+    too = {"after a warm-up as many networks lose train accuracy": sum(fell[1]) >= sum(fell[0])}
+    core = None if changed is reached is None else changed == reached
+    return Result(ours, core, too, Evidence.of(*(pace.records for pace in paces)))

@@ -6,7 +6,8 @@ from grokkit.runs import Records, Run
 from varma2023 import measures, plots
 from varma2023.clock import analysis
 from varma2023.plots import Looks, draw, draw_accuracy
-from varma2023.theme import coloured, panels, set_alt
+from varma2023.semi_grokking.analysis import edge
+from varma2023.theme import NORM, coloured, figure, panels, set_alt
 
 
 def fig_clock(records: Records) -> go.Figure:
@@ -39,3 +40,30 @@ def fig_clock(records: Records) -> go.Figure:
         for row in analysis.rates(records)
     )
     return set_alt(fig, f"Grokking and ungrokking at {len(groups)} learning rates: {rates}.")
+
+
+def fig_first(records: Records) -> go.Figure:
+    """How steep the loss is until a network generalises, against η x epochs, by learning rate."""
+    own = analysis.grokking(records)
+    fig = figure(xaxis={"title": "η × epochs"}, yaxis={"title": "steepness × η", **plots.LOG})
+    groups = measures.group(own, "lr")
+    for i, ((lr, runs), colour) in enumerate(coloured(groups.items())):
+        for record in runs:
+            rows = analysis.readable(record)
+            if not rows.any():
+                continue
+            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "width": 1.4}
+            looks |= {"meta": plots.meta(record)}
+            hover = f"steepness %{{y:.3g}}<br>seed {record.run.seed}, η = {lr:g}<br>time %{{x:.3g}}"
+            points = record["epoch"][rows] * lr, record["steepness"][rows]
+            draw(fig, *points, f"η = {lr:g}", hover, **looks)
+    limits = measures.stable_below(own[0].run), edge(own[0].run)
+    for y, dash in zip(limits, ("dash", "dot"), strict=True):
+        fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2})
+    counts = (
+        f"{measures.how_many(map(analysis.at_edge, r))} at η = {lr:g}" for lr, r in groups.items()
+    )
+    said = (
+        f"Steepness of the train loss until networks generalise; AdamW tolerates {limits[0]:.0f}."
+    )
+    return set_alt(fig, f"{said} So many come to the edge: {', '.join(counts)}.")

@@ -447,6 +447,9 @@ def spikes_in_memory(record: Record) -> list[int]:
     return [row for row in measures.spike_starts(record) if there[row]]
 
 
+ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
+
+
 def before_spikes(record: Record) -> list[float]:
     """The steepness at the last calm evaluation before each spike in memory."""
     calm = np.flatnonzero(measures.over_least(record) <= CALM)

@@ -23,7 +23,6 @@ ROWS = {  # what a panel of one run shows: its axis, its metrics
 MARKERS = dict(zip(OUTCOMES, "x triangle-up-open diamond square-open circle".split(), strict=True))
 DASHES = dict(zip(OUTCOMES, "dot dashdot solid longdash dash".split(), strict=True))
 _LINES = "no<br>general-<br>isation|under<br>way|semi-<br>grokked|plateau,<br>then full|full"
-ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
 BROKEN = dict(zip(OUTCOMES, _LINES.split("|"), strict=True))
 
 
@@ -227,7 +226,7 @@ def fig_side_by_side(
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
                 x, y = record["epoch"] * (record.run.lr if timed else 1), record[metric]
                 if metric == "steepness":  # rounding hides it where the loss is large
-                    y = np.where((y > 0) & (record["train_loss"] < ROUNDED_ABOVE), y, nan)
+                    y = np.where((y > 0) & (record["train_loss"] < analysis.ROUNDED_ABOVE), y, nan)
                 draw(fig, x, y, f"seed {seed}", hover, place=(row, col), **looks)
     fig.update_xaxes(title="η × epochs" if timed else "epoch", row=2, tickformat="~s")
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))

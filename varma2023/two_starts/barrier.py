@@ -249,6 +249,71 @@ def released_table(found: Sequence[Released]) -> str:
     return table(heads, rows)
 
 
+# --- how stiff its minimum is --------------------------------------------------------------------
+
+
+class Stiff(NamedTuple):
+    """A network in memory, as `benchmarks/stiffness.py` has it (choice C112)."""
+
+    dataset_size: int
+    seed: int
+    stiffness: float  # of the least Eq. (2) over alpha, in the share of the trigonometric logits
+    share: float
+
+    @property
+    def relative(self) -> float:
+        """The stiffness in the logarithm of the share."""
+        return self.stiffness * self.share**2
+
+
+UNSOLVED = 0.1  # residual of its linear equation from which a stiffness is not known
+
+
+def solved(row: Mapping[str, Any]) -> bool:
+    """Whether a measured stiffness is known: of a saddle it is not."""
+    return row["stiffness"] > 0 and row["unsolved"] < UNSOLVED
+
+
+def stiff(rows: Sequence[Mapping[str, Any]]) -> list[Stiff]:
+    """Of the measured networks those in memory whose stiffness is known, by seed and size."""
+    known = [row for row in rows if row["accuracy"] <= IN_MEMORY and solved(row)]
+    found = [Stiff(*(row[name] for name in Stiff._fields)) for row in known]
+    return sorted(found, key=lambda each: (each.seed, each.dataset_size))
+
+
+def stiff_text(known: Sequence[Stiff], name: str, form: str = ",.0f") -> str:
+    """ "8,300 (1,200 – 22,000) at 149; ...": by size, median and range over networks."""
+    sizes = statistics.gathered((each.dataset_size, getattr(each, name)) for each in known)
+    texts = (f"{Summary.of(own).text(form)} at {D:,}" for D, own in sorted(sizes.items()))
+    return "; ".join(texts)
+
+
+def softened(known: Sequence[Stiff], name: str) -> list[bool]:
+    """Of the steps of a seed from a size to the next larger, which lower the stiffness."""
+    return [
+        getattr(after, name) < getattr(before, name)
+        for before, after in pairwise(known)
+        if before.seed == after.seed
+    ]
+
+
+def softens_at(known: Sequence[Stiff]) -> Summary:
+    """Over seeds, the size at which a straight line through the stiffness reaches 0."""
+    seeds = statistics.gathered((each.seed, (each.dataset_size, each.stiffness)) for each in known)
+    each = (np.array(own).T for own in seeds.values() if len(own) > 1)
+    lines = (np.polyfit(x, y, 1) for x, y in each)
+    return Summary.of([-level / slope if slope < 0 else nan for slope, level in lines])
+
+
+def over_least(known: Sequence[Stiff], name: str) -> Interval:
+    """The stiffness on the largest size over that on the smallest, by seed."""
+    sizes = statistics.gathered((each.dataset_size, each) for each in known)
+    last, first = (
+        {each.seed: getattr(each, name) for each in sizes[of(sizes)]} for of in (max, min)
+    )
+    return statistics.mean_ratio(last, first)
+
+
 # --- the lowest path that is known ---------------------------------------------------------------
 
 IN_MEMORY = 0.5  # test accuracy up to which a path begins there (choice C89)

@@ -311,3 +311,24 @@ def fig_passes(known: Sequence[barrier.Pass]) -> go.Figure:
     rises = barrier.passes_text(known, lambda path: path.rise, ".1f")
     text = f"On {len(known)} paths from memory to a grokked network Eq. (2) rises by {rises}."
     return set_alt(fig, text)
+
+
+def fig_stiff(known: Sequence[barrier.Stiff]) -> go.Figure:
+    """How stiff memory's minimum is against the share of the rule, and against its logarithm.
+
+    Not in the paper.
+    """
+    fig = panels(420, ["in the share", "in its logarithm"], **COLUMNS)
+    for i, (seed, colour) in enumerate(coloured(dict.fromkeys(each.seed for each in known))):
+        own = [each for each in known if each.seed == seed]
+        sizes = [each.dataset_size for each in own]
+        line: Looks = {"colour": colour, "width": 1.4, "meta": {"seed": seed}}
+        line["marker"] = {"color": colour, "size": 7, "symbol": symbol_of(i)}
+        for col, name in enumerate(("stiffness", "relative"), 1):
+            told = f"%{{y:.3g}} on %{{x}} examples<br>seed {seed}"
+            y = [getattr(each, name) for each in own]
+            draw(fig, sizes, y, f"seed {seed}", told, mode="lines+markers", place=(1, col), **line)
+    fig.update_xaxes(title="dataset size D").update_yaxes(plots.LOG)
+    fig.update_yaxes(title="stiffness", col=1)
+    text = barrier.stiff_text(known, "stiffness")
+    return set_alt(fig, f"Stiffness of memory's minimum against the share of the rule: {text}.")
