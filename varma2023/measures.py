@@ -276,6 +276,16 @@ def stable_below(run: Run) -> float:
     return 2 * (1 + run.beta1) / (1 - run.beta1)
 
 
+CALM = 10  # times the least train loss so far, up to which an evaluation is calm
+BELOW = 1.25  # a network is at the edge above AdamW's limit over this
+ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
+
+
+def edge(run: Run) -> float:
+    """The steepness above which a network is at the edge of what AdamW tolerates."""
+    return stable_below(run) / BELOW
+
+
 def trig_leads(record: Record, times: float = 1.0) -> Crossing | None:
     """The trigonometric part of the correct logit leads, for good (App. B); None without one.
 

@@ -8,7 +8,6 @@ import numpy as np
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Summary
-from varma2023.semi_grokking.analysis import CALM, ROUNDED_ABOVE, edge
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -150,7 +149,7 @@ def in_memory(record: Record) -> np.ndarray:
     """Which evaluations are calm, and of a network that fits, before it generalises (C111)."""
     found = measures.generalises(record)
     before = record["epoch"] < found.epoch if found else True
-    calm = measures.over_least(record) <= CALM
+    calm = measures.over_least(record) <= measures.CALM
     return calm & before & (record["train_accuracy"] == 1)
 
 
@@ -161,7 +160,7 @@ def until_then(record: Record) -> list[float]:
 
 def at_edge(record: Record) -> bool:
     """Whether a network comes to the edge of what AdamW tolerates before it generalises (C111)."""
-    return any(steep > edge(record.run) for steep in until_then(record))
+    return any(steep > measures.edge(record.run) for steep in until_then(record))
 
 
 def lost(records: Records) -> list[bool]:
@@ -171,7 +170,7 @@ def lost(records: Records) -> list[bool]:
 
 def readable(record: Record) -> np.ndarray:
     """Which evaluations `in_memory` have so small a loss that rounding does not hide steepness."""
-    return in_memory(record) & (record["train_loss"] < ROUNDED_ABOVE)
+    return in_memory(record) & (record["train_loss"] < measures.ROUNDED_ABOVE)
 
 
 def steepest_text(records: Records) -> str:
@@ -210,12 +209,13 @@ def paces(records: Records) -> list[Pace]:
 
 def paces_table(records: Records) -> str:
     """By learning rate: when networks grok, how steep it is until then, what is lost."""
-    cells = []
-    for pace in paces(records):
-        own, time = pace.records, times_text(pace.records)
+    cells, rows = [], [(f"{pace.lr:g}", pace.records, pace.time_ratio) for pace in paces(records)]
+    for lr, own in measures.group(ungrokking(records), "lr").items():
+        rows.append((f"{lr:g} after a warm-up", own, Interval(nan)))
+    for rate, own, ratio in rows:
         read = [*map(at_edge, own)], [*map(measures.spikes, own)], lost(own)
         steep = steepest_text(own)
         counts = [measures.how_many(each) for each in read]
-        cells.append([f"{pace.lr:g}", time, pace.time_ratio.text(), steep, *counts])
+        cells.append([rate, times_text(own), ratio.text(), steep, *counts])
     heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
     return table(f"{heads} | come to the edge | spike | train accuracy < {KEPT:g}", cells)

@@ -54,7 +54,7 @@ def first_at_the_edge(found: ByExperiment) -> Result:
     at_once, warm = paces[-1].records, measures.group(later, "lr").popitem()[1]
     fell = [analysis.lost(own) for own in (at_once, warm)]
     told = [measures.how_many(each) for each in fell]
-    ours = f"the least rate at which grokking changes: {first[0]}; at the edge: {first[1]}; at "
+    ours = f"grokking changes first at {first[0]}, the edge is reached first at {first[1]}; at "
     ours += f"η = {warm[0].run.lr:g} {told[0]} lose train accuracy, after a warm-up {told[1]}"
     too = {"after a warm-up as many networks lose train accuracy": sum(fell[1]) >= sum(fell[0])}
     core = None if changed is reached is None else changed == reached

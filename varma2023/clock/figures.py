@@ -6,7 +6,6 @@ from grokkit.runs import Records, Run
 from varma2023 import measures, plots
 from varma2023.clock import analysis
 from varma2023.plots import Looks, draw, draw_accuracy
-from varma2023.semi_grokking.analysis import edge
 from varma2023.theme import NORM, coloured, figure, panels, set_alt
 
 
@@ -57,7 +56,7 @@ def fig_first(records: Records) -> go.Figure:
             hover = f"steepness %{{y:.3g}}<br>seed {record.run.seed}, η = {lr:g}<br>time %{{x:.3g}}"
             points = record["epoch"][rows] * lr, record["steepness"][rows]
             draw(fig, *points, f"η = {lr:g}", hover, **looks)
-    limits = measures.stable_below(own[0].run), edge(own[0].run)
+    limits = measures.stable_below(own[0].run), measures.edge(own[0].run)
     for y, dash in zip(limits, ("dash", "dot"), strict=True):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2})
     counts = (

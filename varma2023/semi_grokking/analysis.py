@@ -428,9 +428,6 @@ def spiking_text(records: Records) -> str:
 
 # --- how steep the loss is along a run (choice C32) ----------------------------------------------
 
-CALM = 10  # times the least train loss so far, up to which an evaluation is calm
-BELOW = 1.25  # a network is at the edge above AdamW's limit over this
-
 
 def in_memory(record: Record) -> Bool[np.ndarray, " log"]:
     """The evaluations before test accuracy passes 1/2.
@@ -447,24 +444,16 @@ def spikes_in_memory(record: Record) -> list[int]:
     return [row for row in measures.spike_starts(record) if there[row]]
 
 
-ROUNDED_ABOVE = 1e-4  # a training loss at which rounding hides the steepness
-
-
 def before_spikes(record: Record) -> list[float]:
     """The steepness at the last calm evaluation before each spike in memory."""
-    calm = np.flatnonzero(measures.over_least(record) <= CALM)
+    calm = np.flatnonzero(measures.over_least(record) <= measures.CALM)
     return [float(record["steepness"][calm[calm < row][-1]]) for row in spikes_in_memory(record)]
 
 
 def while_calm(record: Record) -> list[float]:
     """The steepness at the calm evaluations in the second half of the epochs."""
-    calm = measures.over_least(record) <= CALM
+    calm = measures.over_least(record) <= measures.CALM
     return record["steepness"][measures.late(record) & calm].tolist()
-
-
-def edge(run: Run) -> float:
-    """The steepness above which a network is at the edge of what AdamW tolerates."""
-    return measures.stable_below(run) / BELOW
 
 
 def medians(read: Readings, records: Records) -> list[float]:
@@ -475,7 +464,7 @@ def medians(read: Readings, records: Records) -> list[float]:
 def at_edge(read: Readings, records: Records) -> list[bool]:
     """Which networks are at the edge, by their `medians`."""
     found = zip(records, medians(read, records), strict=True)
-    return [steep > edge(record.run) for record, steep in found]
+    return [steep > measures.edge(record.run) for record, steep in found]
 
 
 def steep_text(read: Readings, records: Records) -> str:
@@ -486,7 +475,7 @@ def steep_text(read: Readings, records: Records) -> str:
 def onset_text(records: Records) -> str:
     """When networks that fit are first at the edge, and when they first spike in memory."""
     fit = [r["train_accuracy"] == 1 for r in records]
-    steep = [r["steepness"] > edge(r.run) for r in records]
+    steep = [r["steepness"] > measures.edge(r.run) for r in records]
     at = [measures.first(*each) for each in zip(records, np.logical_and(fit, steep), strict=True)]
     spikes = [float(r["epoch"][rows[0]]) for r in records if (rows := spikes_in_memory(r))]
     onset = Summary.of([each.epoch if each else nan for each in at]).text(",.0f")

@@ -226,7 +226,7 @@ def fig_side_by_side(
                 hover = f"{metric.replace('_', ' ')} %{{y:.3g}}<br>seed {seed}<br>%{{x:,.3~g}}"
                 x, y = record["epoch"] * (record.run.lr if timed else 1), record[metric]
                 if metric == "steepness":  # rounding hides it where the loss is large
-                    y = np.where((y > 0) & (record["train_loss"] < analysis.ROUNDED_ABOVE), y, nan)
+                    y = np.where((y > 0) & (record["train_loss"] < measures.ROUNDED_ABOVE), y, nan)
                 draw(fig, x, y, f"seed {seed}", hover, place=(row, col), **looks)
     fig.update_xaxes(title="η × epochs" if timed else "epoch", row=2, tickformat="~s")
     losses = np.log10(np.concatenate([record["train_loss"] for record in records]))
@@ -264,7 +264,7 @@ def _steep_panels(records: Records) -> tuple[go.Figure, str]:
     """Train loss, steepness and what AdamW tolerates, by learning rate and D; and what to say."""
     fig, run = fig_side_by_side(records, "lr", ("train_loss", "steepness")), records[0].run
     limit = measures.stable_below(run)
-    for y, dash in ((limit, "dash"), (analysis.edge(run), "dot")):
+    for y, dash in ((limit, "dash"), (measures.edge(run), "dot")):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2}, row=2, col="all")
     said = f"Train loss and its steepness over time; AdamW tolerates {limit:.0f}. Before spikes: "
     return fig, said
