@@ -610,7 +610,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "B52": [f"{', '.join(rest_there)} rest there, at "],
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
-        "B56": [f"{at_once} lose train accuracy, after a warm-up {warm}"],
+        "B56": [f"lost by {at_once} at η = 0.016, after a warm-up by {warm}"],
         "B13": [
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
             "measured against p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),

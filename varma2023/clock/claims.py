@@ -50,12 +50,14 @@ def first_at_the_edge(found: ByExperiment) -> Result:
     paces = analysis.paces(records)
     changed = min((pace.lr for pace in paces if pace.changes), default=None)
     reached = min((pace.lr for pace in paces if pace.reaches), default=None)
-    first = ["no rate" if rate is None else f"η = {rate:g}" for rate in (changed, reached)]
+    first = [
+        "at no rate" if rate is None else f"from η = {rate:g} on" for rate in (changed, reached)
+    ]
     at_once, warm = paces[-1].records, measures.group(later, "lr").popitem()[1]
     fell = [analysis.lost(own) for own in (at_once, warm)]
     told = [measures.how_many(each) for each in fell]
-    ours = f"grokking changes first at {first[0]}, the edge is reached first at {first[1]}; at "
-    ours += f"η = {warm[0].run.lr:g} {told[0]} lose train accuracy, after a warm-up {told[1]}"
+    ours = f"grokking changes {first[0]}, the edge is reached {first[1]}; train accuracy is lost "
+    ours += f"by {told[0]} at η = {warm[0].run.lr:g}, after a warm-up by {told[1]}"
     too = {"after a warm-up as many networks lose train accuracy": sum(fell[1]) >= sum(fell[0])}
     core = None if changed is reached is None else changed == reached
     return Result(ours, core, too, Evidence.of(*(pace.records for pace in paces)))

@@ -44,7 +44,8 @@ def fig_clock(records: Records) -> go.Figure:
 def fig_first(records: Records) -> go.Figure:
     """How steep the loss is until a network generalises, against η x epochs, by learning rate."""
     own = analysis.grokking(records)
-    fig = figure(xaxis={"title": "η × epochs"}, yaxis={"title": "steepness × η", **plots.LOG})
+    axis = {"title": "steepness × η", "rangemode": "tozero"}
+    fig = figure(xaxis={"title": "η × epochs"}, yaxis=axis)
     groups = measures.group(own, "lr")
     for i, ((lr, runs), colour) in enumerate(coloured(groups.items())):
         for record in runs:
