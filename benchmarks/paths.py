@@ -149,7 +149,11 @@ def read(run: Run, networks: Rows) -> Path:
 
 def _costs(run: Run, count: int) -> Objective:
     """Eq. (2) over alpha and its gradient, of so many networks at a time, in float64."""
-    loss, alpha = batched_loss([run] * count, torch.float64, CPU), run.alpha
+    return eq_2(batched_loss([run] * count, torch.float64, CPU), run.alpha)
+
+
+def eq_2(loss: Objective, alpha: float) -> Objective:
+    """Eq. (2) over alpha and its gradient, from the train loss and its gradient."""
 
     def value_and_gradient(rows: Rows) -> tuple[Tensor, Rows]:
         value, slope = loss(rows)

@@ -18,16 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from engine import CPU, options, save
+from paths import eq_2
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
-from grokkit import optimum
 from grokkit.decomposition import trig_share
 from grokkit.engine.batched import forward
 from grokkit.engine.lbfgs import LBFGS, Objective
 from grokkit.engine.stack import tabulated_loss
 from grokkit.model import flat, named
-from grokkit.optimum import Rows
 from grokkit.runs import Run
 from grokkit.store.store import Store
 from varma2023 import experiments, profiles
@@ -53,13 +52,7 @@ class Stiffness(NamedTuple):
 def costs(run: Run) -> Objective:
     """Eq. (2) over alpha and its gradient, with rounded ReLUs."""
     smooth = replace(profiles.minimised(run, 20, None), kink=KINK, tolerance=0.0)
-    loss, alpha = tabulated_loss([smooth], torch.float64), run.alpha
-
-    def value_and_gradient(rows: Rows) -> tuple[Tensor, Rows]:
-        value, slope = loss(rows)
-        return optimum.objective(value, rows.norm(dim=1), alpha), slope / alpha + rows
-
-    return value_and_gradient
+    return eq_2(tabulated_loss([smooth], torch.float64), run.alpha)
 
 
 def logits(run: Run, row: Tensor) -> Tensor:

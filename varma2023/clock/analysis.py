@@ -83,12 +83,12 @@ def rates(records: Records) -> list[Rate]:
     """What every learning rate gives, from the least on; KeyError without the reference rate."""
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
-    usual = measures.curve(ungrokking(base))[1]
+    usual, of_base = measures.curve(ungrokking(base))[1], (times(grokking(base)), sizes(base))
     found = []
     for lr, runs in groups.items():
         own = times(grokking(runs)), sizes(runs)
         time, size = (Summary.of([*each.values()]) for each in own)
-        later, larger = map(statistics.mean_ratio, own, (times(grokking(base)), sizes(base)))
+        later, larger = map(statistics.mean_ratio, own, of_base)
         gap = float(np.abs(measures.curve(ungrokking(runs))[1] - usual).max())
         found.append(Rate(lr, runs, time, size, later, larger, gap))
     return found
@@ -214,8 +214,7 @@ def paces_table(records: Records) -> str:
         rows.append((f"{lr:g} after a warm-up", own, Interval(nan)))
     for rate, own, ratio in rows:
         read = [*map(at_edge, own)], [*map(measures.spikes, own)], lost(own)
-        steep = steepest_text(own)
         counts = [measures.how_many(each) for each in read]
-        cells.append([rate, times_text(own), ratio.text(), steep, *counts])
+        cells.append([rate, times_text(own), ratio.text(), steepest_text(own), *counts])
     heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
     return table(f"{heads} | come to the edge | spike | train accuracy < {KEPT:g}", cells)
