@@ -16,6 +16,7 @@ BETWEEN = 2  # times it: what the claim asks further
 SAME_SIZE = 1.1  # equivalence margin of the dataset size at half accuracy, as of D_crit
 SAME_TIME = 2.0  # of the time to grok (choice C24)
 SAME_ACCURACY = 0.1  # of the mean accuracy over seeds at one size
+SAME_COST = 1.05  # of memory's norm and correct logit (choice C113)
 KEPT = 0.99  # train accuracy at the end below which a network has lost its train set
 
 
@@ -109,13 +110,13 @@ def rates_table(records: Records) -> str:
 
 
 def memory_ratios(records: Records, name: str) -> dict[float, Interval]:
-    """By rate, a metric at the end over that of the same seed at the least rate (choice C110)."""
+    """By rate, a metric at the end over that of the same seed at the paper's (choice C110)."""
     ends = {
         rate: {record.run.seed: record.final(name) for record in own}
         for rate, own in measures.group(records, "lr").items()
     }
-    usual, *others = ends
-    return {rate: statistics.mean_ratio(ends[rate], ends[usual]) for rate in others}
+    base = ends.pop(reference(records))
+    return {rate: statistics.mean_ratio(own, base) for rate, own in ends.items()}
 
 
 def memory_text(records: Records, name: str) -> str:
@@ -134,7 +135,8 @@ def memory_table(records: Records) -> str:
         spiky = measures.how_many(map(measures.spikes, own))
         fell = measures.how_many(lost(own))
         cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], spiky, fell])
-    heads = f"η | norm | norm / that at η = {min(groups):g} | correct logit | logit, likewise"
+    base = reference(records)
+    heads = f"η | norm | norm / that at η = {base:g} | correct logit | logit, likewise"
     return table(f"{heads} | spike in memory | train accuracy < {KEPT:g}", cells)
 
 

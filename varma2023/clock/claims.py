@@ -47,7 +47,8 @@ def first_at_the_edge(found: ByExperiment) -> Result:
     fresh, later = analysis.grokking(records), analysis.ungrokking(records)
     if not later or len(measures.group(fresh, "lr")) < ENOUGH_RATES:
         return Result()
-    paces = analysis.paces(records)
+    base = analysis.reference(records)
+    paces = [pace for pace in analysis.paces(records) if pace.lr >= base]
     changed = min((pace.lr for pace in paces if pace.changes), default=None)
     reached = min((pace.lr for pace in paces if pace.reaches), default=None)
     first = [
@@ -61,3 +62,31 @@ def first_at_the_edge(found: ByExperiment) -> Result:
     too = {"after a warm-up as many networks lose train accuracy": sum(fell[1]) >= sum(fell[0])}
     core = None if changed is reached is None else changed == reached
     return Result(ours, core, too, Evidence.of(*(pace.records for pace in paces)))
+
+
+@CLAIMS.row(
+    "B57",
+    "Beyond: a faster clock",
+    "at a half and a quarter of the paper's learning rate memory costs what it costs at the "
+    "paper's",
+    (CLOCK, "sec-clock-memory"),
+    ("memory_rates",),
+)
+def slow_enough(found: ByExperiment) -> Result:
+    """B57: whether the paper's rate is small enough for memory's cost (choice C113)."""
+    records, base = found["memory_rates"], analysis.reference(found["memory_rates"])
+    slower = [record for record in records if record.run.lr <= base]
+    if len(measures.group(slower, "lr")) < ENOUGH_RATES:
+        return Result()
+    names = {"norm": "param_norm", "correct logit": "correct_logit"}
+    ratios = {said: analysis.memory_ratios(slower, name) for said, name in names.items()}
+    near = [
+        ratio.near(1, analysis.SAME_COST) for each in ratios.values() for ratio in each.values()
+    ]
+    core = False if False in near else None if None in near else True
+    told = (
+        f"{said} × {ratio.text()} at η = {rate:g}"
+        for said, each in ratios.items()
+        for rate, ratio in each.items()
+    )
+    return Result(", ".join(told), core, evidence=Evidence.of(slower))

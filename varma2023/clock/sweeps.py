@@ -27,21 +27,26 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
 
 
 def memory_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Random labels at every learning rate, on the least size of Fig. 3a (choice C110)."""
+    """Random labels at every learning rate, on the least size of Fig. 3a (choices C110, C113)."""
     usual = Run(dataset_size=500, epochs=10_000, n_logged=20)
     if profile == "quick":
         usual = replace(QUICK_RUN, dataset_size=60, epochs=200, n_logged=20)
-    each = product(sorted({*RATES[profile], usual.lr, 2 * usual.lr}), seed_range(profile, seeds))
+    rates = {*RATES[profile], *(usual.lr * by for by in (0.25, 0.5, 1, 2))}
+    each = product(sorted(rates), seed_range(profile, seeds))
     runs = ((rate, replace(usual, labels="random", seed=seed)) for rate, seed in each)
     return [profiles.at_rate(run, rate / run.lr) for rate, run in runs]
 
 
-FACTORS = {"published": (1, 2, 4, 8, 16), "quick": (1, 4), "paper": (0.25, 0.5, 1, 2, 4, 8, 16)}
+FACTORS = {
+    "published": (0.5, 1, 2, 4, 8, 16),
+    "quick": (1, 4),
+    "paper": (0.25, 0.5, 1, 2, 4, 8, 16),
+}
 WARM = 300  # epochs at the paper's rate, in which networks memorise, before the rate is raised
 
 
 def steep_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """The runs of Fig. 1a by learning rate, with how steep the loss is (choice C111).
+    """The runs of Fig. 1a by learning rate, with how steep the loss is (choices C111, C113).
 
     Then at the two largest rates after a warm-up: at the paper's rate until the train set is
     memorised. Each for the same time η x epochs.
