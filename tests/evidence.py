@@ -897,6 +897,19 @@ def by_pace(seeds=FIVE, time=0.4, steep=(10, 20, 36), kept=1.0, warm=1.0, p=113)
     return made
 
 
+def by_slower(seeds=FIVE, rates=(0.25, 0.5, 1, 2), dearer=1.0, spread=0.0, p=113) -> list[Record]:
+    """Memory of random labels at so many times the paper's rate, of the same cost at all.
+
+    But at the least rate the norm is so many times that, and another one by seed.
+    """
+    made = []
+    for by, seed in product(rates, seeds):
+        run = Run("x+y", p, 500, "random", seed=seed, lr=by * 1e-3, epochs=round(100 / by))
+        norm = 60.0 * (dearer * np.exp(spread * (seed - 2)) if by == min(rates) else 1.0)
+        made.append(record(run, [0, run.epochs], param_norm=norm, correct_logit=40.0))
+    return made
+
+
 def waits(
     seeds=FIVE,
     p: int = 113,

@@ -241,6 +241,13 @@ def fallen(rows: list[Row]) -> list[str]:
     ]
 
 
+def at_slower_rates(rows: list[Row]) -> list[float]:
+    """The norm of random labels at a quarter and a half of 1e-3, over that at it, by means."""
+    of = {(row.lr, row.seed): row.end("param_norm") for row in rows}
+    seeds = {seed for _, seed in of}
+    return [gmean([of[rate, s] / of[1e-3, s] for s in seeds]) for rate in (2.5e-4, 5e-4)]
+
+
 def exponent(rows: list[Row]) -> float:
     """The power of D in log norm = seed + power log D + log logit / kappa, by least squares."""
     seeds = sorted({row.seed for row in rows})
@@ -611,6 +618,7 @@ def rows_of_the_board() -> dict[str, list[str]]:
         "B6": [f"^{alike} of {pairs} pairs end alike"],
         "B11": [f"time to grok × {time:.2f} (", f"accuracy ½ × {size:.2f} ("],
         "B56": [f"lost by {at_once} at η = 0.016, after a warm-up by {warm}"],
+        "B57": [f"norm × {cost:.2f} (" for cost in at_slower_rates(read("memory_rates"))],
         "B13": [
             *(f"at p = {p}: {averaged(crits[p])}" for p in new),
             "measured against p ln p: " + ", ".join(f"{off(p, crits):+.0%} at {p}" for p in new),

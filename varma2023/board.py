@@ -37,7 +37,7 @@ PARTS = {
     "mechanism": "F2a-c F9 A.3 F11 App.B".split(),
     "theorems": "T-D.1 L-D.2 L-D.3 T-D.4".split(),
     "rivals": "S6 S7".split(),
-    "beyond": [f"B{number}" for number in range(1, 57)],
+    "beyond": [f"B{number}" for number in range(1, 58)],
 }
 """The ids of the claims by what they are about: a card each, and the order of the rows."""
 ORDER = [*chain(*PARTS.values())]

@@ -221,6 +221,7 @@ HOLDING = {  # by claim, what makes it hold: records by experiment, or where it 
     **{"B50": made.by_either_width, "B51": made.by_rounded_costs, "B52": made.narrower},
     **{"B53": made.slingshots, "B54": made.longer_slingshots},
     "B56": of("steep_rates", made.by_pace),
+    "B57": of("memory_rates", made.by_slower),
     "B28": lambda **own: {"leaving_memory_53": [*chain(*made.leaving(**own).values())]},
     "B34": lambda **own: {"delay_53": comparable(made.waits(**own)["delay"])},
     "B55": lambda **own: {"delay_53": made.waits(p=53)["delay"]} | made.waits(**own),
@@ -240,7 +241,7 @@ SIZES_3, SIZES_2 = {"sizes": (300, 800, 3000)}, {"sizes": (500, 1000)}
 # out, two seeds of what makes the claim hold lead to it.
 ALIKE = [
     ("F3a,b F10a B5 B6 B16 B18 B26 B27 B28 B33 B37 B40", SMALLER, {"p": 53}),
-    ("B47 B48 B50 B51 B53 B54 B56", SMALLER, {"p": 53}),
+    ("B47 B48 B50 B51 B53 B54 B56 B57", SMALLER, {"p": 53}),
     ("B14 B19 B20 B21 B22 B24 B29 B34 B41 B49 B55", SMALLER, {"p": 31}),
     ("B14 B34 B55", FAILS, {"law": "exponential"}),
     ("B14 B34 B55", OPEN, {"law": "constant"}),
@@ -388,6 +389,7 @@ ALONE = [
     ("B54", {IN_PART: {"risen": 4}, FAILS: {"risen": 2}, NOT_RUN: {"seeds": TWO}}),
     ("B56", {IN_PART: {"kept": 0.5}, FAILS: {"steep": (10, 36, 36)}}),
     ("B56", {OPEN: {"time": 1.0, "steep": (10, 20, 20)}, NOT_RUN: {"steep": (10, 36)}}),
+    ("B57", {FAILS: {"dearer": 1.2}, OPEN: {"spread": 0.1}, NOT_RUN: {"rates": (0.5, 1, 2)}}),
     ("B52", {IN_PART: {"on": FULL}, FAILS: {"ends": (0.6, 1.0, 0.6)}}),
     ("B52", {OPEN: {"ends": (0.6, 1.0, 0.6), "rest": made.FALLING}, NOT_RUN: {"moduli": (31, 47)}}),
     ("B49", {IN_PART: {"left": 1300.0}, FAILS: {"heights": (16.0, 17.0, 2.8)}}),
@@ -414,7 +416,7 @@ IMPOSSIBLE = {  # verdicts that no records lead to, and why
     "F1a F9 A.3 F11 F3a,b F4 F6 B3 B5 B6 B11 B17 B19 B22 B25": {OPEN},
     "B30 B31 B32 B35 B36 B38 B42 B43 B45 B46 B53 B54": {OPEN},
     # there is no further criterion, or it is asked before the core can be told
-    "B4 S6 B1 B27 B55": {IN_PART},
+    "B4 S6 B1 B27 B55 B57": {IN_PART},
 }
 # not run only without their experiment
 NEEDED_ALONE = {"F1a", "F9", "F1b", "B6", "B7", "B33", "B37", "B39"}

@@ -46,6 +46,11 @@ def by_norm(records: Records) -> dict[tuple[float, float], list[Record]]:
     }
 
 
+def against(these: Records, those: Records, metric: str, form: str) -> str:
+    """ "0.65% (0.61% – 0.72%) against 0.55% (0.42% – 0.58%)": a metric at the end of both."""
+    return " against ".join(measures.finals(r, metric).text(form) for r in (these, those))
+
+
 def rank_correlation(records: Records, value: Reading = measures.trig_part) -> Interval:
     """Spearman's correlation of D with what is read of each record, over seeds."""
     seeds = group(records, "seed").values()
