@@ -63,7 +63,7 @@ def diverges(found: ByExperiment) -> Result:
         "the divergence's D_c is the D_crit of ungrokking": same,
         "the divergence's D_c is the size up to which fresh networks end in memory": at_its_end,
     }
-    made = Evidence.of(*group(own, "weight_decay").values())
+    made = Evidence.of(*group(own, "weight_decay", "dataset_size").values())
     return Result("; ".join(parts), _better(gains), further, made)
 
 

@@ -23,6 +23,7 @@ FIRST = {
 }
 DECAYS = (0.5, 2.0)  # besides 1, at the middle size of the first modulus
 AT_OTHERS = {"published": (380, 640)}  # sizes of the first modulus that have these decays, too
+MORE = {"published": (380, 9)}  # one of these sizes, and up to how many seeds it has (C114)
 FEWER = 2  # times: the seeds at other weight decays and moduli
 
 
@@ -31,15 +32,18 @@ def delay(profile: str = "published", seeds: int | None = None) -> list[Run]:
 
     Every size of the first modulus; its middle size, and those of `AT_OTHERS`, at the other weight
     decays, for as many decay times; and the sizes of the second modulus. The last two have half of
-    the seeds. A larger size has fewer epochs, by the square of its ratio to the smallest.
+    the seeds, or more (`MORE`). A larger size has fewer epochs, by the square of its ratio to the
+    smallest.
     """
     count = profiles.seed_range(profile, seeds, published=10)
     fewer = count[: -(-len(count) // FEWER)]
     first, sizes = FIRST[profile], SIZES[profile]
     middle = sizes[first.p][len(sizes[first.p]) // 2]
+    size, up_to = MORE.get(profile, (0, 0))
     wanted = [
         *product([first.p], sizes[first.p], [1.0], count),
         *product([first.p], [middle, *AT_OTHERS.get(profile, ())], DECAYS, fewer),
+        *product([first.p], [size], DECAYS, count[len(fewer) : up_to]),
     ]
     for p in sizes.keys() - {first.p}:
         wanted += product([p], sizes[p], [1.0], fewer)
@@ -98,8 +102,9 @@ def noisy(profile: str = "published", seeds: int | None = None) -> list[Run]:
 def _two_sizes(runs: list[Run]) -> list[Run]:
     """Of `delay` the smallest size of the first modulus and that in the middle, with few seeds."""
     middle = [r for r in runs if r.weight_decay != 1]  # has half of the seeds
-    sizes, some = {runs[0].dataset_size, middle[0].dataset_size}, {r.seed for r in middle}
-    return _at(runs, sizes, some)
+    size = middle[0].dataset_size
+    some = {run.seed for run in middle if run.dataset_size == size}
+    return _at(runs, {runs[0].dataset_size, size}, some)
 
 
 def _of_delay(profile: str, count: int, sizes: tuple[int, ...]) -> list[Run]:
