@@ -79,9 +79,10 @@ def stiffness(run: Run, point: Tensor) -> Stiffness:
 
     def along(v: np.ndarray) -> np.ndarray:
         """The Hessian times v, by central differences of the gradient."""
-        step = torch.from_numpy(v) * (NEAR * point.norm() / float(np.linalg.norm(v) or 1))
+        size = float(np.linalg.norm(v))
+        step = torch.from_numpy(v) * (NEAR * point.norm() / size)
         (_, up), (_, down) = (objective((point + s).unsqueeze(0)) for s in (step, -step))
-        return ((up - down)[0] / (2 * step.norm()) * float(np.linalg.norm(v))).numpy()
+        return ((up - down)[0] / (2 * step.norm()) * size).numpy()
 
     H = LinearOperator((len(point),) * 2, along, dtype=float)
     x, _ = cg(H, g.numpy(), rtol=EXACT, maxiter=STEPS)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from errno import ENOTSUP
-from functools import cached_property
 from math import prod
 from numbers import Integral, Real
 from pathlib import Path
@@ -39,7 +38,7 @@ class Run:
 
     task: str = "x+y"  # the rule of the labels, one of `grokkit.tasks.names()`
     p: int = 113  # the modulus; for permutations, n of S_n
-    dataset_size: int = 3830  # examples to train on
+    dataset_size: int = 3830  # examples to train on; as many as 30% at p = 113
     labels: str = "true"  # true, or random (Sec. 5.1)
     seed: int = 0  # draws the initial weights, the split and random labels
     epochs: int = 10_000  # gradients of the whole train set; adamw takes one an epoch
@@ -138,7 +137,7 @@ class Run:
         """Every field as plain JSON values; `init` whole, as a nested config."""
         return asdict(self)
 
-    @cached_property
+    @property
     def key(self) -> str:
         """16 hex digits: a hash of the fields not at their default, so new fields keep old keys."""
         text = json.dumps([SCHEMA, _canonical(self)], sort_keys=True)
@@ -266,6 +265,7 @@ class Record:
     weights_path: Path | None = None
     weights_sha256: str = ""
     read_weights: Callable[["Record"], dict[str, Tensor]] | None = None  # the store's
+    __iter__ = None  # else Python would ask for self[0]
 
     def __getitem__(self, metric: str) -> np.ndarray:
         if metric not in self.metrics:

@@ -115,8 +115,8 @@ def check_dataset_size(task: Task, dataset_size: int, mirrors: str = "any") -> N
     """Raises ValueError unless 1 <= dataset_size <= the number of examples, or of pairs of them."""
     most = len(np.unique(facts(task))) if mirrors == "none" else task.n_examples
     if not 0 < dataset_size <= most:
-        allowed = f"{task.name} at p = {task.p}, {mirrors} mirrors: dataset_size must be 1..{most}"
-        raise ValueError(f"{allowed}, got {dataset_size}")
+        where = f"{task.name}, p = {task.p}, mirrors {mirrors!r}"
+        raise ValueError(f"{where}: dataset_size must be 1..{most}, got {dataset_size}")
 
 
 def facts(task: Task) -> np.ndarray:

@@ -237,13 +237,13 @@ class Store:
                 path.unlink(missing_ok=True)
         return stray
 
-    def export(self, name: str, runs: list[Run], target: Path | None = None) -> Path:
+    def export(self, name: str, runs: list[Run], target: Path | str | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
 
         Raises ValueError, which says which, if a run has no sound record.
         """
-        if not (target := target or self.shipped):
-            raise ValueError(f"{self} has no shipped results to export to: name a target")
+        if not (runs and (target := Path(target) if target else self.shipped)):
+            raise ValueError(f"export needs runs and a target, got {len(runs)} runs; {self}")
         found = {run: self.get(run) for run in runs}
         for run, record in found.items():
             if record is None:

@@ -154,3 +154,5 @@ def test_a_run_is_called_by_what_it_changes_and_a_record_names_what_it_lacks():
     assert "array" not in repr(record)
     with pytest.raises(KeyError, match="has no trig_logit; it has epoch"):
         record["trig_logit"]
+    with pytest.raises(TypeError, match="not iterable"):
+        list(record)

@@ -38,9 +38,9 @@ def test_memory_is_compared_seed_by_seed_with_the_papers_rate():
         ends["train_accuracy"] = [1, 1, 1, 1, 0.9 if fast else 1]
         losses = [4.0, 1e-3, 1e-6, 1e-2 if fast else 1e-6, 1e-6]
         records.append(record(run, [0, 1, 2, 3, 4], train_loss=losses, test_accuracy=0.0, **ends))
-    text = "; × 1.10 (1.10 – 1.10) at η = 0.008"
-    assert analysis.memory_text(records, "param_norm").endswith(text)
-    assert [*analysis.memory_ratios(records, "param_norm")] == [2e-3, 4e-3, 8e-3]
+    norms = analysis.memory_ratios(records, "param_norm")
+    assert [*norms] == [2e-3, 4e-3, 8e-3]
+    assert norms[8e-3].text() == "1.10 (1.10 – 1.10)"
     assert analysis.memory_ratios(records, "correct_logit")[8e-3].value == pytest.approx(1 / 1.1)
     usual, fast = analysis.memory_table(records).split("<tr>")[-2:]
     assert "22.0 (" in usual
@@ -65,6 +65,17 @@ def test_a_seed_that_never_groks_leaves_no_ratio():
     assert isnan(last.time_ratio.value)
     assert not last.time_ratio.bounded
     assert last.unlike == ["time to grok"]
+
+
+def test_a_seed_that_never_groks_at_the_papers_rate_is_compared_at_none():
+    pairs, read = (made.at_rates(), analysis.rates), (made.by_pace(), analysis.paces)
+    for records, of in (pairs, read):
+        before = of(records)[-1].time_ratio
+        usual = analysis.grokking(records)[0]
+        assert usual.run.lr == analysis.reference(records)
+        usual.metrics["test_accuracy"] = np.full(len(usual["epoch"]), 0.5)
+        after = of(records)[-1].time_ratio
+        assert (after.value, after.n) == (pytest.approx(before.value, rel=0.02), before.n - 1)
 
 
 def test_the_table_and_the_sentence_say_what_differs_and_what_is_lost():
@@ -96,9 +107,20 @@ def test_the_edge_counts_while_a_network_fits_calmly_and_before_it_generalises()
     losses = {"train_loss": [1, 1e-6, 1e-3, 1e-6, 1e-6]}
     at = [0, 100, 200, 300, 400]
     calm = record(run, at, steepness=[99, 30, 99, 30, 99], **curves, **losses)
-    assert analysis.until_then(calm) == [30, 30]
+    assert calm["steepness"][analysis.in_memory(calm)].tolist() == [30, 30]
     assert not analysis.at_edge(calm)
     assert analysis.at_edge(record(run, at, steepness=[0, 0, 0, 31, 0], **curves, **losses))
+    curves["train_accuracy"] = [1, 1, 1, 1, 1]  # after a warm-up, when Adam has no moments yet
+    assert not analysis.at_edge(record(run, at, steepness=[99, 0, 0, 0, 0], **curves, **losses))
+
+
+def test_steepness_that_rounding_hides_is_not_read():
+    [hidden] = [r for r in made.by_pace(seeds=(0,)) if r.run.lr == 0.016 and not r.run.init]
+    assert analysis.steepest_text([hidden]) == "36"
+    hidden.metrics["train_loss"] = np.full(len(hidden["epoch"]), 1e-3)
+    assert analysis.at_edge(hidden)
+    assert not analysis.at_edge(hidden, analysis.readable)
+    assert analysis.steepest_text([hidden]) == "hidden by rounding"
 
 
 def test_a_rate_is_told_by_its_time_its_edge_and_what_it_loses():
@@ -109,7 +131,7 @@ def test_a_rate_is_told_by_its_time_its_edge_and_what_it_loses():
     assert rate.time_ratio.value == pytest.approx(0.4, rel=0.02)
     assert not any(pace.changes or pace.reaches for pace in analysis.paces(records)[:-1])
     *_, cold, warm = analysis.paces_table(records).split("<tr>")
-    assert [row.count("5 of 5") for row in (cold, warm)] == [2, 1]
-    assert "0.016 after a warm-up</td><td>1.2</td><td>none" in warm
-    assert analysis.paces_table(records).count("0 of 5") == 9
+    assert [row.count("5 of 5") for row in (cold, warm)] == [3, 2]
+    assert "0.016 after a warm-up, timed from its end</td><td>1.2</td><td>none" in warm
+    assert analysis.paces_table(records).count("0 of 5") == 11
     assert "0 of 5 at η = 0.004, 5 of 5" in figures.fig_first(records).layout.meta["alt"]

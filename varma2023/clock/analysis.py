@@ -1,7 +1,8 @@
 """What a learning rate changes at equal times: when a network groks, where ungrokking stands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 
 import numpy as np
 
@@ -34,6 +35,12 @@ def times(records: Records) -> dict[int, float]:
     """By seed, η x epochs at which test accuracy passes 0.98; NaN where it never does."""
     found = {record.run: measures.generalises(record) for record in records}
     return {run.seed: at.epoch * run.lr if at else nan for run, at in found.items()}
+
+
+def usual_times(records: Records) -> dict[int, float]:
+    """These times at the reference rate, of the seeds that grok there."""
+    usual = [record for record in records if record.run.lr == reference(records)]
+    return {seed: time for seed, time in times(grokking(usual)).items() if isfinite(time)}
 
 
 def times_text(records: Records) -> str:
@@ -84,7 +91,7 @@ def rates(records: Records) -> list[Rate]:
     """What every learning rate gives, from the least on; KeyError without the reference rate."""
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
-    usual, of_base = measures.curve(ungrokking(base))[1], (times(grokking(base)), sizes(base))
+    usual, of_base = measures.curve(ungrokking(base))[1], (usual_times(records), sizes(base))
     found = []
     for lr, runs in groups.items():
         own = times(grokking(runs)), sizes(runs)
@@ -119,12 +126,6 @@ def memory_ratios(records: Records, name: str) -> dict[float, Interval]:
     return {rate: statistics.mean_ratio(own, base) for rate, own in ends.items()}
 
 
-def memory_text(records: Records, name: str) -> str:
-    """ "× 1.08 (1.01 – 1.18) at η = 0.002; ...": `memory_ratios`."""
-    found = memory_ratios(records, name).items()
-    return "; ".join(f"× {ratio.text()} at η = {rate:g}" for rate, ratio in found)
-
-
 def memory_table(records: Records) -> str:
     """Of random labels, by learning rate: norm and correct logit, and how many spike or forget."""
     groups, cells, names = measures.group(records, "lr"), [], ("param_norm", "correct_logit")
@@ -152,17 +153,8 @@ def in_memory(record: Record) -> np.ndarray:
     found = measures.generalises(record)
     before = record["epoch"] < found.epoch if found else True
     calm = measures.over_least(record) <= measures.CALM
-    return calm & before & (record["train_accuracy"] == 1)
-
-
-def until_then(record: Record) -> list[float]:
-    """The steepness at these evaluations."""
-    return record["steepness"][in_memory(record)].tolist()
-
-
-def at_edge(record: Record) -> bool:
-    """Whether a network comes to the edge of what AdamW tolerates before it generalises (C111)."""
-    return any(steep > measures.edge(record.run) for steep in until_then(record))
+    begun = record["epoch"] > 0  # when Adam's moments are no longer 0
+    return calm & before & begun & (record["train_accuracy"] == 1)
 
 
 def lost(records: Records) -> list[bool]:
@@ -175,10 +167,16 @@ def readable(record: Record) -> np.ndarray:
     return in_memory(record) & (record["train_loss"] < measures.ROUNDED_ABOVE)
 
 
+def at_edge(record: Record, where: Callable[[Record], np.ndarray] = in_memory) -> bool:
+    """Whether a network comes to the edge of what AdamW tolerates before it generalises (C111)."""
+    return bool((record["steepness"][where(record)] > measures.edge(record.run)).any())
+
+
 def steepest_text(records: Records) -> str:
     """ "37 (35 – 38)": the largest steepness at `readable` evaluations, median and range."""
     found = [max(record["steepness"][readable(record)], default=nan) for record in records]
-    return Summary.of(found).text(".0f")
+    most = Summary.of(found)
+    return most.text(".0f") if most.seen else "hidden by rounding"
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,7 @@ class Pace:
 def paces(records: Records) -> list[Pace]:
     """Grokking by learning rate, from the least on; KeyError without the reference rate."""
     groups = measures.group(grokking(records), "lr")
-    usual = times(groups[reference(records)])
+    usual = usual_times(records)
     found = ((lr, own, statistics.mean_ratio(times(own), usual)) for lr, own in groups.items())
     return [Pace(*each) for each in found]
 
@@ -213,10 +211,13 @@ def paces_table(records: Records) -> str:
     """By learning rate: when networks grok, how steep it is until then, what is lost."""
     cells, rows = [], [(f"{pace.lr:g}", pace.records, pace.time_ratio) for pace in paces(records)]
     for lr, own in measures.group(ungrokking(records), "lr").items():
-        rows.append((f"{lr:g} after a warm-up", own, Interval(nan)))
+        rows.append((f"{lr:g} after a warm-up, timed from its end", own, Interval(nan)))
     for rate, own, ratio in rows:
-        read = [*map(at_edge, own)], [*map(measures.spikes, own)], lost(own)
-        counts = [measures.how_many(each) for each in read]
+        told = (at_edge(record, readable) for record in own)
+        counts = map(
+            measures.how_many, (map(at_edge, own), told, map(measures.spikes, own), lost(own))
+        )
         cells.append([rate, times_text(own), ratio.text(), steepest_text(own), *counts])
     heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
-    return table(f"{heads} | come to the edge | spike | train accuracy < {KEPT:g}", cells)
+    heads += " | come to the edge | where it can be read"
+    return table(f"{heads} | spike | train accuracy < {KEPT:g}", cells)

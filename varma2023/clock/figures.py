@@ -61,7 +61,8 @@ def fig_first(records: Records) -> go.Figure:
     for y, dash in zip(limits, ("dash", "dot"), strict=True):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2})
     counts = (
-        f"{measures.how_many(map(analysis.at_edge, r))} at η = {lr:g}" for lr, r in groups.items()
+        f"{measures.how_many(analysis.at_edge(r, analysis.readable) for r in own)} at η = {lr:g}"
+        for lr, own in groups.items()
     )
     said = (
         f"Steepness of the train loss until networks generalise; AdamW tolerates {limits[0]:.0f}."
