@@ -127,18 +127,18 @@ def memory_ratios(records: Records, name: str) -> dict[float, Interval]:
 
 
 def memory_table(records: Records) -> str:
-    """Of random labels, by learning rate: norm and correct logit, and how many spike or forget."""
+    """Of random labels, by learning rate: norm and logit; how many spike, rest or forget."""
     groups, cells, names = measures.group(records, "lr"), [], ("param_norm", "correct_logit")
     ratios = [memory_ratios(records, name) for name in names]
     for rate, own in groups.items():
         ends = [Summary.of([record.final(name) for record in own]).text(".1f") for name in names]
         over = [each[rate].text() if rate in each else "1" for each in ratios]
-        spiky = measures.how_many(map(measures.spikes, own))
-        fell = measures.how_many(lost(own))
-        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], spiky, fell])
+        each = map(measures.spikes, own), map(measures.rests, own), lost(own)
+        counts = map(measures.how_many, each)
+        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], *counts])
     base = reference(records)
     heads = f"η | norm | norm / that at η = {base:g} | correct logit | logit, likewise"
-    return table(f"{heads} | spike in memory | train accuracy < {KEPT:g}", cells)
+    return table(f"{heads} | spike in memory | at rest | train accuracy < {KEPT:g}", cells)
 
 
 def unlike_text(records: Records) -> str:

@@ -69,8 +69,8 @@ def first_at_the_edge(found: ByExperiment) -> Result:
 @CLAIMS.row(
     "B57",
     "Beyond: a slower clock",
-    "at a half and a quarter of the paper's learning rate memory costs what it costs at the "
-    "paper's",
+    "after equal times at a half and a quarter of the paper's learning rate memory costs what it "
+    "costs at the paper's",
     (CLOCK, "sec-clock-memory"),
     ("memory_rates",),
 )
