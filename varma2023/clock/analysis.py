@@ -133,8 +133,8 @@ def memory_table(records: Records) -> str:
     for rate, own in groups.items():
         ends = [Summary.of([record.final(name) for record in own]).text(".1f") for name in names]
         over = [each[rate].text() if rate in each else "1" for each in ratios]
-        each = map(measures.spikes, own), map(measures.rests, own), lost(own)
-        counts = map(measures.how_many, each)
+        read = [*map(measures.spikes, own)], [*map(measures.rests, own)], lost(own)
+        counts = [measures.how_many(each) for each in read]
         cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], *counts])
     base = reference(records)
     heads = f"η | norm | norm / that at η = {base:g} | correct logit | logit, likewise"
