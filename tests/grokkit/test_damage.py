@@ -250,10 +250,10 @@ def test_what_another_version_has_written_is_left_as_it_is(place, kind, other, s
 
 def put_another_schema(kind, place, target, monkeypatch):
     """Write the target as another version would, under the name that this one looks for."""
+    before, run = RUN.key, replace(RUN)
     monkeypatch.setattr(runs, "SCHEMA", runs.SCHEMA + 1)
     monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
-    run = replace(RUN)
-    assert run.key != RUN.key
+    assert run.key != before
     fill(place / "later", run)
     target_of(kind, place / "later", run).replace(target)
     monkeypatch.undo()
