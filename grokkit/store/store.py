@@ -240,7 +240,7 @@ class Store:
     def export(self, name: str, runs: list[Run], target: Path | str | None = None) -> Path:
         """Write the records of the runs as shipped results `<target>/<name>.parquet` and weights.
 
-        Raises ValueError, which says which, if a run has no sound record.
+        Raises ValueError without runs or target, or if a run has no sound record (it says which).
         """
         if not (runs and (target := Path(target) if target else self.shipped)):
             raise ValueError(f"export needs runs and a target, got {len(runs)} runs; {self}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 
 import numpy as np
 
@@ -35,12 +35,6 @@ def times(records: Records) -> dict[int, float]:
     """By seed, η x epochs at which test accuracy passes 0.98; NaN where it never does."""
     found = {record.run: measures.generalises(record) for record in records}
     return {run.seed: at.epoch * run.lr if at else nan for run, at in found.items()}
-
-
-def usual_times(records: Records) -> dict[int, float]:
-    """These times at the reference rate, of the seeds that grok there."""
-    usual = [record for record in records if record.run.lr == reference(records)]
-    return {seed: time for seed, time in times(grokking(usual)).items() if isfinite(time)}
 
 
 def times_text(records: Records) -> str:
@@ -91,7 +85,7 @@ def rates(records: Records) -> list[Rate]:
     """What every learning rate gives, from the least on; KeyError without the reference rate."""
     groups = measures.group(records, "lr")
     base = groups[reference(records)]
-    usual, of_base = measures.curve(ungrokking(base))[1], (usual_times(records), sizes(base))
+    usual, of_base = measures.curve(ungrokking(base))[1], (times(grokking(base)), sizes(base))
     found = []
     for lr, runs in groups.items():
         own = times(grokking(runs)), sizes(runs)
@@ -202,9 +196,10 @@ class Pace:
 def paces(records: Records) -> list[Pace]:
     """Grokking by learning rate, from the least on; KeyError without the reference rate."""
     groups = measures.group(grokking(records), "lr")
-    usual = usual_times(records)
-    found = ((lr, own, statistics.mean_ratio(times(own), usual)) for lr, own in groups.items())
-    return [Pace(*each) for each in found]
+    usual = times(groups[base := reference(records)])
+    ratios = {lr: statistics.mean_ratio(times(own), usual) for lr, own in groups.items()}
+    ratios[base] = Interval(1.0, 1.0, 1.0, len(usual))  # whether or not every network groks
+    return [Pace(lr, own, ratios[lr]) for lr, own in groups.items()]
 
 
 def paces_table(records: Records) -> str:
@@ -213,10 +208,9 @@ def paces_table(records: Records) -> str:
     for lr, own in measures.group(ungrokking(records), "lr").items():
         rows.append((f"{lr:g} after a warm-up, timed from its end", own, Interval(nan)))
     for rate, own, ratio in rows:
-        told = (at_edge(record, readable) for record in own)
-        counts = map(
-            measures.how_many, (map(at_edge, own), told, map(measures.spikes, own), lost(own))
-        )
+        seen = [at_edge(record, readable) for record in own]
+        read = [*map(at_edge, own)], seen, [*map(measures.spikes, own)], lost(own)
+        counts = [measures.how_many(each) for each in read]
         cells.append([rate, times_text(own), ratio.text(), steepest_text(own), *counts])
     heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
     heads += " | come to the edge | where it can be read"

@@ -78,18 +78,14 @@ def slow_enough(found: ByExperiment) -> Result:
     """B57: whether the paper's rate is small enough for memory's cost (choice C113)."""
     records, base = found["memory_rates"], analysis.reference(found["memory_rates"])
     slower = [record for record in records if record.run.lr <= base]
-    if len(measures.group(slower, "lr")) < ENOUGH_RATES:
+    by_rate = measures.group(slower, "lr")
+    if len(by_rate) < ENOUGH_RATES:
         return Result()
     names = {"norm": "param_norm", "correct logit": "correct_logit"}
-    ratios = {said: analysis.memory_ratios(slower, name) for said, name in names.items()}
-    core = every(
-        ratio.near(1, analysis.SAME_COST) for each in ratios.values() for ratio in each.values()
-    )
-    told = (
-        f"{said} × {ratio.text()} at η = {rate:g}"
-        for said, each in ratios.items()
-        for rate, ratio in each.items()
-    )
-    return Result(
-        ", ".join(told), core, evidence=Evidence.of(*measures.group(slower, "lr").values())
-    )
+    ratios = [
+        (f"{said} × {ratio.text()} at η = {rate:g}", ratio.near(1, analysis.SAME_COST))
+        for said, name in names.items()
+        for rate, ratio in analysis.memory_ratios(slower, name).items()
+    ]
+    told, near = zip(*ratios, strict=True)
+    return Result(", ".join(told), every(near), evidence=Evidence.of(*by_rate.values()))
