@@ -38,7 +38,7 @@ def memory_rates(profile: str = "published", seeds: int | None = None) -> list[R
 
 
 FACTORS = {
-    "published": (0.5, 1, 2, 4, 8, 16),
+    "published": (0.25, 0.5, 1, 2, 4, 8, 16),
     "quick": (1, 4),
     "paper": (0.25, 0.5, 1, 2, 4, 8, 16),
 }
@@ -46,7 +46,7 @@ WARM = 300  # epochs at the paper's rate, in which networks memorise, before the
 
 
 def steep_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """The runs of Fig. 1a by learning rate, with how steep the loss is (choices C111, C113).
+    """The runs of Fig. 1a by learning rate, with how steep the loss is (choices C111, C113, C115).
 
     Then at the two largest rates after a warm-up: at the paper's rate until the train set is
     memorised. Each for the same time η x epochs.
