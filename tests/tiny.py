@@ -48,9 +48,11 @@ def equal(one: Record, other: Record) -> bool:
 
 
 def finished(run: Run) -> tuple[Record, dict[str, torch.Tensor]]:
-    """A record with curves drawn at random, in the 24 bits that a file keeps, and weights."""
+    """A record with curves drawn at random, in the 20 bits that a file keeps, and weights."""
     epochs, rng = run.log_epochs(), np.random.default_rng(run.seed)
-    curves = {k: rng.random(len(epochs), "f4").astype(float) for k in ("train_loss", "param_norm")}
+    curves = {
+        k: rng.integers(2**20, size=len(epochs)) / 2**20 for k in ("train_loss", "param_norm")
+    }
     record = Record(run, {"epoch": epochs, **curves}, {"torch": "x", "wall": 1.5})
     return record, initialise(run.model, run.p, run.seed)
 

@@ -50,7 +50,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved_last(store):
     assert not files(store)
 
 
-def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_accuracies(store):
+def test_a_record_keeps_20_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_accuracies(store):
     n_test = PLAIN.operation.n_examples - PLAIN.dataset_size
     epochs = np.arange(10**12 - 9, 10**12 + 1)
     loss = np.append(np.logspace(-320, 300, 6) / 3, [0, np.nan, np.inf, -1 / 3])
@@ -59,8 +59,8 @@ def test_a_record_keeps_24_bits_of_a_metric_at_any_scale_and_all_of_epochs_and_a
     found = store.get(PLAIN)
     assert (found["epoch"] == epochs).all()
     assert (found["test_accuracy"] == curves["test_accuracy"]).all()
-    np.testing.assert_allclose(found["train_loss"], loss, rtol=2**-24, atol=5e-324)
-    assert found["train_loss"][-1] == float(np.float32(-1 / 3)) != -1 / 3
+    np.testing.assert_allclose(found["train_loss"], loss, rtol=2**-20, atol=5e-324)
+    assert found["train_loss"][-1] == -round(2**21 / 3) / 2**21 != -1 / 3
     store.put(found)  # and as often as one likes
     np.testing.assert_array_equal(store.get(PLAIN)["train_loss"], found["train_loss"])
 

@@ -17,6 +17,7 @@ from varma2023.statistics import Interval
 from varma2023.tables import table
 
 Steps = Float[np.ndarray, " step"]
+ROUNDING = 1e-5  # of Eq. (2): what stands out less is no peak
 
 
 class Push:
@@ -43,7 +44,8 @@ class Push:
         """The step of the peak that stands out most, on both sides; without one, of the highest."""
         fall = self.costs - np.minimum.accumulate(self.costs[::-1])[::-1]
         stands_out = np.minimum(self.costs - np.minimum.accumulate(self.costs), fall)
-        return int((stands_out if stands_out.any() else self.costs).argmax())
+        known = (stands_out > ROUNDING * self.costs).any()
+        return int((stands_out if known else self.costs).argmax())
 
     @property
     def peak(self) -> float:
