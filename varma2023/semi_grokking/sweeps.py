@@ -225,15 +225,17 @@ def leaving_more(profile: str = "published", seeds: int | None = None) -> list[R
 
 
 def leaving_memory_53(profile: str = "published", seeds: int | None = None) -> list[Run]:
-    """Not in the paper: `semi_grokking` at p = 53, also at larger rates (choices C44, C61).
+    """Not in the paper: `semi_grokking` at p = 53, also at larger rates (C44, C61, C116).
 
-    At the usual rate, then at the two larger of `RATES` times that, each for the same time lr x
-    epochs; at the largest of them on smaller sizes, too.
+    At the usual rate, then at `RATES` times that, each for the same time lr x epochs; at the
+    largest of them on smaller sizes, too.
     """
     sizes, epochs = {"quick": ((150, 200, 350), 240)}.get(profile, (range(560, 1041, 60), 24_000))
     every = semi_grokking(profile, seeds, sizes, p=23 if profile == "quick" else 53, epochs=epochs)
     usual = [run for run in every if run.dataset_size >= 680 or profile == "quick"]
-    return usual + _at_rate(usual, STEP) + _at_rate(every, RATES[-1])
+    *lower, most = RATES
+    larger = [run for times in lower for run in _at_rate(usual, times)]
+    return usual + larger + _at_rate(every, most)
 
 
 MIDDLE_53 = ((8e-3, 800, 4), *((16e-3, *own) for own in ((740, 1), (740, 3), (800, 3), (860, 1))))
