@@ -193,7 +193,8 @@ def run_chapter(source: Path, target: Path, given: dict, starts: int = 3) -> tup
     os.environ.pop("PLOTLY_RENDERER", None)  # any other renderer writes scripts from elsewhere
     start, error = time.perf_counter(), ""
     try:
-        execute_notebook(source, target, given, cwd=target.parent, progress_bar=False)
+        patience = dict.fromkeys(("start_timeout", "iopub_timeout"), 600)  # of a busy machine
+        execute_notebook(source, target, given, cwd=target.parent, progress_bar=False, **patience)
     except Exception as problem:  # reported by name with the others, and the exit status is 1
         if starts > 1 and "Kernel died before replying" in str(problem):
             return run_chapter(source, target, given, starts - 1)
