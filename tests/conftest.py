@@ -93,4 +93,6 @@ def browser():
 @pytest.fixture(scope="session")
 def context(browser):
     """What all tabs share: a cache."""
-    return browser.new_context()
+    context = browser.new_context()
+    context.set_default_timeout(120_000)  # a machine may be busy
+    return context

@@ -245,7 +245,7 @@ def test_ctrl_c_stops_at_a_checkpoint_and_loses_no_bit(home, only, cli, tmp_path
         time.sleep(0.02)
     time.sleep(0.15)
     os.killpg(process.pid, told)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "stopped at a checkpoint; the same command continues"
     assert "Traceback" not in err
