@@ -38,7 +38,8 @@ def _at_rate(runs: Iterable[Run], times: float, **changes: Any) -> list[Run]:
 
 def _on(start: Run, times: int, **changes: Any) -> Run:
     """The run that goes on from where this one ends, for so many times as long."""
-    return replace(start, epochs=times * start.epochs, init=start, keep_weights=False, **changes)
+    epochs, init = times * start.epochs, replace(start, keep_weights=True)
+    return replace(start, epochs=epochs, init=init, keep_weights=False, **changes)
 
 
 @sets(
@@ -117,9 +118,8 @@ def held(profile: str = "published", seeds: int | None = None) -> list[Run]:
     one. Then from there by the minimiser.
     """
     left = _left(profile, rounded(profile, seeds), ROUNDED_AGAIN)
-    starts = [replace(run, keep_weights=True) for run in left]
-    on = [_on(start, 2, loss=loss) for loss, start in product(("exact", "rounded"), starts)]
-    return on + profiles.to_rest(profile, starts)
+    on = [_on(start, 2, loss=loss) for loss, start in product(("exact", "rounded"), left)]
+    return on + profiles.to_rest(profile, left)
 
 
 STEP = 8  # times the usual learning rate
@@ -298,7 +298,7 @@ def lasting(profile: str = "published", seeds: int | None = None) -> list[Run]:
     None in the quick profile; of the paper's all, at `STEP`.
     """
     own = [] if profile == "quick" else _in_the_middle(profile, seeds, LASTING)
-    on = [_on(replace(run, epochs=LONGER * run.epochs, keep_weights=True), 1) for run in own]
+    on = [_on(replace(run, epochs=LONGER * run.epochs), 1) for run in own]
     half = [replace(run, epochs=run.epochs // 2) for run in on]
     alike = [replace(run, precision=each) for each in ("float64", "float32") for run in half]
     return alike + _at_rate((replace(r, epochs=r.epochs // LONGER) for r in on), 1 / STEP)
@@ -343,8 +343,7 @@ def continued(profile: str = "published", seeds: int | None = None) -> list[Run]
 
     Of those with the exact loss and a larger rate that were in the middle; three times as long.
     """
-    again = _in_the_middle(profile, seeds, LED)
-    return [_on(replace(run, keep_weights=True), LONGER - 1) for run in again]
+    return [_on(run, LONGER - 1) for run in _in_the_middle(profile, seeds, LED)]
 
 
 LEFT = (
@@ -406,7 +405,7 @@ def narrower_ends(profile: str = "published", seeds: int | None = None) -> list[
     every, some = narrower(profile, seeds), profile == "published"
     fast = [run for run in every if run.lr == every[0].lr]
     middle = [r for r in fast if not some or (r.dataset_size, r.seed) in NARROW_MIDDLE[r.p]]
-    first = [replace(run, keep_weights=True) for run in middle if run.p == min(NARROW_SIZES)]
+    first = [run for run in middle if run.p == min(NARROW_SIZES)]
     on = [_on(start, LONGER - 1) for start in first[: FOLLOWED if some else None]]
     return profiles.to_rest(profile, middle) + on
 
