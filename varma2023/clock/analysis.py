@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import nan
 
 import numpy as np
@@ -35,11 +36,6 @@ def times(records: Records) -> dict[int, float]:
     """By seed, η x epochs at which test accuracy passes 0.98; NaN where it never does."""
     found = {record.run: measures.generalises(record) for record in records}
     return {run.seed: at.epoch * run.lr if at else nan for run, at in found.items()}
-
-
-def times_text(records: Records) -> str:
-    """ "5.6 (4.1 – 6.7)": these times, median and range."""
-    return Summary.of([*times(records).values()]).text(".1f")
 
 
 def sizes(records: Records) -> dict[int, float]:
@@ -101,9 +97,8 @@ def rates_table(records: Records) -> str:
     base, rows = reference(records), []
     for row in rates(records):
         ratios = (row.time_ratio.text(), row.size_ratio.text(), f"{row.gap:.2f}")
-        each = map(measures.rests, row.records), lost(row.records)
-        ends = [*map(measures.how_many, each)]
         against_base = ("1", "1", "") if row.lr == base else ratios
+        ends = counts(row.records, measures.rests, lost)
         rows.append([f"{row.lr:g}", row.time.text(".1f"), row.size_text, *against_base, *ends])
     heads = f"η | time to grok, η × epochs | size at accuracy ½ | time / that at η = {base:g}"
     heads += f" | size, likewise | largest gap in accuracy | at rest | train accuracy < {KEPT:g}"
@@ -127,9 +122,8 @@ def memory_table(records: Records) -> str:
     for rate, own in groups.items():
         ends = [Summary.of([record.final(name) for record in own]).text(".1f") for name in names]
         over = [each[rate].text() if rate in each else "1" for each in ratios]
-        read = [*map(measures.spikes, own)], [*map(measures.rests, own)], lost(own)
-        counts = [measures.how_many(each) for each in read]
-        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], *counts])
+        states = counts(own, measures.spikes, measures.rests, lost)
+        cells.append([f"{rate:g}", ends[0], over[0], ends[1], over[1], *states])
     base = reference(records)
     heads = f"η | norm | norm / that at η = {base:g} | correct logit | logit, likewise"
     return table(f"{heads} | spike in memory | at rest | train accuracy < {KEPT:g}", cells)
@@ -151,9 +145,14 @@ def in_memory(record: Record) -> np.ndarray:
     return calm & before & begun & (record["train_accuracy"] == 1)
 
 
-def lost(records: Records) -> list[bool]:
-    """Which networks have lost part of their train set at the end."""
-    return [record.final("train_accuracy") < KEPT for record in records]
+def lost(record: Record) -> bool:
+    """Whether a network has lost part of its train set at the end."""
+    return record.final("train_accuracy") < KEPT
+
+
+def counts(records: Records, *does: Callable[[Record], object]) -> list[str]:
+    """ "3 of 5", "0 of 5": how many of the networks do each of these."""
+    return [measures.how_many(map(each, records)) for each in does]
 
 
 def readable(record: Record) -> np.ndarray:
@@ -185,7 +184,7 @@ class Pace:
     def changes(self) -> bool:
         """Whether grokking is not as at the reference rate."""
         same = self.time_ratio.within(1 / SAME_TIME, SAME_TIME)
-        return any(lost(self.records)) or not same
+        return any(map(lost, self.records)) or not same
 
     @property
     def reaches(self) -> bool:
@@ -208,10 +207,9 @@ def paces_table(records: Records) -> str:
     for lr, own in measures.group(ungrokking(records), "lr").items():
         rows.append((f"{lr:g} after a warm-up, timed from its end", own, Interval(nan)))
     for rate, own, ratio in rows:
-        seen = [at_edge(record, readable) for record in own]
-        read = [*map(at_edge, own)], seen, [*map(measures.spikes, own)], lost(own)
-        counts = [measures.how_many(each) for each in read]
-        cells.append([rate, times_text(own), ratio.text(), steepest_text(own), *counts])
+        time = Summary.of([*times(own).values()]).text(".1f")
+        states = counts(own, at_edge, partial(at_edge, where=readable), measures.spikes, lost)
+        cells.append([rate, time, ratio.text(), steepest_text(own), *states])
     heads = "η | time to grok, η × epochs | over that at the paper's rate | largest steepness"
     heads += " | come to the edge | where it can be read"
     return table(f"{heads} | spike | train accuracy < {KEPT:g}", cells)

@@ -3,6 +3,7 @@
 from varma2023 import measures
 from varma2023.claims import ByExperiment, Claims, Evidence, Result, every
 from varma2023.clock import analysis
+from varma2023.measures import how_many
 from varma2023.pages import CLOCK
 
 CLAIMS = Claims()
@@ -55,13 +56,12 @@ def first_at_the_edge(found: ByExperiment) -> Result:
         "at no rate" if rate is None else f"from η = {rate:g} on" for rate in (changed, reached)
     ]
     at_once, warm = paces[-1].records, measures.group(later, "lr").popitem()[1]
-    fell = [analysis.lost(own) for own in (at_once, warm)]
-    told = [measures.how_many(each) for each in fell]
+    fell, later_fell = ([*map(analysis.lost, own)] for own in (at_once, warm))
     ours = f"grokking changes {first[0]}, the edge is reached {first[1]}; train accuracy is lost "
-    ours += f"by {told[0]} at η = {warm[0].run.lr:g}, after a warm-up by {told[1]}"
-    too = {
-        "after a warm-up as many networks or more lose train accuracy": sum(fell[1]) >= sum(fell[0])
-    }
+    ours += f"by {how_many(fell)} at η = {warm[0].run.lr:g}, after a warm-up by "
+    ours += how_many(later_fell)
+    says = "after a warm-up as many networks or more lose train accuracy"
+    too = {says: sum(later_fell) >= sum(fell)}
     core = None if changed is reached is None else changed == reached
     return Result(ours, core, too, Evidence.of(*(pace.records for pace in paces), warm))
 

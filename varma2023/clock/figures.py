@@ -52,11 +52,10 @@ def fig_first(records: Records) -> go.Figure:
             rows = analysis.readable(record)
             if not rows.any():
                 continue
-            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "width": 1.4}
-            looks |= {"meta": plots.meta(record)}
+            looks: Looks = {"colour": colour, "dash": plots.dash_of(i), "meta": plots.meta(record)}
             hover = f"steepness %{{y:.3g}}<br>seed {record.run.seed}, η = {lr:g}<br>time %{{x:.3g}}"
             points = record["epoch"][rows] * lr, record["steepness"][rows]
-            draw(fig, *points, f"η = {lr:g}", hover, **looks)
+            draw(fig, *points, f"η = {lr:g}", hover, width=1.4, **looks)
     limits = measures.stable_below(own[0].run), measures.edge(own[0].run)
     for y, dash in zip(limits, ("dash", "dot"), strict=True):
         fig.add_hline(y=y, line={"color": NORM, "dash": dash, "width": 1.2})
@@ -64,7 +63,6 @@ def fig_first(records: Records) -> go.Figure:
         f"{measures.how_many(analysis.at_edge(r, analysis.readable) for r in own)} at η = {lr:g}"
         for lr, own in groups.items()
     )
-    said = (
-        f"Steepness of the train loss until networks generalise; AdamW tolerates {limits[0]:.0f}."
-    )
-    return set_alt(fig, f"{said} So many come to the edge: {', '.join(counts)}.")
+    said = "Steepness of the train loss until networks generalise; AdamW tolerates "
+    said += f"{limits[0]:.0f}. So many come to the edge: {', '.join(counts)}."
+    return set_alt(fig, said)

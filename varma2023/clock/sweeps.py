@@ -28,20 +28,14 @@ def learning_rates(profile: str = "published", seeds: int | None = None) -> list
 
 def memory_rates(profile: str = "published", seeds: int | None = None) -> list[Run]:
     """Random labels at every learning rate, on the least size of Fig. 3a (choices C110, C113)."""
-    usual = Run(dataset_size=500, epochs=10_000, n_logged=20)
-    if profile == "quick":
-        usual = replace(QUICK_RUN, dataset_size=60, epochs=200, n_logged=20)
+    base, size, epochs = (QUICK_RUN, 60, 200) if profile == "quick" else (Run(), 500, 10_000)
+    usual = replace(base, dataset_size=size, epochs=epochs, n_logged=20, labels="random")
     rates = {*RATES[profile], *(usual.lr * by for by in (0.25, 0.5, 1, 2))}
     each = product(sorted(rates), seed_range(profile, seeds))
-    runs = ((rate, replace(usual, labels="random", seed=seed)) for rate, seed in each)
-    return [profiles.at_rate(run, rate / run.lr) for rate, run in runs]
+    return [profiles.at_rate(replace(usual, seed=seed), rate / usual.lr) for rate, seed in each]
 
 
-FACTORS = {
-    "published": (0.25, 0.5, 1, 2, 4, 8, 16),
-    "quick": (1, 4),
-    "paper": (0.25, 0.5, 1, 2, 4, 8, 16),
-}
+FACTORS = (0.25, 0.5, 1, 2, 4, 8, 16)  # times the paper's rate
 WARM = 300  # epochs at the paper's rate, in which networks memorise, before the rate is raised
 
 
@@ -53,8 +47,9 @@ def steep_rates(profile: str = "published", seeds: int | None = None) -> list[Ru
     """
     own = profiles.grokking(profile, len(seed_range(profile, seeds)))
     own = [replace(run, n_logged=60, keep_weights=False, steepness=profiles.PART) for run in own]
-    found = [profiles.at_rate(run, by) for by in FACTORS[profile] for run in own]
-    for by, run in product(FACTORS[profile][-2:], own):
+    factors = (1, 4) if profile == "quick" else FACTORS
+    found = [profiles.at_rate(run, by) for by in factors for run in own]
+    for by, run in product(factors[-2:], own):
         first = replace(run, epochs=WARM, n_logged=20, keep_weights=True, steepness=0.0)
         rest = replace(run, epochs=run.epochs - WARM, init=first)
         found.append(profiles.at_rate(rest, by))
